@@ -1,0 +1,72 @@
+# Lengthwise. `make help` lists what there is.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Settings that narrow or widen the matrix, passed on to `bench run` where given.
+RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
+  $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \
+  $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(PRESET),--preset "$(PRESET)") \
+  $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
+  $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
+
+.PHONY: help setup bench probe ui dashboard test test-slow check format system-packages clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@echo
+	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS SEEDS PRESET MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
+	@echo "Example:  make bench TASK=ner LENGTHS=128,512 SEEDS=0,1,2"
+
+bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner
+	@$(BIN)/bench run $(RUN_OPTIONS)
+
+probe: $(VENV)/.run ## measure speed and memory against length, without data
+	@$(BIN)/bench run --mode probe $(RUN_OPTIONS)
+
+ui: $(VENV)/.run ## open the MLflow UI on 127.0.0.1:5000 (PORT=)
+	@$(BIN)/bench ui $(if $(PORT),--port "$(PORT)")
+
+dashboard: $(VENV)/.run ## draw the dashboard from the records
+	@$(BIN)/bench dashboard
+
+test: $(VENV)/.dev ## run the tests (under 10 minutes)
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.dev ## run the tests that take longer
+	@$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.dev ## lint, format, types, import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+setup: $(VENV)/.run ## install what running needs
+
+system-packages: ## install from Debian what the skippable tests need (needs root)
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+
+clean: ## remove the virtual environment and caches; records stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed. Received: $$($(PYTHON) --version). Set PYTHON=." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "python -m venv failed: install your system's venv package (Debian: python3-venv)." >&2; exit 2; }
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing (about 75 s) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing (about 90 s) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,1 @@
+"""The architectures, one file each; the mechanisms that they share are in `layers`."""

@@ -1,0 +1,1 @@
+"""Mechanisms that architectures assemble, one file each, in `keras.ops` for every backend."""

@@ -1,0 +1,54 @@
+"""Longformer: attention within a sliding window, and of a few global tokens to everything.
+
+Beltagy, Peters, Cohan 2020, "Longformer: The Long-Document Transformer".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.contracts import Architecture, BuildRequest, Form, Inputs
+
+
+class Longformer(Architecture):
+    """RoBERTa's encoder (learned positions, GELU, normalisation after) with windowed attention.
+
+    The window is an eighth of the longest default length, as the paper's 512 is of its 4,096.
+    """
+
+    version = 1
+    title = "Longformer"
+    paper = "Beltagy et al. 2020, Longformer: The Long-Document Transformer"
+    forms = frozenset({Form.ENCODER})
+    inputs = frozenset({Inputs.TOKEN_IDS, Inputs.EMBEDDINGS})
+    claimed_time = "n"
+    claimed_memory = "n"
+    options = {"window": 128}
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Refuse windows that cannot be."""
+        window = request.options["window"]
+        if window < 2 or window % 2:
+            return f"a window is even and at least 2; received: {window}"
+        return None
+
+    def build(self, request: BuildRequest) -> Any:
+        """Build the encoder."""
+        from baselines.layers.positions import LearnedPositions
+        from baselines.layers.post_norm_encoder import PostNormEncoder
+        from baselines.layers.sliding_window_attention import SlidingWindowAttention
+
+        size = request.model_size
+        return PostNormEncoder(
+            request,
+            make_attention=lambda: SlidingWindowAttention(
+                size.num_heads, request.options["window"], request.max_global_tokens
+            ),
+            add_positions=LearnedPositions(request.sequence_length),
+            activation="gelu",
+            scale_embeddings=False,
+            takes_global_mask=True,
+        )
+
+
+ARCHITECTURE = Longformer()

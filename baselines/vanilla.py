@@ -1,0 +1,34 @@
+"""The Transformer: sinusoidal positions, full attention, normalisation after each sub-layer.
+
+Vaswani et al. 2017, "Attention Is All You Need".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.contracts import Architecture, BuildRequest, Form, Inputs
+
+QUERY_BLOCK = 512
+"""From this length on, queries are taken in blocks, so that scores need O(n) memory."""
+
+
+class Vanilla(Architecture):
+    """Full attention, exact, its scores computed block by block at long lengths."""
+
+    version = 1
+    title = "Transformer"
+    paper = "Vaswani et al. 2017, Attention Is All You Need"
+    forms = frozenset({Form.ENCODER})
+    inputs = frozenset({Inputs.TOKEN_IDS, Inputs.EMBEDDINGS})
+    claimed_time = "n^2"
+    claimed_memory = "n"
+
+    def build(self, request: BuildRequest) -> Any:
+        """Build the encoder."""
+        from baselines.layers.transformer import build_encoder
+
+        return build_encoder(request, query_block=QUERY_BLOCK)
+
+
+ARCHITECTURE = Vanilla()

@@ -1,0 +1,1 @@
+"""Records → one tidy frame → figures → pages."""

@@ -1,0 +1,1 @@
+"""Inside a cell's process: the only place with frameworks."""

@@ -1,0 +1,154 @@
+"""Time and memory of this process, by the measuring rules of protocol 1."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import suite.statistics as statistics
+
+BLOCK_SECONDS = 0.2
+MIN_BLOCKS = 5
+MIN_SECONDS = 1.0
+WARMUP_STEPS = 2
+
+MEMORY_METHOD = "peak resident memory of the process (VmHWM) above the baseline"
+NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memory"
+
+Measurements = dict[str, dict[str, Any]]
+
+
+def measurement(samples: Sequence[float], method: str) -> dict[str, Any]:
+    """Return samples as a record holds them, their median first."""
+    summary = statistics.summarize(samples)
+    return {
+        "value": summary.median if summary else None,
+        "n": len(samples),
+        "samples": list(samples),
+        "quartiles": statistics.quartiles(samples),
+        "method": method,
+    }
+
+
+@dataclass
+class PeakMemory:
+    """The highest resident memory since the last reset, above a baseline.
+
+    The baseline is taken once, after imports, data and a throwaway model's step, with freed pages
+    given back first: what the real model then needs is new.
+    """
+
+    baseline_bytes: int | None = None
+    highest_bytes: int = 0
+
+    def start(self) -> None:
+        """Take the baseline."""
+        give_back_freed_memory()
+        if self.reset():
+            self.baseline_bytes = _peak_bytes()
+
+    def reset(self) -> bool:
+        """Forget the peak so far; False where the system cannot."""
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            return False
+        return True
+
+    def watch(self) -> None:
+        """Take note of the peak since the last reset."""
+        if self.baseline_bytes is not None:
+            self.highest_bytes = max(self.highest_bytes, _peak_bytes() - self.baseline_bytes)
+
+    def measured(self) -> dict[str, Any]:
+        """Return the highest peak noted, as a record holds it."""
+        if self.baseline_bytes is None:
+            return measurement([], NO_MEMORY_METHOD)
+        return measurement([float(self.highest_bytes)], MEMORY_METHOD)
+
+
+@dataclass
+class Blocks:
+    """Timed blocks of steps; a block is long enough for the clock, and ends when the device has.
+
+    The first steps compile and are kept apart in `compile_seconds`.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    compile_seconds: float = 0.0
+
+    def add(self, seconds: float, steps: int, tokens: int, positions: int) -> None:
+        """Keep one block."""
+        self.seconds.append(seconds)
+        self.steps.append(steps)
+        self.tokens.append(tokens)
+        self.positions.append(positions)
+
+    def enough(self) -> bool:
+        """Whether there are as many blocks and seconds as the rules ask for."""
+        return len(self.seconds) >= MIN_BLOCKS and sum(self.seconds) >= MIN_SECONDS
+
+    def measured(self) -> Measurements:
+        """Return throughput and step time, as a record holds them."""
+        per_block = f"one sample a block of {self.steps[0] if self.steps else 0} steps"
+        both = zip(self.tokens, self.seconds, strict=True)
+        padded = zip(self.positions, self.seconds, strict=True)
+        each = zip(self.seconds, self.steps, strict=True)
+        return {
+            "tokens_per_second": measurement([n / s for n, s in both], f"real tokens, {per_block}"),
+            "padded_tokens_per_second": measurement(
+                [n / s for n, s in padded], f"all positions, {per_block}"
+            ),
+            "step_seconds": measurement([s / n for s, n in each], per_block),
+            "compile_seconds": measurement(
+                [self.compile_seconds], f"the first {WARMUP_STEPS} steps, tracing included"
+            ),
+        }
+
+
+def steps_per_block(step_seconds: float) -> int:
+    """Return how many steps make a block of about `BLOCK_SECONDS`."""
+    return max(1, round(BLOCK_SECONDS / max(step_seconds, 1e-6)))
+
+
+def time_repeats(run: Callable[[], object], tokens: int, positions: int) -> Blocks:
+    """Time `run`, which does one step on one batch and waits for the device, again and again."""
+    blocks = Blocks()
+    started = time.perf_counter()
+    for _ in range(WARMUP_STEPS):
+        run()
+    blocks.compile_seconds = time.perf_counter() - started
+    started = time.perf_counter()
+    run()
+    count = steps_per_block(time.perf_counter() - started)
+    while not blocks.enough():
+        started = time.perf_counter()
+        for _ in range(count):
+            run()
+        blocks.add(time.perf_counter() - started, count, count * tokens, count * positions)
+    return blocks
+
+
+def give_back_freed_memory() -> None:
+    """Return freed memory to the system, so that it does not hide what is allocated next."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # a C library without it keeps its pages
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _peak_bytes() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status has no VmHWM")

@@ -1,0 +1,261 @@
+"""A train cell: data → model → inference measured → training measured → scored.
+
+Validation chooses the weights; the test split is scored once, at the end.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from suite.child import warmup
+from suite.child.batches import Batch, evaluation_batches, training_stream
+from suite.child.measuring import (
+    MIN_BLOCKS,
+    WARMUP_STEPS,
+    Blocks,
+    PeakMemory,
+    give_back_freed_memory,
+    steps_per_block,
+    time_repeats,
+)
+from suite.child.steps import (
+    Model,
+    devices,
+    fix_randomness,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
+from suite.contracts import (
+    Architecture,
+    Examples,
+    Job,
+    Score,
+    Status,
+    Task,
+    TaskData,
+    build_request,
+)
+
+Tell = Callable[[str, float, float | None], None]
+
+
+class Diverged(Exception):
+    """The loss stopped being a number."""
+
+
+@dataclass
+class Trained:
+    """What training leaves: the curve of its loss, the best validation score and its weights."""
+
+    steps: int
+    tokens: int
+    losses: list[tuple[int, float]]
+    validations: list[tuple[int, float]]
+    best_tokens: int
+
+
+def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str, Any]:
+    """Do a train cell's work and return its outcome."""
+    cell, recipe = job.cell, job.recipe
+    assert job.source is not None
+    fix_randomness(cell.seed)
+    tell("loading data", 0.0)
+    options = {**task.options, **{k: v for k, v in cell.options.items() if k in task.options}}
+    data = task.load(job.source, cell.sequence_length, options)
+    request = build_request(cell, job.model_size, recipe, task, architecture)
+    xla = architecture.compile_with_xla(request)
+    tell("warming up", 0.0)
+    warmup.throwaway_step(xla)
+    fix_randomness(cell.seed)  # what the warm-up drew changes nothing
+
+    inference_memory = PeakMemory()
+    inference_memory.start()
+    model = Model(
+        task.build_embedding(data.spec, job.model_size.width),
+        architecture.build(request),
+        task.build_head(data.spec),
+    )
+    predict = make_prediction_step(model, task.predict, xla)
+    tell("measuring inference", 0.0)
+    inference = measure_inference(predict, data.validation, cell.batch_size)
+    inference_memory.watch()
+    give_back_freed_memory()
+
+    training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
+    session = _Session(job, task, data, model, predict, training_memory, tell, xla)
+    trained = session.train()
+    scores = {split: session.score(split) for split in ("validation", "test")}
+    counts = model.parameter_counts()
+    return {
+        "status": Status.OK,
+        "metrics": {split: dict(score.metrics) for split, score in scores.items()},
+        "reports": {split: dict(score.reports) for split, score in scores.items()},
+        "curves": {
+            "training_loss": _curve(trained.losses),
+            f"validation_{task.primary_metric.name}": _curve(trained.validations),
+        },
+        "measurements": {
+            "inference": {
+                **inference.measured(),
+                "peak_memory_bytes": inference_memory.measured(),
+            },
+            "training": {
+                **session.blocks.measured(),
+                "peak_memory_bytes": training_memory.measured(),
+            },
+        },
+        "parameter_count": counts["total"],
+        "parameter_counts": counts,
+        "data": dict(data.facts),
+        "environment": {"devices": devices()},
+        "details": {
+            "xla": xla,
+            "options": {**options, **request.options},
+            "recipe": {name: getattr(recipe, name) for name in recipe.__dataclass_fields__},
+            "tuned": False,
+            "training_steps": trained.steps,
+            "training_tokens": trained.tokens,
+            "best_weights_at_tokens": trained.best_tokens,
+            "real_token_share": {
+                split: examples.num_tokens / examples.features["padding_mask"].size
+                for split, examples in _splits(data).items()
+            },
+        },
+    }
+
+
+def measure_inference(
+    predict: Callable[[Batch], Any], examples: Examples, batch_size: int
+) -> Blocks:
+    """Time prediction on one full batch."""
+    batch = next(evaluation_batches(examples, batch_size))
+    mask = batch.features["padding_mask"]
+    return time_repeats(lambda: predict(batch), int(mask.sum()), mask.size)
+
+
+@dataclass
+class _Session:
+    """The training of one model, and what it is made of."""
+
+    job: Job
+    task: Task
+    data: TaskData
+    model: Model
+    predict: Callable[[Batch], Any]
+    memory: PeakMemory
+    tell: Any
+    xla: bool
+
+    def __post_init__(self) -> None:
+        self.blocks = Blocks()
+        train, batch_size = self.data.train, self.job.cell.batch_size
+        tokens_per_step = train.num_tokens / train.num_examples * batch_size
+        self.total_steps = math.ceil(self.job.cell.budget / tokens_per_step)
+
+    def train(self) -> Trained:
+        """Spend the budget, then put back the weights that were best on validation."""
+        cell, recipe = self.job.cell, self.job.recipe
+        optimizer = make_optimizer(recipe, self.total_steps)
+        step = make_training_step(self.model, self.task.loss, optimizer, self.xla)
+        stream = training_stream(self.data.train, cell.batch_size, cell.seed)
+        due = _validation_steps(self.total_steps, recipe.validations)
+        losses: list[tuple[int, float]] = []
+        validations: list[tuple[int, float]] = []
+        best: tuple[float, int, list[np.ndarray]] | None = None
+        done = tokens = 0
+        self.memory.reset()
+        for count in self._block_sizes(due):
+            batches = [next(stream) for _ in range(count)]
+            values, seconds = _timed(step, batches)
+            if done == 0:
+                self.blocks.compile_seconds = seconds
+            else:
+                self.blocks.add(seconds, count, _tokens(batches), _positions(batches))
+            self.memory.watch()
+            done, tokens = done + count, tokens + _tokens(batches)
+            _check_finite(values, done - count)
+            losses.append((tokens, float(np.mean(values))))
+            self.tell("training", done / self.total_steps, losses[-1][1])
+            if done in due:
+                figure = self.score("validation").metrics[self.task.primary_metric.name]
+                value = math.nan if figure is None else figure
+                validations.append((tokens, value))
+                if best is None or self._better(value, best[0]):
+                    best = (value, tokens, self.model.get_weights())
+                self.memory.reset()
+        assert best is not None
+        self.model.set_weights(best[2])
+        return Trained(done, tokens, losses, validations, best[1])
+
+    def score(self, split: str) -> Score:
+        """Predict a whole split and let the task score it."""
+        examples = _splits(self.data)[split]
+        predictions = [
+            self.predict(batch)[: batch.num_examples]
+            for batch in evaluation_batches(examples, self.job.cell.batch_size)
+        ]
+        return self.task.score(examples, np.concatenate(predictions), self.data.spec)
+
+    def _block_sizes(self, due: set[int]) -> Iterator[int]:
+        """Yield how many steps each block has: the compiling ones, then blocks of equal length.
+
+        A block ends where validation is due, and no run has fewer than `MIN_BLOCKS` of them where
+        its steps allow it.
+        """
+        first = min(WARMUP_STEPS, min(due))
+        yield first
+        done, size = first, 1
+        while done < self.total_steps:
+            next_due = min(step for step in due if step > done)
+            count = min(size, next_due - done)
+            yield count
+            done += count
+            measured = self.blocks.seconds[-1] / self.blocks.steps[-1]
+            most = max(1, (self.total_steps - first) // MIN_BLOCKS)
+            size = min(steps_per_block(measured), most)
+
+    def _better(self, value: float, best: float) -> bool:
+        if math.isnan(value) or math.isnan(best):
+            return not math.isnan(value)
+        higher = self.task.primary_metric.higher_is_better
+        return value > best if higher else value < best
+
+
+def _timed(step: Callable[[Batch], Any], batches: list[Batch]) -> tuple[list[float], float]:
+    """Take the steps of one block; reading the losses waits for the device."""
+    started = time.perf_counter()
+    values = [float(value) for value in [step(batch) for batch in batches]]
+    return values, time.perf_counter() - started
+
+
+def _check_finite(values: list[float], steps_before: int) -> None:
+    for index, value in enumerate(values):
+        if not math.isfinite(value):
+            raise Diverged(f"the training loss was {value} at step {steps_before + index + 1}")
+
+
+def _validation_steps(total_steps: int, validations: int) -> set[int]:
+    return {max(1, round(total_steps * (i + 1) / validations)) for i in range(validations)}
+
+
+def _tokens(batches: list[Batch]) -> int:
+    return sum(batch.num_tokens for batch in batches)
+
+
+def _positions(batches: list[Batch]) -> int:
+    return sum(batch.features["padding_mask"].size for batch in batches)
+
+
+def _curve(points: list[tuple[int, float]]) -> dict[str, list[float]]:
+    return {"tokens": [tokens for tokens, _ in points], "values": [value for _, value in points]}
+
+
+def _splits(data: TaskData) -> Mapping[str, Examples]:
+    return {"train": data.train, "validation": data.validation, "test": data.test}

@@ -1,0 +1,56 @@
+"""One step of a throwaway model, so that library pages fault in before the memory baseline."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from suite.child.batches import Batch
+from suite.child.measuring import give_back_freed_memory
+from suite.child.steps import Model, make_optimizer, make_prediction_step, make_training_step
+from suite.contracts import Recipe
+
+WIDTH = 32
+LENGTH = 16
+
+
+class _Throwaway(keras.layers.Layer):
+    """A little of everything a model is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token_embedding = keras.layers.Embedding(64, WIDTH)
+        self.attention = keras.layers.MultiHeadAttention(2, WIDTH // 2)
+        self.feedforward = keras.layers.Dense(WIDTH, "gelu")
+        self.norm = keras.layers.LayerNormalization()
+        self.dropout = keras.layers.Dropout(0.1)
+
+    def encode(self, inputs, padding_mask=None, state=None, global_mask=None, training=None):  # type: ignore[no-untyped-def]
+        embeddings = self.token_embedding(inputs)
+        mixed = self.feedforward(self.attention(embeddings, embeddings))
+        return self.norm(embeddings + self.dropout(mixed, training=training)), None
+
+
+def throwaway_step(xla: bool) -> None:
+    """Predict and train once, then let everything go."""
+    model = Model(None, _Throwaway(), keras.layers.Dense(4))
+    token_ids = np.arange(2 * LENGTH, dtype="int32").reshape(2, LENGTH)
+    batch = Batch(
+        {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)},
+        {"labels": token_ids % 4},
+        2 * LENGTH,
+        2,
+    )
+    make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), xla)(batch)
+    make_training_step(
+        model,
+        lambda outputs, targets, features: ops.mean(
+            ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
+        ),
+        make_optimizer(Recipe(), total_steps=10),
+        xla,
+    )(batch)
+    del model, batch
+    keras.utils.clear_session()
+    give_back_freed_memory()

@@ -1,0 +1,37 @@
+"""`bench doctor`: is everything there?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from suite.cli.options import home_option, json_option, make_store
+from suite.doctor import examine
+from suite.registry import load_registry, search_path_from_environment
+
+
+@click.command("doctor")
+@click.option("--tfds-data-dir", envvar="TFDS_DATA_DIR", metavar="DIR")
+@json_option
+@home_option
+def command(tfds_data_dir: str | None, as_json: bool, home: str | None) -> None:
+    """Check versions, devices, disk, data sources and tracking, each with its remedy.
+
+    Exits with 1 where something that every run needs is missing; a data source is not.
+    """
+    registry = load_registry(search_path_from_environment())
+    checks = []
+    for check in examine(registry, make_store(home), tfds_data_dir):
+        checks.append(check)
+        if not as_json:
+            mark = "ok  " if check.ok else "MISS"
+            print(f"{mark}  {check.name}: {check.found}", flush=True)
+            if not check.ok:
+                print(f"      → {check.remedy}", flush=True)
+    if as_json:
+        print(json.dumps([asdict(check) for check in checks], indent=1))
+    needed = [check for check in checks if not check.name.startswith("data ")]
+    sys.exit(0 if all(check.ok for check in needed) else 1)

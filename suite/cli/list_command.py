@@ -1,0 +1,139 @@
+"""`bench list`: what there is, what supports what, and why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from suite.contracts import Architecture, Mode, Recipe, Task, build_request, supports
+from suite.contracts import Cell as CellType
+from suite.presets import MODEL_SIZES, PRESETS
+from suite.registry import Registry, load_registry, search_path_from_environment
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+def command(as_json: bool) -> None:
+    """Show tasks, architectures, presets and sizes; which supports which, and why not."""
+    registry = load_registry(search_path_from_environment())
+    listing = _describe(registry)
+    if as_json:
+        print(json.dumps(listing, indent=1))
+    else:
+        _print(listing)
+
+
+def _describe(registry: Registry) -> dict[str, Any]:
+    tasks, architectures = registry.tasks, registry.architectures
+    return {
+        "tasks": {key: _describe_task(task) for key, task in tasks.parts.items()},
+        "architectures": {
+            key: _describe_architecture(part) for key, part in architectures.parts.items()
+        },
+        "supports": {
+            task_key: {
+                key: _reason(task_key, task, key, part) for key, part in architectures.parts.items()
+            }
+            for task_key, task in tasks.parts.items()
+        },
+        "presets": {preset.name: asdict(preset) for preset in PRESETS.values()},
+        "model_sizes": {size.name: asdict(size) for size in MODEL_SIZES.values()},
+        "broken": {**tasks.broken, **architectures.broken},
+    }
+
+
+def _describe_task(task: Task) -> dict[str, Any]:
+    return {
+        "title": task.title,
+        "summary": task.summary,
+        "form": str(task.form),
+        "position": task.position,
+        "default_lengths": list(task.default_lengths),
+        "primary_metric": task.primary_metric.name,
+        "default_source": task.default_source,
+        "sources": {key: asdict(source) for key, source in task.sources.items()},
+        "options": dict(task.options),
+        "recipe": asdict(task.recipe),
+    }
+
+
+def _describe_architecture(part: Architecture) -> dict[str, Any]:
+    return {
+        "title": part.title,
+        "paper": part.paper,
+        "forms": sorted(part.forms),
+        "inputs": sorted(part.inputs),
+        "claimed_time": part.claimed_time,
+        "claimed_memory": part.claimed_memory,
+        "options": dict(part.options),
+        "control": part.control,
+    }
+
+
+def _reason(task_key: str, task: Task, key: str, part: Architecture) -> str | None:
+    """Say why an architecture cannot do a task at its first length, or None where it can."""
+    cell = CellType(
+        mode=Mode.TRAIN,
+        task=task_key,
+        form=task.form,
+        source=task.default_source,
+        options={},
+        architecture=key,
+        task_version=task.version,
+        architecture_version=part.version,
+        sequence_length=task.default_lengths[0],
+        batch_size=1,
+        model_size="tiny",
+        budget=0,
+        precision="float32",
+        backend="tensorflow",
+        threads=1,
+        seed=0,
+    )
+    return supports(part, build_request(cell, MODEL_SIZES["tiny"], Recipe(), task, part))
+
+
+def _print(listing: dict[str, Any]) -> None:
+    print("Tasks")
+    for key, task in listing["tasks"].items():
+        lengths = ", ".join(map(str, task["default_lengths"]))
+        print(f"  {key}: {task['summary']}")
+        print(f"      form {task['form']}; a position is {task['position']}; lengths {lengths}")
+        print(f"      scored by {task['primary_metric']}")
+        for name, source in task["sources"].items():
+            mark = " (default)" if name == task["default_source"] else ""
+            argument = f":{source['argument']}" if source["argument"] else ""
+            print(f"      --data {name}{argument}{mark}: {source['summary']}")
+        for name, value in task["options"].items():
+            print(f"      --option {name}={value}")
+    print("\nArchitectures")
+    for key, part in listing["architectures"].items():
+        control = " (control: trains only when named)" if part["control"] else ""
+        print(f"  {key}: {part['title']}{control} — {part['paper']}")
+        print(f"      forms {', '.join(part['forms'])}; inputs {', '.join(part['inputs'])}")
+        print(f"      claims time {part['claimed_time']}, memory {part['claimed_memory']}")
+        for name, value in part["options"].items():
+            print(f"      --option {name}={value}")
+    print("\nWhat supports what")
+    for task_key, reasons in listing["supports"].items():
+        for key, reason in reasons.items():
+            print(f"  {task_key} × {key}: {'no: ' + reason if reason else 'yes'}")
+    print("\nPresets (--preset)")
+    for preset in listing["presets"].values():
+        print(f"  {preset['name']}: {preset['summary']}")
+        seeds = ", ".join(map(str, preset["seeds"]))
+        print(
+            f"      size {preset['model_size']}, {preset['training_tokens']:,} training tokens, "
+            f"{preset['tokens_per_batch']:,} a batch, seeds {seeds}"
+        )
+    print("\nModel sizes (--model-size)")
+    for size in listing["model_sizes"].values():
+        print(
+            f"  {size['name']}: {size['num_layers']} layers, width {size['width']}, "
+            f"{size['num_heads']} heads, feed-forward {size['feedforward_width']}"
+        )
+    for key, reason in listing["broken"].items():
+        print(f"\nCannot be used: {key}: {reason}")

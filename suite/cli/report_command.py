@@ -1,0 +1,64 @@
+"""`bench report`: tables from the records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from suite.cli.options import home_option, json_option, make_store, split_list
+from suite.cli.planning import tell_set_aside
+from suite.errors import RequestError, unknown_name
+from suite.registry import Registry, load_registry, search_path_from_environment
+from suite.reporting import make_tables
+
+
+@click.command("report")
+@click.option("--task", "tasks", metavar="NAME,…", help="Only these tasks.")
+@click.option("--mode", type=click.Choice(["train", "probe"]), help="Only this mode.")
+@json_option
+@home_option
+def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None) -> None:
+    """Print tables: architecture × length, with quality, memory, speed and status.
+
+    Quality is the mean over seeds with the lowest and highest in brackets; memory and speed are
+    medians over repeats. A probe at batch 1 also prints the exponents of its costs in length.
+    """
+    registry = load_registry(search_path_from_environment())
+    wanted = split_list(tasks) if tasks else None
+    for name in wanted or ():
+        if name not in registry.tasks.parts:
+            raise unknown_name("task", name, registry.tasks.parts)
+    store = make_store(home)
+    records = [
+        record
+        for record in store.current(set_aside=tell_set_aside).values()
+        if (wanted is None or record.cell.task in wanted)
+        and (mode is None or record.cell.mode == mode)
+    ]
+    tables = make_tables(records, primary_metrics(registry))
+    if as_json:
+        output = [
+            {
+                "title": table.title,
+                "metric": table.metric,
+                "rows": [row.to_dict() for row in table.rows],
+                "exponents": [asdict(item) for item in table.exponents],
+            }
+            for table in tables
+        ]
+        print(json.dumps(output, indent=1))
+        return
+    if not tables:
+        raise RequestError(
+            "There are no such records yet", received=store.home, remedy="Run `bench run` first"
+        )
+    from suite.cli.tables import print_tables
+
+    print_tables(tables)
+
+
+def primary_metrics(registry: Registry) -> dict[str, str]:
+    """Return each task's primary metric."""
+    return {key: task.primary_metric.name for key, task in registry.tasks.parts.items()}

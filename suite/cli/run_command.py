@@ -1,0 +1,183 @@
+"""`bench run`: runs what is missing of a matrix, then shows table, records, dashboard, MLflow."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from suite.cli.live import Display
+from suite.cli.options import make_request, make_store, request_options
+from suite.cli.plan_command import summary
+from suite.cli.planning import Prepared, parse_statuses, prepare, refuse_if_nothing_can_run
+from suite.contracts import Status
+from suite.environment import needs_spawn, total_memory_bytes
+from suite.errors import RequestError
+from suite.executors.local import Limits, LocalExecutor
+from suite.matrix import PlannedCell
+from suite.presets import find_preset
+from suite.record import Invocation, Record, utc_now
+from suite.reporting import make_tables
+from suite.runner import Event, Finished, Runner
+from suite.store import Store
+from suite.syncing import SyncProcess, tracking_uri
+
+BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
+PATH_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
+MEMORY_SHARE = 2 / 3
+"""The part of the machine's memory that a cell may hold, unless --memory-limit says otherwise."""
+
+
+@click.command("run")
+@request_options
+@click.option("--retry", metavar="STATUS,…", help="Run cells again that ended so, e.g. failed.")
+@click.option("--rerun", is_flag=True, help="Run all cells again, done or not.")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="A cell's. [default: preset's]")
+@click.option("--memory-limit", metavar="SIZE", help="A cell's, e.g. 8GiB. [default: 2/3 of all]")
+@click.option(
+    "--parallel",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Cells at once. More than 1 disturbs what is measured; take it for scores only.",
+)
+@click.option("--no-tracking", is_flag=True, help="Leave MLflow out; `bench sync` does it later.")
+@click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
+def command(
+    home: str | None,
+    retry: str | None,
+    rerun: bool,
+    time_limit: float | None,
+    memory_limit: str | None,
+    parallel: int,
+    no_tracking: bool,
+    no_dashboard: bool,
+    **given: Any,
+) -> None:
+    r"""Run the cells of a request that are not done yet, one fresh process each.
+
+    The same command again runs what is missing or was interrupted. Ctrl-C once ends cleanly.
+
+    \b
+    Examples:
+      bench run --task ner
+      bench run --task ner --data files:my_corpus --lengths 128,512 --seeds 0,1,2
+      bench run --mode probe --lengths 1024,2048,4096,8192 --batch-size 1
+    """
+    store = make_store(home)
+    request = make_request(given)
+    prepared = prepare(request, store, parse_statuses(retry), rerun)
+    refuse_if_nothing_can_run(prepared)
+    store.prepare()
+    limits = _limits(time_limit or find_preset(request.preset).time_limit_seconds, memory_limit)
+    print(summary(prepared.plan), flush=True)
+    records, interrupted = _run(prepared, store, limits, parallel, tracking=not no_tracking)
+    _show(records, prepared, store, dashboard=not no_dashboard)
+    if interrupted:
+        print("Interrupted. The same command runs what is missing.")
+        sys.exit(130)
+    sys.exit(1 if any(record.status in BAD for record in records) else 0)
+
+
+def _run(
+    prepared: Prepared, store: Store, limits: Limits, parallel: int, tracking: bool
+) -> tuple[Sequence[Record], bool]:
+    """Run the plan; return the records of all its cells and whether Ctrl-C ended it."""
+    records: list[Record] = []
+    to_run = prepared.plan.to_run
+    tracker = SyncProcess(store, lambda message: print(f"bench: tracking: {message}"))
+    if tracking and to_run:
+        tracker.start()
+    with Display(len(to_run)) as display:
+
+        def take(event: Event) -> None:
+            if isinstance(event, Finished):
+                records.append(event.record)
+                if not event.reused:
+                    tracker.record_written(store.path_of(event.record))
+            display(event)
+
+        runner = Runner(
+            plan=prepared.plan,
+            store=store,
+            executor=LocalExecutor(parallel=parallel, spawn=needs_spawn()),
+            invocation=_invocation(prepared.plan.cells),
+            limits=limits,
+            tasks=prepared.tasks,
+            digests=prepared.digests,
+            search_path=prepared.search_path,
+            on_event=take,
+        )
+        interrupted = False
+        try:
+            runner.run()
+        except KeyboardInterrupt:
+            interrupted = True
+    if failure := tracker.finish():
+        print(f"bench: MLflow is behind: {failure}", file=sys.stderr)
+        print("bench: the records are safe; `bench sync` delivers them later", file=sys.stderr)
+    return records, interrupted
+
+
+def _invocation(cells: Sequence[PlannedCell]) -> Invocation:
+    now = utc_now()
+    return Invocation(
+        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        started_at=now,
+        command=_command_line(),
+        planned_cells=len(cells),
+    )
+
+
+def _command_line() -> str:
+    """Return the command without the folders that it names, which are nobody else's business."""
+    words, hidden = ["bench"], False
+    for word in sys.argv[1:]:
+        name, equals, _ = word.partition("=")
+        if hidden:
+            word = "…"
+        elif equals and name in PATH_OPTIONS:
+            word = f"{name}=…"
+        hidden = word in PATH_OPTIONS
+        words.append(re.sub(r"files:.*", "files:…", word))
+    return " ".join(words)
+
+
+def _limits(seconds: float, memory: str | None) -> Limits:
+    if seconds <= 0:
+        raise RequestError("A time limit is a number of seconds above 0", received=seconds)
+    if memory is None:
+        return Limits(seconds, int(total_memory_bytes() * MEMORY_SHARE))
+    units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+    for unit, factor in units.items():
+        if memory.endswith(unit):
+            try:
+                size = int(float(memory[: -len(unit)]) * factor)
+            except ValueError:
+                break
+            if size > 0:
+                return Limits(seconds, size)
+    raise RequestError(
+        "A size is a number above 0 and a unit",
+        received=repr(memory),
+        remedy=f"Write 8GiB; units: {', '.join(units)}",
+    )
+
+
+def _show(records: Sequence[Record], prepared: Prepared, store: Store, dashboard: bool) -> None:
+    from suite.cli.dashboard_command import draw
+    from suite.cli.report_command import primary_metrics
+    from suite.cli.tables import print_tables
+
+    if not records:
+        return
+    metrics = primary_metrics(prepared.registry)
+    print_tables(make_tables(records, metrics))
+    print(f"\nRecords    {store.records}")
+    if dashboard:
+        print(f"Dashboard  {draw(store, metrics)}")
+    print(f"MLflow UI  make ui   (store: {tracking_uri(store)})")

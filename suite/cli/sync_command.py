@@ -1,0 +1,34 @@
+"""`bench sync`: records → MLflow."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from suite.cli.options import home_option, make_store
+from suite.cli.planning import tell_set_aside
+from suite.syncing import sync, tracking_uri
+
+
+@click.command("sync")
+@home_option
+def command(home: str | None) -> None:
+    """Write every record that MLflow lacks; running it again changes nothing.
+
+    The store is MLFLOW_TRACKING_URI where that is set, the home's own mlflow.db otherwise.
+    """
+    store = make_store(home)
+    store.prepare()
+
+    def tell(done: int, total: int) -> None:
+        if sys.stderr.isatty() and (done % 25 == 0 or done == total):
+            print(
+                f"\r{done} of {total} records", end="\n" if done == total else "", file=sys.stderr
+            )
+
+    report = sync(store, tell, tell_set_aside)
+    print(
+        f"{tracking_uri(store)}: {report.written} runs written, {report.stood} records needed "
+        f"none, {report.length_runs} runs along the lengths made"
+    )

@@ -1,0 +1,107 @@
+"""Prints tables: figures in words a person reads, the exact ones under `--json`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from suite.contracts import Mode, Status
+from suite.reporting import Exponent, Row, Table
+from suite.statistics import Summary
+
+
+def console() -> Console:
+    """Return a console: as wide as the terminal, or wide enough where there is none."""
+    plain = not sys.stdout.isatty()
+    return Console(width=140 if plain else None, highlight=False, soft_wrap=False)
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Print each table with its notes and exponents."""
+    out = console()
+    for table in tables:
+        out.print(f"\n[bold]{_escape(table.title)}[/bold]")
+        out.print(_rich_table(table))
+        for row in table.rows:
+            for reason in row.reasons:
+                label = f"{row.cell.architecture} at {row.cell.sequence_length}"
+                out.print(f"  {_escape(label)}: {_escape(reason)}")
+        _print_exponents(out, table.exponents)
+
+
+def _rich_table(table: Table) -> RichTable:
+    probe = table.metric is None
+    rich_table = RichTable(show_edge=False, pad_edge=False)
+    rich_table.add_column("length", justify="right")
+    rich_table.add_column("architecture")
+    if not probe:
+        rich_table.add_column(f"test {table.metric}", justify="right")
+    rich_table.add_column("training memory", justify="right")
+    rich_table.add_column("training tokens/s", justify="right")
+    if probe:
+        rich_table.add_column("inference memory", justify="right")
+        rich_table.add_column("inference tokens/s", justify="right")
+        rich_table.add_column("batch", justify="right")
+    rich_table.add_column("status")
+    for row in table.rows:
+        rich_table.add_row(*_cells(row, table.metric))
+    return rich_table
+
+
+def _cells(row: Row, metric: str | None) -> list[str]:
+    cell, figures = row.cell, row.figures
+    options = " ".join(f"{name}={value}" for name, value in cell.options.items())
+    name = f"{cell.architecture} ({options})" if options else cell.architecture
+    texts = [str(cell.sequence_length), _escape(name)]
+    if metric:
+        texts.append(_quality(figures[f"test.{metric}"]))
+    for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
+        texts.append(_memory(figures[f"{phase}.peak_memory_bytes"]))
+        texts.append(_speed(figures[f"{phase}.tokens_per_second"]))
+    if cell.mode is Mode.PROBE:
+        texts.append(str(cell.batch_size))
+    texts.append(_status(row))
+    return texts
+
+
+def _quality(figure: Summary | None) -> str:
+    if figure is None:
+        return "—"
+    if figure.n == 1:
+        return f"{figure.mean:.3f} (n=1)"
+    return f"{figure.mean:.3f} [{figure.lowest:.3f}, {figure.highest:.3f}] (n={figure.n})"
+
+
+def _memory(figure: Summary | None) -> str:
+    return "—" if figure is None else f"{figure.median / 2**20:,.0f} MiB"
+
+
+def _speed(figure: Summary | None) -> str:
+    return "—" if figure is None else f"{figure.median:,.0f}"
+
+
+def _status(row: Row) -> str:
+    if set(row.statuses) == {str(Status.OK)}:
+        return "ok"
+    return ", ".join(f"{count} {status}" for status, count in sorted(row.statuses.items()))
+
+
+def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
+    if not exponents:
+        return
+    out.print("\nGrowth with length n, of what one sequence costs above the shortest length's:")
+    table = RichTable(show_edge=False, pad_edge=False)
+    for name in ("architecture", "measure", "exponent of n", "lengths"):
+        table.add_column(name, justify="right" if name == "exponent of n" else "left")
+    for item in exponents:
+        value = "—" if item.exponent is None else f"{item.exponent:.2f}"
+        lengths = ", ".join(map(str, item.lengths))
+        table.add_row(_escape(item.architecture), item.measure, value, lengths)
+    out.print(table)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,405 @@
+"""What the parts promise each other: tasks, architectures, sizes, cells.
+
+Standard library only: these definitions are imported by every listing and by every child process.
+The types of tensors and layers are those of Keras, named here as `Any` so that nothing heavy loads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+PROTOCOL = 1
+"""The rules of training and measuring. A change that moves numbers raises it."""
+
+PROBE_VOCABULARY_SIZE = 8_000
+"""How many different token ids a probe draws from."""
+
+Options = Mapping[str, Any]
+
+
+class Form(StrEnum):
+    """What a task needs of an architecture."""
+
+    ENCODER = "encoder"
+    DECODER = "decoder"
+    ENCODER_DECODER = "encoder_decoder"
+
+
+class Inputs(StrEnum):
+    """What an architecture is fed."""
+
+    TOKEN_IDS = "token_ids"
+    PATCHES = "patches"
+    EMBEDDINGS = "embeddings"
+
+
+class Mode(StrEnum):
+    """`train` learns and scores, measuring on the way; `probe` only measures, on random input."""
+
+    TRAIN = "train"
+    PROBE = "probe"
+
+
+class Status(StrEnum):
+    """What became of a cell. The last two were not run, and say why."""
+
+    OK = "ok"
+    FAILED = "failed"
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+    UNSUPPORTED = "unsupported"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """A model's shape, the same for every architecture of a comparison."""
+
+    name: str
+    num_layers: int
+    width: int
+    num_heads: int
+    feedforward_width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One point of the matrix. Its id is a hash of these fields and the protocol.
+
+    `options` holds only what was asked for beyond the defaults, so that a new option with a
+    neutral default leaves earlier cells what they were; a default that changes raises `*_version`.
+    `budget` counts training tokens (examples for images) and is 0 in probes. `task`,
+    `task_version` and `source` are None in probes.
+    """
+
+    mode: Mode
+    task: str | None
+    form: Form
+    source: str | None
+    options: Options
+    architecture: str
+    task_version: int | None
+    architecture_version: int
+    sequence_length: int
+    batch_size: int
+    model_size: str
+    budget: int
+    precision: str
+    backend: str
+    threads: int
+    seed: int
+    round: int = 0
+
+    @property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits that depend on nothing but the fields and the protocol."""
+        fields = {**asdict(self), "protocol": PROTOCOL}
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """A short name for people: enough to tell the cells of one matrix apart."""
+        parts = [self.task or "probe", self.architecture, str(self.sequence_length)]
+        parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]
+        return " · ".join(parts)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Cell:
+        """Rebuild a cell from its plain fields, as a record or a job file holds them."""
+        cell = cls(**fields)
+        return replace(cell, mode=Mode(cell.mode), form=Form(cell.form), options=dict(cell.options))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A measure of quality, and which way is better."""
+
+    name: str
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a task is trained, the same for every architecture of a comparison.
+
+    `warmup_share` is the part of the budget in which the learning rate rises linearly; after it
+    the rate falls linearly to zero. `validations` is how often, evenly spread over the budget, the
+    validation split is scored to keep the best weights.
+    """
+
+    learning_rate: float = 1e-3
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    dropout: float = 0.1
+    validations: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a task's data comes from, and on what terms."""
+
+    summary: str
+    licence: str
+    citation: str
+    redistributable: bool
+    argument: str = ""
+    """What may follow the colon in `KIND:ARGUMENT`: "" (nothing), "NAME" or "PATH"."""
+    argument_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """A source as the user named it: `kind:argument`, and where prepared data sets are."""
+
+    kind: str
+    argument: str = ""
+    data_dir: str | None = None
+    download: bool = False
+
+    @property
+    def cell_name(self) -> str:
+        """The name that enters a cell: a path is no part of it."""
+        is_path = self.kind == "files"
+        return f"{self.kind}:{self.argument}" if self.argument and not is_path else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """One split at one sequence length, as arrays whose first axis counts examples.
+
+    `features["padding_mask"]` (examples, length) is True at real positions; the other features and
+    `targets` are the task's own. `num_tokens` counts the real positions.
+    """
+
+    features: Mapping[str, Any]
+    targets: Mapping[str, Any]
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples there are."""
+        return len(self.features["padding_mask"])
+
+    @property
+    def num_tokens(self) -> int:
+        """How many real positions there are."""
+        return int(self.features["padding_mask"].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """What `Task.load` gives: the three splits, what the model must know of them, and the facts.
+
+    `spec` sizes the task's embedding and head (vocabulary sizes, labels); `facts` go into the
+    record as they are and must hold `fingerprint`, the hash of the raw examples in order.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    spec: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A split's figures: `metrics` are numbers, `reports` the detail behind them."""
+
+    metrics: Mapping[str, float | None]
+    reports: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """What is learned and how it is scored.
+
+    A task is one file whose name is its key and which binds an instance to `TASK`. At its top it
+    imports the standard library and `suite.contracts` only; its methods import what they need.
+    """
+
+    version: int
+    title: str
+    summary: str
+    form: Form
+    inputs: Inputs
+    position: str
+    """What one position is: "a word", "a subword token", "a patch"."""
+    default_lengths: tuple[int, ...]
+    primary_metric: Metric
+    default_source: str
+    sources: Mapping[str, Source]
+    options: Options = {}
+    """The options it takes and their defaults."""
+    recipe: Recipe = Recipe()
+    max_global_tokens: int = 0
+    """How many positions of an example may be global in architectures that have such."""
+
+    @abstractmethod
+    def inspect(self, request: SourceRequest) -> str | None:
+        """Look the source over without any framework and return a digest of its bytes.
+
+        Called in the parent before anything runs: whatever is wrong with the user's data is said
+        here. An equal digest means equal data, so finished cells need not run again; None where the
+        bytes are yet to be downloaded.
+
+        Raises:
+            DataError: the source is missing, empty or malformed.
+        """
+
+    @abstractmethod
+    def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
+        """Read the source and encode it at a length, as NumPy arrays. Runs in the child."""
+
+    @abstractmethod
+    def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
+        """Build the layer from a batch's features to (batch, length, width) embeddings.
+
+        They have about unit variance; the architecture adds positions and dropout.
+        """
+
+    @abstractmethod
+    def build_head(self, spec: Mapping[str, Any]) -> Any:
+        """Build the layer from (batch, length, width) hidden states to the task's outputs."""
+
+    @abstractmethod
+    def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
+        """Give the scalar training loss of one batch, in `keras.ops`."""
+
+    @abstractmethod
+    def predict(self, outputs: Any) -> Any:
+        """Reduce a batch's outputs, in `keras.ops`, to what `score` needs."""
+
+    @abstractmethod
+    def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
+        """Score the stacked predictions of a whole split, in NumPy."""
+
+    def unsupported_reason(self, sequence_length: int) -> str | None:
+        """Say why this task cannot be had at a length, or None."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What an architecture is asked to build.
+
+    `options` hold the architecture's own defaults with the cell's overrides applied.
+    `vocabulary_size` is set where `inputs` are token ids; `max_global_tokens` bounds how many
+    positions of an example may be global.
+    """
+
+    form: Form
+    inputs: Inputs
+    model_size: ModelSize
+    sequence_length: int
+    options: Options
+    dropout: float = 0.0
+    vocabulary_size: int | None = None
+    max_global_tokens: int = 0
+
+
+class Architecture(ABC):
+    """A published model: how it mixes a sequence, its positions, its norms.
+
+    An architecture is one file whose name is its key and which binds an instance to
+    `ARCHITECTURE`. At its top it imports the standard library and `suite.contracts` only.
+    """
+
+    version: int
+    title: str
+    paper: str
+    forms: frozenset[Form]
+    inputs: frozenset[Inputs]
+    claimed_time: str
+    """Its cost per sequence in its length n, as it claims it: "n", "n log n", "n^2"."""
+    claimed_memory: str
+    options: Options = {}
+    """The options it takes and their defaults."""
+    control: bool = False
+    """A measuring control joins probes, and trains only when it is named."""
+
+    @abstractmethod
+    def build(self, request: BuildRequest) -> Any:
+        """Build the backbone: a `keras.layers.Layer` with the method
+
+        `encode(inputs, padding_mask, state=None, global_mask=None, training=None)`
+        → `(hidden_states, state)`, hidden states of shape (batch, length, width). Inputs are
+        (batch, length) token ids or (batch, length, width) embeddings, as the request says.
+
+        Raises:
+            Unsupported: the architecture cannot do what was asked; the message says why.
+        """
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Say, before anything runs and without any framework, why a cell cannot be, or None."""
+        return None
+
+    def compile_with_xla(self, request: BuildRequest) -> bool:
+        """Whether XLA makes this model faster on TensorFlow's CPU backend, as measured."""
+        return False
+
+
+def build_request(
+    cell: Cell, model_size: ModelSize, recipe: Recipe, task: Task | None, architecture: Architecture
+) -> BuildRequest:
+    """Return what a cell asks of its architecture; without a task, what a probe does."""
+    own = {name: cell.options.get(name, value) for name, value in architecture.options.items()}
+    return BuildRequest(
+        form=cell.form,
+        inputs=task.inputs if task else Inputs.TOKEN_IDS,
+        model_size=model_size,
+        sequence_length=cell.sequence_length,
+        options=own,
+        dropout=recipe.dropout if task else 0.0,
+        vocabulary_size=None if task else PROBE_VOCABULARY_SIZE,
+        max_global_tokens=task.max_global_tokens if task else 0,
+    )
+
+
+def supports(architecture: Architecture, request: BuildRequest) -> str | None:
+    """Say why an architecture cannot build what is requested, or None where it can."""
+    if request.form not in architecture.forms:
+        have = ", ".join(sorted(architecture.forms))
+        return f"has no {request.form} form (it has: {have})"
+    if request.inputs not in architecture.inputs:
+        have = ", ".join(sorted(architecture.inputs))
+        return f"does not take {request.inputs} (it takes: {have})"
+    return architecture.unsupported_reason(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a child process is told: the cell, where its data is, where to write, its limits."""
+
+    cell: Cell
+    model_size: ModelSize
+    recipe: Recipe
+    source: SourceRequest | None
+    search_path: tuple[str, ...]
+    folder: Path
+
+    def to_json(self) -> str:
+        """Write the job as one JSON object."""
+        return json.dumps({**asdict(self), "folder": str(self.folder)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        source = fields["source"]
+        return cls(
+            cell=Cell.from_dict(fields["cell"]),
+            model_size=ModelSize(**fields["model_size"]),
+            recipe=Recipe(**fields["recipe"]),
+            source=SourceRequest(**source) if source else None,
+            search_path=tuple(fields["search_path"]),
+            folder=Path(fields["folder"]),
+        )

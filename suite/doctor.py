@@ -1,0 +1,137 @@
+"""Checks that everything a run needs is there, each with its remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from suite.contracts import SourceRequest
+from suite.environment import (
+    PACKAGES,
+    describe_environment,
+    num_cores,
+    total_memory_bytes,
+)
+from suite.errors import LengthwiseError
+from suite.registry import Registry
+from suite.store import Store
+
+OLDEST_PYTHON = (3, 11)
+LEAST_DISK_BYTES = 2 * 2**30
+LEAST_MEMORY_BYTES = 4 * 2**30
+PROBE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding: `ok` or not, and what to do where not."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[Check]:
+    """Yield the checks one by one; some take seconds."""
+    yield _python()
+    yield from _packages()
+    yield _hardware()
+    yield _in_process(
+        "devices",
+        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; import tensorflow as tf; "
+        "print(', '.join(d.name for d in tf.config.list_logical_devices()))",
+        "TensorFlow can't be imported: install the project again (`make setup`)",
+    )
+    yield _home(store)
+    yield _disk(store)
+    yield from _plugins(registry)
+    yield from _data(registry, data_dir)
+    yield _in_process(
+        "tracking",
+        "import sys; from pathlib import Path; from suite.store import Store; "
+        "from suite.syncing import _connected; "
+        "print(_connected(Store(Path(sys.argv[1]))).uri)",
+        "Start the server or correct MLFLOW_TRACKING_URI; records wait, `bench sync` delivers them",
+        str(store.home),
+    )
+
+
+def _python() -> Check:
+    ok = sys.version_info >= OLDEST_PYTHON
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return Check("python", ok, platform.python_version(), f"Install Python {oldest} or newer")
+
+
+def _packages() -> Iterator[Check]:
+    versions = describe_environment()["packages"]
+    for name in PACKAGES:
+        found = versions[name]
+        yield Check(f"package {name}", found is not None, found or "missing", "Run `make setup`")
+
+
+def _hardware() -> Check:
+    memory = total_memory_bytes()
+    found = f"{num_cores()} cores, {memory / 2**30:.0f} GiB"
+    return Check(
+        "hardware", memory >= LEAST_MEMORY_BYTES, found, "Below 4 GiB only tiny models will fit"
+    )
+
+
+def _home(store: Store) -> Check:
+    try:
+        store.prepare()
+    except LengthwiseError as error:
+        return Check("home", False, str(error), "Choose another with --home DIR")
+    return Check("home", True, str(store.home))
+
+
+def _disk(store: Store) -> Check:
+    folder = store.home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return Check(
+        "disk", free >= LEAST_DISK_BYTES, f"{free / 2**30:.1f} GiB free", "Make room, 2 GiB or more"
+    )
+
+
+def _plugins(registry: Registry) -> Iterator[Check]:
+    for collection in (registry.tasks, registry.architectures):
+        for key, reason in collection.broken.items():
+            yield Check(f"{collection.word} {key}", False, reason, "Mend the file")
+
+
+def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
+    """Look for every source that can be looked for without a path of the user's."""
+    for key, task in registry.tasks.parts.items():
+        for kind, source in task.sources.items():
+            if source.argument_required:
+                continue
+            try:
+                task.inspect(SourceRequest(kind=kind, data_dir=data_dir))
+            except LengthwiseError as error:
+                yield Check(f"data {key} {kind}", False, str(error), "Only needed for this source")
+            else:
+                yield Check(f"data {key} {kind}", True, source.summary)
+
+
+def _in_process(name: str, program: str, remedy: str, *arguments: str) -> Check:
+    """Run a check that imports something heavy in a process of its own."""
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_SECONDS,
+            env={**os.environ},
+        )
+    except subprocess.TimeoutExpired:
+        return Check(name, False, f"no answer within {PROBE_SECONDS} s", remedy)
+    lines = (result.stdout if result.returncode == 0 else result.stderr).strip().splitlines()
+    return Check(name, result.returncode == 0, lines[-1] if lines else "no output", remedy)

@@ -1,0 +1,99 @@
+"""What a run ran on: the machine, the versions, the commit. Read once by the parent."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from suite import CHECKOUT
+
+PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "numpy", "mlflow-skinny")
+FALLBACK_MEMORY_BYTES = 8 * 2**30
+
+
+@cache
+def describe_environment() -> Mapping[str, Any]:
+    """Return the hardware, the versions and the commit, as a record holds them."""
+    return {
+        "host_name": platform.node(),
+        "operating_system": f"{platform.system()} {platform.release()}",
+        "processor": _processor_name(),
+        "num_cores": num_cores(),
+        "memory_bytes": total_memory_bytes(),
+        "python": platform.python_version(),
+        "packages": {name: _package_version(name) for name in PACKAGES},
+        **describe_commit(),
+    }
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def total_memory_bytes() -> int:
+    """Return the memory of the machine, or of the container where that is less."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return FALLBACK_MEMORY_BYTES
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):
+        return total
+    return min(total, limit)
+
+
+def describe_commit() -> dict[str, Any]:
+    """Return the checkout's commit and whether it was changed since, `results/` aside."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None}
+    changes = _git("status", "--porcelain", "--", ".", ":(exclude)results")
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def needs_spawn() -> bool:
+    """Whether a forked child is unsafe here: macOS, or an accelerator's driver is present."""
+    accelerators = ("/dev/nvidiactl", "/dev/kfd", "/dev/accel0", "/dev/vfio/0")
+    return sys.platform == "darwin" or any(Path(path).exists() for path in accelerators)
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(CHECKOUT), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
+
+
+def _package_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

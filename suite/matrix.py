@@ -1,0 +1,292 @@
+"""Request × registry → ordered cells, each runnable or `unsupported` with its reason. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from suite.contracts import (
+    Architecture,
+    Cell,
+    Form,
+    Inputs,
+    Mode,
+    Options,
+    Recipe,
+    SourceRequest,
+    Task,
+    build_request,
+    supports,
+)
+from suite.errors import RequestError, unknown_name
+from suite.presets import DEFAULT_PRESET, Preset, find_model_size, find_preset
+from suite.registry import Registry
+
+BACKENDS = ("tensorflow",)
+PRECISIONS = ("float32",)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for. None means: what the preset or the task says."""
+
+    mode: Mode = Mode.TRAIN
+    preset: str = DEFAULT_PRESET
+    tasks: tuple[str, ...] | None = None
+    architectures: tuple[str, ...] | None = None
+    lengths: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    rounds: int | None = None
+    model_size: str | None = None
+    batch_size: int | None = None
+    source: str | None = None
+    data_dir: str | None = None
+    download: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    backend: str = "tensorflow"
+    precision: str = "float32"
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """A cell, the source it reads, and why it cannot run where it cannot."""
+
+    cell: Cell
+    source: SourceRequest | None
+    unsupported: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Workload:
+    """What a cell works on: a task, or None for the random tokens of a probe."""
+
+    name: str | None
+    task: Task | None
+    form: Form
+    inputs: Inputs
+    lengths: tuple[int, ...]
+    source: SourceRequest | None
+    options: Options
+    recipe: Recipe
+
+
+def parse_source(text: str) -> SourceRequest:
+    """Split `kind:argument`."""
+    kind, _, argument = text.partition(":")
+    return SourceRequest(kind=kind, argument=argument)
+
+
+def recipe_for(task: Task | None, options: Options) -> Recipe:
+    """Return a task's recipe with a cell's overrides applied (a probe has the plain one)."""
+    recipe = task.recipe if task else Recipe()
+    known = asdict(recipe)
+    return replace(recipe, **{name: value for name, value in options.items() if name in known})
+
+
+def expand(request: Request, registry: Registry) -> list[PlannedCell]:
+    """Return the cells of a request in running order.
+
+    Seeds and rounds are outermost and architectures innermost, so that the cells of one comparison
+    run side by side and a machine's drift hits all alike.
+
+    Raises:
+        RequestError: the request names what does not exist or cannot be.
+        PluginError: it names a task or an architecture whose file cannot be used.
+    """
+    preset = find_preset(request.preset)
+    _check_choices(request)
+    architectures = _chosen_architectures(request, registry)
+    workloads = [_workload(request, registry, preset, name) for name in _chosen_tasks(request)]
+    _check_options(request, workloads, architectures)
+    return [
+        _plan(request, preset, workload, name, architecture, length, seed, round_number)
+        for seed, round_number in _repetitions(request, preset)
+        for workload in workloads
+        for length in workload.lengths
+        for name, architecture in architectures.items()
+    ]
+
+
+def _check_choices(request: Request) -> None:
+    if request.backend not in BACKENDS:
+        raise unknown_name("backend", request.backend, BACKENDS)
+    if request.precision not in PRECISIONS:
+        raise unknown_name("precision", request.precision, PRECISIONS)
+    for name, values in (("length", request.lengths), ("seed", request.seeds)):
+        _check_unique(name, values)
+    for length in request.lengths or ():
+        _check_at_least_one("A sequence length", length)
+    for seed in request.seeds or ():
+        if not 0 <= seed < 2**32:
+            raise RequestError("A seed is a whole number from 0 to 4294967295", received=seed)
+    for what, number in (
+        ("A batch size", request.batch_size),
+        ("The number of rounds", request.rounds),
+        ("The number of threads", request.threads),
+    ):
+        if number is not None:
+            _check_at_least_one(what, number)
+
+
+def _check_at_least_one(what: str, number: int) -> None:
+    if number < 1:
+        raise RequestError(f"{what} is a whole number of at least 1", received=number)
+
+
+def _check_unique(what: str, values: Sequence[Any] | None) -> None:
+    if values is not None and len(set(values)) < len(values):
+        raise RequestError(f"Each {what} may be named once", received=",".join(map(str, values)))
+
+
+def _chosen_tasks(request: Request) -> Sequence[str | None]:
+    if request.mode is Mode.PROBE:
+        if request.tasks or request.source:
+            raise RequestError(
+                "A probe measures on random tokens and takes neither a task nor a source",
+                received=", ".join(request.tasks or ()) or request.source,
+                remedy="Leave them out, or use mode train",
+            )
+        return (None,)
+    if not request.tasks:
+        raise RequestError("Mode train needs a task", remedy="Name one: --task ner")
+    _check_unique("task", request.tasks)
+    return request.tasks
+
+
+def _chosen_architectures(request: Request, registry: Registry) -> dict[str, Architecture]:
+    """Return the named architectures, or all: a control joins unnamed only in probes."""
+    known = registry.architectures
+    if request.architectures is not None:
+        _check_unique("architecture", request.architectures)
+        return {name: known.get(name) for name in request.architectures}
+    return {
+        name: part
+        for name, part in sorted(known.parts.items())
+        if request.mode is Mode.PROBE or not part.control
+    }
+
+
+def _workload(
+    request: Request, registry: Registry, preset: Preset, task_name: str | None
+) -> _Workload:
+    if task_name is None:
+        lengths = request.lengths or preset.probe_lengths
+        form, inputs = Form.ENCODER, Inputs.TOKEN_IDS
+        return _Workload(None, None, form, inputs, lengths, None, {}, Recipe())
+    task = registry.tasks.get(task_name)
+    source = _checked_source(task_name, task, request)
+    lengths = request.lengths or task.default_lengths[: preset.num_lengths]
+    return _Workload(
+        task_name, task, task.form, task.inputs, lengths, source, task.options, task.recipe
+    )
+
+
+def _checked_source(name: str, task: Task, request: Request) -> SourceRequest:
+    asked = parse_source(request.source or task.default_source)
+    if asked.kind not in task.sources:
+        raise unknown_name(f"source for the task '{name}'", asked.kind, task.sources)
+    declared = task.sources[asked.kind]
+    if asked.argument and not declared.argument:
+        raise RequestError(
+            f"The source '{asked.kind}' takes nothing after a colon", received=request.source
+        )
+    if declared.argument_required and not asked.argument:
+        raise RequestError(
+            f"The source '{asked.kind}' needs its {declared.argument} after a colon",
+            received=request.source,
+            remedy=f"Write {asked.kind}:{declared.argument}",
+        )
+    return replace(asked, data_dir=request.data_dir, download=request.download)
+
+
+def _check_options(
+    request: Request, workloads: Sequence[_Workload], architectures: Mapping[str, Architecture]
+) -> None:
+    """Refuse an option that nothing in the request has."""
+    known = {name for workload in workloads for name in _defaults(workload, None)}
+    known |= {name for architecture in architectures.values() for name in architecture.options}
+    for name in request.options:
+        if name not in known:
+            raise unknown_name("option", name, known)
+
+
+def _defaults(workload: _Workload, architecture: Architecture | None) -> dict[str, Any]:
+    recipe = asdict(workload.recipe) if workload.task else {}
+    own = architecture.options if architecture else {}
+    return {**recipe, **workload.options, **own}
+
+
+def _overrides(asked: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the options that apply and differ from their defaults, in the defaults' types."""
+    values = {name: _parse(name, asked[name], defaults[name]) for name in asked if name in defaults}
+    return {name: value for name, value in sorted(values.items()) if value != defaults[name]}
+
+
+def _parse(name: str, text: str, default: Any) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if default is not None and type(value) is not type(default):
+        raise RequestError(
+            f"The option '{name}' is of type {type(default).__name__}", received=repr(text)
+        )
+    return value
+
+
+def _repetitions(request: Request, preset: Preset) -> Iterator[tuple[int, int]]:
+    """Yield (seed, round): a train cell repeats by seed, a probe by round."""
+    if request.mode is Mode.TRAIN:
+        if request.rounds is not None:
+            raise RequestError(
+                "Rounds repeat a probe; a train cell is repeated by its seeds",
+                received=f"rounds {request.rounds}",
+                remedy="Give --seeds, or --mode probe",
+            )
+        yield from ((seed, 0) for seed in request.seeds or preset.seeds)
+    else:
+        rounds = request.rounds or preset.probe_rounds
+        yield from ((seed, number) for number in range(rounds) for seed in request.seeds or (0,))
+
+
+def _plan(
+    request: Request,
+    preset: Preset,
+    workload: _Workload,
+    name: str,
+    architecture: Architecture,
+    length: int,
+    seed: int,
+    round_number: int,
+) -> PlannedCell:
+    train = workload.task is not None
+    tokens_per_batch = preset.tokens_per_batch if train else preset.probe_tokens_per_batch
+    model_size = find_model_size(request.model_size or preset.model_size)
+    cell = Cell(
+        mode=request.mode,
+        task=workload.name,
+        form=workload.form,
+        source=workload.source.cell_name if workload.source else None,
+        options=_overrides(request.options, _defaults(workload, architecture)),
+        architecture=name,
+        task_version=workload.task.version if workload.task else None,
+        architecture_version=architecture.version,
+        sequence_length=length,
+        batch_size=request.batch_size or max(1, tokens_per_batch // length),
+        model_size=model_size.name,
+        budget=preset.training_tokens if train else 0,
+        precision=request.precision,
+        backend=request.backend,
+        threads=request.threads,
+        seed=seed,
+        round=round_number,
+    )
+    reason = workload.task.unsupported_reason(length) if workload.task else None
+    recipe = recipe_for(workload.task, cell.options)
+    asked = build_request(cell, model_size, recipe, workload.task, architecture)
+    return PlannedCell(cell, workload.source, reason or supports(architecture, asked))

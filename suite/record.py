@@ -1,0 +1,138 @@
+"""The record's schema: what one run leaves, as JSON. All that people see is drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from suite.contracts import PROTOCOL, Cell, Status
+from suite.errors import LengthwiseError
+
+SCHEMA_VERSION = 1
+
+
+class RecordError(LengthwiseError):
+    """A file that is no record, or of a schema this version does not know."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Measurement(_Model):
+    """A measured quantity; its name, where it is kept, carries the unit."""
+
+    value: float | None
+    n: int
+    samples: tuple[float, ...]
+    quartiles: tuple[float, float] | None
+    method: str
+
+
+class Curve(_Model):
+    """Values along training: `tokens` seen, and the figure there."""
+
+    tokens: tuple[int, ...]
+    values: tuple[float | None, ...]
+
+
+class Failure(_Model):
+    """What ended a run that did not end well."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+
+
+class Invocation(_Model):
+    """The command whose matrix this run belongs to."""
+
+    id: str
+    started_at: datetime
+    command: str
+    planned_cells: int
+
+
+class Record(_Model):
+    """One run of one cell.
+
+    `metrics` are numbers by split; `reports` the detail behind them by split; `measurements` are
+    by phase (`training`, `inference`) and name, units in the names; `details` say how it was run:
+    the learning rate, the resolved options, the compiler, the limits. `log_tail`, host name and
+    paths never leave the machine.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    protocol: int = PROTOCOL
+    run_id: str
+    cell_id: str
+    cell: Cell
+    status: Status
+    reason: str | None = None
+    started_at: datetime
+    ended_at: datetime
+    worker_seconds: float | None = None
+    metrics: Mapping[str, Mapping[str, float | None]] = {}
+    reports: Mapping[str, Any] = {}
+    curves: Mapping[str, Curve] = {}
+    measurements: Mapping[str, Mapping[str, Measurement]] = {}
+    parameter_count: int | None = None
+    parameter_counts: Mapping[str, int] = {}
+    details: Mapping[str, Any] = {}
+    data: Mapping[str, Any] | None = None
+    environment: Mapping[str, Any]
+    invocation: Invocation
+    error: Failure | None = None
+    log_tail: str = ""
+
+    def to_json(self) -> str:
+        """Write the record; NaN and infinities become null."""
+        return self.model_dump_json(indent=1)
+
+    def metric(self, name: str, split: str = "test") -> float | None:
+        """Return one number, or None where the record has none."""
+        return self.metrics.get(split, {}).get(name)
+
+    def measured(self, phase: str, name: str) -> float | None:
+        """Return the value of one measurement, or None where the record has none."""
+        measurement = self.measurements.get(phase, {}).get(name)
+        return measurement.value if measurement else None
+
+    @property
+    def duration_seconds(self) -> float:
+        """Wall time from start to end, as the parent saw it."""
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+def parse_record(text: str | bytes) -> Record:
+    """Read what `Record.to_json` wrote.
+
+    Raises:
+        RecordError: the text is no record, or of another schema.
+    """
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise RecordError(
+            "A record is a JSON object of the schema in suite/record.py",
+            received=f"{place}: {first['msg']}",
+        ) from None
+    if record.schema_version != SCHEMA_VERSION:
+        raise RecordError(
+            f"This version reads records of schema {SCHEMA_VERSION}",
+            received=f"schema {record.schema_version}",
+            remedy="Update Lengthwise",
+        )
+    if record.cell.id != record.cell_id and record.protocol == PROTOCOL:
+        raise RecordError("A record's cell_id is the hash of its cell", received=record.cell_id)
+    return record
+
+
+def utc_now() -> datetime:
+    """Return the present moment, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,161 @@
+"""Records → the rows of a table, and scaling exponents: what `bench report` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from suite.contracts import PROTOCOL, Cell, Mode, Status
+from suite.record import Record
+from suite.statistics import Summary, scaling_exponent, summarize
+
+Figures = Mapping[str, Summary | None]
+
+REPEATED = ("seed", "round")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cells that differ only in seed and round: one line of a table.
+
+    `figures` are over the good records; `statuses` counts all of them; `reasons` says, once each,
+    why the others are not good.
+    """
+
+    cell: Cell
+    figures: Figures
+    statuses: Mapping[str, int]
+    reasons: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as JSON has it."""
+        fields = asdict(self.cell)
+        for name in REPEATED:
+            del fields[name]
+        figures = {name: asdict(value) if value else None for name, value in self.figures.items()}
+        return {
+            "cell": fields,
+            "figures": figures,
+            "statuses": dict(self.statuses),
+            "reasons": list(self.reasons),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Exponent:
+    """How a cost grows with length for one architecture, measured and claimed."""
+
+    architecture: str
+    measure: str
+    exponent: float | None
+    lengths: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one mode, task, source and setting; `metric` is what quality is read from."""
+
+    title: str
+    metric: str | None
+    rows: Sequence[Row]
+    exponents: Sequence[Exponent] = ()
+
+
+def make_tables(records: Iterable[Record], metrics: Mapping[str, str]) -> list[Table]:
+    """Arrange records: a table for each setting, a row for each architecture and length.
+
+    `metrics` gives each task's primary metric.
+    """
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        if record.protocol == PROTOCOL:
+            groups.setdefault(_setting(record.cell), []).append(record)
+    tables = []
+    for _, group in sorted(groups.items(), key=lambda item: str(item[0])):
+        cell = group[0].cell
+        metric = metrics.get(cell.task) if cell.task else None
+        rows = _rows(group, metric)
+        exponents = _exponents(rows) if cell.mode is Mode.PROBE else ()
+        tables.append(Table(_title(cell), metric, rows, exponents))
+    return tables
+
+
+def _setting(cell: Cell) -> tuple[Any, ...]:
+    """Return what all rows of a table share."""
+    fixed_batch = cell.batch_size if cell.mode is Mode.PROBE and cell.batch_size == 1 else None
+    return (
+        str(cell.mode),
+        cell.task,
+        cell.source,
+        str(cell.form),
+        cell.model_size,
+        cell.budget,
+        cell.precision,
+        cell.backend,
+        cell.threads,
+        fixed_batch,
+    )
+
+
+def _title(cell: Cell) -> str:
+    parts = [cell.task or "probe"]
+    if cell.source:
+        parts.append(cell.source)
+    parts += [f"model size {cell.model_size}", str(cell.backend), cell.precision]
+    parts.append(f"{cell.threads} thread{'s' if cell.threads > 1 else ''}")
+    if cell.budget:
+        parts.append(f"budget {cell.budget:,}")
+    elif cell.batch_size == 1:
+        parts.append("batch 1")
+    return " · ".join(parts)
+
+
+def _rows(records: Iterable[Record], metric: str | None) -> list[Row]:
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        cell = record.cell
+        options = tuple(sorted((name, str(value)) for name, value in cell.options.items()))
+        key = (cell.sequence_length, cell.architecture, cell.batch_size, options)
+        groups.setdefault(key, []).append(record)
+    return [_row(group, metric) for _, group in sorted(groups.items())]
+
+
+def _row(records: Sequence[Record], metric: str | None) -> Row:
+    good = [record for record in records if record.status is Status.OK]
+    statuses: dict[str, int] = {}
+    for record in records:
+        statuses[str(record.status)] = statuses.get(str(record.status), 0) + 1
+    figures: dict[str, Summary | None] = {}
+    if metric:
+        figures[f"test.{metric}"] = _summary(record.metric(metric) for record in good)
+    for phase in ("training", "inference"):
+        for name in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
+            figures[f"{phase}.{name}"] = _summary(record.measured(phase, name) for record in good)
+    reasons = sorted({record.reason for record in records if record.reason})
+    return Row(records[0].cell, figures, statuses, reasons)
+
+
+def _summary(values: Iterable[float | None]) -> Summary | None:
+    return summarize([value for value in values if value is not None])
+
+
+def _exponents(rows: Sequence[Row]) -> list[Exponent]:
+    """Fit the exponents of what one sequence costs; only batch 1 says that of memory."""
+    by_architecture: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.cell.batch_size == 1 and not row.cell.options:
+            by_architecture.setdefault(row.cell.architecture, []).append(row)
+    found = []
+    for architecture, group in sorted(by_architecture.items()):
+        for phase in ("training", "inference"):
+            for name in ("peak_memory_bytes", "step_seconds"):
+                costs = {
+                    row.cell.sequence_length: figure.median
+                    for row in group
+                    if (figure := row.figures[f"{phase}.{name}"])
+                }
+                if len(costs) >= 3:
+                    exponent = scaling_exponent(costs)
+                    found.append(Exponent(architecture, f"{phase}.{name}", exponent, sorted(costs)))
+    return found

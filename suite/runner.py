@@ -1,0 +1,295 @@
+"""Runs a matrix: what is already done, leases, limits, order, progress, interruption."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from suite.contracts import Job, Status, Task
+from suite.environment import describe_environment
+from suite.executors.local import Ending, Executor, Limits, Update
+from suite.matrix import PlannedCell, recipe_for
+from suite.presets import find_model_size
+from suite.record import Failure, Invocation, Record, utc_now
+from suite.store import Lease, SetAside, Store, new_run_id
+
+RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
+LEASE_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A cell's child was asked for."""
+
+    planned: PlannedCell
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A cell's child told how far it is."""
+
+    planned: PlannedCell
+    progress: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A cell's record was written, or stood already (`reused`)."""
+
+    planned: PlannedCell
+    record: Record
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Only cells that other invocations are running are left."""
+
+    cells: Sequence[PlannedCell]
+
+
+Event = Started | Progressed | Finished | Waiting
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A matrix against what is done: `done` stands, the rest is to run; nothing is dropped."""
+
+    cells: Sequence[PlannedCell]
+    done: Mapping[str, Record]
+
+    @property
+    def to_run(self) -> list[PlannedCell]:
+        """The cells a run would start, in order."""
+        return [
+            planned
+            for planned in self.cells
+            if not planned.unsupported and planned.cell.id not in self.done
+        ]
+
+
+def plan(
+    cells: Sequence[PlannedCell],
+    store: Store,
+    digests: Mapping[str, str | None],
+    *,
+    retry: Iterable[Status] = (),
+    rerun: bool = False,
+    set_aside: SetAside,
+) -> Plan:
+    """Say which cells' records stand.
+
+    A record stands unless its run was interrupted, its status is to be retried, or the data it
+    was made from has changed since: `digests` holds each task's digest of its source.
+    """
+    if rerun:
+        return Plan(cells, {})
+    again = RETRIED_ALWAYS | set(retry)
+    records = store.current([planned.cell.id for planned in cells], set_aside)
+    tasks = {planned.cell.id: planned.cell.task for planned in cells}
+    done = {
+        cell_id: record
+        for cell_id, record in records.items()
+        if record.status not in again and _same_data(record, digests.get(tasks[cell_id] or ""))
+    }
+    return Plan(cells, done)
+
+
+def _same_data(record: Record, digest: str | None) -> bool:
+    """Whether the source is still what it was; a run that ended before reading it cannot differ."""
+    known = record.data.get("digest") if record.data else None
+    return digest is None or known is None or known == digest
+
+
+@dataclass
+class Runner:
+    """Runs the cells of one plan through an executor and writes their records.
+
+    Only what must be remembered between two looks is kept: the queue, and what runs.
+    """
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    invocation: Invocation
+    limits: Limits
+    tasks: Mapping[str, Task]
+    digests: Mapping[str, str | None]
+    search_path: tuple[str, ...]
+    on_event: OnEvent
+    _running: dict[str, _Run] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Run what the plan has to run.
+
+        On KeyboardInterrupt the running cells are killed and recorded as `interrupted`, and the
+        exception goes on.
+        """
+        queue = deque(self.plan.to_run)
+        for planned in self.plan.cells:
+            if planned.unsupported:
+                self._record_unsupported(planned)
+            elif record := self.plan.done.get(planned.cell.id):
+                self.on_event(Finished(planned, record, reused=True))
+        try:
+            while queue or self._running:
+                self._start_what_can(queue)
+                for update in self.executor.wait():
+                    self._take(update)
+        except BaseException:
+            self._interrupt()
+            raise
+        finally:
+            self.executor.close()
+
+    def _start_what_can(self, queue: deque[PlannedCell]) -> None:
+        held: list[PlannedCell] = []
+        while queue and self.executor.has_room():
+            planned = queue.popleft()
+            lease = self.store.acquire(planned.cell.id)
+            if lease is None:
+                held.append(planned)
+            elif record := self._made_meanwhile(planned):
+                lease.close()
+                self.on_event(Finished(planned, record, reused=True))
+            else:
+                self._start(planned, lease)
+        queue.extend(held)
+        if held and not self._running:
+            self.on_event(Waiting(held))
+            time.sleep(LEASE_POLL_SECONDS)
+
+    def _made_meanwhile(self, planned: PlannedCell) -> Record | None:
+        """Return a record that another invocation wrote since this one planned."""
+        record = self.store.current([planned.cell.id]).get(planned.cell.id)
+        fresh = record and record.started_at >= self.invocation.started_at
+        return record if fresh and record and record.status not in RETRIED_ALWAYS else None
+
+    def _start(self, planned: PlannedCell, lease: Lease) -> None:
+        started_at = utc_now()
+        run_id = new_run_id(started_at)
+        folder = self.store.new_scratch(run_id)
+        (folder / "cell_id").write_text(planned.cell.id)
+        job = Job(
+            cell=planned.cell,
+            model_size=find_model_size(planned.cell.model_size),
+            recipe=recipe_for(self.tasks.get(planned.cell.task or ""), planned.cell.options),
+            source=planned.source,
+            search_path=self.search_path,
+            folder=folder,
+        )
+        self._running[run_id] = _Run(planned, job, lease, started_at)
+        self.on_event(Started(planned))
+        self.executor.start(run_id, job, self.limits)
+
+    def _take(self, update: Update) -> None:
+        run = self._running[update.run_id]
+        if update.progress is not None:
+            self.on_event(Progressed(run.planned, update.progress))
+        if update.ending is not None:
+            status, reason = conclude(update.ending, self.limits)
+            self._finish(update.run_id, update.ending, status, reason)
+
+    def _interrupt(self) -> None:
+        self.executor.close()
+        ending = Ending(outcome=None, exit_code=0, stopped="interrupt", log_tail="")
+        for run_id in list(self._running):
+            self._finish(run_id, ending, Status.INTERRUPTED, "the invocation was interrupted")
+
+    def _finish(self, run_id: str, ending: Ending, status: Status, reason: str | None) -> None:
+        run = self._running.pop(run_id)
+        outcome = dict(ending.outcome or {})
+        outcome.pop("status", None)
+        outcome.pop("reason", None)
+        data = outcome.pop("data", None)
+        digest = self.digests.get(run.planned.cell.task or "")
+        if data is None and digest is not None:
+            data = {}
+        record = Record(
+            run_id=run_id,
+            cell_id=run.planned.cell.id,
+            cell=run.planned.cell,
+            status=status,
+            reason=reason,
+            started_at=run.started_at,
+            ended_at=utc_now(),
+            environment={**describe_environment(), **outcome.pop("environment", {})},
+            invocation=self.invocation,
+            data=None if data is None else {**data, "digest": digest},
+            error=_failure(outcome.pop("error", None), status, reason),
+            details={**outcome.pop("details", {}), "limits": _describe(self.limits)},
+            log_tail=ending.log_tail if status is not Status.OK else "",
+            **outcome,
+        )
+        self.store.write(record)
+        self.store.drop_scratch(run.job.folder)
+        run.lease.close()
+        self.on_event(Finished(run.planned, record))
+
+    def _record_unsupported(self, planned: PlannedCell) -> None:
+        """Leave a record of a cell that cannot be, unless the same one stands."""
+        standing = self.store.current([planned.cell.id]).get(planned.cell.id)
+        if (
+            standing
+            and standing.status is Status.UNSUPPORTED
+            and standing.reason == planned.unsupported
+        ):
+            self.on_event(Finished(planned, standing, reused=True))
+            return
+        now = utc_now()
+        record = Record(
+            run_id=new_run_id(now),
+            cell_id=planned.cell.id,
+            cell=planned.cell,
+            status=Status.UNSUPPORTED,
+            reason=planned.unsupported,
+            started_at=now,
+            ended_at=now,
+            environment=describe_environment(),
+            invocation=self.invocation,
+        )
+        self.store.write(record)
+        self.on_event(Finished(planned, record))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A cell that runs: its job, its lease, its start."""
+
+    planned: PlannedCell
+    job: Job
+    lease: Lease
+    started_at: datetime
+
+
+def conclude(ending: Ending, limits: Limits) -> tuple[Status, str | None]:
+    """Give a child's ending its status and, unless it is `ok`, the reason."""
+    if ending.stopped == "time":
+        return Status.TIMED_OUT, f"ran longer than its {limits.seconds:.0f} s"
+    if ending.stopped == "memory":
+        gibibytes = limits.memory_bytes / 2**30
+        return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
+    if ending.stopped == "output":
+        return Status.FAILED, "flooded its log"
+    if ending.outcome is not None:
+        return Status(ending.outcome["status"]), ending.outcome.get("reason")
+    if ending.exit_code < 0:
+        if "std::bad_alloc" in ending.log_tail:
+            return Status.OUT_OF_MEMORY, "an allocation failed in native code (std::bad_alloc)"
+        return Status.FAILED, f"killed by signal {-ending.exit_code}"
+    return Status.FAILED, f"ended with exit code {ending.exit_code} and without an outcome"
+
+
+def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None) -> Failure | None:
+    if error is not None:
+        return Failure(**error)
+    return Failure(type=status, message=reason or "") if status is Status.FAILED else None
+
+
+def _describe(limits: Limits) -> dict[str, float]:
+    return {"seconds": limits.seconds, "memory_bytes": limits.memory_bytes}

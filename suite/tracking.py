@@ -1,0 +1,391 @@
+"""Records → MLflow, idempotent: the only module that imports mlflow.
+
+An experiment holds a task's runs (or the probes'). In it stand, each known by the tag
+`lengthwise.key`:
+
+- a run for each invocation, the parent of its cells;
+- a run for each record of a cell that ran, with the record as an artifact;
+- a run for each architecture and setting whose metrics have step = sequence length, made anew when
+  its content changes, because MLflow never updates a metric in place.
+
+A run is complete once it has its final status: one that is still RUNNING was cut off while it was
+written, and is written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from suite.contracts import Status
+from suite.errors import TrackingError
+from suite.record import Record
+
+KEY = "lengthwise.key"
+KIND = "lengthwise.kind"
+CONTENT = "lengthwise.content"
+PROBE_EXPERIMENT = "probe"
+MAX_CURVE_POINTS = 50
+MAX_METRICS_A_CALL = 900
+
+STATUSES: Mapping[Status, str] = {
+    Status.OK: "FINISHED",
+    Status.FAILED: "FAILED",
+    Status.OUT_OF_MEMORY: "FAILED",
+    Status.TIMED_OUT: "FAILED",
+    Status.DIVERGED: "FAILED",
+    Status.INTERRUPTED: "KILLED",
+}
+"""What a record's status is in MLflow. Cells that were not run make no run."""
+
+PARAMS = (
+    *("task", "source", "architecture", "sequence_length", "seed", "round", "form", "model_size"),
+    *("batch_size", "budget", "precision", "backend", "threads", "mode"),
+)
+LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
+
+
+@dataclass
+class Tracker:
+    """Writes records to one MLflow store; remembers what is there already."""
+
+    uri: str
+    artifacts: Path | None = None
+    _experiments: dict[str, _Experiment] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._client = MlflowClient(tracking_uri=self.uri)
+
+    def connect(self) -> None:
+        """Create or reach the store.
+
+        Raises:
+            TrackingError: it cannot be reached.
+        """
+        with _reachable(self.uri):
+            self._client.search_experiments(max_results=1)
+
+    def log(self, record: Record) -> bool:
+        """Write a record's run and its invocation's; False where it stands already.
+
+        Raises:
+            TrackingError: the store cannot be reached.
+        """
+        if record.status not in STATUSES:
+            return False
+        with _reachable(self.uri):
+            experiment = self._experiment(record)
+            if experiment.complete(record.run_id):
+                return False
+            parent = self._invocation_run(experiment, record)
+            self._write_cell(experiment, record, parent)
+        return True
+
+    def refresh_length_runs(self, records: Iterable[Record]) -> int:
+        """Make the runs along the sequence length agree with the records that stand."""
+        made = 0
+        with _reachable(self.uri):
+            for key, group in sorted(_by_setting(records).items()):
+                made += self._write_lengths(self._experiment(group[0]), key, group)
+        return made
+
+    def _experiment(self, record: Record) -> _Experiment:
+        name = record.cell.task or PROBE_EXPERIMENT
+        if name not in self._experiments:
+            found = self._client.get_experiment_by_name(name)
+            experiment_id = found.experiment_id if found else self._create_experiment(name)
+            self._experiments[name] = _Experiment(
+                experiment_id, dict(self._standing_runs(experiment_id))
+            )
+        return self._experiments[name]
+
+    def _create_experiment(self, name: str) -> str:
+        location = (self.artifacts / name).as_uri() if self.artifacts else None
+        note = (
+            "Speed and memory of architectures on random tokens, against sequence length."
+            if name == PROBE_EXPERIMENT
+            else f"Task {name}: every cell of the matrix. Runs of kind `lengths` chart each "
+            "architecture against sequence length (their step)."
+        )
+        try:
+            created = self._client.create_experiment(
+                name, artifact_location=location, tags={"mlflow.note.content": note}
+            )
+        except MlflowException:  # another invocation was first
+            found = self._client.get_experiment_by_name(name)
+            if found is None:
+                raise
+            created = found.experiment_id
+        return str(created)
+
+    def _standing_runs(self, experiment_id: str) -> Iterator[tuple[str, _Standing]]:
+        token = None
+        while True:
+            page = self._client.search_runs([experiment_id], max_results=1_000, page_token=token)
+            for run in page:
+                if key := run.data.tags.get(KEY):
+                    yield (
+                        key,
+                        _Standing(run.info.run_id, run.info.status, run.data.tags.get(CONTENT)),
+                    )
+            token = page.token
+            if not token:
+                return
+
+    def _begin(
+        self,
+        experiment: _Experiment,
+        key: str,
+        kind: str,
+        name: str,
+        start: datetime,
+        tags: Mapping[str, str],
+    ) -> str:
+        """Create a run, in place of a half-written one of the same key."""
+        if standing := experiment.runs.pop(key, None):
+            self._client.delete_run(standing.run_id)
+        run = self._client.create_run(
+            experiment.id,
+            start_time=_milliseconds(start),
+            run_name=name,
+            tags={KEY: key, KIND: kind, **tags},
+        )
+        return str(run.info.run_id)
+
+    def _end(
+        self,
+        experiment: _Experiment,
+        key: str,
+        run_id: str,
+        status: str,
+        end: datetime,
+        content: str | None = None,
+    ) -> None:
+        self._client.set_terminated(run_id, status=status, end_time=_milliseconds(end))
+        experiment.runs[key] = _Standing(run_id, status, content)
+
+    def _invocation_run(self, experiment: _Experiment, record: Record) -> str:
+        """Return the parent run; its status is the worst of its cells' so far."""
+        invocation = record.invocation
+        status = STATUSES[record.status]
+        standing = experiment.runs.get(invocation.id)
+        if standing is None:
+            tags = {
+                "lengthwise.command": invocation.command,
+                "lengthwise.planned_cells": str(invocation.planned_cells),
+                **_environment_tags(record),
+            }
+            name = f"{invocation.command} · {invocation.started_at:%Y-%m-%d %H:%M:%S}"
+            run_id = self._begin(
+                experiment, invocation.id, "invocation", name, invocation.started_at, tags
+            )
+        else:
+            run_id = standing.run_id
+            severity = ("FINISHED", "KILLED", "FAILED")
+            if standing.status in severity:
+                status = max(status, standing.status, key=severity.index)
+        self._end(experiment, invocation.id, run_id, status, record.ended_at)
+        return run_id
+
+    def _write_cell(self, experiment: _Experiment, record: Record, parent: str) -> None:
+        cell = record.cell
+        repeat = f"seed {cell.seed}" if cell.task else f"round {cell.round}"
+        tags = {
+            "mlflow.parentRunId": parent,
+            "lengthwise.status": str(record.status),
+            "lengthwise.cell": record.cell_id,
+            "lengthwise.invocation": record.invocation.id,
+            "lengthwise.protocol": str(record.protocol),
+            **_axis_tags(record),
+            **_environment_tags(record),
+        }
+        if record.reason:
+            tags["lengthwise.reason"] = record.reason[:500]
+        name = f"{cell.architecture} · {cell.sequence_length} · {repeat}"
+        run_id = self._begin(experiment, record.run_id, "cell", name, record.started_at, tags)
+        moment = _milliseconds(record.ended_at)
+        metrics = [Metric(key, value, moment, 0) for key, value in _final_metrics(record).items()]
+        metrics += _curve_metrics(record, moment)
+        params = [Param(key, str(value)) for key, value in _params(record).items()]
+        for start in range(0, max(1, len(metrics)), MAX_METRICS_A_CALL):
+            self._client.log_batch(
+                run_id,
+                metrics=metrics[start : start + MAX_METRICS_A_CALL],
+                params=params if start == 0 else [],
+            )
+        if dataset := _dataset(record):
+            self._client.log_inputs(run_id, [dataset])
+        self._client.log_text(run_id, record.to_json(), "record.json")
+        self._end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
+
+    def _write_lengths(self, experiment: _Experiment, key: str, group: list[Record]) -> int:
+        """Write one architecture's run along the lengths, unless the same content stands."""
+        points = _points_by_length(group)
+        content = hashlib.sha256(json.dumps(points, sort_keys=True).encode()).hexdigest()[:32]
+        standing = experiment.runs.get(key)
+        if standing and standing.status == "FINISHED" and standing.content == content:
+            return 0
+        newest = max(group, key=lambda record: record.ended_at)
+        cell = newest.cell
+        tags = {CONTENT: content, "lengthwise.status": "ok", **_axis_tags(newest)}
+        name = f"{cell.architecture} against sequence length"
+        run_id = self._begin(experiment, key, "lengths", name, newest.started_at, tags)
+        moment = _milliseconds(newest.ended_at)
+        metrics = [
+            Metric(name, value, moment, length)
+            for name, values in points.items()
+            for length, value in values.items()
+        ]
+        params = {k: v for k, v in _params(newest).items() if k in LENGTH_RUN_PARAMS}
+        self._client.log_batch(
+            run_id, metrics=metrics, params=[Param(k, str(v)) for k, v in params.items()]
+        )
+        self._end(experiment, key, run_id, "FINISHED", newest.ended_at, content)
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A run that MLflow has."""
+
+    run_id: str
+    status: str
+    content: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Experiment:
+    """An experiment and the runs of ours in it, by key."""
+
+    id: str
+    runs: dict[str, _Standing]
+
+    def complete(self, key: str) -> bool:
+        """Whether a run of that key stands and was written to its end."""
+        return key in self.runs and self.runs[key].status != "RUNNING"
+
+
+class _reachable:  # noqa: N801 - reads as a condition: with _reachable(uri)
+    """Turns what MLflow raises while its store cannot be used into our own error."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, MlflowException | OSError):
+            message = (str(error).strip().splitlines() or [""])[0][:200]
+            raise TrackingError(
+                "The MLflow store cannot be used",
+                received=f"{self.uri}: {message}",
+                remedy="Mend it, then run `bench sync`: records wait for it",
+            ) from None
+
+
+def _by_setting(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Group the good records that differ only in length, batch size, seed and round."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        if record.status is Status.OK:
+            setting = asdict(record.cell)
+            for repeated in ("sequence_length", "batch_size", "seed", "round"):
+                del setting[repeated]
+            digest = hashlib.sha256(
+                json.dumps([setting, record.protocol], sort_keys=True).encode()
+            ).hexdigest()
+            groups.setdefault(f"lengths-{digest[:16]}", []).append(record)
+    return groups
+
+
+def _points_by_length(group: Iterable[Record]) -> dict[str, dict[int, float]]:
+    """Return metric → length → the mean over seeds and rounds."""
+    samples: dict[str, dict[int, list[float]]] = {}
+    for record in group:
+        for name, value in _final_metrics(record).items():
+            samples.setdefault(name, {}).setdefault(record.cell.sequence_length, []).append(value)
+    return {
+        name: {length: statistics.fmean(values) for length, values in sorted(by_length.items())}
+        for name, by_length in samples.items()
+    }
+
+
+def _final_metrics(record: Record) -> dict[str, float]:
+    """Return the few figures worth a column: scores by split, speed, memory, size."""
+    figures: dict[str, float | None] = {
+        f"{split}.{name}": value
+        for split, values in record.metrics.items()
+        for name, value in values.items()
+    }
+    for phase, measurements in record.measurements.items():
+        for name, measured in measurements.items():
+            figures[f"{phase}.{name}"] = measured.value
+    figures["parameter_count"] = record.parameter_count
+    return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+def _curve_metrics(record: Record, moment: int) -> list[Metric]:
+    """Return the curves, thinned, with step = training tokens seen."""
+    metrics = []
+    for name, curve in record.curves.items():
+        stride = max(1, -(-len(curve.tokens) // MAX_CURVE_POINTS))
+        points = list(zip(curve.tokens, curve.values, strict=True))
+        kept = points[::stride]
+        if points and points[-1] != kept[-1]:
+            kept.append(points[-1])
+        metrics += [
+            Metric(f"curve.{name}", value, moment, tokens)
+            for tokens, value in kept
+            if value is not None
+        ]
+    return metrics
+
+
+def _params(record: Record) -> dict[str, Any]:
+    params = {name: getattr(record.cell, name) for name in PARAMS}
+    params |= {f"option.{name}": value for name, value in record.cell.options.items()}
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _axis_tags(record: Record) -> dict[str, str]:
+    cell = record.cell
+    tags = {"architecture": cell.architecture, "source": cell.source, "size": cell.model_size}
+    return {f"lengthwise.{name}": value for name, value in tags.items() if value}
+
+
+def _environment_tags(record: Record) -> dict[str, str]:
+    environment = record.environment
+    tags = {"commit": environment.get("commit"), "processor": environment.get("processor")}
+    if environment.get("commit"):
+        tags["dirty"] = str(environment.get("dirty")).lower()
+    return {f"lengthwise.{name}": str(value) for name, value in tags.items() if value}
+
+
+def _dataset(record: Record) -> DatasetInput | None:
+    if not record.data or "fingerprint" not in record.data:
+        return None
+    fingerprint = str(record.data["fingerprint"])
+    profile = {name: record.data.get(name) for name in ("words", "sentences", "licence")}
+    dataset = Dataset(
+        name=f"{record.cell.task} {record.cell.source}",
+        digest=fingerprint[:36],
+        source_type=str(record.cell.source).partition(":")[0],
+        source=json.dumps({"source": record.cell.source}),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset=dataset, tags=[])
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000)

@@ -1,0 +1,154 @@
+"""Column files as CoNLL-2003 has them: a word a line, its tag in the last column."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.errors import DataError
+from tasks._tag_schemes import InvalidTag, recognize, to_iob2
+
+STEMS = {
+    "train": ("train",),
+    "validation": ("validation", "valid", "val", "dev", "testa"),
+    "test": ("test", "testb"),
+}
+DOCUMENT_MARK = "-DOCSTART-"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFile:
+    """The sentences of one file: words, tags as they stand there, and the line each begins on."""
+
+    path: Path
+    words: list[list[str]]
+    tags: list[list[str]]
+    first_lines: list[int]
+    marks_documents: bool
+
+
+def find_files(folder: Path) -> dict[str, Path]:
+    """Return the file of each split, known by its name without ending.
+
+    Raises:
+        DataError: there is no such folder, or a split has no file or more than one.
+    """
+    if not folder.is_dir():
+        raise DataError("A folder of column files must exist", received=f"files:{folder}")
+    found = {}
+    for split, stems in STEMS.items():
+        paths = sorted(
+            path for path in folder.iterdir() if path.is_file() and path.stem.lower() in stems
+        )
+        if len(paths) != 1:
+            there = ", ".join(path.name for path in paths) or "none of them"
+            raise DataError(
+                f"A folder of column files holds one file named {' or '.join(stems)} "
+                f"(with any ending) for the {split} split",
+                received=f"{there} in {folder}",
+            )
+        found[split] = paths[0]
+    return found
+
+
+def digest_files(paths: Mapping[str, Path]) -> str:
+    """Hash the bytes of files, in the order of their keys."""
+    digest = hashlib.sha256()
+    for name in sorted(paths):
+        content = paths[name].read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def read_file(path: Path) -> ColumnFile:
+    """Read a column file; blank lines and -DOCSTART- separate sentences.
+
+    Raises:
+        DataError: it is not UTF-8 text, a row has another number of columns than the first or
+            fewer than two, or there is no sentence.
+    """
+    file = ColumnFile(path, [], [], [], marks_documents=_marks_documents(path))
+    columns: int | None = None
+    words: list[str] = []
+    tags: list[str] = []
+
+    def close() -> None:
+        if words:
+            file.words.append(words[:])
+            file.tags.append(tags[:])
+            file.first_lines.append(number - len(words))
+            words.clear()
+            tags.clear()
+
+    number = 0
+    for number, line in enumerate(_decode(path).split("\n"), start=1):
+        row = line.replace("\t", " ").strip(" \r").split(" ")
+        row = [column for column in row if column]
+        if not row or row[0] == DOCUMENT_MARK:
+            close()
+            continue
+        columns = columns or len(row)
+        if len(row) != columns or columns < 2:
+            need = f"{columns} columns, as its first row" if columns > 1 else "at least 2 columns"
+            raise DataError(
+                f"Each row of a column file has {need}",
+                received=f"{len(row)} columns at {path}:{number}",
+            )
+        words.append(row[0])
+        tags.append(row[-1])
+    number += 1
+    close()
+    if not file.words:
+        raise DataError("A column file must hold at least one sentence", received=path)
+    return file
+
+
+def read_folder(folder: Path) -> tuple[dict[str, list[tuple[list[str], list[str]]]], dict]:
+    """Read the three splits with their tags in IOB2, and the facts about them.
+
+    Raises:
+        DataError: as `find_files` and `read_file`, or the tags follow no scheme.
+    """
+    files = {split: read_file(path) for split, path in find_files(folder).items()}
+    scheme = _recognize(list(files.values()))
+    splits = {
+        split: [
+            (words, to_iob2(tags, scheme))
+            for words, tags in zip(file.words, file.tags, strict=True)
+        ]
+        for split, file in files.items()
+    }
+    marked = any(file.marks_documents for file in files.values())
+    return splits, {"tag_scheme": scheme, "documents_marked": marked}
+
+
+def _recognize(files: list[ColumnFile]) -> str:
+    sentences = [(file, index) for file in files for index in range(len(file.words))]
+    try:
+        return recognize(file.tags[index] for file, index in sentences)
+    except InvalidTag as error:
+        file, index = sentences[error.sentence]
+        raise DataError(
+            "The last column must hold entity tags in IOB1, IOB2 or BIOES",
+            received=f"{error} at {file.path}:{file.first_lines[index] + error.word}",
+        ) from None
+
+
+def _decode(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            "A column file must be UTF-8 text",
+            received=f"byte 0x{content[error.start]:02x} at {path}:{line}",
+            remedy="Convert it, for example with iconv",
+        ) from None
+
+
+def _marks_documents(path: Path) -> bool:
+    return DOCUMENT_MARK.encode() in path.read_bytes()

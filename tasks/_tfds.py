@@ -1,0 +1,48 @@
+"""Prepared TensorFlow Datasets: found without the library, so that a request can be checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from suite.contracts import SourceRequest
+from suite.errors import DataError
+
+
+def data_folder(request: SourceRequest) -> Path:
+    """Return the folder of prepared data sets: TFDS_DATA_DIR, or the library's own."""
+    return Path(request.data_dir or "~/tensorflow_datasets").expanduser()
+
+
+def digest_prepared(name: str, request: SourceRequest) -> str | None:
+    """Hash the files of a prepared data set; None where it is yet to be downloaded.
+
+    Raises:
+        DataError: it is not there, and may not be downloaded.
+    """
+    folder = data_folder(request) / name
+    described = sorted(folder.rglob("dataset_info.json"))
+    if not described:
+        if request.download:
+            return None
+        raise DataError(
+            f"The data set '{name}' is not prepared here",
+            received=f"TFDS_DATA_DIR={data_folder(request)}",
+            remedy="Point TFDS_DATA_DIR at a folder that has it, or allow the download with "
+            "--download (make: DOWNLOAD=1)",
+        )
+    digest = hashlib.sha256()
+    for path in sorted(described[-1].parent.iterdir()):
+        if ".tfrecord" in path.name:
+            digest.update(path.name.encode())
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def describe_prepared(name: str, request: SourceRequest) -> dict[str, str]:
+    """Return name and version of what is prepared, as its own description has them."""
+    described = sorted((data_folder(request) / name).rglob("dataset_info.json"))
+    info = json.loads(described[-1].read_text())
+    return {"tfds_name": info["name"], "tfds_version": info["version"]}

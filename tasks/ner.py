@@ -1,0 +1,276 @@
+"""Named entity recognition: which words name a person, a place, an organisation, something else?
+
+A position is a word. An example of length N is a window of consecutive sentences of a document
+stream, so a longer length gives more context and loses nothing: every word of a split lies in
+exactly one window, at every length.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from suite.contracts import (
+    Examples,
+    Form,
+    Inputs,
+    Metric,
+    Options,
+    Recipe,
+    Score,
+    Source,
+    SourceRequest,
+    Task,
+    TaskData,
+)
+
+if TYPE_CHECKING:
+    from tasks._tagged_text import Corpus, TaggedText
+
+TFDS_NAME = "conll2003"
+TFDS_SPLITS = {"train": "train", "validation": "dev", "test": "test"}
+CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
+"""Where the intervals of the report by cue distance begin (the last one ends it)."""
+
+CONLL_CITATION = (
+    "Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task: "
+    "Language-Independent Named Entity Recognition"
+)
+
+
+class Ner(Task):
+    """Tags words in IOB2; scored by entities as conlleval does."""
+
+    version = 1
+    title = "Named entity recognition"
+    summary = "finds and types names in running text"
+    form = Form.ENCODER
+    inputs = Inputs.EMBEDDINGS
+    position = "a word"
+    default_lengths = (128, 256, 512)
+    primary_metric = Metric("entity_f1")
+    default_source = "synthetic"
+    sources = {
+        "synthetic": Source(
+            summary="generated documents; some types are told only by a cue 1 to 960 words away",
+            licence="Apache-2.0",
+            citation="Lengthwise",
+            redistributable=True,
+        ),
+        "tfds": Source(
+            summary="CoNLL-2003 English, from prepared TensorFlow Datasets",
+            licence="Reuters corpus: research use, no redistribution",
+            citation=CONLL_CITATION,
+            redistributable=False,
+        ),
+        "files": Source(
+            summary="your own column files: train, validation and test, a word and its tag a line",
+            licence="your own",
+            citation="your own",
+            redistributable=False,
+            argument="DIR",
+            argument_required=True,
+        ),
+    }
+    recipe = Recipe(learning_rate=1e-3, dropout=0.1)
+
+    def inspect(self, request: SourceRequest) -> str | None:
+        """Read a user's files to the end, look for a prepared data set, or do nothing."""
+        if request.kind == "files":
+            from tasks._columns import digest_files, find_files, read_folder
+
+            folder = Path(request.argument).expanduser()
+            read_folder(folder)
+            return digest_files(find_files(folder))
+        if request.kind == "tfds":
+            from tasks._tfds import digest_prepared
+
+            return digest_prepared(TFDS_NAME, request)
+        return f"synthetic-{self.version}"
+
+    def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
+        """Read the corpus and cut its splits into windows."""
+        from tasks._word_features import build_word_tables
+
+        corpus = _read_corpus(request)
+        tables = build_word_tables(corpus.words, corpus.splits["train"].words)
+        encoded = {
+            name: _encode(text, tables, sequence_length) for name, text in corpus.splits.items()
+        }
+        source = self.sources[request.kind]
+        return TaskData(
+            **{name: examples for name, (examples, _) in encoded.items()},
+            spec={
+                "num_words": tables.num_ids,
+                "num_characters": tables.num_characters,
+                "tags": list(corpus.tags),
+            },
+            facts={
+                "fingerprint": corpus.fingerprint(),
+                "words": {name: len(text.words) for name, text in corpus.splits.items()},
+                "sentences": {
+                    name: len(text.sentence_lengths) for name, text in corpus.splits.items()
+                },
+                "windows": {name: windows.num_windows for name, (_, windows) in encoded.items()},
+                "sentences_cut": {
+                    name: windows.split_sentences for name, (_, windows) in encoded.items()
+                },
+                "licence": source.licence,
+                "citation": source.citation,
+                "redistributable": source.redistributable,
+                **corpus.facts,
+            },
+        )
+
+    def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
+        """Embed each word by identity, shape and characters."""
+        from tasks._word_features import WordEmbedding
+
+        return WordEmbedding(spec["num_words"], spec["num_characters"], width)
+
+    def build_head(self, spec: Mapping[str, Any]) -> Any:
+        """Score each tag at each word."""
+        import keras
+
+        return keras.layers.Dense(len(spec["tags"]), name="tags")
+
+    def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
+        """Average the cross-entropy over the real words."""
+        from keras import ops
+
+        losses = ops.sparse_categorical_crossentropy(targets["tags"], outputs, from_logits=True)
+        real = ops.cast(features["padding_mask"], losses.dtype)
+        return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
+
+    def predict(self, outputs: Any) -> Any:
+        """Take the likeliest tag of each word."""
+        from keras import ops
+
+        return ops.argmax(outputs, axis=-1)
+
+    def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
+        """Compare entities over the whole stream, put together again from its windows."""
+        from tasks._entities import average, count, count_by_type, extract
+
+        real = examples.features["padding_mask"]
+        gold_ids, predicted_ids = examples.targets["tags"][real], predictions[real]
+        starts = examples.targets["sentence_starts"][real].tolist()
+        names = spec["tags"]
+        gold = extract((names[tag] for tag in gold_ids.tolist()), starts)
+        predicted = extract((names[tag] for tag in predicted_ids.tolist()), starts)
+        total = count(gold, predicted)
+        by_type = count_by_type(gold, predicted)
+        inside = gold_ids != names.index("O")
+        macro, weighted = (average(by_type, weighted=choice) for choice in (False, True))
+        reports: dict[str, Any] = {
+            "by_type": {kind: counts.describe() for kind, counts in by_type.items()},
+            "micro": total.describe(),
+            "macro": macro,
+            "weighted": weighted,
+            "scored_words": len(gold_ids),
+        }
+        if "cue_distance" in examples.targets:
+            distances = examples.targets["cue_distance"][real]
+            reports["by_cue_distance"] = _by_cue_distance(gold, predicted, distances)
+        return Score(
+            metrics={
+                "entity_f1": total.f1,
+                "entity_precision": total.precision,
+                "entity_recall": total.recall,
+                "entity_f1_macro": macro["f1"],
+                "entity_f1_weighted": weighted["f1"],
+                "token_accuracy": float((gold_ids == predicted_ids).mean()),
+                "token_accuracy_without_o": (
+                    float((gold_ids == predicted_ids)[inside].mean()) if inside.any() else None
+                ),
+            },
+            reports=reports,
+        )
+
+
+def _read_corpus(request: SourceRequest) -> Corpus:
+    from tasks._tagged_text import build_corpus
+
+    if request.kind == "files":
+        from tasks._columns import read_folder
+
+        splits, facts = read_folder(Path(request.argument).expanduser())
+        return build_corpus(splits, {**facts, "neighbours": "sentences in the files' own order"})
+    if request.kind == "tfds":
+        from tasks._tfds import describe_prepared
+
+        facts = {"neighbours": "strangers: the data set stores its sentences shuffled"}
+        corpus = build_corpus(_read_tfds(request), facts)
+        corpus.facts.update(describe_prepared(TFDS_NAME, request))  # type: ignore[attr-defined]
+        return corpus
+    from tasks._tagged_synthetic import build_synthetic_corpus
+
+    return build_synthetic_corpus()
+
+
+def _read_tfds(request: SourceRequest) -> dict[str, list[tuple[list[str], list[str]]]]:
+    """Read the prepared data set's sentences; the only use of TensorFlow here."""
+    import tensorflow_datasets
+
+    from tasks._tfds import data_folder
+
+    builder = tensorflow_datasets.builder(TFDS_NAME, data_dir=str(data_folder(request)))
+    if request.download:
+        builder.download_and_prepare()
+    names = builder.info.features["ner"].feature.names
+    splits = {}
+    for split, tfds_split in TFDS_SPLITS.items():
+        dataset = builder.as_dataset(split=tfds_split, shuffle_files=False)
+        pairs = dataset.map(lambda example: (example["tokens"], example["ner"]))
+        sentences = []
+        for tokens, tags in pairs.ragged_batch(1_024):
+            for words, ids in zip(tokens.to_list(), tags.to_list(), strict=True):
+                if words:
+                    decoded = [word.decode() for word in words]
+                    sentences.append((decoded, [names[tag] for tag in ids]))
+        splits[split] = sentences
+    return splits
+
+
+def _encode(text: TaggedText, tables: Any, sequence_length: int) -> tuple[Examples, Any]:
+    """Cut a split into windows and lay its features and targets into them."""
+    import numpy as np
+
+    from tasks._tagged_text import pack, sentence_starts
+    from tasks._word_features import NUM_SHAPES
+
+    windows = pack(text.sentence_lengths, sequence_length)
+    starts = sentence_starts(text.sentence_lengths)
+    shapes = tables.shapes[text.words] + NUM_SHAPES * starts.astype(np.int8)
+    features = {
+        "word_ids": windows.fill(tables.ids[text.words]),
+        "shape_ids": windows.fill(shapes),
+        "character_ids": windows.fill(tables.characters[text.words]),
+        "padding_mask": windows.mask(),
+    }
+    targets = {"tags": windows.fill(text.tags), "sentence_starts": windows.fill(starts)}
+    if text.cue_distance is not None:
+        targets["cue_distance"] = windows.fill(text.cue_distance)
+    return Examples(features, targets), windows
+
+
+def _by_cue_distance(gold: Any, predicted: Any, distances: Any) -> dict[str, dict[str, float]]:
+    """Score cued names apart, by how far away their cue is.
+
+    A predicted entity counts where a cued name lies; one anywhere else is no matter of cues.
+    """
+    from tasks._entities import count
+
+    report = {}
+    for low, high in itertools.pairwise(CUE_DISTANCES):
+        within = (distances >= low) & (distances < high)
+        cued = [entity for entity in gold if within[entity[0]]]
+        guesses = [entity for entity in predicted if within[entity[0] : entity[1]].any()]
+        if cued:
+            report[f"{low}-{high - 1}"] = count(cued, guesses).describe()
+    return report
+
+
+TASK = Ner()
