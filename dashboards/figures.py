@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from dashboards.frame import summarize
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
 MEBIBYTE = 2**20
+FAR_APART = 5
+"""A plot whose largest value is more than so many times its smallest has a logarithmic axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Panel:
     title: str
     unit: str
     scale: float = 1.0
-    logarithmic: bool = False
+    may_be_logarithmic: bool = False
 
 
 def panels_for(frame: pd.DataFrame) -> list[Panel]:
@@ -65,10 +68,7 @@ def draw_comparison(frame: pd.DataFrame, lines: Sequence[str]) -> go.Figure:
             type="log", tickvals=lengths, ticktext=[str(length) for length in lengths],
             title_text="sequence length", row=1, col=column,
         )  # fmt: skip
-        kind = "log" if panel.logarithmic else "linear"
-        figure.update_yaxes(type=kind, title_text=panel.unit, row=1, col=column)
-        if panel.figure == "quality":
-            figure.update_yaxes(rangemode="tozero", row=1, col=column)
+        figure.update_yaxes(**_value_axis(summary, panel), row=1, col=column)
         _mark_missing(figure, frame, column)
     figure.update_layout(
         template="plotly_white",
@@ -79,6 +79,22 @@ def draw_comparison(frame: pd.DataFrame, lines: Sequence[str]) -> go.Figure:
         dragmode=False,
     )
     return figure
+
+
+def _value_axis(summary: pd.DataFrame, panel: Panel) -> dict[str, object]:
+    """Return a plot's vertical axis: from zero, or logarithmic where values lie far apart."""
+    values = summary["mean"] / panel.scale
+    far_apart = len(values) > 0 and values.min() > 0 and values.max() / values.min() > FAR_APART
+    if not (panel.may_be_logarithmic and far_apart):
+        return {"title_text": panel.unit, "rangemode": "tozero"}
+    decades = range(math.floor(math.log10(values.min())), math.ceil(math.log10(values.max())) + 1)
+    ticks = [digit * 10**decade for decade in decades for digit in (1, 2, 5)]
+    return {
+        "title_text": panel.unit,
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:,}" for tick in ticks],
+    }
 
 
 def _trace(points: pd.DataFrame, panel: Panel, line: str, index: int, first: bool) -> go.Scatter:
@@ -121,6 +137,4 @@ def _mark_missing(figure: go.Figure, frame: pd.DataFrame, column: int) -> None:
 
 def _log10(value: object) -> float:
     """Return a length's place on a logarithmic axis, where annotations are set by exponent."""
-    import math
-
     return math.log10(float(str(value)))

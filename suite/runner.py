@@ -62,6 +62,7 @@ class Plan:
 
     cells: Sequence[PlannedCell]
     done: Mapping[str, Record]
+    made_at: datetime
 
     @property
     def to_run(self) -> list[PlannedCell]:
@@ -87,8 +88,9 @@ def plan(
     A record stands unless its run was interrupted, its status is to be retried, or the data it
     was made from has changed since: `digests` holds each task's digest of its source.
     """
+    made_at = utc_now()
     if rerun:
-        return Plan(cells, {})
+        return Plan(cells, {}, made_at)
     again = RETRIED_ALWAYS | set(retry)
     records = store.current([planned.cell.id for planned in cells], set_aside)
     tasks = {planned.cell.id: planned.cell.task for planned in cells}
@@ -97,7 +99,7 @@ def plan(
         for cell_id, record in records.items()
         if record.status not in again and _same_data(record, digests.get(tasks[cell_id] or ""))
     }
-    return Plan(cells, done)
+    return Plan(cells, done, made_at)
 
 
 def _same_data(record: Record, digest: str | None) -> bool:
@@ -167,7 +169,7 @@ class Runner:
     def _made_meanwhile(self, planned: PlannedCell) -> Record | None:
         """Return a record that another invocation wrote since this one planned."""
         record = self.store.current([planned.cell.id]).get(planned.cell.id)
-        fresh = record and record.started_at >= self.invocation.started_at
+        fresh = record and record.ended_at >= self.plan.made_at
         return record if fresh and record and record.status not in RETRIED_ALWAYS else None
 
     def _start(self, planned: PlannedCell, lease: Lease) -> None:

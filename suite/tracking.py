@@ -35,6 +35,8 @@ KEY = "lengthwise.key"
 KIND = "lengthwise.kind"
 CONTENT = "lengthwise.content"
 PROBE_EXPERIMENT = "probe"
+TRAINING_KIND = "custom_model_development"
+"""The kind of experiment for which MLflow's UI shows training runs first."""
 MAX_CURVE_POINTS = 50
 MAX_METRICS_A_CALL = 900
 
@@ -52,6 +54,8 @@ PARAMS = (
     *("task", "source", "architecture", "sequence_length", "seed", "round", "form", "model_size"),
     *("batch_size", "budget", "precision", "backend", "threads", "mode"),
 )
+NOT_CHARTED = ("compile_seconds", "padded_tokens_per_second")
+"""What the runs along the lengths leave out, to keep MLflow's charts few."""
 LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
 
 
@@ -119,7 +123,9 @@ class Tracker:
         )
         try:
             created = self._client.create_experiment(
-                name, artifact_location=location, tags={"mlflow.note.content": note}
+                name,
+                artifact_location=location,
+                tags={"mlflow.note.content": note, "mlflow.experimentKind": TRAINING_KIND},
             )
         except MlflowException:  # another invocation was first
             found = self._client.get_experiment_by_name(name)
@@ -185,7 +191,8 @@ class Tracker:
                 "lengthwise.planned_cells": str(invocation.planned_cells),
                 **_environment_tags(record),
             }
-            name = f"{invocation.command} · {invocation.started_at:%Y-%m-%d %H:%M:%S}"
+            cells = f"{invocation.planned_cells} cells"
+            name = f"{invocation.started_at:%Y-%m-%d %H:%M:%S} · {cells}"
             run_id = self._begin(
                 experiment, invocation.id, "invocation", name, invocation.started_at, tags
             )
@@ -238,7 +245,7 @@ class Tracker:
         newest = max(group, key=lambda record: record.ended_at)
         cell = newest.cell
         tags = {CONTENT: content, "lengthwise.status": "ok", **_axis_tags(newest)}
-        name = f"{cell.architecture} against sequence length"
+        name = f"{cell.architecture} · all lengths"
         run_id = self._begin(experiment, key, "lengths", name, newest.started_at, tags)
         moment = _milliseconds(newest.ended_at)
         metrics = [
@@ -314,6 +321,8 @@ def _points_by_length(group: Iterable[Record]) -> dict[str, dict[int, float]]:
     samples: dict[str, dict[int, list[float]]] = {}
     for record in group:
         for name, value in _final_metrics(record).items():
+            if name.startswith("validation.") or name.endswith(NOT_CHARTED):
+                continue
             samples.setdefault(name, {}).setdefault(record.cell.sequence_length, []).append(value)
     return {
         name: {length: statistics.fmean(values) for length, values in sorted(by_length.items())}

@@ -36,7 +36,7 @@ class WordTables:
 
 
 def build_word_tables(words: Sequence[str], train_words: np.ndarray) -> WordTables:
-    """Number the words of a corpus by its training split, which is given as indices into `words`."""
+    """Give a corpus's words ids, from its training split (indices into `words`) alone."""
     occurrences = np.bincount(train_words, minlength=len(words))
     normalized = [_normalize(word) for word in words]
     word_counts: Counter[str] = Counter()

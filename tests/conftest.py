@@ -1,0 +1,88 @@
+"""What the tests share: where data is, how to run `bench`, a home of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+FAKES = ROOT / "tests" / "fakes"
+BENCH = Path(sys.executable).with_name("bench")
+CHROMIUM = Path("/usr/bin/chromium")
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def folder_or_skip(variable: str, default: Path) -> Path:
+    """Return a folder of real data: fail where it is named and missing, skip where nobody has it."""
+    if named := os.environ.get(variable):
+        assert Path(named).is_dir(), f"{variable}={named} is no folder"
+        return Path(named)
+    if not default.is_dir():
+        pytest.skip(f"no real data: {variable} is not set and {default.name} is not beside")
+    return default
+
+
+@pytest.fixture(scope="session")
+def tfds_data_dir() -> Path:
+    return folder_or_skip("TFDS_DATA_DIR", SHARED / "tensorflow_datasets")
+
+
+@pytest.fixture(scope="session")
+def reference_outputs() -> Path:
+    return folder_or_skip("REFERENCE_OUTPUTS", SHARED / "reference_outputs")
+
+
+@pytest.fixture(scope="session")
+def conll_columns(tfds_data_dir: Path) -> Path:
+    folder = tfds_data_dir.parent / "conll2003_columns"
+    if not folder.is_dir():
+        pytest.skip("no real data: conll2003_columns is not beside the TFDS folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    if not CHROMIUM.exists():
+        pytest.skip("chromium is not installed (`make system-packages`)")
+    return CHROMIUM
+
+
+def bench_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment without the caller's own settings."""
+    ours = ("BENCH_", "MLFLOW_", "TFDS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, **(extra or {})}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Run `bench` with a home of its own."""
+
+    def run(*arguments: str, timeout: float = 300, **environment: str):
+        defaults = {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
+        return subprocess.run(
+            [str(BENCH), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=bench_environment({**defaults, **environment}),
+        )
+
+    return run
+
+
+def read_records(home: Path) -> list[dict]:
+    """Return all records of a home, oldest first."""
+    paths = sorted((home / "records").glob("*.json"), key=lambda path: path.name.split(".")[1])
+    return [json.loads(path.read_text()) for path in paths]

@@ -1,0 +1,14 @@
+"""Gives NaN."""
+
+from ._fake import Fake
+
+
+class Diverges(Fake):
+    def build(self, request):
+        backbone = super().build(request)
+        plain = backbone.encode
+        backbone.encode = lambda inputs, **masks: (plain(inputs, **masks)[0] * float("nan"), None)
+        return backbone
+
+
+ARCHITECTURE = Diverges()

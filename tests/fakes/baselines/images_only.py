@@ -1,0 +1,12 @@
+"""Takes patches, and no text."""
+
+from suite.contracts import Inputs
+
+from ._fake import Fake
+
+
+class ImagesOnly(Fake):
+    inputs = frozenset({Inputs.PATCHES})
+
+
+ARCHITECTURE = ImagesOnly()

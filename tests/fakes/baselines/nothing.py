@@ -1,0 +1,5 @@
+"""Does nothing."""
+
+from ._fake import Fake
+
+ARCHITECTURE = Fake()
