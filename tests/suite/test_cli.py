@@ -1,0 +1,114 @@
+"""The command line: quick, helpful, one line and exit code 2 for a mistake."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import BENCH, bench_environment
+
+HEAVY = ("tensorflow", "keras", "pandas", "scipy", "mlflow", "plotly")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["plan", "--task", "ner"], ["--help"], ["report"]])
+def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments, tmp_path):
+    program = (
+        "import sys; sys.argv = ['bench', *{arguments!r}]\n"
+        "from suite.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    ).format(arguments=arguments, heavy=HEAVY)
+    environment = bench_environment({"BENCH_HOME": str(tmp_path)})
+    python = BENCH.with_name("python")
+    result = subprocess.run(
+        [str(python), "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert result.stderr.strip().splitlines()[-1] == "[]"
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        bench(*arguments)
+        seconds.append(time.perf_counter() - started)
+    # 0.7 s is promised on a quiet machine; this one is not always quiet.
+    assert statistics.median(seconds) < 2.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--task", "nerr"], "Did you mean 'ner'?"),
+        (["run", "--task", "ner", "--architectures", "longfromer"], "Did you mean 'longformer'?"),
+        (["run", "--task", "ner", "--preset", "fast"], "There is no preset of that name"),
+        (["run", "--task", "ner", "--data", "hub"], "There is no source for the task 'ner'"),
+        (["run", "--task", "ner", "--lengths", "0"], "Received: 0"),
+        (["run", "--task", "ner", "--lengths", "12x"], "--lengths takes whole numbers"),
+        (["run", "--task", "ner", "--lengths", "1,,2"], "between any two commas"),
+        (["run", "--task", "ner", "--data", "files:/nowhere"], "must exist"),
+        (["run", "--task", "ner", "--data", "tfds", "--tfds-data-dir", "/nowhere"], "--download"),
+        (["run", "--task", "ner", "--home", "/proc/nowhere"], "must be writable"),
+        (["run", "--task", "ner", "--memory-limit", "lots"], "Write 8GiB"),
+        (["run", "--task", "ner", "--retry", "faild"], "Did you mean 'failed'?"),
+        (["run", "--task", "ner", "--architectures", "images_only"], "Nothing of this request"),
+        (["run", "--task", "ner", "--option", "window"], "NAME=VALUE"),
+        (["run", "--no-such-option"], "--no-such-option"),
+        (["nonsense"], "nonsense"),
+        (["report"], "no such records"),
+        (["dashboard"], "no records"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(bench, arguments, message):
+    result = bench(*arguments)
+    assert result.returncode == 2, result.stdout
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_list_says_what_supports_what_and_why_not(bench):
+    listing = json.loads(bench("list", "--json").stdout)
+    assert listing["supports"]["ner"]["vanilla"] is None
+    assert "patches" in listing["supports"]["ner"]["images_only"]
+    assert listing["tasks"]["ner"]["sources"]["tfds"]["redistributable"] is False
+    printed = bench("list").stdout
+    assert "ner × images_only: no: does not take embeddings (it takes: patches)" in printed
+
+
+def test_plan_as_json_and_as_text(bench):
+    arguments = ["plan", "--task", "ner", "--lengths", "128", "--architectures", "vanilla"]
+    (planned,) = json.loads(bench(*arguments, "--json").stdout)
+    assert planned["to_run"] and planned["cell"]["sequence_length"] == 128
+    text = bench(*arguments).stdout
+    assert planned["id"] in text
+    assert "1 cells, 1 to run" in text
+
+
+def test_every_command_has_help(bench):
+    names = [line.split()[0] for line in bench("--help").stdout.split("Commands:\n")[1].splitlines()
+             if line.startswith("  ") and not line.startswith("   ")]
+    assert {"list", "plan", "run", "report", "dashboard", "ui", "sync", "doctor"} <= set(names)
+    for name in names:
+        assert "Usage: bench" in bench(name, "--help").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(bench, shell):
+    assert f"{shell}_source" in bench("completion", shell).stdout
+    words = {"COMP_WORDS": "bench run --task n", "COMP_CWORD": "3"}
+    completed = bench(_BENCH_COMPLETE="bash_complete", **words)
+    assert "ner" in completed.stdout
+
+
+def test_doctor_finds_everything_here_and_says_what_to_do_where_not(bench, tmp_path):
+    checks = {check["name"]: check for check in json.loads(bench("doctor", "--json").stdout)}
+    for name in ("python", "package tensorflow", "devices", "home", "disk", "tracking"):
+        assert checks[name]["ok"], checks[name]
+    assert not checks["data ner tfds"]["ok"]
+    assert checks["data ner tfds"]["remedy"]
+    away = bench("doctor", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    tracking = {check["name"]: check for check in json.loads(away.stdout)}["tracking"]
+    assert away.returncode == 1 and not tracking["ok"] and "bench sync" in tracking["remedy"]

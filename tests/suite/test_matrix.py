@@ -1,0 +1,134 @@
+"""Request × registry → cells."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.contracts import Cell, Form, Mode
+from suite.errors import RequestError
+from suite.matrix import Request, expand
+from suite.registry import load_registry
+from tests.conftest import FAKES
+
+REGISTRY = load_registry((str(FAKES),))
+NER = Request(tasks=("ner",), threads=2)
+
+
+def cells_of(request: Request) -> list[Cell]:
+    return [planned.cell for planned in expand(request, REGISTRY)]
+
+
+def test_the_default_matrix_is_every_architecture_at_the_task_s_lengths():
+    cells = cells_of(NER)
+    names = {cell.architecture for cell in cells}
+    assert {"vanilla", "longformer"} <= names
+    assert not any(REGISTRY.architectures.get(name).control for name in names)
+    assert {cell.sequence_length for cell in cells} == {128, 256, 512}
+    assert {cell.batch_size * cell.sequence_length for cell in cells} == {2_048}
+
+
+def test_architectures_alternate_and_seeds_come_last():
+    request = dataclasses.replace(
+        NER, seeds=(0, 1), lengths=(128, 256), architectures=("vanilla", "longformer")
+    )
+    order = [(cell.seed, cell.sequence_length, cell.architecture) for cell in cells_of(request)]
+    assert order == [
+        (seed, length, name)
+        for seed in (0, 1)
+        for length in (128, 256)
+        for name in ("vanilla", "longformer")
+    ]
+
+
+def test_ids_are_stable():
+    """A frozen id: it changes only when a field of the cell or the protocol does."""
+    cell = Cell(
+        mode=Mode.TRAIN,
+        task="ner",
+        form=Form.ENCODER,
+        source="synthetic",
+        options={"window": 64},
+        architecture="longformer",
+        task_version=1,
+        architecture_version=1,
+        sequence_length=128,
+        batch_size=16,
+        model_size="tiny",
+        budget=262_144,
+        precision="float32",
+        backend="tensorflow",
+        threads=2,
+        seed=0,
+    )
+    assert cell.id == "d16b4f47b579859f"
+    assert Cell.from_dict(dataclasses.asdict(cell)).id == cell.id
+    others = [
+        dataclasses.replace(cell, seed=1),
+        dataclasses.replace(cell, options={}),
+        dataclasses.replace(cell, architecture_version=2),
+    ]
+    assert len({cell.id, *(other.id for other in others)}) == 4
+
+
+def test_a_path_is_no_part_of_a_cell():
+    here = dataclasses.replace(NER, source="files:/here")
+    there = dataclasses.replace(NER, source="files:/there")
+    assert [cell.id for cell in cells_of(here)] == [cell.id for cell in cells_of(there)]
+    assert expand(here, REGISTRY)[0].source.argument == "/here"
+
+
+def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
+    request = dataclasses.replace(NER, options={"window": "64", "dropout": "0.2"})
+    options = {cell.architecture: cell.options for cell in cells_of(request)}
+    assert options["longformer"] == {"dropout": 0.2, "window": 64}
+    assert options["vanilla"] == {"dropout": 0.2}
+    default = dataclasses.replace(NER, options={"window": "128"})
+    assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
+
+
+def test_what_cannot_be_stays_with_its_reason():
+    request = dataclasses.replace(NER, architectures=("images_only", "vanilla"), lengths=(128,))
+    first, second = expand(request, REGISTRY)
+    assert first.unsupported == "does not take embeddings (it takes: patches)"
+    assert second.unsupported is None
+    odd = dataclasses.replace(NER, architectures=("longformer",), options={"window": "7"})
+    assert "even" in expand(odd, REGISTRY)[0].unsupported
+
+
+def test_a_probe_repeats_by_round_and_has_the_controls():
+    cells = cells_of(Request(mode=Mode.PROBE, preset="standard", lengths=(64,)))
+    assert {cell.round for cell in cells} == {0, 1, 2}
+    assert "full_attention" in {cell.architecture for cell in cells}
+    assert all(cell.task is None and cell.budget == 0 for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tasks": ("nerr",)}, "no task of that name. Received: 'nerr'. Did you mean 'ner'?"),
+        ({"architectures": ("vanila",)}, "Did you mean 'vanilla'?"),
+        ({"preset": "quik"}, "Did you mean 'quick'?"),
+        ({"model_size": "smal"}, "Did you mean 'small'?"),
+        ({"backend": "tensorflo"}, "Did you mean 'tensorflow'?"),
+        ({"precision": "float33"}, "Did you mean 'float32'?"),
+        ({"source": "tdfs"}, "Did you mean 'tfds'?"),
+        ({"source": "files"}, "needs its DIR after a colon"),
+        ({"source": "synthetic:x"}, "takes nothing after a colon"),
+        ({"lengths": (0,)}, "at least 1. Received: 0"),
+        ({"lengths": (-5,)}, "at least 1. Received: -5"),
+        ({"lengths": (128, 128)}, "may be named once"),
+        ({"seeds": (-1,)}, "A seed is a whole number from 0"),
+        ({"batch_size": 0}, "A batch size"),
+        ({"options": {"windw": "3"}}, "Did you mean 'window'?"),
+        ({"options": {"window": "wide"}}, "The option 'window' is of type int"),
+        ({"tasks": None}, "Mode train needs a task"),
+        ({"rounds": 2}, "Rounds repeat a probe"),
+        ({"mode": Mode.PROBE}, "takes neither a task nor a source"),
+    ],
+)
+def test_bad_requests_say_what_is_wrong(changes, message):
+    with pytest.raises(RequestError, match=None) as caught:
+        expand(dataclasses.replace(NER, **changes), REGISTRY)
+    assert message in str(caught.value)

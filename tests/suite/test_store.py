@@ -1,0 +1,142 @@
+"""Records on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from suite.contracts import Cell, Form, Mode, Status
+from suite.errors import HomeError
+from suite.record import Invocation, Record, RecordError, parse_record
+from suite.store import Store, new_run_id, write_atomically
+
+CELL = Cell(
+    mode=Mode.TRAIN,
+    task="ner",
+    form=Form.ENCODER,
+    source="synthetic",
+    options={"window": 64},
+    architecture="longformer",
+    task_version=1,
+    architecture_version=1,
+    sequence_length=128,
+    batch_size=16,
+    model_size="tiny",
+    budget=1,
+    precision="float32",
+    backend="tensorflow",
+    threads=2,
+    seed=0,
+)
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def make_record(status: Status = Status.OK, minutes: int = 0, cell: Cell = CELL, **fields) -> Record:
+    moment = MOMENT + timedelta(minutes=minutes)
+    given = {
+        "run_id": new_run_id(moment),
+        "cell_id": cell.id,
+        "cell": cell,
+        "status": status,
+        "started_at": moment,
+        "ended_at": moment + timedelta(seconds=9),
+        "environment": {"processor": "abacus"},
+        "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
+    }
+    return Record(**{**given, **fields})
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return store
+
+
+def test_a_record_comes_back_as_it_was(store):
+    metrics = {"test": {"entity_f1": 0.5, "nothing": None}}
+    record = make_record(metrics=metrics, parameter_count=7)
+    path = store.write(record)
+    assert parse_record(path.read_bytes()) == record
+    assert json.loads(path.read_text())["cell"]["options"] == {"window": 64}
+
+
+def test_nan_becomes_null(store):
+    path = store.write(make_record(metrics={"test": {"entity_f1": float("nan")}}))
+    assert json.loads(path.read_text())["metrics"]["test"]["entity_f1"] is None
+
+
+def test_the_latest_run_stands_but_an_interrupted_one_only_alone(store):
+    store.write(make_record(Status.FAILED, 0))
+    store.write(make_record(Status.OK, 1))
+    store.write(make_record(Status.INTERRUPTED, 2))
+    assert store.current()[CELL.id].status is Status.OK
+    other = dataclasses.replace(CELL, seed=1)
+    store.write(make_record(Status.INTERRUPTED, 3, other))
+    assert store.current([other.id])[other.id].status is Status.INTERRUPTED
+    assert len(store.all()) == 4
+
+
+def test_a_record_cut_in_half_is_set_aside_and_reported(store):
+    path = store.write(make_record())
+    path.write_bytes(path.read_bytes()[:200])
+    told = []
+    assert store.current(set_aside=lambda moved, reason: told.append((moved, reason))) == {}
+    ((moved, reason),) = told
+    assert moved.exists() and not path.exists()
+    assert "A record is a JSON object" in reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema_version": 99},
+        {"cell_id": "0" * 16},
+        {"status": "fine"},
+        {"unknown": 1},
+        {"started_at": "yesterday"},
+        {"cell": {}},
+    ],
+)
+def test_what_is_no_record_is_refused(change):
+    fields = json.loads(make_record().to_json())
+    with pytest.raises(RecordError):
+        parse_record(json.dumps({**fields, **change}))
+
+
+def test_a_lease_is_held_once_until_closed(store):
+    lease = store.acquire("a")
+    assert lease is not None
+    assert store.acquire("a") is None
+    assert store.acquire("b") is not None
+    lease.close()
+    assert store.acquire("a") is not None
+
+
+def test_scratch_of_the_dead_is_swept_and_of_the_living_kept(store):
+    dead, living = store.new_scratch("dead"), store.new_scratch("living")
+    (dead / "cell_id").write_text("d")
+    (living / "cell_id").write_text("l")
+    lease = store.acquire("l")
+    store.prepare()
+    assert living.exists() and not dead.exists()
+    assert lease
+
+
+def test_an_unwritable_home_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HomeError, match="must be writable"):
+        Store(tmp_path / "file" / "home").prepare()
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("suite.store.os.fsync", full)
+    with pytest.raises(OSError):
+        write_atomically(tmp_path / "record.json", b"content")
+    assert list(tmp_path.iterdir()) == []
