@@ -1,0 +1,104 @@
+"""Column files: what is read, what is refused, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from suite.errors import DataError
+from tasks._columns import read_file, read_folder
+from tasks._tag_schemes import InvalidTag, recognize, to_iob2
+
+GOOD = "EU B-ORG\nrejects O\n\nPeter B-PER\nBlackburn I-PER\n"
+
+
+def write(folder: Path, **contents: str | bytes) -> Path:
+    for name in ("train", "valid", "test"):
+        content = contents.get(name, GOOD)
+        data = content.encode() if isinstance(content, str) else content
+        (folder / f"{name}.txt").write_bytes(data)
+    return folder
+
+
+def test_sentences_tags_and_separators(tmp_path):
+    text = "-DOCSTART- O\n\nEU B-ORG\nrejects O\n\n\nPeter\tB-PER\n\n-DOCSTART- O\n\nx O"
+    splits, facts = read_folder(write(tmp_path, train=text))
+    assert splits["train"] == [
+        (["EU", "rejects"], ["B-ORG", "O"]),
+        (["Peter"], ["B-PER"]),
+        (["x"], ["O"]),
+    ]
+    assert facts == {"tag_scheme": "IOB2", "documents_marked": True}
+
+
+def test_windows_line_ends_a_byte_order_mark_and_odd_characters(tmp_path):
+    content = "\ufeffnaïve O\r\n𝒳\u00a0y B-MISC\r\n\r\nשלום B-PER\r\n".encode()
+    splits, _ = read_folder(write(tmp_path, train=content))
+    assert splits["train"] == [
+        (["naïve", "𝒳\u00a0y"], ["O", "B-MISC"]),
+        (["שלום"], ["B-PER"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"EU B-ORG\nrejects\n", "2 columns, as its first row. Received: 1 columns at"),
+        (b"EU X B-ORG\nrejects O\n", "3 columns, as its first row. Received: 2 columns at"),
+        (b"EU\nrejects\n", "at least 2 columns. Received: 1 columns at"),
+        (b"EU B-ORG\n\xff\xfe O\n", "must be UTF-8 text. Received: byte 0xff at"),
+        (b"", "at least one sentence"),
+        (b"\n-DOCSTART- O\n\n", "at least one sentence"),
+        (b"EU ORG\n", "'ORG' is no tag such as O, B-PER or I-PER at"),
+        (b"EU I-ORG\nx O\ny B-ORG\n", "the tags mix two schemes at"),
+        (b"EU B-ORG\ny E-PER\n", "continues an entity that none began at"),
+        (b"EU B-ORG\ny I-ORG\n\nz S-PER\n", "has no E- tag at"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_line(tmp_path, content, message):
+    with pytest.raises(DataError) as caught:
+        read_folder(write(tmp_path, train=content))
+    assert message in str(caught.value)
+    assert "train.txt" in str(caught.value)
+
+
+def test_the_line_named_is_the_line(tmp_path):
+    with pytest.raises(DataError, match=r"train\.txt:4"):
+        read_folder(write(tmp_path, train="a O\n\nb O\nc WRONG\n"))
+    with pytest.raises(DataError, match=r"train\.txt:4"):
+        read_file(write(tmp_path, train="a O\n\nb O\nc\n") / "train.txt")
+
+
+def test_a_folder_without_a_split_or_with_two(tmp_path):
+    write(tmp_path)
+    (tmp_path / "train.conll").write_text(GOOD)
+    with pytest.raises(DataError, match="Received: train.conll, train.txt"):
+        read_folder(tmp_path)
+    (tmp_path / "train.conll").unlink()
+    (tmp_path / "test.txt").unlink()
+    with pytest.raises(DataError, match="named test or testb"):
+        read_folder(tmp_path)
+
+
+SENTENCE = ["B-PER", "I-PER", "B-PER", "O", "B-ORG", "B-LOC", "I-LOC", "I-LOC"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags"),
+    [
+        ("IOB2", SENTENCE),
+        ("IOB1", ["I-PER", "I-PER", "B-PER", "O", "I-ORG", "I-LOC", "I-LOC", "I-LOC"]),
+        ("BIOES", ["B-PER", "E-PER", "S-PER", "O", "S-ORG", "B-LOC", "I-LOC", "E-LOC"]),
+        ("BIOES", ["B-PER", "L-PER", "U-PER", "O", "U-ORG", "B-LOC", "I-LOC", "L-LOC"]),
+    ],
+)
+def test_every_scheme_is_recognized_and_becomes_iob2(scheme, tags):
+    assert recognize([tags]) == scheme
+    assert to_iob2(tags, scheme) == SENTENCE
+
+
+def test_a_tag_that_is_none_is_placed():
+    with pytest.raises(InvalidTag) as caught:
+        recognize([["O"], ["O", "per"]])
+    assert (caught.value.sentence, caught.value.word) == (1, 1)

@@ -1,0 +1,76 @@
+"""Entities against seqeval, and against conlleval's own rules by hand."""
+
+from __future__ import annotations
+
+import random
+import warnings
+
+import pytest
+from seqeval.metrics import classification_report
+from seqeval.metrics.sequence_labeling import get_entities
+
+from tasks._entities import average, count, count_by_type, extract
+
+TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
+
+
+def random_sentences(seed: int) -> list[list[str]]:
+    generator = random.Random(seed)
+    return [
+        [generator.choice(TAGS) for _ in range(generator.randint(1, 12))] for _ in range(40)
+    ]
+
+
+def stream(sentences: list[list[str]]) -> tuple[list[str], list[bool]]:
+    tags = [tag for sentence in sentences for tag in sentence]
+    starts = [place == 0 for sentence in sentences for place in range(len(sentence))]
+    return tags, starts
+
+
+def test_entities_by_hand():
+    tags = ["I-PER", "I-PER", "B-PER", "I-LOC", "O", "I-LOC", "I-LOC"]
+    starts = [True, False, False, False, False, False, True]
+    assert extract(tags, starts) == [
+        (0, 2, "PER"),
+        (2, 3, "PER"),
+        (3, 4, "LOC"),
+        (5, 6, "LOC"),
+        (6, 7, "LOC"),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_same_entities_and_figures_as_seqeval(seed):
+    gold_sentences, predicted_sentences = random_sentences(seed), random_sentences(seed)
+    generator = random.Random(seed)
+    for sentence in predicted_sentences:
+        for place in range(len(sentence)):
+            if generator.random() < 0.3:
+                sentence[place] = generator.choice(TAGS)
+    gold_tags, starts = stream(gold_sentences)
+    gold = extract(gold_tags, starts)
+    predicted = extract(stream(predicted_sentences)[0], starts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = classification_report(gold_sentences, predicted_sentences, output_dict=True)
+        their_entities = sum(len(get_entities(sentence)) for sentence in gold_sentences)
+    assert len(gold) == their_entities
+    by_type = count_by_type(gold, predicted)
+    ours = {
+        "micro avg": count(gold, predicted).describe(),
+        "macro avg": average(by_type, weighted=False),
+        "weighted avg": average(by_type, weighted=True),
+        **{kind: counts.describe() for kind, counts in by_type.items()},
+    }
+    for row, figures in ours.items():
+        for ours_name, their_name in (
+            ("precision", "precision"),
+            ("recall", "recall"),
+            ("f1", "f1-score"),
+        ):
+            assert figures[ours_name] == pytest.approx(theirs[row][their_name]), (row, ours_name)
+
+
+def test_nothing_to_find_is_zero_not_an_error():
+    assert count([], []).describe() == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    assert average({}, weighted=True)["f1"] == 0.0

@@ -1,0 +1,97 @@
+"""The task `ner`: its sources, its features, its score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from suite.contracts import Examples, SourceRequest
+from suite.errors import DataError
+from tasks._word_features import MAX_CHARACTERS, UNKNOWN, build_word_tables
+from tasks.ner import TASK
+
+SYNTHETIC = SourceRequest("synthetic")
+
+
+@pytest.mark.parametrize("length", [100, 128, 512, 1_024])
+def test_every_test_word_is_scored_once_at_every_length(length):
+    data = TASK.load(SYNTHETIC, length, {})
+    score = TASK.score(data.test, data.test.targets["tags"], data.spec)
+    assert score.reports["scored_words"] == data.facts["words"]["test"] == 96 * 1_024
+    assert score.metrics["entity_f1"] == 1.0
+    assert score.metrics["token_accuracy_without_o"] == 1.0
+
+
+def test_guessing_the_type_of_cued_names_scores_chance():
+    data = TASK.load(SYNTHETIC, 128, {})
+    guess = data.test.targets["tags"].copy()
+    cued = data.test.targets["cue_distance"] > 0
+    guess[cued] = np.random.default_rng(0).integers(1, 5, size=cued.sum())
+    score = TASK.score(data.test, guess, data.spec)
+    for interval, figures in score.reports["by_cue_distance"].items():
+        chance = data.facts["chance_f1_of_cued_names"]
+        margin = 4 * np.sqrt(chance * (1 - chance) / figures["support"])
+        assert abs(figures["f1"] - chance) < margin, interval
+
+
+def test_a_wrong_prediction_elsewhere_does_not_count_for_cues():
+    tags = np.array([[1, 0, 0, 0]])
+    examples = Examples(
+        {"padding_mask": np.ones((1, 4), bool)},
+        {
+            "tags": tags,
+            "sentence_starts": np.array([[True, False, False, False]]),
+            "cue_distance": np.array([[40, 0, 0, 0]]),
+        },
+    )
+    score = TASK.score(examples, np.array([[1, 0, 2, 0]]), {"tags": ["O", "B-A", "B-B"]})
+    assert score.reports["by_cue_distance"]["32-63"]["f1"] == 1.0
+    assert score.metrics["entity_precision"] == 0.5
+
+
+def test_words_come_from_training_alone():
+    words = ["Paris", "rare", "unseen", "paris", "1984"]
+    tables = build_word_tables(words, np.array([0, 3, 1, 4, 4]))
+    assert tables.ids[0] == tables.ids[3] != UNKNOWN  # lower case joins them
+    assert tables.ids[1] == tables.ids[2] == UNKNOWN  # once, and never
+    assert tables.shapes[0] != tables.shapes[3]
+    assert tables.characters.shape == (5, MAX_CHARACTERS)
+
+
+@pytest.mark.parametrize("word", ["", "x" * 100_000, "👩‍👩‍👧", "e\u0301", "\x00", "שלום", "\u202e"])
+def test_any_word_has_features(word):
+    tables = build_word_tables([word, "a"], np.array([0, 0, 1, 1]))
+    assert (tables.characters < tables.num_characters).all()
+    assert 1 <= tables.shapes[0] <= 7
+
+
+def test_a_missing_prepared_set_names_both_ways_to_get_it(tmp_path):
+    with pytest.raises(DataError) as caught:
+        TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path)))
+    assert "TFDS_DATA_DIR" in str(caught.value) and "--download" in str(caught.value)
+    assert TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path), download=True)) is None
+
+
+def test_a_file_s_digest_changes_with_its_content_and_not_with_its_folder(tmp_path):
+    digests = []
+    for name, word in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / name).mkdir()
+        for split in ("train", "dev", "test"):
+            (tmp_path / name / f"{split}.txt").write_text(f"{word} B-PER\n")
+        digests.append(TASK.inspect(SourceRequest("files", str(tmp_path / name))))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_conll_from_both_sources_is_the_same_sentences(tfds_data_dir, conll_columns):
+    prepared = TASK.load(SourceRequest("tfds", data_dir=str(tfds_data_dir)), 128, {})
+    columns = TASK.load(SourceRequest("files", str(conll_columns)), 128, {})
+    assert prepared.facts["words"] == columns.facts["words"]
+    assert columns.facts["sentences"] == {"train": 14_041, "validation": 3_250, "test": 3_453}
+    assert prepared.facts["sentences"] == columns.facts["sentences"]
+    assert prepared.spec["tags"] == columns.spec["tags"]
+    assert prepared.spec["num_words"] == columns.spec["num_words"]
+    assert prepared.facts["fingerprint"] != columns.facts["fingerprint"]  # the order differs
+    assert "strangers" in prepared.facts["neighbours"]
+    assert columns.facts["tag_scheme"] == "IOB2"
+    assert columns.facts["sentences_cut"]["test"] == 0
+    assert columns.facts["redistributable"] is False
