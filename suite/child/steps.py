@@ -27,6 +27,9 @@ class Model(keras.Model):
         self.backbone = backbone
         self.head = head
 
+    def build(self, input_shape: Any = None) -> None:
+        """Leave building to the parts, which do it when they are first called."""
+
     def call(self, features: Features, training: bool | None = None) -> Any:
         """Give the head's outputs for a batch's features."""
         if self.embedding is None:

@@ -1,0 +1,186 @@
+"""Full and windowed attention against NumPy, against Keras, and against published outputs."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.full_attention import FullAttention
+from baselines.layers.positions import sinusoids
+from baselines.layers.sliding_window_attention import SlidingWindowAttention
+
+NAMES = ("query", "key", "value")
+
+
+def numpy_attention(query, key, value, allowed):
+    """Attend head by head, position by position: the definition, nothing clever."""
+    scores = query @ key.T / np.sqrt(query.shape[-1])
+    scores = np.where(allowed, scores, -1e30)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True) @ value
+
+
+def project(layer, name, states):
+    projection = getattr(layer, name)
+    kernel, bias = map(ops.convert_to_numpy, (projection.kernel, projection.bias))
+    return states @ kernel + bias
+
+
+def randomize(layer, seed=0):
+    """Give every weight, biases too, a value that matters."""
+    generator = np.random.default_rng(seed)
+    for weight in layer.weights:
+        weight.assign(generator.normal(scale=0.4, size=weight.shape))
+
+
+def oracle(layer, states, padding, is_global, window):
+    """Longformer's attention for one example, before the output projection."""
+    length, width = states.shape
+    size = width // layer.num_heads
+    distance = np.abs(np.arange(length)[:, None] - np.arange(length)[None, :])
+    allowed = ((distance <= window // 2) | is_global[None, :]) & padding[None, :]
+    query, key, value = (project(layer, name, states) for name in NAMES)
+    mixed = np.zeros_like(states)
+    for head in range(layer.num_heads):
+        part = slice(head * size, (head + 1) * size)
+        mixed[:, part] = numpy_attention(query[:, part], key[:, part], value[:, part], allowed)
+    if is_global.any():
+        query, key, value = (project(layer, f"{name}_global", states) for name in NAMES)
+        everything = np.broadcast_to(padding[None, :], (length, length))
+        for head in range(layer.num_heads):
+            part = slice(head * size, (head + 1) * size)
+            full = numpy_attention(query[:, part], key[:, part], value[:, part], everything)
+            mixed[is_global, part] = full[is_global]
+    mixed[~padding] = 0
+    return mixed
+
+
+@pytest.mark.parametrize("length", [1, 3, 7, 13, 31])
+@pytest.mark.parametrize("window", [2, 6, 8, 64])
+@pytest.mark.parametrize("num_global", [0, 1, 3])
+def test_windowed_attention_is_its_definition(length, window, num_global):
+    generator = np.random.default_rng(length * window + num_global)
+    layer = SlidingWindowAttention(num_heads=2, window=window, max_global_tokens=num_global)
+    states = generator.normal(size=(3, length, 10)).astype("float32")
+    layer.build(states.shape)
+    randomize(layer)
+    padding = np.arange(length)[None, :] < np.array([[length], [max(1, length - 2)], [1]])
+    is_global = np.zeros((3, length), bool)
+    for example, count in enumerate((num_global, min(1, num_global), 0)):
+        real = np.flatnonzero(padding[example])
+        chosen = generator.permutation(real)[: min(count, len(real))]
+        is_global[example, chosen] = True
+    mask = is_global if num_global else None
+    mixed = ops.convert_to_numpy(layer.mix(states, padding, mask))
+    for example in range(3):
+        expected = oracle(layer, states[example], padding[example], is_global[example], window)
+        np.testing.assert_allclose(mixed[example], expected, atol=2e-5)
+
+
+def reference_cases(folder, prefix):
+    cases = sorted(folder.glob(f"{prefix}*.npz"))
+    assert cases, f"{folder} has no {prefix}*.npz"
+    return cases
+
+
+def test_windowed_attention_reproduces_the_published_outputs(reference_outputs):
+    for path in reference_cases(reference_outputs, "longformer_attention_"):
+        case = np.load(path)
+        is_global = case["global_mask"].astype(bool)
+        layer = SlidingWindowAttention(
+            int(case["num_heads"]), int(case["window"]), int(is_global.sum(axis=1).max())
+        )
+        layer.build(case["inputs"].shape)
+        suffixes = ("", "_global") if layer.max_global_tokens else ("",)
+        for name in NAMES:
+            for suffix in suffixes:
+                projection = getattr(layer, name + suffix)
+                projection.kernel.assign(case[f"{name}{suffix}/kernel"])
+                projection.bias.assign(case[f"{name}{suffix}/bias"])
+        mixed = ops.convert_to_numpy(layer.mix(case["inputs"], case["padding_mask"].astype(bool), is_global))
+        np.testing.assert_allclose(mixed, case["outputs"], atol=1e-4, err_msg=path.name)
+
+
+@pytest.mark.parametrize("query_block", [None, 4])
+def test_full_attention_equals_keras(query_block):
+    states = np.random.default_rng(0).normal(size=(3, 13, 24)).astype("float32")
+    padding = np.arange(13)[None, :] < np.array([[13], [7], [1]])
+    ours, theirs = FullAttention(4, query_block), keras.layers.MultiHeadAttention(4, 6)
+    ours.build(states.shape)
+    randomize(ours)
+    theirs.build(states.shape, states.shape)
+    for name in NAMES:
+        dense = getattr(theirs, f"{name}_dense")
+        dense.kernel.assign(ops.reshape(getattr(ours, name).kernel, dense.kernel.shape))
+        dense.bias.assign(ops.reshape(getattr(ours, name).bias, dense.bias.shape))
+    theirs.output_dense.kernel.assign(
+        ops.reshape(ours.output_projection.kernel, theirs.output_dense.kernel.shape)
+    )
+    theirs.output_dense.bias.assign(ours.output_projection.bias)
+    expected = theirs(states, states, attention_mask=padding[:, None, :])
+    np.testing.assert_allclose(ours(states, padding), expected, atol=2e-5)
+
+
+def test_blocks_of_queries_change_neither_outputs_nor_gradients():
+    import tensorflow as tf
+
+    states = tf.constant(np.random.default_rng(0).normal(size=(2, 11, 8)).astype("float32"))
+    gradients = []
+    for query_block in (None, 4):
+        keras.utils.set_random_seed(1)
+        layer = FullAttention(2, query_block)
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            loss = tf.reduce_sum(layer(states) ** 2)
+        gradients.append([loss, *tape.gradient(loss, [states, *layer.trainable_weights])])
+    for whole, blocks in zip(*gradients, strict=True):
+        np.testing.assert_allclose(whole, blocks, rtol=1e-4, atol=1e-5)
+
+
+def test_no_array_of_windowed_attention_is_quadratic():
+    """Trace it at a length, and look at the shape of everything in the graph."""
+    import tensorflow as tf
+
+    length = 512
+    layer = SlidingWindowAttention(num_heads=2, window=16, max_global_tokens=2)
+    layer.build((1, length, 8))
+
+    @tf.function
+    def step(states, padding, is_global):
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            loss = tf.reduce_sum(layer(states, padding, is_global) ** 2)
+        return tape.gradient(loss, states)
+
+    graph = step.get_concrete_function(
+        tf.TensorSpec((1, length, 8)),
+        tf.TensorSpec((1, length), tf.bool),
+        tf.TensorSpec((1, length), tf.bool),
+    ).graph
+    sizes = [
+        int(np.prod(output.shape))
+        for operation in graph.get_operations()
+        for output in operation.outputs
+        if output.shape.is_fully_defined()
+    ]
+    assert max(sizes) < length * length / 4
+
+
+def test_sinusoids_are_the_paper_s():
+    table = sinusoids(50, 8)
+    assert table[7, 4] == pytest.approx(np.sin(7 / 10_000 ** (4 / 8)), abs=1e-6)
+    assert table[7, 5] == pytest.approx(np.cos(7 / 10_000 ** (4 / 8)), abs=1e-6)
+
+
+@pytest.mark.parametrize("window", [0, 1, 7, -2])
+def test_odd_windows_are_refused(window):
+    with pytest.raises(ValueError, match="even and at least 2"):
+        SlidingWindowAttention(num_heads=2, window=window)
+
+
+@pytest.mark.parametrize("layer", [FullAttention(3), SlidingWindowAttention(3, 4)])
+def test_a_width_that_heads_do_not_divide_is_refused(layer):
+    with pytest.raises(ValueError, match="multiple of num_heads"):
+        layer.build((1, 5, 16))

@@ -1,0 +1,205 @@
+"""What every architecture owes, whichever it is: found through the registry."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.child.batches import Batch
+from suite.child.steps import Model, make_prediction_step, make_training_step
+from suite.contracts import (
+    Architecture,
+    BuildRequest,
+    Form,
+    Inputs,
+    ModelSize,
+    supports,
+)
+from suite.presets import MODEL_SIZES
+from suite.registry import load_registry
+
+SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=24)
+LENGTH = 19
+REAL = 13
+VOCABULARY = 37
+
+ARCHITECTURES = load_registry().architectures.parts
+
+
+def request_for(architecture: Architecture, inputs: Inputs, **changes) -> BuildRequest:
+    given = {
+        "form": Form.ENCODER,
+        "inputs": inputs,
+        "model_size": SIZE,
+        "sequence_length": LENGTH,
+        "options": dict(architecture.options),
+        "vocabulary_size": VOCABULARY if inputs is Inputs.TOKEN_IDS else None,
+    }
+    return BuildRequest(**{**given, **changes})
+
+
+CASES = [
+    (name, inputs)
+    for name, architecture in ARCHITECTURES.items()
+    for inputs in (Inputs.TOKEN_IDS, Inputs.EMBEDDINGS)
+    if supports(architecture, request_for(architecture, inputs)) is None
+]
+
+
+def random_inputs(inputs: Inputs, batch: int, length: int, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    if inputs is Inputs.TOKEN_IDS:
+        return generator.integers(VOCABULARY, size=(batch, length)).astype("int32")
+    return generator.normal(size=(batch, length, SIZE.width)).astype("float32")
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def case(request):
+    name, inputs = request.param
+    keras.utils.set_random_seed(3)
+    backbone = ARCHITECTURES[name].build(request_for(ARCHITECTURES[name], inputs))
+    return name, inputs, backbone
+
+
+def encode(backbone, inputs, mask) -> np.ndarray:
+    return ops.convert_to_numpy(backbone.encode(inputs, padding_mask=mask, training=False)[0])
+
+
+def test_shape(case):
+    _, inputs, backbone = case
+    mask = np.ones((2, LENGTH), bool)
+    assert encode(backbone, random_inputs(inputs, 2, LENGTH), mask).shape == (2, LENGTH, SIZE.width)
+
+
+def test_values_at_padded_positions_change_nothing(case):
+    _, inputs, backbone = case
+    mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
+    values = random_inputs(inputs, 2, LENGTH)
+    others = values.copy()
+    others[0, REAL:] = random_inputs(inputs, 1, LENGTH, seed=9)[0, REAL:]
+    first, second = encode(backbone, values, mask), encode(backbone, others, mask)
+    np.testing.assert_allclose(first[mask], second[mask], atol=1e-5)
+
+
+def test_padding_changes_nothing(case):
+    _, inputs, backbone = case
+    values = random_inputs(inputs, 1, LENGTH)
+    mask = np.arange(LENGTH)[None, :] < REAL
+    padded = encode(backbone, values, mask)[:, :REAL]
+    alone = encode(backbone, values[:, :REAL], mask[:, :REAL])
+    np.testing.assert_allclose(padded, alone, atol=1e-5)
+
+
+def test_members_of_a_batch_do_not_mix(case):
+    _, inputs, backbone = case
+    values, mask = random_inputs(inputs, 3, LENGTH), np.ones((3, LENGTH), bool)
+    together = encode(backbone, values, mask)
+    alone = np.concatenate([encode(backbone, values[i : i + 1], mask[:1]) for i in range(3)])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_order_matters(case):
+    _, inputs, backbone = case
+    values, mask = random_inputs(inputs, 1, LENGTH), np.ones((1, LENGTH), bool)
+    forward = encode(backbone, values, mask)
+    backward = encode(backbone, values[:, ::-1], mask)[:, ::-1]
+    assert np.abs(forward - backward).max() > 1e-3
+
+
+def test_gradients_reach_every_weight(case):
+    import tensorflow as tf
+
+    _, inputs, backbone = case
+    values, mask = random_inputs(inputs, 2, LENGTH), np.ones((2, LENGTH), bool)
+    aim = np.random.default_rng(5).normal(size=(2, LENGTH, SIZE.width)).astype("float32")
+    with tf.GradientTape() as tape:
+        hidden_states, _ = backbone.encode(values, padding_mask=mask, training=True)
+        loss = ops.sum(hidden_states * aim)
+    weights = backbone.trainable_weights
+    assert weights
+    for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+        assert gradient is not None, weight.path
+        # A bias shared by all keys of a query adds the same to all its scores: no gradient there.
+        if not weight.path.endswith("key/bias"):
+            assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, weight.path
+
+
+def model_of(name: str, inputs: Inputs, seed: int = 0) -> tuple[Model, Batch]:
+    keras.utils.set_random_seed(seed)
+    architecture = ARCHITECTURES[name]
+    embedding = None if inputs is Inputs.TOKEN_IDS else keras.layers.Embedding(VOCABULARY, 16)
+
+    class Embed(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = embedding
+
+        def call(self, features, training=None):
+            return self.table(features["token_ids"])
+
+    model = Model(
+        None if embedding is None else Embed(),
+        architecture.build(request_for(architecture, inputs, dropout=0.1)),
+        keras.layers.Dense(3),
+    )
+    token_ids = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
+    features = {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)}
+    return model, Batch(features, {"labels": token_ids % 3}, 2 * LENGTH, 2)
+
+
+def loss_of(outputs, targets, features):
+    return ops.mean(
+        ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
+    )
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
+def test_it_learns_compiled_and_the_same_seed_gives_the_same_numbers(case, xla):
+    name, inputs, _ = case
+    curves = []
+    for _ in range(2):
+        model, batch = model_of(name, inputs)
+        step = make_training_step(model, loss_of, keras.optimizers.Adam(3e-3), xla)
+        curves.append([float(step(batch)) for _ in range(6)])
+    assert curves[0] == curves[1]
+    assert curves[0][-1] < curves[0][0]
+
+
+def test_weights_are_saved_and_loaded(case, tmp_path):
+    name, inputs, _ = case
+    model, batch = model_of(name, inputs, seed=1)
+    other, _ = model_of(name, inputs, seed=2)
+    predict, predict_other = (
+        make_prediction_step(m, lambda outputs: outputs, xla=False) for m in (model, other)
+    )
+    expected = predict(batch)
+    assert np.abs(predict_other(batch) - expected).max() > 1e-3
+    model.save_weights(tmp_path / "model.weights.h5")
+    other.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose(predict_other(batch), expected, atol=1e-6)
+
+
+def test_parameter_counts_agree_within_a_tenth():
+    """Parity: counted without embeddings, positions, head."""
+    counts = {}
+    size = MODEL_SIZES["tiny"]
+    for name, architecture in ARCHITECTURES.items():
+        request = request_for(architecture, Inputs.TOKEN_IDS, model_size=size)
+        if supports(architecture, request) is None:
+            model = Model(None, architecture.build(request), keras.layers.Dense(3))
+            token_ids = random_inputs(Inputs.TOKEN_IDS, 1, LENGTH)
+            model({"token_ids": token_ids, "padding_mask": np.ones((1, LENGTH), bool)})
+            counts[name] = model.parameter_counts()["mixing"]
+    reference = counts["vanilla"]
+    assert all(abs(count / reference - 1) <= 0.1 for count in counts.values()), counts
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_it_states_its_paper_and_refuses_what_it_has_not(name):
+    architecture = ARCHITECTURES[name]
+    assert architecture.paper and architecture.title and architecture.__doc__
+    for form in set(Form) - architecture.forms:
+        request = request_for(architecture, Inputs.TOKEN_IDS, form=form)
+        assert f"has no {form} form" in supports(architecture, request)

@@ -1,0 +1,114 @@
+"""What every task owes, whichever it is: found through the registry."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.child.batches import evaluation_batches, training_stream
+from suite.contracts import SourceRequest
+from suite.presets import MODEL_SIZES
+from suite.registry import load_registry
+
+TASKS = load_registry().tasks.parts
+WIDTH = MODEL_SIZES["tiny"].width
+
+
+@pytest.fixture(scope="module", params=list(TASKS))
+def loaded(request):
+    task = TASKS[request.param]
+    return task, task.load(SourceRequest(task.default_source), task.default_lengths[0], {})
+
+
+def test_it_states_what_a_reader_needs(loaded):
+    task, _ = loaded
+    assert task.title and task.summary and task.position and task.default_lengths
+    assert task.default_source in task.sources
+    for source in task.sources.values():
+        assert source.summary and source.licence and source.citation
+
+
+def test_splits_have_masks_features_and_targets_of_one_shape(loaded):
+    task, data = loaded
+    for examples in (data.train, data.validation, data.test):
+        count, length = examples.features["padding_mask"].shape
+        assert length == task.default_lengths[0] and count == examples.num_examples > 0
+        assert examples.features["padding_mask"].dtype == bool
+        assert examples.features["padding_mask"].any(axis=1).all()
+        for arrays in (examples.features, examples.targets):
+            assert all(len(values) == count for values in arrays.values())
+
+
+def test_loading_again_gives_the_same(loaded):
+    task, data = loaded
+    again = task.load(SourceRequest(task.default_source), task.default_lengths[0], {})
+    assert again.facts["fingerprint"] == data.facts["fingerprint"]
+    for name, values in data.test.features.items():
+        assert (again.test.features[name] == values).all()
+
+
+def test_the_facts_state_the_terms(loaded):
+    _, data = loaded
+    for name in ("fingerprint", "licence", "citation", "redistributable"):
+        assert name in data.facts
+
+
+def test_embedding_head_loss_and_score_fit_together(loaded):
+    task, data = loaded
+    keras.utils.set_random_seed(0)
+    embedding, head = task.build_embedding(data.spec, WIDTH), task.build_head(data.spec)
+    batch = next(training_stream(data.train, 2, seed=0))
+    embedded = embedding(batch.features, training=True)
+    assert tuple(embedded.shape) == (*batch.features["padding_mask"].shape, WIDTH)
+    assert 0.3 < float(np.std(ops.convert_to_numpy(embedded))) < 3
+    outputs = head(embedded)
+    loss = float(task.loss(outputs, batch.targets, batch.features))
+    assert np.isfinite(loss) and loss > 0
+    predictions = np.concatenate(
+        [
+            ops.convert_to_numpy(task.predict(head(embedding(part.features))))[: part.num_examples]
+            for part in evaluation_batches(data.validation, 64)
+        ]
+    )
+    score = task.score(data.validation, predictions, data.spec)
+    assert 0 <= score.metrics[task.primary_metric.name] <= 1
+
+
+def test_the_loss_ignores_padding(loaded):
+    task, data = loaded
+    batch = next(training_stream(data.train, 2, seed=0))
+    length = batch.features["padding_mask"].shape[1]
+    mask = np.arange(length)[None, :] < np.array([[length // 2], [length]])
+    features = {**batch.features, "padding_mask": mask}
+    head = task.build_head(data.spec)
+    hidden = np.random.default_rng(0).normal(size=(*mask.shape, WIDTH)).astype("float32")
+    other = np.where(mask[:, :, None], hidden, 7.0).astype("float32")
+    losses = [float(task.loss(head(states), batch.targets, features)) for states in (hidden, other)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_training_batches_are_full_and_the_seed_decides_their_order(loaded):
+    _, data = loaded
+
+    def orders(seed):
+        stream = training_stream(data.validation, 7, seed)
+        return [next(stream).features["padding_mask"].shape for _ in range(3)], [
+            batch.features for batch, _ in zip(training_stream(data.validation, 7, seed), range(2))
+        ]
+
+    shapes, first = orders(0)
+    assert {shape[0] for shape in shapes} == {7}
+    for one, two in zip(first, orders(0)[1], strict=True):
+        assert all((one[name] == two[name]).all() for name in one)
+    different = orders(1)[1][0]
+    assert any((different[name] != first[0][name]).any() for name in different)
+
+
+def test_evaluation_sees_every_example_once(loaded):
+    _, data = loaded
+    batches = list(evaluation_batches(data.validation, 7))
+    assert sum(batch.num_examples for batch in batches) == data.validation.num_examples
+    assert sum(batch.num_tokens for batch in batches) == data.validation.num_tokens
+    assert {len(batch.features["padding_mask"]) for batch in batches} == {7}
