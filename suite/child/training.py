@@ -43,11 +43,21 @@ from suite.contracts import (
     build_request,
 )
 
-Tell = Callable[[str, float, float | None], None]
+MIN_STEPS_BETWEEN_VALIDATIONS = 16
 
 
 class Diverged(Exception):
     """The loss stopped being a number."""
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best validation so far: its figure, the tokens seen then, the score, the weights."""
+
+    value: float
+    tokens: int
+    score: Score
+    weights: list[np.ndarray]
 
 
 @dataclass
@@ -58,7 +68,7 @@ class Trained:
     tokens: int
     losses: list[tuple[int, float]]
     validations: list[tuple[int, float]]
-    best_tokens: int
+    best: _Best
 
 
 def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str, Any]:
@@ -91,7 +101,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
     session = _Session(job, task, data, model, predict, training_memory, tell, xla)
     trained = session.train()
-    scores = {split: session.score(split) for split in ("validation", "test")}
+    scores = {"validation": trained.best.score, "test": session.score("test")}
     counts = model.parameter_counts()
     return {
         "status": Status.OK,
@@ -122,7 +132,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "tuned": False,
             "training_steps": trained.steps,
             "training_tokens": trained.tokens,
-            "best_weights_at_tokens": trained.best_tokens,
+            "best_weights_at_tokens": trained.best.tokens,
             "real_token_share": {
                 split: examples.num_tokens / examples.features["padding_mask"].size
                 for split, examples in _splits(data).items()
@@ -168,7 +178,7 @@ class _Session:
         due = _validation_steps(self.total_steps, recipe.validations)
         losses: list[tuple[int, float]] = []
         validations: list[tuple[int, float]] = []
-        best: tuple[float, int, list[np.ndarray]] | None = None
+        best: _Best | None = None
         done = tokens = 0
         self.memory.reset()
         for count in self._block_sizes(due):
@@ -184,15 +194,16 @@ class _Session:
             losses.append((tokens, float(np.mean(values))))
             self.tell("training", done / self.total_steps, losses[-1][1])
             if done in due:
-                figure = self.score("validation").metrics[self.task.primary_metric.name]
+                score = self.score("validation")
+                figure = score.metrics[self.task.primary_metric.name]
                 value = math.nan if figure is None else figure
                 validations.append((tokens, value))
-                if best is None or self._better(value, best[0]):
-                    best = (value, tokens, self.model.get_weights())
+                if best is None or self._better(value, best.value):
+                    best = _Best(value, tokens, score, self.model.get_weights())
                 self.memory.reset()
         assert best is not None
-        self.model.set_weights(best[2])
-        return Trained(done, tokens, losses, validations, best[1])
+        self.model.set_weights(best.weights)
+        return Trained(done, tokens, losses, validations, best)
 
     def score(self, split: str) -> Score:
         """Predict a whole split and let the task score it."""
@@ -242,6 +253,8 @@ def _check_finite(values: list[float], steps_before: int) -> None:
 
 
 def _validation_steps(total_steps: int, validations: int) -> set[int]:
+    """Return the steps after which to validate: evenly spread, and never a few steps apart."""
+    validations = max(1, min(validations, total_steps // MIN_STEPS_BETWEEN_VALIDATIONS))
     return {max(1, round(total_steps * (i + 1) / validations)) for i in range(validations)}
 
 

@@ -21,14 +21,14 @@ class _Throwaway(keras.layers.Layer):
     def __init__(self) -> None:
         super().__init__()
         self.token_embedding = keras.layers.Embedding(64, WIDTH)
-        self.attention = keras.layers.MultiHeadAttention(2, WIDTH // 2)
         self.feedforward = keras.layers.Dense(WIDTH, "gelu")
         self.norm = keras.layers.LayerNormalization()
         self.dropout = keras.layers.Dropout(0.1)
 
     def encode(self, inputs, padding_mask=None, state=None, global_mask=None, training=None):  # type: ignore[no-untyped-def]
         embeddings = self.token_embedding(inputs)
-        mixed = self.feedforward(self.attention(embeddings, embeddings))
+        scores = ops.softmax(ops.matmul(embeddings, ops.swapaxes(embeddings, 1, 2)), axis=-1)
+        mixed = self.feedforward(ops.matmul(scores, embeddings))
         return self.norm(embeddings + self.dropout(mixed, training=training)), None
 
 

@@ -99,7 +99,9 @@ def test_windowed_attention_reproduces_the_published_outputs(reference_outputs):
                 projection = getattr(layer, name + suffix)
                 projection.kernel.assign(case[f"{name}{suffix}/kernel"])
                 projection.bias.assign(case[f"{name}{suffix}/bias"])
-        mixed = ops.convert_to_numpy(layer.mix(case["inputs"], case["padding_mask"].astype(bool), is_global))
+        mixed = ops.convert_to_numpy(
+            layer.mix(case["inputs"], case["padding_mask"].astype(bool), is_global)
+        )
         np.testing.assert_allclose(mixed, case["outputs"], atol=1e-4, err_msg=path.name)
 
 

@@ -158,6 +158,8 @@ def loss_of(outputs, targets, features):
 @pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
 def test_it_learns_compiled_and_the_same_seed_gives_the_same_numbers(case, xla):
     name, inputs, _ = case
+    if xla and inputs is not Inputs.TOKEN_IDS:
+        pytest.skip("XLA is slow to compile; the token ids' case says the same")
     curves = []
     for _ in range(2):
         model, batch = model_of(name, inputs)

@@ -17,12 +17,12 @@ HEAVY = ("tensorflow", "keras", "pandas", "scipy", "mlflow", "plotly")
 @pytest.mark.parametrize("arguments", [["list"], ["plan", "--task", "ner"], ["--help"], ["report"]])
 def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments, tmp_path):
     program = (
-        "import sys; sys.argv = ['bench', *{arguments!r}]\n"
+        f"import sys; sys.argv = ['bench', *{arguments!r}]\n"
         "from suite.cli import main\n"
         "try:\n    main()\n"
         "except SystemExit:\n    pass\n"
-        "print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
-    ).format(arguments=arguments, heavy=HEAVY)
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
     environment = bench_environment({"BENCH_HOME": str(tmp_path)})
     python = BENCH.with_name("python")
     result = subprocess.run(
@@ -88,8 +88,11 @@ def test_plan_as_json_and_as_text(bench):
 
 
 def test_every_command_has_help(bench):
-    names = [line.split()[0] for line in bench("--help").stdout.split("Commands:\n")[1].splitlines()
-             if line.startswith("  ") and not line.startswith("   ")]
+    names = [
+        line.split()[0]
+        for line in bench("--help").stdout.split("Commands:\n")[1].splitlines()
+        if line.startswith("  ") and not line.startswith("   ")
+    ]
     assert {"list", "plan", "run", "report", "dashboard", "ui", "sync", "doctor"} <= set(names)
     for name in names:
         assert "Usage: bench" in bench(name, "--help").stdout

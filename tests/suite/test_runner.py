@@ -155,11 +155,10 @@ def test_the_parent_rests_while_children_work(tmp_path):
 
 
 def test_a_spawned_child_does_the_same_work(tmp_path):
-    from suite.contracts import Job, Recipe
+    from suite.contracts import Job, Mode, Recipe
     from suite.executors.local import Limits, LocalExecutor
     from suite.matrix import Request, expand
     from suite.presets import MODEL_SIZES
-    from suite.contracts import Mode
     from suite.registry import load_registry
 
     search_path = (str(FAKES),)
@@ -200,5 +199,3 @@ def _processes_naming(text: str) -> list[str]:
         if text in command:
             found.append(command)
     return found
-
-

@@ -34,7 +34,9 @@ CELL = Cell(
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def make_record(status: Status = Status.OK, minutes: int = 0, cell: Cell = CELL, **fields) -> Record:
+def make_record(
+    status: Status = Status.OK, minutes: int = 0, cell: Cell = CELL, **fields
+) -> Record:
     moment = MOMENT + timedelta(minutes=minutes)
     given = {
         "run_id": new_run_id(moment),

@@ -16,9 +16,7 @@ TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 
 def random_sentences(seed: int) -> list[list[str]]:
     generator = random.Random(seed)
-    return [
-        [generator.choice(TAGS) for _ in range(generator.randint(1, 12))] for _ in range(40)
-    ]
+    return [[generator.choice(TAGS) for _ in range(generator.randint(1, 12))] for _ in range(40)]
 
 
 def stream(sentences: list[list[str]]) -> tuple[list[str], list[bool]]:

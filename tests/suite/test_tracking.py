@@ -1,0 +1,140 @@
+"""Records → MLflow: what is written, once, truthfully; and what happens when MLflow is away."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from suite.contracts import Status
+from suite.record import Curve, Measurement
+from suite.store import Store
+from suite.syncing import sync
+from tests.conftest import read_records
+from tests.suite.test_store import CELL, make_record
+
+
+def measured(value: float) -> Measurement:
+    return Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
+
+
+def good_record(length: int, seed: int = 0, f1: float = 0.5, minutes: int = 0):
+    cell = dataclasses.replace(CELL, sequence_length=length, seed=seed)
+    return make_record(
+        Status.OK,
+        minutes,
+        cell,
+        metrics={"test": {"entity_f1": f1}},
+        measurements={"training": {"tokens_per_second": measured(1e6 / length)}},
+        curves={"training_loss": Curve(tokens=tuple(range(200)), values=(1.0,) * 200)},
+        data={"fingerprint": "f" * 64, "digest": None},
+        parameter_count=9,
+    )
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Store:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return store
+
+
+def runs_of(store: Store) -> list:
+    client = MlflowClient(store.tracking_uri)
+    experiment = client.get_experiment_by_name("ner")
+    return list(client.search_runs([experiment.experiment_id], max_results=1_000))
+
+
+def kinds_of(store: Store) -> Counter:
+    return Counter(run.data.tags["lengthwise.kind"] for run in runs_of(store))
+
+
+def test_what_a_run_holds(store):
+    store.write(good_record(128))
+    report = sync(store)
+    assert (report.written, report.length_runs) == (1, 1)
+    by_kind = {run.data.tags["lengthwise.kind"]: run for run in runs_of(store)}
+    cell, parent = by_kind["cell"], by_kind["invocation"]
+    assert cell.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert cell.data.params["sequence_length"] == "128"
+    assert cell.data.params["option.window"] == "64"
+    assert cell.data.metrics["test.entity_f1"] == 0.5
+    assert cell.inputs.dataset_inputs[0].dataset.digest == "f" * 36
+    client = MlflowClient(store.tracking_uri)
+    curve = client.get_metric_history(cell.info.run_id, "curve.training_loss")
+    assert len(curve) <= 52 and curve[-1].step == 199
+    path = client.download_artifacts(cell.info.run_id, "record.json")
+    with open(path) as file:
+        assert json.load(file)["cell_id"] == store.all()[0].cell_id
+
+
+def test_every_status_is_told_truthfully(store):
+    expected = {
+        Status.OK: "FINISHED",
+        Status.FAILED: "FAILED",
+        Status.OUT_OF_MEMORY: "FAILED",
+        Status.TIMED_OUT: "FAILED",
+        Status.DIVERGED: "FAILED",
+        Status.INTERRUPTED: "KILLED",
+    }
+    for seed, status in enumerate(Status):
+        store.write(make_record(status, seed, dataclasses.replace(CELL, seed=seed)))
+    sync(store)
+    cells = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "cell"]
+    found = {run.data.tags["lengthwise.status"]: run.info.status for run in cells}
+    assert found == {str(status): name for status, name in expected.items()}
+    (parent,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "invocation"]
+    assert parent.info.status == "FAILED"
+
+
+def test_syncing_again_changes_nothing_and_new_records_remake_the_run_along_lengths(store):
+    for length in (128, 256):
+        store.write(good_record(length))
+    sync(store)
+    before = {run.info.run_id for run in runs_of(store)}
+    again = sync(store)
+    assert (again.written, again.length_runs) == (0, 0)
+    assert {run.info.run_id for run in runs_of(store)} == before
+    store.write(good_record(128, seed=1, f1=0.7, minutes=1))
+    third = sync(store)
+    assert (third.written, third.length_runs) == (1, 1)
+    assert kinds_of(store) == {"invocation": 1, "cell": 3, "lengths": 1}
+    (lengths,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "lengths"]
+    history = MlflowClient(store.tracking_uri).get_metric_history(
+        lengths.info.run_id, "test.entity_f1"
+    )
+    assert {point.step: point.value for point in history} == {
+        128: pytest.approx(0.6),
+        256: pytest.approx(0.5),
+    }
+
+
+def test_a_run_cut_off_while_it_was_written_is_written_again(store):
+    record = good_record(128)
+    store.write(record)
+    sync(store)
+    client = MlflowClient(store.tracking_uri)
+    (cell,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "cell"]
+    client.update_run(cell.info.run_id, status="RUNNING")
+    assert sync(store).written == 1
+    assert kinds_of(store)["cell"] == 1
+    assert {run.info.status for run in runs_of(store)} == {"FINISHED"}
+
+
+def test_a_server_that_is_not_there_costs_nothing_but_a_message(bench, tmp_path):
+    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "nothing")
+    away = "http://127.0.0.1:9"
+    result = bench(*arguments, MLFLOW_TRACKING_URI=away)
+    assert result.returncode == 0, result.stderr
+    assert "`bench sync` delivers them later" in result.stderr
+    (record,) = read_records(tmp_path / "home")
+    assert record["status"] == "ok"
+    failed = bench("sync", MLFLOW_TRACKING_URI=away)
+    assert failed.returncode == 2
+    assert len(failed.stderr.strip().splitlines()) == 1 and "bench sync" in failed.stderr
+    later = bench("sync")
+    assert later.returncode == 0 and "1 runs written" in later.stdout, later.stderr

@@ -1,0 +1,115 @@
+"""Whole runs through the public path: what a record holds, resumes, repeats."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import read_records
+
+SMOKE = ("run", "--task", "ner", "--preset", "smoke", "--architectures", "vanilla,longformer")
+
+
+def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
+    result = bench(*SMOKE)
+    assert result.returncode == 0, result.stderr
+    home = tmp_path / "home"
+    records = read_records(home)
+    assert [record["cell"]["architecture"] for record in records] == ["vanilla", "longformer"]
+    for record in records:
+        assert record["status"] == "ok" and record["reason"] is None
+        for name in ("entity_f1", "entity_precision", "entity_recall"):
+            assert 0 <= record["metrics"]["test"][name] <= 1
+            assert 0 <= record["metrics"]["validation"][name] <= 1
+        for phase in ("training", "inference"):
+            for name in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
+                measurement = record["measurements"][phase][name]
+                assert measurement["value"] > 0 and measurement["n"] == len(measurement["samples"])
+                assert measurement["method"]
+        assert record["measurements"]["training"]["tokens_per_second"]["n"] >= 5
+        assert record["parameter_count"] == record["parameter_counts"]["total"] > 300_000
+        assert record["environment"]["packages"]["tensorflow"]
+        assert record["environment"]["commit"]
+        assert len(record["data"]["fingerprint"]) == 64
+        assert record["details"]["training_tokens"] >= record["cell"]["budget"]
+        assert record["details"]["tuned"] is False
+        assert record["reports"]["test"]["by_type"]["PER"]["support"] > 0
+        assert "by_cue_distance" in record["reports"]["test"]
+    assert records[0]["data"]["fingerprint"] == records[1]["data"]["fingerprint"]
+    assert records[0]["details"]["training_tokens"] == records[1]["details"]["training_tokens"]
+    assert not list((home / "scratch").iterdir())
+    for told in ("test entity_f1", "training memory", "training tokens/s", "index.html", "make ui"):
+        assert told in result.stdout
+    report = json.loads(bench("report", "--json").stdout)
+    assert len(report[0]["rows"]) == 2
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(bench, tmp_path):
+    one = (*SMOKE[:-1], "vanilla", "--no-tracking", "--no-dashboard", "--seeds")
+    bench(*one, "0,1")
+    bench(*one, "0", "--rerun")
+    first, other, again = read_records(tmp_path / "home")
+    assert first["cell_id"] == again["cell_id"] != other["cell_id"]
+    for name in ("metrics", "curves", "reports"):
+        assert first[name] == again[name]
+    assert first["curves"] != other["curves"]
+
+
+def test_changed_data_runs_again_and_unchanged_does_not(bench, tmp_path):
+    folder = tmp_path / "columns"
+    folder.mkdir()
+    text = "Anna B-PER\nsaw O\nRome B-LOC\n. O\n\n" * 60
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}.conll").write_text(text)
+    arguments = (*SMOKE[:-1], "vanilla", "--data", f"files:{folder}", "--no-tracking")
+    assert bench(*arguments).returncode == 0
+    assert "0 to run" in bench(*arguments).stdout
+    (folder / "test.conll").write_text(text.replace("Rome", "Oslo"))
+    assert "1 to run" in bench("plan", *arguments[1:-1]).stdout
+    assert bench(*arguments).returncode == 0
+    first, second = read_records(tmp_path / "home")
+    assert first["cell_id"] == second["cell_id"]
+    assert first["data"]["fingerprint"] != second["data"]["fingerprint"]
+    assert str(folder) not in json.dumps(first)
+
+
+def test_a_record_cut_in_half_is_reported_and_its_cell_runs_again(bench, tmp_path):
+    arguments = (*SMOKE[:-1], "vanilla", "--no-tracking", "--no-dashboard")
+    bench(*arguments)
+    (path,) = (tmp_path / "home" / "records").iterdir()
+    path.write_bytes(path.read_bytes()[:500])
+    result = bench(*arguments)
+    assert result.returncode == 0
+    assert "no record was moved to" in result.stderr and "1 to run" in result.stdout
+    assert len(read_records(tmp_path / "home")) == 1
+
+
+@pytest.mark.slow
+def test_memory_grows_as_claimed_and_the_control_as_n_squared(bench):
+    result = bench(
+        *("run", "--mode", "probe", "--lengths", "1024,2048,4096,8192", "--batch-size", "1"),
+        *("--architectures", "longformer,full_attention", "--no-tracking"),
+        timeout=900,
+    )
+    assert result.returncode == 0, result.stderr
+    (table,) = json.loads(bench("report", "--json").stdout)
+    exponents = {
+        item["architecture"]: item["exponent"]
+        for item in table["exponents"]
+        if item["measure"] == "training.peak_memory_bytes"
+    }
+    assert exponents["longformer"] <= 1.15
+    assert exponents["full_attention"] > 1.7
+
+
+@pytest.mark.slow
+def test_conll_is_learned_within_three_minutes(bench, tmp_path, conll_columns):
+    result = bench(
+        *("run", "--task", "ner", "--data", f"files:{conll_columns}", "--preset", "standard"),
+        *("--lengths", "128", "--architectures", "vanilla", "--seeds", "0", "--no-tracking"),
+        timeout=900,
+    )
+    assert result.returncode == 0, result.stderr
+    (record,) = read_records(tmp_path / "home")
+    assert record["metrics"]["test"]["entity_f1"] >= 0.65

@@ -1,0 +1,77 @@
+"""The README's commands, run: with `PRESET=smoke` here, as they stand under `make test-slow`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import ROOT, bench_environment, read_records
+
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for line in block.splitlines()
+]
+NOT_HERE = ("make test", "make ui")  # one is what runs this; the other serves until it is stopped
+CORPUS = "EU B-ORG\nrejects O\nGerman B-MISC\ncall O\n. O\n\nPeter B-PER\nBlackburn I-PER\n\n"
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+needs_venv = pytest.mark.skipif(
+    not (ROOT / ".venv" / ".dev").exists(), reason="not run by make: there is no .venv"
+)
+
+
+def test_the_readme_has_the_two_commands_first():
+    assert COMMANDS[:2] == ["make bench TASK=ner", "make test"]
+    assert set(NOT_HERE) <= set(COMMANDS)
+
+
+def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
+    """Run a README command with its placeholders filled in."""
+    corpus = tmp_path / "my_corpus"
+    corpus.mkdir(exist_ok=True)
+    for split in ("train", "valid", "test"):
+        (corpus / f"{split}.txt").write_text(CORPUS * 40)
+    filled = command.replace("my_corpus", str(corpus)).replace("prepared", str(tfds_data_dir))
+    result = subprocess.run(
+        [*filled.split(), *extra],
+        cwd=ROOT,
+        env=bench_environment({"BENCH_HOME": str(tmp_path / "home")}),
+        capture_output=True,
+        text=True,
+        timeout=1_500,
+    )
+    assert result.returncode == 0, f"{filled}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    return result.stdout
+
+
+@needs_make
+@needs_venv
+def test_the_commands_work_at_the_smallest_preset(tmp_path, tfds_data_dir):
+    for command in COMMANDS:
+        if command in NOT_HERE:
+            continue
+        extra = ("PRESET=smoke",) if re.match("make (bench|probe)", command) else ()
+        run(command, tmp_path, tfds_data_dir, extra)
+    records = read_records(tmp_path / "home")
+    assert {record["status"] for record in records} == {"ok"}
+    assert {record["cell"]["source"] for record in records} == {None, "synthetic", "tfds", "files"}
+    assert (tmp_path / "home" / "site" / "index.html").exists()
+
+
+@pytest.mark.slow
+@needs_make
+@needs_venv
+def test_the_first_command_as_it_stands(tmp_path, tfds_data_dir):
+    started = time.monotonic()
+    output = run(COMMANDS[0], tmp_path, tfds_data_dir, ())
+    assert time.monotonic() - started < 360
+    records = read_records(tmp_path / "home")
+    assert {record["cell"]["sequence_length"] for record in records} == {128, 256, 512}
+    assert {record["status"] for record in records} == {"ok"}
+    assert max(record["metrics"]["test"]["entity_f1"] for record in records) > 0.5
+    assert "make ui" in output and "index.html" in output
