@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from suite.record import Record, RecordError, parse_record
 
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = CHECKOUT / "results" / "local"
+
+STALE_SECONDS = 600.0
+"""A temporary file older than this belongs to nobody: writing one takes no time."""
 
 SetAside = Callable[[Path, str], None]
 
@@ -94,7 +98,7 @@ class Store:
                 received=f"{self.home} ({error.strerror})",
                 remedy="Choose another with --home DIR or BENCH_HOME",
             ) from None
-        self._sweep_scratch()
+        self._sweep()
 
     def path_of(self, record: Record) -> Path:
         """Return where a record is, or will be."""
@@ -186,8 +190,12 @@ class Store:
                 folder.mkdir(exist_ok=True)
                 set_aside(path.rename(folder / path.name), str(error))
 
-    def _sweep_scratch(self) -> None:
-        """Remove what killed invocations left: folders whose cell nobody holds any more."""
+    def _sweep(self) -> None:
+        """Remove what killed invocations left: folders of cells nobody holds, files half written."""
+        for part in self.records.glob(".*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > STALE_SECONDS:
+                    part.unlink()
         for folder in self._scratch.iterdir():
             marker = folder / "cell_id"
             lease = self.acquire(marker.read_text()) if marker.exists() else None

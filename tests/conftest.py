@@ -24,7 +24,7 @@ Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def folder_or_skip(variable: str, default: Path) -> Path:
-    """Return a folder of real data: fail where it is named and missing, skip where nobody has it."""
+    """Return a folder of real data: fail where named and missing, skip where nobody has it."""
     if named := os.environ.get(variable):
         assert Path(named).is_dir(), f"{variable}={named} is no folder"
         return Path(named)

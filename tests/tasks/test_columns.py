@@ -73,7 +73,7 @@ def test_the_line_named_is_the_line(tmp_path):
 def test_a_folder_without_a_split_or_with_two(tmp_path):
     write(tmp_path)
     (tmp_path / "train.conll").write_text(GOOD)
-    with pytest.raises(DataError, match="Received: train.conll, train.txt"):
+    with pytest.raises(DataError, match=r"Received: train\.conll, train\.txt"):
         read_folder(tmp_path)
     (tmp_path / "train.conll").unlink()
     (tmp_path / "test.txt").unlink()
