@@ -191,7 +191,7 @@ class Store:
                 set_aside(path.rename(folder / path.name), str(error))
 
     def _sweep(self) -> None:
-        """Remove what killed invocations left: folders of cells nobody holds, files half written."""
+        """Remove what killed invocations left: folders nobody holds, files half written."""
         for part in self.records.glob(".*.part"):
             with suppress(FileNotFoundError):
                 if time.time() - part.stat().st_mtime > STALE_SECONDS:
