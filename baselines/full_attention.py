@@ -24,9 +24,9 @@ class FullAttentionControl(Architecture):
 
     def build(self, request: BuildRequest) -> Any:
         """Build the encoder."""
-        from baselines.layers.transformer import build_encoder
+        from baselines.layers.transformer import build_transformer
 
-        return build_encoder(request, query_block=None)
+        return build_transformer(request, query_block=None)
 
 
 ARCHITECTURE = FullAttentionControl()

@@ -20,7 +20,7 @@ class Longformer(Architecture):
     title = "Longformer"
     paper = "Beltagy et al. 2020, Longformer: The Long-Document Transformer"
     forms = frozenset({Form.ENCODER})
-    inputs = frozenset({Inputs.TOKEN_IDS, Inputs.EMBEDDINGS})
+    inputs = frozenset(Inputs)
     claimed_time = "n"
     claimed_memory = "n"
     options = {"window": 128}
@@ -34,21 +34,30 @@ class Longformer(Architecture):
 
     def build(self, request: BuildRequest) -> Any:
         """Build the encoder."""
+        from baselines.layers.backbone import Backbone
+        from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
-        from baselines.layers.post_norm_encoder import PostNormEncoder
         from baselines.layers.sliding_window_attention import SlidingWindowAttention
+        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 
         size = request.model_size
-        return PostNormEncoder(
-            request,
-            make_attention=lambda: SlidingWindowAttention(
-                size.num_heads, request.options["window"], request.max_global_tokens
-            ),
-            add_positions=LearnedPositions(request.sequence_length),
-            activation="gelu",
-            scale_embeddings=False,
-            takes_global_mask=True,
+        stack = TransformerStack(
+            [
+                TransformerLayer(
+                    SlidingWindowAttention(
+                        size.num_heads, request.options["window"], request.max_global_tokens
+                    ),
+                    size.feedforward_width,
+                    activation="gelu",
+                    dropout=request.dropout,
+                )
+                for _ in range(size.num_layers)
+            ]
         )
+        embedding = InputEmbedding(
+            request, LearnedPositions(request.sequence_length), norm_epsilon=1e-5
+        )
+        return Backbone(encoder=stack, encoder_embedding=embedding, takes_global_mask=True)
 
 
 ARCHITECTURE = Longformer()

@@ -19,16 +19,16 @@ class Vanilla(Architecture):
     version = 1
     title = "Transformer"
     paper = "Vaswani et al. 2017, Attention Is All You Need"
-    forms = frozenset({Form.ENCODER})
-    inputs = frozenset({Inputs.TOKEN_IDS, Inputs.EMBEDDINGS})
+    forms = frozenset(Form)
+    inputs = frozenset(Inputs)
     claimed_time = "n^2"
     claimed_memory = "n"
 
     def build(self, request: BuildRequest) -> Any:
-        """Build the encoder."""
-        from baselines.layers.transformer import build_encoder
+        """Build the form asked for."""
+        from baselines.layers.transformer import build_transformer
 
-        return build_encoder(request, query_block=QUERY_BLOCK)
+        return build_transformer(request, query_block=QUERY_BLOCK)
 
 
 ARCHITECTURE = Vanilla()

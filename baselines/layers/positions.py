@@ -21,6 +21,27 @@ def sinusoids(length: int, width: int) -> np.ndarray:
     )
 
 
+def _rows(table: Any, start: Any, embeddings: Any) -> Any:
+    """Return the rows of a table for the positions from `start` on, which may be a tensor."""
+    length, width = embeddings.shape[1:]
+    return ops.slice(ops.convert_to_tensor(table), (start, 0), (length, width))
+
+
+class SinusoidalPositions(keras.layers.Layer):
+    """Adds the sinusoids of Vaswani et al. 2017, section 3.5, to each position.
+
+    In and out: (batch, n, width), n at most `max_length`. Time and memory O(n).
+    """
+
+    def __init__(self, max_length: int, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table = sinusoids(max_length, width)
+
+    def call(self, embeddings: Any, start: Any = 0) -> Any:
+        """Add the vectors of the positions from `start` on."""
+        return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
+
+
 class LearnedPositions(keras.layers.Layer):
     """Adds a learned vector to each position.
 
@@ -43,10 +64,40 @@ class LearnedPositions(keras.layers.Layer):
             name="table",
         )
 
-    def call(self, embeddings: Any) -> Any:
-        """Add."""
-        return embeddings + ops.cast(self.table[: embeddings.shape[1]], embeddings.dtype)
+    def call(self, embeddings: Any, start: Any = 0) -> Any:
+        """Add the vectors of the positions from `start` on."""
+        return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
         return {**super().get_config(), "max_length": self.max_length}
+
+
+class TypedPositions(LearnedPositions):
+    """Adds a learned vector to each position, and that of its token's type.
+
+    Devlin et al. 2019, figure 2: the segment embedding. All tokens are of type 0 unless
+    `token_types` (batch, n) says otherwise; there are `num_types`.
+    """
+
+    def __init__(self, max_length: int, num_types: int = 2, **kwargs: Any) -> None:
+        super().__init__(max_length, **kwargs)
+        self.num_types = num_types
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create both tables."""
+        super().build(input_shape)
+        self.types = self.add_weight(
+            shape=(self.num_types, input_shape[-1]),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            name="types",
+        )
+
+    def call(self, embeddings: Any, start: Any = 0, token_types: Any = None) -> Any:
+        """Add the vectors of the positions from `start` on, and of the types."""
+        types = self.types[0] if token_types is None else ops.take(self.types, token_types, axis=0)
+        return super().call(embeddings, start) + ops.cast(types, embeddings.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "num_types": self.num_types}

@@ -43,16 +43,31 @@ def request_for(architecture: Architecture, inputs: Inputs, **changes) -> BuildR
 CASES = [
     (name, inputs)
     for name, architecture in ARCHITECTURES.items()
-    for inputs in (Inputs.TOKEN_IDS, Inputs.EMBEDDINGS)
+    for inputs in Inputs
     if supports(architecture, request_for(architecture, inputs)) is None
 ]
+ENCODERS = sorted({name for name, _ in CASES})
+DECODERS = [
+    (name, form)
+    for name, architecture in ARCHITECTURES.items()
+    for form in (Form.DECODER, Form.ENCODER_DECODER)
+    if supports(architecture, request_for(architecture, Inputs.TOKEN_IDS, form=form)) is None
+]
+PATCH_SIZE = 12
 
 
 def random_inputs(inputs: Inputs, batch: int, length: int, seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
     if inputs is Inputs.TOKEN_IDS:
         return generator.integers(VOCABULARY, size=(batch, length)).astype("int32")
-    return generator.normal(size=(batch, length, SIZE.width)).astype("float32")
+    width = PATCH_SIZE if inputs is Inputs.PATCHES else SIZE.width
+    return generator.normal(size=(batch, length, width)).astype("float32")
+
+
+def main_inputs(name: str) -> Inputs:
+    """Return token ids, or patches for an architecture that takes nothing else."""
+    takes_tokens = Inputs.TOKEN_IDS in ARCHITECTURES[name].inputs
+    return Inputs.TOKEN_IDS if takes_tokens else Inputs.PATCHES
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
@@ -64,7 +79,9 @@ def case(request):
 
 
 def encode(backbone, inputs, mask) -> np.ndarray:
-    return ops.convert_to_numpy(backbone.encode(inputs, padding_mask=mask, training=False)[0])
+    """Return the hidden states of the input's positions alone."""
+    states = backbone.encode(inputs, padding_mask=mask, training=False)[0]
+    return ops.convert_to_numpy(states)[:, backbone.extra_positions :]
 
 
 def test_shape(case):
@@ -116,7 +133,13 @@ def test_gradients_reach_every_weight(case):
     aim = np.random.default_rng(5).normal(size=(2, LENGTH, SIZE.width)).astype("float32")
     with tf.GradientTape() as tape:
         hidden_states, _ = backbone.encode(values, padding_mask=mask, training=True)
-        loss = ops.sum(hidden_states * aim)
+        loss = ops.sum(hidden_states[:, backbone.extra_positions :] * aim)
+    assert_gradients_reach(backbone, tape, loss)
+
+
+def assert_gradients_reach(backbone, tape, loss) -> None:
+    import tensorflow as tf
+
     weights = backbone.trainable_weights
     assert weights
     for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
@@ -126,27 +149,27 @@ def test_gradients_reach_every_weight(case):
             assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, weight.path
 
 
-def model_of(name: str, inputs: Inputs, seed: int = 0) -> tuple[Model, Batch]:
+class Projected(keras.layers.Layer):
+    """A task's embedding, for architectures that take patches or embeddings."""
+
+    def call(self, features, training=None):
+        return features["values"]
+
+
+def model_of(name: str, seed: int = 0) -> tuple[Model, Batch]:
     keras.utils.set_random_seed(seed)
-    architecture = ARCHITECTURES[name]
-    embedding = None if inputs is Inputs.TOKEN_IDS else keras.layers.Embedding(VOCABULARY, 16)
-
-    class Embed(keras.layers.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.table = embedding
-
-        def call(self, features, training=None):
-            return self.table(features["token_ids"])
-
+    architecture, inputs = ARCHITECTURES[name], main_inputs(name)
     model = Model(
-        None if embedding is None else Embed(),
+        None if inputs is Inputs.TOKEN_IDS else Projected(),
         architecture.build(request_for(architecture, inputs, dropout=0.1)),
         keras.layers.Dense(3),
     )
-    token_ids = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    features = {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)}
-    return model, Batch(features, {"labels": token_ids % 3}, 2 * LENGTH, 2)
+    values = random_inputs(inputs, 2, LENGTH)
+    key = "token_ids" if inputs is Inputs.TOKEN_IDS else "values"
+    features = {key: values, "padding_mask": np.ones((2, LENGTH), bool)}
+    length = LENGTH + model.backbone.extra_positions
+    labels = np.random.default_rng(1).integers(3, size=(2, length)).astype("int32")
+    return model, Batch(features, {"labels": labels}, 2 * LENGTH, 2)
 
 
 def loss_of(outputs, targets, features):
@@ -155,29 +178,29 @@ def loss_of(outputs, targets, features):
     )
 
 
-def learning_curve(name: str, inputs: Inputs, xla: bool) -> list[float]:
-    model, batch = model_of(name, inputs)
+def learning_curve(name: str, xla: bool) -> list[float]:
+    model, batch = model_of(name)
     step = make_training_step(model, loss_of, keras.optimizers.Adam(3e-3), xla)
     return [float(step(batch)) for _ in range(6)]
 
 
-def test_it_learns_compiled_and_the_same_seed_gives_the_same_numbers(case):
-    name, inputs, _ = case
-    first, again = (learning_curve(name, inputs, xla=False) for _ in range(2))
+@pytest.mark.parametrize("name", ENCODERS)
+def test_it_learns_compiled_and_the_same_seed_gives_the_same_numbers(name):
+    first, again = (learning_curve(name, xla=False) for _ in range(2))
     assert first == again
     assert first[-1] < first[0]
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in CASES}))
+@pytest.mark.parametrize("name", ENCODERS)
 def test_it_compiles_under_xla_and_learns(name):
-    curve = learning_curve(name, Inputs.TOKEN_IDS, xla=True)
+    curve = learning_curve(name, xla=True)
     assert curve[-1] < curve[0]
 
 
-def test_weights_are_saved_and_loaded(case, tmp_path):
-    name, inputs, _ = case
-    model, batch = model_of(name, inputs, seed=1)
-    other, _ = model_of(name, inputs, seed=2)
+@pytest.mark.parametrize("name", ENCODERS)
+def test_weights_are_saved_and_loaded(name, tmp_path):
+    model, batch = model_of(name, seed=1)
+    other, _ = model_of(name, seed=2)
     predict, predict_other = (
         make_prediction_step(m, lambda outputs: outputs, xla=False) for m in (model, other)
     )
@@ -186,6 +209,76 @@ def test_weights_are_saved_and_loaded(case, tmp_path):
     model.save_weights(tmp_path / "model.weights.h5")
     other.load_weights(tmp_path / "model.weights.h5")
     np.testing.assert_allclose(predict_other(batch), expected, atol=1e-6)
+
+
+@pytest.fixture(params=DECODERS, ids=lambda case: f"{case[0]}-{case[1]}")
+def decoder(request):
+    """A decoder, with the memory that it looks at where its form has one."""
+    name, form = request.param
+    keras.utils.set_random_seed(3)
+    architecture = ARCHITECTURES[name]
+    backbone = architecture.build(request_for(architecture, Inputs.TOKEN_IDS, form=form))
+    memory: dict[str, np.ndarray] = {}
+    if form is Form.ENCODER_DECODER:
+        mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
+        states, _ = backbone.encode(random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed=4), mask)
+        memory = {"memory": ops.convert_to_numpy(states), "memory_mask": mask}
+    return backbone, memory
+
+
+def decode(backbone, target, **memory) -> np.ndarray:
+    return ops.convert_to_numpy(backbone.decode(target, **memory)[0])
+
+
+def test_a_decoder_never_looks_ahead(decoder):
+    backbone, memory = decoder
+    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
+    whole = decode(backbone, target, **memory)
+    for position in (1, 7, LENGTH - 1):
+        changed = target.copy()
+        changed[:, position:] = (changed[:, position:] + 1) % VOCABULARY
+        other = decode(backbone, changed, **memory)
+        np.testing.assert_allclose(other[:, :position], whole[:, :position], atol=1e-5)
+        assert np.abs(other[:, position:] - whole[:, position:]).max() > 1e-3
+
+
+def test_decoding_step_by_step_equals_decoding_at_once(decoder):
+    backbone, memory = decoder
+    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
+    whole = decode(backbone, target, **memory)
+    cache = backbone.start_cache(2, LENGTH)
+    for start, stop in ((0, 1), (1, 2), (2, 7), (7, 8), (8, LENGTH)):
+        states, cache = backbone.decode(
+            target[:, start:stop], cache=cache, position=start, **memory
+        )
+        np.testing.assert_allclose(ops.convert_to_numpy(states), whole[:, start:stop], atol=1e-5)
+
+
+def test_a_decoder_does_not_see_the_memory_s_padding(decoder):
+    backbone, memory = decoder
+    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
+    if not memory:
+        return
+    other = np.where(memory["memory_mask"][:, :, None], memory["memory"], 9.0).astype("float32")
+    np.testing.assert_allclose(
+        decode(backbone, target, memory=other, memory_mask=memory["memory_mask"]),
+        decode(backbone, target, **memory),
+        atol=1e-5,
+    )
+
+
+def test_gradients_reach_every_weight_of_a_decoder(decoder):
+    import tensorflow as tf
+
+    backbone, memory = decoder
+    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
+    aim = np.random.default_rng(5).normal(size=(2, LENGTH, SIZE.width)).astype("float32")
+    with tf.GradientTape() as tape:
+        given = dict(memory)
+        if memory:
+            given["memory"], _ = backbone.encode(target, memory["memory_mask"])
+        loss = ops.sum(backbone.decode(target, training=True, **given)[0] * aim)
+    assert_gradients_reach(backbone, tape, loss)
 
 
 def test_parameter_counts_agree_within_a_tenth():

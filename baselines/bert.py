@@ -1,0 +1,53 @@
+"""BERT: learned positions and token types, GELU, normalisation after each sub-layer.
+
+Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.contracts import Architecture, BuildRequest, Form, Inputs
+
+QUERY_BLOCK = 512
+EPSILON = 1e-12
+
+
+class Bert(Architecture):
+    """BERT's encoder, its attention exact and computed block by block at long lengths."""
+
+    version = 1
+    title = "BERT"
+    paper = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers"
+    forms = frozenset({Form.ENCODER})
+    inputs = frozenset(Inputs)
+    claimed_time = "n^2"
+    claimed_memory = "n"
+
+    def build(self, request: BuildRequest) -> Any:
+        """Build the encoder."""
+        from baselines.layers.backbone import Backbone
+        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.input_embedding import InputEmbedding
+        from baselines.layers.positions import TypedPositions
+        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+
+        size = request.model_size
+        stack = TransformerStack(
+            [
+                TransformerLayer(
+                    FullAttention(size.num_heads, QUERY_BLOCK),
+                    size.feedforward_width,
+                    activation="gelu",
+                    dropout=request.dropout,
+                    epsilon=EPSILON,
+                )
+                for _ in range(size.num_layers)
+            ]
+        )
+        positions = TypedPositions(request.sequence_length)
+        embedding = InputEmbedding(request, positions, norm_epsilon=EPSILON)
+        return Backbone(encoder=stack, encoder_embedding=embedding)
+
+
+ARCHITECTURE = Bert()

@@ -1,0 +1,56 @@
+"""GPT-2: a causal stack, normalisation before each sub-layer, learned positions.
+
+Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.contracts import Architecture, BuildRequest, Form, Inputs
+
+QUERY_BLOCK = 512
+EPSILON = 1e-5
+
+
+class Gpt(Architecture):
+    """GPT-2's decoder; with a cache it takes one position at a time."""
+
+    version = 1
+    title = "GPT-2"
+    paper = "Radford et al. 2019, Language Models are Unsupervised Multitask Learners"
+    forms = frozenset({Form.DECODER})
+    inputs = frozenset(Inputs)
+    claimed_time = "n^2"
+    claimed_memory = "n"
+
+    def build(self, request: BuildRequest) -> Any:
+        """Build the decoder."""
+        import keras
+
+        from baselines.layers.backbone import Backbone
+        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.input_embedding import InputEmbedding
+        from baselines.layers.positions import LearnedPositions
+        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+
+        size = request.model_size
+        stack = TransformerStack(
+            [
+                TransformerLayer(
+                    FullAttention(size.num_heads, QUERY_BLOCK, causal=True),
+                    size.feedforward_width,
+                    activation=lambda states: keras.ops.gelu(states, approximate=True),
+                    dropout=request.dropout,
+                    norm_first=True,
+                    epsilon=EPSILON,
+                )
+                for _ in range(size.num_layers)
+            ],
+            final_epsilon=EPSILON,
+        )
+        embedding = InputEmbedding(request, LearnedPositions(request.sequence_length))
+        return Backbone(decoder=stack, decoder_embedding=embedding)
+
+
+ARCHITECTURE = Gpt()

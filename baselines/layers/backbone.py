@@ -1,0 +1,98 @@
+"""The backbone that most architectures are: embeddings, and one or two stacks of layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from baselines.layers.input_embedding import InputEmbedding
+from baselines.layers.transformer_layer import TransformerStack
+
+
+class Backbone(keras.layers.Layer):
+    """Encodes with one stack, decodes with the other; a form has one of them or both.
+
+    `encode` gives hidden states (batch, n, width) of the whole input, behind `extra_positions` of
+    the architecture's own (a class token). `decode` gives those of a
+    target whose positions see only themselves and earlier ones, and the memory, where there is one;
+    with a cache from `start_cache` it takes the newest positions alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: TransformerStack | None = None,
+        encoder_embedding: InputEmbedding | None = None,
+        decoder: TransformerStack | None = None,
+        decoder_embedding: InputEmbedding | None = None,
+        takes_global_mask: bool = False,
+        extra_positions: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.encoder_embedding = encoder_embedding
+        self.decoder = decoder
+        self.decoder_embedding = decoder_embedding
+        self.takes_global_mask = takes_global_mask
+        self.extra_positions = extra_positions
+
+    def encode(
+        self,
+        inputs: Any,
+        padding_mask: Any = None,
+        state: Any = None,
+        global_mask: Any = None,
+        training: bool | None = None,
+    ) -> tuple[Any, Any]:
+        """Give the hidden states of the input; keeps no state."""
+        assert self.encoder is not None and self.encoder_embedding is not None
+        embedded = self.encoder_embedding(inputs, training=training)
+        if padding_mask is not None and self.extra_positions:
+            padding_mask = ops.pad(
+                padding_mask, ((0, 0), (self.extra_positions, 0)), constant_values=True
+            )
+        masks = {"padding_mask": padding_mask}
+        if self.takes_global_mask:
+            masks["global_mask"] = global_mask
+        return self.encoder(embedded, training=training, **masks), None
+
+    def decode(
+        self,
+        target: Any,
+        memory: Any = None,
+        memory_mask: Any = None,
+        padding_mask: Any = None,
+        cache: Any = None,
+        position: Any = 0,
+        training: bool | None = None,
+    ) -> tuple[Any, Any]:
+        """Give the hidden states of the target, and the cache with its keys and values.
+
+        With a cache, the target is the positions from `position` on; without, all of them.
+        """
+        assert self.decoder is not None and self.decoder_embedding is not None
+        if cache is None:
+            embedded = self.decoder_embedding(target, training=training)
+            hidden_states = self.decoder(
+                embedded,
+                training=training,
+                context=memory,
+                context_mask=memory_mask,
+                padding_mask=padding_mask,
+            )
+            return hidden_states, None
+        embedded = self.decoder_embedding(target, training=False, start=position)
+        return self.decoder.step(embedded, cache, position, memory, memory_mask)
+
+    def start_cache(self, batch_size: int, max_length: int) -> Any:
+        """Return an empty cache for `max_length` positions."""
+        assert self.decoder is not None
+        return self.decoder.start_cache(batch_size, max_length)
+
+    @property
+    def embedding_layers(self) -> list[Any]:
+        """What parity does not count: token embeddings and positions."""
+        return [part for part in (self.encoder_embedding, self.decoder_embedding) if part]

@@ -1,0 +1,38 @@
+"""A learned vector before a sequence, in which an encoder gathers what it says of the whole.
+
+Dosovitskiy et al. 2021, section 3.1; the [CLS] of Devlin et al. 2019.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class ClassToken(keras.layers.Layer):
+    """Puts the token first, then adds positions, its own among them.
+
+    In: (batch, n, width). Out: (batch, n + 1, width). Time and memory O(n).
+    """
+
+    def __init__(self, add_positions: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.add_positions = add_positions
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the token."""
+        self.token = self.add_weight(
+            shape=(1, 1, input_shape[-1]),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            name="token",
+        )
+
+    def call(self, embeddings: Any) -> Any:
+        """Prepend and add."""
+        token = ops.broadcast_to(
+            ops.cast(self.token, embeddings.dtype),
+            (ops.shape(embeddings)[0], 1, self.token.shape[2]),
+        )
+        return self.add_positions(ops.concatenate([token, embeddings], axis=1))

@@ -1,0 +1,59 @@
+"""From token ids, patches or a task's embeddings to what a stack takes in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from suite.contracts import BuildRequest, Inputs
+
+
+class InputEmbedding(keras.layers.Layer):
+    """Embeds what it is given, adds positions, normalises where asked, drops out.
+
+    Token ids (batch, n) are looked up, patches (batch, n, patch size) projected, embeddings
+    (batch, n, width) taken as they are. Token embeddings are multiplied by `scale`;
+    `add_positions` is one of the layers in `positions`. Time and memory O(n).
+    """
+
+    def __init__(
+        self,
+        request: BuildRequest,
+        add_positions: Any,
+        *,
+        stddev: float = 0.02,
+        scale: float = 1.0,
+        norm_epsilon: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        width = request.model_size.width
+        self.scale = scale
+        self.add_positions = add_positions
+        self.dropout = keras.layers.Dropout(request.dropout)
+        self.tokens = self.patches = self.norm = None
+        if request.inputs is Inputs.TOKEN_IDS:
+            assert request.vocabulary_size is not None
+            self.tokens = keras.layers.Embedding(
+                request.vocabulary_size,
+                width,
+                embeddings_initializer=keras.initializers.RandomNormal(stddev=stddev),
+            )
+        elif request.inputs is Inputs.PATCHES:
+            self.patches = keras.layers.Dense(width, name="patches")
+        if norm_epsilon is not None:
+            self.norm = keras.layers.LayerNormalization(epsilon=norm_epsilon)
+
+    def call(self, inputs: Any, training: bool | None = None, start: Any = None) -> Any:
+        """Embed; `start` is the first position's number where the input is the rest of one."""
+        embeddings = inputs
+        if self.tokens is not None:
+            embeddings = self.tokens(inputs) * self.scale
+        elif self.patches is not None:
+            embeddings = self.patches(inputs)
+        placed = {} if start is None else {"start": start}
+        embeddings = self.add_positions(embeddings, **placed)
+        if self.norm is not None:
+            embeddings = self.norm(embeddings)
+        return self.dropout(embeddings, training=training)

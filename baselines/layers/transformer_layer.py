@@ -1,0 +1,172 @@
+"""One layer of a Transformer, and a stack of them, around any attention.
+
+Vaswani et al. 2017, section 3.1: attention, then a feed-forward network at each position, each
+added to its input and normalised: LayerNorm(x + Sublayer(x)). Radford et al. 2019, section 2.3,
+normalise the sub-layer's input instead: x + Sublayer(LayerNorm(x)). Dropout is on the sub-layers'
+outputs (section 5.4), none on attention weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+
+class TransformerLayer(keras.layers.Layer):
+    """Attention, attention to a context where `cross_attention` is given, feed-forward.
+
+    d_ff is `feedforward_width`; `norm_first` puts the norm before each sub-layer. In and out:
+    (batch, n, width); the context is (batch, m, width). Beside the attention's cost, time and
+    memory O(n).
+    """
+
+    def __init__(
+        self,
+        attention: Any,
+        feedforward_width: int,
+        *,
+        activation: Any,
+        dropout: float,
+        norm_first: bool = False,
+        epsilon: float = 1e-5,
+        cross_attention: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.attention = attention
+        self.cross_attention = cross_attention
+        self.feedforward_width = feedforward_width
+        self.norm_first = norm_first
+        self.expand = keras.layers.Dense(feedforward_width, activation)
+        self.attention_norm = keras.layers.LayerNormalization(epsilon=epsilon)
+        self.feedforward_norm = keras.layers.LayerNormalization(epsilon=epsilon)
+        self.attention_dropout = keras.layers.Dropout(dropout)
+        self.feedforward_dropout = keras.layers.Dropout(dropout)
+        if cross_attention is not None:
+            self.cross_norm = keras.layers.LayerNormalization(epsilon=epsilon)
+            self.cross_dropout = keras.layers.Dropout(dropout)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights."""
+        self.contract = keras.layers.Dense(input_shape[-1])
+        parts = [self.attention, self.expand, self.attention_norm, self.feedforward_norm]
+        if self.cross_attention is not None:
+            parts += [self.cross_attention, self.cross_norm]
+        for part in parts:
+            part.build(input_shape)
+        self.contract.build((*input_shape[:-1], self.feedforward_width))
+
+    def call(
+        self,
+        hidden_states: Any,
+        training: bool | None = None,
+        context: Any = None,
+        context_mask: Any = None,
+        **masks: Any,
+    ) -> Any:
+        """Mix along the sequence, look at the context, then work at each position."""
+        hidden_states = self._add(
+            hidden_states,
+            lambda states: self.attention(states, **masks),
+            self.attention_norm,
+            self.attention_dropout,
+            training,
+        )
+        return self._finish(hidden_states, context, context_mask, training)
+
+    def step(
+        self, hidden_states: Any, cache: Any, position: Any, context: Any, context_mask: Any
+    ) -> tuple[Any, Any]:
+        """Do the same for the newest positions alone, the earlier ones' keys being in the cache."""
+        kept = []
+
+        def attend(states: Any) -> Any:
+            mixed, grown = self.attention.step(states, cache, position)
+            kept.append(grown)
+            return mixed
+
+        hidden_states = self._add(
+            hidden_states, attend, self.attention_norm, self.attention_dropout, False
+        )
+        return self._finish(hidden_states, context, context_mask, False), kept[0]
+
+    def _finish(
+        self, hidden_states: Any, context: Any, context_mask: Any, training: bool | None
+    ) -> Any:
+        if self.cross_attention is not None:
+            hidden_states = self._add(
+                hidden_states,
+                lambda states: self.cross_attention(states, context_mask, context),
+                self.cross_norm,
+                self.cross_dropout,
+                training,
+            )
+        return self._add(
+            hidden_states,
+            lambda states: self.contract(self.expand(states)),
+            self.feedforward_norm,
+            self.feedforward_dropout,
+            training,
+        )
+
+    def _add(
+        self,
+        states: Any,
+        sublayer: Callable[[Any], Any],
+        norm: Any,
+        dropout: Any,
+        training: bool | None,
+    ) -> Any:
+        if self.norm_first:
+            return states + dropout(sublayer(norm(states)), training=training)
+        return norm(states + dropout(sublayer(states), training=training))
+
+
+class TransformerStack(keras.layers.Layer):
+    """Layers one after another, and a last norm where `final_epsilon` is given."""
+
+    def __init__(
+        self,
+        stacked: Sequence[TransformerLayer],
+        final_epsilon: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.stacked = list(stacked)
+        self.final_norm = None
+        if final_epsilon is not None:
+            self.final_norm = keras.layers.LayerNormalization(epsilon=final_epsilon)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights."""
+        for layer in (*self.stacked, *((self.final_norm,) if self.final_norm else ())):
+            layer.build(input_shape)
+
+    def call(self, hidden_states: Any, training: bool | None = None, **masks: Any) -> Any:
+        """Pass through all layers."""
+        for layer in self.stacked:
+            hidden_states = layer(hidden_states, training=training, **masks)
+        return hidden_states if self.final_norm is None else self.final_norm(hidden_states)
+
+    def start_cache(self, batch_size: int, max_length: int) -> list[Any]:
+        """Return empty caches, one a layer."""
+        return [layer.attention.start_cache(batch_size, max_length) for layer in self.stacked]
+
+    def step(
+        self,
+        hidden_states: Any,
+        cache: Sequence[Any],
+        position: Any,
+        context: Any = None,
+        context_mask: Any = None,
+    ) -> tuple[Any, list[Any]]:
+        """Pass the newest positions through all layers, with what the caches hold."""
+        grown = []
+        for layer, held in zip(self.stacked, cache, strict=True):
+            hidden_states, kept = layer.step(hidden_states, held, position, context, context_mask)
+            grown.append(kept)
+        if self.final_norm is not None:
+            hidden_states = self.final_norm(hidden_states)
+        return hidden_states, grown

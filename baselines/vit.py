@@ -1,0 +1,61 @@
+"""The Vision Transformer: patches of an image as a sequence, behind a class token.
+
+Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.contracts import Architecture, BuildRequest, Form, Inputs
+
+QUERY_BLOCK = 512
+EPSILON = 1e-12
+
+
+class Vit(Architecture):
+    """ViT's encoder: learned positions, normalisation before each sub-layer.
+
+    Where `class_token` is on, its hidden state stands before those of the patches.
+    """
+
+    version = 1
+    title = "Vision Transformer"
+    paper = "Dosovitskiy et al. 2021, An Image is Worth 16x16 Words"
+    forms = frozenset({Form.ENCODER})
+    inputs = frozenset({Inputs.PATCHES})
+    claimed_time = "n^2"
+    claimed_memory = "n"
+    options = {"class_token": True}
+
+    def build(self, request: BuildRequest) -> Any:
+        """Build the encoder."""
+        from baselines.layers.backbone import Backbone
+        from baselines.layers.class_token import ClassToken
+        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.input_embedding import InputEmbedding
+        from baselines.layers.positions import LearnedPositions
+        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+
+        size = request.model_size
+        stack = TransformerStack(
+            [
+                TransformerLayer(
+                    FullAttention(size.num_heads, QUERY_BLOCK),
+                    size.feedforward_width,
+                    activation="gelu",
+                    dropout=request.dropout,
+                    norm_first=True,
+                    epsilon=EPSILON,
+                )
+                for _ in range(size.num_layers)
+            ],
+            final_epsilon=EPSILON,
+        )
+        with_token = request.options["class_token"]
+        positions = LearnedPositions(request.sequence_length + with_token)
+        embedding = InputEmbedding(request, ClassToken(positions) if with_token else positions)
+        return Backbone(encoder=stack, encoder_embedding=embedding, extra_positions=int(with_token))
+
+
+ARCHITECTURE = Vit()

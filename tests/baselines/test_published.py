@@ -1,0 +1,224 @@
+"""Whole encoders and decoders against the published implementations' outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines.layers.full_attention import FullAttention
+from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+from suite.contracts import BuildRequest, Form, Inputs, ModelSize
+from suite.registry import ARCHITECTURES, find_part
+
+Weights = Mapping[str, np.ndarray]
+TOLERANCE = 1e-4
+
+
+def cases(folder: Path, prefix: str) -> list[tuple[str, Weights]]:
+    paths = sorted(folder.glob(f"{prefix}*.npz"))
+    assert paths, f"{folder} has no {prefix}*.npz"
+    return [(path.name, np.load(path)) for path in paths]
+
+
+def count_layers(case: Weights, pattern: str) -> int:
+    return sum(1 for index in range(99) if pattern.format(index) in case)
+
+
+def set_dense(dense, case: Weights, name: str, *, transposed: bool = True) -> None:
+    kernel = case[f"{name}/weight"]
+    dense.kernel.assign(kernel.T if transposed else kernel)
+    dense.bias.assign(case[f"{name}/bias"])
+
+
+def set_norm(norm, case: Weights, name: str) -> None:
+    norm.gamma.assign(case[f"{name}/weight"])
+    norm.beta.assign(case[f"{name}/bias"])
+
+
+def set_packed(attention, kernel: np.ndarray, bias: np.ndarray) -> None:
+    """Set query, key and value from one array (in, 3 · out)."""
+    parts = zip(np.split(kernel, 3, axis=1), np.split(bias, 3), strict=True)
+    for name, (part_kernel, part_bias) in zip(("query", "key", "value"), parts, strict=True):
+        getattr(attention, name).kernel.assign(part_kernel)
+        getattr(attention, name).bias.assign(part_bias)
+
+
+def build(name: str, form: Form, inputs: Inputs, size: ModelSize, length: int, vocabulary=None):
+    architecture = find_part(ARCHITECTURES, name)
+    options = dict(architecture.options)
+    request = BuildRequest(form, inputs, size, length, options, vocabulary_size=vocabulary)
+    return architecture.build(request)
+
+
+def test_bert(reference_outputs):
+    for path, case in cases(reference_outputs, "bert_encoder_"):
+        words = case["weights/embeddings/word_embeddings/weight"]
+        layers = count_layers(case, "weights/encoder/layer/{}/attention/self/query/weight")
+        wide = len(case["weights/encoder/layer/0/intermediate/dense/weight"])
+        size = ModelSize("case", layers, words.shape[1], int(case["num_heads"]), wide)
+        positions = case["weights/embeddings/position_embeddings/weight"]
+        bert = build(
+            "bert", Form.ENCODER, Inputs.TOKEN_IDS, size, len(positions), vocabulary=len(words)
+        )
+        token_ids, mask = case["token_ids"].astype("int32"), case["padding_mask"]
+        bert.encode(token_ids, mask)
+        embedding = bert.encoder_embedding
+        embedding.tokens.embeddings.assign(words)
+        embedding.add_positions.table.assign(positions)
+        embedding.add_positions.types.assign(
+            case["weights/embeddings/token_type_embeddings/weight"]
+        )
+        set_norm(embedding.norm, case, "weights/embeddings/LayerNorm")
+        for index, layer in enumerate(bert.encoder.stacked):
+            at = f"weights/encoder/layer/{index}"
+            for name in ("query", "key", "value"):
+                set_dense(getattr(layer.attention, name), case, f"{at}/attention/self/{name}")
+            set_dense(layer.attention.output_projection, case, f"{at}/attention/output/dense")
+            set_norm(layer.attention_norm, case, f"{at}/attention/output/LayerNorm")
+            set_dense(layer.expand, case, f"{at}/intermediate/dense")
+            set_dense(layer.contract, case, f"{at}/output/dense")
+            set_norm(layer.feedforward_norm, case, f"{at}/output/LayerNorm")
+        hidden_states = np.asarray(bert.encode(token_ids, mask)[0])
+        np.testing.assert_allclose(
+            hidden_states[mask], case["outputs"][mask], atol=TOLERANCE, err_msg=path
+        )
+
+
+def test_gpt_at_once_and_one_position_at_a_time(reference_outputs):
+    for path, case in cases(reference_outputs, "gpt_decoder_"):
+        words = case["weights/wte/weight"]
+        layers = count_layers(case, "weights/h/{}/ln_1/weight")
+        wide = case["weights/h/0/mlp/c_fc/weight"].shape[1]
+        size = ModelSize("case", layers, words.shape[1], int(case["num_heads"]), wide)
+        positions = case["weights/wpe/weight"]
+        gpt = build(
+            "gpt", Form.DECODER, Inputs.TOKEN_IDS, size, len(positions), vocabulary=len(words)
+        )
+        token_ids = case["token_ids"].astype("int32")
+        gpt.decode(token_ids)
+        gpt.decoder_embedding.tokens.embeddings.assign(words)
+        gpt.decoder_embedding.add_positions.table.assign(positions)
+        for index, layer in enumerate(gpt.decoder.stacked):
+            at = f"weights/h/{index}"
+            set_norm(layer.attention_norm, case, f"{at}/ln_1")
+            kernel = case[f"{at}/attn/c_attn/weight"]
+            name = f"{at}/attn/c_attn/bias"
+            bias = case[name] if name in case else np.zeros(kernel.shape[1])
+            set_packed(layer.attention, kernel, bias)
+            set_dense(
+                layer.attention.output_projection, case, f"{at}/attn/c_proj", transposed=False
+            )
+            set_norm(layer.feedforward_norm, case, f"{at}/ln_2")
+            set_dense(layer.expand, case, f"{at}/mlp/c_fc", transposed=False)
+            set_dense(layer.contract, case, f"{at}/mlp/c_proj", transposed=False)
+        set_norm(gpt.decoder.final_norm, case, "weights/ln_f")
+        hidden_states = np.asarray(gpt.decode(token_ids)[0])
+        np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
+        batch, length = token_ids.shape
+        cache = gpt.start_cache(batch, length)
+        for position in range(length):
+            newest = token_ids[:, position : position + 1]
+            states, cache = gpt.decode(newest, cache=cache, position=position)
+            np.testing.assert_allclose(
+                np.asarray(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
+            )
+
+
+def to_patches(images: np.ndarray, patch_size: int) -> np.ndarray:
+    """Cut (batch, rows, columns, channels) into (batch, patches, patch pixels), row by row."""
+    batch, rows, columns, channels = images.shape
+    grid = images.reshape(
+        batch, rows // patch_size, patch_size, columns // patch_size, patch_size, channels
+    )
+    return grid.transpose(0, 1, 3, 2, 4, 5).reshape(batch, -1, patch_size**2 * channels)
+
+
+def test_vit(reference_outputs):
+    for path, case in cases(reference_outputs, "vit_encoder_"):
+        patches = to_patches(case["images"], int(case["patch_size"]))
+        kernel = case["weights/embeddings/patch_embeddings/projection/weight"]
+        layers = count_layers(case, "weights/layers/{}/attention/q_proj/weight")
+        wide = len(case["weights/layers/0/mlp/fc1/weight"])
+        size = ModelSize("case", layers, len(kernel), int(case["num_heads"]), wide)
+        vit = build("vit", Form.ENCODER, Inputs.PATCHES, size, patches.shape[1])
+        vit.encode(patches)
+        embedding = vit.encoder_embedding
+        embedding.patches.kernel.assign(kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel)))
+        embedding.patches.bias.assign(case["weights/embeddings/patch_embeddings/projection/bias"])
+        embedding.add_positions.token.assign(case["weights/embeddings/cls_token"])
+        table = embedding.add_positions.add_positions.table
+        table.assign(case["weights/embeddings/position_embeddings"][0])
+        for index, layer in enumerate(vit.encoder.stacked):
+            at = f"weights/layers/{index}"
+            for name, theirs in (("query", "q"), ("key", "k"), ("value", "v")):
+                set_dense(getattr(layer.attention, name), case, f"{at}/attention/{theirs}_proj")
+            set_dense(layer.attention.output_projection, case, f"{at}/attention/o_proj")
+            set_norm(layer.attention_norm, case, f"{at}/layernorm_before")
+            set_norm(layer.feedforward_norm, case, f"{at}/layernorm_after")
+            set_dense(layer.expand, case, f"{at}/mlp/fc1")
+            set_dense(layer.contract, case, f"{at}/mlp/fc2")
+        set_norm(vit.encoder.final_norm, case, "weights/layernorm")
+        hidden_states = np.asarray(vit.encode(patches)[0])
+        np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
+
+
+@pytest.mark.parametrize("query_block", [None, 4])
+def test_the_original_encoder_and_decoder(reference_outputs, query_block):
+    for path, case in cases(reference_outputs, "encoder_decoder_"):
+        encoder = reference_stack(case, "encoder", query_block)
+        decoder = reference_stack(case, "decoder", query_block)
+        mask = case["source_padding_mask"]
+        memory = encoder(case["source"], padding_mask=mask)
+        outputs = decoder(case["target"], context=memory, context_mask=mask)
+        np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+        cache = decoder.start_cache(*case["target"].shape[:2])
+        for position in range(case["target"].shape[1]):
+            newest = case["target"][:, position : position + 1]
+            states, cache = decoder.step(newest, cache, position, memory, mask)
+            np.testing.assert_allclose(
+                np.asarray(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
+            )
+
+
+def reference_stack(case: Weights, side: str, query_block: int | None) -> TransformerStack:
+    """Build one side with the case's weights; there, each stack ends with a norm."""
+    num_heads = int(case["num_heads"])
+    layers = count_layers(case, f"weights/{side}/layers/{{}}/linear1/weight")
+    wide, width = case[f"weights/{side}/layers/0/linear1/weight"].shape
+    crosses = side == "decoder"
+    stack = TransformerStack(
+        [
+            TransformerLayer(
+                FullAttention(num_heads, query_block, causal=crosses),
+                wide,
+                activation="relu",
+                dropout=0.0,
+                cross_attention=FullAttention(num_heads, query_block) if crosses else None,
+            )
+            for _ in range(layers)
+        ],
+        final_epsilon=1e-5,
+    )
+    stack.build((None, None, width))
+    for index, layer in enumerate(stack.stacked):
+        at = f"weights/{side}/layers/{index}"
+        norms: list[Callable] = [layer.attention_norm]
+        attentions = {"self_attn": layer.attention}
+        if crosses:
+            attentions["multihead_attn"] = layer.cross_attention
+            norms.append(layer.cross_norm)
+        norms.append(layer.feedforward_norm)
+        for name, attention in attentions.items():
+            set_packed(
+                attention, case[f"{at}/{name}/in_proj_weight"].T, case[f"{at}/{name}/in_proj_bias"]
+            )
+            set_dense(attention.output_projection, case, f"{at}/{name}/out_proj")
+        for number, norm in enumerate(norms, start=1):
+            set_norm(norm, case, f"{at}/norm{number}")
+        set_dense(layer.expand, case, f"{at}/linear1")
+        set_dense(layer.contract, case, f"{at}/linear2")
+    set_norm(stack.final_norm, case, f"weights/{side}/norm")
+    return stack
