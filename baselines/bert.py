@@ -30,20 +30,16 @@ class Bert(Architecture):
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import TypedPositions
-        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+        from baselines.layers.transformer_layer import TransformerStack, stack_layers
 
         size = request.model_size
         stack = TransformerStack(
-            [
-                TransformerLayer(
-                    FullAttention(size.num_heads, QUERY_BLOCK),
-                    size.feedforward_width,
-                    activation="gelu",
-                    dropout=request.dropout,
-                    epsilon=EPSILON,
-                )
-                for _ in range(size.num_layers)
-            ]
+            stack_layers(
+                request,
+                lambda: FullAttention(size.num_heads, QUERY_BLOCK),
+                activation="gelu",
+                epsilon=EPSILON,
+            )
         )
         positions = TypedPositions(request.sequence_length)
         embedding = InputEmbedding(request, positions, norm_epsilon=EPSILON)

@@ -32,21 +32,17 @@ class Gpt(Architecture):
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
-        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+        from baselines.layers.transformer_layer import TransformerStack, stack_layers
 
         size = request.model_size
         stack = TransformerStack(
-            [
-                TransformerLayer(
-                    FullAttention(size.num_heads, QUERY_BLOCK, causal=True),
-                    size.feedforward_width,
-                    activation=lambda states: keras.ops.gelu(states, approximate=True),
-                    dropout=request.dropout,
-                    norm_first=True,
-                    epsilon=EPSILON,
-                )
-                for _ in range(size.num_layers)
-            ],
+            stack_layers(
+                request,
+                lambda: FullAttention(size.num_heads, QUERY_BLOCK, causal=True),
+                activation=lambda states: keras.ops.gelu(states, approximate=True),
+                norm_first=True,
+                epsilon=EPSILON,
+            ),
             final_epsilon=EPSILON,
         )
         embedding = InputEmbedding(request, LearnedPositions(request.sequence_length))

@@ -38,21 +38,17 @@ class Longformer(Architecture):
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
         from baselines.layers.sliding_window_attention import SlidingWindowAttention
-        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+        from baselines.layers.transformer_layer import TransformerStack, stack_layers
 
         size = request.model_size
         stack = TransformerStack(
-            [
-                TransformerLayer(
-                    SlidingWindowAttention(
-                        size.num_heads, request.options["window"], request.max_global_tokens
-                    ),
-                    size.feedforward_width,
-                    activation="gelu",
-                    dropout=request.dropout,
-                )
-                for _ in range(size.num_layers)
-            ]
+            stack_layers(
+                request,
+                lambda: SlidingWindowAttention(
+                    size.num_heads, request.options["window"], request.max_global_tokens
+                ),
+                activation="gelu",
+            )
         )
         embedding = InputEmbedding(
             request, LearnedPositions(request.sequence_length), norm_epsilon=1e-5

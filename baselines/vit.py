@@ -35,21 +35,17 @@ class Vit(Architecture):
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
-        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+        from baselines.layers.transformer_layer import TransformerStack, stack_layers
 
         size = request.model_size
         stack = TransformerStack(
-            [
-                TransformerLayer(
-                    FullAttention(size.num_heads, QUERY_BLOCK),
-                    size.feedforward_width,
-                    activation="gelu",
-                    dropout=request.dropout,
-                    norm_first=True,
-                    epsilon=EPSILON,
-                )
-                for _ in range(size.num_layers)
-            ],
+            stack_layers(
+                request,
+                lambda: FullAttention(size.num_heads, QUERY_BLOCK),
+                activation="gelu",
+                norm_first=True,
+                epsilon=EPSILON,
+            ),
             final_epsilon=EPSILON,
         )
         with_token = request.options["class_token"]

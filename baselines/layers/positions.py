@@ -42,6 +42,14 @@ class SinusoidalPositions(keras.layers.Layer):
         return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
 
 
+class NoPositions(keras.layers.Layer):
+    """Adds nothing: for architectures whose attention knows distances."""
+
+    def call(self, embeddings: Any, start: Any = 0) -> Any:
+        """Give back what was given."""
+        return embeddings
+
+
 class LearnedPositions(keras.layers.Layer):
     """Adds a learned vector to each position.
 

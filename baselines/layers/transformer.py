@@ -8,7 +8,7 @@ from baselines.layers.backbone import Backbone
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.input_embedding import InputEmbedding
 from baselines.layers.positions import SinusoidalPositions
-from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+from baselines.layers.transformer_layer import TransformerStack, stack_layers
 from suite.contracts import BuildRequest, Form
 
 
@@ -35,16 +35,14 @@ def _embedding(request: BuildRequest) -> InputEmbedding:
 def _stack(
     request: BuildRequest, query_block: int | None, *, causal: bool, crosses: bool
 ) -> TransformerStack:
-    size = request.model_size
+    num_heads = request.model_size.num_heads
     return TransformerStack(
-        [
-            TransformerLayer(
-                FullAttention(size.num_heads, query_block, causal),
-                size.feedforward_width,
-                activation="relu",
-                dropout=request.dropout,
-                cross_attention=FullAttention(size.num_heads, query_block) if crosses else None,
-            )
-            for _ in range(size.num_layers)
-        ]
+        stack_layers(
+            request,
+            lambda: FullAttention(num_heads, query_block, causal),
+            activation="relu",
+            make_cross_attention=(lambda: FullAttention(num_heads, query_block))
+            if crosses
+            else None,
+        )
     )

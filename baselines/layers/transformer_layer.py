@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 
+from suite.contracts import BuildRequest
+
 
 class TransformerLayer(keras.layers.Layer):
     """Attention, attention to a context where `cross_attention` is given, feed-forward.
@@ -66,7 +68,13 @@ class TransformerLayer(keras.layers.Layer):
         context_mask: Any = None,
         **masks: Any,
     ) -> Any:
-        """Mix along the sequence, look at the context, then work at each position."""
+        """Mix along the sequence, look at the context, then work at each position.
+
+        `masks` are what else the attention takes; a remembered sequence among it is normalised as
+        the layer's own input is.
+        """
+        if self.norm_first and masks.get("memory") is not None:
+            masks["memory"] = self.attention_norm(masks["memory"])
         hidden_states = self._add(
             hidden_states,
             lambda states: self.attention(states, **masks),
@@ -122,6 +130,32 @@ class TransformerLayer(keras.layers.Layer):
         if self.norm_first:
             return states + dropout(sublayer(norm(states)), training=training)
         return norm(states + dropout(sublayer(states), training=training))
+
+
+def stack_layers(
+    request: BuildRequest,
+    make_attention: Callable[[], Any],
+    *,
+    activation: Any,
+    norm_first: bool = False,
+    epsilon: float = 1e-5,
+    make_cross_attention: Callable[[], Any] | None = None,
+    feedforward_width: int | None = None,
+) -> list[TransformerLayer]:
+    """Return as many layers as the request's size has, each with attentions of its own."""
+    size = request.model_size
+    return [
+        TransformerLayer(
+            make_attention(),
+            feedforward_width or size.feedforward_width,
+            activation=activation,
+            dropout=request.dropout,
+            norm_first=norm_first,
+            epsilon=epsilon,
+            cross_attention=make_cross_attention() if make_cross_attention else None,
+        )
+        for _ in range(size.num_layers)
+    ]
 
 
 class TransformerStack(keras.layers.Layer):

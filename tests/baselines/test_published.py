@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from baselines.layers.full_attention import FullAttention
+from baselines.layers.relative_attention import RelativeAttention
+from baselines.layers.segment_recurrence import RecurrentStack
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 from suite.contracts import BuildRequest, Form, Inputs, ModelSize
 from suite.registry import ARCHITECTURES, find_part
@@ -222,3 +224,42 @@ def reference_stack(case: Weights, side: str, query_block: int | None) -> Transf
         set_dense(layer.contract, case, f"{at}/linear2")
     set_norm(stack.final_norm, case, f"weights/{side}/norm")
     return stack
+
+
+def test_transformer_xl_over_segments(reference_outputs):
+    for path, case in cases(reference_outputs, "transformer_xl_"):
+        num_heads, inputs = int(case["num_heads"]), case["inputs"]
+        layers = count_layers(case, "weights/layers/{}/dec_attn/qkv_net/weight")
+        wide = len(case["weights/layers/0/pos_ff/CoreNet/0/weight"])
+        stack = RecurrentStack(
+            [
+                TransformerLayer(
+                    RelativeAttention(num_heads, causal=True),
+                    wide,
+                    activation="relu",
+                    dropout=0.0,
+                    norm_first=bool(case["pre_layer_norm"]),
+                )
+                for _ in range(layers)
+            ],
+            num_heads,
+            int(case["segment_length"]),
+            int(case["memory_length"]),
+        )
+        stack.build(inputs.shape)
+        stack.content_bias.assign(case["weights/r_w_bias"])
+        stack.position_bias.assign(case["weights/r_r_bias"])
+        for index, layer in enumerate(stack.stacked):
+            at = f"weights/layers/{index}"
+            kernels = np.split(case[f"{at}/dec_attn/qkv_net/weight"].T, 3, axis=1)
+            for name, kernel in zip(("query", "key", "value"), kernels, strict=True):
+                getattr(layer.attention, name).kernel.assign(kernel)
+            layer.attention.distance.kernel.assign(case[f"{at}/dec_attn/r_net/weight"].T)
+            layer.attention.output_projection.kernel.assign(case[f"{at}/dec_attn/o_net/weight"].T)
+            set_norm(layer.attention_norm, case, f"{at}/dec_attn/layer_norm")
+            set_dense(layer.expand, case, f"{at}/pos_ff/CoreNet/0")
+            set_dense(layer.contract, case, f"{at}/pos_ff/CoreNet/3")
+            set_norm(layer.feedforward_norm, case, f"{at}/pos_ff/layer_norm")
+        outputs, memories = stack(inputs)
+        np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+        assert memories[0][0].shape[1] == min(int(case["memory_length"]), inputs.shape[1])

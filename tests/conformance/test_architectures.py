@@ -23,9 +23,18 @@ from suite.registry import load_registry
 SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=24)
 LENGTH = 19
 REAL = 13
+SHORT = 6
 VOCABULARY = 37
 
 ARCHITECTURES = load_registry().architectures.parts
+
+
+def shorten(options) -> dict:
+    """Make windows, segments and the like shorter than the sequence, so that they matter."""
+    return {
+        name: SHORT if type(value) is int and value > LENGTH else value
+        for name, value in options.items()
+    }
 
 
 def request_for(architecture: Architecture, inputs: Inputs, **changes) -> BuildRequest:
@@ -34,7 +43,7 @@ def request_for(architecture: Architecture, inputs: Inputs, **changes) -> BuildR
         "inputs": inputs,
         "model_size": SIZE,
         "sequence_length": LENGTH,
-        "options": dict(architecture.options),
+        "options": shorten(architecture.options),
         "vocabulary_size": VOCABULARY if inputs is Inputs.TOKEN_IDS else None,
     }
     return BuildRequest(**{**given, **changes})
@@ -217,7 +226,10 @@ def decoder(request):
     name, form = request.param
     keras.utils.set_random_seed(3)
     architecture = ARCHITECTURES[name]
-    backbone = architecture.build(request_for(architecture, Inputs.TOKEN_IDS, form=form))
+    options = dict(architecture.options)
+    backbone = architecture.build(
+        request_for(architecture, Inputs.TOKEN_IDS, form=form, options=options)
+    )
     memory: dict[str, np.ndarray] = {}
     if form is Form.ENCODER_DECODER:
         mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])

@@ -1,0 +1,129 @@
+"""Transformer-XL's attention against its definition, and its recurrence against one long pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.relative_attention import RelativeAttention, distance_embeddings
+from baselines.layers.segment_recurrence import RecurrentStack
+from baselines.layers.transformer_layer import TransformerLayer
+
+WIDTH, NUM_HEADS = 10, 2
+SIZE = WIDTH // NUM_HEADS
+
+
+def random_layer(causal: bool, seed: int = 0) -> tuple[RelativeAttention, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    layer = RelativeAttention(NUM_HEADS, causal)
+    layer.build((None, None, WIDTH))
+    for weight in layer.weights:
+        weight.assign(generator.normal(scale=0.5, size=weight.shape))
+    biases = generator.normal(size=(2, NUM_HEADS, SIZE)).astype("float32")
+    return layer, biases[0], biases[1]
+
+
+def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
+    """Add up the four terms of the paper for every pair of positions, one by one."""
+    kernel = {
+        name: ops.convert_to_numpy(getattr(layer, name).kernel)
+        for name in ("query", "key", "value", "distance", "output_projection")
+    }
+    attended = np.concatenate([memory, states])
+    mixed = np.zeros_like(states)
+    for head in range(NUM_HEADS):
+        part = slice(head * SIZE, (head + 1) * SIZE)
+        for place, state in enumerate(states):
+            query = (state @ kernel["query"])[part]
+            scores = np.full(len(attended), -1e30)
+            for index, other in enumerate(attended):
+                distance = len(memory) + place - index
+                if not visible[index] or (causal and distance < 0):
+                    continue
+                key = (other @ kernel["key"])[part]
+                row = distance_embeddings(np.array([distance]), WIDTH)[0]
+                relative = (row @ kernel["distance"])[part]
+                by_content = (query + content_bias[head]) @ key
+                by_position = (query + position_bias[head]) @ relative
+                scores[index] = (by_content + by_position) / np.sqrt(SIZE)
+            weights = np.exp(scores - scores.max())
+            values = (attended @ kernel["value"])[:, part]
+            mixed[place, part] = weights @ values / weights.sum()
+    return mixed @ kernel["output_projection"]
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(("length", "remembered"), [(1, 0), (7, 0), (7, 5), (5, 11), (1, 3)])
+def test_it_is_its_definition(causal, length, remembered):
+    generator = np.random.default_rng(length + remembered)
+    layer, content_bias, position_bias = random_layer(causal)
+    states = generator.normal(size=(2, length, WIDTH)).astype("float32")
+    memory = generator.normal(size=(2, remembered, WIDTH)).astype("float32")
+    mask = np.arange(length)[None, :] < np.array([[length], [max(1, length - 2)]])
+    memory_mask = np.ones((2, remembered), bool)
+    memory_mask[1, : remembered // 2] = False
+    given = {"memory": memory, "memory_mask": memory_mask} if remembered else {}
+    mixed = layer(states, content_bias, position_bias, padding_mask=mask, **given)
+    for example in range(2):
+        visible = np.concatenate([memory_mask[example], mask[example]])
+        expected = oracle(
+            layer, content_bias, position_bias, states[example], memory[example], visible, causal
+        )
+        real = mask[example]
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(mixed)[example][real], expected[real], atol=2e-5
+        )
+
+
+def recurrent(segment_length: int, memory_length: int) -> RecurrentStack:
+    stack = RecurrentStack(
+        [
+            TransformerLayer(
+                RelativeAttention(NUM_HEADS, causal=True), 16, activation="relu", dropout=0.0
+            )
+            for _ in range(3)
+        ],
+        NUM_HEADS,
+        segment_length,
+        memory_length,
+    )
+    stack.build((None, None, WIDTH))
+    generator = np.random.default_rng(8)
+    for weight in stack.weights:
+        weight.assign(generator.normal(scale=0.4, size=weight.shape))
+    return stack
+
+
+@pytest.mark.parametrize("segment_length", [1, 4, 7, 13])
+def test_segments_with_enough_memory_equal_one_long_pass(segment_length):
+    states = np.random.default_rng(0).normal(size=(2, 23, WIDTH)).astype("float32")
+    whole, _ = recurrent(23, 0)(states)
+    parts, memories = recurrent(segment_length, 23)(states)
+    np.testing.assert_allclose(parts, whole, atol=2e-5)
+    assert memories[0][0].shape == (2, 23, WIDTH)
+
+
+def test_memory_matters_and_is_carried_from_call_to_call():
+    states = np.random.default_rng(0).normal(size=(2, 12, WIDTH)).astype("float32")
+    stack = recurrent(4, 4)
+    together, _ = stack(states)
+    first, memories = stack(states[:, :4])
+    second, memories = stack(states[:, 4:8], memories=memories)
+    third, _ = stack(states[:, 8:], memories=memories)
+    np.testing.assert_allclose(np.concatenate([first, second, third], axis=1), together, atol=1e-6)
+    forgetful, _ = stack(states[:, 4:8])
+    assert np.abs(ops.convert_to_numpy(forgetful - second)).max() > 1e-2
+
+
+def test_the_gradient_stops_at_the_memory():
+    import tensorflow as tf
+
+    stack = recurrent(4, 4)
+    states = tf.constant(np.random.default_rng(0).normal(size=(1, 8, WIDTH)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(states)
+        last = tf.reduce_sum(stack(states)[0][:, 4:] ** 2)
+    gradient = tape.gradient(last, states).numpy()
+    assert np.abs(gradient[:, :4]).max() == 0.0
+    assert np.abs(gradient[:, 4:]).max() > 0.0
