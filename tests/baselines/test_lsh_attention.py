@@ -1,0 +1,128 @@
+"""LSH attention against published outputs, and against full attention where it must equal it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.lsh_attention import LshAttention, draw_rotations
+
+ALLOWED_WHERE_ALONE = 5e-2
+"""Where a position sees only itself, all scores are −1e5, and float32 is coarse there."""
+
+
+def sees_only_itself(case, causal: bool) -> np.ndarray:
+    """Find (example, head, position) whose only visible key is its own in every round."""
+    buckets, chunk = case["buckets"], int(case["chunk_length"])
+    num_hashes, length = buckets.shape[2:]
+    batch, heads = buckets.shape[:2]
+    alone = np.zeros((batch, heads, length), bool)
+    for example in range(batch):
+        for head in range(heads):
+            orders = [
+                np.lexsort((np.arange(length), buckets[example, head, number]))
+                for number in range(num_hashes)
+            ]
+            flat = np.concatenate(orders)
+            chunks = flat.reshape(-1, chunk)
+            others = np.zeros(length, bool)
+            for index, members in enumerate(chunks):
+                for place in members:
+                    seen = np.concatenate([chunks[index - 1], members])
+                    seen = seen[seen != place]
+                    others[place] |= bool((seen < place).any() if causal else len(seen))
+            alone[example, head] = ~others
+    return alone
+
+
+def test_published_outputs(reference_outputs):
+    paths = sorted(reference_outputs.glob("reformer_lsh_attention_*.npz"))
+    assert paths
+    for path in paths:
+        case = np.load(path)
+        causal = bool(case["causal"])
+        heads, num_hashes = int(case["num_heads"]), int(case["num_hashes"])
+        layer = LshAttention(heads, int(case["chunk_length"]), num_hashes, causal)
+        layer.build(case["inputs"].shape)
+        layer.query_key.kernel.assign(case["query_key/kernel"])
+        layer.value.kernel.assign(case["value/kernel"])
+        mask = case["padding_mask"].astype(bool) if "padding_mask" in case else None
+        vectors = np.asarray(case["inputs"] @ case["query_key/kernel"])
+        batch, length, _ = vectors.shape
+        by_head = vectors.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
+        found = ops.convert_to_numpy(layer.find_buckets(by_head, case["rotations"], mask))
+        shift = int(case["num_buckets"]) + (mask is not None)
+        shifted = found + np.arange(num_hashes)[None, None, :, None] * shift
+        assert (shifted == case["buckets"]).all(), path.name
+        mixed = ops.convert_to_numpy(layer.mix(case["inputs"], case["rotations"], mask))
+        real = np.ones((batch, length), bool) if mask is None else mask
+        alone = sees_only_itself(case, causal)
+        ours = mixed.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
+        theirs = case["outputs"].reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
+        difference = np.abs(ours - theirs).max(axis=-1)
+        exact = ~alone & real[:, None, :]
+        assert exact.mean() > 0.5, path.name
+        assert difference[exact].max() < 1e-4, path.name
+        assert difference[alone & real[:, None, :]].max(initial=0) < ALLOWED_WHERE_ALONE, path.name
+
+
+def random_layer(chunk_length: int, num_hashes: int, causal: bool):
+    layer = LshAttention(2, chunk_length, num_hashes, causal)
+    layer.build((None, None, 8))
+    generator = np.random.default_rng(3)
+    for weight in layer.weights:
+        weight.assign(generator.normal(scale=0.5, size=weight.shape))
+    return layer
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_one_bucket_and_one_chunk_is_full_attention_with_shared_query_and_key(causal):
+    states = np.random.default_rng(0).normal(size=(2, 13, 8)).astype("float32")
+    layer = random_layer(13, 1, causal)
+    buckets = np.zeros((2, 2, 1, 13), "int32")
+    mixed = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets))
+    kernels = [ops.convert_to_numpy(getattr(layer, name).kernel) for name in ("query_key", "value")]
+    query, value = (
+        (states @ kernel).reshape(2, 13, 2, 4).transpose(0, 2, 1, 3) for kernel in kernels
+    )
+    key = query / np.sqrt((query**2).mean(axis=-1, keepdims=True) + 1e-6) / 2
+    scores = query @ key.swapaxes(-1, -2)
+    if causal:
+        scores = np.where(np.tri(13, dtype=bool), scores, -1e9)
+    scores = np.where(np.eye(13, dtype=bool), -1e5, scores)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    expected = (weights / weights.sum(axis=-1, keepdims=True)) @ value
+    expected = expected.transpose(0, 2, 1, 3).reshape(2, 13, 8)
+    first = 1 if causal else 0  # the first position sees itself alone
+    np.testing.assert_allclose(mixed[:, first:], expected[:, first:], atol=1e-4)
+
+
+def test_a_causal_query_sees_no_later_key_when_buckets_are_fixed():
+    generator = np.random.default_rng(1)
+    states = generator.normal(size=(1, 24, 8)).astype("float32")
+    layer = random_layer(4, 3, causal=True)
+    buckets = generator.integers(4, size=(1, 2, 3, 24)).astype("int32")
+    whole = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets))
+    for place in (1, 9, 23):
+        changed = states.copy()
+        changed[:, place:] += 1.0
+        other = ops.convert_to_numpy(layer.mix(changed, None, buckets=buckets))
+        np.testing.assert_allclose(other[:, :place], whole[:, :place], atol=1e-5)
+
+
+def test_padding_is_neither_seen_nor_mixed_in():
+    generator = np.random.default_rng(2)
+    states = generator.normal(size=(2, 24, 8)).astype("float32")
+    mask = np.arange(24)[None, :] < np.array([[24], [17]])
+    layer = random_layer(4, 2, causal=False)
+    rotations = draw_rotations(2, 4, 2, 4, seed=0)
+    whole = ops.convert_to_numpy(layer.mix(states, rotations, mask))
+    other = np.where(mask[:, :, None], states, 5.0).astype("float32")
+    again = ops.convert_to_numpy(layer.mix(other, rotations, mask))
+    np.testing.assert_allclose(again[mask], whole[mask], atol=1e-5)
+
+
+def test_a_length_that_is_no_whole_number_of_chunks_is_refused():
+    with pytest.raises(ValueError, match="whole number of chunks"):
+        random_layer(5, 1, causal=False).mix(np.zeros((1, 12, 8), "float32"), None)
