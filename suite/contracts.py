@@ -325,6 +325,8 @@ class Architecture(ABC):
     """The options it takes and their defaults."""
     control: bool = False
     """A measuring control joins probes, and trains only when it is named."""
+    depends_on_padding: bool = False
+    """Whether adding padding changes what a position sees, as where a sequence is cut in chunks."""
 
     @abstractmethod
     def build(self, request: BuildRequest) -> Any:

@@ -106,6 +106,11 @@ class LshAttention(keras.layers.Layer):
         weights = ops.softmax(normalizers, axis=2)[..., None]
         return merge_heads(ops.sum(outputs * weights, axis=2))
 
+    def find_buckets_of(self, hidden_states: Any, rotations: Any, padding_mask: Any = None) -> Any:
+        """Hash the hidden states' shared queries and keys."""
+        vectors = split_heads(self.query_key(hidden_states), self.num_heads)
+        return self.find_buckets(vectors, rotations, padding_mask)
+
     def find_buckets(self, vectors: Any, rotations: Any, padding_mask: Any = None) -> Any:
         """Hash; padding gets a bucket of its own after the others."""
         buckets = hash_vectors(ops.stop_gradient(vectors), rotations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -109,3 +110,38 @@ class TypedPositions(LearnedPositions):
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
         return {**super().get_config(), "num_types": self.num_types}
+
+
+class AxialPositions(keras.layers.Layer):
+    """Adds a learned vector whose halves tell the row and the column of a position in a grid.
+
+    Kitaev et al. 2020, appendix D. The grid is the squarest that holds `max_length`, filled row by
+    row, so that the weights are O(√n) rows. In and out: (batch, n, width), n at most `max_length`.
+    """
+
+    def __init__(self, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_length = max_length
+        self.columns = math.isqrt(max_length - 1) + 1
+        self.rows = -(-max_length // self.columns)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create a table for the rows and one for the columns."""
+        width = input_shape[-1]
+        assert width is not None
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.by_row = self.add_weight((self.rows, width // 2), initializer, name="rows")
+        self.by_column = self.add_weight(
+            (self.columns, width - width // 2), initializer, name="columns"
+        )
+
+    def call(self, embeddings: Any, start: Any = 0) -> Any:
+        """Add the vectors of the positions from `start` on."""
+        place = start + ops.arange(embeddings.shape[1])
+        row = ops.take(self.by_row, place // self.columns, axis=0)
+        column = ops.take(self.by_column, place % self.columns, axis=0)
+        return embeddings + ops.cast(ops.concatenate([row, column], axis=-1), embeddings.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "max_length": self.max_length}

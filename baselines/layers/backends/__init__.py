@@ -1,0 +1,1 @@
+"""What the backends do differently: one file for each, the same names in all."""
