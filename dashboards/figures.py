@@ -15,8 +15,9 @@ from dashboards.frame import summarize
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; symbols for print.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x", "hexagon")
 MEBIBYTE = 2**20
+NOT_RUN = ("unsupported", "skipped")
 FAR_APART = 5
 """A plot whose largest value is more than so many times its smallest has a logarithmic axis."""
 
@@ -124,7 +125,7 @@ def _trace(points: pd.DataFrame, panel: Panel, line: str, index: int, first: boo
 
 def _mark_missing(figure: go.Figure, frame: pd.DataFrame, column: int) -> None:
     """Put a cross at the foot of the plot where a cell did not end well."""
-    bad = frame[frame["status"] != "ok"]
+    bad = frame[~frame["status"].isin(["ok", *NOT_RUN])]
     for length, group in bad.groupby("sequence_length"):
         told = [f"{row.line}: {row.status}" for row in group.itertuples()]
         axis = "" if column == 1 else str(column)

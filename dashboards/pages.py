@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from dashboards.figures import draw_comparison
+from dashboards.figures import NOT_RUN, draw_comparison
 from dashboards.frame import SETTING, make_frame, summarize
 from suite.contracts import PROTOCOL
 from suite.record import Record
@@ -24,14 +24,16 @@ p.note { color: #555; margin: .2rem 0 .6rem; max-width: 75ch; }
 table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
-td.bad { color: #b00020; text-align: left; }
+th:last-child, td:last-child { text-align: left; }
+td.bad { color: #b00020; } td.not-run { color: #666; }
 .scroll { overflow-x: auto; }
 """
 
 INTRODUCTION = (
     "Each line is an architecture. Points are means over seeds (or rounds, in probes), bars reach "
     "from the lowest to the highest of them, and n is in the tooltip and the table. "
-    "A ✕ at the foot of a plot marks a length at which a cell did not end well; the table says why."
+    "A ✕ at the foot of a plot marks a length at which a cell failed, ran out of memory or time, or "
+    "diverged; the table says why, and what could not be run."
 )
 
 
@@ -100,7 +102,8 @@ def _table(frame: pd.DataFrame) -> str:
         cells = [length, line, *figures, str(int((group["status"] == "ok").sum()))]
         bad = group[group["status"] != "ok"]
         told = sorted({f"{row.status}: {row.reason}" for row in bad.itertuples()})
-        status = f"<td class=bad>{html.escape('; '.join(told))}</td>" if told else "<td>ok</td>"
+        kind = "not-run" if set(bad["status"]) <= set(NOT_RUN) else "bad"
+        status = f"<td class={kind}>{html.escape('; '.join(told))}</td>" if told else "<td>ok</td>"
         rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + status)
     head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
     body = "".join(f"<tr>{row}</tr>" for row in rows)

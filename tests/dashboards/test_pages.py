@@ -111,7 +111,7 @@ def test_a_browser_shows_it_from_disk_without_errors_or_requests(page, chromium)
         tab.wait_for_selector(".main-svg")
         assert tab.locator(".scatterlayer .trace").count() == 6
         assert tab.locator("text=Peak training memory").count() >= 1
-        assert tab.locator(".annotation", has_text="✕").count() == 6
+        assert tab.locator(".annotation", has_text="✕").count() == 3
         names = tab.locator(".legendtext").all_text_contents()
         browser.close()
     assert troubles == []
