@@ -32,8 +32,8 @@ td.bad { color: #b00020; } td.not-run { color: #666; }
 INTRODUCTION = (
     "Each line is an architecture. Points are means over seeds (or rounds, in probes), bars reach "
     "from the lowest to the highest of them, and n is in the tooltip and the table. "
-    "A ✕ at the foot of a plot marks a length at which a cell failed, ran out of memory or time, or "
-    "diverged; the table says why, and what could not be run."
+    "A ✕ at the foot of a plot marks a length at which a cell failed, ran out of memory or time, "
+    "or diverged; the table says why, and what could not be run."
 )
 
 
