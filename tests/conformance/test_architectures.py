@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -171,9 +173,10 @@ class Projected(keras.layers.Layer):
 def model_of(name: str, seed: int = 0) -> tuple[Model, Batch]:
     keras.utils.set_random_seed(seed)
     architecture, inputs = ARCHITECTURES[name], main_inputs(name)
+    one_layer = dataclasses.replace(SIZE, num_layers=1)  # compiling takes time
     model = Model(
         None if inputs is Inputs.TOKEN_IDS else Projected(),
-        architecture.build(request_for(architecture, inputs, dropout=0.1)),
+        architecture.build(request_for(architecture, inputs, dropout=0.1, model_size=one_layer)),
         keras.layers.Dense(3),
     )
     values = random_inputs(inputs, 2, LENGTH)
