@@ -43,7 +43,7 @@ from suite.contracts import (
     build_request,
 )
 
-MIN_STEPS_BETWEEN_VALIDATIONS = 16
+MIN_STEPS_BETWEEN_VALIDATIONS = 32
 
 
 class Diverged(Exception):
