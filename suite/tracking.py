@@ -54,7 +54,7 @@ PARAMS = (
     *("task", "source", "architecture", "sequence_length", "seed", "round", "form", "model_size"),
     *("batch_size", "budget", "precision", "backend", "threads", "mode"),
 )
-NOT_CHARTED = ("compile_seconds", "padded_tokens_per_second")
+NOT_CHARTED = ("compile_seconds", "compile_peak_memory_bytes", "padded_tokens_per_second")
 """What the runs along the lengths leave out, to keep MLflow's charts few."""
 LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
 

@@ -54,22 +54,22 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     positions = batch.features["token_ids"].size
     tell("measuring inference", 0.0)
     predict = make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), xla)
-    inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions)
-    inference_memory.watch()
+    inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions, inference_memory)
     give_back_freed_memory()
 
     training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
     training_memory.reset()
     tell("measuring training", 0.5)
     step = make_training_step(model, _loss, make_optimizer(Recipe(), ENDLESS_STEPS), xla)
-    training = time_repeats(lambda: float(step(batch)), batch.num_tokens, positions)
-    training_memory.watch()
+    training = time_repeats(
+        lambda: float(step(batch)), batch.num_tokens, positions, training_memory
+    )
     counts = model.parameter_counts()
     return {
         "status": Status.OK,
         "measurements": {
-            "inference": {**inference.measured(), "peak_memory_bytes": inference_memory.measured()},
-            "training": {**training.measured(), "peak_memory_bytes": training_memory.measured()},
+            "inference": {**inference.measured(), **inference_memory.measured()},
+            "training": {**training.measured(), **training_memory.measured()},
         },
         "parameter_count": counts["total"],
         "parameter_counts": counts,

@@ -94,8 +94,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     )
     predict = make_prediction_step(model, task.predict, xla)
     tell("measuring inference", 0.0)
-    inference = measure_inference(predict, data.validation, cell.batch_size)
-    inference_memory.watch()
+    inference = measure_inference(predict, data.validation, cell.batch_size, inference_memory)
     give_back_freed_memory()
 
     training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
@@ -112,14 +111,8 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             f"validation_{task.primary_metric.name}": _curve(trained.validations),
         },
         "measurements": {
-            "inference": {
-                **inference.measured(),
-                "peak_memory_bytes": inference_memory.measured(),
-            },
-            "training": {
-                **session.blocks.measured(),
-                "peak_memory_bytes": training_memory.measured(),
-            },
+            "inference": {**inference.measured(), **inference_memory.measured()},
+            "training": {**session.blocks.measured(), **training_memory.measured()},
         },
         "parameter_count": counts["total"],
         "parameter_counts": counts,
@@ -142,12 +135,12 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
 
 
 def measure_inference(
-    predict: Callable[[Batch], Any], examples: Examples, batch_size: int
+    predict: Callable[[Batch], Any], examples: Examples, batch_size: int, memory: PeakMemory
 ) -> Blocks:
     """Time prediction on one full batch."""
     batch = next(evaluation_batches(examples, batch_size))
     mask = batch.features["padding_mask"]
-    return time_repeats(lambda: predict(batch), int(mask.sum()), mask.size)
+    return time_repeats(lambda: predict(batch), int(mask.sum()), mask.size, memory)
 
 
 @dataclass
@@ -186,9 +179,10 @@ class _Session:
             values, seconds = _timed(step, batches)
             if done == 0:
                 self.blocks.compile_seconds = seconds
+                self.memory.compiled()
             else:
                 self.blocks.add(seconds, count, _tokens(batches), _positions(batches))
-            self.memory.watch()
+                self.memory.watch()
             done, tokens = done + count, tokens + _tokens(batches)
             _check_finite(values, done - count)
             losses.append((tokens, float(np.mean(values))))

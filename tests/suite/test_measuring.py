@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from suite.child.measuring import Blocks, measurement, steps_per_block, time_repeats
+from suite.child.measuring import Blocks, PeakMemory, measurement, steps_per_block, time_repeats
 
 MEBIBYTE = 2**20
 
@@ -22,7 +22,7 @@ memory = PeakMemory(); memory.start()
 held = np.ones(size, np.uint8)
 memory.watch(); del held
 memory.reset(); small = np.ones(2**20, np.uint8); memory.watch()
-print(memory.measured()["value"])
+print(memory.measured()["peak_memory_bytes"]["value"])
 """
 
 
@@ -35,8 +35,29 @@ def test_peak_memory_is_what_was_held(mebibytes):
     assert abs(float(result.stdout) - size) < max(0.03 * size, 8 * MEBIBYTE)
 
 
+COMPILING = """
+import numpy as np
+from suite.child.measuring import PeakMemory
+memory = PeakMemory(); memory.start()
+compiler = np.ones(200 * 2**20, np.uint8); del compiler
+memory.compiled()
+held = np.ones(64 * 2**20, np.uint8); memory.watch()
+measured = memory.measured()
+print(measured["compile_peak_memory_bytes"]["value"], measured["peak_memory_bytes"]["value"])
+"""
+
+
+def test_what_compiling_takes_is_kept_apart():
+    result = subprocess.run(
+        [sys.executable, "-c", COMPILING], capture_output=True, text=True, check=True
+    )
+    compiling, peak = (float(word) / MEBIBYTE for word in result.stdout.split())
+    assert abs(compiling - 200) < 8
+    assert abs(peak - 64) < 8
+
+
 def test_blocks_measure_a_known_step():
-    blocks = time_repeats(lambda: time.sleep(0.02), tokens=100, positions=200)
+    blocks = time_repeats(lambda: time.sleep(0.02), 100, 200, PeakMemory())
     measured = blocks.measured()
     assert measured["step_seconds"]["n"] >= 5
     assert sum(blocks.seconds) >= 1.0
