@@ -74,6 +74,8 @@ def test_the_first_command_as_it_stands(tmp_path, tfds_data_dir):
     assert time.monotonic() - started < 360
     records = read_records(tmp_path / "home")
     assert {record["cell"]["sequence_length"] for record in records} == {128, 256, 512}
-    assert {record["status"] for record in records} == {"ok"}
-    assert max(record["metrics"]["test"]["entity_f1"] for record in records) > 0.5
+    assert {record["status"] for record in records} == {"ok", "unsupported"}
+    ran = [record for record in records if record["status"] == "ok"]
+    assert {"vanilla", "longformer"} <= {record["cell"]["architecture"] for record in ran}
+    assert all(record["metrics"]["test"]["entity_f1"] > 0.5 for record in ran)
     assert "make ui" in output and "index.html" in output
