@@ -13,7 +13,6 @@ from suite.record import Record
 FIGURES = {
     "training.peak_memory_bytes": ("training", "peak_memory_bytes"),
     "training.tokens_per_second": ("training", "tokens_per_second"),
-    "inference.peak_memory_bytes": ("inference", "peak_memory_bytes"),
     "inference.tokens_per_second": ("inference", "tokens_per_second"),
 }
 

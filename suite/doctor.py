@@ -55,8 +55,8 @@ def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[
     yield _in_process(
         "tracking",
         "import sys; from pathlib import Path; from suite.store import Store; "
-        "from suite.syncing import _connected; "
-        "print(_connected(Store(Path(sys.argv[1]))).uri)",
+        "from suite.syncing import connect; "
+        "print(connect(Store(Path(sys.argv[1]))).uri)",
         "Start the server or correct MLFLOW_TRACKING_URI; records wait, `bench sync` delivers them",
         str(store.home),
     )

@@ -101,11 +101,6 @@ class Record(_Model):
         measurement = self.measurements.get(phase, {}).get(name)
         return measurement.value if measurement else None
 
-    @property
-    def duration_seconds(self) -> float:
-        """Wall time from start to end, as the parent saw it."""
-        return (self.ended_at - self.started_at).total_seconds()
-
 
 def parse_record(text: str | bytes) -> Record:
     """Read what `Record.to_json` wrote.

@@ -86,18 +86,24 @@ def plan(
     """Say which cells' records stand.
 
     A record stands unless its run was interrupted, its status is to be retried, or the data it
-    was made from has changed since: `digests` holds each task's digest of its source.
+    was made from has changed since: `digests` holds each task's digest of its source. That of an
+    unsupported cell stands while the reason is the same.
     """
     made_at = utc_now()
-    if rerun:
-        return Plan(cells, {}, made_at)
-    again = RETRIED_ALWAYS | set(retry)
+    again = set(Status) if rerun else RETRIED_ALWAYS | set(retry)
     records = store.current([planned.cell.id for planned in cells], set_aside)
-    tasks = {planned.cell.id: planned.cell.task for planned in cells}
+
+    def stands(planned: PlannedCell, record: Record) -> bool:
+        if planned.unsupported:
+            said = (record.status, record.reason)
+            return said == (Status.UNSUPPORTED, planned.unsupported)
+        digest = digests.get(planned.cell.task or "")
+        return record.status not in again and _same_data(record, digest)
+
     done = {
-        cell_id: record
-        for cell_id, record in records.items()
-        if record.status not in again and _same_data(record, digests.get(tasks[cell_id] or ""))
+        planned.cell.id: record
+        for planned in cells
+        if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
     return Plan(cells, done, made_at)
 
@@ -134,10 +140,10 @@ class Runner:
         """
         queue = deque(self.plan.to_run)
         for planned in self.plan.cells:
-            if planned.unsupported:
-                self._record_unsupported(planned)
-            elif record := self.plan.done.get(planned.cell.id):
+            if record := self.plan.done.get(planned.cell.id):
                 self.on_event(Finished(planned, record, reused=True))
+            elif planned.unsupported:
+                self._record_unsupported(planned)
         try:
             while queue or self._running:
                 self._start_what_can(queue)
@@ -234,15 +240,7 @@ class Runner:
         self.on_event(Finished(run.planned, record))
 
     def _record_unsupported(self, planned: PlannedCell) -> None:
-        """Leave a record of a cell that cannot be, unless the same one stands."""
-        standing = self.store.current([planned.cell.id]).get(planned.cell.id)
-        if (
-            standing
-            and standing.status is Status.UNSUPPORTED
-            and standing.reason == planned.unsupported
-        ):
-            self.on_event(Finished(planned, standing, reused=True))
-            return
+        """Leave a record of a cell that cannot be."""
         now = utc_now()
         record = Record(
             run_id=new_run_id(now),

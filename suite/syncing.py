@@ -59,7 +59,7 @@ def sync(
     Raises:
         TrackingError: the store cannot be reached.
     """
-    tracker = _connected(store)
+    tracker = connect(store)
     records = store.all(set_aside)
     written = 0
     for done, record in enumerate(records, start=1):
@@ -147,7 +147,7 @@ def serve(home: Path) -> None:
     tracker: Any = None
     for line in sys.stdin:
         try:
-            tracker = tracker or _connected(store)
+            tracker = tracker or connect(store)
             if line.strip() == FINISH:
                 tracker.refresh_length_runs(store.current().values())
             else:
@@ -160,7 +160,12 @@ def serve(home: Path) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _connected(store: Store) -> Any:
+def connect(store: Store) -> Any:
+    """Return a tracker for a home, importing mlflow now.
+
+    Raises:
+        TrackingError: the store cannot be reached.
+    """
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     from suite.tracking import Tracker
 

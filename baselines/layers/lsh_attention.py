@@ -77,13 +77,24 @@ class LshAttention(keras.layers.Layer):
         self, hidden_states: Any, rotations: Any, padding_mask: Any = None, buckets: Any = None
     ) -> Any:
         """Attend, and project; `buckets` (batch, heads, rounds, n) take the place of hashing."""
-        mixed = self.mix(hidden_states, rotations, padding_mask, buckets)
-        return self.output_projection(mixed)
+        return self.attend(hidden_states, rotations, padding_mask, buckets)[0]
+
+    def attend(
+        self, hidden_states: Any, rotations: Any, padding_mask: Any, buckets: Any
+    ) -> tuple[Any, Any]:
+        """Do as `call` does, and return the buckets too: those given, or what hashing found."""
+        mixed, buckets = self._mix(hidden_states, rotations, padding_mask, buckets)
+        return self.output_projection(mixed), buckets
 
     def mix(
         self, hidden_states: Any, rotations: Any, padding_mask: Any = None, buckets: Any = None
     ) -> Any:
         """Attend without the output projection, as the published outputs are."""
+        return self._mix(hidden_states, rotations, padding_mask, buckets)[0]
+
+    def _mix(
+        self, hidden_states: Any, rotations: Any, padding_mask: Any, buckets: Any
+    ) -> tuple[Any, Any]:
         length = hidden_states.shape[1]
         if length % self.chunk_length:
             raise ValueError(
@@ -101,15 +112,10 @@ class LshAttention(keras.layers.Layer):
         back = ops.cast(ops.argsort(order, axis=-1), "int32")
         outputs = ops.take_along_axis(outputs, back[..., None], axis=3)
         if outputs.shape[2] == 1:
-            return merge_heads(outputs[:, :, 0])
+            return merge_heads(outputs[:, :, 0]), buckets
         normalizers = ops.take_along_axis(normalizers, back, axis=3)
         weights = ops.softmax(normalizers, axis=2)[..., None]
-        return merge_heads(ops.sum(outputs * weights, axis=2))
-
-    def find_buckets_of(self, hidden_states: Any, rotations: Any, padding_mask: Any = None) -> Any:
-        """Hash the hidden states' shared queries and keys."""
-        vectors = split_heads(self.query_key(hidden_states), self.num_heads)
-        return self.find_buckets(vectors, rotations, padding_mask)
+        return merge_heads(ops.sum(outputs * weights, axis=2)), buckets
 
     def find_buckets(self, vectors: Any, rotations: Any, padding_mask: Any = None) -> Any:
         """Hash; padding gets a bucket of its own after the others."""

@@ -55,9 +55,8 @@ class ReversibleLayer(keras.layers.Layer):
     ) -> tuple[Any, Any]:
         """Return F of the states, and the buckets it used: those given, or what hashing found."""
         normed = self.attention_norm(states)
-        if buckets is None:
-            buckets = self.attention.find_buckets_of(normed, rotations, padding_mask)
-        return drop(self.attention(normed, rotations, padding_mask, buckets)), buckets
+        mixed, buckets = self.attention.attend(normed, rotations, padding_mask, buckets)
+        return drop(mixed), buckets
 
     def feed(self, states: Any, drop: Callable[[Any], Any]) -> Any:
         """Return G of the states, a chunk of positions at a time."""

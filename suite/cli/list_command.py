@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from suite.contracts import Architecture, Mode, Recipe, Task, build_request, supports
-from suite.contracts import Cell as CellType
+from suite.contracts import Architecture, Task
+from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES, PRESETS
 from suite.registry import Registry, load_registry, search_path_from_environment
 
@@ -33,12 +33,7 @@ def _describe(registry: Registry) -> dict[str, Any]:
         "architectures": {
             key: _describe_architecture(part) for key, part in architectures.parts.items()
         },
-        "supports": {
-            task_key: {
-                key: _reason(task_key, task, key, part) for key, part in architectures.parts.items()
-            }
-            for task_key, task in tasks.parts.items()
-        },
+        "supports": {key: _reasons(registry, key) for key in tasks.parts},
         "presets": {preset.name: asdict(preset) for preset in PRESETS.values()},
         "model_sizes": {size.name: asdict(size) for size in MODEL_SIZES.values()},
         "broken": {**tasks.broken, **architectures.broken},
@@ -73,27 +68,15 @@ def _describe_architecture(part: Architecture) -> dict[str, Any]:
     }
 
 
-def _reason(task_key: str, task: Task, key: str, part: Architecture) -> str | None:
-    """Say why an architecture cannot do a task at its first length, or None where it can."""
-    cell = CellType(
-        mode=Mode.TRAIN,
-        task=task_key,
-        form=task.form,
-        source=task.default_source,
-        options={},
-        architecture=key,
-        task_version=task.version,
-        architecture_version=part.version,
-        sequence_length=task.default_lengths[0],
-        batch_size=1,
-        model_size="tiny",
-        budget=0,
-        precision="float32",
-        backend="tensorflow",
-        threads=1,
-        seed=0,
+def _reasons(registry: Registry, task: str) -> dict[str, str | None]:
+    """Say why each architecture cannot do a task at its first length, or None where it can."""
+    request = Request(
+        tasks=(task,),
+        architectures=tuple(registry.architectures.parts),
+        lengths=registry.tasks.get(task).default_lengths[:1],
+        seeds=(0,),
     )
-    return supports(part, build_request(cell, MODEL_SIZES["tiny"], Recipe(), task, part))
+    return {planned.cell.architecture: planned.unsupported for planned in expand(request, registry)}
 
 
 def _print(listing: dict[str, Any]) -> None:

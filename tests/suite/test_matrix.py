@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
-from suite.contracts import Cell, Form, Mode
+from suite.contracts import Cell, Mode
 from suite.errors import RequestError
 from suite.matrix import Request, expand
 from suite.registry import load_registry
 from tests.conftest import FAKES
+from tests.suite.test_store import CELL
 
 REGISTRY = load_registry((str(FAKES),))
 NER = Request(tasks=("ner",), threads=2)
@@ -44,24 +45,7 @@ def test_architectures_alternate_and_seeds_come_last():
 
 def test_ids_are_stable():
     """A frozen id: it changes only when a field of the cell or the protocol does."""
-    cell = Cell(
-        mode=Mode.TRAIN,
-        task="ner",
-        form=Form.ENCODER,
-        source="synthetic",
-        options={"window": 64},
-        architecture="longformer",
-        task_version=1,
-        architecture_version=1,
-        sequence_length=128,
-        batch_size=16,
-        model_size="tiny",
-        budget=262_144,
-        precision="float32",
-        backend="tensorflow",
-        threads=2,
-        seed=0,
-    )
+    cell = dataclasses.replace(CELL, budget=262_144)
     assert cell.id == "d16b4f47b579859f"
     assert Cell.from_dict(dataclasses.asdict(cell)).id == cell.id
     others = [
