@@ -9,7 +9,6 @@ from typing import Any
 
 from suite.contracts import Architecture, BuildRequest, Form, Inputs
 
-QUERY_BLOCK = 512
 EPSILON = 1e-12
 
 
@@ -27,6 +26,7 @@ class Bert(Architecture):
     def build(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.backbone import Backbone
+        from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import TypedPositions
@@ -36,8 +36,8 @@ class Bert(Architecture):
         stack = TransformerStack(
             stack_layers(
                 request,
-                lambda: FullAttention(size.num_heads, QUERY_BLOCK),
-                activation="gelu",
+                lambda: FullAttention(size.num_heads),
+                activation=gelu,
                 epsilon=EPSILON,
             )
         )

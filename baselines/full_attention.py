@@ -26,7 +26,7 @@ class FullAttentionControl(Architecture):
         """Build the encoder."""
         from baselines.layers.transformer import build_transformer
 
-        return build_transformer(request, query_block=None)
+        return build_transformer(request, block_bytes=None)
 
 
 ARCHITECTURE = FullAttentionControl()

@@ -9,7 +9,6 @@ from typing import Any
 
 from suite.contracts import Architecture, BuildRequest, Form, Inputs
 
-QUERY_BLOCK = 512
 EPSILON = 1e-5
 
 
@@ -26,9 +25,8 @@ class Gpt(Architecture):
 
     def build(self, request: BuildRequest) -> Any:
         """Build the decoder."""
-        import keras
-
         from baselines.layers.backbone import Backbone
+        from baselines.layers.elementwise import gelu_tanh
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
@@ -38,8 +36,8 @@ class Gpt(Architecture):
         stack = TransformerStack(
             stack_layers(
                 request,
-                lambda: FullAttention(size.num_heads, QUERY_BLOCK, causal=True),
-                activation=lambda states: keras.ops.gelu(states, approximate=True),
+                lambda: FullAttention(size.num_heads, causal=True),
+                activation=gelu_tanh,
                 norm_first=True,
                 epsilon=EPSILON,
             ),

@@ -32,17 +32,10 @@ class Longformer(Architecture):
             return f"a window is even and at least 2; received: {window}"
         return None
 
-    def compile_with_xla(self, request: BuildRequest) -> bool:
-        """Say yes: many small products over the band, which XLA fuses.
-
-        Measured at size small, 512 and 4,096 positions, two cores, one process each: training 1.4
-        times as fast, inference 1.1 times, in 1.08 times the training memory.
-        """
-        return True
-
     def build(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.backbone import Backbone
+        from baselines.layers.elementwise import gelu
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
         from baselines.layers.sliding_window_attention import SlidingWindowAttention
@@ -55,7 +48,7 @@ class Longformer(Architecture):
                 lambda: SlidingWindowAttention(
                     size.num_heads, request.options["window"], request.max_global_tokens
                 ),
-                activation="gelu",
+                activation=gelu,
             )
         )
         embedding = InputEmbedding(

@@ -50,15 +50,17 @@ class Reformer(Architecture):
 
         size = request.model_size
         chunk, hashes = request.options["chunk"], request.options["hashes"]
-        stacked = [
-            ReversibleLayer(
-                LshAttention(size.num_heads, chunk, hashes),
-                size.feedforward_width + size.width // 2,
-            )
-            for _ in range(size.num_layers)
-        ]
         chunks = -(-request.sequence_length // chunk)
-        stack = ReversibleStack(stacked, num_buckets=2 * chunks, dropout=request.dropout)
+        stack = ReversibleStack(
+            [
+                ReversibleLayer(
+                    LshAttention(size.num_heads, chunk, hashes, num_buckets=2 * chunks),
+                    size.feedforward_width + size.width // 2,
+                )
+                for _ in range(size.num_layers)
+            ],
+            dropout=request.dropout,
+        )
         embedding = InputEmbedding(request, AxialPositions(request.sequence_length))
         return Backbone(encoder=stack, encoder_embedding=embedding)
 

@@ -9,9 +9,6 @@ from typing import Any
 
 from suite.contracts import Architecture, BuildRequest, Form, Inputs
 
-QUERY_BLOCK = 512
-"""From this length on, queries are taken in blocks, so that scores need O(n) memory."""
-
 
 class Vanilla(Architecture):
     """Full attention, exact, its scores computed block by block at long lengths."""
@@ -26,9 +23,10 @@ class Vanilla(Architecture):
 
     def build(self, request: BuildRequest) -> Any:
         """Build the form asked for."""
+        from baselines.layers.full_attention import BLOCK_BYTES
         from baselines.layers.transformer import build_transformer
 
-        return build_transformer(request, query_block=QUERY_BLOCK)
+        return build_transformer(request, BLOCK_BYTES)
 
 
 ARCHITECTURE = Vanilla()

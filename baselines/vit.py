@@ -9,7 +9,6 @@ from typing import Any
 
 from suite.contracts import Architecture, BuildRequest, Form, Inputs
 
-QUERY_BLOCK = 512
 EPSILON = 1e-12
 
 
@@ -32,6 +31,7 @@ class Vit(Architecture):
         """Build the encoder."""
         from baselines.layers.backbone import Backbone
         from baselines.layers.class_token import ClassToken
+        from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
@@ -41,8 +41,8 @@ class Vit(Architecture):
         stack = TransformerStack(
             stack_layers(
                 request,
-                lambda: FullAttention(size.num_heads, QUERY_BLOCK),
-                activation="gelu",
+                lambda: FullAttention(size.num_heads),
+                activation=gelu,
                 norm_first=True,
                 epsilon=EPSILON,
             ),

@@ -5,14 +5,21 @@ Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from baselines.layers.backends import backend_functions
+
 MASKED = -1e9
 """Added to the score of a key that may not be seen."""
+
+BLOCK_BYTES = 16 * 2**20
+"""Scores of this size stay near the processor: as fast as larger ones, in less memory."""
+MAX_BLOCKS = 32
 
 
 def split_heads(projected: Any, num_heads: int) -> Any:
@@ -33,14 +40,62 @@ def mask_to_bias(padding_mask: Any, dtype: Any) -> Any:
     return (1.0 - ops.cast(padding_mask, dtype)) * MASKED
 
 
-def attend(query: Any, key: Any, value: Any, bias: Any) -> Any:
+def attend(query: Any, key: Any, value: Any, bias: Any = None) -> Any:
     """Give softmax(Q Kᵀ + bias) V, the queries scaled already (section 3.2.1).
 
     Shapes: query (…, n, d), key and value (…, m, d), bias broadcast to (…, n, m). Time and memory
     O(n·m).
     """
-    scores = ops.matmul(query, ops.swapaxes(key, -1, -2))
-    return ops.matmul(ops.softmax(scores + bias, axis=-1), value)
+    scores = multiply_transposed(query, key)
+    if bias is not None:
+        scores = scores + bias
+    return ops.matmul(ops.softmax(scores, axis=-1), value)
+
+
+def multiply_transposed(left: Any, right: Any) -> Any:
+    """Multiply (…, n, d) by the transposed (…, m, d) without turning it round in memory."""
+    axes = "abcde"[: len(left.shape) - 2]
+    return ops.einsum(f"{axes}nd,{axes}md->{axes}nm", left, right)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some queries of some examples, and how many of the keys they see."""
+
+    examples: slice
+    queries: slice
+    num_keys: int
+    all_keys: int
+
+    @property
+    def first_of_examples(self) -> bool:
+        """Whether these examples have no earlier block."""
+        return self.queries.start == 0
+
+
+def plan_blocks(
+    batch: int, num_heads: int, length: int, num_keys: int, causal: bool, block_bytes: int
+) -> list[Block]:
+    """Cut queries so that a block's scores take about `block_bytes`: by examples where one fits.
+
+    There are at most `MAX_BLOCKS` along a sequence: more would make a graph that is slow to build.
+    """
+    by_query = batch * num_heads * num_keys * 4
+    by_example = num_heads * length * num_keys * 4
+    if by_example <= block_bytes:
+        step = max(1, block_bytes // by_example)
+        return [
+            Block(slice(start, min(start + step, batch)), slice(0, length), num_keys, num_keys)
+            for start in range(0, batch, step)
+        ]
+    rows = max(block_bytes // by_query, -(-length // MAX_BLOCKS))
+    everyone = slice(0, batch)
+    blocks = []
+    for start in range(0, length, rows):
+        stop = min(start + rows, length)
+        seen = stop if causal else num_keys
+        blocks.append(Block(everyone, slice(start, stop), seen, num_keys))
+    return blocks
 
 
 class FullAttention(keras.layers.Layer):
@@ -52,8 +107,8 @@ class FullAttention(keras.layers.Layer):
 
     In: hidden states (batch, n, width), the padding mask of what is attended to, True where real,
     and the context (batch, m, width), by default the hidden states themselves. Out: (batch, n,
-    width). Time O(n·m). Memory O(n·m); with `query_block` b, O(m·b) in the backward pass too:
-    queries are taken b at a time and their scores computed again for the gradient.
+    width). Time O(n·m). Memory O(n + m): scores exist for one block of queries at a time, of about
+    `block_bytes`, and are computed again for the gradient. Without `block_bytes` O(n·m).
 
     Raises:
         ValueError: the width does not divide into the heads.
@@ -67,14 +122,14 @@ class FullAttention(keras.layers.Layer):
     def __init__(
         self,
         num_heads: int,
-        query_block: int | None = None,
         causal: bool = False,
+        block_bytes: int | None = BLOCK_BYTES,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query_block = query_block
         self.causal = causal
+        self.block_bytes = block_bytes
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the four projections."""
@@ -88,20 +143,21 @@ class FullAttention(keras.layers.Layer):
     def call(self, hidden_states: Any, padding_mask: Any = None, context: Any = None) -> Any:
         """Attend; keys at padded positions are not seen."""
         query, key, value = self._project(hidden_states, context)
-        bias = ops.zeros((1, 1, 1, 1), query.dtype)
+        bias = None
         if padding_mask is not None:
             bias = mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
-        length = query.shape[2]
-        block = self.query_block or length
-        if length <= block:
-            heads = attend(query, key, value, self._with_order(bias, 0, length, key.shape[2]))
+        batch, num_heads, length, _ = query.shape
+        num_keys = key.shape[2]
+        if self.block_bytes is None or batch is None:
+            if self.causal:
+                later = np.triu(np.full((length, num_keys), MASKED, "float32"), 1)
+                order = ops.cast(later, query.dtype)
+                bias = order if bias is None else bias + order
+            heads = attend(query, key, value, bias)
         else:
-            heads = ops.concatenate(
-                [
-                    self._attend_block(query, key, value, bias, start, min(start + block, length))
-                    for start in range(0, length, block)
-                ],
-                axis=2,
+            blocks = plan_blocks(batch, num_heads, length, num_keys, self.causal, self.block_bytes)
+            heads = backend_functions().attend_in_blocks(
+                query, key, value, bias, self.causal, MASKED, blocks
             )
         return self.output_projection(merge_heads(heads))
 
@@ -136,30 +192,12 @@ class FullAttention(keras.layers.Layer):
         value = split_heads(self.value(attended), self.num_heads)
         return query * query.shape[-1] ** -0.5, key, value
 
-    def _attend_block(
-        self, query: Any, key: Any, value: Any, bias: Any, start: int, stop: int
-    ) -> Any:
-        """Attend from one block of queries; a causal one leaves out the keys after it."""
-        seen = stop if self.causal else key.shape[2]
-        bias = bias if bias.shape[-1] == 1 else bias[..., :seen]
-        order = self._with_order(bias, start, stop, seen)
-        return keras.remat(attend)(
-            query[:, :, start:stop], key[:, :, :seen], value[:, :, :seen], order
-        )
-
-    def _with_order(self, bias: Any, start: int, stop: int, seen: int) -> Any:
-        """Hide from queries `start` … `stop` what comes after them, where attention is causal."""
-        if not self.causal:
-            return bias
-        later = np.arange(seen)[None, :] > np.arange(start, stop)[:, None]
-        return bias + ops.cast(np.where(later, MASKED, 0.0), bias.dtype)
-
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
         own = {
             "num_heads": self.num_heads,
-            "query_block": self.query_block,
             "causal": self.causal,
+            "block_bytes": self.block_bytes,
         }
         return {**super().get_config(), **own}
 

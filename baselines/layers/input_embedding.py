@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from baselines.layers.elementwise import LayerNorm
 from suite.contracts import BuildRequest, Inputs
 
 
@@ -43,7 +44,7 @@ class InputEmbedding(keras.layers.Layer):
         elif request.inputs is Inputs.PATCHES:
             self.patches = keras.layers.Dense(width, name="patches")
         if norm_epsilon is not None:
-            self.norm = keras.layers.LayerNormalization(epsilon=norm_epsilon)
+            self.norm = LayerNorm(epsilon=norm_epsilon)
 
     def call(self, inputs: Any, training: bool | None = None, start: Any = None) -> Any:
         """Embed; `start` is the first position's number where the input is the rest of one."""

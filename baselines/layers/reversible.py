@@ -5,94 +5,113 @@ Kitaev et al. 2020, section 3; Gomez et al. 2017, "The Reversible Residual Netwo
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import ops
 
+from baselines.layers.backends import backend_functions
+from baselines.layers.elementwise import LayerNorm
+from baselines.layers.full_attention import FullAttention
 from baselines.layers.lsh_attention import LshAttention, draw_rotations
 
-FEEDFORWARD_CHUNK = 2_048
-"""How many positions pass through the feed-forward network at a time (section 3)."""
+FEEDFORWARD_CHUNKS = 4
+"""In how many parts positions pass through the feed-forward network (section 3)."""
 EVALUATION_SEED = 0
 
-
-def backend_functions() -> Any:
-    """Return the module of what Keras's present backend does its own way."""
-    return importlib.import_module(f"baselines.layers.backends.{keras.backend.backend()}")
+Drop = Callable[[Any], Any]
 
 
 class ReversibleLayer(keras.layers.Layer):
     """F and G of the paper, equation 9: attention and feed-forward, each after a norm.
 
-    Its methods work on what they are given alone, draws included, so that they can be run again.
-    In and out: (batch, n, width).
+    Between them stands attention to a context, where `cross_attention` is given. Its methods work
+    on what they are given alone, draws included, so that they can be run again. In and out: (batch,
+    n, width).
     """
 
-    def __init__(self, attention: LshAttention, feedforward_width: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        attention: LshAttention,
+        feedforward_width: int,
+        cross_attention: FullAttention | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.attention = attention
+        self.cross_attention = cross_attention
         self.expand = keras.layers.Dense(feedforward_width, "relu")
-        self.attention_norm = keras.layers.LayerNormalization(epsilon=1e-5)
-        self.feedforward_norm = keras.layers.LayerNormalization(epsilon=1e-5)
+        self.attention_norm = LayerNorm(epsilon=1e-5)
+        self.feedforward_norm = LayerNorm(epsilon=1e-5)
+        if cross_attention is not None:
+            self.cross_norm = LayerNorm(epsilon=1e-5)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
         self.contract = keras.layers.Dense(input_shape[-1])
-        for part in (self.attention, self.expand, self.attention_norm, self.feedforward_norm):
+        parts = [self.attention, self.expand, self.attention_norm, self.feedforward_norm]
+        if self.cross_attention is not None:
+            parts += [self.cross_attention, self.cross_norm]
+        for part in parts:
             part.build(input_shape)
         self.contract.build((*input_shape[:-1], self.expand.units))
 
     def attend(
-        self,
-        states: Any,
-        buckets: Any,
-        rotations: Any,
-        padding_mask: Any,
-        drop: Callable[[Any], Any],
+        self, states: Any, buckets: Any, rotations: Any, padding_mask: Any
     ) -> tuple[Any, Any]:
         """Return F of the states, and the buckets it used: those given, or what hashing found."""
-        normed = self.attention_norm(states)
-        mixed, buckets = self.attention.attend(normed, rotations, padding_mask, buckets)
-        return drop(mixed), buckets
+        return self.attention.attend(self.attention_norm(states), rotations, padding_mask, buckets)
 
-    def feed(self, states: Any, drop: Callable[[Any], Any]) -> Any:
-        """Return G of the states, a chunk of positions at a time."""
-        length = states.shape[1]
-        fed = [
-            self.contract(
-                self.expand(self.feedforward_norm(states[:, start : start + FEEDFORWARD_CHUNK]))
-            )
-            for start in range(0, length, FEEDFORWARD_CHUNK)
-        ]
-        return drop(fed[0] if len(fed) == 1 else ops.concatenate(fed, axis=1))
-
-    @property
-    def attend_weights(self) -> list[Any]:
-        """The weights of F."""
-        return [*self.attention_norm.trainable_weights, *self.attention.trainable_weights]
-
-    @property
-    def feed_weights(self) -> list[Any]:
-        """The weights of G."""
-        parts = (self.feedforward_norm, self.expand, self.contract)
-        return [weight for part in parts for weight in part.trainable_weights]
-
-
-class _Bound:
-    """A layer with one call's draws and mask, as the backend's `run_reversibly` takes it."""
-
-    def __init__(self, layer: ReversibleLayer, rotations: Any, mask: Any, drops: Any) -> None:
-        self._layer, self._rotations, self._mask, self._drops = layer, rotations, mask, drops
-        self.attend_weights, self.feed_weights = layer.attend_weights, layer.feed_weights
-
-    def attend(self, states: Any, buckets: Any) -> tuple[Any, Any]:
-        return self._layer.attend(states, buckets, self._rotations, self._mask, self._drops[0])
+    def look(self, states: Any, context: Any, context_mask: Any) -> Any:
+        """Return what attention to the context gives."""
+        assert self.cross_attention is not None
+        return self.cross_attention(self.cross_norm(states), context_mask, context)
 
     def feed(self, states: Any) -> Any:
-        return self._layer.feed(states, self._drops[1])
+        """Return G of the states, a part of the positions at a time."""
+        length = states.shape[1]
+        parts = FEEDFORWARD_CHUNKS if length % FEEDFORWARD_CHUNKS == 0 else 1
+        fed = [
+            self.contract(self.expand(self.feedforward_norm(part)))
+            for part in ops.split(states, parts, axis=1)
+        ]
+        return ops.concatenate(fed, axis=1)
+
+    def halves(
+        self, rotations: Any, padding_mask: Any, context_mask: Any, make_drop: Callable[[], Drop]
+    ) -> list[_Half]:
+        """Return what the layer adds to the streams in turn, with this call's draws."""
+        attend_drop, look_drop, feed_drop = make_drop(), make_drop(), make_drop()
+
+        def attend(states: Any, context: Any, buckets: Any) -> tuple[Any, Any]:
+            mixed, buckets = self.attend(states, buckets, rotations, padding_mask)
+            return attend_drop(mixed), buckets
+
+        def look(states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
+            return look_drop(self.look(states, context, context_mask)), None
+
+        def feed(states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
+            return feed_drop(self.feed(states)), None
+
+        halves = [_Half(attend, _weights(self.attention_norm, self.attention))]
+        if self.cross_attention is not None:
+            halves.append(_Half(look, _weights(self.cross_norm, self.cross_attention)))
+        feeding = _weights(self.feedforward_norm, self.expand, self.contract)
+        return [*halves, _Half(feed, feeding)]
+
+
+def _weights(*parts: Any) -> list[Any]:
+    return [weight for part in parts for weight in part.trainable_weights]
+
+
+@dataclass(frozen=True)
+class _Half:
+    """A function of one stream whose result is added to the other, and its weights."""
+
+    run: Callable[[Any, Any, Any], tuple[Any, Any]]
+    weights: list[Any]
 
 
 class ReversibleStack(keras.layers.Layer):
@@ -101,25 +120,24 @@ class ReversibleStack(keras.layers.Layer):
     Both streams begin as the input. Training draws new rotations at every step, evaluation uses
     fixed ones. `reversible=False` keeps all activations, for comparison.
 
-    In and out: (batch, n, width), any n: padding to whole chunks happens inside. Memory for the
-    gradient: the two streams and the buckets of each layer, not its activations.
+    In and out: (batch, n, width), any n: padding to whole chunks happens inside; the context is
+    (batch, m, width). Memory for the gradient: the two streams and the buckets of each layer, not
+    its activations.
     """
 
     def __init__(
         self,
         stacked: list[ReversibleLayer],
-        num_buckets: int,
         dropout: float,
         reversible: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.stacked = stacked
-        self.num_buckets = num_buckets
         self.dropout_rate = dropout
         self.reversible = reversible
         self.seeds = keras.random.SeedGenerator()
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
+        self.norm = LayerNorm(epsilon=1e-5)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
@@ -127,7 +145,12 @@ class ReversibleStack(keras.layers.Layer):
             layer.build(input_shape)
 
     def call(
-        self, hidden_states: Any, padding_mask: Any = None, training: bool | None = None
+        self,
+        hidden_states: Any,
+        padding_mask: Any = None,
+        training: bool | None = None,
+        context: Any = None,
+        context_mask: Any = None,
     ) -> Any:
         """Pass through all layers."""
         length = hidden_states.shape[1]
@@ -137,30 +160,63 @@ class ReversibleStack(keras.layers.Layer):
         if padding:
             hidden_states = ops.pad(hidden_states, ((0, 0), (0, padding), (0, 0)))
             padding_mask = ops.pad(padding_mask, ((0, 0), (0, padding)))
-        blocks = [self._bind(layer, padding_mask, training) for layer in self.stacked]
-        run = backend_functions().run_reversibly if self.reversible else _run_plainly
-        first, second = run(blocks, hidden_states, hidden_states)
+        halves = [
+            half
+            for layer in self.stacked
+            for half in layer.halves(
+                self._rotations(layer, training),
+                padding_mask,
+                context_mask,
+                self._dropper if training and self.dropout_rate else lambda: _keep,
+            )
+        ]
+        run = backend_functions().run_reversibly if self.reversible else run_plainly
+        first, second = run(halves, hidden_states, hidden_states, context)
         return self.norm((first + second) / 2)[:, :length]
 
-    def _bind(self, layer: ReversibleLayer, mask: Any, training: bool | None) -> _Bound:
-        attention = layer.attention
-        width = attention.query_key.units
-        shape = (
-            attention.num_heads,
-            width // attention.num_heads,
-            attention.num_hashes,
-            self.num_buckets // 2,
-        )
-        if not training:
-            rotations = draw_rotations(*shape[:3], self.num_buckets, EVALUATION_SEED)
-            return _Bound(layer, ops.convert_to_tensor(rotations), mask, (_keep, _keep))
-        rotations = backend_functions().draw_normal(shape, self.seeds.next())
-        return _Bound(layer, rotations, mask, (self._dropper(), self._dropper()))
+    def start_cache(self, batch_size: int, max_length: int) -> list[Any]:
+        """Return empty caches, one a layer."""
+        return [layer.attention.start_cache(batch_size, max_length) for layer in self.stacked]
 
-    def _dropper(self) -> Callable[[Any], Any]:
+    def step(
+        self,
+        hidden_states: Any,
+        cache: list[Any],
+        position: Any,
+        context: Any = None,
+        context_mask: Any = None,
+    ) -> tuple[Any, list[Any]]:
+        """Pass the newest positions through all layers, one after another."""
+        done = []
+        for index in range(hidden_states.shape[1]):
+            newest = hidden_states[:, index : index + 1]
+            states, cache = self._step(newest, cache, position + index, context, context_mask)
+            done.append(states)
+        return ops.concatenate(done, axis=1), cache
+
+    def _step(
+        self, states: Any, cache: list[Any], position: Any, context: Any, context_mask: Any
+    ) -> tuple[Any, list[Any]]:
+        first, second, grown = states, states, []
+        for layer, held in zip(self.stacked, cache, strict=True):
+            mixed, kept = layer.attention.step(
+                layer.attention_norm(second), held, position, self._rotations(layer, False)
+            )
+            grown.append(kept)
+            first, second = second, first + mixed
+            if layer.cross_attention is not None:
+                first, second = second, first + layer.look(second, context, context_mask)
+            first, second = second, first + layer.feed(second)
+        return self.norm((first + second) / 2), grown
+
+    def _rotations(self, layer: ReversibleLayer, training: bool | None) -> Any:
+        shape = layer.attention.rotations_shape
+        if training:
+            return backend_functions().draw_normal(shape, self.seeds.next())
+        return ops.convert_to_tensor(draw_rotations(shape, EVALUATION_SEED))
+
+    def _dropper(self) -> Drop:
         """Return dropout by a seed drawn now, so that it drops the same when run again."""
-        if not self.dropout_rate:
-            return _keep
         seed = self.seeds.next()
         drop = backend_functions().drop
         return lambda states: drop(states, self.dropout_rate, seed)
@@ -170,8 +226,8 @@ def _keep(states: Any) -> Any:
     return states
 
 
-def _run_plainly(blocks: list[_Bound], first: Any, second: Any) -> tuple[Any, Any]:
-    for block in blocks:
-        first = first + block.attend(second, None)[0]
-        second = second + block.feed(first)
+def run_plainly(halves: list[_Half], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
+    """Do what the backends' `run_reversibly` does, keeping all activations."""
+    for half in halves:
+        first, second = second, first + half.run(second, context, None)[0]
     return first, second

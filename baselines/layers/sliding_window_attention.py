@@ -11,12 +11,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import (
     MASKED,
     attend,
     check_heads,
     mask_to_bias,
     merge_heads,
+    multiply_transposed,
     split_heads,
 )
 
@@ -27,17 +29,22 @@ class SlidingWindowAttention(keras.layers.Layer):
     Beltagy et al. 2020, section 3.1: w is `window`; `query`, `key`, `value` are Q_s, K_s, V_s;
     `query_global`, `key_global`, `value_global` are Q_g, K_g, V_g, which exist only where
     `max_global_tokens` is above 0. A global token attends to all real tokens with the global
-    projections and is attended by all with the ordinary ones. The sequence is cut into blocks of
-    w/2; a block of queries sees its own block of keys and the two beside it, so no n × n array
-    exists.
+    projections and is attended by all with the ordinary ones. With `dilation` d the neighbours are
+    d positions apart. Where `causal`, nobody sees what comes later: the window is its left half,
+    global tokens attend to the left and are seen from the right.
+
+    The sequence is cut into blocks of w/2; a block of queries sees its own block of keys and the
+    ones beside it, so no n × n array exists. Global tokens score the hidden states themselves,
+    (K_gᵀ q)ᵀ x, instead of projecting every position for a few queries.
 
     In: hidden states (batch, n, width), padding mask and global mask (batch, n), True where real
     and where global. Out: (batch, n, width); rows of padding are 0 before the output projection.
-    Time and memory O(n·(w + g)) for g = `max_global_tokens`. With more than g global tokens in an
-    example, the first g are global.
+    Time O(n·(w + g·h)) and memory O(n·(w + g)) for g = `max_global_tokens` and h heads. With more
+    than g global tokens in an example, the first g are global.
 
     Raises:
-        ValueError: an odd window, or one below 2; a width that does not divide into the heads.
+        ValueError: an odd window, or one below 2; a dilation below 1; a width that does not divide
+            into the heads.
 
     Example:
         >>> layer = SlidingWindowAttention(num_heads=4, window=8)
@@ -46,7 +53,14 @@ class SlidingWindowAttention(keras.layers.Layer):
     """
 
     def __init__(
-        self, num_heads: int, window: int, max_global_tokens: int = 0, **kwargs: Any
+        self,
+        num_heads: int,
+        window: int,
+        max_global_tokens: int = 0,
+        *,
+        causal: bool = False,
+        dilation: int = 1,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if window < 2 or window % 2:
@@ -54,9 +68,16 @@ class SlidingWindowAttention(keras.layers.Layer):
                 "A window is even and at least 2: half of it lies on either side. "
                 f"Received: window={window}. Take {max(2, window + window % 2)}."
             )
+        if dilation < 1:
+            raise ValueError(
+                "Neighbours are at least 1 apart. "
+                f"Received: dilation={dilation}. Take 1 for a window without gaps."
+            )
         self.num_heads = num_heads
         self.window = window
         self.max_global_tokens = max_global_tokens
+        self.causal = causal
+        self.dilation = dilation
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections; the global ones only where there can be global tokens."""
@@ -78,44 +99,122 @@ class SlidingWindowAttention(keras.layers.Layer):
         """Attend without the output projection, as the published outputs are."""
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
-        query = self._heads(self.query, hidden_states, scaled=True)
-        key = self._heads(self.key, hidden_states)
-        value = self._heads(self.value, hidden_states)
+        query, key, value = self._project(hidden_states)
         if global_mask is None or not self.max_global_tokens:
-            heads = _attend_in_window(query, key, value, padding_mask, self.window // 2)
+            heads = self._attend_in_window(query, key, value, padding_mask)
             return merge_heads(heads) * ops.cast(padding_mask, heads.dtype)[:, :, None]
         # (batch, g, n): row i points at the i-th global token, or is 0 where there are fewer.
         selection = _select(global_mask & padding_mask, self.max_global_tokens, query.dtype)
         is_global = ops.sum(selection, axis=1) > 0
-        heads = _attend_in_window(
-            query,
-            key,
-            value,
-            padding_mask & ops.logical_not(is_global),
-            self.window // 2,
-            extra=(
-                ops.matmul(selection[:, None], key),
-                ops.matmul(selection[:, None], value),
-                mask_to_bias(ops.sum(selection, axis=2), query.dtype),
-            ),
-        )
+        global_key = ops.matmul(selection[:, None], key)
+        scores = multiply_transposed(query, global_key)
+        scores = scores + self._seen_global_tokens(selection, query.dtype)
+        extra = scores, ops.matmul(selection[:, None], value)
+        visible = padding_mask & ops.logical_not(is_global)
+        heads = self._attend_in_window(query, key, value, visible, extra)
         from_global = self._attend_from_global(hidden_states, selection, padding_mask)
         spread = ops.matmul(ops.swapaxes(selection, 1, 2), from_global)
         mixed = ops.where(is_global[:, :, None], spread, merge_heads(heads))
         return mixed * ops.cast(padding_mask, mixed.dtype)[:, :, None]
 
-    def _heads(self, projection: Any, hidden_states: Any, scaled: bool = False) -> Any:
-        heads = split_heads(projection(hidden_states), self.num_heads)
-        return heads * heads.shape[-1] ** -0.5 if scaled else heads
+    def start_cache(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+        """Return room for the keys and values of `max_length` positions."""
+        shape = (batch_size, self.num_heads, max_length, self.query.units // self.num_heads)
+        return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)
+
+    def step(self, hidden_states: Any, cache: tuple[Any, Any], position: Any) -> tuple[Any, Any]:
+        """Attend from positions `position`, `position` + 1, … alone: (batch, m, width).
+
+        Gives the same as `call` on all positions so far where none is global; the cache returned
+        holds these too. Time O(m · max_length).
+        """
+        query, key, value = self._project(hidden_states)
+        start = (0, 0, position, 0)
+        keys, values = (
+            ops.slice_update(held, start, newest)
+            for held, newest in zip(cache, (key, value), strict=True)
+        )
+        places = position + ops.arange(query.shape[2])
+        distance = places[:, None] - ops.arange(keys.shape[2])[None, :]
+        near = (distance >= 0) & (distance <= self.window // 2 * self.dilation)
+        near = near & (distance % self.dilation == 0)
+        heads = attend(query, keys, values, mask_to_bias(near, query.dtype))
+        return self.output_projection(merge_heads(heads)), (keys, values)
+
+    def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
+        """Return queries, scaled, keys and values by head."""
+        query, key, value = (
+            split_heads(projection(hidden_states), self.num_heads)
+            for projection in (self.query, self.key, self.value)
+        )
+        return query * query.shape[-1] ** -0.5, key, value
+
+    def _attend_in_window(
+        self, query: Any, key: Any, value: Any, visible: Any, extra: Any = ()
+    ) -> Any:
+        """Attend to the visible keys of the window, and to `extra` ones.
+
+        Shapes: query, key, value (batch, heads, n, head size), visible (batch, n); of the extra
+        keys the scores (batch, heads, n, g), and the values (batch, heads, g, head size).
+        """
+        length = query.shape[2]
+        reach = self.window // 2
+        stride = self.dilation
+        num_blocks = max(1, -(-length // (reach * stride)))
+        cut = _Cut(length, num_blocks, reach, stride)
+        shifts = (1, 0) if self.causal else (1, 0, -1)
+        bias = mask_to_bias(cut.blocks(visible[:, None, :, None]), query.dtype)
+        bias = ops.swapaxes(_beside(bias, shifts), -1, -2)
+        bias = bias + _band(num_blocks, reach, shifts, self.causal)
+
+        def attend(query: Any, key: Any, value: Any, *extra: Any) -> Any:
+            query, key, value = (cut.blocks(part) for part in (query, key, value))
+            scores = multiply_transposed(query, _beside(key, shifts)) + bias
+            value = _beside(value, shifts)
+            if not extra:
+                return cut.join(ops.matmul(ops.softmax(scores, axis=-1), value))
+            extra_scores, extra_value = extra
+            count = extra_scores.shape[-1]
+            scores = ops.concatenate([cut.blocks(extra_scores), scores], axis=-1)
+            weights = ops.softmax(scores, axis=-1)
+            extra_weights, weights = ops.split(weights, [count], axis=-1)
+            mixed = cut.join(ops.matmul(weights, value))
+            return mixed + ops.matmul(cut.join(extra_weights), extra_value)
+
+        return backend_functions().recomputed(attend)(query, key, value, *extra)
+
+    def _seen_global_tokens(self, selection: Any, dtype: Any) -> Any:
+        """Return the bias of the global tokens' keys, (batch, 1, n or 1, g)."""
+        exists = ops.sum(selection, axis=2) > 0
+        if not self.causal:
+            return mask_to_bias(exists, dtype)[:, None, None, :]
+        # The running sum is 1 from the token's own place on: there it is seen.
+        passed = ops.swapaxes(ops.cumsum(selection, axis=2), 1, 2) > 0
+        return mask_to_bias(passed, dtype)[:, None]
 
     def _attend_from_global(self, hidden_states: Any, selection: Any, padding_mask: Any) -> Any:
         """Let the global tokens attend to all real ones: (batch, g, width)."""
+        width = hidden_states.shape[-1]
+        by_head = (width, self.num_heads, width // self.num_heads)
+        key, value = (
+            ops.reshape(projection.kernel, by_head)
+            for projection in (self.key_global, self.value_global)
+        )
+        value_bias = ops.reshape(self.value_global.bias, (1, self.num_heads, 1, by_head[-1]))
         tokens = ops.matmul(selection, hidden_states)
-        query = self._heads(self.query_global, tokens, scaled=True)
-        key = self._heads(self.key_global, hidden_states)
-        value = self._heads(self.value_global, hidden_states)
-        bias = mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
-        return merge_heads(attend(query, key, value, bias))
+        query = split_heads(self.query_global(tokens), self.num_heads)
+        query = query * by_head[-1] ** -0.5
+        # K_g's bias adds the same to all scores of a query, which softmax does not see.
+        turned = ops.einsum("bhgd,whd->bhgw", query, key)
+        scores = ops.einsum("bhgw,bnw->bhgn", turned, hidden_states)
+        scores = scores + mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
+        if self.causal:
+            # Behind the token's own place the running sum is 1: that it may not see.
+            later = ops.cumsum(selection, axis=2) - selection > 0
+            scores = scores + mask_to_bias(ops.logical_not(later), query.dtype)[:, None]
+        weights = ops.softmax(scores, axis=-1)
+        pooled = ops.einsum("bhgn,bnw->bhgw", weights, hidden_states)
+        return merge_heads(ops.einsum("bhgw,whd->bhgd", pooled, value) + value_bias)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
@@ -123,6 +222,8 @@ class SlidingWindowAttention(keras.layers.Layer):
             "num_heads": self.num_heads,
             "window": self.window,
             "max_global_tokens": self.max_global_tokens,
+            "causal": self.causal,
+            "dilation": self.dilation,
         }
         return {**super().get_config(), **own}
 
@@ -133,66 +234,56 @@ def _select(mask: Any, count: int, dtype: Any) -> Any:
     return ops.cast(rank[:, None, :] == ops.arange(1, count + 1)[None, :, None], dtype)
 
 
-def _attend_in_window(
-    query: Any,
-    key: Any,
-    value: Any,
-    visible: Any,
-    reach: int,
-    extra: tuple[Any, Any, Any] | None = None,
-) -> Any:
-    """Attend to the visible keys at most `reach` away, and to the `extra` ones.
+class _Cut:
+    """Cuts sequences into blocks; of dilated ones, each residue is a sequence of its own."""
 
-    Shapes: query, key, value (batch, heads, n, head size), visible (batch, n); extra keys and
-    values (batch, heads, g, head size) with their bias (batch, g). The queries are scaled already.
+    def __init__(self, length: int, num_blocks: int, reach: int, stride: int) -> None:
+        self._length, self._num_blocks, self._reach = length, num_blocks, reach
+        self._stride = stride
+
+    def blocks(self, states: Any) -> Any:
+        """Cut (batch, heads, n, d) to (batch · stride, heads, blocks, reach, d), 0 at the end."""
+        heads, size = states.shape[1], states.shape[3]
+        whole = self._num_blocks * self._reach * self._stride
+        if missing := whole - self._length:
+            states = ops.pad(states, ((0, 0), (0, 0), (0, missing), (0, 0)))
+        if self._stride > 1:
+            states = ops.reshape(states, (-1, heads, whole // self._stride, self._stride, size))
+            states = ops.transpose(states, (0, 3, 1, 2, 4))
+        return ops.reshape(states, (-1, heads, self._num_blocks, self._reach, size))
+
+    def join(self, blocks: Any) -> Any:
+        """Do the opposite."""
+        heads, size = blocks.shape[1], blocks.shape[4]
+        each = self._num_blocks * self._reach
+        if self._stride > 1:
+            blocks = ops.reshape(blocks, (-1, self._stride, heads, each, size))
+            blocks = ops.transpose(blocks, (0, 2, 3, 1, 4))
+        states = ops.reshape(blocks, (-1, heads, each * self._stride, size))
+        return states if each * self._stride == self._length else states[:, :, : self._length]
+
+
+def _beside(blocks: Any, shifts: tuple[int, ...]) -> Any:
+    """Put the blocks before and after (axis 2) beside each block, along axis 3.
+
+    What comes round at the ends is hidden by the band. Rolling has a cheap gradient: rolling back.
     """
-    length, head_size = query.shape[2:]
-    num_heads = query.shape[1]
-    num_blocks = -(-length // reach)
-    padding = num_blocks * reach - length
-    query, key, value = (
-        ops.reshape(
-            ops.pad(part, ((0, 0), (0, 0), (0, padding), (0, 0))),
-            (-1, num_heads, num_blocks, reach, head_size),
-        )
-        for part in (query, key, value)
-    )
-    visible = ops.reshape(ops.pad(visible, ((0, 0), (0, padding))), (-1, num_blocks, reach))
-    bias = mask_to_bias(visible, query.dtype)[:, None, :, None, :]
-    if num_blocks > 1:
-        key, value = _with_neighbours(key, 0.0), _with_neighbours(value, 0.0)
-        bias = _with_neighbours(bias, MASKED, axis=4) + _band(reach)
-    if extra is not None:
-        key, value, bias = _prepend(extra, key, value, bias)
-    heads = attend(query, key, value, bias)
-    heads = ops.reshape(heads, (-1, num_heads, num_blocks * reach, head_size))
-    return heads[:, :, :length]
+    if blocks.shape[2] == 1:
+        return blocks
+    rolled = [ops.roll(blocks, shift, axis=2) if shift else blocks for shift in shifts]
+    return ops.concatenate(rolled, axis=3)
 
 
-def _with_neighbours(blocks: Any, filler: float, axis: int = 3) -> Any:
-    """Put beside each block (axis 2) the one before and the one after, along `axis`."""
-    widths = [(0, 0)] * 5
-    widths[2] = (1, 1)
-    padded = ops.pad(blocks, widths, constant_values=filler)
-    return ops.concatenate([padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:]], axis=axis)
-
-
-def _band(reach: int) -> Any:
-    """Return the bias of keys too far away: (reach, 3 · reach), the own block in the middle."""
-    distance = np.arange(3 * reach)[None, :] - reach - np.arange(reach)[:, None]
-    return np.where(np.abs(distance) <= reach, 0.0, MASKED).astype("float32")
-
-
-def _prepend(extra: tuple[Any, Any, Any], key: Any, value: Any, bias: Any) -> tuple[Any, Any, Any]:
-    """Put the extra keys, values and biases before those of every block."""
-    extra_key, extra_value, extra_bias = extra
-    num_blocks, num_queries = key.shape[2], bias.shape[3]
-    tiled_key, tiled_value = (
-        ops.repeat(part[:, :, None], num_blocks, axis=2) for part in (extra_key, extra_value)
-    )
-    tiled_bias = ops.tile(extra_bias[:, None, None, None, :], (1, 1, num_blocks, num_queries, 1))
-    return (
-        ops.concatenate([tiled_key, key], axis=3),
-        ops.concatenate([tiled_value, value], axis=3),
-        ops.concatenate([tiled_bias, bias], axis=4),
-    )
+def _band(num_blocks: int, reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
+    """Return the bias of keys too far away, later, or come round: (blocks, reach, keys)."""
+    shifts = shifts if num_blocks > 1 else (0,)
+    block = np.arange(num_blocks)[:, None, None]
+    query = np.arange(reach)[None, :, None]
+    shift = np.repeat(shifts, reach)[None, None, :]
+    key = np.tile(np.arange(reach), len(shifts))[None, None, :]
+    distance = shift * reach + query - key
+    near = np.abs(distance) <= reach
+    if causal:
+        near &= distance >= 0
+    inside = (block - shift >= 0) & (block - shift < num_blocks)
+    return np.where(near & inside, 0.0, MASKED).astype("float32")

@@ -12,16 +12,16 @@ from baselines.layers.transformer_layer import TransformerStack, stack_layers
 from suite.contracts import BuildRequest, Form
 
 
-def build_transformer(request: BuildRequest, query_block: int | None) -> Any:
-    """Assemble the form asked for, with or without blocks of queries."""
+def build_transformer(request: BuildRequest, block_bytes: int | None) -> Any:
+    """Assemble the form asked for, its scores in blocks of so many bytes, or whole."""
     form = request.form
     parts: dict[str, Any] = {}
     if form is not Form.DECODER:
-        parts["encoder"] = _stack(request, query_block, causal=False, crosses=False)
+        parts["encoder"] = _stack(request, block_bytes, causal=False, crosses=False)
         parts["encoder_embedding"] = _embedding(request)
     if form is not Form.ENCODER:
         crosses = form is Form.ENCODER_DECODER
-        parts["decoder"] = _stack(request, query_block, causal=True, crosses=crosses)
+        parts["decoder"] = _stack(request, block_bytes, causal=True, crosses=crosses)
         parts["decoder_embedding"] = _embedding(request)
     return Backbone(**parts)
 
@@ -33,15 +33,15 @@ def _embedding(request: BuildRequest) -> InputEmbedding:
 
 
 def _stack(
-    request: BuildRequest, query_block: int | None, *, causal: bool, crosses: bool
+    request: BuildRequest, block_bytes: int | None, *, causal: bool, crosses: bool
 ) -> TransformerStack:
     num_heads = request.model_size.num_heads
     return TransformerStack(
         stack_layers(
             request,
-            lambda: FullAttention(num_heads, query_block, causal),
+            lambda: FullAttention(num_heads, causal, block_bytes),
             activation="relu",
-            make_cross_attention=(lambda: FullAttention(num_heads, query_block))
+            make_cross_attention=(lambda: FullAttention(num_heads, block_bytes=block_bytes))
             if crosses
             else None,
         )

@@ -12,7 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
+from baselines.layers.backends import backend_functions
+from baselines.layers.elementwise import LayerNorm
 from suite.contracts import BuildRequest
 
 
@@ -41,13 +44,14 @@ class TransformerLayer(keras.layers.Layer):
         self.cross_attention = cross_attention
         self.feedforward_width = feedforward_width
         self.norm_first = norm_first
-        self.expand = keras.layers.Dense(feedforward_width, activation)
-        self.attention_norm = keras.layers.LayerNormalization(epsilon=epsilon)
-        self.feedforward_norm = keras.layers.LayerNormalization(epsilon=epsilon)
+        self.expand = keras.layers.Dense(feedforward_width)
+        self.activation = keras.activations.get(activation)
+        self.attention_norm = LayerNorm(epsilon=epsilon)
+        self.feedforward_norm = LayerNorm(epsilon=epsilon)
         self.attention_dropout = keras.layers.Dropout(dropout)
         self.feedforward_dropout = keras.layers.Dropout(dropout)
         if cross_attention is not None:
-            self.cross_norm = keras.layers.LayerNormalization(epsilon=epsilon)
+            self.cross_norm = LayerNorm(epsilon=epsilon)
             self.cross_dropout = keras.layers.Dropout(dropout)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -113,11 +117,18 @@ class TransformerLayer(keras.layers.Layer):
             )
         return self._add(
             hidden_states,
-            lambda states: self.contract(self.expand(states)),
+            self.feed,
             self.feedforward_norm,
             self.feedforward_dropout,
             training,
         )
+
+    def feed(self, states: Any) -> Any:
+        """Work at each position; of the wide activations only those before σ are kept."""
+        contract = backend_functions().recomputed(
+            lambda wide, kernel, bias: ops.matmul(self.activation(wide), kernel) + bias
+        )
+        return contract(self.expand(states), self.contract.kernel, self.contract.bias)
 
     def _add(
         self,
@@ -171,7 +182,7 @@ class TransformerStack(keras.layers.Layer):
         self.stacked = list(stacked)
         self.final_norm = None
         if final_epsilon is not None:
-            self.final_norm = keras.layers.LayerNormalization(epsilon=final_epsilon)
+            self.final_norm = LayerNorm(epsilon=final_epsilon)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""

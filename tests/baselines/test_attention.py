@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.full_attention import FullAttention
+from baselines.layers.full_attention import BLOCK_BYTES, MAX_BLOCKS, FullAttention, plan_blocks
 from baselines.layers.positions import sinusoids
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
 
@@ -35,12 +35,15 @@ def randomize(layer, seed=0):
         weight.assign(generator.normal(scale=0.4, size=weight.shape))
 
 
-def oracle(layer, states, padding, is_global, window):
+def oracle(layer, states, padding, is_global, window, causal=False, dilation=1):
     """Longformer's attention for one example, before the output projection."""
     length, width = states.shape
     size = width // layer.num_heads
-    distance = np.abs(np.arange(length)[:, None] - np.arange(length)[None, :])
-    allowed = ((distance <= window // 2) | is_global[None, :]) & padding[None, :]
+    signed = np.arange(length)[:, None] - np.arange(length)[None, :]
+    near = (np.abs(signed) <= window // 2 * dilation) & (signed % dilation == 0)
+    allowed = (near | is_global[None, :]) & padding[None, :]
+    order = (signed >= 0) if causal else np.ones_like(near)
+    allowed &= order
     query, key, value = (project(layer, name, states) for name in NAMES)
     mixed = np.zeros_like(states)
     for head in range(layer.num_heads):
@@ -48,7 +51,7 @@ def oracle(layer, states, padding, is_global, window):
         mixed[:, part] = numpy_attention(query[:, part], key[:, part], value[:, part], allowed)
     if is_global.any():
         query, key, value = (project(layer, f"{name}_global", states) for name in NAMES)
-        everything = np.broadcast_to(padding[None, :], (length, length))
+        everything = padding[None, :] & order
         for head in range(layer.num_heads):
             part = slice(head * size, (head + 1) * size)
             full = numpy_attention(query[:, part], key[:, part], value[:, part], everything)
@@ -60,9 +63,10 @@ def oracle(layer, states, padding, is_global, window):
 @pytest.mark.parametrize("length", [1, 3, 7, 13, 31])
 @pytest.mark.parametrize("window", [2, 6, 8, 64])
 @pytest.mark.parametrize("num_global", [0, 1, 3])
-def test_windowed_attention_is_its_definition(length, window, num_global):
+@pytest.mark.parametrize("causal, dilation", [(False, 1), (True, 1), (False, 3), (True, 2)])
+def test_windowed_attention_is_its_definition(length, window, num_global, causal, dilation):
     generator = np.random.default_rng(length * window + num_global)
-    layer = SlidingWindowAttention(num_heads=2, window=window, max_global_tokens=num_global)
+    layer = SlidingWindowAttention(2, window, num_global, causal=causal, dilation=dilation)
     states = generator.normal(size=(3, length, 10)).astype("float32")
     layer.build(states.shape)
     randomize(layer)
@@ -75,7 +79,9 @@ def test_windowed_attention_is_its_definition(length, window, num_global):
     mask = is_global if num_global else None
     mixed = ops.convert_to_numpy(layer.mix(states, padding, mask))
     for example in range(3):
-        expected = oracle(layer, states[example], padding[example], is_global[example], window)
+        expected = oracle(
+            layer, states[example], padding[example], is_global[example], window, causal, dilation
+        )
         np.testing.assert_allclose(mixed[example], expected, atol=2e-5)
 
 
@@ -105,11 +111,17 @@ def test_windowed_attention_reproduces_the_published_outputs(reference_outputs):
         np.testing.assert_allclose(mixed, case["outputs"], atol=1e-4, err_msg=path.name)
 
 
-@pytest.mark.parametrize("query_block", [None, 4])
-def test_full_attention_equals_keras(query_block):
+BY_QUERY = 2 * 3 * 13 * 4 * 5
+"""Bytes of scores, so few that five queries of the test's examples make a block."""
+BY_EXAMPLE = 2 * 4 * 13 * 13 * 4
+
+
+@pytest.mark.parametrize("block_bytes", [None, BY_QUERY, BY_EXAMPLE, 16 * 2**20])
+def test_full_attention_equals_keras(block_bytes):
     states = np.random.default_rng(0).normal(size=(3, 13, 24)).astype("float32")
     padding = np.arange(13)[None, :] < np.array([[13], [7], [1]])
-    ours, theirs = FullAttention(4, query_block), keras.layers.MultiHeadAttention(4, 6)
+    ours = FullAttention(4, block_bytes=block_bytes)
+    theirs = keras.layers.MultiHeadAttention(4, 6)
     ours.build(states.shape)
     randomize(ours)
     theirs.build(states.shape, states.shape)
@@ -125,20 +137,49 @@ def test_full_attention_equals_keras(query_block):
     np.testing.assert_allclose(ours(states, padding), expected, atol=2e-5)
 
 
-def test_blocks_of_queries_change_neither_outputs_nor_gradients():
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("block_bytes", [300, 2 * 2 * 11 * 11 * 4, 16 * 2**20])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_blocks_change_neither_outputs_nor_gradients(causal, block_bytes, compiled):
     import tensorflow as tf
 
-    states = tf.constant(np.random.default_rng(0).normal(size=(2, 11, 8)).astype("float32"))
+    generator = np.random.default_rng(0)
+    states = tf.constant(generator.normal(size=(3, 11, 8)).astype("float32"))
+    aim = tf.constant(generator.normal(size=(3, 11, 8)).astype("float32"))
+    padding = tf.constant(np.arange(11)[None, :] < np.array([[11], [7], [9]]))
     gradients = []
-    for query_block in (None, 4):
+    for bytes_or_none in (None, block_bytes):
         keras.utils.set_random_seed(1)
-        layer = FullAttention(2, query_block)
-        with tf.GradientTape() as tape:
-            tape.watch(states)
-            loss = tf.reduce_sum(layer(states) ** 2)
-        gradients.append([loss, *tape.gradient(loss, [states, *layer.trainable_weights])])
+        layer = FullAttention(2, causal, bytes_or_none)
+        layer.build(states.shape)
+
+        def step(layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(states)
+                loss = tf.reduce_sum(layer(states, padding) * aim)
+            return [loss, *tape.gradient(loss, [states, *layer.trainable_weights])]
+
+        gradients.append((tf.function(step) if compiled else step)())
     for whole, blocks in zip(*gradients, strict=True):
         np.testing.assert_allclose(whole, blocks, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("batch, length", [(16, 512), (2, 4096), (1, 16384), (512, 16), (3, 7)])
+def test_blocks_cover_every_query_once_and_stay_small(batch, length, causal):
+    blocks = plan_blocks(batch, 4, length, length, causal, BLOCK_BYTES)
+    seen = np.zeros((batch, length), int)
+    for block in blocks:
+        seen[block.examples, block.queries] += 1
+        assert block.num_keys == (block.queries.stop if causal else length)
+    assert (seen == 1).all()
+    assert len(blocks) <= max(MAX_BLOCKS, batch)
+    largest = max(
+        (block.queries.stop - block.queries.start) * (block.examples.stop - block.examples.start)
+        for block in blocks
+    )
+    whole = batch * length
+    assert largest * 4 * length * 4 <= max(BLOCK_BYTES, whole * 16 * length / MAX_BLOCKS)
 
 
 def test_no_array_of_windowed_attention_is_quadratic():

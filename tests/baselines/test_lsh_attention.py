@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.lsh_attention import LshAttention, draw_rotations
+from baselines.layers.lsh_attention import (
+    LshAttention,
+    _Moves,
+    draw_rotations,
+    factor_buckets,
+    hash_vectors,
+)
 
 ALLOWED_WHERE_ALONE = 5e-2
 """Where a position sees only itself, all scores are −1e5, and float32 is coarse there."""
@@ -43,19 +49,20 @@ def test_published_outputs(reference_outputs):
         case = np.load(path)
         causal = bool(case["causal"])
         heads, num_hashes = int(case["num_heads"]), int(case["num_hashes"])
-        layer = LshAttention(heads, int(case["chunk_length"]), num_hashes, causal)
+        num_buckets = case["num_buckets"].tolist()
+        layer = LshAttention(heads, int(case["chunk_length"]), num_hashes, num_buckets, causal)
         layer.build(case["inputs"].shape)
         layer.query_key.kernel.assign(case["query_key/kernel"])
         layer.value.kernel.assign(case["value/kernel"])
         mask = case["padding_mask"].astype(bool) if "padding_mask" in case else None
         vectors = np.asarray(case["inputs"] @ case["query_key/kernel"])
         batch, length, _ = vectors.shape
-        by_head = vectors.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
+        by_head = vectors.reshape(batch, length, heads, -1)
         found = ops.convert_to_numpy(layer.find_buckets(by_head, case["rotations"], mask))
-        shift = int(case["num_buckets"]) + (mask is not None)
+        shift = np.prod(num_buckets) + (mask is not None)
         shifted = found + np.arange(num_hashes)[None, None, :, None] * shift
         assert (shifted == case["buckets"]).all(), path.name
-        mixed = ops.convert_to_numpy(layer.mix(case["inputs"], case["rotations"], mask))
+        mixed = ops.convert_to_numpy(layer.mix(case["inputs"], case["rotations"], mask)[0])
         real = np.ones((batch, length), bool) if mask is None else mask
         alone = sees_only_itself(case, causal)
         ours = mixed.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
@@ -68,7 +75,7 @@ def test_published_outputs(reference_outputs):
 
 
 def random_layer(chunk_length: int, num_hashes: int, causal: bool):
-    layer = LshAttention(2, chunk_length, num_hashes, causal)
+    layer = LshAttention(2, chunk_length, num_hashes, 4, causal)
     layer.build((None, None, 8))
     generator = np.random.default_rng(3)
     for weight in layer.weights:
@@ -81,7 +88,7 @@ def test_one_bucket_and_one_chunk_is_full_attention_with_shared_query_and_key(ca
     states = np.random.default_rng(0).normal(size=(2, 13, 8)).astype("float32")
     layer = random_layer(13, 1, causal)
     buckets = np.zeros((2, 2, 1, 13), "int32")
-    mixed = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets))
+    mixed = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets)[0])
     kernels = [ops.convert_to_numpy(getattr(layer, name).kernel) for name in ("query_key", "value")]
     query, value = (
         (states @ kernel).reshape(2, 13, 2, 4).transpose(0, 2, 1, 3) for kernel in kernels
@@ -103,11 +110,11 @@ def test_a_causal_query_sees_no_later_key_when_buckets_are_fixed():
     states = generator.normal(size=(1, 24, 8)).astype("float32")
     layer = random_layer(4, 3, causal=True)
     buckets = generator.integers(4, size=(1, 2, 3, 24)).astype("int32")
-    whole = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets))
+    whole = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets)[0])
     for place in (1, 9, 23):
         changed = states.copy()
         changed[:, place:] += 1.0
-        other = ops.convert_to_numpy(layer.mix(changed, None, buckets=buckets))
+        other = ops.convert_to_numpy(layer.mix(changed, None, buckets=buckets)[0])
         np.testing.assert_allclose(other[:, :place], whole[:, :place], atol=1e-5)
 
 
@@ -116,13 +123,101 @@ def test_padding_is_neither_seen_nor_mixed_in():
     states = generator.normal(size=(2, 24, 8)).astype("float32")
     mask = np.arange(24)[None, :] < np.array([[24], [17]])
     layer = random_layer(4, 2, causal=False)
-    rotations = draw_rotations(2, 4, 2, 4, seed=0)
-    whole = ops.convert_to_numpy(layer.mix(states, rotations, mask))
+    rotations = draw_rotations(layer.rotations_shape, seed=0)
+    whole = ops.convert_to_numpy(layer.mix(states, rotations, mask)[0])
     other = np.where(mask[:, :, None], states, 5.0).astype("float32")
-    again = ops.convert_to_numpy(layer.mix(other, rotations, mask))
+    again = ops.convert_to_numpy(layer.mix(other, rotations, mask)[0])
     np.testing.assert_allclose(again[mask], whole[mask], atol=1e-5)
 
 
 def test_a_length_that_is_no_whole_number_of_chunks_is_refused():
     with pytest.raises(ValueError, match="whole number of chunks"):
         random_layer(5, 1, causal=False).mix(np.zeros((1, 12, 8), "float32"), None)
+
+
+@pytest.mark.parametrize("num_buckets", [2, 4, 7, 128, 130, 256, 512, 1000, 2048])
+def test_buckets_above_a_limit_are_hashed_in_two_steps(num_buckets):
+    factors = factor_buckets(num_buckets)
+    assert all(factor % 2 == 0 for factor in factors)
+    assert num_buckets <= np.prod(factors) <= 1.2 * num_buckets + 2
+    assert sum(factors) <= max(128, 3 * num_buckets**0.5)
+    vectors = np.random.default_rng(0).normal(size=(2, 29, 2, 4)).astype("float32")
+    rotations = draw_rotations((2, 4, 3, sum(factors) // 2), seed=1)
+    buckets = ops.convert_to_numpy(hash_vectors(vectors, rotations, factors))
+    rotated = np.einsum("bnhd,hdrk->bhrnk", vectors, rotations)
+    expected, size, start = 0, 1, 0
+    for factor in factors:
+        part = rotated[..., start : start + factor // 2]
+        expected = expected + size * np.concatenate([part, -part], axis=-1).argmax(axis=-1)
+        size, start = size * factor, start + factor // 2
+    assert (buckets == expected).all()
+    assert buckets.max() < np.prod(factors)
+
+
+@pytest.mark.parametrize("num_hashes", [1, 3])
+def test_the_gradient_of_sorting_is_that_of_the_definition(num_hashes):
+    """Against the same attention on gathers whose gradient TensorFlow finds by itself."""
+    import tensorflow as tf
+
+    generator = np.random.default_rng(4)
+    order = np.stack([generator.permutation(12) for _ in range(2 * 2 * num_hashes)])
+    order = tf.constant(order.reshape(2, 2, num_hashes, 12).astype("int32"))
+    moves = _Moves(order)
+    states = tf.constant(generator.normal(size=(2, 12, 2, 3)), tf.float32)
+    flat = tf.reshape(order, (2, 2, num_hashes * 12))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(states)
+        ours = moves.sort(states)
+        theirs = tf.gather(tf.transpose(states, (0, 2, 1, 3)), flat, batch_dims=2)
+        back = moves.unsort(ours**2)
+        loss, expected_loss = tf.reduce_sum(tf.sin(ours)), tf.reduce_sum(tf.sin(theirs))
+        back_loss = tf.reduce_sum(tf.sin(back))
+        back_expected = tf.reduce_sum(tf.sin(theirs**2))
+    np.testing.assert_array_equal(ours, theirs)
+    assert back.shape == (2, 12, 2, num_hashes, 3)
+    for number in range(num_hashes):
+        np.testing.assert_allclose(back[:, :, :, number], states**2, rtol=1e-6)
+    for mine, given in ((loss, expected_loss), (back_loss, back_expected)):
+        np.testing.assert_allclose(
+            tape.gradient(mine, states), tape.gradient(given, states), atol=1e-6
+        )
+
+
+def test_one_position_at_a_time_follows_the_cached_bucket_rule():
+    """Earlier buckets stay; the new one sees its chunk and the one before, counted round."""
+    length, chunk, num_hashes, heads, size = 23, 4, 2, 2, 4
+    generator = np.random.default_rng(5)
+    states = generator.normal(size=(2, length, heads * size)).astype("float32")
+    layer = random_layer(chunk, num_hashes, causal=True)
+    rotations = draw_rotations(layer.rotations_shape, seed=6)
+    kernels = [ops.convert_to_numpy(getattr(layer, name).kernel) for name in ("query_key", "value")]
+    query, value = ((states @ kernel).reshape(2, length, heads, size) for kernel in kernels)
+    key = query / np.sqrt((query**2).mean(axis=-1, keepdims=True) + 1e-6) / np.sqrt(size)
+    buckets = ops.convert_to_numpy(hash_vectors(query, rotations))
+    projection = ops.convert_to_numpy(layer.output_projection.kernel)
+    cache = layer.start_cache(2, length)
+    for position in range(length):
+        given, cache = layer.step(states[:, position : position + 1], cache, position, rotations)
+        for example in range(2):
+            mixed = []
+            for head in range(heads):
+                outputs, normalizers = [], []
+                for number in range(num_hashes):
+                    known = buckets[example, head, number, : position + 1]
+                    order = np.lexsort((np.arange(position + 1), known))
+                    rank = int(np.flatnonzero(order == position)[0])
+                    first = (rank // chunk - 1) * chunk
+                    slots = {(first + step) % (position + 1) for step in range(2 * chunk)}
+                    seen = order[sorted(slots)]
+                    scores = key[example, seen, head] @ query[example, position, head]
+                    scores[seen == position] = -1e5
+                    normalizer = np.logaddexp.reduce(scores.astype("float64"))
+                    outputs.append(np.exp(scores - normalizer) @ value[example, seen, head])
+                    normalizers.append(normalizer)
+                weights = np.exp(normalizers - np.logaddexp.reduce(normalizers))
+                mixed.append(weights @ np.array(outputs))
+            np.testing.assert_allclose(
+                ops.convert_to_numpy(given)[example, 0],
+                np.concatenate(mixed) @ projection,
+                atol=5e-2 if position == 0 else 1e-4,
+            )

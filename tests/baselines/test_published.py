@@ -167,11 +167,11 @@ def test_vit(reference_outputs):
         np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
 
 
-@pytest.mark.parametrize("query_block", [None, 4])
-def test_the_original_encoder_and_decoder(reference_outputs, query_block):
+@pytest.mark.parametrize("block_bytes", [None, 200])
+def test_the_original_encoder_and_decoder(reference_outputs, block_bytes):
     for path, case in cases(reference_outputs, "encoder_decoder_"):
-        encoder = reference_stack(case, "encoder", query_block)
-        decoder = reference_stack(case, "decoder", query_block)
+        encoder = reference_stack(case, "encoder", block_bytes)
+        decoder = reference_stack(case, "decoder", block_bytes)
         mask = case["source_padding_mask"]
         memory = encoder(case["source"], padding_mask=mask)
         outputs = decoder(case["target"], context=memory, context_mask=mask)
@@ -185,7 +185,7 @@ def test_the_original_encoder_and_decoder(reference_outputs, query_block):
             )
 
 
-def reference_stack(case: Weights, side: str, query_block: int | None) -> TransformerStack:
+def reference_stack(case: Weights, side: str, block_bytes: int | None) -> TransformerStack:
     """Build one side with the case's weights; there, each stack ends with a norm."""
     num_heads = int(case["num_heads"])
     layers = count_layers(case, f"weights/{side}/layers/{{}}/linear1/weight")
@@ -194,11 +194,13 @@ def reference_stack(case: Weights, side: str, query_block: int | None) -> Transf
     stack = TransformerStack(
         [
             TransformerLayer(
-                FullAttention(num_heads, query_block, causal=crosses),
+                FullAttention(num_heads, crosses, block_bytes),
                 wide,
                 activation="relu",
                 dropout=0.0,
-                cross_attention=FullAttention(num_heads, query_block) if crosses else None,
+                cross_attention=FullAttention(num_heads, block_bytes=block_bytes)
+                if crosses
+                else None,
             )
             for _ in range(layers)
         ],

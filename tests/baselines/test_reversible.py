@@ -17,8 +17,7 @@ WIDTH = 8
 def make_stack(reversible: bool, dropout: float, num_layers: int = 3) -> ReversibleStack:
     keras.utils.set_random_seed(7)
     stack = ReversibleStack(
-        [ReversibleLayer(LshAttention(2, 4, 2), 16) for _ in range(num_layers)],
-        num_buckets=4,
+        [ReversibleLayer(LshAttention(2, 4, 2, 4), 16) for _ in range(num_layers)],
         dropout=dropout,
         reversible=reversible,
     )

@@ -1,68 +1,204 @@
-"""On TensorFlow: gradients that compute activations again, and draws from given seeds."""
+"""On TensorFlow: fused kernels, attention in blocks, gradients that compute activations again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 
-def run_reversibly(blocks: Sequence[Any], first: Any, second: Any) -> tuple[Any, Any]:
-    """Pass two streams through reversible blocks, keeping no activations for the gradient.
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let XLA make one kernel of a function of tensors, which keeps only its inputs.
 
-    A block has `attend(states, kept)` → (mixed, kept) and `feed(states)`, and computes
-    y₁ = x₁ + attend(x₂), y₂ = x₂ + feed(y₁) (Gomez et al. 2017, "The Reversible Residual Network").
-    The gradient starts from the outputs of the last block and finds the inputs of each again:
-    x₂ = y₂ − feed(y₁), x₁ = y₁ − attend(x₂). What `attend` hands over as kept (buckets) is stored,
-    so that rounding cannot change it. `attend_weights` and `feed_weights` list the block's weights.
+    Without XLA, TensorFlow passes over memory once for each operation and keeps what each gives for
+    the gradient. Products of matrices stay outside: oneDNN's are faster. Outside of a compiled step
+    the function runs as it is: compiling for one call does not pay.
     """
+    forward = tf.function(function, jit_compile=True, autograph=False)
+
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+    def backward(inputs: Any, upstream: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = function(*inputs)
+        return tape.gradient(outputs, inputs, output_gradients=upstream)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def forward(first: Any, second: Any) -> Any:
-        stored = []
+    def compiled(*inputs: Any) -> Any:
+        return forward(*inputs), lambda *upstream: backward(
+            inputs, upstream[0] if len(upstream) == 1 else upstream
+        )
+
+    def call(*inputs: Any) -> Any:
+        inputs = tuple(tf.convert_to_tensor(part) for part in inputs)
+        return compiled(*inputs) if tf.inside_function() else function(*inputs)
+
+    return call
+
+
+def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep only the inputs of a function of tensors, and compute it again for the gradient."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def forward(*inputs: Any) -> Any:
+        def gradient(upstream: Any) -> Any:
+            again = [_after([upstream], part) for part in inputs]
+            with tf.GradientTape() as tape:
+                tape.watch(again)
+                outputs = function(*again)
+            return tape.gradient(outputs, again, output_gradients=upstream)
+
+        return function(*inputs), gradient
+
+    return lambda *inputs: forward(*(tf.convert_to_tensor(part) for part in inputs))
+
+
+def attend_in_blocks(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any,
+    causal: bool,
+    masked: float,
+    blocks: Sequence[Any],
+) -> Any:
+    """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient.
+
+    Shapes: query (batch, heads, n, d), scaled; key and value (batch, heads, m, d); bias (batch, 1,
+    1, m) or None; `masked` is added to the score of a later key where causal. Blocks run one after
+    another, or TensorFlow would hold several at once.
+    """
+
+    def weights(block: Any, query: Any, key: Any) -> Any:
+        scores = tf.matmul(query, key, transpose_b=True)
+        if bias is not None:
+            scores += bias[block.examples, :, :, : block.num_keys]
+        if causal:
+            place = tf.range(block.queries.start, block.queries.stop)
+            later = tf.range(block.num_keys)[None, :] > place[:, None]
+            scores += tf.cast(later, scores.dtype) * masked
+        return tf.nn.softmax(scores)
+
+    def rows(block: Any, states: Any) -> Any:
+        return _part(states, block.examples, block.queries)
+
+    def columns(block: Any, states: Any) -> Any:
+        return _part(states, block.examples, slice(0, block.num_keys))
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def forward(query: Any, key: Any, value: Any) -> Any:
+        done: list[Any] = []
         for block in blocks:
-            mixed, kept = block.attend(second, None)
-            first = first + mixed
-            second = second + block.feed(first)
+            part = _after(done[-1:], rows(block, query))
+            done.append(tf.matmul(weights(block, part, columns(block, key)), columns(block, value)))
+        outputs = _join(done, blocks)
+
+        def gradient(upstream: Any) -> Any:
+            shared = tf.reduce_sum(outputs * upstream, axis=-1, keepdims=True)
+            d_query: list[Any] = []
+            d_key: list[Any] = []
+            d_value: list[Any] = []
+            for block in blocks:
+                waits = [upstream, *d_query[-1:], *d_key[-1:], *d_value[-1:]]
+                part, d_part = (_after(waits, rows(block, states)) for states in (query, upstream))
+                keys, values = columns(block, key), columns(block, value)
+                probability = weights(block, part, keys)
+                d_values = tf.matmul(probability, d_part, transpose_a=True)
+                d_scores = probability * (
+                    tf.matmul(d_part, values, transpose_b=True) - rows(block, shared)
+                )
+                d_query.append(tf.matmul(d_scores, keys))
+                _gather_up(d_key, tf.matmul(d_scores, part, transpose_a=True), block)
+                _gather_up(d_value, d_values, block)
+            return _join(d_query, blocks), tf.concat(d_key, axis=0), tf.concat(d_value, axis=0)
+
+        return outputs, gradient
+
+    return forward(query, key, value)
+
+
+def _part(states: Any, examples: slice, places: slice) -> Any:
+    """Slice axes 0 and 2; what is whole is not copied."""
+    if examples == slice(0, states.shape[0]) and places == slice(0, states.shape[2]):
+        return states
+    return states[examples, :, places]
+
+
+def _after(finished: Sequence[Any], tensor: Any) -> Any:
+    with tf.control_dependencies(list(finished)):
+        return tf.identity(tensor)
+
+
+def _join(parts: Sequence[Any], blocks: Sequence[Any]) -> Any:
+    """Put blocks together, of queries where they are all of the same examples."""
+    if len(parts) == 1:
+        return parts[0]
+    return tf.concat(parts, axis=2 if blocks[0].examples == blocks[1].examples else 0)
+
+
+def _gather_up(found: list[Any], gradient: Any, block: Any) -> None:
+    """Add a block's gradient of its keys to that of the examples' earlier blocks."""
+    missing = block.all_keys - block.num_keys
+    if missing:
+        gradient = tf.pad(gradient, ((0, 0), (0, 0), (0, missing), (0, 0)))
+    if block.first_of_examples:
+        found.append(gradient)
+    else:
+        found[-1] = found[-1] + gradient
+
+
+def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
+    """Add to two streams in turn, keeping no activations for the gradient.
+
+    A half has `run(states, context, kept)` → (what to add, kept) and `weights`; the streams change
+    places after each: (x₁, x₂) → (x₂, x₁ + f(x₂)) (Gomez et al. 2017, "The Reversible Residual
+    Network"). The gradient starts from the last outputs and finds the inputs of each half again by
+    subtraction. What `run` hands over as kept (buckets) is stored, so that rounding cannot change
+    it. The context is None or a tensor that some halves look at.
+    """
+    looks = context is not None
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def forward(first: Any, second: Any, *contexts: Any) -> Any:
+        looked_at = contexts[0] if looks else None
+        stored = []
+        for half in halves:
+            added, kept = half.run(second, looked_at, None)
+            first, second = second, first + added
             stored.append(kept)
         outputs = first, second
 
         def gradient(d_first: Any, d_second: Any, variables: Any = None) -> Any:
             found: dict[Any, Any] = {}
-            y_first, y_second = outputs
-            for block, kept in zip(reversed(blocks), reversed(stored), strict=True):
-                # Without this, TensorFlow finds all inputs again before it needs the first.
-                with tf.control_dependencies([d_first, d_second]):
-                    y_first, y_second = tf.identity(y_first), tf.identity(y_second)
+            d_context = tf.zeros_like(looked_at) if looks else None
+            first, second = outputs
+            for half, kept in zip(reversed(halves), reversed(stored), strict=True):
+                # Without waiting, TensorFlow finds all inputs again before it needs the first.
+                states = _after([d_first, d_second], first)
+                sources = [states, *([looked_at] if looks else [])]
+                values = [weight.value for weight in half.weights]
                 with tf.GradientTape() as tape:
-                    tape.watch(y_first)
-                    fed = block.feed(y_first)
-                d_first += _collect(tape, fed, y_first, block.feed_weights, d_second, found)
-                y_second = y_second - fed
-                with tf.GradientTape() as tape:
-                    tape.watch(y_second)
-                    mixed, _ = block.attend(y_second, kept)
-                d_second += _collect(tape, mixed, y_second, block.attend_weights, d_first, found)
-                y_first = y_first - mixed
+                    tape.watch(sources)
+                    added, _ = half.run(states, looked_at, kept)
+                d_states, *others = tape.gradient(
+                    added, [*sources, *values], output_gradients=d_second
+                )
+                if looks:
+                    d_looked_at, *others = others
+                    if d_looked_at is not None:
+                        d_context += d_looked_at
+                for value, d_value in zip(values, others, strict=True):
+                    reference = value.ref()
+                    found[reference] = found[reference] + d_value if reference in found else d_value
+                first, second = second - added, states
+                d_first, d_second = d_second, d_first + d_states
             by_variable = [found.get(variable.ref()) for variable in variables or []]
-            return (d_first, d_second), by_variable
+            return (d_first, d_second, *([d_context] if looks else [])), by_variable
 
         return outputs, gradient
 
-    return forward(first, second)  # type: ignore[no-any-return]
-
-
-def _collect(
-    tape: Any, output: Any, states: Any, weights: Sequence[Any], upstream: Any, found: dict
-) -> Any:
-    """Return the gradient of a block's input, and add those of its weights to what was found."""
-    variables = [weight.value for weight in weights]
-    d_states, *d_variables = tape.gradient(output, [states, *variables], output_gradients=upstream)
-    for variable, gradient in zip(variables, d_variables, strict=True):
-        reference = variable.ref()
-        found[reference] = found[reference] + gradient if reference in found else gradient
-    return d_states
+    return forward(first, second, *([context] if looks else []))  # type: ignore[no-any-return]
 
 
 def drop(states: Any, rate: float, seed: Any) -> Any:

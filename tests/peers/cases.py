@@ -1,0 +1,54 @@
+"""What is compared: sizes, lengths, and the floors that ours must keep above theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TOKENS_PER_BATCH = 8_192
+VOCABULARY_SIZE = 8_000
+THREADS = 2
+LEARNING_RATE = 1e-4
+CLIP_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table; speeds are ours over theirs, memory too."""
+
+    architecture: str
+    theirs: str
+    sequence_length: int
+    inference_floor: float
+    training_floor: float
+    memory_ceiling: float
+    num_layers: int = 4
+    width: int = 256
+    num_heads: int = 4
+    feedforward_width: int = 1024
+
+    @property
+    def name(self) -> str:
+        """Name the case on the command line."""
+        return f"{self.architecture}-{self.sequence_length}"
+
+    @property
+    def batch_size(self) -> int:
+        """As many sequences as make up the tokens of a batch."""
+        return TOKENS_PER_BATCH // self.sequence_length
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("bert", "transformers BERT", 512, 1.8, 1.6, 1.2),
+        Case("bert", "transformers BERT", 4096, 1.7, 1.4, 1.3),
+        Case("longformer", "transformers Longformer", 4096, 4.0, 3.0, 0.9),
+        Case("reformer", "transformers Reformer", 4096, 2.2, 1.7, 1.0),
+        Case("vit", "timm", 64, 1.3, 1.3, 1.2, 6, 192, 4, 768),
+    )
+}
+IMAGE_SIZE = 32
+PATCH_SIZE = 4
+WINDOW = 256
+CHUNK = 64
+HASHES = 2

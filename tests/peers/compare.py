@@ -1,0 +1,127 @@
+"""Prints ours beside theirs: inference and training speed, training memory, one table.
+
+Both sides of a case run in processes of their own and take turns, one block each, so that the
+machine's moods hit both. Ends with 1 where a floor is missed.
+
+    python -m tests.peers.compare [CASE ...] [--rounds 7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.peers.cases import CASES, Case
+
+MODES = ("inference", "training")
+SIDES = ("ours", "theirs")
+
+
+class Side:
+    """A process that runs one side of a case."""
+
+    def __init__(self, side: str, case: Case, mode: str) -> None:
+        command = [sys.executable, "-m", "tests.peers.side", side, case.name, mode]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Side:
+        self._answer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """Send a command and wait for its answer."""
+        assert self._process.stdin
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout and self._process.stderr
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a side ended early:\n{self._process.stderr.read()[-4000:]}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def measure(case: Case, mode: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Run both sides in turns; return each one's median seconds a step and peak bytes."""
+    with ExitStack() as stack:
+        sides = {name: stack.enter_context(Side(name, case, mode)) for name in SIDES}
+        seconds: dict[str, list[float]] = {name: [] for name in SIDES}
+        for _ in range(rounds):
+            for name, side in sides.items():
+                seconds[name] += side.ask("run 1")["seconds"]
+        return {
+            name: {
+                "seconds": statistics.median(seconds[name]),
+                "peak_bytes": float(side.ask("memory")["peak_bytes"] or 0),
+            }
+            for name, side in sides.items()
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and say by the exit code whether every floor holds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each side (default 7)")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.cases if name not in CASES]
+    if unknown:
+        parser.error(f"no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
+    chosen = [CASES[name] for name in given.cases or CASES]
+    table = Table(title=f"Ours against theirs, medians of {given.rounds}, taking turns")
+    for column in ("case", "theirs", "measure", "ours", "theirs", "ratio", "wanted", ""):
+        table.add_column(column, justify="right" if column in ("ours", "ratio") else "left")
+    missed = 0
+    console = Console(width=110)
+    for case in chosen:
+        found = {mode: measure(case, mode, given.rounds) for mode in MODES}
+        for row, holds in _rows(case, found):
+            missed += not holds
+            table.add_row(*row, "ok" if holds else "MISSED")
+        print(f"{case.name} done", file=sys.stderr)
+    console.print(table)
+    return 1 if missed else 0
+
+
+def _rows(case: Case, found: Any) -> list[tuple[list[str], bool]]:
+    rows = []
+    for mode, floor in zip(MODES, (case.inference_floor, case.training_floor), strict=True):
+        ours, theirs = (found[mode][side]["seconds"] for side in SIDES)
+        ratio = theirs / ours
+        cells = [f"{ours * 1e3:,.0f} ms", f"{theirs * 1e3:,.0f} ms", f"{ratio:.2f}×"]
+        rows.append(
+            ([case.name, case.theirs, f"{mode} speed", *cells, f"≥ {floor}×"], ratio >= floor)
+        )
+    ours, theirs = (found["training"][side]["peak_bytes"] for side in SIDES)
+    ratio, ceiling = ours / theirs, case.memory_ceiling
+    cells = [f"{ours / 2**20:,.0f} MiB", f"{theirs / 2**20:,.0f} MiB", f"{ratio:.2f}×"]
+    rows.append(
+        ([case.name, case.theirs, "training memory", *cells, f"≤ {ceiling}×"], ratio <= ceiling)
+    )
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

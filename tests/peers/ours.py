@@ -1,0 +1,89 @@
+"""Our side of a case: the registry's architecture with Keras, as a probe builds and trains it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from suite.child.batches import Batch
+from suite.child.steps import Model, make_optimizer, make_prediction_step, make_training_step
+from suite.contracts import BuildRequest, Form, Inputs, ModelSize, Recipe
+from suite.registry import ARCHITECTURES, find_part
+from tests.peers.cases import (
+    CHUNK,
+    CLIP_NORM,
+    HASHES,
+    LEARNING_RATE,
+    VOCABULARY_SIZE,
+    WINDOW,
+    Case,
+)
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "longformer": {"window": WINDOW},
+    "reformer": {"chunk": CHUNK, "hashes": HASHES},
+}
+
+
+def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
+    """Build the model; return one step of inference and one of training."""
+    keras.utils.set_random_seed(0)
+    architecture = find_part(ARCHITECTURES, case.architecture)
+    images = "patches" in features
+    request = BuildRequest(
+        form=Form.ENCODER,
+        inputs=Inputs.PATCHES if images else Inputs.TOKEN_IDS,
+        model_size=_size(case),
+        sequence_length=case.sequence_length,
+        options={**architecture.options, **OPTIONS.get(case.architecture, {})},
+        vocabulary_size=None if images else VOCABULARY_SIZE,
+        max_global_tokens=int("global_mask" in features),
+    )
+    embedding = _Patches() if images else None
+    model = Model(embedding, architecture.build(request), _FirstOf() if images else _head())
+    xla = architecture.compile_with_xla(request)
+    batch = Batch(features, {"labels": labels}, labels.size, len(labels))
+    model({name: ops.convert_to_tensor(value[:1]) for name, value in features.items()})
+    predict = make_prediction_step(model, lambda outputs: outputs, xla)
+    recipe = Recipe(learning_rate=LEARNING_RATE, clip_norm=CLIP_NORM)
+    train = make_training_step(model, _loss, make_optimizer(recipe, 10**9), xla)
+    return lambda: predict(batch), lambda: float(train(batch))
+
+
+def _size(case: Case) -> ModelSize:
+    """Give Reformer the feed-forward width of the case: ours widens it for parity of weights."""
+    wide = case.feedforward_width
+    if case.architecture == "reformer":
+        wide -= case.width // 2
+    return ModelSize("peers", case.num_layers, case.width, case.num_heads, wide)
+
+
+def _head() -> Any:
+    return keras.layers.Dense(2)
+
+
+class _Patches(keras.layers.Layer):
+    """Hands patches over to the architecture's own projection."""
+
+    def call(self, features: Any, training: bool | None = None) -> Any:
+        return features["patches"]
+
+
+class _FirstOf(keras.layers.Layer):
+    """Classifies by the first position, the class token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = _head()
+
+    def call(self, hidden_states: Any) -> Any:
+        return self.dense(hidden_states[:, 0])
+
+
+def _loss(outputs: Any, targets: Any, features: Any) -> Any:
+    return ops.mean(
+        ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
+    )

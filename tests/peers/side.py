@@ -1,0 +1,78 @@
+"""One side of one case in a process of its own: reads commands, answers each with a line of JSON.
+
+python -m tests.peers.side ours bert-512 training
+→ {"ready": true};  "run 3" → {"seconds": [...]};  "memory" → {"peak_bytes": ...}
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from suite.child.measuring import PeakMemory
+from tests.peers.cases import CASES, IMAGE_SIZE, PATCH_SIZE, THREADS, VOCABULARY_SIZE, Case
+
+WARMUP_STEPS = 2
+
+
+def data(case: Case) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Draw a batch's features and two-class labels, the same for both sides."""
+    generator = np.random.default_rng(0)
+    shape = (case.batch_size, case.sequence_length)
+    if case.architecture == "vit":
+        assert case.sequence_length == (IMAGE_SIZE // PATCH_SIZE) ** 2
+        patches = generator.random((*shape, PATCH_SIZE**2 * 3), dtype=np.float32)
+        # Nothing is padded; ours takes a mask everywhere.
+        labels = generator.integers(2, size=case.batch_size, dtype=np.int32)
+        return {"patches": patches, "padding_mask": np.ones(shape, bool)}, labels
+    token_ids = generator.integers(VOCABULARY_SIZE, size=shape, dtype=np.int32)
+    features = {"token_ids": token_ids, "padding_mask": np.ones(shape, bool)}
+    if case.architecture == "longformer":
+        features["global_mask"] = np.arange(shape[1])[None, :] == np.zeros((shape[0], 1))
+    return features, generator.integers(2, size=shape, dtype=np.int32)
+
+
+def serve(side: str, case: Case, mode: str) -> None:
+    """Build, warm up, then do as told until the input ends."""
+    module = importlib.import_module(f"tests.peers.{side}")
+    memory = PeakMemory()
+    predict, train = module.make(case, *data(case))
+    memory.start()
+    step = train if mode == "training" else predict
+    for _ in range(WARMUP_STEPS):
+        step()
+    memory.compiled()
+    _say({"ready": True})
+    for line in sys.stdin:
+        command, *arguments = line.split()
+        if command == "run":
+            _say({"seconds": [_timed(step) for _ in range(int(arguments[0]))]})
+        elif command == "memory":
+            memory.watch()
+            _say({"peak_bytes": memory.highest_bytes})
+
+
+def _timed(step: Any) -> float:
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
+
+
+def _say(answer: dict[str, Any]) -> None:
+    _answers.write(json.dumps(answer) + "\n")
+    _answers.flush()
+
+
+if __name__ == "__main__":
+    # Libraries print: their lines go to standard error, answers alone to standard output.
+    _answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(THREADS))
+    serve(sys.argv[1], CASES[sys.argv[2]], sys.argv[3])

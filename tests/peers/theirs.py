@@ -1,0 +1,154 @@
+"""Their side of a case: transformers' or timm's model in eager PyTorch, as their users run it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tests.peers.cases import (
+    CHUNK,
+    CLIP_NORM,
+    HASHES,
+    IMAGE_SIZE,
+    LEARNING_RATE,
+    PATCH_SIZE,
+    THREADS,
+    VOCABULARY_SIZE,
+    WINDOW,
+    Case,
+)
+
+# transformers and timm import torchvision, whose compiled part does not load beside a build of
+# torch for another device: it takes these two operators for granted, which no model here uses.
+_OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
+if not hasattr(torch.ops.torchvision, "nms"):
+    for _name in ("nms", "qnms"):
+        _OPERATORS.define(f"{_name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+
+
+def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
+    """Build the model; return one step of inference and one of training."""
+    torch.manual_seed(0)
+    torch.set_num_threads(THREADS)
+    model = BUILDERS[case.architecture](case)
+    inputs = {name: torch.from_numpy(value) for name, value in features.items()}
+    answers = torch.from_numpy(labels.astype("int64"))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=LEARNING_RATE, weight_decay=0.01, fused=True
+    )
+
+    def predict() -> Any:
+        model.eval()
+        with torch.inference_mode():
+            return model(inputs).numpy()
+
+    def train() -> float:
+        model.train()
+        optimizer.zero_grad(set_to_none=True)
+        outputs = model(inputs)
+        loss = nn.functional.cross_entropy(outputs.reshape(-1, 2), answers.reshape(-1))
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        optimizer.step()
+        return float(loss)
+
+    return predict, train
+
+
+class _Tokens(nn.Module):
+    """A transformers encoder and two classes a position."""
+
+    def __init__(self, encoder: Any, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(width, 2)
+
+    def forward(self, inputs: Any) -> Any:
+        given = {"input_ids": inputs["token_ids"].long()}
+        if "global_mask" in inputs:
+            given["global_attention_mask"] = inputs["global_mask"].long()
+        return self.head(self.encoder(**given).last_hidden_state)
+
+
+def _common(case: Case) -> dict[str, Any]:
+    return {
+        "vocab_size": VOCABULARY_SIZE,
+        "hidden_size": case.width,
+        "num_hidden_layers": case.num_layers,
+        "num_attention_heads": case.num_heads,
+        "intermediate_size": case.feedforward_width,
+        "max_position_embeddings": case.sequence_length,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+
+
+def _bert(case: Case) -> nn.Module:
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(**_common(case), attn_implementation="sdpa")
+    return _Tokens(BertModel(config, add_pooling_layer=False), case.width)
+
+
+def _longformer(case: Case) -> nn.Module:
+    from transformers import LongformerConfig, LongformerModel
+
+    common = _common(case)
+    common["max_position_embeddings"] += 2  # their numbering begins after the padding's
+    config = LongformerConfig(**common, attention_window=[WINDOW] * case.num_layers)
+    return _Tokens(LongformerModel(config, add_pooling_layer=False), case.width)
+
+
+def _reformer(case: Case) -> nn.Module:
+    from transformers import ReformerConfig, ReformerModel
+
+    side = int(case.sequence_length**0.5)
+    config = ReformerConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        num_attention_heads=case.num_heads,
+        attention_head_size=case.width // case.num_heads,
+        feed_forward_size=case.feedforward_width,
+        attn_layers=["lsh"] * case.num_layers,
+        lsh_attn_chunk_length=CHUNK,
+        num_hashes=HASHES,
+        num_buckets=2 * case.sequence_length // CHUNK,
+        axial_pos_shape=(side, side),
+        axial_pos_embds_dim=(case.width // 2, case.width // 2),
+        max_position_embeddings=case.sequence_length,
+        hidden_dropout_prob=0.0,
+        lsh_attention_probs_dropout_prob=0.0,
+        is_decoder=False,
+    )
+    return _Tokens(ReformerModel(config), 2 * case.width)
+
+
+class _Images(nn.Module):
+    """timm's ViT with two classes."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        from timm.models.vision_transformer import VisionTransformer
+
+        self.model = VisionTransformer(
+            img_size=IMAGE_SIZE,
+            patch_size=PATCH_SIZE,
+            embed_dim=case.width,
+            depth=case.num_layers,
+            num_heads=case.num_heads,
+            mlp_ratio=case.feedforward_width / case.width,
+            num_classes=2,
+        )
+
+    def forward(self, inputs: Any) -> Any:
+        patches = inputs["patches"]  # (batch, rows · columns, height · width · channels)
+        side = IMAGE_SIZE // PATCH_SIZE
+        grid = patches.reshape(-1, side, side, PATCH_SIZE, PATCH_SIZE, 3)
+        images = grid.permute(0, 5, 1, 3, 2, 4).reshape(-1, 3, IMAGE_SIZE, IMAGE_SIZE)
+        return self.model(images)
+
+
+BUILDERS = {"bert": _bert, "longformer": _longformer, "reformer": _reformer, "vit": _Images}
