@@ -23,9 +23,9 @@ class Bert(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n"
 
-    def build(self, request: BuildRequest) -> Any:
+    def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
-        from baselines.layers.backbone import Backbone
+        from baselines.layers.bert_backbone import BertBackbone
         from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.input_embedding import InputEmbedding
@@ -43,7 +43,7 @@ class Bert(Architecture):
         )
         positions = TypedPositions(request.sequence_length)
         embedding = InputEmbedding(request, positions, norm_epsilon=EPSILON)
-        return Backbone(encoder=stack, encoder_embedding=embedding)
+        return BertBackbone(EPSILON, encoder=stack, encoder_embedding=embedding)
 
 
 ARCHITECTURE = Bert()

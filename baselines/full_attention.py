@@ -22,7 +22,7 @@ class FullAttentionControl(Architecture):
     claimed_memory = "n^2"
     control = True
 
-    def build(self, request: BuildRequest) -> Any:
+    def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.transformer import build_transformer
 

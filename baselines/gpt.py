@@ -23,7 +23,7 @@ class Gpt(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n"
 
-    def build(self, request: BuildRequest) -> Any:
+    def assemble(self, request: BuildRequest) -> Any:
         """Build the decoder."""
         from baselines.layers.backbone import Backbone
         from baselines.layers.elementwise import gelu_tanh

@@ -15,17 +15,19 @@ class Reformer(Architecture):
 
     There are twice as many buckets as chunks, as the authors' code has it. The projection that
     query and key share is spent on a wider feed-forward network. Chunks depend on the length, so
-    adding padding changes what a position sees; what stands at padded positions does not.
+    adding padding changes what a position sees; what stands at padded positions does not. The
+    encoder-decoder form puts full attention to the encoder's output between LSH attention and
+    feed-forward network of each decoder layer, reversible too.
     """
 
     version = 1
     title = "Reformer"
     paper = "Kitaev et al. 2020, Reformer: The Efficient Transformer"
-    forms = frozenset({Form.ENCODER})
+    forms = frozenset(Form)
     inputs = frozenset(Inputs)
     claimed_time = "n log n"
     claimed_memory = "n"
-    depends_on_padding = True
+    sorts_by_content = True
     options = {"chunk": 64, "hashes": 2}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
@@ -33,36 +35,53 @@ class Reformer(Architecture):
         chunk, hashes = request.options["chunk"], request.options["hashes"]
         if chunk < 1 or hashes < 1:
             return (
-                "a chunk has at least one position, and there is at least one hash; "
+                "needs a chunk of at least one position and at least one hash; "
                 f"received: chunk={chunk}, hashes={hashes}"
             )
         if chunk > request.sequence_length:
-            return f"its chunk of {chunk} is longer than the sequence"
+            return (
+                f"needs a chunk no longer than the sequence of {request.sequence_length}; "
+                f"received: chunk={chunk}"
+            )
         return None
 
-    def build(self, request: BuildRequest) -> Any:
-        """Build the encoder."""
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the form asked for."""
         from baselines.layers.backbone import Backbone
+
+        parts: dict[str, Any] = {}
+        if request.form is not Form.DECODER:
+            parts["encoder"] = self._stack(request, causal=False)
+            parts["encoder_embedding"] = self._embedding(request)
+        if request.form is not Form.ENCODER:
+            crosses = request.form is Form.ENCODER_DECODER
+            parts["decoder"] = self._stack(request, causal=True, crosses=crosses)
+            parts["decoder_embedding"] = self._embedding(request)
+        return Backbone(**parts)
+
+    def _embedding(self, request: BuildRequest) -> Any:
         from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.lsh_attention import LshAttention
         from baselines.layers.positions import AxialPositions
+
+        return InputEmbedding(request, AxialPositions(request.sequence_length))
+
+    def _stack(self, request: BuildRequest, *, causal: bool, crosses: bool = False) -> Any:
+        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.lsh_attention import LshAttention
         from baselines.layers.reversible import ReversibleLayer, ReversibleStack
 
         size = request.model_size
         chunk, hashes = request.options["chunk"], request.options["hashes"]
-        chunks = -(-request.sequence_length // chunk)
-        stack = ReversibleStack(
-            [
-                ReversibleLayer(
-                    LshAttention(size.num_heads, chunk, hashes, num_buckets=2 * chunks),
-                    size.feedforward_width + size.width // 2,
-                )
-                for _ in range(size.num_layers)
-            ],
-            dropout=request.dropout,
-        )
-        embedding = InputEmbedding(request, AxialPositions(request.sequence_length))
-        return Backbone(encoder=stack, encoder_embedding=embedding)
+        num_buckets = 2 * -(-request.sequence_length // chunk)
+        stacked = [
+            ReversibleLayer(
+                LshAttention(size.num_heads, chunk, hashes, num_buckets, causal),
+                size.feedforward_width + size.width // 2,
+                FullAttention(size.num_heads) if crosses else None,
+            )
+            for _ in range(size.num_layers)
+        ]
+        return ReversibleStack(stacked, dropout=request.dropout)
 
 
 ARCHITECTURE = Reformer()

@@ -14,13 +14,14 @@ class TransformerXl(Architecture):
     """Reads segments from left to right, each with a memory of those before it.
 
     The projection of distances is paid for by a narrower feed-forward network. In the encoder form
-    a position sees its whole segment, at signed distances, and the memory to the left.
+    a position sees its whole segment, at signed distances, and the memory to the left. In the
+    encoder-decoder form only the decoder remembers; the encoder's one segment is the whole source.
     """
 
     version = 1
     title = "Transformer-XL"
     paper = "Dai et al. 2019, Transformer-XL: Language Models beyond a Fixed-Length Context"
-    forms = frozenset({Form.ENCODER, Form.DECODER})
+    forms = frozenset(Form)
     inputs = frozenset(Inputs)
     claimed_time = "n"
     claimed_memory = "n"
@@ -31,35 +32,60 @@ class TransformerXl(Architecture):
         segment, memory = request.options["segment"], request.options["memory"]
         if segment < 1 or memory < 0:
             return (
-                "a segment has at least one position and a memory none or more; "
+                "needs segments of at least one position and a memory of none or more; "
                 f"received: segment={segment}, memory={memory}"
             )
         return None
 
-    def build(self, request: BuildRequest) -> Any:
-        """Build the encoder or the decoder."""
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the form asked for."""
+        from baselines.layers.recurrent_backbone import RecurrentBackbone
+
+        parts: dict[str, Any] = {}
+        segment, memory = request.options["segment"], request.options["memory"]
+        if request.form is Form.ENCODER:
+            parts["encoder"] = self._stack(request, segment, memory)
+            parts["encoder_embedding"] = self._embedding(request)
+        elif request.form is Form.ENCODER_DECODER:
+            parts["encoder"] = self._stack(request, request.sequence_length, 0)
+            parts["encoder_embedding"] = self._embedding(request)
+        if request.form is not Form.ENCODER:
+            crosses = request.form is Form.ENCODER_DECODER
+            parts["decoder"] = self._stack(request, segment, memory, causal=True, crosses=crosses)
+            parts["decoder_embedding"] = self._embedding(request)
+        return RecurrentBackbone(**parts)
+
+    def _embedding(self, request: BuildRequest) -> Any:
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import NoPositions
-        from baselines.layers.recurrent_backbone import RecurrentBackbone
+
+        width = request.model_size.width
+        return InputEmbedding(request, NoPositions(), stddev=width**-0.5, scale=width**0.5)
+
+    def _stack(
+        self,
+        request: BuildRequest,
+        segment: int,
+        memory: int,
+        *,
+        causal: bool = False,
+        crosses: bool = False,
+    ) -> Any:
+        from baselines.layers.full_attention import FullAttention
         from baselines.layers.relative_attention import RelativeAttention
         from baselines.layers.segment_recurrence import RecurrentStack
         from baselines.layers.transformer_layer import stack_layers
 
         size = request.model_size
-        causal = request.form is Form.DECODER
-        stacked = stack_layers(
-            request,
-            lambda: RelativeAttention(size.num_heads, causal),
-            activation="relu",
-            feedforward_width=size.feedforward_width - size.width // 2,
+        return RecurrentStack(
+            stack_layers(
+                request,
+                lambda: RelativeAttention(size.num_heads, causal, segment, memory),
+                activation="relu",
+                feedforward_width=size.feedforward_width - size.width // 2,
+                make_cross_attention=(lambda: FullAttention(size.num_heads)) if crosses else None,
+            )
         )
-        embedding = InputEmbedding(
-            request, NoPositions(), stddev=size.width**-0.5, scale=size.width**0.5
-        )
-        stack = RecurrentStack(
-            stacked, size.num_heads, request.options["segment"], request.options["memory"]
-        )
-        return RecurrentBackbone(embedding, stack)
 
 
 ARCHITECTURE = TransformerXl()

@@ -21,7 +21,7 @@ class Vanilla(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n"
 
-    def build(self, request: BuildRequest) -> Any:
+    def assemble(self, request: BuildRequest) -> Any:
         """Build the form asked for."""
         from baselines.layers.full_attention import BLOCK_BYTES
         from baselines.layers.transformer import build_transformer

@@ -15,7 +15,9 @@ EPSILON = 1e-12
 class Vit(Architecture):
     """ViT's encoder: learned positions, normalisation before each sub-layer.
 
-    Where `class_token` is on, its hidden state stands before those of the patches.
+    Where `class_token` is on, its hidden state stands before those of the patches and speaks for
+    the image; otherwise their mean does. `positions.resize_grid` brings learned positions to
+    another grid.
     """
 
     version = 1
@@ -27,7 +29,7 @@ class Vit(Architecture):
     claimed_memory = "n"
     options = {"class_token": True}
 
-    def build(self, request: BuildRequest) -> Any:
+    def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.backbone import Backbone
         from baselines.layers.class_token import ClassToken

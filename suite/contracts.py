@@ -15,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from suite.errors import Unsupported
+
 PROTOCOL = 1
 """The rules of training and measuring. A change that moves numbers raises it."""
 
@@ -325,19 +327,28 @@ class Architecture(ABC):
     """The options it takes and their defaults."""
     control: bool = False
     """A measuring control joins probes, and trains only when it is named."""
-    depends_on_padding: bool = False
-    """Whether adding padding changes what a position sees, as where a sequence is cut in chunks."""
+    sorts_by_content: bool = False
+    """Whether what a position sees hangs on all others' content and the length, as where a sequence
+    is sorted and cut in chunks: then adding padding moves what real positions see, and in causal
+    forms later tokens move which earlier ones are seen."""
+
+    def build(self, request: BuildRequest) -> Any:
+        """Build the backbone, after asking whether the architecture can.
+
+        Raises:
+            Unsupported: it cannot do what was asked; the message says why, and what was received.
+        """
+        if reason := supports(self, request):
+            raise Unsupported(f"{self.title} {reason}.")
+        return self.assemble(request)
 
     @abstractmethod
-    def build(self, request: BuildRequest) -> Any:
-        """Build the backbone: a `keras.layers.Layer` with the method
+    def assemble(self, request: BuildRequest) -> Any:
+        """Put the backbone together: a `keras.layers.Layer` with the method
 
         `encode(inputs, padding_mask, state=None, global_mask=None, training=None)`
         → `(hidden_states, state)`, hidden states of shape (batch, length, width). Inputs are
         (batch, length) token ids or (batch, length, width) embeddings, as the request says.
-
-        Raises:
-            Unsupported: the architecture cannot do what was asked; the message says why.
         """
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
@@ -370,10 +381,16 @@ def supports(architecture: Architecture, request: BuildRequest) -> str | None:
     """Say why an architecture cannot build what is requested, or None where it can."""
     if request.form not in architecture.forms:
         have = ", ".join(sorted(architecture.forms))
-        return f"has no {request.form} form (it has: {have})"
+        return f"has no {request.form} form; it has: {have}"
     if request.inputs not in architecture.inputs:
         have = ", ".join(sorted(architecture.inputs))
-        return f"does not take {request.inputs} (it takes: {have})"
+        return f"does not take {request.inputs}; it takes: {have}"
+    size = request.model_size
+    if size.width % size.num_heads:
+        return (
+            "needs a width that is a multiple of its heads; "
+            f"received: width={size.width}, num_heads={size.num_heads}"
+        )
     return architecture.unsupported_reason(request)
 
 

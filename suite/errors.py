@@ -51,7 +51,7 @@ class TrackingError(LengthwiseError):
 
 
 class Unsupported(Exception):
-    """Raised by an architecture's `build` for what it cannot do; the cell is `unsupported`."""
+    """Raised where an architecture is asked to build what it cannot; the cell is `unsupported`."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> RequestError:

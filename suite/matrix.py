@@ -226,8 +226,9 @@ def _overrides(asked: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[st
 
 
 def _parse(name: str, text: str, default: Any) -> Any:
+    is_list = isinstance(default, list)
     try:
-        value = json.loads(text)
+        value = json.loads(f"[{text}]" if is_list and not text.startswith("[") else text)
     except ValueError:
         value = text
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -235,6 +236,12 @@ def _parse(name: str, text: str, default: Any) -> Any:
     if default is not None and type(value) is not type(default):
         raise RequestError(
             f"The option '{name}' is of type {type(default).__name__}", received=repr(text)
+        )
+    if is_list and (not value or any(type(item) is not type(default[0]) for item in value)):
+        raise RequestError(
+            f"The option '{name}' is a list of {type(default[0]).__name__}",
+            received=repr(text),
+            remedy=f"Write {name}={','.join(map(str, default))}",
         )
     return value
 

@@ -87,6 +87,18 @@ class Backbone(keras.layers.Layer):
         embedded = self.decoder_embedding(target, training=False, start=position)
         return self.decoder.step(embedded, cache, position, memory, memory_mask)
 
+    def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
+        """Say one thing of a whole input, (batch, width).
+
+        That is the class token's state where there is one, else the mean over real positions.
+        """
+        if self.extra_positions:
+            return hidden_states[:, 0]
+        if padding_mask is None:
+            return ops.mean(hidden_states, axis=1)
+        real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
+        return ops.sum(hidden_states * real, axis=1) / ops.sum(real, axis=1)
+
     def start_cache(self, batch_size: int, max_length: int) -> Any:
         """Return an empty cache for `max_length` positions."""
         assert self.decoder is not None

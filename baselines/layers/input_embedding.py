@@ -46,15 +46,25 @@ class InputEmbedding(keras.layers.Layer):
         if norm_epsilon is not None:
             self.norm = LayerNorm(epsilon=norm_epsilon)
 
-    def call(self, inputs: Any, training: bool | None = None, start: Any = None) -> Any:
-        """Embed; `start` is the first position's number where the input is the rest of one."""
+    def call(
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        start: Any = None,
+        token_types: Any = None,
+    ) -> Any:
+        """Embed; `start` is the first position's number where the input is the rest of one.
+
+        `token_types` (batch, n) are for positions that know them.
+        """
         embeddings = inputs
         if self.tokens is not None:
             embeddings = self.tokens(inputs) * self.scale
         elif self.patches is not None:
             embeddings = self.patches(inputs)
-        placed = {} if start is None else {"start": start}
-        embeddings = self.add_positions(embeddings, **placed)
+        given = {"start": start, "token_types": token_types}
+        known = {name: value for name, value in given.items() if value is not None}
+        embeddings = self.add_positions(embeddings, **known)
         if self.norm is not None:
             embeddings = self.norm(embeddings)
         return self.dropout(embeddings, training=training)

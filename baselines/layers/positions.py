@@ -22,9 +22,40 @@ def sinusoids(length: int, width: int) -> np.ndarray:
     )
 
 
+def resize_grid(
+    table: np.ndarray, old_grid: tuple[int, int], new_grid: tuple[int, int]
+) -> np.ndarray:
+    """Interpolate a learned table to another grid of patches (Dosovitskiy et al. 2021, 3.2).
+
+    In: (extra + rows · columns, width); rows before the grid's (a class token's) stay as they are.
+    Out: the same for the new grid, to assign to the table of a model built for it.
+
+    Raises:
+        ValueError: the table is smaller than the old grid.
+    """
+    extra = len(table) - old_grid[0] * old_grid[1]
+    if extra < 0:
+        raise ValueError(
+            "A table has a row for each patch of its grid. "
+            f"Received: {len(table)} rows, old_grid={old_grid}. Give the grid it was learned for."
+        )
+    grid = np.reshape(table[extra:], (1, *old_grid, -1))
+    resized = ops.convert_to_numpy(ops.image.resize(grid, new_grid, data_format="channels_last"))
+    return np.concatenate([table[:extra], resized.reshape(-1, table.shape[1])])
+
+
+def _check_length(length: int, max_length: int) -> None:
+    if length > max_length:
+        raise ValueError(
+            f"There are positions for {max_length}. Received: a sequence of {length}. "
+            "Build the model for the longer sequence."
+        )
+
+
 def _rows(table: Any, start: Any, embeddings: Any) -> Any:
     """Return the rows of a table for the positions from `start` on, which may be a tensor."""
     length, width = embeddings.shape[1:]
+    _check_length(length, table.shape[0])
     return ops.slice(ops.convert_to_tensor(table), (start, 0), (length, width))
 
 
@@ -137,6 +168,7 @@ class AxialPositions(keras.layers.Layer):
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
         """Add the vectors of the positions from `start` on."""
+        _check_length(embeddings.shape[1], self.max_length)
         place = start + ops.arange(embeddings.shape[1])
         row = ops.take(self.by_row, place // self.columns, axis=0)
         column = ops.take(self.by_column, place % self.columns, axis=0)

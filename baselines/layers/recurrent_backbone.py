@@ -11,19 +11,29 @@ from baselines.layers.segment_recurrence import RecurrentStack
 
 
 class RecurrentBackbone(keras.layers.Layer):
-    """Embeddings and a recurrent stack; its state is what the stack remembers.
+    """Embeddings and recurrent stacks; a state is what a stack remembers.
 
     `encode` begins with an empty memory, or with `state`, and returns the state after its input.
-    `decode` does the same, causally; its cache is the state, so the rest of a sequence can follow
-    in parts of any length.
+    `decode` does the same, causally, and looks at the encoder's output where there is one; its
+    cache is the state, so the rest of a sequence can follow in parts of any length.
     """
 
     extra_positions = 0
 
-    def __init__(self, embedding: InputEmbedding, stack: RecurrentStack, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        encoder: RecurrentStack | None = None,
+        encoder_embedding: InputEmbedding | None = None,
+        decoder: RecurrentStack | None = None,
+        decoder_embedding: InputEmbedding | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.embedding = embedding
-        self.stack = stack
+        self.encoder = encoder
+        self.encoder_embedding = encoder_embedding
+        self.decoder = decoder
+        self.decoder_embedding = decoder_embedding
 
     def encode(
         self,
@@ -34,13 +44,18 @@ class RecurrentBackbone(keras.layers.Layer):
         training: bool | None = None,
     ) -> tuple[Any, Any]:
         """Give the hidden states (batch, n, width), and the state after them."""
-        embedded = self.embedding(inputs, training=training)
-        hidden_states, memories = self.stack(embedded, padding_mask, state or (), training=training)
+        assert self.encoder is not None and self.encoder_embedding is not None
+        embedded = self.encoder_embedding(inputs, training=training)
+        hidden_states, memories = self.encoder(
+            embedded, padding_mask, state or (), training=training
+        )
         return hidden_states, memories
 
     def decode(
         self,
         target: Any,
+        memory: Any = None,
+        memory_mask: Any = None,
         padding_mask: Any = None,
         cache: Any = None,
         position: Any = 0,
@@ -50,7 +65,17 @@ class RecurrentBackbone(keras.layers.Layer):
 
         Distances alone count, so the number of the first position changes nothing.
         """
-        return self.encode(target, padding_mask, cache, training=training)
+        assert self.decoder is not None and self.decoder_embedding is not None
+        embedded = self.decoder_embedding(target, training=training)
+        hidden_states, memories = self.decoder(
+            embedded,
+            padding_mask,
+            cache or (),
+            training=training,
+            context=memory,
+            context_mask=memory_mask,
+        )
+        return hidden_states, memories
 
     def start_cache(self, batch_size: int, max_length: int) -> Any:
         """Return an empty memory."""
@@ -59,4 +84,4 @@ class RecurrentBackbone(keras.layers.Layer):
     @property
     def embedding_layers(self) -> list[Any]:
         """What parity does not count."""
-        return [self.embedding]
+        return [part for part in (self.encoder_embedding, self.decoder_embedding) if part]

@@ -1,4 +1,4 @@
-"""Attention by content and by distance, over a segment and what is remembered of earlier ones.
+"""Attention by content and by distance, over segments and what is remembered of earlier ones.
 
 Dai et al. 2019, "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context",
 sections 3.2 and 3.3, appendix B.
@@ -6,19 +6,16 @@ sections 3.2 and 3.3, appendix B.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from baselines.layers.full_attention import (
-    MASKED,
-    check_heads,
-    mask_to_bias,
-    merge_heads,
-    split_heads,
-)
+from baselines.layers.backends import backend_functions
+from baselines.layers.full_attention import MASKED, check_heads, multiply_transposed
 
 
 def distance_embeddings(distances: np.ndarray, width: int) -> np.ndarray:
@@ -33,32 +30,86 @@ def shift_by_row(scores: Any) -> Any:
 
     What moves in at the right is not meant: the caller has enough columns, or masks them.
     """
-    rows, columns = scores.shape[-2:]
-    heads = scores.shape[1]
-    padded = ops.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
-    turned = ops.reshape(padded, (-1, heads, columns + 1, rows))[:, :, 1:]
-    return ops.reshape(turned, (-1, heads, rows, columns))
+    *before, rows, columns = ops.shape(scores)
+    padded = ops.pad(scores, ((0, 0),) * (len(before) + 1) + ((1, 0),))
+    turned = ops.reshape(padded, (*before, columns + 1, rows))
+    return ops.reshape(turned[..., 1:, :], (*before, rows, columns))
+
+
+@lru_cache
+def _weigher(num_keys: int) -> Callable[..., Any]:
+    def weigh(by_content: Any, by_position: Any, bias: Any) -> Any:
+        scores = by_content + shift_by_row(by_position)[..., :num_keys] + bias
+        return ops.softmax(scores, axis=-1)
+
+    fused: Callable[..., Any] = backend_functions().fused(weigh)
+    return fused
+
+
+def project_twice(states: Any, kernel: Any) -> tuple[Any, Any]:
+    """Return states · kernel twice; the gradient of the second reaches the kernel alone.
+
+    That is SG(h) W beside h W (section 3.2), for one product.
+    """
+
+    @ops.custom_gradient
+    def project(states: Any, kernel: Any) -> tuple[Any, Any]:
+        projected = ops.matmul(states, kernel)
+
+        def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
+            own, remembered = arguments if upstream is None else upstream
+            flat, d_flat = (
+                ops.reshape(part, (-1, part.shape[-1])) for part in (states, own + remembered)
+            )
+            return (
+                ops.matmul(own, ops.transpose(kernel)),
+                ops.matmul(ops.transpose(flat), d_flat),
+            )
+
+        return (projected, ops.copy(projected)), gradient
+
+    own, remembered = project(states, ops.copy(kernel))
+    return own, remembered
 
 
 class RelativeAttention(keras.layers.Layer):
     """Multi-head attention whose scores add content and distance (section 3.3, equation of A^rel).
 
     `query`, `key`, `value` are W_q, W_{k,E}, W_v; `distance` is W_{k,R}; `content_bias` and
-    `position_bias` are u and v, given by the caller because all layers share them. The n queries
-    are the segment, the m + n keys the memory and the segment. Where `causal`, a position sees
-    itself and what is before it; otherwise the segment's later ones too, at negative distances.
+    `position_bias` are u and v, given by the caller because all layers share them. The sequence is
+    read in segments of s = `segment_length`; a segment's keys are its own and those of the m =
+    `memory_length` positions before it, the gradient through the hidden states of these stopped.
+    As a layer's memory is what the layer was given earlier, all segments can be worked on at once,
+    and nothing is computed twice. Where `causal`, a position sees itself and what is before it;
+    otherwise its segment's later ones too, at negative distances.
 
-    In: hidden states (batch, n, width), biases (heads, head size), memory (batch, m, width), masks
-    of both, True where real. Out: (batch, n, width). Time and memory O(n·(m + n)).
+    In: hidden states (batch, n, width), biases (heads, head size), the memory of what came before
+    (batch, up to m, width), masks of both, True where real. Out: (batch, n, width). Time O(n·(m +
+    s)); memory for the gradient O(n), as scores are computed again.
 
     Raises:
-        ValueError: the width does not divide into the heads.
+        ValueError: the width does not divide into the heads, a segment is empty, or a memory is
+            shorter than nothing.
     """
 
-    def __init__(self, num_heads: int, causal: bool, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        num_heads: int,
+        causal: bool,
+        segment_length: int,
+        memory_length: int,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        if segment_length < 1 or memory_length < 0:
+            raise ValueError(
+                "A segment has at least one position, and a memory none or more. Received: "
+                f"segment_length={segment_length}, memory_length={memory_length}."
+            )
         self.num_heads = num_heads
         self.causal = causal
+        self.segment_length = segment_length
+        self.memory_length = memory_length
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the five projections, none with a bias."""
@@ -80,36 +131,125 @@ class RelativeAttention(keras.layers.Layer):
     ) -> Any:
         """Attend."""
         length, width = hidden_states.shape[1:]
-        attended, visible = hidden_states, padding_mask
-        if memory is not None:
-            attended = ops.concatenate([memory, hidden_states], axis=1)
-            if padding_mask is not None:
-                visible = ops.concatenate([memory_mask, padding_mask], axis=1)
-        num_keys = attended.shape[1]
-        last = 0 if self.causal else -(length - 1)
-        distances = distance_embeddings(np.arange(num_keys - 1, last - 1, -1), width)
-        query = split_heads(self.query(hidden_states), self.num_heads)
-        key = split_heads(self.key(attended), self.num_heads)
-        value = split_heads(self.value(attended), self.num_heads)
-        distance = split_heads(self.distance(distances[None]), self.num_heads)
-        by_content = ops.matmul(query + content_bias[None, :, None], ops.swapaxes(key, -1, -2))
-        by_position = ops.matmul(
-            query + position_bias[None, :, None], ops.swapaxes(distance, -1, -2)
+        if padding_mask is None:
+            padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
+        segments = _Segments(length, self.segment_length, self.memory_length, memory is not None)
+        padding_mask = segments.visible(padding_mask, memory_mask)
+        query = segments.own(self.query(hidden_states), self.num_heads)
+        key, value = (
+            self._keys(segments, projection, hidden_states, memory)
+            for projection in (self.key, self.value)
         )
-        scores = by_content + shift_by_row(by_position)[..., :num_keys]
-        scores = scores * (width // self.num_heads) ** -0.5 + self._bias(visible, length, num_keys)
-        return self.output_projection(merge_heads(ops.matmul(ops.softmax(scores), value)))
-
-    def _bias(self, visible: Any, length: int, num_keys: int) -> Any:
-        bias = 0.0
-        if visible is not None:
-            bias = mask_to_bias(visible, self.compute_dtype)[:, None, None, :]
+        num_keys = segments.num_keys
+        last = 0 if self.causal else 1 - segments.each
+        distances = distance_embeddings(np.arange(num_keys - 1, last - 1, -1), width)
+        distance = ops.reshape(
+            self.distance(ops.cast(distances, self.compute_dtype)),
+            (len(distances), self.num_heads, width // self.num_heads),
+        )
+        bias = ops.where(padding_mask, 0.0, MASKED)[:, :, None, None, :]
         if self.causal:
-            place = np.arange(length)[:, None] + num_keys - length
+            place = np.arange(segments.each)[:, None] + num_keys - segments.each
             later = np.arange(num_keys)[None, :] > place
-            bias = bias + ops.cast(np.where(later, MASKED, 0.0), self.compute_dtype)
-        return bias
+            bias = bias + np.where(later, MASKED, 0.0).astype("float32")
+        bias = ops.cast(bias, self.compute_dtype)
+        weigh = _weigher(num_keys)
+
+        def attend(
+            query: Any, key: Any, value: Any, distance: Any, content: Any, position: Any
+        ) -> Any:
+            scale = query.shape[-1] ** -0.5
+            by_content = multiply_transposed((query + content[None, None, :, None]) * scale, key)
+            by_position = ops.einsum(
+                "bthnd,mhd->bthnm", (query + position[None, None, :, None]) * scale, distance
+            )
+            return ops.matmul(weigh(by_content, by_position, bias), value)
+
+        heads = backend_functions().recomputed(attend)(
+            query, key, value, distance, content_bias, position_bias
+        )
+        return self.output_projection(segments.join(heads))
+
+    def _keys(self, segments: _Segments, projection: Any, states: Any, memory: Any) -> Any:
+        """Project the keys, or values, of all segments with their memories."""
+        own, remembered = project_twice(states, projection.kernel)
+        earlier = None if memory is None else projection(memory)
+        return segments.with_memory(own, remembered, earlier, self.num_heads)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
-        return {**super().get_config(), "num_heads": self.num_heads, "causal": self.causal}
+        own = {
+            "num_heads": self.num_heads,
+            "causal": self.causal,
+            "segment_length": self.segment_length,
+            "memory_length": self.memory_length,
+        }
+        return {**super().get_config(), **own}
+
+
+class _Segments:
+    """Cuts (batch, n, width) into (batch, segments, heads, s, head size), with m before each."""
+
+    def __init__(self, length: int, segment: int, memory: int, has_earlier: bool) -> None:
+        self._length = length
+        self.each = min(segment, length)
+        self._count = -(-length // self.each)
+        # A single segment with nothing before it has no memory.
+        self._memory = memory if self._count > 1 or has_earlier else 0
+        self.num_keys = self._memory + self.each
+
+    def own(self, states: Any, num_heads: int) -> Any:
+        """Cut the sequence alone."""
+        states = self._fill(states)
+        size = states.shape[2] // num_heads
+        parts = ops.reshape(states, (-1, self._count, self.each, num_heads, size))
+        return ops.transpose(parts, (0, 1, 3, 2, 4))
+
+    def with_memory(self, own: Any, remembered: Any, earlier: Any, num_heads: int) -> Any:
+        """Cut, and put before each segment the m positions before it, zeros where nothing is."""
+        if not self._memory:
+            return self.own(own, num_heads)
+        before = self._before(remembered, earlier)
+        size = own.shape[2] // num_heads
+        before = ops.reshape(before, (-1, self._count, self._memory, num_heads, size))
+        before = ops.transpose(before, (0, 1, 3, 2, 4))
+        return ops.concatenate([before, self.own(own, num_heads)], axis=3)
+
+    def visible(self, mask: Any, earlier: Any) -> Any:
+        """Return which keys are real: (batch, segments, m + s)."""
+        mask = mask[:, :, None]
+        own = ops.reshape(self._fill(mask), (-1, self._count, self.each))
+        if not self._memory:
+            return own
+        earlier = None if earlier is None else earlier[:, :, None]
+        before = ops.reshape(self._before(mask, earlier), (-1, self._count, self._memory))
+        return ops.concatenate([before, own], axis=2)
+
+    def join(self, heads: Any) -> Any:
+        """Undo the cut."""
+        _, count, num_heads, each, size = heads.shape
+        states = ops.transpose(heads, (0, 1, 3, 2, 4))
+        states = ops.reshape(states, (-1, count * each, num_heads * size))
+        return states if count * each == self._length else states[:, : self._length]
+
+    def _fill(self, states: Any) -> Any:
+        missing = self._count * self.each - self._length
+        return ops.pad(states, ((0, 0), (0, missing), (0, 0))) if missing else states
+
+    def _before(self, states: Any, earlier: Any) -> Any:
+        """Return the m positions before each segment, one after another: (batch, count · m, …)."""
+        if earlier is None:
+            earlier = states[:, :0]
+        earlier = earlier[:, max(0, earlier.shape[1] - self._memory) :]
+        if self._count == 1:
+            return ops.pad(earlier, ((0, 0), (self._memory - earlier.shape[1], 0), (0, 0)))
+        reach = -(-self._memory // self.each) * self.each
+        missing = reach - earlier.shape[1]
+        whole = ops.concatenate([earlier, self._fill(states)], axis=1)
+        whole = ops.pad(whole, ((0, 0), (missing, 0), (0, 0)))
+        width = whole.shape[2]
+        blocks = ops.reshape(whole, (-1, reach // self.each + self._count, self.each, width))
+        beside = [blocks[:, first : first + self._count] for first in range(reach // self.each)]
+        before = ops.concatenate(beside, axis=2) if len(beside) > 1 else beside[0]
+        before = before if reach == self._memory else before[:, :, reach - self._memory :]
+        return ops.reshape(before, (-1, self._count * self._memory, width))

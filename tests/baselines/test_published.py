@@ -14,6 +14,7 @@ from baselines.layers.segment_recurrence import RecurrentStack
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 from suite.contracts import BuildRequest, Form, Inputs, ModelSize
 from suite.registry import ARCHITECTURES, find_part
+from tasks._patches import cut_patches
 
 Weights = Mapping[str, np.ndarray]
 TOLERANCE = 1e-4
@@ -129,18 +130,9 @@ def test_gpt_at_once_and_one_position_at_a_time(reference_outputs):
             )
 
 
-def to_patches(images: np.ndarray, patch_size: int) -> np.ndarray:
-    """Cut (batch, rows, columns, channels) into (batch, patches, patch pixels), row by row."""
-    batch, rows, columns, channels = images.shape
-    grid = images.reshape(
-        batch, rows // patch_size, patch_size, columns // patch_size, patch_size, channels
-    )
-    return grid.transpose(0, 1, 3, 2, 4, 5).reshape(batch, -1, patch_size**2 * channels)
-
-
 def test_vit(reference_outputs):
     for path, case in cases(reference_outputs, "vit_encoder_"):
-        patches = to_patches(case["images"], int(case["patch_size"]))
+        patches = cut_patches(case["images"], int(case["patch_size"]))
         kernel = case["weights/embeddings/patch_embeddings/projection/weight"]
         layers = count_layers(case, "weights/layers/{}/attention/q_proj/weight")
         wide = len(case["weights/layers/0/mlp/fc1/weight"])
@@ -236,17 +228,19 @@ def test_transformer_xl_over_segments(reference_outputs):
         stack = RecurrentStack(
             [
                 TransformerLayer(
-                    RelativeAttention(num_heads, causal=True),
+                    RelativeAttention(
+                        num_heads,
+                        causal=True,
+                        segment_length=int(case["segment_length"]),
+                        memory_length=int(case["memory_length"]),
+                    ),
                     wide,
                     activation="relu",
                     dropout=0.0,
                     norm_first=bool(case["pre_layer_norm"]),
                 )
                 for _ in range(layers)
-            ],
-            num_heads,
-            int(case["segment_length"]),
-            int(case["memory_length"]),
+            ]
         )
         stack.build(inputs.shape)
         stack.content_bias.assign(case["weights/r_w_bias"])

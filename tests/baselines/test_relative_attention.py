@@ -14,9 +14,9 @@ WIDTH, NUM_HEADS = 10, 2
 SIZE = WIDTH // NUM_HEADS
 
 
-def random_layer(causal: bool, seed: int = 0) -> tuple[RelativeAttention, np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(seed)
-    layer = RelativeAttention(NUM_HEADS, causal)
+def random_layer(causal: bool, segment_length: int, memory_length: int):
+    generator = np.random.default_rng(0)
+    layer = RelativeAttention(NUM_HEADS, causal, segment_length, memory_length)
     layer.build((None, None, WIDTH))
     for weight in layer.weights:
         weight.assign(generator.normal(scale=0.5, size=weight.shape))
@@ -57,7 +57,7 @@ def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
 @pytest.mark.parametrize(("length", "remembered"), [(1, 0), (7, 0), (7, 5), (5, 11), (1, 3)])
 def test_it_is_its_definition(causal, length, remembered):
     generator = np.random.default_rng(length + remembered)
-    layer, content_bias, position_bias = random_layer(causal)
+    layer, content_bias, position_bias = random_layer(causal, length, remembered)
     states = generator.normal(size=(2, length, WIDTH)).astype("float32")
     memory = generator.normal(size=(2, remembered, WIDTH)).astype("float32")
     mask = np.arange(length)[None, :] < np.array([[length], [max(1, length - 2)]])
@@ -80,13 +80,13 @@ def recurrent(segment_length: int, memory_length: int) -> RecurrentStack:
     stack = RecurrentStack(
         [
             TransformerLayer(
-                RelativeAttention(NUM_HEADS, causal=True), 16, activation="relu", dropout=0.0
+                RelativeAttention(NUM_HEADS, True, segment_length, memory_length),
+                16,
+                activation="relu",
+                dropout=0.0,
             )
             for _ in range(3)
-        ],
-        NUM_HEADS,
-        segment_length,
-        memory_length,
+        ]
     )
     stack.build((None, None, WIDTH))
     generator = np.random.default_rng(8)
@@ -127,3 +127,54 @@ def test_the_gradient_stops_at_the_memory():
     gradient = tape.gradient(last, states).numpy()
     assert np.abs(gradient[:, :4]).max() == 0.0
     assert np.abs(gradient[:, 4:]).max() > 0.0
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(
+    ("segment", "remembered"), [(1, 3), (4, 4), (4, 6), (5, 2), (3, 11), (7, 0)]
+)
+def test_all_segments_at_once_equal_one_after_another(causal, segment, remembered):
+    """Whatever the segment and the memory, and where the sequence ends within a segment."""
+    generator = np.random.default_rng(segment + remembered)
+    layer, *biases = random_layer(causal, segment, remembered)
+    states = generator.normal(size=(2, 17, WIDTH)).astype("float32")
+    mask = np.arange(17)[None, :] < np.array([[17], [11]])
+    whole = ops.convert_to_numpy(layer(states, *biases, padding_mask=mask))
+    for start in range(0, 17, segment):
+        first = max(0, start - remembered)
+        given = {}
+        if first < start:
+            given = {"memory": states[:, first:start], "memory_mask": mask[:, first:start]}
+        part = slice(start, min(start + segment, 17))
+        alone = layer(states[:, part], *biases, padding_mask=mask[:, part], **given)
+        real = mask[:, part]
+        np.testing.assert_allclose(
+            whole[:, part][real], ops.convert_to_numpy(alone)[real], atol=2e-5
+        )
+
+
+def test_the_gradient_is_that_of_one_segment_after_another():
+    """With the memory's hidden states held fast, but not what projects them."""
+    import tensorflow as tf
+
+    layer, *biases = random_layer(True, 4, 4)
+    states = tf.constant(np.random.default_rng(1).normal(size=(2, 12, WIDTH)), tf.float32)
+    aim = np.random.default_rng(2).normal(size=(2, 12, WIDTH)).astype("float32")
+    found = []
+    for together in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            if together:
+                mixed = layer(states, *biases)
+            else:
+                parts = [layer(states[:, :4], *biases)]
+                for start in (4, 8):
+                    memory = tf.stop_gradient(states[:, start - 4 : start])
+                    seen = {"memory": memory, "memory_mask": np.ones((2, 4), bool)}
+                    seen["padding_mask"] = np.ones((2, 4), bool)
+                    parts.append(layer(states[:, start : start + 4], *biases, **seen))
+                mixed = tf.concat(parts, axis=1)
+            loss = tf.reduce_sum(mixed * aim)
+        found.append(tape.gradient(loss, [states, *layer.trainable_weights]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)

@@ -23,7 +23,7 @@ from tests.peers.cases import (
 )
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "longformer": {"window": WINDOW},
+    "longformer": {"window": [WINDOW]},
     "reformer": {"chunk": CHUNK, "hashes": HASHES},
 }
 

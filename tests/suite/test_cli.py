@@ -75,7 +75,7 @@ def test_list_says_what_supports_what_and_why_not(bench):
     assert "patches" in listing["supports"]["ner"]["images_only"]
     assert listing["tasks"]["ner"]["sources"]["tfds"]["redistributable"] is False
     printed = bench("list").stdout
-    assert "ner × images_only: no: does not take embeddings (it takes: patches)" in printed
+    assert "ner × images_only: no: does not take embeddings; it takes: patches" in printed
 
 
 def test_plan_as_json_and_as_text(bench):

@@ -75,7 +75,7 @@ def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
 def test_what_cannot_be_stays_with_its_reason():
     request = dataclasses.replace(NER, architectures=("images_only", "vanilla"), lengths=(128,))
     first, second = expand(request, REGISTRY)
-    assert first.unsupported == "does not take embeddings (it takes: patches)"
+    assert first.unsupported == "does not take embeddings; it takes: patches"
     assert second.unsupported is None
     odd = dataclasses.replace(NER, architectures=("longformer",), options={"window": "7"})
     assert "even" in expand(odd, REGISTRY)[0].unsupported

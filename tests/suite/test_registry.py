@@ -55,7 +55,7 @@ def test_a_folder_with_neither_is_refused(tmp_path):
         ("pass", "binds `ARCHITECTURE` to an instance"),
         (
             "from suite.contracts import Architecture\n"
-            "class A(Architecture):\n    def build(self, request): ...\n"
+            "class A(Architecture):\n    def assemble(self, request): ...\n"
             "ARCHITECTURE = A()",
             "must state version, title",
         ),

@@ -72,7 +72,7 @@ def test_what_is_unsupported_is_shown_recorded_and_does_not_fail(bench, tmp_path
     result = bench(*FAST, "--architectures", "nothing,images_only")
     assert result.returncode == 0, result.stderr
     assert "images_only" in result.stdout
-    assert "does not take token_ids (it takes: patches)" in result.stdout
+    assert "does not take token_ids; it takes: patches" in result.stdout
     by_name = {record["cell"]["architecture"]: record for record in read_records(tmp_path / "home")}
     assert by_name["images_only"]["status"] == "unsupported"
 

@@ -19,7 +19,7 @@ class Fake(Architecture):
     claimed_memory = "n"
     control = True
 
-    def build(self, request: BuildRequest) -> Any:
+    def assemble(self, request: BuildRequest) -> Any:
         import keras
 
         class Backbone(keras.layers.Layer):

@@ -4,7 +4,7 @@ from ._fake import Fake
 
 
 class Diverges(Fake):
-    def build(self, request):
+    def assemble(self, request):
         backbone = super().build(request)
         plain = backbone.encode
         backbone.encode = lambda inputs, **masks: (plain(inputs, **masks)[0] * float("nan"), None)

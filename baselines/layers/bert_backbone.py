@@ -1,0 +1,90 @@
+"""BERT's encoder with the heads that its pre-training uses.
+
+Devlin et al. 2019, section 3.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from baselines.layers.backbone import Backbone
+from baselines.layers.elementwise import LayerNorm, gelu
+
+
+class BertBackbone(Backbone):
+    """An encoder whose heads have no weights until they are used.
+
+    `summarize` is the pooler: tanh of a dense layer over the first position, where [CLS] stands.
+    `score_next_sentence` sorts that into two classes; `score_tokens` gives, for each position, a
+    score for every word of the vocabulary, by the token embedding turned round and a bias.
+    """
+
+    def __init__(self, epsilon: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._epsilon = epsilon
+        self.pooler: Any = None
+        self.next_sentence: Any = None
+        self.token_transform: Any = None
+
+    def encode(
+        self,
+        inputs: Any,
+        padding_mask: Any = None,
+        state: Any = None,
+        global_mask: Any = None,
+        training: bool | None = None,
+        token_types: Any = None,
+    ) -> tuple[Any, Any]:
+        """Give the hidden states; `token_types` (batch, n) tell two inputs apart."""
+        assert self.encoder is not None and self.encoder_embedding is not None
+        embedded = self.encoder_embedding(inputs, training=training, token_types=token_types)
+        return self.encoder(embedded, training=training, padding_mask=padding_mask), None
+
+    def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
+        """Pool: (batch, width)."""
+        if self.pooler is None:
+            self.pooler = keras.layers.Dense(hidden_states.shape[-1], "tanh", name="pooler")
+        return self.pooler(hidden_states[:, 0])
+
+    def score_next_sentence(self, hidden_states: Any) -> Any:
+        """Score whether the second input followed the first: (batch, 2)."""
+        if self.next_sentence is None:
+            self.next_sentence = keras.layers.Dense(2, name="next_sentence")
+        return self.next_sentence(self.summarize(hidden_states))
+
+    def score_tokens(self, hidden_states: Any) -> Any:
+        """Score every word at every position given: (batch, n, vocabulary size)."""
+        assert self.encoder_embedding is not None
+        tokens = self.encoder_embedding.tokens
+        if tokens is None:
+            raise ValueError(
+                "Words are scored by the token embedding. Received: a backbone that takes no token "
+                "ids. Build it for inputs=token_ids."
+            )
+        if self.token_transform is None:
+            self.token_transform = _TokenTransform(tokens.input_dim, self._epsilon)
+        states, bias = self.token_transform(hidden_states)
+        return ops.matmul(states, ops.transpose(tokens.embeddings)) + bias
+
+
+class _TokenTransform(keras.layers.Layer):
+    """What stands before the embedding turned round: dense layer, GELU, norm; and the bias."""
+
+    def __init__(self, vocabulary_size: int, epsilon: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._vocabulary_size = vocabulary_size
+        self.norm = LayerNorm(epsilon=epsilon)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights."""
+        self.dense = keras.layers.Dense(input_shape[-1])
+        self.dense.build(input_shape)
+        self.norm.build(input_shape)
+        self.bias = self.add_weight((self._vocabulary_size,), "zeros", name="bias")
+
+    def call(self, hidden_states: Any) -> tuple[Any, Any]:
+        """Transform."""
+        return self.norm(gelu(self.dense(hidden_states))), self.bias
