@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import MASKED, check_heads, multiply_transposed
 
 SELF_SCORE = -1e5
@@ -311,28 +312,22 @@ class _Moves:
     def sort(self, states: Any) -> Any:
         """Bring (batch, n, heads, d) to (batch, heads, rounds · n, d)."""
 
-        @ops.custom_gradient
         def move(states: Any) -> Any:
-            def gradient(*arguments: Any, upstream: Any = None) -> Any:
-                upstream = arguments[0] if upstream is None else upstream
-                return ops.sum(_take_rows(upstream, self._to_places), axis=3)
+            return (_take_rows(states, self._to_sorted),), lambda upstream: (
+                ops.sum(_take_rows(upstream, self._to_places), axis=3),
+            )
 
-            return _take_rows(states, self._to_sorted), gradient
-
-        return move(states)
+        return backend_functions().custom_gradient(move)(states)[0]
 
     def unsort(self, states: Any) -> Any:
         """Bring (batch, heads, rounds · n, d) to (batch, n, heads, rounds, d)."""
 
-        @ops.custom_gradient
         def move(states: Any) -> Any:
-            def gradient(*arguments: Any, upstream: Any = None) -> Any:
-                upstream = arguments[0] if upstream is None else upstream
-                return _take_rows(upstream, self._back)
+            return (_take_rows(states, self._to_places),), lambda upstream: (
+                _take_rows(upstream, self._back),
+            )
 
-            return _take_rows(states, self._to_places), gradient
-
-        return move(states)
+        return backend_functions().custom_gradient(move)(states)[0]
 
 
 def draw_rotations(shape: Sequence[int], seed: int) -> np.ndarray:

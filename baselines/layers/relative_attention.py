@@ -52,12 +52,10 @@ def project_twice(states: Any, kernel: Any) -> tuple[Any, Any]:
     That is SG(h) W beside h W (section 3.2), for one product.
     """
 
-    @ops.custom_gradient
-    def project(states: Any, kernel: Any) -> tuple[Any, Any]:
+    def project(states: Any, kernel: Any) -> Any:
         projected = ops.matmul(states, kernel)
 
-        def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
-            own, remembered = arguments if upstream is None else upstream
+        def gradient(own: Any, remembered: Any) -> tuple[Any, Any]:
             flat, d_flat = (
                 ops.reshape(part, (-1, part.shape[-1])) for part in (states, own + remembered)
             )
@@ -68,7 +66,7 @@ def project_twice(states: Any, kernel: Any) -> tuple[Any, Any]:
 
         return (projected, ops.copy(projected)), gradient
 
-    own, remembered = project(states, ops.copy(kernel))
+    own, remembered = backend_functions().custom_gradient(project)(states, kernel)
     return own, remembered
 
 
@@ -151,7 +149,7 @@ class RelativeAttention(keras.layers.Layer):
         if self.causal:
             place = np.arange(segments.each)[:, None] + num_keys - segments.each
             later = np.arange(num_keys)[None, :] > place
-            bias = bias + np.where(later, MASKED, 0.0).astype("float32")
+            bias = bias + ops.convert_to_tensor(np.where(later, MASKED, 0.0).astype("float32"))
         bias = ops.cast(bias, self.compute_dtype)
         weigh = _weigher(num_keys)
 

@@ -165,7 +165,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         shifts = (1, 0) if self.causal else (1, 0, -1)
         bias = mask_to_bias(cut.blocks(visible[:, None, :, None]), query.dtype)
         bias = ops.swapaxes(_beside(bias, shifts), -1, -2)
-        bias = bias + _band(num_blocks, reach, shifts, self.causal)
+        bias = bias + ops.convert_to_tensor(_band(num_blocks, reach, shifts, self.causal))
 
         def attend(query: Any, key: Any, value: Any, *extra: Any) -> Any:
             query, key, value = (cut.blocks(part) for part in (query, key, value))

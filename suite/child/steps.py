@@ -1,16 +1,16 @@
-"""A model, and its compiled training and prediction steps on the TensorFlow backend."""
+"""A model, its optimizer, and its compiled steps on whichever backend Keras has here."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from suite.child.batches import Batch
-from suite.contracts import Recipe
+from suite.contracts import Form, Recipe
 
 Features = Mapping[str, Any]
 
@@ -18,14 +18,18 @@ Features = Mapping[str, Any]
 class Model(keras.Model):
     """embed (the task's) → mix (the architecture) → head (the task's).
 
-    Without an embedding the backbone takes `features["token_ids"]` through its own.
+    Without an embedding the backbone takes `features["token_ids"]` through its own. In the
+    encoder-decoder form `features["target_ids"]` is what the decoder is given.
     """
 
-    def __init__(self, embedding: Any, backbone: Any, head: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, embedding: Any, backbone: Any, head: Any, form: Form = Form.ENCODER, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.embedding = embedding
         self.backbone = backbone
         self.head = head
+        self.form = form
 
     def build(self, input_shape: Any = None) -> None:
         """Leave building to the parts, which do it when they are first called."""
@@ -36,12 +40,24 @@ class Model(keras.Model):
             inputs = features["token_ids"]
         else:
             inputs = self.embedding(features, training=training)
+        mask = features["padding_mask"]
+        if self.form is Form.DECODER:
+            hidden_states, _ = self.backbone.decode(inputs, padding_mask=mask, training=training)
+            return self.head(hidden_states)
         hidden_states, _ = self.backbone.encode(
             inputs,
-            padding_mask=features["padding_mask"],
+            padding_mask=mask,
             global_mask=features.get("global_mask"),
             training=training,
         )
+        if self.form is Form.ENCODER_DECODER:
+            hidden_states, _ = self.backbone.decode(
+                features["target_ids"],
+                memory=hidden_states,
+                memory_mask=mask,
+                padding_mask=features.get("target_mask"),
+                training=training,
+            )
         return self.head(hidden_states)
 
     def parameter_counts(self) -> dict[str, int]:
@@ -100,37 +116,32 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
 def make_training_step(
     model: Model, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
 ) -> Callable[[Batch], Any]:
-    """Compile one update; calling it returns the loss as a tensor on the device."""
+    """Compile one update; calling it returns the loss as a tensor on the device.
 
-    @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator]
-    def step(features: Features, targets: Features) -> Any:
-        with tf.GradientTape() as tape:
-            value = loss(model(features, training=True), targets, features)
-        weights = model.trainable_variables
-        optimizer.apply(tape.gradient(value, weights), weights)
-        return value
-
-    return lambda batch: step(dict(batch.features), dict(batch.targets))
+    `xla` is TensorFlow's to take; the other backends compile as they always do.
+    """
+    step: Callable[[Batch], Any] = _backend().make_training_step(model, loss, optimizer, xla)
+    return step
 
 
 def make_prediction_step(
     model: Model, predict: Callable[[Any], Any], xla: bool
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
-
-    @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator]
-    def step(features: Features) -> Any:
-        return predict(model(features, training=False))
-
-    return lambda batch: step(dict(batch.features)).numpy()
+    step: Callable[[Batch], Any] = _backend().make_prediction_step(model, predict, xla)
+    return step
 
 
 def fix_randomness(seed: int) -> None:
     """Make every later draw and every operation of this process repeatable."""
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    _backend().fix_operations()
 
 
 def devices() -> list[str]:
     """Name the devices that the backend sees."""
-    return [device.name for device in tf.config.list_logical_devices()]
+    return list(_backend().devices())
+
+
+def _backend() -> Any:
+    return importlib.import_module(f"suite.child.backends.{keras.backend.backend()}")

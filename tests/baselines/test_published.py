@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras import ops
 
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.relative_attention import RelativeAttention
@@ -84,7 +85,7 @@ def test_bert(reference_outputs):
             set_dense(layer.expand, case, f"{at}/intermediate/dense")
             set_dense(layer.contract, case, f"{at}/output/dense")
             set_norm(layer.feedforward_norm, case, f"{at}/output/LayerNorm")
-        hidden_states = np.asarray(bert.encode(token_ids, mask)[0])
+        hidden_states = ops.convert_to_numpy(bert.encode(token_ids, mask)[0])
         np.testing.assert_allclose(
             hidden_states[mask], case["outputs"][mask], atol=TOLERANCE, err_msg=path
         )
@@ -118,7 +119,7 @@ def test_gpt_at_once_and_one_position_at_a_time(reference_outputs):
             set_dense(layer.expand, case, f"{at}/mlp/c_fc", transposed=False)
             set_dense(layer.contract, case, f"{at}/mlp/c_proj", transposed=False)
         set_norm(gpt.decoder.final_norm, case, "weights/ln_f")
-        hidden_states = np.asarray(gpt.decode(token_ids)[0])
+        hidden_states = ops.convert_to_numpy(gpt.decode(token_ids)[0])
         np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
         batch, length = token_ids.shape
         cache = gpt.start_cache(batch, length)
@@ -126,7 +127,7 @@ def test_gpt_at_once_and_one_position_at_a_time(reference_outputs):
             newest = token_ids[:, position : position + 1]
             states, cache = gpt.decode(newest, cache=cache, position=position)
             np.testing.assert_allclose(
-                np.asarray(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
+                ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
             )
 
 
@@ -155,7 +156,7 @@ def test_vit(reference_outputs):
             set_dense(layer.expand, case, f"{at}/mlp/fc1")
             set_dense(layer.contract, case, f"{at}/mlp/fc2")
         set_norm(vit.encoder.final_norm, case, "weights/layernorm")
-        hidden_states = np.asarray(vit.encode(patches)[0])
+        hidden_states = ops.convert_to_numpy(vit.encode(patches)[0])
         np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
 
 
@@ -167,13 +168,15 @@ def test_the_original_encoder_and_decoder(reference_outputs, block_bytes):
         mask = case["source_padding_mask"]
         memory = encoder(case["source"], padding_mask=mask)
         outputs = decoder(case["target"], context=memory, context_mask=mask)
-        np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
+        )
         cache = decoder.start_cache(*case["target"].shape[:2])
         for position in range(case["target"].shape[1]):
             newest = case["target"][:, position : position + 1]
             states, cache = decoder.step(newest, cache, position, memory, mask)
             np.testing.assert_allclose(
-                np.asarray(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
+                ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
             )
 
 
@@ -257,5 +260,7 @@ def test_transformer_xl_over_segments(reference_outputs):
             set_dense(layer.contract, case, f"{at}/pos_ff/CoreNet/3")
             set_norm(layer.feedforward_norm, case, f"{at}/pos_ff/layer_norm")
         outputs, memories = stack(inputs)
-        np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
+        )
         assert memories[0][0].shape[1] == min(int(case["memory_length"]), inputs.shape[1])

@@ -5,19 +5,26 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from baselines.layers.full_attention import FullAttention
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.positions import AxialPositions
 from baselines.layers.reversible import ReversibleLayer, ReversibleStack
+from tests.gradients import differentiate
 
 WIDTH = 8
 
 
-def make_stack(reversible: bool, dropout: float, num_layers: int = 3) -> ReversibleStack:
+def make_stack(
+    reversible: bool, dropout: float, num_layers: int = 3, crosses: bool = False
+) -> ReversibleStack:
     keras.utils.set_random_seed(7)
     stack = ReversibleStack(
-        [ReversibleLayer(LshAttention(2, 4, 2, 4), 16) for _ in range(num_layers)],
+        [
+            ReversibleLayer(LshAttention(2, 4, 2, 4), 16, FullAttention(2) if crosses else None)
+            for _ in range(num_layers)
+        ],
         dropout=dropout,
         reversible=reversible,
     )
@@ -28,44 +35,60 @@ def make_stack(reversible: bool, dropout: float, num_layers: int = 3) -> Reversi
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("length", [16, 13])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_the_gradient_equals_the_ordinary_one(dropout, length, compiled):
+@pytest.mark.parametrize("crosses", [False, True])
+def test_the_gradient_equals_the_ordinary_one(dropout, length, compiled, crosses):
     generator = np.random.default_rng(0)
-    states = tf.constant(generator.normal(size=(2, length, WIDTH)), tf.float32)
-    aim = tf.constant(generator.normal(size=(2, length, WIDTH)), tf.float32)
+    states, aim = (generator.normal(size=(2, length, WIDTH)).astype("float32") for _ in range(2))
+    context = generator.normal(size=(2, 5, WIDTH)).astype("float32")
     found = []
     for reversible in (False, True):
-        stack = make_stack(reversible, dropout)
+        stack = make_stack(reversible, dropout, crosses=crosses)
 
-        def step(stack=stack):
-            with tf.GradientTape() as tape:
-                tape.watch(states)
-                loss = tf.reduce_sum(stack(states, training=True) * aim)
-            return loss, tape.gradient(loss, [states, *stack.trainable_weights])
+        def loss(states, *context, stack=stack):
+            given = {"context": context[0]} if context else {}
+            return ops.sum(stack(states, training=True, **given) * aim)
 
-        loss, gradients = (tf.function(step) if compiled else step)()
-        found.append([loss.numpy(), *(gradient.numpy() for gradient in gradients)])
+        inputs = [states, context] if crosses else [states]
+        value, gradients = differentiate(loss, inputs, stack.trainable_weights, compiled)
+        found.append([np.asarray(value), *gradients])
     assert len(found[0]) == len(found[1]) > 20
     for plain, again in zip(*found, strict=True):
         scale = np.abs(plain).max()
-        assert scale > 0
         assert np.abs(plain - again).max() <= 1e-5 * max(scale, 1.0)
+
+
+def test_a_causal_decoder_learns_from_what_it_looks_at():
+    """Every weight of a stack that attends to a context has a gradient, and the context too."""
+    stack = make_stack(reversible=True, dropout=0.0, crosses=True)
+    generator = np.random.default_rng(0)
+    states, aim = (generator.normal(size=(2, 16, WIDTH)).astype("float32") for _ in range(2))
+    context = generator.normal(size=(2, 5, WIDTH)).astype("float32")
+    _, gradients = differentiate(
+        lambda states, context: ops.sum(stack(states, context=context) * aim),
+        [states, context],
+        stack.trainable_weights,
+    )
+    paths = ["states", "context", *(weight.path for weight in stack.trainable_weights)]
+    for path, gradient in zip(paths, gradients, strict=True):
+        if not path.endswith("key/bias"):
+            assert np.abs(gradient).max() > 0, path
 
 
 def test_rotations_are_new_in_training_and_fixed_in_evaluation():
     states = np.random.default_rng(0).normal(size=(1, 64, WIDTH)).astype("float32")
     stack = make_stack(reversible=True, dropout=0.0)
-    first, second = (np.asarray(stack(states, training=True)) for _ in range(2))
+    first, second = (ops.convert_to_numpy(stack(states, training=True)) for _ in range(2))
     assert np.abs(first - second).max() > 1e-4
-    first, second = (np.asarray(stack(states, training=False)) for _ in range(2))
+    first, second = (ops.convert_to_numpy(stack(states, training=False)) for _ in range(2))
     assert (first == second).all()
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 16, 17, 100])
 def test_axial_positions_are_all_different_in_few_weights(length):
     layer = AxialPositions(length)
-    added = np.asarray(layer(np.zeros((1, length, 6), "float32")))[0]
+    added = ops.convert_to_numpy(layer(np.zeros((1, length, 6), "float32")))[0]
     assert len(np.unique(added.round(7), axis=0)) == length
     assert layer.rows * layer.columns >= length
     assert layer.rows + layer.columns <= 2 * np.sqrt(length) + 2
-    tail = np.asarray(layer(np.zeros((1, 1, 6), "float32"), start=length - 1))[0]
+    tail = ops.convert_to_numpy(layer(np.zeros((1, 1, 6), "float32"), start=length - 1))[0]
     np.testing.assert_allclose(tail[0], added[-1])

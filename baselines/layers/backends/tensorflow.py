@@ -8,6 +8,15 @@ from typing import Any
 import tensorflow as tf
 
 
+def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    """Give a function of tensors a gradient of its own.
+
+    It returns a tuple of outputs and a function from the gradients of these to those of its inputs.
+    """
+    decorated: Callable[..., tuple[Any, ...]] = tf.custom_gradient(function)
+    return lambda *inputs: decorated(*(tf.convert_to_tensor(part) for part in inputs))
+
+
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let XLA make one kernel of a function of tensors, which keeps only its inputs.
 

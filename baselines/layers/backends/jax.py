@@ -1,0 +1,157 @@
+"""On JAX: attention in blocks, gradients that compute activations again. XLA fuses by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from keras import StatelessScope, ops
+
+
+def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    """Give a function of tensors a gradient of its own.
+
+    It returns a tuple of outputs and a function from the gradients of these to those of its inputs.
+    """
+
+    @jax.custom_gradient
+    def decorated(*inputs: Any) -> Any:
+        outputs, gradient = function(*inputs)
+        return outputs, lambda upstream: tuple(gradient(*upstream))
+
+    return lambda *inputs: decorated(*(ops.convert_to_tensor(part) for part in inputs))
+
+
+def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep only the inputs of a function of tensors, and compute it again for the gradient."""
+    again = jax.checkpoint(function)
+    return lambda *inputs: again(*(ops.convert_to_tensor(part) for part in inputs))
+
+
+fused = recomputed
+"""XLA makes one kernel of it in any case; what is kept for the gradient has to be said."""
+
+
+def attend_in_blocks(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any,
+    causal: bool,
+    masked: float,
+    blocks: Sequence[Any],
+) -> Any:
+    """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient.
+
+    Shapes: query (batch, heads, n, d), scaled; key and value (batch, heads, m, d); bias (batch, 1,
+    1, m) or None; `masked` is added to the score of a later key where causal.
+    """
+
+    @jax.checkpoint
+    def attend(query: Any, key: Any, value: Any, bias: Any, first: Any) -> Any:
+        scores = jnp.einsum("bhnd,bhmd->bhnm", query, key)
+        if bias is not None:
+            scores += bias
+        if causal:
+            place = first + jnp.arange(query.shape[2])
+            later = jnp.arange(key.shape[2])[None, :] > place[:, None]
+            scores += later.astype(scores.dtype) * masked
+        return jax.nn.softmax(scores, axis=-1) @ value
+
+    if len(blocks) == 1:
+        return attend(query, key, value, bias, 0)
+    first = blocks[0]
+    if first.examples != blocks[1].examples:
+        one = lambda parts: attend(*(None if p is None else p[None] for p in parts), 0)[0]  # noqa: E731
+        return jax.lax.map(one, (query, key, value, bias), batch_size=first.examples.stop)
+    if causal:
+        parts = []
+        for block in blocks:
+            seen = slice(0, block.num_keys)
+            here = None if bias is None else bias[..., seen]
+            # Blocks wait for one another, or XLA may hold the scores of several.
+            rows = query[:, :, block.queries]
+            if parts:
+                rows, parts[-1] = jax.lax.optimization_barrier((rows, parts[-1]))
+            parts.append(
+                attend(rows, key[:, :, seen], value[:, :, seen], here, block.queries.start)
+            )
+        return jnp.concatenate(parts, axis=2)
+    row = lambda rows: attend(rows[:, :, None], key, value, bias, 0)[:, :, 0]  # noqa: E731
+    by_row = jax.lax.map(row, jnp.moveaxis(query, 2, 0), batch_size=first.queries.stop)
+    return jnp.moveaxis(by_row, 0, 2)
+
+
+def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
+    """Add to two streams in turn, keeping no activations for the gradient.
+
+    A half has `run(states, context, kept)` → (what to add, kept) and `weights`; the streams change
+    places after each: (x₁, x₂) → (x₂, x₁ + f(x₂)) (Gomez et al. 2017, "The Reversible Residual
+    Network"). The gradient starts from the last outputs and finds the inputs of each half again by
+    subtraction. What `run` hands over as kept (buckets) is stored, so that rounding cannot change
+    it. The context is None or a tensor that some halves look at.
+    """
+
+    def run(half: Any, values: Any, states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
+        """Run a half as a function of its weights' values, whose gradient JAX then sees."""
+        with StatelessScope(state_mapping=list(zip(half.weights, values, strict=True))):
+            added: tuple[Any, Any] = half.run(states, context, kept)
+        return added
+
+    @jax.custom_vjp
+    def streams(all_values: Any, first: Any, second: Any, context: Any) -> Any:
+        return forward(all_values, first, second, context)[0]
+
+    def forward(all_values: Any, first: Any, second: Any, context: Any) -> Any:
+        stored = []
+        for half, values in zip(halves, all_values, strict=True):
+            added, kept = run(half, values, second, context, None)
+            first, second = second, first + added
+            stored.append(kept)
+        return (first, second), (all_values, first, second, context, stored)
+
+    def backward(saved: Any, upstream: Any) -> Any:
+        all_values, first, second, context, stored = saved
+        d_first, d_second = upstream
+        d_context = None if context is None else jnp.zeros_like(context)
+        d_values = []
+        steps = zip(reversed(halves), reversed(all_values), reversed(stored), strict=True)
+        for half, values, kept in steps:
+            # Tied to the gradient: XLA must not find all inputs again before it needs the first.
+            states, d_first, d_second = jax.lax.optimization_barrier((first, d_first, d_second))
+            added, pull = jax.vjp(
+                lambda values, states, context, half=half, kept=kept: run(
+                    half, values, states, context, kept
+                )[0],
+                values,
+                states,
+                context,
+            )
+            d_weights, d_states, d_looked_at = pull(d_second)
+            if context is not None:
+                d_context += d_looked_at
+            d_values.append(d_weights)
+            first, second = second - added, states
+            d_first, d_second = d_second, d_first + d_states
+        return d_values[::-1], d_first, d_second, d_context
+
+    streams.defvjp(forward, backward)
+    all_values = [[ops.convert_to_tensor(weight) for weight in half.weights] for half in halves]
+    return streams(all_values, first, second, context)  # type: ignore[no-any-return]
+
+
+def drop(states: Any, rate: float, seed: Any) -> Any:
+    """Drop out by a seed (2 numbers): the same seed drops the same."""
+    kept = jax.random.bernoulli(_key(seed), 1.0 - rate, states.shape)
+    return jnp.where(kept, states / (1.0 - rate), 0.0)
+
+
+def draw_normal(shape: Sequence[int], seed: Any) -> Any:
+    """Draw normal numbers by a seed (2 numbers)."""
+    return jax.random.normal(_key(seed), tuple(shape))
+
+
+def _key(seed: Any) -> Any:
+    return jax.random.wrap_key_data(jnp.asarray(seed, "uint32"), impl="threefry2x32")

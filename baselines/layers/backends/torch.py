@@ -1,0 +1,140 @@
+"""On PyTorch: its fused attention, and gradients that compute activations again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from keras import ops
+from torch.utils.checkpoint import checkpoint
+
+
+class _WithGradient(torch.autograd.Function):
+    """A function whose second result says how its gradient goes."""
+
+    @staticmethod
+    def forward(ctx: Any, function: Callable[..., Any], *inputs: Any) -> Any:
+        outputs, ctx.gradient = function(*inputs)
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        return (None, *ctx.gradient(*upstream))
+
+
+def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    """Give a function of tensors a gradient of its own.
+
+    It returns a tuple of outputs and a function from the gradients of these to those of its inputs.
+    """
+    return lambda *inputs: _WithGradient.apply(
+        function, *(ops.convert_to_tensor(part) for part in inputs)
+    )
+
+
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a function of tensors as it is: eager PyTorch has no cheap way to make it one kernel."""
+    return lambda *inputs: function(*(ops.convert_to_tensor(part) for part in inputs))
+
+
+def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep only the inputs of a function of tensors, and compute it again for the gradient."""
+
+    def call(*inputs: Any) -> Any:
+        tensors = tuple(ops.convert_to_tensor(part) for part in inputs)
+        if not torch.is_grad_enabled():
+            return function(*tensors)
+        return checkpoint(function, *tensors, use_reentrant=False, preserve_rng_state=False)
+
+    return call
+
+
+def attend_in_blocks(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any,
+    causal: bool,
+    masked: float,
+    blocks: Sequence[Any],
+) -> Any:
+    """Give softmax(Q Kᵀ + bias) V by the fused kernel, which needs no blocks of ours.
+
+    Shapes: query (batch, heads, n, d), scaled; key and value (batch, heads, m, d); bias (batch, 1,
+    1, m) or None; `masked` is added to the score of a later key where causal.
+    """
+    attend = torch.nn.functional.scaled_dot_product_attention
+    if bias is None or not causal:
+        return attend(query, key, value, attn_mask=bias, is_causal=causal, scale=1.0)
+    length, num_keys = query.shape[2], key.shape[2]
+    later = torch.ones(length, num_keys, dtype=torch.bool, device=query.device).triu(1)
+    return attend(query, key, value, attn_mask=bias + later.to(bias.dtype) * masked, scale=1.0)
+
+
+class _Reversible(torch.autograd.Function):
+    """The streams' forward pass without a graph, and the backward pass that finds inputs again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, halves: Any, first: Any, second: Any, context: Any, *values: Any
+    ) -> tuple[Any, Any]:
+        stored = []
+        for half in halves:
+            added, kept = half.run(second, context, None)
+            first, second = second, first + added
+            stored.append(kept)
+        ctx.halves, ctx.stored = halves, stored
+        ctx.save_for_backward(first, second, context)
+        return first, second
+
+    @staticmethod
+    def backward(ctx: Any, d_first: Any, d_second: Any) -> Any:
+        first, second, context = ctx.saved_tensors
+        d_context = None if context is None else torch.zeros_like(context)
+        found: list[Any] = []
+        for half, kept in zip(reversed(ctx.halves), reversed(ctx.stored), strict=True):
+            states = first.detach().requires_grad_()
+            looked_at = None if context is None else context.detach().requires_grad_()
+            values = [weight.value for weight in half.weights]
+            sources = [states, *values, *([] if looked_at is None else [looked_at])]
+            with torch.enable_grad():
+                added, _ = half.run(states, looked_at, kept)
+            d_states, *others = torch.autograd.grad(added, sources, d_second, allow_unused=True)
+            if looked_at is not None:
+                d_looked_at = others.pop()
+                if d_looked_at is not None:
+                    d_context = d_context + d_looked_at
+            found = [*others, *found]
+            first, second = second - added.detach(), states.detach()
+            d_first, d_second = d_second, d_first + d_states
+        return (None, d_first, d_second, d_context, *found)
+
+
+def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
+    """Add to two streams in turn, keeping no activations for the gradient.
+
+    A half has `run(states, context, kept)` → (what to add, kept) and `weights`; the streams change
+    places after each: (x₁, x₂) → (x₂, x₁ + f(x₂)) (Gomez et al. 2017, "The Reversible Residual
+    Network"). The gradient starts from the last outputs and finds the inputs of each half again by
+    subtraction. What `run` hands over as kept (buckets) is stored, so that rounding cannot change
+    it. The context is None or a tensor that some halves look at.
+    """
+    values = [weight.value for half in halves for weight in half.weights]
+    return _Reversible.apply(halves, first, second, context, *values)  # type: ignore[no-any-return]
+
+
+def drop(states: Any, rate: float, seed: Any) -> Any:
+    """Drop out by a seed (2 numbers): the same seed drops the same."""
+    drawn = torch.rand(states.shape, generator=_generator(seed), dtype=states.dtype)
+    return torch.where(drawn.to(states.device) >= rate, states / (1.0 - rate), 0.0)
+
+
+def draw_normal(shape: Sequence[int], seed: Any) -> Any:
+    """Draw normal numbers by a seed (2 numbers)."""
+    return ops.convert_to_tensor(torch.randn(tuple(shape), generator=_generator(seed)))
+
+
+def _generator(seed: Any) -> torch.Generator:
+    high, low = (int(number) for number in seed)
+    return torch.Generator().manual_seed((high << 32 | low) & (2**63 - 1))

@@ -1,0 +1,81 @@
+"""Steps on JAX: pure functions of the weights, compiled by XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from suite.child.batches import Batch
+
+Features = Mapping[str, Any]
+
+
+def make_training_step(
+    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+) -> Callable[[Batch], Any]:
+    """Compile one update; calling it returns the loss as an array on the device."""
+
+    def update(
+        weights: Any, others: Any, moments: Any, features: Features, targets: Features
+    ) -> Any:
+        def measure(weights: Any) -> Any:
+            outputs, changed = model.stateless_call(weights, others, features, training=True)
+            return loss(outputs, targets, features), changed
+
+        (value, changed), gradients = jax.value_and_grad(measure, has_aux=True)(weights)
+        weights, moments = optimizer.stateless_apply(moments, gradients, weights)
+        return value, weights, changed, moments
+
+    compiled = jax.jit(update, donate_argnums=(0, 1, 2))
+
+    def step(batch: Batch) -> Any:
+        _create_weights(model, batch)
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+        states = [[variable.value for variable in group] for group in groups]
+        value, *states = compiled(*states, dict(batch.features), dict(batch.targets))
+        for group, values in zip(groups, states, strict=True):
+            for variable, new in zip(group, values, strict=True):
+                variable.assign(new)
+        return value
+
+    return step
+
+
+def make_prediction_step(
+    model: Any, predict: Callable[[Any], Any], xla: bool
+) -> Callable[[Batch], Any]:
+    """Compile inference; calling it returns the reduced outputs as a NumPy array."""
+
+    @jax.jit
+    def compiled(weights: Any, others: Any, features: Features) -> Any:
+        return predict(model.stateless_call(weights, others, features, training=False)[0])
+
+    def step(batch: Batch) -> np.ndarray:
+        _create_weights(model, batch)
+        weights, others = (
+            [variable.value for variable in group]
+            for group in (model.trainable_variables, model.non_trainable_variables)
+        )
+        return np.asarray(compiled(weights, others, dict(batch.features)))
+
+    return step
+
+
+def _create_weights(model: Any, batch: Batch) -> None:
+    """Create the weights by calling the model on one example, where nothing has yet."""
+    if not model.trainable_variables:
+        model({name: values[:1] for name, values in batch.features.items()}, training=False)
+
+
+def fix_operations() -> None:
+    """Do nothing: XLA's operations give the same on every run of one program."""
+
+
+def devices() -> list[str]:
+    """Name the devices."""
+    return [str(device) for device in jax.devices()]

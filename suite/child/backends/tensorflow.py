@@ -1,0 +1,50 @@
+"""Steps on TensorFlow: graphs, with oneDNN or XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from suite.child.batches import Batch
+
+Features = Mapping[str, Any]
+
+
+def make_training_step(
+    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+) -> Callable[[Batch], Any]:
+    """Compile one update; calling it returns the loss as a tensor on the device."""
+
+    @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator]
+    def step(features: Features, targets: Features) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(model(features, training=True), targets, features)
+        weights = model.trainable_variables
+        optimizer.apply(tape.gradient(value, weights), weights)
+        return value
+
+    return lambda batch: step(dict(batch.features), dict(batch.targets))
+
+
+def make_prediction_step(
+    model: Any, predict: Callable[[Any], Any], xla: bool
+) -> Callable[[Batch], Any]:
+    """Compile inference; calling it returns the reduced outputs as a NumPy array."""
+
+    @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator]
+    def step(features: Features) -> Any:
+        return predict(model(features, training=False))
+
+    return lambda batch: step(dict(batch.features)).numpy()
+
+
+def fix_operations() -> None:
+    """Let every operation give the same on every run."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def devices() -> list[str]:
+    """Name the devices."""
+    return [device.name for device in tf.config.list_logical_devices()]

@@ -1,0 +1,59 @@
+"""Steps on PyTorch, eager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from keras import ops
+
+from suite.child.batches import Batch
+
+Features = Mapping[str, Any]
+
+
+def make_training_step(
+    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+) -> Callable[[Batch], Any]:
+    """Return one update; calling it returns the loss as a tensor on the device."""
+
+    def step(batch: Batch) -> Any:
+        features, targets = _tensors(batch.features), _tensors(batch.targets)
+        model.zero_grad()
+        value = loss(model(features, training=True), targets, features)
+        value.backward()
+        weights = model.trainable_weights
+        with torch.no_grad():
+            optimizer.apply([weight.value.grad for weight in weights], weights)
+        return value.detach()
+
+    return step
+
+
+def make_prediction_step(
+    model: Any, predict: Callable[[Any], Any], xla: bool
+) -> Callable[[Batch], Any]:
+    """Return inference; calling it returns the reduced outputs as a NumPy array."""
+
+    def step(batch: Batch) -> Any:
+        with torch.inference_mode():
+            return ops.convert_to_numpy(predict(model(_tensors(batch.features), training=False)))
+
+    return step
+
+
+def _tensors(arrays: Features) -> dict[str, Any]:
+    return {name: ops.convert_to_tensor(values) for name, values in arrays.items()}
+
+
+def fix_operations() -> None:
+    """Let every operation give the same on every run."""
+    torch.use_deterministic_algorithms(True)
+
+
+def devices() -> list[str]:
+    """Name the devices."""
+    if torch.cuda.is_available():
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return ["CPU"]

@@ -1,0 +1,67 @@
+"""Gradients of a Keras computation on whichever backend runs, so that one test serves all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+BACKEND = keras.backend.backend()
+Found = tuple[float, list[np.ndarray | None]]
+
+
+def differentiate(
+    function: Callable[..., Any],
+    inputs: Sequence[np.ndarray],
+    weights: Sequence[Any] = (),
+    compiled: bool = False,
+) -> Found:
+    """Return a scalar function's value, and its gradients: of the inputs, then of the weights.
+
+    None stands for a gradient that there is not. `compiled` runs it as a training step would.
+    """
+    tensors = [ops.convert_to_tensor(values) for values in inputs]
+    value, gradients = RUNNERS[BACKEND](function, tensors, list(weights), compiled)
+    arrays = [None if part is None else ops.convert_to_numpy(part) for part in gradients]
+    return float(ops.convert_to_numpy(value)), arrays
+
+
+def _with_tensorflow(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any:
+    import tensorflow as tf
+
+    def step(inputs: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            value = function(*inputs)
+        found = tape.gradient(value, [*inputs, *(weight.value for weight in weights)])
+        return value, [None if part is None else tf.convert_to_tensor(part) for part in found]
+
+    return (tf.function(step, autograph=False) if compiled else step)(inputs)
+
+
+def _with_jax(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any:
+    import jax
+
+    def pure(inputs: Any, values: Any) -> Any:
+        with keras.StatelessScope(state_mapping=list(zip(weights, values, strict=True))):
+            return function(*inputs)
+
+    step = jax.value_and_grad(pure, argnums=(0, 1))
+    values = [weight.value for weight in weights]
+    value, (of_inputs, of_weights) = (jax.jit(step) if compiled else step)(inputs, values)
+    return value, [*of_inputs, *of_weights]
+
+
+def _with_torch(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any:
+    import torch
+
+    inputs = [part.detach().clone().requires_grad_() for part in inputs]
+    value = function(*inputs)
+    sources = [*inputs, *(weight.value for weight in weights)]
+    return value.detach(), list(torch.autograd.grad(value, sources, allow_unused=True))
+
+
+RUNNERS = {"tensorflow": _with_tensorflow, "jax": _with_jax, "torch": _with_torch}
