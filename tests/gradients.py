@@ -23,10 +23,14 @@ def differentiate(
 
     None stands for a gradient that there is not. `compiled` runs it as a training step would.
     """
-    tensors = [ops.convert_to_tensor(values) for values in inputs]
-    value, gradients = RUNNERS[BACKEND](function, tensors, list(weights), compiled)
+    value, gradients = RUNNERS[BACKEND](function, tensors(*inputs), list(weights), compiled)
     arrays = [None if part is None else ops.convert_to_numpy(part) for part in gradients]
-    return float(ops.convert_to_numpy(value)), arrays
+    return float(value), arrays
+
+
+def tensors(*arrays: Any) -> list[Any]:
+    """Make tensors of arrays: methods inside of layers, unlike layers, take nothing else."""
+    return [None if part is None else ops.convert_to_tensor(part) for part in arrays]
 
 
 def _with_tensorflow(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any:
@@ -61,7 +65,7 @@ def _with_torch(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any
     inputs = [part.detach().clone().requires_grad_() for part in inputs]
     value = function(*inputs)
     sources = [*inputs, *(weight.value for weight in weights)]
-    return value.detach(), list(torch.autograd.grad(value, sources, allow_unused=True))
+    return value.item(), list(torch.autograd.grad(value, sources, allow_unused=True))
 
 
 RUNNERS = {"tensorflow": _with_tensorflow, "jax": _with_jax, "torch": _with_torch}

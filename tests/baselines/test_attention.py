@@ -10,7 +10,7 @@ from keras import ops
 from baselines.layers.full_attention import BLOCK_BYTES, MAX_BLOCKS, FullAttention, plan_blocks
 from baselines.layers.positions import sinusoids
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
-from tests.gradients import BACKEND, differentiate
+from tests.gradients import BACKEND, differentiate, tensors
 
 NAMES = ("query", "key", "value")
 
@@ -79,7 +79,7 @@ def test_windowed_attention_is_its_definition(length, window, num_global, causal
         chosen = generator.permutation(real)[: min(count, len(real))]
         is_global[example, chosen] = True
     mask = is_global if num_global else None
-    mixed = ops.convert_to_numpy(layer.mix(states, padding, mask))
+    mixed = ops.convert_to_numpy(layer.mix(*tensors(states, padding, mask)))
     for example in range(3):
         expected = oracle(
             layer, states[example], padding[example], is_global[example], window, causal, dilation
@@ -108,7 +108,7 @@ def test_windowed_attention_reproduces_the_published_outputs(reference_outputs):
                 projection.kernel.assign(case[f"{name}{suffix}/kernel"])
                 projection.bias.assign(case[f"{name}{suffix}/bias"])
         mixed = ops.convert_to_numpy(
-            layer.mix(case["inputs"], case["padding_mask"].astype(bool), is_global)
+            layer.mix(*tensors(case["inputs"], case["padding_mask"].astype(bool), is_global))
         )
         np.testing.assert_allclose(mixed, case["outputs"], atol=1e-4, err_msg=path.name)
 
@@ -156,7 +156,7 @@ def test_blocks_change_neither_outputs_nor_gradients(causal, block_bytes, compil
         layer.build(states.shape)
 
         def loss(states, layer=layer):
-            return ops.sum(layer(states, padding) * aim)
+            return ops.sum(layer(states, padding) * ops.convert_to_tensor(aim))
 
         value, gradients = differentiate(loss, [states], layer.trainable_weights, compiled)
         found.append([value, *gradients])

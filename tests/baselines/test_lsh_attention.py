@@ -13,7 +13,7 @@ from baselines.layers.lsh_attention import (
     factor_buckets,
     hash_vectors,
 )
-from tests.gradients import differentiate
+from tests.gradients import differentiate, tensors
 
 ALLOWED_WHERE_ALONE = 5e-2
 """Where a position sees only itself, all scores are −1e5, and float32 is coarse there."""
@@ -59,11 +59,13 @@ def test_published_outputs(reference_outputs):
         vectors = np.asarray(case["inputs"] @ case["query_key/kernel"])
         batch, length, _ = vectors.shape
         by_head = vectors.reshape(batch, length, heads, -1)
-        found = ops.convert_to_numpy(layer.find_buckets(by_head, case["rotations"], mask))
+        found = ops.convert_to_numpy(layer.find_buckets(*tensors(by_head, case["rotations"], mask)))
         shift = np.prod(num_buckets) + (mask is not None)
         shifted = found + np.arange(num_hashes)[None, None, :, None] * shift
         assert (shifted == case["buckets"]).all(), path.name
-        mixed = ops.convert_to_numpy(layer.mix(case["inputs"], case["rotations"], mask)[0])
+        mixed = ops.convert_to_numpy(
+            layer.mix(*tensors(case["inputs"], case["rotations"], mask))[0]
+        )
         real = np.ones((batch, length), bool) if mask is None else mask
         alone = sees_only_itself(case, causal)
         ours = mixed.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
@@ -89,7 +91,7 @@ def test_one_bucket_and_one_chunk_is_full_attention_with_shared_query_and_key(ca
     states = np.random.default_rng(0).normal(size=(2, 13, 8)).astype("float32")
     layer = random_layer(13, 1, causal)
     buckets = np.zeros((2, 2, 1, 13), "int32")
-    mixed = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets)[0])
+    mixed = ops.convert_to_numpy(layer.mix(*tensors(states, None, None, buckets))[0])
     kernels = [ops.convert_to_numpy(getattr(layer, name).kernel) for name in ("query_key", "value")]
     query, value = (
         (states @ kernel).reshape(2, 13, 2, 4).transpose(0, 2, 1, 3) for kernel in kernels
@@ -111,11 +113,11 @@ def test_a_causal_query_sees_no_later_key_when_buckets_are_fixed():
     states = generator.normal(size=(1, 24, 8)).astype("float32")
     layer = random_layer(4, 3, causal=True)
     buckets = generator.integers(4, size=(1, 2, 3, 24)).astype("int32")
-    whole = ops.convert_to_numpy(layer.mix(states, None, buckets=buckets)[0])
+    whole = ops.convert_to_numpy(layer.mix(*tensors(states, None, None, buckets))[0])
     for place in (1, 9, 23):
         changed = states.copy()
         changed[:, place:] += 1.0
-        other = ops.convert_to_numpy(layer.mix(changed, None, buckets=buckets)[0])
+        other = ops.convert_to_numpy(layer.mix(*tensors(changed, None, None, buckets))[0])
         np.testing.assert_allclose(other[:, :place], whole[:, :place], atol=1e-5)
 
 
@@ -125,9 +127,9 @@ def test_padding_is_neither_seen_nor_mixed_in():
     mask = np.arange(24)[None, :] < np.array([[24], [17]])
     layer = random_layer(4, 2, causal=False)
     rotations = draw_rotations(layer.rotations_shape, seed=0)
-    whole = ops.convert_to_numpy(layer.mix(states, rotations, mask)[0])
+    whole = ops.convert_to_numpy(layer.mix(*tensors(states, rotations, mask))[0])
     other = np.where(mask[:, :, None], states, 5.0).astype("float32")
-    again = ops.convert_to_numpy(layer.mix(other, rotations, mask)[0])
+    again = ops.convert_to_numpy(layer.mix(*tensors(other, rotations, mask))[0])
     np.testing.assert_allclose(again[mask], whole[mask], atol=1e-5)
 
 
@@ -144,7 +146,7 @@ def test_buckets_above_a_limit_are_hashed_in_two_steps(num_buckets):
     assert sum(factors) <= max(128, 3 * num_buckets**0.5)
     vectors = np.random.default_rng(0).normal(size=(2, 29, 2, 4)).astype("float32")
     rotations = draw_rotations((2, 4, 3, sum(factors) // 2), seed=1)
-    buckets = ops.convert_to_numpy(hash_vectors(vectors, rotations, factors))
+    buckets = ops.convert_to_numpy(hash_vectors(*tensors(vectors, rotations), factors))
     rotated = np.einsum("bnhd,hdrk->bhrnk", vectors, rotations)
     expected, size, start = 0, 1, 0
     for factor in factors:
@@ -168,7 +170,7 @@ def test_the_gradient_of_sorting_is_that_of_the_definition(num_hashes):
     def gathered(states):
         return ops.take_along_axis(ops.transpose(states, (0, 2, 1, 3)), index, axis=2)
 
-    ours, theirs = moves.sort(states), gathered(states)
+    ours, theirs = moves.sort(*tensors(states)), gathered(*tensors(states))
     assert (ops.convert_to_numpy(ours) == ops.convert_to_numpy(theirs)).all()
     back = ops.convert_to_numpy(moves.unsort(ours**2))
     assert back.shape == (2, 12, 2, num_hashes, 3)
@@ -195,11 +197,13 @@ def test_one_position_at_a_time_follows_the_cached_bucket_rule():
     kernels = [ops.convert_to_numpy(getattr(layer, name).kernel) for name in ("query_key", "value")]
     query, value = ((states @ kernel).reshape(2, length, heads, size) for kernel in kernels)
     key = query / np.sqrt((query**2).mean(axis=-1, keepdims=True) + 1e-6) / np.sqrt(size)
-    buckets = ops.convert_to_numpy(hash_vectors(query, rotations))
+    buckets = ops.convert_to_numpy(hash_vectors(*tensors(query, rotations)))
     projection = ops.convert_to_numpy(layer.output_projection.kernel)
     cache = layer.start_cache(2, length)
     for position in range(length):
-        given, cache = layer.step(states[:, position : position + 1], cache, position, rotations)
+        given, cache = layer.step(
+            *tensors(states[:, position : position + 1]), cache, position, *tensors(rotations)
+        )
         for example in range(2):
             mixed = []
             for head in range(heads):

@@ -16,6 +16,7 @@ from baselines.layers.transformer_layer import TransformerLayer, TransformerStac
 from suite.contracts import BuildRequest, Form, Inputs, ModelSize
 from suite.registry import ARCHITECTURES, find_part
 from tasks._patches import cut_patches
+from tests.gradients import tensors
 
 Weights = Mapping[str, np.ndarray]
 TOLERANCE = 1e-4
@@ -174,7 +175,7 @@ def test_the_original_encoder_and_decoder(reference_outputs, block_bytes):
         cache = decoder.start_cache(*case["target"].shape[:2])
         for position in range(case["target"].shape[1]):
             newest = case["target"][:, position : position + 1]
-            states, cache = decoder.step(newest, cache, position, memory, mask)
+            states, cache = decoder.step(*tensors(newest), cache, position, memory, *tensors(mask))
             np.testing.assert_allclose(
                 ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
             )

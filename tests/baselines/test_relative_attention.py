@@ -158,7 +158,7 @@ def test_the_gradient_is_that_of_one_segment_after_another():
     seen = np.ones((2, 4), bool)
 
     def together(states):
-        return ops.sum(layer(states, *biases) * aim)
+        return ops.sum(layer(states, *biases) * ops.convert_to_tensor(aim))
 
     def one_by_one(states):
         parts = [layer(states[:, :4], *biases)]
@@ -166,7 +166,7 @@ def test_the_gradient_is_that_of_one_segment_after_another():
             memory = ops.stop_gradient(states[:, start - 4 : start])
             given = {"memory": memory, "memory_mask": seen, "padding_mask": seen}
             parts.append(layer(states[:, start : start + 4], *biases, **given))
-        return ops.sum(ops.concatenate(parts, axis=1) * aim)
+        return ops.sum(ops.concatenate(parts, axis=1) * ops.convert_to_tensor(aim))
 
     weights = layer.trainable_weights
     found = [differentiate(each, [states], weights)[1] for each in (together, one_by_one)]

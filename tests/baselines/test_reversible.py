@@ -46,7 +46,7 @@ def test_the_gradient_equals_the_ordinary_one(dropout, length, compiled, crosses
 
         def loss(states, *context, stack=stack):
             given = {"context": context[0]} if context else {}
-            return ops.sum(stack(states, training=True, **given) * aim)
+            return ops.sum(stack(states, training=True, **given) * ops.convert_to_tensor(aim))
 
         inputs = [states, context] if crosses else [states]
         value, gradients = differentiate(loss, inputs, stack.trainable_weights, compiled)
@@ -64,7 +64,9 @@ def test_a_causal_decoder_learns_from_what_it_looks_at():
     states, aim = (generator.normal(size=(2, 16, WIDTH)).astype("float32") for _ in range(2))
     context = generator.normal(size=(2, 5, WIDTH)).astype("float32")
     _, gradients = differentiate(
-        lambda states, context: ops.sum(stack(states, context=context) * aim),
+        lambda states, context: ops.sum(
+            stack(states, context=context) * ops.convert_to_tensor(aim)
+        ),
         [states, context],
         stack.trainable_weights,
     )

@@ -152,7 +152,7 @@ def test_gradients_reach_every_weight(case):
 
     def loss():
         hidden_states, _ = backbone.encode(values, padding_mask=mask, training=True)
-        return ops.sum(hidden_states[:, backbone.extra_positions :] * aim)
+        return ops.sum(hidden_states[:, backbone.extra_positions :] * ops.convert_to_tensor(aim))
 
     assert_gradients_reach(backbone, loss)
 
@@ -307,7 +307,9 @@ def test_gradients_reach_every_weight_of_a_decoder(decoder):
         given = dict(memory)
         if memory:
             given["memory"], _ = backbone.encode(target, memory["memory_mask"])
-        return ops.sum(backbone.decode(target, training=True, **given)[0] * aim)
+        return ops.sum(
+            backbone.decode(target, training=True, **given)[0] * ops.convert_to_tensor(aim)
+        )
 
     assert_gradients_reach(backbone, loss)
 

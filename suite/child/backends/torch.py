@@ -37,7 +37,7 @@ def make_prediction_step(
     """Return inference; calling it returns the reduced outputs as a NumPy array."""
 
     def step(batch: Batch) -> Any:
-        with torch.inference_mode():
+        with torch.no_grad():  # weights created here must be trainable later
             return ops.convert_to_numpy(predict(model(_tensors(batch.features), training=False)))
 
     return step
