@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEERS  := .venv-peers
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \
@@ -9,8 +10,9 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe ui dashboard test test-slow check format system-packages clean
+.PHONY: help setup bench probe peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
+BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,6 +26,9 @@ bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner
 probe: $(VENV)/.run ## measure speed and memory against length, without data
 	@$(BIN)/bench run --mode probe $(RUN_OPTIONS)
 
+peers: $(PEERS)/.run ## compare our speed and memory with PyTorch's (CASES="bert-512 vit-64")
+	@$(PEERS)/bin/python -m tests.peers.compare $(CASES)
+
 ui: $(VENV)/.run ## open the MLflow UI on 127.0.0.1:5000 (PORT=)
 	@$(BIN)/bench ui $(if $(PORT),--port "$(PORT)")
 
@@ -32,6 +37,12 @@ dashboard: $(VENV)/.run ## draw the dashboard from the records
 
 test: $(VENV)/.dev ## run the tests (under 10 minutes)
 	@$(BIN)/python -m pytest -m "not slow"
+
+test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not slow" $(BACKEND_TESTS)
+
+test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
+	@KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest -m "not slow" $(BACKEND_TESTS)
 
 test-slow: $(VENV)/.dev ## run the tests that take longer
 	@$(BIN)/python -m pytest -m slow
@@ -68,5 +79,13 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing (about 90 s) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax]"
 	@touch $@ $(VENV)/.run
+
+$(PEERS)/bin/python: | $(VENV)/bin/python
+	@$(VENV)/bin/python -m venv $(PEERS)
+
+$(PEERS)/.run: pyproject.toml constraints.txt | $(PEERS)/bin/python
+	@echo "Installing PyTorch, transformers and timm (about 5 GB with GPU libraries) ..."
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[peers,dev]"
+	@touch $@

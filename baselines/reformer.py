@@ -16,6 +16,7 @@ class Reformer(Architecture):
     There are twice as many buckets as chunks, as the authors' code has it. The projection that
     query and key share is spent on a wider feed-forward network. Chunks depend on the length, so
     adding padding changes what a position sees; what stands at padded positions does not. The
+    axial grid is the squarest that holds the sequence, unless rows and columns are given. The
     encoder-decoder form puts full attention to the encoder's output between LSH attention and
     feed-forward network of each decoder layer, reversible too.
     """
@@ -28,7 +29,7 @@ class Reformer(Architecture):
     claimed_time = "n log n"
     claimed_memory = "n"
     sorts_by_content = True
-    options = {"chunk": 64, "hashes": 2}
+    options = {"chunk": 64, "hashes": 2, "axial_grid": [0, 0]}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Refuse chunks and hashes that cannot be."""
@@ -42,6 +43,12 @@ class Reformer(Architecture):
             return (
                 f"needs a chunk no longer than the sequence of {request.sequence_length}; "
                 f"received: chunk={chunk}"
+            )
+        grid = request.options["axial_grid"]
+        if len(grid) != 2 or (any(grid) and grid[0] * grid[1] < request.sequence_length):
+            return (
+                "needs an axial grid of rows and columns with a place for each of "
+                f"{request.sequence_length} positions; received: axial_grid={grid}"
             )
         return None
 
@@ -63,7 +70,9 @@ class Reformer(Architecture):
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import AxialPositions
 
-        return InputEmbedding(request, AxialPositions(request.sequence_length))
+        grid = request.options["axial_grid"]
+        positions = AxialPositions(request.sequence_length, tuple(grid) if any(grid) else None)
+        return InputEmbedding(request, positions)
 
     def _stack(self, request: BuildRequest, *, causal: bool, crosses: bool = False) -> Any:
         from baselines.layers.full_attention import FullAttention

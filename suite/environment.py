@@ -14,7 +14,16 @@ from typing import Any
 
 from suite import CHECKOUT
 
-PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "numpy", "mlflow-skinny")
+PACKAGES = (
+    "tensorflow",
+    "jax",
+    "torch",
+    "keras",
+    "keras-hub",
+    "tensorflow-datasets",
+    "numpy",
+    "mlflow-skinny",
+)
 FALLBACK_MEMORY_BYTES = 8 * 2**30
 
 

@@ -24,7 +24,7 @@ from suite.errors import RequestError, unknown_name
 from suite.presets import DEFAULT_PRESET, Preset, find_model_size, find_preset
 from suite.registry import Registry
 
-BACKENDS = ("tensorflow",)
+BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("float32",)
 
 
@@ -45,6 +45,7 @@ class Request:
     data_dir: str | None = None
     download: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    form: str | None = None
     backend: str = "tensorflow"
     precision: str = "float32"
     threads: int = 1
@@ -113,6 +114,15 @@ def expand(request: Request, registry: Registry) -> list[PlannedCell]:
 def _check_choices(request: Request) -> None:
     if request.backend not in BACKENDS:
         raise unknown_name("backend", request.backend, BACKENDS)
+    if request.form is not None:
+        if request.mode is Mode.TRAIN:
+            raise RequestError(
+                "A task says which form it needs; only a probe is told",
+                received=f"form {request.form}",
+                remedy="Leave it out, or use mode probe",
+            )
+        if request.form not in list(Form):
+            raise unknown_name("form", request.form, list(Form))
     if request.precision not in PRECISIONS:
         raise unknown_name("precision", request.precision, PRECISIONS)
     for name, values in (("length", request.lengths), ("seed", request.seeds)):
@@ -174,7 +184,7 @@ def _workload(
 ) -> _Workload:
     if task_name is None:
         lengths = request.lengths or preset.probe_lengths
-        form, inputs = Form.ENCODER, Inputs.TOKEN_IDS
+        form, inputs = Form(request.form or Form.ENCODER), Inputs.TOKEN_IDS
         return _Workload(None, None, form, inputs, lengths, None, {}, Recipe())
     task = registry.tasks.get(task_name)
     source = _checked_source(task_name, task, request)

@@ -21,11 +21,36 @@ def differentiate(
 ) -> Found:
     """Return a scalar function's value, and its gradients: of the inputs, then of the weights.
 
-    None stands for a gradient that there is not. `compiled` runs it as a training step would.
+    None stands for a gradient that there is not. `compiled` runs it as TensorFlow's training step
+    would; JAX always does.
     """
     value, gradients = RUNNERS[BACKEND](function, tensors(*inputs), list(weights), compiled)
     arrays = [None if part is None else ops.convert_to_numpy(part) for part in gradients]
     return float(value), arrays
+
+
+def run(function: Callable[..., Any], *arrays: Any) -> np.ndarray:
+    """Run a function of arrays, or of None, and return its first output as an array.
+
+    On JAX it is compiled as a whole: one operation at a time, each shape is compiled anew.
+    """
+    if BACKEND == "jax":
+        import jax
+
+        function = jax.jit(function)
+    outputs = function(*tensors(*arrays))
+    return ops.convert_to_numpy(outputs[0] if isinstance(outputs, tuple | list) else outputs)
+
+
+def create_weights(function: Callable[..., Any], *arrays: Any) -> None:
+    """Let a function create the weights that it uses, without computing where that is slow."""
+    if BACKEND == "jax":
+        import jax
+
+        with keras.StatelessScope():
+            jax.eval_shape(function, *arrays)
+    else:
+        function(*tensors(*arrays))
 
 
 def tensors(*arrays: Any) -> list[Any]:
@@ -55,7 +80,7 @@ def _with_jax(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any:
 
     step = jax.value_and_grad(pure, argnums=(0, 1))
     values = [weight.value for weight in weights]
-    value, (of_inputs, of_weights) = (jax.jit(step) if compiled else step)(inputs, values)
+    value, (of_inputs, of_weights) = jax.jit(step)(inputs, values)
     return value, [*of_inputs, *of_weights]
 
 

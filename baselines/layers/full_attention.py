@@ -70,7 +70,7 @@ class Block:
     @property
     def first_of_examples(self) -> bool:
         """Whether these examples have no earlier block."""
-        return self.queries.start == 0
+        return bool(self.queries.start == 0)
 
 
 def plan_blocks(

@@ -91,8 +91,9 @@ class LshAttention(keras.layers.Layer):
         self.num_heads = num_heads
         self.chunk_length = chunk_length
         self.num_hashes = num_hashes
-        one = isinstance(num_buckets, int)
-        self.factors = factor_buckets(num_buckets) if one else tuple(num_buckets)
+        if isinstance(num_buckets, int):
+            num_buckets = factor_buckets(num_buckets)
+        self.factors = tuple(num_buckets)
         self.causal = causal
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -146,15 +146,24 @@ class TypedPositions(LearnedPositions):
 class AxialPositions(keras.layers.Layer):
     """Adds a learned vector whose halves tell the row and the column of a position in a grid.
 
-    Kitaev et al. 2020, appendix D. The grid is the squarest that holds `max_length`, filled row by
-    row, so that the weights are O(√n) rows. In and out: (batch, n, width), n at most `max_length`.
+    Kitaev et al. 2020, appendix D. The grid is filled row by row; by default it is the squarest
+    that holds `max_length`, so that the weights are O(√n) rows. In and out: (batch, n, width), n at
+    most `max_length`.
+
+    Raises:
+        ValueError: the grid has fewer places than there are positions.
     """
 
-    def __init__(self, max_length: int, **kwargs: Any) -> None:
+    def __init__(self, max_length: int, grid: tuple[int, int] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_length = max_length
-        self.columns = math.isqrt(max_length - 1) + 1
-        self.rows = -(-max_length // self.columns)
+        columns = math.isqrt(max_length - 1) + 1
+        self.rows, self.columns = grid or (-(-max_length // columns), columns)
+        if self.rows * self.columns < max_length:
+            raise ValueError(
+                "An axial grid has a place for every position. Received: "
+                f"max_length={max_length}, grid={grid}. Give it more rows or columns."
+            )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create a table for the rows and one for the columns."""
@@ -176,4 +185,5 @@ class AxialPositions(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
-        return {**super().get_config(), "max_length": self.max_length}
+        own = {"max_length": self.max_length, "grid": (self.rows, self.columns)}
+        return {**super().get_config(), **own}

@@ -141,8 +141,9 @@ class ReversibleStack(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        for layer in (*self.stacked, self.norm):
+        for layer in self.stacked:
             layer.build(input_shape)
+        self.norm.build(input_shape)
 
     def call(
         self,

@@ -27,6 +27,7 @@ from suite.child.steps import (
 from suite.contracts import (
     PROBE_VOCABULARY_SIZE,
     Architecture,
+    Form,
     Job,
     Recipe,
     Status,
@@ -43,15 +44,15 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     fix_randomness(cell.seed)
     request = build_request(cell, job.model_size, job.recipe, None, architecture)
     xla = architecture.compile_with_xla(request)
-    batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed)
+    batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
     tell("warming up", 0.0)
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed)
 
     inference_memory = PeakMemory()
     inference_memory.start()
-    model = Model(None, architecture.build(request), keras.layers.Dense(2))
-    positions = batch.features["token_ids"].size
+    model = Model(None, architecture.build(request), keras.layers.Dense(2), cell.form)
+    positions = batch.num_tokens
     tell("measuring inference", 0.0)
     predict = make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), xla)
     inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions, inference_memory)
@@ -78,19 +79,27 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     }
 
 
-def random_batch(batch_size: int, sequence_length: int, seed: int) -> Batch:
-    """Draw token ids and two-class labels, without padding."""
+def random_batch(
+    batch_size: int, sequence_length: int, seed: int, form: Form = Form.ENCODER
+) -> Batch:
+    """Draw token ids and two-class labels, without padding.
+
+    An encoder-decoder gets a target as long as its source; both count as tokens.
+    """
     generator = np.random.default_rng(seed)
     shape = (batch_size, sequence_length)
-    return Batch(
-        features={
-            "token_ids": generator.integers(PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32),
-            "padding_mask": np.ones(shape, bool),
-        },
-        targets={"labels": generator.integers(2, size=shape, dtype=np.int32)},
-        num_tokens=batch_size * sequence_length,
-        num_examples=batch_size,
-    )
+    features = {
+        "token_ids": generator.integers(PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32),
+        "padding_mask": np.ones(shape, bool),
+    }
+    targets = {"labels": generator.integers(2, size=shape, dtype=np.int32)}
+    sides = 1
+    if form is Form.ENCODER_DECODER:
+        sides = 2
+        features["target_ids"] = generator.integers(
+            PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32
+        )
+    return Batch(features, targets, sides * batch_size * sequence_length, batch_size)
 
 
 def _loss(outputs: Any, targets: Any, features: Any) -> Any:

@@ -172,7 +172,15 @@ request_options = _stack(
         "--batch-size", type=int, help="Examples a batch. [default: the preset's tokens / length]"
     ),
     click.option("--rounds", type=int, help="How often a probe is measured. [default: preset's]"),
-    click.option("--backend", default=BACKENDS[0], show_default=True, help="Keras's backend."),
+    click.option(
+        "--form", help="What a probe builds: encoder, decoder, encoder_decoder. [default: encoder]"
+    ),
+    click.option(
+        "--backend",
+        default=BACKENDS[0],
+        show_default=True,
+        help="Keras's backend: tensorflow, jax or torch (the latter are extras to install).",
+    ),
     click.option("--precision", default=PRECISIONS[0], show_default=True),
     click.option("--threads", type=int, help="Threads a cell uses. [default: all cores]"),
     home_option,
@@ -195,6 +203,7 @@ def make_request(given: dict[str, Any]) -> Request:
         data_dir=given["tfds_data_dir"],
         download=given["download"],
         options=_parse_options(given["options"]),
+        form=given["form"],
         backend=given["backend"],
         precision=given["precision"],
         threads=given["threads"] if given["threads"] is not None else num_cores(),

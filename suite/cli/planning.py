@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from suite.contracts import Status, Task
@@ -37,6 +38,12 @@ def prepare(
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
     cells = expand(request, registry)
+    if find_spec(request.backend) is None:
+        raise RequestError(
+            "The backend's package must be installed",
+            received=f"backend {request.backend}",
+            remedy=f'Install it: pip install -e ".[{request.backend}]"',
+        )
     tasks = {name: registry.tasks.get(name) for name in request.tasks or ()}
     sources = {planned.cell.task: planned.source for planned in cells}
     digests: dict[str, str | None] = {}

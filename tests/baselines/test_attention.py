@@ -10,7 +10,7 @@ from keras import ops
 from baselines.layers.full_attention import BLOCK_BYTES, MAX_BLOCKS, FullAttention, plan_blocks
 from baselines.layers.positions import sinusoids
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
-from tests.gradients import BACKEND, differentiate, tensors
+from tests.gradients import BACKEND, differentiate, run
 
 NAMES = ("query", "key", "value")
 
@@ -79,7 +79,7 @@ def test_windowed_attention_is_its_definition(length, window, num_global, causal
         chosen = generator.permutation(real)[: min(count, len(real))]
         is_global[example, chosen] = True
     mask = is_global if num_global else None
-    mixed = ops.convert_to_numpy(layer.mix(*tensors(states, padding, mask)))
+    mixed = run(layer.mix, states, padding, mask)
     for example in range(3):
         expected = oracle(
             layer, states[example], padding[example], is_global[example], window, causal, dilation
@@ -107,9 +107,7 @@ def test_windowed_attention_reproduces_the_published_outputs(reference_outputs):
                 projection = getattr(layer, name + suffix)
                 projection.kernel.assign(case[f"{name}{suffix}/kernel"])
                 projection.bias.assign(case[f"{name}{suffix}/bias"])
-        mixed = ops.convert_to_numpy(
-            layer.mix(*tensors(case["inputs"], case["padding_mask"].astype(bool), is_global))
-        )
+        mixed = run(layer.mix, case["inputs"], case["padding_mask"].astype(bool), is_global)
         np.testing.assert_allclose(mixed, case["outputs"], atol=1e-4, err_msg=path.name)
 
 
@@ -136,9 +134,8 @@ def test_full_attention_equals_keras(block_bytes):
     )
     theirs.output_dense.bias.assign(ours.output_projection.bias)
     expected = theirs(states, states, attention_mask=padding[:, None, :])
-    np.testing.assert_allclose(
-        *map(ops.convert_to_numpy, (ours(states, padding), expected)), atol=2e-5
-    )
+    found = run(ours, states, padding)
+    np.testing.assert_allclose(found, ops.convert_to_numpy(expected), atol=2e-5)
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -9,7 +9,7 @@ from keras import ops
 from baselines.layers.relative_attention import RelativeAttention, distance_embeddings
 from baselines.layers.segment_recurrence import RecurrentStack
 from baselines.layers.transformer_layer import TransformerLayer
-from tests.gradients import differentiate
+from tests.gradients import differentiate, run
 
 WIDTH, NUM_HEADS = 10, 2
 SIZE = WIDTH // NUM_HEADS
@@ -65,16 +65,14 @@ def test_it_is_its_definition(causal, length, remembered):
     memory_mask = np.ones((2, remembered), bool)
     memory_mask[1, : remembered // 2] = False
     given = {"memory": memory, "memory_mask": memory_mask} if remembered else {}
-    mixed = layer(states, content_bias, position_bias, padding_mask=mask, **given)
+    mixed = run(layer, states, content_bias, position_bias, mask, *given.values())
     for example in range(2):
         visible = np.concatenate([memory_mask[example], mask[example]])
         expected = oracle(
             layer, content_bias, position_bias, states[example], memory[example], visible, causal
         )
         real = mask[example]
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(mixed)[example][real], expected[real], atol=2e-5
-        )
+        np.testing.assert_allclose(mixed[example][real], expected[real], atol=2e-5)
 
 
 def recurrent(segment_length: int, memory_length: int) -> RecurrentStack:
@@ -99,10 +97,10 @@ def recurrent(segment_length: int, memory_length: int) -> RecurrentStack:
 @pytest.mark.parametrize("segment_length", [1, 4, 7, 13])
 def test_segments_with_enough_memory_equal_one_long_pass(segment_length):
     states = np.random.default_rng(0).normal(size=(2, 23, WIDTH)).astype("float32")
-    whole, _ = recurrent(23, 0)(states)
-    parts, memories = recurrent(segment_length, 23)(states)
-    np.testing.assert_allclose(*map(ops.convert_to_numpy, (parts, whole)), atol=2e-5)
-    assert memories[0][0].shape == (2, 23, WIDTH)
+    whole, parts = (
+        run(stack, states) for stack in (recurrent(23, 0), recurrent(segment_length, 23))
+    )
+    np.testing.assert_allclose(parts, whole, atol=2e-5)
 
 
 def test_memory_matters_and_is_carried_from_call_to_call():
@@ -136,18 +134,16 @@ def test_all_segments_at_once_equal_one_after_another(causal, segment, remembere
     layer, *biases = random_layer(causal, segment, remembered)
     states = generator.normal(size=(2, 17, WIDTH)).astype("float32")
     mask = np.arange(17)[None, :] < np.array([[17], [11]])
-    whole = ops.convert_to_numpy(layer(states, *biases, padding_mask=mask))
+    whole = run(layer, states, *biases, mask)
     for start in range(0, 17, segment):
         first = max(0, start - remembered)
-        given = {}
+        given = ()
         if first < start:
-            given = {"memory": states[:, first:start], "memory_mask": mask[:, first:start]}
+            given = states[:, first:start], mask[:, first:start]
         part = slice(start, min(start + segment, 17))
-        alone = layer(states[:, part], *biases, padding_mask=mask[:, part], **given)
+        alone = run(layer, states[:, part], *biases, mask[:, part], *given)
         real = mask[:, part]
-        np.testing.assert_allclose(
-            whole[:, part][real], ops.convert_to_numpy(alone)[real], atol=2e-5
-        )
+        np.testing.assert_allclose(whole[:, part][real], alone[real], atol=2e-5)
 
 
 def test_the_gradient_is_that_of_one_segment_after_another():

@@ -22,7 +22,7 @@ from suite.contracts import (
 from suite.errors import Unsupported
 from suite.presets import MODEL_SIZES
 from suite.registry import load_registry
-from tests.gradients import BACKEND, differentiate
+from tests.gradients import BACKEND, create_weights, differentiate, run
 
 SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=24)
 LENGTH = 19
@@ -86,18 +86,25 @@ def main_inputs(name: str) -> Inputs:
     return Inputs.TOKEN_IDS if takes_tokens else Inputs.PATCHES
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
 def case(request):
+    """A backbone and the inputs it takes; no test changes its weights."""
     name, inputs = request.param
     keras.utils.set_random_seed(3)
     backbone = ARCHITECTURES[name].build(request_for(ARCHITECTURES[name], inputs))
+    given = random_inputs(inputs, 2, LENGTH), np.ones((2, LENGTH), bool)
+    create_weights(lambda values, mask: backbone.encode(values, padding_mask=mask)[0], *given)
     return name, inputs, backbone
 
 
 def encode(backbone, inputs, mask) -> np.ndarray:
     """Return the hidden states of the input's positions alone."""
-    states = backbone.encode(inputs, padding_mask=mask, training=False)[0]
-    return ops.convert_to_numpy(states)[:, backbone.extra_positions :]
+    states = run(
+        lambda values, mask: backbone.encode(values, padding_mask=mask, training=False)[0],
+        inputs,
+        mask,
+    )
+    return states[:, backbone.extra_positions :]
 
 
 def test_shape(case):
@@ -148,7 +155,6 @@ def test_gradients_reach_every_weight(case):
     _, inputs, backbone = case
     values, mask = random_inputs(inputs, 2, LENGTH), np.ones((2, LENGTH), bool)
     aim = np.random.default_rng(5).normal(size=(2, LENGTH, SIZE.width)).astype("float32")
-    backbone.encode(values, padding_mask=mask)
 
     def loss():
         hidden_states, _ = backbone.encode(values, padding_mask=mask, training=True)
@@ -232,7 +238,7 @@ def test_weights_are_saved_and_loaded(name, tmp_path):
     np.testing.assert_allclose(predict_other(batch), expected, atol=1e-6)
 
 
-@pytest.fixture(params=DECODERS, ids=lambda case: f"{case[0]}-{case[1]}")
+@pytest.fixture(scope="module", params=DECODERS, ids=lambda case: f"{case[0]}-{case[1]}")
 def decoder(request):
     """A decoder, with the memory that it looks at where its form has one."""
     name, form = request.param
@@ -245,15 +251,22 @@ def decoder(request):
     short = request_for(architecture, Inputs.TOKEN_IDS, form=form)
     backbone = architecture.build(short if supports(architecture, whole) else whole)
     memory: dict[str, np.ndarray] = {}
+    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     if form is Form.ENCODER_DECODER:
         mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
-        states, _ = backbone.encode(random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed=4), mask)
-        memory = {"memory": ops.convert_to_numpy(states), "memory_mask": mask}
+        source = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed=4)
+        create_weights(lambda source, mask: backbone.encode(source, mask)[0], source, mask)
+        memory = {"memory": encode(backbone, source, mask), "memory_mask": mask}
+    create_weights(lambda target, *_: backbone.decode(target, **memory)[0], target)
     return architecture, backbone, memory
 
 
-def decode(backbone, target, **memory) -> np.ndarray:
-    return ops.convert_to_numpy(backbone.decode(target, **memory)[0])
+def decode(backbone, target, memory=None, memory_mask=None) -> np.ndarray:
+    def whole(target, memory, memory_mask):
+        given = {} if memory is None else {"memory": memory, "memory_mask": memory_mask}
+        return backbone.decode(target, **given)[0]
+
+    return run(whole, target, memory, memory_mask)
 
 
 def test_a_decoder_never_looks_ahead(decoder):
@@ -301,7 +314,6 @@ def test_gradients_reach_every_weight_of_a_decoder(decoder):
     _, backbone, memory = decoder
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     aim = np.random.default_rng(5).normal(size=(2, LENGTH, SIZE.width)).astype("float32")
-    decode(backbone, target, **memory)
 
     def loss():
         given = dict(memory)

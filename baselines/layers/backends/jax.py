@@ -16,7 +16,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ..
     It returns a tuple of outputs and a function from the gradients of these to those of its inputs.
     """
 
-    @jax.custom_gradient
+    @jax.custom_gradient  # type: ignore[untyped-decorator]
     def decorated(*inputs: Any) -> Any:
         outputs, gradient = function(*inputs)
         return outputs, lambda upstream: tuple(gradient(*upstream))
@@ -49,7 +49,7 @@ def attend_in_blocks(
     1, m) or None; `masked` is added to the score of a later key where causal.
     """
 
-    @jax.checkpoint
+    @jax.checkpoint  # type: ignore[untyped-decorator]
     def attend(query: Any, key: Any, value: Any, bias: Any, first: Any) -> Any:
         scores = jnp.einsum("bhnd,bhmd->bhnm", query, key)
         if bias is not None:
@@ -67,7 +67,7 @@ def attend_in_blocks(
         one = lambda parts: attend(*(None if p is None else p[None] for p in parts), 0)[0]  # noqa: E731
         return jax.lax.map(one, (query, key, value, bias), batch_size=first.examples.stop)
     if causal:
-        parts = []
+        parts: list[Any] = []
         for block in blocks:
             seen = slice(0, block.num_keys)
             here = None if bias is None else bias[..., seen]
@@ -100,7 +100,7 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
             added: tuple[Any, Any] = half.run(states, context, kept)
         return added
 
-    @jax.custom_vjp
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
     def streams(all_values: Any, first: Any, second: Any, context: Any) -> Any:
         return forward(all_values, first, second, context)[0]
 

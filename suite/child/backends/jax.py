@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 
 from suite.child.batches import Batch
@@ -51,7 +52,7 @@ def make_prediction_step(
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def compiled(weights: Any, others: Any, features: Features) -> Any:
         return predict(model.stateless_call(weights, others, features, training=False)[0])
 
@@ -67,9 +68,10 @@ def make_prediction_step(
 
 
 def _create_weights(model: Any, batch: Batch) -> None:
-    """Create the weights by calling the model on one example, where nothing has yet."""
+    """Create the weights, where no call has yet, by a call that computes nothing."""
     if not model.trainable_variables:
-        model({name: values[:1] for name, values in batch.features.items()}, training=False)
+        with keras.StatelessScope():
+            jax.eval_shape(model, dict(batch.features))
 
 
 def fix_operations() -> None:
