@@ -163,9 +163,10 @@ class SlidingWindowAttention(keras.layers.Layer):
         num_blocks = max(1, -(-length // (reach * stride)))
         cut = _Cut(length, num_blocks, reach, stride)
         shifts = (1, 0) if self.causal else (1, 0, -1)
-        bias = mask_to_bias(cut.blocks(visible[:, None, :, None]), query.dtype)
-        bias = ops.swapaxes(_beside(bias, shifts), -1, -2)
-        bias = bias + ops.convert_to_tensor(_band(num_blocks, reach, shifts, self.causal))
+        shown = _beside(cut.blocks(visible[:, None, :, None]), shifts, come_round=False)
+        bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
+        shifts = shifts if num_blocks > 1 else (0,)
+        bias = bias + ops.convert_to_tensor(_band(reach, shifts, self.causal))
 
         def attend(query: Any, key: Any, value: Any, *extra: Any) -> Any:
             query, key, value = (cut.blocks(part) for part in (query, key, value))
@@ -263,27 +264,28 @@ class _Cut:
         return states if each * self._stride == self._length else states[:, :, : self._length]
 
 
-def _beside(blocks: Any, shifts: tuple[int, ...]) -> Any:
+def _beside(blocks: Any, shifts: tuple[int, ...], come_round: bool = True) -> Any:
     """Put the blocks before and after (axis 2) beside each block, along axis 3.
 
-    What comes round at the ends is hidden by the band. Rolling has a cheap gradient: rolling back.
+    At the ends stands what comes round from the other end, or zeros. Rolling has a cheap gradient,
+    rolling back, so keys and values come round, and their masks do not.
     """
-    if blocks.shape[2] == 1:
+    count = blocks.shape[2]
+    if count == 1:
         return blocks
-    rolled = [ops.roll(blocks, shift, axis=2) if shift else blocks for shift in shifts]
-    return ops.concatenate(rolled, axis=3)
+    if come_round:
+        moved = [ops.roll(blocks, shift, axis=2) if shift else blocks for shift in shifts]
+    else:
+        padded = ops.pad(blocks, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
+        moved = [padded[:, :, 1 - shift : 1 - shift + count] for shift in shifts]
+    return ops.concatenate(moved, axis=3)
 
 
-def _band(num_blocks: int, reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
-    """Return the bias of keys too far away, later, or come round: (blocks, reach, keys)."""
-    shifts = shifts if num_blocks > 1 else (0,)
-    block = np.arange(num_blocks)[:, None, None]
-    query = np.arange(reach)[None, :, None]
-    shift = np.repeat(shifts, reach)[None, None, :]
-    key = np.tile(np.arange(reach), len(shifts))[None, None, :]
-    distance = shift * reach + query - key
-    near = np.abs(distance) <= reach
+def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
+    """Return the bias of keys too far away or later: (reach, keys), the same for all blocks."""
+    query = np.arange(reach)[:, None]
+    key = np.concatenate([np.arange(reach) - shift * reach for shift in shifts])[None, :]
+    near = np.abs(query - key) <= reach
     if causal:
-        near &= distance >= 0
-    inside = (block - shift >= 0) & (block - shift < num_blocks)
-    return np.where(near & inside, 0.0, MASKED).astype("float32")
+        near &= key <= query
+    return np.where(near, 0.0, MASKED).astype("float32")

@@ -224,6 +224,42 @@ def test_it_compiles_under_xla_and_learns(name):
     assert curve[-1] < curve[0]
 
 
+EVERY_FORM = [
+    (name, form)
+    for name, architecture in ARCHITECTURES.items()
+    for form in sorted(architecture.forms)
+]
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX alone can lower for a device that is not there")
+@pytest.mark.parametrize(("name", "form"), EVERY_FORM)
+def test_a_training_step_lowers_for_tpu(name, form):
+    """Export says what a TPU could not do, without one."""
+    import jax
+
+    from suite.child.backends.jax import make_update, states_of
+
+    architecture, inputs = ARCHITECTURES[name], main_inputs(name)
+    request = request_for(architecture, inputs, form=form, dropout=0.1)
+    embedding = None if inputs is Inputs.TOKEN_IDS else Projected()
+    model = Model(embedding, architecture.build(request), keras.layers.Dense(3), form)
+    values = random_inputs(inputs, 2, LENGTH)
+    features = {"padding_mask": np.ones((2, LENGTH), bool), "target_ids": values}
+    features["token_ids" if inputs is Inputs.TOKEN_IDS else "values"] = values
+    length = LENGTH + model.backbone.extra_positions
+    batch = Batch(features, {"labels": np.zeros((2, length), "int32")}, 2 * LENGTH, 2)
+    optimizer = keras.optimizers.AdamW(1e-3)
+    states = [
+        [jax.ShapeDtypeStruct(variable.shape, variable.dtype) for variable in group]
+        for group in states_of(model, optimizer, batch)
+    ]
+    step = jax.jit(make_update(model, loss_of, optimizer))
+    exported = jax.export.export(step, platforms=["tpu"])(
+        *states, dict(batch.features), dict(batch.targets)
+    )
+    assert exported.platforms == ("tpu",)
+
+
 @pytest.mark.parametrize("name", ENCODERS)
 def test_weights_are_saved_and_loaded(name, tmp_path):
     model, batch = model_of(name, seed=1)

@@ -14,10 +14,10 @@ from suite.child.batches import Batch
 Features = Mapping[str, Any]
 
 
-def make_training_step(
-    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
-) -> Callable[[Batch], Any]:
-    """Compile one update; calling it returns the loss as an array on the device."""
+def make_update(
+    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any
+) -> Callable[..., Any]:
+    """Return one update as a pure function of the states that `states_of` lists, and a batch."""
 
     def update(
         weights: Any, others: Any, moments: Any, features: Features, targets: Features
@@ -30,13 +30,25 @@ def make_training_step(
         weights, moments = optimizer.stateless_apply(moments, gradients, weights)
         return value, weights, changed, moments
 
-    compiled = jax.jit(update, donate_argnums=(0, 1, 2))
+    return update
+
+
+def states_of(model: Any, optimizer: Any, batch: Batch) -> list[list[Any]]:
+    """List the variables of a step: weights, the model's others, the optimizer's; create them."""
+    _create_weights(model, batch)
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    return [model.trainable_variables, model.non_trainable_variables, optimizer.variables]
+
+
+def make_training_step(
+    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+) -> Callable[[Batch], Any]:
+    """Compile one update; calling it returns the loss as an array on the device."""
+    compiled = jax.jit(make_update(model, loss, optimizer), donate_argnums=(0, 1, 2))
 
     def step(batch: Batch) -> Any:
-        _create_weights(model, batch)
-        if not optimizer.built:
-            optimizer.build(model.trainable_variables)
-        groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+        groups = states_of(model, optimizer, batch)
         states = [[variable.value for variable in group] for group in groups]
         value, *states = compiled(*states, dict(batch.features), dict(batch.targets))
         for group, values in zip(groups, states, strict=True):

@@ -1,0 +1,88 @@
+"""Positions of images at another grid, and what is said where a sequence does not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.positions import AxialPositions, LearnedPositions, resize_grid
+from suite.contracts import BuildRequest, Form, Inputs, ModelSize
+from suite.registry import ARCHITECTURES, find_part
+from tasks._patches import cut_patches
+
+SIZE = ModelSize("case", 1, 12, 3, 20)
+
+
+def test_the_same_grid_keeps_a_table():
+    table = np.random.default_rng(0).normal(size=(1 + 6, 5)).astype("float32")
+    np.testing.assert_allclose(resize_grid(table, (2, 3), (2, 3)), table, atol=1e-6)
+
+
+def test_a_ramp_stays_a_ramp_and_the_class_token_stays_itself():
+    rows, columns = np.meshgrid(np.arange(4.0), np.arange(4.0), indexing="ij")
+    table = np.stack([rows, columns], axis=-1).reshape(16, 2).astype("float32")
+    token = np.array([[7.0, 8.0]], "float32")
+    resized = resize_grid(np.concatenate([token, table]), (4, 4), (8, 8))
+    np.testing.assert_array_equal(resized[:1], token)
+    grid = resized[1:].reshape(8, 8, 2)
+    # Twice as fine: steps of a half, between the outermost rows and columns.
+    np.testing.assert_allclose(np.diff(grid[1:7, :, 0], axis=0), 0.5, atol=1e-5)
+    np.testing.assert_allclose(np.diff(grid[:, 1:7, 1], axis=1), 0.5, atol=1e-5)
+
+
+def test_a_table_smaller_than_its_grid_is_refused():
+    with pytest.raises(ValueError, match="Received: 5 rows, old_grid=\\(2, 3\\)"):
+        resize_grid(np.zeros((5, 2), "float32"), (2, 3), (4, 4))
+
+
+def vit(length: int, **options):
+    architecture = find_part(ARCHITECTURES, "vit")
+    options = {**architecture.options, **options}
+    return architecture.build(BuildRequest(Form.ENCODER, Inputs.PATCHES, SIZE, length, options))
+
+
+def test_a_vit_at_another_grid_takes_the_resized_positions():
+    small, large = vit(4), vit(16)
+    patches = np.random.default_rng(0).normal(size=(1, 16, 6)).astype("float32")
+    small.encode(patches[:, :4])
+    large.encode(patches)
+    table = ops.convert_to_numpy(small.encoder_embedding.add_positions.add_positions.table)
+    target = large.encoder_embedding.add_positions.add_positions.table
+    target.assign(resize_grid(table, (2, 2), (4, 4)))
+    assert target.shape == (17, 12)
+
+
+def test_the_class_token_or_the_mean_speaks_for_an_image():
+    patches = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    mask = np.array([[True] * 4, [True, True, False, False]])
+    with_token, without = vit(4), vit(4, class_token=False)
+    states = ops.convert_to_numpy(with_token.encode(patches, mask)[0])
+    assert states.shape == (2, 5, 12)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(with_token.summarize(ops.convert_to_tensor(states))), states[:, 0]
+    )
+    states = ops.convert_to_numpy(without.encode(patches, mask)[0])
+    summary = without.summarize(*map(ops.convert_to_tensor, (states, mask)))
+    expected = np.stack([states[0].mean(axis=0), states[1, :2].mean(axis=0)])
+    np.testing.assert_allclose(ops.convert_to_numpy(summary), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("positions", [LearnedPositions(4), AxialPositions(4)])
+def test_a_sequence_longer_than_its_positions_is_refused(positions):
+    with pytest.raises(ValueError, match=r"positions for 4\. Received: a sequence of 5\."):
+        positions(np.zeros((1, 5, 6), "float32"))
+
+
+def test_an_axial_grid_that_is_too_small_is_refused():
+    with pytest.raises(ValueError, match=r"Received: max_length=7, grid=\(2, 3\)"):
+        AxialPositions(7, grid=(2, 3))
+
+
+def test_images_that_do_not_divide_into_patches_are_refused():
+    images = np.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
+    patches = cut_patches(images, 2)
+    assert patches.shape == (2, 6, 12)
+    np.testing.assert_array_equal(patches[0, 4].reshape(2, 2, 3), images[0, 2:4, 2:4])
+    with pytest.raises(ValueError, match="images of 4 × 6, patch_size=4"):
+        cut_patches(images, 4)

@@ -1,0 +1,32 @@
+"""What an architecture cannot be built as is refused before anything is built, and says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.contracts import BuildRequest, Form, Inputs, ModelSize
+from suite.errors import Unsupported
+from suite.registry import ARCHITECTURES, find_part
+
+SIZE = ModelSize("case", 2, 12, 3, 20)
+CASES = [
+    ("longformer", {"window": [7]}, r"even and at least 2; received: \[7\]"),
+    ("longformer", {"window": [8, 8, 8]}, r"one for each of 2; received: window=\[8, 8, 8\]"),
+    ("longformer", {"dilation": [0]}, r"dilations of at least 1; received: \[0\]"),
+    ("reformer", {"chunk": 64}, "no longer than the sequence of 32; received: chunk=64"),
+    ("reformer", {"chunk": 0}, "at least one position and at least one hash; received: chunk=0"),
+    ("reformer", {"chunk": 8, "axial_grid": [4, 4]}, r"each of 32 positions; .*\[4, 4\]"),
+    ("transformer_xl", {"segment": 0}, "segments of at least one position .* segment=0"),
+    ("bert", {"form": Form.DECODER}, "has no decoder form; it has: encoder"),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "message"), CASES)
+def test_it_says_the_rule_and_what_was_received(name, changes, message):
+    architecture = find_part(ARCHITECTURES, name)
+    changes = dict(changes)
+    form = changes.pop("form", Form.ENCODER)
+    options = {**architecture.options, **changes}
+    request = BuildRequest(form, Inputs.TOKEN_IDS, SIZE, 32, options, vocabulary_size=9)
+    with pytest.raises(Unsupported, match=message):
+        architecture.build(request)
