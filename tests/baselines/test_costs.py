@@ -1,0 +1,50 @@
+"""What lengths and layers cost, measured: takes minutes, and wants the machine for itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.registry import load_registry
+from tests.costs import measure
+
+pytestmark = pytest.mark.slow
+
+TOKENS = 16_384
+GIB = 2**30
+REGISTRY = load_registry().architectures.parts
+
+
+@pytest.mark.parametrize("name", ["longformer", "reformer"])
+@pytest.mark.parametrize(
+    ("mode", "tokens", "longest"), [("training", TOKENS, TOKENS), ("inference", 65_536, 65_536)]
+)
+def test_at_fixed_tokens_the_linear_ones_cost_the_same_at_every_length(name, mode, tokens, longest):
+    short, long = (measure(name, mode, length, tokens, "small", 4) for length in (1_024, longest))
+    assert long["peak_bytes"] <= 1.3 * short["peak_bytes"]
+    assert long["seconds"] <= 1.3 * short["seconds"]
+
+
+TEXT = [
+    name
+    for name, architecture in REGISTRY.items()
+    if "token_ids" in architecture.inputs and not architecture.control
+]
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_every_architecture_trains_at_16384(name):
+    assert measure(name, "training", TOKENS, TOKENS, "small", 4)["peak_bytes"] <= 12 * GIB
+
+
+def test_reformer_s_layers_keep_next_to_nothing():
+    """Activation memory that each added layer takes, weights and moments not counted."""
+    added = {}
+    for name in ("vanilla", "reformer"):
+        few, many = (
+            measure(name, "training", 1_024, 8_192, "small", layers)["peak_bytes"]
+            for layers in (4, 12)
+        )
+        weights = 4 * 4 * 12 * 256**2  # float32: weights, gradients and two moments of a layer
+        added[name] = (many - few) / 8 - weights
+    assert added["vanilla"] > 0
+    assert added["reformer"] <= 0.15 * added["vanilla"], added

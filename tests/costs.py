@@ -1,0 +1,95 @@
+"""Time and memory of one step of one architecture, in a process of its own.
+
+python -m tests.costs longformer training 1024 16384 small 4
+→ {"seconds": …, "peak_bytes": …}: length 1,024, 16,384 tokens a batch, 4 layers
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+THREADS = "2"
+REPEATS = 3
+
+
+def measure(
+    architecture: str, mode: str, length: int, tokens: int, size: str, num_layers: int
+) -> dict[str, Any]:
+    """Start the process and return what it found."""
+    command = [sys.executable, "-m", "tests.costs", architecture, mode]
+    command += [str(length), str(tokens), size, str(num_layers)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return found
+
+
+def main(
+    name: str, mode: str, length: int, tokens: int, size: str, num_layers: int
+) -> dict[str, Any]:
+    """Measure in this process."""
+    import keras
+    from keras import ops
+
+    from suite.child import warmup
+    from suite.child.measuring import PeakMemory
+    from suite.child.probing import _loss, random_batch
+    from suite.child.steps import (
+        Model,
+        make_optimizer,
+        make_prediction_step,
+        make_training_step,
+    )
+    from suite.contracts import PROBE_VOCABULARY_SIZE, BuildRequest, Form, Inputs, Recipe
+    from suite.presets import MODEL_SIZES
+    from suite.registry import ARCHITECTURES, find_part
+
+    architecture = find_part(ARCHITECTURES, name)
+    form = Form.ENCODER if Form.ENCODER in architecture.forms else Form.DECODER
+    request = BuildRequest(
+        form,
+        Inputs.TOKEN_IDS,
+        dataclasses.replace(MODEL_SIZES[size], num_layers=num_layers),
+        length,
+        dict(architecture.options),
+        vocabulary_size=PROBE_VOCABULARY_SIZE,
+    )
+    batch = random_batch(max(1, tokens // length), length, 0, form)
+    warmup.throwaway_step(False)
+    memory = PeakMemory()
+    memory.start()
+    model = Model(None, architecture.build(request), keras.layers.Dense(2), form)
+    if mode == "training":
+        train = make_training_step(model, _loss, make_optimizer(Recipe(), 10**9), False)
+
+        def step() -> Any:
+            return float(train(batch))
+    else:
+        predict = make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), False)
+
+        def step() -> Any:
+            return predict(batch)
+
+    step()
+    memory.compiled()
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - started)
+    memory.watch()
+    return {"seconds": statistics.median(seconds), "peak_bytes": memory.highest_bytes}
+
+
+if __name__ == "__main__":
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, THREADS)
+    name, mode, length, tokens, size, num_layers = sys.argv[1:]
+    print(json.dumps(main(name, mode, int(length), int(tokens), size, int(num_layers))))
