@@ -37,7 +37,7 @@ dashboard: $(VENV)/.run ## draw the dashboard from the records
 	@$(BIN)/bench dashboard
 
 test: $(VENV)/.dev ## run the tests (under 10 minutes)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
 	@KERAS_BACKEND=jax XLA_FLAGS=$(QUICK_TO_COMPILE) $(BIN)/python -m pytest -n 2 -m "not slow" $(BACKEND_TESTS)

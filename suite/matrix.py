@@ -236,9 +236,10 @@ def _overrides(asked: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[st
 
 
 def _parse(name: str, text: str, default: Any) -> Any:
-    is_list = isinstance(default, list)
+    if isinstance(default, list):
+        return _parse_list(name, text, default)
     try:
-        value = json.loads(f"[{text}]" if is_list and not text.startswith("[") else text)
+        value = json.loads(text)
     except ValueError:
         value = text
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -247,13 +248,22 @@ def _parse(name: str, text: str, default: Any) -> Any:
         raise RequestError(
             f"The option '{name}' is of type {type(default).__name__}", received=repr(text)
         )
-    if is_list and (not value or any(type(item) is not type(default[0]) for item in value)):
-        raise RequestError(
-            f"The option '{name}' is a list of {type(default[0]).__name__}",
-            received=repr(text),
-            remedy=f"Write {name}={','.join(map(str, default))}",
-        )
     return value
+
+
+def _parse_list(name: str, text: str, default: list[Any]) -> list[Any]:
+    kind = type(default[0])
+    try:
+        values = json.loads(text if text.startswith("[") else f"[{text}]")
+    except ValueError:
+        values = []
+    if not values or any(type(value) is not kind for value in values):
+        raise RequestError(
+            f"The option '{name}' is a list of {kind.__name__}",
+            received=repr(text),
+            remedy=f"Write it as {name}={','.join(map(str, default))}",
+        )
+    return list(values)
 
 
 def _repetitions(request: Request, preset: Preset) -> Iterator[tuple[int, int]]:

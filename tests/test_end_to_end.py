@@ -110,3 +110,22 @@ def test_conll_is_learned_within_three_minutes(bench, tmp_path, conll_columns):
     assert result.returncode == 0, result.stderr
     (record,) = read_records(tmp_path / "home")
     assert record["metrics"]["test"]["entity_f1"] >= 0.65
+
+
+def test_a_probe_of_another_form_on_another_backend(bench, tmp_path):
+    pytest.importorskip("jax", reason="the extra `jax` is not installed")
+    result = bench(
+        *("run", "--mode", "probe", "--backend", "jax", "--form", "encoder_decoder"),
+        *("--architectures", "vanilla,gpt", "--lengths", "16", "--preset", "smoke"),
+        *("--model-size", "tiny", "--no-tracking"),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    by_name = {record["cell"]["architecture"]: record for record in read_records(tmp_path / "home")}
+    assert by_name["gpt"]["status"] == "unsupported"
+    record = by_name["vanilla"]
+    assert record["status"] == "ok"
+    assert record["cell"]["backend"] == "jax"
+    assert record["cell"]["form"] == "encoder_decoder"
+    assert record["environment"]["packages"]["jax"]
+    for mode in ("inference", "training"):
+        assert record["measurements"][mode]["tokens_per_second"]["value"] > 0

@@ -370,6 +370,7 @@ def test_gradients_reach_every_weight_of_a_decoder(decoder):
     assert_gradients_reach(backbone, loss)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a backend changes no count")
 def test_parameter_counts_agree_within_a_tenth():
     """Parity: counted without embeddings, positions, head."""
     counts = {}

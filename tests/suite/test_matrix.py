@@ -66,7 +66,7 @@ def test_a_path_is_no_part_of_a_cell():
 def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
     request = dataclasses.replace(NER, options={"window": "64", "dropout": "0.2"})
     options = {cell.architecture: cell.options for cell in cells_of(request)}
-    assert options["longformer"] == {"dropout": 0.2, "window": 64}
+    assert options["longformer"] == {"dropout": 0.2, "window": [64]}
     assert options["vanilla"] == {"dropout": 0.2}
     default = dataclasses.replace(NER, options={"window": "128"})
     assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
@@ -77,6 +77,10 @@ def test_what_cannot_be_stays_with_its_reason():
     first, second = expand(request, REGISTRY)
     assert first.unsupported == "does not take embeddings; it takes: patches"
     assert second.unsupported is None
+    each = dataclasses.replace(NER, options={"window": "64,128"})
+    assert {cell.architecture: cell for cell in cells_of(each)}["longformer"].options == {
+        "window": [64, 128]
+    }
     odd = dataclasses.replace(NER, architectures=("longformer",), options={"window": "7"})
     assert "even" in expand(odd, REGISTRY)[0].unsupported
 
@@ -86,6 +90,16 @@ def test_a_probe_repeats_by_round_and_has_the_controls():
     assert {cell.round for cell in cells} == {0, 1, 2}
     assert "full_attention" in {cell.architecture for cell in cells}
     assert all(cell.task is None and cell.budget == 0 for cell in cells)
+
+
+def test_a_probe_is_told_its_form():
+    request = Request(mode=Mode.PROBE, preset="smoke", lengths=(64,), form="decoder")
+    planned = {each.cell.architecture: each for each in expand(request, REGISTRY)}
+    assert planned["gpt"].unsupported is None
+    assert planned["gpt"].cell.form == "decoder"
+    assert "has no decoder form" in planned["bert"].unsupported
+    with pytest.raises(RequestError, match="no form of that name"):
+        expand(dataclasses.replace(request, form="decodr"), REGISTRY)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +120,13 @@ def test_a_probe_repeats_by_round_and_has_the_controls():
         ({"seeds": (-1,)}, "A seed is a whole number from 0"),
         ({"batch_size": 0}, "A batch size"),
         ({"options": {"windw": "3"}}, "Did you mean 'window'?"),
-        ({"options": {"window": "wide"}}, "The option 'window' is of type int"),
+        (
+            {"options": {"window": "wide"}},
+            "The option 'window' is a list of int. Received: 'wide'.",
+        ),
+        ({"options": {"window": "8,x"}}, "Write it as window=128"),
+        ({"options": {"dropout": "wet"}}, "The option 'dropout' is of type float"),
+        ({"form": "decoder"}, "A task says which form it needs"),
         ({"tasks": None}, "Mode train needs a task"),
         ({"rounds": 2}, "Rounds repeat a probe"),
         ({"mode": Mode.PROBE}, "takes neither a task nor a source"),
