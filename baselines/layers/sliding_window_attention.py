@@ -5,6 +5,7 @@ Beltagy, Peters, Cohan 2020, "Longformer: The Long-Document Transformer", sectio
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -115,7 +116,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         from_global = self._attend_from_global(hidden_states, selection, padding_mask)
         spread = ops.matmul(ops.swapaxes(selection, 1, 2), from_global)
         mixed = ops.where(is_global[:, :, None], spread, merge_heads(heads))
-        return mixed * ops.cast(padding_mask, mixed.dtype)[:, :, None]
+        return ops.where(padding_mask[:, :, None], mixed, 0.0)
 
     def start_cache(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return room for the keys and values of `max_length` positions."""
@@ -162,27 +163,21 @@ class SlidingWindowAttention(keras.layers.Layer):
         stride = self.dilation
         num_blocks = max(1, -(-length // (reach * stride)))
         cut = _Cut(length, num_blocks, reach, stride)
-        shifts = (1, 0) if self.causal else (1, 0, -1)
+        shifts: tuple[int, ...] = (1, 0) if self.causal else (1, 0, -1)
         shown = _beside(cut.blocks(visible[:, None, :, None]), shifts, come_round=False)
         bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
-        shifts = shifts if num_blocks > 1 else (0,)
-        bias = bias + ops.convert_to_tensor(_band(reach, shifts, self.causal))
-
-        def attend(query: Any, key: Any, value: Any, *extra: Any) -> Any:
-            query, key, value = (cut.blocks(part) for part in (query, key, value))
-            scores = multiply_transposed(query, _beside(key, shifts)) + bias
-            value = _beside(value, shifts)
-            if not extra:
-                return cut.join(ops.matmul(ops.softmax(scores, axis=-1), value))
-            extra_scores, extra_value = extra
-            count = extra_scores.shape[-1]
-            scores = ops.concatenate([cut.blocks(extra_scores), scores], axis=-1)
-            weights = ops.softmax(scores, axis=-1)
-            extra_weights, weights = ops.split(weights, [count], axis=-1)
-            mixed = cut.join(ops.matmul(weights, value))
-            return mixed + ops.matmul(cut.join(extra_weights), extra_value)
-
-        return backend_functions().recomputed(attend)(query, key, value, *extra)
+        beside = shifts if num_blocks > 1 else (0,)
+        band = ops.cast(_band(reach, beside, self.causal), query.dtype)
+        query, key, value = (cut.blocks(part) for part in (query, key, value))
+        scores = multiply_transposed(query, _beside(key, shifts))
+        value = _beside(value, shifts)
+        if not extra:
+            weights = ops.softmax(scores + (bias + band), axis=-1)
+            return cut.join(ops.matmul(weights, value))
+        extra_scores, extra_value = extra
+        weights, extra_weights = _weigh()(scores, cut.blocks(extra_scores), bias, band)
+        mixed = cut.join(ops.matmul(weights, value))
+        return mixed + ops.matmul(cut.join(extra_weights), extra_value)
 
     def _seen_global_tokens(self, selection: Any, dtype: Any) -> Any:
         """Return the bias of the global tokens' keys, (batch, 1, n or 1, g)."""
@@ -233,6 +228,23 @@ def _select(mask: Any, count: int, dtype: Any) -> Any:
     """Return (batch, count, n) one-hot rows of the first `count` True positions of each row."""
     rank = ops.cumsum(ops.cast(mask, "int32"), axis=1) * ops.cast(mask, "int32")
     return ops.cast(rank[:, None, :] == ops.arange(1, count + 1)[None, :, None], dtype)
+
+
+@lru_cache
+def _weigh() -> Any:
+    """Return softmax over the window's scores and the global tokens' together, as one kernel."""
+
+    def weigh(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any]:
+        scores = scores + bias + band
+        highest = ops.maximum(
+            ops.max(scores, axis=-1, keepdims=True), ops.max(extra, axis=-1, keepdims=True)
+        )
+        highest = ops.stop_gradient(highest)
+        scores, extra = ops.exp(scores - highest), ops.exp(extra - highest)
+        total = ops.sum(scores, axis=-1, keepdims=True) + ops.sum(extra, axis=-1, keepdims=True)
+        return scores / total, extra / total
+
+    return backend_functions().fused(weigh, num_constants=2)
 
 
 class _Cut:

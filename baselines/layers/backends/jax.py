@@ -30,8 +30,9 @@ def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *inputs: again(*(ops.convert_to_tensor(part) for part in inputs))
 
 
-fused = recomputed
-"""XLA makes one kernel of it in any case; what is kept for the gradient has to be said."""
+def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[..., Any]:
+    """Keep only the inputs of a function of tensors; XLA makes one kernel of it in any case."""
+    return recomputed(function)
 
 
 def attend_in_blocks(

@@ -17,27 +17,31 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ..
     return lambda *inputs: decorated(*(tf.convert_to_tensor(part) for part in inputs))
 
 
-def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[..., Any]:
     """Let XLA make one kernel of a function of tensors, which keeps only its inputs.
 
     Without XLA, TensorFlow passes over memory once for each operation and keeps what each gives for
     the gradient. Products of matrices stay outside: oneDNN's are faster. Outside of a compiled step
-    the function runs as it is: compiling for one call does not pay.
+    the function runs as it is: compiling for one call does not pay. The last `num_constants` inputs
+    have no gradient.
     """
     forward = tf.function(function, jit_compile=True, autograph=False)
 
     @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
     def backward(inputs: Any, upstream: Any) -> Any:
+        moving = inputs[: len(inputs) - num_constants]
         with tf.GradientTape() as tape:
-            tape.watch(inputs)
+            tape.watch(moving)
             outputs = function(*inputs)
-        return tape.gradient(outputs, inputs, output_gradients=upstream)
+        return tape.gradient(outputs, moving, output_gradients=upstream)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def compiled(*inputs: Any) -> Any:
-        return forward(*inputs), lambda *upstream: backward(
-            inputs, upstream[0] if len(upstream) == 1 else upstream
-        )
+        def gradient(*upstream: Any) -> Any:
+            found = backward(inputs, upstream[0] if len(upstream) == 1 else upstream)
+            return (*found, *[None] * num_constants)
+
+        return forward(*inputs), gradient
 
     def call(*inputs: Any) -> Any:
         inputs = tuple(tf.convert_to_tensor(part) for part in inputs)

@@ -33,7 +33,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ..
     )
 
 
-def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[..., Any]:
     """Run a function of tensors as it is: eager PyTorch has no cheap way to make it one kernel."""
     return lambda *inputs: function(*(ops.convert_to_tensor(part) for part in inputs))
 
