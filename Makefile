@@ -13,6 +13,8 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 .PHONY: help setup bench probe peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
+# These neither time anything nor start processes that do, so they may run side by side.
+QUIET_TESTS := tests/baselines tests/conformance tests/tasks tests/dashboards
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py
 
 help: ## list the commands
@@ -37,7 +39,8 @@ dashboard: $(VENV)/.run ## draw the dashboard from the records
 	@$(BIN)/bench dashboard
 
 test: $(VENV)/.dev ## run the tests (under 10 minutes)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(QUIET_TESTS)
+	@$(BIN)/python -m pytest -m "not slow" $(QUIET_TESTS:%=--ignore=%)
 
 test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
 	@KERAS_BACKEND=jax XLA_FLAGS=$(QUICK_TO_COMPILE) $(BIN)/python -m pytest -n 2 -m "not slow" $(BACKEND_TESTS)

@@ -15,7 +15,7 @@ EPSILON = 1e-12
 class Bert(Architecture):
     """BERT's encoder, its attention exact and computed block by block at long lengths."""
 
-    version = 1
+    version = 2
     title = "BERT"
     paper = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers"
     forms = frozenset({Form.ENCODER})

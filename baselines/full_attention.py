@@ -13,7 +13,7 @@ from suite.contracts import Architecture, BuildRequest, Form, Inputs
 class FullAttentionControl(Architecture):
     """`vanilla` without blocks of queries."""
 
-    version = 1
+    version = 2
     title = "Full attention (control)"
     paper = "Vaswani et al. 2017, Attention Is All You Need"
     forms = frozenset({Form.ENCODER})

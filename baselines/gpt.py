@@ -15,7 +15,7 @@ EPSILON = 1e-5
 class Gpt(Architecture):
     """GPT-2's decoder; with a cache it takes one position at a time."""
 
-    version = 1
+    version = 2
     title = "GPT-2"
     paper = "Radford et al. 2019, Language Models are Unsupervised Multitask Learners"
     forms = frozenset({Form.DECODER})

@@ -20,7 +20,7 @@ class Longformer(Architecture):
     its decoder attends in full, to itself and to the encoder's output.
     """
 
-    version = 1
+    version = 2
     title = "Longformer"
     paper = "Beltagy et al. 2020, Longformer: The Long-Document Transformer"
     forms = frozenset(Form)

@@ -21,7 +21,7 @@ class Reformer(Architecture):
     feed-forward network of each decoder layer, reversible too.
     """
 
-    version = 1
+    version = 2
     title = "Reformer"
     paper = "Kitaev et al. 2020, Reformer: The Efficient Transformer"
     forms = frozenset(Form)

@@ -18,7 +18,7 @@ class TransformerXl(Architecture):
     encoder-decoder form only the decoder remembers; the encoder's one segment is the whole source.
     """
 
-    version = 1
+    version = 2
     title = "Transformer-XL"
     paper = "Dai et al. 2019, Transformer-XL: Language Models beyond a Fixed-Length Context"
     forms = frozenset(Form)

@@ -13,7 +13,7 @@ from suite.contracts import Architecture, BuildRequest, Form, Inputs
 class Vanilla(Architecture):
     """Full attention, exact, its scores computed block by block at long lengths."""
 
-    version = 1
+    version = 2
     title = "Transformer"
     paper = "Vaswani et al. 2017, Attention Is All You Need"
     forms = frozenset(Form)

@@ -20,7 +20,7 @@ class Vit(Architecture):
     another grid.
     """
 
-    version = 1
+    version = 2
     title = "Vision Transformer"
     paper = "Dosovitskiy et al. 2021, An Image is Worth 16x16 Words"
     forms = frozenset({Form.ENCODER})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -20,41 +21,40 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def call(self, inputs: Any) -> Any:
         """Normalise."""
-        return _normalizer(self.epsilon)(inputs, self.gamma, self.beta)
+        return _fused(_normalizer(self.epsilon))(inputs, self.gamma, self.beta)
+
+
+def gelu(inputs: Any) -> Any:
+    """Give x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
+    return _fused(_exact_gelu)(inputs)
+
+
+def gelu_tanh(inputs: Any) -> Any:
+    """Give GELU by its tanh approximation, as GPT-2 does, as one kernel."""
+    return _fused(_approximate_gelu)(inputs)
 
 
 @lru_cache
-def _normalizer(epsilon: float) -> Any:
+def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function once for all layers that use it."""
+    kernel: Callable[..., Any] = backend_functions().fused(function)
+    return kernel
+
+
+@lru_cache
+def _normalizer(epsilon: float) -> Callable[..., Any]:
     def normalize(inputs: Any, gamma: Any, beta: Any) -> Any:
         centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
         variance = ops.mean(centred * centred, axis=-1, keepdims=True)
         return centred * ops.rsqrt(variance + epsilon) * gamma + beta
 
-    return backend_functions().fused(normalize)
+    return normalize
 
 
-def gelu(inputs: Any) -> Any:
-    """Give x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
-    return _gelu()(inputs)
+def _exact_gelu(inputs: Any) -> Any:
+    return 0.5 * inputs * (1.0 + ops.erf(inputs * math.sqrt(0.5)))
 
 
-@lru_cache
-def _gelu() -> Any:
-    def exact(inputs: Any) -> Any:
-        return 0.5 * inputs * (1.0 + ops.erf(inputs * math.sqrt(0.5)))
-
-    return backend_functions().fused(exact)
-
-
-def gelu_tanh(inputs: Any) -> Any:
-    """Give GELU by its tanh approximation, as GPT-2 does, as one kernel."""
-    return _gelu_tanh()(inputs)
-
-
-@lru_cache
-def _gelu_tanh() -> Any:
-    def approximate(inputs: Any) -> Any:
-        inner = math.sqrt(2.0 / math.pi) * (inputs + 0.044715 * inputs**3)
-        return 0.5 * inputs * (1.0 + ops.tanh(inner))
-
-    return backend_functions().fused(approximate)
+def _approximate_gelu(inputs: Any) -> Any:
+    inner = math.sqrt(2.0 / math.pi) * (inputs + 0.044715 * inputs**3)
+    return 0.5 * inputs * (1.0 + ops.tanh(inner))

@@ -196,13 +196,16 @@ class SlidingWindowAttention(keras.layers.Layer):
             ops.reshape(projection.kernel, by_head)
             for projection in (self.key_global, self.value_global)
         )
-        value_bias = ops.reshape(self.value_global.bias, (1, self.num_heads, 1, by_head[-1]))
+        key_bias, value_bias = (
+            ops.reshape(projection.bias, (1, self.num_heads, 1, by_head[-1]))
+            for projection in (self.key_global, self.value_global)
+        )
         tokens = ops.matmul(selection, hidden_states)
         query = split_heads(self.query_global(tokens), self.num_heads)
         query = query * by_head[-1] ** -0.5
-        # K_g's bias adds the same to all scores of a query, which softmax does not see.
         turned = ops.einsum("bhgd,whd->bhgw", query, key)
         scores = ops.einsum("bhgw,bnw->bhgn", turned, hidden_states)
+        scores = scores + ops.sum(query * key_bias, axis=-1, keepdims=True)
         scores = scores + mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
         if self.causal:
             # Behind the token's own place the running sum is 1: that it may not see.

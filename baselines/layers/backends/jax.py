@@ -11,10 +11,7 @@ from keras import StatelessScope, ops
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
-    """Give a function of tensors a gradient of its own.
-
-    It returns a tuple of outputs and a function from the gradients of these to those of its inputs.
-    """
+    """Give a function of tensors a gradient of its own."""
 
     @jax.custom_gradient  # type: ignore[untyped-decorator]
     def decorated(*inputs: Any) -> Any:
@@ -44,11 +41,7 @@ def attend_in_blocks(
     masked: float,
     blocks: Sequence[Any],
 ) -> Any:
-    """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient.
-
-    Shapes: query (batch, heads, n, d), scaled; key and value (batch, heads, m, d); bias (batch, 1,
-    1, m) or None; `masked` is added to the score of a later key where causal.
-    """
+    """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient."""
 
     @jax.checkpoint  # type: ignore[untyped-decorator]
     def attend(query: Any, key: Any, value: Any, bias: Any, first: Any) -> Any:
@@ -86,14 +79,7 @@ def attend_in_blocks(
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
-    """Add to two streams in turn, keeping no activations for the gradient.
-
-    A half has `run(states, context, kept)` → (what to add, kept) and `weights`; the streams change
-    places after each: (x₁, x₂) → (x₂, x₁ + f(x₂)) (Gomez et al. 2017, "The Reversible Residual
-    Network"). The gradient starts from the last outputs and finds the inputs of each half again by
-    subtraction. What `run` hands over as kept (buckets) is stored, so that rounding cannot change
-    it. The context is None or a tensor that some halves look at.
-    """
+    """Add to two streams in turn, keeping no activations for the gradient."""
 
     def run(half: Any, values: Any, states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
         """Run a half as a function of its weights' values, whose gradient JAX then sees."""

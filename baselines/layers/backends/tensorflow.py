@@ -9,10 +9,7 @@ import tensorflow as tf
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
-    """Give a function of tensors a gradient of its own.
-
-    It returns a tuple of outputs and a function from the gradients of these to those of its inputs.
-    """
+    """Give a function of tensors a gradient of its own."""
     decorated: Callable[..., tuple[Any, ...]] = tf.custom_gradient(function)
     return lambda *inputs: decorated(*(tf.convert_to_tensor(part) for part in inputs))
 
@@ -78,9 +75,7 @@ def attend_in_blocks(
 ) -> Any:
     """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient.
 
-    Shapes: query (batch, heads, n, d), scaled; key and value (batch, heads, m, d); bias (batch, 1,
-    1, m) or None; `masked` is added to the score of a later key where causal. Blocks run one after
-    another, or TensorFlow would hold several at once.
+    Blocks run one after another, or TensorFlow would hold several at once.
     """
 
     def weights(block: Any, query: Any, key: Any) -> Any:
@@ -162,14 +157,7 @@ def _gather_up(found: list[Any], gradient: Any, block: Any) -> None:
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
-    """Add to two streams in turn, keeping no activations for the gradient.
-
-    A half has `run(states, context, kept)` → (what to add, kept) and `weights`; the streams change
-    places after each: (x₁, x₂) → (x₂, x₁ + f(x₂)) (Gomez et al. 2017, "The Reversible Residual
-    Network"). The gradient starts from the last outputs and finds the inputs of each half again by
-    subtraction. What `run` hands over as kept (buckets) is stored, so that rounding cannot change
-    it. The context is None or a tensor that some halves look at.
-    """
+    """Add to two streams in turn, keeping no activations for the gradient."""
     looks = context is not None
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]

@@ -24,10 +24,7 @@ class _WithGradient(torch.autograd.Function):
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
-    """Give a function of tensors a gradient of its own.
-
-    It returns a tuple of outputs and a function from the gradients of these to those of its inputs.
-    """
+    """Give a function of tensors a gradient of its own."""
     return lambda *inputs: _WithGradient.apply(
         function, *(ops.convert_to_tensor(part) for part in inputs)
     )
@@ -59,11 +56,7 @@ def attend_in_blocks(
     masked: float,
     blocks: Sequence[Any],
 ) -> Any:
-    """Give softmax(Q Kᵀ + bias) V by the fused kernel, which needs no blocks of ours.
-
-    Shapes: query (batch, heads, n, d), scaled; key and value (batch, heads, m, d); bias (batch, 1,
-    1, m) or None; `masked` is added to the score of a later key where causal.
-    """
+    """Give softmax(Q Kᵀ + bias) V by the fused kernel, which needs no blocks of ours."""
     attend = torch.nn.functional.scaled_dot_product_attention
     if bias is None or not causal:
         return attend(query, key, value, attn_mask=bias, is_causal=causal, scale=1.0)
@@ -112,14 +105,7 @@ class _Reversible(torch.autograd.Function):
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
-    """Add to two streams in turn, keeping no activations for the gradient.
-
-    A half has `run(states, context, kept)` → (what to add, kept) and `weights`; the streams change
-    places after each: (x₁, x₂) → (x₂, x₁ + f(x₂)) (Gomez et al. 2017, "The Reversible Residual
-    Network"). The gradient starts from the last outputs and finds the inputs of each half again by
-    subtraction. What `run` hands over as kept (buckets) is stored, so that rounding cannot change
-    it. The context is None or a tensor that some halves look at.
-    """
+    """Add to two streams in turn, keeping no activations for the gradient."""
     values = [weight.value for half in halves for weight in half.weights]
     return _Reversible.apply(halves, first, second, context, *values)  # type: ignore[no-any-return]
 
