@@ -95,7 +95,13 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path):
     command = [str(BENCH), *FAST, "--architectures", "nothing", "--seeds", "0,1"]
     environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)})
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whoever runs the tests in the background ignores SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for line in process.stdout:
         if "nothing" in line and "measuring" in line:
