@@ -5,6 +5,7 @@ Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,31 @@ def multiply_transposed(left: Any, right: Any) -> Any:
     """Multiply (…, n, d) by the transposed (…, m, d) without turning it round in memory."""
     axes = "abcde"[: len(left.shape) - 2]
     return ops.einsum(f"{axes}nd,{axes}md->{axes}nm", left, right)
+
+
+def empty_cache(layer: Any, batch_size: int, max_length: int) -> tuple[Any, Any]:
+    """Return an attention layer's room for keys and values: (batch, heads, max_length, d) each."""
+    shape = (batch_size, layer.num_heads, max_length, layer.key.units // layer.num_heads)
+    return ops.zeros(shape, layer.compute_dtype), ops.zeros(shape, layer.compute_dtype)
+
+
+def attend_with_cache(
+    projected: tuple[Any, Any, Any],
+    cache: tuple[Any, Any],
+    position: Any,
+    sees: Callable[[Any], Any],
+) -> tuple[Any, tuple[Any, Any]]:
+    """Attend from the newest positions, whose keys and values join the cache.
+
+    `projected` are their queries, scaled, keys and values, (batch, heads, m, d); `sees` says of a
+    distance to the left, (m, max_length), whether it is within sight. Time O(m · max_length).
+    """
+    query, key, value = projected
+    start = (0, 0, position, 0)
+    keys, values = ops.slice_update(cache[0], start, key), ops.slice_update(cache[1], start, value)
+    places = position + ops.arange(query.shape[2])
+    visible = sees(places[:, None] - ops.arange(keys.shape[2])[None, :])
+    return attend(query, keys, values, mask_to_bias(visible, query.dtype)), (keys, values)
 
 
 @dataclass(frozen=True)
@@ -163,9 +189,7 @@ class FullAttention(keras.layers.Layer):
 
     def start_cache(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return room for the keys and values of `max_length` positions."""
-        width = self.key.units
-        shape = (batch_size, self.num_heads, max_length, width // self.num_heads)
-        return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)
+        return empty_cache(self, batch_size, max_length)
 
     def step(self, hidden_states: Any, cache: tuple[Any, Any], position: Any) -> tuple[Any, Any]:
         """Attend from positions `position`, `position` + 1, … alone: (batch, m, width).
@@ -173,16 +197,9 @@ class FullAttention(keras.layers.Layer):
         Gives the same as `call` on all positions so far; the cache returned holds these too. Time
         O(m · max_length).
         """
-        query, key, value = self._project(hidden_states, None)
-        start = (0, 0, position, 0)
-        keys, values = (
-            ops.slice_update(cache[0], start, key),
-            ops.slice_update(cache[1], start, value),
-        )
-        places = position + ops.arange(query.shape[2])
-        visible = ops.arange(keys.shape[2])[None, :] <= places[:, None]
-        heads = attend(query, keys, values, mask_to_bias(visible, query.dtype)[None, None])
-        return self.output_projection(merge_heads(heads)), (keys, values)
+        projected = self._project(hidden_states, None)
+        heads, cache = attend_with_cache(projected, cache, position, lambda distance: distance >= 0)
+        return self.output_projection(merge_heads(heads)), cache
 
     def _project(self, hidden_states: Any, context: Any) -> tuple[Any, Any, Any]:
         """Return queries, scaled, keys and values by head."""

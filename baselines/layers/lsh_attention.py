@@ -297,7 +297,6 @@ class _Moves:
     def __init__(self, order: Any) -> None:
         batch = ops.shape(order)[0]
         heads, rounds, length = order.shape[1:]
-        self._rounds = rounds
         # Rows of (batch, n, heads), in sorted order: (batch, heads, rounds · n).
         to_sorted = _row_numbers(order, length)
         self._to_sorted = ops.reshape(to_sorted, (-1, heads, rounds * length))

@@ -10,13 +10,17 @@ import numpy as np
 from keras import ops
 
 
+def angles(places: np.ndarray, width: int) -> np.ndarray:
+    """Return place / 10000^(2i/d) for each place and i < d / 2; d is `width`, which is even."""
+    return places[:, None] * 10_000.0 ** (-np.arange(0, width, 2) / width)[None, :]
+
+
 def sinusoids(length: int, width: int) -> np.ndarray:
     """Return the (length, width) table of Vaswani et al. 2017, section 3.5.
 
     Even columns 2i are sin(pos / 10000^(2i/d)), odd ones the cosine; d is `width`, which is even.
     """
-    frequency = 10_000.0 ** (-np.arange(0, width, 2) / width)
-    angle = np.arange(length)[:, None] * frequency[None, :]
+    angle = angles(np.arange(length), width)
     return (
         np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, width).astype("float32")
     )

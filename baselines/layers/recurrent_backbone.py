@@ -4,36 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
-from baselines.layers.input_embedding import InputEmbedding
-from baselines.layers.segment_recurrence import RecurrentStack
+from baselines.layers.backbone import Backbone
 
 
-class RecurrentBackbone(keras.layers.Layer):
+class RecurrentBackbone(Backbone):
     """Embeddings and recurrent stacks; a state is what a stack remembers.
 
     `encode` begins with an empty memory, or with `state`, and returns the state after its input.
     `decode` does the same, causally, and looks at the encoder's output where there is one; its
     cache is the state, so the rest of a sequence can follow in parts of any length.
     """
-
-    extra_positions = 0
-
-    def __init__(
-        self,
-        *,
-        encoder: RecurrentStack | None = None,
-        encoder_embedding: InputEmbedding | None = None,
-        decoder: RecurrentStack | None = None,
-        decoder_embedding: InputEmbedding | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.encoder = encoder
-        self.encoder_embedding = encoder_embedding
-        self.decoder = decoder
-        self.decoder_embedding = decoder_embedding
 
     def encode(
         self,
@@ -80,8 +60,3 @@ class RecurrentBackbone(keras.layers.Layer):
     def start_cache(self, batch_size: int, max_length: int) -> Any:
         """Return an empty memory."""
         return ()
-
-    @property
-    def embedding_layers(self) -> list[Any]:
-        """What parity does not count."""
-        return [part for part in (self.encoder_embedding, self.decoder_embedding) if part]

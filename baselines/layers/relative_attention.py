@@ -16,12 +16,12 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import MASKED, check_heads, multiply_transposed
+from baselines.layers.positions import angles
 
 
 def distance_embeddings(distances: np.ndarray, width: int) -> np.ndarray:
     """Return R: a row for each signed distance, its sines first, then its cosines."""
-    frequency = 10_000.0 ** (-np.arange(0, width, 2) / width)
-    angle = distances[:, None] * frequency[None, :]
+    angle = angles(distances, width)
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1).astype("float32")
 
 

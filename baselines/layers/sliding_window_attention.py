@@ -15,8 +15,9 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import (
     MASKED,
-    attend,
+    attend_with_cache,
     check_heads,
+    empty_cache,
     mask_to_bias,
     merge_heads,
     multiply_transposed,
@@ -120,8 +121,7 @@ class SlidingWindowAttention(keras.layers.Layer):
 
     def start_cache(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return room for the keys and values of `max_length` positions."""
-        shape = (batch_size, self.num_heads, max_length, self.query.units // self.num_heads)
-        return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)
+        return empty_cache(self, batch_size, max_length)
 
     def step(self, hidden_states: Any, cache: tuple[Any, Any], position: Any) -> tuple[Any, Any]:
         """Attend from positions `position`, `position` + 1, … alone: (batch, m, width).
@@ -129,18 +129,14 @@ class SlidingWindowAttention(keras.layers.Layer):
         Gives the same as `call` on all positions so far where none is global; the cache returned
         holds these too. Time O(m · max_length).
         """
-        query, key, value = self._project(hidden_states)
-        start = (0, 0, position, 0)
-        keys, values = (
-            ops.slice_update(held, start, newest)
-            for held, newest in zip(cache, (key, value), strict=True)
-        )
-        places = position + ops.arange(query.shape[2])
-        distance = places[:, None] - ops.arange(keys.shape[2])[None, :]
-        near = (distance >= 0) & (distance <= self.window // 2 * self.dilation)
-        near = near & (distance % self.dilation == 0)
-        heads = attend(query, keys, values, mask_to_bias(near, query.dtype))
-        return self.output_projection(merge_heads(heads)), (keys, values)
+
+        def sees(distance: Any) -> Any:
+            near = (distance >= 0) & (distance <= self.window // 2 * self.dilation)
+            return near & (distance % self.dilation == 0)
+
+        projected = self._project(hidden_states)
+        heads, cache = attend_with_cache(projected, cache, position, sees)
+        return self.output_projection(merge_heads(heads)), cache
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return queries, scaled, keys and values by head."""
@@ -164,10 +160,11 @@ class SlidingWindowAttention(keras.layers.Layer):
         num_blocks = max(1, -(-length // (reach * stride)))
         cut = _Cut(length, num_blocks, reach, stride)
         shifts: tuple[int, ...] = (1, 0) if self.causal else (1, 0, -1)
+        if num_blocks == 1:
+            shifts = (0,)
         shown = _beside(cut.blocks(visible[:, None, :, None]), shifts, come_round=False)
         bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
-        beside = shifts if num_blocks > 1 else (0,)
-        band = ops.cast(_band(reach, beside, self.causal), query.dtype)
+        band = ops.cast(_band(reach, shifts, self.causal), query.dtype)
         query, key, value = (cut.blocks(part) for part in (query, key, value))
         scores = multiply_transposed(query, _beside(key, shifts))
         value = _beside(value, shifts)
@@ -285,15 +282,13 @@ def _beside(blocks: Any, shifts: tuple[int, ...], come_round: bool = True) -> An
     At the ends stands what comes round from the other end, or zeros. Rolling has a cheap gradient,
     rolling back, so keys and values come round, and their masks do not.
     """
-    count = blocks.shape[2]
-    if count == 1:
-        return blocks
     if come_round:
         moved = [ops.roll(blocks, shift, axis=2) if shift else blocks for shift in shifts]
     else:
         padded = ops.pad(blocks, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
+        count = blocks.shape[2]
         moved = [padded[:, :, 1 - shift : 1 - shift + count] for shift in shifts]
-    return ops.concatenate(moved, axis=3)
+    return ops.concatenate(moved, axis=3) if len(moved) > 1 else moved[0]
 
 
 def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:

@@ -46,9 +46,11 @@ def make_training_step(
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as an array on the device."""
     compiled = jax.jit(make_update(model, loss, optimizer), donate_argnums=(0, 1, 2))
+    groups: list[list[Any]] = []
 
     def step(batch: Batch) -> Any:
-        groups = states_of(model, optimizer, batch)
+        if not groups:  # Keras walks all layers to list them: not at every step
+            groups.extend(states_of(model, optimizer, batch))
         states = [[variable.value for variable in group] for group in groups]
         value, *states = compiled(*states, dict(batch.features), dict(batch.targets))
         for group, values in zip(groups, states, strict=True):
@@ -68,12 +70,13 @@ def make_prediction_step(
     def compiled(weights: Any, others: Any, features: Features) -> Any:
         return predict(model.stateless_call(weights, others, features, training=False)[0])
 
+    groups: list[list[Any]] = []
+
     def step(batch: Batch) -> np.ndarray:
-        _create_weights(model, batch)
-        weights, others = (
-            [variable.value for variable in group]
-            for group in (model.trainable_variables, model.non_trainable_variables)
-        )
+        if not groups:
+            _create_weights(model, batch)
+            groups.extend([model.trainable_variables, model.non_trainable_variables])
+        weights, others = ([variable.value for variable in group] for group in groups)
         return np.asarray(compiled(weights, others, dict(batch.features)))
 
     return step
