@@ -162,7 +162,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         shifts: tuple[int, ...] = (1, 0) if self.causal else (1, 0, -1)
         if num_blocks == 1:
             shifts = (0,)
-        shown = _beside(cut.blocks(visible[:, None, :, None]), shifts, come_round=False)
+        shown = _shown_beside(cut.blocks(visible[:, None, :, None]), shifts)
         bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
         band = ops.cast(_band(reach, shifts, self.causal), query.dtype)
         query, key, value = (cut.blocks(part) for part in (query, key, value))
@@ -172,9 +172,10 @@ class SlidingWindowAttention(keras.layers.Layer):
             weights = ops.softmax(scores + (bias + band), axis=-1)
             return cut.join(ops.matmul(weights, value))
         extra_scores, extra_value = extra
-        weights, extra_weights = _weigh()(scores, cut.blocks(extra_scores), bias, band)
-        mixed = cut.join(ops.matmul(weights, value))
-        return mixed + ops.matmul(cut.join(extra_weights), extra_value)
+        powers, extra_powers, total = _raise()(scores, cut.blocks(extra_scores), bias, band)
+        mixed = cut.join(ops.matmul(powers, value))
+        mixed = mixed + ops.matmul(cut.join(extra_powers), extra_value)
+        return mixed / cut.join(total)
 
     def _seen_global_tokens(self, selection: Any, dtype: Any) -> Any:
         """Return the bias of the global tokens' keys, (batch, 1, n or 1, g)."""
@@ -200,8 +201,12 @@ class SlidingWindowAttention(keras.layers.Layer):
         tokens = ops.matmul(selection, hidden_states)
         query = split_heads(self.query_global(tokens), self.num_heads)
         query = query * by_head[-1] ** -0.5
-        turned = ops.einsum("bhgd,whd->bhgw", query, key)
-        scores = ops.einsum("bhgw,bnw->bhgn", turned, hidden_states)
+        # One product over all heads' rows, (batch, h·g, width): an einsum would turn the states.
+        rows = (-1, self.num_heads * self.max_global_tokens)
+        by_row = (-1, self.num_heads, self.max_global_tokens)
+        turned = ops.reshape(ops.einsum("bhgd,whd->bhgw", query, key), (*rows, width))
+        scores = multiply_transposed(turned, hidden_states)
+        scores = ops.reshape(scores, (*by_row, hidden_states.shape[1]))
         scores = scores + ops.sum(query * key_bias, axis=-1, keepdims=True)
         scores = scores + mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
         if self.causal:
@@ -209,7 +214,8 @@ class SlidingWindowAttention(keras.layers.Layer):
             later = ops.cumsum(selection, axis=2) - selection > 0
             scores = scores + mask_to_bias(ops.logical_not(later), query.dtype)[:, None]
         weights = ops.softmax(scores, axis=-1)
-        pooled = ops.einsum("bhgn,bnw->bhgw", weights, hidden_states)
+        weights = ops.reshape(weights, (*rows, hidden_states.shape[1]))
+        pooled = ops.reshape(ops.matmul(weights, hidden_states), (*by_row, width))
         return merge_heads(ops.einsum("bhgw,whd->bhgd", pooled, value) + value_bias)
 
     def get_config(self) -> dict[str, Any]:
@@ -231,10 +237,13 @@ def _select(mask: Any, count: int, dtype: Any) -> Any:
 
 
 @lru_cache
-def _weigh() -> Any:
-    """Return softmax over the window's scores and the global tokens' together, as one kernel."""
+def _raise() -> Any:
+    """Return the powers of softmax over the window's and the global tokens' scores, as one kernel.
 
-    def weigh(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any]:
+    Their sum comes as a third: dividing what the powers weigh by it touches far fewer numbers.
+    """
+
+    def raise_to(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any, Any]:
         scores = scores + bias + band
         highest = ops.maximum(
             ops.max(scores, axis=-1, keepdims=True), ops.max(extra, axis=-1, keepdims=True)
@@ -242,9 +251,9 @@ def _weigh() -> Any:
         highest = ops.stop_gradient(highest)
         scores, extra = ops.exp(scores - highest), ops.exp(extra - highest)
         total = ops.sum(scores, axis=-1, keepdims=True) + ops.sum(extra, axis=-1, keepdims=True)
-        return scores / total, extra / total
+        return scores, extra, total
 
-    return backend_functions().fused(weigh, num_constants=2)
+    return backend_functions().fused(raise_to, num_constants=2)
 
 
 class _Cut:
@@ -276,19 +285,36 @@ class _Cut:
         return states if each * self._stride == self._length else states[:, :, : self._length]
 
 
-def _beside(blocks: Any, shifts: tuple[int, ...], come_round: bool = True) -> Any:
+def _beside(blocks: Any, shifts: tuple[int, ...]) -> Any:
     """Put the blocks before and after (axis 2) beside each block, along axis 3.
 
-    At the ends stands what comes round from the other end, or zeros. Rolling has a cheap gradient,
-    rolling back, so keys and values come round, and their masks do not.
+    At the ends stands what comes round from the other end. One gather copies once; its own gradient
+    would add rows up one by one, so the blocks are rolled back instead.
     """
-    if come_round:
-        moved = [ops.roll(blocks, shift, axis=2) if shift else blocks for shift in shifts]
-    else:
-        padded = ops.pad(blocks, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
-        count = blocks.shape[2]
-        moved = [padded[:, :, 1 - shift : 1 - shift + count] for shift in shifts]
-    return ops.concatenate(moved, axis=3) if len(moved) > 1 else moved[0]
+    if len(shifts) == 1:
+        return blocks
+    count, reach = blocks.shape[2:4]
+    taken = np.stack([np.roll(np.arange(count), shift) for shift in shifts], axis=1)
+
+    def take(blocks: Any) -> Any:
+        shape = (-1, blocks.shape[1], count, len(shifts) * reach, blocks.shape[4])
+        beside = ops.reshape(ops.take(blocks, taken.reshape(-1), axis=2), shape)
+
+        def gradient(upstream: Any) -> Any:
+            parts = zip(ops.split(upstream, len(shifts), axis=3), shifts, strict=True)
+            return (sum(ops.roll(part, -shift, axis=2) for part, shift in parts),)
+
+        return (beside,), gradient
+
+    return backend_functions().custom_gradient(take)(blocks)[0]
+
+
+def _shown_beside(shown: Any, shifts: tuple[int, ...]) -> Any:
+    """Do the same with a mask (batch, 1, blocks, reach, 1), False beyond the ends."""
+    count = shown.shape[2]
+    padded = ops.pad(shown, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
+    moved = [padded[:, :, 1 - shift : 1 - shift + count] for shift in shifts]
+    return ops.concatenate(moved, axis=3)
 
 
 def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
