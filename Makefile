@@ -7,7 +7,7 @@ PEERS  := .venv-peers
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \
   $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(PRESET),--preset "$(PRESET)") \
-  $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
+  $(if $(BUDGET),--budget "$(BUDGET)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
 .PHONY: help setup bench probe peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
@@ -15,12 +15,13 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 # These neither time anything nor start processes that do, so they may run side by side.
 QUIET_TESTS := tests/baselines tests/conformance tests/tasks tests/dashboards
-BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py
+BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
+  tests/suite/test_memory_across_batches.py
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
-	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS SEEDS PRESET MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
+	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS SEEDS PRESET BUDGET MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
 	@echo "Example:  make bench TASK=ner LENGTHS=128,512 SEEDS=0,1,2"
 
 bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner

@@ -53,7 +53,7 @@ class TransformerXl(Architecture):
             crosses = request.form is Form.ENCODER_DECODER
             parts["decoder"] = self._stack(request, segment, memory, causal=True, crosses=crosses)
             parts["decoder_embedding"] = self._embedding(request)
-        return RecurrentBackbone(**parts)
+        return RecurrentBackbone(request.model_size.width, **parts)
 
     def _embedding(self, request: BuildRequest) -> Any:
         from baselines.layers.input_embedding import InputEmbedding

@@ -23,6 +23,9 @@ PROTOCOL = 1
 PROBE_VOCABULARY_SIZE = 8_000
 """How many different token ids a probe draws from."""
 
+MASKS = ("padding_mask", "target_mask")
+"""The features that say which positions are real."""
+
 Options = Mapping[str, Any]
 
 
@@ -148,6 +151,19 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What a task wants of a preset otherwise than the preset says; None leaves it as it is.
+
+    `budget` is in the task's unit of budget, `tokens_per_batch` counts positions.
+    """
+
+    budget: int | None = None
+    lengths: tuple[int, ...] | None = None
+    tokens_per_batch: int | None = None
+    model_size: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where a task's data comes from, and on what terms."""
 
@@ -162,12 +178,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """A source as the user named it: `kind:argument`, and where prepared data sets are."""
+    """A source as the user named it: `kind:argument`, and where prepared data sets are.
+
+    `cache_dir` is set while loading: what takes long to work out of a source may be kept there.
+    """
 
     kind: str
     argument: str = ""
     data_dir: str | None = None
     download: bool = False
+    cache_dir: str | None = None
 
     @property
     def cell_name(self) -> str:
@@ -180,8 +200,9 @@ class SourceRequest:
 class Examples:
     """One split at one sequence length, as arrays whose first axis counts examples.
 
-    `features["padding_mask"]` (examples, length) is True at real positions; the other features and
-    `targets` are the task's own. `num_tokens` counts the real positions.
+    `features["padding_mask"]` (examples, length) is True at real positions; so is
+    `features["target_mask"]` where an encoder-decoder has a second side. The other features and
+    `targets` are the task's own. `num_tokens` counts the real positions of both sides.
     """
 
     features: Mapping[str, Any]
@@ -195,7 +216,17 @@ class Examples:
     @property
     def num_tokens(self) -> int:
         """How many real positions there are."""
-        return int(self.features["padding_mask"].sum())
+        return count_real(self.features)
+
+
+def count_real(features: Mapping[str, Any]) -> int:
+    """Count the real positions of features, a source's and a target's."""
+    return sum(int(features[name].sum()) for name in MASKS if name in features)
+
+
+def count_positions(features: Mapping[str, Any]) -> int:
+    """Count all positions of features, padding too."""
+    return sum(int(features[name].size) for name in MASKS if name in features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +273,13 @@ class Task(ABC):
     options: Options = {}
     """The options it takes and their defaults."""
     recipe: Recipe = Recipe()
+    budget_unit: str = "tokens"
+    """What a budget counts: "tokens" or "examples"."""
+    efforts: Mapping[str, Effort] = {}
+    """By preset, what this task wants otherwise."""
+    contiguous: bool = False
+    """Whether examples follow one another in one stream, so that what an architecture remembers of
+    one is of use in the next."""
     max_global_tokens: int = 0
     """How many positions of an example may be global in architectures that have such."""
 
@@ -261,24 +299,33 @@ class Task(ABC):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the source and encode it at a length, as NumPy arrays. Runs in the child."""
 
-    @abstractmethod
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
         """Build the layer from a batch's features to (batch, length, width) embeddings.
 
-        They have about unit variance; the architecture adds positions and dropout.
+        They have about unit variance; the architecture adds positions and dropout. None (the
+        default) where the architecture takes `features["token_ids"]` or `features["patches"]`
+        itself; `spec["vocabulary_size"]` then says how many token ids there are.
         """
+        return None
 
     @abstractmethod
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Build the layer from (batch, length, width) hidden states to the task's outputs."""
+        """Build the layer that gives the task's outputs, called `head(hidden_states, features)`.
+
+        Hidden states are (batch, length, width). Of an architecture that speaks through a class
+        token, length is 1, and so is the mask in `features`.
+        """
 
     @abstractmethod
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Give the scalar training loss of one batch, in `keras.ops`."""
 
     @abstractmethod
-    def predict(self, outputs: Any) -> Any:
-        """Reduce a batch's outputs, in `keras.ops`, to what `score` needs."""
+    def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
+        """Reduce a batch's outputs, in `keras.ops`, to what `score` needs.
+
+        A classifier takes the likeliest class; a language model says how likely the targets are.
+        """
 
     @abstractmethod
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
@@ -361,9 +408,17 @@ class Architecture(ABC):
 
 
 def build_request(
-    cell: Cell, model_size: ModelSize, recipe: Recipe, task: Task | None, architecture: Architecture
+    cell: Cell,
+    model_size: ModelSize,
+    recipe: Recipe,
+    task: Task | None,
+    architecture: Architecture,
+    spec: Mapping[str, Any] | None = None,
 ) -> BuildRequest:
-    """Return what a cell asks of its architecture; without a task, what a probe does."""
+    """Return what a cell asks of its architecture; without a task, what a probe does.
+
+    `spec` is what the data says of the vocabulary, once it is read.
+    """
     own = {name: cell.options.get(name, value) for name, value in architecture.options.items()}
     return BuildRequest(
         form=cell.form,
@@ -372,7 +427,7 @@ def build_request(
         sequence_length=cell.sequence_length,
         options=own,
         dropout=recipe.dropout if task else 0.0,
-        vocabulary_size=None if task else PROBE_VOCABULARY_SIZE,
+        vocabulary_size=(spec or {}).get("vocabulary_size") if task else PROBE_VOCABULARY_SIZE,
         max_global_tokens=task.max_global_tokens if task else 0,
     )
 
@@ -396,7 +451,11 @@ def supports(architecture: Architecture, request: BuildRequest) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a child process is told: the cell, where its data is, where to write, its limits."""
+    """What a child process is told: the cell, where its data is, where to write, its limits.
+
+    `source_digest` says which bytes the source has (None: unknown yet); encoded data is kept in
+    `cache`.
+    """
 
     cell: Cell
     model_size: ModelSize
@@ -404,10 +463,12 @@ class Job:
     source: SourceRequest | None
     search_path: tuple[str, ...]
     folder: Path
+    cache: Path
+    source_digest: str | None = None
 
     def to_json(self) -> str:
         """Write the job as one JSON object."""
-        return json.dumps({**asdict(self), "folder": str(self.folder)})
+        return json.dumps({**asdict(self), "folder": str(self.folder), "cache": str(self.cache)})
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -421,4 +482,6 @@ class Job:
             source=SourceRequest(**source) if source else None,
             search_path=tuple(fields["search_path"]),
             folder=Path(fields["folder"]),
+            cache=Path(fields["cache"]),
+            source_digest=fields["source_digest"],
         )

@@ -10,6 +10,7 @@ from typing import Any
 from suite.contracts import (
     Architecture,
     Cell,
+    Effort,
     Form,
     Inputs,
     Mode,
@@ -41,6 +42,7 @@ class Request:
     rounds: int | None = None
     model_size: str | None = None
     batch_size: int | None = None
+    budget: int | None = None
     source: str | None = None
     data_dir: str | None = None
     download: bool = False
@@ -72,6 +74,7 @@ class _Workload:
     source: SourceRequest | None
     options: Options
     recipe: Recipe
+    effort: Effort
 
 
 def parse_source(text: str) -> SourceRequest:
@@ -134,6 +137,7 @@ def _check_choices(request: Request) -> None:
             raise RequestError("A seed is a whole number from 0 to 4294967295", received=seed)
     for what, number in (
         ("A batch size", request.batch_size),
+        ("A budget", request.budget),
         ("The number of rounds", request.rounds),
         ("The number of threads", request.threads),
     ):
@@ -153,10 +157,10 @@ def _check_unique(what: str, values: Sequence[Any] | None) -> None:
 
 def _chosen_tasks(request: Request) -> Sequence[str | None]:
     if request.mode is Mode.PROBE:
-        if request.tasks or request.source:
+        if request.tasks or request.source or request.budget:
             raise RequestError(
-                "A probe measures on random tokens and takes neither a task nor a source",
-                received=", ".join(request.tasks or ()) or request.source,
+                "A probe measures on random tokens and takes no task, no source and no budget",
+                received=", ".join(request.tasks or ()) or request.source or request.budget,
                 remedy="Leave them out, or use mode train",
             )
         return (None,)
@@ -185,12 +189,13 @@ def _workload(
     if task_name is None:
         lengths = request.lengths or preset.probe_lengths
         form, inputs = Form(request.form or Form.ENCODER), Inputs.TOKEN_IDS
-        return _Workload(None, None, form, inputs, lengths, None, {}, Recipe())
+        return _Workload(None, None, form, inputs, lengths, None, {}, Recipe(), Effort())
     task = registry.tasks.get(task_name)
     source = _checked_source(task_name, task, request)
-    lengths = request.lengths or task.default_lengths[: preset.num_lengths]
+    effort = task.efforts.get(preset.name, Effort())
+    lengths = request.lengths or effort.lengths or task.default_lengths[: preset.num_lengths]
     return _Workload(
-        task_name, task, task.form, task.inputs, lengths, source, task.options, task.recipe
+        task_name, task, task.form, task.inputs, lengths, source, task.options, task.recipe, effort
     )
 
 
@@ -292,8 +297,11 @@ def _plan(
     round_number: int,
 ) -> PlannedCell:
     train = workload.task is not None
-    tokens_per_batch = preset.tokens_per_batch if train else preset.probe_tokens_per_batch
-    model_size = find_model_size(request.model_size or preset.model_size)
+    effort = workload.effort
+    tokens_per_batch = preset.probe_tokens_per_batch
+    if train:
+        tokens_per_batch = effort.tokens_per_batch or preset.tokens_per_batch
+    model_size = find_model_size(request.model_size or effort.model_size or preset.model_size)
     cell = Cell(
         mode=request.mode,
         task=workload.name,
@@ -306,7 +314,7 @@ def _plan(
         sequence_length=length,
         batch_size=request.batch_size or max(1, tokens_per_batch // length),
         model_size=model_size.name,
-        budget=preset.training_tokens if train else 0,
+        budget=(request.budget or effort.budget or preset.training_tokens) if train else 0,
         precision=request.precision,
         backend=request.backend,
         threads=request.threads,

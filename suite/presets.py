@@ -12,6 +12,7 @@ MODEL_SIZES: Mapping[str, ModelSize] = {
     size.name: size
     for size in (
         ModelSize("tiny", num_layers=2, width=128, num_heads=4, feedforward_width=512),
+        ModelSize("mini", num_layers=4, width=128, num_heads=4, feedforward_width=512),
         ModelSize("small", num_layers=4, width=256, num_heads=4, feedforward_width=1024),
         ModelSize("base", num_layers=12, width=768, num_heads=12, feedforward_width=3072),
     )
@@ -81,6 +82,19 @@ PRESETS: Mapping[str, Preset] = {
             probe_tokens_per_batch=8_192,
             probe_rounds=3,
             time_limit_seconds=900,
+        ),
+        Preset(
+            name="reach",
+            summary="as good as a task gets on two cores: one or two lengths, minutes a cell",
+            model_size="tiny",
+            num_lengths=1,
+            training_tokens=12_582_912,
+            tokens_per_batch=4_096,
+            seeds=(0, 1, 2),
+            probe_lengths=(1_024, 4_096, 16_384),
+            probe_tokens_per_batch=16_384,
+            probe_rounds=5,
+            time_limit_seconds=3_600,
         ),
     )
 }

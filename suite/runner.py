@@ -190,6 +190,8 @@ class Runner:
             source=planned.source,
             search_path=self.search_path,
             folder=folder,
+            cache=self.store.cache,
+            source_digest=self.digests.get(planned.cell.task or ""),
         )
         self._running[run_id] = _Run(planned, job, lease, started_at)
         self.on_event(Started(planned))

@@ -6,6 +6,7 @@ The only module that knows the paths inside a home:
 records/<cell id>.<run id>.json   one file a run, never changed after it is written
 set_aside/                        files that are no records, moved out of the way
 locks/<cell id>                   held (flock) while an invocation runs the cell
+cache/                            encoded data; can be deleted at any time
 scratch/<run id>/                 a running child's job, progress, outcome and log
 mlflow.db, mlflow_artifacts/      the default tracking store
 site/index.html                   the dashboard
@@ -65,6 +66,11 @@ class Store:
     def records(self) -> Path:
         """The folder of the records."""
         return self.home / "records"
+
+    @property
+    def cache(self) -> Path:
+        """Where encoded data is kept."""
+        return self.home / "cache"
 
     @property
     def tracking_uri(self) -> str:

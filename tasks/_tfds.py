@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from suite.contracts import SourceRequest
 from suite.errors import DataError
@@ -39,6 +41,28 @@ def digest_prepared(name: str, request: SourceRequest) -> str | None:
             with open(path, "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def open_prepared(name: str, request: SourceRequest) -> Any:
+    """Return the builder of a data set, prepared here or, where that was allowed, downloaded now.
+
+    What is prepared says itself what it holds: TFDS need not know a data set of that name.
+    """
+    import tensorflow_datasets
+
+    described = sorted((data_folder(request) / name).rglob("dataset_info.json"))
+    if described:
+        return tensorflow_datasets.builder_from_directory(str(described[-1].parent))
+    builder = tensorflow_datasets.builder(name, data_dir=str(data_folder(request)))
+    builder.download_and_prepare()
+    return builder
+
+
+def read_prepared(builder: Any, split: str) -> Iterator[dict[str, Any]]:
+    """Yield the examples of a split in their stored order, as NumPy."""
+    import tensorflow_datasets
+
+    yield from tensorflow_datasets.as_numpy(builder.as_dataset(split=split, shuffle_files=False))
 
 
 def describe_prepared(name: str, request: SourceRequest) -> dict[str, str]:

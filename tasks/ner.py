@@ -132,9 +132,9 @@ class Ner(Task):
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Score each tag at each word."""
-        import keras
+        from tasks._heads import PositionHead
 
-        return keras.layers.Dense(len(spec["tags"]), name="tags")
+        return PositionHead(len(spec["tags"]), name="tags")
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Average the cross-entropy over the real words."""
@@ -144,7 +144,7 @@ class Ner(Task):
         real = ops.cast(features["padding_mask"], losses.dtype)
         return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
 
-    def predict(self, outputs: Any) -> Any:
+    def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Take the likeliest tag of each word."""
         from keras import ops
 

@@ -35,7 +35,6 @@ def main(
     name: str, mode: str, length: int, tokens: int, size: str, num_layers: int
 ) -> dict[str, Any]:
     """Measure in this process."""
-    import keras
     from keras import ops
 
     from suite.child import warmup
@@ -43,6 +42,7 @@ def main(
     from suite.child.probing import _loss, random_batch
     from suite.child.steps import (
         Model,
+        PositionHead,
         make_optimizer,
         make_prediction_step,
         make_training_step,
@@ -65,14 +65,14 @@ def main(
     warmup.throwaway_step(False)
     memory = PeakMemory()
     memory.start()
-    model = Model(None, architecture.build(request), keras.layers.Dense(2), form)
+    model = Model(None, architecture.build(request), PositionHead(2), form)
     if mode == "training":
         train = make_training_step(model, _loss, make_optimizer(Recipe(), 10**9), False)
 
         def step() -> Any:
             return float(train(batch))
     else:
-        predict = make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), False)
+        predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), False)
 
         def step() -> Any:
             return predict(batch)

@@ -95,7 +95,11 @@ class Larger(Task):
     def build_head(self, spec):
         import keras
 
-        return keras.layers.Dense(2)
+        class Head(keras.layers.Dense):
+            def call(self, hidden_states, features):
+                return super().call(hidden_states)
+
+        return Head(2)
 
     def loss(self, outputs, targets, features):
         from keras import ops
@@ -104,7 +108,7 @@ class Larger(Task):
             ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
         )
 
-    def predict(self, outputs):
+    def predict(self, outputs, targets, features):
         from keras import ops
 
         return ops.argmax(outputs, axis=-1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras import ops
+
 from baselines.layers.backbone import Backbone
 
 
@@ -14,6 +16,10 @@ class RecurrentBackbone(Backbone):
     `decode` does the same, causally, and looks at the encoder's output where there is one; its
     cache is the state, so the rest of a sequence can follow in parts of any length.
     """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width = width
 
     def encode(
         self,
@@ -60,3 +66,15 @@ class RecurrentBackbone(Backbone):
     def start_cache(self, batch_size: int, max_length: int) -> Any:
         """Return an empty memory."""
         return ()
+
+    def start_memory(self, batch_size: int) -> Any:
+        """Return the decoder's memory before anything is read, as large as it gets: all masked.
+
+        For streams whose parts must have memories of one shape.
+        """
+        assert self.decoder is not None
+        rooms = [layer.attention.memory_length for layer in self.decoder.stacked]
+        return [
+            (ops.zeros((batch_size, room, self.width)), ops.zeros((batch_size, room), "bool"))
+            for room in rooms
+        ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -18,6 +17,7 @@ from suite.child.batches import Batch
 from suite.child.measuring import PeakMemory, give_back_freed_memory, time_repeats
 from suite.child.steps import (
     Model,
+    PositionHead,
     devices,
     fix_randomness,
     make_optimizer,
@@ -51,10 +51,10 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
 
     inference_memory = PeakMemory()
     inference_memory.start()
-    model = Model(None, architecture.build(request), keras.layers.Dense(2), cell.form)
+    model = Model(None, architecture.build(request), PositionHead(2), cell.form)
     positions = batch.num_tokens
     tell("measuring inference", 0.0)
-    predict = make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), xla)
+    predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)
     inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions, inference_memory)
     give_back_freed_memory()
 

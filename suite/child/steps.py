@@ -18,32 +18,52 @@ Features = Mapping[str, Any]
 class Model(keras.Model):
     """embed (the task's) → mix (the architecture) → head (the task's).
 
-    Without an embedding the backbone takes `features["token_ids"]` through its own. In the
-    encoder-decoder form `features["target_ids"]` is what the decoder is given.
+    Without an embedding the backbone takes `features["patches"]` or `features["token_ids"]` through
+    its own. In the encoder-decoder form `features["target_ids"]` is what the decoder is given.
+    Where it `carries_memory` and the backbone has a memory, a decoder remembers the batch before
+    until `forget` is called.
     """
 
     def __init__(
-        self, embedding: Any, backbone: Any, head: Any, form: Form = Form.ENCODER, **kwargs: Any
+        self,
+        embedding: Any,
+        backbone: Any,
+        head: Any,
+        form: Form = Form.ENCODER,
+        carries_memory: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.embedding = embedding
         self.backbone = backbone
         self.head = head
         self.form = form
+        self.carries_memory = carries_memory and hasattr(backbone, "start_memory")
+        self.memories: list[Any] = []
 
     def build(self, input_shape: Any = None) -> None:
-        """Leave building to the parts, which do it when they are first called."""
+        """Make room for the memory; the parts are built when they are first called."""
+        if self.carries_memory:
+            batch_size = input_shape["padding_mask"][0]
+            for tensor in keras.tree.flatten(self.backbone.start_memory(batch_size)):
+                dtype = keras.backend.standardize_dtype(tensor.dtype)
+                memory = self.add_weight(tensor.shape, "zeros", dtype=dtype, trainable=False)
+                self.memories.append(memory)
+
+    def forget(self) -> None:
+        """Empty the memory: what comes next does not go on from what came before."""
+        for memory in self.memories:
+            memory.assign(ops.zeros(memory.shape, memory.dtype))
 
     def call(self, features: Features, training: bool | None = None) -> Any:
         """Give the head's outputs for a batch's features."""
         if self.embedding is None:
-            inputs = features["token_ids"]
+            inputs = features["patches"] if "patches" in features else features["token_ids"]
         else:
             inputs = self.embedding(features, training=training)
         mask = features["padding_mask"]
         if self.form is Form.DECODER:
-            hidden_states, _ = self.backbone.decode(inputs, padding_mask=mask, training=training)
-            return self.head(hidden_states)
+            return self.head(self._decode(inputs, mask, training), features)
         hidden_states, _ = self.backbone.encode(
             inputs,
             padding_mask=mask,
@@ -58,7 +78,22 @@ class Model(keras.Model):
                 padding_mask=features.get("target_mask"),
                 training=training,
             )
-        return self.head(hidden_states)
+        if getattr(self.backbone, "extra_positions", 0):
+            # A class token speaks for all: heads see nothing else.
+            hidden_states = hidden_states[:, :1]
+            features = {**features, "padding_mask": ops.ones_like(mask[:, :1])}
+        return self.head(hidden_states, features)
+
+    def _decode(self, inputs: Any, mask: Any, training: bool | None) -> Any:
+        given = {"padding_mask": mask, "training": training}
+        if not self.carries_memory:
+            return self.backbone.decode(inputs, **given)[0]
+        started = self.backbone.start_memory(mask.shape[0])
+        cache = keras.tree.pack_sequence_as(started, [ops.copy(memory) for memory in self.memories])
+        hidden_states, cache = self.backbone.decode(inputs, cache=cache, **given)
+        for memory, value in zip(self.memories, keras.tree.flatten(cache), strict=True):
+            memory.assign(value)
+        return hidden_states
 
     def parameter_counts(self) -> dict[str, int]:
         """Count the weights by part: `mixing` is what parity between architectures is about."""
@@ -74,6 +109,14 @@ class Model(keras.Model):
             "head": head,
             "mixing": total - embedding - head,
         }
+
+
+class PositionHead(keras.layers.Dense):
+    """Scores classes at every position by one dense layer; uses nothing but the hidden states."""
+
+    def call(self, hidden_states: Any, features: Any = None) -> Any:
+        """Score."""
+        return super().call(hidden_states)
 
 
 class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -120,16 +163,27 @@ def make_training_step(
 
     `xla` is TensorFlow's to take; the other backends compile as they always do.
     """
-    step: Callable[[Batch], Any] = _backend().make_training_step(model, loss, optimizer, xla)
-    return step
+    return _forgetting(model, _backend().make_training_step(model, loss, optimizer, xla))
 
 
 def make_prediction_step(
-    model: Model, predict: Callable[[Any], Any], xla: bool
+    model: Model, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
-    step: Callable[[Batch], Any] = _backend().make_prediction_step(model, predict, xla)
-    return step
+    return _forgetting(model, _backend().make_prediction_step(model, predict, xla))
+
+
+def _forgetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], Any]:
+    """Let a model forget before a batch that does not go on from the one before."""
+    if not model.carries_memory:
+        return step
+
+    def run(batch: Batch) -> Any:
+        if batch.fresh:
+            model.forget()
+        return step(batch)
+
+    return run
 
 
 def fix_randomness(seed: int) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.child import warmup
-from suite.child.batches import Batch, evaluation_batches, training_stream
+from suite.child import encoded, warmup
+from suite.child.batches import Batch, evaluation_batches, evaluation_order, training_stream
 from suite.child.measuring import (
     MIN_BLOCKS,
     WARMUP_STEPS,
@@ -41,6 +41,8 @@ from suite.contracts import (
     Task,
     TaskData,
     build_request,
+    count_positions,
+    count_real,
 )
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
@@ -78,8 +80,10 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     fix_randomness(cell.seed)
     tell("loading data", 0.0)
     options = {**task.options, **{k: v for k, v in cell.options.items() if k in task.options}}
-    data = task.load(job.source, cell.sequence_length, options)
-    request = build_request(cell, job.model_size, recipe, task, architecture)
+    started = time.perf_counter()
+    data = encoded.load(job, task, options)
+    data_seconds = time.perf_counter() - started
+    request = build_request(cell, job.model_size, recipe, task, architecture, data.spec)
     xla = architecture.compile_with_xla(request)
     tell("warming up", 0.0)
     warmup.throwaway_step(xla)
@@ -91,6 +95,8 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
         task.build_embedding(data.spec, job.model_size.width),
         architecture.build(request),
         task.build_head(data.spec),
+        task.form,
+        task.contiguous,
     )
     predict = make_prediction_step(model, task.predict, xla)
     tell("measuring inference", 0.0)
@@ -123,11 +129,13 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "options": {**options, **request.options},
             "recipe": {name: getattr(recipe, name) for name in recipe.__dataclass_fields__},
             "tuned": False,
+            "data_seconds": data_seconds,
+            "waiting_for_data_share": session.waiting_seconds / session.training_seconds,
             "training_steps": trained.steps,
             "training_tokens": trained.tokens,
             "best_weights_at_tokens": trained.best.tokens,
             "real_token_share": {
-                split: examples.num_tokens / examples.features["padding_mask"].size
+                split: examples.num_tokens / count_positions(examples.features)
                 for split, examples in _splits(data).items()
             },
         },
@@ -139,8 +147,8 @@ def measure_inference(
 ) -> Blocks:
     """Time prediction on one full batch."""
     batch = next(evaluation_batches(examples, batch_size))
-    mask = batch.features["padding_mask"]
-    return time_repeats(lambda: predict(batch), int(mask.sum()), mask.size, memory)
+    tokens, positions = count_real(batch.features), count_positions(batch.features)
+    return time_repeats(lambda: predict(batch), tokens, positions, memory)
 
 
 @dataclass
@@ -158,16 +166,19 @@ class _Session:
 
     def __post_init__(self) -> None:
         self.blocks = Blocks()
-        train, batch_size = self.data.train, self.job.cell.batch_size
-        tokens_per_step = train.num_tokens / train.num_examples * batch_size
-        self.total_steps = math.ceil(self.job.cell.budget / tokens_per_step)
+        self.waiting_seconds = 0.0
+        self.training_seconds = 0.0
+        train, per_step = self.data.train, float(self.job.cell.batch_size)
+        if self.task.budget_unit == "tokens":
+            per_step *= train.num_tokens / train.num_examples
+        self.total_steps = math.ceil(self.job.cell.budget / per_step)
 
     def train(self) -> Trained:
         """Spend the budget, then put back the weights that were best on validation."""
         cell, recipe = self.job.cell, self.job.recipe
         optimizer = make_optimizer(recipe, self.total_steps)
         step = make_training_step(self.model, self.task.loss, optimizer, self.xla)
-        stream = training_stream(self.data.train, cell.batch_size, cell.seed)
+        stream = training_stream(self.data.train, cell.batch_size, cell.seed, self.task.contiguous)
         due = _validation_steps(self.total_steps, recipe.validations)
         losses: list[tuple[int, float]] = []
         validations: list[tuple[int, float]] = []
@@ -175,8 +186,11 @@ class _Session:
         done = tokens = 0
         self.memory.reset()
         for count in self._block_sizes(due):
+            drawn = time.perf_counter()
             batches = [next(stream) for _ in range(count)]
+            self.waiting_seconds += time.perf_counter() - drawn
             values, seconds = _timed(step, batches)
+            self.training_seconds += seconds
             if done == 0:
                 self.blocks.compile_seconds = seconds
                 self.memory.compiled()
@@ -201,12 +215,18 @@ class _Session:
 
     def score(self, split: str) -> Score:
         """Predict a whole split and let the task score it."""
-        examples = _splits(self.data)[split]
-        predictions = [
-            self.predict(batch)[: batch.num_examples]
-            for batch in evaluation_batches(examples, self.job.cell.batch_size)
-        ]
-        return self.task.score(examples, np.concatenate(predictions), self.data.spec)
+        examples, lanes = _splits(self.data)[split], self.task.contiguous
+        batch_size = self.job.cell.batch_size
+        found = np.concatenate(
+            [
+                self.predict(batch)[: batch.num_examples]
+                for batch in evaluation_batches(examples, batch_size, lanes)
+            ]
+        )
+        self.model.forget()  # training goes on elsewhere
+        predictions = np.empty_like(found)
+        predictions[evaluation_order(examples.num_examples, batch_size, lanes)] = found
+        return self.task.score(examples, predictions, self.data.spec)
 
     def _block_sizes(self, due: set[int]) -> Iterator[int]:
         """Yield how many steps each block has: the compiling ones, then blocks of equal length.
@@ -257,7 +277,7 @@ def _tokens(batches: list[Batch]) -> int:
 
 
 def _positions(batches: list[Batch]) -> int:
-    return sum(batch.features["padding_mask"].size for batch in batches)
+    return sum(count_positions(batch.features) for batch in batches)
 
 
 def _curve(points: list[tuple[int, float]]) -> dict[str, list[float]]:

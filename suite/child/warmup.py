@@ -8,7 +8,13 @@ from keras import ops
 
 from suite.child.batches import Batch
 from suite.child.measuring import give_back_freed_memory
-from suite.child.steps import Model, make_optimizer, make_prediction_step, make_training_step
+from suite.child.steps import (
+    Model,
+    PositionHead,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
 from suite.contracts import Recipe
 
 WIDTH = 32
@@ -34,7 +40,7 @@ class _Throwaway(keras.layers.Layer):
 
 def throwaway_step(xla: bool) -> None:
     """Predict and train once, then let everything go."""
-    model = Model(None, _Throwaway(), keras.layers.Dense(4))
+    model = Model(None, _Throwaway(), PositionHead(4))
     token_ids = np.arange(2 * LENGTH, dtype="int32").reshape(2, LENGTH)
     batch = Batch(
         {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)},
@@ -42,7 +48,7 @@ def throwaway_step(xla: bool) -> None:
         2 * LENGTH,
         2,
     )
-    make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), xla)(batch)
+    make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)(batch)
     make_training_step(
         model,
         lambda outputs, targets, features: ops.mean(

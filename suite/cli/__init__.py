@@ -47,7 +47,7 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def bench() -> None:
-    r"""Which Transformer should I use at my sequence length? Find out by experiment.
+    """Which Transformer should I use at my sequence length? Find out by experiment.
 
     A request (a task, architectures, sequence lengths, seeds) becomes a matrix of cells; every cell
     runs in a process of its own and leaves one record; tables, MLflow and the dashboard are drawn

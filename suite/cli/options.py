@@ -140,7 +140,7 @@ request_options = _stack(
         "--model-size",
         "--model_size",
         type=_OneName(lambda: list(MODEL_SIZES)),
-        help="tiny, small or base. [default: the preset's]",
+        help="tiny, mini, small or base. [default: the preset's]",
     ),
     click.option(
         "--mode",
@@ -171,6 +171,12 @@ request_options = _stack(
     click.option(
         "--batch-size", type=int, help="Examples a batch. [default: the preset's tokens / length]"
     ),
+    click.option(
+        "--budget",
+        type=int,
+        metavar="N",
+        help="Training tokens (examples for images) of a cell. [default: the preset's]",
+    ),
     click.option("--rounds", type=int, help="How often a probe is measured. [default: preset's]"),
     click.option(
         "--form", help="What a probe builds: encoder, decoder, encoder_decoder. [default: encoder]"
@@ -199,6 +205,7 @@ def make_request(given: dict[str, Any]) -> Request:
         rounds=given["rounds"],
         model_size=given["model_size"],
         batch_size=given["batch_size"],
+        budget=given["budget"],
         source=given["data"],
         data_dir=given["tfds_data_dir"],
         download=given["download"],

@@ -18,7 +18,7 @@ from suite.runner import Plan
 @request_options
 @json_option
 def command(home: str | None, as_json: bool, **given: Any) -> None:
-    r"""Show the cells of a request without running them.
+    """Show the cells of a request without running them.
 
     \b
     Examples:

@@ -58,7 +58,7 @@ def command(
     no_dashboard: bool,
     **given: Any,
 ) -> None:
-    r"""Run the cells of a request that are not done yet, one fresh process each.
+    """Run the cells of a request that are not done yet, one fresh process each.
 
     The same command again runs what is missing or was interrupted. Ctrl-C once ends cleanly.
 

@@ -14,7 +14,13 @@ import pytest
 from keras import ops
 
 from suite.child.batches import Batch
-from suite.child.steps import Model, make_optimizer, make_prediction_step, make_training_step
+from suite.child.steps import (
+    Model,
+    PositionHead,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
 from suite.contracts import BuildRequest, Form, Inputs, ModelSize, Recipe
 from suite.registry import ARCHITECTURES, find_part
 
@@ -45,7 +51,7 @@ def build(num_hashes: int) -> Model:
     request = BuildRequest(
         Form.DECODER, Inputs.TOKEN_IDS, SIZE, LENGTH, options, vocabulary_size=VOCABULARY
     )
-    return Model(None, architecture.build(request), keras.layers.Dense(VOCABULARY), Form.DECODER)
+    return Model(None, architecture.build(request), PositionHead(VOCABULARY), Form.DECODER)
 
 
 def loss(outputs, targets, features):
@@ -55,7 +61,7 @@ def loss(outputs, targets, features):
 
 def accuracies(model: Model, num_batches: int) -> list[float]:
     """Return the accuracy of each of some batches never trained on."""
-    predict = make_prediction_step(model, lambda outputs: ops.argmax(outputs, -1), xla=False)
+    predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla=False)
     generator = np.random.default_rng(99)
     found = []
     for _ in range(num_batches):

@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 from suite.child.batches import Batch
-from suite.child.steps import Model, make_prediction_step, make_training_step
+from suite.child.steps import Model, PositionHead, make_prediction_step, make_training_step
 from suite.contracts import (
     Architecture,
     BuildRequest,
@@ -200,12 +200,12 @@ def model_of(name: str, seed: int = 0) -> tuple[Model, Batch]:
     model = Model(
         None if inputs is Inputs.TOKEN_IDS else Projected(),
         architecture.build(request_for(architecture, inputs, dropout=0.1, model_size=one_layer)),
-        keras.layers.Dense(3),
+        PositionHead(3),
     )
     values = random_inputs(inputs, 2, LENGTH)
     key = "token_ids" if inputs is Inputs.TOKEN_IDS else "values"
     features = {key: values, "padding_mask": np.ones((2, LENGTH), bool)}
-    length = LENGTH + model.backbone.extra_positions
+    length = 1 if model.backbone.extra_positions else LENGTH
     labels = np.random.default_rng(1).integers(3, size=(2, length)).astype("int32")
     return model, Batch(features, {"labels": labels}, 2 * LENGTH, 2)
 
@@ -254,11 +254,11 @@ def test_a_training_step_lowers_for_tpu(name, form):
     architecture, inputs = ARCHITECTURES[name], main_inputs(ARCHITECTURES[name])
     request = request_for(architecture, inputs, form=form, dropout=0.1)
     embedding = None if inputs is Inputs.TOKEN_IDS else Projected()
-    model = Model(embedding, architecture.build(request), keras.layers.Dense(3), form)
+    model = Model(embedding, architecture.build(request), PositionHead(3), form)
     values = random_inputs(inputs, 2, LENGTH)
     features = {"padding_mask": np.ones((2, LENGTH), bool), "target_ids": values}
     features["token_ids" if inputs is Inputs.TOKEN_IDS else "values"] = values
-    length = LENGTH + model.backbone.extra_positions
+    length = 1 if model.backbone.extra_positions else LENGTH
     batch = Batch(features, {"labels": np.zeros((2, length), "int32")}, 2 * LENGTH, 2)
     optimizer = keras.optimizers.AdamW(1e-3)
     states = [
@@ -277,7 +277,7 @@ def test_weights_are_saved_and_loaded(name, tmp_path):
     model, batch = model_of(name, seed=1)
     other, _ = model_of(name, seed=2)
     predict, predict_other = (
-        make_prediction_step(m, lambda outputs: outputs, xla=False) for m in (model, other)
+        make_prediction_step(m, lambda outputs, *_: outputs, xla=False) for m in (model, other)
     )
     expected = predict(batch)
     assert np.abs(predict_other(batch) - expected).max() > 1e-3
@@ -378,7 +378,7 @@ def test_parameter_counts_agree_within_a_tenth():
     for name, architecture in ARCHITECTURES.items():
         request = request_for(architecture, Inputs.TOKEN_IDS, model_size=size)
         if supports(architecture, request) is None:
-            model = Model(None, architecture.build(request), keras.layers.Dense(3))
+            model = Model(None, architecture.build(request), PositionHead(3))
             token_ids = random_inputs(Inputs.TOKEN_IDS, 1, LENGTH)
             model({"token_ids": token_ids, "padding_mask": np.ones((1, LENGTH), bool)})
             counts[name] = model.parameter_counts()["mixing"]

@@ -9,7 +9,13 @@ import numpy as np
 from keras import ops
 
 from suite.child.batches import Batch
-from suite.child.steps import Model, make_optimizer, make_prediction_step, make_training_step
+from suite.child.steps import (
+    Model,
+    PositionHead,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
 from suite.contracts import BuildRequest, Form, Inputs, ModelSize, Recipe
 from suite.registry import ARCHITECTURES, find_part
 from tests.peers.cases import (
@@ -42,12 +48,11 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
         vocabulary_size=None if images else VOCABULARY_SIZE,
         max_global_tokens=int("global_mask" in features),
     )
-    embedding = _Patches() if images else None
-    model = Model(embedding, architecture.build(request), _FirstOf() if images else _head())
+    model = Model(None, architecture.build(request), _FirstOf(2) if images else PositionHead(2))
     xla = architecture.compile_with_xla(request)
     batch = Batch(features, {"labels": labels}, labels.size, len(labels))
     model({name: ops.convert_to_tensor(value[:1]) for name, value in features.items()})
-    predict = make_prediction_step(model, lambda outputs: outputs, xla)
+    predict = make_prediction_step(model, lambda outputs, *_: outputs, xla)
     recipe = Recipe(learning_rate=LEARNING_RATE, clip_norm=CLIP_NORM)
     train = make_training_step(model, _loss, make_optimizer(recipe, 10**9), xla)
     return lambda: predict(batch), lambda: float(train(batch))
@@ -61,26 +66,11 @@ def _size(case: Case) -> ModelSize:
     return ModelSize("peers", case.num_layers, case.width, case.num_heads, wide)
 
 
-def _head() -> Any:
-    return keras.layers.Dense(2)
-
-
-class _Patches(keras.layers.Layer):
-    """Hands patches over to the architecture's own projection."""
-
-    def call(self, features: Any, training: bool | None = None) -> Any:
-        return features["patches"]
-
-
-class _FirstOf(keras.layers.Layer):
+class _FirstOf(keras.layers.Dense):
     """Classifies by the first position, the class token."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.dense = _head()
-
-    def call(self, hidden_states: Any) -> Any:
-        return self.dense(hidden_states[:, 0])
+    def call(self, hidden_states: Any, features: Any) -> Any:
+        return super().call(hidden_states[:, 0])
 
 
 def _loss(outputs: Any, targets: Any, features: Any) -> Any:

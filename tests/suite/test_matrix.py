@@ -129,7 +129,7 @@ def test_a_probe_is_told_its_form():
         ({"form": "decoder"}, "A task says which form it needs"),
         ({"tasks": None}, "Mode train needs a task"),
         ({"rounds": 2}, "Rounds repeat a probe"),
-        ({"mode": Mode.PROBE}, "takes neither a task nor a source"),
+        ({"mode": Mode.PROBE}, "takes no task, no source and no budget"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(changes, message):

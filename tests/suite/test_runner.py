@@ -169,7 +169,7 @@ def test_a_spawned_child_does_the_same_work(tmp_path):
     search_path = (str(FAKES),)
     request = Request(mode=Mode.PROBE, preset="smoke", architectures=("nothing",))
     (planned,) = expand(request, load_registry(search_path))
-    job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, search_path, tmp_path)
+    job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, search_path, tmp_path, tmp_path)
     executor = LocalExecutor(spawn=True)
     executor.start("one", job, Limits(seconds=100, memory_bytes=2**34))
     endings = []

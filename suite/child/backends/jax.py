@@ -62,13 +62,14 @@ def make_training_step(
 
 
 def make_prediction_step(
-    model: Any, predict: Callable[[Any], Any], xla: bool
+    model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
 
     @jax.jit  # type: ignore[untyped-decorator]
-    def compiled(weights: Any, others: Any, features: Features) -> Any:
-        return predict(model.stateless_call(weights, others, features, training=False)[0])
+    def compiled(weights: Any, others: Any, features: Features, targets: Features) -> Any:
+        outputs, changed = model.stateless_call(weights, others, features, training=False)
+        return predict(outputs, targets, features), changed
 
     groups: list[list[Any]] = []
 
@@ -77,7 +78,11 @@ def make_prediction_step(
             _create_weights(model, batch)
             groups.extend([model.trainable_variables, model.non_trainable_variables])
         weights, others = ([variable.value for variable in group] for group in groups)
-        return np.asarray(compiled(weights, others, dict(batch.features)))
+        found, changed = compiled(weights, others, dict(batch.features), dict(batch.targets))
+        if model.carries_memory:
+            for variable, new in zip(groups[1], changed, strict=True):
+                variable.assign(new)
+        return np.asarray(found)
 
     return step
 

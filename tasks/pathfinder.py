@@ -1,0 +1,110 @@
+"""Pathfinder: are two ends joined by one of the dashed curves?
+
+Linsley et al. 2018, "Learning Long-Range Spatial Dependencies with Horizontal Gated Recurrent
+Units"; in Long Range Arena (Tay et al. 2021, section 2.3.5) a position is a pixel. Here it is a
+square patch, of one pixel where the length is the number of pixels.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import Any
+
+from suite.contracts import (
+    Effort,
+    Examples,
+    Inputs,
+    Options,
+    Recipe,
+    Source,
+    SourceRequest,
+    TaskData,
+)
+from suite.errors import RequestError
+from tasks._classification import Classification
+
+SIZES = (32, 64)
+
+
+class Pathfinder(Classification):
+    """Two classes: joined or not."""
+
+    version = 1
+    title = "Pathfinder"
+    summary = "follows dashed curves between two ends"
+    inputs = Inputs.PATCHES
+    position = "a patch (or a pixel)"
+    default_lengths = (64, 256, 1_024)
+    default_source = "synthetic"
+    sources = {
+        "synthetic": Source(
+            summary="generated: two dashed curves, two marked ends, shorter curves that distract",
+            licence="Apache-2.0",
+            citation="Linsley et al. 2018; Tay et al. 2021, Long Range Arena",
+            redistributable=True,
+        )
+    }
+    options = {"image_size": 32, "train_examples": 20_000}
+    recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.01, validations=6)
+    head_dropout = 0.0
+    budget_unit = "examples"
+    efforts = {
+        "smoke": Effort(budget=2_048, tokens_per_batch=1_024),
+        "quick": Effort(budget=40_000, tokens_per_batch=4_096, lengths=(64, 256)),
+        "standard": Effort(budget=200_000, tokens_per_batch=4_096),
+        "reach": Effort(budget=1_000_000, tokens_per_batch=8_192, lengths=(64,)),
+    }
+
+    def unsupported_reason(self, sequence_length: int) -> str | None:
+        """Refuse lengths that no whole patch gives."""
+        side = isqrt(sequence_length)
+        if side * side == sequence_length and any(size % side == 0 for size in SIZES):
+            return None
+        return f"cuts squares of {' or '.join(map(str, SIZES))} pixels into whole patches"
+
+    def inspect(self, request: SourceRequest) -> str | None:
+        """Name what is generated."""
+        return f"synthetic-{self.version}"
+
+    def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
+        """Draw pictures and cut them into patches."""
+        import numpy as np
+
+        from tasks._curves import draw_pictures
+        from tasks._sources import describe
+
+        options = {**self.options, **options}
+        size, side = options["image_size"], isqrt(sequence_length)
+        if size not in SIZES or size % side:
+            raise RequestError(
+                f"The option 'image_size' is one of {SIZES} and a multiple of the length's root",
+                received=f"image_size={size} at length {sequence_length}",
+            )
+        counts = {"train": options["train_examples"], "validation": 1_000, "test": 2_000}
+        drawn = {
+            split: draw_pictures(count, size, seed)
+            for seed, (split, count) in enumerate(counts.items())
+        }
+        raw = {
+            split: list(zip(np.packbits(images, axis=-1), labels.tolist(), strict=True))
+            for split, (images, labels) in drawn.items()
+        }
+        facts = {"image_size": size, "patch_size": size // side}
+        return TaskData(
+            **{split: _encode(*both, size // side) for split, both in drawn.items()},
+            spec={"classes": ["apart", "joined"]},
+            facts=describe(self.sources["synthetic"], raw, facts),
+        )
+
+
+def _encode(images: Any, labels: Any, patch_size: int) -> Examples:
+    import numpy as np
+
+    from tasks._patches import cut_patches
+
+    patches = cut_patches(images[:, :, :, None].astype(np.float32) * 2 - 1, patch_size)
+    mask = np.ones(patches.shape[:2], bool)
+    return Examples({"patches": patches, "padding_mask": mask}, {"labels": labels})
+
+
+TASK = Pathfinder()

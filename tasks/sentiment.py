@@ -1,0 +1,169 @@
+"""Sentiment: does a review praise or blame?
+
+A position is a subword token; with the option `units=bytes` it is a byte, as in Long Range Arena
+(Tay et al. 2021, section 2.3.2). A text longer than the length is cut, and counted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from suite.contracts import (
+    Effort,
+    Examples,
+    Inputs,
+    Options,
+    Recipe,
+    Source,
+    SourceRequest,
+    TaskData,
+)
+from tasks._classification import Classification
+
+if TYPE_CHECKING:
+    from tasks._text_units import Units
+
+TFDS_NAME = "imdb_reviews"
+Texts = dict[str, list[tuple[str, str]]]
+
+
+class Sentiment(Classification):
+    """Two classes (or the user's own) for a text."""
+
+    version = 1
+    title = "Sentiment"
+    summary = "tells praise from blame in reviews"
+    inputs = Inputs.TOKEN_IDS
+    position = "a subword token (or a byte)"
+    default_lengths = (128, 256, 512, 1_024)
+    default_source = "synthetic"
+    sources = {
+        "synthetic": Source(
+            summary="generated reviews; what counts is said of the thing named at the beginning",
+            licence="Apache-2.0",
+            citation="Lengthwise",
+            redistributable=True,
+        ),
+        "tfds": Source(
+            summary="IMDB reviews, from prepared TensorFlow Datasets",
+            licence="none stated; the authors ask to be cited",
+            citation="Maas et al. 2011, Learning Word Vectors for Sentiment Analysis",
+            redistributable=False,
+        ),
+        "files": Source(
+            summary="your own: train, test and perhaps validation as TSV, CSV, JSONL or folders",
+            licence="your own",
+            citation="your own",
+            redistributable=False,
+            argument="DIR",
+            argument_required=True,
+        ),
+    }
+    options = {"units": "subwords", "vocabulary": 16_384, "text_column": "", "label_column": ""}
+    recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.05, validations=6)
+    max_global_tokens = 1
+    label_smoothing = 0.1
+    head_dropout = 0.2
+    efforts = {
+        "smoke": Effort(budget=65_536, tokens_per_batch=4_096),
+        "quick": Effort(budget=524_288, tokens_per_batch=4_096, lengths=(128, 256, 512)),
+        "reach": Effort(budget=20_000_000, tokens_per_batch=8_192, lengths=(256, 512)),
+    }
+
+    def inspect(self, request: SourceRequest) -> str | None:
+        """Read a user's texts to the end, look for a prepared data set, or do nothing."""
+        if request.kind == "files":
+            from tasks._labelled_text import list_files
+            from tasks._sources import digest_paths
+
+            return digest_paths(list_files(Path(request.argument).expanduser()))
+        if request.kind == "tfds":
+            from tasks._tfds import digest_prepared
+
+            return digest_prepared(TFDS_NAME, request)
+        return f"synthetic-{self.version}"
+
+    def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
+        """Read the texts, learn the units from train, and encode."""
+        from tasks._sources import describe
+        from tasks._text_units import find_units
+
+        options = {**self.options, **options}
+        texts, facts = _read(request, options)
+        classes = sorted({label for _, label in texts["train"]})
+        units = find_units(
+            options["units"],
+            [text for text, _ in texts["train"]],
+            request,
+            options["vocabulary"],
+            lowercase=True,
+        )
+        encoded = {
+            split: _encode(examples, units, classes, sequence_length)
+            for split, examples in texts.items()
+        }
+        about = {
+            "units": options["units"],
+            "vocabulary_fingerprint": units.fingerprint,
+            "texts_cut": {split: cut for split, (_, cut) in encoded.items()},
+            **facts,
+        }
+        return TaskData(
+            **{split: examples for split, (examples, _) in encoded.items()},
+            spec={"vocabulary_size": units.vocabulary_size, "classes": classes},
+            facts=describe(self.sources[request.kind], texts, about),
+        )
+
+
+def _read(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, Any]]:
+    facts: dict[str, Any] = {}
+    if request.kind == "synthetic":
+        from tasks._synthetic_reviews import draw_reviews
+
+        return draw_reviews(), facts
+    if request.kind == "tfds":
+        from tasks._tfds import describe_prepared, open_prepared, read_prepared
+
+        builder = open_prepared(TFDS_NAME, request)
+        names = builder.info.features["label"].names
+        texts: Texts = {
+            split: [
+                (example["text"].decode(), names[example["label"]])
+                for example in read_prepared(builder, split)
+            ]
+            for split in ("train", "test")
+        }
+        facts = dict(describe_prepared(TFDS_NAME, request))
+    else:
+        from tasks._labelled_text import read_splits
+
+        folder = Path(request.argument).expanduser()
+        texts = dict(read_splits(folder, options["text_column"], options["label_column"]))
+    if "validation" not in texts:
+        from tasks._sources import hold_out
+
+        kept, held = hold_out(len(texts["train"]))
+        train = texts["train"]
+        texts["train"] = [train[number] for number in kept]
+        texts["validation"] = [train[number] for number in held]
+        facts["validation"] = "a fixed tenth of train"
+    return texts, facts
+
+
+def _encode(
+    examples: list[tuple[str, str]], units: Units, classes: list[str], length: int
+) -> tuple[Examples, int]:
+    import numpy as np
+
+    from tasks._text_units import lay
+
+    token_ids, mask, cut = lay(units.encode([text for text, _ in examples]), length)
+    labels = np.array([classes.index(label) for _, label in examples], np.int32)
+    first = np.zeros(mask.shape, bool)
+    first[:, 0] = True
+    features = {"token_ids": token_ids, "padding_mask": mask, "global_mask": first}
+    return Examples(features, {"labels": labels}), cut
+
+
+TASK = Sentiment()
