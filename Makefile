@@ -10,7 +10,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(BUDGET),--budget "$(BUDGET)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
+.PHONY: help setup bench probe tune peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 # These neither time anything nor start processes that do, so they may run side by side.
@@ -29,6 +29,9 @@ bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner
 
 probe: $(VENV)/.run ## measure speed and memory against length, without data
 	@$(BIN)/bench run --mode probe $(RUN_OPTIONS)
+
+tune: $(VENV)/.run ## choose each architecture's learning rate on validation: make tune TASK=ner
+	@$(BIN)/bench tune $(RUN_OPTIONS)
 
 peers: $(PEERS)/.run ## compare our speed and memory with PyTorch's (CASES="bert-512 vit-64")
 	@$(PEERS)/bin/python -m tests.peers.compare $(CASES)

@@ -138,8 +138,9 @@ class Recipe:
     """How a task is trained, the same for every architecture of a comparison.
 
     `warmup_share` is the part of the budget in which the learning rate rises linearly; after it
-    the rate falls linearly to zero. `validations` is how often, evenly spread over the budget, the
-    validation split is scored to keep the best weights.
+    the rate falls linearly to zero. `carry_memory` lets an architecture with a memory use it from
+    batch to batch of a contiguous task. `validations` is how often, evenly spread over the budget,
+    the validation split is scored to keep the best weights.
     """
 
     learning_rate: float = 1e-3
@@ -147,7 +148,25 @@ class Recipe:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     dropout: float = 0.1
+    carry_memory: bool = True
     validations: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How the answers of an encoder-decoder are written, token after token.
+
+    A source is done with after as many `end_id`s as it has itself. Validation is greedy; the test
+    split is answered greedily and with `num_beams`, whose finished answers compete by log
+    probability divided by ((5 + length) / 6) ** `length_penalty` (Wu et al. 2016, "Google's Neural
+    Machine Translation System", section 7).
+    """
+
+    start_id: int
+    end_id: int
+    padding_id: int = 0
+    num_beams: int = 5
+    length_penalty: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +299,13 @@ class Task(ABC):
     contiguous: bool = False
     """Whether examples follow one another in one stream, so that what an architecture remembers of
     one is of use in the next."""
+    generation: Generation | None = None
+    """Where set, `score` gets the ids that the model wrote instead of what `predict` gives."""
     max_global_tokens: int = 0
     """How many positions of an example may be global in architectures that have such."""
 
     @abstractmethod
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Look the source over without any framework and return a digest of its bytes.
 
         Called in the parent before anything runs: whatever is wrong with the user's data is said
@@ -334,6 +355,11 @@ class Task(ABC):
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Say why this task cannot be had at a length, or None."""
         return None
+
+
+def task_options(task: Task, options: Options) -> dict[str, Any]:
+    """Return a task's options: its defaults with those of a cell's overrides that are its own."""
+    return {name: options.get(name, default) for name, default in task.options.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
             if source.argument_required:
                 continue
             try:
-                task.inspect(SourceRequest(kind=kind, data_dir=data_dir))
+                task.inspect(SourceRequest(kind=kind, data_dir=data_dir), task.options)
             except LengthwiseError as error:
                 yield Check(f"data {key} {kind}", False, str(error), "Only needed for this source")
             else:

@@ -60,6 +60,8 @@ class PlannedCell:
     cell: Cell
     source: SourceRequest | None
     unsupported: str | None
+    tuned: bool = False
+    """Whether the learning rate is the one that tuning chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,15 @@ def recipe_for(task: Task | None, options: Options) -> Recipe:
     return replace(recipe, **{name: value for name, value in options.items() if name in known})
 
 
-def expand(request: Request, registry: Registry) -> list[PlannedCell]:
+def expand(
+    request: Request,
+    registry: Registry,
+    learning_rates: Mapping[tuple[str, str], float] | None = None,
+) -> list[PlannedCell]:
     """Return the cells of a request in running order.
+
+    `learning_rates` are those that tuning chose for a task and an architecture; a rate that is
+    asked for goes before.
 
     Seeds and rounds are outermost and architectures innermost, so that the cells of one comparison
     run side by side and a machine's drift hits all alike.
@@ -100,13 +109,13 @@ def expand(request: Request, registry: Registry) -> list[PlannedCell]:
         RequestError: the request names what does not exist or cannot be.
         PluginError: it names a task or an architecture whose file cannot be used.
     """
-    preset = find_preset(request.preset)
+    preset, rates = find_preset(request.preset), learning_rates or {}
     _check_choices(request)
     architectures = _chosen_architectures(request, registry)
     workloads = [_workload(request, registry, preset, name) for name in _chosen_tasks(request)]
     _check_options(request, workloads, architectures)
     return [
-        _plan(request, preset, workload, name, architecture, length, seed, round_number)
+        _plan(request, preset, workload, name, architecture, length, seed, round_number, rates)
         for seed, round_number in _repetitions(request, preset)
         for workload in workloads
         for length in workload.lengths
@@ -295,19 +304,25 @@ def _plan(
     length: int,
     seed: int,
     round_number: int,
+    learning_rates: Mapping[tuple[str, str], float],
 ) -> PlannedCell:
     train = workload.task is not None
     effort = workload.effort
     tokens_per_batch = preset.probe_tokens_per_batch
     if train:
         tokens_per_batch = effort.tokens_per_batch or preset.tokens_per_batch
+    asked = request.options
+    tuned = learning_rates.get((workload.name or "", name))
+    is_tuned = tuned is not None and "learning_rate" not in asked
+    if is_tuned:
+        asked = {**asked, "learning_rate": str(tuned)}
     model_size = find_model_size(request.model_size or effort.model_size or preset.model_size)
     cell = Cell(
         mode=request.mode,
         task=workload.name,
         form=workload.form,
         source=workload.source.cell_name if workload.source else None,
-        options=_overrides(request.options, _defaults(workload, architecture)),
+        options=_overrides(asked, _defaults(workload, architecture)),
         architecture=name,
         task_version=workload.task.version if workload.task else None,
         architecture_version=architecture.version,
@@ -323,5 +338,5 @@ def _plan(
     )
     reason = workload.task.unsupported_reason(length) if workload.task else None
     recipe = recipe_for(workload.task, cell.options)
-    asked = build_request(cell, model_size, recipe, workload.task, architecture)
-    return PlannedCell(cell, workload.source, reason or supports(architecture, asked))
+    build = build_request(cell, model_size, recipe, workload.task, architecture)
+    return PlannedCell(cell, workload.source, reason or supports(architecture, build), is_tuned)

@@ -232,7 +232,11 @@ class Runner:
             invocation=self.invocation,
             data=None if data is None else {**data, "digest": digest},
             error=_failure(outcome.pop("error", None), status, reason),
-            details={**outcome.pop("details", {}), "limits": _describe(self.limits)},
+            details={
+                **outcome.pop("details", {}),
+                "tuned": run.planned.tuned,
+                "limits": _describe(self.limits),
+            },
             log_tail=ending.log_tail if status is not Status.OK else "",
             **outcome,
         )

@@ -108,6 +108,17 @@ class Subwords(Units):
         self.vocabulary_size = tokenizer.get_vocab_size()
         self.fingerprint = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
 
+    def to_json(self) -> str:
+        """Write down all that `from_json` needs."""
+        return str(self._tokenizer.to_str())
+
+    @classmethod
+    def from_json(cls, text: str) -> Subwords:
+        """Return what was written down."""
+        import tokenizers
+
+        return cls(tokenizers.Tokenizer.from_str(text))
+
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return each text's pieces."""
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
@@ -177,13 +188,22 @@ def find_units(
     Raises:
         RequestError: there are none of that name.
     """
+    check_units(name)
     if name == "bytes":
         return Bytes()
     if name == "characters":
         return Characters(train)
-    if name == "subwords":
-        return learn_subwords(train, size, request, lowercase=lowercase)
-    raise RequestError("The option 'units' is one of " + ", ".join(UNITS), received=repr(name))
+    return learn_subwords(train, size, request, lowercase=lowercase)
+
+
+def check_units(name: str) -> None:
+    """Refuse units that there are not.
+
+    Raises:
+        RequestError: there are none of that name.
+    """
+    if name not in UNITS:
+        raise RequestError(f"The option 'units' is one of {', '.join(UNITS)}", received=repr(name))
 
 
 def lay(rows: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray, int]:

@@ -61,7 +61,7 @@ class Duplication(Task):
             return "needs even lengths of at least 4: two halves of a zero and a word each"
         return None
 
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Name what is generated."""
         return f"synthetic-{self.version}"
 

@@ -78,7 +78,7 @@ class ImageClassification(Classification):
         known = ", ".join(f"{length} (patch {patch})" for length, patch in LENGTHS.items())
         return f"cuts {IMAGE_SIZE} × {IMAGE_SIZE} pixels into whole patches: {known}"
 
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Look at the file of every image, look for a prepared data set, or do nothing."""
         if request.kind == "files":
             from tasks._image_folders import list_images

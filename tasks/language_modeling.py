@@ -73,7 +73,7 @@ class LanguageModeling(Task):
             argument_required=True,
         ),
     }
-    options = {"units": "characters", "vocabulary": 8_192, "carry_memory": True}
+    options = {"units": "characters", "vocabulary": 8_192}
     recipe = Recipe(learning_rate=2e-3, dropout=0.1, weight_decay=0.1, validations=6)
     contiguous = True
     efforts = {
@@ -84,8 +84,11 @@ class LanguageModeling(Task):
         ),
     }
 
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""
+        from tasks._text_units import check_units
+
+        check_units(options["units"])
         if request.kind == "files":
             from tasks._plain_text import find_texts
             from tasks._sources import digest_paths, read_text

@@ -57,7 +57,7 @@ class ListOps(Classification):
         """Refuse lengths in which hardly an expression fits."""
         return None if sequence_length >= 16 else "needs lengths of at least 16"
 
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Name what is generated."""
         return f"synthetic-{self.version}"
 

@@ -76,7 +76,7 @@ class Ner(Task):
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.1)
 
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's files to the end, look for a prepared data set, or do nothing."""
         if request.kind == "files":
             from tasks._columns import digest_files, find_files, read_folder

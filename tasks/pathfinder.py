@@ -62,7 +62,7 @@ class Pathfinder(Classification):
             return None
         return f"cuts squares of {' or '.join(map(str, SIZES))} pixels into whole patches"
 
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Name what is generated."""
         return f"synthetic-{self.version}"
 

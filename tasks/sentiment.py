@@ -71,13 +71,18 @@ class Sentiment(Classification):
         "reach": Effort(budget=20_000_000, tokens_per_batch=8_192, lengths=(256, 512)),
     }
 
-    def inspect(self, request: SourceRequest) -> str | None:
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""
+        from tasks._text_units import check_units
+
+        check_units(options["units"])
         if request.kind == "files":
-            from tasks._labelled_text import list_files
+            from tasks._labelled_text import list_files, read_splits
             from tasks._sources import digest_paths
 
-            return digest_paths(list_files(Path(request.argument).expanduser()))
+            folder = Path(request.argument).expanduser()
+            read_splits(folder, options["text_column"], options["label_column"])
+            return digest_paths(list_files(folder))
         if request.kind == "tfds":
             from tasks._tfds import digest_prepared
 

@@ -63,7 +63,7 @@ class Larger(Task):
     sources = {"synthetic": Source("drawn", "CC0", "none", redistributable=True)}
     recipe = Recipe(learning_rate=3e-3)
 
-    def inspect(self, request):
+    def inspect(self, request, options):
         return "1"
 
     def load(self, request, sequence_length, options):

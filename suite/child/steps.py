@@ -173,6 +173,12 @@ def make_prediction_step(
     return _forgetting(model, _backend().make_prediction_step(model, predict, xla))
 
 
+def compile_with_weights(model: Model, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of tensors that uses a model's weights and changes none."""
+    compiled: Callable[..., Any] = _backend().compile_with_weights(model, function)
+    return compiled
+
+
 def _forgetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], Any]:
     """Let a model forget before a batch that does not go on from the one before."""
     if not model.carries_memory:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from suite.child import encoded, warmup
 from suite.child.batches import Batch, evaluation_batches, evaluation_order, training_stream
+from suite.child.generation import Writer
 from suite.child.measuring import (
     MIN_BLOCKS,
     WARMUP_STEPS,
@@ -43,6 +44,7 @@ from suite.contracts import (
     build_request,
     count_positions,
     count_real,
+    task_options,
 )
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
@@ -79,7 +81,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     assert job.source is not None
     fix_randomness(cell.seed)
     tell("loading data", 0.0)
-    options = {**task.options, **{k: v for k, v in cell.options.items() if k in task.options}}
+    options = task_options(task, cell.options)
     started = time.perf_counter()
     data = encoded.load(job, task, options)
     data_seconds = time.perf_counter() - started
@@ -96,7 +98,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
         architecture.build(request),
         task.build_head(data.spec),
         task.form,
-        task.contiguous,
+        task.contiguous and recipe.carry_memory,
     )
     predict = make_prediction_step(model, task.predict, xla)
     tell("measuring inference", 0.0)
@@ -106,7 +108,8 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
     session = _Session(job, task, data, model, predict, training_memory, tell, xla)
     trained = session.train()
-    scores = {"validation": trained.best.score, "test": session.score("test")}
+    tell("scoring", 0.0)
+    scores = {"validation": trained.best.score, **session.final_scores()}
     counts = model.parameter_counts()
     return {
         "status": Status.OK,
@@ -128,7 +131,6 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "xla": xla,
             "options": {**options, **request.options},
             "recipe": {name: getattr(recipe, name) for name in recipe.__dataclass_fields__},
-            "tuned": False,
             "data_seconds": data_seconds,
             "waiting_for_data_share": session.waiting_seconds / session.training_seconds,
             "training_steps": trained.steps,
@@ -166,6 +168,7 @@ class _Session:
 
     def __post_init__(self) -> None:
         self.blocks = Blocks()
+        self._writers: dict[int, Writer] = {}
         self.waiting_seconds = 0.0
         self.training_seconds = 0.0
         train, per_step = self.data.train, float(self.job.cell.batch_size)
@@ -213,13 +216,34 @@ class _Session:
         self.model.set_weights(best.weights)
         return Trained(done, tokens, losses, validations, best)
 
-    def score(self, split: str) -> Score:
-        """Predict a whole split and let the task score it."""
+    def final_scores(self) -> dict[str, Score]:
+        """Score the test split, and what the memory or the beams are worth on it."""
+        found = {}
+        if self.task.generation:
+            found["test_greedy"] = self.score("test")
+            found["test"] = self.score("test", num_beams=self.task.generation.num_beams)
+        else:
+            found["test"] = self.score("test")
+        if self.model.carries_memory:
+            found["test_without_memory"] = self.score("test", forgets=True)
+        return found
+
+    def score(self, split: str, *, forgets: bool = False, num_beams: int = 1) -> Score:
+        """Answer a whole split and let the task score it.
+
+        What an architecture remembers goes from batch to batch unless it `forgets`.
+        """
         examples, lanes = _splits(self.data)[split], self.task.contiguous
         batch_size = self.job.cell.batch_size
+        answer = self.predict
+        if self.task.generation:
+            length = self.job.cell.sequence_length
+            answer = self._writers.setdefault(
+                num_beams, Writer(self.model, self.task.generation, num_beams, length)
+            ).write
         found = np.concatenate(
             [
-                self.predict(batch)[: batch.num_examples]
+                answer(replace(batch, fresh=batch.fresh or forgets))[: batch.num_examples]
                 for batch in evaluation_batches(examples, batch_size, lanes)
             ]
         )

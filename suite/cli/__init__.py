@@ -14,6 +14,7 @@ COMMANDS = {
     "list": "Show tasks, architectures and presets: what supports what, and why not.",
     "plan": "Show the cells of a request without running them.",
     "run": "Run the cells of a request that are not done yet.",
+    "tune": "Choose each architecture's learning rate on validation, and keep the evidence.",
     "report": "Print tables from the records.",
     "dashboard": "Draw the dashboard from the records.",
     "ui": "Open the MLflow UI on 127.0.0.1.",

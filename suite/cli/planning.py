@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from suite.contracts import Status, Task
+from suite.contracts import Status, Task, task_options
 from suite.errors import RequestError, unknown_name
 from suite.matrix import Request, expand
 from suite.registry import Registry, load_registry, search_path_from_environment
 from suite.runner import Plan, plan
 from suite.store import Store
+from suite.tuning import read_learning_rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def prepare(
     """
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
-    cells = expand(request, registry)
+    cells = expand(request, registry, read_learning_rates())
     if find_spec(request.backend) is None:
         raise RequestError(
             "The backend's package must be installed",
@@ -45,11 +46,12 @@ def prepare(
             remedy=f'Install it: pip install -e ".[{request.backend}]"',
         )
     tasks = {name: registry.tasks.get(name) for name in request.tasks or ()}
-    sources = {planned.cell.task: planned.source for planned in cells}
+    any_cell = {planned.cell.task: planned for planned in cells}  # of a task they share the source
     digests: dict[str, str | None] = {}
     for name, task in tasks.items():
-        source = sources.get(name)
-        digests[name] = task.inspect(source) if source else None
+        planned = any_cell.get(name)
+        if planned and planned.source:
+            digests[name] = task.inspect(planned.source, task_options(task, planned.cell.options))
     made = plan(cells, store, digests, retry=retry, rerun=rerun, set_aside=tell_set_aside)
     return Prepared(made, registry, tasks, digests, search_path)
 

@@ -73,9 +73,9 @@ def command(
     prepared = prepare(request, store, parse_statuses(retry), rerun)
     refuse_if_nothing_can_run(prepared)
     store.prepare()
-    limits = _limits(time_limit or find_preset(request.preset).time_limit_seconds, memory_limit)
+    limits = make_limits(time_limit or find_preset(request.preset).time_limit_seconds, memory_limit)
     print(summary(prepared.plan), flush=True)
-    records, interrupted = _run(prepared, store, limits, parallel, tracking=not no_tracking)
+    records, interrupted = run_plan(prepared, store, limits, parallel, tracking=not no_tracking)
     _show(records, prepared, store, dashboard=not no_dashboard)
     if interrupted:
         print("Interrupted. The same command runs what is missing.")
@@ -83,7 +83,7 @@ def command(
     sys.exit(1 if any(record.status in BAD for record in records) else 0)
 
 
-def _run(
+def run_plan(
     prepared: Prepared, store: Store, limits: Limits, parallel: int, tracking: bool
 ) -> tuple[Sequence[Record], bool]:
     """Run the plan; return the records of all its cells and whether Ctrl-C ended it."""
@@ -147,7 +147,12 @@ def _command_line() -> str:
     return " ".join(words)
 
 
-def _limits(seconds: float, memory: str | None) -> Limits:
+def make_limits(seconds: float, memory: str | None) -> Limits:
+    """Read a cell's limits; by default it may hold two thirds of the machine's memory.
+
+    Raises:
+        RequestError: they are none.
+    """
     if seconds <= 0:
         raise RequestError("A time limit is a number of seconds above 0", received=seconds)
     if memory is None:

@@ -67,9 +67,9 @@ def test_any_word_has_features(word):
 
 def test_a_missing_prepared_set_names_both_ways_to_get_it(tmp_path):
     with pytest.raises(DataError) as caught:
-        TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path)))
+        TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path)), {})
     assert "TFDS_DATA_DIR" in str(caught.value) and "--download" in str(caught.value)
-    assert TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path), download=True)) is None
+    assert TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path), download=True), {}) is None
 
 
 def test_a_file_s_digest_changes_with_its_content_and_not_with_its_folder(tmp_path):
@@ -78,7 +78,7 @@ def test_a_file_s_digest_changes_with_its_content_and_not_with_its_folder(tmp_pa
         (tmp_path / name).mkdir()
         for split in ("train", "dev", "test"):
             (tmp_path / name / f"{split}.txt").write_text(f"{word} B-PER\n")
-        digests.append(TASK.inspect(SourceRequest("files", str(tmp_path / name))))
+        digests.append(TASK.inspect(SourceRequest("files", str(tmp_path / name)), {}))
     assert digests[0] == digests[1] != digests[2]
 
 

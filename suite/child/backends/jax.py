@@ -94,6 +94,18 @@ def _create_weights(model: Any, batch: Batch) -> None:
             jax.eval_shape(model, dict(batch.features))
 
 
+def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of arrays that uses a model's weights and changes none."""
+    variables = list(model.variables)
+
+    @jax.jit  # type: ignore[untyped-decorator]
+    def pure(values: Any, *inputs: Any) -> Any:
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+            return function(*inputs)
+
+    return lambda *inputs: pure([variable.value for variable in variables], *inputs)
+
+
 def fix_operations() -> None:
     """Do nothing: XLA's operations give the same on every run of one program."""
 

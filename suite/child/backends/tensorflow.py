@@ -40,6 +40,12 @@ def make_prediction_step(
     return lambda batch: step(dict(batch.features), dict(batch.targets)).numpy()
 
 
+def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of tensors that uses a model's weights and changes none."""
+    compiled: Callable[..., Any] = tf.function(function)
+    return compiled
+
+
 def fix_operations() -> None:
     """Let every operation give the same on every run."""
     tf.config.experimental.enable_op_determinism()

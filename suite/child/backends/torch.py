@@ -49,6 +49,16 @@ def _tensors(arrays: Features) -> dict[str, Any]:
     return {name: ops.convert_to_tensor(values) for name, values in arrays.items()}
 
 
+def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a function of tensors that uses a model's weights and changes none."""
+
+    def run(*inputs: Any) -> Any:
+        with torch.no_grad():
+            return function(*inputs)
+
+    return run
+
+
 def fix_operations() -> None:
     """Let every operation give the same on every run."""
     torch.use_deterministic_algorithms(True)

@@ -1,0 +1,119 @@
+"""A user's labelled texts: every form is read, every fault is one line with its place."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from suite.contracts import SourceRequest
+from suite.errors import DataError
+from tasks._labelled_text import read_splits
+from tasks.sentiment import TASK
+
+ODD = ["plain", "émoji 🎉 and combining é", "‏עברית العربية", "NUL \0 inside", "x" * 1_000_000]
+
+
+def write_table(folder, name, rows, header=("text", "label"), separator="\t"):
+    folder.mkdir(exist_ok=True)
+    lines = [separator.join(row) for row in [header, *rows]]
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def both(texts=ODD):
+    return [(text, ("good", "bad")[index % 2]) for index, text in enumerate(texts)]
+
+
+def write_jsonl(folder, name, rows):
+    lines = [json.dumps({"review": text, "sentiment": label}) for text, label in rows]
+    (folder / name).write_text("\n".join(lines))
+
+
+def test_tables_folders_and_lines_of_json_read_the_same(tmp_path):
+    write_table(tmp_path / "tsv", "train.tsv", both())
+    write_table(tmp_path / "tsv", "test.tsv", both())
+    write_table(
+        tmp_path / "csv",
+        "train.csv",
+        [(f'"{text}"', label) for text, label in both()],
+        ("Review", "Sentiment"),
+        ",",
+    )
+    (tmp_path / "json").mkdir()
+    write_jsonl(tmp_path / "json", "train.jsonl", both())
+    write_jsonl(tmp_path / "csv", "test.jsonl", both())
+    write_jsonl(tmp_path / "json", "test.jsonl", both())
+    for name in ("train", "test"):
+        for index, (text, label) in enumerate(both()):
+            inside = tmp_path / "folders" / name / label
+            inside.mkdir(parents=True, exist_ok=True)
+            (inside / f"{index}.txt").write_text(text, encoding="utf-8")
+    expected = sorted(both())
+    for kind in ("tsv", "csv", "json", "folders"):
+        splits = read_splits(tmp_path / kind)
+        assert sorted(splits["train"]) == expected, kind
+        assert sorted(splits["test"]) == expected, kind
+
+
+@pytest.mark.parametrize("units", ["subwords", "bytes", "characters"])
+def test_odd_texts_are_encoded_and_cut(tmp_path, units):
+    rows = both([*ODD, *(f"text number {number}" for number in range(20))])
+    for name in ("train.tsv", "test.tsv"):
+        write_table(tmp_path, name, rows)
+    request = SourceRequest("files", str(tmp_path))
+    data = TASK.load(request, 32, {"units": units, "vocabulary": 200})
+    assert data.test.features["token_ids"].shape == (25, 32)
+    assert data.test.features["padding_mask"].any(axis=1).all()
+    assert data.facts["texts_cut"]["test"] >= 1
+    assert data.facts["shared_with_train"]["test"] >= 20
+    assert (
+        data.facts["examples"] == {"train": 22, "validation": 3, "test": 25}
+        or sum(data.facts["examples"].values()) == 50
+    )
+    assert data.facts["redistributable"] is False
+    assert data.test.features["token_ids"].max() < data.spec["vocabulary_size"]
+
+
+def fault(tmp_path, content: bytes, name="train.tsv", options=()):
+    write_table(tmp_path, "test.tsv", both())
+    (tmp_path / name).write_bytes(content)
+    options = {**TASK.options, **dict(options)}
+    with pytest.raises(DataError) as caught:
+        TASK.inspect(SourceRequest("files", str(tmp_path)), options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"", "train.tsv", "train.tsv"),
+        (b"text\tlabel\nfine\tgood\nno tab\n", "train.tsv", "train.tsv:3"),
+        (b"text\tlabel\nfine\t\n", "train.tsv", "train.tsv:2"),
+        (b"words\tlabel\nfine\tgood\n", "train.tsv", "text_column"),
+        (b"text\tlabel\nfine\tgood\nalso\tgood\n", "train.tsv", "at least two labels"),
+        (b"text\tlabel\nca\xe9\tgood\n", "train.tsv", "train.tsv:2"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "train.tsv", "0x89"),
+        (b'{"text": "a", "label": "b"}\nnot json\n', "train.jsonl", "train.jsonl:2"),
+        (b"text\tlabel\na\tx\nb\ty\n", "train.tsv", "test.tsv:2"),
+    ],
+)
+def test_each_fault_is_one_line_with_its_place(tmp_path, content, name, said):
+    assert said in fault(tmp_path, content, name)
+
+
+def test_columns_can_be_named(tmp_path):
+    for name in ("train.tsv", "test.tsv"):
+        write_table(tmp_path, name, both(), ("words", "stars"))
+    options = {**TASK.options, "text_column": "words", "label_column": "stars"}
+    assert TASK.inspect(SourceRequest("files", str(tmp_path)), options)
+    assert "no_such" in fault(
+        tmp_path, b"text\tlabel\na\tb\n", options=[("text_column", "no_such")]
+    )
+
+
+def test_what_is_missing_is_named(tmp_path):
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(DataError, match="folder of labelled texts"):
+            TASK.inspect(SourceRequest("files", str(folder)), TASK.options)

@@ -1,0 +1,105 @@
+"""Translation: pairs packed and cut again, faults named, scores as sacreBLEU's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from suite.contracts import SourceRequest
+from suite.errors import DataError
+from tasks.translation import END, PADDING, START, TASK
+
+PAIRS = [(f"a house number {n}", f"ein Haus Nummer {n}") for n in range(40)]
+
+
+def write(folder, split="train", pairs=PAIRS, languages=("en", "de")):
+    for side, language in enumerate(languages):
+        text = "\n".join(pair[side] for pair in pairs)
+        (folder / f"{split}.{language}").write_text(text + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for split in ("train", "valid", "test"):
+        write(tmp_path, split)
+    return tmp_path
+
+
+def load(folder, length, **options):
+    options = {"vocabulary": 100, "source_language": "en", "target_language": "de", **options}
+    return TASK.load(SourceRequest("files", str(folder)), length, options)
+
+
+@pytest.mark.parametrize("length", [16, 64, 127])
+def test_every_sentence_is_packed_once_and_comes_out_again(folder, length):
+    data = load(folder, length)
+    test = data.test
+    assert test.targets["sentences"].sum() == len(PAIRS)
+    assert data.facts["sentences_cut"]["test"] == 0
+    for name in ("token_ids", "target_ids"):
+        assert test.features[name].shape == (test.num_examples, length)
+    ends = ((test.features["token_ids"] == END) & test.features["padding_mask"]).sum(axis=1)
+    assert (ends == test.targets["sentences"]).all()
+    score = TASK.score(test, test.targets["next_ids"], data.spec)
+    assert score.metrics["bleu"] == pytest.approx(100)
+    assert score.metrics["chrf"] == pytest.approx(100)
+    assert "BLEU" in score.reports["bleu_signature"] or "nrefs" in score.reports["bleu_signature"]
+    assert score.reports["sentences"] == len(PAIRS)
+
+
+def test_the_decoder_is_given_what_came_before(folder):
+    test = load(folder, 64).test
+    given, following = test.features["target_ids"], test.targets["next_ids"]
+    mask = test.features["target_mask"]
+    assert (given[:, 0] == START).all()
+    assert (given[:, 1:][mask[:, 1:]] == following[:, :-1][mask[:, 1:]]).all()
+    assert (given[~mask] == PADDING).all()
+    assert test.num_tokens == test.features["padding_mask"].sum() + mask.sum()
+
+
+def test_longer_lengths_hold_more_sentences_and_pad_little(folder):
+    shares = {}
+    for length in (16, 128):
+        train = load(folder, length).train
+        shares[length] = train.features["padding_mask"].mean()
+        assert train.targets["sentences"].sum() == len(PAIRS)
+    assert shares[128] > 0.7
+
+
+def test_what_does_not_fit_is_cut_and_counted(folder):
+    data = load(folder, 4)
+    assert data.facts["sentences_cut"]["test"] == len(PAIRS)
+    assert data.test.targets["sentences"].max() == 1
+
+
+def test_missing_sentences_of_an_answer_are_empty(folder):
+    data = load(folder, 64)
+    nothing = np.zeros_like(data.test.targets["next_ids"])
+    score = TASK.score(data.test, nothing, data.spec)
+    assert score.metrics["bleu"] == 0 and score.reports["empty_answers"] == len(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda f: (f / "train.de").write_text("one line\n"), "40 lines in"),
+        (lambda f: (f / "test.de").write_text("\n" * 3 + "x\n" * 37), "test.de:1"),
+        (lambda f: (f / "train.de").write_bytes(b"\xff\xfe\n"), "0xff at"),
+        (lambda f: (f / "train.de").write_text(""), "must not be empty"),
+        (lambda f: (f / "test.de").unlink(), "no test file ending in .de"),
+        (lambda f: (f / "train.fr").write_text("x\n"), "source_language"),
+    ],
+)
+def test_each_fault_is_named(folder, change, said):
+    change(folder)
+    with pytest.raises(DataError) as caught:
+        TASK.inspect(SourceRequest("files", str(folder)), TASK.options)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_multi30k_is_read(tfds_data_dir):
+    request = SourceRequest("tfds", "", data_dir=str(tfds_data_dir))
+    data = TASK.load(request, 64, {"vocabulary": 4_000})
+    assert data.facts["examples"] == {"train": 29_000, "validation": 1_014, "test": 1_000}
+    assert data.facts["languages"] == ["en", "de"]
+    assert len(data.spec["references"][2]) == 1_000
