@@ -79,12 +79,13 @@ class ImageClassification(Classification):
         return f"cuts {IMAGE_SIZE} × {IMAGE_SIZE} pixels into whole patches: {known}"
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Look at the file of every image, look for a prepared data set, or do nothing."""
+        """Read every image of a user, look for a prepared data set, or do nothing."""
         if request.kind == "files":
-            from tasks._image_folders import list_images
+            from tasks._image_folders import list_images, read_folders
             from tasks._sources import digest_paths
 
             folder = Path(request.argument).expanduser()
+            read_folders(folder, IMAGE_SIZE)
             images = [path for rows in list_images(folder).values() for path, _ in rows]
             return digest_paths(images)
         if request.kind == "tfds":

@@ -116,6 +116,8 @@ def test_the_loss_ignores_padding(loaded):
     length = batch.features["padding_mask"].shape[1]
     mask = np.arange(length)[None, :] < np.array([[length // 2], [length]])
     features = {**batch.features, "padding_mask": mask}
+    if "target_mask" in features:
+        features["target_mask"] = mask
     head = task.build_head(data.spec)
     hidden = np.random.default_rng(0).normal(size=(*mask.shape, WIDTH)).astype("float32")
     other = np.where(mask[:, :, None], hidden, 7.0).astype("float32")

@@ -1,4 +1,4 @@
-"""Writing answers: greedy takes the likeliest token each time, enough beams find the best of all."""
+"""Writing answers: greedy takes the likeliest token each time, beams find the best of all."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_missing_sentences_of_an_answer_are_empty(folder):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda f: (f / "train.de").write_text("one line\n"), "40 lines in"),
+        (lambda f: (f / "train.de").write_text("one line\n"), "1 lines in"),
         (lambda f: (f / "test.de").write_text("\n" * 3 + "x\n" * 37), "test.de:1"),
         (lambda f: (f / "train.de").write_bytes(b"\xff\xfe\n"), "0xff at"),
         (lambda f: (f / "train.de").write_text(""), "must not be empty"),

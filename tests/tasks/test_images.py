@@ -1,0 +1,124 @@
+"""Images: folders are read, faults named, patches cut; generated curves are what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from suite.contracts import SourceRequest
+from suite.errors import DataError, RequestError
+from tasks import image_classification, pathfinder
+from tasks._curves import draw_pictures
+
+TASK = image_classification.TASK
+
+
+def write_images(folder, kinds=("cat", "dog"), count=12, size=(32, 32), splits=("train", "test")):
+    generator = np.random.default_rng(0)
+    for split in splits:
+        for kind in kinds:
+            inside = folder / split / kind
+            inside.mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                pixels = generator.integers(256, size=(size[1], size[0], 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(inside / f"{number}.png")
+
+
+def request(folder) -> SourceRequest:
+    return SourceRequest("files", str(folder))
+
+
+def test_folders_of_mixed_sizes_and_modes_are_read(tmp_path):
+    write_images(tmp_path)
+    Image.new("L", (100, 40), 7).save(tmp_path / "train" / "cat" / "grey.jpg")
+    Image.new("RGBA", (8, 8)).save(tmp_path / "test" / "dog" / "small.png")
+    data = TASK.load(request(tmp_path), 64, {})
+    assert data.spec["classes"] == ["cat", "dog"]
+    assert data.facts["examples"] == {"train": 22, "validation": 3, "test": 25} or (
+        data.facts["examples"]["test"] == 25
+    )
+    assert data.train.features["patches"].shape[1:] == (64, 4 * 4 * 3)
+    assert abs(float(data.train.features["patches"].mean())) < 0.1
+
+
+def spoil(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda f: spoil(f / "train" / "cat" / "3.png"), "3.png"),
+        (lambda f: (f / "test" / "dog" / "0.png").write_text("no image"), "0.png"),
+    ],
+)
+def test_a_corrupt_image_is_named(tmp_path, change, said):
+    write_images(tmp_path)
+    change(tmp_path)
+    with pytest.raises(DataError) as caught:
+        TASK.inspect(request(tmp_path), {})
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_folders_must_make_sense(tmp_path):
+    with pytest.raises(DataError, match="must exist"):
+        TASK.inspect(request(tmp_path / "nowhere"), {})
+    with pytest.raises(DataError, match="no image for train"):
+        TASK.inspect(request(tmp_path), {})
+    write_images(tmp_path, kinds=("cat",))
+    with pytest.raises(DataError, match="at least two classes"):
+        TASK.inspect(request(tmp_path), {})
+    write_images(tmp_path, kinds=("dog",), splits=("test",))
+    write_images(tmp_path, kinds=("emu",), splits=("train",))
+    with pytest.raises(DataError, match="'dog'"):
+        TASK.inspect(request(tmp_path), {})
+
+
+@pytest.mark.parametrize("length", [17, 100, 63])
+def test_lengths_that_no_patch_gives_are_refused(length):
+    assert "64 (patch 4)" in str(TASK.unsupported_reason(length))
+    assert TASK.unsupported_reason(64) is None
+
+
+def test_digits_are_whole_and_splits_apart():
+    data = TASK.load(SourceRequest("embedded"), 16, {})
+    assert data.facts["examples"] == {"train": 4_050, "validation": 450, "test": 500}
+    assert data.facts["shared_with_train"] == {"validation": 0, "test": 0}
+    assert np.bincount(data.train.targets["labels"]).min() > 300
+
+
+def test_cifar_10_is_read(tfds_data_dir):
+    source = SourceRequest("tfds", data_dir=str(tfds_data_dir))
+    data = TASK.load(source, 16, {})
+    assert data.facts["examples"] == {"train": 45_000, "validation": 5_000, "test": 10_000}
+    assert len(data.spec["classes"]) == 10
+    assert data.train.features["patches"].shape == (45_000, 16, 192)
+
+
+def test_pictures_are_balanced_different_and_drawn_again_the_same():
+    pictures, labels = draw_pictures(400, 32, 0)
+    again, _ = draw_pictures(400, 32, 0)
+    other, _ = draw_pictures(400, 32, 1)
+    assert (pictures == again).all() and (pictures != other).any()
+    assert 0.4 < labels.mean() < 0.6
+    assert len(np.unique(pictures.reshape(400, -1), axis=0)) == 400
+    joined, apart = pictures[labels == 1], pictures[labels == 0]
+    assert abs(joined.mean() - apart.mean()) < 0.01, "the number of pixels tells nothing"
+
+
+def test_larger_pictures_have_larger_curves():
+    small, _ = draw_pictures(50, 32, 0)
+    large, _ = draw_pictures(50, 64, 0)
+    assert large.shape == (50, 64, 64)
+    assert large.sum(axis=(1, 2)).mean() > 1.5 * small.sum(axis=(1, 2)).mean()
+
+
+def test_pathfinder_takes_pixels_or_patches():
+    task = pathfinder.TASK
+    assert task.unsupported_reason(1_024) is None and task.unsupported_reason(60)
+    options = {"image_size": 64, "train_examples": 20}
+    data = task.load(SourceRequest("synthetic"), 4_096, options)
+    assert data.train.features["patches"].shape == (20, 4_096, 1)
+    with pytest.raises(RequestError, match="image_size"):
+        task.load(SourceRequest("synthetic"), 4_096, {"image_size": 32})

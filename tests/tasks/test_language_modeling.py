@@ -1,0 +1,99 @@
+"""Language modelling: every token is predicted once, and the figures are what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from suite.contracts import SourceRequest
+from suite.errors import DataError, RequestError
+from tasks.language_modeling import TASK
+
+TEXT = "Once upon a time, there was a test: émoji 🎉, עברית, NUL \0.\n" * 40
+
+
+def load(tmp_path, length=16, text=TEXT, **options):
+    path = tmp_path / "text.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    return TASK.load(SourceRequest("files", str(path)), length, options)
+
+
+@pytest.mark.parametrize("units", ["characters", "bytes", "subwords"])
+@pytest.mark.parametrize("length", [7, 64])
+def test_windows_are_the_stream_without_gap_or_overlap(tmp_path, units, length):
+    data = load(tmp_path, length, units=units, vocabulary=300)
+    for examples in (data.train, data.validation, data.test):
+        real = examples.features["padding_mask"]
+        given, following = examples.features["token_ids"][real], examples.targets["next_ids"][real]
+        assert (given[1:] == following[:-1]).all()
+        assert given.max() < data.spec["vocabulary_size"]
+        assert real[:-1].all(), "only the last window has padding"
+
+
+@pytest.mark.parametrize("units", ["characters", "bytes"])
+def test_bits_are_counted_per_character_whatever_the_units(tmp_path, units):
+    data = load(tmp_path, 16, units=units)
+    test = data.test
+    real = test.features["padding_mask"]
+    nats = np.full(real.shape, np.log(2.0))
+    score = TASK.score(test, nats, data.spec)
+    assert score.metrics["nats_per_token"] == pytest.approx(np.log(2))
+    assert score.metrics["perplexity"] == pytest.approx(2)
+    characters = data.facts["characters"]["test"] - 1
+    expected = real.sum() / characters
+    assert score.metrics["bits_per_character"] == pytest.approx(expected, rel=0.02)
+
+
+def test_subwords_say_how_many_characters_they_stand_for(tmp_path):
+    plain = "the cat sat on the mat and the dog sat on the cat\n" * 60
+    data = load(tmp_path, 16, plain, units="subwords", vocabulary=200)
+    counted = data.train.targets["characters"][data.train.features["padding_mask"]].sum()
+    assert counted == pytest.approx(data.facts["characters"]["train"], rel=0.05)
+
+
+def test_a_context_is_as_long_as_it_helps(tmp_path):
+    data = load(tmp_path, 64)
+    shape = data.test.features["padding_mask"].shape
+    flat = np.ones(shape)
+    assert TASK.score(data.test, flat, data.spec).metrics["effective_context_length"] == 0
+    falling = np.where(np.arange(64) < 16, 2.0, 1.0) * np.ones(shape)
+    score = TASK.score(data.test, falling, data.spec)
+    assert score.metrics["effective_context_length"] == 16
+    assert score.reports["nats_by_position"]["8-15"] == pytest.approx(2.0)
+
+
+def test_a_single_file_is_cut_and_a_folder_is_taken_as_it_is(tmp_path):
+    whole = load(tmp_path)
+    assert "of train" in whole.facts["validation"]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("train", "valid", "test"):
+        (folder / f"{name}.txt").write_text(f"{name} text, " * 50)
+    data = TASK.load(SourceRequest("files", str(folder)), 16, {})
+    assert "validation" not in data.facts
+    assert data.facts["characters"]["test"] == 50 * len("test text, ")
+
+
+def test_faults_are_named(tmp_path):
+    cases = {"empty": b"", "binary": b"\x00\xff\xfe", "latin": b"ok\ncaf\xe9\n"}
+    for name, content in cases.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(DataError) as caught:
+            TASK.inspect(SourceRequest("files", str(path)), TASK.options)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="must exist"):
+        TASK.inspect(SourceRequest("files", str(tmp_path / "nowhere")), TASK.options)
+    with pytest.raises(RequestError, match="'units' is one of"):
+        TASK.inspect(SourceRequest("synthetic"), {**TASK.options, "units": "words"})
+
+
+def test_tiny_shakespeare_is_read_whole(tfds_data_dir):
+    data = TASK.load(SourceRequest("tfds", data_dir=str(tfds_data_dir)), 64, {})
+    assert data.facts["characters"] == {
+        "train": 1_003_854,
+        "validation": 55_770,
+        "test": 55_770,
+    }
+    assert data.spec["vocabulary_size"] == 65 + 4
+    assert data.train.num_tokens == 1_003_854 - 1
