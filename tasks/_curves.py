@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
-POINTS = 18
-"""Points of a long curve, about a pixel and a half apart in a picture of 32."""
-DISTRACTOR_POINTS, NUM_DISTRACTORS = 8, 3
+DISTRACTOR_POINTS, NUM_DISTRACTORS = 6, 3
 STEP, TURN, APART = 1.5, 0.22, 3.0
 DASH, GAP = 2, 1
 MARK_RADIUS = 1.5
 CANDIDATES = 4_096
 
 
-def draw_pictures(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw (count, size, size) of True where something is, and the labels: 1 where joined."""
+def draw_pictures(count: int, size: int, seed: int, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw (count, size, size) of True where something is, and the labels: 1 where joined.
+
+    Long curves have so many points, a pixel and a half apart in a picture of 32: the more, the
+    harder. Above 24 hardly any two fit.
+    """
     generator = np.random.default_rng([20_261_120, seed])
     scale = size / 32
     pairs: list[np.ndarray] = []
     while sum(map(len, pairs)) < count:
-        pairs.append(_draw_apart(generator, scale, size))
+        pairs.append(_draw_apart(generator, points, scale, size))
     both = np.concatenate(pairs)[:count]
     labels = generator.integers(2, size=count).astype(np.int32)
     pictures = np.zeros((count, size, size), bool)
@@ -42,10 +44,10 @@ def draw_pictures(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndar
     return pictures, labels
 
 
-def _draw_apart(generator: np.random.Generator, scale: float, size: int) -> np.ndarray:
+def _draw_apart(generator: np.random.Generator, points: int, scale: float, size: int) -> np.ndarray:
     """Draw pairs of curves that cross neither themselves nor each other: (pairs, 2, points, 2)."""
-    curves = _draw_curves(generator, CANDIDATES, POINTS, scale, size)
-    first, second = np.triu_indices(POINTS, k=4)  # neighbours along the curve may be near
+    curves = _draw_curves(generator, CANDIDATES, points, scale, size)
+    first, second = np.triu_indices(points, k=4)  # neighbours along the curve may be near
     between = np.abs(curves[:, first] - curves[:, second]).max(axis=-1)
     good = curves[between.min(axis=1) > APART * scale]
     pairs = np.stack([good[: len(good) // 2], good[len(good) // 2 : len(good) // 2 * 2]], axis=1)

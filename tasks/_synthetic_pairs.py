@@ -1,14 +1,14 @@
 """A generated language and its translation: other words, and each phrase back to front.
 
-A phrase is two to four words between small words, which mark where it ends; the translation has its
-words the other way round. So a word's place must be found, not only its meaning.
+A phrase is two or three words and a small word that marks its end; the translation has its words
+the other way round. So a word's place must be found, not only its meaning.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-NUM_WORDS, NUM_MARKS = 120, 4
+NUM_WORDS, NUM_MARKS = 40, 3
 PAIRS = {"train": 12_000, "validation": 200, "test": 400}
 VOWELS = ("aeiou", "äöüyo")
 CONSONANTS = ("bdfgklmn", "prstvzhj")
@@ -41,8 +41,8 @@ def _draw_words(generator: np.random.Generator, side: int) -> list[str]:
 
 def _draw_pair(generator: np.random.Generator, words: list[list[str]]) -> tuple[str, str]:
     sides: tuple[list[str], list[str]] = ([], [])
-    for _ in range(generator.integers(2, 5)):
-        phrase = generator.integers(NUM_WORDS, size=generator.integers(2, 5)).tolist()
+    for _ in range(generator.integers(2, 4)):
+        phrase = generator.integers(NUM_WORDS, size=generator.integers(2, 4)).tolist()
         mark = NUM_WORDS + int(generator.integers(NUM_MARKS))
         sides[0].extend(words[0][word] for word in [*phrase, mark])
         sides[1].extend(words[1][word] for word in [*reversed(phrase), mark])

@@ -66,7 +66,7 @@ class ImageClassification(Classification):
     budget_unit = "examples"
     efforts = {
         "smoke": Effort(budget=8_192, tokens_per_batch=512),
-        "quick": Effort(budget=16_384, tokens_per_batch=2_048),
+        "quick": Effort(budget=12_288, tokens_per_batch=2_048, lengths=(16, 64)),
         "standard": Effort(budget=131_072, tokens_per_batch=4_096),
         "reach": Effort(budget=1_000_000, tokens_per_batch=8_192, lengths=(64,)),
     }

@@ -78,7 +78,7 @@ class LanguageModeling(Task):
     contiguous = True
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=1_024),
-        "quick": Effort(budget=524_288, tokens_per_batch=2_048, lengths=(64, 256, 512)),
+        "quick": Effort(budget=524_288, tokens_per_batch=2_048, lengths=(64, 256)),
         "reach": Effort(
             budget=15_000_000, tokens_per_batch=4_096, lengths=(256,), model_size="mini"
         ),

@@ -44,13 +44,13 @@ class Pathfinder(Classification):
             redistributable=True,
         )
     }
-    options = {"image_size": 32, "train_examples": 20_000}
+    options = {"image_size": 32, "curve_points": 9, "train_examples": 20_000}
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.01, validations=6)
     head_dropout = 0.0
     budget_unit = "examples"
     efforts = {
         "smoke": Effort(budget=2_048, tokens_per_batch=1_024),
-        "quick": Effort(budget=40_000, tokens_per_batch=4_096, lengths=(64, 256)),
+        "quick": Effort(budget=20_480, tokens_per_batch=2_048, lengths=(64,)),
         "standard": Effort(budget=200_000, tokens_per_batch=4_096),
         "reach": Effort(budget=1_000_000, tokens_per_batch=8_192, lengths=(64,)),
     }
@@ -80,9 +80,13 @@ class Pathfinder(Classification):
                 f"The option 'image_size' is one of {SIZES} and a multiple of the length's root",
                 received=f"image_size={size} at length {sequence_length}",
             )
+        if not 6 <= options["curve_points"] <= 24:
+            raise RequestError(
+                "The option 'curve_points' is from 6 to 24", received=options["curve_points"]
+            )
         counts = {"train": options["train_examples"], "validation": 1_000, "test": 2_000}
         drawn = {
-            split: draw_pictures(count, size, seed)
+            split: draw_pictures(count, size, seed, options["curve_points"])
             for seed, (split, count) in enumerate(counts.items())
         }
         raw = {

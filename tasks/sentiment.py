@@ -67,7 +67,7 @@ class Sentiment(Classification):
     head_dropout = 0.2
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=4_096),
-        "quick": Effort(budget=524_288, tokens_per_batch=4_096, lengths=(128, 256, 512)),
+        "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
         "reach": Effort(budget=20_000_000, tokens_per_batch=8_192, lengths=(256, 512)),
     }
 

@@ -76,11 +76,11 @@ class Translation(Task):
         ),
     }
     options = {"vocabulary": 8_192, "source_language": "", "target_language": ""}
-    recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.01, validations=4)
+    recipe = Recipe(learning_rate=2e-3, dropout=0.1, weight_decay=0.01, validations=4)
     generation = Generation(start_id=START, end_id=END, padding_id=PADDING)
     efforts = {
         "smoke": Effort(budget=32_768, tokens_per_batch=1_024),
-        "quick": Effort(budget=524_288, tokens_per_batch=2_048, lengths=(32, 64)),
+        "quick": Effort(budget=786_432, tokens_per_batch=1_024, lengths=(32, 64)),
         "reach": Effort(budget=30_000_000, tokens_per_batch=4_096, lengths=(64,)),
     }
 

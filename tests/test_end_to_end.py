@@ -129,3 +129,29 @@ def test_a_probe_of_another_form_on_another_backend(bench, tmp_path):
     assert record["environment"]["packages"]["jax"]
     for mode in ("inference", "training"):
         assert record["measurements"][mode]["tokens_per_second"]["value"] > 0
+
+
+def test_every_task_runs_and_reads_its_data_once(bench, tmp_path):
+    tasks = "sentiment,image_classification,language_modeling,translation,listops,duplication"
+    run = ("run", "--preset", "smoke", "--parallel", "2", *QUIET)
+    result = bench(*run, "--task", f"{tasks},pathfinder", "--architectures", "longformer")
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    records = {record["cell"]["task"]: record for record in read_records(tmp_path / "home")}
+    assert len(records) == 7
+    for record in records.values():
+        assert record["status"] == "ok"
+        assert record["data"]["examples"]["test"] > 0
+        assert set(record["data"]["shared_with_train"]) == {"validation", "test"}
+        assert record["details"]["waiting_for_data_share"] < 0.05
+        assert 0 < record["details"]["real_token_share"]["train"] <= 1
+    assert records["image_classification"]["metrics"]["test"]["accuracy"] > 0.5
+    assert records["translation"]["reports"]["test"]["bleu_signature"]
+    assert {"test", "test_greedy"} <= set(records["translation"]["metrics"])
+    assert records["language_modeling"]["metrics"]["test"]["bits_per_character"] < 4.5
+
+    # Another seed reads what the first has encoded; memory shows in language modelling.
+    again = ("--task", "language_modeling", "--architectures", "transformer_xl", "--seeds", "1")
+    assert bench(*run, *again).returncode == 0
+    record = read_records(tmp_path / "home")[-1]
+    assert record["details"]["data_seconds"] < 1
+    assert "test_without_memory" in record["metrics"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
 import subprocess
 import time
 
 import pytest
 
+from suite.tuning import LEARNING_RATES
 from tests.conftest import ROOT, bench_environment, read_records
 
 COMMANDS = [
@@ -36,9 +39,13 @@ def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
     corpus.mkdir(exist_ok=True)
     for split in ("train", "valid", "test"):
         (corpus / f"{split}.txt").write_text(CORPUS * 40)
-    filled = command.replace("my_corpus", str(corpus)).replace("prepared", str(tfds_data_dir))
+    (tmp_path / "my_text.txt").write_text("Once upon a time there was a text. " * 500)
+    places = {"my_corpus": corpus, "my_text.txt": tmp_path / "my_text.txt"}
+    filled = command.replace("prepared", str(tfds_data_dir))
+    for name, path in places.items():
+        filled = filled.replace(name, str(path))
     result = subprocess.run(
-        [*filled.split(), *extra],
+        [*shlex.split(filled), *extra],
         cwd=ROOT,
         env=bench_environment({"BENCH_HOME": str(tmp_path / "home")}),
         capture_output=True,
@@ -56,13 +63,18 @@ def test_the_commands_work_at_the_smallest_preset(tmp_path, tfds_data_dir):
         if command in NOT_HERE:
             continue
         extra: tuple[str, ...] = ()
-        if re.match("make (bench|probe)", command):
+        if re.match("make (bench|probe|tune)", command):
             extra = ("PRESET=smoke", "ARCHITECTURES=longformer")
+        if command.startswith("make tune"):
+            extra += (f"OPTIONS=--keep-in {tmp_path / 'tuning'}",)
         run(command, tmp_path, tfds_data_dir, extra)
     records = read_records(tmp_path / "home")
     assert {record["status"] for record in records} == {"ok"}
     assert {record["cell"]["source"] for record in records} == {None, "synthetic", "tfds", "files"}
     assert (tmp_path / "home" / "site" / "index.html").exists()
+    chosen = json.loads((tmp_path / "tuning" / "duplication" / "longformer.json").read_text())
+    assert [trial["learning_rate"] for trial in chosen["trials"]] == sorted(LEARNING_RATES)
+    assert chosen["learning_rate"] in LEARNING_RATES
 
 
 @pytest.mark.slow
@@ -79,3 +91,34 @@ def test_the_first_command_as_it_stands(tmp_path, tfds_data_dir):
     assert {"vanilla", "longformer"} <= {record["cell"]["architecture"] for record in ran}
     assert all(record["metrics"]["test"]["entity_f1"] > 0.5 for record in ran)
     assert "make ui" in output and "index.html" in output
+
+
+# Of the best architecture at the quick preset, and what guessing gives.
+ABOVE_CHANCE = {
+    "sentiment": ("accuracy", 0.7),  # 0.5
+    "image_classification": ("accuracy", 0.7),  # 0.1
+    "language_modeling": ("bits_per_character", 3.2),  # 4.2, from the letters' frequencies
+    "translation": ("bleu", 20.0),  # 0
+    "listops": ("accuracy", 0.25),  # 0.16, the commonest digit
+    "duplication": ("accuracy", 0.5),  # 0.01
+}
+
+
+@pytest.mark.slow
+@needs_make
+@needs_venv
+@pytest.mark.parametrize("task", ABOVE_CHANCE)
+def test_each_task_learns_in_six_minutes(task, tmp_path, tfds_data_dir):
+    started = time.monotonic()
+    run(f"make bench TASK={task}", tmp_path, tfds_data_dir, ())
+    assert time.monotonic() - started < 360
+    name, floor = ABOVE_CHANCE[task]
+    figures = [
+        record["metrics"]["test"][name]
+        for record in read_records(tmp_path / "home")
+        if record["status"] == "ok"
+    ]
+    if name == "bits_per_character":
+        assert min(figures) < floor
+    else:
+        assert max(figures) > floor

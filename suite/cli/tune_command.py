@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,12 +19,19 @@ from suite.presets import find_preset
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
 from suite.store import Store
-from suite.tuning import LEARNING_RATES, choose, write
+from suite.tuning import FOLDER, LEARNING_RATES, choose, write
 
 
 @click.command("tune")
 @request_options
-def command(home: str | None, **given: Any) -> None:
+@click.option(
+    "--keep-in",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=FOLDER,
+    metavar="DIR",
+    help="Where choices are written. Runs use those in [default: results/tuning]",
+)
+def command(home: str | None, keep_in: Path, **given: Any) -> None:
     """Choose each architecture's learning rate on validation, and keep the evidence.
 
     Every architecture is tried with the same rates at the first of the lengths, under the same
@@ -44,7 +52,7 @@ def command(home: str | None, **given: Any) -> None:
     if interrupted:
         print("Interrupted. The same command tries what is missing.")
         sys.exit(130)
-    sys.exit(0 if _keep(request, records) else 1)
+    sys.exit(0 if _keep(request, records, keep_in) else 1)
 
 
 def _try_all(request: Request, store: Store) -> tuple[dict[float, list[Record]], bool]:
@@ -64,7 +72,7 @@ def _try_all(request: Request, store: Store) -> tuple[dict[float, list[Record]],
     return found, False
 
 
-def _keep(request: Request, records: dict[float, list[Record]]) -> bool:
+def _keep(request: Request, records: dict[float, list[Record]], folder: Path) -> bool:
     """Choose, write and print; return whether every architecture has a rate."""
     assert request.tasks is not None
     metric = (
@@ -83,7 +91,7 @@ def _keep(request: Request, records: dict[float, list[Record]]) -> bool:
             complete = False
             continue
         rate, trials = chosen
-        path = write(own[rate][0].cell, rate, trials, metric)
+        path = write(own[rate][0].cell, rate, trials, metric, folder)
         figures = ", ".join(
             f"{trial.learning_rate:g}: "
             + ("—" if trial.validation is None else f"{trial.validation:.4f}")

@@ -97,9 +97,9 @@ def test_cifar_10_is_read(tfds_data_dir):
 
 
 def test_pictures_are_balanced_different_and_drawn_again_the_same():
-    pictures, labels = draw_pictures(400, 32, 0)
-    again, _ = draw_pictures(400, 32, 0)
-    other, _ = draw_pictures(400, 32, 1)
+    pictures, labels = draw_pictures(400, 32, 0, 12)
+    again, _ = draw_pictures(400, 32, 0, 12)
+    other, _ = draw_pictures(400, 32, 1, 12)
     assert (pictures == again).all() and (pictures != other).any()
     assert 0.4 < labels.mean() < 0.6
     assert len(np.unique(pictures.reshape(400, -1), axis=0)) == 400
@@ -108,8 +108,8 @@ def test_pictures_are_balanced_different_and_drawn_again_the_same():
 
 
 def test_larger_pictures_have_larger_curves():
-    small, _ = draw_pictures(50, 32, 0)
-    large, _ = draw_pictures(50, 64, 0)
+    small, _ = draw_pictures(50, 32, 0, 12)
+    large, _ = draw_pictures(50, 64, 0, 12)
     assert large.shape == (50, 64, 64)
     assert large.sum(axis=(1, 2)).mean() > 1.5 * small.sum(axis=(1, 2)).mean()
 

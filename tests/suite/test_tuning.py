@@ -1,0 +1,73 @@
+"""Tuning: validation alone chooses, a rate that fails a seed is none, and later runs use it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from suite.contracts import Metric, Status
+from suite.matrix import Request, expand
+from suite.registry import load_registry
+from suite.tuning import choose, read_learning_rates, write
+from tests.suite.test_store import make_record
+
+ACCURACY, LOSS = Metric("accuracy"), Metric("loss", higher_is_better=False)
+
+
+def runs(metric: Metric, *figures: float | None, test: float = 0.0):
+    return [
+        make_record(
+            status=Status.OK if figure is not None else Status.DIVERGED,
+            metrics={}
+            if figure is None
+            else {"validation": {metric.name: figure}, "test": {metric.name: test}},
+        )
+        for figure in figures
+    ]
+
+
+def test_the_best_mean_on_validation_is_chosen():
+    chosen = choose(
+        {
+            1e-3: runs(ACCURACY, 0.8, 0.6, test=0.1),
+            3e-3: runs(ACCURACY, 0.5, 0.7, test=0.99),
+        },
+        ACCURACY,
+    )
+    assert chosen is not None
+    rate, trials = chosen
+    assert rate == 1e-3
+    assert [trial.validation for trial in trials] == pytest.approx([0.7, 0.6])
+
+
+def test_lower_is_better_where_it_is():
+    chosen = choose({1e-3: runs(LOSS, 2.0), 3e-3: runs(LOSS, 1.0)}, LOSS)
+    assert chosen is not None and chosen[0] == 3e-3
+
+
+def test_a_rate_with_a_seed_that_diverged_is_not_chosen():
+    chosen = choose({1e-3: runs(ACCURACY, 0.5, 0.5), 3e-3: runs(ACCURACY, 0.9, None)}, ACCURACY)
+    assert chosen is not None and chosen[0] == 1e-3
+    assert choose({1e-3: runs(ACCURACY, None)}, ACCURACY) is None
+
+
+def test_what_was_chosen_is_written_and_used(tmp_path):
+    rate, trials = choose({3e-3: runs(ACCURACY, 0.9), 1e-3: runs(ACCURACY, 0.8)}, ACCURACY)
+    cell = dataclasses.replace(make_record().cell, task="ner", architecture="vanilla")
+    path = write(cell, rate, trials, ACCURACY, tmp_path)
+    assert path == tmp_path / "ner" / "vanilla.json"
+    written = json.loads(path.read_text())
+    assert [trial["runs"][0]["validation"] for trial in written["trials"]] == [0.8, 0.9]
+    rates = read_learning_rates(tmp_path)
+    assert rates == {("ner", "vanilla"): 3e-3}
+    request = Request(tasks=("ner",), architectures=("vanilla", "bert"), lengths=(128,))
+    vanilla, bert = expand(request, load_registry(), rates)
+    assert vanilla.tuned and vanilla.cell.options == {"learning_rate": 3e-3}
+    assert not bert.tuned and bert.cell.options == {}
+    asked = dataclasses.replace(request, options={"learning_rate": "0.002"})
+    assert [p.cell.options for p in expand(asked, load_registry(), rates)] == [
+        {"learning_rate": 0.002}
+    ] * 2
+    assert not any(planned.tuned for planned in expand(asked, load_registry(), rates))
