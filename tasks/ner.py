@@ -113,6 +113,7 @@ class Ner(Task):
                 "sentences": {
                     name: len(text.sentence_lengths) for name, text in corpus.splits.items()
                 },
+                "shared_with_train": _count_shared(corpus),
                 "windows": {name: windows.num_windows for name, (_, windows) in encoded.items()},
                 "sentences_cut": {
                     name: windows.split_sentences for name, (_, windows) in encoded.items()
@@ -254,6 +255,18 @@ def _encode(text: TaggedText, tables: Any, sequence_length: int) -> tuple[Exampl
     if text.cue_distance is not None:
         targets["cue_distance"] = windows.fill(text.cue_distance)
     return Examples(features, targets), windows
+
+
+def _count_shared(corpus: Corpus) -> dict[str, int]:
+    """Count the distinct sentences of the other splits whose words train has too."""
+    import numpy as np
+
+    distinct = {}
+    for name, text in corpus.splits.items():
+        ends = np.cumsum(text.sentence_lengths)[:-1]
+        distinct[name] = {part.tobytes() for part in np.split(text.words, ends)}
+    train = distinct.pop("train")
+    return {name: len(sentences & train) for name, sentences in distinct.items()}
 
 
 def _by_cue_distance(gold: Any, predicted: Any, distances: Any) -> dict[str, dict[str, float]]:

@@ -59,6 +59,7 @@ def test_the_facts_state_the_terms(loaded):
     _, data = loaded
     for name in ("fingerprint", "licence", "citation", "redistributable"):
         assert name in data.facts
+    assert set(data.facts["shared_with_train"]) == {"validation", "test"}
 
 
 def test_embedding_head_loss_and_score_fit_together(loaded):

@@ -113,6 +113,15 @@ def test_columns_can_be_named(tmp_path):
     )
 
 
+def test_imdb_is_read_and_what_its_splits_share_is_counted(tfds_data_dir):
+    source = SourceRequest("tfds", data_dir=str(tfds_data_dir))
+    data = TASK.load(source, 64, {"units": "bytes"})
+    assert data.facts["examples"] == {"train": 22_500, "validation": 2_500, "test": 25_000}
+    # 123 texts are in both of the source's splits; some of train's are held out here.
+    assert 100 <= data.facts["shared_with_train"]["test"] <= 123
+    assert data.spec["classes"] == ["neg", "pos"]
+
+
 def test_what_is_missing_is_named(tmp_path):
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(DataError, match="folder of labelled texts"):

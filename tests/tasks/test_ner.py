@@ -95,3 +95,4 @@ def test_conll_from_both_sources_is_the_same_sentences(tfds_data_dir, conll_colu
     assert columns.facts["tag_scheme"] == "IOB2"
     assert columns.facts["sentences_cut"]["test"] == 0
     assert columns.facts["redistributable"] is False
+    assert columns.facts["shared_with_train"] == {"validation": 129, "test": 78}
