@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.errors import DataError
+from tasks._sources import SPLIT_STEMS, read_text
 from tasks._tag_schemes import InvalidTag, recognize, to_iob2
 
-STEMS = {
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev", "testa"),
-    "test": ("test", "testb"),
-}
 DOCUMENT_MARK = "-DOCSTART-"
 
 
@@ -38,7 +32,7 @@ def find_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError("A folder of column files must exist", received=f"files:{folder}")
     found = {}
-    for split, stems in STEMS.items():
+    for split, stems in SPLIT_STEMS.items():
         paths = sorted(
             path for path in folder.iterdir() if path.is_file() and path.stem.lower() in stems
         )
@@ -51,16 +45,6 @@ def find_files(folder: Path) -> dict[str, Path]:
             )
         found[split] = paths[0]
     return found
-
-
-def digest_files(paths: Mapping[str, Path]) -> str:
-    """Hash the bytes of files, in the order of their keys."""
-    digest = hashlib.sha256()
-    for name in sorted(paths):
-        content = paths[name].read_bytes()
-        digest.update(f"{name} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()
 
 
 def read_file(path: Path) -> ColumnFile:
@@ -84,7 +68,7 @@ def read_file(path: Path) -> ColumnFile:
             tags.clear()
 
     number = 0
-    for number, line in enumerate(_decode(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         row = line.replace("\t", " ").strip(" \r").split(" ")
         row = [column for column in row if column]
         if not row or row[0] == DOCUMENT_MARK:
@@ -134,19 +118,6 @@ def _recognize(files: list[ColumnFile]) -> str:
         raise DataError(
             "The last column must hold entity tags in IOB1, IOB2 or BIOES",
             received=f"{error} at {file.path}:{file.first_lines[index] + error.word}",
-        ) from None
-
-
-def _decode(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            "A column file must be UTF-8 text",
-            received=f"byte 0x{content[error.start]:02x} at {path}:{line}",
-            remedy="Convert it, for example with iconv",
         ) from None
 
 

@@ -7,12 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from suite.errors import DataError
+from tasks._sources import SPLIT_STEMS
 
-STEMS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
 
@@ -26,7 +22,7 @@ def list_images(folder: Path) -> dict[str, list[tuple[Path, str]]]:
     if not folder.is_dir():
         raise DataError("A folder of images must exist", received=f"files:{folder}")
     found: dict[str, list[tuple[Path, str]]] = {}
-    for split, stems in STEMS.items():
+    for split, stems in SPLIT_STEMS.items():
         inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name in stems]
         rows = [
             (path, kind.name)

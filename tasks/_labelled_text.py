@@ -10,16 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from suite.errors import DataError
-from tasks._sources import read_text
+from tasks._sources import SPLIT_STEMS, read_text
 
 Labelled = tuple[str, str]
 """A text and its label, as it stands in the file."""
 
-STEMS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
 TEXT_COLUMNS = ("text", "review", "sentence", "content", "document", "comment", "tweet")
 LABEL_COLUMNS = ("label", "sentiment", "class", "category", "target", "polarity")
 SUFFIXES = (".tsv", ".csv", ".jsonl")
@@ -36,7 +31,7 @@ def find_splits(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError("A folder of labelled texts must exist", received=f"files:{folder}")
     found = {}
-    for split, stems in STEMS.items():
+    for split, stems in SPLIT_STEMS.items():
         paths = sorted(
             path
             for path in folder.iterdir()

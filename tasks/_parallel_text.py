@@ -5,13 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.errors import DataError
-from tasks._sources import read_text
-
-STEMS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "test2016", "test_2016_flickr"),
-}
+from tasks._sources import SPLIT_STEMS, read_text
 
 
 def find_pairs(folder: Path, source: str = "", target: str = "") -> dict[str, tuple[Path, Path]]:
@@ -26,7 +20,7 @@ def find_pairs(folder: Path, source: str = "", target: str = "") -> dict[str, tu
         raise DataError("A folder of parallel texts must exist", received=f"files:{folder}")
     languages = (source, target)
     found = {}
-    for split, stems in STEMS.items():
+    for split, stems in SPLIT_STEMS.items():
         files = {
             path.suffix[1:]: path
             for path in sorted(folder.iterdir())

@@ -5,12 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.errors import DataError
-
-STEMS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
+from tasks._sources import SPLIT_STEMS
 
 
 def find_texts(path: Path) -> dict[str, Path]:
@@ -24,7 +19,7 @@ def find_texts(path: Path) -> dict[str, Path]:
     if not path.is_dir():
         raise DataError("A text file or a folder of them must exist", received=f"files:{path}")
     found = {}
-    for split, stems in STEMS.items():
+    for split, stems in SPLIT_STEMS.items():
         named = sorted(p for p in path.iterdir() if p.is_file() and p.stem.lower() in stems)
         if len(named) > 1 or (not named and split == "train"):
             there = ", ".join(p.name for p in named) or "none of them"

@@ -13,6 +13,12 @@ from suite.contracts import Source
 from suite.errors import DataError
 
 VALIDATION_SHARE = 0.1
+SPLIT_STEMS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "testa"),
+    "test": ("test", "testb", "test2016", "test_2016_flickr"),
+}
+"""What the files or folders of each split may be called, without their endings."""
 
 
 def describe(source: Source, splits: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

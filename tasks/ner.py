@@ -79,11 +79,12 @@ class Ner(Task):
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's files to the end, look for a prepared data set, or do nothing."""
         if request.kind == "files":
-            from tasks._columns import digest_files, find_files, read_folder
+            from tasks._columns import find_files, read_folder
+            from tasks._sources import digest_paths
 
             folder = Path(request.argument).expanduser()
             read_folder(folder)
-            return digest_files(find_files(folder))
+            return digest_paths(find_files(folder).values())
         if request.kind == "tfds":
             from tasks._tfds import digest_prepared
 
