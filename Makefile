@@ -14,7 +14,8 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 # These neither time anything nor start processes that do, so they may run side by side.
-QUIET_TESTS := tests/baselines tests/conformance tests/tasks tests/dashboards
+QUIET_TESTS := tests/baselines tests/conformance tests/tasks tests/dashboards \
+  tests/suite/test_generation.py tests/suite/test_memory_across_batches.py
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/suite/test_memory_across_batches.py
 

@@ -106,7 +106,8 @@ def _encode(images: Any, labels: Any, patch_size: int) -> Examples:
 
     from tasks._patches import cut_patches
 
-    patches = cut_patches(images[:, :, :, None].astype(np.float32) * 2 - 1, patch_size)
+    # Nothing is 0: an empty patch leaves its place to say what it is.
+    patches = cut_patches(images[:, :, :, None].astype(np.float32), patch_size)
     mask = np.ones(patches.shape[:2], bool)
     return Examples({"patches": patches, "padding_mask": mask}, {"labels": labels})
 

@@ -131,13 +131,14 @@ def test_a_probe_of_another_form_on_another_backend(bench, tmp_path):
         assert record["measurements"][mode]["tokens_per_second"]["value"] > 0
 
 
-def test_every_task_runs_and_reads_its_data_once(bench, tmp_path):
-    tasks = "sentiment,image_classification,language_modeling,translation,listops,duplication"
-    run = ("run", "--preset", "smoke", "--parallel", "2", *QUIET)
-    result = bench(*run, "--task", f"{tasks},pathfinder", "--architectures", "longformer")
+def test_the_other_tasks_run(bench, tmp_path):
+    """All but NER, and those whose commands stand in the README."""
+    tasks = "sentiment,image_classification,translation,listops,pathfinder"
+    run = ("run", "--preset", "smoke", "--architectures", "longformer", "--parallel", "2", *QUIET)
+    result = bench(*run, "--task", tasks)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     records = {record["cell"]["task"]: record for record in read_records(tmp_path / "home")}
-    assert len(records) == 7
+    assert len(records) == 5
     for record in records.values():
         assert record["status"] == "ok"
         assert record["data"]["examples"]["test"] > 0
@@ -147,11 +148,15 @@ def test_every_task_runs_and_reads_its_data_once(bench, tmp_path):
     assert records["image_classification"]["metrics"]["test"]["accuracy"] > 0.5
     assert records["translation"]["reports"]["test"]["bleu_signature"]
     assert {"test", "test_greedy"} <= set(records["translation"]["metrics"])
-    assert records["language_modeling"]["metrics"]["test"]["bits_per_character"] < 4.5
 
-    # Another seed reads what the first has encoded; memory shows in language modelling.
-    again = ("--task", "language_modeling", "--architectures", "transformer_xl", "--seeds", "1")
-    assert bench(*run, *again).returncode == 0
-    record = read_records(tmp_path / "home")[-1]
-    assert record["details"]["data_seconds"] < 1
-    assert "test_without_memory" in record["metrics"]
+
+def test_memory_shows_and_data_is_read_once(bench, tmp_path):
+    run = ("run", "--task", "language_modeling", "--preset", "smoke", "--seeds", "0,1", *QUIET)
+    assert bench(*run, "--architectures", "transformer_xl").returncode == 0
+    first, second = read_records(tmp_path / "home")
+    assert second["details"]["data_seconds"] < 1
+    assert first["data"] == second["data"]
+    for record in (first, second):
+        assert record["metrics"]["test"]["bits_per_character"] < 4.5
+        without = record["metrics"]["test_without_memory"]["bits_per_character"]
+        assert without != record["metrics"]["test"]["bits_per_character"]
