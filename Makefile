@@ -13,9 +13,10 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 .PHONY: help setup bench probe tune peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
-# These neither time anything nor start processes that do, so they may run side by side.
+# Nothing here hangs on how long something takes, so a file may run beside another.
 QUIET_TESTS := tests/baselines tests/conformance tests/tasks tests/dashboards \
-  tests/suite/test_generation.py tests/suite/test_memory_across_batches.py
+  tests/suite/test_generation.py tests/suite/test_memory_across_batches.py \
+  tests/test_every_task.py tests/test_newcomer.py tests/test_readme.py
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/suite/test_memory_across_batches.py
 

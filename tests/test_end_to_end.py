@@ -129,34 +129,3 @@ def test_a_probe_of_another_form_on_another_backend(bench, tmp_path):
     assert record["environment"]["packages"]["jax"]
     for mode in ("inference", "training"):
         assert record["measurements"][mode]["tokens_per_second"]["value"] > 0
-
-
-def test_the_other_tasks_run(bench, tmp_path):
-    """All but NER, and those whose commands stand in the README."""
-    tasks = "sentiment,image_classification,translation,listops,pathfinder"
-    run = ("run", "--preset", "smoke", "--architectures", "longformer", "--parallel", "2", *QUIET)
-    result = bench(*run, "--task", tasks)
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-    records = {record["cell"]["task"]: record for record in read_records(tmp_path / "home")}
-    assert len(records) == 5
-    for record in records.values():
-        assert record["status"] == "ok"
-        assert record["data"]["examples"]["test"] > 0
-        assert set(record["data"]["shared_with_train"]) == {"validation", "test"}
-        assert record["details"]["waiting_for_data_share"] < 0.05
-        assert 0 < record["details"]["real_token_share"]["train"] <= 1
-    assert records["image_classification"]["metrics"]["test"]["accuracy"] > 0.5
-    assert records["translation"]["reports"]["test"]["bleu_signature"]
-    assert {"test", "test_greedy"} <= set(records["translation"]["metrics"])
-
-
-def test_memory_shows_and_data_is_read_once(bench, tmp_path):
-    run = ("run", "--task", "language_modeling", "--preset", "smoke", "--seeds", "0,1", *QUIET)
-    assert bench(*run, "--architectures", "transformer_xl").returncode == 0
-    first, second = read_records(tmp_path / "home")
-    assert second["details"]["data_seconds"] < 1
-    assert first["data"] == second["data"]
-    for record in (first, second):
-        assert record["metrics"]["test"]["bits_per_character"] < 4.5
-        without = record["metrics"]["test_without_memory"]["bits_per_character"]
-        assert without != record["metrics"]["test"]["bits_per_character"]
