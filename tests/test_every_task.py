@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from suite.tuning import LEARNING_RATES
 from tests.conftest import read_records
 
 QUIET = ("--no-tracking", "--no-dashboard")
@@ -24,6 +29,17 @@ def test_the_other_tasks_run(bench, tmp_path):
     assert records["image_classification"]["metrics"]["test"]["accuracy"] > 0.5
     assert records["translation"]["reports"]["test"]["bleu_signature"]
     assert {"test", "test_greedy"} <= set(records["translation"]["metrics"])
+
+
+@pytest.mark.slow
+def test_tuning_tries_every_rate_and_keeps_the_best(bench, tmp_path):
+    run = ("tune", "--task", "duplication", "--preset", "smoke", "--architectures", "longformer")
+    result = bench(*run, "--keep-in", str(tmp_path / "tuning"))
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    chosen = json.loads((tmp_path / "tuning" / "duplication" / "longformer.json").read_text())
+    trials = {trial["learning_rate"]: trial["validation"] for trial in chosen["trials"]}
+    assert set(trials) == set(LEARNING_RATES)
+    assert trials[chosen["learning_rate"]] == max(trials.values())
 
 
 def test_memory_shows_and_data_is_read_once(bench, tmp_path):
