@@ -112,6 +112,7 @@ def test_conll_is_learned_within_three_minutes(bench, tmp_path, conll_columns):
     assert record["metrics"]["test"]["entity_f1"] >= 0.65
 
 
+@pytest.mark.slow
 def test_a_probe_of_another_form_on_another_backend(bench, tmp_path):
     pytest.importorskip("jax", reason="the extra `jax` is not installed")
     result = bench(

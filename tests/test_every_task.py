@@ -42,6 +42,7 @@ def test_tuning_tries_every_rate_and_keeps_the_best(bench, tmp_path):
     assert trials[chosen["learning_rate"]] == max(trials.values())
 
 
+@pytest.mark.slow
 def test_memory_shows_and_data_is_read_once(bench, tmp_path):
     run = ("run", "--task", "language_modeling", "--preset", "smoke", "--seeds", "0,1", *QUIET)
     assert bench(*run, "--architectures", "transformer_xl").returncode == 0
