@@ -11,6 +11,15 @@ MAX_CONFUSED_CLASSES = 50
 """A confusion matrix larger than this is for no eye."""
 
 
+def with_first_global(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the global mask of a classifier: the first position alone (Beltagy et al. 2020)."""
+    import numpy as np
+
+    mask = np.zeros(features["padding_mask"].shape, bool)
+    mask[:, 0] = True
+    return {**features, "global_mask": mask}
+
+
 class Classification(Task):
     """One class for an example; `targets["labels"]` (examples,) and `spec["classes"]` name it."""
 

@@ -19,7 +19,7 @@ from suite.contracts import (
     SourceRequest,
     TaskData,
 )
-from tasks._classification import Classification
+from tasks._classification import Classification, with_first_global
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,9 +176,7 @@ def _encode(
     scaled = ((images / np.float32(255) - mean) / spread).astype(np.float32)
     patches = cut_patches(scaled, patch_size)
     mask = np.ones(patches.shape[:2], bool)
-    first = np.zeros(mask.shape, bool)
-    first[:, 0] = True
-    features = {"patches": patches, "padding_mask": mask, "global_mask": first}
+    features = with_first_global({"patches": patches, "padding_mask": mask})
     return Examples(features, {"labels": labels.astype(np.int32)})
 
 

@@ -24,6 +24,7 @@ from suite.contracts import (
     SourceRequest,
     Task,
     TaskData,
+    task_options,
 )
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class LanguageModeling(Task):
         from tasks._sources import describe
         from tasks._text_units import find_units
 
-        options = {**self.options, **options}
+        options = task_options(self, options)
         texts, facts = _read(request)
         units = find_units(options["units"], [texts["train"]], request, options["vocabulary"])
         about = {

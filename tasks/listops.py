@@ -18,8 +18,9 @@ from suite.contracts import (
     Source,
     SourceRequest,
     TaskData,
+    task_options,
 )
-from tasks._classification import Classification
+from tasks._classification import Classification, with_first_global
 
 SHORTEST_SHARE = 4
 """Expressions have from a quarter of the length to all of it, as 500 to 2,000 in the arena."""
@@ -67,8 +68,8 @@ class ListOps(Classification):
         from tasks._sources import describe
 
         shortest = sequence_length // SHORTEST_SHARE
-        counts = {**self.options, **options}
-        sizes = {"train": counts["train_examples"], "validation": 1_000, "test": 2_000}
+        options = task_options(self, options)
+        sizes = {"train": options["train_examples"], "validation": 1_000, "test": 2_000}
         drawn = draw_expressions(sizes, shortest, sequence_length)
         return TaskData(
             **{split: _encode(rows, sequence_length) for split, rows in drawn.items()},
@@ -83,9 +84,7 @@ def _encode(rows: list[tuple[Any, int]], length: int) -> Examples:
     from tasks._text_units import lay
 
     token_ids, mask, _ = lay([tokens for tokens, _ in rows], length)
-    first = np.zeros(mask.shape, bool)
-    first[:, 0] = True
-    features = {"token_ids": token_ids, "padding_mask": mask, "global_mask": first}
+    features = with_first_global({"token_ids": token_ids, "padding_mask": mask})
     return Examples(features, {"labels": np.array([value for _, value in rows], np.int32)})
 
 

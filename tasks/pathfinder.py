@@ -19,6 +19,7 @@ from suite.contracts import (
     Source,
     SourceRequest,
     TaskData,
+    task_options,
 )
 from suite.errors import RequestError
 from tasks._classification import Classification
@@ -73,7 +74,7 @@ class Pathfinder(Classification):
         from tasks._curves import draw_pictures
         from tasks._sources import describe
 
-        options = {**self.options, **options}
+        options = task_options(self, options)
         size, side = options["image_size"], isqrt(sequence_length)
         if size not in SIZES or size % side:
             raise RequestError(

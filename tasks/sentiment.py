@@ -18,8 +18,9 @@ from suite.contracts import (
     Source,
     SourceRequest,
     TaskData,
+    task_options,
 )
-from tasks._classification import Classification
+from tasks._classification import Classification, with_first_global
 
 if TYPE_CHECKING:
     from tasks._text_units import Units
@@ -94,7 +95,7 @@ class Sentiment(Classification):
         from tasks._sources import describe
         from tasks._text_units import find_units
 
-        options = {**self.options, **options}
+        options = task_options(self, options)
         texts, facts = _read(request, options)
         classes = sorted({label for _, label in texts["train"]})
         units = find_units(
@@ -165,9 +166,7 @@ def _encode(
 
     token_ids, mask, cut = lay(units.encode([text for text, _ in examples]), length)
     labels = np.array([classes.index(label) for _, label in examples], np.int32)
-    first = np.zeros(mask.shape, bool)
-    first[:, 0] = True
-    features = {"token_ids": token_ids, "padding_mask": mask, "global_mask": first}
+    features = with_first_global({"token_ids": token_ids, "padding_mask": mask})
     return Examples(features, {"labels": labels}), cut
 
 

@@ -26,6 +26,7 @@ from suite.contracts import (
     SourceRequest,
     Task,
     TaskData,
+    task_options,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Translation(Task):
         from tasks._sources import describe
         from tasks._text_units import learn_subwords
 
-        options = {**self.options, **options}
+        options = task_options(self, options)
         pairs, facts = _read(request, options)
         texts = [text for pair in pairs["train"] for text in pair]
         units = learn_subwords(texts, options["vocabulary"], request, lowercase=False)

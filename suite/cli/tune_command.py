@@ -59,10 +59,10 @@ def _try_all(request: Request, store: Store) -> tuple[dict[float, list[Record]],
     """Run every rate at one length; return the records by rate, and whether Ctrl-C ended it."""
     limits = make_limits(find_preset(request.preset).time_limit_seconds, None)
     found: dict[float, list[Record]] = {}
+    first = prepare(request, store).plan.cells[0].cell.sequence_length
     for rate in LEARNING_RATES:
-        asked = replace(request, options={**request.options, "learning_rate": str(rate)})
-        shortest = prepare(asked, store).plan.cells[0].cell.sequence_length
-        prepared = prepare(replace(asked, lengths=(shortest,)), store)
+        options = {**request.options, "learning_rate": str(rate)}
+        prepared = prepare(replace(request, options=options, lengths=(first,)), store)
         refuse_if_nothing_can_run(prepared)
         print(f"learning rate {rate:g}", flush=True)
         records, interrupted = run_plan(prepared, store, limits, parallel=1, tracking=False)
