@@ -299,6 +299,9 @@ class Task(ABC):
     contiguous: bool = False
     """Whether examples follow one another in one stream, so that what an architecture remembers of
     one is of use in the next."""
+    trims_padding: bool = False
+    """Whether a batch may be cut where the padding of its longest example begins: the shape of the
+    outputs must not depend on the length."""
     generation: Generation | None = None
     """Where set, `score` gets the ids that the model wrote instead of what `predict` gives."""
     max_global_tokens: int = 0
@@ -329,12 +332,23 @@ class Task(ABC):
         """
         return None
 
+    def augment(
+        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    ) -> Mapping[str, Any]:
+        """Vary a training batch's features, in NumPy, by draws from a `numpy.random.Generator`.
+
+        The default leaves them as they are. Not called in validation and test.
+        """
+        return features
+
     @abstractmethod
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build the layer that gives the task's outputs, called `head(hidden_states, features)`.
 
         Hidden states are (batch, length, width). Of an architecture that speaks through a class
-        token, length is 1, and so is the mask in `features`.
+        token, length is 1, and so is the mask in `features`. A head with a method `tie(table)` gets
+        the layer that embeds token ids, from the backbone's `tie_embeddings()`: one table then
+        serves source, target and output.
         """
 
     @abstractmethod

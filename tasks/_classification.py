@@ -38,10 +38,9 @@ class Classification(Task):
         """Average the cross-entropy, labels smoothed."""
         from keras import ops
 
-        num_classes = outputs.shape[-1]
-        smoothed = ops.one_hot(targets["labels"], num_classes, dtype=outputs.dtype)
-        smoothed = smoothed * (1 - self.label_smoothing) + self.label_smoothing / num_classes
-        return -ops.mean(ops.sum(smoothed * ops.log_softmax(outputs), axis=-1))
+        from tasks._losses import smoothed_cross_entropy
+
+        return ops.mean(smoothed_cross_entropy(targets["labels"], outputs, self.label_smoothing))
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Give the classes' probabilities."""

@@ -1,7 +1,8 @@
-"""Words as features (identity, shape, characters), and the layer that embeds them."""
+"""Words as features (identity, shape, affixes, characters), and the layer that embeds them."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,48 +16,59 @@ UNKNOWN = 1
 """The id of what training has not seen (often enough); 0 is padding."""
 MIN_WORD_COUNT = 2
 MAX_CHARACTERS = 16
-NUM_SHAPES = 8
+AFFIX_LENGTHS = (2, 3, 4)
+NUM_AFFIXES = 2 * len(AFFIX_LENGTHS)
+"""How many affixes a word has: its first and last so many characters, for each length."""
+AFFIX_WIDTH = 32
 CHARACTER_WIDTH = 32
 CHARACTER_FILTERS = 96
+WIDTHS = {"words": 1, "shapes": 1, "affixes": NUM_AFFIXES, "characters": MAX_CHARACTERS}
+"""How many ids a word has of each feature."""
+DROPOUT = 0.4
+"""Of what is known of a word: tagging leans on single features all too readily."""
+REACH = 2
+"""How many words on either side a word's neighbourhood has."""
 
 
 @dataclass(frozen=True, slots=True)
 class WordTables:
-    """For each distinct word of a corpus: its id, its shape, its characters (words, 16).
+    """For each distinct word of a corpus: the ids of its features.
 
-    Ids come from the training split alone: words seen once there are unknown, so that the unknown
-    is learned too.
+    `words`, `shapes` (words,), `affixes` (words, 6), `characters` (words, 16). Ids come from the
+    training split alone: what is seen there once is unknown, so that the unknown is learned too.
+    `sizes` says how many ids each table has.
     """
 
-    ids: np.ndarray
+    words: np.ndarray
     shapes: np.ndarray
+    affixes: np.ndarray
     characters: np.ndarray
-    num_ids: int
-    num_characters: int
+    sizes: Mapping[str, int]
 
 
 def build_word_tables(words: Sequence[str], train_words: np.ndarray) -> WordTables:
     """Give a corpus's words ids, from its training split (indices into `words`) alone."""
-    occurrences = np.bincount(train_words, minlength=len(words))
-    normalized = [_normalize(word) for word in words]
-    word_counts: Counter[str] = Counter()
-    character_counts: Counter[str] = Counter()
-    for word, key, times in zip(words, normalized, occurrences.tolist(), strict=True):
-        word_counts[key] += times
-        for character in word:
-            character_counts[character] += times
-    word_ids = _number(word_counts)
-    character_ids = _number(character_counts)
-    characters = np.zeros((len(words), MAX_CHARACTERS), np.int16)
-    for row, word in enumerate(words):
-        ids = [character_ids.get(character, UNKNOWN) for character in _shorten(word)]
-        characters[row, : len(ids)] = ids
+    occurrences = np.bincount(train_words, minlength=len(words)).tolist()
+    features = {
+        "words": [[_normalize(word)] for word in words],
+        "shapes": [[_shape(word)] for word in words],
+        "affixes": [_affixes(_normalize(word)) for word in words],
+        "characters": [list(_shorten(word)) for word in words],
+    }
+    rows: dict[str, np.ndarray] = {}
+    sizes = {}
+    for name, values in features.items():
+        counts: Counter[str] = Counter()
+        for parts, times in zip(values, occurrences, strict=True):
+            for part in parts:
+                counts[part] += times
+        ids = _number(counts)
+        rows[name] = np.zeros((len(words), WIDTHS[name]), np.int32)
+        for row, parts in enumerate(values):
+            rows[name][row, : len(parts)] = [ids.get(part, UNKNOWN) for part in parts]
+        sizes[name] = len(ids) + UNKNOWN + 1
     return WordTables(
-        ids=np.array([word_ids.get(key, UNKNOWN) for key in normalized], np.int32),
-        shapes=np.array([_shape(word) for word in words], np.int8),
-        characters=characters,
-        num_ids=len(word_ids) + UNKNOWN + 1,
-        num_characters=len(character_ids) + UNKNOWN + 1,
+        rows["words"][:, 0], rows["shapes"][:, 0], rows["affixes"], rows["characters"], sizes
     )
 
 
@@ -77,63 +89,78 @@ def _shorten(word: str) -> str:
     return word if len(word) <= MAX_CHARACTERS else word[:half] + word[-half:]
 
 
-def _shape(word: str) -> int:
-    """Return a number from 1 to 7 for how a word is written."""
-    if not any(character.isalnum() for character in word):
-        return 1
-    if any(character.isdigit() for character in word):
-        return 2 if not any(character.isalpha() for character in word) else 3
-    if word.islower():
-        return 4
-    if word.isupper():
-        return 5
-    return 6 if word[0].isupper() else 7
+def _affixes(word: str) -> list[str]:
+    beginnings = [f"{word[:length]}-" for length in AFFIX_LENGTHS]
+    return beginnings + [f"-{word[-length:]}" for length in AFFIX_LENGTHS]
+
+
+def _shape(word: str) -> str:
+    """Return how a word is written: "Xx" for Paris, "X.X" for U.S, "d-d" for 4-6."""
+    kinds = [
+        "d" if one.isdigit() else "X" if one.isupper() else "x" if one.isalpha() else one
+        for one in word
+    ]
+    return "".join(kind for kind, _ in itertools.groupby(kinds))
 
 
 class WordEmbedding(keras.layers.Layer):
-    """Embeds a word by its identity, its shape and its characters.
+    """Embeds a word by its identity, its shape, its affixes and its characters.
 
     The characters pass through a convolution of width 3 and its maximum over the word, as in Ma
     and Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF", section 2.1.
-    The sum of the three is normalised, and a convolution adds what the words on either side tell:
-    whether a name goes on is a matter of neighbours, which attention alone is slow to learn.
+    The sum is normalised, and a convolution adds what the two words on either side tell: whether a
+    name goes on is a matter of neighbours, which attention alone is slow to learn.
 
-    In: `word_ids`, `shape_ids`, `padding_mask` (batch, n), `character_ids` (batch, n, 16). Out:
-    (batch, n, width) of about unit variance. Time and memory O(n).
+    In: `word_ids`, `shape_ids`, `padding_mask` (batch, n), `affix_ids` (batch, n, 6),
+    `character_ids` (batch, n, 16), and `sentence_starts` (batch, n). Out: (batch, n, width) of
+    about unit variance. Time and memory O(n).
     """
 
-    def __init__(self, num_words: int, num_characters: int, width: int, **kwargs: Any) -> None:
+    def __init__(self, sizes: Mapping[str, int], width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.words = keras.layers.Embedding(num_words, width)
-        self.shapes = keras.layers.Embedding(2 * NUM_SHAPES, width)
-        self.characters = keras.layers.Embedding(num_characters, CHARACTER_WIDTH)
+        self.words = keras.layers.Embedding(sizes["words"], width)
+        self.shapes = keras.layers.Embedding(sizes["shapes"], width)
+        self.starts = keras.layers.Embedding(2, width)
+        self.affixes = keras.layers.Embedding(sizes["affixes"], AFFIX_WIDTH)
+        self.characters = keras.layers.Embedding(sizes["characters"], CHARACTER_WIDTH)
         self.convolution = keras.layers.Dense(CHARACTER_FILTERS)
         self.spelling = keras.layers.Dense(width)
         self.neighbours = keras.layers.Dense(width, "relu")
+        self.dropout = keras.layers.Dropout(DROPOUT)
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
         self.output_norm = keras.layers.LayerNormalization(epsilon=1e-5)
 
     def call(self, features: Mapping[str, Any], training: bool | None = None) -> Any:
         """Embed."""
+        batch, length = features["word_ids"].shape
+        affixes = self.affixes(features["affix_ids"])
+        spelling = [
+            ops.reshape(affixes, (batch, length, NUM_AFFIXES * AFFIX_WIDTH)),
+            self._spell(features["character_ids"]),
+        ]
         embeddings = (
             self.words(features["word_ids"])
             + self.shapes(features["shape_ids"])
-            + self.spelling(self._spell(features["character_ids"]))
+            + self.starts(ops.cast(features["sentence_starts"], "int32"))
+            + self.spelling(ops.concatenate(spelling, axis=-1))
         )
-        embeddings = self.norm(embeddings)
+        embeddings = self.dropout(self.norm(embeddings), training=training)
         real = ops.cast(features["padding_mask"], embeddings.dtype)[:, :, None]
-        return self.output_norm(embeddings + self.neighbours(_with_neighbours(embeddings * real)))
+        around = _neighbourhood(embeddings * real, REACH)
+        return self.output_norm(embeddings + self.neighbours(around))
 
     def _spell(self, character_ids: Any) -> Any:
         """Convolve and take the maximum: (batch, n, 16) to (batch, n, filters)."""
         length = character_ids.shape[1]
         rows = ops.reshape(character_ids, (-1, MAX_CHARACTERS))
-        embedded = self.characters(rows)
-        found = ops.max(ops.relu(self.convolution(_with_neighbours(embedded))), axis=1)
+        around = _neighbourhood(self.characters(rows), 1)
+        found = ops.max(ops.relu(self.convolution(around)), axis=1)
         return ops.reshape(found, (-1, length, CHARACTER_FILTERS))
 
 
-def _with_neighbours(sequence: Any) -> Any:
-    """Put beside each position the one before and the one after: (…, n, w) to (…, n, 3 w)."""
-    padded = ops.pad(sequence, ((0, 0), (1, 1), (0, 0)))
-    return ops.concatenate([padded[:, :-2], sequence, padded[:, 2:]], axis=-1)
+def _neighbourhood(sequence: Any, reach: int) -> Any:
+    """Put beside each position those before and after: (…, n, w) to (…, n, (2 reach + 1) w)."""
+    length = sequence.shape[1]
+    padded = ops.pad(sequence, ((0, 0), (reach, reach), (0, 0)))
+    parts = [padded[:, start : start + length] for start in range(2 * reach + 1)]
+    return ops.concatenate(parts, axis=-1)

@@ -6,6 +6,7 @@ length follows from the patch: 32 × 32 pixels at patches of 8, 4, 2 and 1 are 1
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from suite.contracts import (
     Source,
     SourceRequest,
     TaskData,
+    task_options,
 )
+from suite.errors import RequestError
 from tasks._classification import Classification, with_first_global
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 IMAGE_SIZE = 32
 LENGTHS = {(IMAGE_SIZE // patch) ** 2: patch for patch in (16, 8, 4, 2, 1)}
 TFDS_NAME = "cifar10"
+AUGMENTATIONS = {"none": (0, False), "shift": (2, False), "shift_and_mirror": (4, True)}
+"""By how many pixels a training image moves at most, and whether it may be mirrored."""
 
 
 class ImageClassification(Classification):
@@ -61,6 +66,7 @@ class ImageClassification(Classification):
             argument_required=True,
         ),
     }
+    options = {"augmentation": "auto"}
     recipe = Recipe(learning_rate=1e-3, dropout=0.1, weight_decay=0.05, validations=5)
     label_smoothing = 0.1
     budget_unit = "examples"
@@ -71,6 +77,18 @@ class ImageClassification(Classification):
         "reach": Effort(budget=1_000_000, tokens_per_batch=8_192, lengths=(64,)),
     }
 
+    def augment(
+        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    ) -> Mapping[str, Any]:
+        """Move the images a little, and mirror them where that changes no meaning."""
+        from tasks._patches import cut_patches, join_patches, shift_and_mirror
+
+        patch_size, channels = spec["patch_size"], spec["channels"]
+        images = join_patches(features["patches"], patch_size, channels)
+        most, mirrors = AUGMENTATIONS[spec["augmentation"]]
+        moved = shift_and_mirror(images, most, mirrors, generator)
+        return {**features, "patches": cut_patches(moved, patch_size)}
+
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Refuse lengths that no whole patch gives."""
         if sequence_length in LENGTHS:
@@ -80,6 +98,12 @@ class ImageClassification(Classification):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read every image of a user, look for a prepared data set, or do nothing."""
+        wanted = task_options(self, options)["augmentation"]
+        if wanted not in AUGMENTATIONS and wanted != "auto":
+            raise RequestError(
+                f"The option 'augmentation' is one of auto, {', '.join(AUGMENTATIONS)}",
+                received=repr(wanted),
+            )
         if request.kind == "files":
             from tasks._image_folders import list_images, read_folders
             from tasks._sources import digest_paths
@@ -98,6 +122,7 @@ class ImageClassification(Classification):
         """Read the images and cut them into patches of the size that gives the length."""
         from tasks._sources import describe
 
+        options = task_options(self, options)
         splits, classes, facts = _read(request)
         mean = splits["train"][0].mean(axis=(0, 1, 2)) / 255
         spread = splits["train"][0].std(axis=(0, 1, 2)) / 255 + 1e-3
@@ -112,9 +137,22 @@ class ImageClassification(Classification):
         }
         return TaskData(
             **encoded,
-            spec={"classes": list(classes)},
+            spec={
+                "classes": list(classes),
+                "patch_size": patch_size,
+                "channels": splits["train"][0].shape[-1],
+                "augmentation": _augmentation(request, options),
+            },
             facts=describe(self.sources[request.kind], raw, {"patch_size": patch_size, **facts}),
         )
+
+
+def _augmentation(request: SourceRequest, options: Options) -> str:
+    """Resolve "auto": things look the same mirrored, digits (and who knows what else) do not."""
+    wanted: str = options["augmentation"]
+    if wanted != "auto":
+        return wanted
+    return "shift_and_mirror" if request.kind == "tfds" else "shift"
 
 
 def _read(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:

@@ -47,6 +47,7 @@ class ListOps(Classification):
     options = {"train_examples": 20_000}
     recipe = Recipe(learning_rate=5e-4, dropout=0.1, validations=6)
     max_global_tokens = 1
+    trims_padding = True
     head_dropout = 0.0
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=2_048),

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
 TFDS_NAME = "conll2003"
 TFDS_SPLITS = {"train": "train", "validation": "dev", "test": "test"}
+OUTSIDE = "O"
 CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
 """Where the intervals of the report by cue distance begin (the last one ends it)."""
+
+HIDDEN_WORDS = 0.3
+"""The share of a training batch's words whose identity is hidden."""
 
 CONLL_CITATION = (
     "Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task: "
@@ -104,8 +108,7 @@ class Ner(Task):
         return TaskData(
             **{name: examples for name, (examples, _) in encoded.items()},
             spec={
-                "num_words": tables.num_ids,
-                "num_characters": tables.num_characters,
+                "sizes": dict(tables.sizes),
                 "tags": list(corpus.tags),
             },
             facts={
@@ -126,31 +129,45 @@ class Ner(Task):
             },
         )
 
+    def augment(
+        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    ) -> Mapping[str, Any]:
+        """Make some words unknown, so that spelling and neighbours are learned from too."""
+        import numpy as np
+
+        from tasks._word_features import UNKNOWN
+
+        word_ids = features["word_ids"]
+        hidden = (generator.random(word_ids.shape) < HIDDEN_WORDS) & features["padding_mask"]
+        return {**features, "word_ids": np.where(hidden, UNKNOWN, word_ids).astype(word_ids.dtype)}
+
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Embed each word by identity, shape and characters."""
+        """Embed each word by identity, shape, affixes and characters."""
         from tasks._word_features import WordEmbedding
 
-        return WordEmbedding(spec["num_words"], spec["num_characters"], width)
+        return WordEmbedding(spec["sizes"], width)
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score each tag at each word."""
-        from tasks._heads import PositionHead
+        """Score each tag at each word, after each other tag."""
+        from tasks._tag_chain import TagChain
 
-        return PositionHead(len(spec["tags"]), name="tags")
+        return TagChain(len(spec["tags"]), spec["tags"].index(OUTSIDE), name="tags")
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Average the cross-entropy over the real words."""
+        """Give how unlikely the right tags are among all, for each real word."""
         from keras import ops
 
-        losses = ops.sparse_categorical_crossentropy(targets["tags"], outputs, from_logits=True)
-        real = ops.cast(features["padding_mask"], losses.dtype)
-        return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
+        from tasks._tag_chain import log_normalizer, path_score
+
+        real = features["padding_mask"]
+        unlikely = log_normalizer(outputs) - path_score(outputs, targets["tags"], real)
+        return ops.sum(unlikely) / ops.maximum(ops.sum(ops.cast(real, unlikely.dtype)), 1.0)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Take the likeliest tag of each word."""
-        from keras import ops
+        """Take the likeliest tags of all words together."""
+        from tasks._tag_chain import best_path
 
-        return ops.argmax(outputs, axis=-1)
+        return best_path(outputs)
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Compare entities over the whole stream, put together again from its windows."""
@@ -164,7 +181,7 @@ class Ner(Task):
         predicted = extract((names[tag] for tag in predicted_ids.tolist()), starts)
         total = count(gold, predicted)
         by_type = count_by_type(gold, predicted)
-        inside = gold_ids != names.index("O")
+        inside = gold_ids != names.index(OUTSIDE)
         macro, weighted = (average(by_type, weighted=choice) for choice in (False, True))
         reports: dict[str, Any] = {
             "by_type": {kind: counts.describe() for kind, counts in by_type.items()},
@@ -238,21 +255,19 @@ def _read_tfds(request: SourceRequest) -> dict[str, list[tuple[list[str], list[s
 
 def _encode(text: TaggedText, tables: Any, sequence_length: int) -> tuple[Examples, Any]:
     """Cut a split into windows and lay its features and targets into them."""
-    import numpy as np
-
     from tasks._tagged_text import pack, sentence_starts
-    from tasks._word_features import NUM_SHAPES
 
     windows = pack(text.sentence_lengths, sequence_length)
-    starts = sentence_starts(text.sentence_lengths)
-    shapes = tables.shapes[text.words] + NUM_SHAPES * starts.astype(np.int8)
+    starts = windows.fill(sentence_starts(text.sentence_lengths))
     features = {
-        "word_ids": windows.fill(tables.ids[text.words]),
-        "shape_ids": windows.fill(shapes),
+        "word_ids": windows.fill(tables.words[text.words]),
+        "shape_ids": windows.fill(tables.shapes[text.words]),
+        "affix_ids": windows.fill(tables.affixes[text.words]),
         "character_ids": windows.fill(tables.characters[text.words]),
+        "sentence_starts": starts,
         "padding_mask": windows.mask(),
     }
-    targets = {"tags": windows.fill(text.tags), "sentence_starts": windows.fill(starts)}
+    targets = {"tags": windows.fill(text.tags), "sentence_starts": starts}
     if text.cue_distance is not None:
         targets["cue_distance"] = windows.fill(text.cue_distance)
     return Examples(features, targets), windows

@@ -64,6 +64,7 @@ class Sentiment(Classification):
     options = {"units": "subwords", "vocabulary": 16_384, "text_column": "", "label_column": ""}
     recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.05, validations=6)
     max_global_tokens = 1
+    trims_padding = True
     label_smoothing = 0.1
     head_dropout = 0.2
     efforts = {

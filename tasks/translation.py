@@ -134,18 +134,17 @@ class Translation(Task):
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Score the next token at every position of the target."""
-        from tasks._heads import PositionHead
+        from tasks._heads import TiedHead
 
-        return PositionHead(spec["vocabulary_size"])
+        return TiedHead()
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Average the cross-entropy over the target's real tokens, labels smoothed."""
         from keras import ops
 
-        chances = ops.log_softmax(outputs, axis=-1)
-        right = ops.take_along_axis(chances, targets["next_ids"][:, :, None], axis=-1)[:, :, 0]
-        every = ops.mean(chances, axis=-1)
-        losses = -(1 - LABEL_SMOOTHING) * right - LABEL_SMOOTHING * every
+        from tasks._losses import smoothed_cross_entropy
+
+        losses = smoothed_cross_entropy(targets["next_ids"], outputs, LABEL_SMOOTHING)
         real = ops.cast(features["target_mask"], losses.dtype)
         return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
 

@@ -104,6 +104,17 @@ class Backbone(keras.layers.Layer):
         assert self.decoder is not None
         return self.decoder.start_cache(batch_size, max_length)
 
+    def tie_embeddings(self) -> Any:
+        """Let one table of token ids serve source and target, and return it: (ids, width).
+
+        For one vocabulary on both sides (Vaswani et al. 2017, section 3.4). Call it before the
+        first input.
+        """
+        tables = [part.tokens for part in self.embedding_layers]
+        for part in self.embedding_layers:
+            part.tokens = tables[0]
+        return tables[0]
+
     @property
     def embedding_layers(self) -> list[Any]:
         """What parity does not count: token embeddings and positions."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,22 +26,78 @@ class Batch:
     fresh: bool = True
 
 
-def _take(examples: Examples, rows: np.ndarray, num_examples: int, fresh: bool = True) -> Batch:
-    features = {name: np.asarray(values[rows]) for name, values in examples.features.items()}
-    targets = {name: np.asarray(values[rows]) for name, values in examples.targets.items()}
+SHORTEST_TRIMMED = 64
+"""No batch is cut shorter than this: each length costs a compilation."""
+WORTH_TRIMMING = 0.25
+"""The share of positions that cutting has to save."""
+
+
+def laid_lengths(examples: Examples, trims_padding: bool) -> np.ndarray:
+    """Return the length at which each example is laid: (examples,).
+
+    The full length, or, where padding is to be trimmed and much is saved by it, a half, a quarter,
+    an eighth of it, whichever holds the example.
+    """
+    mask = examples.features["padding_mask"]
+    full = mask.shape[1]
+    lengths = np.full(len(mask), full)
+    if not trims_padding:
+        return lengths
+    real = mask.shape[1] - np.asarray(mask)[:, ::-1].argmax(axis=1)
+    for shorter in (full // 2, full // 4, full // 8):
+        if shorter >= SHORTEST_TRIMMED:
+            lengths[real <= shorter] = shorter
+    saved = 1 - lengths.mean() / full
+    return lengths if saved >= WORTH_TRIMMING else np.full(len(mask), full)
+
+
+def _take(
+    examples: Examples,
+    rows: np.ndarray,
+    num_examples: int,
+    *,
+    fresh: bool = True,
+    length: int | None = None,
+) -> Batch:
+    full = examples.features["padding_mask"].shape[1]
+
+    def cut(values: Any) -> np.ndarray:
+        taken = np.asarray(values[rows])
+        along = taken.ndim > 1 and taken.shape[1] == full
+        return taken[:, :length] if along and length is not None else taken
+
+    features = {name: cut(values) for name, values in examples.features.items()}
+    targets = {name: cut(values) for name, values in examples.targets.items()}
     real = {name: values[:num_examples] for name, values in features.items()}
     return Batch(features, targets, count_real(real), num_examples, fresh)
 
 
+def augmented(
+    batches: Iterator[Batch], augment: Callable[..., Mapping[str, Any]], seed: int
+) -> Iterator[Batch]:
+    """Yield batches with their features varied by `augment(features, generator)`.
+
+    What is drawn depends on the seed alone, and so is the same for every architecture.
+    """
+    generator = np.random.default_rng([seed, 1])  # another stream than the order of the examples
+    for batch in batches:
+        yield replace(batch, features=augment(batch.features, generator=generator))
+
+
 def training_stream(
-    examples: Examples, batch_size: int, seed: int, contiguous: bool = False
+    examples: Examples,
+    batch_size: int,
+    seed: int,
+    contiguous: bool = False,
+    trims_padding: bool = False,
 ) -> Iterator[Batch]:
     """Yield batches for ever: every epoch a new order, drawn from `seed` alone.
 
     Epochs follow one another without a cut, so every batch is full and every architecture of a
     comparison sees the same examples in the same order. Where `contiguous`, each row of a batch
     goes on where it ended in the batch before; an epoch begins at a random example, and the rows
-    come round from the last to the first.
+    come round from the last to the first. Where padding is trimmed, a batch's examples are of one
+    laid length, and the first batches are one of each, the longest first.
     """
     generator = np.random.default_rng(seed)
     while contiguous and examples.num_examples >= batch_size:
@@ -48,40 +105,58 @@ def training_stream(
         for step, rows in enumerate(_lanes(examples.num_examples, batch_size)):
             rows = (rows + first) % examples.num_examples
             yield _take(examples, rows, batch_size, fresh=step == 0)
-    waiting = np.empty(0, dtype=np.int64)
+    lengths = laid_lengths(examples, trims_padding)
+    waiting = {int(length): np.empty(0, np.int64) for length in np.unique(lengths)[::-1]}
+    if len(waiting) > 1:
+        for length in waiting:
+            rows = np.resize(np.flatnonzero(lengths == length), batch_size)
+            yield _take(examples, rows, batch_size, length=length)
     while True:
-        while len(waiting) < batch_size:
-            waiting = np.concatenate([waiting, generator.permutation(examples.num_examples)])
-        yield _take(examples, waiting[:batch_size], batch_size)
-        waiting = waiting[batch_size:]
+        for rows in np.array_split(
+            generator.permutation(examples.num_examples),
+            math.ceil(examples.num_examples / batch_size),
+        ):
+            for length in waiting:
+                waiting[length] = np.append(waiting[length], rows[lengths[rows] == length])
+                if len(waiting[length]) >= batch_size:
+                    chosen, waiting[length] = np.split(waiting[length], [batch_size])
+                    yield _take(examples, chosen, batch_size, length=length)
 
 
 def evaluation_batches(
-    examples: Examples, batch_size: int, contiguous: bool = False
+    examples: Examples, batch_size: int, contiguous: bool = False, trims_padding: bool = False
 ) -> Iterator[Batch]:
-    """Yield every example once; the last batch is filled up with the first example.
+    """Yield every example once; a batch that is not full is filled up with the first example.
 
-    In order, or, where `contiguous`, in as many lanes as a batch has rows: `evaluation_order` says
-    which example comes when.
+    `evaluation_rows` says which example comes when.
     """
-    order = evaluation_order(examples.num_examples, batch_size, contiguous)
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
+    lengths = laid_lengths(examples, trims_padding)
+    for number, rows in enumerate(evaluation_rows(examples, batch_size, contiguous, trims_padding)):
         missing = batch_size - len(rows)
-        fresh = start == 0 or missing > 0 or not contiguous
-        yield _take(examples, np.pad(rows, (0, missing)), batch_size - missing, fresh)
+        fresh = number == 0 or missing > 0 or not contiguous
+        length = int(lengths[rows[0]])
+        padded = np.pad(rows, (0, missing))
+        yield _take(examples, padded, batch_size - missing, fresh=fresh, length=length)
 
 
-def evaluation_order(num_examples: int, batch_size: int, contiguous: bool) -> np.ndarray:
-    """Return the numbers of all examples in the order in which evaluation sees them.
+def evaluation_rows(
+    examples: Examples, batch_size: int, contiguous: bool = False, trims_padding: bool = False
+) -> list[np.ndarray]:
+    """Return the examples of each batch of an evaluation, at most `batch_size` each.
 
-    What does not divide into lanes comes last.
+    Where `contiguous`, in as many lanes as a batch has rows, and what does not divide into lanes
+    comes last; else in order, the longest laid length first.
     """
-    order = np.arange(num_examples)
-    if not contiguous:
-        return order
-    in_lanes = np.concatenate([np.empty(0, np.int64), *_lanes(num_examples, batch_size)])
-    return np.concatenate([in_lanes, order[len(in_lanes) :]])
+    if contiguous:
+        lanes = list(_lanes(examples.num_examples, batch_size))
+        rest = np.arange(len(lanes) * batch_size, examples.num_examples)
+        return [*lanes, rest] if len(rest) else lanes
+    lengths = laid_lengths(examples, trims_padding)
+    batches = []
+    for length in np.unique(lengths)[::-1]:
+        rows = np.flatnonzero(lengths == length)
+        batches += np.split(rows, range(batch_size, len(rows), batch_size))
+    return batches
 
 
 def _lanes(num_examples: int, batch_size: int) -> Iterator[np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ BLOCK_SECONDS = 0.2
 MIN_BLOCKS = 5
 MIN_SECONDS = 1.0
 WARMUP_STEPS = 2
+MAX_SAMPLES = 100
+"""A run of hours keeps no more samples than this of a measure: records stay readable."""
 
 MEMORY_METHOD = "peak resident memory of the process (VmHWM) once compiled, above the baseline"
 COMPILE_MEMORY_METHOD = "the same peak while the first steps compile"
@@ -117,17 +120,25 @@ class Blocks:
         return len(self.seconds) >= MIN_BLOCKS and sum(self.seconds) >= MIN_SECONDS
 
     def measured(self) -> Measurements:
-        """Return throughput and step time, as a record holds them."""
-        per_block = f"one sample a block of {self.steps[0] if self.steps else 0} steps"
-        both = zip(self.tokens, self.seconds, strict=True)
-        padded = zip(self.positions, self.seconds, strict=True)
-        each = zip(self.seconds, self.steps, strict=True)
+        """Return throughput and step time, as a record holds them.
+
+        Where there are more blocks than `MAX_SAMPLES`, neighbours make one sample.
+        """
+        together = math.ceil(len(self.seconds) / MAX_SAMPLES) or 1
+        seconds, steps, tokens, positions = (
+            [sum(values[start : start + together]) for start in range(0, len(values), together)]
+            for values in (self.seconds, self.steps, self.tokens, self.positions)
+        )
+        per_block = f"one sample a block of {steps[0] if steps else 0} steps"
+        rates = {
+            name: [count / time for count, time in zip(counts, seconds, strict=True)]
+            for name, counts in (("real", tokens), ("all", positions))
+        }
+        each = [time / count for time, count in zip(seconds, steps, strict=True)]
         return {
-            "tokens_per_second": measurement([n / s for n, s in both], f"real tokens, {per_block}"),
-            "padded_tokens_per_second": measurement(
-                [n / s for n, s in padded], f"all positions, {per_block}"
-            ),
-            "step_seconds": measurement([s / n for s, n in each], per_block),
+            "tokens_per_second": measurement(rates["real"], f"real tokens, {per_block}"),
+            "padded_tokens_per_second": measurement(rates["all"], f"all positions, {per_block}"),
+            "step_seconds": measurement(each, per_block),
             "compile_seconds": measurement(
                 [self.compile_seconds], f"the first {WARMUP_STEPS} steps, tracing included"
             ),

@@ -40,6 +40,8 @@ class Model(keras.Model):
         self.form = form
         self.carries_memory = carries_memory and hasattr(backbone, "start_memory")
         self.memories: list[Any] = []
+        if hasattr(head, "tie"):
+            head.tie(backbone.tie_embeddings())
 
     def build(self, input_shape: Any = None) -> None:
         """Make room for the memory; the parts are built when they are first called."""
@@ -97,12 +99,12 @@ class Model(keras.Model):
 
     def parameter_counts(self) -> dict[str, int]:
         """Count the weights by part: `mixing` is what parity between architectures is about."""
-        outside = getattr(self.backbone, "embedding_layers", ())
-        embedding = sum(layer.count_params() for layer in outside)
-        if self.embedding is not None:
-            embedding += self.embedding.count_params()
+        parts = [*getattr(self.backbone, "embedding_layers", ()), self.embedding]
+        outside = {id(weight): weight for part in parts if part for weight in part.weights}
+        own = [weight for weight in self.head.weights if id(weight) not in outside]
+        embedding = sum(int(ops.size(weight)) for weight in outside.values())
+        head = sum(int(ops.size(weight)) for weight in own)
         total = sum(int(ops.size(weight)) for weight in self.trainable_variables)
-        head = self.head.count_params()
         return {
             "total": total,
             "embedding": embedding,

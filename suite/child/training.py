@@ -9,14 +9,23 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from suite.child import encoded, warmup
-from suite.child.batches import Batch, evaluation_batches, evaluation_order, training_stream
+from suite.child.batches import (
+    Batch,
+    augmented,
+    evaluation_batches,
+    evaluation_rows,
+    laid_lengths,
+    training_stream,
+)
 from suite.child.generation import Writer
 from suite.child.measuring import (
+    MAX_SAMPLES,
     MIN_BLOCKS,
     WARMUP_STEPS,
     Blocks,
@@ -102,12 +111,13 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     )
     predict = make_prediction_step(model, task.predict, xla)
     tell("measuring inference", 0.0)
-    inference = measure_inference(predict, data.validation, cell.batch_size, inference_memory)
+    session = _Session(job, task, data, model, predict, tell, xla)
+    longest = next(session.evaluation_batches("validation"))
+    inference = measure_inference(predict, longest, inference_memory)
     give_back_freed_memory()
 
     training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
-    session = _Session(job, task, data, model, predict, training_memory, tell, xla)
-    trained = session.train()
+    trained = session.train(training_memory)
     tell("scoring", 0.0)
     scores = {"validation": trained.best.score, **session.final_scores()}
     counts = model.parameter_counts()
@@ -137,18 +147,15 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "training_tokens": trained.tokens,
             "best_weights_at_tokens": trained.best.tokens,
             "real_token_share": {
-                split: examples.num_tokens / count_positions(examples.features)
+                split: _real_share(examples, task.trims_padding)
                 for split, examples in _splits(data).items()
             },
         },
     }
 
 
-def measure_inference(
-    predict: Callable[[Batch], Any], examples: Examples, batch_size: int, memory: PeakMemory
-) -> Blocks:
+def measure_inference(predict: Callable[[Batch], Any], batch: Batch, memory: PeakMemory) -> Blocks:
     """Time prediction on one full batch."""
-    batch = next(evaluation_batches(examples, batch_size))
     tokens, positions = count_real(batch.features), count_positions(batch.features)
     return time_repeats(lambda: predict(batch), tokens, positions, memory)
 
@@ -162,7 +169,6 @@ class _Session:
     data: TaskData
     model: Model
     predict: Callable[[Batch], Any]
-    memory: PeakMemory
     tell: Any
     xla: bool
 
@@ -176,19 +182,30 @@ class _Session:
             per_step *= train.num_tokens / train.num_examples
         self.total_steps = math.ceil(self.job.cell.budget / per_step)
 
-    def train(self) -> Trained:
+    def train(self, memory: PeakMemory) -> Trained:
         """Spend the budget, then put back the weights that were best on validation."""
         cell, recipe = self.job.cell, self.job.recipe
         optimizer = make_optimizer(recipe, self.total_steps)
         step = make_training_step(self.model, self.task.loss, optimizer, self.xla)
-        stream = training_stream(self.data.train, cell.batch_size, cell.seed, self.task.contiguous)
+        stream = augmented(
+            training_stream(
+                self.data.train,
+                cell.batch_size,
+                cell.seed,
+                self.task.contiguous,
+                self.task.trims_padding,
+            ),
+            partial(self.task.augment, spec=self.data.spec),
+            cell.seed,
+        )
         due = _validation_steps(self.total_steps, recipe.validations)
         losses: list[tuple[int, float]] = []
         validations: list[tuple[int, float]] = []
         best: _Best | None = None
         done = tokens = 0
-        self.memory.reset()
-        for count in self._block_sizes(due):
+        memory.reset()
+        laid = laid_lengths(self.data.train, self.task.trims_padding)
+        for count in self._block_sizes(due, max(WARMUP_STEPS, len(np.unique(laid)))):
             drawn = time.perf_counter()
             batches = [next(stream) for _ in range(count)]
             self.waiting_seconds += time.perf_counter() - drawn
@@ -196,10 +213,10 @@ class _Session:
             self.training_seconds += seconds
             if done == 0:
                 self.blocks.compile_seconds = seconds
-                self.memory.compiled()
+                memory.compiled()
             else:
                 self.blocks.add(seconds, count, _tokens(batches), _positions(batches))
-                self.memory.watch()
+                memory.watch()
             done, tokens = done + count, tokens + _tokens(batches)
             _check_finite(values, done - count)
             losses.append((tokens, float(np.mean(values))))
@@ -211,7 +228,7 @@ class _Session:
                 validations.append((tokens, value))
                 if best is None or self._better(value, best.value):
                     best = _Best(value, tokens, score, self.model.get_weights())
-                self.memory.reset()
+                memory.reset()
         assert best is not None
         self.model.set_weights(best.weights)
         return Trained(done, tokens, losses, validations, best)
@@ -233,8 +250,7 @@ class _Session:
 
         What an architecture remembers goes from batch to batch unless it `forgets`.
         """
-        examples, lanes = _splits(self.data)[split], self.task.contiguous
-        batch_size = self.job.cell.batch_size
+        examples = _splits(self.data)[split]
         answer = self.predict
         if self.task.generation:
             length = self.job.cell.sequence_length
@@ -244,21 +260,30 @@ class _Session:
         found = np.concatenate(
             [
                 answer(replace(batch, fresh=batch.fresh or forgets))[: batch.num_examples]
-                for batch in evaluation_batches(examples, batch_size, lanes)
+                for batch in self.evaluation_batches(split)
             ]
         )
         self.model.forget()  # training goes on elsewhere
         predictions = np.empty_like(found)
-        predictions[evaluation_order(examples.num_examples, batch_size, lanes)] = found
+        predictions[np.concatenate(evaluation_rows(*self._evaluated(split)))] = found
         return self.task.score(examples, predictions, self.data.spec)
 
-    def _block_sizes(self, due: set[int]) -> Iterator[int]:
-        """Yield how many steps each block has: the compiling ones, then blocks of equal length.
+    def evaluation_batches(self, split: str) -> Iterator[Batch]:
+        """Yield a split's batches, the longest first."""
+        return evaluation_batches(*self._evaluated(split))
+
+    def _evaluated(self, split: str) -> tuple[Examples, int, bool, bool]:
+        task = self.task
+        examples = _splits(self.data)[split]
+        return examples, self.job.cell.batch_size, task.contiguous, task.trims_padding
+
+    def _block_sizes(self, due: set[int], compiling: int) -> Iterator[int]:
+        """Yield how many steps each block has: the `compiling` ones, then blocks of equal length.
 
         A block ends where validation is due, and no run has fewer than `MIN_BLOCKS` of them where
         its steps allow it.
         """
-        first = min(WARMUP_STEPS, min(due))
+        first = min(compiling, min(due))
         yield first
         done, size = first, 1
         while done < self.total_steps:
@@ -296,6 +321,14 @@ def _validation_steps(total_steps: int, validations: int) -> set[int]:
     return {max(1, round(total_steps * (i + 1) / validations)) for i in range(validations)}
 
 
+def _real_share(examples: Examples, trims_padding: bool) -> float:
+    """Return the share of laid positions that are real."""
+    laid = laid_lengths(examples, trims_padding)
+    full = examples.features["padding_mask"].shape[1]
+    positions = count_positions(examples.features) * laid.mean() / full
+    return float(examples.num_tokens / positions)
+
+
 def _tokens(batches: list[Batch]) -> int:
     return sum(batch.num_tokens for batch in batches)
 
@@ -305,7 +338,13 @@ def _positions(batches: list[Batch]) -> int:
 
 
 def _curve(points: list[tuple[int, float]]) -> dict[str, list[float]]:
-    return {"tokens": [tokens for tokens, _ in points], "values": [value for _, value in points]}
+    """Return a curve of at most `MAX_SAMPLES` points, each the mean of neighbours."""
+    together = math.ceil(len(points) / MAX_SAMPLES) or 1
+    groups = [points[start : start + together] for start in range(0, len(points), together)]
+    return {
+        "tokens": [group[-1][0] for group in groups],
+        "values": [float(np.mean([value for _, value in group])) for group in groups],
+    }
 
 
 def _splits(data: TaskData) -> Mapping[str, Examples]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "report": "Print tables from the records.",
     "dashboard": "Draw the dashboard from the records.",
     "ui": "Open the MLflow UI on 127.0.0.1.",
+    "publish": "Copy records that pass into results/published.",
     "sync": "Bring MLflow up to the records.",
     "doctor": "Check versions, devices, disk, data and tracking, each with its remedy.",
     "completion": "Print the line that switches shell completion on.",

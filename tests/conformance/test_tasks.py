@@ -72,7 +72,7 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
         embedding, own = Projection(data.spec.get("vocabulary_size")), False
     else:
         own = True
-    head = task.build_head(data.spec)
+    head = build_head(task, data, getattr(embedding, "project", None))
     batch = next(training_stream(data.train, 2, seed=0))
     embedded = embedding(batch.features, training=True)
     assert tuple(embedded.shape) == (*batch.features["padding_mask"].shape, WIDTH)
@@ -97,6 +97,15 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
     assert figure <= 1 or not task.primary_metric.higher_is_better
 
 
+def build_head(task, data, table=None):
+    head = task.build_head(data.spec)
+    if hasattr(head, "tie"):
+        table = table or keras.layers.Embedding(data.spec["vocabulary_size"], WIDTH)
+        table.build()
+        head.tie(table)
+    return head
+
+
 class Projection(keras.layers.Layer):
     """Stands for an architecture: embeds token ids or patches and does nothing else."""
 
@@ -119,7 +128,7 @@ def test_the_loss_ignores_padding(loaded):
     features = {**batch.features, "padding_mask": mask}
     if "target_mask" in features:
         features["target_mask"] = mask
-    head = task.build_head(data.spec)
+    head = build_head(task, data)
     hidden = np.random.default_rng(0).normal(size=(*mask.shape, WIDTH)).astype("float32")
     other = np.where(mask[:, :, None], hidden, 7.0).astype("float32")
     losses = [

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from suite.child.batches import evaluation_batches, evaluation_order, training_stream
+from suite.child.batches import evaluation_batches, evaluation_rows, laid_lengths, training_stream
 from suite.contracts import Examples
 
 
@@ -36,7 +36,7 @@ def test_evaluating_a_stream_sees_every_example_once_in_lanes():
     batches = list(evaluation_batches(examples(count), batch_size, contiguous=True))
     seen = np.concatenate([rows(batch)[: batch.num_examples] for batch in batches])
     assert sorted(seen) == list(range(count))
-    assert (seen == evaluation_order(count, batch_size, contiguous=True)).all()
+    assert (seen == np.concatenate(evaluation_rows(examples(count), batch_size, True))).all()
     assert [batch.fresh for batch in batches] == [True, *[False] * 4, True]
     assert (rows(batches[1]) == rows(batches[0]) + 1).all()
 
@@ -44,3 +44,47 @@ def test_evaluating_a_stream_sees_every_example_once_in_lanes():
 def test_fewer_examples_than_rows_still_fill_batches():
     batch = next(training_stream(examples(3), 8, seed=0, contiguous=True))
     assert len(rows(batch)) == 8 and batch.fresh
+
+
+def ragged(real_lengths: list[int], full: int) -> Examples:
+    mask = np.arange(full) < np.array(real_lengths)[:, None]
+    numbers = np.arange(len(mask))[:, None].repeat(full, axis=1)
+    return Examples({"numbers": numbers, "padding_mask": mask}, {"labels": np.arange(len(mask))})
+
+
+def test_trimmed_batches_hold_their_examples_whole_and_each_epoch_has_every_one():
+    real_lengths = [64, 65, 128, 129, 256, 300, 512, 1, 60, 70] * 6
+    split = ragged(real_lengths, 512)
+    assert laid_lengths(split, True).tolist() == [64, 128, 128, 256, 256, 512, 512, 64, 64, 128] * 6
+    stream = training_stream(split, 4, seed=0, trims_padding=True)
+    first = [next(stream) for _ in range(4)]
+    assert [batch.features["padding_mask"].shape[1] for batch in first] == [512, 256, 128, 64]
+    seen = []
+    for batch in itertools.islice(stream, 15 * 8):
+        count, length = batch.features["padding_mask"].shape
+        assert (count, batch.num_examples) == (4, 4)
+        assert [real_lengths[row] for row in rows(batch)] == batch.features["padding_mask"].sum(
+            axis=1
+        ).tolist()
+        assert batch.targets["labels"].tolist() == rows(batch).tolist()
+        assert (laid_lengths(split, True)[rows(batch)] == length).all()
+        seen += rows(batch).tolist()
+    times = np.bincount(seen, minlength=60)
+    assert times.min() >= 7 and times.max() <= 8, "eight epochs, less what waits"
+
+
+def test_evaluating_trimmed_batches_sees_every_example_once_the_longest_first():
+    split = ragged([64, 500, 100, 30, 20, 512, 7], 512)
+    batches = list(evaluation_batches(split, 2, trims_padding=True))
+    seen = np.concatenate([rows(batch)[: batch.num_examples] for batch in batches])
+    assert seen.tolist() == [1, 5, 2, 0, 3, 4, 6]
+    assert (seen == np.concatenate(evaluation_rows(split, 2, trims_padding=True))).all()
+    assert [b.features["padding_mask"].shape for b in batches] == [
+        *[(2, 512), (2, 128)],
+        *[(2, 64)] * 2,
+    ]
+
+
+def test_little_padding_is_left_where_it_is():
+    assert set(laid_lengths(ragged([500, 512, 300, 512, 200], 512), True)) == {512}
+    assert set(laid_lengths(ragged([10, 10], 512), False)) == {512}

@@ -52,17 +52,25 @@ def test_a_wrong_prediction_elsewhere_does_not_count_for_cues():
 def test_words_come_from_training_alone():
     words = ["Paris", "rare", "unseen", "paris", "1984"]
     tables = build_word_tables(words, np.array([0, 3, 1, 4, 4]))
-    assert tables.ids[0] == tables.ids[3] != UNKNOWN  # lower case joins them
-    assert tables.ids[1] == tables.ids[2] == UNKNOWN  # once, and never
+    assert tables.words[0] == tables.words[3] != UNKNOWN  # lower case joins them
+    assert tables.words[1] == tables.words[2] == UNKNOWN  # once, and never
     assert tables.shapes[0] != tables.shapes[3]
+    assert (tables.affixes[0] == tables.affixes[3]).all()
     assert tables.characters.shape == (5, MAX_CHARACTERS)
+
+
+def test_a_shape_is_how_a_word_is_written():
+    words = ["Paris", "Rome", "U.S.", "4-6", "iPod", "!"]
+    tables = build_word_tables(words, np.arange(6).repeat(2))
+    assert tables.shapes[0] == tables.shapes[1]
+    assert len(set(tables.shapes[1:].tolist())) == 5
 
 
 @pytest.mark.parametrize("word", ["", "x" * 100_000, "👩‍👩‍👧", "e\u0301", "\x00", "שלום", "\u202e"])
 def test_any_word_has_features(word):
     tables = build_word_tables([word, "a"], np.array([0, 0, 1, 1]))
-    assert (tables.characters < tables.num_characters).all()
-    assert 1 <= tables.shapes[0] <= 7
+    for name in ("words", "shapes", "affixes", "characters"):
+        assert getattr(tables, name).max() < tables.sizes[name]
 
 
 def test_a_missing_prepared_set_names_both_ways_to_get_it(tmp_path):
@@ -89,7 +97,7 @@ def test_conll_from_both_sources_is_the_same_sentences(tfds_data_dir, conll_colu
     assert columns.facts["sentences"] == {"train": 14_041, "validation": 3_250, "test": 3_453}
     assert prepared.facts["sentences"] == columns.facts["sentences"]
     assert prepared.spec["tags"] == columns.spec["tags"]
-    assert prepared.spec["num_words"] == columns.spec["num_words"]
+    assert prepared.spec["sizes"] == columns.spec["sizes"]
     assert prepared.facts["fingerprint"] != columns.facts["fingerprint"]  # the order differs
     assert "strangers" in prepared.facts["neighbours"]
     assert columns.facts["tag_scheme"] == "IOB2"

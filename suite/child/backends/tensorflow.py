@@ -17,7 +17,7 @@ def make_training_step(
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as a tensor on the device."""
 
-    @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def step(features: Features, targets: Features) -> Any:
         with tf.GradientTape() as tape:
             value = loss(model(features, training=True), targets, features)
@@ -33,7 +33,7 @@ def make_prediction_step(
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
 
-    @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def step(features: Features, targets: Features) -> Any:
         return predict(model(features, training=False), targets, features)
 
@@ -42,7 +42,7 @@ def make_prediction_step(
 
 def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of tensors that uses a model's weights and changes none."""
-    compiled: Callable[..., Any] = tf.function(function)
+    compiled: Callable[..., Any] = tf.function(function, autograph=False)
     return compiled
 
 

@@ -1,0 +1,95 @@
+"""Local records → `results/published/<machine>/`: checked, and without what stays at home.
+
+A published record is a record like any other, so whatever reads one reads the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from suite import CHECKOUT
+from suite.contracts import PROTOCOL, Mode, Status
+from suite.errors import RequestError
+from suite.record import Record
+from suite.store import Store, write_atomically
+
+PUBLISHED = CHECKOUT / "results" / "published"
+MACHINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,63}")
+UNFINISHED = {Status.INTERRUPTED, Status.FAILED}
+PRIVATE = ("host_name", "operating_system")
+"""What of the environment names somebody's machine and explains no figure."""
+
+
+@dataclass
+class Published:
+    """What became of the records: paths written, how many stood already, reasons of the others."""
+
+    written: list[Path] = field(default_factory=list)
+    stood: int = 0
+    refused: list[tuple[Record, str]] = field(default_factory=list)
+
+
+def publish(
+    store: Store, machine: str | None = None, into: Path = PUBLISHED, *, dry_run: bool = False
+) -> Published:
+    """Copy each cell's standing record that passes `why_not`, for `machine` or the one it names.
+
+    Raises:
+        RequestError: the machine's name is none for a folder.
+    """
+    if machine is not None and not MACHINE_NAME.fullmatch(machine):
+        raise RequestError(
+            "A machine is named in lower-case letters, digits and hyphens", received=repr(machine)
+        )
+    outcome = Published()
+    for record in sorted(store.current().values(), key=lambda record: record.run_id):
+        if reason := why_not(record):
+            outcome.refused.append((record, reason))
+            continue
+        folder = into / (machine or machine_name(record.environment))
+        path = folder / store.path_of(record).name
+        if path.exists():
+            outcome.stood += 1
+            continue
+        if not dry_run:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, strip(record).to_json().encode())
+        outcome.written.append(path)
+    return outcome
+
+
+def why_not(record: Record) -> str | None:
+    """Say why a record cannot be published, or None where it can."""
+    environment = record.environment
+    if record.protocol != PROTOCOL:
+        return f"protocol {record.protocol}, where {PROTOCOL} is in force: run it again"
+    if record.status in UNFINISHED:
+        return f"it ended as {record.status}: run it again with --retry {record.status}"
+    if environment.get("commit") is None:
+        return "the commit it ran from is unknown"
+    if environment.get("dirty"):
+        return "it ran from changed files: commit them and run it again"
+    if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
+        if not (record.data or {}).get("fingerprint"):
+            return "the data it was trained on has no fingerprint"
+        if not record.metrics.get("test"):
+            return "it was not scored on test"
+    return None
+
+
+def strip(record: Record) -> Record:
+    """Leave out what stays at home: the machine's name, log, traceback."""
+    environment = {name: value for name, value in record.environment.items() if name not in PRIVATE}
+    error = record.error and record.error.model_copy(update={"traceback": None})
+    changes = {"environment": environment, "error": error, "log_tail": ""}
+    return record.model_copy(update=changes)
+
+
+def machine_name(environment: Mapping[str, Any]) -> str:
+    """Name a machine by its processor and cores, as a folder: "amd-epyc-2-cores"."""
+    words = f"{environment.get('processor') or 'unknown'} {environment.get('num_cores')} cores"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:64]

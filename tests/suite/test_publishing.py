@@ -1,0 +1,70 @@
+"""What may be published, and what stays at home."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.contracts import Status
+from suite.errors import RequestError
+from suite.publishing import publish
+from suite.record import Failure, parse_record
+from suite.store import Store
+from tests.suite.test_store import make_record
+
+CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
+GOOD = {
+    "environment": {**CLEAN, "host_name": "secret", "operating_system": "Linux secret"},
+    "data": {"fingerprint": "f"},
+    "metrics": {"test": {"entity_f1": 0.5}},
+    "log_tail": "secret",
+}
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return store
+
+
+def test_a_good_record_is_published_once_without_what_is_private(store, tmp_path):
+    store.write(make_record(**GOOD))
+    assert len(publish(store, into=tmp_path, dry_run=True).written) == 1
+    assert not (tmp_path / "abacus-r-9-2-cores").exists()
+    (path,) = publish(store, into=tmp_path).written
+    assert path.parent.name == "abacus-r-9-2-cores"
+    assert "secret" not in path.read_text()
+    assert parse_record(path.read_bytes()).metric("entity_f1") == 0.5
+    again = publish(store, into=tmp_path)
+    assert (again.written, again.stood) == ([], 1)
+
+
+def test_a_failure_s_traceback_stays_at_home(store, tmp_path):
+    error = Failure(type="OutOfMemory", message="too much", traceback="/home/secret/file.py")
+    store.write(make_record(Status.OUT_OF_MEMORY, **{**GOOD, "metrics": {}, "error": error}))
+    (path,) = publish(store, "my-machine", into=tmp_path).written
+    assert path.parent.name == "my-machine" and "secret" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"environment": {**CLEAN, "dirty": True}}, "changed files"),
+        ({"environment": {**CLEAN, "commit": None}}, "commit"),
+        ({"protocol": 0}, "protocol 0"),
+        ({"status": Status.FAILED}, "failed"),
+        ({"status": Status.INTERRUPTED}, "interrupted"),
+        ({"data": {}}, "fingerprint"),
+        ({"metrics": {}}, "not scored"),
+    ],
+)
+def test_what_cannot_be_trusted_is_refused_with_the_reason(store, tmp_path, fields, reason):
+    store.write(make_record(**{**GOOD, **fields}))
+    outcome = publish(store, into=tmp_path)
+    assert not outcome.written
+    assert reason in outcome.refused[0][1]
+
+
+def test_a_machine_s_name_is_no_path(store):
+    with pytest.raises(RequestError):
+        publish(store, "../elsewhere")
