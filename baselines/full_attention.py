@@ -22,6 +22,12 @@ class FullAttentionControl(Architecture):
     claimed_memory = "n^2"
     control = True
 
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Count full attention."""
+        from baselines.layers.operations import full_attention_operations
+
+        return full_attention_operations(request)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.transformer import build_transformer

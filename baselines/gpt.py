@@ -23,6 +23,12 @@ class Gpt(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n"
 
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Count full attention."""
+        from baselines.layers.operations import full_attention_operations
+
+        return full_attention_operations(request)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the decoder."""
         from baselines.layers.backbone import Backbone

@@ -44,6 +44,30 @@ class Longformer(Architecture):
             return f"needs dilations of at least 1; received: {dilations}"
         return None
 
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Count attention within the windows; a decoder beside an encoder attends in full."""
+        from baselines.layers.operations import (
+            all_pairs,
+            attend_pairs,
+            over_stacks,
+            pairs_in_window,
+        )
+
+        size, length = request.model_size, request.sequence_length
+        windows = request.options["window"]
+        windows = windows * size.num_layers if len(windows) == 1 else windows
+
+        def of_stack(causal: bool) -> float:
+            if causal and request.form is Form.ENCODER_DECODER:
+                return size.num_layers * attend_pairs(all_pairs(length, True), size.width)
+            pairs = sum(
+                pairs_in_window(length, window // 2, 0 if causal else window // 2)
+                for window in windows
+            )
+            return attend_pairs(pairs, size.width)
+
+        return over_stacks(request, of_stack)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the form asked for."""
         from baselines.layers.backbone import Backbone

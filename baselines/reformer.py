@@ -52,6 +52,19 @@ class Reformer(Architecture):
             )
         return None
 
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Count hashing, and attention within a chunk and to the one before, in every round."""
+        from baselines.layers.operations import attend_pairs, over_stacks
+
+        size, length = request.model_size, request.sequence_length
+        chunk, hashes = request.options["chunk"], request.options["hashes"]
+        num_buckets = 2 * -(-length // chunk)
+        # Above 128 buckets two factors near the root are hashed to instead.
+        hashed_to = num_buckets if num_buckets <= 128 else 2 * num_buckets**0.5
+        hashing = length * size.width * hashed_to
+        attending = attend_pairs(length * min(2 * chunk, length), size.width)
+        return over_stacks(request, lambda causal: size.num_layers * hashes * (hashing + attending))
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the form asked for."""
         from baselines.layers.backbone import Backbone

@@ -37,6 +37,28 @@ class TransformerXl(Architecture):
             )
         return None
 
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Count attention to a segment and what is remembered, and its scores by distance.
+
+        Those are a third product beside the two of plain attention (Dai et al. 2019, section 3.3).
+        """
+        from baselines.layers.operations import all_pairs, attend_pairs, over_stacks
+
+        size, length = request.model_size, request.sequence_length
+        segment, memory = request.options["segment"], request.options["memory"]
+
+        def of_stack(causal: bool) -> float:
+            whole = not causal and request.form is Form.ENCODER_DECODER
+            step, remembered = (length, 0) if whole else (min(segment, length), memory)
+            pairs = sum(
+                all_pairs(min(step, length - start), causal)
+                + min(step, length - start) * min(remembered, start)
+                for start in range(0, length, step)
+            )
+            return 1.5 * size.num_layers * attend_pairs(pairs, size.width)
+
+        return over_stacks(request, of_stack)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the form asked for."""
         from baselines.layers.recurrent_backbone import RecurrentBackbone

@@ -21,6 +21,12 @@ class Vanilla(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n"
 
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Count full attention."""
+        from baselines.layers.operations import full_attention_operations
+
+        return full_attention_operations(request)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the form asked for."""
         from baselines.layers.full_attention import BLOCK_BYTES

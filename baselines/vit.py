@@ -29,6 +29,12 @@ class Vit(Architecture):
     claimed_memory = "n"
     options = {"class_token": True}
 
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Count full attention."""
+        from baselines.layers.operations import full_attention_operations
+
+        return full_attention_operations(request, int(request.options["class_token"]))
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.backbone import Backbone

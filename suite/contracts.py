@@ -442,6 +442,15 @@ class Architecture(ABC):
         """Say, before anything runs and without any framework, why a cell cannot be, or None."""
         return None
 
+    def mixing_operations(self, request: BuildRequest) -> float | None:
+        """Count the floating-point operations that mix positions, by the published formulas.
+
+        Of all layers, for one sequence of the request's length, forward, beyond the products with
+        weights, which are counted from the weights themselves; a multiplication and an addition
+        are two. No framework is needed. None (the default) where nobody has worked it out.
+        """
+        return None
+
     def compile_with_xla(self, request: BuildRequest) -> bool:
         """Whether XLA makes this model faster on TensorFlow's CPU backend, as measured."""
         return False

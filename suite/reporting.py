@@ -8,9 +8,19 @@ from typing import Any
 
 from suite.contracts import PROTOCOL, Cell, Mode, Status
 from suite.record import Record
-from suite.statistics import Summary, scaling_exponent, summarize
+from suite.statistics import (
+    Estimate,
+    Summary,
+    claimed_exponent,
+    scaling_estimate,
+    summarize,
+)
 
 Figures = Mapping[str, Summary | None]
+
+CLAIM_TOLERANCE = 0.15
+"""Caches, the allocator and the clock bend a curve by so much without the algorithm's doing."""
+PHASES = ("training", "inference")
 
 REPEATED = ("seed", "round")
 
@@ -44,12 +54,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Exponent:
-    """How a cost grows with length for one architecture, measured and claimed."""
+    """How what one sequence costs grows with length, measured and as the architecture claims it.
+
+    `claimed_exponent` is that of the claim over the same lengths, where "n log n" is a little
+    above 1. `contradicted` where even the interval's low end lies above it by more than
+    `CLAIM_TOLERANCE`.
+    """
 
     architecture: str
     measure: str
     exponent: float | None
+    low: float | None
+    high: float | None
+    rounds: int
     lengths: Sequence[int]
+    claim: str | None = None
+    claimed_exponent: float | None = None
+    contradicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +83,15 @@ class Table:
     exponents: Sequence[Exponent] = ()
 
 
-def make_tables(records: Iterable[Record], metrics: Mapping[str, str]) -> list[Table]:
+def make_tables(
+    records: Iterable[Record],
+    metrics: Mapping[str, str],
+    claims: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[Table]:
     """Arrange records: a table for each setting, a row for each architecture and length.
 
-    `metrics` gives each task's primary metric.
+    `metrics` gives each task's primary metric, `claims` each architecture's claimed cost by what
+    is measured (`peak_memory_bytes`, `step_seconds`).
     """
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
@@ -76,7 +102,7 @@ def make_tables(records: Iterable[Record], metrics: Mapping[str, str]) -> list[T
         cell = group[0].cell
         metric = metrics.get(cell.task) if cell.task else None
         rows = _rows(group, metric)
-        exponents = _exponents(rows) if cell.mode is Mode.PROBE else ()
+        exponents = _exponents(group, claims or {}) if cell.mode is Mode.PROBE else ()
         tables.append(Table(_title(cell), metric, rows, exponents))
     return tables
 
@@ -129,7 +155,7 @@ def _row(records: Sequence[Record], metric: str | None) -> Row:
     figures: dict[str, Summary | None] = {}
     if metric:
         figures[f"test.{metric}"] = _summary(record.metric(metric) for record in good)
-    for phase in ("training", "inference"):
+    for phase in PHASES:
         for name in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
             figures[f"{phase}.{name}"] = _summary(record.measured(phase, name) for record in good)
     reasons = sorted({record.reason for record in records if record.reason})
@@ -140,22 +166,46 @@ def _summary(values: Iterable[float | None]) -> Summary | None:
     return summarize([value for value in values if value is not None])
 
 
-def _exponents(rows: Sequence[Row]) -> list[Exponent]:
-    """Fit the exponents of what one sequence costs; only batch 1 says that of memory."""
-    by_architecture: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.cell.batch_size == 1 and not row.cell.options:
-            by_architecture.setdefault(row.cell.architecture, []).append(row)
-    found = []
-    for architecture, group in sorted(by_architecture.items()):
-        for phase in ("training", "inference"):
+def _exponents(
+    records: Sequence[Record], claims: Mapping[str, Mapping[str, str]]
+) -> list[Exponent]:
+    """Estimate the exponents of what one sequence costs, each round a sweep of its own.
+
+    Time can be had at any batch, divided by it; only batch 1 says what memory a sequence takes.
+    """
+    sweeps: dict[tuple[str, str], dict[int, dict[int, float]]] = {}
+    for record in records:
+        cell = record.cell
+        if record.status is not Status.OK or cell.options:
+            continue
+        for phase in PHASES:
             for name in ("peak_memory_bytes", "step_seconds"):
-                costs = {
-                    row.cell.sequence_length: figure.median
-                    for row in group
-                    if (figure := row.figures[f"{phase}.{name}"])
-                }
-                if len(costs) >= 3:
-                    exponent = scaling_exponent(costs)
-                    found.append(Exponent(architecture, f"{phase}.{name}", exponent, sorted(costs)))
+                value = record.measured(phase, name)
+                if value is not None and (cell.batch_size == 1 or name == "step_seconds"):
+                    key = (cell.architecture, f"{phase}.{name}")
+                    sweep = sweeps.setdefault(key, {}).setdefault(cell.round, {})
+                    sweep[cell.sequence_length] = value / cell.batch_size
+    found = []
+    for (architecture, measure), rounds in sorted(sweeps.items()):
+        lengths = sorted(set.intersection(*(set(sweep) for sweep in rounds.values())))
+        if len(lengths) >= 3:
+            claim = claims.get(architecture, {}).get(measure.partition(".")[2])
+            estimate = scaling_estimate(list(rounds.values()))
+            found.append(_judge(architecture, measure, estimate, len(rounds), lengths, claim))
     return found
+
+
+def _judge(
+    architecture: str,
+    measure: str,
+    estimate: Estimate | None,
+    rounds: int,
+    lengths: Sequence[int],
+    claim: str | None,
+) -> Exponent:
+    claimed = claimed_exponent(claim, lengths) if claim else None
+    value, low, high = (estimate.value, estimate.low, estimate.high) if estimate else (None,) * 3
+    contradicted = low is not None and claimed is not None and low > claimed + CLAIM_TOLERANCE
+    return Exponent(
+        architecture, measure, value, low, high, rounds, lengths, claim, claimed, contradicted
+    )

@@ -1,33 +1,50 @@
-"""Quartiles, summaries over repeats, and scaling exponents. Standard library only."""
+"""Quartiles, summaries over repeats, intervals, and scaling exponents.
+
+Intervals are of 95%, by Student's t.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 EXPONENT_BOUNDS = (0.05, 4.0)
+CLAIM = re.compile(r"n(\^(?P<power>\d+(\.\d+)?))?(?P<log> log n)?")
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Repeats of one figure: the mean for quality, the median for cost, and how far they lie."""
+    """Repeats of one figure: the mean for quality, the median for cost, and how far they lie.
+
+    `low` and `high` are the ends of the mean's interval, None for a single figure.
+    """
 
     mean: float
     median: float
     lowest: float
     highest: float
     n: int
+    low: float | None = None
+    high: float | None = None
 
 
 def summarize(values: Sequence[float]) -> Summary | None:
     """Summarise the repeats of one figure, or return None where there are none."""
     if not values:
         return None
+    of_mean = mean_interval(values)
     return Summary(
-        statistics.fmean(values), statistics.median(values), min(values), max(values), len(values)
+        of_mean.value,
+        statistics.median(values),
+        min(values),
+        max(values),
+        len(values),
+        of_mean.low,
+        of_mean.high,
     )
 
 
@@ -37,6 +54,11 @@ def quartiles(samples: Sequence[float]) -> tuple[float, float] | None:
         return None
     first, _, third = statistics.quantiles(samples, n=4, method="inclusive")
     return first, third
+
+
+def percentile(samples: Sequence[float], percent: int) -> float:
+    """Return a percentile, interpolated between neighbours (inclusive method)."""
+    return statistics.quantiles(samples, n=100, method="inclusive")[percent - 1]
 
 
 def scaling_exponent(costs: Mapping[int, float]) -> float | None:
@@ -63,6 +85,90 @@ def scaling_exponent(costs: Mapping[int, float]) -> float | None:
         return statistics.pvariance(residuals)  # the best b takes out their mean
 
     return _minimize(misfit, *EXPONENT_BOUNDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure, the ends of its interval (None where nothing tells how sure it is), and n."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def mean_interval(values: Sequence[float]) -> Estimate:
+    """Return the mean of independent values and its interval; none for a single one."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Estimate(mean, None, None, len(values))
+    half = _half_width(len(values) - 1, statistics.stdev(values) / math.sqrt(len(values)))
+    return Estimate(mean, mean - half, mean + half, len(values))
+
+
+def scaling_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
+    """Return p of `scaling_exponent` over repeated sweeps of the lengths, with its interval.
+
+    Each round gives an exponent of its own, and their spread one part of the interval; how far the
+    lengths lie from any power law gives the other, as the standard error of the fit to the rounds'
+    medians. The two are added in quadrature. Without both more than one round and more than three
+    lengths one part is missing, and there is no interval.
+    """
+    lengths = set.intersection(*(set(costs) for costs in rounds)) if rounds else set()
+    sweeps = [{length: costs[length] for length in lengths} for costs in rounds]
+    found = [power for sweep in sweeps if (power := scaling_exponent(sweep)) is not None]
+    typical = {n: statistics.median(sweep[n] for sweep in sweeps) for n in lengths}
+    power = scaling_exponent(typical)
+    if power is None or len(found) < len(sweeps):
+        return None
+    spread = mean_interval(found)
+    misfit = _misfit_half_width(typical, power)
+    if spread.high is None or misfit is None:
+        return Estimate(power, None, None, len(found))
+    half = math.hypot(spread.high - spread.value, misfit)
+    return Estimate(power, power - half, power + half, len(found))
+
+
+def claimed_exponent(claim: str, lengths: Sequence[int]) -> float | None:
+    """Return the p that `scaling_exponent` finds for a claim such as "n log n" at some lengths.
+
+    Raises:
+        ValueError: the claim is not of the form n, n^1.5, n log n.
+    """
+    parts = CLAIM.fullmatch(claim)
+    if parts is None:
+        raise ValueError(
+            f"A claim is written as n, n^1.5, n log n. Received: {claim!r}. Write it so."
+        )
+    power = float(parts["power"] or 1)
+
+    def cost(length: int) -> float:
+        return float(length**power) * (math.log(length) if parts["log"] else 1.0)
+
+    return scaling_exponent({length: cost(length) for length in lengths})
+
+
+def _misfit_half_width(costs: Mapping[int, float], power: float) -> float | None:
+    """Return the half width of p's interval that the fit's residuals give, None for 3 lengths."""
+    shortest, *longer = sorted(costs)
+    freedom = len(longer) - 2
+    if freedom < 1:
+        return None
+    residuals, slopes = [], []
+    for length in longer:
+        rise = length**power - shortest**power
+        residuals.append(math.log(costs[length] - costs[shortest]) - math.log(rise))
+        slope = length**power * math.log(length) - shortest**power * math.log(shortest)
+        slopes.append(slope / rise)
+    variance = statistics.pvariance(residuals) * len(longer) / freedom
+    spread = statistics.pvariance(slopes) * len(longer)
+    return _half_width(freedom, math.sqrt(variance / spread))
+
+
+def _half_width(freedom: int, standard_error: float) -> float:
+    from scipy.special import stdtrit  # not at the top: listings need no scipy
+
+    return float(stdtrit(freedom, 0.975)) * standard_error
 
 
 def _minimize(function, low: float, high: float) -> float:  # type: ignore[no-untyped-def]

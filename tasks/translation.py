@@ -76,13 +76,13 @@ class Translation(Task):
             argument_required=True,
         ),
     }
-    options = {"vocabulary": 8_192, "source_language": "", "target_language": ""}
-    recipe = Recipe(learning_rate=2e-3, dropout=0.1, weight_decay=0.01, validations=4)
+    options = {"vocabulary": 4_096, "source_language": "", "target_language": ""}
+    recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.01, validations=8)
     generation = Generation(start_id=START, end_id=END, padding_id=PADDING)
     efforts = {
         "smoke": Effort(budget=32_768, tokens_per_batch=1_024),
         "quick": Effort(budget=786_432, tokens_per_batch=1_024, lengths=(32, 64)),
-        "reach": Effort(budget=30_000_000, tokens_per_batch=4_096, lengths=(64,)),
+        "reach": Effort(budget=40_000_000, tokens_per_batch=1_280, lengths=(40,)),
     }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
@@ -209,8 +209,8 @@ def _read(request: SourceRequest, options: Options) -> tuple[Pairs, dict[str, An
         name = request.argument or DEFAULT_TFDS_NAME
         builder = open_prepared(name, request)
         languages = list(builder.info.features)
-        # The folder's name says which is the source where the features' order does not.
-        said = name.rsplit("/", 1)[-1].split("_")
+        # The name (en_de, ru_to_en) says which is the source where the features' order does not.
+        said = [word for word in name.rsplit("/", 1)[-1].split("_") if word in languages]
         if sorted(said) == sorted(languages):
             languages = said
         source = options["source_language"] or languages[0]

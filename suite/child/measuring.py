@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import suite.statistics as statistics
+from suite.child.watching import FOREIGN_METHOD, NO_FOREIGN, Watch
 
 BLOCK_SECONDS = 0.2
 MIN_BLOCKS = 5
@@ -21,6 +22,12 @@ MIN_SECONDS = 1.0
 WARMUP_STEPS = 2
 MAX_SAMPLES = 100
 """A run of hours keeps no more samples than this of a measure: records stay readable."""
+
+FOREIGN_LIMIT = 0.1
+"""The share of the machine that others may take; a probe above it is `noisy`."""
+ATTEMPTS = 3
+MIN_ANSWERS = 20
+LATENCY_SECONDS = 3.0
 
 MEMORY_METHOD = "peak resident memory of the process (VmHWM) once compiled, above the baseline"
 COMPILE_MEMORY_METHOD = "the same peak while the first steps compile"
@@ -39,6 +46,11 @@ def measurement(samples: Sequence[float], method: str) -> dict[str, Any]:
         "quartiles": statistics.quartiles(samples),
         "method": method,
     }
+
+
+def single(value: float | None, method: str) -> dict[str, Any]:
+    """Return one figure as a record holds it, or none and why."""
+    return measurement([] if value is None else [float(value)], method)
 
 
 @dataclass
@@ -88,9 +100,7 @@ class PeakMemory:
             "compile_peak_memory_bytes": (self.compile_bytes, COMPILE_MEMORY_METHOD),
         }
         return {
-            name: measurement(
-                [] if value is None else [float(value)], method if known else NO_MEMORY_METHOD
-            )
+            name: single(value, method if known else NO_MEMORY_METHOD)
             for name, (value, method) in figures.items()
         }
 
@@ -99,8 +109,11 @@ class PeakMemory:
 class Blocks:
     """Timed blocks of steps; a block is long enough for the clock, and ends when the device has.
 
-    The first steps compile and are kept apart in `compile_seconds`.
+    The first steps compile and are kept apart in `compile_seconds`. `watch` is entered while a
+    block runs.
     """
+
+    watch: Watch = field(default_factory=Watch)
 
     seconds: list[float] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
@@ -118,6 +131,11 @@ class Blocks:
     def enough(self) -> bool:
         """Whether there are as many blocks and seconds as the rules ask for."""
         return len(self.seconds) >= MIN_BLOCKS and sum(self.seconds) >= MIN_SECONDS
+
+    @property
+    def quiet(self) -> bool:
+        """Whether others left the machine alone, as far as it tells."""
+        return (self.watch.foreign_share or 0.0) <= FOREIGN_LIMIT
 
     def measured(self) -> Measurements:
         """Return throughput and step time, as a record holds them.
@@ -142,6 +160,17 @@ class Blocks:
             "compile_seconds": measurement(
                 [self.compile_seconds], f"the first {WARMUP_STEPS} steps, tracing included"
             ),
+            **self._watched(),
+        }
+
+    def _watched(self) -> Measurements:
+        foreign, joules = self.watch.foreign_share, self.watch.joules
+        per_token = None if joules is None else joules / sum(self.tokens)
+        return {
+            "foreign_load_share": single(
+                foreign, FOREIGN_METHOD if foreign is not None else NO_FOREIGN
+            ),
+            "energy_joules_per_token": single(per_token, self.watch.energy_method),
         }
 
 
@@ -153,23 +182,57 @@ def steps_per_block(step_seconds: float) -> int:
 def time_repeats(
     run: Callable[[], object], tokens: int, positions: int, memory: PeakMemory
 ) -> Blocks:
-    """Time `run`, which does one step on one batch and waits for the device, again and again."""
-    blocks = Blocks()
+    """Time `run`, which does one step on one batch and waits for the device, again and again.
+
+    Where others took more than `FOREIGN_LIMIT` of the machine meanwhile, it is timed anew, up to
+    `ATTEMPTS` times in all, and the quietest attempt counts.
+    """
     started = time.perf_counter()
     for _ in range(WARMUP_STEPS):
         run()
-    blocks.compile_seconds = time.perf_counter() - started
+    compile_seconds = time.perf_counter() - started
     memory.compiled()
     started = time.perf_counter()
     run()
     count = steps_per_block(time.perf_counter() - started)
-    while not blocks.enough():
-        started = time.perf_counter()
-        for _ in range(count):
-            run()
-        blocks.add(time.perf_counter() - started, count, count * tokens, count * positions)
+    attempts: list[Blocks] = []
+    while len(attempts) < ATTEMPTS and not (attempts and attempts[-1].quiet):
+        blocks = Blocks(compile_seconds=compile_seconds)
+        while not blocks.enough():
+            with blocks.watch:
+                started = time.perf_counter()
+                for _ in range(count):
+                    run()
+                seconds = time.perf_counter() - started
+            blocks.add(seconds, count, count * tokens, count * positions)
+        attempts.append(blocks)
     memory.watch()
-    return blocks
+    return min(attempts, key=lambda blocks: blocks.watch.foreign_share or 0.0)
+
+
+def time_latency(run: Callable[[], object]) -> Measurements:
+    """Time single answers to one example, and return their percentiles.
+
+    The first answer compiles and is left out. A percentile is stated where there are enough
+    answers to have one: 20 for the 95th, 100 for the 99th.
+    """
+    run()
+    samples: list[float] = []
+    began = time.perf_counter()
+    while len(samples) < MIN_ANSWERS or (
+        len(samples) < MAX_SAMPLES and time.perf_counter() - began < LATENCY_SECONDS
+    ):
+        started = time.perf_counter()
+        run()
+        samples.append(time.perf_counter() - started)
+    found = {"latency_p50_seconds": measurement(samples, "one example at a time, median")}
+    for percent, needed in ((95, MIN_ANSWERS), (99, MAX_SAMPLES)):
+        known = len(samples) >= needed
+        value = statistics.percentile(samples, percent) if known else None
+        method = f"{percent}th percentile of {len(samples)} answers, one example at a time"
+        without = f"not stated: it takes {needed} answers, there was time for {len(samples)}"
+        found[f"latency_p{percent}_seconds"] = single(value, method if known else without)
+    return found
 
 
 def give_back_freed_memory() -> None:

@@ -14,7 +14,16 @@ from keras import ops
 
 from suite.child import warmup
 from suite.child.batches import Batch
-from suite.child.measuring import PeakMemory, give_back_freed_memory, time_repeats
+from suite.child.matrix_rate import machine_rate
+from suite.child.measuring import (
+    Blocks,
+    Measurements,
+    PeakMemory,
+    give_back_freed_memory,
+    single,
+    time_latency,
+    time_repeats,
+)
 from suite.child.steps import (
     Model,
     PositionHead,
@@ -27,6 +36,7 @@ from suite.child.steps import (
 from suite.contracts import (
     PROBE_VOCABULARY_SIZE,
     Architecture,
+    BuildRequest,
     Form,
     Job,
     Recipe,
@@ -60,23 +70,72 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
 
     training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
     training_memory.reset()
-    tell("measuring training", 0.5)
+    tell("measuring training", 0.3)
     step = make_training_step(model, _loss, make_optimizer(Recipe(), ENDLESS_STEPS), xla)
     training = time_repeats(
         lambda: float(step(batch)), batch.num_tokens, positions, training_memory
     )
+    tell("measuring latency", 0.7)
+    one = random_batch(1, cell.sequence_length, cell.seed, cell.form)
+    latency = time_latency(lambda: predict(one))
+    tell("measuring the machine", 0.9)
+    rate = machine_rate(job)
     counts = model.parameter_counts()
+    operations = count_operations(architecture, request, counts["mixing"])
+    phases = {"inference": (inference, inference_memory), "training": (training, training_memory)}
     return {
         "status": Status.OK,
         "measurements": {
-            "inference": {**inference.measured(), **inference_memory.measured()},
-            "training": {**training.measured(), **training_memory.measured()},
+            phase: {
+                **blocks.measured(),
+                **memory.measured(),
+                **utilisation(operations, phase, blocks, rate),
+                **(latency if phase == "inference" else {}),
+            }
+            for phase, (blocks, memory) in phases.items()
         },
         "parameter_count": counts["total"],
         "parameter_counts": counts,
         "environment": {"devices": devices()},
-        "details": {"xla": xla, "options": dict(request.options)},
+        "details": {
+            "xla": xla,
+            "options": dict(request.options),
+            "noisy": [phase for phase, (blocks, _) in phases.items() if not blocks.quiet],
+            "operations_per_token": operations,
+            "matrix_rate": rate,
+        },
     }
+
+
+def count_operations(
+    architecture: Architecture, request: BuildRequest, mixing_parameters: int
+) -> dict[str, float] | None:
+    """Count the floating-point operations of a token, by phase; None where nobody can.
+
+    Forward, every weight of the architecture is a multiplication and an addition at each token (the
+    norms' and biases' few are taken for weights of products, 1 in 100), and what mixes positions
+    comes on top; training takes three times that, what is computed again for memory's sake not
+    counted (as in Chowdhery et al. 2022, "PaLM", appendix B).
+    """
+    mixing = architecture.mixing_operations(request)
+    if mixing is None:
+        return None
+    sides = 2 if request.form is Form.ENCODER_DECODER else 1
+    weights = 2.0 * mixing_parameters * request.sequence_length
+    forward = (weights + mixing) / (sides * request.sequence_length)
+    return {"inference": forward, "training": 3 * forward}
+
+
+def utilisation(
+    operations: dict[str, float] | None, phase: str, blocks: Blocks, rate: dict[str, Any]
+) -> Measurements:
+    """Return the share of the machine's rate of matrix products that a phase reaches."""
+    name = "matrix_rate_share"
+    speed = blocks.measured()["tokens_per_second"]["value"]
+    if operations is None or speed is None:
+        return {name: single(None, "not stated: the architecture does not count its operations")}
+    share = operations[phase] * speed / rate["operations_per_second"]
+    return {name: single(share, "counted operations a second over the machine's matrix rate")}
 
 
 def random_batch(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -141,6 +142,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "xla": xla,
             "options": {**options, **request.options},
             "recipe": {name: getattr(recipe, name) for name in recipe.__dataclass_fields__},
+            "noisy": [] if session.blocks.quiet else ["training"],
             "data_seconds": data_seconds,
             "waiting_for_data_share": session.waiting_seconds / session.training_seconds,
             "training_steps": trained.steps,
@@ -209,7 +211,8 @@ class _Session:
             drawn = time.perf_counter()
             batches = [next(stream) for _ in range(count)]
             self.waiting_seconds += time.perf_counter() - drawn
-            values, seconds = _timed(step, batches)
+            with self.blocks.watch if done else nullcontext():  # compiling is nobody's energy
+                values, seconds = _timed(step, batches)
             self.training_seconds += seconds
             if done == 0:
                 self.blocks.compile_seconds = seconds

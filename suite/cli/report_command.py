@@ -23,7 +23,8 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     """Print tables: architecture × length, with quality, memory, speed and status.
 
     Quality is the mean over seeds with the lowest and highest in brackets; memory and speed are
-    medians over repeats. A probe at batch 1 also prints the exponents of its costs in length.
+    medians over repeats. A probe also prints the exponents of its costs in length, with their
+    intervals, beside what the architectures claim (of memory at batch 1 alone).
     """
     registry = load_registry(search_path_from_environment())
     wanted = split_list(tasks) if tasks else None
@@ -37,7 +38,7 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
         if (wanted is None or record.cell.task in wanted)
         and (mode is None or record.cell.mode == mode)
     ]
-    tables = make_tables(records, primary_metrics(registry))
+    tables = make_tables(records, primary_metrics(registry), claimed_costs(registry))
     if as_json:
         output = [
             {
@@ -62,3 +63,11 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
 def primary_metrics(registry: Registry) -> dict[str, str]:
     """Return each task's primary metric."""
     return {key: task.primary_metric.name for key, task in registry.tasks.parts.items()}
+
+
+def claimed_costs(registry: Registry) -> dict[str, dict[str, str]]:
+    """Return what each architecture claims of its costs, by what is measured of them."""
+    return {
+        key: {"step_seconds": part.claimed_time, "peak_memory_bytes": part.claimed_memory}
+        for key, part in registry.architectures.parts.items()
+    }

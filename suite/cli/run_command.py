@@ -175,13 +175,13 @@ def make_limits(seconds: float, memory: str | None) -> Limits:
 
 def _show(records: Sequence[Record], prepared: Prepared, store: Store, dashboard: bool) -> None:
     from suite.cli.dashboard_command import draw
-    from suite.cli.report_command import primary_metrics
+    from suite.cli.report_command import claimed_costs, primary_metrics
     from suite.cli.tables import print_tables
 
     if not records:
         return
     metrics = primary_metrics(prepared.registry)
-    print_tables(make_tables(records, metrics))
+    print_tables(make_tables(records, metrics, claimed_costs(prepared.registry)))
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, metrics)}")

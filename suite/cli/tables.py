@@ -94,13 +94,33 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
         return
     out.print("\nGrowth with length n, of what one sequence costs above the shortest length's:")
     table = RichTable(show_edge=False, pad_edge=False)
-    for name in ("architecture", "measure", "exponent of n", "lengths"):
-        table.add_column(name, justify="right" if name == "exponent of n" else "left")
+    for name in ("architecture", "measure", "exponent of n [95%]", "rounds", "claims", "lengths"):
+        table.add_column(_escape(name), justify="right" if name.startswith("exponent") else "left")
     for item in exponents:
-        value = "—" if item.exponent is None else f"{item.exponent:.2f}"
         lengths = ", ".join(map(str, item.lengths))
-        table.add_row(_escape(item.architecture), item.measure, value, lengths)
+        table.add_row(
+            _escape(item.architecture),
+            item.measure,
+            _escape(_exponent(item)),
+            str(item.rounds),
+            f"O({item.claim})" if item.claim else "—",
+            lengths,
+        )
     out.print(table)
+    for item in exponents:
+        if item.contradicted:
+            out.print(
+                f"  {_escape(item.architecture)}, {item.measure}: claims O({item.claim}), "
+                f"measures n^{item.exponent:.1f}"
+            )
+
+
+def _exponent(item: Exponent) -> str:
+    if item.exponent is None:
+        return "—"
+    if item.low is None or item.high is None:
+        return f"{item.exponent:.2f}"
+    return f"{item.exponent:.2f} [{item.low:.2f}, {item.high:.2f}]"
 
 
 def _escape(text: str) -> str:

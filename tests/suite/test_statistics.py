@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+import random
 
 import numpy as np
 import pytest
 
-from suite.statistics import quartiles, scaling_exponent, summarize
+from suite.statistics import (
+    claimed_exponent,
+    mean_interval,
+    quartiles,
+    scaling_estimate,
+    scaling_exponent,
+    summarize,
+)
 
 LENGTHS = (1_024, 2_048, 4_096, 8_192)
 
@@ -51,3 +59,46 @@ def test_summaries():
         3,
     )
     assert summarize([]) is None
+
+
+def noisy_sweeps(cost, noise, rounds, generator):
+    return [
+        {length: 5.0 + cost(length) * generator.gauss(1, noise) for length in LENGTHS}
+        for _ in range(rounds)
+    ]
+
+
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("noise", [0.01, 0.05])
+def test_the_interval_of_an_exponent_contains_the_truth(power, noise):
+    generator = random.Random(round(1e6 * power * noise))
+    hits = 0
+    for _ in range(200):
+        estimate = scaling_estimate(noisy_sweeps(lambda n: n**power, noise, 3, generator))
+        hits += estimate is not None and estimate.low <= power <= estimate.high
+    assert hits >= 190
+
+
+def test_one_round_or_three_lengths_give_no_interval():
+    sweep = {length: 5.0 + length**1.5 for length in LENGTHS}
+    assert scaling_estimate([sweep]).low is None
+    short = {length: sweep[length] for length in LENGTHS[:3]}
+    assert scaling_estimate([short, short, short]).low is None
+    assert scaling_estimate([short, short, short]).value == pytest.approx(1.5, abs=1e-3)
+
+
+def test_claims_are_exponents_over_the_same_lengths():
+    assert claimed_exponent("n", LENGTHS) == pytest.approx(1, abs=1e-4)
+    assert claimed_exponent("n^1.5", LENGTHS) == pytest.approx(1.5, abs=1e-4)
+    assert 1.05 < claimed_exponent("n log n", LENGTHS) < 1.3
+    with pytest.raises(ValueError, match=r"n\^1.5"):
+        claimed_exponent("linear", LENGTHS)
+
+
+def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says():
+    generator = random.Random(0)
+    hits = 0
+    for _ in range(2_000):
+        estimate = mean_interval([generator.gauss(1, 2) for _ in range(3)])
+        hits += estimate.low <= 1 <= estimate.high
+    assert 0.93 <= hits / 2_000 <= 0.97

@@ -1,0 +1,47 @@
+"""Counts of floating-point operations, from the published formulas. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from suite.contracts import BuildRequest, Form
+
+
+def attend_pairs(pairs: float, width: int) -> float:
+    """Count Q Kᵀ and the weighted sum of V for so many pairs of positions, all heads together.
+
+    A multiplication and an addition count as two operations; the softmax is left out, as is usual.
+    """
+    return 4.0 * width * pairs
+
+
+def all_pairs(length: int, causal: bool) -> float:
+    """Count who attends to whom in full attention."""
+    return length * (length + 1) / 2 if causal else float(length**2)
+
+
+def pairs_in_window(length: int, before: int, after: int) -> float:
+    """Count who attends to whom, itself included, within so many positions before and after."""
+    before, after = min(before, length - 1), min(after, length - 1)
+    missing = before * (before + 1) / 2 + after * (after + 1) / 2
+    return length * (1 + before + after) - missing
+
+
+def over_stacks(request: BuildRequest, of_stack: Callable[[bool], float]) -> float:
+    """Add up a form's stacks, `of_stack(causal)` each, and full attention from one to the other."""
+    if request.form is Form.ENCODER:
+        return of_stack(False)
+    if request.form is Form.DECODER:
+        return of_stack(True)
+    size = request.model_size
+    crossing = attend_pairs(float(request.sequence_length**2), size.width) * size.num_layers
+    return of_stack(False) + of_stack(True) + crossing
+
+
+def full_attention_operations(request: BuildRequest, extra_positions: int = 0) -> float:
+    """Count for layers that all attend in full."""
+    size, length = request.model_size, request.sequence_length + extra_positions
+    return over_stacks(
+        request,
+        lambda causal: size.num_layers * attend_pairs(all_pairs(length, causal), size.width),
+    )

@@ -1,0 +1,78 @@
+"""The machine's own rate of multiplying matrices: what a model's operations are held against.
+
+Measured once per machine, backend, precision and number of threads, and kept in the home's cache
+with its date, if others left the machine alone meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from suite.child.measuring import FOREIGN_LIMIT
+from suite.child.steps import devices
+from suite.child.watching import Watch
+from suite.contracts import Job
+
+HOST_SIZE, ACCELERATOR_SIZE = 2_048, 8_192
+BLOCKS = 5
+BLOCK_SECONDS = 0.3
+
+
+def machine_rate(job: Job) -> dict[str, Any]:
+    """Return the rate, the date it was measured and how, measuring it where it is not known."""
+    about = [platform.node(), job.cell.backend, job.cell.precision, job.cell.threads, *devices()]
+    name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+    path = job.cache / f"matrix_rate-{name}.json"
+    try:
+        known: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        known = measure_rate()
+        if (known["foreign_load_share"] or 0.0) <= FOREIGN_LIMIT:
+            _keep(path, known)
+    return known
+
+
+def measure_rate() -> dict[str, Any]:
+    """Multiply square matrices in the precision of the policy; the fastest block counts."""
+    on_host = all("CPU" in device.upper() for device in devices())
+    size = HOST_SIZE if on_host else ACCELERATOR_SIZE
+    dtype = keras.config.dtype_policy().compute_dtype
+    values = np.random.default_rng(0).normal(size=(size, size), scale=size**-0.5)
+    left = right = ops.cast(ops.convert_to_tensor(values.astype("float32")), dtype)
+
+    def chain(steps: int) -> float:
+        started = time.perf_counter()
+        product = right
+        for _ in range(steps):
+            product = ops.matmul(left, product)
+        float(product[0, 0])  # waits for the device
+        return time.perf_counter() - started
+
+    chain(2)
+    steps = max(1, round(BLOCK_SECONDS / chain(1)))
+    with Watch() as watch:
+        seconds = min(chain(steps) for _ in range(BLOCKS)) / steps
+    return {
+        "operations_per_second": 2.0 * size**3 / seconds,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "foreign_load_share": watch.foreign_share,
+        "method": f"products of {size} × {size} {dtype} matrices, the fastest of {BLOCKS} blocks",
+    }
+
+
+def _keep(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(content))
+    part.replace(path)
