@@ -26,7 +26,7 @@ from suite.presets import DEFAULT_PRESET, Preset, find_model_size, find_preset
 from suite.registry import Registry
 
 BACKENDS = ("tensorflow", "jax", "torch")
-PRECISIONS = ("float32",)
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,25 +173,27 @@ def _exponents(
 
     Time can be had at any batch, divided by it; only batch 1 says what memory a sequence takes.
     """
-    sweeps: dict[tuple[str, str], dict[int, dict[int, float]]] = {}
+    sweeps: dict[tuple[str, str, str], dict[int, dict[int, float]]] = {}
     for record in records:
         cell = record.cell
-        if record.status is not Status.OK or cell.options:
+        if record.status is not Status.OK:
             continue
+        options = " ".join(f"{name}={value}" for name, value in sorted(cell.options.items()))
         for phase in PHASES:
             for name in ("peak_memory_bytes", "step_seconds"):
                 value = record.measured(phase, name)
                 if value is not None and (cell.batch_size == 1 or name == "step_seconds"):
-                    key = (cell.architecture, f"{phase}.{name}")
+                    key = (cell.architecture, options, f"{phase}.{name}")
                     sweep = sweeps.setdefault(key, {}).setdefault(cell.round, {})
                     sweep[cell.sequence_length] = value / cell.batch_size
     found = []
-    for (architecture, measure), rounds in sorted(sweeps.items()):
+    for (architecture, options, measure), rounds in sorted(sweeps.items()):
         lengths = sorted(set.intersection(*(set(sweep) for sweep in rounds.values())))
         if len(lengths) >= 3:
             claim = claims.get(architecture, {}).get(measure.partition(".")[2])
             estimate = scaling_estimate(list(rounds.values()))
-            found.append(_judge(architecture, measure, estimate, len(rounds), lengths, claim))
+            name = f"{architecture} ({options})" if options else architecture
+            found.append(_judge(name, measure, estimate, len(rounds), lengths, claim))
     return found
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from suite.contracts import Job, Status, Task
+from suite.contracts import Cell, Job, Status, Task
 from suite.environment import describe_environment
 from suite.executors.local import Ending, Executor, Limits, Update
 from suite.matrix import PlannedCell, recipe_for
@@ -87,7 +87,7 @@ def plan(
 
     A record stands unless its run was interrupted, its status is to be retried, or the data it
     was made from has changed since: `digests` holds each task's digest of its source. That of an
-    unsupported cell stands while the reason is the same.
+    unsupported or skipped cell stands while the reason is the same.
     """
     made_at = utc_now()
     again = set(Status) if rerun else RETRIED_ALWAYS | set(retry)
@@ -97,6 +97,8 @@ def plan(
         if planned.unsupported:
             said = (record.status, record.reason)
             return said == (Status.UNSUPPORTED, planned.unsupported)
+        if record.status is Status.SKIPPED and not again - RETRIED_ALWAYS:
+            return outgrown(planned, records.values()) == record.reason
         digest = digests.get(planned.cell.task or "")
         return record.status not in again and _same_data(record, digest)
 
@@ -106,6 +108,25 @@ def plan(
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
     return Plan(cells, done, made_at)
+
+
+def outgrown(planned: PlannedCell, records: Iterable[Record]) -> str | None:
+    """Say why a cell need not be tried: a shorter one, alike in all else, ran out of memory."""
+    cell = planned.cell
+    lengths = [
+        record.cell.sequence_length
+        for record in records
+        if record.status is Status.OUT_OF_MEMORY
+        and record.cell.sequence_length < cell.sequence_length
+        and record.cell.batch_size * record.cell.sequence_length
+        <= cell.batch_size * cell.sequence_length
+        and _but_for_length(record.cell) == _but_for_length(cell)
+    ]
+    return f"ran out of memory at length {min(lengths):,} already" if lengths else None
+
+
+def _but_for_length(cell: Cell) -> Cell:
+    return replace(cell, sequence_length=0, batch_size=0, seed=0, round=0)
 
 
 def _same_data(record: Record, digest: str | None) -> bool:
@@ -131,6 +152,7 @@ class Runner:
     search_path: tuple[str, ...]
     on_event: OnEvent
     _running: dict[str, _Run] = field(default_factory=dict)
+    _written: list[Record] = field(default_factory=list)
 
     def run(self) -> None:
         """Run what the plan has to run.
@@ -143,7 +165,7 @@ class Runner:
             if record := self.plan.done.get(planned.cell.id):
                 self.on_event(Finished(planned, record, reused=True))
             elif planned.unsupported:
-                self._record_unsupported(planned)
+                self._record_not_run(planned, Status.UNSUPPORTED, planned.unsupported)
         try:
             while queue or self._running:
                 self._start_what_can(queue)
@@ -165,6 +187,9 @@ class Runner:
             elif record := self._made_meanwhile(planned):
                 lease.close()
                 self.on_event(Finished(planned, record, reused=True))
+            elif reason := outgrown(planned, self._known()):
+                self._record_not_run(planned, Status.SKIPPED, reason)
+                lease.close()
             else:
                 self._start(planned, lease)
         queue.extend(held)
@@ -241,19 +266,20 @@ class Runner:
             **outcome,
         )
         self.store.write(record)
+        self._written.append(record)
         self.store.drop_scratch(run.job.folder)
         run.lease.close()
         self.on_event(Finished(run.planned, record))
 
-    def _record_unsupported(self, planned: PlannedCell) -> None:
-        """Leave a record of a cell that cannot be."""
+    def _record_not_run(self, planned: PlannedCell, status: Status, reason: str) -> None:
+        """Leave a record of a cell that cannot be, or need not be tried."""
         now = utc_now()
         record = Record(
             run_id=new_run_id(now),
             cell_id=planned.cell.id,
             cell=planned.cell,
-            status=Status.UNSUPPORTED,
-            reason=planned.unsupported,
+            status=status,
+            reason=reason,
             started_at=now,
             ended_at=now,
             environment=describe_environment(),
@@ -261,6 +287,10 @@ class Runner:
         )
         self.store.write(record)
         self.on_event(Finished(planned, record))
+
+    def _known(self) -> list[Record]:
+        """Return the records that stand: those of the plan and those written since."""
+        return [*self.plan.done.values(), *self._written]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,6 @@ CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
 
 HIDDEN_WORDS = 0.3
 """The share of a training batch's words whose identity is hidden."""
-HIDDEN_AFFIXES = 0.5
-"""The share of those words' affixes that are hidden with it."""
 
 CONLL_CITATION = (
     "Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task: "
@@ -134,19 +132,14 @@ class Ner(Task):
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Make some words unknown, as words of other texts are: by identity, and half by affix."""
+        """Make some words unknown, so that spelling and neighbours are learned from too."""
         import numpy as np
 
         from tasks._word_features import UNKNOWN
 
-        words, affixes = features["word_ids"], features["affix_ids"]
+        words = features["word_ids"]
         hidden = (generator.random(words.shape) < HIDDEN_WORDS) & features["padding_mask"]
-        parts = hidden[:, :, None] & (generator.random(affixes.shape) < HIDDEN_AFFIXES)
-        return {
-            **features,
-            "word_ids": np.where(hidden, UNKNOWN, words).astype(words.dtype),
-            "affix_ids": np.where(parts, UNKNOWN, affixes).astype(affixes.dtype),
-        }
+        return {**features, "word_ids": np.where(hidden, UNKNOWN, words).astype(words.dtype)}
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
         """Embed each word by identity, shape, affixes and characters."""

@@ -20,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from suite.child.measuring import FOREIGN_LIMIT
-from suite.child.steps import devices
+from suite.child.steps import devices, has_accelerator
 from suite.child.watching import Watch
 from suite.contracts import Job
 
@@ -45,8 +45,7 @@ def machine_rate(job: Job) -> dict[str, Any]:
 
 def measure_rate() -> dict[str, Any]:
     """Multiply square matrices in the precision of the policy; the fastest block counts."""
-    on_host = all("CPU" in device.upper() for device in devices())
-    size = HOST_SIZE if on_host else ACCELERATOR_SIZE
+    size = ACCELERATOR_SIZE if has_accelerator() else HOST_SIZE
     dtype = keras.config.dtype_policy().compute_dtype
     values = np.random.default_rng(0).normal(size=(size, size), scale=size**-0.5)
     left = right = ops.cast(ops.convert_to_tensor(values.astype("float32")), dtype)

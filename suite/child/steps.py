@@ -65,7 +65,7 @@ class Model(keras.Model):
             inputs = self.embedding(features, training=training)
         mask = features["padding_mask"]
         if self.form is Form.DECODER:
-            return self.head(self._decode(inputs, mask, training), features)
+            return self._score(self._decode(inputs, mask, training), features)
         hidden_states, _ = self.backbone.encode(
             inputs,
             padding_mask=mask,
@@ -84,7 +84,11 @@ class Model(keras.Model):
             # A class token speaks for all: heads see nothing else.
             hidden_states = hidden_states[:, :1]
             features = {**features, "padding_mask": ops.ones_like(mask[:, :1])}
-        return self.head(hidden_states, features)
+        return self._score(hidden_states, features)
+
+    def _score(self, hidden_states: Any, features: Features) -> Any:
+        """Give the head's outputs in float32, whatever the precision of the layers."""
+        return ops.cast(self.head(hidden_states, features), "float32")
 
     def _decode(self, inputs: Any, mask: Any, training: bool | None) -> Any:
         given = {"padding_mask": mask, "training": training}
@@ -155,6 +159,8 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
         schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if keras.config.dtype_policy().compute_dtype == "float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)  # small gradients would be 0
     return optimizer
 
 
@@ -203,6 +209,11 @@ def fix_randomness(seed: int) -> None:
 def devices() -> list[str]:
     """Name the devices that the backend sees."""
     return list(_backend().devices())
+
+
+def has_accelerator() -> bool:
+    """Whether a device other than the processor is there."""
+    return not all("CPU" in name.upper() for name in devices())
 
 
 def _backend() -> Any:

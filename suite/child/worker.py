@@ -19,6 +19,7 @@ from typing import Any
 import keras
 
 from suite.child import probing, training
+from suite.child.steps import has_accelerator
 from suite.contracts import Job, Mode, Status
 from suite.errors import LengthwiseError, Unsupported
 from suite.registry import ARCHITECTURES, TASKS, find_part
@@ -65,6 +66,9 @@ def _attempt(job: Job, progress: Progress) -> dict[str, Any]:
     cell = job.cell
     if keras.backend.backend() != cell.backend:
         raise RuntimeError(f"Keras runs on {keras.backend.backend()}, not on {cell.backend}")
+    if cell.precision == "mixed_float16" and not has_accelerator():
+        raise Unsupported("mixed_float16 needs an accelerator: on a CPU take mixed_bfloat16")
+    keras.config.set_dtype_policy(cell.precision)
     architecture = find_part(ARCHITECTURES, cell.architecture, job.search_path)
     if cell.mode is Mode.PROBE:
         return probing.run(job, architecture, progress)

@@ -15,6 +15,8 @@ COMMANDS = {
     "plan": "Show the cells of a request without running them.",
     "run": "Run the cells of a request that are not done yet.",
     "tune": "Choose each architecture's learning rate on validation, and keep the evidence.",
+    "crossover": "Find the length from which on one architecture is better than another.",
+    "frontier": "Find the longest sequence each architecture affords.",
     "report": "Print tables from the records.",
     "dashboard": "Draw the dashboard from the records.",
     "ui": "Open the MLflow UI on 127.0.0.1.",

@@ -157,18 +157,27 @@ def make_limits(seconds: float, memory: str | None) -> Limits:
         raise RequestError("A time limit is a number of seconds above 0", received=seconds)
     if memory is None:
         return Limits(seconds, int(total_memory_bytes() * MEMORY_SHARE))
+    return Limits(seconds, parse_size(memory))
+
+
+def parse_size(text: str) -> int:
+    """Read bytes from "8GiB" and the like.
+
+    Raises:
+        RequestError: it is no size, or its unit is unknown.
+    """
     units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
     for unit, factor in units.items():
-        if memory.endswith(unit):
+        if text.endswith(unit):
             try:
-                size = int(float(memory[: -len(unit)]) * factor)
-            except ValueError:
+                size = int(float(text[: -len(unit)]) * factor)
+            except (ValueError, OverflowError):
                 break
             if size > 0:
-                return Limits(seconds, size)
+                return size
     raise RequestError(
         "A size is a number above 0 and a unit",
-        received=repr(memory),
+        received=repr(text),
         remedy=f"Write 8GiB; units: {', '.join(units)}",
     )
 

@@ -24,9 +24,11 @@ def make_update(
     ) -> Any:
         def measure(weights: Any) -> Any:
             outputs, changed = model.stateless_call(weights, others, features, training=True)
-            return loss(outputs, targets, features), changed
+            value = loss(outputs, targets, features)
+            with keras.StatelessScope(list(zip(optimizer.variables, moments, strict=True))):
+                return optimizer.scale_loss(value), (value, changed)
 
-        (value, changed), gradients = jax.value_and_grad(measure, has_aux=True)(weights)
+        (_, (value, changed)), gradients = jax.value_and_grad(measure, has_aux=True)(weights)
         weights, moments = optimizer.stateless_apply(moments, gradients, weights)
         return value, weights, changed, moments
 

@@ -21,8 +21,9 @@ def make_training_step(
     def step(features: Features, targets: Features) -> Any:
         with tf.GradientTape() as tape:
             value = loss(model(features, training=True), targets, features)
+            scaled = optimizer.scale_loss(value)
         weights = model.trainable_variables
-        optimizer.apply(tape.gradient(value, weights), weights)
+        optimizer.apply(tape.gradient(scaled, weights), weights)
         return value
 
     return lambda batch: step(dict(batch.features), dict(batch.targets))

@@ -22,7 +22,7 @@ def make_training_step(
         features, targets = _tensors(batch.features), _tensors(batch.targets)
         model.zero_grad()
         value = loss(model(features, training=True), targets, features)
-        value.backward()
+        optimizer.scale_loss(value).backward()
         weights = model.trainable_weights
         with torch.no_grad():
             optimizer.apply([weight.value.grad for weight in weights], weights)

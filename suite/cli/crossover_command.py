@@ -1,0 +1,143 @@
+"""`bench crossover`: from which length on is one architecture better than another?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import click
+
+from suite.cli.options import json_option, make_request, make_store, request_options
+from suite.cli.planning import prepare
+from suite.cli.run_command import make_limits
+from suite.cli.searches import Prober, figures, split_measure
+from suite.contracts import Mode, Status
+from suite.errors import RequestError
+from suite.matrix import Request
+from suite.presets import find_preset
+from suite.record import Record
+from suite.registry import load_registry, search_path_from_environment
+from suite.searching import Crossing, find_crossing
+from suite.store import Store
+
+
+@click.command("crossover")
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--metric",
+    default="training.tokens_per_second",
+    show_default=True,
+    help="What is compared: a probe's measure, or with --task a metric of the test split.",
+)
+@request_options
+@json_option
+def command(
+    first: str, second: str, metric: str, home: str | None, as_json: bool, **given: Any
+) -> None:
+    """Find the length from which on SECOND is better than FIRST.
+
+    Probes are run where the lengths leave it open, in as many rounds as the preset says, until the
+    length is known within 5%; its interval comes from the rounds. With --task the records of
+    training are compared, and nothing is run.
+
+    \b
+    Examples:
+      bench crossover vanilla longformer
+      bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
+      bench crossover vanilla longformer --task ner --data tfds --metric entity_f1
+    """
+    request = make_request({**given, "architectures": (first, second)})
+    if first == second:
+        raise RequestError("Two architectures are compared", received=f"{first} twice")
+    if request.lengths and list(request.lengths) != sorted(request.lengths):
+        raise RequestError(
+            "Lengths are given from the shortest to the longest",
+            received=",".join(map(str, request.lengths)),
+        )
+    store = make_store(home)
+    if request.tasks:
+        found = _from_records(request, store, metric)
+    else:
+        found = _from_probes(replace(request, mode=Mode.PROBE), store, metric)
+    if as_json:
+        length = asdict(found.length) if found.length else None
+        print(json.dumps({**asdict(found), "length": length, "metric": metric}, indent=1))
+        return
+    print(_say(found, first, second, metric))
+
+
+def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
+    phase, name = split_measure(metric)
+    store.prepare()
+    preset = find_preset(request.preset)
+    prober = Prober(request, store, make_limits(preset.time_limit_seconds, None))
+    assert request.architectures is not None
+    first, second = request.architectures
+
+    def advantage(length: int) -> list[float]:
+        records = prober.probe(length, (first, second))
+        pairs = zip(
+            figures(records, first, phase, name),
+            figures(records, second, phase, name),
+            strict=True,
+        )
+        sign = 1 if name.endswith("per_second") or name.endswith("share") else -1
+        return [sign * math.log(theirs / ours) for ours, theirs in pairs]
+
+    lengths = request.lengths or preset.probe_lengths
+    return find_crossing(advantage, lengths, (first, second))
+
+
+def _from_records(request: Request, store: Store, metric: str) -> Crossing:
+    """Compare what was learned at the lengths and seeds that both have; the nearest two bracket."""
+    assert request.architectures is not None and request.tasks is not None
+    first, second = request.architectures
+    cells = [planned.cell for planned in prepare(request, store).plan.cells]
+    records = store.current([cell.id for cell in cells])
+    task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
+    primary = task.primary_metric
+    sign = 1 if metric != primary.name or primary.higher_is_better else -1
+    known: dict[int, list[float]] = {}
+    for length in sorted({cell.sequence_length for cell in cells}):
+        scores = {
+            name: _scores(list(records.values()), name, length, metric) for name in (first, second)
+        }
+        seeds = sorted(set(scores[first]) & set(scores[second]))
+        if seeds:
+            known[length] = [sign * (scores[second][s] - scores[first][s]) for s in seeds]
+    if len(known) < 2:
+        raise RequestError(
+            f"Both architectures need records with {metric} at two lengths or more",
+            received=f"{len(known)} such lengths",
+            remedy="Run `bench run` with the same options first",
+        )
+    return find_crossing(known.__getitem__, list(known), (first, second), halves=False)
+
+
+def _scores(
+    records: Sequence[Record], architecture: str, length: int, metric: str
+) -> dict[int, float]:
+    return {
+        record.cell.seed: value
+        for record in records
+        if record.status is Status.OK
+        and record.cell.architecture == architecture
+        and record.cell.sequence_length == length
+        and (value := record.metric(metric)) is not None
+    }
+
+
+def _say(found: Crossing, first: str, second: str, metric: str) -> str:
+    if found.length is None:
+        if found.always == second:
+            return f"{second} is ahead of {first} in {metric} from {found.searched_to} on"
+        return f"none up to {found.searched_to}: {first} stays ahead of {second} in {metric}"
+    estimate = found.length
+    text = f"{second} overtakes {first} in {metric} at length {estimate.value:,.0f}"
+    if estimate.low is None or estimate.high is None:
+        return f"{text} (one round: no interval)"
+    return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({estimate.n} rounds)"

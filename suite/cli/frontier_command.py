@@ -1,0 +1,143 @@
+"""`bench frontier`: the longest sequence each architecture affords on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import click
+
+from suite.cli.options import json_option, make_request, make_store, request_options
+from suite.cli.run_command import make_limits, parse_size
+from suite.cli.searches import PHASES, Prober
+from suite.contracts import Mode, Status
+from suite.environment import total_memory_bytes
+from suite.errors import RequestError
+from suite.executors.local import Limits
+from suite.presets import find_preset
+from suite.record import Record
+from suite.registry import load_registry, search_path_from_environment
+from suite.searching import find_frontier
+
+SHORTEST = 128
+FRAMEWORK_BYTES = 3 * 2**30
+"""What a process may hold besides the model: libraries, and what compiling takes for a while."""
+
+
+@click.command("frontier")
+@click.option("--memory", metavar="SIZE", help="What the model may take at its peak, e.g. 8GiB.")
+@click.option("--step-seconds", type=float, metavar="SECONDS", help="What a step may take.")
+@click.option(
+    "--phase",
+    type=click.Choice(PHASES),
+    default="training",
+    show_default=True,
+    help="Which of the two has to fit.",
+)
+@click.option(
+    "--up-to",
+    type=int,
+    default=2**20,
+    show_default=True,
+    help="Where the search ends.",
+    metavar="N",
+)
+@request_options
+@json_option
+def command(
+    memory: str | None,
+    step_seconds: float | None,
+    phase: str,
+    up_to: int,
+    home: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Find the longest sequence that fits a budget of memory, of time a step, or both.
+
+    One sequence a batch, if --batch-size says no other. Each length is a probe in a process of its
+    own, stopped where it grows beyond the budget, so the machine is never harmed; lengths double,
+    then halve between the last that fits and the first that does not, to within 5%.
+
+    \b
+    Examples:
+      bench frontier --memory 8GiB
+      bench frontier --step-seconds 2 --architectures vanilla,longformer --phase inference
+    """
+    if memory is None and step_seconds is None:
+        raise RequestError(
+            "A frontier needs a budget", remedy="Give --memory 8GiB, --step-seconds 2, or both"
+        )
+    if step_seconds is not None and not step_seconds > 0:
+        raise RequestError("A step's budget is above 0 seconds", received=step_seconds)
+    if up_to < SHORTEST:
+        raise RequestError(f"The search begins at {SHORTEST}", received=f"--up-to {up_to}")
+    if given["lengths"] or given["tasks"]:
+        raise RequestError("The search chooses the lengths, on random tokens: no task, no lengths")
+    budget = parse_size(memory) if memory else None
+    if budget and budget > total_memory_bytes():
+        raise RequestError(
+            "The budget is more than this machine's memory",
+            received=f"{memory}, where there are {total_memory_bytes() / 2**30:.1f} GiB",
+        )
+    request = make_request(given)
+    request = replace(
+        request, mode=Mode.PROBE, rounds=request.rounds or 1, batch_size=request.batch_size or 1
+    )
+    store = make_store(home)
+    store.prepare()
+    prober = Prober(request, store, _limits(request.preset, budget))
+    parts = load_registry(search_path_from_environment()).architectures.parts
+    found = {}
+    for name in request.architectures or sorted(parts):
+        frontier = find_frontier(_fits(prober, name, phase, budget, step_seconds), SHORTEST, up_to)
+        found[name] = asdict(frontier)
+        if not as_json:
+            print(f"{name:16} {_say(found[name], up_to)}", flush=True)
+    if as_json:
+        print(json.dumps(found, indent=1))
+
+
+def _limits(preset: str, budget: int | None) -> Limits:
+    """Stop a cell that cannot fit; what is watched is its whole process, libraries and all."""
+    limits = make_limits(find_preset(preset).time_limit_seconds, None)
+    if budget:
+        limits = replace(limits, memory_bytes=min(limits.memory_bytes, budget + FRAMEWORK_BYTES))
+    return limits
+
+
+def _fits(
+    prober: Prober, architecture: str, phase: str, budget: int | None, step_seconds: float | None
+) -> Callable[[int], bool]:
+    def fits(length: int) -> bool:
+        records = prober.probe(length, (architecture,))
+        return all(_affords(record, phase, budget, step_seconds) for record in records)
+
+    return fits
+
+
+def _affords(record: Record, phase: str, budget: int | None, step_seconds: float | None) -> bool:
+    if record.status in (Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.SKIPPED):
+        return False
+    if record.status is not Status.OK:
+        raise RequestError(
+            f"{record.cell.label} {record.status}", received=record.reason, remedy="See its record"
+        )
+    within = []
+    for limit, name in ((budget, "peak_memory_bytes"), (step_seconds, "step_seconds")):
+        if limit is not None:
+            value = record.measured(phase, name)
+            if value is None:
+                raise RequestError(f"This machine does not measure {phase}.{name}")
+            within.append(value <= limit)
+    return all(within)
+
+
+def _say(found: dict[str, int | None], up_to: int) -> str:
+    if found["longest"] is None:
+        return f"not even {SHORTEST}"
+    if found["beyond"] is None:
+        return f"{found['longest']:,} and perhaps longer: the search ended at {up_to:,}"
+    return f"{found['longest']:,} ({found['beyond']:,} no more)"

@@ -1,0 +1,76 @@
+"""What `bench crossover` and `bench frontier` share: cells run on the way, as by `bench run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from suite.cli.planning import prepare, refuse_if_nothing_can_run
+from suite.cli.run_command import run_plan
+from suite.contracts import Status
+from suite.errors import RequestError
+from suite.executors.local import Limits
+from suite.matrix import Request
+from suite.record import Record
+from suite.store import Store
+
+PHASES = ("training", "inference")
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """Runs a request's probes at one length at a time; what is done already is only read."""
+
+    request: Request
+    store: Store
+    limits: Limits
+
+    def probe(self, length: int, architectures: Sequence[str]) -> list[Record]:
+        """Return the records of a length. Ctrl-C ends the command; the same one goes on."""
+        request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
+        prepared = prepare(request, self.store)
+        refuse_if_nothing_can_run(prepared)
+        records, interrupted = run_plan(prepared, self.store, self.limits, 1, tracking=False)
+        if interrupted:
+            print("Interrupted. The same command goes on from here.")
+            sys.exit(130)
+        return sorted(records, key=lambda record: record.cell.round)
+
+
+def figures(records: Sequence[Record], architecture: str, phase: str, name: str) -> list[float]:
+    """Return one architecture's figures, round by round.
+
+    Raises:
+        RequestError: a cell did not end well, or its record lacks the measure.
+    """
+    found = []
+    for record in records:
+        if record.cell.architecture != architecture:
+            continue
+        value = record.measured(phase, name)
+        if record.status is not Status.OK or value is None:
+            known = sorted(record.measurements.get(phase, {}))
+            raise RequestError(
+                f"{record.cell.label} has no {phase}.{name}",
+                received=record.reason or f"the measures {', '.join(known)}",
+                remedy="Name another measure, or lengths at which both architectures can run",
+            )
+        found.append(value)
+    return found
+
+
+def split_measure(text: str) -> tuple[str, str]:
+    """Split `training.tokens_per_second`.
+
+    Raises:
+        RequestError: it does not begin with a phase.
+    """
+    phase, dot, name = text.partition(".")
+    if phase not in PHASES or not dot or not name:
+        raise RequestError(
+            "A measure is named by its phase and its name",
+            received=repr(text),
+            remedy="Write training.tokens_per_second, inference.peak_memory_bytes and the like",
+        )
+    return phase, name

@@ -1,0 +1,47 @@
+"""Takes exactly so long and so much memory as it is told: what measuring is held against.
+
+At length n a forward pass sleeps `seconds` and holds `mebibytes`, both times (n / 1024) ** power,
+and times log₂(n / 1024 · 2) where `logarithmic`.
+"""
+
+import math
+import time
+
+from suite.contracts import BuildRequest
+
+from ._fake import Fake
+
+
+class Calibrated(Fake):
+    options = {"seconds": 0.0, "mebibytes": 0.0, "power": 1.0, "logarithmic": False}
+    claimed_time = "n"
+    claimed_memory = "n"
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        return 1e6 * request.sequence_length
+
+    def assemble(self, request):
+        import numpy as np
+        import tensorflow as tf
+
+        backbone = super().assemble(request)
+        options, n = request.options, request.sequence_length / 1024
+        growth = n ** options["power"] * (math.log2(2 * n) if options["logarithmic"] else 1.0)
+
+        def cost():
+            held = np.ones(round(options["mebibytes"] * growth * 2**17))  # float64
+            time.sleep(options["seconds"] * growth)
+            return np.float32(0 * held.size)
+
+        encode = backbone.encode
+
+        def costly(inputs, **given):
+            hidden_states, state = encode(inputs, **given)
+            nothing = tf.ensure_shape(tf.numpy_function(cost, [], tf.float32), ())
+            return hidden_states + nothing, state
+
+        backbone.encode = costly
+        return backbone
+
+
+ARCHITECTURE = Calibrated()

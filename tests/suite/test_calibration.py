@@ -1,0 +1,79 @@
+"""Measuring, through the public path, against an architecture whose costs are known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import read_records
+
+PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "calibrated")
+QUIET = ("--no-tracking", "--no-dashboard")
+MEBIBYTE = 2**20
+
+
+def told(**options):
+    return [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+
+
+def value(record, phase, name):
+    return record["measurements"][phase][name]["value"]
+
+
+@pytest.mark.parametrize(
+    "mebibytes",
+    [pytest.param(64, marks=pytest.mark.slow), 512, pytest.param(2_048, marks=pytest.mark.slow)],
+)
+def test_memory_is_what_the_model_holds(bench, tmp_path, mebibytes):
+    options = told(mebibytes=float(mebibytes))
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *options)
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1")
+    by_options = {bool(r["cell"]["options"]): r for r in read_records(tmp_path / "home")}
+    for phase in ("inference", "training"):
+        held, empty = (value(by_options[k], phase, "peak_memory_bytes") for k in (True, False))
+        assert abs(held - empty - mebibytes * MEBIBYTE) <= max(
+            0.03 * mebibytes * MEBIBYTE, 8 * MEBIBYTE
+        )
+
+
+@pytest.mark.slow
+def test_a_step_takes_as_long_as_it_takes(bench, tmp_path):
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *told(seconds=0.5))
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1")
+    by_options = {bool(r["cell"]["options"]): r for r in read_records(tmp_path / "home")}
+    for phase in ("inference", "training"):
+        slow, quick = (value(by_options[k], phase, "step_seconds") for k in (True, False))
+        assert slow - quick == pytest.approx(0.5, rel=0.02)
+    latency = value(by_options[True], "inference", "latency_p50_seconds")
+    assert latency == pytest.approx(0.5, rel=0.04)
+    assert value(by_options[True], "inference", "latency_p99_seconds") is None
+
+
+def test_operations_are_those_counted_and_utilisation_follows(bench, tmp_path):
+    bench(*PROBE, *QUIET, "--lengths", "128")
+    (record,) = read_records(tmp_path / "home")
+    operations = record["details"]["operations_per_token"]
+    assert operations["inference"] == pytest.approx(1e6 + 2 * record["parameter_counts"]["mixing"])
+    assert operations["training"] == 3 * operations["inference"]
+    rate = record["details"]["matrix_rate"]["operations_per_second"]
+    for phase in ("inference", "training"):
+        speed = value(record, phase, "tokens_per_second")
+        share = value(record, phase, "matrix_rate_share")
+        assert share == pytest.approx(operations[phase] * speed / rate)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("power", "logarithmic", "flagged"),
+    [(1.0, False, False), (1.0, True, False), (1.5, False, True), (2.0, False, True)],
+)
+def test_exponents_are_found_and_false_claims_flagged(bench, power, logarithmic, flagged):
+    options = told(seconds=0.02, mebibytes=24.0, power=power, logarithmic=logarithmic)
+    lengths = ("--lengths", "1024,2048,4096,8192,16384", "--batch-size", "1", "--rounds", "3")
+    assert bench(*PROBE, *QUIET, *lengths, *options, timeout=1_200).returncode == 0
+    (table,) = json.loads(bench("report", "--json").stdout)
+    truth = 1.12 if logarithmic else power
+    for item in table["exponents"]:
+        assert item["low"] - 0.02 <= truth <= item["high"] + 0.02, item
+        assert item["contradicted"] is flagged, item
