@@ -62,6 +62,20 @@ def total_memory_bytes() -> int:
     return min(total, limit)
 
 
+def available_memory_bytes() -> int | None:
+    """Return how much memory can be taken now, None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line), None)
+
+
+def has_accelerator() -> bool:
+    """Whether the system shows a GPU or TPU, found without any framework."""
+    return any(any(Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "kfd", "accel*"))
+
+
 def describe_commit() -> dict[str, Any]:
     """Return the checkout's commit and whether it was changed since, `results/` aside."""
     commit = _git("rev-parse", "HEAD")

@@ -139,6 +139,11 @@ def _check_choices(request: Request) -> None:
         raise unknown_name("precision", request.precision, PRECISIONS)
     for name, values in (("length", request.lengths), ("seed", request.seeds)):
         _check_unique(name, values)
+    if request.lengths and list(request.lengths) != sorted(request.lengths):
+        raise RequestError(
+            "Lengths are given from the shortest to the longest",
+            received=",".join(map(str, request.lengths)),
+        )
     for length in request.lengths or ():
         _check_at_least_one("A sequence length", length)
     for seed in request.seeds or ():

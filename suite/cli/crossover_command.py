@@ -53,16 +53,13 @@ def command(
     request = make_request({**given, "architectures": (first, second)})
     if first == second:
         raise RequestError("Two architectures are compared", received=f"{first} twice")
-    if request.lengths and list(request.lengths) != sorted(request.lengths):
-        raise RequestError(
-            "Lengths are given from the shortest to the longest",
-            received=",".join(map(str, request.lengths)),
-        )
     store = make_store(home)
     if request.tasks:
         found = _from_records(request, store, metric)
     else:
-        found = _from_probes(replace(request, mode=Mode.PROBE), store, metric)
+        request = replace(request, mode=Mode.PROBE)
+        prepare(request, store)  # the lengths are probed one by one; here they are seen together
+        found = _from_probes(request, store, metric)
     if as_json:
         length = asdict(found.length) if found.length else None
         print(json.dumps({**asdict(found), "length": length, "metric": metric}, indent=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +10,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from suite.contracts import Status, Task, task_options
-from suite.errors import RequestError, unknown_name
+from suite.environment import available_memory_bytes, has_accelerator
+from suite.errors import HomeError, RequestError, unknown_name
 from suite.matrix import Request, expand
 from suite.registry import Registry, load_registry, search_path_from_environment
 from suite.runner import Plan, plan
 from suite.store import Store
 from suite.tuning import read_learning_rates
+
+MIN_DISK_BYTES = 256 * 2**20
+MIN_MEMORY_BYTES = 1_536 * 2**20
+"""What the framework itself takes, and a small model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,12 @@ def prepare(
             received=f"backend {request.backend}",
             remedy=f'Install it: pip install -e ".[{request.backend}]"',
         )
+    if request.precision == "mixed_float16" and not has_accelerator():
+        raise RequestError(
+            "mixed_float16 needs an accelerator, and this machine shows none",
+            received=f"precision {request.precision}",
+            remedy="Take mixed_bfloat16 or float32",
+        )
     tasks = {name: registry.tasks.get(name) for name in request.tasks or ()}
     any_cell = {planned.cell.task: planned for planned in cells}  # of a task they share the source
     digests: dict[str, str | None] = {}
@@ -54,6 +66,29 @@ def prepare(
             digests[name] = task.inspect(planned.source, task_options(task, planned.cell.options))
     made = plan(cells, store, digests, retry=retry, rerun=rerun, set_aside=tell_set_aside)
     return Prepared(made, registry, tasks, digests, search_path)
+
+
+def refuse_if_too_little(store: Store) -> None:
+    """Refuse to begin where a first cell could not end: too little disk or memory.
+
+    Raises:
+        HomeError: the disk is full.
+        RequestError: the memory is taken.
+    """
+    free = shutil.disk_usage(store.home).free
+    if free < MIN_DISK_BYTES:
+        raise HomeError(
+            f"Records and encoded data need {MIN_DISK_BYTES >> 20} MiB of disk to begin with",
+            received=f"{free >> 20} MiB free at {store.home}",
+            remedy="Make room or choose another --home",
+        )
+    available = available_memory_bytes()
+    if available is not None and available < MIN_MEMORY_BYTES:
+        raise RequestError(
+            f"A cell needs {MIN_MEMORY_BYTES >> 20} MiB of memory to begin with",
+            received=f"{available >> 20} MiB available",
+            remedy="End what else is running",
+        )
 
 
 def parse_statuses(text: str | None) -> list[Status]:

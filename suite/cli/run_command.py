@@ -13,7 +13,13 @@ import click
 from suite.cli.live import Display
 from suite.cli.options import make_request, make_store, request_options
 from suite.cli.plan_command import summary
-from suite.cli.planning import Prepared, parse_statuses, prepare, refuse_if_nothing_can_run
+from suite.cli.planning import (
+    Prepared,
+    parse_statuses,
+    prepare,
+    refuse_if_nothing_can_run,
+    refuse_if_too_little,
+)
 from suite.contracts import Status
 from suite.environment import needs_spawn, total_memory_bytes
 from suite.errors import RequestError
@@ -89,6 +95,8 @@ def run_plan(
     """Run the plan; return the records of all its cells and whether Ctrl-C ended it."""
     records: list[Record] = []
     to_run = prepared.plan.to_run
+    if to_run:
+        refuse_if_too_little(store)
     tracker = SyncProcess(store, lambda message: print(f"bench: tracking: {message}"))
     if tracking and to_run:
         tracker.start()

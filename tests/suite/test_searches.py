@@ -1,0 +1,69 @@
+"""`bench crossover` and `bench frontier`, through the public path."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from suite.cli import planning
+from suite.errors import HomeError, RequestError
+from suite.store import Store
+
+FLAT_AND_LINEAR = ("--preset", "smoke", "--batch-size", "1")
+
+
+@pytest.mark.slow
+def test_the_crossover_is_found_where_it_is(bench):
+    command = ("crossover", "linear", "flat", "--metric", "training.step_seconds", "--json")
+    lengths = ("--lengths", "256,512,2048,4096", "--rounds", "3")
+    result = bench(*command, *FLAT_AND_LINEAR, *lengths, timeout=1_800)
+    assert result.returncode == 0, result.stderr
+    length = json.loads(result.stdout[result.stdout.index("{") :])["length"]
+    assert length["value"] == pytest.approx(1_024, rel=0.05)
+    assert length["low"] <= 1_024 <= length["high"]
+
+
+@pytest.mark.slow
+def test_the_frontier_is_found_where_it_is(bench):
+    command = ("frontier", "--step-seconds", "0.5", "--architectures", "linear", "--json")
+    result = bench(*command, "--preset", "smoke", timeout=1_200)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout[result.stdout.index("{") :])["linear"]
+    assert 0.9 * 5_120 <= found["longest"] <= 5_120 <= 1.06 * found["beyond"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("crossover", "vanilla", "vanilla"), "vanilla twice"),
+        (("crossover", "vanilla", "nobody"), "nobody"),
+        (("crossover", "vanilla", "bert", "--lengths", "512,128"), "512,128"),
+        (("crossover", "vanilla", "bert", "--metric", "speed"), "'speed'"),
+        (("crossover", "vanilla", "bert", "--task", "ner", "--metric", "entity_f1"), "0 such"),
+        (("frontier",), "--memory 8GiB"),
+        (("frontier", "--memory", "8 parsecs"), "8 parsecs"),
+        (("frontier", "--memory", "999999GiB"), "999999GiB"),
+        (("frontier", "--step-seconds", "0"), "0"),
+        (("frontier", "--step-seconds", "1", "--lengths", "128"), "no lengths"),
+        (("frontier", "--step-seconds", "1", "--up-to", "5"), "--up-to 5"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_runs(bench, tmp_path, arguments, said):
+    result = bench(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert said in result.stderr and "Traceback" not in result.stderr
+    assert not list((tmp_path / "home").glob("records/*"))
+
+
+def test_too_little_disk_or_memory_is_said_before_anything_runs(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    planning.refuse_if_too_little(store)
+    monkeypatch.setattr(planning, "available_memory_bytes", lambda: 2**20)
+    with pytest.raises(RequestError, match="1 MiB available"):
+        planning.refuse_if_too_little(store)
+    usage = shutil.disk_usage(tmp_path)._replace(free=3 * 2**20)
+    monkeypatch.setattr(planning.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(HomeError, match="3 MiB free"):
+        planning.refuse_if_too_little(store)
