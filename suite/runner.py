@@ -174,8 +174,6 @@ class Runner:
         except BaseException:
             self._interrupt()
             raise
-        finally:
-            self.executor.close()
 
     def _start_what_can(self, queue: deque[PlannedCell]) -> None:
         held: list[PlannedCell] = []

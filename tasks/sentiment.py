@@ -6,6 +6,7 @@ A position is a subword token; with the option `units=bytes` it is a byte, as in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tasks._text_units import Units
 
 TFDS_NAME = "imdb_reviews"
+HIDDEN_TOKENS = 0.15
+"""The share of a training batch's tokens that are hidden."""
 Texts = dict[str, list[tuple[str, str]]]
 
 
@@ -72,6 +75,18 @@ class Sentiment(Classification):
         "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
         "reach": Effort(budget=20_000_000, tokens_per_batch=8_192, lengths=(256, 512)),
     }
+
+    def augment(
+        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    ) -> Mapping[str, Any]:
+        """Make some tokens unknown, so that no single word decides."""
+        import numpy as np
+
+        from tasks._text_units import UNKNOWN
+
+        ids = features["token_ids"]
+        hidden = (generator.random(ids.shape) < HIDDEN_TOKENS) & features["padding_mask"]
+        return {**features, "token_ids": np.where(hidden, UNKNOWN, ids).astype(ids.dtype)}
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""

@@ -12,7 +12,7 @@ import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
 from suite.cli.planning import prepare
-from suite.cli.run_command import make_limits
+from suite.cli.run_command import local_executor, make_limits
 from suite.cli.searches import Prober, figures, split_measure
 from suite.contracts import Mode, Status
 from suite.errors import RequestError
@@ -71,12 +71,12 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
     phase, name = split_measure(metric)
     store.prepare()
     preset = find_preset(request.preset)
-    prober = Prober(request, store, make_limits(preset.time_limit_seconds, None))
+    limits = make_limits(preset.time_limit_seconds, None)
     assert request.architectures is not None
     first, second = request.architectures
 
     def advantage(length: int) -> list[float]:
-        records = prober.probe(length, (first, second))
+        records = Prober(request, store, limits, executor).probe(length, (first, second))
         pairs = zip(
             figures(records, first, phase, name),
             figures(records, second, phase, name),
@@ -86,7 +86,8 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
         return [sign * math.log(theirs / ours) for ours, theirs in pairs]
 
     lengths = request.lengths or preset.probe_lengths
-    return find_crossing(advantage, lengths, (first, second))
+    with local_executor() as executor:
+        return find_crossing(advantage, lengths, (first, second))
 
 
 def _from_records(request: Request, store: Store, metric: str) -> Crossing:

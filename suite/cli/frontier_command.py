@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
-from suite.cli.run_command import make_limits, parse_size
+from suite.cli.run_command import local_executor, make_limits, parse_size
 from suite.cli.searches import PHASES, Prober
 from suite.contracts import Mode, Status
 from suite.environment import total_memory_bytes
@@ -88,14 +88,15 @@ def command(
     )
     store = make_store(home)
     store.prepare()
-    prober = Prober(request, store, _limits(request.preset, budget))
     parts = load_registry(search_path_from_environment()).architectures.parts
     found = {}
-    for name in request.architectures or sorted(parts):
-        frontier = find_frontier(_fits(prober, name, phase, budget, step_seconds), SHORTEST, up_to)
-        found[name] = asdict(frontier)
-        if not as_json:
-            print(f"{name:16} {_say(found[name], up_to)}", flush=True)
+    with local_executor() as executor:
+        prober = Prober(request, store, _limits(request.preset, budget), executor)
+        for name in request.architectures or sorted(parts):
+            fits = _fits(prober, name, phase, budget, step_seconds)
+            found[name] = asdict(find_frontier(fits, SHORTEST, up_to))
+            if not as_json:
+                print(f"{name:16} {_say(found[name], up_to)}", flush=True)
     if as_json:
         print(json.dumps(found, indent=1))
 

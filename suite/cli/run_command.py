@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -93,6 +94,24 @@ def run_plan(
     prepared: Prepared, store: Store, limits: Limits, parallel: int, tracking: bool
 ) -> tuple[Sequence[Record], bool]:
     """Run the plan; return the records of all its cells and whether Ctrl-C ended it."""
+    with local_executor(parallel) as executor:
+        return run_on(executor, prepared, store, limits, tracking)
+
+
+@contextmanager
+def local_executor(parallel: int = 1) -> Iterator[LocalExecutor]:
+    """Yield an executor of this machine; what it started ends with it."""
+    executor = LocalExecutor(parallel=parallel, spawn=needs_spawn())
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def run_on(
+    executor: LocalExecutor, prepared: Prepared, store: Store, limits: Limits, tracking: bool
+) -> tuple[Sequence[Record], bool]:
+    """Do as `run_plan` on an executor that may have done others before and may do more."""
     records: list[Record] = []
     to_run = prepared.plan.to_run
     if to_run:
@@ -112,7 +131,7 @@ def run_plan(
         runner = Runner(
             plan=prepared.plan,
             store=store,
-            executor=LocalExecutor(parallel=parallel, spawn=needs_spawn()),
+            executor=executor,
             invocation=_invocation(prepared.plan.cells),
             limits=limits,
             tasks=prepared.tasks,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import run_plan
+from suite.cli.run_command import run_on
 from suite.contracts import Status
 from suite.errors import RequestError
-from suite.executors.local import Limits
+from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request
 from suite.record import Record
 from suite.store import Store
@@ -25,13 +25,16 @@ class Prober:
     request: Request
     store: Store
     limits: Limits
+    executor: LocalExecutor
 
     def probe(self, length: int, architectures: Sequence[str]) -> list[Record]:
         """Return the records of a length. Ctrl-C ends the command; the same one goes on."""
         request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
         prepared = prepare(request, self.store)
         refuse_if_nothing_can_run(prepared)
-        records, interrupted = run_plan(prepared, self.store, self.limits, 1, tracking=False)
+        records, interrupted = run_on(
+            self.executor, prepared, self.store, self.limits, tracking=False
+        )
         if interrupted:
             print("Interrupted. The same command goes on from here.")
             sys.exit(130)
