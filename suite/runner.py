@@ -236,32 +236,16 @@ class Runner:
 
     def _finish(self, run_id: str, ending: Ending, status: Status, reason: str | None) -> None:
         run = self._running.pop(run_id)
-        outcome = dict(ending.outcome or {})
-        outcome.pop("status", None)
-        outcome.pop("reason", None)
-        data = outcome.pop("data", None)
-        digest = self.digests.get(run.planned.cell.task or "")
-        if data is None and digest is not None:
-            data = {}
-        record = Record(
+        record = make_record(
             run_id=run_id,
-            cell_id=run.planned.cell.id,
-            cell=run.planned.cell,
-            status=status,
-            reason=reason,
-            started_at=run.started_at,
-            ended_at=utc_now(),
-            environment={**describe_environment(), **outcome.pop("environment", {})},
+            planned=run.planned,
+            ending=ending,
+            verdict=(status, reason),
+            times=(run.started_at, utc_now()),
+            environment=describe_environment(),
             invocation=self.invocation,
-            data=None if data is None else {**data, "digest": digest},
-            error=_failure(outcome.pop("error", None), status, reason),
-            details={
-                **outcome.pop("details", {}),
-                "tuned": run.planned.tuned,
-                "limits": _describe(self.limits),
-            },
-            log_tail=ending.log_tail if status is not Status.OK else "",
-            **outcome,
+            limits=self.limits,
+            digest=self.digests.get(run.planned.cell.task or ""),
         )
         self.store.write(record)
         self._written.append(record)
@@ -299,6 +283,52 @@ class _Run:
     job: Job
     lease: Lease
     started_at: datetime
+
+
+def make_record(
+    *,
+    run_id: str,
+    planned: PlannedCell,
+    ending: Ending,
+    verdict: tuple[Status, str | None],
+    times: tuple[datetime, datetime],
+    environment: Mapping[str, Any],
+    invocation: Invocation,
+    limits: Limits,
+    digest: str | None,
+) -> Record:
+    """Make the record of a run from how its child ended; `verdict` is what `conclude` says of it.
+
+    `environment` is that of the parent; the child adds what only it can see. `digest` is of the
+    bytes that the source had when the run was planned.
+    """
+    status, reason = verdict
+    outcome = dict(ending.outcome or {})
+    outcome.pop("status", None)
+    outcome.pop("reason", None)
+    data = outcome.pop("data", None)
+    if data is None and digest is not None:
+        data = {}
+    return Record(
+        run_id=run_id,
+        cell_id=planned.cell.id,
+        cell=planned.cell,
+        status=status,
+        reason=reason,
+        started_at=times[0],
+        ended_at=times[1],
+        environment={**environment, **outcome.pop("environment", {})},
+        invocation=invocation,
+        data=None if data is None else {**data, "digest": digest},
+        error=_failure(outcome.pop("error", None), status, reason),
+        details={
+            **outcome.pop("details", {}),
+            "tuned": planned.tuned,
+            "limits": _describe(limits),
+        },
+        log_tail=ending.log_tail if status is not Status.OK else "",
+        **outcome,
+    )
 
 
 def conclude(ending: Ending, limits: Limits) -> tuple[Status, str | None]:

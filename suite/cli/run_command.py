@@ -132,7 +132,7 @@ def run_on(
             plan=prepared.plan,
             store=store,
             executor=executor,
-            invocation=_invocation(prepared.plan.cells),
+            invocation=make_invocation(prepared.plan.cells),
             limits=limits,
             tasks=prepared.tasks,
             digests=prepared.digests,
@@ -150,7 +150,8 @@ def run_on(
     return records, interrupted
 
 
-def _invocation(cells: Sequence[PlannedCell]) -> Invocation:
+def make_invocation(cells: Sequence[PlannedCell]) -> Invocation:
+    """Name this command's run, and say what it was told."""
     now = utc_now()
     return Invocation(
         id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",

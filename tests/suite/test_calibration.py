@@ -6,6 +6,11 @@ import json
 
 import pytest
 
+from suite.contracts import Job, Mode, Recipe
+from suite.executors.local import Limits, LocalExecutor
+from suite.matrix import Request, expand
+from suite.presets import MODEL_SIZES
+from suite.registry import load_registry
 from tests.conftest import read_records
 
 PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "calibrated")
@@ -77,3 +82,29 @@ def test_exponents_are_found_and_false_claims_flagged(bench, power, logarithmic,
     for item in table["exponents"]:
         assert item["low"] - 0.02 <= truth <= item["high"] + 0.02, item
         assert item["contradicted"] is flagged, item
+
+
+@pytest.mark.slow
+def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
+    peaks = {}
+    for spawn in (False, True):
+        request = Request(
+            mode=Mode.PROBE, preset="smoke", architectures=("longformer",), lengths=(2_048,)
+        )
+        (planned,) = expand(request, load_registry(()))
+        folder = tmp_path / str(spawn)
+        folder.mkdir()
+        job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path)
+        executor = LocalExecutor(spawn=spawn)
+        executor.start("one", job, Limits(seconds=200, memory_bytes=2**34))
+        endings = []
+        while not endings:
+            endings = [update.ending for update in executor.wait() if update.ending]
+        executor.close()
+        measured = endings[0].outcome["measurements"]
+        peaks[spawn] = [
+            measured[phase]["peak_memory_bytes"]["value"] for phase in ("inference", "training")
+        ]
+    print(peaks)
+    for forked, spawned in zip(peaks[False], peaks[True], strict=True):
+        assert abs(forked - spawned) <= max(0.03 * forked, 8 * MEBIBYTE)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import statistics
 import subprocess
 import sys
 import time
 
 import pytest
 
+from suite.child import measuring, watching
 from suite.child.measuring import Blocks, PeakMemory, measurement, steps_per_block, time_repeats
+from suite.child.watching import Watch
 
 MEBIBYTE = 2**20
 
@@ -74,3 +78,94 @@ def test_the_median_of_samples_is_the_value_and_nothing_has_none():
     assert measurement([], "by hand")["value"] is None
     assert Blocks().measured()["tokens_per_second"]["value"] is None
     assert steps_per_block(0.05) == 4 and steps_per_block(10) == 1
+
+
+def test_watching_costs_less_than_a_millisecond_a_block():
+    watch, costs = Watch(), []
+    for _ in range(200):
+        started = time.perf_counter()
+        with watch:
+            pass
+        costs.append(time.perf_counter() - started)
+    assert statistics.median(costs) < 1e-3
+
+
+def test_what_others_take_of_the_machine_is_seen():
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        with Watch() as watch:
+            time.sleep(2)
+    finally:
+        busy.kill()
+        busy.wait()
+    assert watch.foreign_share > 0.5 / os.cpu_count()
+
+
+def test_one_s_own_work_is_not_foreign():
+    with Watch() as watch:
+        started = time.process_time()
+        while time.process_time() - started < 1:
+            pass
+    own = 1 / os.cpu_count()
+    assert watch.foreign_share <= 1 - own / 2, "own work is not counted against it"
+
+
+def test_energy_is_null_with_the_reason_where_no_counter_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "POWERCAP", tmp_path)
+    monkeypatch.setattr(watching, "_nvml", lambda: None)
+    with Watch() as watch:
+        pass
+    assert watch.joules is None and "no energy counter" in watch.energy_method
+
+
+def test_energy_is_what_the_counters_rise_by_round_their_end(tmp_path, monkeypatch):
+    zone = tmp_path / "intel-rapl:0"
+    zone.mkdir()
+    (tmp_path / "intel-rapl:0:0").mkdir()  # a part of the package: counted in it already
+    (zone / "max_energy_range_uj").write_text("10000000")
+    (zone / "energy_uj").write_text("9000000")
+    monkeypatch.setattr(watching, "POWERCAP", tmp_path)
+    monkeypatch.setattr(watching, "_nvml", lambda: None)
+    watch = Watch()
+    with watch:
+        (zone / "energy_uj").write_text("2000000")
+    (zone / "energy_uj").write_text("5000000")  # between the stretches: nobody's
+    with watch:
+        (zone / "energy_uj").write_text("6000000")
+    assert watch.joules == pytest.approx(4.0)
+
+
+def test_a_noisy_measurement_is_taken_again_and_the_quietest_counts(monkeypatch):
+    shares = iter([0.5, 0.3, 0.4])
+    monkeypatch.setattr(
+        measuring.Watch, "foreign_share", property(lambda watch: watch.__dict__["said"])
+    )
+    start = measuring.Watch.__init__
+
+    def begin(watch):
+        start(watch)
+        watch.said = next(shares)
+
+    monkeypatch.setattr(measuring.Watch, "__init__", begin)
+    monkeypatch.setattr(measuring, "MIN_SECONDS", 0.01)
+    blocks = time_repeats(lambda: time.sleep(0.001), 1, 1, PeakMemory())
+    assert blocks.watch.foreign_share == 0.3 and not blocks.quiet
+    assert next(shares, None) is None
+
+
+def test_latency_states_only_the_percentiles_it_has_answers_for(monkeypatch):
+    monkeypatch.setattr(measuring, "LATENCY_SECONDS", 0.0)
+    few = measuring.time_latency(lambda: time.sleep(0.001))
+    assert few["latency_p50_seconds"]["n"] == 20
+    assert few["latency_p95_seconds"]["value"] >= few["latency_p50_seconds"]["value"] >= 0.001
+    assert few["latency_p99_seconds"]["value"] is None
+    assert "100 answers" in few["latency_p99_seconds"]["method"]
+
+
+def test_many_blocks_make_a_hundred_samples_at_most():
+    blocks = Blocks()
+    for number in range(1_050):
+        blocks.add(1.0 + number % 2, 2, 100, 200)
+    found = blocks.measured()
+    assert found["tokens_per_second"]["n"] == 96
+    assert found["step_seconds"]["value"] == pytest.approx(0.75, rel=0.05)

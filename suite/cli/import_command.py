@@ -1,0 +1,23 @@
+"""`bench import`: the records of a pack, taken home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from suite.cli.options import home_option, make_store
+from suite.packing import unpack
+
+
+@click.command("import")
+@click.argument("folder", type=click.Path(path_type=Path))
+@home_option
+def command(folder: Path, home: str | None) -> None:
+    """Make records of what a pack's cells left in FOLDER; again, only of what is new."""
+    store = make_store(home)
+    store.prepare()
+    records, missing = unpack(folder, store)
+    for record in records:
+        print(", ".join(filter(None, (f"{record.cell.label}: {record.status}", record.reason))))
+    print(f"{len(records)} records taken home, {missing} cells have not run yet")
