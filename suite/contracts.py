@@ -17,7 +17,7 @@ from typing import Any
 
 from suite.errors import Unsupported
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The rules of training and measuring. A change that moves numbers raises it."""
 
 PROBE_VOCABULARY_SIZE = 8_000

@@ -78,7 +78,7 @@ class Ner(Task):
             argument_required=True,
         ),
     }
-    recipe = Recipe(learning_rate=1e-3, dropout=0.1)
+    recipe = Recipe(learning_rate=1e-3, dropout=0.3)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's files to the end, look for a prepared data set, or do nothing."""

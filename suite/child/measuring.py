@@ -1,4 +1,4 @@
-"""Time and memory of this process, by the measuring rules of protocol 1."""
+"""Time and memory of this process, by the measuring rules of the protocol."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ ATTEMPTS = 3
 MIN_ANSWERS = 20
 LATENCY_SECONDS = 3.0
 
-MEMORY_METHOD = "peak resident memory of the process (VmHWM) once compiled, above the baseline"
+MEMORY_METHOD = (
+    "peak resident memory of the process (VmHWM) once compiled, above the baseline, pages of "
+    "mapped files left out"
+)
 COMPILE_MEMORY_METHOD = "the same peak while the first steps compile"
 NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memory"
 
@@ -53,16 +56,26 @@ def single(value: float | None, method: str) -> dict[str, Any]:
     return measurement([] if value is None else [float(value)], method)
 
 
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """The process's resident memory: its peak, and what of it is mapped files now, in bytes."""
+
+    peak: int
+    files: int
+
+
 @dataclass
 class PeakMemory:
-    """The highest resident memory since the last reset, above a baseline.
+    """The highest resident memory since the last reset, above a baseline, mapped files left out.
 
     The baseline is taken once, after imports, data and a throwaway model's step, with freed pages
-    given back first: what the real model then needs is new. What compiling takes is kept apart: it
-    is the compiler's, does not grow with the batch, and is freed before the steps that count.
+    given back first: what the real model then needs is new. Pages of libraries that are run into
+    later are not the model's, and a forked process, which maps them all anew, runs into many. What
+    compiling takes is kept apart: it is the compiler's, does not grow with the batch, and is freed
+    before the steps that count.
     """
 
-    baseline_bytes: int | None = None
+    baseline: Resident | None = None
     highest_bytes: int | None = None
     compile_bytes: int | None = None
 
@@ -70,7 +83,7 @@ class PeakMemory:
         """Take the baseline."""
         give_back_freed_memory()
         if self.reset():
-            self.baseline_bytes = _peak_bytes()
+            self.baseline = _resident()
 
     def reset(self) -> bool:
         """Forget the peak so far; False where the system cannot."""
@@ -82,8 +95,10 @@ class PeakMemory:
 
     def watch(self) -> None:
         """Take note of the peak since the last reset."""
-        if self.baseline_bytes is not None:
-            self.highest_bytes = max(self.highest_bytes or 0, _peak_bytes() - self.baseline_bytes)
+        if self.baseline is not None:
+            now = _resident()
+            grown = now.peak - self.baseline.peak - (now.files - self.baseline.files)
+            self.highest_bytes = max(self.highest_bytes or 0, grown)
 
     def compiled(self) -> None:
         """Take the peak so far for the compiler's, and begin again."""
@@ -94,7 +109,7 @@ class PeakMemory:
 
     def measured(self) -> Measurements:
         """Return the highest peaks noted, as a record holds them."""
-        known = self.baseline_bytes is not None
+        known = self.baseline is not None
         figures = {
             "peak_memory_bytes": (self.highest_bytes, MEMORY_METHOD),
             "compile_peak_memory_bytes": (self.compile_bytes, COMPILE_MEMORY_METHOD),
@@ -243,8 +258,10 @@ def give_back_freed_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _peak_bytes() -> int:
+def _resident() -> Resident:
+    words = {}
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status has no VmHWM")
+        name, _, value = line.partition(":")
+        if name in ("VmHWM", "RssFile"):
+            words[name] = int(value.split()[0]) * 1024
+    return Resident(peak=words["VmHWM"], files=words["RssFile"])

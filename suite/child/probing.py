@@ -68,7 +68,7 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions, inference_memory)
     give_back_freed_memory()
 
-    training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
+    training_memory = PeakMemory(inference_memory.baseline)
     training_memory.reset()
     tell("measuring training", 0.3)
     step = make_training_step(model, _loss, make_optimizer(Recipe(), ENDLESS_STEPS), xla)

@@ -117,7 +117,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     inference = measure_inference(predict, longest, inference_memory)
     give_back_freed_memory()
 
-    training_memory = PeakMemory(baseline_bytes=inference_memory.baseline_bytes)
+    training_memory = PeakMemory(inference_memory.baseline)
     trained = session.train(training_memory)
     tell("scoring", 0.0)
     scores = {"validation": trained.best.score, **session.final_scores()}

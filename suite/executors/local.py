@@ -186,7 +186,7 @@ def _limit_met(running: _Running) -> str | None:
     elapsed = time.monotonic() - running.started
     if elapsed > (running.limits.seconds if running.heard else START_LIMIT_SECONDS):
         return "time"
-    if _resident_bytes(running.child.pid) > running.limits.memory_bytes:
+    if _held_bytes(running.child.pid) > running.limits.memory_bytes:
         return "memory"
     with suppress(OSError):
         if (running.folder / "log.txt").stat().st_size > LOG_LIMIT_BYTES:
@@ -194,10 +194,14 @@ def _limit_met(running: _Running) -> str | None:
     return None
 
 
-def _resident_bytes(pid: int) -> int:
-    """Return a process's resident memory, 0 where /proc does not tell."""
+def _held_bytes(pid: int) -> int:
+    """Return a process's resident memory without mapped files, 0 where /proc does not tell.
+
+    The pages of libraries are the system's to take back, and are no part of what a cell holds.
+    """
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+        words = Path(f"/proc/{pid}/statm").read_bytes().split()
+        pages = int(words[1]) - int(words[2])
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -105,6 +105,5 @@ def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
         peaks[spawn] = [
             measured[phase]["peak_memory_bytes"]["value"] for phase in ("inference", "training")
         ]
-    print(peaks)
     for forked, spawned in zip(peaks[False], peaks[True], strict=True):
         assert abs(forked - spawned) <= max(0.03 * forked, 8 * MEBIBYTE)
