@@ -37,6 +37,8 @@ class Row:
     figures: Figures
     statuses: Mapping[str, int]
     reasons: Sequence[str]
+    noisy: int = 0
+    """How many of the records were measured while others used the machine."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON has it."""
@@ -49,6 +51,7 @@ class Row:
             "figures": figures,
             "statuses": dict(self.statuses),
             "reasons": list(self.reasons),
+            "noisy": self.noisy,
         }
 
 
@@ -159,7 +162,8 @@ def _row(records: Sequence[Record], metric: str | None) -> Row:
         for name in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
             figures[f"{phase}.{name}"] = _summary(record.measured(phase, name) for record in good)
     reasons = sorted({record.reason for record in records if record.reason})
-    return Row(records[0].cell, figures, statuses, reasons)
+    noisy = sum(bool(record.details.get("noisy")) for record in good)
+    return Row(records[0].cell, figures, statuses, reasons, noisy)
 
 
 def _summary(values: Iterable[float | None]) -> Summary | None:

@@ -85,8 +85,10 @@ def _speed(figure: Summary | None) -> str:
 
 def _status(row: Row) -> str:
     if set(row.statuses) == {str(Status.OK)}:
-        return "ok"
-    return ", ".join(f"{count} {status}" for status, count in sorted(row.statuses.items()))
+        text = "ok"
+    else:
+        text = ", ".join(f"{count} {status}" for status, count in sorted(row.statuses.items()))
+    return f"{text}, {row.noisy} noisy" if row.noisy else text
 
 
 def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
