@@ -177,7 +177,7 @@ def _exponents(
 
     Time can be had at any batch, divided by it; only batch 1 says what memory a sequence takes.
     """
-    sweeps: dict[tuple[str, str, str], dict[int, dict[int, float]]] = {}
+    sweeps: dict[tuple[str, str, str], dict[tuple[int, int], dict[int, float]]] = {}
     for record in records:
         cell = record.cell
         if record.status is not Status.OK:
@@ -188,7 +188,8 @@ def _exponents(
                 value = record.measured(phase, name)
                 if value is not None and (cell.batch_size == 1 or name == "step_seconds"):
                     key = (cell.architecture, options, f"{phase}.{name}")
-                    sweep = sweeps.setdefault(key, {}).setdefault(cell.round, {})
+                    repeat = cell.seed, cell.round
+                    sweep = sweeps.setdefault(key, {}).setdefault(repeat, {})
                     sweep[cell.sequence_length] = value / cell.batch_size
     found = []
     for (architecture, options, measure), rounds in sorted(sweeps.items()):

@@ -133,13 +133,12 @@ class Ner(Task):
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
         """Make some words unknown, so that spelling and neighbours are learned from too."""
-        import numpy as np
-
+        from tasks._hiding import hide
         from tasks._word_features import UNKNOWN
 
-        words = features["word_ids"]
-        hidden = (generator.random(words.shape) < HIDDEN_WORDS) & features["padding_mask"]
-        return {**features, "word_ids": np.where(hidden, UNKNOWN, words).astype(words.dtype)}
+        real = features["padding_mask"]
+        hidden = hide(features["word_ids"], real, HIDDEN_WORDS, UNKNOWN, generator)
+        return {**features, "word_ids": hidden}
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
         """Embed each word by identity, shape, affixes and characters."""

@@ -80,13 +80,12 @@ class Sentiment(Classification):
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
         """Make some tokens unknown, so that no single word decides."""
-        import numpy as np
-
+        from tasks._hiding import hide
         from tasks._text_units import UNKNOWN
 
-        ids = features["token_ids"]
-        hidden = (generator.random(ids.shape) < HIDDEN_TOKENS) & features["padding_mask"]
-        return {**features, "token_ids": np.where(hidden, UNKNOWN, ids).astype(ids.dtype)}
+        real = features["padding_mask"]
+        hidden = hide(features["token_ids"], real, HIDDEN_TOKENS, UNKNOWN, generator)
+        return {**features, "token_ids": hidden}
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""

@@ -180,7 +180,7 @@ class Blocks:
 
     def _watched(self) -> Measurements:
         foreign, joules = self.watch.foreign_share, self.watch.joules
-        per_token = None if joules is None else joules / sum(self.tokens)
+        per_token = joules / sum(self.tokens) if joules is not None and self.tokens else None
         return {
             "foreign_load_share": single(
                 foreign, FOREIGN_METHOD if foreign is not None else NO_FOREIGN

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from suite.contracts import Job, Mode, Recipe
-from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES
 from suite.registry import load_registry
 from tests.conftest import read_records
+from tests.suite.test_runner import outcome_of
 
 PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "calibrated")
 QUIET = ("--no-tracking", "--no-dashboard")
@@ -95,13 +95,7 @@ def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
         folder = tmp_path / str(spawn)
         folder.mkdir()
         job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path)
-        executor = LocalExecutor(spawn=spawn)
-        executor.start("one", job, Limits(seconds=200, memory_bytes=2**34))
-        endings = []
-        while not endings:
-            endings = [update.ending for update in executor.wait() if update.ending]
-        executor.close()
-        measured = endings[0].outcome["measurements"]
+        measured = outcome_of(job, spawn=spawn)["measurements"]
         peaks[spawn] = [
             measured[phase]["peak_memory_bytes"]["value"] for phase in ("inference", "training")
         ]

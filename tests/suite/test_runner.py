@@ -170,14 +170,20 @@ def test_a_spawned_child_does_the_same_work(tmp_path):
     request = Request(mode=Mode.PROBE, preset="smoke", architectures=("nothing",))
     (planned,) = expand(request, load_registry(search_path))
     job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, search_path, tmp_path, tmp_path)
-    executor = LocalExecutor(spawn=True)
-    executor.start("one", job, Limits(seconds=100, memory_bytes=2**34))
+    outcome = outcome_of(job, spawn=True)
+    assert outcome["status"] == "ok"
+    assert outcome["measurements"]["training"]["peak_memory_bytes"]["value"] > 0
+
+
+def outcome_of(job: Job, *, spawn: bool) -> dict:
+    """Run one job in a spawned or a forked process."""
+    executor = LocalExecutor(spawn=spawn)
+    executor.start("one", job, Limits(seconds=200, memory_bytes=2**34))
     endings = []
     while not endings:
         endings = [update.ending for update in executor.wait() if update.ending]
     executor.close()
-    assert endings[0].outcome["status"] == "ok"
-    assert endings[0].outcome["measurements"]["training"]["peak_memory_bytes"]["value"] > 0
+    return endings[0].outcome
 
 
 def _seconds_until_first_outcome(records: list[dict]) -> float:

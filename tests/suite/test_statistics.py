@@ -91,8 +91,7 @@ def test_claims_are_exponents_over_the_same_lengths():
     assert claimed_exponent("n", LENGTHS) == pytest.approx(1, abs=1e-4)
     assert claimed_exponent("n^1.5", LENGTHS) == pytest.approx(1.5, abs=1e-4)
     assert 1.05 < claimed_exponent("n log n", LENGTHS) < 1.3
-    with pytest.raises(ValueError, match=r"n\^1.5"):
-        claimed_exponent("linear", LENGTHS)
+    assert claimed_exponent("linear in the window", LENGTHS) is None
 
 
 def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says():
