@@ -44,9 +44,12 @@ def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
 @lru_cache
 def _normalizer(epsilon: float) -> Callable[..., Any]:
     def normalize(inputs: Any, gamma: Any, beta: Any) -> Any:
-        centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
+        # A mean of many numbers needs more digits than half precision has.
+        wide, gamma, beta = (ops.cast(given, "float32") for given in (inputs, gamma, beta))
+        centred = wide - ops.mean(wide, axis=-1, keepdims=True)
         variance = ops.mean(centred * centred, axis=-1, keepdims=True)
-        return centred * ops.rsqrt(variance + epsilon) * gamma + beta
+        normalized = centred * ops.rsqrt(variance + epsilon) * gamma + beta
+        return ops.cast(normalized, inputs.dtype)
 
     return normalize
 

@@ -407,3 +407,30 @@ def test_a_width_that_heads_do_not_divide_is_refused(name):
     request = dataclasses.replace(request, form=min(architecture.forms))
     with pytest.raises(Unsupported, match="multiple of its heads; received: width=16, num_heads=3"):
         architecture.build(request)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_half_precision_gives_nearly_the_same(name):
+    """The typical position is held to account: in Reformer single ones may change their bucket."""
+    architecture = ARCHITECTURES[name]
+    inputs = main_inputs(architecture)
+    mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
+    given = random_inputs(inputs, 2, LENGTH)
+    states = {}
+    weights = None
+    for precision in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(precision)
+        try:
+            backbone = architecture.build(request_for(architecture, inputs))
+            create_weights(encoder_of(backbone), given, mask)
+            if weights is None:
+                weights = [ops.convert_to_numpy(weight) for weight in backbone.weights]
+            for weight, value in zip(backbone.weights, weights, strict=True):
+                weight.assign(value)
+            states[precision] = encode(backbone, given, mask).astype("float32")[mask]
+        finally:
+            keras.config.set_dtype_policy("float32")
+    exact, rounded = states["float32"], states["mixed_bfloat16"]
+    assert str(backbone.compute_dtype) == "bfloat16"
+    distances = np.linalg.norm(exact - rounded, axis=-1) / np.linalg.norm(exact, axis=-1)
+    assert 0 < np.median(distances) < 0.05

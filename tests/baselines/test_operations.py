@@ -1,0 +1,56 @@
+"""Counted operations: against counting one by one, and against each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from baselines.layers.operations import all_pairs, pairs_in_window
+from suite.contracts import BuildRequest, Form, Inputs
+from suite.presets import MODEL_SIZES
+from suite.registry import load_registry
+
+ARCHITECTURES = load_registry(()).architectures.parts
+SIZE = MODEL_SIZES["tiny"]
+
+
+def count(name: str, length: int, form: Form = Form.ENCODER, **options) -> float:
+    architecture = ARCHITECTURES[name]
+    inputs = Inputs.PATCHES if name == "vit" else Inputs.TOKEN_IDS
+    request = BuildRequest(form, inputs, SIZE, length, {**architecture.options, **options})
+    return architecture.mixing_operations(request)
+
+
+@pytest.mark.parametrize(
+    ("length", "before", "after"), [(7, 2, 2), (7, 3, 0), (5, 9, 9), (1, 2, 2)]
+)
+def test_pairs_in_a_window_are_those_one_counts(length, before, after):
+    pairs = sum(-before <= key - query <= after for query in range(length) for key in range(length))
+    assert pairs_in_window(length, before, after) == pairs
+
+
+def test_full_attention_is_two_products_of_all_pairs():
+    operations = SIZE.num_layers * 2 * 2 * SIZE.width * all_pairs(100, causal=False)
+    assert count("vanilla", 100) == count("bert", 100) == operations
+    assert count("gpt", 100, Form.DECODER) == pytest.approx(operations * 101 / 200)
+    assert count("vit", 99) == operations, "the class token is a position"
+    both = count("vanilla", 100, Form.ENCODER_DECODER)
+    assert both == pytest.approx(operations * (1 + 101 / 200 + 1))
+
+
+def test_a_window_over_everything_is_full_attention():
+    assert count("longformer", 100, window=[200]) == count("vanilla", 100)
+    decoder = Form.DECODER
+    assert count("longformer", 100, decoder, window=[200]) == count("vanilla", 100, decoder)
+
+
+def test_one_segment_without_memory_is_full_attention_and_its_scores_by_distance():
+    found = count("transformer_xl", 100, segment=100, memory=0)
+    assert found == 1.5 * count("vanilla", 100)
+
+
+@pytest.mark.parametrize("name", ["longformer", "reformer", "transformer_xl"])
+def test_what_claims_less_than_the_square_counts_less(name):
+    growth = count(name, 16_384) / count(name, 8_192)
+    assert growth < 2.1
+    assert count("vanilla", 16_384) / count("vanilla", 8_192) == 4
+    assert count(name, 16_384) < count("vanilla", 16_384) / 8
