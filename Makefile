@@ -13,10 +13,9 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 .PHONY: help setup bench probe tune peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
-# Nothing here hangs on how long something takes, so a file may run beside another.
-QUIET_TESTS := tests/baselines tests/conformance tests/tasks tests/dashboards \
-  tests/suite/test_generation.py tests/suite/test_memory_across_batches.py \
-  tests/test_every_task.py tests/test_newcomer.py tests/test_readme.py
+# These hang on how long something takes or what memory it holds, so nothing may run beside them.
+ALONE_TESTS := $(addprefix tests/suite/,test_runner.py test_measuring.py test_calibration.py \
+  test_tracking.py test_cli.py)
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/suite/test_memory_across_batches.py
 
@@ -45,8 +44,8 @@ dashboard: $(VENV)/.run ## draw the dashboard from the records
 	@$(BIN)/bench dashboard
 
 test: $(VENV)/.dev ## run the tests (under 10 minutes)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(QUIET_TESTS)
-	@$(BIN)/python -m pytest -m "not slow" $(QUIET_TESTS:%=--ignore=%)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ALONE_TESTS:%=--ignore=%)
+	@$(BIN)/python -m pytest -m "not slow" $(ALONE_TESTS)
 
 test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
 	@KERAS_BACKEND=jax XLA_FLAGS=$(QUICK_TO_COMPILE) $(BIN)/python -m pytest -n 2 -m "not slow" $(BACKEND_TESTS)
