@@ -15,7 +15,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 # These hang on how long something takes or what memory it holds, so nothing may run beside them.
 ALONE_TESTS := $(addprefix tests/suite/,test_runner.py test_measuring.py test_calibration.py \
-  test_tracking.py test_cli.py)
+  test_cli.py)
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/suite/test_memory_across_batches.py
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
@@ -32,11 +33,12 @@ class Prober:
         request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
         prepared = prepare(request, self.store)
         refuse_if_nothing_can_run(prepared)
-        records, interrupted = run_on(
-            self.executor, prepared, self.store, self.limits, tracking=False
-        )
+        with redirect_stdout(sys.stderr):  # the answer alone goes to standard output
+            records, interrupted = run_on(
+                self.executor, prepared, self.store, self.limits, tracking=False
+            )
         if interrupted:
-            print("Interrupted. The same command goes on from here.")
+            print("Interrupted. The same command goes on from here.", file=sys.stderr)
             sys.exit(130)
         return sorted(records, key=lambda record: record.cell.round)
 

@@ -26,10 +26,8 @@ def value(record, phase, name):
     return record["measurements"][phase][name]["value"]
 
 
-@pytest.mark.parametrize(
-    "mebibytes",
-    [pytest.param(64, marks=pytest.mark.slow), 512, pytest.param(2_048, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("mebibytes", [64, 512, 2_048])
 def test_memory_is_what_the_model_holds(bench, tmp_path, mebibytes):
     options = told(mebibytes=float(mebibytes))
     bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *options)
