@@ -43,6 +43,7 @@ def hash_vectors(vectors: Any, rotations: Any, factors: Sequence[int] | None = N
     default one factor of all the rotations have. Out: (batch, heads, rounds, n). Of several factors
     each has its own R, and the bucket is h₁ + b₁·h₂. Time and memory O(n · rounds · Σ factors).
     """
+    rotations = ops.cast(rotations, vectors.dtype)
     rotated = ops.einsum("bnhd,hdrk->bhrnk", vectors, rotations)
     factors = tuple(factors or (2 * rotations.shape[-1],))
     buckets: Any = 0
