@@ -11,7 +11,7 @@ import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
 from suite.cli.run_command import local_executor, make_limits, parse_size
-from suite.cli.searches import PHASES, Prober
+from suite.cli.searches import Prober
 from suite.contracts import Mode, Status
 from suite.environment import total_memory_bytes
 from suite.errors import RequestError
@@ -19,6 +19,7 @@ from suite.executors.local import Limits
 from suite.presets import find_preset
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
+from suite.reporting import PHASES
 from suite.searching import find_frontier
 
 SHORTEST = 128
@@ -102,7 +103,7 @@ def command(
 
 
 def _limits(preset: str, budget: int | None) -> Limits:
-    """Stop a cell that cannot fit; what is watched is its whole process, libraries and all."""
+    """Stop a cell that cannot fit; what is watched is all that its process holds, compiler too."""
     limits = make_limits(find_preset(preset).time_limit_seconds, None)
     if budget:
         limits = replace(limits, memory_bytes=min(limits.memory_bytes, budget + FRAMEWORK_BYTES))

@@ -14,9 +14,8 @@ from suite.errors import RequestError
 from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request
 from suite.record import Record
+from suite.reporting import PHASES
 from suite.store import Store
-
-PHASES = ("training", "inference")
 
 
 @dataclass(frozen=True, slots=True)
