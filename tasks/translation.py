@@ -82,7 +82,7 @@ class Translation(Task):
     efforts = {
         "smoke": Effort(budget=32_768, tokens_per_batch=1_024),
         "quick": Effort(budget=786_432, tokens_per_batch=1_024, lengths=(32, 64)),
-        "reach": Effort(budget=40_000_000, tokens_per_batch=1_280, lengths=(40,)),
+        "reach": Effort(budget=30_000_000, tokens_per_batch=1_280, lengths=(40,)),
     }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
