@@ -57,16 +57,32 @@ def single(value: float | None, method: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Resident:
-    """The process's resident memory: its peak, and what of it is mapped files now, in bytes."""
+class Allocator:
+    """What a device's allocator tells of its memory, in bytes.
+
+    `reset` makes `peak` begin anew from what is in use; None where a backend cannot.
+    """
+
+    in_use: Callable[[], int]
+    peak: Callable[[], int]
+    reset: Callable[[], object] | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The memory held: its peak, and what of it is mapped files now, in bytes."""
 
     peak: int
-    files: int
+    files: int = 0
 
 
 @dataclass
 class PeakMemory:
-    """The highest resident memory since the last reset, above a baseline, mapped files left out.
+    """The highest memory held since the last reset, above a baseline.
+
+    Of an accelerator it is its allocator's; else the process's resident memory, mapped files left
+    out.
 
     The baseline is taken once, after imports, data and a throwaway model's step, with freed pages
     given back first: what the real model then needs is new. Pages of libraries that are run into
@@ -75,18 +91,23 @@ class PeakMemory:
     before the steps that count.
     """
 
-    baseline: Resident | None = None
+    allocator: Allocator | None = None
+    baseline: Held | None = None
     highest_bytes: int | None = None
     compile_bytes: int | None = None
 
     def start(self) -> None:
         """Take the baseline."""
         give_back_freed_memory()
-        if self.reset():
+        if self.allocator:
+            self.baseline = Held(self.allocator.in_use())
+        elif self.reset():
             self.baseline = _resident()
 
     def reset(self) -> bool:
         """Forget the peak so far; False where the system cannot."""
+        if self.allocator:
+            return bool(self.allocator.reset and (self.allocator.reset(), True))
         try:
             Path("/proc/self/clear_refs").write_text("5")
         except OSError:
@@ -96,7 +117,7 @@ class PeakMemory:
     def watch(self) -> None:
         """Take note of the peak since the last reset."""
         if self.baseline is not None:
-            now = _resident()
+            now = Held(self.allocator.peak()) if self.allocator else _resident()
             grown = now.peak - self.baseline.peak - (now.files - self.baseline.files)
             self.highest_bytes = max(self.highest_bytes or 0, grown)
 
@@ -110,8 +131,9 @@ class PeakMemory:
     def measured(self) -> Measurements:
         """Return the highest peaks noted, as a record holds them."""
         known = self.baseline is not None
+        method = self.allocator.method if self.allocator else MEMORY_METHOD
         figures = {
-            "peak_memory_bytes": (self.highest_bytes, MEMORY_METHOD),
+            "peak_memory_bytes": (self.highest_bytes, method),
             "compile_peak_memory_bytes": (self.compile_bytes, COMPILE_MEMORY_METHOD),
         }
         return {
@@ -258,10 +280,10 @@ def give_back_freed_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _resident() -> Resident:
+def _resident() -> Held:
     words = {}
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name in ("VmHWM", "RssFile"):
             words[name] = int(value.split()[0]) * 1024
-    return Resident(peak=words["VmHWM"], files=words["RssFile"])
+    return Held(peak=words["VmHWM"], files=words["RssFile"])

@@ -7,6 +7,7 @@ reach every weight.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from suite.child.measuring import (
 from suite.child.steps import (
     Model,
     PositionHead,
+    allocator,
     devices,
     fix_randomness,
     make_optimizer,
@@ -59,7 +61,7 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed)
 
-    inference_memory = PeakMemory()
+    inference_memory = PeakMemory(allocator())
     inference_memory.start()
     model = Model(None, architecture.build(request), PositionHead(2), cell.form)
     positions = batch.num_tokens
@@ -68,7 +70,7 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions, inference_memory)
     give_back_freed_memory()
 
-    training_memory = PeakMemory(inference_memory.baseline)
+    training_memory = replace(inference_memory, highest_bytes=None, compile_bytes=None)
     training_memory.reset()
     tell("measuring training", 0.3)
     step = make_training_step(model, _loss, make_optimizer(Recipe(), ENDLESS_STEPS), xla)

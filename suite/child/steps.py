@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from suite.child.batches import Batch
+from suite.child.measuring import Allocator
 from suite.contracts import Form, Recipe
 
 Features = Mapping[str, Any]
@@ -209,6 +210,16 @@ def fix_randomness(seed: int) -> None:
 def devices() -> list[str]:
     """Name the devices that the backend sees."""
     return list(_backend().devices())
+
+
+def allocator() -> Allocator | None:
+    """Return what tells of the first accelerator's memory; None where the processor computes.
+
+    Raises:
+        RuntimeError: there is an accelerator whose memory the backend does not tell.
+    """
+    found: Allocator | None = _backend().allocator() if has_accelerator() else None
+    return found
 
 
 def has_accelerator() -> bool:

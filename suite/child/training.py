@@ -37,6 +37,7 @@ from suite.child.measuring import (
 )
 from suite.child.steps import (
     Model,
+    allocator,
     devices,
     fix_randomness,
     make_optimizer,
@@ -101,7 +102,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed)  # what the warm-up drew changes nothing
 
-    inference_memory = PeakMemory()
+    inference_memory = PeakMemory(allocator())
     inference_memory.start()
     model = Model(
         task.build_embedding(data.spec, job.model_size.width),
@@ -117,7 +118,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     inference = measure_inference(predict, longest, inference_memory)
     give_back_freed_memory()
 
-    training_memory = PeakMemory(inference_memory.baseline)
+    training_memory = replace(inference_memory, highest_bytes=None, compile_bytes=None)
     trained = session.train(training_memory)
     tell("scoring", 0.0)
     scores = {"validation": trained.best.score, **session.final_scores()}

@@ -11,7 +11,14 @@ import time
 import pytest
 
 from suite.child import measuring, watching
-from suite.child.measuring import Blocks, PeakMemory, measurement, steps_per_block, time_repeats
+from suite.child.measuring import (
+    Allocator,
+    Blocks,
+    PeakMemory,
+    measurement,
+    steps_per_block,
+    time_repeats,
+)
 from suite.child.watching import Watch
 
 MEBIBYTE = 2**20
@@ -37,6 +44,41 @@ def test_peak_memory_is_what_was_held(mebibytes):
         [sys.executable, "-c", PEAK, str(size)], capture_output=True, text=True, check=True
     )
     assert abs(float(result.stdout) - size) < max(0.03 * size, 8 * MEBIBYTE)
+
+
+class Device:
+    """An accelerator's memory, as its allocator tells it."""
+
+    def __init__(self, can_reset):
+        self.held = self.highest = 100
+        self.allocator = Allocator(
+            in_use=lambda: self.held,
+            peak=lambda: self.highest,
+            reset=self.reset if can_reset else None,
+            method="the device's",
+        )
+
+    def hold(self, size):
+        self.held += size
+        self.highest = max(self.highest, self.held)
+
+    def reset(self):
+        self.highest = self.held
+
+
+@pytest.mark.parametrize(("can_reset", "compiling", "working"), [(True, 70, 50), (False, 70, 70)])
+def test_a_device_s_memory_is_its_allocator_s(can_reset, compiling, working):
+    device = Device(can_reset)
+    memory = PeakMemory(device.allocator)
+    memory.start()
+    device.hold(70), device.hold(-70)
+    memory.compiled()
+    device.hold(50), device.hold(-50)
+    memory.watch()
+    measured = memory.measured()
+    assert measured["compile_peak_memory_bytes"]["value"] == compiling
+    assert measured["peak_memory_bytes"]["value"] == working  # where it cannot begin anew: both
+    assert measured["peak_memory_bytes"]["method"] == "the device's"
 
 
 COMPILING = """

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from suite.child.batches import Batch
+from suite.child.measuring import Allocator
 
 Features = Mapping[str, Any]
 
@@ -115,3 +116,21 @@ def fix_operations() -> None:
 def devices() -> list[str]:
     """Name the devices."""
     return [str(device) for device in jax.devices()]
+
+
+def allocator() -> Allocator:
+    """Return what tells of the first accelerator's memory.
+
+    Raises:
+        RuntimeError: the device does not tell.
+    """
+    device = jax.local_devices()[0]
+    if not device.memory_stats():
+        raise RuntimeError(f"JAX's device {device} does not tell its memory")
+    return Allocator(
+        in_use=lambda: int(device.memory_stats()["bytes_in_use"]),
+        peak=lambda: int(device.memory_stats()["peak_bytes_in_use"]),
+        reset=None,
+        method="peak of JAX's allocator since the process began, above the baseline: it cannot "
+        "begin anew, so what compiling tried is in it",
+    )

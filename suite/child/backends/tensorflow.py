@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from suite.child.batches import Batch
+from suite.child.measuring import Allocator
 
 Features = Mapping[str, Any]
 
@@ -55,3 +56,21 @@ def fix_operations() -> None:
 def devices() -> list[str]:
     """Name the devices."""
     return [device.name for device in tf.config.list_logical_devices()]
+
+
+def allocator() -> Allocator:
+    """Return what tells of the first accelerator's memory."""
+    name = next(
+        device.name for device in tf.config.list_logical_devices() if "CPU" not in device.name
+    )
+    name = name.removeprefix("/device:")
+
+    def told(what: str) -> Callable[[], int]:
+        return lambda: int(tf.config.experimental.get_memory_info(name)[what])
+
+    return Allocator(
+        in_use=told("current"),
+        peak=told("peak"),
+        reset=lambda: tf.config.experimental.reset_memory_stats(name),
+        method=f"peak of TensorFlow's allocator on {name} once compiled, above the baseline",
+    )

@@ -9,6 +9,7 @@ import torch
 from keras import ops
 
 from suite.child.batches import Batch
+from suite.child.measuring import Allocator
 
 Features = Mapping[str, Any]
 
@@ -69,3 +70,13 @@ def devices() -> list[str]:
     if torch.cuda.is_available():
         return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return ["CPU"]
+
+
+def allocator() -> Allocator:
+    """Return what tells of the first accelerator's memory."""
+    return Allocator(
+        in_use=torch.cuda.memory_allocated,
+        peak=torch.cuda.max_memory_allocated,
+        reset=torch.cuda.reset_peak_memory_stats,
+        method="peak of PyTorch's allocator on the first device, above the baseline",
+    )
