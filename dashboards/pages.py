@@ -12,8 +12,8 @@ import pandas as pd
 from dashboards.figures import NOT_RUN, draw_comparison
 from dashboards.frame import SETTING, make_frame, summarize
 from suite.contracts import PROTOCOL
+from suite.files import write_atomically
 from suite.record import Record
-from suite.store import write_atomically
 
 STYLE = """
 :root { color-scheme: light; }

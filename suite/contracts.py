@@ -503,7 +503,7 @@ class Job:
     """What a child process is told: the cell, where its data is, where to write, its limits.
 
     `source_digest` says which bytes the source has (None: unknown yet); encoded data is kept in
-    `cache`.
+    `cache`. A training leaves its state at `checkpoint` now and then, and goes on from there.
     """
 
     cell: Cell
@@ -513,11 +513,13 @@ class Job:
     search_path: tuple[str, ...]
     folder: Path
     cache: Path
+    checkpoint: Path
     source_digest: str | None = None
 
     def to_json(self) -> str:
         """Write the job as one JSON object."""
-        return json.dumps({**asdict(self), "folder": str(self.folder), "cache": str(self.cache)})
+        paths = {name: str(getattr(self, name)) for name in ("folder", "cache", "checkpoint")}
+        return json.dumps({**asdict(self), **paths})
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -532,5 +534,6 @@ class Job:
             search_path=tuple(fields["search_path"]),
             folder=Path(fields["folder"]),
             cache=Path(fields["cache"]),
+            checkpoint=Path(fields["checkpoint"]),
             source_digest=fields["source_digest"],
         )

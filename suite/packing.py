@@ -156,6 +156,7 @@ def _job(
         search_path=search_path,
         folder=folder / JOBS / new_run_id(utc_now()),
         cache=folder / CACHE,
+        checkpoint=folder / "checkpoint.npz",
         source_digest=digest,
     )
 

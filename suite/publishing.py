@@ -14,8 +14,9 @@ from typing import Any
 from suite import CHECKOUT
 from suite.contracts import PROTOCOL, Mode, Status
 from suite.errors import RequestError
+from suite.files import write_atomically
 from suite.record import Record
-from suite.store import Store, write_atomically
+from suite.store import Store
 
 PUBLISHED = CHECKOUT / "results" / "published"
 MACHINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,63}")

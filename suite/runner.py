@@ -214,6 +214,7 @@ class Runner:
             search_path=self.search_path,
             folder=folder,
             cache=self.store.cache,
+            checkpoint=self.store.checkpoint(planned.cell.id),
             source_digest=self.digests.get(planned.cell.task or ""),
         )
         self._running[run_id] = _Run(planned, job, lease, started_at)
@@ -250,6 +251,8 @@ class Runner:
         self.store.write(record)
         self._written.append(record)
         self.store.drop_scratch(run.job.folder)
+        if status is not Status.INTERRUPTED:
+            run.job.checkpoint.unlink(missing_ok=True)
         run.lease.close()
         self.on_event(Finished(run.planned, record))
 

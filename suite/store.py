@@ -7,6 +7,7 @@ records/<cell id>.<run id>.json   one file a run, never changed after it is writ
 set_aside/                        files that are no records, moved out of the way
 locks/<cell id>                   held (flock) while an invocation runs the cell
 cache/                            encoded data; can be deleted at any time
+checkpoints/<cell id>.npz         a training cut off, for the next run of its cell to go on from
 scratch/<run id>/                 a running child's job, progress, outcome and log
 mlflow.db, mlflow_artifacts/      the default tracking store
 site/index.html                   the dashboard
@@ -30,6 +31,7 @@ from pathlib import Path
 from suite import CHECKOUT
 from suite.contracts import Status
 from suite.errors import HomeError
+from suite.files import write_atomically
 from suite.record import Record, RecordError, parse_record
 
 HOME_VARIABLE = "BENCH_HOME"
@@ -167,6 +169,10 @@ class Store:
         """Remove a child's folder."""
         shutil.rmtree(folder, ignore_errors=True)
 
+    def checkpoint(self, cell_id: str) -> Path:
+        """Return where a cell's training leaves its state while it runs."""
+        return self.home / "checkpoints" / f"{cell_id}.npz"
+
     @property
     def _locks(self) -> Path:
         return self.home / "locks"
@@ -213,21 +219,6 @@ class Store:
 def new_run_id(now: datetime) -> str:
     """Name a run so that names sort by time and never meet."""
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary one beside it, flushed, then renamed."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
 
 
 def _precedence(record: Record) -> tuple[bool, str]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from suite import CHECKOUT
 from suite.contracts import PROTOCOL, Cell, Metric, Status
+from suite.files import write_atomically
 from suite.record import Record
-from suite.store import write_atomically
 
 FOLDER = CHECKOUT / "results" / "tuning"
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import time
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from suite.child.measuring import FOREIGN_LIMIT
 from suite.child.steps import devices, has_accelerator
 from suite.child.watching import Watch
 from suite.contracts import Job
+from suite.files import write_atomically
 
 HOST_SIZE, ACCELERATOR_SIZE = 2_048, 8_192
 BLOCKS = 5
@@ -72,6 +72,4 @@ def measure_rate() -> dict[str, Any]:
 
 def _keep(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content))
-    part.replace(path)
+    write_atomically(path, json.dumps(content).encode())

@@ -165,6 +165,17 @@ class Blocks:
         self.tokens.append(tokens)
         self.positions.append(positions)
 
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` takes, in another process."""
+        kept = {name: getattr(self, name) for name in ("seconds", "steps", "tokens", "positions")}
+        return {**kept, "watched": self.watch.totals()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the blocks of a process before this one."""
+        self.watch.add(*state.pop("watched"))
+        for name, values in state.items():
+            getattr(self, name)[:] = values
+
     def enough(self) -> bool:
         """Whether there are as many blocks and seconds as the rules ask for."""
         return len(self.seconds) >= MIN_BLOCKS and sum(self.seconds) >= MIN_SECONDS

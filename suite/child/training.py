@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from suite.child.batches import (
     laid_lengths,
     training_stream,
 )
+from suite.child.checkpoint import Checkpoint
 from suite.child.generation import Writer
 from suite.child.measuring import (
     MAX_SAMPLES,
@@ -77,13 +78,15 @@ class _Best:
 
 @dataclass
 class Trained:
-    """What training leaves: the curve of its loss, the best validation score and its weights."""
+    """How far training is: the curve of its loss, the best validation and its weights."""
 
-    steps: int
-    tokens: int
-    losses: list[tuple[int, float]]
-    validations: list[tuple[int, float]]
-    best: _Best
+    steps: int = 0
+    tokens: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    validations: list[tuple[int, float]] = field(default_factory=list)
+    best: _Best | None = None
+    resumed_at: list[int] = field(default_factory=list)
+    """The steps at which it went on from a checkpoint."""
 
 
 def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str, Any]:
@@ -120,6 +123,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
 
     training_memory = replace(inference_memory, highest_bytes=None, compile_bytes=None)
     trained = session.train(training_memory)
+    assert trained.best is not None
     tell("scoring", 0.0)
     scores = {"validation": trained.best.score, **session.final_scores()}
     counts = model.parameter_counts()
@@ -149,6 +153,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "training_steps": trained.steps,
             "training_tokens": trained.tokens,
             "best_weights_at_tokens": trained.best.tokens,
+            "resumed_at_steps": trained.resumed_at,
             "real_token_share": {
                 split: _real_share(examples, task.trims_padding)
                 for split, examples in _splits(data).items()
@@ -186,7 +191,11 @@ class _Session:
         self.total_steps = math.ceil(self.job.cell.budget / per_step)
 
     def train(self, memory: PeakMemory) -> Trained:
-        """Spend the budget, then put back the weights that were best on validation."""
+        """Spend the budget, then put back the weights that were best on validation.
+
+        A checkpoint of a run that was cut off is gone on from: the first steps are taken all the
+        same, because they compile, and then everything is as it was.
+        """
         cell, recipe = self.job.cell, self.job.recipe
         optimizer = make_optimizer(recipe, self.total_steps)
         step = make_training_step(self.model, self.task.loss, optimizer, self.xla)
@@ -202,40 +211,84 @@ class _Session:
             cell.seed,
         )
         due = _validation_steps(self.total_steps, recipe.validations)
-        losses: list[tuple[int, float]] = []
-        validations: list[tuple[int, float]] = []
-        best: _Best | None = None
-        done = tokens = 0
-        memory.reset()
         laid = laid_lengths(self.data.train, self.task.trims_padding)
-        for count in self._block_sizes(due, max(WARMUP_STEPS, len(np.unique(laid)))):
-            drawn = time.perf_counter()
-            batches = [next(stream) for _ in range(count)]
-            self.waiting_seconds += time.perf_counter() - drawn
-            with self.blocks.watch if done else nullcontext():  # compiling is nobody's energy
-                values, seconds = _timed(step, batches)
-            self.training_seconds += seconds
-            if done == 0:
-                self.blocks.compile_seconds = seconds
-                memory.compiled()
-            else:
-                self.blocks.add(seconds, count, _tokens(batches), _positions(batches))
-                memory.watch()
-            done, tokens = done + count, tokens + _tokens(batches)
-            _check_finite(values, done - count)
-            losses.append((tokens, float(np.mean(values))))
-            self.tell("training", done / self.total_steps, losses[-1][1])
-            if done in due:
-                score = self.score("validation")
-                figure = score.metrics[self.task.primary_metric.name]
-                value = math.nan if figure is None else figure
-                validations.append((tokens, value))
-                if best is None or self._better(value, best.value):
-                    best = _Best(value, tokens, score, self.model.get_weights())
+        first = min(max(WARMUP_STEPS, len(np.unique(laid))), min(due))
+        checkpoint = Checkpoint(self.job.checkpoint, self.job.source_digest)
+
+        trained = Trained()
+        memory.reset()
+        self._block(step, stream, first, trained, compiling=True)
+        memory.compiled()
+        variables = [*self.model.variables, *optimizer.variables]
+        if kept := checkpoint.read(variables):
+            trained = self._restore(*kept, memory)
+            for _ in range(trained.steps - first):
+                next(stream)
+        while True:
+            if checkpoint.due():
+                best = trained.best.weights if trained.best else []
+                checkpoint.write(variables, best, self._state(trained, memory))
+            if trained.steps in due:
+                self._validate(trained)
                 memory.reset()
-        assert best is not None
-        self.model.set_weights(best.weights)
-        return Trained(done, tokens, losses, validations, best)
+            if trained.steps >= self.total_steps:
+                break
+            next_due = min(step_due for step_due in due if step_due > trained.steps)
+            count = min(self._steps_per_block(first), next_due - trained.steps)
+            self._block(step, stream, count, trained)
+            memory.watch()
+        assert trained.best is not None
+        self.model.set_weights(trained.best.weights)
+        return trained
+
+    def _block(
+        self,
+        step: Callable[[Batch], Any],
+        stream: Iterator[Batch],
+        count: int,
+        trained: Trained,
+        *,
+        compiling: bool = False,
+    ) -> None:
+        """Take `count` steps together and time them; reading the losses waits for the device."""
+        drawn = time.perf_counter()
+        batches = [next(stream) for _ in range(count)]
+        self.waiting_seconds += time.perf_counter() - drawn
+        with nullcontext() if compiling else self.blocks.watch:  # compiling is nobody's energy
+            started = time.perf_counter()
+            values = [float(value) for value in [step(batch) for batch in batches]]
+            seconds = time.perf_counter() - started
+        self.training_seconds += seconds
+        if compiling:
+            self.blocks.compile_seconds = seconds
+        else:
+            self.blocks.add(seconds, count, _tokens(batches), _positions(batches))
+        _check_finite(values, trained.steps)
+        trained.steps += count
+        trained.tokens += _tokens(batches)
+        trained.losses.append((trained.tokens, float(np.mean(values))))
+        self.tell("training", trained.steps / self.total_steps, trained.losses[-1][1])
+
+    def _steps_per_block(self, first: int) -> int:
+        """Return how many steps the next block has.
+
+        About `BLOCK_SECONDS` of them, and no run has fewer blocks than `MIN_BLOCKS` where its steps
+        allow it.
+        """
+        if not self.blocks.seconds:
+            return 1
+        measured = self.blocks.seconds[-1] / self.blocks.steps[-1]
+        most = max(1, (self.total_steps - first) // MIN_BLOCKS)
+        return min(steps_per_block(measured), most)
+
+    def _validate(self, trained: Trained) -> None:
+        """Score the validation split and keep the weights where they are the best so far."""
+        score = self.score("validation")
+        figure = score.metrics[self.task.primary_metric.name]
+        value = math.nan if figure is None else figure
+        trained.validations.append((trained.tokens, value))
+        if trained.best is None or self._better(value, trained.best.value):
+            trained.best = _Best(value, trained.tokens, score, self.model.get_weights())
 
     def final_scores(self) -> dict[str, Score]:
         """Score the test split, and what the memory or the beams are worth on it."""
@@ -281,36 +334,43 @@ class _Session:
         examples = _splits(self.data)[split]
         return examples, self.job.cell.batch_size, task.contiguous, task.trims_padding
 
-    def _block_sizes(self, due: set[int], compiling: int) -> Iterator[int]:
-        """Yield how many steps each block has: the `compiling` ones, then blocks of equal length.
+    def _state(self, trained: Trained, memory: PeakMemory) -> dict[str, Any]:
+        """Return what a checkpoint holds beside variables and weights; `_restore` takes it back."""
+        best = trained.best
+        return {
+            "trained": {
+                name: getattr(trained, name)
+                for name in ("steps", "tokens", "losses", "validations", "resumed_at")
+            },
+            "best": best
+            and {"value": best.value, "tokens": best.tokens, "score": asdict(best.score)},
+            "blocks": self.blocks.state(),
+            "highest_bytes": memory.highest_bytes,
+            "waiting_seconds": self.waiting_seconds,
+            "training_seconds": self.training_seconds,
+        }
 
-        A block ends where validation is due, and no run has fewer than `MIN_BLOCKS` of them where
-        its steps allow it.
-        """
-        first = min(compiling, min(due))
-        yield first
-        done, size = first, 1
-        while done < self.total_steps:
-            next_due = min(step for step in due if step > done)
-            count = min(size, next_due - done)
-            yield count
-            done += count
-            measured = self.blocks.seconds[-1] / self.blocks.steps[-1]
-            most = max(1, (self.total_steps - first) // MIN_BLOCKS)
-            size = min(steps_per_block(measured), most)
+    def _restore(
+        self, state: dict[str, Any], best_weights: list[np.ndarray], memory: PeakMemory
+    ) -> Trained:
+        """Take up what `_state` gave; what compiling took is this process's own."""
+        best = state["best"]
+        self.blocks.restore(state["blocks"])
+        memory.highest_bytes = state["highest_bytes"]
+        self.waiting_seconds = state["waiting_seconds"]
+        self.training_seconds = state["training_seconds"]
+        trained = Trained(**state["trained"])
+        trained.resumed_at.append(trained.steps)
+        if best:
+            score = Score(**best["score"])
+            trained.best = _Best(best["value"], best["tokens"], score, best_weights)
+        return trained
 
     def _better(self, value: float, best: float) -> bool:
         if math.isnan(value) or math.isnan(best):
             return not math.isnan(value)
         higher = self.task.primary_metric.higher_is_better
         return value > best if higher else value < best
-
-
-def _timed(step: Callable[[Batch], Any], batches: list[Batch]) -> tuple[list[float], float]:
-    """Take the steps of one block; reading the losses waits for the device."""
-    started = time.perf_counter()
-    values = [float(value) for value in [step(batch) for batch in batches]]
-    return values, time.perf_counter() - started
 
 
 def _check_finite(values: list[float], steps_before: int) -> None:

@@ -38,8 +38,16 @@ class Watch:
     def __exit__(self, *error: object) -> None:
         before, after = self._before, self._read()
         elapsed, busy, own, joules = (now - then for then, now in zip(before, after, strict=True))
+        self.add(elapsed, busy - own, joules)
+
+    def totals(self) -> tuple[float, float, float]:
+        """Return the seconds watched, those that others took, and the joules."""
+        return self._elapsed, self._foreign, self._joules
+
+    def add(self, elapsed: float, foreign: float, joules: float) -> None:
+        """Add what was watched elsewhere: in a process that this one goes on from."""
         self._elapsed += elapsed
-        self._foreign += busy - own
+        self._foreign += foreign
         self._joules += joules
 
     @property

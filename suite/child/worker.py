@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 import traceback
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from suite.child import probing, training
 from suite.child.steps import has_accelerator
 from suite.contracts import Job, Mode, Status
 from suite.errors import LengthwiseError, Unsupported
+from suite.files import write_atomically
 from suite.registry import ARCHITECTURES, TASKS, find_part
 
 PROGRESS_SECONDS = 0.25
@@ -57,9 +57,8 @@ def work(folder: Path) -> None:
     except Exception as error:
         outcome = _failed(error)
     outcome["worker_seconds"] = time.perf_counter() - started
-    temporary = folder / "outcome.part"
-    temporary.write_text(json.dumps(_finite(outcome), allow_nan=False))
-    os.replace(temporary, folder / "outcome.json")
+    content = json.dumps(_finite(outcome), allow_nan=False)
+    write_atomically(folder / "outcome.json", content.encode())
 
 
 def _attempt(job: Job, progress: Progress) -> dict[str, Any]:

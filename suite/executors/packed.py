@@ -16,6 +16,7 @@ from typing import Any
 from suite.contracts import Job
 from suite.environment import describe_environment
 from suite.executors.local import Ending, Limits, LocalExecutor
+from suite.files import write_atomically
 
 JOBS, CACHE, PARTS, ABOUT, ENDING = "jobs", "cache", "parts", "about.json", "ending.json"
 
@@ -32,7 +33,13 @@ def run_pack(pack: Path) -> int:
     for number, folder in enumerate(waiting, 1):
         job = Job.from_json((folder / "job.json").read_text())
         search_path = tuple(str(path) for path in sorted((pack / PARTS).glob("*")))
-        job = replace(job, folder=folder, cache=pack / CACHE, search_path=search_path)
+        job = replace(
+            job,
+            folder=folder,
+            cache=pack / CACHE,
+            checkpoint=folder / "checkpoint.npz",
+            search_path=search_path,
+        )
         started = _now()
         ending = _run(job, limits)
         content = {
@@ -43,9 +50,7 @@ def run_pack(pack: Path) -> int:
             "log_tail": ending.log_tail,
             "environment": dict(describe_environment()),
         }
-        part = folder / f".{ENDING}.part"
-        part.write_text(json.dumps(content))
-        part.replace(folder / ENDING)
+        write_atomically(folder / ENDING, json.dumps(content).encode())
         status = (ending.outcome or {}).get("status", ending.stopped or "failed")
         failed += status != "ok"
         print(f"[{number}/{len(waiting)}] {job.cell.label}: {status}", flush=True)

@@ -68,6 +68,7 @@ def test_a_probe_needs_only_keras_and_its_backend(tmp_path, backend, architectur
         search_path=(),
         folder=tmp_path,
         cache=tmp_path / "cache",
+        checkpoint=tmp_path / "checkpoint.npz",
         source_digest=None,
     )
     (tmp_path / "job.json").write_text(job.to_json())

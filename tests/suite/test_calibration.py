@@ -92,7 +92,16 @@ def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
         (planned,) = expand(request, load_registry(()))
         folder = tmp_path / str(spawn)
         folder.mkdir()
-        job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path)
+        job = Job(
+            planned.cell,
+            MODEL_SIZES["tiny"],
+            Recipe(),
+            None,
+            (),
+            folder,
+            tmp_path,
+            tmp_path / "c.npz",
+        )
         measured = outcome_of(job, spawn=spawn)["measurements"]
         peaks[spawn] = [
             measured[phase]["peak_memory_bytes"]["value"] for phase in ("inference", "training")

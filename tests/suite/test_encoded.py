@@ -36,7 +36,17 @@ def job(tmp_path):
     request = Request(tasks=("duplication",), architectures=("vanilla",), lengths=(64,))
     cell = expand(request, load_registry())[0].cell
     source = SourceRequest("synthetic")
-    return Job(cell, MODEL_SIZES["tiny"], Recipe(), source, (), tmp_path, tmp_path / "cache", "d")
+    return Job(
+        cell,
+        MODEL_SIZES["tiny"],
+        Recipe(),
+        source,
+        (),
+        tmp_path,
+        tmp_path / "cache",
+        tmp_path / "c.npz",
+        "d",
+    )
 
 
 def entries(job):

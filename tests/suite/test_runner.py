@@ -169,7 +169,8 @@ def test_a_spawned_child_does_the_same_work(tmp_path):
     search_path = (str(FAKES),)
     request = Request(mode=Mode.PROBE, preset="smoke", architectures=("nothing",))
     (planned,) = expand(request, load_registry(search_path))
-    job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, search_path, tmp_path, tmp_path)
+    paths = (tmp_path, tmp_path, tmp_path / "checkpoint.npz")
+    job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, search_path, *paths)
     outcome = outcome_of(job, spawn=True)
     assert outcome["status"] == "ok"
     assert outcome["measurements"]["training"]["peak_memory_bytes"]["value"] > 0

@@ -10,8 +10,9 @@ import pytest
 
 from suite.contracts import Cell, Form, Mode, Status
 from suite.errors import HomeError
+from suite.files import write_atomically
 from suite.record import Invocation, Record, RecordError, parse_record
-from suite.store import Store, new_run_id, write_atomically
+from suite.store import Store, new_run_id
 
 CELL = Cell(
     mode=Mode.TRAIN,

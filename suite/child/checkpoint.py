@@ -1,0 +1,87 @@
+"""A training's state on disk, so that one cut off goes on from where it was.
+
+One file of arrays (`.npz`): every variable of the model and its optimizer (moments, the state of
+dropout's random numbers, a memory carried from batch to batch), the best weights so far, and as
+JSON what else the loop knows. The order of the data is no part of it: it hangs on the seed alone,
+so it is drawn again up to where training was.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from suite.files import written_whole
+
+SECONDS_BETWEEN = 60.0
+"""A cell shorter than this leaves no checkpoint."""
+
+
+@dataclass
+class Checkpoint:
+    """The checkpoint of one cell and one state of its data."""
+
+    path: Path
+    data_digest: str | None
+    _last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Whether it is time to write one."""
+        return time.monotonic() - self._last >= SECONDS_BETWEEN
+
+    def write(
+        self, variables: Sequence[Any], best_weights: Sequence[np.ndarray], state: Mapping[str, Any]
+    ) -> None:
+        """Keep everything, in place of what was kept before.
+
+        Where the disk has no room, the log says so: training needs no checkpoint to go on.
+        """
+        self._last = time.monotonic()
+        try:
+            self._write(variables, best_weights, state)
+        except OSError as error:
+            print(f"No checkpoint was written: {error}", flush=True)
+
+    def _write(
+        self, variables: Sequence[Any], best_weights: Sequence[np.ndarray], state: Mapping[str, Any]
+    ) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {f"variable_{i}": value for i, value in enumerate(map(_to_numpy, variables))}
+        arrays |= {f"best_{i}": value for i, value in enumerate(best_weights)}
+        about = json.dumps({"data_digest": self.data_digest, "state": dict(state)})
+        with written_whole(self.path) as file:
+            np.savez(file, allow_pickle=False, **arrays, about=np.array(about))
+
+    def read(self, variables: Sequence[Any]) -> tuple[dict[str, Any], list[np.ndarray]] | None:
+        """Put the variables back and return the state and the best weights; None without one.
+
+        One of other data, or whose variables are not those of this model, is of no use.
+        """
+        try:
+            with open(self.path, "rb") as file, np.load(file) as kept:
+                about = json.loads(str(kept["about"]))
+                names = [name for name in kept.files if name.startswith("variable_")]
+                values = [kept[f"variable_{i}"] for i in range(len(names))]
+                best = [kept[f"best_{i}"] for i in range(len(kept.files) - len(names) - 1)]
+        except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError):
+            return None
+        shapes = [tuple(variable.shape) for variable in variables]
+        if about["data_digest"] != self.data_digest or [v.shape for v in values] != shapes:
+            return None
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return about["state"], best
+
+
+def _to_numpy(variable: Any) -> np.ndarray:
+    """Return a variable's value, in float32 where NumPy has no such precision (bfloat16)."""
+    value = np.asarray(keras.ops.convert_to_numpy(variable))
+    return value.astype(np.float32) if value.dtype.kind == "V" else value

@@ -1,0 +1,152 @@
+"""A training that was cut off goes on from its checkpoint, and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from suite.child import checkpoint, encoded, training
+from suite.child.checkpoint import Checkpoint
+from suite.contracts import Examples, Job
+from suite.matrix import Request, expand, recipe_for
+from suite.presets import MODEL_SIZES
+from suite.registry import ARCHITECTURES, TASKS, find_part, load_registry
+
+
+class CutOff(BaseException):
+    """What a killed process would not even see."""
+
+
+def make_job(tmp_path, task, architecture, budget):
+    request = Request(
+        tasks=(task,),
+        architectures=(architecture,),
+        lengths=(32,),
+        seeds=(0,),
+        budget=budget,
+        batch_size=4,
+    )
+    (planned,) = expand(request, load_registry(()))
+    return Job(
+        cell=planned.cell,
+        model_size=MODEL_SIZES["tiny"],
+        recipe=recipe_for(find_part(TASKS, task), planned.cell.options),
+        source=planned.source,
+        search_path=(),
+        folder=tmp_path,
+        cache=tmp_path.parent / "cache",
+        checkpoint=tmp_path / "checkpoints" / "cell.npz",
+        source_digest="d",
+    )
+
+
+@pytest.fixture
+def few_to_score(monkeypatch):
+    """Score a few examples: what is trained is the same."""
+    load = encoded.load
+
+    def cut(examples):
+        first = {name: values[:32] for name, values in examples.features.items()}
+        return Examples(first, {name: values[:32] for name, values in examples.targets.items()})
+
+    def load_few(*arguments):
+        data = load(*arguments)
+        return replace(data, validation=cut(data.validation), test=cut(data.test))
+
+    monkeypatch.setattr(encoded, "load", load_few)
+
+
+def run(job, stop_at=math.inf):
+    def tell(phase, fraction, loss=None):
+        if phase == "training" and fraction >= stop_at:
+            raise CutOff
+
+    architecture = find_part(ARCHITECTURES, job.cell.architecture)
+    return training.run(job, find_part(TASKS, job.cell.task), architecture, tell)
+
+
+def results(outcome):
+    curve = outcome["curves"]
+    validation = next(curve[name] for name in curve if name.startswith("validation_"))
+    return {
+        "metrics": outcome["metrics"],
+        "reports": outcome["reports"],
+        "validation": validation,
+        "steps": outcome["details"]["training_steps"],
+        "tokens": outcome["details"]["training_tokens"],
+        "best": outcome["details"]["best_weights_at_tokens"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "architecture", "stops"),
+    [
+        ("language_modeling", "transformer_xl", [0.7]),  # a memory from batch to batch
+        # Hidden words, dropout, the best weights; cut off twice.
+        pytest.param("ner", "bert", [0.55, 0.9], marks=pytest.mark.slow),
+    ],
+)
+def test_it_ends_exactly_as_if_never_cut_off(
+    tmp_path, monkeypatch, few_to_score, task, architecture, stops
+):
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
+    whole = run(make_job(tmp_path / "whole", task, architecture, 8_192))
+    job = make_job(tmp_path / "parts", task, architecture, 8_192)
+    for stop in stops:
+        with pytest.raises(CutOff):
+            run(job, stop)
+    resumed = run(job)
+    assert results(resumed) == results(whole)
+    at = resumed["details"]["resumed_at_steps"]
+    assert len(at) == len(stops)
+    assert 0 < at[0] < resumed["details"]["training_steps"]
+    assert whole["details"]["resumed_at_steps"] == []
+    # What was timed before is part of what is stated.
+    taken = resumed["measurements"]["training"]["step_seconds"]
+    assert taken["n"] > 0
+    losses = resumed["curves"]["training_loss"]["tokens"]
+    assert losses == sorted(set(losses))
+
+
+class Variable:
+    def __init__(self, value):
+        self.value = np.asarray(value, np.float32)
+
+    @property
+    def shape(self):
+        return self.value.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self.value
+
+    def assign(self, value):
+        self.value = np.asarray(value)
+
+
+def test_of_other_data_or_another_model_or_cut_in_half_it_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_to_numpy", np.asarray)
+    path = tmp_path / "cell.npz"
+    Checkpoint(path, "d").write([Variable([1, 2])], [np.zeros(3)], {"steps": 5})
+    mine = Variable([0, 0])
+    state, (best,) = Checkpoint(path, "d").read([mine])
+    assert state == {"steps": 5}
+    assert best.shape == (3,)
+    assert mine.value.tolist() == [1, 2]
+    assert Checkpoint(path, "other").read([mine]) is None
+    assert Checkpoint(path, "d").read([Variable([0, 0, 0])]) is None
+    path.write_bytes(path.read_bytes()[:100])
+    assert Checkpoint(path, "d").read([mine]) is None
+    assert Checkpoint(tmp_path / "none.npz", "d").read([mine]) is None
+
+
+def test_a_full_disk_costs_no_training(tmp_path, monkeypatch, capsys):
+    def full(*arguments, **named):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.np, "savez", full)
+    Checkpoint(tmp_path / "cell.npz", "d").write([], [], {})
+    assert "No space left" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
