@@ -18,24 +18,27 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from suite import CHECKOUT
-from suite.contracts import Status
+from suite.contracts import PROTOCOL, Status
 from suite.errors import HomeError
 from suite.files import write_atomically
 from suite.record import Record, RecordError, parse_record
 
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = CHECKOUT / "results" / "local"
+
+TRACKING = "tracking"
 
 STALE_SECONDS = 600.0
 """A temporary file older than this belongs to nobody: writing one takes no time."""
@@ -49,12 +52,12 @@ def ignore_set_aside(path: Path, reason: str) -> None:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to run one cell, held until closed or until the process dies."""
+    """The right to one thing, such as running a cell, held until closed or the process's death."""
 
     descriptor: int
 
     def close(self) -> None:
-        """Give the cell free."""
+        """Give it free."""
         os.close(self.descriptor)
 
 
@@ -138,26 +141,29 @@ class Store:
         records are moved aside and told to `set_aside`.
         """
         wanted = None if cell_ids is None else set(cell_ids)
-        current: dict[str, Record] = {}
-        for record in self._read(self._paths(wanted), set_aside):
-            standing = current.get(record.cell_id)
-            if standing is None or _precedence(record) > _precedence(standing):
-                current[record.cell_id] = record
-        return current
+        return _standing(self._read(self._paths(wanted), set_aside))
 
     def all(self, set_aside: SetAside = ignore_set_aside) -> list[Record]:
         """Return every record, oldest first."""
         return sorted(self._read(self._paths(None), set_aside), key=lambda record: record.run_id)
 
-    def acquire(self, cell_id: str) -> Lease | None:
-        """Take the lease of a cell, or return None while another invocation holds it."""
-        descriptor = os.open(self._locks / cell_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def acquire(self, name: str) -> Lease | None:
+        """Take the lease of a cell, or of `TRACKING`; None while another process holds it."""
+        descriptor = os.open(self._locks / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
         return Lease(descriptor)
+
+    @property
+    def identity(self) -> str:
+        """A random name of this home, made when it is first asked for."""
+        path = self.home / "identity"
+        if not path.exists():
+            write_atomically(path, secrets.token_hex(8).encode())
+        return path.read_text()
 
     def new_scratch(self, run_id: str) -> Path:
         """Create the folder a child works in."""
@@ -172,6 +178,15 @@ class Store:
     def checkpoint(self, cell_id: str) -> Path:
         """Return where a cell's training leaves its state while it runs."""
         return self.home / "checkpoints" / f"{cell_id}.npz"
+
+    def checkpoints(self, before: datetime) -> list[Path]:
+        """Return the checkpoints written before a moment."""
+        folder = self.home / "checkpoints"
+        return [
+            path
+            for path in (sorted(folder.glob("*.npz")) if folder.is_dir() else [])
+            if path.stat().st_mtime < before.timestamp()
+        ]
 
     @property
     def _locks(self) -> Path:
@@ -214,6 +229,46 @@ class Store:
             if lease:
                 self.drop_scratch(folder)
                 lease.close()
+
+
+def prunable(
+    store: Store,
+    *,
+    before: datetime | None = None,
+    statuses: Collection[Status] = (),
+    old_protocols: bool = False,
+    superseded: bool = False,
+    set_aside: SetAside = ignore_set_aside,
+) -> list[Record]:
+    """Return the records that meet every condition that is set, oldest first.
+
+    `superseded` are those whose cell has another that stands.
+    """
+    records = store.all(set_aside)
+    standing = {record.run_id for record in _standing(records).values()}
+    return [
+        record
+        for record in records
+        if (before is None or record.ended_at < before)
+        and (not statuses or record.status in statuses)
+        and not (old_protocols and record.protocol == PROTOCOL)
+        and not (superseded and record.run_id in standing)
+    ]
+
+
+def _standing(records: Iterable[Record]) -> dict[str, Record]:
+    """Return of each cell the latest record; an interrupted one only where there is no other."""
+    standing: dict[str, Record] = {}
+    for record in records:
+        former = standing.get(record.cell_id)
+        if former is None or _precedence(record) > _precedence(former):
+            standing[record.cell_id] = record
+    return standing
+
+
+def without_password(uri: str) -> str:
+    """Return a tracking store's address as it may be shown."""
+    return re.sub(r"(?<=://)[^/@]*@", "", uri)
 
 
 def new_run_id(now: datetime) -> str:

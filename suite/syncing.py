@@ -2,30 +2,43 @@
 
 Beside a run a helper process does it, started with the run: importing mlflow costs the parent
 nothing, a slow server costs a cell at most `CELL_DEADLINE_SECONDS`, and a dead one costs nothing
-but the message that records wait. The helper speaks lines: a record's path in, a JSON object out.
+but the message that records wait. What could not be delivered is tried again, at growing intervals
+and once more at the end; what then remains waits for `bench sync`. The helper speaks lines: a
+record's path in, a JSON object out.
+
+One process of a home writes at a time (`Store.acquire(TRACKING)`), so a run found half-written by
+this home is nobody's work any more.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from select import select
 from typing import Any
 
-from suite.errors import LengthwiseError, TrackingError
+from suite.errors import TrackingError
 from suite.record import parse_record
-from suite.store import SetAside, Store, ignore_set_aside
+from suite.store import TRACKING, SetAside, Store, ignore_set_aside, without_password
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 CELL_DEADLINE_SECONDS = 1.0
 FINAL_DEADLINE_SECONDS = 60.0
 FINISH = "finish"
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+FINISH_SECONDS = 10.0
+"""For how long what waits is tried again when a run has ended."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -37,11 +50,14 @@ QUIET = {
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync did: runs written, runs that stood, runs along the lengths made (anew)."""
+    """What a sync did: runs written, records that needed none, runs along the lengths made anew,
+    duplicates dropped that another home had written at the same moment.
+    """
 
     written: int
     stood: int
     length_runs: int
+    duplicates: int
 
 
 def tracking_uri(store: Store) -> str:
@@ -53,20 +69,56 @@ def sync(
     store: Store,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     set_aside: SetAside = ignore_set_aside,
+    *,
+    rebuild: bool = False,
 ) -> SyncReport:
     """Write every record that MLflow lacks; running it again changes nothing.
+
+    With `rebuild`, delete first whatever Lengthwise wrote there.
 
     Raises:
         TrackingError: the store cannot be reached.
     """
-    tracker = connect(store)
-    records = store.all(set_aside)
-    written = 0
-    for done, record in enumerate(records, start=1):
-        written += tracker.log(record)
-        on_progress(done, len(records))
-    made = tracker.refresh_length_runs(store.current().values())
-    return SyncReport(written, len(records) - written, made)
+    with writing(store):
+        if rebuild:
+            _clear(store)
+        tracker = connect(store)
+        records = store.all(set_aside)
+        written = 0
+        for done, record in enumerate(records, start=1):
+            written += tracker.log(record)
+            on_progress(done, len(records))
+        made = tracker.refresh_length_runs(store.current().values())
+        dropped = tracker.drop_duplicates()
+    return SyncReport(written, len(records) - written, made, dropped)
+
+
+def _clear(store: Store) -> None:
+    """Delete what Lengthwise wrote: the home's own store whole, of a server only our runs."""
+    if tracking_uri(store) != store.tracking_uri:
+        connect(store).clear()
+        return
+    for path in store.home.glob("mlflow.db*"):
+        path.unlink()
+    shutil.rmtree(store.artifacts, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(store: Store, patience_seconds: float = math.inf) -> Iterator[None]:
+    """Hold the right to write to the tracking store for this home.
+
+    Raises:
+        TrackingError: another process still holds it when the patience ends.
+    """
+    ends = time.monotonic() + patience_seconds
+    while (lease := store.acquire(TRACKING)) is None:
+        if time.monotonic() >= ends:
+            raise TrackingError("Another process is writing this home's records to MLflow")
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        lease.close()
 
 
 @dataclass
@@ -141,23 +193,67 @@ class SyncProcess:
                 self._failures.append(failure)
 
 
+@dataclass
+class Spool:
+    """Records on their way to MLflow: what cannot be delivered waits, and is tried again."""
+
+    store: Store
+    waiting: deque[Path] = field(default_factory=deque)
+    lost: str | None = None
+    """Why a record was given up: MLflow was there and did not take it."""
+    _tracker: Any = None
+    _pause: float = FIRST_PAUSE_SECONDS
+    _next_try: float = -math.inf
+    _failure: str = ""
+
+    def take(self, path: Path) -> str | None:
+        """Deliver one more record, and those that wait; return why not, or None."""
+        self.waiting.append(path)
+        return self._failure if time.monotonic() < self._next_try else self.deliver()
+
+    def deliver(self) -> str | None:
+        """Try to deliver all that waits; return why it could not be, or None."""
+        try:
+            with writing(self.store, patience_seconds=CELL_DEADLINE_SECONDS):
+                self._tracker = self._tracker or connect(self.store)
+                while self.waiting:
+                    self._tracker.log(parse_record(self.waiting[0].read_bytes()))
+                    self.waiting.popleft()
+        except TrackingError as error:
+            self._tracker = None  # what it knew of the store may be wrong now
+            self._failure = str(error)
+            self._next_try = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+            return self._failure
+        except Exception as error:  # this record will not pass: the others may
+            self.waiting.popleft()
+            self.lost = f"{type(error).__name__}: {error}"
+            return self.lost
+        self._pause = FIRST_PAUSE_SECONDS
+        return None
+
+    def finish(self) -> str | None:
+        """Deliver what waits, with patience, then bring the runs along the lengths up to date."""
+        ends = time.monotonic() + FINISH_SECONDS
+        while (failure := self.deliver()) and self.waiting:
+            if time.monotonic() + self._pause > ends:
+                return failure
+            time.sleep(self._pause)
+        try:
+            with writing(self.store, patience_seconds=FINISH_SECONDS):
+                self._tracker.refresh_length_runs(self.store.current().values())
+        except TrackingError as error:
+            return str(error)
+        return self.lost
+
+
 def serve(home: Path) -> None:
     """Answer the lines of a `SyncProcess` until its end is closed."""
-    store = Store(home)
-    tracker: Any = None
+    spool = Spool(Store(home))
     for line in sys.stdin:
-        try:
-            tracker = tracker or connect(store)
-            if line.strip() == FINISH:
-                tracker.refresh_length_runs(store.current().values())
-            else:
-                tracker.log(parse_record(Path(line.strip()).read_bytes()))
-            answer: Mapping[str, Any] = {"ok": True}
-        except LengthwiseError as error:
-            answer = {"error": str(error)}
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+        word = line.strip()
+        error = spool.finish() if word == FINISH else spool.take(Path(word))
+        print(json.dumps({"error": error} if error else {"ok": True}), flush=True)
 
 
 def connect(store: Store) -> Any:
@@ -172,13 +268,15 @@ def connect(store: Store) -> Any:
     uri = tracking_uri(store)
     own = uri == store.tracking_uri
     try:
-        tracker = Tracker(uri, store.artifacts if own else None)
+        tracker = Tracker(uri, store.identity, store.artifacts if own else None)
         tracker.connect()
     except TrackingError:
         raise
     except Exception as error:  # mlflow raises what its database driver raises
+        shown = without_password(uri)
+        what = f"{type(error).__name__}: {error}".replace(uri, shown)
         raise TrackingError(
-            "The MLflow store cannot be used", received=f"{uri}: {type(error).__name__}: {error}"
+            "The MLflow store cannot be used", received=f"{shown}: {what}"
         ) from None
     return tracker
 

@@ -5,11 +5,15 @@ An experiment holds a task's runs (or the probes'). In it stand, each known by t
 
 - a run for each invocation, the parent of its cells;
 - a run for each record of a cell that ran, with the record as an artifact;
-- a run for each architecture and setting whose metrics have step = sequence length, made anew when
-  its content changes, because MLflow never updates a metric in place.
+- for each home, a run for each architecture and setting whose metrics have step = sequence length,
+  made anew when its content changes, because MLflow never updates a metric in place.
 
-A run is complete once it has its final status: one that is still RUNNING was cut off while it was
-written, and is written again.
+A run is complete once it has its final status. One that is still RUNNING was cut off while it was
+written, and is written again: at once where this home began it (whose lock on tracking is held by
+whoever writes), after `LEASE_SECONDS` where another home did.
+
+MLflow knows no unique keys: two homes that hold the same records may write one run twice at the
+same moment. `drop_duplicates` then keeps the one whose id comes first, whoever asks.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -30,10 +35,14 @@ from mlflow.tracking import MlflowClient
 from suite.contracts import Status
 from suite.errors import TrackingError
 from suite.record import Record
+from suite.store import without_password
 
 KEY = "lengthwise.key"
 KIND = "lengthwise.kind"
 CONTENT = "lengthwise.content"
+WRITER = "lengthwise.writer"
+BEGUN = "lengthwise.begun"
+LEASE_SECONDS = 300.0
 PROBE_EXPERIMENT = "probe"
 TRAINING_KIND = "custom_model_development"
 """The kind of experiment for which MLflow's UI shows training runs first."""
@@ -64,6 +73,7 @@ class Tracker:
     """Writes records to one MLflow store; remembers what is there already."""
 
     uri: str
+    writer: str
     artifacts: Path | None = None
     _experiments: dict[str, _Experiment] = field(default_factory=dict)
 
@@ -89,7 +99,7 @@ class Tracker:
             return False
         with _reachable(self.uri):
             experiment = self._experiment(record)
-            if experiment.complete(record.run_id):
+            if experiment.stands(record.run_id, self.writer):
                 return False
             parent = self._invocation_run(experiment, record)
             self._write_cell(experiment, record, parent)
@@ -100,8 +110,43 @@ class Tracker:
         made = 0
         with _reachable(self.uri):
             for key, group in sorted(_by_setting(records).items()):
-                made += self._write_lengths(self._experiment(group[0]), key, group)
+                own = f"{key}-{self.writer}"  # another home's seeds make other means
+                made += self._write_lengths(self._experiment(group[0]), own, group)
         return made
+
+    def drop_duplicates(self) -> int:
+        """Delete what another wrote at the same moment, and return how many runs that were."""
+        dropped = 0
+        with _reachable(self.uri):
+            for experiment in self._experiments.values():
+                kept: dict[str, str] = {}
+                for key, standing in sorted(
+                    self._standing_runs(experiment.id), key=lambda run: run[1].run_id
+                ):
+                    if standing.status == "RUNNING":
+                        continue
+                    if kept.setdefault(key, standing.run_id) != standing.run_id:
+                        self._drop(experiment.id, standing.run_id, in_favour_of=kept[key])
+                        dropped += 1
+        return dropped
+
+    def _drop(self, experiment_id: str, run_id: str, in_favour_of: str) -> None:
+        """Delete a run; the children it had become the other's."""
+        condition = f"tags.`mlflow.parentRunId` = '{run_id}'"
+        for child in self._client.search_runs([experiment_id], condition, max_results=10_000):
+            self._client.set_tag(child.info.run_id, "mlflow.parentRunId", in_favour_of)
+        self._client.delete_run(run_id)
+
+    def clear(self) -> int:
+        """Delete every run that Lengthwise wrote to the store, and return how many."""
+        deleted = 0
+        with _reachable(self.uri):
+            for experiment in self._client.search_experiments():
+                for _, standing in list(self._standing_runs(experiment.experiment_id)):
+                    self._client.delete_run(standing.run_id)
+                    deleted += 1
+        self._experiments.clear()
+        return deleted
 
     def _experiment(self, record: Record) -> _Experiment:
         name = record.cell.task or PROBE_EXPERIMENT
@@ -139,10 +184,17 @@ class Tracker:
         while True:
             page = self._client.search_runs([experiment_id], max_results=1_000, page_token=token)
             for run in page:
-                if key := run.data.tags.get(KEY):
+                tags = run.data.tags
+                if key := tags.get(KEY):
                     yield (
                         key,
-                        _Standing(run.info.run_id, run.info.status, run.data.tags.get(CONTENT)),
+                        _Standing(
+                            run.info.run_id,
+                            run.info.status,
+                            tags.get(CONTENT),
+                            tags.get(WRITER),
+                            float(tags.get(BEGUN, 0)),
+                        ),
                     )
             token = page.token
             if not token:
@@ -164,7 +216,7 @@ class Tracker:
             experiment.id,
             start_time=_milliseconds(start),
             run_name=name,
-            tags={KEY: key, KIND: kind, **tags},
+            tags={KEY: key, KIND: kind, WRITER: self.writer, BEGUN: f"{time.time():.3f}", **tags},
         )
         return str(run.info.run_id)
 
@@ -178,7 +230,7 @@ class Tracker:
         content: str | None = None,
     ) -> None:
         self._client.set_terminated(run_id, status=status, end_time=_milliseconds(end))
-        experiment.runs[key] = _Standing(run_id, status, content)
+        experiment.runs[key] = _Standing(run_id, status, content, self.writer)
 
     def _invocation_run(self, experiment: _Experiment, record: Record) -> str:
         """Return the parent run; its status is the worst of its cells' so far."""
@@ -268,6 +320,8 @@ class _Standing:
     run_id: str
     status: str
     content: str | None
+    writer: str | None = None
+    begun: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +331,12 @@ class _Experiment:
     id: str
     runs: dict[str, _Standing]
 
-    def complete(self, key: str) -> bool:
-        """Whether a run of that key stands and was written to its end."""
-        return key in self.runs and self.runs[key].status != "RUNNING"
+    def stands(self, key: str, writer: str) -> bool:
+        """Whether a run of that key was written to its end, or another home is writing it now."""
+        run = self.runs.get(key)
+        if run is None or run.status != "RUNNING":
+            return run is not None
+        return run.writer not in (None, writer) and time.time() - run.begun < LEASE_SECONDS
 
 
 class _reachable:  # noqa: N801 - reads as a condition: with _reachable(uri)
@@ -296,7 +353,7 @@ class _reachable:  # noqa: N801 - reads as a condition: with _reachable(uri)
             message = (str(error).strip().splitlines() or [""])[0][:200]
             raise TrackingError(
                 "The MLflow store cannot be used",
-                received=f"{self.uri}: {message}",
+                received=f"{without_password(self.uri)}: {message.replace(self.uri, '…')}",
                 remedy="Mend it, then run `bench sync`: records wait for it",
             ) from None
 

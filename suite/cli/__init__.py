@@ -24,6 +24,8 @@ COMMANDS = {
     "import": "Take the records of a pack home.",
     "publish": "Copy records that pass into results/published.",
     "sync": "Bring MLflow up to the records.",
+    "rebuild": "Write MLflow anew from the records.",
+    "prune": "Delete records that are no longer wanted; says first what would go.",
     "doctor": "Check versions, devices, disk, data and tracking, each with its remedy.",
     "completion": "Print the line that switches shell completion on.",
 }

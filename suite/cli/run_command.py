@@ -30,7 +30,7 @@ from suite.presets import find_preset
 from suite.record import Invocation, Record, utc_now
 from suite.reporting import make_tables
 from suite.runner import Event, Finished, Runner
-from suite.store import Store
+from suite.store import Store, without_password
 from suite.syncing import SyncProcess, tracking_uri
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
@@ -222,4 +222,4 @@ def _show(records: Sequence[Record], prepared: Prepared, store: Store, dashboard
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, metrics)}")
-    print(f"MLflow UI  make ui   (store: {tracking_uri(store)})")
+    print(f"MLflow UI  make ui   (store: {without_password(tracking_uri(store))})")

@@ -8,6 +8,7 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import tell_set_aside
+from suite.store import without_password
 from suite.syncing import sync, tracking_uri
 
 
@@ -16,8 +17,14 @@ from suite.syncing import sync, tracking_uri
 def command(home: str | None) -> None:
     """Write every record that MLflow lacks; running it again changes nothing.
 
-    The store is MLFLOW_TRACKING_URI where that is set, the home's own mlflow.db otherwise.
+    Runs that a killed command left half-written are written again. The store is MLFLOW_TRACKING_URI
+    where that is set, the home's own mlflow.db otherwise.
     """
+    deliver(home, rebuild=False)
+
+
+def deliver(home: str | None, rebuild: bool) -> None:
+    """Sync and say what was done."""
     store = make_store(home)
     store.prepare()
 
@@ -27,8 +34,9 @@ def command(home: str | None) -> None:
                 f"\r{done} of {total} records", end="\n" if done == total else "", file=sys.stderr
             )
 
-    report = sync(store, tell, tell_set_aside)
+    report = sync(store, tell, tell_set_aside, rebuild=rebuild)
+    duplicates = f", {report.duplicates} duplicates dropped" if report.duplicates else ""
     print(
-        f"{tracking_uri(store)}: {report.written} runs written, {report.stood} records needed "
-        f"none, {report.length_runs} runs along the lengths made"
+        f"{without_password(tracking_uri(store))}: {report.written} runs written, {report.stood} "
+        f"records needed none, {report.length_runs} runs along the lengths made{duplicates}"
     )

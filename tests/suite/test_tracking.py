@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -11,8 +12,8 @@ from mlflow.tracking import MlflowClient
 
 from suite.contracts import Status
 from suite.record import Curve, Measurement
-from suite.store import Store
-from suite.syncing import sync
+from suite.store import Store, without_password
+from suite.syncing import connect, sync
 from tests.conftest import read_records
 from tests.suite.test_store import CELL, make_record
 
@@ -125,12 +126,84 @@ def test_a_run_cut_off_while_it_was_written_is_written_again(store):
     assert {run.info.status for run in runs_of(store)} == {"FINISHED"}
 
 
+def begun_by(store: Store, run, writer: str, seconds_ago: float) -> None:
+    """Make a run look half-written."""
+    client = MlflowClient(store.tracking_uri)
+    client.set_tag(run.info.run_id, "lengthwise.writer", writer)
+    client.set_tag(run.info.run_id, "lengthwise.begun", str(time.time() - seconds_ago))
+    client.update_run(run.info.run_id, status="RUNNING")
+
+
+def test_what_another_home_is_writing_is_left_to_it_until_its_time_is_up(store):
+    store.write(good_record(128))
+    sync(store)
+    (cell,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "cell"]
+    begun_by(store, cell, "another", seconds_ago=10)
+    assert sync(store).written == 0
+    begun_by(store, cell, "another", seconds_ago=1_000)
+    assert sync(store).written == 1
+    assert {run.info.status for run in runs_of(store)} == {"FINISHED"}
+    assert kinds_of(store) == {"cell": 1, "invocation": 1, "lengths": 1}
+
+
+def test_two_homes_that_write_the_same_records_leave_no_duplicates(store, tmp_path, monkeypatch):
+    """Both see an empty store, and both write: what a race comes to."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
+    other = Store(tmp_path / "other")
+    other.prepare()
+    record = good_record(128)
+    trackers = []
+    for home in (store, other):
+        home.write(record)
+        trackers.append(connect(home))
+        trackers[-1]._experiment(record)  # what it takes to be there
+    for tracker in trackers:
+        assert tracker.log(record)
+        tracker.refresh_length_runs([record])
+    assert [tracker.drop_duplicates() for tracker in trackers] == [2, 0]
+    client = MlflowClient(f"sqlite:///{tmp_path / 'shared.db'}")
+    experiment = client.get_experiment_by_name("ner")
+    left = client.search_runs([experiment.experiment_id])
+    kinds = Counter(run.data.tags["lengthwise.kind"] for run in left)
+    assert kinds == {"cell": 1, "invocation": 1, "lengths": 2}  # each home's own means
+    by_kind = {run.data.tags["lengthwise.kind"]: run for run in left}
+    parent = by_kind["cell"].data.tags["mlflow.parentRunId"]
+    assert parent == by_kind["invocation"].info.run_id
+
+
+def test_a_server_is_rebuilt_without_harm_to_others_runs(store, tmp_path, monkeypatch):
+    uri = f"sqlite:///{tmp_path / 'shared.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    store.write(good_record(128))
+    sync(store)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("ner").experiment_id
+    theirs = client.create_run(experiment, run_name="theirs").info.run_id
+    assert sync(store, rebuild=True).written == 1
+    left = client.search_runs([experiment])
+    assert theirs in {run.info.run_id for run in left}
+    assert len(left) == 4
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://ann:secret@127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("postgresql://ann:se:cret@db/mlflow", "postgresql://db/mlflow"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(uri, shown):
+    assert without_password(uri) == shown
+
+
 def test_a_server_that_is_not_there_costs_nothing_but_a_message(bench, tmp_path):
     arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "nothing")
-    away = "http://127.0.0.1:9"
+    away = "http://ann:secret@127.0.0.1:9"
     result = bench(*arguments, MLFLOW_TRACKING_URI=away)
     assert result.returncode == 0, result.stderr
     assert "`bench sync` delivers them later" in result.stderr
+    assert "secret" not in result.stdout + result.stderr
     (record,) = read_records(tmp_path / "home")
     assert record["status"] == "ok"
     failed = bench("sync", MLFLOW_TRACKING_URI=away)
@@ -138,3 +211,7 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_message(bench, tmp_path)
     assert len(failed.stderr.strip().splitlines()) == 1 and "bench sync" in failed.stderr
     later = bench("sync")
     assert later.returncode == 0 and "1 runs written" in later.stdout, later.stderr
+    # A store that is spoilt is made anew.
+    (tmp_path / "home" / "mlflow.db").write_bytes(b"no database")
+    rebuilt = bench("rebuild", "--tracking")
+    assert rebuilt.returncode == 0 and "1 runs written" in rebuilt.stdout, rebuilt.stderr

@@ -1,0 +1,69 @@
+"""`bench prune`: records and leftovers that are no longer wanted."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import click
+
+from suite.cli.options import home_option, make_store
+from suite.cli.planning import parse_statuses, tell_set_aside
+from suite.contracts import PROTOCOL
+from suite.errors import RequestError
+from suite.record import utc_now
+from suite.store import prunable
+
+
+@click.command("prune")
+@click.option("--older-than", type=float, metavar="DAYS", help="Records that ended before.")
+@click.option("--status", metavar="STATUS,…", help="Records that ended so, e.g. failed,timed_out.")
+@click.option("--old-protocols", is_flag=True, help=f"Records of protocols other than {PROTOCOL}.")
+@click.option("--superseded", is_flag=True, help="Records whose cell has a later one that stands.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")
+@home_option
+def command(
+    home: str | None,
+    older_than: float | None,
+    status: str | None,
+    old_protocols: bool,
+    superseded: bool,
+    dry_run: bool,
+) -> None:
+    """Delete the records of a home that meet every condition given; at least one must be.
+
+    With --older-than, checkpoints as old go too. What is published is never touched, and MLflow
+    keeps its runs until `bench rebuild --tracking`.
+
+    \b
+    Examples:
+      bench prune --status failed,interrupted --dry-run
+      bench prune --superseded --older-than 30
+    """
+    if older_than is None and not (status or old_protocols or superseded):
+        raise RequestError(
+            "Say which records may go",
+            remedy="Give --older-than, --status, --old-protocols or --superseded",
+        )
+    if older_than is not None and older_than < 0:
+        raise RequestError("--older-than is a number of days", received=older_than)
+    store = make_store(home)
+    store.prepare()
+    before = utc_now() - timedelta(days=older_than) if older_than is not None else None
+    records = prunable(
+        store,
+        before=before,
+        statuses=parse_statuses(status),
+        old_protocols=old_protocols,
+        superseded=superseded,
+        set_aside=tell_set_aside,
+    )
+    checkpoints = store.checkpoints(before) if before else []
+    if sys.stdout.isatty() or dry_run:
+        for record in records:
+            print(f"{record.ended_at:%Y-%m-%d}  {record.status:<14} {record.cell.label}")
+    if not dry_run:
+        for path in [*map(store.path_of, records), *checkpoints]:
+            path.unlink(missing_ok=True)
+    done = "would go" if dry_run else "deleted"
+    print(f"{len(records)} records and {len(checkpoints)} checkpoints {done}")
