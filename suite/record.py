@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from suite.contracts import PROTOCOL, Cell, Status
 from suite.errors import LengthwiseError
@@ -27,8 +28,8 @@ class Measurement(_Model):
 
     value: float | None
     n: int
-    samples: tuple[float, ...]
-    quartiles: tuple[float, float] | None
+    samples: tuple[FiniteFloat, ...]
+    quartiles: tuple[FiniteFloat, FiniteFloat] | None
     method: str
 
 
@@ -111,6 +112,8 @@ def parse_record(text: str | bytes) -> Record:
     try:
         record = Record.model_validate_json(text)
     except ValidationError as error:
+        if (version := _schema_version(text)) not in (None, SCHEMA_VERSION):
+            raise _other_schema(version) from None
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise RecordError(
@@ -118,14 +121,27 @@ def parse_record(text: str | bytes) -> Record:
             received=f"{place}: {first['msg']}",
         ) from None
     if record.schema_version != SCHEMA_VERSION:
-        raise RecordError(
-            f"This version reads records of schema {SCHEMA_VERSION}",
-            received=f"schema {record.schema_version}",
-            remedy="Update Lengthwise",
-        )
+        raise _other_schema(record.schema_version)
     if record.cell.id != record.cell_id and record.protocol == PROTOCOL:
         raise RecordError("A record's cell_id is the hash of its cell", received=record.cell_id)
     return record
+
+
+def _schema_version(text: str | bytes) -> object:
+    """Return the schema that a text names, None where it names none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return content.get("schema_version") if isinstance(content, dict) else None
+
+
+def _other_schema(version: object) -> RecordError:
+    return RecordError(
+        f"This version reads records of schema {SCHEMA_VERSION}",
+        received=f"schema {str(version)[:40]}",
+        remedy="Update Lengthwise",
+    )
 
 
 def utc_now() -> datetime:

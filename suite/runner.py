@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from suite.contracts import Cell, Job, Status, Task
@@ -237,17 +238,22 @@ class Runner:
 
     def _finish(self, run_id: str, ending: Ending, status: Status, reason: str | None) -> None:
         run = self._running.pop(run_id)
-        record = make_record(
+        make = partial(
+            make_record,
             run_id=run_id,
             planned=run.planned,
-            ending=ending,
-            verdict=(status, reason),
             times=(run.started_at, utc_now()),
             environment=describe_environment(),
             invocation=self.invocation,
             limits=self.limits,
             digest=self.digests.get(run.planned.cell.task or ""),
         )
+        try:
+            record = make(ending=ending, verdict=(status, reason))
+        except (ValueError, TypeError) as error:  # a task's metric that is no number, for one
+            what = " ".join(str(error).split())[:300]
+            failed = (Status.FAILED, f"what it left is no outcome: {what}")
+            record = make(ending=replace(ending, outcome=None), verdict=failed)
         self.store.write(record)
         self._written.append(record)
         self.store.drop_scratch(run.job.folder)
@@ -341,6 +347,8 @@ def conclude(ending: Ending, limits: Limits) -> tuple[Status, str | None]:
     if ending.stopped == "memory":
         gibibytes = limits.memory_bytes / 2**30
         return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
+    if ending.stopped == "system":
+        return Status.OUT_OF_MEMORY, "the system ran out of memory and killed it"
     if ending.stopped == "output":
         return Status.FAILED, "flooded its log"
     if ending.outcome is not None:

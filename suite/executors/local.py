@@ -47,7 +47,8 @@ class Ending:
     outcome: Mapping[str, Any] | None
     exit_code: int
     stopped: str | None
-    """None, or which limit it met: "time", "memory", "output"."""
+    """None, or which limit it met: "time", "memory", "output"; "system" where it was killed while
+    the kernel was killing for want of memory."""
     log_tail: str
 
 
@@ -94,6 +95,7 @@ class _Running:
     folder: Path
     limits: Limits
     started: float
+    kills_before: int | None = None
     heard: bool = False
     stopped: str | None = None
     offset: int = 0
@@ -122,7 +124,9 @@ class LocalExecutor:
             child = _Spawned(job.folder, environment)
         else:
             child = _Forked(job.folder, self._server(environment))
-        self._running[run_id] = _Running(child, job.folder, limits, time.monotonic())
+        self._running[run_id] = _Running(
+            child, job.folder, limits, time.monotonic(), kills_for_memory()
+        )
 
     def wait(self) -> list[Update]:
         """Wait until a child ends or a moment has passed, and return what is new."""
@@ -161,6 +165,8 @@ class LocalExecutor:
         if exit_code is not None:
             _kill_group(running.child.pid)  # whatever it started goes with it
             del self._running[run_id]
+            if running.stopped is None and exit_code == -signal.SIGKILL:
+                running.stopped = _killed_by(running.kills_before)
             yield Update(run_id, ending=_ending(running, exit_code))
         elif running.stopped is None and (limit := _limit_met(running)):
             running.stopped = limit
@@ -193,6 +199,22 @@ def _limit_met(running: _Running) -> str | None:
         if (running.folder / "log.txt").stat().st_size > LOG_LIMIT_BYTES:
             return "output"
     return None
+
+
+def kills_for_memory() -> int | None:
+    """Return how often the kernel has killed a process for want of memory; None if it is silent."""
+    with suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return None
+
+
+def _killed_by(kills_before: int | None) -> str | None:
+    """Say "system" where the kernel has killed for want of memory since the child began."""
+    now = kills_for_memory()
+    return "system" if now is not None and kills_before is not None and now > kills_before else None
 
 
 def _held_bytes(pid: int) -> int:

@@ -24,6 +24,7 @@ BROKEN = {
     "raises": "ValueError: this fake always raises",
     "aborts": "killed by signal 6",
     "segfaults": "killed by signal 11",
+    "killed": "killed by signal 9",
     "exits": "ended with exit code 0 and without an outcome",
     "floods": "flooded its log",
 }

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from suite.contracts import Cell, Form, Mode, Status
+from suite.contracts import PROTOCOL, Cell, Form, Mode, Status
 from suite.errors import HomeError
 from suite.files import write_atomically
 from suite.record import Invocation, Record, RecordError, parse_record
-from suite.store import Store, new_run_id
+from suite.store import Store, new_run_id, prunable
 
 CELL = Cell(
     mode=Mode.TRAIN,
@@ -143,3 +143,42 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(OSError):
         write_atomically(tmp_path / "record.json", b"content")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_may_go_meets_every_condition_and_never_more(store):
+    old = make_record(Status.FAILED, 0, dataclasses.replace(CELL, seed=1))
+    superseded = make_record(Status.FAILED, 1)
+    standing = make_record(Status.OK, 2)
+    former = make_record(Status.OK, 3, dataclasses.replace(CELL, seed=2)).model_copy(
+        update={"protocol": PROTOCOL - 1}
+    )
+    for record in (old, superseded, standing, former):
+        store.write(record)
+
+    def may_go(**conditions):
+        return [record.run_id for record in prunable(store, **conditions)]
+
+    assert may_go(statuses=[Status.FAILED]) == [old.run_id, superseded.run_id]
+    assert may_go(superseded=True) == [superseded.run_id]
+    assert may_go(old_protocols=True) == [former.run_id]
+    assert may_go(before=standing.ended_at) == [old.run_id, superseded.run_id]
+    assert may_go(before=standing.ended_at, superseded=True) == [superseded.run_id]
+    assert may_go(before=old.ended_at) == []
+
+
+def test_prune_says_what_would_go_and_then_lets_it_go(bench, tmp_path):
+    store = Store(tmp_path / "home")
+    store.prepare()
+    gone, kept = make_record(Status.FAILED, 0), make_record(Status.OK, 1)
+    paths = [store.write(record) for record in (gone, kept)]
+    checkpoint = store.checkpoint(CELL.id)
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"state")
+    dry = bench("prune", "--status", "failed", "--older-than", "0", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "1 records and 1 checkpoints would go" in dry.stdout and CELL.label in dry.stdout
+    assert all(path.exists() for path in [*paths, checkpoint])
+    assert "deleted" in bench("prune", "--status", "failed", "--older-than", "0").stdout
+    assert [path.exists() for path in [*paths, checkpoint]] == [False, True, False]
+    refused = bench("prune")
+    assert refused.returncode == 2 and "--superseded" in refused.stderr

@@ -1,0 +1,97 @@
+"""What a child leaves, and what is made of it, without any child."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from suite.contracts import Mode, Status
+from suite.executors import local
+from suite.executors.local import Ending, Limits, LocalExecutor, Update
+from suite.matrix import Request, expand
+from suite.record import Invocation, utc_now
+from suite.registry import load_registry
+from suite.runner import Runner, conclude, plan
+from suite.store import Store, ignore_set_aside
+
+
+def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, monkeypatch):
+    counts = iter([3, 4])
+    monkeypatch.setattr(local, "kills_for_memory", lambda: next(counts))
+
+    class Child:
+        pid, sentinel = 2**22 + 1, 0  # no process has that number
+
+        def exit_code(self):
+            return -signal.SIGKILL
+
+    limits = Limits(seconds=1, memory_bytes=1)
+    running = local._Running(Child(), tmp_path, limits, 0.0, local.kills_for_memory())
+    (update,) = LocalExecutor(_running={"one": running})._look_at("one")
+    status, reason = conclude(update.ending, limits)
+    assert status is Status.OUT_OF_MEMORY
+    assert reason == "the system ran out of memory and killed it"
+
+
+class EndsAtOnce:
+    """An executor whose children leave a given outcome."""
+
+    def __init__(self, outcome):
+        self.ending = Ending(outcome, 0, None, "")
+        self.started = []
+
+    def has_room(self):
+        return not self.started
+
+    def start(self, run_id, job, limits):
+        self.started.append(run_id)
+
+    def wait(self):
+        updates = [Update(run_id, ending=self.ending) for run_id in self.started]
+        self.started = []
+        return updates
+
+    def close(self):
+        pass
+
+
+def run_with(tmp_path, outcome):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert", "vanilla"), rounds=1)
+    cells = expand(request, load_registry(()))
+    finished = []
+    runner = Runner(
+        plan=plan(cells, store, {}, set_aside=ignore_set_aside),
+        store=store,
+        executor=EndsAtOnce(outcome),
+        invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=2),
+        limits=Limits(1.0, 1),
+        tasks={},
+        digests={},
+        search_path=(),
+        on_event=finished.append,
+    )
+    runner.run()
+    return store.current().values()
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"metrics": {"test": {"f1": "high"}}},
+        {"measurements": {"training": {"step_seconds": {"value": 1.0}}}},
+        {"curves": 7},
+        {"surprise": True},
+        {"run_id": "another"},
+    ],
+    ids=lambda spoilt: next(iter(spoilt)),
+)
+def test_an_outcome_that_makes_no_record_fails_its_cell_and_not_the_matrix(tmp_path, spoilt):
+    records = run_with(tmp_path, {"status": "ok", **spoilt})
+    assert len(records) == 2
+    for record in records:
+        assert record.status is Status.FAILED
+        assert record.reason.startswith("what it left is no outcome: ")
+        assert len(record.reason.splitlines()) == 1
