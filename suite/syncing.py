@@ -88,6 +88,7 @@ def sync(
         for done, record in enumerate(records, start=1):
             written += tracker.log(record)
             on_progress(done, len(records))
+        tracker.close_invocations()
         made = tracker.refresh_length_runs(store.current().values())
         dropped = tracker.drop_duplicates()
     return SyncReport(written, len(records) - written, made, dropped)
@@ -241,6 +242,7 @@ class Spool:
             time.sleep(self._pause)
         try:
             with writing(self.store, patience_seconds=FINISH_SECONDS):
+                self._tracker.close_invocations()
                 self._tracker.refresh_length_runs(self.store.current().values())
         except TrackingError as error:
             return str(error)

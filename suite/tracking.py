@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,8 @@ from typing import Any
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from suite.contracts import Status
 from suite.errors import TrackingError
@@ -58,6 +61,7 @@ STATUSES: Mapping[Status, str] = {
     Status.INTERRUPTED: "KILLED",
 }
 """What a record's status is in MLflow. Cells that were not run make no run."""
+SEVERITY = ("FINISHED", "KILLED", "FAILED")
 
 PARAMS = (
     *("task", "source", "architecture", "sequence_length", "seed", "round", "form", "model_size"),
@@ -78,7 +82,10 @@ class Tracker:
     _experiments: dict[str, _Experiment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.uri.startswith("sqlite:"):
+            _hurry_sqlite()
         self._client = MlflowClient(tracking_uri=self.uri)
+        self._ends: dict[str, tuple[_Experiment, str, datetime]] = {}
 
     def connect(self) -> None:
         """Create or reach the store.
@@ -237,7 +244,7 @@ class Tracker:
         invocation = record.invocation
         status = STATUSES[record.status]
         standing = experiment.runs.get(invocation.id)
-        if standing is None:
+        if standing is None or standing.status == "RUNNING":
             tags = {
                 "lengthwise.command": invocation.command,
                 "lengthwise.planned_cells": str(invocation.planned_cells),
@@ -248,13 +255,20 @@ class Tracker:
             run_id = self._begin(
                 experiment, invocation.id, "invocation", name, invocation.started_at, tags
             )
-        else:
-            run_id = standing.run_id
-            severity = ("FINISHED", "KILLED", "FAILED")
-            if standing.status in severity:
-                status = max(status, standing.status, key=severity.index)
-        self._end(experiment, invocation.id, run_id, status, record.ended_at)
-        return run_id
+            self._end(experiment, invocation.id, run_id, status, record.ended_at)
+            return run_id
+        worst = max(status, standing.status, key=SEVERITY.index)
+        if worst != standing.status:
+            self._end(experiment, invocation.id, standing.run_id, worst, record.ended_at)
+        self._ends[invocation.id] = (experiment, worst, record.ended_at)
+        return standing.run_id
+
+    def close_invocations(self) -> None:
+        """Write down when the invocations ended whose cells were written since."""
+        with _reachable(self.uri):
+            while self._ends:
+                key, (experiment, status, end) = self._ends.popitem()
+                self._end(experiment, key, experiment.runs[key].run_id, status, end)
 
     def _write_cell(self, experiment: _Experiment, record: Record, parent: str) -> None:
         cell = record.cell
@@ -337,6 +351,17 @@ class _Experiment:
         if run is None or run.status != "RUNNING":
             return run is not None
         return run.writer not in (None, writer) and time.time() - run.begun < LEASE_SECONDS
+
+
+def _hurry(connection: Any, _: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
+
+
+def _hurry_sqlite() -> None:
+    """Let SQLite not wait for the disk at every commit: what is lost is made from records again."""
+    if not event.contains(Engine, "connect", _hurry):
+        event.listen(Engine, "connect", _hurry)
 
 
 class _reachable:  # noqa: N801 - reads as a condition: with _reachable(uri)
