@@ -1,0 +1,199 @@
+"""Whatever is killed, whenever: one clean command later everything is there, once, and true."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from suite.tracking import STATUSES
+from tests.conftest import BENCH, FAKES, bench_environment, read_records
+
+PORT = 5_987
+RETRY = ("--retry", "failed,timed_out,out_of_memory")
+
+
+class Victims:
+    """The processes of one home, by what they do."""
+
+    def __init__(self, home: Path) -> None:
+        self.mark = f"BENCH_HOME={home}".encode()
+
+    def all(self) -> dict[int, tuple[int, str]]:
+        """Return parent and command line of every process that has the home in its environment."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, IndexError, ValueError):
+                if self.mark in (folder / "environ").read_bytes().split(b"\0"):
+                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    after_name = (folder / "stat").read_text().rpartition(")")[2].split()
+                    if after_name[0] != "Z":
+                        found[int(folder.name)] = (int(after_name[1]), command)
+        return found
+
+    def of(self, role: str) -> list[int]:
+        everyone = self.all()
+        servers = {
+            pid
+            for pid, (parent, command) in everyone.items()
+            if "multiprocessing.forkserver" in command
+            and "forkserver" not in everyone.get(parent, (0, ""))[1]
+        }
+        return {
+            "invocation": [pid for pid, (_, c) in everyone.items() if "bench run" in c],
+            "forkserver": sorted(servers),
+            "worker": [pid for pid, (parent, _) in everyone.items() if parent in servers],
+            "helper": [pid for pid, (_, c) in everyone.items() if "suite.syncing" in c],
+            "server": [],
+        }[role]
+
+
+class Server:
+    """A real MLflow server, killed with all its workers and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uri = f"http://127.0.0.1:{PORT}"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        arguments = ["--host", "127.0.0.1", "--port", str(PORT), "--workers", "1"]
+        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
+        artifacts = ["--artifacts-destination", str(self.folder / "artifacts")]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *arguments, *store, *artifacts],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.mark.parametrize(
+    ("num_cells", "num_kills", "with_server"),
+    [
+        pytest.param(12, 10, False, id="short"),
+        pytest.param(60, 100, True, id="long", marks=pytest.mark.slow),
+    ],
+)
+def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
+    seed = int(os.environ.get("SOAK_SEED", random.randrange(10**6)))
+    print(f"SOAK_SEED={seed}")
+    draw = random.Random(seed)
+    home = tmp_path / "home"
+    server = Server(tmp_path)
+    extra = {"MLFLOW_TRACKING_URI": server.uri} if with_server else {}
+    environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES), **extra})
+    command = [
+        *(str(BENCH), "run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty"),
+        *("--seeds", ",".join(map(str, range(num_cells)))),
+    ]
+    runs_made = 1
+    victims = Victims(home)
+    roles = ["worker"] * 6 + ["invocation"] * 2 + ["forkserver", "helper"]
+    roles += ["server"] if with_server else []
+    killed: Counter[str] = Counter()
+    invocation = None
+    try:
+        if with_server:
+            server.start()
+        while sum(killed.values()) < num_kills:
+            if invocation is None or invocation.poll() is not None:
+                words = [*command, *RETRY]
+                if not _left(home, num_cells * runs_made):  # all done before all was killed
+                    words, runs_made = [*command, "--rerun"], runs_made + 1
+                invocation = subprocess.Popen(
+                    [*words, "--no-dashboard"],
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            time.sleep(draw.uniform(0.05, 1.5))
+            role = draw.choice(roles)
+            if role == "server":
+                server.kill()
+                killed[role] += 1
+                time.sleep(draw.uniform(0.0, 2.0))
+                server.start()
+            elif there := victims.of(role):
+                with suppress(ProcessLookupError):
+                    os.kill(draw.choice(there), signal.SIGKILL)
+                    killed[role] += 1
+        invocation.wait()
+        print(f"killed {dict(killed)}")
+        if with_server:
+            _wait_until_it_answers(server)
+
+        def bench(*words: str) -> str:
+            arguments = {"env": environment, "capture_output": True, "text": True, "timeout": 900}
+            ended = subprocess.run([str(BENCH), *words], **arguments)
+            assert ended.returncode == 0, ended.stdout[-2_000:] + ended.stderr[-2_000:]
+            return ended.stdout
+
+        bench(*command[1:], *RETRY, "--no-dashboard")
+        bench("sync")
+        records = read_records(home)
+        well = Counter(record["cell_id"] for record in records if record["status"] == "ok")
+        assert len(well) == num_cells
+        if runs_made == 1:
+            assert set(well.values()) == {1}
+        planned = json.loads(bench("plan", *command[2:], "--json"))
+        assert [(cell["status"], cell["to_run"]) for cell in planned] == [("ok", False)] * num_cells
+        _agrees(extra.get("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}"), records)
+        assert not list((home / "scratch").iterdir())
+        assert not [path for path in home.rglob("*.part") if path.parent.name != "cache"]
+    finally:
+        if invocation is not None and invocation.poll() is None:
+            os.killpg(invocation.pid, signal.SIGKILL)
+            invocation.wait()
+        server.kill()
+    deadline = time.monotonic() + 20
+    while victims.all() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not victims.all()
+
+
+def _left(home: Path, num_wanted: int) -> bool:
+    """Whether there are fewer good records than there should be."""
+    return sum(record["status"] == "ok" for record in read_records(home)) < num_wanted
+
+
+def _agrees(uri: str, records: list[dict]) -> None:
+    """Compare MLflow's runs with the records, one by one."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("probe")
+    runs = list(client.search_runs([experiment.experiment_id], max_results=5_000))
+    assert {run.info.status for run in runs} <= {"FINISHED", "FAILED", "KILLED"}
+    cells = [run for run in runs if run.data.tags["lengthwise.kind"] == "cell"]
+    found = {run.data.tags["lengthwise.key"]: run.info.status for run in cells}
+    assert len(found) == len(cells)  # none twice
+    assert found == {record["run_id"]: STATUSES[record["status"]] for record in records}
+    invocations = {record["invocation"]["id"] for record in records}
+    parents = [run for run in runs if run.data.tags["lengthwise.kind"] == "invocation"]
+    assert sorted(run.data.tags["lengthwise.key"] for run in parents) == sorted(invocations)
+
+
+def _wait_until_it_answers(server: Server) -> None:
+    client = MlflowClient(server.uri)
+    for _ in range(60):
+        with suppress(Exception):
+            client.search_experiments(max_results=1)
+            return
+        time.sleep(1.0)
+    raise AssertionError("the MLflow server did not start")
