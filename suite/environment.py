@@ -30,6 +30,12 @@ FALLBACK_MEMORY_BYTES = 8 * 2**30
 @cache
 def describe_environment() -> Mapping[str, Any]:
     """Return the hardware, the versions and the commit, as a record holds them."""
+    return {**describe_machine(), **describe_commit()}
+
+
+@cache
+def describe_machine() -> Mapping[str, Any]:
+    """Return the hardware and the versions."""
     return {
         "host_name": platform.node(),
         "operating_system": f"{platform.system()} {platform.release()}",
@@ -38,7 +44,6 @@ def describe_environment() -> Mapping[str, Any]:
         "memory_bytes": total_memory_bytes(),
         "python": platform.python_version(),
         "packages": {name: _package_version(name) for name in PACKAGES},
-        **describe_commit(),
     }
 
 

@@ -19,6 +19,8 @@ from suite.record import Failure, Invocation, Record, utc_now
 from suite.store import Lease, SetAside, Store, new_run_id
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
+GOES_ON = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
+"""A training that ended so goes on from its checkpoint where it is run again."""
 LEASE_POLL_SECONDS = 1.0
 
 
@@ -243,7 +245,7 @@ class Runner:
             run_id=run_id,
             planned=run.planned,
             times=(run.started_at, utc_now()),
-            environment=describe_environment(),
+            environment={**describe_environment(), **(ending.environment or {})},
             invocation=self.invocation,
             limits=self.limits,
             digest=self.digests.get(run.planned.cell.task or ""),
@@ -257,7 +259,7 @@ class Runner:
         self.store.write(record)
         self._written.append(record)
         self.store.drop_scratch(run.job.folder)
-        if status is not Status.INTERRUPTED:
+        if status not in GOES_ON:
             run.job.checkpoint.unlink(missing_ok=True)
         run.lease.close()
         self.on_event(Finished(run.planned, record))
@@ -334,6 +336,7 @@ def make_record(
             **outcome.pop("details", {}),
             "tuned": planned.tuned,
             "limits": _describe(limits),
+            **({"lost": list(ending.lost)} if ending.lost else {}),
         },
         log_tail=ending.log_tail if status is not Status.OK else "",
         **outcome,
@@ -349,6 +352,8 @@ def conclude(ending: Ending, limits: Limits) -> tuple[Status, str | None]:
         return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
     if ending.stopped == "system":
         return Status.OUT_OF_MEMORY, "the system ran out of memory and killed it"
+    if ending.stopped == "lost":
+        return Status.FAILED, f"{len(ending.lost)} machines were lost with it"
     if ending.stopped == "output":
         return Status.FAILED, "flooded its log"
     if ending.outcome is not None:

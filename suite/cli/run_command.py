@@ -24,7 +24,7 @@ from suite.cli.planning import (
 from suite.contracts import Status
 from suite.environment import needs_spawn, total_memory_bytes
 from suite.errors import RequestError
-from suite.executors.local import Limits, LocalExecutor
+from suite.executors.local import Executor, Limits, LocalExecutor
 from suite.matrix import PlannedCell
 from suite.presets import find_preset
 from suite.record import Invocation, Record, utc_now
@@ -52,6 +52,19 @@ MEMORY_SHARE = 2 / 3
     show_default=True,
     help="Cells at once. More than 1 disturbs what is measured; take it for scores only.",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where cells run: on this machine, or on a Ray cluster (the extra `ray`).",
+)
+@click.option(
+    "--address", metavar="HOST:PORT", help="The Ray cluster's. [default: one of this machine alone]"
+)
+@click.option(
+    "--gpus", type=float, default=0, help="GPUs that a cell asks of the Ray cluster. [default: 0]"
+)
 @click.option("--no-tracking", is_flag=True, help="Leave MLflow out; `bench sync` does it later.")
 @click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
 def command(
@@ -61,6 +74,9 @@ def command(
     time_limit: float | None,
     memory_limit: str | None,
     parallel: int,
+    executor: str,
+    address: str | None,
+    gpus: float,
     no_tracking: bool,
     no_dashboard: bool,
     **given: Any,
@@ -82,20 +98,20 @@ def command(
     store.prepare()
     limits = make_limits(time_limit or find_preset(request.preset).time_limit_seconds, memory_limit)
     print(summary(prepared.plan), flush=True)
-    records, interrupted = run_plan(prepared, store, limits, parallel, tracking=not no_tracking)
+    if executor == "ray":
+        asked = parse_size(memory_limit) if memory_limit else None
+        place = cluster_executor(address, gpus, asked)
+    else:
+        if address or gpus:
+            raise RequestError("--address and --gpus are for --executor ray")
+        place = local_executor(parallel)
+    with place as chosen:
+        records, interrupted = run_on(chosen, prepared, store, limits, not no_tracking)
     _show(records, prepared, store, dashboard=not no_dashboard)
     if interrupted:
         print("Interrupted. The same command runs what is missing.")
         sys.exit(130)
     sys.exit(1 if any(record.status in BAD for record in records) else 0)
-
-
-def run_plan(
-    prepared: Prepared, store: Store, limits: Limits, parallel: int, tracking: bool
-) -> tuple[Sequence[Record], bool]:
-    """Run the plan; return the records of all its cells and whether Ctrl-C ended it."""
-    with local_executor(parallel) as executor:
-        return run_on(executor, prepared, store, limits, tracking)
 
 
 @contextmanager
@@ -108,10 +124,36 @@ def local_executor(parallel: int = 1) -> Iterator[LocalExecutor]:
         executor.close()
 
 
+@contextmanager
+def cluster_executor(
+    address: str | None, num_gpus: float, memory_bytes: int | None
+) -> Iterator[Executor]:
+    """Yield an executor of a Ray cluster.
+
+    Raises:
+        RequestError: the extra is not installed, or no cluster answers.
+    """
+    try:
+        from suite.executors.ray import RayExecutor
+    except ImportError:
+        raise RequestError(
+            "The executor 'ray' needs its extra",
+            remedy='In the checkout: pip install -c constraints.txt -e ".[ray]"',
+        ) from None
+    executor = RayExecutor(address, num_gpus, memory_bytes)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
 def run_on(
-    executor: LocalExecutor, prepared: Prepared, store: Store, limits: Limits, tracking: bool
+    executor: Executor, prepared: Prepared, store: Store, limits: Limits, tracking: bool
 ) -> tuple[Sequence[Record], bool]:
-    """Do as `run_plan` on an executor that may have done others before and may do more."""
+    """Run the plan on an executor that may have run others before and may run more.
+
+    Return the records of all its cells and whether Ctrl-C ended it.
+    """
     records: list[Record] = []
     to_run = prepared.plan.to_run
     if to_run:

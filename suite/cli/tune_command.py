@@ -11,7 +11,7 @@ import click
 
 from suite.cli.options import make_request, make_store, request_options
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import make_limits, run_plan
+from suite.cli.run_command import local_executor, make_limits, run_on
 from suite.contracts import Mode, Status
 from suite.errors import RequestError
 from suite.matrix import Request
@@ -65,7 +65,8 @@ def _try_all(request: Request, store: Store) -> tuple[dict[float, list[Record]],
         prepared = prepare(replace(request, options=options, lengths=(first,)), store)
         refuse_if_nothing_can_run(prepared)
         print(f"learning rate {rate:g}", flush=True)
-        records, interrupted = run_plan(prepared, store, limits, parallel=1, tracking=False)
+        with local_executor() as executor:
+            records, interrupted = run_on(executor, prepared, store, limits, tracking=False)
         found[rate] = [record for record in records if record.status is not Status.UNSUPPORTED]
         if interrupted:
             return found, True

@@ -48,8 +48,12 @@ class Ending:
     exit_code: int
     stopped: str | None
     """None, or which limit it met: "time", "memory", "output"; "system" where it was killed while
-    the kernel was killing for want of memory."""
+    the kernel was killing for want of memory; "lost" where the machine itself went."""
     log_tail: str
+    environment: Mapping[str, Any] | None = None
+    """The machine it ran on, where that is not the parent's."""
+    lost: tuple[str, ...] = ()
+    """How it was lost with a machine before, and so begun again on another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +140,20 @@ class LocalExecutor:
         wait_for_any(list(by_sentinel), timeout=POLL_SECONDS)
         return [update for run_id in list(self._running) for update in self._look_at(run_id)]
 
-    def close(self) -> None:
-        """Kill what still runs and stop the servers."""
+    @property
+    def running(self) -> bool:
+        """Whether a cell runs."""
+        return bool(self._running)
+
+    def stop(self) -> None:
+        """Kill what still runs."""
         for running in self._running.values():
             _kill_group(running.child.pid)
         self._running.clear()
+
+    def close(self) -> None:
+        """Kill what still runs and stop the servers."""
+        self.stop()
         for server in self._servers.values():
             server._stop()  # type: ignore[attr-defined]
         self._servers.clear()
