@@ -10,7 +10,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(BUDGET),--budget "$(BUDGET)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe tune peers ui dashboard test test-jax test-torch test-slow check format system-packages clean
+.PHONY: help setup bench probe tune peers ui server dashboard test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 # These hang on how long something takes or what memory it holds, so nothing may run beside them.
@@ -40,6 +40,9 @@ peers: $(PEERS)/.run ## compare our speed and memory with PyTorch's (CASES="bert
 ui: $(VENV)/.run ## open the MLflow UI on 127.0.0.1:5000 (PORT=)
 	@$(BIN)/bench ui $(if $(PORT),--port "$(PORT)")
 
+server: $(VENV)/.server ## serve MLflow to a team: PostgreSQL, names and passwords (PORT=)
+	@$(BIN)/bench server $(if $(PORT),--port "$(PORT)")
+
 dashboard: $(VENV)/.run ## draw the dashboard from the records
 	@$(BIN)/bench dashboard
 
@@ -53,7 +56,7 @@ test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
 test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
 	@KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest -m "not slow" $(BACKEND_TESTS)
 
-test-slow: $(VENV)/.dev ## run the tests that take longer
+test-slow: $(VENV)/.slow ## run the tests that take longer
 	@$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev ## lint, format, types, import layers
@@ -70,7 +73,7 @@ setup: $(VENV)/.run ## install what running needs
 
 system-packages: ## install from Debian what the skippable tests need (needs root)
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+	apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core postgresql
 
 clean: ## remove the virtual environment and caches; records stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
@@ -90,6 +93,15 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing (about 90 s) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax]"
 	@touch $@ $(VENV)/.run
+
+# What only some of the slow tests and a team's server need.
+$(VENV)/.server: $(VENV)/.run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[server]"
+	@touch $@
+
+$(VENV)/.slow: $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,ray,server]"
+	@touch $@ $(VENV)/.server
 
 $(PEERS)/bin/python: | $(VENV)/bin/python
 	@$(VENV)/bin/python -m venv $(PEERS)

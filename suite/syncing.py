@@ -44,6 +44,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
@@ -85,8 +86,8 @@ def sync(
         tracker = connect(store)
         records = store.all(set_aside)
         written = 0
-        for done, record in enumerate(records, start=1):
-            written += tracker.log(record)
+        for done, was_written in enumerate(tracker.log_all(records), start=1):
+            written += was_written
             on_progress(done, len(records))
         tracker.close_invocations()
         made = tracker.refresh_length_runs(store.current().values())
@@ -185,7 +186,7 @@ class SyncProcess:
         assert output is not None
         while self._unanswered and select([output], [], [], seconds)[0]:
             line = output.readline()
-            if not line:
+            if not line.endswith("\n"):  # the helper is gone, perhaps in the middle of a word
                 return
             self._unanswered -= 1
             if failure := json.loads(line).get("error"):
@@ -251,11 +252,13 @@ class Spool:
 
 def serve(home: Path) -> None:
     """Answer the lines of a `SyncProcess` until its end is closed."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints is no answer
     spool = Spool(Store(home))
     for line in sys.stdin:
         word = line.strip()
         error = spool.finish() if word == FINISH else spool.take(Path(word))
-        print(json.dumps({"error": error} if error else {"ok": True}), flush=True)
+        print(json.dumps({"error": error} if error else {"ok": True}), file=answers, flush=True)
 
 
 def connect(store: Store) -> Any:

@@ -23,7 +23,9 @@ import json
 import sqlite3
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +48,7 @@ CONTENT = "lengthwise.content"
 WRITER = "lengthwise.writer"
 BEGUN = "lengthwise.begun"
 LEASE_SECONDS = 300.0
+SERVER_THREADS = 6
 PROBE_EXPERIMENT = "probe"
 TRAINING_KIND = "custom_model_development"
 """The kind of experiment for which MLflow's UI shows training runs first."""
@@ -102,15 +105,40 @@ class Tracker:
         Raises:
             TrackingError: the store cannot be reached.
         """
+        return next(self.log_all([record]))
+
+    def log_all(self, records: Sequence[Record]) -> Iterator[bool]:
+        """Write the runs of many records; tell of one after the other whether it was written.
+
+        A server is written to by several threads at once, which wait more than they work; SQLite
+        takes one writer.
+
+        Raises:
+            TrackingError: the store cannot be reached.
+        """
+        num_threads = SERVER_THREADS if self.uri.startswith("http") else 1
+        with _reachable(self.uri), ThreadPoolExecutor(num_threads) as threads:
+            written: deque[Future[None] | None] = deque()
+            try:
+                for record in records:
+                    written.append(self._begin_writing(record, threads))
+                    if len(written) > 2 * num_threads:
+                        yield _done(written.popleft())
+                while written:
+                    yield _done(written.popleft())
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                raise
+
+    def _begin_writing(self, record: Record, threads: ThreadPoolExecutor) -> Future[None] | None:
+        """Let a thread write a record's run; None where none is needed."""
         if record.status not in STATUSES:
-            return False
-        with _reachable(self.uri):
-            experiment = self._experiment(record)
-            if experiment.stands(record.run_id, self.writer):
-                return False
-            parent = self._invocation_run(experiment, record)
-            self._write_cell(experiment, record, parent)
-        return True
+            return None
+        experiment = self._experiment(record)
+        if experiment.stands(record.run_id, self.writer):
+            return None
+        parent = self._invocation_run(experiment, record)
+        return threads.submit(self._write_cell, experiment, record, parent)
 
     def refresh_length_runs(self, records: Iterable[Record]) -> int:
         """Make the runs along the sequence length agree with the records that stand."""
@@ -362,6 +390,13 @@ def _hurry_sqlite() -> None:
     """Let SQLite not wait for the disk at every commit: what is lost is made from records again."""
     if not event.contains(Engine, "connect", _hurry):
         event.listen(Engine, "connect", _hurry)
+
+
+def _done(writing: Future[None] | None) -> bool:
+    """Wait until a run is written; False where there was none to write."""
+    if writing is not None:
+        writing.result()
+    return writing is not None
 
 
 class _reachable:  # noqa: N801 - reads as a condition: with _reachable(uri)

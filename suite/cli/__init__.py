@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "Print tables from the records.",
     "dashboard": "Draw the dashboard from the records.",
     "ui": "Open the MLflow UI on 127.0.0.1.",
+    "server": "Serve MLflow to a team, behind names and passwords.",
     "export": "Pack the cells of a request for a machine without network or TensorFlow.",
     "import": "Take the records of a pack home.",
     "publish": "Copy records that pass into results/published.",

@@ -9,6 +9,7 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.errors import RequestError
+from suite.store import without_password
 from suite.syncing import QUIET, tracking_uri
 
 
@@ -20,7 +21,9 @@ def command(port: int, home: str | None) -> None:
     store = make_store(home)
     uri = tracking_uri(store)
     if uri.startswith("http"):
-        raise RequestError("The MLflow store is a server with its own UI", received=uri)
+        raise RequestError(
+            "The MLflow store is a server with its own UI", received=without_password(uri)
+        )
     if uri == store.tracking_uri and not (store.home / "mlflow.db").exists():
         raise RequestError(
             "There is no MLflow store yet", received=store.home, remedy="Run `bench run` first"

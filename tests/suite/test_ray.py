@@ -65,7 +65,7 @@ def test_what_is_limited_here_is_limited_there(cluster, tmp_path):
     cluster.add_node(num_cpus=2)
     words = ("--mode", "probe", "--preset", "smoke", "--architectures", "hangs,killed,hasty")
     ended = subprocess.run(
-        [*command(cluster, *words), "--time-limit", "2"],
+        [*command(cluster, *words), "--time-limit", "12"],
         env=environment(tmp_path),
         capture_output=True,
         text=True,
