@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.contracts import (
+    Effort,
     Examples,
     Form,
     Inputs,
@@ -37,6 +38,9 @@ CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
 
 HIDDEN_WORDS = 0.3
 """The share of a training batch's words whose identity is hidden."""
+HIDDEN_SPELLINGS = 0.4
+"""The share of which nothing but the shape is left, as of a name that training never saw. A
+generated text hides none: its words have no spelling to learn from."""
 
 CONLL_CITATION = (
     "Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task: "
@@ -79,6 +83,9 @@ class Ner(Task):
         ),
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.3)
+    efforts = {
+        "reach": Effort(budget=4_000_000, tokens_per_batch=1_024, lengths=(128, 256)),
+    }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's files to the end, look for a prepared data set, or do nothing."""
@@ -110,6 +117,7 @@ class Ner(Task):
             spec={
                 "sizes": dict(tables.sizes),
                 "tags": list(corpus.tags),
+                "hidden_spellings": 0.0 if request.kind == "synthetic" else HIDDEN_SPELLINGS,
             },
             facts={
                 "fingerprint": corpus.fingerprint(),
@@ -132,13 +140,26 @@ class Ner(Task):
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Make some words unknown, so that spelling and neighbours are learned from too."""
+        """Make some words unknown, and of some the spelling too: their neighbours must tell."""
+        import numpy as np
+
         from tasks._hiding import hide
         from tasks._word_features import UNKNOWN
 
         real = features["padding_mask"]
-        hidden = hide(features["word_ids"], real, HIDDEN_WORDS, UNKNOWN, generator)
-        return {**features, "word_ids": hidden}
+        words = hide(features["word_ids"], real, HIDDEN_WORDS, UNKNOWN, generator)
+        unspelled = (generator.random(real.shape) < spec["hidden_spellings"]) & real
+
+        def hide_unspelled(ids: Any) -> Any:
+            everywhere = unspelled.reshape(*unspelled.shape, *[1] * (ids.ndim - 2))
+            return np.where(everywhere, UNKNOWN, ids).astype(ids.dtype)
+
+        return {
+            **features,
+            "word_ids": hide_unspelled(words),
+            "affix_ids": hide_unspelled(features["affix_ids"]),
+            "character_ids": hide_unspelled(features["character_ids"]),
+        }
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
         """Embed each word by identity, shape, affixes and characters."""

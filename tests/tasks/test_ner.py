@@ -104,3 +104,23 @@ def test_conll_from_both_sources_is_the_same_sentences(tfds_data_dir, conll_colu
     assert columns.facts["sentences_cut"]["test"] == 0
     assert columns.facts["redistributable"] is False
     assert columns.facts["shared_with_train"] == {"validation": 129, "test": 78}
+
+
+def test_what_is_hidden_of_a_word_is_hidden_everywhere_but_in_its_shape():
+    real = np.ones((8, 200), bool)
+    real[:, 150:] = False
+    ids = {"word_ids": (8, 200), "affix_ids": (8, 200, 6), "character_ids": (8, 200, 16)}
+    features = {name: np.full(shape, 7, np.int32) for name, shape in ids.items()}
+    features |= {"shape_ids": np.full((8, 200), 7, np.int32), "padding_mask": real}
+    varied = TASK.augment(features, {"hidden_spellings": 0.4}, np.random.default_rng(0))
+    unspelled = varied["character_ids"][:, :, 0] == UNKNOWN
+    assert abs(unspelled[real].mean() - 0.4) < 0.05
+    assert (varied["affix_ids"] == UNKNOWN).all(axis=2)[unspelled].all()
+    hidden = varied["word_ids"] == UNKNOWN
+    assert hidden[unspelled].all()
+    assert abs(hidden[real].mean() - (1 - 0.7 * 0.6)) < 0.05
+    assert (varied["shape_ids"] == 7).all()
+    assert not hidden[~real].any() and not unspelled[~real].any()
+    assert {values.dtype for name, values in varied.items() if "ids" in name} == {np.dtype("int32")}
+    kept = TASK.augment(features, {"hidden_spellings": 0.0}, np.random.default_rng(0))
+    assert (kept["character_ids"] == 7).all()
