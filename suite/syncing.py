@@ -184,7 +184,8 @@ class SyncProcess:
             return
         output = self._process.stdout
         assert output is not None
-        while self._unanswered and select([output], [], [], seconds)[0]:
+        ends = time.monotonic() + seconds
+        while self._unanswered and select([output], [], [], max(0.0, ends - time.monotonic()))[0]:
             line = output.readline()
             if not line.endswith("\n"):  # the helper is gone, perhaps in the middle of a word
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -87,11 +88,18 @@ def main() -> None:
         _complain(error.format_message())
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
     except BrokenPipeError:  # the reader, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _complain(
+            f"The disk is full. Received: {error.filename or error.strerror}. What was finished is "
+            "kept: make room or choose another --home, then run the same command again."
+        )
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
 
 
 def _complain(message: str) -> None:

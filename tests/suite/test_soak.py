@@ -7,17 +7,15 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from mlflow.tracking import MlflowClient
 
-from suite.tracking import STATUSES
 from tests.conftest import BENCH, FAKES, bench_environment, read_records
+from tests.mlflow_server import MlflowServer, agrees_with_records
 
 PORT = 5_987
 RETRY = ("--retry", "failed,timed_out,out_of_memory")
@@ -58,32 +56,6 @@ class Victims:
         }[role]
 
 
-class Server:
-    """A real MLflow server, killed with all its workers and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.uri = f"http://127.0.0.1:{PORT}"
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        arguments = ["--host", "127.0.0.1", "--port", str(PORT), "--workers", "1"]
-        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
-        artifacts = ["--artifacts-destination", str(self.folder / "artifacts")]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *arguments, *store, *artifacts],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def kill(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
 @pytest.mark.parametrize(
     ("num_cells", "num_kills", "with_server"),
     [
@@ -96,7 +68,7 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
     print(f"SOAK_SEED={seed}")
     draw = random.Random(seed)
     home = tmp_path / "home"
-    server = Server(tmp_path)
+    server = MlflowServer(tmp_path, PORT)
     extra = {"MLFLOW_TRACKING_URI": server.uri} if with_server else {}
     environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES), **extra})
     command = [
@@ -138,7 +110,7 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
         invocation.wait()
         print(f"killed {dict(killed)}")
         if with_server:
-            _wait_until_it_answers(server)
+            server.wait_until_it_answers()
 
         def bench(*words: str) -> str:
             arguments = {"env": environment, "capture_output": True, "text": True, "timeout": 900}
@@ -155,7 +127,9 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
             assert set(well.values()) == {1}
         planned = json.loads(bench("plan", *command[2:], "--json"))
         assert [(cell["status"], cell["to_run"]) for cell in planned] == [("ok", False)] * num_cells
-        _agrees(extra.get("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}"), records)
+        agrees_with_records(
+            extra.get("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.db'}"), records
+        )
         assert not list((home / "scratch").iterdir())
         assert not [path for path in home.rglob("*.part") if path.parent.name != "cache"]
     finally:
@@ -172,28 +146,3 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
 def _left(home: Path, num_wanted: int) -> bool:
     """Whether there are fewer good records than there should be."""
     return sum(record["status"] == "ok" for record in read_records(home)) < num_wanted
-
-
-def _agrees(uri: str, records: list[dict]) -> None:
-    """Compare MLflow's runs with the records, one by one."""
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("probe")
-    runs = list(client.search_runs([experiment.experiment_id], max_results=5_000))
-    assert {run.info.status for run in runs} <= {"FINISHED", "FAILED", "KILLED"}
-    cells = [run for run in runs if run.data.tags["lengthwise.kind"] == "cell"]
-    found = {run.data.tags["lengthwise.key"]: run.info.status for run in cells}
-    assert len(found) == len(cells)  # none twice
-    assert found == {record["run_id"]: STATUSES[record["status"]] for record in records}
-    invocations = {record["invocation"]["id"] for record in records}
-    parents = [run for run in runs if run.data.tags["lengthwise.kind"] == "invocation"]
-    assert sorted(run.data.tags["lengthwise.key"] for run in parents) == sorted(invocations)
-
-
-def _wait_until_it_answers(server: Server) -> None:
-    client = MlflowClient(server.uri)
-    for _ in range(60):
-        with suppress(Exception):
-            client.search_experiments(max_results=1)
-            return
-        time.sleep(1.0)
-    raise AssertionError("the MLflow server did not start")

@@ -1,0 +1,172 @@
+"""A tracking server in every bad mood: no cell waits for it, and nothing is missing in the end."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import subprocess
+import threading
+import time
+from contextlib import closing, suppress
+from datetime import datetime
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.conftest import BENCH, FAKES, bench_environment, read_records
+from tests.mlflow_server import MlflowServer, agrees_with_records
+
+pytestmark = pytest.mark.slow
+SERVER_PORT, PROXY_PORT = 5_989, 5_990
+NUM_CELLS = 4
+LONGEST_WAIT_SECONDS = 1.0
+RUNNERS_OWN_SECONDS = 1.0
+"""What the runner itself may take between two cells on a busy machine."""
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Hands requests on to the server, or does what the mood says."""
+
+    mood = "well"
+
+    def log_message(self, *words):
+        pass
+
+    def handle_any(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.mood == "slow":
+            time.sleep(5.0)
+        if self.mood in ("500", "429"):
+            self.send_error(int(self.mood))
+            return
+        if self.mood == "hangs up":
+            self.connection.close()
+            return
+        headers = {name: value for name, value in self.headers.items() if name != "Host"}
+        with closing(HTTPConnection("127.0.0.1", SERVER_PORT, timeout=60)) as connection:
+            connection.request(self.command, self.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        with suppress(ConnectionError):  # who asked may have lost patience
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = handle_any
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"), SERVER_PORT)
+    proxy = ThreadingHTTPServer(("127.0.0.1", PROXY_PORT), Proxy)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    server.start()
+    try:
+        server.wait_until_it_answers()
+        yield server
+    finally:
+        server.kill()
+        proxy.shutdown()
+        proxy.server_close()
+
+
+def run(environment, first_seed):
+    seeds = ",".join(map(str, range(first_seed, first_seed + NUM_CELLS)))
+    words = ("--mode", "probe", "--preset", "smoke", "--architectures", "hasty", "--seeds", seeds)
+    return subprocess.run(
+        [str(BENCH), "run", *words, "--no-dashboard"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def waits(records):
+    """Return for how long each cell waited after the one before had ended."""
+    times = [
+        (datetime.fromisoformat(record["started_at"]), datetime.fromisoformat(record["ended_at"]))
+        for record in records
+    ]
+    pairs = itertools.pairwise(times)
+    return [(after[0] - before[1]).total_seconds() for before, after in pairs]
+
+
+@pytest.mark.parametrize("mood", ["500", "429", "hangs up", "slow"])
+def test_no_cell_waits_and_a_sync_brings_all(server, tmp_path, mood):
+    environment = bench_environment(
+        {
+            "BENCH_HOME": str(tmp_path / "home"),
+            "BENCH_PATH": str(FAKES),
+            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{PROXY_PORT}",
+        }
+    )
+    Proxy.mood = mood
+    ended = run(environment, 0)
+    assert ended.returncode == 0, ended.stderr
+    records = read_records(tmp_path / "home")
+    assert len(records) == NUM_CELLS
+    assert max(waits(records)) <= LONGEST_WAIT_SECONDS + RUNNERS_OWN_SECONDS
+    assert "`bench sync` delivers them later" in ended.stderr
+    Proxy.mood = "well"
+    for _ in range(2):
+        synced = subprocess.run(
+            [str(BENCH), "sync"], env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert synced.returncode == 0, synced.stderr
+    found = agrees_with_records(server.uri, records, among_others=True)
+    assert found
+
+
+def test_a_server_that_dies_on_the_way(server, tmp_path):
+    environment = bench_environment(
+        {
+            "BENCH_HOME": str(tmp_path / "home"),
+            "BENCH_PATH": str(FAKES),
+            "MLFLOW_TRACKING_URI": server.uri,
+        }
+    )
+    killer = threading.Thread(target=_kill_after_first_record, args=(server, tmp_path / "home"))
+    killer.start()
+    ended = run(environment, 50)
+    killer.join()
+    assert ended.returncode == 0
+    records = read_records(tmp_path / "home")
+    assert len(records) == NUM_CELLS
+    assert max(waits(records)) <= LONGEST_WAIT_SECONDS + RUNNERS_OWN_SECONDS
+    server.start()
+    server.wait_until_it_answers()
+    synced = subprocess.run([str(BENCH), "sync"], env=environment, timeout=300)
+    assert synced.returncode == 0
+    assert agrees_with_records(server.uri, records, among_others=True)
+
+
+def _kill_after_first_record(server, home):
+    while not list((home / "records").glob("*.json")):
+        time.sleep(0.05)
+    server.kill()
+
+
+def test_a_locked_database(tmp_path):
+    environment = bench_environment(
+        {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
+    )
+    assert run(environment, 0).returncode == 0  # makes the database
+    lock = sqlite3.connect(tmp_path / "home" / "mlflow.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    ended = run(environment, 10)
+    assert ended.returncode == 0
+    records = read_records(tmp_path / "home")
+    assert len(records) == 2 * NUM_CELLS
+    assert max(waits(records[NUM_CELLS:])) <= LONGEST_WAIT_SECONDS + RUNNERS_OWN_SECONDS
+    assert "`bench sync` delivers them later" in ended.stderr
+    lock.execute("ROLLBACK")
+    lock.close()
+    synced = subprocess.run([str(BENCH), "sync"], env=environment, timeout=300)
+    assert synced.returncode == 0
+    assert agrees_with_records(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}", records)
