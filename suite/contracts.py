@@ -28,6 +28,10 @@ MASKS = ("padding_mask", "target_mask")
 
 Options = Mapping[str, Any]
 
+RUN_OPTIONS: Options = {"devices": 1}
+"""Options of every cell, whatever its task and architecture, and their defaults: over how many
+devices of the machine its batches are split (data parallelism)."""
+
 
 class Form(StrEnum):
     """What a task needs of an architecture."""

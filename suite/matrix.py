@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.contracts import (
+    RUN_OPTIONS,
     Architecture,
     Cell,
     Effort,
@@ -245,7 +246,7 @@ def _check_options(
 def _defaults(workload: _Workload, architecture: Architecture | None) -> dict[str, Any]:
     recipe = asdict(workload.recipe) if workload.task else {}
     own = architecture.options if architecture else {}
-    return {**recipe, **workload.options, **own}
+    return {**RUN_OPTIONS, **recipe, **workload.options, **own}
 
 
 def _overrides(asked: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -341,7 +342,24 @@ def _plan(
         seed=seed,
         round=round_number,
     )
-    reason = workload.task.unsupported_reason(length) if workload.task else None
+    reason = _undividable(cell)
+    if workload.task:
+        reason = reason or workload.task.unsupported_reason(length)
     recipe = recipe_for(workload.task, cell.options)
     build = build_request(cell, model_size, recipe, workload.task, architecture)
     return PlannedCell(cell, workload.source, reason or supports(architecture, build), is_tuned)
+
+
+def _undividable(cell: Cell) -> str | None:
+    """Say why a cell's batches cannot be split over the devices it asks for, or None."""
+    devices = cell.options.get("devices", 1)
+    if devices == 1:
+        return None
+    if devices < 1 or cell.batch_size % devices:
+        return (
+            "splits a batch evenly over its devices; "
+            f"received: batch_size={cell.batch_size}, devices={devices}"
+        )
+    if cell.backend != "jax":
+        return f"is split over devices on JAX alone; received: backend={cell.backend}"
+    return None

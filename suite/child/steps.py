@@ -207,6 +207,15 @@ def fix_randomness(seed: int) -> None:
     _backend().fix_operations()
 
 
+def share_work(num_devices: int) -> None:
+    """Split every batch over several devices (JAX alone); before anything is built.
+
+    Raises:
+        ValueError: there are not as many.
+    """
+    _backend().share_work(num_devices)
+
+
 def devices() -> list[str]:
     """Name the devices that the backend sees."""
     return list(_backend().devices())

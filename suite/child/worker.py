@@ -18,7 +18,7 @@ from typing import Any
 import keras
 
 from suite.child import probing, training
-from suite.child.steps import has_accelerator
+from suite.child.steps import has_accelerator, share_work
 from suite.contracts import Job, Mode, Status
 from suite.errors import LengthwiseError, Unsupported
 from suite.files import write_atomically
@@ -68,6 +68,8 @@ def _attempt(job: Job, progress: Progress) -> dict[str, Any]:
     if cell.precision == "mixed_float16" and not has_accelerator():
         raise Unsupported("mixed_float16 needs an accelerator: on a CPU take mixed_bfloat16")
     keras.config.set_dtype_policy(cell.precision)
+    if (num_devices := cell.options.get("devices", 1)) > 1:
+        share_work(num_devices)
     architecture = find_part(ARCHITECTURES, cell.architecture, job.search_path)
     if cell.mode is Mode.PROBE:
         return probing.run(job, architecture, progress)

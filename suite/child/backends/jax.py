@@ -55,7 +55,7 @@ def make_training_step(
         if not groups:  # Keras walks all layers to list them: not at every step
             groups.extend(states_of(model, optimizer, batch))
         states = [[variable.value for variable in group] for group in groups]
-        value, *states = compiled(*states, dict(batch.features), dict(batch.targets))
+        value, *states = compiled(*states, _placed(batch.features), _placed(batch.targets))
         for group, values in zip(groups, states, strict=True):
             for variable, new in zip(group, values, strict=True):
                 variable.assign(new)
@@ -81,13 +81,45 @@ def make_prediction_step(
             _create_weights(model, batch)
             groups.extend([model.trainable_variables, model.non_trainable_variables])
         weights, others = ([variable.value for variable in group] for group in groups)
-        found, changed = compiled(weights, others, dict(batch.features), dict(batch.targets))
+        found, changed = compiled(weights, others, _placed(batch.features), _placed(batch.targets))
         if model.carries_memory:
             for variable, new in zip(groups[1], changed, strict=True):
                 variable.assign(new)
         return np.asarray(found)
 
     return step
+
+
+def _placed(arrays: Features) -> dict[str, Any]:
+    """Return a batch's arrays, split over the devices where several share the work.
+
+    A batch that does not divide, such as a single example, every device computes whole.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return dict(arrays)
+    num_devices = distribution.device_mesh.devices.size
+
+    def place(values: Any) -> Any:
+        if len(values) % num_devices:
+            return values
+        layout = distribution.get_data_layout(np.shape(values))
+        return keras.distribution.distribute_tensor(values, layout)
+
+    return {name: place(values) for name, values in arrays.items()}
+
+
+def share_work(num_devices: int) -> None:
+    """Let what is built from now on live on several devices, each with a part of every batch.
+
+    Raises:
+        ValueError: there are not as many.
+    """
+    there = keras.distribution.list_devices()
+    if len(there) < num_devices:
+        raise ValueError(f"{num_devices} devices are asked for. Received: {len(there)} are here.")
+    parallel = keras.distribution.DataParallel(devices=there[:num_devices])
+    keras.distribution.set_distribution(parallel)
 
 
 def _create_weights(model: Any, batch: Batch) -> None:
