@@ -28,9 +28,13 @@ MASKS = ("padding_mask", "target_mask")
 
 Options = Mapping[str, Any]
 
-RUN_OPTIONS: Options = {"devices": 1}
+RUN_OPTIONS: Options = {"devices": 1, "compile": "auto"}
 """Options of every cell, whatever its task and architecture, and their defaults: over how many
-devices of the machine its batches are split (data parallelism)."""
+devices of the machine its batches are split (data parallelism), and how TensorFlow compiles it (one
+of `COMPILE_MODES`)."""
+
+COMPILE_MODES = ("auto", "graph", "xla")
+"""As the architecture prefers it, TensorFlow's own operations, or XLA's."""
 
 
 class Form(StrEnum):
@@ -483,6 +487,12 @@ def build_request(
         vocabulary_size=(spec or {}).get("vocabulary_size") if task else PROBE_VOCABULARY_SIZE,
         max_global_tokens=task.max_global_tokens if task else 0,
     )
+
+
+def uses_xla(cell: Cell, architecture: Architecture, request: BuildRequest) -> bool:
+    """Whether XLA compiles a cell on TensorFlow: as asked, or as the architecture prefers."""
+    mode = cell.options.get("compile", "auto")
+    return architecture.compile_with_xla(request) if mode == "auto" else mode == "xla"
 
 
 def supports(architecture: Architecture, request: BuildRequest) -> str | None:

@@ -81,6 +81,15 @@ def has_accelerator() -> bool:
     return any(any(Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "kfd", "accel*"))
 
 
+def accelerator_ids() -> list[str]:
+    """Return the NVIDIA devices that may be used: CUDA_VISIBLE_DEVICES, or all that are there."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    numbers = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    return sorted((number for number in numbers if number.isdigit()), key=int)
+
+
 def describe_commit() -> dict[str, Any]:
     """Return the checkout's commit and whether it was changed since, `results/` aside."""
     commit = _git("rev-parse", "HEAD")

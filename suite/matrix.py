@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.contracts import (
+    COMPILE_MODES,
     RUN_OPTIONS,
     Architecture,
     Cell,
@@ -342,7 +343,7 @@ def _plan(
         seed=seed,
         round=round_number,
     )
-    reason = _undividable(cell)
+    reason = _wrong_options(cell)
     if workload.task:
         reason = reason or workload.task.unsupported_reason(length)
     recipe = recipe_for(workload.task, cell.options)
@@ -350,16 +351,18 @@ def _plan(
     return PlannedCell(cell, workload.source, reason or supports(architecture, build), is_tuned)
 
 
-def _undividable(cell: Cell) -> str | None:
-    """Say why a cell's batches cannot be split over the devices it asks for, or None."""
-    devices = cell.options.get("devices", 1)
-    if devices == 1:
-        return None
+def _wrong_options(cell: Cell) -> str | None:
+    """Say why a cell cannot be run as its `RUN_OPTIONS` say, or None."""
+    devices, mode = (cell.options.get(name, RUN_OPTIONS[name]) for name in ("devices", "compile"))
     if devices < 1 or cell.batch_size % devices:
         return (
             "splits a batch evenly over its devices; "
             f"received: batch_size={cell.batch_size}, devices={devices}"
         )
-    if cell.backend != "jax":
+    if devices > 1 and cell.backend != "jax":
         return f"is split over devices on JAX alone; received: backend={cell.backend}"
+    if mode not in COMPILE_MODES:
+        return f"compiles in one of the modes {', '.join(COMPILE_MODES)}; received: {mode}"
+    if mode != "auto" and cell.backend != "tensorflow":
+        return f"takes a compile mode on TensorFlow alone; received: backend={cell.backend}"
     return None

@@ -44,6 +44,7 @@ from suite.contracts import (
     Recipe,
     Status,
     build_request,
+    uses_xla,
 )
 
 ENDLESS_STEPS = 10**9
@@ -55,7 +56,7 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     cell = job.cell
     fix_randomness(cell.seed)
     request = build_request(cell, job.model_size, job.recipe, None, architecture)
-    xla = architecture.compile_with_xla(request)
+    xla = uses_xla(cell, architecture, request)
     batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
     tell("warming up", 0.0)
     warmup.throwaway_step(xla)

@@ -57,6 +57,7 @@ from suite.contracts import (
     count_positions,
     count_real,
     task_options,
+    uses_xla,
 )
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
@@ -100,7 +101,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     data = encoded.load(job, task, options)
     data_seconds = time.perf_counter() - started
     request = build_request(cell, job.model_size, recipe, task, architecture, data.spec)
-    xla = architecture.compile_with_xla(request)
+    xla = uses_xla(cell, architecture, request)
     tell("warming up", 0.0)
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed)  # what the warm-up drew changes nothing

@@ -22,7 +22,7 @@ from suite.cli.planning import (
     refuse_if_too_little,
 )
 from suite.contracts import Status
-from suite.environment import needs_spawn, total_memory_bytes
+from suite.environment import accelerator_ids, needs_spawn, total_memory_bytes
 from suite.errors import RequestError
 from suite.executors.local import Executor, Limits, LocalExecutor
 from suite.matrix import PlannedCell
@@ -48,9 +48,8 @@ MEMORY_SHARE = 2 / 3
 @click.option(
     "--parallel",
     type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Cells at once. More than 1 disturbs what is measured; take it for scores only.",
+    help="Cells at once. More than 1 on one processor disturbs what is measured; take it for "
+    "scores only. [default: 1, or one on each GPU]",
 )
 @click.option(
     "--executor",
@@ -73,7 +72,7 @@ def command(
     rerun: bool,
     time_limit: float | None,
     memory_limit: str | None,
-    parallel: int,
+    parallel: int | None,
     executor: str,
     address: str | None,
     gpus: float,
@@ -104,7 +103,8 @@ def command(
     else:
         if address or gpus:
             raise RequestError("--address and --gpus are for --executor ray")
-        place = local_executor(parallel)
+        split = [planned.cell.options.get("devices", 1) for planned in prepared.plan.to_run]
+        place = local_executor(parallel, max(split, default=1))
     with place as chosen:
         records, interrupted = run_on(chosen, prepared, store, limits, not no_tracking)
     _show(records, prepared, store, dashboard=not no_dashboard)
@@ -115,9 +115,17 @@ def command(
 
 
 @contextmanager
-def local_executor(parallel: int = 1) -> Iterator[LocalExecutor]:
-    """Yield an executor of this machine; what it started ends with it."""
-    executor = LocalExecutor(parallel=parallel, spawn=needs_spawn())
+def local_executor(
+    parallel: int | None = None, devices_per_cell: int = 1
+) -> Iterator[LocalExecutor]:
+    """Yield an executor of this machine; what it started ends with it.
+
+    By default it runs one cell at a time, or one on each accelerator, side by side.
+    """
+    ids = accelerator_ids()
+    groups = range(0, len(ids) - devices_per_cell + 1, devices_per_cell)
+    places = tuple(",".join(ids[start : start + devices_per_cell]) for start in groups)
+    executor = LocalExecutor(parallel or max(1, len(places)), needs_spawn(), places)
     try:
         yield executor
     finally:

@@ -100,6 +100,7 @@ class _Running:
     limits: Limits
     started: float
     kills_before: int | None = None
+    place: str | None = None
     heard: bool = False
     stopped: str | None = None
     offset: int = 0
@@ -108,28 +109,41 @@ class _Running:
 
 @dataclass
 class LocalExecutor:
-    """Runs up to `parallel` cells at once on this machine."""
+    """Runs up to `parallel` cells at once on this machine.
+
+    Each of `places` holds one cell at a time and names the accelerators that it alone sees ("0", or
+    "2,3"); without places the processor is everybody's.
+    """
 
     parallel: int = 1
     spawn: bool = False
+    places: tuple[str, ...] = ()
     _running: dict[str, _Running] = field(default_factory=dict)
     _servers: dict[tuple[tuple[str, str], ...], forkserver.ForkServer] = field(default_factory=dict)
 
     def has_room(self) -> bool:
         """Whether another cell may start now."""
-        return len(self._running) < self.parallel
+        free = not self.places or bool(self._free_places())
+        return free and len(self._running) < self.parallel
+
+    def _free_places(self) -> list[str]:
+        taken = {running.place for running in self._running.values()}
+        return [place for place in self.places if place not in taken]
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
         """Start a cell in a fresh process."""
         (job.folder / "job.json").write_text(job.to_json())
         environment = child_environment(job.cell)
+        place = next(iter(self._free_places()), None)
+        if place is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = place
         child: _Child
         if self.spawn:
             child = _Spawned(job.folder, environment)
         else:
             child = _Forked(job.folder, self._server(environment))
         self._running[run_id] = _Running(
-            child, job.folder, limits, time.monotonic(), kills_for_memory()
+            child, job.folder, limits, time.monotonic(), kills_for_memory(), place
         )
 
     def wait(self) -> list[Update]:

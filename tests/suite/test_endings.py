@@ -6,10 +6,12 @@ import signal
 
 import pytest
 
-from suite.contracts import Mode, Status
+from suite.contracts import Job, Mode, Recipe, Status
+from suite.environment import accelerator_ids
 from suite.executors import local
 from suite.executors.local import Ending, Limits, LocalExecutor, Update
 from suite.matrix import Request, expand
+from suite.presets import MODEL_SIZES
 from suite.record import Invocation, utc_now
 from suite.registry import load_registry
 from suite.runner import Runner, conclude, plan
@@ -95,3 +97,43 @@ def test_an_outcome_that_makes_no_record_fails_its_cell_and_not_the_matrix(tmp_p
         assert record.status is Status.FAILED
         assert record.reason.startswith("what it left is no outcome: ")
         assert len(record.reason.splitlines()) == 1
+
+
+def test_each_accelerator_has_one_cell_at_a_time(tmp_path, monkeypatch):
+    seen = {}
+
+    class Child:
+        def __init__(self, folder, environment):
+            self.pid, self.sentinel, self.folder = 2**22 + 1, 0, folder
+            seen[folder.name] = environment.get("CUDA_VISIBLE_DEVICES")
+
+        def exit_code(self):
+            return 0 if self.folder.name in ended else None
+
+    ended = set()
+    monkeypatch.setattr(local, "_Spawned", Child)
+    executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",))
+    (planned,) = expand(request, load_registry(()))
+
+    def start(name):
+        (tmp_path / name).mkdir()
+        paths = (tmp_path / name, tmp_path, tmp_path / "checkpoint.npz")
+        job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (), *paths)
+        executor.start(name, job, Limits(100.0, 2**40))
+
+    start("a")
+    assert executor.has_room()
+    start("b")
+    assert not executor.has_room()
+    ended.add("a")
+    list(executor._look_at("a"))
+    assert executor.has_room()
+    start("c")
+    assert seen == {"a": "0", "b": "1", "c": "0"}
+
+
+@pytest.mark.parametrize(("named", "ids"), [("2,5", ["2", "5"]), ("", []), ("GPU-1f", ["GPU-1f"])])
+def test_the_devices_that_may_be_used(monkeypatch, named, ids):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert accelerator_ids() == ids

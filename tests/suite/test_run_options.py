@@ -1,12 +1,14 @@
-"""One cell over several devices learns what it learns on one."""
+"""How a cell is run: over several devices it learns what it learns on one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from suite.contracts import Mode, Recipe, build_request, uses_xla
 from suite.matrix import Request, expand
-from suite.registry import load_registry
+from suite.presets import MODEL_SIZES
+from suite.registry import ARCHITECTURES, find_part, load_registry
 from tests.conftest import read_records
 
 
@@ -37,6 +39,30 @@ def test_one_device_is_the_cell_that_it_always_was():
     asked = Request(tasks=("ner",), architectures=("bert",), options={"devices": "1"})
     both = [[cell.cell.id for cell in expand(r, load_registry(()))] for r in (request, asked)]
     assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    ("backend", "mode", "reason"),
+    [
+        ("tensorflow", "xla", None),
+        ("tensorflow", "graph", None),
+        ("tensorflow", "fast", "one of the modes auto, graph, xla"),
+        ("jax", "xla", "on TensorFlow alone"),
+    ],
+)
+def test_a_compile_mode_is_tensorflow_s(backend, mode, reason):
+    request = Request(
+        mode=Mode.PROBE, architectures=("bert",), backend=backend, options={"compile": mode}
+    )
+    for planned in expand(request, load_registry(())):
+        assert (planned.unsupported is None) == (reason is None)
+        assert reason is None or reason in planned.unsupported
+        request_to_build = build_request(
+            planned.cell, MODEL_SIZES["tiny"], Recipe(), None, find_part(ARCHITECTURES, "bert")
+        )
+        if reason is None:
+            asked = uses_xla(planned.cell, find_part(ARCHITECTURES, "bert"), request_to_build)
+            assert asked == (mode == "xla")
 
 
 @pytest.mark.slow
