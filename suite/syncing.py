@@ -242,6 +242,8 @@ class Spool:
             if time.monotonic() + self._pause > ends:
                 return failure
             time.sleep(self._pause)
+        if self._tracker is None:
+            return failure
         try:
             with writing(self.store, patience_seconds=FINISH_SECONDS):
                 self._tracker.close_invocations()

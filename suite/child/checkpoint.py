@@ -71,7 +71,7 @@ class Checkpoint:
                 names = [name for name in kept.files if name.startswith("variable_")]
                 values = [kept[f"variable_{i}"] for i in range(len(names))]
                 best = [kept[f"best_{i}"] for i in range(len(kept.files) - len(names) - 1)]
-        except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError):
+        except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError):
             return None
         shapes = [tuple(variable.shape) for variable in variables]
         if about["data_digest"] != self.data_digest or [v.shape for v in values] != shapes:

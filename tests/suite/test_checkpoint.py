@@ -139,6 +139,8 @@ def test_of_other_data_or_another_model_or_cut_in_half_it_is_not_used(tmp_path, 
     assert Checkpoint(path, "d").read([Variable([0, 0, 0])]) is None
     path.write_bytes(path.read_bytes()[:100])
     assert Checkpoint(path, "d").read([mine]) is None
+    path.write_bytes(b"")
+    assert Checkpoint(path, "d").read([mine]) is None
     assert Checkpoint(tmp_path / "none.npz", "d").read([mine]) is None
 
 

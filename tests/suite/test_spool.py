@@ -142,3 +142,8 @@ def test_while_another_process_writes_for_the_home_it_waits_its_turn(store, serv
     clock.now += 1.0
     assert spool.deliver() is None
     assert len(server.logged) == 1
+
+
+def test_an_end_without_records_and_without_a_server_is_said_too(store, server, clock):
+    server.up = False
+    assert "away" in Spool(store).finish()
