@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,16 @@ def read_records(home: Path) -> list[dict]:
     """Return all records of a home, oldest first."""
     paths = sorted((home / "records").glob("*.json"), key=lambda path: path.name.split(".")[1])
     return [json.loads(path.read_text()) for path in paths]
+
+
+def processes_of(home: Path) -> dict[int, tuple[int, str]]:
+    """Return parent and command line of every process that has the home in its environment."""
+    mark, found = f"BENCH_HOME={home}".encode(), {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError, ValueError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                after_name = (folder / "stat").read_text().rpartition(")")[2].split()
+                if after_name[0] != "Z":
+                    found[int(folder.name)] = (int(after_name[1]), command)
+    return found

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-PRELOADED = ("suite.child.worker",)
+PRELOADED = ("suite.executors.tied", "suite.child.worker")
 PR_SET_PDEATHSIG = 1
 
 
@@ -36,10 +36,16 @@ def _cut_loose(folder: Path) -> None:
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it lives as long as the process
+    die_with_parent()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         with suppress(OSError):  # where memory runs out, this process is the one to go
             Path("/proc/self/oom_score_adj").write_text("900")
+
+
+def die_with_parent() -> None:
+    """Let the system kill this process when its parent ends, where it can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

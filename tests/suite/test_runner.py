@@ -14,7 +14,7 @@ from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES
 from suite.registry import load_registry
-from tests.conftest import BENCH, FAKES, bench_environment, read_records
+from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records
 
 PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--no-dashboard")
 FAST = (*PROBE, "--no-tracking")
@@ -118,6 +118,23 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path):
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, timeout=120)
     statuses = [record["status"] for record in read_records(home)]
     assert statuses == ["interrupted", "ok", "ok"]
+
+
+def test_a_killed_invocation_takes_its_cell_with_it(tmp_path):
+    home = tmp_path / "home"
+    command = [str(BENCH), *FAST, "--architectures", "hangs", "--time-limit", "200"]
+    environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)})
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if "starting ·" in line:
+            break
+    assert len(processes_of(home)) >= 3  # itself, a forkserver, the cell
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while processes_of(home) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not processes_of(home)
 
 
 def test_two_invocations_share_a_home_and_run_each_cell_once(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import BENCH, FAKES, bench_environment, read_records
+from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records
 from tests.mlflow_server import MlflowServer, agrees_with_records
 
 PORT = 5_987
@@ -25,19 +25,10 @@ class Victims:
     """The processes of one home, by what they do."""
 
     def __init__(self, home: Path) -> None:
-        self.mark = f"BENCH_HOME={home}".encode()
+        self.home = home
 
     def all(self) -> dict[int, tuple[int, str]]:
-        """Return parent and command line of every process that has the home in its environment."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError, IndexError, ValueError):
-                if self.mark in (folder / "environ").read_bytes().split(b"\0"):
-                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    after_name = (folder / "stat").read_text().rpartition(")")[2].split()
-                    if after_name[0] != "Z":
-                        found[int(folder.name)] = (int(after_name[1]), command)
-        return found
+        return processes_of(self.home)
 
     def of(self, role: str) -> list[int]:
         everyone = self.all()
