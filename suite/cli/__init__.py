@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 
 import click
@@ -77,7 +78,13 @@ def bench() -> None:
 
 
 def main() -> None:
-    """Run `bench`, turning a user's mistake into one line and exit code 2."""
+    """Run `bench`, turning a user's mistake into one line and exit code 2.
+
+    To be told to end (SIGTERM), or to lose the terminal (SIGHUP), is to be interrupted by Ctrl-C.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # who was told to ignore it goes on
+            signal.signal(number, _interrupt)
     try:
         bench(standalone_mode=False)
     except LengthwiseError as error:
@@ -100,6 +107,14 @@ def main() -> None:
         )
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    if number == signal.SIGHUP:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+    raise KeyboardInterrupt
 
 
 def _complain(message: str) -> None:

@@ -9,6 +9,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from suite.contracts import Job, Mode, Recipe
 from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request, expand
@@ -91,7 +93,16 @@ def test_the_second_time_only_what_is_asked_for_runs(bench, tmp_path):
     assert len(read_records(tmp_path / "home")) == 5
 
 
-def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path):
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+    ids=lambda number: number.name,
+)
+def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, number):
     home = tmp_path / "home"
     command = [str(BENCH), *FAST, "--architectures", "nothing", "--seeds", "0,1"]
     environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)})
@@ -106,11 +117,12 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path):
     )
     for line in process.stdout:
         if "nothing" in line and "measuring" in line:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "The same command runs what is missing" in output
+    if number != signal.SIGHUP:  # nobody reads what is said to a lost terminal
+        assert "The same command runs what is missing" in output
     (record,) = read_records(home)
     assert record["status"] == "interrupted"
     assert not list((home / "scratch").iterdir())
