@@ -92,7 +92,7 @@ def _configuration(store: Store, database: str) -> Path:
     """Write what MLflow's authentication reads, for the owner's eyes only, and return its path."""
     settings = configparser.ConfigParser(interpolation=None)
     settings["mlflow"] = {
-        "default_permission": "EDIT",
+        "default_permission": "MANAGE",  # a run that changes is deleted and written anew
         "database_uri": database,
         "admin_username": "admin",
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
