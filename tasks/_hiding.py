@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 
-def hide(ids: Any, real: Any, share: float, unknown: int, generator: np.random.Generator) -> Any:
-    """Replace a random share of the real ids by the unknown one: (batch, n) in and out."""
-    hidden = (generator.random(ids.shape) < share) & real
-    return np.where(hidden, unknown, ids).astype(ids.dtype)
+def draw_hidden(real: Any, share: float, generator: np.random.Generator) -> Any:
+    """Choose a random share of the real positions: (batch, n) in and out."""
+    return (generator.random(real.shape) < share) & real
+
+
+def hide(ids: Any, hidden: Any, unknown: int) -> Any:
+    """Replace all ids of hidden positions, (batch, n) or (batch, n, ids), by the unknown one."""
+    everywhere = hidden.reshape(*hidden.shape, *[1] * (ids.ndim - hidden.ndim))
+    return np.where(everywhere, unknown, ids).astype(ids.dtype)

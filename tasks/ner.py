@@ -141,24 +141,17 @@ class Ner(Task):
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
         """Make some words unknown, and of some the spelling too: their neighbours must tell."""
-        import numpy as np
-
-        from tasks._hiding import hide
+        from tasks._hiding import draw_hidden, hide
         from tasks._word_features import UNKNOWN
 
         real = features["padding_mask"]
-        words = hide(features["word_ids"], real, HIDDEN_WORDS, UNKNOWN, generator)
-        unspelled = (generator.random(real.shape) < spec["hidden_spellings"]) & real
-
-        def hide_unspelled(ids: Any) -> Any:
-            everywhere = unspelled.reshape(*unspelled.shape, *[1] * (ids.ndim - 2))
-            return np.where(everywhere, UNKNOWN, ids).astype(ids.dtype)
-
+        unnamed = draw_hidden(real, HIDDEN_WORDS, generator)
+        unspelled = draw_hidden(real, spec["hidden_spellings"], generator)
         return {
             **features,
-            "word_ids": hide_unspelled(words),
-            "affix_ids": hide_unspelled(features["affix_ids"]),
-            "character_ids": hide_unspelled(features["character_ids"]),
+            "word_ids": hide(features["word_ids"], unnamed | unspelled, UNKNOWN),
+            "affix_ids": hide(features["affix_ids"], unspelled, UNKNOWN),
+            "character_ids": hide(features["character_ids"], unspelled, UNKNOWN),
         }
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:

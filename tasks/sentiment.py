@@ -80,12 +80,11 @@ class Sentiment(Classification):
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
         """Make some tokens unknown, so that no single word decides."""
-        from tasks._hiding import hide
+        from tasks._hiding import draw_hidden, hide
         from tasks._text_units import UNKNOWN
 
-        real = features["padding_mask"]
-        hidden = hide(features["token_ids"], real, HIDDEN_TOKENS, UNKNOWN, generator)
-        return {**features, "token_ids": hidden}
+        hidden = draw_hidden(features["padding_mask"], HIDDEN_TOKENS, generator)
+        return {**features, "token_ids": hide(features["token_ids"], hidden, UNKNOWN)}
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""

@@ -126,20 +126,29 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
     (record,) = read_records(home)
     assert record["status"] == "interrupted"
     assert not list((home / "scratch").iterdir())
-    assert not _processes_naming(str(home))
+    assert not processes_of(home)
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, timeout=120)
     statuses = [record["status"] for record in read_records(home)]
     assert statuses == ["interrupted", "ok", "ok"]
 
 
-def test_a_killed_invocation_takes_its_cell_with_it(tmp_path):
-    home = tmp_path / "home"
-    command = [str(BENCH), *FAST, "--architectures", "hangs", "--time-limit", "200"]
-    environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)})
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+def start_hanging(home: Path, time_limit: str) -> subprocess.Popen:
+    """Start a matrix of one cell that hangs, and return once the cell has started."""
+    process = subprocess.Popen(
+        [str(BENCH), *FAST, "--architectures", "hangs", "--time-limit", time_limit],
+        env=bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     for line in process.stdout:
         if "starting ·" in line:
             break
+    return process
+
+
+def test_a_killed_invocation_takes_its_cell_with_it(tmp_path):
+    home = tmp_path / "home"
+    process = start_hanging(home, "200")
     assert len(processes_of(home)) >= 3  # itself, a forkserver, the cell
     process.kill()
     process.communicate()
@@ -180,13 +189,7 @@ def test_overhead_per_cell_and_tracking_within_limits(bench, tmp_path):
 
 
 def test_the_parent_rests_while_children_work(tmp_path):
-    home = tmp_path / "home"
-    command = [str(BENCH), *FAST, "--architectures", "hangs", "--time-limit", "8"]
-    environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)})
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if "starting ·" in line:
-            break
+    process = start_hanging(tmp_path / "home", "8")
     time.sleep(0.5)
     before, began = _cpu_seconds(process.pid), time.monotonic()
     time.sleep(5)
@@ -227,15 +230,3 @@ def _seconds_until_first_outcome(records: list[dict]) -> float:
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _processes_naming(text: str) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if text in command:
-            found.append(command)
-    return found
