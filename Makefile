@@ -10,7 +10,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(BUDGET),--budget "$(BUDGET)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe tune peers ui server dashboard test test-jax test-torch test-slow check format system-packages clean
+.PHONY: help setup bench probe tune peers ui server dashboard leaderboard test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 # These hang on how long something takes or what memory it holds, so nothing may run beside them.
@@ -43,8 +43,12 @@ ui: $(VENV)/.run ## open the MLflow UI on 127.0.0.1:5000 (PORT=)
 server: $(VENV)/.server ## serve MLflow to a team: PostgreSQL, names and passwords (PORT=)
 	@$(BIN)/bench server $(if $(PORT),--port "$(PORT)")
 
-dashboard: $(VENV)/.run ## draw the dashboard from the records
+dashboard: $(VENV)/.run ## draw the dashboard from your records: results/local/site/index.html
 	@$(BIN)/bench dashboard
+
+leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, .csv, .json, and its site
+	@$(BIN)/bench leaderboard
+	@$(BIN)/bench dashboard --published
 
 test: $(VENV)/.dev ## run the tests (under 10 minutes)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ALONE_TESTS:%=--ignore=%)
@@ -59,11 +63,12 @@ test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
 test-slow: $(VENV)/.slow ## run the tests that take longer
 	@$(BIN)/python -m pytest -m slow
 
-check: $(VENV)/.dev ## lint, format, types, import layers
+check: $(VENV)/.dev ## lint, format, types, import layers, and whether the leaderboard is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/bench leaderboard --check
 
 format: $(VENV)/.dev ## put the code into shape
 	@$(BIN)/ruff check --fix .

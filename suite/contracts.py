@@ -372,7 +372,7 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Score the stacked predictions of a whole split, in NumPy."""
+        """Score the stacked predictions of a split, or of consecutive examples of one, in NumPy."""
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Say why this task cannot be had at a length, or None."""

@@ -5,8 +5,9 @@ A published record is a record like any other, so whatever reads one reads the o
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ from suite.store import Store
 PUBLISHED = CHECKOUT / "results" / "published"
 MACHINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,63}")
 UNFINISHED = {Status.INTERRUPTED, Status.FAILED}
+OWN_PATH = re.compile(
+    r"(?<![\w.:/])(?!/(?:proc|sys|dev|device)\b)(?:~|/[\w.+-]+)(?:/[\w.+-]+)+|\b[A-Za-z]:\\"
+)
+"""A path of somebody's machine; the system's own, which methods name, are everybody's."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 PRIVATE = ("host_name", "operating_system")
 """What of the environment names somebody's machine and explains no figure."""
 
@@ -48,7 +54,8 @@ def publish(
         )
     outcome = Published()
     for record in sorted(store.current().values(), key=lambda record: record.run_id):
-        if reason := why_not(record):
+        stripped = strip(record)
+        if reason := why_not(record) or private(stripped):
             outcome.refused.append((record, reason))
             continue
         folder = into / (machine or machine_name(record.environment))
@@ -58,7 +65,7 @@ def publish(
             continue
         if not dry_run:
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, strip(record).to_json().encode())
+            write_atomically(path, stripped.to_json().encode())
         outcome.written.append(path)
     return outcome
 
@@ -85,12 +92,37 @@ def why_not(record: Record) -> str | None:
     return None
 
 
+def private(record: Record) -> str | None:
+    """Say what of a stripped record should have stayed at home, or None where nothing should."""
+    if any(record.environment.get(name) for name in PRIVATE) or record.log_tail:
+        return "it names the machine or keeps its log: `bench publish` takes both out"
+    for text in _texts(json.loads(record.to_json())):
+        if CONTROL.search(text):
+            return f"{text[:40]!r} has control characters"
+        if found := OWN_PATH.search(text):
+            return f"it holds a path of somebody's machine: {found.group()[:40]!r}"
+    return None
+
+
 def strip(record: Record) -> Record:
     """Leave out what stays at home: the machine's name, log, traceback."""
     environment = {name: value for name, value in record.environment.items() if name not in PRIVATE}
     error = record.error and record.error.model_copy(update={"traceback": None})
     changes = {"environment": environment, "error": error, "log_tail": ""}
     return record.model_copy(update=changes)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text of what JSON holds, names too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def machine_name(environment: Mapping[str, Any]) -> str:

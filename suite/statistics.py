@@ -102,8 +102,28 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Estimate(mean, None, None, len(values))
-    half = _half_width(len(values) - 1, statistics.stdev(values) / math.sqrt(len(values)))
+    half = half_width(len(values) - 1, statistics.stdev(values) / math.sqrt(len(values)))
     return Estimate(mean, mean - half, mean + half, len(values))
+
+
+def ratio_interval(values: Sequence[float]) -> Estimate:
+    """Return the geometric mean of positive values and its interval.
+
+    What disturbs a cost multiplies it, so that its interval is one of logarithms: it cannot reach
+    below zero, and twice as slow is as far as twice as fast.
+    """
+    return exponential(mean_interval([math.log(value) for value in values]))
+
+
+def exponential(estimate: Estimate) -> Estimate:
+    """Return the estimate of which this one is the logarithm."""
+
+    def power(value: float) -> float:
+        return math.exp(min(value, 700.0))  # beyond that a float ends
+
+    low = None if estimate.low is None else power(estimate.low)
+    high = None if estimate.high is None else power(estimate.high)
+    return Estimate(power(estimate.value), low, high, estimate.n)
 
 
 def scaling_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
@@ -159,13 +179,14 @@ def _misfit_half_width(costs: Mapping[int, float], power: float) -> float | None
         slopes.append(slope / rise)
     variance = statistics.pvariance(residuals) * len(longer) / freedom
     spread = statistics.pvariance(slopes) * len(longer)
-    return _half_width(freedom, math.sqrt(variance / spread))
+    return half_width(freedom, math.sqrt(variance / spread))
 
 
-def _half_width(freedom: int, standard_error: float) -> float:
+def half_width(freedom: int, standard_error: float, chance: float = 0.05) -> float:
+    """Return the half width of an interval that misses the truth with this chance."""
     from scipy.special import stdtrit  # not at the top: listings need no scipy
 
-    return float(stdtrit(freedom, 0.975)) * standard_error
+    return float(stdtrit(freedom, 1 - chance / 2)) * standard_error
 
 
 def _minimize(function, low: float, high: float) -> float:  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ is scored on the same sentences.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from tasks._text_units import Units
 
 DEFAULT_TFDS_NAME = "multi30k/en_de"
+WORDS_A_SPAN = 10
+"""BLEU is reported by spans of so many words of the reference."""
 LABEL_SMOOTHING = 0.1
 PADDING, START, END = 0, 2, 3
 SPLITS = ("train", "validation", "test")
@@ -162,7 +164,9 @@ class Translation(Task):
         from tasks._text_units import Subwords
 
         sentences = np.asarray(examples.targets["sentences"])
-        references = spec["references"][int(examples.targets["split"][0])]
+        first = int(examples.targets["first_sentence"][0])
+        of_split = spec["references"][int(examples.targets["split"][0])]
+        references = of_split[first : first + int(sentences.sum())]
         units = Subwords.from_json(spec["tokenizer"])
         ids = [
             part
@@ -183,8 +187,25 @@ class Translation(Task):
                 "chrf_signature": str(chrf.get_signature()),
                 "sentences": len(answers),
                 "empty_answers": sum(not answer for answer in answers),
+                "bleu_by_reference_words": _by_words(answers, references),
             },
         )
+
+
+def _by_words(answers: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return BLEU and the number of sentences by how many words the reference has."""
+    from sacrebleu.metrics import BLEU
+
+    spans: dict[str, list[int]] = {}
+    for number, reference in enumerate(references):
+        low = (max(1, len(reference.split())) - 1) // WORDS_A_SPAN * WORDS_A_SPAN + 1
+        spans.setdefault(f"{low}-{low + WORDS_A_SPAN - 1}", []).append(number)
+    found = {}
+    for span, numbers in sorted(spans.items(), key=lambda item: int(item[0].partition("-")[0])):
+        of_span = [[texts[number] for number in numbers] for texts in (answers, references)]
+        score = BLEU().corpus_score(of_span[0], [of_span[1]]).score
+        found[span] = {"bleu": float(score), "sentences": len(numbers)}
+    return found
 
 
 def _cut(row: np.ndarray, count: int) -> list[list[int]]:
@@ -273,9 +294,11 @@ def _encode(
         "target_ids": np.where(target_mask, given, PADDING).astype(np.int32),
         "target_mask": target_mask,
     }
+    counts = np.array([len(group) for group in groups], np.int32)
     targets = {
         "next_ids": following,
-        "sentences": np.array([len(group) for group in groups], np.int32),
+        "sentences": counts,
+        "first_sentence": np.cumsum(counts, dtype=np.int32) - counts,
         "split": np.full(len(groups), split, np.int32),
     }
     return Examples(features, targets), cut

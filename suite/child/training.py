@@ -61,6 +61,9 @@ from suite.contracts import (
 )
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
+MAX_PARTS = 20
+"""Into so many parts the test split is cut, each scored by itself: how much they differ says how
+much a figure hangs on the examples that happen to be in test."""
 
 
 class Diverged(Exception):
@@ -294,21 +297,28 @@ class _Session:
     def final_scores(self) -> dict[str, Score]:
         """Score the test split, and what the memory or the beams are worth on it."""
         found = {}
+        num_beams = 1
         if self.task.generation:
             found["test_greedy"] = self.score("test")
-            found["test"] = self.score("test", num_beams=self.task.generation.num_beams)
-        else:
-            found["test"] = self.score("test")
+            num_beams = self.task.generation.num_beams
+        answers = self.answers("test", num_beams=num_beams)
+        score = self.task.score(self.data.test, answers, self.data.spec)
+        by_part = score_parts(self.task, self.data.test, answers, self.data.spec)
+        found["test"] = replace(score, reports={**score.reports, "by_part": by_part})
         if self.model.carries_memory:
             found["test_without_memory"] = self.score("test", forgets=True)
         return found
 
-    def score(self, split: str, *, forgets: bool = False, num_beams: int = 1) -> Score:
-        """Answer a whole split and let the task score it.
+    def score(self, split: str, *, forgets: bool = False) -> Score:
+        """Answer a whole split, greedily where answers are written, and let the task score it."""
+        answers = self.answers(split, forgets=forgets)
+        return self.task.score(_splits(self.data)[split], answers, self.data.spec)
+
+    def answers(self, split: str, *, forgets: bool = False, num_beams: int = 1) -> np.ndarray:
+        """Answer a whole split, in the order of its examples.
 
         What an architecture remembers goes from batch to batch unless it `forgets`.
         """
-        examples = _splits(self.data)[split]
         answer = self.predict
         if self.task.generation:
             length = self.job.cell.sequence_length
@@ -324,7 +334,7 @@ class _Session:
         self.model.forget()  # training goes on elsewhere
         predictions = np.empty_like(found)
         predictions[np.concatenate(evaluation_rows(*self._evaluated(split)))] = found
-        return self.task.score(examples, predictions, self.data.spec)
+        return predictions
 
     def evaluation_batches(self, split: str) -> Iterator[Batch]:
         """Yield a split's batches, the longest first."""
@@ -372,6 +382,28 @@ class _Session:
             return not math.isnan(value)
         higher = self.task.primary_metric.higher_is_better
         return value > best if higher else value < best
+
+
+def score_parts(
+    task: Task, examples: Examples, predictions: np.ndarray, spec: Mapping[str, Any]
+) -> dict[str, list[float | None]]:
+    """Score equal parts of consecutive examples: by metric, the figure of each part.
+
+    Neighbours, which may be of one document, so stay together.
+    """
+    rows = np.array_split(np.arange(examples.num_examples), min(MAX_PARTS, examples.num_examples))
+    scores = [
+        task.score(
+            Examples(
+                {name: array[part] for name, array in examples.features.items()},
+                {name: array[part] for name, array in examples.targets.items()},
+            ),
+            predictions[part],
+            spec,
+        ).metrics
+        for part in rows
+    ]
+    return {name: [score[name] for score in scores] for name in scores[0]}
 
 
 def _check_finite(values: list[float], steps_before: int) -> None:

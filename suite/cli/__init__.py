@@ -26,6 +26,9 @@ COMMANDS = {
     "export": "Pack the cells of a request for a machine without network or TensorFlow.",
     "import": "Take the records of a pack home.",
     "publish": "Copy records that pass into results/published.",
+    "check-submission": "Say of records from others whether they are accepted, or why not.",
+    "verify": "Run a record's cell again and say whether it comes out alike.",
+    "leaderboard": "Rank the published records: results/LEADERBOARD.md, .csv, .json.",
     "sync": "Bring MLflow up to the records.",
     "rebuild": "Write MLflow anew from the records.",
     "prune": "Delete records that are no longer wanted; says first what would go.",
@@ -43,7 +46,7 @@ class _LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"suite.cli.{name}_command")
+        module = importlib.import_module(f"suite.cli.{name.replace('-', '_')}_command")
         command = module.command
         assert isinstance(command, click.Command)
         return command

@@ -1,4 +1,4 @@
-"""`bench dashboard`: records → one page."""
+"""`bench dashboard`: records → a site."""
 
 from __future__ import annotations
 
@@ -8,32 +8,44 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import tell_set_aside
-from suite.cli.report_command import primary_metrics
 from suite.errors import RequestError
-from suite.registry import load_registry, search_path_from_environment
+from suite.leaderboard import Entry, Folder, read_published
+from suite.publishing import machine_name
+from suite.registry import Registry, load_registry, search_path_from_environment
 from suite.store import Store
 
 
 @click.command("dashboard")
+@click.option("--published", is_flag=True, help="Draw the records in results/ instead of your own.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Where. [default: the home]")
 @home_option
-def command(home: str | None) -> None:
-    """Draw the dashboard: one page that works from disk, without a network."""
+def command(published: bool, folder: Path | None, home: str | None) -> None:
+    """Draw the dashboard: a few pages that work from disk, without a network."""
     store = make_store(home)
-    print(draw(store, primary_metrics(load_registry(search_path_from_environment()))))
+    registry = load_registry(search_path_from_environment())
+    if published:
+        print(draw_site(read_published(), registry, folder or store.home / "published_site"))
+    else:
+        print(draw(store, registry, folder))
 
 
-def draw(store: Store, metrics: dict[str, str]) -> Path:
-    """Write the page and return its path.
+def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
+    """Draw a home's records and return the first page."""
+    records = store.current(set_aside=tell_set_aside).values()
+    entries = [Entry(record, Folder.LOCAL, machine_name(record.environment)) for record in records]
+    return draw_site(entries, registry, folder or store.dashboard.parent)
+
+
+def draw_site(entries: list[Entry], registry: Registry, folder: Path) -> Path:
+    """Write the pages and return the first.
 
     Raises:
         RequestError: there are no records.
     """
-    from dashboards.pages import write_dashboard
+    from dashboards.site import write_site
 
-    records = list(store.current(set_aside=tell_set_aside).values())
-    if not records:
+    if not entries:
         raise RequestError(
-            "There are no records to draw yet", received=store.home, remedy="Run `bench run` first"
+            "There are no records to draw yet", received=folder, remedy="Run `bench run` first"
         )
-    write_dashboard(records, metrics, store.dashboard)
-    return store.dashboard
+    return write_site(entries, registry.tasks.parts, registry.architectures.parts, folder)

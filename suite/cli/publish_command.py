@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import click
 
+from suite.cli.dashboard_command import draw_site
+from suite.cli.leaderboard_command import leaderboard_files
 from suite.cli.options import home_option, make_store
+from suite.leaderboard import RESULTS, Folder, make_boards, read_published
 from suite.publishing import publish
+from suite.registry import load_registry, search_path_from_environment
 
 
 @click.command("publish")
@@ -16,9 +22,16 @@ from suite.publishing import publish
     metavar="NAME",
     help="The folder's name.  [default: processor and cores, from the record]",
 )
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Write instead what is published into a folder for any static host: the site, the "
+    "leaderboard, the records.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be published, and write nothing.")
 @home_option
-def command(machine: str | None, dry_run: bool, home: str | None) -> None:
+def command(machine: str | None, folder: Path | None, dry_run: bool, home: str | None) -> None:
     """Check the records and copy those that pass into results/published/MACHINE.
 
     A record passes that was measured under the present protocol, from a clean commit, to its end.
@@ -28,15 +41,33 @@ def command(machine: str | None, dry_run: bool, home: str | None) -> None:
     Examples:
       bench publish --dry-run
       bench publish --machine my-workstation
+      bench publish --to public
     """
+    if folder is not None:
+        _write_public(folder)
+        return
     store = make_store(home)
     outcome = publish(store, machine, dry_run=dry_run)
     verb = "would be published" if dry_run else "published"
     folders = Counter(path.parent.name for path in outcome.written)
-    for folder, count in sorted(folders.items()):
-        print(f"{count} records {verb} in results/published/{folder}")
+    for name, count in sorted(folders.items()):
+        print(f"{count} records {verb} in results/published/{name}")
     if not outcome.written:
         print("No new record to publish")
     print(f"{outcome.stood} records stood already, {len(outcome.refused)} refused")
     for record, reason in outcome.refused:
         print(f"  {record.cell.label}: {reason}")
+
+
+def _write_public(folder: Path) -> None:
+    """Write the site, the leaderboard's files and all records as they are committed."""
+    registry = load_registry(search_path_from_environment())
+    entries = read_published()
+    first = draw_site(entries, registry, folder)
+    for name, content in leaderboard_files(make_boards(entries, registry.tasks.parts)).items():
+        (folder / name).write_text(content, encoding="utf-8")
+    for part in Folder:
+        if (RESULTS / part).is_dir() and part is not Folder.LOCAL:
+            shutil.copytree(RESULTS / part, folder / "records" / part, dirs_exist_ok=True)
+    (folder / ".nojekyll").touch()  # repository pages would leave out what begins with _
+    print(f"{len(entries)} records, ready for any static host: {first}")

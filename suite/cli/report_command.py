@@ -10,7 +10,7 @@ import click
 from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.planning import tell_set_aside
 from suite.errors import RequestError, unknown_name
-from suite.registry import Registry, load_registry, search_path_from_environment
+from suite.registry import load_registry, search_path_from_environment
 from suite.reporting import make_tables
 
 
@@ -38,7 +38,7 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
         if (wanted is None or record.cell.task in wanted)
         and (mode is None or record.cell.mode == mode)
     ]
-    tables = make_tables(records, primary_metrics(registry), claimed_costs(registry))
+    tables = make_tables(records, registry.tasks.parts, registry.architectures.parts)
     if as_json:
         output = [
             {
@@ -58,16 +58,3 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     from suite.cli.tables import print_tables
 
     print_tables(tables)
-
-
-def primary_metrics(registry: Registry) -> dict[str, str]:
-    """Return each task's primary metric."""
-    return {key: task.primary_metric.name for key, task in registry.tasks.parts.items()}
-
-
-def claimed_costs(registry: Registry) -> dict[str, dict[str, str]]:
-    """Return what each architecture claims of its costs, by what is measured of them."""
-    return {
-        key: {"step_seconds": part.claimed_time, "peak_memory_bytes": part.claimed_memory}
-        for key, part in registry.architectures.parts.items()
-    }

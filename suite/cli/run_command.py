@@ -262,14 +262,13 @@ def parse_size(text: str) -> int:
 
 def _show(records: Sequence[Record], prepared: Prepared, store: Store, dashboard: bool) -> None:
     from suite.cli.dashboard_command import draw
-    from suite.cli.report_command import claimed_costs, primary_metrics
     from suite.cli.tables import print_tables
 
     if not records:
         return
-    metrics = primary_metrics(prepared.registry)
-    print_tables(make_tables(records, metrics, claimed_costs(prepared.registry)))
+    registry = prepared.registry
+    print_tables(make_tables(records, registry.tasks.parts, registry.architectures.parts))
     print(f"\nRecords    {store.records}")
     if dashboard:
-        print(f"Dashboard  {draw(store, metrics)}")
+        print(f"Dashboard  {draw(store, registry)}")
     print(f"MLflow UI  make ui   (store: {without_password(tracking_uri(store))})")

@@ -27,7 +27,7 @@ def print_tables(tables: Sequence[Table]) -> None:
         out.print(_rich_table(table))
         for row in table.rows:
             for reason in row.reasons:
-                label = f"{row.cell.architecture} at {row.cell.sequence_length}"
+                label = f"{row.line} at {row.cell.sequence_length}"
                 out.print(f"  {_escape(label)}: {_escape(reason)}")
         _print_exponents(out, table.exponents)
 
@@ -53,9 +53,7 @@ def _rich_table(table: Table) -> RichTable:
 
 def _cells(row: Row, metric: str | None) -> list[str]:
     cell, figures = row.cell, row.figures
-    options = " ".join(f"{name}={value}" for name, value in cell.options.items())
-    name = f"{cell.architecture} ({options})" if options else cell.architecture
-    texts = [str(cell.sequence_length), _escape(name)]
+    texts = [str(cell.sequence_length), _escape(row.line)]
     if metric:
         texts.append(_quality(figures[f"test.{metric}"]))
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
@@ -101,7 +99,7 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
     for item in exponents:
         lengths = ", ".join(map(str, item.lengths))
         table.add_row(
-            _escape(item.architecture),
+            _escape(item.line),
             item.measure,
             _escape(_exponent(item)),
             str(item.rounds),
@@ -112,7 +110,7 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
     for item in exponents:
         if item.contradicted:
             out.print(
-                f"  {_escape(item.architecture)}, {item.measure}: claims O({item.claim}), "
+                f"  {_escape(item.line)}, {item.measure}: claims O({item.claim}), "
                 f"measures n^{item.exponent:.1f}"
             )
 

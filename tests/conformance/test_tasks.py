@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from suite.child.batches import evaluation_batches, training_stream
+from suite.child.training import MAX_PARTS, score_parts
 from suite.contracts import SourceRequest
 from suite.presets import MODEL_SIZES
 from suite.registry import load_registry
@@ -95,6 +96,9 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
     figure = score.metrics[task.primary_metric.name]
     assert figure is not None and figure >= 0
     assert figure <= 1 or not task.primary_metric.higher_is_better
+    parts = score_parts(task, data.validation, predictions, data.spec)
+    assert set(parts) == set(score.metrics)
+    assert 2 <= len(parts[task.primary_metric.name]) <= MAX_PARTS
 
 
 def build_head(task, data, table=None):

@@ -1,0 +1,374 @@
+"""Frames → a site of a few pages that opens from disk, needs no network, and keeps its state in
+the address.
+
+What is drawn stands in script files beside the pages, since a page opened from disk can fetch
+nothing: `data/index.js` all points, `data/findings.js` what costs comparing, `data/runs/` each
+record whole, loaded when it is looked at. Drawing is done by `assets/`, in the browser.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dashboards.frame import (
+    MEASURES,
+    QUALITY,
+    Comparison,
+    make_comparisons,
+    point_frame,
+    record_frame,
+)
+from suite.comparing import difference, interquartile_mean, performance_profile
+from suite.contracts import PROTOCOL, Architecture, Mode, Status, Task
+from suite.files import write_atomically
+from suite.leaderboard import Board, Entry, make_boards, scores
+from suite.record import Record
+from suite.reporting import exponents
+from suite.searching import find_crossing
+from suite.setting import line_name
+from suite.statistics import Estimate
+
+ASSETS = Path(__file__).parent / "assets"
+PAGES = {
+    "index": ("Overview", "Who is best at which length, by how much, at what cost"),
+    "tradeoffs": ("Trade-offs", "Quality against cost, growth with length, crossovers, limits"),
+    "task": ("Tasks", "Learning curves, reports, examples"),
+    "compare": ("Compare", "Two lines or two runs side by side"),
+    "run": ("Run", "One record, whole"),
+}
+COLORS = {
+    "vanilla": ("#0072B2", "circle"),
+    "bert": ("#56B4E9", "square"),
+    "gpt": ("#E69F00", "diamond"),
+    "transformer_xl": ("#D55E00", "triangle-up"),
+    "longformer": ("#009E73", "triangle-down"),
+    "reformer": ("#CC79A7", "cross"),
+    "vit": ("#882255", "star"),
+    "full_attention": ("#777777", "x"),
+}
+"""Okabe and Ito's colours, which the colour-blind can tell apart, and symbols for print: the same
+on every page. Others take what is left over, by name."""
+OTHERS = (("#44AA99", "hexagon"), ("#332288", "pentagon"), ("#999933", "hourglass"),
+          ("#AA4499", "bowtie"), ("#661100", "star-diamond"), ("#6699CC", "hexagram"))  # fmt: skip
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
+
+
+def write_site(
+    entries: Sequence[Entry],
+    tasks: Mapping[str, Task],
+    architectures: Mapping[str, Architecture],
+    folder: Path,
+) -> Path:
+    """Write all pages and data into `folder` and return the first page.
+
+    Runs that are there already are left, since a record never changes; others are added, and those
+    that no longer exist removed.
+    """
+    made = make_comparisons(entries, tasks)
+    records = record_frame(made, tasks)
+    points = point_frame(made, records, tasks)
+    boards = make_boards(entries, tasks)
+    lines = _lines(records)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
+    _write_plotly(folder / "assets" / "plotly.min.js")
+    _write_runs(entries, folder / "data" / "runs")
+    index = {
+        "protocol": PROTOCOL,
+        "measures": [_measure(measure) for measure in MEASURES],
+        "comparisons": [_describe(comparison) for comparison in made],
+        "lines": lines,
+        "records": _columns(records, lines, ["noisy", "shows_cost", "architecture"]),
+        "points": _points(points, lines),
+        "boards": _boards(boards, made, lines),
+    }
+    _write_script(folder / "data" / "index.js", "LENGTHWISE", index)
+    findings = _findings(made, boards, tasks, architectures)
+    _write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
+    for name, (title, summary) in PAGES.items():
+        _write(folder / f"{name}.html", _page(name, title, summary))
+    return folder / "index.html"
+
+
+def _page(name: str, title: str, summary: str) -> str:
+    links = "".join(
+        f'<a href="{other}.html"{" aria-current=page" if other == name else ""}>{label}</a>'
+        for other, (label, _) in PAGES.items()
+        if other != "run" or name == "run"
+    )
+    scripts = ["assets/theme.js", "assets/plotly.min.js", "data/index.js"]
+    if name in ("tradeoffs", "compare"):
+        scripts.append("data/findings.js")
+    scripts += ["assets/common.js", f"assets/{name}.js"]
+    tags = "".join(
+        f"<script src='{script}'{'' if script.endswith('theme.js') else ' defer'}></script>"
+        for script in scripts
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/style.css">'
+        f"<title>{title} · Lengthwise</title>{tags}</head><body>"
+        '<a class="skip" href="#main">Skip to content</a>'
+        f'<header><strong>Lengthwise</strong><nav aria-label="Pages">{links}</nav>'
+        '<button id="theme" type="button">Dark</button></header>'
+        f'<main id="main"><h1>{title}</h1><p class="note">{summary}.</p>'
+        '<div id="content"><p>Loading…</p></div></main>'
+        "<noscript>The pages are drawn by scripts beside them: switch JavaScript on.</noscript>"
+        "</body></html>"
+    )
+
+
+def _describe(comparison: Comparison) -> dict[str, Any]:
+    setting, metric = comparison.setting, comparison.metric
+    machine, threads = comparison.measured_on
+    return {
+        "title": setting.title,
+        "mode": setting.mode,
+        "task": setting.task or f"probe, {setting.form.replace('_', '-')}",
+        "source": setting.source or "random tokens",
+        "options": setting.task_options,
+        "model_size": setting.model_size,
+        "budget": setting.budget,
+        "precision": setting.precision,
+        "backend": setting.backend,
+        "batch": f"{setting.positions_per_batch:,} tokens" if setting.positions_per_batch
+        else "1 sequence",
+        "machine": machine,
+        "threads": threads,
+        "protocol": max(entry.record.protocol for entry in comparison.entries),
+        "metric": metric.name if metric else "",
+        "higher_is_better": metric.higher_is_better if metric else True,
+    }  # fmt: skip
+
+
+def _measure(measure: Any) -> dict[str, Any]:
+    return {
+        "key": measure.key,
+        "title": measure.title,
+        "unit": measure.unit,
+        "scale": measure.scale,
+        "higher_is_better": measure.higher_is_better,
+    }
+
+
+def _lines(records: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give each line its colour and symbol (its architecture's) and dash (its options')."""
+    seen: dict[str, int] = {}
+    lines = []
+    pairs = (
+        records[["architecture", "line"]].drop_duplicates().sort_values(["architecture", "line"])
+    )
+    for architecture, line in pairs.itertuples(index=False):
+        color, symbol = COLORS.get(architecture) or OTHERS[sum(architecture.encode()) % len(OTHERS)]
+        variant = seen.get(architecture, 0)
+        seen[architecture] = variant + 1
+        dash = DASHES[variant % len(DASHES)]
+        lines.append({"name": line, "architecture": architecture, "color": color,
+                      "symbol": symbol, "dash": dash})  # fmt: skip
+    return lines
+
+
+def _columns(
+    frame: pd.DataFrame, lines: Sequence[Mapping[str, Any]], without: Sequence[str]
+) -> dict[str, Any]:
+    """Return a frame column by column, text as numbers into a list of texts."""
+    numbers = {line["name"]: number for number, line in enumerate(lines)}
+    columns: dict[str, Any] = {}
+    for name in frame.columns.drop(list(without)):
+        values = frame[name].tolist()
+        if name == "line":
+            columns[name] = [numbers[value] for value in values]
+        elif name in ("status", "reason"):
+            texts = sorted(set(values))
+            places = {text: place for place, text in enumerate(texts)}
+            columns[name] = {"texts": texts, "at": [places[value] for value in values]}
+        else:
+            columns[name] = [_short(value) for value in values]
+    return columns
+
+
+def _points(points: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the points column by column, measures by their number, quality as -1."""
+    columns = _columns(points, lines, [])
+    keys = [measure.key for measure in MEASURES]
+    columns["measure"] = [-1 if key == QUALITY else keys.index(key) for key in points["measure"]]
+    return columns
+
+
+def _boards(
+    boards: Sequence[Board], made: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
+) -> list[Any]:
+    """Return the ranks: comparison, length, batch, metric, then the rows of each board."""
+    of_setting = {comparison.setting: place for place, comparison in enumerate(made)}
+    names = {line["name"]: number for number, line in enumerate(lines)}
+    found = []
+    for board in boards:
+        rows = []
+        for row in board.rows:
+            line, _, submitter = row.line.partition(", by ")
+            estimate = row.estimate or Estimate(math.nan, None, None, 0)
+            of_row = [names.get(line, -1), submitter, row.rank]
+            of_row += [_short(estimate.value), _short(estimate.low), _short(estimate.high)]
+            of_row += [estimate.n, str(row.tier), row.note, row.superseded_by, row.parameter_count]
+            of_row += [_short(row.worker_seconds), str(row.measured_on), row.run_ids[0]]
+            rows.append(of_row)
+        number, metric = of_setting[board.setting], board.metric.name
+        found.append([number, board.sequence_length, board.batch_size, metric, rows])
+    return found
+
+
+def _findings(
+    made: Sequence[Comparison],
+    boards: Sequence[Board],
+    tasks: Mapping[str, Task],
+    architectures: Mapping[str, Architecture],
+) -> dict[str, Any]:
+    """Work out what takes comparing: growth, crossings, pairs, and shares of the best."""
+    growth, crossings, pairs = [], [], []
+    for number, comparison in enumerate(made):
+        records = [entry.record for entry in comparison.entries]
+        good = [record for record in records if record.status is Status.OK]
+        if comparison.setting.mode is Mode.PROBE:
+            growth += [
+                [number, item.line, item.measure, _short(item.exponent), _short(item.low),
+                 _short(item.high), item.rounds, min(item.lengths), max(item.lengths), item.claim,
+                 item.contradicted]
+                for item in exponents(good, tasks, architectures)
+            ]  # fmt: skip
+            crossings += _crossings(number, good, tasks)
+        elif comparison.metric:
+            pairs += _pairs(number, comparison, tasks)
+    shares = _shares(boards)
+    return {
+        "growth": growth,
+        "crossings": crossings,
+        "pairs": pairs,
+        "profile": {
+            "shares": PROFILE_SHARES,
+            "lines": performance_profile(shares, PROFILE_SHARES),
+            "means": {
+                line: [interquartile_mean(values), len(values)] for line, values in shares.items()
+            },
+        },
+    }
+
+
+def _crossings(number: int, records: Sequence[Record], tasks: Mapping[str, Task]) -> list[Any]:
+    """Find for each pair where one overtakes the other, between the lengths that were measured."""
+    found = []
+    for measure in (MEASURES[0], MEASURES[1]):
+        phase, _, name = measure.key.partition(".")
+        sign = 1 if measure.higher_is_better else -1
+        values: dict[str, dict[int, dict[int, float]]] = {}
+        for record in records:
+            if value := record.measured(phase, name):
+                of_line = values.setdefault(line_name(record.cell, tasks), {})
+                of_line.setdefault(record.cell.sequence_length, {})[record.cell.round] = value
+        for first, second in combinations(sorted(values), 2):
+            known: dict[int, list[float]] = {}
+            for length in sorted(set(values[first]) & set(values[second])):
+                ours, theirs = values[first][length], values[second][length]
+                rounds = sorted(set(ours) & set(theirs))
+                if rounds:
+                    known[length] = [sign * math.log(theirs[r] / ours[r]) for r in rounds]
+            if len(known) < 2:
+                continue
+            behind, ahead = first, second
+            if sum(known[min(known)]) > 0:  # the second leads at first: does the first overtake it?
+                behind, ahead = second, first
+                known = {length: [-value for value in known[length]] for length in known}
+            at = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False).length
+            ends = [at.value, at.low, at.high] if at else [None, None, None]
+            where = [_short(end) for end in ends]
+            found.append([number, measure.key, behind, ahead, *where, min(known), max(known)])
+    return found
+
+
+def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> list[Any]:
+    """Compare every two lines at each length, on the seeds and test examples that both have."""
+    assert comparison.metric is not None
+    points: dict[tuple[int, int], dict[str, list[Any]]] = {}
+    for entry in comparison.entries:
+        cell = entry.record.cell
+        at = points.setdefault((cell.sequence_length, cell.batch_size), {})
+        at.setdefault(line_name(cell, tasks), []).append(entry.record)
+    found = []
+    for (length, batch_size), lines in sorted(points.items()):
+        known = {
+            name: of_line
+            for name, records in sorted(lines.items())
+            if (of_line := scores(records, comparison.metric)).by_seed
+        }
+        for first, second in combinations(known, 2):
+            gap = difference(known[first], known[second])
+            found.append([number, length, batch_size, first, second, _short(gap.value),
+                          _short(gap.low), _short(gap.high), gap.n])  # fmt: skip
+    return found
+
+
+def _shares(boards: Sequence[Board]) -> dict[str, list[float]]:
+    """Return by line its score as a share of the best of each board of quality.
+
+    Boards of which higher is better alone: a share of the least bits would mean the opposite. A
+    line counts where it ran, so that lines of few boards are compared with others' same boards
+    only by who looks at n.
+    """
+    shares: dict[str, list[float]] = {}
+    for board in boards:
+        if board.setting.mode is not Mode.TRAIN or not board.metric.higher_is_better:
+            continue
+        values = {row.line: row.estimate.value for row in board.rows
+                  if row.estimate and not row.superseded_by}  # fmt: skip
+        best = max(values.values(), default=0)
+        if best > 0 and len(values) > 1:
+            for line, value in values.items():
+                shares.setdefault(line, []).append(value / best)
+    return shares
+
+
+def _write_runs(entries: Sequence[Entry], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    wanted = {re.sub(r"[^\w-]", "_", entry.record.run_id) + ".js": entry for entry in entries}
+    there = {path.name for path in folder.iterdir()}
+    for name in there - set(wanted):
+        (folder / name).unlink()
+    for name in set(wanted) - there:
+        # Not atomically: a site is drawn again as a whole, and 10,000 files would be flushed.
+        text = wanted[name].record.to_json()
+        (folder / name).write_text(f"lengthwiseRun({text});\n", encoding="utf-8")
+
+
+def _write_script(path: Path, name: str, content: Any) -> None:
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    _write(path, f"window.{name}={text};\n")
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, text.encode())
+    path.chmod(0o644)  # a web server reads it as another user
+
+
+def _write_plotly(path: Path) -> None:
+    from plotly.offline import get_plotlyjs
+
+    text = get_plotlyjs()
+    if not path.exists() or path.stat().st_size != len(text.encode()):
+        path.write_text(text, encoding="utf-8")
+
+
+def _short(value: Any) -> Any:
+    """Round to five digits: more are noise, and four bytes each."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    return value

@@ -1,0 +1,47 @@
+"""`bench check-submission`: may these records join the leaderboard?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from suite.cli.options import json_option
+from suite.leaderboard import RESULTS, read_published
+from suite.registry import load_registry, search_path_from_environment
+from suite.submissions import check_submission
+
+
+@click.command("check-submission")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
+@json_option
+def command(path: Path, results: Path, as_json: bool) -> None:
+    """Say of each record file of PATH whether it is accepted, or why not.
+
+    Accepted are records as `bench publish` writes them: whole, under the present protocol, from a
+    clean commit, without anything private, and not in results/ yet. Those that learn better than
+    the references let one believe are flagged, for somebody to `bench verify`.
+
+    \b
+    Exit codes: 0 all accepted; 1 one is refused.
+    """
+    registry = load_registry(search_path_from_environment())
+    resolved = path if path.is_symlink() else path.resolve()
+    entries = read_published(results, leaving_out=resolved)
+    verdicts = check_submission(resolved, entries, registry.tasks.parts)
+    if as_json:
+        told = [
+            {"file": verdict.path.name, "refused": verdict.refused, "flags": verdict.flags}
+            for verdict in verdicts
+        ]
+        print(json.dumps(told, indent=1))
+    else:
+        for verdict in verdicts:
+            said = f"refused: {verdict.refused}" if verdict.refused else "accepted"
+            print(f"{verdict.path.name!r:.120}: {said}".replace("\n", " "))
+            for flag in verdict.flags:
+                print(f"  to be looked at: {flag}")
+    sys.exit(1 if any(verdict.refused for verdict in verdicts) else 0)

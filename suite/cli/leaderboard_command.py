@@ -1,0 +1,59 @@
+"""`bench leaderboard`: published records → LEADERBOARD.md, .csv, .json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from suite.errors import RequestError
+from suite.files import write_atomically
+from suite.leaderboard import (
+    RESULTS,
+    Board,
+    make_boards,
+    read_published,
+    to_csv,
+    to_json,
+    to_markdown,
+)
+from suite.registry import load_registry, search_path_from_environment
+
+
+@click.command("leaderboard")
+@click.option("--check", is_flag=True, help="Write nothing; exit 2 where a file is not up to date.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True, help="For tests."
+)
+def command(check: bool, results: Path) -> None:
+    """Rank the published records and write results/LEADERBOARD.md, .csv and .json.
+
+    Ranked together is what has one protocol, task, data, budget, batch and length (for speed and
+    memory: one machine too). What noise cannot tell from the best shares its rank.
+    """
+    registry = load_registry(search_path_from_environment())
+    boards = make_boards(read_published(results), registry.tasks.parts)
+    contents = leaderboard_files(boards)
+    for name, content in contents.items():
+        path = results / name
+        if not check:
+            write_atomically(path, content.encode())
+        elif not path.exists() or path.read_bytes() != content.encode():
+            raise RequestError(
+                "The leaderboard is what its records say",
+                received=f"results/{name}, which is stale or was edited",
+                remedy="Run `make leaderboard`",
+            )
+    rows = sum(len(board.rows) for board in boards)
+    verb = "up to date" if check else "written"
+    print(f"{len(boards)} boards, {rows} rows: results/{', '.join(contents)} {verb}")
+
+
+def leaderboard_files(boards: Sequence[Board]) -> dict[str, str]:
+    """Return what each file of the leaderboard holds, by its name."""
+    return {
+        "LEADERBOARD.md": to_markdown(boards),
+        "LEADERBOARD.csv": to_csv(boards),
+        "LEADERBOARD.json": to_json(boards),
+    }

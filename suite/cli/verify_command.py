@@ -1,0 +1,129 @@
+"""`bench verify`: run a record's cell again and say whether it comes out alike."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from suite.cli.options import home_option, make_store
+from suite.cli.planning import prepare
+from suite.cli.run_command import local_executor, make_limits, run_on
+from suite.contracts import Cell, Metric, Mode, Status, Task
+from suite.errors import RequestError
+from suite.files import write_atomically
+from suite.leaderboard import COSTS, RESULTS, TOLERANCE, Folder, agrees, figure
+from suite.matrix import Request
+from suite.publishing import machine_name, strip, why_not
+from suite.record import Record, RecordError, parse_record
+
+
+@click.command("verify")
+@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--data", metavar="SOURCE", help="Where its data is, if it was files: files:DIR.")
+@click.option("--tfds-data-dir", envvar="TFDS_DATA_DIR", metavar="DIR")
+@click.option("--time-limit", type=float, default=14_400, show_default=True, metavar="SECONDS")
+@click.option("--keep", is_flag=True, help="Put the new record into results/verified.")
+@home_option
+def command(
+    path: Path,
+    data: str | None,
+    tfds_data_dir: str | None,
+    time_limit: float,
+    keep: bool,
+    home: str | None,
+) -> None:
+    """Run the cell of a record file again, here, and compare.
+
+    A score is reproduced within 2%. Costs hang on the machine, and are shown beside each other
+    without a verdict. With --keep the new record goes to results/verified/MACHINE, where the
+    leaderboard finds it and calls the row `reproduced`.
+
+    \b
+    Exit codes: 0 reproduced; 1 not; 2 it cannot be run here.
+    """
+    try:
+        record = parse_record(path.read_bytes())
+    except RecordError as error:
+        raise RequestError("A record is verified", received=f"{path.name}: {error}") from None
+    store = make_store(home)
+    request = _request(record.cell, data, tfds_data_dir)
+    prepared = prepare(request, store, rerun=True)
+    same = [planned for planned in prepared.plan.cells if planned.cell.id == record.cell_id]
+    if not same:
+        raise RequestError(
+            "The cell of the record must be one that this version runs",
+            received=f"{record.cell.label}, task version {record.cell.task_version}, "
+            f"architecture version {record.cell.architecture_version}",
+            remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
+        )
+    store.prepare()
+    prepared = replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
+    with local_executor() as executor:
+        limits = make_limits(time_limit, None)
+        records, interrupted = run_on(executor, prepared, store, limits, tracking=False)
+    if interrupted:
+        sys.exit(130)
+    again = records[0]
+    reproduced = _tell(record, again, _metric(record, prepared.tasks))
+    if keep:
+        if reason := why_not(again):
+            raise RequestError("The new record must be fit to publish", received=reason)
+        folder = RESULTS / Folder.VERIFIED / machine_name(again.environment)
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = folder / store.path_of(again).name
+        write_atomically(kept, strip(again).to_json().encode())
+        print(f"Kept: {kept.relative_to(RESULTS.parent)}")
+    sys.exit(0 if reproduced else 1)
+
+
+def _request(cell: Cell, data: str | None, data_dir: str | None) -> Request:
+    """Ask for exactly that cell; a round comes with those before it."""
+    train = cell.mode is Mode.TRAIN
+    if train and cell.source == "files" and data is None:
+        raise RequestError("Its data was somebody's files", remedy="Name them: --data files:DIR")
+    return Request(
+        mode=cell.mode,
+        tasks=(cell.task,) if cell.task else None,
+        architectures=(cell.architecture,),
+        lengths=(cell.sequence_length,),
+        seeds=(cell.seed,) if train else None,
+        rounds=None if train else cell.round + 1,
+        model_size=cell.model_size,
+        batch_size=cell.batch_size,
+        budget=cell.budget if train else None,
+        source=data or cell.source,
+        data_dir=data_dir,
+        options={name: str(value) for name, value in cell.options.items()},
+        form=None if train else str(cell.form),
+        backend=cell.backend,
+        precision=cell.precision,
+        threads=cell.threads,
+    )
+
+
+def _metric(record: Record, tasks: Mapping[str, Task]) -> Metric:
+    if record.cell.task is None:
+        return next(iter(COSTS.values()))
+    return tasks[record.cell.task].primary_metric
+
+
+def _tell(record: Record, again: Record, metric: Metric) -> bool:
+    """Print both runs beside each other and return whether they agree."""
+    if again.status is not Status.OK or record.status is not Status.OK:
+        alike = again.status is record.status
+        print(f"It ended as {record.status}, and here as {again.status}: {again.reason or 'ok'}")
+        return alike
+    for shown in dict.fromkeys((metric, *COSTS.values())):
+        one, other = figure(record, shown), figure(again, shown)
+        if one is not None and other is not None:
+            change = f"{other / one - 1:+.1%}" if one else "—"
+            print(f"{shown.name:35} {one:12.5g} there {other:12.5g} here {change:>8}")
+    if record.cell.mode is Mode.PROBE:
+        return True
+    alike = agrees(record, again, metric)
+    print(f"{'Reproduced' if alike else 'NOT reproduced'}: {metric.name} within {TOLERANCE:.0%}")
+    return alike

@@ -1,0 +1,470 @@
+"""Published records → boards: comparable groups, ranked rows. Nothing is hidden.
+
+Three folders of `results/` hold records: `published/<machine>/` are the project's own,
+`submitted/<who>/` came from others, and `verified/<machine>/` ran a submitted cell again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from suite import CHECKOUT
+from suite.comparing import Difference, Ranked, Scores, rank
+from suite.contracts import PROTOCOL, Metric, Mode, Status, Task
+from suite.record import Record, RecordError, parse_record
+from suite.setting import Setting, group, line_name, setting_of
+from suite.statistics import Estimate, exponential
+
+RESULTS = CHECKOUT / "results"
+COSTS = {
+    "training.tokens_per_second": Metric("training.tokens_per_second"),
+    "training.peak_memory_bytes": Metric("training.peak_memory_bytes", higher_is_better=False),
+    "inference.tokens_per_second": Metric("inference.tokens_per_second"),
+    "inference.peak_memory_bytes": Metric("inference.peak_memory_bytes", higher_is_better=False),
+}
+"""What probes are ranked by, on one machine."""
+TOLERANCE = 0.02
+"""A score is reproduced where another machine comes within this share of it, or within the interval
+of the row's seeds where that is wider."""
+
+
+class Tier(StrEnum):
+    """How far a row may be trusted."""
+
+    LOCAL = "local"
+    REFERENCE = "reference"
+    REPRODUCED = "reproduced"
+    SELF_REPORTED = "self-reported"
+
+
+class Folder(StrEnum):
+    """Where a record stands: at home, or in one of the folders that are committed."""
+
+    LOCAL = "local"
+    PUBLISHED = "published"
+    SUBMITTED = "submitted"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record, the folder it stands in, and whose: the machine's name or the submitter's."""
+
+    record: Record
+    folder: Folder
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a board: an architecture with its options, its repeats pooled.
+
+    `rank` is None where it cannot be ranked, and `note` says why. `behind` is the difference to
+    the leader of its rank, of costs the logarithm of their ratio. Costs are medians over what was
+    measured undisturbed.
+    """
+
+    line: str
+    architecture: str
+    tier: Tier
+    rank: int | None
+    estimate: Estimate | None
+    behind: Difference | None
+    seeds: Sequence[int]
+    note: str
+    parameter_count: int | None
+    training_tokens_per_second: float | None
+    training_peak_memory_bytes: float | None
+    worker_seconds: float | None
+    measured_on: date
+    versions: str
+    commits: Sequence[str]
+    machines: Sequence[str]
+    run_ids: Sequence[str]
+    superseded_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Rows that may be ranked together: one setting, one length, one measure."""
+
+    setting: Setting
+    sequence_length: int
+    batch_size: int
+    metric: Metric
+    rows: Sequence[Row]
+
+    @property
+    def name(self) -> str:
+        """A name for links, from what is compared."""
+        return f"{self.setting.title} · {self.sequence_length} · {self.metric.name}"
+
+
+def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> list[Entry]:
+    """Read all records that are committed, but for a file or folder, in the order of their names.
+
+    Raises:
+        RecordError: a file is no record; its name is in the message.
+    """
+    entries = []
+    for folder in (Folder.PUBLISHED, Folder.SUBMITTED, Folder.VERIFIED):
+        for path in sorted((results / folder).glob("*/*.json")):
+            if leaving_out in (path, path.parent):
+                continue
+            try:
+                record = parse_record(path.read_bytes())
+            except RecordError as error:
+                raise RecordError(f"{path.relative_to(results)}: {error}") from None
+            entries.append(Entry(record, folder, path.parent.name))
+    return entries
+
+
+def comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> dict[Setting, list[Entry]]:
+    """Put together what may be compared: quality of all machines, cost machine by machine.
+
+    Older protocols come along, as what later records supersede.
+    """
+
+    def setting(entry: Entry) -> Setting:
+        found = replace(setting_of(entry.record, tasks), protocol=0)
+        if found.mode is Mode.TRAIN:
+            return replace(found, threads=0)
+        return replace(found, machine=entry.owner)
+
+    present = [entry for entry in entries if entry.folder is not Folder.VERIFIED]
+    return group(present, setting, lambda entry: entry.record.cell)
+
+
+def make_boards(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> list[Board]:
+    """Rank what may be ranked, at each length and batch."""
+    verified = [
+        entry.record for entry in entries if entry.folder in (Folder.VERIFIED, Folder.PUBLISHED)
+    ]
+    boards = []
+    for setting, of_setting in comparisons(entries, tasks).items():
+        points: dict[tuple[int, int], list[Entry]] = {}
+        for entry in of_setting:
+            cell = entry.record.cell
+            points.setdefault((cell.sequence_length, cell.batch_size), []).append(entry)
+        for (length, batch_size), point in sorted(points.items()):
+            for metric in _metrics(setting, tasks):
+                rows = _rows(point, metric, tasks, verified)
+                if any(row.estimate for row in rows):
+                    boards.append(Board(setting, length, batch_size, metric, rows))
+    return boards
+
+
+def figure(record: Record, metric: Metric) -> float | None:
+    """Return what a record has of a measure: `phase.name`, or a metric of test."""
+    phase, dot, name = metric.name.partition(".")
+    return record.measured(phase, name) if dot else record.metric(metric.name)
+
+
+def scores(records: Iterable[Record], metric: Metric) -> Scores:
+    """Collect the figures of records that ran well, by seed (probes: by round).
+
+    Those of costs are logarithms, as `ratio_interval` has them.
+    """
+    by_seed: dict[int, float] = {}
+    parts: dict[int, Sequence[float | None]] = {}
+    for record in records:
+        value = figure(record, metric)
+        if record.status is Status.OK and value is not None:
+            if metric.name in COSTS:
+                if value > 0:
+                    by_seed[repeat_of(record)] = math.log(value)
+                continue
+            repeat = repeat_of(record)
+            by_seed[repeat] = value
+            by_part = record.reports.get("test", {}).get("by_part", {}).get(metric.name, ())
+            parts[repeat] = by_part
+    return Scores(by_seed, parts)
+
+
+def repeat_of(record: Record) -> int:
+    """Return what tells a record from the others of its point: the seed, or a probe's round."""
+    return record.cell.seed if record.cell.mode is Mode.TRAIN else record.cell.round
+
+
+def agrees(submitted: Record, again: Record, metric: Metric, spread: float = 0.0) -> bool:
+    """Whether another run of a cell comes out alike: within `TOLERANCE`, or `spread` if wider."""
+    one, other = figure(submitted, metric), figure(again, metric)
+    if one is None or other is None:
+        return False
+    return abs(one - other) <= max(TOLERANCE * abs(one), spread)
+
+
+def _metrics(setting: Setting, tasks: Mapping[str, Task]) -> list[Metric]:
+    if setting.mode is Mode.PROBE:
+        return list(COSTS.values())
+    task = tasks.get(setting.task)
+    return [task.primary_metric] if task else []
+
+
+@dataclass
+class _Line:
+    """The entries of one row, one for each repeat; `former` are those that later ones replace."""
+
+    name: str
+    entries: dict[int, Entry] = field(default_factory=dict)
+    former: list[tuple[Entry, str]] = field(default_factory=list)
+
+
+def _rows(
+    entries: Sequence[Entry],
+    metric: Metric,
+    tasks: Mapping[str, Task],
+    verified: Sequence[Record],
+) -> list[Row]:
+    lines = _lines(entries, tasks)
+    known = {
+        name: found
+        for name, line in lines.items()
+        if (found := scores((entry.record for entry in line.entries.values()), metric)).by_seed
+    }
+    ranked = rank(known, higher_is_better=metric.higher_is_better)
+    if metric.name in COSTS:
+        ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
+    rows = [_row(lines[item.name], item, metric, verified) for item in ranked]
+    rows += [
+        _row(line, None, metric, verified) for name, line in lines.items() if name not in known
+    ]
+    return rows + [
+        replace(_row(_Line(line.name, {0: entry}), None, metric, verified), superseded_by=reason)
+        for line in lines.values()
+        for entry, reason in line.former
+    ]
+
+
+def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Line]:
+    lines: dict[str, _Line] = {}
+    for entry in entries:
+        name = line_name(entry.record.cell, tasks)
+        if entry.folder is Folder.SUBMITTED:
+            name = f"{name}, by {entry.owner}"
+        lines.setdefault(name, _Line(name)).former.append((entry, ""))
+    for line in lines.values():
+        every = [entry for entry, _ in line.former]
+        newest = max(map(_version, every))
+        line.former = []
+        for entry in sorted(every, key=lambda entry: entry.record.run_id):
+            repeat = repeat_of(entry.record)
+            if _version(entry) < newest:
+                line.former.append((entry, _said(newest)))
+                continue
+            if earlier := line.entries.get(repeat):
+                line.former.append((earlier, f"run {entry.record.run_id}"))
+            line.entries[repeat] = entry
+    return lines
+
+
+def _version(entry: Entry) -> tuple[int, int, int]:
+    cell = entry.record.cell
+    return entry.record.protocol, cell.task_version or 0, cell.architecture_version
+
+
+def _said(version: tuple[int, int, int]) -> str:
+    return "protocol {}, task version {}, architecture version {}".format(*version)
+
+
+def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[Record]) -> Row:
+    entries = list(line.entries.values())
+    records = [entry.record for entry in entries]
+    good = [record for record in records if record.status is Status.OK]
+    quiet = [record for record in good if not record.details.get("noisy")]
+
+    def median(name: str) -> float | None:
+        values = [record.measured("training", name) for record in quiet]
+        known = [value for value in values if value is not None]
+        return statistics.median(known) if known else None
+
+    bad = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
+    notes = bad
+    if ranked and ranked.rank is None:
+        one = "one seed" if records[0].cell.mode is Mode.TRAIN else "one round"
+        alone = ranked.estimate.n == 1
+        notes = [f"{one}: not ranked" if alone else "no seed in common with the best", *bad]
+    seconds = [r.worker_seconds for r in good if r.worker_seconds is not None]
+    return Row(
+        line=line.name,
+        architecture=records[0].cell.architecture,
+        tier=_tier(entries, metric, verified, ranked),
+        rank=ranked.rank if ranked else None,
+        estimate=ranked.estimate if ranked else None,
+        behind=ranked.behind if ranked else None,
+        seeds=sorted(line.entries),
+        note="; ".join(notes),
+        parameter_count=next((r.parameter_count for r in good), None),
+        training_tokens_per_second=median("tokens_per_second"),
+        training_peak_memory_bytes=median("peak_memory_bytes"),
+        worker_seconds=statistics.median(seconds) if seconds else None,
+        measured_on=max(record.ended_at for record in records).date(),
+        versions=_said(_version(entries[0])),
+        commits=sorted({str(r.environment.get("commit"))[:10] for r in records}),
+        machines=sorted({_machine(entry) for entry in entries}),
+        run_ids=[record.run_id for record in records],
+    )
+
+
+def _machine(entry: Entry) -> str:
+    if entry.folder is not Folder.SUBMITTED:
+        return entry.owner
+    environment = entry.record.environment
+    return f"{environment.get('processor')}, {environment.get('num_cores')} cores"
+
+
+def _tier(
+    entries: Sequence[Entry],
+    metric: Metric,
+    verified: Sequence[Record],
+    ranked: Ranked | None,
+) -> Tier:
+    """Say how far a row may be trusted: a submitted one is reproduced where one of its cells is."""
+    folders = {entry.folder for entry in entries}
+    if folders & {Folder.LOCAL, Folder.PUBLISHED}:
+        return Tier.REFERENCE if Folder.PUBLISHED in folders else Tier.LOCAL
+    high = ranked.estimate.high if ranked else None
+    spread = high - ranked.estimate.value if ranked and high is not None else 0.0
+    again = {record.cell_id: record for record in verified if record.protocol == PROTOCOL}
+    return (
+        Tier.REPRODUCED
+        if any(
+            entry.record.cell_id in again
+            and agrees(entry.record, again[entry.record.cell_id], metric, spread)
+            for entry in entries
+        )
+        else Tier.SELF_REPORTED
+    )
+
+
+def to_json(boards: Sequence[Board]) -> str:
+    """Write all boards, as scripts read them."""
+    content = [
+        {
+            "setting": asdict(board.setting),
+            "sequence_length": board.sequence_length,
+            "batch_size": board.batch_size,
+            "metric": asdict(board.metric),
+            "rows": [asdict(row) for row in board.rows],
+        }
+        for board in boards
+    ]
+    return json.dumps(content, indent=1, default=str) + "\n"
+
+
+CSV_COLUMNS = (
+    "task", "source", "sequence_length", "metric", "rank", "line", "tier", "value", "low", "high",
+    "n", "parameter_count", "training_tokens_per_second", "training_peak_memory_bytes",
+    "worker_seconds", "measured_on", "machines", "versions", "note", "superseded_by", "setting",
+    "run_ids",
+)  # fmt: skip
+
+
+def to_csv(boards: Sequence[Board]) -> str:
+    """Write a row a line, all boards below each other."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for board in boards:
+        for row in board.rows:
+            estimate = asdict(row.estimate) if row.estimate else {}
+            writer.writerow(
+                {
+                    **asdict(row),
+                    **estimate,
+                    "task": board.setting.task or "probe",
+                    "source": board.setting.source,
+                    "sequence_length": board.sequence_length,
+                    "metric": board.metric.name,
+                    "machines": "; ".join(row.machines),
+                    "run_ids": " ".join(row.run_ids),
+                    "setting": board.setting.title,
+                }
+            )
+    return file.getvalue()
+
+
+def to_markdown(boards: Sequence[Board]) -> str:
+    """Write the boards for people, quality first."""
+    parts = [
+        "# Leaderboard",
+        "Made by `make leaderboard` from the records in this folder; do not edit. The best and all "
+        "that noise cannot tell from it share rank 1: each is compared with the best alone, on the "
+        "same seeds and test examples, 5% false alarms in all. Intervals are of 95%; n counts "
+        "seeds (rounds, of probes). One seed is shown and not ranked. Cost is of training, and "
+        "left out where something else ran beside it.",
+    ]
+    before: Setting | None = None
+    for board in boards:
+        if board.setting != before:
+            parts.append(f"## {_escape(board.setting.title)}")
+            before = board.setting
+        parts.append(f"### {board.metric.name} at length {board.sequence_length}")
+        parts.append(_markdown_table(board))
+    if not boards:
+        parts.append("No records are published yet.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(board: Board) -> str:
+    titles = [
+        "rank", "architecture", "value [95%]", "n", "parameters", "tokens/s", "memory", "minutes",
+        "date", "machine", "tier", "note",
+    ]  # fmt: skip
+    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
+    for row in board.rows:
+        superseded = f"superseded by {row.superseded_by}" if row.superseded_by else ""
+        cells = [
+            str(row.rank or "—"),
+            row.line,
+            said(row.estimate, board.metric),
+            str(row.estimate.n) if row.estimate else "0",
+            f"{row.parameter_count:,}" if row.parameter_count else "—",
+            _rounded(row.training_tokens_per_second),
+            f"{row.training_peak_memory_bytes / 2**20:,.0f} MiB"
+            if row.training_peak_memory_bytes
+            else "—",
+            f"{row.worker_seconds / 60:.1f}" if row.worker_seconds else "—",
+            str(row.measured_on),
+            ", ".join(row.machines),
+            row.tier,
+            "; ".join(part for part in (row.note, superseded) if part),
+        ]
+        lines.append("| " + " | ".join(_escape(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def said(estimate: Estimate | None, metric: Metric) -> str:
+    """Write an estimate with its interval, in a unit people read."""
+    if estimate is None:
+        return "—"
+
+    def text(value: float) -> str:
+        if metric.name.endswith("_bytes"):
+            return f"{value / 2**20:,.0f}"
+        return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+
+    unit = " MiB" if metric.name.endswith("_bytes") else ""
+    if estimate.low is None or estimate.high is None:
+        return f"{text(estimate.value)}{unit}"
+    return f"{text(estimate.value)} [{text(estimate.low)}, {text(estimate.high)}]{unit}"
+
+
+def _rounded(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.0f}"
+
+
+def _escape(text: str) -> str:
+    """Make text harmless in a Markdown table that some page may show as HTML."""
+    for char, other in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
+        text = text.replace(char, other)
+    return text.replace("\n", " ")

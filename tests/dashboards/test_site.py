@@ -1,0 +1,341 @@
+"""The site: right figures, harmless names, and a browser that is content with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from contextlib import contextmanager
+
+import pandas as pd
+import pytest
+
+from dashboards.frame import QUALITY, make_comparisons, point_frame, record_frame
+from dashboards.site import PAGES, write_site
+from suite.contracts import Form, Mode, Status
+from suite.leaderboard import Entry, Folder
+from suite.record import Curve, Measurement
+from suite.registry import load_registry
+from tests.suite.test_store import CELL, make_record
+
+SCRIPT = "<script>alert(1)</script>"
+TASKS = load_registry(()).tasks.parts
+ARCHITECTURES = load_registry(()).architectures.parts
+
+
+def measured(**values):
+    return {
+        name: Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
+        for name, value in values.items()
+    }
+
+
+def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values):
+    cell = dataclasses.replace(
+        CELL, architecture=architecture, sequence_length=length, seed=seed, options={},
+        batch_size=2_048 // length,
+    )  # fmt: skip
+    if status is not Status.OK:
+        record = make_record(status, seed, cell, reason=values.get("reason", "it broke"))
+        return Entry(record, Folder.LOCAL, owner)
+    cost = measured(peak_memory_bytes=values["memory"] * 2**20, tokens_per_second=values["speed"])
+    f1 = values["f1"]
+    record = make_record(
+        status,
+        seed,
+        cell,
+        metrics={"test": {"entity_f1": f1}},
+        measurements={"training": cost},
+        reports={
+            "test": {
+                "by_type": {"PER": {"f1": f1, "precision": f1, "recall": f1}},
+                "by_cue_distance": {"1-8": {"f1": 0.9}, "9-64": {"f1": 0.4}},
+                "by_part": {"entity_f1": [f1 - 0.05, f1, f1 + 0.05]},
+                "examples": [
+                    {"input": f"{SCRIPT} lives", "expected": "PER O", "answer": "O O", "right": 0}
+                ],
+            }
+        },
+        curves={"validation_entity_f1": Curve(tokens=(1, 2), values=(f1 / 2, f1))},
+        data={"fingerprint": "f"},
+        parameter_count=7,
+    )
+    return Entry(record, Folder.LOCAL, owner)
+
+
+def probe(architecture, length, number, speed):
+    cell = dataclasses.replace(
+        CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={},
+        architecture=architecture, sequence_length=length, batch_size=4_096 // length, budget=0,
+        seed=0, round=number,
+    )  # fmt: skip
+    cost = measured(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)
+    record = make_record(Status.OK, number, cell, measurements={"training": cost})
+    return Entry(record, Folder.LOCAL, "here")
+
+
+ENTRIES = [
+    entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
+    entry("vanilla", 128, 1, f1=0.7, memory=120.0, speed=1_210.0),
+    entry("vanilla", 512, 0, f1=0.8, memory=900.0, speed=400.0),
+    entry(SCRIPT, 128, 0, f1=0.6, memory=90.0, speed=2_000.0),
+    entry(SCRIPT, 512, 0, status=Status.OUT_OF_MEMORY, reason=f"too big {SCRIPT}"),
+    entry("vit", 128, 0, status=Status.UNSUPPORTED, reason="does not take text"),
+    *[
+        probe(architecture, length, number, speed * (1 + number / 1_000))
+        for number in range(3)
+        for architecture, length, speed in (
+            ("vanilla", 512, 900.0),
+            ("vanilla", 1_024, 500.0),
+            ("vanilla", 2_048, 200.0),
+            ("longformer", 512, 600.0),
+            ("longformer", 1_024, 600.0),
+            ("longformer", 2_048, 600.0),
+        )
+    ],
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    write_site(ENTRIES, TASKS, ARCHITECTURES, folder)
+    return folder
+
+
+def read_script(path):
+    text = path.read_text()
+    return json.loads(text[text.index("=") + 1 :].rstrip(";\n"))
+
+
+def test_points_are_means_with_intervals_and_n():
+    made = make_comparisons(ENTRIES, TASKS)
+    points = point_frame(made, record_frame(made, TASKS), TASKS)
+
+    def point(measure, line, length):
+        at = (points["measure"] == measure) & (points["line"] == line)
+        return points[at & (points["sequence_length"] == length)].iloc[0]
+
+    quality = point(QUALITY, "vanilla", 128)
+    assert (quality["value"], quality["n"]) == (pytest.approx(0.6), 2)
+    assert quality["low"] < 0.5 and quality["high"] > 0.7
+    train = point("training.tokens_per_second", "vanilla", 128)
+    assert train["value"] == pytest.approx(1_100.0)  # the geometric mean of 1,000 and 1,210
+    alone = point(QUALITY, "vanilla", 512)
+    assert alone["n"] == 1 and pd.isna(alone["low"])
+
+
+def test_costs_come_from_one_machine_and_leave_out_what_was_disturbed():
+    def noisy(found):
+        record = found.record.model_copy(update={"details": {"noisy": ["training"]}})
+        return dataclasses.replace(found, record=record)
+
+    entries = [
+        entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
+        entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
+        entry("vanilla", 128, 2, owner="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
+        noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
+    ]
+    made = make_comparisons(entries, TASKS)
+    points = point_frame(made, record_frame(made, TASKS), TASKS).set_index("measure")
+    assert points.loc["training.tokens_per_second", "value"] == pytest.approx(1_000.0)
+    assert points.loc["training.tokens_per_second", "n"] == 2
+    assert points.loc[QUALITY, "n"] == 4
+    made = make_comparisons(entries[3:], TASKS)
+    points = point_frame(made, record_frame(made, TASKS), TASKS).set_index("measure")
+    assert points.loc["training.tokens_per_second", "noisy"] == 1
+
+
+def test_no_name_becomes_markup(folder):
+    for path in folder.glob("*.html"):
+        assert SCRIPT not in path.read_text()
+
+
+def test_crossings_and_pairs_are_found(folder):
+    findings = read_script(folder / "data" / "findings.js")
+    crossing = next(item for item in findings["crossings"] if item[1].endswith("per_second"))
+    assert crossing[2:4] == ["vanilla", "longformer"] and 512 < crossing[4] < 1_024
+    assert crossing[5] <= crossing[4] <= crossing[6]
+    assert findings["pairs"]
+
+
+def test_another_drawing_keeps_runs_and_drops_those_that_are_gone(tmp_path):
+    write_site(ENTRIES, TASKS, ARCHITECTURES, tmp_path)
+    kept = tmp_path / "data" / "runs" / f"{ENTRIES[0].record.run_id}.js"
+    before = kept.stat().st_mtime_ns
+    write_site(ENTRIES[:2], TASKS, ARCHITECTURES, tmp_path)
+    assert kept.stat().st_mtime_ns == before
+    assert len(list((tmp_path / "data" / "runs").iterdir())) == 2
+
+
+def test_the_first_page_stays_small_with_ten_thousand_records(tmp_path):
+    entries = [
+        entry(name, length, seed, f1=0.5, memory=float(seed + 1), speed=1_000.0 + seed)
+        for name in ("vanilla", "bert", "longformer", "reformer", "transformer_xl")
+        for length in (128, 256, 512, 1_024)
+        for seed in range(500)
+    ]
+    write_site(entries, TASKS, ARCHITECTURES, tmp_path)
+    first = ["index.html", "data/index.js"]
+    first += [f"assets/{name}" for name in ("style.css", "theme.js", "common.js", "index.js")]
+    assert sum((tmp_path / name).stat().st_size for name in first) <= 2 * 2**20
+
+
+class Tab:
+    """A page in a browser, and what troubled it."""
+
+    def __init__(self, page, folder):
+        self.page, self.folder, self.troubles = page, folder, []
+        page.on("console", lambda m: self._trouble(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self._trouble(str(error)))
+        page.on("dialog", lambda dialog: (self._trouble("dialog"), dialog.dismiss()))
+        page.on("request", lambda r: self._request(r.url))
+
+    def _trouble(self, text):
+        self.troubles.append(text)
+
+    def _request(self, url):
+        if not url.startswith(("file:", "data:", "blob:")):
+            self._trouble(url)
+
+    def open(self, name, state=""):
+        self.page.goto("about:blank")
+        self.page.goto(f"{(self.folder / name).as_uri()}#{state}")
+        self.page.wait_for_selector("body[data-drawn]")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=str(chromium),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+
+
+@pytest.fixture
+def opened(browser, folder):
+    @contextmanager
+    def tab(**settings):
+        page = browser.new_page(**settings)
+        found = Tab(page, folder)
+        yield found
+        page.close()
+        assert found.troubles == []
+
+    return tab
+
+
+def select(page, label):
+    return page.locator("label", has_text=label).locator("select")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_from_disk_without_errors_or_requests(opened, name):
+    run = ENTRIES[0].record.run_id
+    with opened() as tab:
+        tab.open(f"{name}.html", f"run={run}&task=ner")
+        tab.page.wait_for_selector(".plot .main-svg")
+        assert tab.page.locator("h1").text_content() == PAGES[name][0]
+        # No wider than the window, neither here nor on a phone.
+        for width in (1_280, 390):
+            tab.page.set_viewport_size({"width": width, "height": 800})
+            tab.page.wait_for_function(
+                f"document.documentElement.scrollWidth <= {width}", timeout=5_000
+            )
+
+
+def test_filters_filter_and_the_address_restores_the_view(opened):
+    with opened() as tab:
+        tab.open("index.html")
+        assert "probe" in tab.page.locator("h2").first.text_content()
+        select(tab.page, "Task").select_option("ner")
+        assert "ner" in tab.page.locator("h2").first.text_content()
+        tab.page.locator("label", has_text="vanilla").locator("input").uncheck()
+        rows = tab.page.locator("table").first.locator("tbody tr")
+        assert rows.count() == 0 or "vanilla" not in rows.first.text_content()
+        address = tab.page.url
+        text = tab.page.locator("main").inner_text()
+        tab.open("index.html", address.partition("#")[2])
+        assert tab.page.locator("main").inner_text() == text
+        assert not tab.page.locator("label", has_text="vanilla").locator("input").is_checked()
+
+
+def test_one_seed_is_drawn_alone(opened):
+    with opened() as tab:
+        tab.open("index.html", "task=ner&repeat=1")
+        tab.page.wait_for_selector(".main-svg")
+        drawn = tab.page.evaluate(
+            "document.querySelector('.plot').data.filter(t => t.text).map(t => t.y)"
+        )
+        assert [values for values in drawn if values] == [[0.7]]
+
+
+def test_links_lead_to_the_run_and_pages_keep_the_comparison(opened):
+    with opened() as tab:
+        tab.open("index.html", "task=ner&length=128")
+        tab.page.locator("table a", has_text="vanilla").first.click()
+        tab.page.wait_for_selector("h2")
+        assert "ner · vanilla · length 128" in tab.page.locator("h2").first.text_content()
+        assert "bench run --task ner" in tab.page.locator("pre").first.text_content()
+        tab.open("index.html", "task=ner")
+        tab.page.locator("header nav a", has_text="Tasks").click()
+        tab.page.wait_for_selector("body[data-loaded]")
+        assert tab.page.url.endswith("task.html#task=ner")
+        assert tab.page.locator("td", has_text="lives").count() >= 1
+
+
+def test_what_failed_is_drawn_as_what_it_is(opened):
+    with opened() as tab:
+        tab.open("index.html", "task=ner")
+        tab.page.wait_for_selector(".annotation")
+        assert tab.page.locator(".annotation", has_text="✕").count() == 3
+        told = tab.page.locator("table", has_text="out_of_memory").nth(-2).text_content()
+        assert f"too big {SCRIPT}" in told and "unsupported" in told
+
+
+def test_two_lines_and_two_runs_are_compared(opened):
+    one, other = (found.record.run_id for found in ENTRIES[:2])
+    with opened() as tab:
+        tab.open("compare.html", f"task=ner&a=vanilla&b={SCRIPT}")
+        assert "one seed: no telling" in tab.page.locator("table").first.text_content()
+        tab.open("compare.html", f"one={one}&other={other}")
+        tab.page.wait_for_selector("tr.differs")
+        assert "cell.seed" in tab.page.locator("tr.differs").all_text_contents()[0]
+
+
+def test_the_keyboard_reaches_everything_and_keeps_its_place(opened):
+    with opened() as tab:
+        tab.open("index.html", "task=ner")
+        tab.page.keyboard.press("Tab")
+        assert tab.page.evaluate("document.activeElement.className") == "skip"
+        select(tab.page, "Seed").focus()
+        tab.page.keyboard.press("ArrowDown")
+        tab.page.wait_for_function("location.hash.includes('repeat')")
+        assert tab.page.evaluate("document.activeElement.tagName") == "SELECT"
+        names = tab.page.locator(".plot").evaluate_all("all => all.map(p => p.ariaLabel)")
+        assert names and all(names)
+
+
+def test_dark_and_light(opened):
+    with opened(color_scheme="dark") as tab:
+        tab.open("index.html")
+        dark = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        tab.page.locator("#theme").click()
+        assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+
+
+def test_a_figure_can_be_had_as_csv(opened):
+    with opened() as tab:
+        tab.open("index.html", "task=ner")
+        with tab.page.expect_download() as download:
+            tab.page.locator("figure button").first.click()
+        text = download.value.path().read_text()
+        assert text.splitlines()[0].startswith("line,sequence_length,batch_size,quality")
+        assert "vanilla,128,16,0.6" in text
+
+
+def test_a_form_is_told_in_the_filters_of_a_probe(folder):
+    tasks = [c["task"] for c in read_script(folder / "data" / "index.js")["comparisons"]]
+    assert f"probe, {Form.ENCODER}" in tasks

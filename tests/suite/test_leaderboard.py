@@ -1,0 +1,195 @@
+"""Boards: what is ranked together, in what order, and what every row tells."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+
+import pytest
+
+from suite.contracts import Mode, Status
+from suite.leaderboard import (
+    Entry,
+    Folder,
+    Tier,
+    make_boards,
+    read_published,
+    to_csv,
+    to_json,
+    to_markdown,
+)
+from suite.publishing import strip
+from suite.record import Measurement, RecordError
+from suite.registry import load_registry
+from tests.suite.test_store import CELL, make_record
+
+TASKS = load_registry(()).tasks.parts
+
+
+def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner="here",
+          fingerprint="f", minutes=0, protocol=None, **cell):  # fmt: skip
+    made = dataclasses.replace(
+        CELL, **{"architecture": architecture, "seed": seed, "options": {}, **cell}
+    )
+    record = make_record(
+        Status.OK,
+        minutes,
+        made,
+        metrics={"test": {"entity_f1": f1}},
+        data={"fingerprint": fingerprint},
+        parameter_count=7,
+        worker_seconds=9.0,
+    )
+    if protocol is not None:
+        record = record.model_copy(update={"protocol": protocol})
+    return Entry(record, folder, owner)
+
+
+def seeds(architecture, values, **fields):
+    return [entry(architecture, f1, seed, **fields) for seed, f1 in enumerate(values)]
+
+
+def test_the_better_leads_and_the_near_tie():
+    entries = seeds("vanilla", [0.50, 0.51, 0.52]) + seeds("bert", [0.80, 0.81, 0.82])
+    entries += seeds("longformer", [0.82, 0.80, 0.815])
+    (board,) = make_boards(entries, TASKS)
+    assert [(row.line, row.rank) for row in board.rows] == [
+        ("longformer", 1),
+        ("bert", 1),
+        ("vanilla", 3),
+    ]
+    assert board.rows[0].estimate.n == 3 and board.rows[1].behind.p_value > 0.05
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"fingerprint": "g"},
+        {"budget": 2},
+        {"sequence_length": 256},
+        {"batch_size": 17},
+        {"precision": "mixed_bfloat16"},
+        {"model_size": "small"},
+        {"source": "tfds"},
+        {"backend": "jax"},
+    ],
+)
+def test_what_differs_is_not_ranked_together(other):
+    boards = make_boards([entry("vanilla"), entry("bert", **other)], TASKS)
+    assert [len(board.rows) for board in boards] == [1, 1]
+
+
+def test_options_of_the_task_make_another_board_and_those_of_the_recipe_another_line():
+    sentiment = {"task": "sentiment", "source": "tfds"}
+    entries = [
+        dataclasses.replace(found, record=found.record.model_copy(
+            update={"metrics": {"test": {"accuracy": 0.5}}}))
+        for found in (
+            entry(**sentiment),
+            entry(**sentiment, options={"dropout": 0.0}),
+            entry(**sentiment, options={"units": "bytes"}),
+        )
+    ]  # fmt: skip
+    boards = make_boards(entries, TASKS)
+    lines = sorted([row.line for row in board.rows] for board in boards)
+    assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]
+
+
+def test_nothing_is_deleted_and_superseded_rows_say_by_what():
+    entries = [entry(protocol=1, f1=0.9), entry(f1=0.4), entry(f1=0.5, minutes=5)]
+    entries.append(entry("bert", architecture_version=2))
+    entries.append(entry("bert", architecture_version=1))
+    (board,) = make_boards(entries, TASKS)
+    told = {row.superseded_by for row in board.rows if row.superseded_by}
+    assert len(board.rows) == 5 and len(told) == 3
+    assert f"run {entries[2].record.run_id}" in told
+    current = [row for row in board.rows if not row.superseded_by]
+    assert [row.estimate.value for row in current if row.line == "vanilla"] == [0.5]
+
+
+def test_what_did_not_end_well_is_there_without_a_score():
+    cell = dataclasses.replace(CELL, architecture="bert", options={})
+    bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
+    (board,) = make_boards([entry(), Entry(bad, Folder.PUBLISHED, "here")], TASKS)
+    assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB"
+
+
+def test_probes_are_ranked_on_one_machine_by_ratio():
+    def probe(architecture, speed, number, owner):
+        made = entry(architecture, mode=Mode.PROBE, task=None, source=None, task_version=None,
+                     round=number, budget=0, owner=owner)  # fmt: skip
+        value = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
+        record = made.record.model_copy(
+            update={"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
+        )
+        return dataclasses.replace(made, record=record)
+
+    entries = [
+        probe(architecture, speed + number, number, owner)
+        for owner in ("here", "there")
+        for architecture, speed in (("vanilla", 100.0), ("longformer", 400.0))
+        for number in range(3)
+    ]
+    boards = make_boards(entries, TASKS)
+    assert [board.setting.machine for board in boards] == ["here", "there"]
+    first = boards[0].rows[0]
+    assert (first.line, first.rank) == ("longformer", 1)
+    assert first.estimate.value == pytest.approx((400 * 401 * 402) ** (1 / 3))
+
+
+def test_a_submission_has_its_own_row_and_is_reproduced_by_another_machine():
+    theirs = seeds("vanilla", [0.50, 0.51, 0.52], folder=Folder.SUBMITTED, owner="them")
+    (board,) = make_boards(theirs, TASKS)
+    assert [(row.line, row.tier) for row in board.rows] == [
+        ("vanilla, by them", Tier.SELF_REPORTED)
+    ]
+    again = entry("vanilla", 0.505, 0, folder=Folder.VERIFIED, owner="here")
+    (board,) = make_boards([*theirs, again], TASKS)
+    assert [row.tier for row in board.rows] == [Tier.REPRODUCED]
+    far = entry("vanilla", 0.3, 0, folder=Folder.VERIFIED, owner="here")
+    (board,) = make_boards([*theirs, far], TASKS)
+    assert [row.tier for row in board.rows] == [Tier.SELF_REPORTED]
+    (board,) = make_boards([*theirs, *seeds("vanilla", [0.5, 0.51, 0.52])], TASKS)
+    assert sorted(row.tier for row in board.rows) == [Tier.REFERENCE, Tier.REPRODUCED]
+
+
+def test_the_files_say_the_same_and_names_stay_harmless():
+    boards = make_boards(
+        [*seeds("<script>|x", [0.1, 0.2, 0.3]), *seeds("bert", [0.8, 0.81, 0.82])], TASKS
+    )
+    text = to_markdown(boards)
+    assert "<script>" not in text and "&lt;script&gt;&#124;x" in text
+    rows = list(csv.DictReader(io.StringIO(to_csv(boards))))
+    assert [row["line"] for row in rows] == ["bert", "<script>|x"]
+    assert float(rows[0]["value"]) == pytest.approx(0.81)
+    loaded = json.loads(to_json(boards))
+    assert loaded[0]["rows"][0]["estimate"]["value"] == pytest.approx(0.81)
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results" / "published" / "here"
+    folder.mkdir(parents=True)
+    for found in seeds("vanilla", [0.5, 0.6]):
+        record = strip(found.record)
+        name = f"{record.cell_id}.{record.run_id}.json"
+        (folder / name).write_text(record.to_json())
+    return tmp_path / "results"
+
+
+def test_a_stale_or_edited_file_is_found(results, bench):
+    assert bench("leaderboard", "--results", str(results), "--check").returncode == 2
+    assert bench("leaderboard", "--results", str(results)).returncode == 0
+    assert bench("leaderboard", "--results", str(results), "--check").returncode == 0
+    path = results / "LEADERBOARD.md"
+    path.write_text(path.read_text().replace("0.55", "0.99"))
+    said = bench("leaderboard", "--results", str(results), "--check")
+    assert said.returncode == 2 and "LEADERBOARD.md, which is stale or was edited" in said.stderr
+
+
+def test_a_published_file_that_is_no_record_is_named(results):
+    (results / "published" / "here" / "x.json").write_text("{}")
+    with pytest.raises(RecordError, match=r"published/here/x\.json"):
+        read_published(results)
