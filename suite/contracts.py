@@ -279,6 +279,16 @@ class Score:
     reports: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One example of test in words: what went in, what should come out, what did."""
+
+    input: str
+    expected: str
+    answer: str
+    right: bool
+
+
 class Task(ABC):
     """What is learned and how it is scored.
 
@@ -373,6 +383,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Score the stacked predictions of a split, or of consecutive examples of one, in NumPy."""
+
+    def show(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> list[Shown]:
+        """Put the first of the test split's examples into words, for people. By default none."""
+        return []
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Say why this task cannot be had at a length, or None."""

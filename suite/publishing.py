@@ -105,10 +105,16 @@ def private(record: Record) -> str | None:
 
 
 def strip(record: Record) -> Record:
-    """Leave out what stays at home: the machine's name, log, traceback."""
+    """Leave out what stays at home: the machine's name, log, traceback, text that is not free."""
     environment = {name: value for name, value in record.environment.items() if name not in PRIVATE}
     error = record.error and record.error.model_copy(update={"traceback": None})
-    changes = {"environment": environment, "error": error, "log_tail": ""}
+    reports = record.reports
+    if not (record.data or {}).get("redistributable"):
+        reports = {
+            split: {name: part for name, part in of_split.items() if name != "examples"}
+            for split, of_split in reports.items()
+        }
+    changes = {"environment": environment, "error": error, "log_tail": "", "reports": reports}
     return record.model_copy(update=changes)
 
 

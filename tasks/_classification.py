@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from suite.contracts import Examples, Form, Metric, Score, Task
+from suite.contracts import Examples, Form, Metric, Score, Shown, Task
 
+NUM_SHOWN = 200
+"""So many texts of test are kept to be shown."""
 MAX_CONFUSED_CLASSES = 50
 """A confusion matrix larger than this is for no eye."""
 
@@ -75,3 +77,14 @@ class Classification(Task):
             matrix = metrics.confusion_matrix(labels, chosen, labels=list(numbers))
             reports["confusion"] = matrix.tolist()
         return Score(found, reports)
+
+    def show(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> list[Shown]:
+        """Show the texts that `spec["shown"]` keeps, from the first on."""
+        classes = spec["classes"]
+        answers = predictions[: len(spec.get("shown", ()))].argmax(axis=-1).tolist()
+        return [
+            Shown(text, str(classes[label]), str(classes[answer]), label == answer)
+            for text, label, answer in zip(
+                spec.get("shown", ()), examples.targets["labels"].tolist(), answers, strict=False
+            )
+        ]

@@ -20,7 +20,7 @@ from suite.contracts import (
     TaskData,
     task_options,
 )
-from tasks._classification import Classification, with_first_global
+from tasks._classification import NUM_SHOWN, Classification, with_first_global
 
 SHORTEST_SHARE = 4
 """Expressions have from a quarter of the length to all of it, as 500 to 2,000 in the arena."""
@@ -74,7 +74,13 @@ class ListOps(Classification):
         drawn = draw_expressions(sizes, shortest, sequence_length)
         return TaskData(
             **{split: _encode(rows, sequence_length) for split, rows in drawn.items()},
-            spec={"vocabulary_size": len(TOKENS), "classes": [str(digit) for digit in range(10)]},
+            spec={
+                "vocabulary_size": len(TOKENS),
+                "classes": [str(digit) for digit in range(10)],
+                "shown": [
+                    " ".join(TOKENS[token] for token in row) for row, _ in drawn["test"][:NUM_SHOWN]
+                ],
+            },
             facts=describe(self.sources["synthetic"], drawn, {"shortest": shortest}),
         )
 

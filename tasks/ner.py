@@ -21,6 +21,7 @@ from suite.contracts import (
     Options,
     Recipe,
     Score,
+    Shown,
     Source,
     SourceRequest,
     Task,
@@ -38,6 +39,8 @@ CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
 
 HIDDEN_WORDS = 0.3
 """The share of a training batch's words whose identity is hidden."""
+WORDS_SHOWN = 1_000
+"""So many words of test are kept to be shown."""
 HIDDEN_SPELLINGS = 0.4
 """The share of which nothing but the shape is left, as of a name that training never saw. A
 generated text hides none: its words have no spelling to learn from."""
@@ -112,11 +115,16 @@ class Ner(Task):
             name: _encode(text, tables, sequence_length) for name, text in corpus.splits.items()
         }
         source = self.sources[request.kind]
+        shown = corpus.splits["test"].words[:WORDS_SHOWN].tolist()
         return TaskData(
             **{name: examples for name, (examples, _) in encoded.items()},
             spec={
                 "sizes": dict(tables.sizes),
                 "tags": list(corpus.tags),
+                "shown": [
+                    corpus.words[word]
+                    for word in corpus.splits["test"].words[:WORDS_SHOWN].tolist()
+                ],
                 "hidden_spellings": 0.0 if request.kind == "synthetic" else HIDDEN_SPELLINGS,
             },
             facts={
@@ -220,6 +228,31 @@ class Ner(Task):
             },
             reports=reports,
         )
+
+    def show(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> list[Shown]:
+        """Show the first sentences of test, each word that is tagged with its tag."""
+        real = examples.features["padding_mask"]
+        words, names = spec["shown"], spec["tags"]
+        gold, found = (
+            [names[tag] for tag in tags[real][: len(words)].tolist()]
+            for tags in (examples.targets["tags"], predictions)
+        )
+        starts = examples.targets["sentence_starts"][real][: len(words)]
+        ends = [*starts.nonzero()[0].tolist()[1:], len(gold)]
+        shown, first = [], 0
+        for end in ends:
+            text, right = " ".join(words[first:end]), gold[first:end] == found[first:end]
+            expected, answer = (
+                " ".join(
+                    f"{word}/{tag}"
+                    for word, tag in zip(words[first:end], tags[first:end], strict=True)
+                    if tag != OUTSIDE
+                )
+                for tags in (gold, found)
+            )
+            shown.append(Shown(text, expected, answer, right))
+            first = end
+        return shown
 
 
 def _read_corpus(request: SourceRequest) -> Corpus:

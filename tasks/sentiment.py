@@ -21,7 +21,7 @@ from suite.contracts import (
     TaskData,
     task_options,
 )
-from tasks._classification import Classification, with_first_global
+from tasks._classification import NUM_SHOWN, Classification, with_first_global
 
 if TYPE_CHECKING:
     from tasks._text_units import Units
@@ -131,7 +131,11 @@ class Sentiment(Classification):
         }
         return TaskData(
             **{split: examples for split, (examples, _) in encoded.items()},
-            spec={"vocabulary_size": units.vocabulary_size, "classes": classes},
+            spec={
+                "vocabulary_size": units.vocabulary_size,
+                "classes": classes,
+                "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
+            },
             facts=describe(self.sources[request.kind], texts, about),
         )
 

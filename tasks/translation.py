@@ -22,6 +22,7 @@ from suite.contracts import (
     Options,
     Recipe,
     Score,
+    Shown,
     Source,
     SourceRequest,
     Task,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tasks._text_units import Units
 
 DEFAULT_TFDS_NAME = "multi30k/en_de"
+NUM_SHOWN = 200
 WORDS_A_SPAN = 10
 """BLEU is reported by spans of so many words of the reference."""
 LABEL_SMOOTHING = 0.1
@@ -129,6 +131,7 @@ class Translation(Task):
                 "vocabulary_size": units.vocabulary_size,
                 "tokenizer": units.to_json(),
                 # Training sentences are never answered.
+                "shown": [source for source, _ in pairs["test"][:NUM_SHOWN]],
                 "references": [[], *([target for _, target in pairs[s]] for s in SPLITS[1:])],
             },
             facts=describe(self.sources[request.kind], pairs, about),
@@ -161,19 +164,11 @@ class Translation(Task):
         import numpy as np
         from sacrebleu.metrics import BLEU, CHRF
 
-        from tasks._text_units import Subwords
-
+        answers = _answers(examples, predictions, spec)
         sentences = np.asarray(examples.targets["sentences"])
         first = int(examples.targets["first_sentence"][0])
         of_split = spec["references"][int(examples.targets["split"][0])]
         references = of_split[first : first + int(sentences.sum())]
-        units = Subwords.from_json(spec["tokenizer"])
-        ids = [
-            part
-            for row, count in zip(np.asarray(predictions), sentences, strict=True)
-            for part in _cut(row, int(count))
-        ]
-        answers = [text.strip() for text in units.decode(ids)]
         bleu, chrf = BLEU(), CHRF()
         found = bleu.corpus_score(answers, [references])
         return Score(
@@ -190,6 +185,30 @@ class Translation(Task):
                 "bleu_by_reference_words": _by_words(answers, references),
             },
         )
+
+    def show(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> list[Shown]:
+        """Show the first sentences of test; right is what equals its reference."""
+        references = spec["references"][int(examples.targets["split"][0])]
+        answers = _answers(examples, predictions, spec)
+        return [
+            Shown(source, reference, answer, answer == reference)
+            for source, reference, answer in zip(spec["shown"], references, answers, strict=False)
+        ]
+
+
+def _answers(examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> list[str]:
+    """Cut what was written into sentences, and put their pieces together."""
+    import numpy as np
+
+    from tasks._text_units import Subwords
+
+    sentences = np.asarray(examples.targets["sentences"])
+    ids = [
+        part
+        for row, count in zip(np.asarray(predictions), sentences, strict=True)
+        for part in _cut(row, int(count))
+    ]
+    return [text.strip() for text in Subwords.from_json(spec["tokenizer"]).decode(ids)]
 
 
 def _by_words(answers: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -50,6 +50,7 @@ from suite.contracts import (
     Examples,
     Job,
     Score,
+    Shown,
     Status,
     Task,
     TaskData,
@@ -61,6 +62,8 @@ from suite.contracts import (
 )
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
+MAX_SHOWN = 6
+MAX_SHOWN_CHARACTERS = 400
 MAX_PARTS = 20
 """Into so many parts the test split is cut, each scored by itself: how much they differ says how
 much a figure hangs on the examples that happen to be in test."""
@@ -304,7 +307,9 @@ class _Session:
         answers = self.answers("test", num_beams=num_beams)
         score = self.task.score(self.data.test, answers, self.data.spec)
         by_part = score_parts(self.task, self.data.test, answers, self.data.spec)
-        found["test"] = replace(score, reports={**score.reports, "by_part": by_part})
+        shown = choose_shown(self.task.show(self.data.test, answers, self.data.spec))
+        reports = {**score.reports, "by_part": by_part, "examples": shown}
+        found["test"] = replace(score, reports=reports)
         if self.model.carries_memory:
             found["test_without_memory"] = self.score("test", forgets=True)
         return found
@@ -404,6 +409,29 @@ def score_parts(
         for part in rows
     ]
     return {name: [score[name] for score in scores] for name in scores[0]}
+
+
+def choose_shown(examples: Sequence[Shown]) -> list[dict[str, Any]]:
+    """Take the first few that are wrong and the first few that are right, and cut long texts."""
+    chosen = [
+        example
+        for right in (False, True)
+        for example in [item for item in examples if item.right is right][:MAX_SHOWN]
+    ]
+    return [
+        {
+            "input": shorten(example.input),
+            "expected": shorten(example.expected),
+            "answer": shorten(example.answer),
+            "right": example.right,
+        }
+        for example in chosen
+    ]
+
+
+def shorten(text: str) -> str:
+    """Cut a text where it is longer than anybody reads."""
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]} …"
 
 
 def _check_finite(values: list[float], steps_before: int) -> None:

@@ -99,6 +99,8 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
     parts = score_parts(task, data.validation, predictions, data.spec)
     assert set(parts) == set(score.metrics)
     assert 2 <= len(parts[task.primary_metric.name]) <= MAX_PARTS
+    for shown in task.show(data.validation, predictions, data.spec):
+        assert isinstance(shown.input, str) and isinstance(shown.right, bool)
 
 
 def build_head(task, data, table=None):

@@ -68,3 +68,13 @@ def test_what_cannot_be_trusted_is_refused_with_the_reason(store, tmp_path, fiel
 def test_a_machine_s_name_is_no_path(store):
     with pytest.raises(RequestError):
         publish(store, "../elsewhere")
+
+
+@pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
+def test_examples_of_texts_that_are_not_free_stay_at_home(store, tmp_path, free, kept):
+    reports = {"test": {"examples": [{"input": "a poem"}], "by_part": {"entity_f1": [0.5]}}}
+    data = {"fingerprint": "f", **({} if free is None else {"redistributable": free})}
+    store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
+    (path,) = publish(store, into=tmp_path).written
+    assert ("a poem" in path.read_text()) is kept
+    assert parse_record(path.read_bytes()).reports["test"]["by_part"]

@@ -1,0 +1,48 @@
+"""What tasks show of test: the texts that went in, beside what should and did come out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from suite.contracts import SourceRequest
+from suite.registry import load_registry
+
+TASKS = load_registry(()).tasks
+
+
+@pytest.mark.parametrize(("name", "length"), [("sentiment", 64), ("listops", 64)])
+def test_a_classifier_shows_texts_in_order(name, length):
+    task = TASKS.get(name)
+    data = task.load(SourceRequest(task.default_source), length, {})
+    labels = data.test.targets["labels"]
+    answers = np.eye(len(data.spec["classes"]))[labels]
+    answers[1] = np.roll(answers[1], 1)
+    shown = task.show(data.test, answers, data.spec)
+    assert [item.right for item in shown[:3]] == [True, False, True]
+    assert shown[0].expected == data.spec["classes"][labels[0]] and shown[1].answer != "?"
+    if name == "listops":
+        assert shown[0].input.startswith("[") and shown[0].input.endswith("]")
+
+
+def test_named_entities_are_shown_sentence_by_sentence():
+    task = TASKS.get("ner")
+    data = task.load(SourceRequest("synthetic"), 128, {})
+    tags = data.test.targets["tags"]
+    shown = task.show(data.test, tags, data.spec)
+    assert len(shown) > 10 and all(item.right and item.expected == item.answer for item in shown)
+    words = data.spec["shown"]
+    assert " ".join(item.input for item in shown).split() == list(words)
+    tagged = next(item for item in shown if item.expected)
+    word, _, tag = tagged.expected.split()[0].rpartition("/")
+    assert word in tagged.input.split() and tag in data.spec["tags"]
+    wrong = task.show(data.test, np.zeros_like(tags), data.spec)
+    assert {item.answer for item in wrong} == {""} and not all(item.right for item in wrong)
+
+
+def test_translations_are_shown_beside_their_references():
+    task = TASKS.get("translation")
+    data = task.load(SourceRequest("synthetic"), 32, {})
+    shown = task.show(data.test, data.test.targets["next_ids"], data.spec)
+    assert shown[0].expected == data.spec["references"][2][0]
+    assert np.mean([item.right for item in shown]) > 0.9  # but for those that had to be cut
