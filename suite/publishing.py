@@ -27,6 +27,8 @@ OWN_PATH = re.compile(
 )
 """A path of somebody's machine; the system's own, which methods name, are everybody's."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+OF_TEXT = ("examples", "influence")
+"""The reports that hold, or picture, the texts themselves."""
 PRIVATE = ("host_name", "operating_system")
 """What of the environment names somebody's machine and explains no figure."""
 
@@ -111,7 +113,7 @@ def strip(record: Record) -> Record:
     reports = record.reports
     if not (record.data or {}).get("redistributable"):
         reports = {
-            split: {name: part for name, part in of_split.items() if name != "examples"}
+            split: {name: part for name, part in of_split.items() if name not in OF_TEXT}
             for split, of_split in reports.items()
         }
     changes = {"environment": environment, "error": error, "log_tail": "", "reports": reports}

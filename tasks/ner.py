@@ -121,10 +121,7 @@ class Ner(Task):
             spec={
                 "sizes": dict(tables.sizes),
                 "tags": list(corpus.tags),
-                "shown": [
-                    corpus.words[word]
-                    for word in corpus.splits["test"].words[:WORDS_SHOWN].tolist()
-                ],
+                "shown": [corpus.words[word] for word in shown],
                 "hidden_spellings": 0.0 if request.kind == "synthetic" else HIDDEN_SPELLINGS,
             },
             facts={

@@ -72,6 +72,21 @@ function parts(runs, metric) {
     layout: { xaxis: { title: { text: "part of test" } } }, rows: [["line", "seed", "part", metric], ...shown.flatMap(({ line, record }) => record.reports.test.by_part[metric].map((v, i) => [data.lines[line].name, record.cell.seed, i + 1, v]))] });
 }
 
+// How far exchanging one input moves each output: the whole square, a band, buckets, what memory carries.
+function influence({ line, record }) {
+  const found = record.reports.test?.influence;
+  if (!found) return null;
+  const bytes = Uint8Array.from(atob(found.map), (c) => c.charCodeAt(0));
+  const width = found.outputs.length;
+  const z = found.outputs.map((_, output) => found.inputs.map((__, input) => bytes[input * width + output] / 255));
+  return figure({ title: `What it sees: ${data.lines[line].name}`, tall: true, name: `influence-${data.lines[line].name}`,
+    caption: `One test example, seed ${record.cell.seed}: how far each output (row) moves when the input at a position (column) is exchanged, as a share of the largest move; dark is far. Square root scale.`,
+    traces: [{ type: "heatmap", x: found.inputs.map(String), y: found.outputs.map(String), z: z.map((row) => row.map(Math.sqrt)), colorscale: [[0, "#ffffff"], [1, "#123a66"]], zmin: 0, zmax: 1, showscale: false,
+      text: z.map((row) => row.map((v) => v.toFixed(3))), hovertemplate: "output %{y}, input %{x}: %{text}<extra></extra>" }],
+    layout: { xaxis: { type: "category", nticks: 9, title: { text: "input exchanged" } }, yaxis: { type: "category", nticks: 9, autorange: "reversed", title: { text: "output" } } },
+    rows: [["output", ...found.inputs], ...z.map((row, i) => [found.outputs[i], ...row])] });
+}
+
 function examples(runs) {
   const shown = [...new Map(runs.filter(({ record }) => record.reports.test?.examples?.length).map((run) => [run.line, run])).values()];
   if (!shown.length) return [];
@@ -80,7 +95,8 @@ function examples(runs) {
 }
 
 function shownFigures(runs, about) {
-  const confused = [...new Map(runs.map((run) => [run.line, run])).values()].map(confusion);
+  const first = [...new Map([...runs].reverse().map((run) => [run.line, run])).values()].reverse();  // a run a line
+  const confused = first.map(confusion);
   const of = "Mean over seeds, on test.";
   return [
     curves(runs, (name) => name.startsWith("validation_"), `Validation ${about.metric}`, "While training, a line a seed; the best weights are the ones tested."),
@@ -91,6 +107,7 @@ function shownFigures(runs, about) {
     bySpan(runs, "bleu_by_reference_words", "bleu", "BLEU by length of the sentence", "words of the reference", of),
     bySpan(runs, "nats_by_position", null, "Loss by position in the context", "position", `${of} In nats a token: how much more context helps.`),
     parts(runs, about.metric),
+    ...first.map(influence),
     ...confused,
   ].filter(Boolean);
 }

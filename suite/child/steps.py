@@ -60,13 +60,25 @@ class Model(keras.Model):
 
     def call(self, features: Features, training: bool | None = None) -> Any:
         """Give the head's outputs for a batch's features."""
+        hidden_states = self.hidden_states(features, training, self.carries_memory)
+        if getattr(self.backbone, "extra_positions", 0):
+            # A class token speaks for all: heads see nothing else.
+            hidden_states = hidden_states[:, :1]
+            mask = features["padding_mask"]
+            features = {**features, "padding_mask": ops.ones_like(mask[:, :1])}
+        return self._score(hidden_states, features)
+
+    def hidden_states(
+        self, features: Features, training: bool | None = None, carries_memory: bool = False
+    ) -> Any:
+        """Give what the head is shown: (batch, length, width), extra positions in front."""
         if self.embedding is None:
             inputs = features["patches"] if "patches" in features else features["token_ids"]
         else:
             inputs = self.embedding(features, training=training)
         mask = features["padding_mask"]
         if self.form is Form.DECODER:
-            return self._score(self._decode(inputs, mask, training), features)
+            return self._decode(inputs, mask, training, carries_memory)
         hidden_states, _ = self.backbone.encode(
             inputs,
             padding_mask=mask,
@@ -81,19 +93,15 @@ class Model(keras.Model):
                 padding_mask=features.get("target_mask"),
                 training=training,
             )
-        if getattr(self.backbone, "extra_positions", 0):
-            # A class token speaks for all: heads see nothing else.
-            hidden_states = hidden_states[:, :1]
-            features = {**features, "padding_mask": ops.ones_like(mask[:, :1])}
-        return self._score(hidden_states, features)
+        return hidden_states
 
     def _score(self, hidden_states: Any, features: Features) -> Any:
         """Give the head's outputs in float32, whatever the precision of the layers."""
         return ops.cast(self.head(hidden_states, features), "float32")
 
-    def _decode(self, inputs: Any, mask: Any, training: bool | None) -> Any:
+    def _decode(self, inputs: Any, mask: Any, training: bool | None, carries_memory: bool) -> Any:
         given = {"padding_mask": mask, "training": training}
-        if not self.carries_memory:
+        if not carries_memory:
             return self.backbone.decode(inputs, **given)[0]
         started = self.backbone.start_memory(mask.shape[0])
         cache = keras.tree.pack_sequence_as(started, [ops.copy(memory) for memory in self.memories])

@@ -26,6 +26,7 @@ from suite.child.batches import (
 )
 from suite.child.checkpoint import Checkpoint
 from suite.child.generation import Writer
+from suite.child.influence import influence_map
 from suite.child.measuring import (
     MAX_SAMPLES,
     MIN_BLOCKS,
@@ -48,6 +49,7 @@ from suite.child.steps import (
 from suite.contracts import (
     Architecture,
     Examples,
+    Form,
     Job,
     Score,
     Shown,
@@ -309,6 +311,8 @@ class _Session:
         by_part = score_parts(self.task, self.data.test, answers, self.data.spec)
         shown = choose_shown(self.task.show(self.data.test, answers, self.data.spec))
         reports = {**score.reports, "by_part": by_part, "examples": shown}
+        if self.task.form is not Form.ENCODER_DECODER:
+            reports["influence"] = influence_map(self.model, self.data.test)
         found["test"] = replace(score, reports=reports)
         if self.model.carries_memory:
             found["test_without_memory"] = self.score("test", forgets=True)
