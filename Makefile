@@ -10,7 +10,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(BUDGET),--budget "$(BUDGET)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe tune peers ui server dashboard leaderboard test test-jax test-torch test-slow check format system-packages clean
+.PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 # These hang on how long something takes or what memory it holds, so nothing may run beside them.
@@ -49,6 +49,11 @@ dashboard: $(VENV)/.run ## draw the dashboard from your records: results/local/s
 leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, .csv, .json, and its site
 	@$(BIN)/bench leaderboard
 	@$(BIN)/bench dashboard --published
+
+reference: $(VENV)/.reference ## write the reference of all public names: results/local/reference
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pdoc --docformat google -o results/local/reference suite tasks baselines \
+	  dashboards '!suite.child.backends' '!suite.executors.ray' '!baselines.layers.backends'
+	@echo results/local/reference/index.html
 
 test: $(VENV)/.dev ## run the tests (under 10 minutes)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ALONE_TESTS:%=--ignore=%)
@@ -98,6 +103,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing (about 90 s) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax]"
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.reference: $(VENV)/.run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference]"
+	@touch $@
 
 # What only some of the slow tests and a team's server need.
 $(VENV)/.server: $(VENV)/.run

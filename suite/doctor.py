@@ -25,16 +25,19 @@ OLDEST_PYTHON = (3, 11)
 LEAST_DISK_BYTES = 2 * 2**30
 LEAST_MEMORY_BYTES = 4 * 2**30
 PROBE_SECONDS = 120
+EXTRAS = ("jax", "torch")
+MAKE_SETUP = "Run `make setup`"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding: `ok` or not, and what to do where not."""
+    """One finding: `ok` or not, what to do where not, and whether every run needs it."""
 
     name: str
     ok: bool
     found: str
     remedy: str = ""
+    needed: bool = True
 
 
 def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[Check]:
@@ -72,7 +75,9 @@ def _packages() -> Iterator[Check]:
     versions = describe_environment()["packages"]
     for name in PACKAGES:
         found = versions[name]
-        yield Check(f"package {name}", found is not None, found or "missing", "Run `make setup`")
+        extra = name in EXTRAS
+        remedy = f'Only for --backend {name}: pip install -e ".[{name}]"' if extra else MAKE_SETUP
+        yield Check(f"package {name}", found is not None, found or "missing", remedy, not extra)
 
 
 def _hardware() -> Check:
@@ -116,7 +121,9 @@ def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
             try:
                 task.inspect(SourceRequest(kind=kind, data_dir=data_dir), task.options)
             except LengthwiseError as error:
-                yield Check(f"data {key} {kind}", False, str(error), "Only needed for this source")
+                yield Check(
+                    f"data {key} {kind}", False, str(error), "Only needed for this source", False
+                )
             else:
                 yield Check(f"data {key} {kind}", True, source.summary)
 

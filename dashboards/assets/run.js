@@ -17,7 +17,7 @@ function show(record) {
       ` · ${record.started_at} · ${say(record.worker_seconds)} s · protocol ${record.protocol}`),
     el("h3", {}, "Run it again"), el("pre", {}, reproduce(cell)),
     el("p", { className: "note" }, `From commit ${record.environment.commit ?? "unknown"}${record.environment.dirty ? ", with changes" : ""}. It belonged to: ${record.invocation.command}`),
-    el("h3", {}, "In MLflow"), el("p", { className: "note" }, "`make ui`, then search for ", el("code", {}, `tags.run_id = '${record.run_id}'`)),
+    el("h3", {}, "In MLflow"), el("p", { className: "note" }, "`make ui`, then search for ", el("code", {}, `tags.\`lengthwise.key\` = '${record.run_id}'`)),
   ];
   const splits = Object.keys(record.metrics ?? {});
   if (splits.length) {

@@ -20,7 +20,7 @@ from suite.registry import load_registry, search_path_from_environment
 def command(tfds_data_dir: str | None, as_json: bool, home: str | None) -> None:
     """Check versions, devices, disk, data sources and tracking, each with its remedy.
 
-    Exits with 1 where something that every run needs is missing; a data source is not.
+    Exits with 1 where something that every run needs is missing; one data source or backend is not.
     """
     registry = load_registry(search_path_from_environment())
     checks = []
@@ -33,5 +33,4 @@ def command(tfds_data_dir: str | None, as_json: bool, home: str | None) -> None:
                 print(f"      → {check.remedy}", flush=True)
     if as_json:
         print(json.dumps([asdict(check) for check in checks], indent=1))
-    needed = [check for check in checks if not check.name.startswith("data ")]
-    sys.exit(0 if all(check.ok for check in needed) else 1)
+    sys.exit(0 if all(check.ok or not check.needed for check in checks) else 1)

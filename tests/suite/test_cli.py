@@ -112,6 +112,9 @@ def test_doctor_finds_everything_here_and_says_what_to_do_where_not(bench, tmp_p
         assert checks[name]["ok"], checks[name]
     assert not checks["data ner tfds"]["ok"]
     assert checks["data ner tfds"]["remedy"]
+    optional = {name for name, check in checks.items() if not check["needed"]}
+    assert {"data ner tfds", "package torch", "package jax"} <= optional
+    assert bench("doctor").returncode == 0
     away = bench("doctor", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     tracking = {check["name"]: check for check in json.loads(away.stdout)}["tracking"]
     assert away.returncode == 1 and not tracking["ok"] and "bench sync" in tracking["remedy"]
