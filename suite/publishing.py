@@ -90,7 +90,9 @@ def why_not(record: Record) -> str | None:
             return "it was not scored on test"
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
-        return f"others used the machine while {phases} was measured: run it again with --rerun"
+        return (
+            f"others used the machine while {phases} was measured: run it again with --retry noisy"
+        )
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -77,31 +77,37 @@ class Plan:
         ]
 
 
+NOISY = "noisy"
+"""What may be run again beside statuses: what was measured while others used the machine."""
+
+
 def plan(
     cells: Sequence[PlannedCell],
     store: Store,
     digests: Mapping[str, str | None],
     *,
-    retry: Iterable[Status] = (),
+    retry: Iterable[str] = (),
     rerun: bool = False,
     set_aside: SetAside,
 ) -> Plan:
     """Say which cells' records stand.
 
-    A record stands unless its run was interrupted, its status is to be retried, or the data it
-    was made from has changed since: `digests` holds each task's digest of its source. That of an
-    unsupported or skipped cell stands while the reason is the same.
+    A record stands unless its run was interrupted, its status is to be retried (or it is noisy, and
+    `NOISY` is), or the data it was made from has changed since: `digests` holds each task's digest
+    of its source. That of an unsupported or skipped cell stands while the reason is the same.
     """
     made_at = utc_now()
-    again = set(Status) if rerun else RETRIED_ALWAYS | set(retry)
+    again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
     records = store.current([planned.cell.id for planned in cells], set_aside)
 
     def stands(planned: PlannedCell, record: Record) -> bool:
         if planned.unsupported:
             said = (record.status, record.reason)
             return said == (Status.UNSUPPORTED, planned.unsupported)
-        if record.status is Status.SKIPPED and not again - RETRIED_ALWAYS:
+        if record.status is Status.SKIPPED and not set(again) - RETRIED_ALWAYS:
             return outgrown(planned, records.values()) == record.reason
+        if NOISY in again and record.details.get("noisy"):
+            return False
         digest = digests.get(planned.cell.task or "")
         return record.status not in again and _same_data(record, digest)
 

@@ -14,7 +14,7 @@ from suite.environment import available_memory_bytes, has_accelerator
 from suite.errors import HomeError, RequestError, unknown_name
 from suite.matrix import Request, expand
 from suite.registry import Registry, load_registry, search_path_from_environment
-from suite.runner import Plan, plan
+from suite.runner import NOISY, Plan, plan
 from suite.store import Store
 from suite.tuning import read_learning_rates
 
@@ -35,7 +35,7 @@ class Prepared:
 
 
 def prepare(
-    request: Request, store: Store, retry: Sequence[Status] = (), rerun: bool = False
+    request: Request, store: Store, retry: Sequence[str] = (), rerun: bool = False
 ) -> Prepared:
     """Expand a request, look its data over, and compare it with what is done.
 
@@ -104,6 +104,17 @@ def parse_statuses(text: str | None) -> list[Status]:
                 raise unknown_name("status", name, list(Status))
             statuses.append(Status(name))
     return statuses
+
+
+def parse_retry(text: str | None) -> list[str]:
+    """Read what is to run again: statuses, or `noisy`.
+
+    Raises:
+        RequestError: one that is neither.
+    """
+    names = [name for name in (text or "").split(",") if name]
+    statuses = ",".join(name for name in names if name != NOISY)
+    return [*parse_statuses(statuses), *([NOISY] if NOISY in names else [])]
 
 
 def refuse_if_nothing_can_run(prepared: Prepared) -> None:

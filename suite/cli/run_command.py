@@ -16,7 +16,7 @@ from suite.cli.options import make_request, make_store, request_options
 from suite.cli.plan_command import summary
 from suite.cli.planning import (
     Prepared,
-    parse_statuses,
+    parse_retry,
     prepare,
     refuse_if_nothing_can_run,
     refuse_if_too_little,
@@ -41,7 +41,11 @@ MEMORY_SHARE = 2 / 3
 
 @click.command("run")
 @request_options
-@click.option("--retry", metavar="STATUS,…", help="Run cells again that ended so, e.g. failed.")
+@click.option(
+    "--retry",
+    metavar="STATUS,…",
+    help="Run cells again that ended so, e.g. failed; noisy: that were measured beside others.",
+)
 @click.option("--rerun", is_flag=True, help="Run all cells again, done or not.")
 @click.option("--time-limit", type=float, metavar="SECONDS", help="A cell's. [default: preset's]")
 @click.option("--memory-limit", metavar="SIZE", help="A cell's, e.g. 8GiB. [default: 2/3 of all]")
@@ -92,7 +96,7 @@ def command(
     """
     store = make_store(home)
     request = make_request(given)
-    prepared = prepare(request, store, parse_statuses(retry), rerun)
+    prepared = prepare(request, store, parse_retry(retry), rerun)
     refuse_if_nothing_can_run(prepared)
     store.prepare()
     limits = make_limits(time_limit or find_preset(request.preset).time_limit_seconds, memory_limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -91,6 +92,16 @@ def test_the_second_time_only_what_is_asked_for_runs(bench, tmp_path):
     everything = bench(*arguments, "--rerun")
     assert "2 cells, 2 to run" in everything.stdout
     assert len(read_records(tmp_path / "home")) == 5
+
+
+def test_what_was_measured_beside_others_runs_again_when_it_is_asked_for(bench, tmp_path):
+    arguments = (*FAST, "--architectures", "nothing")
+    bench(*arguments)
+    (path,) = (tmp_path / "home" / "records").glob("*.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "details": {**record["details"], "noisy": ["training"]}}))
+    assert "1 cells, 0 to run" in bench(*arguments, "--retry", "failed").stdout
+    assert "1 cells, 1 to run" in bench(*arguments, "--retry", "noisy").stdout
 
 
 @pytest.mark.parametrize(
