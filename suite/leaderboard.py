@@ -145,7 +145,10 @@ def comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> dict[Set
 
 
 def make_boards(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> list[Board]:
-    """Rank what may be ranked, at each length and batch."""
+    """Rank what may be ranked, at each length and batch.
+
+    What is unsupported has no row: it is no result, and `bench list` tells it.
+    """
     verified = [
         entry.record for entry in entries if entry.folder in (Folder.VERIFIED, Folder.PUBLISHED)
     ]
@@ -154,6 +157,8 @@ def make_boards(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> list[Boa
         points: dict[tuple[int, int], list[Entry]] = {}
         for entry in of_setting:
             cell = entry.record.cell
+            if entry.record.status is Status.UNSUPPORTED:
+                continue
             points.setdefault((cell.sequence_length, cell.batch_size), []).append(entry)
         for (length, batch_size), point in sorted(points.items()):
             for metric in _metrics(setting, tasks):
