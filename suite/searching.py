@@ -127,7 +127,9 @@ def locate_crossing(known: Mapping[int, Sequence[float]], low: int, high: int) -
     value = math.exp(min(max(found.value, math.log(low)), math.log(high)))
     if found.low is None or found.high is None:
         return Estimate(value, None, None, rounds)
-    return Estimate(value, math.exp(found.low), math.exp(found.high), rounds)
+    # Where the value was held at the bracket, the interval reaches as far as it does.
+    low_end, high_end = math.exp(min(found.low, 700.0)), math.exp(min(found.high, 700.0))
+    return Estimate(value, min(low_end, value), max(high_end, value), rounds)
 
 
 def between(low: int, high: int) -> int | None:

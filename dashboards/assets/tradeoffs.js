@@ -66,7 +66,7 @@ function growth(comparison) {
 
 // Beyond the lengths that were measured nobody knows: there an interval ends, or says nothing at all.
 function place(value, low, high, first, last) {
-  if (low === null) return `${say(value)} (one round)`;
+  if (low === null) return `${say(value)} (no interval: rounds are missing)`;
   if (low < first && high > last) return "unsure: too few rounds, too little apart";
   return `${say(value)} [${low < first ? `below ${first}` : say(low)}, ${high > last ? `above ${last}` : say(high)}]`;
 }
@@ -111,7 +111,7 @@ function limits(comparison, values) {
 function profiles() {
   const { shares, lines, means } = findings.profile;
   const names = Object.keys(lines);
-  if (!names.length) return [];
+  if (!names.some((name) => means[name][1] >= 3)) return [];  // of one or two comparisons it says nothing
   const style = (name) => data.lines[lineNumber.get(name)] ?? { color: "#777777", dash: "solid" };
   const n = names.map((name) => means[name][1]);
   return [el("h2", {}, "All tasks together"), figure({ title: "Performance profile", tall: true, name: "profile",

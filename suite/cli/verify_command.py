@@ -12,7 +12,7 @@ import click
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import prepare
 from suite.cli.run_command import local_executor, make_limits, run_on
-from suite.contracts import Cell, Metric, Mode, Status, Task
+from suite.contracts import PROTOCOL, Cell, Metric, Mode, Status, Task
 from suite.errors import RequestError
 from suite.files import write_atomically
 from suite.leaderboard import COSTS, RESULTS, TOLERANCE, Folder, agrees, figure
@@ -52,11 +52,11 @@ def command(
     store = make_store(home)
     request = _request(record.cell, data, tfds_data_dir)
     prepared = prepare(request, store, rerun=True)
-    same = [planned for planned in prepared.plan.cells if planned.cell.id == record.cell_id]
-    if not same:
+    same = [planned for planned in prepared.plan.cells if planned.cell == record.cell]
+    if not same or record.protocol != PROTOCOL:
         raise RequestError(
             "The cell of the record must be one that this version runs",
-            received=f"{record.cell.label}, task version {record.cell.task_version}, "
+            received=f"{record.cell.label}, protocol {record.protocol}, task version {record.cell.task_version}, "
             f"architecture version {record.cell.architecture_version}",
             remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
         )
