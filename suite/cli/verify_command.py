@@ -56,7 +56,8 @@ def command(
     if not same or record.protocol != PROTOCOL:
         raise RequestError(
             "The cell of the record must be one that this version runs",
-            received=f"{record.cell.label}, protocol {record.protocol}, task version {record.cell.task_version}, "
+            received=f"{record.cell.label}, protocol {record.protocol}, "
+            f"task version {record.cell.task_version}, "
             f"architecture version {record.cell.architecture_version}",
             remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
         )
