@@ -19,6 +19,7 @@ same moment. `drop_duplicates` then keeps the one whose id comes first, whoever 
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import sqlite3
 import statistics
@@ -339,8 +340,8 @@ class Tracker:
         newest = max(group, key=lambda record: record.ended_at)
         cell = newest.cell
         tags = {CONTENT: content, "lengthwise.status": "ok", **_axis_tags(newest)}
-        name = f"{cell.architecture} · all lengths"
-        run_id = self._begin(experiment, key, "lengths", name, newest.started_at, tags)
+        title = f"{cell.architecture} · all lengths"
+        run_id = self._begin(experiment, key, "lengths", title, newest.started_at, tags)
         moment = _milliseconds(newest.ended_at)
         metrics = [
             Metric(name, value, moment, length)
@@ -351,6 +352,7 @@ class Tracker:
         self._client.log_batch(
             run_id, metrics=metrics, params=[Param(k, str(v)) for k, v in params.items()]
         )
+        self._client.log_text(run_id, _page_by_length(title, points), "by_length.html")
         self._end(experiment, key, run_id, "FINISHED", newest.ended_at, content)
         return 1
 
@@ -431,6 +433,27 @@ def _by_setting(records: Iterable[Record]) -> dict[str, list[Record]]:
             ).hexdigest()
             groups.setdefault(f"lengths-{digest[:16]}", []).append(record)
     return groups
+
+
+def _page_by_length(title: str, points: Mapping[str, Mapping[int, float]]) -> str:
+    """Return a table that the MLflow UI shows as it is: a row a measure, a column a length."""
+    lengths = sorted({length for values in points.values() for length in values})
+    head = "".join(f"<th>{length}</th>" for length in lengths)
+    rows = "".join(
+        f"<tr><th align=left>{html.escape(name)}</th>"
+        + "".join(
+            f"<td align=right>{values[length]:.5g}</td>" if length in values else "<td></td>"
+            for length in lengths
+        )
+        + "</tr>"
+        for name, values in sorted(points.items())
+    )
+    return (
+        "<!doctype html><meta charset=utf-8><style>body{font:14px system-ui}"
+        "td,th{padding:2px 10px;border-bottom:1px solid #ddd}</style>"
+        f"<h3>{html.escape(title)}</h3><p>Means over seeds or rounds, by sequence length.</p>"
+        f"<table><tr><th></th>{head}</tr>{rows}</table>"
+    )
 
 
 def _points_by_length(group: Iterable[Record]) -> dict[str, dict[int, float]]:

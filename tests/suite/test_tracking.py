@@ -112,6 +112,10 @@ def test_syncing_again_changes_nothing_and_new_records_remake_the_run_along_leng
         128: pytest.approx(0.6),
         256: pytest.approx(0.5),
     }
+    client = MlflowClient(store.tracking_uri)
+    with open(client.download_artifacts(lengths.info.run_id, "by_length.html")) as file:
+        page = file.read()
+    assert "<th>128</th><th>256</th>" in page and ">0.6</td>" in page
 
 
 def test_a_run_cut_off_while_it_was_written_is_written_again(store):
