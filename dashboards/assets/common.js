@@ -60,9 +60,12 @@ const measureOf = (number, comparison) =>
     : data.measures[number];
 const numberOf = (key) => (key === "quality" ? QUALITY : data.measures.findIndex((m) => m.key === key));
 
+const known = new Map();
 function recordsOf(comparison) {
+  if (known.has(comparison)) return known.get(comparison);
   const r = data.records;
   const found = [];
+  known.set(comparison, found);
   for (let i = 0; i < r.comparison.length; i += 1) {
     if (r.comparison[i] === comparison) {
       found.push({ line: r.line[i], length: r.sequence_length[i], batch: r.batch_size[i],
