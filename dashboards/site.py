@@ -34,7 +34,7 @@ from suite.leaderboard import Board, Entry, make_boards, scores
 from suite.record import Record
 from suite.reporting import exponents
 from suite.searching import find_crossing
-from suite.setting import line_name
+from suite.setting import Setting, line_name, titles
 from suite.statistics import Estimate
 
 ASSETS = Path(__file__).parent / "assets"
@@ -83,10 +83,11 @@ def write_site(
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
     _write_runs(entries, folder / "data" / "runs")
+    named = titles(comparison.setting for comparison in made)
     index = {
         "protocol": PROTOCOL,
         "measures": [_measure(measure) for measure in MEASURES],
-        "comparisons": [_describe(comparison) for comparison in made],
+        "comparisons": [_describe(comparison, named) for comparison in made],
         "lines": lines,
         "records": _columns(records, lines, ["noisy", "shows_cost", "architecture"]),
         "points": _points(points, lines),
@@ -129,11 +130,11 @@ def _page(name: str, title: str, summary: str) -> str:
     )
 
 
-def _describe(comparison: Comparison) -> dict[str, Any]:
+def _describe(comparison: Comparison, named: Mapping[Setting, str]) -> dict[str, Any]:
     setting, metric = comparison.setting, comparison.metric
     machine, threads = comparison.measured_on
     return {
-        "title": setting.title,
+        "title": named[setting],
         "mode": setting.mode,
         "task": setting.task or f"probe, {setting.form.replace('_', '-')}",
         "source": setting.source or "random tokens",

@@ -21,7 +21,7 @@ from suite import CHECKOUT
 from suite.comparing import Difference, Ranked, Scores, rank
 from suite.contracts import PROTOCOL, Metric, Mode, Status, Task
 from suite.record import Record, RecordError, parse_record
-from suite.setting import Setting, group, line_name, setting_of
+from suite.setting import Setting, group, line_name, setting_of, titles
 from suite.statistics import Estimate, exponential
 
 RESULTS = CHECKOUT / "results"
@@ -102,11 +102,6 @@ class Board:
     batch_size: int
     metric: Metric
     rows: Sequence[Row]
-
-    @property
-    def name(self) -> str:
-        """A name for links, from what is compared."""
-        return f"{self.setting.title} · {self.sequence_length} · {self.metric.name}"
 
 
 def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> list[Entry]:
@@ -379,6 +374,7 @@ def to_csv(boards: Sequence[Board]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
+    named = titles(board.setting for board in boards)
     for board in boards:
         for row in board.rows:
             estimate = asdict(row.estimate) if row.estimate else {}
@@ -392,7 +388,7 @@ def to_csv(boards: Sequence[Board]) -> str:
                     "metric": board.metric.name,
                     "machines": "; ".join(row.machines),
                     "run_ids": " ".join(row.run_ids),
-                    "setting": board.setting.title,
+                    "setting": named[board.setting],
                 }
             )
     return file.getvalue()
@@ -409,9 +405,10 @@ def to_markdown(boards: Sequence[Board]) -> str:
         "left out where something else ran beside it.",
     ]
     before: Setting | None = None
+    named = titles(board.setting for board in boards)
     for board in boards:
         if board.setting != before:
-            parts.append(f"## {_escape(board.setting.title)}")
+            parts.append(f"## {_escape(named[board.setting])}")
             before = board.setting
         parts.append(f"### {board.metric.name} at length {board.sequence_length}")
         parts.append(_markdown_table(board))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -101,6 +102,18 @@ def group(
             if other in groups:
                 groups[other].append(item)
     return dict(sorted(groups.items()))
+
+
+def titles(settings: Iterable[Setting]) -> dict[Setting, str]:
+    """Return each setting's title, with the data's fingerprint where titles would be the same."""
+    settings = list(settings)
+    counts = Counter(setting.title for setting in set(settings))
+    return {
+        setting: f"{setting.title} · data {setting.fingerprint[:8]}"
+        if counts[setting.title] > 1
+        else setting.title
+        for setting in settings
+    }
 
 
 def line_name(cell: Cell, tasks: Mapping[str, Task]) -> str:

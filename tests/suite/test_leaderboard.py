@@ -81,6 +81,11 @@ def test_what_differs_is_not_ranked_together(other):
     assert [len(board.rows) for board in boards] == [1, 1]
 
 
+def test_equal_titles_are_told_apart_by_their_data():
+    text = to_markdown(make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], TASKS))
+    assert "· data aaaa" in text and "· data bbbb" in text
+
+
 def test_options_of_the_task_make_another_board_and_those_of_the_recipe_another_line():
     sentiment = {"task": "sentiment", "source": "tfds"}
     entries = [
