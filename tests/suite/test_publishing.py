@@ -9,6 +9,7 @@ from suite.errors import RequestError
 from suite.publishing import publish
 from suite.record import Failure, parse_record
 from suite.store import Store
+from tests.conftest import ROOT
 from tests.suite.test_store import make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
@@ -78,3 +79,14 @@ def test_examples_of_texts_that_are_not_free_stay_at_home(store, tmp_path, free,
     (path,) = publish(store, into=tmp_path).written
     assert ("a poem" in path.read_text()) is kept
     assert parse_record(path.read_bytes()).reports["test"]["by_part"]
+
+
+def test_a_folder_for_any_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
+    folder = tmp_path / "public"
+    said = bench("publish", "--to", str(folder))
+    assert said.returncode == 0, said.stderr
+    there = {path.name for path in folder.iterdir()}
+    assert {"index.html", "run.html", "LEADERBOARD.md", "records", ".nojekyll"} <= there
+    committed = sorted(path.name for path in (ROOT / "results" / "published").glob("*/*.json"))
+    assert sorted(path.name for path in folder.rglob("records/published/*/*.json")) == committed
+    assert (folder / "index.html").stat().st_mode & 0o004  # a web server may read it
