@@ -94,7 +94,7 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
                 killed[role] += 1
                 time.sleep(draw.uniform(0.0, 2.0))
                 server.start()
-            elif there := victims.of(role):
+            elif there := _wait_for(victims, role, invocation):
                 with suppress(ProcessLookupError):
                     os.kill(draw.choice(there), signal.SIGKILL)
                     killed[role] += 1
@@ -132,6 +132,16 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
     while victims.all() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not victims.all()
+
+
+def _wait_for(victims: Victims, role: str, invocation: subprocess.Popen) -> list[int]:
+    """Return the processes of a role once there are any: else who starts slowly is never hit."""
+    deadline = time.monotonic() + 30
+    while not (there := victims.of(role)):
+        if invocation.poll() is not None or time.monotonic() > deadline:
+            return []
+        time.sleep(0.05)
+    return there
 
 
 def _left(home: Path, num_wanted: int) -> bool:
