@@ -49,7 +49,8 @@ function say(value, digits = 4) {
 function sayInterval(point, scale = 1) {
   if (!point || point.value === null) return "—";
   const value = say(point.value / scale);
-  return point.low === null ? value : `${value} [${say(point.low / scale)}, ${say(point.high / scale)}]`;
+  const interval = point.low === null ? "" : ` [${say(point.low / scale)}, ${say(point.high / scale)}]`;
+  return value + interval + (point.noisy ? " noisy" : "");
 }
 
 // ---- the frame ----
@@ -282,7 +283,7 @@ function lengthFigure(comparison, number, values, { logX = true } = {}) {
       error_y: sure.length === 1 ? { type: "data", symmetric: false, color: line.color,
         array: own.map((p) => (p.low === null ? 0 : (p.high - p.value) / measure.scale)),
         arrayminus: own.map((p) => (p.low === null ? 0 : (p.value - p.low) / measure.scale)) } : undefined,
-      text: own.map((p) => `${plain(line.name)} at ${p.length}: ${sayInterval(p, measure.scale)} ${measure.unit} (n=${p.n}${p.noisy ? ", noisy" : ""})`),
+      text: own.map((p) => `${plain(line.name)} at ${p.length}: ${sayInterval(p, measure.scale)} ${measure.unit} (n=${p.n})`),
       hovertemplate: "%{text}<extra></extra>" });
   }
   const bad = records.filter((r) => r.status !== "ok" && !NOT_RUN.has(r.status) && !hidden.has(r.line));

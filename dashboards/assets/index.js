@@ -27,7 +27,7 @@ function leaderboard(board, about, points) {
   const measure = measureOf(board.name.includes(".") ? numberOf(board.name) : QUALITY, about);
   const cost = (row, number) => {
     const point = points.find((p) => p.line === row.line && p.length === board.length && p.batch === board.batch && p.measure === number);
-    return point ? say(point.value / data.measures[number].scale) : "—";
+    return point ? say(point.value / data.measures[number].scale) + (point.noisy ? " noisy" : "") : "—";
   };
   const rows = board.rows.map((row) => [
     row.rank ?? "—", runLink(row.run, nameOf(row)),

@@ -13,7 +13,7 @@ function againstCost(comparison, costNumber, values) {
   const all = pointsOf(comparison, values.repeat).filter((p) => !hidden.has(p.line));
   const pairs = all.filter((p) => p.measure === QUALITY).flatMap((quality) => {
     const at = all.find((p) => p.measure === costNumber && p.line === quality.line && p.length === quality.length && p.batch === quality.batch);
-    return at ? [{ line: quality.line, length: quality.length, x: at.value / cost.scale, y: quality.value, low: quality.low, high: quality.high }] : [];
+    return at ? [{ line: quality.line, length: quality.length, x: at.value / cost.scale, y: quality.value, low: quality.low, high: quality.high, noisy: at.noisy }] : [];
   });
   const better = (a, b, higher) => (higher ? a >= b : a <= b);
   const front = pairs.filter((p) => !pairs.some((q) => q !== p && better(q.x, p.x, cost.higher_is_better)
@@ -24,12 +24,12 @@ function againstCost(comparison, costNumber, values) {
     const own = pairs.filter((p) => p.line === number).sort((p, q) => p.length - q.length);
     traces.push({ x: own.map((p) => p.x), y: own.map((p) => p.y), mode: "markers+text", type: "scatter",
       text: own.map((p) => String(p.length)), textposition: "top center", textfont: { size: 10 },
-      marker: { color: line.color, symbol: line.symbol, size: 10 },
+      marker: { color: line.color, symbol: own.map((p) => line.symbol + (p.noisy ? "-open" : "")), size: 10 },
       error_y: { type: "data", symmetric: false, color: line.color, thickness: 1, array: own.map((p) => (p.high === null ? 0 : p.high - p.y)), arrayminus: own.map((p) => (p.low === null ? 0 : p.y - p.low)) },
       customdata: own.map((p) => `${plain(line.name)} at ${p.length}: ${say(p.y)}, ${say(p.x)} ${cost.unit}`), hovertemplate: "%{customdata}<extra></extra>" });
   }
   return figure({ title: `Test ${about.metric} against ${cost.title.toLowerCase()}`, traces, tall: true, name: `${about.task}-against-${cost.key}`,
-    caption: `Labels are sequence lengths, bars 95% intervals of quality. The dotted front joins what nothing else beats in both. Cost on ${about.machine}.`,
+    caption: `Labels are sequence lengths, bars 95% intervals of quality. The dotted front joins what nothing else beats in both. Cost on ${about.machine}.${pairs.some((p) => p.noisy) ? " Hollow: something else used the machine while cost was measured." : ""}`,
     layout: { xaxis: { ...valueAxis(pairs.map((p) => p.x), cost, true) }, yaxis: { title: { text: about.metric } } },
     rows: [["line", "sequence_length", cost.key, about.metric, "low", "high"], ...pairs.map((p) => [data.lines[p.line].name, p.length, p.x * cost.scale, p.y, p.low, p.high])] });
 }
