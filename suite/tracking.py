@@ -326,7 +326,10 @@ class Tracker:
                 params=params if start == 0 else [],
             )
         if dataset := _dataset(record):
-            self._client.log_inputs(run_id, [dataset])
+            try:
+                self._client.log_inputs(run_id, [dataset])
+            except MlflowException:  # somebody else wrote the same data set at this moment
+                self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
         self._end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
 
