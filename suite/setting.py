@@ -12,6 +12,8 @@ from suite.record import Record
 
 Item = TypeVar("Item")
 
+FILLED = 0.9
+"""Probes whose batches fill less of that power of two are compared among themselves."""
 REPEATED = ("seed", "round")
 """The fields in which the cells of one point differ."""
 
@@ -136,7 +138,11 @@ def _task_options(cell: Cell, tasks: Mapping[str, Task]) -> Collection[str]:
 def _positions_per_batch(cell: Cell) -> int:
     if cell.mode is Mode.PROBE and cell.batch_size == 1:
         return 0
-    return _power_of_two(cell.batch_size * cell.sequence_length)
+    positions = cell.batch_size * cell.sequence_length
+    whole = _power_of_two(positions)
+    if cell.mode is Mode.PROBE and positions < FILLED * whole:
+        return positions  # a batch that much smaller costs less: it is in no line with the others
+    return whole
 
 
 def _power_of_two(number: int) -> int:

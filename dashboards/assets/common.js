@@ -234,7 +234,7 @@ function lengthAxis(lengths) {
   const sorted = [...new Set(lengths)].sort((a, b) => a - b);
   let last = 0;  // labels that would touch each other are left out
   const text = sorted.map((length) => {
-    if (length < last * 1.35) return "";
+    if (length < last * 1.6) return "";
     last = length;
     return String(length);
   });

@@ -75,7 +75,7 @@ start((values) => {
     el("div", { className: "figures" }, ...panels.map((place) => lengthFigure(number, place, values))),
     el("h2", {}, "Leaderboard"),
     el("p", { className: "note" }, "The best and all that noise cannot tell from it share rank 1; each is compared with the best alone, "
-      + "on the same seeds and test examples. Ranks use all seeds, whatever is drawn. An architecture's name leads to its first run."),
+      + "on the same seeds and test examples. Ranks use all seeds and lines, whatever is drawn. An architecture's name leads to its first run."),
     ...shown.map((board) => leaderboard({ ...board, rows: board.rows.filter((row) => !hidden.has(row.line) && able.has(row.line)) }, about, points)),
     ...(bad.size ? [el("h2", {}, "What did not run to its end"),
       table(["line", "lengths", "status", "reason", "run"],

@@ -23,6 +23,7 @@ from suite.leaderboard import (
 from suite.publishing import strip
 from suite.record import Measurement, RecordError
 from suite.registry import load_registry
+from suite.setting import setting_of
 from tests.suite.test_store import CELL, make_record
 
 TASKS = load_registry(()).tasks.parts
@@ -84,6 +85,18 @@ def test_what_differs_is_not_ranked_together(other):
 def test_equal_titles_are_told_apart_by_their_data():
     text = to_markdown(make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], TASKS))
     assert "· data aaaa" in text and "· data bbbb" in text
+
+
+@pytest.mark.parametrize(
+    ("length", "batch_size", "positions"),
+    [(2_048, 4, 8_192), (2_730, 3, 8_192), (3_072, 2, 6_144), (8_192, 1, 0)],
+)
+def test_a_probe_is_in_line_with_batches_as_large(length, batch_size, positions):
+    cell = dataclasses.replace(
+        CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
+        sequence_length=length, batch_size=batch_size,
+    )  # fmt: skip
+    assert setting_of(make_record(cell=cell), TASKS).positions_per_batch == positions
 
 
 def test_options_of_the_task_make_another_board_and_those_of_the_recipe_another_line():
