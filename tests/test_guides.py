@@ -23,6 +23,7 @@ def commands(guide):
     return [line for block in blocks for line in block.splitlines()]
 
 
+@pytest.mark.slow  # minutes; the code that guides print is run by default (test_newcomer.py)
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_the_commands_of_a_guide_work(guide, tmp_path):
     for kind, name, content in (("baselines", "mean", ARCHITECTURE), ("tasks", "larger", TASK)):
