@@ -56,7 +56,7 @@ reference: $(VENV)/.reference ## write the reference of all public names: result
 	@echo results/local/reference/index.html
 
 test: $(VENV)/.dev ## run the tests (under 10 minutes)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ALONE_TESTS:%=--ignore=%)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" $(ALONE_TESTS:%=--ignore=%)
 	@$(BIN)/python -m pytest -m "not slow" $(ALONE_TESTS)
 
 test-jax: $(VENV)/.dev ## run the architectures' tests on JAX

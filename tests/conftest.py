@@ -24,6 +24,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
+LONG = ("test_readme", "test_soak", "test_end_to_end", "test_checkpoint")
+"""Modules of few and long tests: begun first, or one worker would end alone with them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long modules first; the others stay in order."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 def folder_or_skip(variable: str, default: Path) -> Path:
     """Return a folder of real data: fail where named and missing, skip where nobody has it."""
     if named := os.environ.get(variable):
