@@ -17,6 +17,7 @@ site/index.html                   the dashboard
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import re
 import secrets
@@ -24,7 +25,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -141,11 +142,14 @@ class Store:
         records are moved aside and told to `set_aside`.
         """
         wanted = None if cell_ids is None else set(cell_ids)
-        return _standing(self._read(self._paths(wanted), set_aside))
+        with _collector_paused():
+            return _standing(self._read(self._paths(wanted), set_aside))
 
     def all(self, set_aside: SetAside = ignore_set_aside) -> list[Record]:
         """Return every record, oldest first."""
-        return sorted(self._read(self._paths(None), set_aside), key=lambda record: record.run_id)
+        with _collector_paused():
+            records = list(self._read(self._paths(None), set_aside))
+        return sorted(records, key=lambda record: record.run_id)
 
     def acquire(self, name: str) -> Lease | None:
         """Take the lease of a cell, or of `TRACKING`; None while another process holds it."""
@@ -229,6 +233,18 @@ class Store:
             if lease:
                 self.drop_scratch(folder)
                 lease.close()
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Let the garbage collector rest: it would look through 10,000 records again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def prunable(
