@@ -37,7 +37,6 @@ def test_the_commands_of_a_guide_work(guide, tmp_path):
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     environment = bench_environment({"BENCH_HOME": str(tmp_path / "home")})
     environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path}/mlflow.db"
     assert commands(guide)
     for command in commands(guide):
         words = shlex.split(command)

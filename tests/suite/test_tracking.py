@@ -152,6 +152,7 @@ def test_what_another_home_is_writing_is_left_to_it_until_its_time_is_up(store):
 
 def test_two_homes_that_write_the_same_records_leave_no_duplicates(store, tmp_path, monkeypatch):
     """Both see an empty store, and both write: what a race comes to."""
+    monkeypatch.chdir(tmp_path)  # where MLflow keeps artifacts that it was given no place for
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
     other = Store(tmp_path / "other")
     other.prepare()
@@ -177,6 +178,7 @@ def test_two_homes_that_write_the_same_records_leave_no_duplicates(store, tmp_pa
 
 def test_a_server_is_rebuilt_without_harm_to_others_runs(store, tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path / 'shared.db'}"
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     store.write(good_record(128))
     sync(store)
