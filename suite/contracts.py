@@ -115,7 +115,9 @@ class Cell:
     @property
     def id(self) -> str:
         """Sixteen hexadecimal digits that depend on nothing but the fields and the protocol."""
-        fields = {**asdict(self), "protocol": PROTOCOL}
+        # Not asdict, which copies deeply: every record that is read is checked by its id.
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields["protocol"] = PROTOCOL
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
