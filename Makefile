@@ -55,7 +55,7 @@ reference: $(VENV)/.reference ## write the reference of all public names: result
 	  dashboards '!suite.child.backends' '!suite.executors.ray' '!baselines.layers.backends'
 	@echo results/local/reference/index.html
 
-test: $(VENV)/.dev ## run the tests (under 10 minutes)
+test: $(VENV)/.dev ## run the tests (about a quarter of an hour on two cores)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" $(ALONE_TESTS:%=--ignore=%)
 	@$(BIN)/python -m pytest -m "not slow" $(ALONE_TESTS)
 
