@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from suite.contracts import Metric, Status, Task
-from suite.leaderboard import Entry, comparisons, repeat_of, scores
+from suite.leaderboard import Entry, comparisons, figure, line_of, repeat_of, scores, standing
 from suite.record import Record
-from suite.setting import Setting, line_name
+from suite.setting import Setting
 from suite.statistics import Estimate, ratio_interval
 
 MEBIBYTE = 2**20
@@ -61,7 +61,7 @@ def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> lis
     made = []
     for setting, group in comparisons(entries, tasks).items():
         newest = max(entry.record.protocol for entry in group)
-        group = [entry for entry in group if entry.record.protocol == newest]
+        group = standing((e for e in group if e.record.protocol == newest), tasks)
         machines = Counter((entry.owner, entry.record.cell.threads) for entry in group)
         measured_on = max(sorted(machines), key=machines.__getitem__)
         task = tasks.get(setting.task)
@@ -78,7 +78,7 @@ def record_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.Da
             rows.append(
                 {
                     "comparison": number,
-                    "line": line_name(cell, tasks),
+                    "line": line_of(entry, tasks),
                     "architecture": cell.architecture,
                     "sequence_length": cell.sequence_length,
                     "batch_size": cell.batch_size,
@@ -88,8 +88,8 @@ def record_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.Da
                     "run_id": record.run_id,
                     "noisy": bool(record.details.get("noisy")),
                     "shows_cost": (entry.owner, cell.threads) == comparison.measured_on,
-                    QUALITY: _quality(record, comparison.metric),
-                    **{measure.key: _measured(record, measure) for measure in MEASURES},
+                    QUALITY: record.metric(comparison.metric.name) if comparison.metric else None,
+                    **{measure.key: figure(record, measure.key) for measure in MEASURES},
                 }
             )
     columns = ["comparison", "line", "architecture", "sequence_length", "batch_size", "repeat",
@@ -124,7 +124,7 @@ def point_frame(
             points: dict[tuple[str, int, int], list[Record]] = {}
             for entry in comparison.entries:
                 cell = entry.record.cell
-                at = (line_name(cell, tasks), cell.sequence_length, cell.batch_size)
+                at = (line_of(entry, tasks), cell.sequence_length, cell.batch_size)
                 points.setdefault(at, []).append(entry.record)
             for at, repeats in points.items():
                 found = scores(repeats, metric)
@@ -135,12 +135,3 @@ def point_frame(
 
 def _ends(estimate: Estimate) -> tuple[float, float | None, float | None, int]:
     return estimate.value, estimate.low, estimate.high, estimate.n
-
-
-def _quality(record: Record, metric: Metric | None) -> float | None:
-    return record.metric(metric.name) if metric else None
-
-
-def _measured(record: Record, measure: Measure) -> float | None:
-    phase, _, name = measure.key.partition(".")
-    return record.measured(phase, name)

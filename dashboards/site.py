@@ -13,6 +13,7 @@ import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from dashboards.frame import (
 from suite.comparing import difference, interquartile_mean, performance_profile
 from suite.contracts import PROTOCOL, Architecture, Mode, Status, Task
 from suite.files import write_atomically
-from suite.leaderboard import Board, Entry, make_boards, scores
+from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
 from suite.record import Record
 from suite.reporting import exponents
 from suite.searching import find_crossing
@@ -86,7 +87,7 @@ def write_site(
     named = titles(comparison.setting for comparison in made)
     index = {
         "protocol": PROTOCOL,
-        "measures": [_measure(measure) for measure in MEASURES],
+        "measures": [asdict(measure) for measure in MEASURES],
         "comparisons": [_describe(comparison, named) for comparison in made],
         "lines": lines,
         "records": _columns(records, lines, ["noisy", "shows_cost", "architecture"]),
@@ -153,16 +154,6 @@ def _describe(comparison: Comparison, named: Mapping[Setting, str]) -> dict[str,
     }  # fmt: skip
 
 
-def _measure(measure: Any) -> dict[str, Any]:
-    return {
-        "key": measure.key,
-        "title": measure.title,
-        "unit": measure.unit,
-        "scale": measure.scale,
-        "higher_is_better": measure.higher_is_better,
-    }
-
-
 def _lines(records: pd.DataFrame) -> list[dict[str, Any]]:
     """Give each line its colour and symbol (its architecture's) and dash (its options')."""
     seen: dict[str, int] = {}
@@ -217,9 +208,8 @@ def _boards(
     for board in boards:
         rows = []
         for row in board.rows:
-            line, _, submitter = row.line.partition(", by ")
             estimate = row.estimate or Estimate(math.nan, None, None, 0)
-            of_row = [names.get(line, -1), submitter, row.rank]
+            of_row: list[Any] = [names[row.line], row.rank]
             of_row += [_short(estimate.value), _short(estimate.low), _short(estimate.high)]
             of_row += [estimate.n, str(row.tier), row.note, row.superseded_by, row.parameter_count]
             of_row += [_short(row.worker_seconds), str(row.measured_on), row.run_ids[0]]
@@ -269,11 +259,10 @@ def _crossings(number: int, records: Sequence[Record], tasks: Mapping[str, Task]
     """Find for each pair where one overtakes the other, between the lengths that were measured."""
     found = []
     for measure in (MEASURES[0], MEASURES[1]):
-        phase, _, name = measure.key.partition(".")
         sign = 1 if measure.higher_is_better else -1
         values: dict[str, dict[int, dict[int, float]]] = {}
         for record in records:
-            if value := record.measured(phase, name):
+            if value := figure(record, measure.key):
                 of_line = values.setdefault(line_name(record.cell, tasks), {})
                 of_line.setdefault(record.cell.sequence_length, {})[record.cell.round] = value
         for first, second in combinations(sorted(values), 2):
@@ -303,7 +292,7 @@ def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> li
     for entry in comparison.entries:
         cell = entry.record.cell
         at = points.setdefault((cell.sequence_length, cell.batch_size), {})
-        at.setdefault(line_name(cell, tasks), []).append(entry.record)
+        at.setdefault(line_of(entry, tasks), []).append(entry.record)
     found = []
     for (length, batch_size), lines in sorted(points.items()):
         known = {

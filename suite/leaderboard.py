@@ -149,13 +149,8 @@ def make_boards(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> list[Boa
     ]
     boards = []
     for setting, of_setting in comparisons(entries, tasks).items():
-        points: dict[tuple[int, int], list[Entry]] = {}
-        for entry in of_setting:
-            cell = entry.record.cell
-            if entry.record.status is Status.UNSUPPORTED:
-                continue
-            points.setdefault((cell.sequence_length, cell.batch_size), []).append(entry)
-        for (length, batch_size), point in sorted(points.items()):
+        ran = [entry for entry in of_setting if entry.record.status is not Status.UNSUPPORTED]
+        for (length, batch_size), point in _by_point(ran).items():
             for metric in _metrics(setting, tasks):
                 rows = _rows(point, metric, tasks, verified)
                 if any(row.estimate for row in rows):
@@ -163,10 +158,35 @@ def make_boards(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> list[Boa
     return boards
 
 
-def figure(record: Record, metric: Metric) -> float | None:
+def standing(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[Entry]:
+    """Leave out of one comparison what later runs and versions supersede."""
+    return [
+        entry
+        for point in _by_point(entries).values()
+        for line in _lines(point, tasks).values()
+        for entry in line.entries.values()
+    ]
+
+
+def _by_point(entries: Iterable[Entry]) -> dict[tuple[int, int], list[Entry]]:
+    """Put entries together by length and batch, the shortest first."""
+    points: dict[tuple[int, int], list[Entry]] = {}
+    for entry in entries:
+        cell = entry.record.cell
+        points.setdefault((cell.sequence_length, cell.batch_size), []).append(entry)
+    return dict(sorted(points.items()))
+
+
+def figure(record: Record, measure: str) -> float | None:
     """Return what a record has of a measure: `phase.name`, or a metric of test."""
-    phase, dot, name = metric.name.partition(".")
-    return record.measured(phase, name) if dot else record.metric(metric.name)
+    phase, dot, name = measure.partition(".")
+    return record.measured(phase, name) if dot else record.metric(measure)
+
+
+def line_of(entry: Entry, tasks: Mapping[str, Task]) -> str:
+    """Name the line that an entry belongs to; what others submitted is in none of ours."""
+    name = line_name(entry.record.cell, tasks)
+    return f"{name}, by {entry.owner}" if entry.folder is Folder.SUBMITTED else name
 
 
 def scores(records: Iterable[Record], metric: Metric) -> Scores:
@@ -177,7 +197,7 @@ def scores(records: Iterable[Record], metric: Metric) -> Scores:
     by_seed: dict[int, float] = {}
     parts: dict[int, Sequence[float | None]] = {}
     for record in records:
-        value = figure(record, metric)
+        value = figure(record, metric.name)
         if record.status is Status.OK and value is not None:
             if metric.name in COSTS:
                 if value > 0:
@@ -197,7 +217,7 @@ def repeat_of(record: Record) -> int:
 
 def agrees(submitted: Record, again: Record, metric: Metric, spread: float = 0.0) -> bool:
     """Whether another run of a cell comes out alike: within `TOLERANCE`, or `spread` if wider."""
-    one, other = figure(submitted, metric), figure(again, metric)
+    one, other = figure(submitted, metric.name), figure(again, metric.name)
     if one is None or other is None:
         return False
     return abs(one - other) <= max(TOLERANCE * abs(one), spread)
@@ -248,9 +268,7 @@ def _rows(
 def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Line]:
     lines: dict[str, _Line] = {}
     for entry in entries:
-        name = line_name(entry.record.cell, tasks)
-        if entry.folder is Folder.SUBMITTED:
-            name = f"{name}, by {entry.owner}"
+        name = line_of(entry, tasks)
         lines.setdefault(name, _Line(name)).former.append((entry, ""))
     for line in lines.values():
         every = [entry for entry, _ in line.former]
@@ -418,11 +436,11 @@ def to_markdown(boards: Sequence[Board]) -> str:
 
 
 def _markdown_table(board: Board) -> str:
-    titles = [
+    head = [
         "rank", "architecture", "value [95%]", "n", "parameters", "tokens/s", "memory", "minutes",
         "date", "machine", "tier", "note",
     ]  # fmt: skip
-    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in board.rows:
         superseded = f"superseded by {row.superseded_by}" if row.superseded_by else ""
         cells = [

@@ -260,7 +260,7 @@ function valueAxis(values, measure, wantsLog) {
 }
 
 // A measure against length: a line each with its band; hollow where n is 1; ✕ where a cell went wrong.
-function lengthFigure(comparison, number, values, { logX = true } = {}) {
+function lengthFigure(comparison, number, values) {
   const about = data.comparisons[comparison];
   const measure = measureOf(number, about);
   const hidden = hiddenLines(values);
@@ -288,7 +288,7 @@ function lengthFigure(comparison, number, values, { logX = true } = {}) {
   }
   const bad = records.filter((r) => r.status !== "ok" && !NOT_RUN.has(r.status) && !hidden.has(r.line));
   const annotations = [...new Set(bad.map((r) => r.length))].map((length) => ({
-    x: logX ? Math.log10(length) : length, xref: "x", y: 0, yref: "y domain", text: "✕", showarrow: false,
+    x: Math.log10(length), xref: "x", y: 0, yref: "y domain", text: "✕", showarrow: false,
     yanchor: "bottom", font: { color: "#D00020", size: 15 },
     hovertext: [...new Set(bad.filter((r) => r.length === length)
       .map((r) => plain(`${data.lines[r.line].name}: ${r.status}`)))].join("<br>") }));

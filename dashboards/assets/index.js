@@ -4,11 +4,11 @@
 function boardsOf(comparison, metric) {
   return data.boards.filter((board) => board[0] === comparison && board[3] === metric)
     .map(([, length, batch, name, rows]) => ({ length, batch, name, rows: rows.map(
-      ([line, by, rank, value, low, high, n, tier, note, superseded, parameters, seconds, date, run]) =>
-        ({ line, by, rank, value, low, high, n, tier, note, superseded, parameters, seconds, date, run })) }));
+      ([line, rank, value, low, high, n, tier, note, superseded, parameters, seconds, date, run]) =>
+        ({ line, rank, value, low, high, n, tier, note, superseded, parameters, seconds, date, run })) }));
 }
 
-const nameOf = (row) => (data.lines[row.line]?.name ?? "?") + (row.by ? `, by ${row.by}` : "");
+const nameOf = (row) => data.lines[row.line].name;
 
 function answer(board, about) {
   const best = board.rows.filter((row) => row.rank === 1);

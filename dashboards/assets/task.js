@@ -1,15 +1,13 @@
 // Tasks: how it was learned, and what the score hides: by type, class, distance, length, position.
 "use strict";
 
-const COLORS_OF_RUNS = (line) => data.lines[line];
-
 function curves(runs, pick, title, caption) {
   const shown = runs.flatMap(({ line, record }) => Object.entries(record.curves).filter(([name]) => pick(name)).map(([name, curve]) => ({ line, name, curve, seed: record.cell.seed })));
   if (!shown.length) return null;
   return figure({ title, caption, name: title.toLowerCase().replace(/\W+/g, "-"),
     traces: shown.map(({ line, curve, seed }) => ({ x: curve.tokens, y: curve.values, type: "scatter", mode: curve.tokens.length > 12 ? "lines" : "lines+markers",
-      line: { color: COLORS_OF_RUNS(line).color, width: 1.5, dash: COLORS_OF_RUNS(line).dash }, marker: { symbol: COLORS_OF_RUNS(line).symbol, size: 7 },
-      hovertemplate: `${plain(COLORS_OF_RUNS(line).name)}, seed ${seed}: %{y:.4g} at %{x:,}<extra></extra>` })),
+      line: { color: data.lines[line].color, width: 1.5, dash: data.lines[line].dash }, marker: { symbol: data.lines[line].symbol, size: 7 },
+      hovertemplate: `${plain(data.lines[line].name)}, seed ${seed}: %{y:.4g} at %{x:,}<extra></extra>` })),
     layout: { xaxis: { title: { text: "seen in training" } } },
     rows: [["line", "seed", "seen", "value"], ...shown.flatMap(({ line, curve, seed }) => curve.tokens.map((t, i) => [data.lines[line].name, seed, t, curve.values[i]]))] });
 }

@@ -119,7 +119,7 @@ def _tell(record: Record, again: Record, metric: Metric) -> bool:
         print(f"It ended as {record.status}, and here as {again.status}: {again.reason or 'ok'}")
         return alike
     for shown in dict.fromkeys((metric, *COSTS.values())):
-        one, other = figure(record, shown), figure(again, shown)
+        one, other = figure(record, shown.name), figure(again, shown.name)
         if one is not None and other is not None:
             change = f"{other / one - 1:+.1%}" if one else "—"
             print(f"{shown.name:35} {one:12.5g} there {other:12.5g} here {change:>8}")

@@ -145,6 +145,27 @@ def test_costs_come_from_one_machine_and_leave_out_what_was_disturbed():
     assert points.loc["training.tokens_per_second", "noisy"] == 1
 
 
+def test_what_is_superseded_or_somebody_else_s_is_in_no_point():
+    found = [
+        entry("vanilla", 128, 0, f1=0.1, memory=1.0, speed=1.0),
+        entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
+        entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
+        dataclasses.replace(
+            entry("vanilla", 128, 0, f1=0.9, memory=1.0, speed=1.0),
+            folder=Folder.SUBMITTED,
+            owner="them",
+        ),
+    ]
+    earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
+    found[0] = dataclasses.replace(found[0], record=earlier)
+    made = make_comparisons(found, TASKS)
+    points = point_frame(made, record_frame(made, TASKS), TASKS)
+    quality = points[points["measure"] == QUALITY].set_index("line")
+    assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
+    assert quality.loc["vanilla", "n"] == 2
+    assert quality.loc["vanilla, by them", "value"] == pytest.approx(0.9)
+
+
 def test_no_name_becomes_markup(folder):
     for path in folder.glob("*.html"):
         assert SCRIPT not in path.read_text()
