@@ -206,17 +206,22 @@ def check_units(name: str) -> None:
         raise RequestError(f"The option 'units' is one of {', '.join(UNITS)}", received=repr(name))
 
 
-def lay(rows: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray, int]:
+def lay(
+    rows: Sequence[np.ndarray], length: int, *, from_end: int = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Lay rows of ids into (rows, length) with a mask; longer ones are cut, and counted.
 
+    Of a longer row the beginning is kept and the last `from_end` ids; what goes is between them.
     A row of nothing becomes one unknown token: every example has a real position.
     """
     token_ids = np.zeros((len(rows), length), np.int32)
     mask = np.zeros((len(rows), length), bool)
     cut = 0
     for index, row in enumerate(rows):
-        cut += len(row) > length
-        kept = row[:length] if len(row) else np.array([UNKNOWN], np.int32)
+        if len(row) > length:
+            cut += 1
+            row = np.concatenate([row[: length - from_end], row[len(row) - from_end :]])
+        kept = row if len(row) else np.array([UNKNOWN], np.int32)
         token_ids[index, : len(kept)] = kept
         mask[index, : len(kept)] = True
     return token_ids, mask, cut

@@ -55,6 +55,19 @@ def test_tables_folders_and_lines_of_json_read_the_same(tmp_path):
         assert sorted(splits["test"]) == expected, kind
 
 
+def test_a_long_text_keeps_its_ends_and_of_bytes_its_beginning(tmp_path):
+    text = "".join(chr(ord("a") + number) for number in range(20))
+    write_table(tmp_path, "train.tsv", [(text, "good"), (text, "bad")] * 10)
+    write_table(tmp_path, "test.tsv", [(text, "good"), (text, "bad")])
+    request = SourceRequest("files", str(tmp_path))
+    for units, kept in (("characters", text[:2] + text[-6:]), ("bytes", text[:8])):
+        whole = TASK.load(request, len(text), {"units": units}).test.features["token_ids"][0]
+        data = TASK.load(request, 8, {"units": units})
+        shown = dict(zip(whole, text, strict=True))
+        assert "".join(shown[token] for token in data.test.features["token_ids"][0]) == kept
+        assert data.facts["texts_cut"]["test"] == 2
+
+
 @pytest.mark.parametrize("units", ["subwords", "bytes", "characters"])
 def test_odd_texts_are_encoded_and_cut(tmp_path, units):
     rows = both([*ODD, *(f"text number {number}" for number in range(20))])
