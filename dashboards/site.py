@@ -2,8 +2,9 @@
 the address.
 
 What is drawn stands in script files beside the pages, since a page opened from disk can fetch
-nothing: `data/index.js` all points, `data/findings.js` what costs comparing, `data/runs/` each
-record whole, loaded when it is looked at. Drawing is done by `assets/`, in the browser.
+nothing: `data/index.js` all points, `data/findings.js` what costs comparing, `data/mlflow.js` where
+MLflow shows a run, `data/runs/` each record whole, loaded when it is looked at. Drawing is done by
+`assets/`, in the browser.
 """
 
 from __future__ import annotations
@@ -69,11 +70,13 @@ def write_site(
     tasks: Mapping[str, Task],
     architectures: Mapping[str, Architecture],
     folder: Path,
+    mlflow_pages: Mapping[str, str] | None = None,
 ) -> Path:
     """Write all pages and data into `folder` and return the first page.
 
-    Runs that are there already are left, since a record never changes; others are added, and those
-    that no longer exist removed.
+    `mlflow_pages` says by run id where MLflow's UI shows it, for the run pages to link to. Runs
+    that are there already are left, since a record never changes; others are added, and those that
+    no longer exist removed.
     """
     made = make_comparisons(entries, tasks)
     records = record_frame(made, tasks)
@@ -97,6 +100,9 @@ def write_site(
     _write_script(folder / "data" / "index.js", "LENGTHWISE", index)
     findings = _findings(made, boards, tasks, architectures)
     _write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
+    run_ids = {entry.record.run_id for entry in entries}
+    shown = {run_id: page for run_id, page in (mlflow_pages or {}).items() if run_id in run_ids}
+    _write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", shown)
     for name, (title, summary) in PAGES.items():
         _write(folder / f"{name}.html", _page(name, title, summary))
     return folder / "index.html"
@@ -111,6 +117,8 @@ def _page(name: str, title: str, summary: str) -> str:
     scripts = ["assets/theme.js", "assets/plotly.min.js", "data/index.js"]
     if name in ("tradeoffs", "compare"):
         scripts.append("data/findings.js")
+    if name == "run":
+        scripts.append("data/mlflow.js")
     scripts += ["assets/common.js", f"assets/{name}.js"]
     tags = "".join(
         f"<script src='{script}'{'' if script.endswith('theme.js') else ' defer'}></script>"

@@ -89,6 +89,11 @@ class Store:
         return self.home / "mlflow_artifacts"
 
     @property
+    def mlflow_pages(self) -> Path:
+        """Where MLflow's UI shows which run: what the dashboard's links follow."""
+        return self.home / "mlflow_pages.json"
+
+    @property
     def dashboard(self) -> Path:
         """The dashboard's first page."""
         return self.home / "site" / "index.html"

@@ -28,9 +28,12 @@ from select import select
 from typing import Any
 
 from suite.errors import TrackingError
+from suite.files import write_atomically
 from suite.record import parse_record
 from suite.store import TRACKING, SetAside, Store, ignore_set_aside, without_password
 
+UI_ADDRESS = "http://127.0.0.1:5000"
+"""Where `bench ui` serves, unless it is told another port."""
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 CELL_DEADLINE_SECONDS = 1.0
 FINAL_DEADLINE_SECONDS = 60.0
@@ -92,17 +95,38 @@ def sync(
         tracker.close_invocations()
         made = tracker.refresh_length_runs(store.current().values())
         dropped = tracker.drop_duplicates()
+        _keep_pages(store, tracker)
     return SyncReport(written, len(records) - written, made, dropped)
 
 
 def _clear(store: Store) -> None:
     """Delete what Lengthwise wrote: the home's own store whole, of a server only our runs."""
+    store.mlflow_pages.unlink(missing_ok=True)
     if tracking_uri(store) != store.tracking_uri:
         connect(store).clear()
         return
     for path in store.home.glob("mlflow.db*"):
         path.unlink()
     shutil.rmtree(store.artifacts, ignore_errors=True)
+
+
+def read_pages(store: Store) -> dict[str, str]:
+    """Return by run id where MLflow's UI shows it: a server's, or that of `bench ui`."""
+    if not store.mlflow_pages.exists():
+        return {}
+    kept = json.loads(store.mlflow_pages.read_text())
+    return {run_id: f"{kept['at']}/#/{page}" for run_id, page in kept["pages"].items()}
+
+
+def _keep_pages(store: Store, tracker: Any) -> None:
+    uri = tracking_uri(store)
+    at = without_password(uri).rstrip("/") if uri.startswith("http") else UI_ADDRESS
+    pages = tracker.pages()
+    if store.mlflow_pages.exists():
+        kept = json.loads(store.mlflow_pages.read_text())
+        if kept["at"] == at:
+            pages = kept["pages"] | pages
+    write_atomically(store.mlflow_pages, json.dumps({"at": at, "pages": pages}).encode())
 
 
 @contextlib.contextmanager
@@ -248,6 +272,7 @@ class Spool:
             with writing(self.store, patience_seconds=FINISH_SECONDS):
                 self._tracker.close_invocations()
                 self._tracker.refresh_length_runs(self.store.current().values())
+                _keep_pages(self.store, self._tracker)
         except TrackingError as error:
             return str(error)
         return self.lost

@@ -155,16 +155,25 @@ class Tracker:
         dropped = 0
         with _reachable(self.uri):
             for experiment in self._experiments.values():
-                kept: dict[str, str] = {}
+                kept: dict[str, _Standing] = {}
                 for key, standing in sorted(
                     self._standing_runs(experiment.id), key=lambda run: run[1].run_id
                 ):
                     if standing.status == "RUNNING":
                         continue
-                    if kept.setdefault(key, standing.run_id) != standing.run_id:
-                        self._drop(experiment.id, standing.run_id, in_favour_of=kept[key])
+                    if kept.setdefault(key, standing) is not standing:
+                        self._drop(experiment.id, standing.run_id, in_favour_of=kept[key].run_id)
                         dropped += 1
+                experiment.runs.update(kept)
         return dropped
+
+    def pages(self) -> dict[str, str]:
+        """Return by key where MLflow's UI shows the runs of the experiments looked at so far."""
+        return {
+            key: f"experiments/{experiment.id}/runs/{standing.run_id}"
+            for experiment in self._experiments.values()
+            for key, standing in experiment.runs.items()
+        }
 
     def _drop(self, experiment_id: str, run_id: str, in_favour_of: str) -> None:
         """Delete a run; the children it had become the other's."""

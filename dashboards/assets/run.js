@@ -17,8 +17,9 @@ function show(record) {
       ` · ${record.started_at} · ${say(record.worker_seconds)} s · protocol ${record.protocol}`),
     el("h3", {}, "Run it again"), el("pre", {}, reproduce(cell)),
     el("p", { className: "note" }, `From commit ${record.environment.commit ?? "unknown"}${record.environment.dirty ? ", with changes" : ""}. It belonged to: ${record.invocation.command}`),
-    el("h3", {}, "In MLflow"), el("p", { className: "note" }, "`make ui`, then search for ", el("code", {}, `tags.\`lengthwise.key\` = '${record.run_id}'`)),
   ];
+  const page = LENGTHWISE_MLFLOW[record.run_id];
+  if (page) nodes.push(el("p", {}, el("a", { href: page }, "This run in MLflow"), el("span", { className: "note" }, ` at ${page.split("/#")[0]} (your own is there while \`make ui\` runs)`)));
   const splits = Object.keys(record.metrics ?? {});
   if (splits.length) {
     const names = [...new Set(splits.flatMap((split) => Object.keys(record.metrics[split])))];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from suite.leaderboard import Entry, Folder, read_published
 from suite.publishing import machine_name
 from suite.registry import Registry, load_registry, search_path_from_environment
 from suite.store import Store
+from suite.syncing import read_pages
 
 
 @click.command("dashboard")
@@ -33,11 +35,16 @@ def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
     """Draw a home's records and return the first page."""
     records = store.current(set_aside=tell_set_aside).values()
     entries = [Entry(record, Folder.LOCAL, machine_name(record.environment)) for record in records]
-    return draw_site(entries, registry, folder or store.dashboard.parent)
+    return draw_site(entries, registry, folder or store.dashboard.parent, read_pages(store))
 
 
-def draw_site(entries: list[Entry], registry: Registry, folder: Path) -> Path:
-    """Write the pages and return the first.
+def draw_site(
+    entries: list[Entry],
+    registry: Registry,
+    folder: Path,
+    mlflow_pages: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the pages and return the first; `mlflow_pages` says by run id where MLflow shows it.
 
     Raises:
         RequestError: there are no records.
@@ -48,4 +55,5 @@ def draw_site(entries: list[Entry], registry: Registry, folder: Path) -> Path:
         raise RequestError(
             "There are no records to draw yet", received=folder, remedy="Run `bench run` first"
         )
-    return write_site(entries, registry.tasks.parts, registry.architectures.parts, folder)
+    tasks, architectures = registry.tasks.parts, registry.architectures.parts
+    return write_site(entries, tasks, architectures, folder, mlflow_pages or {})

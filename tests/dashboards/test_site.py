@@ -98,7 +98,9 @@ ENTRIES = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    write_site(ENTRIES, TASKS, ARCHITECTURES, folder)
+    first = ENTRIES[0].record.run_id
+    pages = {first: "http://127.0.0.1:5000/#/experiments/1/runs/abc", "another home's": "x"}
+    write_site(ENTRIES, TASKS, ARCHITECTURES, folder, pages)
     return folder
 
 
@@ -305,6 +307,17 @@ def test_links_lead_to_the_run_and_pages_keep_the_comparison(opened):
         tab.page.wait_for_selector("body[data-loaded]")
         assert tab.page.url.endswith("task.html#task=ner")
         assert tab.page.locator("td", has_text="lives").count() >= 1
+
+
+def test_a_run_links_to_its_page_in_mlflow_where_it_has_one(opened):
+    with opened() as tab:
+        for entered, links in ((ENTRIES[0], 1), (ENTRIES[1], 0)):
+            tab.open("run.html", f"run={entered.record.run_id}")
+            tab.page.wait_for_selector("h2")
+            link = tab.page.locator("a", has_text="This run in MLflow")
+            assert link.count() == links
+            if links:
+                assert link.get_attribute("href").endswith("/#/experiments/1/runs/abc")
 
 
 def test_what_failed_is_drawn_as_what_it_is(opened):

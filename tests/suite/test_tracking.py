@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from suite.contracts import Status
 from suite.record import Curve, Measurement
 from suite.store import Store, without_password
-from suite.syncing import connect, sync
+from suite.syncing import connect, read_pages, sync
 from tests.conftest import read_records
 from tests.suite.test_store import CELL, make_record
 
@@ -116,6 +116,20 @@ def test_syncing_again_changes_nothing_and_new_records_remake_the_run_along_leng
     with open(client.download_artifacts(lengths.info.run_id, "by_length.html")) as file:
         page = file.read()
     assert "<th>128</th><th>256</th>" in page and ">0.6</td>" in page
+
+
+def test_where_mlflow_shows_a_run_is_known(store):
+    earlier, later = good_record(128), good_record(256, minutes=1)
+    for record in (earlier, later):
+        store.write(record)
+        sync(store)
+    pages = read_pages(store)
+    client = MlflowClient(store.tracking_uri)
+    for record in (earlier, later):
+        address, _, run_id = pages[record.run_id].rpartition("/runs/")
+        run = client.get_run(run_id)
+        assert run.data.tags["lengthwise.key"] == record.run_id
+        assert address == f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}"
 
 
 def test_a_run_cut_off_while_it_was_written_is_written_again(store):
