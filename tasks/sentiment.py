@@ -76,6 +76,7 @@ class Sentiment(Classification):
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=4_096),
         "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
+        "standard": Effort(budget=3_000_000, tokens_per_batch=4_096),
         "reach": Effort(budget=20_000_000, tokens_per_batch=8_192, lengths=(256, 512)),
     }
 
