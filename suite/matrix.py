@@ -298,8 +298,13 @@ def _repetitions(request: Request, preset: Preset) -> Iterator[tuple[int, int]]:
             )
         yield from ((seed, 0) for seed in request.seeds or preset.seeds)
     else:
-        rounds = request.rounds or preset.probe_rounds
-        yield from ((seed, number) for number in range(rounds) for seed in request.seeds or (0,))
+        if request.seeds is not None:
+            raise RequestError(
+                "Seeds repeat a train cell; a probe is repeated by its rounds",
+                received=f"seeds {', '.join(map(str, request.seeds))}",
+                remedy="Give --rounds, or a --task to learn",
+            )
+        yield from ((0, number) for number in range(request.rounds or preset.probe_rounds))
 
 
 def _plan(

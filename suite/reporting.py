@@ -146,10 +146,10 @@ def exponents(
 ) -> list[Exponent]:
     """Estimate the exponents of what one sequence costs, each round a sweep of its own.
 
-    Time can be had at any batch, divided by it; only batch 1 says what memory a sequence takes.
+    Time can be had at any batch, divided by it; memory only where all batches are of one size.
     """
-    sweeps: dict[tuple[str, str, str], dict[tuple[int, int], dict[int, float]]] = {}
-    one_by_one = all(record.cell.batch_size == 1 for record in records)
+    sweeps: dict[tuple[str, str, str], dict[int, dict[int, float]]] = {}
+    fixed_batch = len({record.cell.batch_size for record in records}) == 1
     for record in records:
         cell = record.cell
         if record.status is not Status.OK:
@@ -157,10 +157,9 @@ def exponents(
         for phase in PHASES:
             for name in ("peak_memory_bytes", "step_seconds"):
                 value = record.measured(phase, name)
-                if value is not None and (one_by_one or name == "step_seconds"):
+                if value is not None and (fixed_batch or name == "step_seconds"):
                     key = (line_name(cell, tasks), cell.architecture, f"{phase}.{name}")
-                    repeat = cell.seed, cell.round
-                    sweep = sweeps.setdefault(key, {}).setdefault(repeat, {})
+                    sweep = sweeps.setdefault(key, {}).setdefault(cell.round, {})
                     sweep[cell.sequence_length] = value / cell.batch_size
     found = []
     for (line, architecture, measure), rounds in sorted(sweeps.items()):

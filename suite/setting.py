@@ -24,8 +24,9 @@ class Setting:
 
     `task_options` are the options that make another task of it ("units=bytes"); those of the
     recipe and of architectures name a line instead. `positions_per_batch` is the power of two from
-    which whole sequences were cut to make a batch, and 0 where a probe is measured one sequence at
-    a time. `fingerprint` is that of the data.
+    which whole sequences were cut to make a batch; where probes of as many sequences are compared
+    over the lengths it is 0, and `sequences_per_batch` says how many. `fingerprint` is that of the
+    data.
     """
 
     mode: Mode
@@ -38,10 +39,19 @@ class Setting:
     precision: str
     backend: str
     positions_per_batch: int
+    sequences_per_batch: int
     threads: int
     protocol: int
     fingerprint: str = ""
     machine: str = ""
+
+    @property
+    def batch(self) -> str:
+        """Say how large the batches are: in positions, or in sequences where those were fixed."""
+        if self.sequences_per_batch:
+            return f"batch {self.sequences_per_batch}"
+        positions = "tokens" if self.mode is Mode.PROBE else "positions"
+        return f"{self.positions_per_batch:,} {positions} a batch"
 
     @property
     def title(self) -> str:
@@ -49,11 +59,10 @@ class Setting:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
         if self.mode is Mode.PROBE:
             what = ["probe", self.form.replace("_", "-")]
-            batch = f"{self.positions_per_batch:,} tokens a batch"
-            last = [batch if self.positions_per_batch else "batch 1"]
+            last = [self.batch]
         else:
             what = [self.task, self.source, self.task_options]
-            last = [f"budget {self.budget:,}", f"{self.positions_per_batch:,} a batch"]
+            last = [f"budget {self.budget:,}", self.batch]
         how = [f"model size {self.model_size}", self.backend, self.precision, threads]
         return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
 
@@ -74,6 +83,7 @@ def setting_of(record: Record, tasks: Mapping[str, Task]) -> Setting:
         precision=cell.precision,
         backend=cell.backend,
         positions_per_batch=_positions_per_batch(cell),
+        sequences_per_batch=0,
         threads=cell.threads,
         protocol=record.protocol,
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
@@ -85,11 +95,10 @@ def group(
     setting_of_item: Callable[[Item], Setting],
     cell_of: Callable[[Item], Cell],
 ) -> dict[Setting, list[Item]]:
-    """Put records, or what holds one, together by setting, in order.
+    """Put records, or what holds one, together by setting, in order, those that learned first.
 
-    A probe of one sequence that is as long as a batch of others belongs to both series: that of
-    one sequence at a time, and that of as many tokens a batch. What was not run, and so knows no
-    fingerprint, goes with what was.
+    What was not run, and so knows no fingerprint, goes with what was. Probes of equal batch are a
+    series too, where that joins more lengths than batches of equal positions do.
     """
     groups: dict[Setting, list[Item]] = {}
     for item in items:
@@ -97,13 +106,42 @@ def group(
     known = {replace(setting, fingerprint=""): setting for setting in groups if setting.fingerprint}
     for setting in [setting for setting in groups if setting in known]:
         groups[known[setting]] += groups.pop(setting)
-    for setting in [s for s in groups if s.mode is Mode.PROBE and not s.positions_per_batch]:
-        for item in groups[setting]:
-            length = _power_of_two(cell_of(item).sequence_length)
-            other = replace(setting, positions_per_batch=length)
-            if other in groups:
-                groups[other].append(item)
-    return dict(sorted(groups.items()))
+    found = _with_fixed_batches(groups, cell_of)
+    return {
+        setting: found[setting]
+        for setting in sorted(found, key=lambda one: (one.mode is Mode.PROBE, one))
+    }
+
+
+def _with_fixed_batches(
+    groups: Mapping[Setting, list[Item]], cell_of: Callable[[Item], Cell]
+) -> dict[Setting, list[Item]]:
+    """Add the series of equal batch that say more, drop those of equal positions that say less.
+
+    A series says more than another of its items' where it has more lengths; so a sweep over the
+    lengths is found, whichever of the two was held, and no item is lost.
+    """
+    probes = {setting: items for setting, items in groups.items() if setting.mode is Mode.PROBE}
+    fixed: dict[Setting, list[Item]] = {}
+    for setting, items in probes.items():
+        for item in items:
+            fixed.setdefault(_with_fixed_batch(setting, cell_of(item)), []).append(item)
+
+    def num_lengths(items: Iterable[Item]) -> int:
+        return len({cell_of(item).sequence_length for item in items})
+
+    found = dict(groups)
+    for setting, items in probes.items():
+        others = {_with_fixed_batch(setting, cell_of(item)) for item in items}
+        longer = {other for other in others if num_lengths(fixed[other]) > num_lengths(items)}
+        found |= {other: fixed[other] for other in longer}
+        if longer == others:
+            del found[setting]
+    return found
+
+
+def _with_fixed_batch(setting: Setting, cell: Cell) -> Setting:
+    return replace(setting, positions_per_batch=0, sequences_per_batch=cell.batch_size)
 
 
 def titles(settings: Iterable[Setting]) -> dict[Setting, str]:
@@ -136,15 +174,8 @@ def _task_options(cell: Cell, tasks: Mapping[str, Task]) -> Collection[str]:
 
 
 def _positions_per_batch(cell: Cell) -> int:
-    if cell.mode is Mode.PROBE and cell.batch_size == 1:
-        return 0
     positions = cell.batch_size * cell.sequence_length
-    whole = _power_of_two(positions)
+    whole = 1 << (positions - 1).bit_length()  # the power of two that whole sequences were cut from
     if cell.mode is Mode.PROBE and positions < FILLED * whole:
         return positions  # a batch that much smaller costs less: it is in no line with the others
     return whole
-
-
-def _power_of_two(number: int) -> int:
-    """Return the least power of two that is not smaller: what whole sequences were cut from."""
-    return 1 << (number - 1).bit_length()

@@ -24,7 +24,7 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
 
     Quality is the mean over seeds with the lowest and highest in brackets; memory and speed are
     medians over repeats. A probe also prints the exponents of its costs in length, with their
-    intervals, beside what the architectures claim (of memory at batch 1 alone).
+    intervals, beside what the architectures claim (of memory at a fixed batch alone).
     """
     registry = load_registry(search_path_from_environment())
     wanted = split_list(tasks) if tasks else None

@@ -13,7 +13,7 @@ from tests.conftest import BENCH, FAKES, bench_environment, read_records
 NUM_CELLS = 6
 COMMAND = [
     *(str(BENCH), "run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty"),
-    *("--seeds", ",".join(map(str, range(NUM_CELLS))), "--no-tracking", "--no-dashboard"),
+    *("--rounds", str(NUM_CELLS), "--no-tracking", "--no-dashboard"),
 ]
 
 

@@ -75,9 +75,9 @@ def server(tmp_path_factory):
         proxy.server_close()
 
 
-def run(environment, first_seed):
-    seeds = ",".join(map(str, range(first_seed, first_seed + NUM_CELLS)))
-    words = ("--mode", "probe", "--preset", "smoke", "--architectures", "hasty", "--seeds", seeds)
+def run(environment, rounds=NUM_CELLS):
+    words = ("--mode", "probe", "--preset", "smoke", "--architectures", "hasty")
+    words += ("--rounds", str(rounds))
     return subprocess.run(
         [str(BENCH), "run", *words, "--no-dashboard"],
         env=environment,
@@ -107,7 +107,7 @@ def test_no_cell_waits_and_a_sync_brings_all(server, tmp_path, mood):
         }
     )
     Proxy.mood = mood
-    ended = run(environment, 0)
+    ended = run(environment)
     assert ended.returncode == 0, ended.stderr
     records = read_records(tmp_path / "home")
     assert len(records) == NUM_CELLS
@@ -133,7 +133,7 @@ def test_a_server_that_dies_on_the_way(server, tmp_path):
     )
     killer = threading.Thread(target=_kill_after_first_record, args=(server, tmp_path / "home"))
     killer.start()
-    ended = run(environment, 50)
+    ended = run(environment)
     killer.join()
     assert ended.returncode == 0
     records = read_records(tmp_path / "home")
@@ -156,10 +156,10 @@ def test_a_locked_database(tmp_path):
     environment = bench_environment(
         {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
     )
-    assert run(environment, 0).returncode == 0  # makes the database
+    assert run(environment).returncode == 0  # makes the database
     lock = sqlite3.connect(tmp_path / "home" / "mlflow.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    ended = run(environment, 10)
+    ended = run(environment, rounds=2 * NUM_CELLS)
     assert ended.returncode == 0
     records = read_records(tmp_path / "home")
     assert len(records) == 2 * NUM_CELLS

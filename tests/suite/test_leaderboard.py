@@ -23,7 +23,7 @@ from suite.leaderboard import (
 from suite.publishing import strip
 from suite.record import Measurement, RecordError
 from suite.registry import load_registry
-from suite.setting import setting_of
+from suite.setting import group, setting_of
 from tests.suite.test_store import CELL, make_record
 
 TASKS = load_registry(()).tasks.parts
@@ -89,7 +89,7 @@ def test_equal_titles_are_told_apart_by_their_data():
 
 @pytest.mark.parametrize(
     ("length", "batch_size", "positions"),
-    [(2_048, 4, 8_192), (2_730, 3, 8_192), (3_072, 2, 6_144), (8_192, 1, 0)],
+    [(2_048, 4, 8_192), (2_730, 3, 8_192), (3_072, 2, 6_144), (8_192, 1, 8_192)],
 )
 def test_a_probe_is_in_line_with_batches_as_large(length, batch_size, positions):
     cell = dataclasses.replace(
@@ -97,6 +97,33 @@ def test_a_probe_is_in_line_with_batches_as_large(length, batch_size, positions)
         sequence_length=length, batch_size=batch_size,
     )  # fmt: skip
     assert setting_of(make_record(cell=cell), TASKS).positions_per_batch == positions
+
+
+def test_a_sweep_is_one_series_whether_positions_or_sequences_were_held():
+    def series(*cells):
+        made = [
+            dataclasses.replace(
+                CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
+                sequence_length=length, batch_size=batch_size,
+            )
+            for length, batch_size in cells
+        ]  # fmt: skip
+        groups = group(made, lambda cell: setting_of(make_record(cell=cell), TASKS), lambda c: c)
+        return {setting.batch: [cell.sequence_length for cell in groups[setting]]
+                for setting in groups}  # fmt: skip
+
+    held_positions = [(1_024, 8), (2_048, 4), (4_096, 2), (8_192, 1)]
+    held_sequences = [(1_024, 2), (2_048, 2), (3_072, 2), (4_096, 2)]
+    assert series(*held_positions) == {"8,192 tokens a batch": [1_024, 2_048, 4_096, 8_192]}
+    assert series(*held_sequences) == {"batch 2": [1_024, 2_048, 3_072, 4_096]}
+    both = series(*held_positions, *held_sequences[:3])
+    assert both == {
+        "batch 2": [4_096, 1_024, 2_048, 3_072],
+        "8,192 tokens a batch": [1_024, 2_048, 4_096, 8_192],
+    }
+    assert series((512, 2)) == {"1,024 tokens a batch": [512]}
+    twice = series(*held_positions, *[(length, 2 * batch) for length, batch in held_positions])
+    assert set(twice) == {"8,192 tokens a batch", "16,384 tokens a batch"}
 
 
 def test_options_of_the_task_make_another_board_and_those_of_the_recipe_another_line():

@@ -118,6 +118,8 @@ def test_a_probe_is_told_its_form():
         ({"lengths": (-5,)}, "at least 1. Received: -5"),
         ({"lengths": (128, 128)}, "may be named once"),
         ({"seeds": (-1,)}, "A seed is a whole number from 0"),
+        ({"mode": Mode.PROBE, "tasks": None, "seeds": (0,)}, "a probe is repeated by its rounds"),
+        ({"rounds": 2}, "a train cell is repeated by its seeds"),
         ({"batch_size": 0}, "A batch size"),
         ({"options": {"windw": "3"}}, "Did you mean 'window'?"),
         (

@@ -64,7 +64,7 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
     environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES), **extra})
     command = [
         *(str(BENCH), "run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty"),
-        *("--seeds", ",".join(map(str, range(num_cells)))),
+        *("--rounds", str(num_cells)),
     ]
     runs_made = 1
     victims = Victims(home)
