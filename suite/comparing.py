@@ -81,12 +81,14 @@ def difference(one: Scores, other: Scores) -> Difference:
     return Difference(found.value, found.low, found.high, found.n, layout.p_value())
 
 
-def rank(lines: Mapping[str, Scores], *, higher_is_better: bool = True) -> list[Ranked]:
+def rank(
+    lines: Mapping[str, Scores], *, higher_is_better: bool = True, at_least: int = 2
+) -> list[Ranked]:
     """Rank lines: all that noise cannot tell from the best share its rank; then the next best.
 
     Each is compared with the best alone, and the p-values are corrected for their number (Holm
-    1979): comparing all pairs at three seeds would make every board one tie. Lines of one seed come
-    last, without a rank.
+    1979): comparing all pairs at three seeds would make every board one tie. Lines of fewer seeds
+    than `at_least` come last, without a rank.
     """
     sign = 1 if higher_is_better else -1
     estimates = {name: scores.estimate() for name, scores in lines.items()}
@@ -94,8 +96,8 @@ def rank(lines: Mapping[str, Scores], *, higher_is_better: bool = True) -> list[
     def best_first(names: Sequence[str]) -> list[str]:
         return sorted(names, key=lambda name: (-sign * estimates[name].value, name))
 
-    left = best_first([name for name in lines if estimates[name].n > 1])
-    unranked = [name for name in lines if estimates[name].n <= 1]
+    left = best_first([name for name in lines if estimates[name].n >= at_least])
+    unranked = [name for name in lines if estimates[name].n < at_least]
     ranked: list[Ranked] = []
     while left:
         leader, *others = left

@@ -32,6 +32,8 @@ COSTS = {
     "inference.peak_memory_bytes": Metric("inference.peak_memory_bytes", higher_is_better=False),
 }
 """What probes are ranked by, on one machine."""
+RANKED_FROM = 3
+"""How many seeds, or rounds of a probe, a line must have to be ranked: those of `standard`."""
 TOLERANCE = 0.02
 """A score is reproduced where another machine comes within this share of it, or within the interval
 of the row's seeds where that is wider."""
@@ -251,7 +253,7 @@ def _rows(
         for name, line in lines.items()
         if (found := scores((entry.record for entry in line.entries.values()), metric)).by_seed
     }
-    ranked = rank(known, higher_is_better=metric.higher_is_better)
+    ranked = rank(known, higher_is_better=metric.higher_is_better, at_least=RANKED_FROM)
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(lines[item.name], item, metric, verified) for item in ranked]
@@ -308,9 +310,10 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
     bad = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
     notes = bad
     if ranked and ranked.rank is None:
-        one = "one seed" if records[0].cell.mode is Mode.TRAIN else "one round"
-        alone = ranked.estimate.n == 1
-        notes = [f"{one}: not ranked" if alone else "no seed in common with the best", *bad]
+        n = ranked.estimate.n
+        repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"
+        few = f"{n} {repeats}{'s' if n > 1 else ''}: ranked from {RANKED_FROM} on"
+        notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *bad]
     seconds = [r.worker_seconds for r in good if r.worker_seconds is not None]
     return Row(
         line=line.name,
@@ -419,8 +422,8 @@ def to_markdown(boards: Sequence[Board]) -> str:
         "Made by `make leaderboard` from the records in this folder; do not edit. The best and all "
         "that noise cannot tell from it share rank 1: each is compared with the best alone, on the "
         "same seeds and test examples, 5% false alarms in all. Intervals are of 95%; n counts "
-        "seeds (rounds, of probes). One seed is shown and not ranked. Cost is of training, and "
-        "left out where something else ran beside it.",
+        "seeds (rounds, of probes). Fewer than three are shown and not ranked. Cost is of "
+        "training, and left out where something else ran beside it.",
     ]
     before: Setting | None = None
     named = titles(board.setting for board in boards)

@@ -77,7 +77,7 @@ class Sentiment(Classification):
         "smoke": Effort(budget=65_536, tokens_per_batch=4_096),
         "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
         "standard": Effort(budget=3_000_000, tokens_per_batch=4_096),
-        "reach": Effort(budget=20_000_000, tokens_per_batch=8_192, lengths=(256, 512)),
+        "reach": Effort(budget=12_000_000, tokens_per_batch=8_192, lengths=(128, 256, 512, 1_024)),
     }
 
     def augment(

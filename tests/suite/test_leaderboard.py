@@ -52,6 +52,13 @@ def seeds(architecture, values, **fields):
     return [entry(architecture, f1, seed, **fields) for seed, f1 in enumerate(values)]
 
 
+def test_ranking_waits_for_three_seeds():
+    two = seeds("bert", [0.80, 0.81])
+    (board,) = make_boards(seeds("vanilla", [0.50, 0.51, 0.52]) + two, TASKS)
+    told = {row.line: (row.rank, row.note) for row in board.rows}
+    assert told == {"vanilla": (1, ""), "bert": (None, "2 seeds: ranked from 3 on")}
+
+
 def test_the_better_leads_and_the_near_tie():
     entries = seeds("vanilla", [0.50, 0.51, 0.52]) + seeds("bert", [0.80, 0.81, 0.82])
     entries += seeds("longformer", [0.82, 0.80, 0.815])
