@@ -62,10 +62,16 @@ def log_normalizer(potentials: Any) -> Any:
 
     Time and memory O(n · tags²), times tags for the products.
     """
+    num_tags = potentials.shape[-1]
     while (length := potentials.shape[1]) > 1:
-        paired = length - length % 2
-        joined = _join_sums(potentials[:, :paired:2], potentials[:, 1:paired:2])
-        potentials = ops.concatenate([joined, potentials[:, paired:]], axis=1)
+        left_over = potentials[:, length - 1 :] if length % 2 else None
+        if left_over is not None:
+            potentials = potentials[:, : length - 1]
+        # Taken apart whole: the gradient of a slice with a step is slow on TensorFlow.
+        pairs = ops.reshape(potentials, (-1, length // 2, 2, num_tags, num_tags))
+        potentials = _join_sums(*ops.unstack(pairs, axis=2))
+        if left_over is not None:
+            potentials = ops.concatenate([potentials, left_over], axis=1)
     return ops.logsumexp(potentials[:, 0, 0], axis=-1)
 
 

@@ -123,9 +123,11 @@ class WordEmbedding(keras.layers.Layer):
         self.starts = keras.layers.Embedding(2, width)
         self.affixes = keras.layers.Embedding(sizes["affixes"], AFFIX_WIDTH)
         self.characters = keras.layers.Embedding(sizes["characters"], CHARACTER_WIDTH)
-        self.convolution = keras.layers.Dense(CHARACTER_FILTERS)
+        self.convolution = keras.layers.Conv1D(CHARACTER_FILTERS, 3, padding="same")
         self.spelling = keras.layers.Dense(width)
-        self.neighbours = keras.layers.Dense(width, "relu")
+        self.neighbours = keras.layers.Conv1D(
+            width, 2 * REACH + 1, padding="same", activation="relu"
+        )
         self.dropout = keras.layers.Dropout(DROPOUT)
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
         self.output_norm = keras.layers.LayerNormalization(epsilon=1e-5)
@@ -146,21 +148,11 @@ class WordEmbedding(keras.layers.Layer):
         )
         embeddings = self.dropout(self.norm(embeddings), training=training)
         real = ops.cast(features["padding_mask"], embeddings.dtype)[:, :, None]
-        around = _neighbourhood(embeddings * real, REACH)
-        return self.output_norm(embeddings + self.neighbours(around))
+        return self.output_norm(embeddings + self.neighbours(embeddings * real))
 
     def _spell(self, character_ids: Any) -> Any:
         """Convolve and take the maximum: (batch, n, 16) to (batch, n, filters)."""
         length = character_ids.shape[1]
         rows = ops.reshape(character_ids, (-1, MAX_CHARACTERS))
-        around = _neighbourhood(self.characters(rows), 1)
-        found = ops.max(ops.relu(self.convolution(around)), axis=1)
+        found = ops.max(ops.relu(self.convolution(self.characters(rows))), axis=1)
         return ops.reshape(found, (-1, length, CHARACTER_FILTERS))
-
-
-def _neighbourhood(sequence: Any, reach: int) -> Any:
-    """Put beside each position those before and after: (…, n, w) to (…, n, (2 reach + 1) w)."""
-    length = sequence.shape[1]
-    padded = ops.pad(sequence, ((0, 0), (reach, reach), (0, 0)))
-    parts = [padded[:, start : start + length] for start in range(2 * reach + 1)]
-    return ops.concatenate(parts, axis=-1)

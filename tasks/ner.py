@@ -54,7 +54,7 @@ CONLL_CITATION = (
 class Ner(Task):
     """Tags words in IOB2; scored by entities as conlleval does."""
 
-    version = 1
+    version = 2
     title = "Named entity recognition"
     summary = "finds and types names in running text"
     form = Form.ENCODER
