@@ -87,6 +87,14 @@ class Backbone(keras.layers.Layer):
         embedded = self.decoder_embedding(target, training=False, start=position)
         return self.decoder.step(embedded, cache, position, memory, memory_mask)
 
+    def read_memory(self, memory: Any) -> Any:
+        """Return what `decode` takes in place of the memory where it is called many times.
+
+        That is the keys and values of each layer's attention to it, worked out once.
+        """
+        assert self.decoder is not None
+        return [layer.cross_attention.project_context(memory) for layer in self.decoder.stacked]
+
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Say one thing of a whole input, (batch, width).
 

@@ -132,9 +132,10 @@ class FullAttention(keras.layers.Layer):
     position sees itself and earlier ones (section 3.2.3).
 
     In: hidden states (batch, n, width), the padding mask of what is attended to, True where real,
-    and the context (batch, m, width), by default the hidden states themselves. Out: (batch, n,
-    width). Time O(n·m). Memory O(n + m): scores exist for one block of queries at a time, of about
-    `block_bytes`, and are computed again for the gradient. Without `block_bytes` O(n·m).
+    and the context (batch, m, width), by default the hidden states themselves, or what
+    `project_context` made of it. Out: (batch, n, width). Time O(n·m). Memory O(n + m): scores exist
+    for one block of queries at a time, of about `block_bytes`, and are computed again for the
+    gradient. Without `block_bytes` O(n·m).
 
     Raises:
         ValueError: the width does not divide into the heads.
@@ -201,13 +202,19 @@ class FullAttention(keras.layers.Layer):
         heads, cache = attend_with_cache(projected, cache, position, lambda distance: distance >= 0)
         return self.output_projection(merge_heads(heads)), cache
 
+    def project_context(self, context: Any) -> tuple[Any, Any]:
+        """Return the keys and values of a context by head, for many calls that attend to it."""
+        return (
+            split_heads(self.key(context), self.num_heads),
+            split_heads(self.value(context), self.num_heads),
+        )
+
     def _project(self, hidden_states: Any, context: Any) -> tuple[Any, Any, Any]:
         """Return queries, scaled, keys and values by head."""
-        attended = hidden_states if context is None else context
         query = split_heads(self.query(hidden_states), self.num_heads)
-        key = split_heads(self.key(attended), self.num_heads)
-        value = split_heads(self.value(attended), self.num_heads)
-        return query * query.shape[-1] ** -0.5, key, value
+        if not isinstance(context, tuple):
+            context = self.project_context(hidden_states if context is None else context)
+        return query * query.shape[-1] ** -0.5, *context
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""

@@ -16,6 +16,7 @@ from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import LayerNorm
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.lsh_attention import LshAttention, draw_rotations
+from baselines.layers.transformer_layer import for_each_layer
 
 FEEDFORWARD_CHUNKS = 4
 """In how many parts positions pass through the feed-forward network (section 3)."""
@@ -199,14 +200,15 @@ class ReversibleStack(keras.layers.Layer):
         self, states: Any, cache: list[Any], position: Any, context: Any, context_mask: Any
     ) -> tuple[Any, list[Any]]:
         first, second, grown = states, states, []
-        for layer, held in zip(self.stacked, cache, strict=True):
+        contexts = for_each_layer(context, self.stacked)
+        for layer, held, seen in zip(self.stacked, cache, contexts, strict=True):
             mixed, kept = layer.attention.step(
                 layer.attention_norm(second), held, position, self._rotations(layer, False)
             )
             grown.append(kept)
             first, second = second, first + mixed
             if layer.cross_attention is not None:
-                first, second = second, first + layer.look(second, context, context_mask)
+                first, second = second, first + layer.look(second, seen, context_mask)
             first, second = second, first + layer.feed(second)
         return self.norm((first + second) / 2), grown
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from baselines.layers.transformer_layer import TransformerLayer
+from baselines.layers.transformer_layer import TransformerLayer, for_each_layer
 
 Memory = tuple[Any, Any]
 """What one layer remembers: hidden states (batch, m, width) and their mask (batch, m)."""
@@ -58,13 +58,14 @@ class RecurrentStack(keras.layers.Layer):
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         kept = []
+        contexts = for_each_layer(context, self.stacked)
         for index, layer in enumerate(self.stacked):
             memory, memory_mask = memories[index] if memories else (None, None)
             kept.append(self._remember(layer, hidden_states, padding_mask, memory, memory_mask))
             hidden_states = layer(
                 hidden_states,
                 training=training,
-                context=context,
+                context=contexts[index],
                 context_mask=context_mask,
                 content_bias=self.content_bias,
                 position_bias=self.position_bias,

@@ -169,6 +169,11 @@ def stack_layers(
     ]
 
 
+def for_each_layer(context: Any, stacked: Sequence[Any]) -> Sequence[Any]:
+    """Return what each layer sees of a context: all the same, or what was projected for each."""
+    return context if isinstance(context, list) else [context] * len(stacked)
+
+
 class TransformerStack(keras.layers.Layer):
     """Layers one after another, and a last norm where `final_epsilon` is given."""
 
@@ -209,8 +214,9 @@ class TransformerStack(keras.layers.Layer):
     ) -> tuple[Any, list[Any]]:
         """Pass the newest positions through all layers, with what the caches hold."""
         grown = []
-        for layer, held in zip(self.stacked, cache, strict=True):
-            hidden_states, kept = layer.step(hidden_states, held, position, context, context_mask)
+        contexts = for_each_layer(context, self.stacked)
+        for layer, held, seen in zip(self.stacked, cache, contexts, strict=True):
+            hidden_states, kept = layer.step(hidden_states, held, position, seen, context_mask)
             grown.append(kept)
         if self.final_norm is not None:
             hidden_states = self.final_norm(hidden_states)

@@ -61,12 +61,15 @@ class Writer:
         """Encode the sources, and repeat them for every beam; start the cache."""
         backbone, beams = self._model.backbone, self._num_beams
         memory, _ = backbone.encode(source, padding_mask=mask, training=False)
+        if hasattr(backbone, "read_memory"):
+            memory = backbone.read_memory(memory)
         rows = source.shape[0] * beams
         if hasattr(backbone, "start_memory"):
             cache = backbone.start_memory(rows)
         else:
             cache = backbone.start_cache(rows, self._max_length)
-        return ops.repeat(memory, beams, axis=0), ops.repeat(mask, beams, axis=0), cache
+        memory = keras.tree.map_structure(lambda part: ops.repeat(part, beams, axis=0), memory)
+        return memory, ops.repeat(mask, beams, axis=0), cache
 
     def _step(
         self,

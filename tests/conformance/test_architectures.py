@@ -334,6 +334,8 @@ def test_decoding_step_by_step_equals_decoding_at_once(decoder):
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     whole = decode(backbone, target, **memory)
     cache = backbone.start_cache(2, LENGTH)
+    if memory and hasattr(backbone, "read_memory"):
+        memory = {**memory, "memory": backbone.read_memory(memory["memory"])}
     for start, stop in ((0, 1), (1, 2), (2, 7), (7, 8), (8, LENGTH)):
         states, cache = backbone.decode(
             target[:, start:stop], cache=cache, position=start, **memory
