@@ -21,7 +21,7 @@ from suite import CHECKOUT
 from suite.comparing import Difference, Ranked, Scores, rank
 from suite.contracts import PROTOCOL, Metric, Mode, Status, Task
 from suite.record import Record, RecordError, parse_record
-from suite.setting import Setting, group, line_name, setting_of, titles
+from suite.setting import Setting, group, is_tuned, line_name, setting_of, titles
 from suite.statistics import Estimate, exponential
 
 RESULTS = CHECKOUT / "results"
@@ -234,9 +234,13 @@ def _metrics(setting: Setting, tasks: Mapping[str, Task]) -> list[Metric]:
 
 @dataclass
 class _Line:
-    """The entries of one row, one for each repeat; `former` are those that later ones replace."""
+    """The entries of one row, one for each repeat; `former` are those that later ones replace.
+
+    `untuned` where the learning rate is no choice of tuning's.
+    """
 
     name: str
+    untuned: bool = False
     entries: dict[int, Entry] = field(default_factory=dict)
     former: list[tuple[Entry, str]] = field(default_factory=list)
 
@@ -261,7 +265,9 @@ def _rows(
         _row(line, None, metric, verified) for name, line in lines.items() if name not in known
     ]
     return rows + [
-        replace(_row(_Line(line.name, {0: entry}), None, metric, verified), superseded_by=reason)
+        replace(
+            _row(_Line(line.name, entries={0: entry}), None, metric, verified), superseded_by=reason
+        )
         for line in lines.values()
         for entry, reason in line.former
     ]
@@ -271,7 +277,9 @@ def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Li
     lines: dict[str, _Line] = {}
     for entry in entries:
         name = line_of(entry, tasks)
-        lines.setdefault(name, _Line(name)).former.append((entry, ""))
+        cell = entry.record.cell
+        untuned = cell.mode is Mode.TRAIN and not is_tuned(cell, tasks)
+        lines.setdefault(name, _Line(name, untuned)).former.append((entry, ""))
     for line in lines.values():
         every = [entry for entry, _ in line.former]
         newest = max(map(_version, every))
@@ -314,6 +322,8 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
         repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: ranked from {RANKED_FROM} on"
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *bad]
+    if line.untuned:
+        notes = [*notes, "untuned"]
     seconds = [r.worker_seconds for r in good if r.worker_seconds is not None]
     return Row(
         line=line.name,
@@ -423,7 +433,8 @@ def to_markdown(boards: Sequence[Board]) -> str:
         "that noise cannot tell from it share rank 1: each is compared with the best alone, on the "
         "same seeds and test examples, 5% false alarms in all. Intervals are of 95%; n counts "
         "seeds (rounds, of probes). Fewer than three are shown and not ranked. Cost is of "
-        "training, and left out where something else ran beside it.",
+        "training, and left out where something else ran beside it. A line is `untuned` where its "
+        "learning rate is none that `bench tune` chose for it.",
     ]
     before: Setting | None = None
     named = titles(board.setting for board in boards)

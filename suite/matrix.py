@@ -62,8 +62,6 @@ class PlannedCell:
     cell: Cell
     source: SourceRequest | None
     unsupported: str | None
-    tuned: bool = False
-    """Whether the learning rate is the one that tuning chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +323,7 @@ def _plan(
         tokens_per_batch = effort.tokens_per_batch or preset.tokens_per_batch
     asked = request.options
     tuned = learning_rates.get((workload.name or "", name))
-    is_tuned = tuned is not None and "learning_rate" not in asked
-    if is_tuned:
+    if tuned is not None and "learning_rate" not in asked:
         asked = {**asked, "learning_rate": str(tuned)}
     model_size = find_model_size(request.model_size or effort.model_size or preset.model_size)
     cell = Cell(
@@ -353,7 +350,7 @@ def _plan(
         reason = reason or workload.task.unsupported_reason(length)
     recipe = recipe_for(workload.task, cell.options)
     build = build_request(cell, model_size, recipe, workload.task, architecture)
-    return PlannedCell(cell, workload.source, reason or supports(architecture, build), is_tuned)
+    return PlannedCell(cell, workload.source, reason or supports(architecture, build))
 
 
 def _wrong_options(cell: Cell) -> str | None:

@@ -73,14 +73,12 @@ def pack(
         "limits": asdict(limits),
         "invocation": invocation.model_dump(mode="json"),
         "commit": describe_commit(),
-        "tuned": {},
         "digests": digests,
     }
     seen = set()
     for planned in cells:
         job = _job(planned, folder, tasks, digests, search_path)
         job.folder.mkdir(parents=True)
-        about["tuned"][job.folder.name] = planned.tuned
         reads = (planned.cell.task, planned.cell.sequence_length, str(planned.cell.options))
         if planned.cell.mode is Mode.TRAIN and reads not in seen:
             seen.add(reads)
@@ -119,7 +117,7 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
         records.append(
             make_record(
                 run_id=run_id,
-                planned=PlannedCell(job.cell, job.source, None, about["tuned"][run_id]),
+                planned=PlannedCell(job.cell, job.source, None),
                 ending=ending,
                 verdict=conclude(ending, limits),
                 times=(_moment(content["started_at"]), _moment(content["ended_at"])),

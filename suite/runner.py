@@ -340,7 +340,6 @@ def make_record(
         error=_failure(outcome.pop("error", None), status, reason),
         details={
             **outcome.pop("details", {}),
-            "tuned": planned.tuned,
             "limits": _describe(limits),
             **({"lost": list(ending.lost)} if ending.lost else {}),
         },

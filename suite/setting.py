@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from suite.contracts import Cell, Mode, Task
 from suite.record import Record
+from suite.tuning import chosen_rates
 
 Item = TypeVar("Item")
 
@@ -157,10 +158,29 @@ def titles(settings: Iterable[Setting]) -> dict[Setting, str]:
 
 
 def line_name(cell: Cell, tasks: Mapping[str, Task]) -> str:
-    """Name the line of a comparison: the architecture, and the options that are not the task's."""
+    """Name the line of a comparison: the architecture, and the options that are not the task's.
+
+    The learning rate is named where it is neither what tuning chose nor, without a choice, the
+    task's: an architecture's plain name is the architecture as well as it could be tuned.
+    """
     names = _task_options(cell, tasks)
     own = {name: cell.options[name] for name in cell.options if name not in names}
+    if is_tuned(cell, tasks):
+        own.pop("learning_rate", None)
+    elif (cell.task, cell.architecture) in chosen_rates():
+        own["learning_rate"] = _learning_rate(cell, tasks)
     return f"{cell.architecture} ({options_text(own)})" if own else cell.architecture
+
+
+def is_tuned(cell: Cell, tasks: Mapping[str, Task]) -> bool:
+    """Whether a cell's learning rate is the one that tuning chose for its architecture."""
+    chosen = chosen_rates().get((cell.task or "", cell.architecture))
+    return chosen is not None and chosen == _learning_rate(cell, tasks)
+
+
+def _learning_rate(cell: Cell, tasks: Mapping[str, Task]) -> object:
+    task = tasks.get(cell.task or "")
+    return cell.options.get("learning_rate", task.recipe.learning_rate if task else None)
 
 
 def options_text(options: Mapping[str, object]) -> str:

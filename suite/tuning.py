@@ -6,6 +6,7 @@ tried with the same short list under the same budget, so none loses by neglect.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,12 @@ def read_learning_rates(folder: Path = FOLDER) -> dict[tuple[str, str], float]:
         chosen = json.loads(path.read_text())
         found[chosen["task"], chosen["architecture"]] = float(chosen["learning_rate"])
     return found
+
+
+@functools.cache
+def chosen_rates() -> Mapping[tuple[str, str], float]:
+    """Return the rates that are committed, read once."""
+    return read_learning_rates()
 
 
 def choose(

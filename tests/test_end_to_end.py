@@ -34,7 +34,6 @@ def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
         assert record["environment"]["commit"]
         assert len(record["data"]["fingerprint"]) == 64
         assert record["details"]["training_tokens"] >= record["cell"]["budget"]
-        assert record["details"]["tuned"] is False
         assert record["reports"]["test"]["by_type"]["PER"]["support"] > 0
         assert "by_cue_distance" in record["reports"]["test"]
     assert records[0]["data"]["fingerprint"] == records[1]["data"]["fingerprint"]

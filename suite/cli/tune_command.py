@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import click
 from suite.cli.options import make_request, make_store, request_options
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import local_executor, make_limits, run_on
-from suite.contracts import Mode, Status
+from suite.contracts import Metric, Mode, Status
 from suite.errors import RequestError
 from suite.matrix import Request
 from suite.presets import find_preset
@@ -48,19 +49,23 @@ def command(home: str | None, keep_in: Path, **given: Any) -> None:
         raise RequestError("Tuning chooses the learning rate itself", remedy="Leave it out")
     store = make_store(home)
     store.prepare()
-    records, interrupted = _try_all(request, store)
+    task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
+    rates = sorted({*LEARNING_RATES, task.recipe.learning_rate})
+    records, interrupted = _try_all(request, store, rates)
     if interrupted:
         print("Interrupted. The same command tries what is missing.")
         sys.exit(130)
-    sys.exit(0 if _keep(request, records, keep_in) else 1)
+    sys.exit(0 if _keep(task.primary_metric, records, keep_in) else 1)
 
 
-def _try_all(request: Request, store: Store) -> tuple[dict[float, list[Record]], bool]:
+def _try_all(
+    request: Request, store: Store, rates: Collection[float]
+) -> tuple[dict[float, list[Record]], bool]:
     """Run every rate at one length; return the records by rate, and whether Ctrl-C ended it."""
     limits = make_limits(find_preset(request.preset).time_limit_seconds, None)
     found: dict[float, list[Record]] = {}
     first = prepare(request, store).plan.cells[0].cell.sequence_length
-    for rate in LEARNING_RATES:
+    for rate in rates:
         options = {**request.options, "learning_rate": str(rate)}
         prepared = prepare(replace(request, options=options, lengths=(first,)), store)
         refuse_if_nothing_can_run(prepared)
@@ -73,12 +78,8 @@ def _try_all(request: Request, store: Store) -> tuple[dict[float, list[Record]],
     return found, False
 
 
-def _keep(request: Request, records: dict[float, list[Record]], folder: Path) -> bool:
+def _keep(metric: Metric, records: dict[float, list[Record]], folder: Path) -> bool:
     """Choose, write and print; return whether every architecture has a rate."""
-    assert request.tasks is not None
-    metric = (
-        load_registry(search_path_from_environment()).tasks.get(request.tasks[0]).primary_metric
-    )
     names = sorted({record.cell.architecture for runs in records.values() for record in runs})
     complete = True
     for name in names:

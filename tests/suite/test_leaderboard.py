@@ -56,7 +56,22 @@ def test_ranking_waits_for_three_seeds():
     two = seeds("bert", [0.80, 0.81])
     (board,) = make_boards(seeds("vanilla", [0.50, 0.51, 0.52]) + two, TASKS)
     told = {row.line: (row.rank, row.note) for row in board.rows}
-    assert told == {"vanilla": (1, ""), "bert": (None, "2 seeds: ranked from 3 on")}
+    assert told["vanilla"][0] == 1
+    assert told["bert"][0] is None and told["bert"][1].startswith("2 seeds: ranked from 3 on")
+
+
+def test_a_line_is_plain_where_its_rate_is_tuning_s_and_says_where_it_is_not(monkeypatch):
+    monkeypatch.setattr("suite.setting.chosen_rates", lambda: {("ner", "vanilla"): 3e-3})
+    tuned, default = {"learning_rate": 3e-3}, {}
+    entries = seeds("vanilla", [0.8] * 3, options=tuned) + seeds("vanilla", [0.7] * 3)
+    entries += seeds("bert", [0.6] * 3, options=tuned) + seeds("bert", [0.5] * 3, options=default)
+    (board,) = make_boards(entries, TASKS)
+    assert {row.line: row.note for row in board.rows} == {
+        "vanilla": "",
+        "vanilla (learning_rate=0.001)": "untuned",
+        "bert (learning_rate=0.003)": "untuned",
+        "bert": "untuned",
+    }
 
 
 def test_the_better_leads_and_the_near_tie():
@@ -165,7 +180,7 @@ def test_what_did_not_end_well_is_there_without_a_score():
     cell = dataclasses.replace(CELL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
     (board,) = make_boards([entry(), Entry(bad, Folder.PUBLISHED, "here")], TASKS)
-    assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB"
+    assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB; untuned"
 
 
 def test_probes_are_ranked_on_one_machine_by_ratio():
