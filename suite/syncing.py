@@ -21,8 +21,8 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from select import select
 from typing import Any
@@ -110,23 +110,37 @@ def _clear(store: Store) -> None:
     shutil.rmtree(store.artifacts, ignore_errors=True)
 
 
-def read_pages(store: Store) -> dict[str, str]:
-    """Return by run id where MLflow's UI shows it: a server's, or that of `bench ui`."""
-    if not store.mlflow_pages.exists():
-        return {}
-    kept = json.loads(store.mlflow_pages.read_text())
-    return {run_id: f"{kept['at']}/#/{page}" for run_id, page in kept["pages"].items()}
+@dataclass(frozen=True, slots=True)
+class MlflowPages:
+    """Where MLflow's UI shows what: each run by its id, each experiment's cells by its name.
+
+    `at` is the address of the UI: a server's, or that of `bench ui`.
+    """
+
+    at: str
+    runs: Mapping[str, str] = field(default_factory=dict)
+    experiments: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_pages(store: Store) -> MlflowPages:
+    """Return what is known of the tracking store in use; nothing before the first sync."""
+    uri = tracking_uri(store)
+    at = without_password(uri).rstrip("/") if uri.startswith("http") else UI_ADDRESS
+    if store.mlflow_pages.exists():
+        kept = MlflowPages(**json.loads(store.mlflow_pages.read_text()))
+        if kept.at == at:
+            return kept
+    return MlflowPages(at)
 
 
 def _keep_pages(store: Store, tracker: Any) -> None:
-    uri = tracking_uri(store)
-    at = without_password(uri).rstrip("/") if uri.startswith("http") else UI_ADDRESS
-    pages = tracker.pages()
-    if store.mlflow_pages.exists():
-        kept = json.loads(store.mlflow_pages.read_text())
-        if kept["at"] == at:
-            pages = kept["pages"] | pages
-    write_atomically(store.mlflow_pages, json.dumps({"at": at, "pages": pages}).encode())
+    known = read_pages(store)
+    pages = MlflowPages(
+        known.at,
+        runs={**known.runs, **tracker.pages()},
+        experiments={**known.experiments, **tracker.views()},
+    )
+    write_atomically(store.mlflow_pages, json.dumps(asdict(pages)).encode())
 
 
 @contextlib.contextmanager

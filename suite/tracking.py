@@ -71,6 +71,11 @@ PARAMS = (
     *("task", "source", "architecture", "sequence_length", "seed", "round", "form", "model_size"),
     *("batch_size", "budget", "precision", "backend", "threads", "mode"),
 )
+VIEW = "lengthwise"
+"""The key of the view that MLflow's UI opens where its address ends in `viewStateShareKey=` it."""
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+VIEW_COSTS = ("training.tokens_per_second", "training.peak_memory_bytes",
+              "inference.tokens_per_second", "inference.peak_memory_bytes")  # fmt: skip
 NOT_CHARTED = ("compile_seconds", "compile_peak_memory_bytes", "padded_tokens_per_second")
 """What the runs along the lengths leave out, to keep MLflow's charts few."""
 LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
@@ -170,9 +175,17 @@ class Tracker:
     def pages(self) -> dict[str, str]:
         """Return by key where MLflow's UI shows the runs of the experiments looked at so far."""
         return {
-            key: f"experiments/{experiment.id}/runs/{standing.run_id}"
+            key: f"#/experiments/{experiment.id}/runs/{standing.run_id}"
             for experiment in self._experiments.values()
             for key, standing in experiment.runs.items()
+        }
+
+    def views(self) -> dict[str, str]:
+        """Return by experiment where MLflow's UI shows its cells with the columns that matter."""
+        return {
+            name: f"#/experiments/{experiment.id}/runs?viewStateShareKey={VIEW}"
+            for name, experiment in self._experiments.items()
+            if VIEW_TAG in experiment.tags
         }
 
     def _drop(self, experiment_id: str, run_id: str, in_favour_of: str) -> None:
@@ -198,9 +211,9 @@ class Tracker:
         if name not in self._experiments:
             found = self._client.get_experiment_by_name(name)
             experiment_id = found.experiment_id if found else self._create_experiment(name)
-            self._experiments[name] = _Experiment(
-                experiment_id, dict(self._standing_runs(experiment_id))
-            )
+            runs = dict(self._standing_runs(experiment_id))
+            tags = dict(found.tags) if found else {}
+            self._experiments[name] = _Experiment(experiment_id, runs, tags)
         return self._experiments[name]
 
     def _create_experiment(self, name: str) -> str:
@@ -340,7 +353,19 @@ class Tracker:
             except MlflowException:  # somebody else wrote the same data set at this moment
                 self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
+        if record.status is Status.OK:
+            self._make_view(experiment, record)
         self._end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
+
+    def _make_view(self, experiment: _Experiment, record: Record) -> None:
+        """Let MLflow's UI show of an experiment what matters, once a cell has shown what that is.
+
+        The UI has no other way to be told its columns than a view somebody shared, a tag.
+        """
+        if VIEW_TAG not in experiment.tags:
+            view = _view(record)
+            self._client.set_experiment_tag(experiment.id, VIEW_TAG, view)
+            experiment.tags[VIEW_TAG] = view
 
     def _write_lengths(self, experiment: _Experiment, key: str, group: list[Record]) -> int:
         """Write one architecture's run along the lengths, unless the same content stands."""
@@ -386,6 +411,7 @@ class _Experiment:
 
     id: str
     runs: dict[str, _Standing]
+    tags: dict[str, str]
 
     def stands(self, key: str, writer: str) -> bool:
         """Whether a run of that key was written to its end, or another home is writing it now."""
@@ -511,6 +537,24 @@ def _curve_metrics(record: Record, moment: int) -> list[Metric]:
             if value is not None
         ]
     return metrics
+
+
+def _view(record: Record) -> str:
+    """Return what MLflow's UI shows of an experiment of such records: cells, by what matters."""
+    cell = record.cell
+    curves = [name.removeprefix("validation_") for name in record.curves]
+    quality = [f"test.{name}" for name in curves if name in record.metrics.get("test", {})]
+    params = ["architecture", "sequence_length", "seed" if cell.task else "round", "source"]
+    columns = [f"params.`{name}`" for name in (*params, "model_size", "backend", "precision")]
+    columns += [f"metrics.`{name}`" for name in (*quality, *VIEW_COSTS)]
+    columns += ["tags.`lengthwise.status`", "tags.`lengthwise.processor`"]
+    view = {
+        "searchFilter": f"tags.`{KIND}` = 'cell'",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "selectedColumns": columns,
+    }
+    return json.dumps(view)
 
 
 def _params(record: Record) -> dict[str, Any]:

@@ -35,7 +35,12 @@ def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
     """Draw a home's records and return the first page."""
     records = store.current(set_aside=tell_set_aside).values()
     entries = [Entry(record, Folder.LOCAL, machine_name(record.environment)) for record in records]
-    return draw_site(entries, registry, folder or store.dashboard.parent, read_pages(store))
+    return draw_site(entries, registry, folder or store.dashboard.parent, _run_pages(store))
+
+
+def _run_pages(store: Store) -> dict[str, str]:
+    pages = read_pages(store)
+    return {run_id: f"{pages.at}/{page}" for run_id, page in pages.runs.items()}
 
 
 def draw_site(

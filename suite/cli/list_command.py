@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from suite.contracts import Architecture, Task
+from suite.contracts import Architecture, Effort, Task
 from suite.matrix import Request, expand
-from suite.presets import MODEL_SIZES, PRESETS
+from suite.presets import MODEL_SIZES, PRESETS, Preset
 from suite.registry import Registry, load_registry, search_path_from_environment
 
 
@@ -52,6 +52,19 @@ def _describe_task(task: Task) -> dict[str, Any]:
         "sources": {key: asdict(source) for key, source in task.sources.items()},
         "options": dict(task.options),
         "recipe": asdict(task.recipe),
+        "budget_unit": task.budget_unit,
+        "presets": {name: _describe_effort(task, preset) for name, preset in PRESETS.items()},
+    }
+
+
+def _describe_effort(task: Task, preset: Preset) -> dict[str, Any]:
+    """Say what a preset is for a task, whose own effort goes before."""
+    effort = task.efforts.get(preset.name, Effort())
+    return {
+        "lengths": list(effort.lengths or task.default_lengths[: preset.num_lengths]),
+        "budget": effort.budget or preset.training_tokens,
+        "tokens_per_batch": effort.tokens_per_batch or preset.tokens_per_batch,
+        "model_size": effort.model_size or preset.model_size,
     }
 
 
@@ -92,6 +105,12 @@ def _print(listing: dict[str, Any]) -> None:
             print(f"      --data {name}{argument}{mark}: {source['summary']}")
         for name, value in task["options"].items():
             print(f"      --option {name}={value}")
+        for name, effort in task["presets"].items():
+            print(
+                f"      --preset {name}: lengths {', '.join(map(str, effort['lengths']))}; "
+                f"{effort['budget']:,} {task['budget_unit']} a cell, "
+                f"{effort['tokens_per_batch']:,} tokens a batch, size {effort['model_size']}"
+            )
     print("\nArchitectures")
     for key, part in listing["architectures"].items():
         control = " (control: trains only when named)" if part["control"] else ""
@@ -108,10 +127,8 @@ def _print(listing: dict[str, Any]) -> None:
     for preset in listing["presets"].values():
         print(f"  {preset['name']}: {preset['summary']}")
         seeds = ", ".join(map(str, preset["seeds"]))
-        print(
-            f"      size {preset['model_size']}, {preset['training_tokens']:,} training tokens, "
-            f"{preset['tokens_per_batch']:,} a batch, seeds {seeds}"
-        )
+        lengths = ", ".join(map(str, preset["probe_lengths"]))
+        print(f"      seeds {seeds}; probes: {preset['probe_rounds']} rounds, lengths {lengths}")
     print("\nModel sizes (--model-size)")
     for size in listing["model_sizes"].values():
         print(

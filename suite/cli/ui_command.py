@@ -10,7 +10,7 @@ import click
 from suite.cli.options import home_option, make_store
 from suite.errors import RequestError
 from suite.store import without_password
-from suite.syncing import QUIET, tracking_uri
+from suite.syncing import QUIET, read_pages, tracking_uri
 
 
 @click.command("ui")
@@ -31,5 +31,9 @@ def command(port: int, home: str | None) -> None:
     arguments = ["server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     arguments += ["--default-artifact-root", store.artifacts.as_uri()]
     os.environ.update(QUIET)
-    print(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    at = f"http://127.0.0.1:{port}"
+    print(f"MLflow UI: {at}  (Ctrl-C ends it)")
+    for name, page in sorted(read_pages(store).experiments.items()):
+        print(f"  {name:22} {at}/{page}")
+    sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", *arguments])  # noqa: S606

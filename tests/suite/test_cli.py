@@ -74,6 +74,7 @@ def test_list_says_what_supports_what_and_why_not(bench):
     assert listing["supports"]["ner"]["vanilla"] is None
     assert "patches" in listing["supports"]["ner"]["images_only"]
     assert listing["tasks"]["ner"]["sources"]["tfds"]["redistributable"] is False
+    assert listing["tasks"]["sentiment"]["presets"]["reach"]["lengths"] == [128, 256, 512, 1_024]
     printed = bench("list").stdout
     assert "ner × images_only: no: does not take embeddings; it takes: patches" in printed
 

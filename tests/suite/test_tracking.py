@@ -124,12 +124,24 @@ def test_where_mlflow_shows_a_run_is_known(store):
         store.write(record)
         sync(store)
     pages = read_pages(store)
+    assert pages.at == "http://127.0.0.1:5000"
     client = MlflowClient(store.tracking_uri)
     for record in (earlier, later):
-        address, _, run_id = pages[record.run_id].rpartition("/runs/")
+        address, _, run_id = pages.runs[record.run_id].rpartition("/runs/")
         run = client.get_run(run_id)
         assert run.data.tags["lengthwise.key"] == record.run_id
-        assert address == f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}"
+        assert address == f"#/experiments/{run.info.experiment_id}"
+
+
+def test_the_ui_is_told_the_columns_that_matter(store):
+    store.write(good_record(128))
+    sync(store)
+    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
+    view = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])
+    assert view["selectedColumns"][:2] == ["params.`architecture`", "params.`sequence_length`"]
+    assert "metrics.`training.peak_memory_bytes`" in view["selectedColumns"]
+    page = read_pages(store).experiments["ner"]
+    assert page == f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=lengthwise"
 
 
 def test_a_run_cut_off_while_it_was_written_is_written_again(store):
