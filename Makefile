@@ -13,9 +13,6 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 .PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0
-# These hang on how long something takes or what memory it holds, so nothing may run beside them.
-ALONE_TESTS := $(addprefix tests/suite/,test_runner.py test_measuring.py test_calibration.py \
-  test_cli.py)
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/suite/test_memory_across_batches.py
 
@@ -55,9 +52,9 @@ reference: $(VENV)/.reference ## write the reference of all public names: result
 	  dashboards '!suite.child.backends' '!suite.executors.ray' '!baselines.layers.backends'
 	@echo results/local/reference/index.html
 
-test: $(VENV)/.dev ## run the tests (about a quarter of an hour on two cores)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" $(ALONE_TESTS:%=--ignore=%)
-	@$(BIN)/python -m pytest -m "not slow" $(ALONE_TESTS)
+test: $(VENV)/.dev ## run the tests (ten minutes on two cores)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not alone"
+	@$(BIN)/python -m pytest -m "alone and not slow"
 
 test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
 	@KERAS_BACKEND=jax XLA_FLAGS=$(QUICK_TO_COMPILE) $(BIN)/python -m pytest -n 2 -m "not slow" $(BACKEND_TESTS)

@@ -14,6 +14,7 @@ from tests.conftest import BENCH, bench_environment
 HEAVY = ("tensorflow", "keras", "pandas", "scipy", "mlflow", "plotly")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("arguments", [["list"], ["plan", "--task", "ner"], ["--help"], ["report"]])
 def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments, tmp_path):
     program = (

@@ -102,6 +102,7 @@ def test_what_compiling_takes_is_kept_apart():
     assert abs(peak - 64) < 8
 
 
+@pytest.mark.alone
 def test_blocks_measure_a_known_step():
     blocks = time_repeats(lambda: time.sleep(0.02), 100, 200, PeakMemory())
     measured = blocks.measured()
@@ -122,6 +123,7 @@ def test_the_median_of_samples_is_the_value_and_nothing_has_none():
     assert steps_per_block(0.05) == 4 and steps_per_block(10) == 1
 
 
+@pytest.mark.alone
 def test_watching_costs_less_than_a_millisecond_a_block():
     watch, costs = Watch(), []
     for _ in range(200):

@@ -182,6 +182,7 @@ def test_two_invocations_share_a_home_and_run_each_cell_once(tmp_path):
     assert {record["status"] for record in records} == {"ok"}
 
 
+@pytest.mark.alone
 def test_overhead_per_cell_and_tracking_within_limits(bench, tmp_path):
     """(wall time − workers' own) / cells, of cells that end at once: 0.15 s is what is promised."""
     started = time.monotonic()

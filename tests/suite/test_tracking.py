@@ -238,6 +238,13 @@ def test_a_server_that_is_not_there_costs_nothing_but_a_message(bench, tmp_path)
     assert "secret" not in result.stdout + result.stderr
     (record,) = read_records(tmp_path / "home")
     assert record["status"] == "ok"
+
+
+@pytest.mark.slow
+def test_what_was_not_delivered_is_delivered_later_and_a_spoilt_store_made_anew(bench, tmp_path):
+    away = "http://127.0.0.1:9"
+    bench("run", "--mode", "probe", "--preset", "smoke", "--architectures", "nothing",
+          "--no-tracking")  # fmt: skip
     failed = bench("sync", MLFLOW_TRACKING_URI=away)
     assert failed.returncode == 2
     assert len(failed.stderr.strip().splitlines()) == 1 and "bench sync" in failed.stderr

@@ -9,6 +9,7 @@ from tests.conftest import ROOT
 SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")
 
 
+@pytest.mark.slow
 def test_a_record_is_run_again_and_compared(bench, tmp_path):
     assert bench("run", *SMALL, "--no-tracking", "--no-dashboard").returncode == 0
     (path,) = (tmp_path / "home" / "records").glob("*.json")
