@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.conftest import ROOT
 
 SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")
