@@ -541,18 +541,16 @@ def _curve_metrics(record: Record, moment: int) -> list[Metric]:
 
 def _view(record: Record) -> str:
     """Return what MLflow's UI shows of an experiment of such records: cells, by what matters."""
-    cell = record.cell
     curves = [name.removeprefix("validation_") for name in record.curves]
     quality = [f"test.{name}" for name in curves if name in record.metrics.get("test", {})]
-    params = ["architecture", "sequence_length", "seed" if cell.task else "round", "source"]
-    columns = [f"params.`{name}`" for name in (*params, "model_size", "backend", "precision")]
-    columns += [f"metrics.`{name}`" for name in (*quality, *VIEW_COSTS)]
-    columns += ["tags.`lengthwise.status`", "tags.`lengthwise.processor`"]
+    columns = [f"metrics.`{name}`" for name in (*quality, *VIEW_COSTS)]
+    columns += [f"params.`{name}`" for name in ("source", "model_size", "batch_size", "budget")]
     view = {
         "searchFilter": f"tags.`{KIND}` = 'cell'",
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": False,
-        "selectedColumns": columns,
+        # A name is architecture, length, seed. In order of time cells hide in their invocation.
+        "orderByKey": "tags.`mlflow.runName`",
+        "orderByAsc": True,
+        "selectedColumns": [*columns, "tags.`lengthwise.status`"],
     }
     return json.dumps(view)
 
