@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from suite.contracts import Metric, Status, Task
 from suite.leaderboard import Entry, comparisons, figure, line_of, repeat_of, scores, standing
-from suite.record import Record
 from suite.setting import Setting
 from suite.statistics import Estimate, ratio_interval
 
@@ -55,6 +54,10 @@ class Comparison:
     entries: Sequence[Entry]
     measured_on: tuple[str, int]
 
+    def shows_cost(self, entry: Entry) -> bool:
+        """Whether a record's costs are shown here."""
+        return (entry.owner, entry.record.cell.threads) == self.measured_on
+
 
 def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[Comparison]:
     """Group the records, each group with the machine whose costs are shown."""
@@ -86,51 +89,52 @@ def record_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.Da
                     "status": str(record.status),
                     "reason": record.reason or "",
                     "run_id": record.run_id,
-                    "noisy": bool(record.details.get("noisy")),
-                    "shows_cost": (entry.owner, cell.threads) == comparison.measured_on,
                     QUALITY: record.metric(comparison.metric.name) if comparison.metric else None,
                     **{measure.key: figure(record, measure.key) for measure in MEASURES},
                 }
             )
     columns = ["comparison", "line", "architecture", "sequence_length", "batch_size", "repeat",
-               "status", "reason", "run_id", "noisy", "shows_cost", QUALITY,
+               "status", "reason", "run_id", QUALITY,
                *(measure.key for measure in MEASURES)]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
-def point_frame(
-    made: Sequence[Comparison], records: pd.DataFrame, tasks: Mapping[str, Task]
-) -> pd.DataFrame:
+def point_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.DataFrame:
     """Return a row a point and measure: mean, ends of the 95% interval, n, and how many noisy.
 
-    The mean is geometric where it is of a cost.
-
-    A point's cost leaves out what was measured while something else ran, unless all was.
+    The mean is geometric where it is of a cost. A point's cost leaves out what was measured while
+    something else ran, unless all was.
     """
-    rows = []
-    place = ["comparison", "line", "sequence_length", "batch_size"]
-    good = records[records["status"] == Status.OK]
-    for key, group in good.groupby(place, sort=True):
-        shown = group[group["shows_cost"]]
-        quiet = shown[~shown["noisy"]]
-        noisy = len(shown) if quiet.empty else 0
-        used = shown if quiet.empty else quiet
-        for measure in MEASURES:
-            values = [value for value in used[measure.key].dropna().tolist() if value > 0]
-            if values:
-                rows.append((*key, measure.key, *_ends(ratio_interval(values)), noisy))
+    rows: list[tuple[object, ...]] = []
     for number, comparison in enumerate(made):
-        if metric := comparison.metric:
-            points: dict[tuple[str, int, int], list[Record]] = {}
-            for entry in comparison.entries:
-                cell = entry.record.cell
-                at = (line_of(entry, tasks), cell.sequence_length, cell.batch_size)
-                points.setdefault(at, []).append(entry.record)
-            for at, repeats in points.items():
-                found = scores(repeats, metric)
-                if found.by_seed:
-                    rows.append((number, *at, QUALITY, *_ends(found.estimate()), 0))
-    return pd.DataFrame(rows, columns=[*place, "measure", "value", "low", "high", "n", "noisy"])
+        points: dict[tuple[str, int, int], list[Entry]] = {}
+        for entry in comparison.entries:
+            cell = entry.record.cell
+            at = (line_of(entry, tasks), cell.sequence_length, cell.batch_size)
+            points.setdefault(at, []).append(entry)
+        for at, repeats in sorted(points.items()):
+            rows += [(number, *at, *row) for row in _measures_of(comparison, repeats)]
+    columns = ["comparison", "line", "sequence_length", "batch_size"]
+    columns += ["measure", "value", "low", "high", "n", "noisy"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _measures_of(
+    comparison: Comparison, repeats: Sequence[Entry]
+) -> Iterator[tuple[str, float, float | None, float | None, int, int]]:
+    """Yield a point's measures: the key, the estimate, and how many of them were noisy."""
+    good = [entry for entry in repeats if entry.record.status is Status.OK]
+    shown = [entry.record for entry in good if comparison.shows_cost(entry)]
+    quiet = [record for record in shown if not record.details.get("noisy")]
+    noisy = 0 if quiet else len(shown)
+    for measure in MEASURES:
+        figures = [figure(record, measure.key) for record in quiet or shown]
+        if known := [value for value in figures if value is not None and value > 0]:
+            yield (measure.key, *_ends(ratio_interval(known)), noisy)
+    if comparison.metric:
+        found = scores((entry.record for entry in repeats), comparison.metric)
+        if found.by_seed:
+            yield (QUALITY, *_ends(found.estimate()), 0)
 
 
 def _ends(estimate: Estimate) -> tuple[float, float | None, float | None, int]:

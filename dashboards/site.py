@@ -80,7 +80,7 @@ def write_site(
     """
     made = make_comparisons(entries, tasks)
     records = record_frame(made, tasks)
-    points = point_frame(made, records, tasks)
+    points = point_frame(made, tasks)
     boards = make_boards(entries, tasks)
     lines = _lines(records)
     (folder / "data").mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def write_site(
         "measures": [asdict(measure) for measure in MEASURES],
         "comparisons": [_describe(comparison, named) for comparison in made],
         "lines": lines,
-        "records": _columns(records, lines, ["noisy", "shows_cost", "architecture"]),
+        "records": _columns(records, lines, ["architecture"]),
         "points": _points(points, lines),
         "boards": _boards(boards, made, lines),
     }

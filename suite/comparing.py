@@ -18,7 +18,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from suite.statistics import Estimate, half_width
+from suite.statistics import Estimate, half_width, variance
 
 FALSE_POSITIVES = 0.05
 Parts = Sequence[float | None]
@@ -174,7 +174,7 @@ class _Layout:
     def __post_init__(self) -> None:
         self.mean = statistics.fmean(self.by_seed)
         self.seed_variance = (
-            statistics.variance(self.by_seed) / len(self.by_seed) if len(self.by_seed) > 1 else None
+            variance(self.by_seed) / len(self.by_seed) if len(self.by_seed) > 1 else None
         )
         self.example_variance, self.num_parts = self._of_examples()
 
@@ -227,7 +227,7 @@ class _Layout:
         if num_parts < 2:
             return 0.0, 0
         of_parts = [statistics.fmean(part) for part in whole]
-        between = statistics.variance(of_parts)
+        between = variance(of_parts)
         if num_seeds == 1:
             return between / num_parts, num_parts
         of_seeds = [statistics.fmean(part[seed] for part in whole) for seed in range(num_seeds)]

@@ -97,12 +97,18 @@ class Estimate:
     n: int
 
 
+def variance(values: Sequence[float]) -> float:
+    """Return the sample variance; two passes of floats, where `statistics` works in fractions."""
+    mean = statistics.fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
 def mean_interval(values: Sequence[float]) -> Estimate:
     """Return the mean of independent values and its interval; none for a single one."""
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Estimate(mean, None, None, len(values))
-    half = half_width(len(values) - 1, statistics.stdev(values) / math.sqrt(len(values)))
+    half = half_width(len(values) - 1, math.sqrt(variance(values) / len(values)))
     return Estimate(mean, mean - half, mean + half, len(values))
 
 

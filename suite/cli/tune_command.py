@@ -36,8 +36,8 @@ def command(home: str | None, keep_in: Path, **given: Any) -> None:
     """Choose each architecture's learning rate on validation, and keep the evidence.
 
     Every architecture is tried with the same rates at the first of the lengths, under the same
-    budget. The choices go to results/tuning/TASK/ARCHITECTURE.json, and later runs use them. Take two
-    seeds at least: a rate can do well with one and not learn at all with the next.
+    budget. The choices go to results/tuning/TASK/ARCHITECTURE.json, and later runs use them. Take
+    two seeds at least: a rate can do well with one and not learn at all with the next.
 
     \b
     Examples:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pandas as pd
 import pytest
 
-from dashboards.frame import QUALITY, make_comparisons, point_frame, record_frame
+from dashboards.frame import QUALITY, make_comparisons, point_frame
 from dashboards.site import PAGES, write_site
 from suite.contracts import Form, Mode, Status
 from suite.leaderboard import Entry, Folder
@@ -111,7 +111,7 @@ def read_script(path):
 
 def test_points_are_means_with_intervals_and_n():
     made = make_comparisons(ENTRIES, TASKS)
-    points = point_frame(made, record_frame(made, TASKS), TASKS)
+    points = point_frame(made, TASKS)
 
     def point(measure, line, length):
         at = (points["measure"] == measure) & (points["line"] == line)
@@ -138,12 +138,12 @@ def test_costs_come_from_one_machine_and_leave_out_what_was_disturbed():
         noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
     ]
     made = make_comparisons(entries, TASKS)
-    points = point_frame(made, record_frame(made, TASKS), TASKS).set_index("measure")
+    points = point_frame(made, TASKS).set_index("measure")
     assert points.loc["training.tokens_per_second", "value"] == pytest.approx(1_000.0)
     assert points.loc["training.tokens_per_second", "n"] == 2
     assert points.loc[QUALITY, "n"] == 4
     made = make_comparisons(entries[3:], TASKS)
-    points = point_frame(made, record_frame(made, TASKS), TASKS).set_index("measure")
+    points = point_frame(made, TASKS).set_index("measure")
     assert points.loc["training.tokens_per_second", "noisy"] == 1
 
 
@@ -161,7 +161,7 @@ def test_what_is_superseded_or_somebody_else_s_is_in_no_point():
     earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
     found[0] = dataclasses.replace(found[0], record=earlier)
     made = make_comparisons(found, TASKS)
-    points = point_frame(made, record_frame(made, TASKS), TASKS)
+    points = point_frame(made, TASKS)
     quality = points[points["measure"] == QUALITY].set_index("line")
     assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
     assert quality.loc["vanilla", "n"] == 2
