@@ -267,8 +267,12 @@ function lengthFigure(comparison, number, values) {
   const points = pointsOf(comparison, values.repeat).filter((p) => p.measure === number && !hidden.has(p.line));
   const records = recordsOf(comparison);
   const traces = [];
-  for (const lineNumber of linesOf(comparison).filter((l) => !hidden.has(l))) {
+  const shown = linesOf(comparison).filter((l) => !hidden.has(l));
+  // At a single length the lines would stand in one another: they stand side by side.
+  const single = new Set(points.map((p) => p.length)).size === 1;
+  for (const [place, lineNumber] of shown.entries()) {
     const line = data.lines[lineNumber];
+    const aside = single ? 2 ** (0.1 * (place - (shown.length - 1) / 2)) : 1;
     const own = points.filter((p) => p.line === lineNumber).sort((a, b) => a.length - b.length);
     const sure = own.filter((p) => p.low !== null);
     if (sure.length > 1) {
@@ -277,7 +281,7 @@ function lengthFigure(comparison, number, values) {
         fill: "toself", fillcolor: translucent(line.color, 0.16), line: { width: 0 }, hoverinfo: "skip",
         mode: "lines", type: "scatter" });
     }
-    traces.push({ x: own.map((p) => p.length), y: own.map((p) => p.value / measure.scale), mode: "lines+markers",
+    traces.push({ x: own.map((p) => p.length * aside), y: own.map((p) => p.value / measure.scale), mode: "lines+markers",
       type: "scatter", name: plain(line.name), line: { color: line.color, width: 2, dash: line.dash },
       marker: { color: line.color, size: 9, symbol: own.map((p) => line.symbol + (p.n === 1 || p.noisy ? "-open" : "")) },
       error_y: sure.length === 1 ? { type: "data", symmetric: false, color: line.color,
