@@ -122,27 +122,30 @@ def _with_fixed_batches(
     A series says more than another of its items' where it has more lengths; so a sweep over the
     lengths is found, whichever of the two was held, and no item is lost.
     """
-    probes = {setting: items for setting, items in groups.items() if setting.mode is Mode.PROBE}
     fixed: dict[Setting, list[Item]] = {}
-    for setting, items in probes.items():
-        for item in items:
-            fixed.setdefault(_with_fixed_batch(setting, cell_of(item)), []).append(item)
+    others: dict[Setting, set[Setting]] = {}
+    for setting, items in groups.items():
+        if setting.mode is Mode.PROBE:
+            by_batch: dict[int, list[Item]] = {}
+            for item in items:
+                by_batch.setdefault(cell_of(item).batch_size, []).append(item)
+            for batch_size, part in by_batch.items():
+                other = replace(setting, positions_per_batch=0, sequences_per_batch=batch_size)
+                fixed.setdefault(other, []).extend(part)
+                others.setdefault(setting, set()).add(other)
 
     def num_lengths(items: Iterable[Item]) -> int:
         return len({cell_of(item).sequence_length for item in items})
 
     found = dict(groups)
-    for setting, items in probes.items():
-        others = {_with_fixed_batch(setting, cell_of(item)) for item in items}
-        longer = {other for other in others if num_lengths(fixed[other]) > num_lengths(items)}
+    for setting, series in others.items():
+        longer = {
+            other for other in series if num_lengths(fixed[other]) > num_lengths(groups[setting])
+        }
         found |= {other: fixed[other] for other in longer}
-        if longer == others:
+        if longer == series:
             del found[setting]
     return found
-
-
-def _with_fixed_batch(setting: Setting, cell: Cell) -> Setting:
-    return replace(setting, positions_per_batch=0, sequences_per_batch=cell.batch_size)
 
 
 def titles(settings: Iterable[Setting]) -> dict[Setting, str]:
