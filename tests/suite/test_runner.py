@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,7 +16,9 @@ from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES
 from suite.registry import load_registry
+from suite.store import Store
 from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records
+from tests.suite.test_store import make_record
 
 PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--no-dashboard")
 FAST = (*PROBE, "--no-tracking")
@@ -95,11 +96,12 @@ def test_the_second_time_only_what_is_asked_for_runs(bench, tmp_path):
 
 
 def test_what_was_measured_beside_others_runs_again_when_it_is_asked_for(bench, tmp_path):
-    arguments = (*FAST, "--architectures", "nothing")
-    bench(*arguments)
-    (path,) = (tmp_path / "home" / "records").glob("*.json")
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "details": {**record["details"], "noisy": ["training"]}}))
+    arguments = (*FAST, "--architectures", "nothing", "--threads", "1")
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("nothing",))
+    (planned,) = expand(request, load_registry((str(FAKES),)))
+    store = Store(tmp_path / "home")
+    store.prepare()
+    store.write(make_record(cell=planned.cell, details={"noisy": ["training"]}))
     assert "1 cells, 0 to run" in bench(*arguments, "--retry", "failed").stdout
     assert "1 cells, 1 to run" in bench(*arguments, "--retry", "noisy").stdout
 
@@ -169,6 +171,7 @@ def test_a_killed_invocation_takes_its_cell_with_it(tmp_path):
     assert not processes_of(home)
 
 
+@pytest.mark.slow
 def test_two_invocations_share_a_home_and_run_each_cell_once(tmp_path):
     home = tmp_path / "home"
     command = [str(BENCH), *FAST, "--architectures", "nothing", "--rounds", "3"]
