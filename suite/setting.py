@@ -170,15 +170,19 @@ def line_name(cell: Cell, tasks: Mapping[str, Task]) -> str:
     own = {name: cell.options[name] for name in cell.options if name not in names}
     if is_tuned(cell, tasks):
         own.pop("learning_rate", None)
-    elif (cell.task, cell.architecture) in chosen_rates():
+    elif _chosen_rate(cell) is not None:
         own["learning_rate"] = _learning_rate(cell, tasks)
     return f"{cell.architecture} ({options_text(own)})" if own else cell.architecture
 
 
 def is_tuned(cell: Cell, tasks: Mapping[str, Task]) -> bool:
-    """Whether a cell's learning rate is the one that tuning chose for its architecture."""
-    chosen = chosen_rates().get((cell.task or "", cell.architecture))
+    """Whether a cell's learning rate is the one that tuning chose for its architecture there."""
+    chosen = _chosen_rate(cell)
     return chosen is not None and chosen == _learning_rate(cell, tasks)
+
+
+def _chosen_rate(cell: Cell) -> float | None:
+    return chosen_rates().get((cell.task or "", cell.source or "", cell.architecture))
 
 
 def _learning_rate(cell: Cell, tasks: Mapping[str, Task]) -> object:

@@ -32,17 +32,18 @@ class Trial:
     runs: Sequence[Mapping[str, Any]]
 
 
-def read_learning_rates(folder: Path = FOLDER) -> dict[tuple[str, str], float]:
-    """Return the chosen rate of each task and architecture."""
+def read_learning_rates(folder: Path = FOLDER) -> dict[tuple[str, str, str], float]:
+    """Return the chosen rate of each task, source and architecture: other data wants another."""
     found = {}
     for path in sorted(folder.glob("*/*.json")):
         chosen = json.loads(path.read_text())
-        found[chosen["task"], chosen["architecture"]] = float(chosen["learning_rate"])
+        key = chosen["task"], chosen["setting"]["source"], chosen["architecture"]
+        found[key] = float(chosen["learning_rate"])
     return found
 
 
 @functools.cache
-def chosen_rates() -> Mapping[tuple[str, str], float]:
+def chosen_rates() -> Mapping[tuple[str, str, str], float]:
     """Return the rates that are committed, read once."""
     return read_learning_rates()
 

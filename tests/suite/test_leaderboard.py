@@ -61,7 +61,9 @@ def test_ranking_waits_for_three_seeds():
 
 
 def test_a_line_is_plain_where_its_rate_is_tuning_s_and_says_where_it_is_not(monkeypatch):
-    monkeypatch.setattr("suite.setting.chosen_rates", lambda: {("ner", "vanilla"): 3e-3})
+    monkeypatch.setattr(
+        "suite.setting.chosen_rates", lambda: {("ner", "synthetic", "vanilla"): 3e-3}
+    )
     tuned, default = {"learning_rate": 3e-3}, {}
     entries = seeds("vanilla", [0.8] * 3, options=tuned) + seeds("vanilla", [0.7] * 3)
     entries += seeds("bert", [0.6] * 3, options=tuned) + seeds("bert", [0.5] * 3, options=default)
