@@ -61,4 +61,4 @@ def draw_site(
             "There are no records to draw yet", received=folder, remedy="Run `bench run` first"
         )
     tasks, architectures = registry.tasks.parts, registry.architectures.parts
-    return write_site(entries, tasks, architectures, folder, mlflow_pages or {})
+    return write_site(entries, tasks, architectures, folder, mlflow_pages)
