@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -35,7 +36,7 @@ from suite.files import write_atomically
 from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
 from suite.record import Record
 from suite.reporting import exponents
-from suite.searching import find_crossing
+from suite.searching import find_crossing, pair_up
 from suite.setting import Setting, line_name, titles
 from suite.statistics import Estimate
 
@@ -247,7 +248,7 @@ def _findings(
             crossings += _crossings(number, good, tasks)
         elif comparison.metric:
             pairs += _pairs(number, comparison, tasks)
-    shares = _shares(boards)
+    shares = shares_of_best(boards)
     return {
         "growth": growth,
         "crossings": crossings,
@@ -271,18 +272,15 @@ def _crossings(number: int, records: Sequence[Record], tasks: Mapping[str, Task]
         for record in records:
             if value := figure(record, measure.key):
                 of_line = values.setdefault(line_name(record.cell, tasks), {})
-                of_line.setdefault(record.cell.sequence_length, {})[record.cell.round] = value
+                of_line.setdefault(record.cell.sequence_length, {})[record.cell.round] = (
+                    sign * math.log(value)
+                )
         for first, second in combinations(sorted(values), 2):
-            known: dict[int, list[float]] = {}
-            for length in sorted(set(values[first]) & set(values[second])):
-                ours, theirs = values[first][length], values[second][length]
-                rounds = sorted(set(ours) & set(theirs))
-                if rounds:
-                    known[length] = [sign * math.log(theirs[r] / ours[r]) for r in rounds]
+            known = pair_up(values[first], values[second])
             if len(known) < 2:
                 continue
             behind, ahead = first, second
-            if sum(known[min(known)]) > 0:  # the second leads at first: does the first overtake it?
+            if median(known[min(known)]) > 0:  # does the first overtake the second?
                 behind, ahead = second, first
                 known = {length: [-value for value in known[length]] for length in known}
             at = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False).length
@@ -314,23 +312,23 @@ def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> li
     return found
 
 
-def _shares(boards: Sequence[Board]) -> dict[str, list[float]]:
+def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
     """Return by line its score as a share of the best of each board of quality.
 
-    Boards of which higher is better alone: a share of the least bits would mean the opposite. A
-    line counts where it ran, so that lines of few boards are compared with others' same boards
-    only by who looks at n.
+    Where less is better, as of bits, it is the best's as a share of the score. A line counts
+    where it ran, so that lines of few boards are compared with others' same boards only by who
+    looks at n.
     """
     shares: dict[str, list[float]] = {}
     for board in boards:
-        if board.setting.mode is not Mode.TRAIN or not board.metric.higher_is_better:
-            continue
         values = {row.line: row.estimate.value for row in board.rows
                   if row.estimate and not row.superseded_by}  # fmt: skip
-        best = max(values.values(), default=0)
-        if best > 0 and len(values) > 1:
-            for line, value in values.items():
-                shares.setdefault(line, []).append(value / best)
+        higher = board.metric.higher_is_better
+        best = (max if higher else min)(values.values(), default=0)
+        if board.setting.mode is not Mode.TRAIN or len(values) < 2 or best <= 0:
+            continue
+        for line, value in values.items():
+            shares.setdefault(line, []).append(value / best if higher else best / value)
     return shares
 
 

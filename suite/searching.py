@@ -102,6 +102,23 @@ def find_crossing(
     return Crossing(locate_crossing(known, low, high), high)
 
 
+def pair_up(
+    first: Mapping[int, Mapping[int, float]],
+    second: Mapping[int, Mapping[int, float]],
+) -> dict[int, list[float]]:
+    """Return by length how far the second is ahead in each repeat that both have.
+
+    Both hold a figure, of which more is better, by length and by what repeats it: a round or a
+    seed. A length without a repeat in common is left out.
+    """
+    found = {}
+    for length in sorted(set(first) & set(second)):
+        repeats = sorted(set(first[length]) & set(second[length]))
+        if repeats:
+            found[length] = [second[length][r] - first[length][r] for r in repeats]
+    return found
+
+
 def locate_crossing(known: Mapping[int, Sequence[float]], low: int, high: int) -> Estimate:
     """Estimate the length between `low` and `high` where the advantage is 0, and its interval.
 

@@ -115,7 +115,7 @@ function profiles() {
   const style = (name) => data.lines[lineNumber.get(name)] ?? { color: "#777777", dash: "solid" };
   const n = names.map((name) => means[name][1]);
   return [el("h2", {}, "All tasks together"), figure({ title: "Performance profile", tall: true, name: "profile",
-    caption: `In which part of the comparisons of quality (task, data, budget, length; those in which higher is better) a line reaches a share of the best. n is ${Math.min(...n)} to ${Math.max(...n)} comparisons a line.`,
+    caption: `In which part of the comparisons of quality (task, data, budget, length) a line reaches a share of the best; where less is better, as of bits, the best's is a share of the line's. n is ${Math.min(...n)} to ${Math.max(...n)} comparisons a line.`,
     traces: names.map((name) => ({ x: shares, y: lines[name], type: "scatter", mode: "lines", name: plain(name), line: { color: style(name).color, dash: style(name).dash, width: 2, shape: "hv" },
       hovertemplate: `${plain(name)}: %{y:.0%} of comparisons reach %{x:.0%}<extra></extra>` })),
     layout: { showlegend: true, legend: { orientation: "h", y: -0.22 }, xaxis: { title: { text: "share of the best" }, tickformat: ".0%" }, yaxis: { title: { text: "part of comparisons" }, range: [0, 1.02], tickformat: ".0%" } },

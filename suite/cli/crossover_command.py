@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from suite.matrix import Request
 from suite.presets import find_preset
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
-from suite.searching import Crossing, find_crossing
+from suite.searching import Crossing, find_crossing, pair_up
 from suite.store import Store
 
 
@@ -99,14 +99,7 @@ def _from_records(request: Request, store: Store, metric: str) -> Crossing:
     task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
     primary = task.primary_metric
     sign = 1 if metric != primary.name or primary.higher_is_better else -1
-    known: dict[int, list[float]] = {}
-    for length in sorted({cell.sequence_length for cell in cells}):
-        scores = {
-            name: _scores(list(records.values()), name, length, metric) for name in (first, second)
-        }
-        seeds = sorted(set(scores[first]) & set(scores[second]))
-        if seeds:
-            known[length] = [sign * (scores[second][s] - scores[first][s]) for s in seeds]
+    known = pair_up(*(_scores(records.values(), name, metric, sign) for name in (first, second)))
     if len(known) < 2:
         raise RequestError(
             f"Both architectures need records with {metric} at two lengths or more",
@@ -117,16 +110,16 @@ def _from_records(request: Request, store: Store, metric: str) -> Crossing:
 
 
 def _scores(
-    records: Sequence[Record], architecture: str, length: int, metric: str
-) -> dict[int, float]:
-    return {
-        record.cell.seed: value
-        for record in records
-        if record.status is Status.OK
-        and record.cell.architecture == architecture
-        and record.cell.sequence_length == length
-        and (value := record.metric(metric)) is not None
-    }
+    records: Iterable[Record], architecture: str, metric: str, sign: int
+) -> dict[int, dict[int, float]]:
+    found: dict[int, dict[int, float]] = {}
+    for record in records:
+        cell = record.cell
+        if record.status is Status.OK and cell.architecture == architecture:
+            value = record.metric(metric)
+            if value is not None:
+                found.setdefault(cell.sequence_length, {})[cell.seed] = sign * value
+    return found
 
 
 def _say(found: Crossing, first: str, second: str, metric: str) -> str:

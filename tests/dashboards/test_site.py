@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from dashboards.frame import QUALITY, make_comparisons, point_frame
-from dashboards.site import PAGES, write_site
-from suite.contracts import Form, Mode, Status
-from suite.leaderboard import Entry, Folder
+from dashboards.site import PAGES, shares_of_best, write_site
+from suite.contracts import Form, Metric, Mode, Status
+from suite.leaderboard import Entry, Folder, make_boards
 from suite.record import Curve, Measurement
 from suite.registry import load_registry
 from tests.suite.test_store import CELL, make_record
@@ -179,6 +179,17 @@ def test_crossings_and_pairs_are_found(folder):
     assert crossing[2:4] == ["vanilla", "longformer"] and 512 < crossing[4] < 1_024
     assert crossing[5] <= crossing[4] <= crossing[6]
     assert findings["pairs"]
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_line_is_a_share_of_the_best(higher):
+    made = [entry("vanilla", 128, f1=0.4, memory=1, speed=1)]
+    made.append(entry("bert", 128, f1=0.5, memory=1, speed=1))
+    board = next(board for board in make_boards(made, TASKS) if board.metric.name == "entity_f1")
+    board = dataclasses.replace(board, metric=Metric("score", higher_is_better=higher))
+    shares = {line.split()[0]: of_line for line, of_line in shares_of_best([board]).items()}
+    assert shares["bert" if higher else "vanilla"] == [1.0]
+    assert shares["vanilla" if higher else "bert"] == pytest.approx([0.8])
 
 
 def test_another_drawing_keeps_runs_and_drops_those_that_are_gone(tmp_path):
