@@ -60,6 +60,7 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(package_name="lengthwise", message="%(package)s %(version)s")
 def bench() -> None:
     """Which Transformer should I use at my sequence length? Find out by experiment.
 
@@ -92,6 +93,9 @@ def main() -> None:
         bench(standalone_mode=False)
     except LengthwiseError as error:
         _complain(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption | click.BadOptionUsage):
             _complain(f"{error.format_message()} See `bench --help`.")

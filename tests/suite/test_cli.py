@@ -6,9 +6,11 @@ import json
 import statistics
 import subprocess
 import time
+import tomllib
 
 import pytest
 
+from suite import CHECKOUT
 from tests.conftest import BENCH, bench_environment
 
 HEAVY = ("tensorflow", "keras", "pandas", "scipy", "mlflow", "plotly")
@@ -98,6 +100,13 @@ def test_every_command_has_help(bench):
     assert {"list", "plan", "run", "report", "dashboard", "ui", "sync", "doctor"} <= set(names)
     for name in names:
         assert "Usage: bench" in bench(name, "--help").stdout
+
+
+def test_alone_it_shows_its_help_and_it_knows_its_version(bench):
+    alone = bench()
+    assert alone.returncode == 2 and "Commands:\n" in alone.stderr and alone.stdout == ""
+    declared = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    assert bench("--version").stdout == f"lengthwise {declared}\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
