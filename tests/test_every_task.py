@@ -40,6 +40,8 @@ def test_tuning_tries_every_rate_and_keeps_the_best(bench, tmp_path):
     trials = {trial["learning_rate"]: trial["validation"] for trial in chosen["trials"]}
     assert set(trials) == set(LEARNING_RATES)
     assert trials[chosen["learning_rate"]] == max(trials.values())
+    at_the_end = chosen["learning_rate"] in (min(trials), max(trials))
+    assert ("another beyond it may be better" in result.stdout) == at_the_end
 
 
 @pytest.mark.slow

@@ -101,4 +101,7 @@ def _keep(metric: Metric, records: dict[float, list[Record]], folder: Path) -> b
             for trial in trials
         )
         print(f"{name:16} {rate:g}   validation {metric.name} at {figures}   {path}")
+        if rate in (min(own), max(own)):
+            side = "smallest" if rate == min(own) else "largest"
+            print(f"{'':16} the {side} tried: another beyond it may be better still")
     return complete
