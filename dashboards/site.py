@@ -14,6 +14,7 @@ import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -79,15 +80,29 @@ def write_site(
     that are there already are left, since a record never changes; others are added, and those that
     no longer exist removed.
     """
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(1) as beside:
+        runs = beside.submit(_write_runs, entries, folder / "data" / "runs")
+        _write_rest(entries, tasks, architectures, folder, mlflow_pages or {})
+        runs.result()
+    return folder / "index.html"
+
+
+def _write_rest(
+    entries: Sequence[Entry],
+    tasks: Mapping[str, Task],
+    architectures: Mapping[str, Architecture],
+    folder: Path,
+    mlflow_pages: Mapping[str, str],
+) -> None:
+    """Write everything but the records themselves."""
     made = make_comparisons(entries, tasks)
     records = record_frame(made, tasks)
     points = point_frame(made, tasks)
     boards = make_boards(entries, tasks)
     lines = _lines(records)
-    (folder / "data").mkdir(parents=True, exist_ok=True)
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
-    _write_runs(entries, folder / "data" / "runs")
     named = titles(comparison.setting for comparison in made)
     index = {
         "protocol": PROTOCOL,
@@ -102,11 +117,10 @@ def write_site(
     findings = _findings(made, boards, tasks, architectures)
     _write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
     run_ids = {entry.record.run_id for entry in entries}
-    shown = {run_id: page for run_id, page in (mlflow_pages or {}).items() if run_id in run_ids}
+    shown = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
     _write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", shown)
     for name, (title, summary) in PAGES.items():
         _write(folder / f"{name}.html", _page(name, title, summary))
-    return folder / "index.html"
 
 
 def _page(name: str, title: str, summary: str) -> str:
@@ -339,9 +353,10 @@ def _write_runs(entries: Sequence[Entry], folder: Path) -> None:
     for name in there - set(wanted):
         (folder / name).unlink()
     for name in set(wanted) - there:
+        entry = wanted[name]
+        text = entry.path.read_bytes() if entry.path else entry.record.to_json().encode()
         # Not atomically: a site is drawn again as a whole, and 10,000 files would be flushed.
-        text = wanted[name].record.to_json()
-        (folder / name).write_text(f"lengthwiseRun({text});\n", encoding="utf-8")
+        (folder / name).write_bytes(b"lengthwiseRun(" + text + b");\n")
 
 
 def _write_script(path: Path, name: str, content: Any) -> None:

@@ -59,11 +59,15 @@ class Folder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record, the folder it stands in, and whose: the machine's name or the submitter's."""
+    """A record, the folder it stands in, and whose: the machine's name or the submitter's.
+
+    `path` is the file that it was read from.
+    """
 
     record: Record
     folder: Folder
     owner: str
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> 
                 record = parse_record(path.read_bytes())
             except RecordError as error:
                 raise RecordError(f"{path.relative_to(results)}: {error}") from None
-            entries.append(Entry(record, folder, path.parent.name))
+            entries.append(Entry(record, folder, path.parent.name, path))
     return entries
 
 

@@ -147,12 +147,12 @@ class Store:
         records are moved aside and told to `set_aside`.
         """
         wanted = None if cell_ids is None else set(cell_ids)
-        with _collector_paused():
+        with collector_paused():
             return _standing(self._read(self._paths(wanted), set_aside))
 
     def all(self, set_aside: SetAside = ignore_set_aside) -> list[Record]:
         """Return every record, oldest first."""
-        with _collector_paused():
+        with collector_paused():
             records = list(self._read(self._paths(None), set_aside))
         return sorted(records, key=lambda record: record.run_id)
 
@@ -241,8 +241,8 @@ class Store:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Let the garbage collector rest: it would look through 10,000 records again and again."""
+def collector_paused() -> Iterator[None]:
+    """Let the garbage collector rest: it would look through 100,000 records again and again."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -13,7 +13,7 @@ from suite.errors import RequestError
 from suite.leaderboard import Entry, Folder, read_published
 from suite.publishing import machine_name
 from suite.registry import Registry, load_registry, search_path_from_environment
-from suite.store import Store
+from suite.store import Store, collector_paused
 from suite.syncing import read_pages
 
 
@@ -34,7 +34,10 @@ def command(published: bool, folder: Path | None, home: str | None) -> None:
 def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
     """Draw a home's records and return the first page."""
     records = store.current(set_aside=tell_set_aside).values()
-    entries = [Entry(record, Folder.LOCAL, machine_name(record.environment)) for record in records]
+    entries = [
+        Entry(record, Folder.LOCAL, machine_name(record.environment), store.path_of(record))
+        for record in records
+    ]
     return draw_site(entries, registry, folder or store.dashboard.parent, _run_pages(store))
 
 
@@ -61,4 +64,5 @@ def draw_site(
             "There are no records to draw yet", received=folder, remedy="Run `bench run` first"
         )
     tasks, architectures = registry.tasks.parts, registry.architectures.parts
-    return write_site(entries, tasks, architectures, folder, mlflow_pages)
+    with collector_paused():
+        return write_site(entries, tasks, architectures, folder, mlflow_pages)
