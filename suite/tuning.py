@@ -1,13 +1,15 @@
 """Each architecture's learning rate on a task: chosen on validation, kept with its evidence.
 
-One file for each pair, `results/tuning/<task>/<architecture>.json`. Every architecture of a task is
-tried with the same short list under the same budget, so none loses by neglect.
+One file for each pair, `results/tuning/<task>/<architecture>.json`. Every architecture of a task
+begins with the same three rates and goes on by the same rule, under the same budget, so none loses
+by neglect.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +21,8 @@ from suite.files import write_atomically
 from suite.record import Record
 
 FOLDER = CHECKOUT / "results" / "tuning"
-LEARNING_RATES = (3e-4, 1e-3, 3e-3)
-"""The short list; a task's own rate joins it."""
+LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+"""What there is to try, each about three times the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,27 @@ def read_learning_rates(folder: Path = FOLDER) -> dict[tuple[str, str, str], flo
 def chosen_rates() -> Mapping[tuple[str, str, str], float]:
     """Return the rates that are committed, read once."""
     return read_learning_rates()
+
+
+def first_rates(own: float) -> Sequence[float]:
+    """Return the three to begin with: the nearest to the task's own rate, and its neighbours."""
+    inner = range(1, len(LEARNING_RATES) - 1)
+    middle = min(inner, key=lambda place: abs(math.log(LEARNING_RATES[place] / own)))
+    return LEARNING_RATES[middle - 1 : middle + 2]
+
+
+def next_rate(runs: Mapping[float, Sequence[Record]], metric: Metric) -> float | None:
+    """Return what to try beyond the best of one architecture's rates, where it is their end.
+
+    Where no rate came through, a smaller one. None where the best lies between others, or there is
+    no rate beyond.
+    """
+    chosen = choose(runs, metric)
+    if chosen is None or chosen[0] == min(runs):
+        return max((rate for rate in LEARNING_RATES if rate < min(runs)), default=None)
+    if chosen[0] == max(runs):
+        return min((rate for rate in LEARNING_RATES if rate > max(runs)), default=None)
+    return None
 
 
 def choose(

@@ -10,7 +10,7 @@ import pytest
 from suite.contracts import Metric, Status
 from suite.matrix import Request, expand
 from suite.registry import load_registry
-from suite.tuning import choose, read_learning_rates, write
+from suite.tuning import choose, first_rates, next_rate, read_learning_rates, write
 from tests.suite.test_store import make_record
 
 ACCURACY, LOSS = Metric("accuracy"), Metric("loss", higher_is_better=False)
@@ -51,6 +51,31 @@ def test_a_rate_with_a_seed_that_diverged_is_not_chosen():
     chosen = choose({1e-3: runs(ACCURACY, 0.5, 0.5), 3e-3: runs(ACCURACY, 0.9, None)}, ACCURACY)
     assert chosen is not None and chosen[0] == 1e-3
     assert choose({1e-3: runs(ACCURACY, None)}, ACCURACY) is None
+
+
+def test_it_begins_around_the_task_s_own_rate():
+    assert first_rates(1e-3) == (3e-4, 1e-3, 3e-3)
+    assert first_rates(2e-3) == (1e-3, 3e-3, 1e-2)
+    assert first_rates(1e-9) == (1e-4, 3e-4, 1e-3)
+    assert first_rates(1.0) == (3e-3, 1e-2, 3e-2)
+
+
+@pytest.mark.parametrize(
+    ("figures", "beyond"),
+    [
+        ({1e-3: 0.5, 3e-3: 0.7, 1e-2: 0.6}, None),
+        ({1e-3: 0.5, 3e-3: 0.6, 1e-2: 0.7}, 3e-2),
+        ({1e-3: 0.7, 3e-3: 0.6, 1e-2: 0.5}, 3e-4),
+        ({1e-2: 0.6, 3e-2: 0.7}, None),
+        ({1e-4: 0.7, 3e-4: 0.6}, None),
+        ({1e-3: 0.5, 3e-3: None}, 3e-4),
+        ({1e-3: None, 3e-3: None}, 3e-4),
+    ],
+)
+def test_the_best_at_an_end_asks_for_the_next_beyond(figures, beyond):
+    assert next_rate(
+        {rate: runs(ACCURACY, value) for rate, value in figures.items()}, ACCURACY
+    ) == (beyond)
 
 
 def test_what_was_chosen_is_written_and_used(tmp_path):
