@@ -201,6 +201,22 @@ def test_another_drawing_keeps_runs_and_drops_those_that_are_gone(tmp_path):
     assert len(list((tmp_path / "data" / "runs").iterdir())) == 2
 
 
+def test_a_run_page_holds_the_record_as_its_file_has_it(tmp_path):
+    known = entry("vanilla", 128, f1=0.5, memory=100, speed=1)
+    file = tmp_path / "record.json"
+    file.write_text(known.record.to_json())
+    read = dataclasses.replace(known, path=file)
+    pages = []
+    for name, one in (("made", known), ("copied", read)):
+        write_site([one], TASKS, ARCHITECTURES, tmp_path / name)
+        (page,) = (tmp_path / name / "data" / "runs").glob("*.js")
+        pages.append(page.read_bytes())
+    assert pages[0] == pages[1]
+    file.unlink()
+    with pytest.raises(FileNotFoundError):  # what the thread could not do is not passed over
+        write_site([read], TASKS, ARCHITECTURES, tmp_path / "gone")
+
+
 def test_the_first_page_stays_small_with_ten_thousand_records(tmp_path):
     entries = [
         entry(name, length, seed, f1=0.5, memory=float(seed + 1), speed=1_000.0 + seed)
