@@ -15,6 +15,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -353,10 +354,17 @@ def _write_runs(entries: Sequence[Entry], folder: Path) -> None:
     for name in there - set(wanted):
         (folder / name).unlink()
     for name in set(wanted) - there:
-        entry = wanted[name]
-        text = entry.path.read_bytes() if entry.path else entry.record.to_json().encode()
+        text = _text_of(wanted[name])
         # Not atomically: a site is drawn again as a whole, and 10,000 files would be flushed.
         (folder / name).write_bytes(b"lengthwiseRun(" + text + b");\n")
+
+
+def _text_of(entry: Entry) -> bytes:
+    """Return a record as its file has it, or written anew where the file went meanwhile."""
+    if entry.path:
+        with suppress(FileNotFoundError):
+            return entry.path.read_bytes()
+    return entry.record.to_json().encode()
 
 
 def _write_script(path: Path, name: str, content: Any) -> None:

@@ -61,7 +61,7 @@ class Folder(StrEnum):
 class Entry:
     """A record, the folder it stands in, and whose: the machine's name or the submitter's.
 
-    `path` is the file that it was read from.
+    `path` is the file that it was read from, if it was: copying is quicker than writing it anew.
     """
 
     record: Record

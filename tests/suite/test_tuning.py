@@ -73,9 +73,8 @@ def test_it_begins_around_the_task_s_own_rate():
     ],
 )
 def test_the_best_at_an_end_asks_for_the_next_beyond(figures, beyond):
-    assert next_rate(
-        {rate: runs(ACCURACY, value) for rate, value in figures.items()}, ACCURACY
-    ) == (beyond)
+    tried = {rate: runs(ACCURACY, value) for rate, value in figures.items()}
+    assert next_rate(tried, ACCURACY) == beyond
 
 
 def test_what_was_chosen_is_written_and_used(tmp_path):
