@@ -38,6 +38,17 @@ PATH_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data
 MEMORY_SHARE = 2 / 3
 """The part of the machine's memory that a cell may hold, unless --memory-limit says otherwise."""
 
+SECONDS = click.FloatRange(min=0, min_open=True)
+time_limit_option = click.option(
+    "--time-limit", type=SECONDS, metavar="SECONDS", help="A cell's. [default: preset's]"
+)
+parallel_option = click.option(
+    "--parallel",
+    type=click.IntRange(1),
+    help="Cells at once. More than 1 on one processor disturbs what is measured; take it for "
+    "scores only. [default: 1, or one on each GPU]",
+)
+
 
 @click.command("run")
 @request_options
@@ -47,14 +58,9 @@ MEMORY_SHARE = 2 / 3
     help="Run cells again that ended so, e.g. failed; noisy: that were measured beside others.",
 )
 @click.option("--rerun", is_flag=True, help="Run all cells again, done or not.")
-@click.option("--time-limit", type=float, metavar="SECONDS", help="A cell's. [default: preset's]")
+@time_limit_option
 @click.option("--memory-limit", metavar="SIZE", help="A cell's, e.g. 8GiB. [default: 2/3 of all]")
-@click.option(
-    "--parallel",
-    type=click.IntRange(1),
-    help="Cells at once. More than 1 on one processor disturbs what is measured; take it for "
-    "scores only. [default: 1, or one on each GPU]",
-)
+@parallel_option
 @click.option(
     "--executor",
     type=click.Choice(["local", "ray"]),
@@ -233,10 +239,8 @@ def make_limits(seconds: float, memory: str | None) -> Limits:
     """Read a cell's limits; by default it may hold two thirds of the machine's memory.
 
     Raises:
-        RequestError: they are none.
+        RequestError: the memory is no size.
     """
-    if seconds <= 0:
-        raise RequestError("A time limit is a number of seconds above 0", received=seconds)
     if memory is None:
         return Limits(seconds, int(total_memory_bytes() * MEMORY_SHARE))
     return Limits(seconds, parse_size(memory))

@@ -11,14 +11,19 @@ import click
 
 from suite.cli.options import make_request, make_store, request_options
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import local_executor, make_limits, run_on
-from suite.contracts import Metric, Mode, Status, Task
+from suite.cli.run_command import (
+    local_executor,
+    make_limits,
+    parallel_option,
+    run_on,
+    time_limit_option,
+)
+from suite.contracts import Metric, Mode, Status
 from suite.errors import RequestError
 from suite.matrix import Request
 from suite.presets import find_preset
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
-from suite.store import Store
 from suite.tuning import FOLDER, choose, first_rates, next_rate, write
 
 Tried = dict[str, dict[float, list[Record]]]
@@ -34,7 +39,15 @@ Tried = dict[str, dict[float, list[Record]]]
     metavar="DIR",
     help="Where choices are written. Runs use those in [default: results/tuning]",
 )
-def command(home: str | None, keep_in: Path, **given: Any) -> None:
+@time_limit_option
+@parallel_option
+def command(
+    home: str | None,
+    keep_in: Path,
+    time_limit: float | None,
+    parallel: int | None,
+    **given: Any,
+) -> None:
     """Choose each architecture's learning rate on validation, and keep the evidence.
 
     Every architecture is tried with the same three rates at the first of the lengths, under the
@@ -55,43 +68,42 @@ def command(home: str | None, keep_in: Path, **given: Any) -> None:
     store = make_store(home)
     store.prepare()
     task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
-    tried, interrupted = _try_all(request, store, task)
-    if interrupted:
-        print("Interrupted. The same command tries what is missing.")
-        sys.exit(130)
+    limits = make_limits(time_limit or find_preset(request.preset).time_limit_seconds, None)
+    cells = [planned.cell for planned in prepare(request, store).plan.cells]
+    shortest = replace(request, lengths=(cells[0].sequence_length,))
+    all_names = tuple(dict.fromkeys(cell.architecture for cell in cells))
+    wanted = dict.fromkeys(first_rates(task.recipe.learning_rate), all_names)
+    tried: Tried = {}
+    with local_executor(parallel) as executor:
+        while wanted:
+            for rate, names in sorted(wanted.items()):
+                prepared = prepare(_at_rate(shortest, rate, names), store)
+                refuse_if_nothing_can_run(prepared)
+                print(f"learning rate {rate:g}", flush=True)
+                records, interrupted = run_on(executor, prepared, store, limits, tracking=False)
+                if interrupted:
+                    print("Interrupted. The same command tries what is missing.")
+                    sys.exit(130)
+                for record in records:
+                    if record.status is not Status.UNSUPPORTED:
+                        of_architecture = tried.setdefault(record.cell.architecture, {})
+                        of_architecture.setdefault(rate, []).append(record)
+            wanted = _wanted_next(tried, task.primary_metric)
     sys.exit(0 if _keep(task.primary_metric, tried, keep_in) else 1)
 
 
-def _try_all(request: Request, store: Store, task: Task) -> tuple[Tried, bool]:
-    """Run every rate that is wanted at one length; and whether Ctrl-C ended it."""
-    limits = make_limits(find_preset(request.preset).time_limit_seconds, None)
-    tried: Tried = {}
-    shortest = prepare(request, store).plan.cells[0].cell.sequence_length
-    request = replace(request, lengths=(shortest,))
-    wanted: dict[float, list[str] | None] = dict.fromkeys(first_rates(task.recipe.learning_rate))
-    while wanted:
-        for rate, names in sorted(wanted.items()):
-            of_rate = replace(
-                request,
-                options={**request.options, "learning_rate": str(rate)},
-                architectures=tuple(names) if names else request.architectures,
-            )
-            prepared = prepare(of_rate, store)
-            refuse_if_nothing_can_run(prepared)
-            print(f"learning rate {rate:g}", flush=True)
-            with local_executor() as executor:
-                records, interrupted = run_on(executor, prepared, store, limits, tracking=False)
-            for record in records:
-                if record.status is not Status.UNSUPPORTED:
-                    of_architecture = tried.setdefault(record.cell.architecture, {})
-                    of_architecture.setdefault(rate, []).append(record)
-            if interrupted:
-                return tried, True
-        wanted = {}
-        for name, runs in tried.items():
-            if beyond := next_rate(runs, task.primary_metric):
-                wanted[beyond] = [*(wanted.get(beyond) or ()), name]
-    return tried, False
+def _at_rate(request: Request, rate: float, architectures: tuple[str, ...]) -> Request:
+    options = {**request.options, "learning_rate": str(rate)}
+    return replace(request, options=options, architectures=architectures)
+
+
+def _wanted_next(tried: Tried, metric: Metric) -> dict[float, tuple[str, ...]]:
+    """Return the rates beyond those tried, and which architectures want them."""
+    wanted: dict[float, tuple[str, ...]] = {}
+    for name, runs in tried.items():
+        if beyond := next_rate(runs, metric):
+            wanted[beyond] = (*wanted.get(beyond, ()), name)
+    return wanted
 
 
 def _keep(metric: Metric, tried: Tried, folder: Path) -> bool:

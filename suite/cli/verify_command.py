@@ -11,7 +11,7 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import prepare
-from suite.cli.run_command import local_executor, make_limits, run_on
+from suite.cli.run_command import SECONDS, local_executor, make_limits, run_on
 from suite.contracts import PROTOCOL, Cell, Metric, Mode, Status, Task
 from suite.errors import RequestError
 from suite.files import write_atomically
@@ -25,7 +25,7 @@ from suite.record import Record, RecordError, parse_record
 @click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--data", metavar="SOURCE", help="Where its data is, if it was files: files:DIR.")
 @click.option("--tfds-data-dir", envvar="TFDS_DATA_DIR", metavar="DIR")
-@click.option("--time-limit", type=float, default=14_400, show_default=True, metavar="SECONDS")
+@click.option("--time-limit", type=SECONDS, default=14_400, show_default=True, metavar="SECONDS")
 @click.option("--keep", is_flag=True, help="Put the new record into results/verified.")
 @home_option
 def command(

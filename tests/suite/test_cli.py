@@ -55,6 +55,8 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
         (["run", "--task", "ner", "--data", "tfds", "--tfds-data-dir", "/nowhere"], "--download"),
         (["run", "--task", "ner", "--home", "/proc/nowhere"], "must be writable"),
         (["run", "--task", "ner", "--memory-limit", "lots"], "Write 8GiB"),
+        (["run", "--task", "ner", "--time-limit", "0"], "x>0"),
+        (["tune", "--task", "ner", "--time-limit", "-1"], "x>0"),
         (["run", "--task", "ner", "--retry", "faild"], "Did you mean 'failed'?"),
         (["run", "--task", "ner", "--architectures", "images_only"], "Nothing of this request"),
         (["run", "--task", "ner", "--option", "window"], "NAME=VALUE"),
