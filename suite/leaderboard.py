@@ -136,10 +136,9 @@ def comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> dict[Set
     """
 
     def setting(entry: Entry) -> Setting:
-        found = replace(setting_of(entry.record, tasks), protocol=0)
-        if found.mode is Mode.TRAIN:
-            return replace(found, threads=0)
-        return replace(found, machine=entry.owner)
+        if entry.record.cell.mode is Mode.TRAIN:
+            return setting_of(entry.record, tasks, protocol=0, threads=0)
+        return setting_of(entry.record, tasks, protocol=0, machine=entry.owner)
 
     present = [entry for entry in entries if entry.folder is not Folder.VERIFIED]
     return group(present, setting, lambda entry: entry.record.cell)

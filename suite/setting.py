@@ -68,8 +68,15 @@ class Setting:
         return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
 
 
-def setting_of(record: Record, tasks: Mapping[str, Task]) -> Setting:
-    """Return a record's setting."""
+def setting_of(
+    record: Record,
+    tasks: Mapping[str, Task],
+    *,
+    protocol: int | None = None,
+    threads: int | None = None,
+    machine: str = "",
+) -> Setting:
+    """Return a record's setting; what is given stands in place of the record's own."""
     cell = record.cell
     names = _task_options(cell, tasks)
     of_task = {name: cell.options[name] for name in cell.options if name in names}
@@ -85,9 +92,10 @@ def setting_of(record: Record, tasks: Mapping[str, Task]) -> Setting:
         backend=cell.backend,
         positions_per_batch=_positions_per_batch(cell),
         sequences_per_batch=0,
-        threads=cell.threads,
-        protocol=record.protocol,
+        threads=cell.threads if threads is None else threads,
+        protocol=record.protocol if protocol is None else protocol,
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
+        machine=machine,
     )
 
 

@@ -5,6 +5,7 @@ Intervals are of 95%, by Student's t.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import statistics
@@ -190,9 +191,14 @@ def _misfit_half_width(costs: Mapping[int, float], power: float) -> float | None
 
 def half_width(freedom: int, standard_error: float, chance: float = 0.05) -> float:
     """Return the half width of an interval that misses the truth with this chance."""
+    return _student_quantile(freedom, 1 - chance / 2) * standard_error
+
+
+@functools.lru_cache(maxsize=100_000)  # a board's lines share theirs, and scipy takes longer
+def _student_quantile(freedom: int, probability: float) -> float:
     from scipy.special import stdtrit  # not at the top: listings need no scipy
 
-    return float(stdtrit(freedom, 1 - chance / 2)) * standard_error
+    return float(stdtrit(freedom, probability))
 
 
 def _minimize(function, low: float, high: float) -> float:  # type: ignore[no-untyped-def]
