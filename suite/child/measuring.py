@@ -96,6 +96,11 @@ class PeakMemory:
     highest_bytes: int | None = None
     compile_bytes: int | None = None
 
+    @property
+    def on_accelerator(self) -> bool:
+        """Whether a device other than the processor computes."""
+        return self.allocator is not None
+
     def start(self) -> None:
         """Take the baseline."""
         give_back_freed_memory()
@@ -245,7 +250,7 @@ def time_repeats(
     count = steps_per_block(time.perf_counter() - started)
     attempts: list[Blocks] = []
     while len(attempts) < ATTEMPTS and not (attempts and attempts[-1].quiet):
-        blocks = Blocks(compile_seconds=compile_seconds)
+        blocks = Blocks(Watch(memory.on_accelerator), compile_seconds=compile_seconds)
         while not blocks.enough():
             with blocks.watch:
                 started = time.perf_counter()

@@ -42,10 +42,12 @@ from suite.child.steps import (
     allocator,
     devices,
     fix_randomness,
+    has_accelerator,
     make_optimizer,
     make_prediction_step,
     make_training_step,
 )
+from suite.child.watching import Watch
 from suite.contracts import (
     Architecture,
     Examples,
@@ -190,7 +192,7 @@ class _Session:
     xla: bool
 
     def __post_init__(self) -> None:
-        self.blocks = Blocks()
+        self.blocks = Blocks(Watch(has_accelerator()))
         self._writers: dict[int, Writer] = {}
         self.waiting_seconds = 0.0
         self.training_seconds = 0.0

@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 POWERCAP = Path("/sys/class/powercap")
-NO_ENERGY = "not measured: no energy counter can be read here (RAPL through powercap, or NVML)"
+NO_ENERGY = "not measured: RAPL's energy counters cannot be read here through powercap"
+NO_DEVICE_ENERGY = (
+    "not measured: NVML tells nothing of this cell's devices, or nvidia-ml-py is not installed"
+)
 RAPL_METHOD = "RAPL package counters through powercap, the whole machine's"
-NVML_METHOD = "NVML's total energy counter, all devices'"
+NVML_METHOD = (
+    "NVML's energy counters of the devices that the cell sees, the processor's part left out"
+)
 FOREIGN_METHOD = (
     "share of all cores' time that other processes took (/proc/stat, stolen time with them)"
 )
@@ -23,11 +28,12 @@ class Watch:
     """Adds up, over the stretches in which it is entered, what the machine's counters say.
 
     A stretch costs some 50 microseconds. The counters tick a hundred times a second, so a share is
-    worth something after about a second in all.
+    worth something after about a second in all. The energy is that of the device that computes: on
+    an accelerator its own, else the processor's.
     """
 
-    def __init__(self) -> None:
-        self._energy, self.energy_method = find_energy_counter()
+    def __init__(self, on_accelerator: bool = False) -> None:
+        self._energy, self.energy_method = find_energy_counter(on_accelerator)
         self._elapsed = self._foreign = self._joules = 0.0
         self._tells = _busy_seconds() is not None
 
@@ -67,14 +73,13 @@ class Watch:
         return time.perf_counter(), _busy_seconds() or 0.0, _own_seconds(), energy
 
 
-def find_energy_counter() -> tuple[Callable[[], float] | None, str]:
+def find_energy_counter(on_accelerator: bool) -> tuple[Callable[[], float] | None, str]:
     """Return what reads the joules used so far, and its name; None and why where none can."""
-    if counter := _nvml():
-        return counter, NVML_METHOD
+    if on_accelerator:
+        counter = _nvml()
+        return counter, NVML_METHOD if counter else NO_DEVICE_ENERGY
     zones = _rapl_zones()
-    if zones:
-        return _Rapl(zones), RAPL_METHOD
-    return None, NO_ENERGY
+    return (_Rapl(zones), RAPL_METHOD) if zones else (None, NO_ENERGY)
 
 
 class _Rapl:
@@ -109,22 +114,39 @@ def _microjoules(zone: Path) -> float:
 
 
 def _nvml() -> Callable[[], float] | None:
-    """Return a reader of all NVIDIA devices' energy, where NVML and its Python package are."""
+    """Return a reader of the visible NVIDIA devices' energy, where NVML and its package are."""
     try:
         import pynvml
     except ImportError:
         return None
     try:
         pynvml.nvmlInit()
-        devices = [
-            pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
-        ]
+        devices = _visible_devices(pynvml)
         for device in devices:
             pynvml.nvmlDeviceGetTotalEnergyConsumption(device)
     except pynvml.NVMLError:
         return None
     read = pynvml.nvmlDeviceGetTotalEnergyConsumption
     return (lambda: sum(read(device) for device in devices) / 1e3) if devices else None
+
+
+def _visible_devices(pynvml: Any) -> list[Any]:
+    """Return NVML's handles of the devices that CUDA shows this process; its neighbours' are none.
+
+    NVML knows nothing of CUDA_VISIBLE_DEVICES. Its numbers are CUDA's, since cells run with
+    CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        numbers = range(pynvml.nvmlDeviceGetCount())
+        return [pynvml.nvmlDeviceGetHandleByIndex(number) for number in numbers]
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    return [
+        pynvml.nvmlDeviceGetHandleByIndex(int(name))
+        if name.isdigit()
+        else pynvml.nvmlDeviceGetHandleByUUID(name)
+        for name in names
+    ]
 
 
 def _busy_seconds() -> float | None:

@@ -206,6 +206,7 @@ def child_environment(cell: Cell) -> dict[str, str]:
     return {
         "KERAS_BACKEND": cell.backend,
         "OMP_NUM_THREADS": threads,
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # numbers as NVML and /dev have them
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": threads,
         "TF_CPP_MIN_LOG_LEVEL": "2",

@@ -156,10 +156,11 @@ def test_one_s_own_work_is_not_foreign():
 
 def test_energy_is_null_with_the_reason_where_no_counter_can_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(watching, "POWERCAP", tmp_path)
-    monkeypatch.setattr(watching, "_nvml", lambda: None)
-    with Watch() as watch:
-        pass
-    assert watch.joules is None and "no energy counter" in watch.energy_method
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    for on_accelerator, reason in ((False, "RAPL"), (True, "nvidia-ml-py")):
+        with Watch(on_accelerator) as watch:
+            pass
+        assert watch.joules is None and reason in watch.energy_method
 
 
 def test_energy_is_what_the_counters_rise_by_round_their_end(tmp_path, monkeypatch):
@@ -169,7 +170,6 @@ def test_energy_is_what_the_counters_rise_by_round_their_end(tmp_path, monkeypat
     (zone / "max_energy_range_uj").write_text("10000000")
     (zone / "energy_uj").write_text("9000000")
     monkeypatch.setattr(watching, "POWERCAP", tmp_path)
-    monkeypatch.setattr(watching, "_nvml", lambda: None)
     watch = Watch()
     with watch:
         (zone / "energy_uj").write_text("2000000")
@@ -179,6 +179,50 @@ def test_energy_is_what_the_counters_rise_by_round_their_end(tmp_path, monkeypat
     assert watch.joules == pytest.approx(4.0)
 
 
+class FakeNvml:
+    """What pynvml tells of a machine with three devices, each with a counter of its own."""
+
+    NVMLError = LookupError
+
+    def __init__(self) -> None:
+        self.millijoules = {"GPU-a": 0, "GPU-b": 0, "GPU-c": 0}
+
+    def nvmlInit(self) -> None: ...
+
+    def nvmlDeviceGetCount(self) -> int:
+        return len(self.millijoules)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
+        return list(self.millijoules)[index]
+
+    def nvmlDeviceGetHandleByUUID(self, name: str) -> str:
+        return name
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:
+        return self.millijoules[handle]  # one that is not there is a LookupError, as NVML's is
+
+
+@pytest.mark.parametrize(
+    ("visible", "joules"),
+    [(None, 421), ("1", 20), ("0,GPU-c", 401), ("", None), ("GPU-elsewhere", None)],
+)
+def test_energy_is_that_of_the_devices_that_a_cell_sees(monkeypatch, visible, joules):
+    nvml = FakeNvml()
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with Watch(on_accelerator=True) as watch:
+        nvml.millijoules |= {"GPU-a": 1_000, "GPU-b": 20_000, "GPU-c": 400_000}
+    assert watch.joules == joules
+
+
+def test_energy_on_the_processor_leaves_the_devices_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "POWERCAP", tmp_path)
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
+    assert Watch().joules is None
+
+
 def test_a_noisy_measurement_is_taken_again_and_the_quietest_counts(monkeypatch):
     shares = iter([0.5, 0.3, 0.4])
     monkeypatch.setattr(
@@ -186,8 +230,8 @@ def test_a_noisy_measurement_is_taken_again_and_the_quietest_counts(monkeypatch)
     )
     start = measuring.Watch.__init__
 
-    def begin(watch):
-        start(watch)
+    def begin(watch, on_accelerator):
+        start(watch, on_accelerator)
         watch.said = next(shares)
 
     monkeypatch.setattr(measuring.Watch, "__init__", begin)
