@@ -25,7 +25,12 @@ from suite.files import write_atomically
 from suite.registry import ARCHITECTURES, TASKS, find_part
 
 PROGRESS_SECONDS = 0.25
-OUT_OF_MEMORY_SIGNS = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM when allocating")
+OUT_OF_MEMORY_SIGNS = (
+    "resourceexhausted", "resource_exhausted", "oom when allocating",  # TensorFlow, JAX
+    "out of memory", "can't allocate memory",  # PyTorch, on a GPU and on a processor
+    "out_of_memory", "alloc_failed",  # CUDA itself, cuBLAS and cuDNN
+)  # fmt: skip
+"""What the backends' errors say, in small letters: none has a class of its own for all of it."""
 
 
 @dataclass
@@ -95,7 +100,7 @@ def classify(error: Exception) -> tuple[Status, str]:
         return Status.UNSUPPORTED, message
     if isinstance(error, training.Diverged):
         return Status.DIVERGED, message
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}".lower()
     if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
         return Status.OUT_OF_MEMORY, f"an allocation failed: {message}"
     if isinstance(error, LengthwiseError):

@@ -13,7 +13,7 @@ from suite.cli.options import json_option, make_request, make_store, request_opt
 from suite.cli.run_command import local_executor, make_limits, parse_size
 from suite.cli.searches import Prober
 from suite.contracts import Mode, Status
-from suite.environment import total_memory_bytes
+from suite.environment import has_accelerator, total_memory_bytes
 from suite.errors import RequestError
 from suite.executors.local import Limits
 from suite.presets import find_preset
@@ -60,7 +60,8 @@ def command(
 
     One sequence a batch, if --batch-size says no other. Each length is a probe in a process of its
     own, stopped where it grows beyond the budget, so the machine is never harmed; lengths double,
-    then halve between the last that fits and the first that does not, to within 5%.
+    then halve between the last that fits and the first that does not, to within 5%. Memory is the
+    accelerator's where there is one.
 
     \b
     Examples:
@@ -78,7 +79,7 @@ def command(
     if given["lengths"] or given["tasks"]:
         raise RequestError("The search chooses the lengths, on random tokens: no task, no lengths")
     budget = parse_size(memory) if memory else None
-    if budget and budget > total_memory_bytes():
+    if budget and not has_accelerator() and budget > total_memory_bytes():
         raise RequestError(
             "The budget is more than this machine's memory",
             received=f"{memory}, where there are {total_memory_bytes() / 2**30:.1f} GiB",
@@ -103,9 +104,12 @@ def command(
 
 
 def _limits(preset: str, budget: int | None) -> Limits:
-    """Stop a cell that cannot fit; what is watched is all that its process holds, compiler too."""
+    """Stop a cell that cannot fit; what is watched is all that its process holds, compiler too.
+
+    On an accelerator the budget is of its memory, which the allocator bounds, not of the process's.
+    """
     limits = make_limits(find_preset(preset).time_limit_seconds, None)
-    if budget:
+    if budget and not has_accelerator():
         limits = replace(limits, memory_bytes=min(limits.memory_bytes, budget + FRAMEWORK_BYTES))
     return limits
 

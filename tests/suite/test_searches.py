@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from suite.cli import planning
+from suite.cli import frontier_command, planning
+from suite.cli.run_command import make_limits
 from suite.errors import HomeError, RequestError
 from suite.store import Store
 
@@ -55,6 +56,16 @@ def test_what_cannot_be_searched_is_refused_before_anything_runs(bench, tmp_path
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr and "Traceback" not in result.stderr
     assert not list((tmp_path / "home").glob("records/*"))
+
+
+def test_an_accelerator_s_memory_bounds_no_process_of_the_host(monkeypatch):
+    budget = 2**30
+    monkeypatch.setattr(frontier_command, "has_accelerator", lambda: False)
+    on_processor = frontier_command._limits("smoke", budget).memory_bytes
+    assert on_processor <= budget + frontier_command.FRAMEWORK_BYTES
+    monkeypatch.setattr(frontier_command, "has_accelerator", lambda: True)
+    on_accelerator = frontier_command._limits("smoke", budget).memory_bytes
+    assert on_accelerator == make_limits(1.0, None).memory_bytes
 
 
 def test_too_little_disk_or_memory_is_said_before_anything_runs(tmp_path, monkeypatch):
