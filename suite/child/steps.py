@@ -210,9 +210,16 @@ def _forgetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch],
 
 
 def fix_randomness(seed: int) -> None:
-    """Make every later draw and every operation of this process repeatable."""
+    """Make every later draw of this process repeatable, and on a processor every operation.
+
+    On an accelerator they run as fast as each library has them: JAX cannot be asked to repeat them
+    to the last bit at a bearable price, and a comparison of backends asks the same of all.
+    """
     keras.utils.set_random_seed(seed)
-    _backend().fix_operations()
+    if has_accelerator():
+        _backend().keep_float32()
+    else:
+        _backend().fix_operations()
 
 
 def share_work(num_devices: int) -> None:

@@ -1,9 +1,15 @@
-"""What a cell's exception says of it."""
+"""What a cell asks of its backend, and what its exception says of it."""
 
 from __future__ import annotations
 
-import pytest
+import os
+import subprocess
+import sys
 
+import pytest
+import tensorflow as tf
+
+from suite.child import steps
 from suite.child.worker import classify
 from suite.contracts import Status
 from suite.errors import Unsupported
@@ -36,3 +42,27 @@ def test_other_errors_are_what_they_are():
     assert classify(Unsupported("takes no patches")) == (Status.UNSUPPORTED, "takes no patches")
     failed = (Status.FAILED, "ValueError: memory must be a tensor")
     assert classify(ValueError("memory must be a tensor\nof rank 3")) == failed
+
+
+def test_float32_is_float32_on_an_accelerator_too(monkeypatch):
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    monkeypatch.setattr(steps, "has_accelerator", lambda: True)
+    try:
+        steps.fix_randomness(0)
+        assert not enabled()
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+
+
+def test_float32_is_float32_on_jax():
+    code = """
+import jax
+from suite.child.backends.jax import keep_float32
+keep_float32()
+print(jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text())
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "precision = [HIGHEST, HIGHEST]" in told.stdout

@@ -142,7 +142,12 @@ def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[.
 
 
 def fix_operations() -> None:
-    """Do nothing: XLA's operations give the same on every run of one program."""
+    """Do nothing: XLA's operations give the same on every run of one program on a processor."""
+
+
+def keep_float32() -> None:
+    """Multiply float32 as float32, where by default a GPU rounds it to TF32, a TPU to bfloat16."""
+    jax.config.update("jax_default_matmul_precision", "float32")
 
 
 def devices() -> list[str]:

@@ -53,6 +53,11 @@ def fix_operations() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def keep_float32() -> None:
+    """Multiply float32 as float32, where by default a GPU rounds it to TF32."""
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
 def devices() -> list[str]:
     """Name the devices."""
     return [device.name for device in tf.config.list_logical_devices()]

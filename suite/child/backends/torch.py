@@ -65,6 +65,12 @@ def fix_operations() -> None:
     torch.use_deterministic_algorithms(True)
 
 
+def keep_float32() -> None:
+    """Multiply float32 as float32, where by default a GPU rounds convolutions to TF32."""
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    torch.backends.cudnn.conv.fp32_precision = "ieee"
+
+
 def devices() -> list[str]:
     """Name the devices."""
     if torch.cuda.is_available():
