@@ -76,7 +76,7 @@ class Sentiment(Classification):
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=4_096),
         "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
-        "standard": Effort(budget=1_500_000, tokens_per_batch=2_048, lengths=(128, 256, 512)),
+        "standard": Effort(budget=3_000_000, tokens_per_batch=2_048, lengths=(128, 256, 512)),
         "reach": Effort(budget=12_000_000, tokens_per_batch=8_192, lengths=(128, 256, 512, 1_024)),
     }
 
