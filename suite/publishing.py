@@ -112,7 +112,7 @@ def strip(record: Record) -> Record:
     """Leave out what stays at home: the machine's name, log, traceback, text that is not free."""
     environment = {name: value for name, value in record.environment.items() if name not in PRIVATE}
     error = record.error and record.error.model_copy(update={"traceback": None})
-    reports = record.reports
+    reports: Mapping[str, Any] = record.reports
     if not (record.data or {}).get("redistributable"):
         reports = {
             split: {name: part for name, part in of_split.items() if name not in OF_TEXT}

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    ValidationError,
+    with_config,
+)
+from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
 from suite.contracts import PROTOCOL, Cell, Status
 from suite.errors import LengthwiseError
@@ -40,6 +48,29 @@ class Curve(_Model):
     values: tuple[float | None, ...]
 
 
+@with_config(extra="allow")
+class Report(TypedDict, total=False):
+    """The detail behind a split's metrics: whatever its task tells, and what statistics rest on.
+
+    `by_part` is each metric on consecutive parts of the split, null where a part has none.
+    """
+
+    by_part: Mapping[str, tuple[FiniteFloat | None, ...]]
+
+
+@with_config(extra="allow")
+class Details(TypedDict, total=False):
+    """How a cell was run: the recipe, the resolved options, the limits, and what else there is.
+
+    `noisy` names the phases during which others used the machine, `lost` how it was lost with
+    machines before.
+    """
+
+    noisy: tuple[str, ...]
+    limits: Mapping[str, int | float]
+    lost: tuple[str, ...]
+
+
 class Failure(_Model):
     """What ended a run that did not end well."""
 
@@ -52,7 +83,7 @@ class Invocation(_Model):
     """The command whose matrix this run belongs to."""
 
     id: str
-    started_at: datetime
+    started_at: AwareDatetime
     command: str
     planned_cells: int
 
@@ -73,16 +104,16 @@ class Record(_Model):
     cell: Cell
     status: Status
     reason: str | None = None
-    started_at: datetime
-    ended_at: datetime
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
     worker_seconds: float | None = None
     metrics: Mapping[str, Mapping[str, float | None]] = {}
-    reports: Mapping[str, Any] = {}
+    reports: Mapping[str, Report] = {}
     curves: Mapping[str, Curve] = {}
     measurements: Mapping[str, Mapping[str, Measurement]] = {}
     parameter_count: int | None = None
     parameter_counts: Mapping[str, int] = {}
-    details: Mapping[str, Any] = {}
+    details: Details = {}
     data: Mapping[str, Any] | None = None
     environment: Mapping[str, Any]
     invocation: Invocation

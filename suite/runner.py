@@ -341,7 +341,7 @@ def make_record(
         details={
             **outcome.pop("details", {}),
             "limits": _describe(limits),
-            **({"lost": list(ending.lost)} if ending.lost else {}),
+            **({"lost": ending.lost} if ending.lost else {}),
         },
         log_tail=ending.log_tail if status is not Status.OK else "",
         **outcome,

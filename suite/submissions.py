@@ -5,7 +5,6 @@ A submission is a folder of record files that somebody puts under `results/submi
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +27,8 @@ NAME = re.compile(r"[A-Za-z0-9][\w.+:/ -]{0,79}")
 CLOCK_TOLERANCE = timedelta(days=1)
 SHARES = ("accuracy", "f1", "roc_auc", "precision", "recall", "share")
 """Metrics whose names end so lie between 0 and 1."""
+ABSURD = 1e15
+"""No score and no cost is as large, and sums of what is larger lose what is small."""
 TOO_GOOD = 4.0
 """So many standard deviations of the references beyond the best of them is too good to be luck."""
 MIN_REFERENCES = 3
@@ -191,12 +192,9 @@ def _untrue(record: Record) -> str:
         return f"it worked {record.worker_seconds:g} s in {elapsed:g} s"
     if (record.status is Status.OK) == (record.error is not None):
         return f"its status is {record.status}, which its error contradicts"
-    for split, metrics in record.metrics.items():
-        for name, value in metrics.items():
-            if value is None:
-                continue
-            if not math.isfinite(value) or (name.endswith(SHARES) and not 0 <= value <= 1):
-                return f"{split} {name} cannot be {value:g}"
+    for split, name, value in _scores(record):
+        if not abs(value) < ABSURD or (name.endswith(SHARES) and not 0 <= value <= 1):
+            return f"{split} {name} cannot be {value:g}"
     for phase, measurements in record.measurements.items():
         for name, item in measurements.items():
             if item.value is None or not item.samples:
@@ -204,6 +202,15 @@ def _untrue(record: Record) -> str:
             slack = 1e-6 * abs(item.value)
             if not min(item.samples) - slack <= item.value <= max(item.samples) + slack:
                 return f"{phase}.{name} lies outside of its own samples"
-            if item.value < 0:
-                return f"{phase}.{name} is below zero"
+            if not 0 <= item.value < ABSURD:
+                return f"{phase}.{name} cannot be {item.value:g}"
     return ""
+
+
+def _scores(record: Record) -> Iterator[tuple[str, str, float]]:
+    """Yield every score of the record: the split, the metric, the figure; of parts too."""
+    for split, metrics in record.metrics.items():
+        yield from ((split, name, value) for name, value in metrics.items() if value is not None)
+    for split, report in record.reports.items():
+        for name, values in report.get("by_part", {}).items():
+            yield from ((f"part of {split}", name, value) for value in values if value is not None)

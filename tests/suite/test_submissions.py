@@ -77,6 +77,12 @@ HOSTILE = {
     "too much work": ({"worker_seconds": 1e6}, "worked"),
     "an error and ok": ({"error": {"type": "E", "message": "m"}}, "contradicts"),
     "beside its samples": ({"measurements": measured(9.0, (1.0, 2.0))}, "outside of its own"),
+    "a time of no zone": ({"started_at": "2026-01-01T00:00:00"}, "timezone"),
+    "parts that are text": ({"reports": {"test": {"by_part": {"entity_f1": ["high"]}}}}, "by_part"),
+    "a part of its own": ({"reports": {"test": {"by_part": {"entity_f1": [2.0]}}}}, "cannot be 2"),
+    "a report that is none": ({"reports": {"test": -1}}, "reports"),
+    "larger than all": ({"metrics": {"test": {"entity_f1": 0.5, "loss": 1e300}}}, "1e+300"),
+    "noise that is none": ({"details": {"noisy": True}}, "noisy"),
     "no fingerprint": ({"data": {}}, "no fingerprint"),
 }
 
