@@ -92,22 +92,31 @@ function examples(runs) {
     table(["", "input", "expected", "answer"], record.reports.test.examples.map((item) => [{ text: item.right ? "right" : "wrong", className: item.right ? "status-ok" : "bad" }, item.input, item.expected, item.answer]), { texts: [0], long: [1, 2, 3] })])];
 }
 
+// A report that another version, or another task of the same name, wrote in another form spoils its own figure alone.
+function drawn(what, draw) {
+  try {
+    return draw();
+  } catch (error) {
+    return el("p", { className: "status-bad" }, `${what} cannot be drawn: a record reports it in another form (${error.message}).`);
+  }
+}
+
 function shownFigures(runs, about) {
   const first = [...new Map([...runs].reverse().map((run) => [run.line, run])).values()].reverse();  // a run a line
-  const confused = first.map(confusion);
   const of = "Mean over seeds, on test.";
-  return [
-    curves(runs, (name) => name.startsWith("validation_"), `Validation ${about.metric}`, "While training, a line a seed; the best weights are the ones tested."),
-    curves(runs, (name) => name === "training_loss", "Training loss", "A line a seed; each point the mean of a block of steps."),
-    byType(runs),
-    bySpan(runs, "by_cue_distance", "f1", "F1 by distance of the cue", "words between name and cue", `${of} Half of the generated names can be typed only by a word so far before them; chance is 0.25.`)
-      ?? bySpan(runs, "by_cue_distance", "accuracy", "Accuracy by distance of the cue", "words between name and cue", of),
-    bySpan(runs, "bleu_by_reference_words", "bleu", "BLEU by length of the sentence", "words of the reference", of),
-    bySpan(runs, "nats_by_position", null, "Loss by position in the context", "position", `${of} In nats a token: how much more context helps.`),
-    parts(runs, about.metric),
-    ...first.map(influence),
-    ...confused,
-  ].filter(Boolean);
+  const figures = [
+    ["The validation curve", () => curves(runs, (name) => name.startsWith("validation_"), `Validation ${about.metric}`, "While training, a line a seed; the best weights are the ones tested.")],
+    ["The training loss", () => curves(runs, (name) => name === "training_loss", "Training loss", "A line a seed; each point the mean of a block of steps.")],
+    ["F1 by type", () => byType(runs)],
+    ["The distance of the cue", () => bySpan(runs, "by_cue_distance", "f1", "F1 by distance of the cue", "words between name and cue", `${of} Half of the generated names can be typed only by a word so far before them; chance is 0.25.`)
+      ?? bySpan(runs, "by_cue_distance", "accuracy", "Accuracy by distance of the cue", "words between name and cue", of)],
+    ["BLEU by length", () => bySpan(runs, "bleu_by_reference_words", "bleu", "BLEU by length of the sentence", "words of the reference", of)],
+    ["The loss by position", () => bySpan(runs, "nats_by_position", null, "Loss by position in the context", "position", `${of} In nats a token: how much more context helps.`)],
+    ["The parts of test", () => parts(runs, about.metric)],
+    ...first.map((run) => [`What ${data.lines[run.line].name} sees`, () => influence(run)]),
+    ...first.map((run) => [`The confusion of ${data.lines[run.line].name}`, () => confusion(run)]),
+  ];
+  return figures.map(([what, draw]) => drawn(what, draw)).filter(Boolean);
 }
 
 start((values) => {
@@ -124,7 +133,7 @@ start((values) => {
   Promise.all(wanted.map((record) => loadRun(record.run).then((full) => ({ line: record.line, record: full })))).then((all) => {
     if (JSON.stringify(state()) !== mine) return;  // another view was chosen meanwhile
     const runs = all.filter(({ record }) => record);
-    place.replaceChildren(el("div", { className: "figures" }, ...shownFigures(runs, about)), ...examples(runs),
+    place.replaceChildren(el("div", { className: "figures" }, ...shownFigures(runs, about)), ...[drawn("The examples", () => examples(runs))].flat(),
       el("h2", {}, "Runs"), el("p", {}, ...runs.flatMap(({ line, record }) => [runLink(record.run_id, `${data.lines[line].name}, seed ${record.cell.seed}`), "  "])));
     document.body.dataset.loaded = "true";
   });

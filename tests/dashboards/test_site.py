@@ -354,6 +354,32 @@ def test_what_failed_is_drawn_as_what_it_is(opened):
         assert f"too big {SCRIPT}" in told and "unsupported" in told
 
 
+def test_a_report_of_another_form_spoils_its_own_figure_alone(browser, tmp_path):
+    first = ENTRIES[0]
+    reports = {
+        "test": {
+            "confusion": 5,
+            "by_cue_distance": [1],
+            "examples": {"length": 2},
+            "by_part": {"entity_f1": (0.4, 0.6)},
+        }
+    }
+    other = first.record.model_copy(update={"reports": reports})
+    write_site([dataclasses.replace(first, record=other)], TASKS, ARCHITECTURES, tmp_path)
+    page = browser.new_page()
+    tab = Tab(page, tmp_path)
+    tab.open("task.html")
+    page.wait_for_selector("body[data-loaded]")
+    spoilt = page.locator("main p.status-bad").all_text_contents()
+    assert [text.partition(" cannot be drawn")[0] for text in spoilt] == [
+        "The confusion of vanilla",
+        "The examples",
+    ]
+    assert page.locator("h3", has_text="by part of the split").count() == 1
+    assert tab.troubles == []
+    page.close()
+
+
 def test_two_lines_and_two_runs_are_compared(opened):
     one, other = (found.record.run_id for found in ENTRIES[:2])
     with opened() as tab:
