@@ -36,7 +36,10 @@ sys.path.insert(0, str(here))
 
 from suite.executors.packed import run_pack
 
-sys.exit(1 if run_pack(here) else 0)
+try:
+    sys.exit(1 if run_pack(here) else 0)
+except KeyboardInterrupt:
+    sys.exit("Interrupted. The same command runs what is missing.")
 '''
 
 

@@ -22,9 +22,9 @@ from suite.cli.planning import (
     refuse_if_too_little,
 )
 from suite.contracts import Status
-from suite.environment import accelerator_ids, needs_spawn, total_memory_bytes
+from suite.environment import needs_spawn, total_memory_bytes
 from suite.errors import RequestError
-from suite.executors.local import Executor, Limits, LocalExecutor
+from suite.executors.local import Executor, Limits, LocalExecutor, accelerator_places
 from suite.matrix import PlannedCell
 from suite.presets import find_preset
 from suite.record import Invocation, Record, utc_now
@@ -132,9 +132,7 @@ def local_executor(
 
     By default it runs one cell at a time, or one on each accelerator, side by side.
     """
-    ids = accelerator_ids()
-    groups = range(0, len(ids) - devices_per_cell + 1, devices_per_cell)
-    places = tuple(",".join(ids[start : start + devices_per_cell]) for start in groups)
+    places = accelerator_places(devices_per_cell)
     executor = LocalExecutor(parallel or max(1, len(places)), needs_spawn(), places)
     try:
         yield executor

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from suite.contracts import Cell, Job
+from suite.environment import accelerator_ids
 from suite.executors import entry
 
 POLL_SECONDS = 0.2
@@ -198,6 +199,13 @@ class LocalExecutor:
         elif running.stopped is None and (limit := _limit_met(running)):
             running.stopped = limit
             _kill_group(running.child.pid)
+
+
+def accelerator_places(devices_per_cell: int) -> tuple[str, ...]:
+    """Return this machine's accelerators in groups, as `places` names them; the rest is left."""
+    ids = accelerator_ids()
+    starts = range(0, len(ids) - devices_per_cell + 1, devices_per_cell)
+    return tuple(",".join(ids[start : start + devices_per_cell]) for start in starts)
 
 
 def child_environment(cell: Cell) -> dict[str, str]:

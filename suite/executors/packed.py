@@ -15,7 +15,7 @@ from typing import Any
 
 from suite.contracts import Job
 from suite.environment import describe_environment
-from suite.executors.local import Ending, Limits, LocalExecutor
+from suite.executors.local import Ending, Limits, LocalExecutor, accelerator_places
 from suite.files import write_atomically
 
 JOBS, CACHE, PARTS, ABOUT, ENDING = "jobs", "cache", "parts", "about.json", "ending.json"
@@ -58,7 +58,8 @@ def run_pack(pack: Path) -> int:
 
 
 def _run(job: Job, limits: Limits) -> Ending:
-    executor = LocalExecutor(spawn=True)
+    places = accelerator_places(job.cell.options.get("devices", 1))
+    executor = LocalExecutor(spawn=True, places=places)
     try:
         executor.start(job.folder.name, job, limits)
         while True:

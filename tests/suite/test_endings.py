@@ -9,7 +9,13 @@ import pytest
 from suite.contracts import Job, Mode, Recipe, Status
 from suite.environment import accelerator_ids
 from suite.executors import local
-from suite.executors.local import Ending, Limits, LocalExecutor, Update
+from suite.executors.local import (
+    Ending,
+    Limits,
+    LocalExecutor,
+    Update,
+    accelerator_places,
+)
 from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES
 from suite.record import Invocation, utc_now
@@ -137,3 +143,10 @@ def test_each_accelerator_has_one_cell_at_a_time(tmp_path, monkeypatch):
 def test_the_devices_that_may_be_used(monkeypatch, named, ids):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert accelerator_ids() == ids
+
+
+def test_accelerators_are_shared_out_in_groups(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,5,7")
+    assert accelerator_places(1) == ("0", "1", "2", "5", "7")
+    assert accelerator_places(2) == ("0,1", "2,5")
+    assert accelerator_places(8) == ()
