@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -307,6 +307,8 @@ class Task(ABC):
     """What one position is: "a word", "a subword token", "a patch"."""
     default_lengths: tuple[int, ...]
     primary_metric: Metric
+    other_metrics: Sequence[Metric] = ()
+    """What else it scores; one that is not named is taken for one of which more is better."""
     default_source: str
     sources: Mapping[str, Source]
     options: Options = {}

@@ -50,6 +50,11 @@ class LanguageModeling(Task):
     position = "a character (or a byte, or a subword token)"
     default_lengths = (64, 256, 512, 1_024)
     primary_metric = Metric("bits_per_character", higher_is_better=False)
+    other_metrics = (
+        Metric("nats_per_token", higher_is_better=False),
+        Metric("perplexity", higher_is_better=False),
+        Metric("effective_context_length"),
+    )
     default_source = "synthetic"
     sources = {
         "synthetic": Source(

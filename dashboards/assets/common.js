@@ -320,14 +320,16 @@ function loadRun(run) {
   });
 }
 
-function reproduce(cell) {
+function reproduce({ cell, details }) {
   const parts = ["bench run"];
   const add = (name, value) => { if (value !== null && value !== undefined) parts.push(`--${name} ${value}`); };
   if (cell.mode === "probe") { add("mode", "probe"); add("form", cell.form); add("rounds", cell.round + 1); }
   else { add("task", cell.task); add("data", cell.source === "files" ? "files:DIR" : cell.source); add("seeds", cell.seed); add("budget", cell.budget); }
   add("architectures", cell.architecture); add("lengths", cell.sequence_length); add("batch-size", cell.batch_size);
   add("model-size", cell.model_size); add("precision", cell.precision); add("backend", cell.backend); add("threads", cell.threads);
-  for (const [name, value] of Object.entries(cell.options)) add("option", `${name}=${value}`);
+  // The learning rate always: where it was the task's own, tuning may have chosen another since.
+  const rate = details.recipe?.learning_rate;
+  for (const [name, value] of Object.entries({ ...(rate && { learning_rate: rate }), ...cell.options })) add("option", `${name}=${value}`);
   return parts.join(" ");
 }
 

@@ -15,7 +15,7 @@ function show(record) {
     el("h2", {}, label),
     el("p", {}, el("strong", { className: ok ? "status-ok" : "status-bad" }, record.status), record.reason ? `: ${record.reason}` : "",
       ` · ${record.started_at} · ${say(record.worker_seconds)} s · protocol ${record.protocol}`),
-    el("h3", {}, "Run it again"), el("pre", {}, reproduce(cell)),
+    el("h3", {}, "Run it again"), el("pre", {}, reproduce(record)),
     el("p", { className: "note" }, `From commit ${record.environment.commit ?? "unknown"}${record.environment.dirty ? ", with changes" : ""}. It belonged to: ${record.invocation.command}`),
   ];
   const page = LENGTHWISE_MLFLOW[record.run_id];

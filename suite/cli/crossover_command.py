@@ -14,7 +14,7 @@ from suite.cli.options import json_option, make_request, make_store, request_opt
 from suite.cli.planning import prepare
 from suite.cli.run_command import local_executor, make_limits
 from suite.cli.searches import Prober, figures, split_measure
-from suite.contracts import Mode, Status
+from suite.contracts import Metric, Mode, Status
 from suite.errors import RequestError
 from suite.matrix import Request
 from suite.presets import find_preset
@@ -97,8 +97,8 @@ def _from_records(request: Request, store: Store, metric: str) -> Crossing:
     cells = [planned.cell for planned in prepare(request, store).plan.cells]
     records = store.current([cell.id for cell in cells])
     task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
-    primary = task.primary_metric
-    sign = 1 if metric != primary.name or primary.higher_is_better else -1
+    metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
+    sign = 1 if metrics.get(metric, Metric(metric)).higher_is_better else -1
     known = pair_up(*(_scores(records.values(), name, metric, sign) for name in (first, second)))
     if len(known) < 2:
         raise RequestError(

@@ -19,6 +19,7 @@ from suite.leaderboard import COSTS, RESULTS, TOLERANCE, Folder, agrees, figure
 from suite.matrix import Request
 from suite.publishing import machine_name, strip, why_not
 from suite.record import Record, RecordError, parse_record
+from suite.registry import load_registry, search_path_from_environment
 
 
 @click.command("verify")
@@ -82,8 +83,15 @@ def command(
 
 
 def _request(cell: Cell, data: str | None, data_dir: str | None) -> Request:
-    """Ask for exactly that cell; a round comes with those before it."""
+    """Ask for exactly that cell; a round comes with those before it.
+
+    The learning rate is asked for too where it is the task's own: tuning may have chosen another.
+    """
     train = cell.mode is Mode.TRAIN
+    options = {name: str(value) for name, value in cell.options.items()}
+    if cell.task:
+        task = load_registry(search_path_from_environment()).tasks.get(cell.task)
+        options.setdefault("learning_rate", str(task.recipe.learning_rate))
     if train and cell.source == "files" and data is None:
         raise RequestError("Its data was somebody's files", remedy="Name them: --data files:DIR")
     return Request(
@@ -98,7 +106,7 @@ def _request(cell: Cell, data: str | None, data_dir: str | None) -> Request:
         budget=cell.budget if train else None,
         source=data or cell.source,
         data_dir=data_dir,
-        options={name: str(value) for name, value in cell.options.items()},
+        options=options,
         form=None if train else str(cell.form),
         backend=cell.backend,
         precision=cell.precision,

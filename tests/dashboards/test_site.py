@@ -57,6 +57,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
         },
         curves={"validation_entity_f1": Curve(tokens=(1, 2), values=(f1 / 2, f1))},
         data={"fingerprint": "f"},
+        details={"recipe": {"learning_rate": 0.001}},
         parameter_count=7,
     )
     return Entry(record, Folder.LOCAL, owner)
@@ -128,7 +129,7 @@ def test_points_are_means_with_intervals_and_n():
 
 def test_costs_come_from_one_machine_and_leave_out_what_was_disturbed():
     def noisy(found):
-        record = found.record.model_copy(update={"details": {"noisy": ["training"]}})
+        record = found.record.model_copy(update={"details": {"noisy": ("training",)}})
         return dataclasses.replace(found, record=record)
 
     entries = [
@@ -326,7 +327,8 @@ def test_links_lead_to_the_run_and_pages_keep_the_comparison(opened):
         tab.page.locator("table a", has_text="vanilla").first.click()
         tab.page.wait_for_selector("h2")
         assert "ner · vanilla · length 128" in tab.page.locator("h2").first.text_content()
-        assert "bench run --task ner" in tab.page.locator("pre").first.text_content()
+        command = tab.page.locator("pre").first.text_content()
+        assert "bench run --task ner" in command and "learning_rate=0.001" in command
         tab.open("index.html", "task=ner")
         tab.page.locator("header nav a", has_text="Tasks").click()
         tab.page.wait_for_selector("body[data-loaded]")

@@ -7,10 +7,13 @@ import shutil
 
 import pytest
 
-from suite.cli import frontier_command, planning
+from suite.cli import crossover_command, frontier_command, planning
+from suite.cli.planning import prepare
 from suite.cli.run_command import make_limits
 from suite.errors import HomeError, RequestError
+from suite.matrix import Request
 from suite.store import Store
+from tests.suite.test_store import make_record
 
 FLAT_AND_LINEAR = ("--preset", "smoke", "--batch-size", "1")
 
@@ -56,6 +59,21 @@ def test_what_cannot_be_searched_is_refused_before_anything_runs(bench, tmp_path
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr and "Traceback" not in result.stderr
     assert not list((tmp_path / "home").glob("records/*"))
+
+
+def test_less_perplexity_is_better(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(
+        tasks=("language_modeling",), architectures=("vanilla", "gpt"), lengths=(64, 256)
+    )
+    perplexities = {"vanilla": {64: 10.0, 256: 20.0}, "gpt": {64: 12.0, 256: 15.0}}
+    for planned in prepare(request, store).plan.cells:
+        cell = planned.cell
+        value = perplexities[cell.architecture][cell.sequence_length]
+        store.write(make_record(cell=cell, metrics={"test": {"perplexity": value}}))
+    found = crossover_command._from_records(request, store, "perplexity")
+    assert found.length is not None and 64 < found.length.value < 256
 
 
 def test_an_accelerator_s_memory_bounds_no_process_of_the_host(monkeypatch):

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from suite.cli import verify_command
+from suite.matrix import Request, expand
+from suite.registry import load_registry
 from tests.conftest import ROOT
 
 SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")
@@ -34,3 +37,13 @@ def test_what_is_no_record_or_no_cell_of_this_version_is_refused(bench, tmp_path
     path.write_text(json.dumps({**record, "protocol": 1}))  # an older one's id is not looked at
     refused = bench("verify", str(path))
     assert refused.returncode == 2 and "architecture version 99" in refused.stderr
+
+
+def test_a_cell_at_the_task_s_own_rate_is_asked_for_though_tuning_chose_another():
+    registry = load_registry(())
+    request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(1,))
+    (planned,) = expand(request, registry)
+    chosen = {("ner", "synthetic", "vanilla"): 3e-3}
+    assert [p.cell for p in expand(request, registry, chosen)] != [planned.cell]
+    again = verify_command._request(planned.cell, None, None)
+    assert [p.cell for p in expand(again, registry, chosen)] == [planned.cell]
