@@ -88,17 +88,20 @@ def plan(
     *,
     retry: Iterable[str] = (),
     rerun: bool = False,
+    limits: Limits | None = None,
     set_aside: SetAside,
 ) -> Plan:
     """Say which cells' records stand.
 
     A record stands unless its run was interrupted, its status is to be retried (or it is noisy, and
     `NOISY` is), or the data it was made from has changed since: `digests` holds each task's digest
-    of its source. That of an unsupported or skipped cell stands while the reason is the same.
+    of its source. That of a cell that met its limit stands while `limits` are no higher, that of an
+    unsupported or skipped one while the reason is the same.
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
-    records = store.current([planned.cell.id for planned in cells], set_aside)
+    found = store.current([planned.cell.id for planned in cells], set_aside)
+    records = {cell_id: record for cell_id, record in found.items() if not _may_fit(record, limits)}
 
     def stands(planned: PlannedCell, record: Record) -> bool:
         if planned.unsupported:
@@ -117,6 +120,16 @@ def plan(
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
     return Plan(cells, done, made_at)
+
+
+def _may_fit(record: Record, limits: Limits | None) -> bool:
+    """Whether a cell met a limit that is lower than the present one."""
+    then = record.details.get("limits")
+    if not limits or not then:
+        return False
+    if record.status is Status.OUT_OF_MEMORY:
+        return then["memory_bytes"] < limits.memory_bytes
+    return record.status is Status.TIMED_OUT and then["seconds"] < limits.seconds
 
 
 def outgrown(planned: PlannedCell, records: Iterable[Record]) -> str | None:

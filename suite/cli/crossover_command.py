@@ -12,7 +12,7 @@ import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
 from suite.cli.planning import prepare
-from suite.cli.run_command import local_executor, make_limits
+from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober, figures, split_measure
 from suite.contracts import Metric, Mode, Status
 from suite.errors import RequestError
@@ -70,13 +70,11 @@ def command(
 def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
     phase, name = split_measure(metric)
     store.prepare()
-    preset = find_preset(request.preset)
-    limits = make_limits(preset.time_limit_seconds, None)
     assert request.architectures is not None
     first, second = request.architectures
 
     def advantage(length: int) -> list[float]:
-        records = Prober(request, store, limits, executor).probe(length, (first, second))
+        records = Prober(request, store, executor).probe(length, (first, second))
         pairs = zip(
             figures(records, first, phase, name),
             figures(records, second, phase, name),
@@ -85,7 +83,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
         sign = 1 if name.endswith("per_second") or name.endswith("share") else -1
         return [sign * math.log(theirs / ours) for ours, theirs in pairs]
 
-    lengths = request.lengths or preset.probe_lengths
+    lengths = request.lengths or find_preset(request.preset).probe_lengths
     with local_executor() as executor:
         return find_crossing(advantage, lengths, (first, second))
 

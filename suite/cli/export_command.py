@@ -9,9 +9,8 @@ import click
 
 from suite.cli.options import make_request, make_store, request_options
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import make_invocation, make_limits
+from suite.cli.run_command import make_invocation
 from suite.packing import pack
-from suite.presets import find_preset
 
 
 @click.command("export")
@@ -38,7 +37,7 @@ def command(folder: Path, home: str | None, **given: Any) -> None:
         tasks=prepared.tasks,
         digests=prepared.digests,
         search_path=prepared.search_path,
-        limits=make_limits(find_preset(request.preset).time_limit_seconds, None),
+        limits=prepared.limits,
         invocation=make_invocation(cells),
     )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

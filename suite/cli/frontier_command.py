@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
-from suite.cli.run_command import local_executor, make_limits, parse_size
+from suite.cli.planning import make_limits, parse_size
+from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober
 from suite.contracts import Mode, Status
 from suite.environment import has_accelerator, total_memory_bytes
 from suite.errors import RequestError
 from suite.executors.local import Limits
-from suite.presets import find_preset
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
 from suite.reporting import PHASES
@@ -93,7 +93,7 @@ def command(
     parts = load_registry(search_path_from_environment()).architectures.parts
     found = {}
     with local_executor() as executor:
-        prober = Prober(request, store, _limits(request.preset, budget), executor)
+        prober = Prober(request, store, executor, _limits(request.preset, budget))
         for name in request.architectures or sorted(parts):
             fits = _fits(prober, name, phase, budget, step_seconds)
             found[name] = asdict(find_frontier(fits, SHORTEST, up_to))
@@ -108,7 +108,7 @@ def _limits(preset: str, budget: int | None) -> Limits:
 
     On an accelerator the budget is of its memory, which the allocator bounds, not of the process's.
     """
-    limits = make_limits(find_preset(preset).time_limit_seconds, None)
+    limits = make_limits(preset)
     if budget and not has_accelerator():
         limits = replace(limits, memory_bytes=min(limits.memory_bytes, budget + FRAMEWORK_BYTES))
     return limits

@@ -10,14 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from suite.contracts import Status, Task, task_options
-from suite.environment import available_memory_bytes, has_accelerator
+from suite.environment import available_memory_bytes, has_accelerator, total_memory_bytes
 from suite.errors import HomeError, RequestError, unknown_name
+from suite.executors.local import Limits
 from suite.matrix import Request, expand
+from suite.presets import find_preset
 from suite.registry import Registry, load_registry, search_path_from_environment
 from suite.runner import NOISY, Plan, plan
 from suite.store import Store
 from suite.tuning import read_learning_rates
 
+MEMORY_SHARE = 2 / 3
+"""The part of the machine's memory that a cell may hold, unless --memory-limit says otherwise."""
 MIN_DISK_BYTES = 256 * 2**20
 MIN_MEMORY_BYTES = 1_536 * 2**20
 """What the framework itself takes, and a small model."""
@@ -32,12 +36,19 @@ class Prepared:
     tasks: dict[str, Task]
     digests: dict[str, str | None]
     search_path: tuple[str, ...]
+    limits: Limits
 
 
 def prepare(
-    request: Request, store: Store, retry: Sequence[str] = (), rerun: bool = False
+    request: Request,
+    store: Store,
+    retry: Sequence[str] = (),
+    rerun: bool = False,
+    limits: Limits | None = None,
 ) -> Prepared:
     """Expand a request, look its data over, and compare it with what is done.
+
+    Without `limits` each cell has those of the preset.
 
     Raises:
         LengthwiseError: the request or its data cannot be.
@@ -64,8 +75,51 @@ def prepare(
         planned = any_cell.get(name)
         if planned and planned.source:
             digests[name] = task.inspect(planned.source, task_options(task, planned.cell.options))
-    made = plan(cells, store, digests, retry=retry, rerun=rerun, set_aside=tell_set_aside)
-    return Prepared(made, registry, tasks, digests, search_path)
+    limits = limits or make_limits(request.preset)
+    made = plan(
+        cells,
+        store,
+        digests,
+        retry=retry,
+        rerun=rerun,
+        limits=limits,
+        set_aside=tell_set_aside,
+    )
+    return Prepared(made, registry, tasks, digests, search_path, limits)
+
+
+def make_limits(preset: str, seconds: float | None = None, memory: str | None = None) -> Limits:
+    """Return a cell's limits: those given, else the preset's time, and most of the memory.
+
+    Raises:
+        RequestError: the memory is no size.
+    """
+    return Limits(
+        seconds or find_preset(preset).time_limit_seconds,
+        parse_size(memory) if memory else int(total_memory_bytes() * MEMORY_SHARE),
+    )
+
+
+def parse_size(text: str) -> int:
+    """Read bytes from "8GiB" and the like.
+
+    Raises:
+        RequestError: it is no size, or its unit is unknown.
+    """
+    units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+    for unit, factor in units.items():
+        if text.endswith(unit):
+            try:
+                size = int(float(text[: -len(unit)]) * factor)
+            except (ValueError, OverflowError):
+                break
+            if size > 0:
+                return size
+    raise RequestError(
+        "A size is a number above 0 and a unit",
+        received=repr(text),
+        remedy=f"Write 8GiB; units: {', '.join(units)}",
+    )
 
 
 def refuse_if_too_little(store: Store) -> None:

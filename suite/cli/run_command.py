@@ -16,17 +16,18 @@ from suite.cli.options import make_request, make_store, request_options
 from suite.cli.plan_command import summary
 from suite.cli.planning import (
     Prepared,
+    make_limits,
     parse_retry,
+    parse_size,
     prepare,
     refuse_if_nothing_can_run,
     refuse_if_too_little,
 )
 from suite.contracts import Status
-from suite.environment import needs_spawn, total_memory_bytes
+from suite.environment import needs_spawn
 from suite.errors import RequestError
-from suite.executors.local import Executor, Limits, LocalExecutor, accelerator_places
+from suite.executors.local import Executor, LocalExecutor, accelerator_places
 from suite.matrix import PlannedCell
-from suite.presets import find_preset
 from suite.record import Invocation, Record, utc_now
 from suite.reporting import make_tables
 from suite.runner import Event, Finished, Runner
@@ -35,9 +36,6 @@ from suite.syncing import SyncProcess, tracking_uri
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
 PATH_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
-MEMORY_SHARE = 2 / 3
-"""The part of the machine's memory that a cell may hold, unless --memory-limit says otherwise."""
-
 SECONDS = click.FloatRange(min=0, min_open=True)
 time_limit_option = click.option(
     "--time-limit", type=SECONDS, metavar="SECONDS", help="A cell's. [default: preset's]"
@@ -102,10 +100,10 @@ def command(
     """
     store = make_store(home)
     request = make_request(given)
-    prepared = prepare(request, store, parse_retry(retry), rerun)
+    limits = make_limits(request.preset, time_limit, memory_limit)
+    prepared = prepare(request, store, parse_retry(retry), rerun, limits)
     refuse_if_nothing_can_run(prepared)
     store.prepare()
-    limits = make_limits(time_limit or find_preset(request.preset).time_limit_seconds, memory_limit)
     print(summary(prepared.plan), flush=True)
     if executor == "ray":
         asked = parse_size(memory_limit) if memory_limit else None
@@ -116,7 +114,7 @@ def command(
         split = [planned.cell.options.get("devices", 1) for planned in prepared.plan.to_run]
         place = local_executor(parallel, max(split, default=1))
     with place as chosen:
-        records, interrupted = run_on(chosen, prepared, store, limits, not no_tracking)
+        records, interrupted = run_on(chosen, prepared, store, not no_tracking)
     _show(records, prepared, store, dashboard=not no_dashboard)
     if interrupted:
         print("Interrupted. The same command runs what is missing.")
@@ -164,7 +162,7 @@ def cluster_executor(
 
 
 def run_on(
-    executor: Executor, prepared: Prepared, store: Store, limits: Limits, tracking: bool
+    executor: Executor, prepared: Prepared, store: Store, tracking: bool
 ) -> tuple[Sequence[Record], bool]:
     """Run the plan on an executor that may have run others before and may run more.
 
@@ -191,7 +189,7 @@ def run_on(
             store=store,
             executor=executor,
             invocation=make_invocation(prepared.plan.cells),
-            limits=limits,
+            limits=prepared.limits,
             tasks=prepared.tasks,
             digests=prepared.digests,
             search_path=prepared.search_path,
@@ -231,39 +229,6 @@ def _command_line() -> str:
         hidden = word in PATH_OPTIONS
         words.append(re.sub(r"files:.*", "files:…", word))
     return " ".join(words)
-
-
-def make_limits(seconds: float, memory: str | None) -> Limits:
-    """Read a cell's limits; by default it may hold two thirds of the machine's memory.
-
-    Raises:
-        RequestError: the memory is no size.
-    """
-    if memory is None:
-        return Limits(seconds, int(total_memory_bytes() * MEMORY_SHARE))
-    return Limits(seconds, parse_size(memory))
-
-
-def parse_size(text: str) -> int:
-    """Read bytes from "8GiB" and the like.
-
-    Raises:
-        RequestError: it is no size, or its unit is unknown.
-    """
-    units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-    for unit, factor in units.items():
-        if text.endswith(unit):
-            try:
-                size = int(float(text[: -len(unit)]) * factor)
-            except (ValueError, OverflowError):
-                break
-            if size > 0:
-                return size
-    raise RequestError(
-        "A size is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 8GiB; units: {', '.join(units)}",
-    )
 
 
 def _show(records: Sequence[Record], prepared: Prepared, store: Store, dashboard: bool) -> None:

@@ -24,18 +24,16 @@ class Prober:
 
     request: Request
     store: Store
-    limits: Limits
     executor: LocalExecutor
+    limits: Limits | None = None
 
     def probe(self, length: int, architectures: Sequence[str]) -> list[Record]:
         """Return the records of a length. Ctrl-C ends the command; the same one goes on."""
         request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
-        prepared = prepare(request, self.store)
+        prepared = prepare(request, self.store, limits=self.limits)
         refuse_if_nothing_can_run(prepared)
         with redirect_stdout(sys.stderr):  # the answer alone goes to standard output
-            records, interrupted = run_on(
-                self.executor, prepared, self.store, self.limits, tracking=False
-            )
+            records, interrupted = run_on(self.executor, prepared, self.store, tracking=False)
         if interrupted:
             print("Interrupted. The same command goes on from here.", file=sys.stderr)
             sys.exit(130)

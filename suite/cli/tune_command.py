@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from suite.cli.options import make_request, make_store, request_options
-from suite.cli.planning import prepare, refuse_if_nothing_can_run
+from suite.cli.planning import make_limits, prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import (
     local_executor,
-    make_limits,
     parallel_option,
     run_on,
     time_limit_option,
@@ -21,7 +20,6 @@ from suite.cli.run_command import (
 from suite.contracts import Metric, Mode, Status
 from suite.errors import RequestError
 from suite.matrix import Request
-from suite.presets import find_preset
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
 from suite.tuning import FOLDER, choose, first_rates, next_rate, write
@@ -68,7 +66,7 @@ def command(
     store = make_store(home)
     store.prepare()
     task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
-    limits = make_limits(time_limit or find_preset(request.preset).time_limit_seconds, None)
+    limits = make_limits(request.preset, time_limit)
     cells = [planned.cell for planned in prepare(request, store).plan.cells]
     shortest = replace(request, lengths=(cells[0].sequence_length,))
     all_names = tuple(dict.fromkeys(cell.architecture for cell in cells))
@@ -77,10 +75,10 @@ def command(
     with local_executor(parallel) as executor:
         while wanted:
             for rate, names in sorted(wanted.items()):
-                prepared = prepare(_at_rate(shortest, rate, names), store)
+                prepared = prepare(_at_rate(shortest, rate, names), store, limits=limits)
                 refuse_if_nothing_can_run(prepared)
                 print(f"learning rate {rate:g}", flush=True)
-                records, interrupted = run_on(executor, prepared, store, limits, tracking=False)
+                records, interrupted = run_on(executor, prepared, store, tracking=False)
                 if interrupted:
                     print("Interrupted. The same command tries what is missing.")
                     sys.exit(130)

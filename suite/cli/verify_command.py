@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from suite.cli.options import home_option, make_store
-from suite.cli.planning import prepare
-from suite.cli.run_command import SECONDS, local_executor, make_limits, run_on
+from suite.cli.planning import make_limits, prepare
+from suite.cli.run_command import SECONDS, local_executor, run_on
 from suite.contracts import PROTOCOL, Cell, Metric, Mode, Status, Task
 from suite.errors import RequestError
 from suite.files import write_atomically
@@ -52,7 +52,8 @@ def command(
         raise RequestError("A record is verified", received=f"{path.name}: {error}") from None
     store = make_store(home)
     request = _request(record.cell, data, tfds_data_dir)
-    prepared = prepare(request, store, rerun=True)
+    limits = make_limits(request.preset, time_limit)
+    prepared = prepare(request, store, rerun=True, limits=limits)
     same = [planned for planned in prepared.plan.cells if planned.cell == record.cell]
     if not same or record.protocol != PROTOCOL:
         raise RequestError(
@@ -65,8 +66,7 @@ def command(
     store.prepare()
     prepared = replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
     with local_executor() as executor:
-        limits = make_limits(time_limit, None)
-        records, interrupted = run_on(executor, prepared, store, limits, tracking=False)
+        records, interrupted = run_on(executor, prepared, store, tracking=False)
     if interrupted:
         sys.exit(130)
     again = records[0]

@@ -22,6 +22,7 @@ from suite.record import Invocation, utc_now
 from suite.registry import load_registry
 from suite.runner import Runner, conclude, plan
 from suite.store import Store, ignore_set_aside
+from tests.suite.test_store import make_record
 
 
 def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, monkeypatch):
@@ -150,3 +151,28 @@ def test_accelerators_are_shared_out_in_groups(monkeypatch):
     assert accelerator_places(1) == ("0", "1", "2", "5", "7")
     assert accelerator_places(2) == ("0,1", "2,5")
     assert accelerator_places(8) == ()
+
+
+def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(
+        mode=Mode.PROBE, preset="smoke", architectures=("bert",), lengths=(128, 256, 512), rounds=1
+    )
+    cells = expand(request, load_registry(()))
+    endings = (
+        (Status.OUT_OF_MEMORY, "held more than its 4 bytes"),
+        (Status.TIMED_OUT, "ran longer than its 10 s"),
+        (Status.SKIPPED, "ran out of memory at length 128 already"),
+    )
+    details = {"limits": {"seconds": 10.0, "memory_bytes": 4}}
+    for planned, (status, reason) in zip(cells, endings, strict=True):
+        store.write(make_record(status, cell=planned.cell, reason=reason, details=details))
+
+    def lengths(limits):
+        made = plan(cells, store, {}, limits=limits, set_aside=ignore_set_aside)
+        return [planned.cell.sequence_length for planned in made.to_run]
+
+    assert lengths(None) == lengths(Limits(10.0, 4)) == lengths(Limits(5.0, 2)) == []
+    assert lengths(Limits(20.0, 4)) == [256]
+    assert lengths(Limits(10.0, 8)) == [128, 512]

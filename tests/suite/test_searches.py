@@ -8,8 +8,7 @@ import shutil
 import pytest
 
 from suite.cli import crossover_command, frontier_command, planning
-from suite.cli.planning import prepare
-from suite.cli.run_command import make_limits
+from suite.cli.planning import make_limits, prepare
 from suite.errors import HomeError, RequestError
 from suite.matrix import Request
 from suite.store import Store
@@ -83,7 +82,7 @@ def test_an_accelerator_s_memory_bounds_no_process_of_the_host(monkeypatch):
     assert on_processor <= budget + frontier_command.FRAMEWORK_BYTES
     monkeypatch.setattr(frontier_command, "has_accelerator", lambda: True)
     on_accelerator = frontier_command._limits("smoke", budget).memory_bytes
-    assert on_accelerator == make_limits(1.0, None).memory_bytes
+    assert on_accelerator == make_limits("smoke").memory_bytes
 
 
 def test_too_little_disk_or_memory_is_said_before_anything_runs(tmp_path, monkeypatch):
