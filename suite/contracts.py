@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from suite.errors import Unsupported
+from suite.errors import RequestError, Unsupported
 
 PROTOCOL = 2
 """The rules of training and measuring. A change that moves numbers raises it."""
@@ -160,6 +161,23 @@ class Recipe:
     dropout: float = 0.1
     carry_memory: bool = True
     validations: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse what no training can be.
+
+        Raises:
+            RequestError: a value lies outside of its range.
+        """
+        for name, fits, wanted in (
+            ("learning_rate", 0 < self.learning_rate < math.inf, "above 0"),
+            ("warmup_share", 0 <= self.warmup_share <= 1, "from 0 to 1"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0"),
+            ("clip_norm", self.clip_norm > 0, "above 0"),
+            ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
+            ("validations", self.validations >= 1, "at least 1"),
+        ):
+            if not fits:
+                raise RequestError(f"The option '{name}' is {wanted}", received=getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

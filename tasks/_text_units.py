@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import numpy as np
 
 from suite.contracts import SourceRequest
 from suite.errors import RequestError
+from tasks._options import check_range
 
 PADDING, UNKNOWN, START, END = range(4)
 SPECIAL = ("[PAD]", "[UNK]", "[START]", "[END]")
 UNITS = ("subwords", "bytes", "characters")
+MIN_VOCABULARY = 100
 
 
 class Units:
@@ -183,12 +185,7 @@ def _train(texts: Sequence[str], size: int, lowercase: bool) -> Any:
 def find_units(
     name: str, train: Sequence[str], request: SourceRequest, size: int, *, lowercase: bool = False
 ) -> Units:
-    """Return the units of that name, learned from the training split where they are learned.
-
-    Raises:
-        RequestError: there are none of that name.
-    """
-    check_units(name)
+    """Return the units of that name, learned from the training split where they are learned."""
     if name == "bytes":
         return Bytes()
     if name == "characters":
@@ -196,14 +193,15 @@ def find_units(
     return learn_subwords(train, size, request, lowercase=lowercase)
 
 
-def check_units(name: str) -> None:
-    """Refuse units that there are not.
+def check_units(options: Mapping[str, Any]) -> None:
+    """Refuse `units` that there are not, and a `vocabulary` too small to hold an alphabet.
 
     Raises:
-        RequestError: there are none of that name.
+        RequestError: there are none of that name, or too few pieces.
     """
-    if name not in UNITS:
+    if (name := options.get("units", "subwords")) not in UNITS:
         raise RequestError(f"The option 'units' is one of {', '.join(UNITS)}", received=repr(name))
+    check_range(options, "vocabulary", MIN_VOCABULARY)
 
 
 def lay(

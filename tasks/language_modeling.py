@@ -96,7 +96,7 @@ class LanguageModeling(Task):
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""
         from tasks._text_units import check_units
 
-        check_units(options["units"])
+        check_units(task_options(self, options))
         if request.kind == "files":
             from tasks._plain_text import find_texts
             from tasks._sources import digest_paths, read_text

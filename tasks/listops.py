@@ -24,6 +24,7 @@ from tasks._classification import NUM_SHOWN, Classification, with_first_global
 
 SHORTEST_SHARE = 4
 """Expressions have from a quarter of the length to all of it, as 500 to 2,000 in the arena."""
+MIN_EXAMPLES = 100
 
 
 class ListOps(Classification):
@@ -61,6 +62,9 @@ class ListOps(Classification):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Name what is generated."""
+        from tasks._options import check_range
+
+        check_range(task_options(self, options), "train_examples", MIN_EXAMPLES)
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:

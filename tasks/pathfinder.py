@@ -25,6 +25,7 @@ from suite.errors import RequestError
 from tasks._classification import Classification
 
 SIZES = (32, 64)
+MIN_EXAMPLES = 100
 
 
 class Pathfinder(Classification):
@@ -65,6 +66,16 @@ class Pathfinder(Classification):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Name what is generated."""
+        from tasks._options import check_range
+
+        options = task_options(self, options)
+        check_range(options, "train_examples", MIN_EXAMPLES)
+        check_range(options, "curve_points", 6, 24)
+        if options["image_size"] not in SIZES:
+            raise RequestError(
+                f"The option 'image_size' is one of {', '.join(map(str, SIZES))}",
+                received=options["image_size"],
+            )
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
@@ -76,14 +87,10 @@ class Pathfinder(Classification):
 
         options = task_options(self, options)
         size, side = options["image_size"], isqrt(sequence_length)
-        if size not in SIZES or size % side:
+        if size % side:
             raise RequestError(
-                f"The option 'image_size' is one of {SIZES} and a multiple of the length's root",
+                "The option 'image_size' is a multiple of the length's root",
                 received=f"image_size={size} at length {sequence_length}",
-            )
-        if not 6 <= options["curve_points"] <= 24:
-            raise RequestError(
-                "The option 'curve_points' is from 6 to 24", received=options["curve_points"]
             )
         counts = {"train": options["train_examples"], "validation": 1_000, "test": 2_000}
         drawn = {

@@ -94,7 +94,7 @@ class Sentiment(Classification):
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""
         from tasks._text_units import check_units
 
-        check_units(options["units"])
+        check_units(task_options(self, options))
         if request.kind == "files":
             from tasks._labelled_text import list_files, read_splits
             from tasks._sources import digest_paths

@@ -91,6 +91,9 @@ class Translation(Task):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""
+        from tasks._text_units import check_units
+
+        check_units(task_options(self, options))
         if request.kind == "files":
             from tasks._parallel_text import find_pairs, read_pairs
             from tasks._sources import digest_paths

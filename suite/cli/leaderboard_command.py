@@ -24,7 +24,11 @@ from suite.registry import load_registry, search_path_from_environment
 @click.command("leaderboard")
 @click.option("--check", is_flag=True, help="Write nothing; exit 2 where a file is not up to date.")
 @click.option(
-    "--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True, help="For tests."
+    "--results",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=RESULTS,
+    hidden=True,
+    help="For tests.",
 )
 def command(check: bool, results: Path) -> None:
     """Rank the published records and write results/LEADERBOARD.md, .csv and .json.
