@@ -29,6 +29,8 @@ from suite.registry import Registry
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+MAX_THREADS = 1_024
+"""More are a slip of the hand, and a framework starts them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,10 @@ def _check_choices(request: Request) -> None:
     ):
         if number is not None:
             _check_at_least_one(what, number)
+    if request.threads > MAX_THREADS:
+        raise RequestError(
+            f"A cell has at most {MAX_THREADS:,} threads", received=f"{request.threads:,}"
+        )
 
 
 def _check_at_least_one(what: str, number: int) -> None:

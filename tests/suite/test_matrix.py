@@ -121,6 +121,9 @@ def test_a_probe_is_told_its_form():
         ({"mode": Mode.PROBE, "tasks": None, "seeds": (0,)}, "a probe is repeated by its rounds"),
         ({"rounds": 2}, "a train cell is repeated by its seeds"),
         ({"batch_size": 0}, "A batch size"),
+        ({"threads": 0}, "The number of threads"),
+        ({"threads": 100_000}, "at most 1,024 threads. Received: 100,000"),
+        ({"options": {"warmup_share": "5"}}, "from 0 to 1. Received: 5.0"),
         ({"options": {"windw": "3"}}, "Did you mean 'window'?"),
         (
             {"options": {"window": "wide"}},
