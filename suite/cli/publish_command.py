@@ -11,7 +11,6 @@ import click
 from suite.cli.dashboard_command import draw_site
 from suite.cli.leaderboard_command import leaderboard_files
 from suite.cli.options import home_option, make_store
-from suite.errors import RequestError
 from suite.leaderboard import RESULTS, Folder, make_boards, read_published
 from suite.publishing import publish
 from suite.registry import load_registry, search_path_from_environment
@@ -49,10 +48,6 @@ def command(machine: str | None, folder: Path | None, dry_run: bool, home: str |
         return
     store = make_store(home)
     outcome = publish(store, machine, dry_run=dry_run)
-    if not (outcome.written or outcome.stood or outcome.refused):
-        raise RequestError(
-            "There are no records yet", received=store.home, remedy="Run `bench run` first"
-        )
     verb = "would be published" if dry_run else "published"
     folders = Counter(path.parent.name for path in outcome.written)
     for name, count in sorted(folders.items()):

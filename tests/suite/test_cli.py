@@ -62,7 +62,6 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
         (["plan", "--task", "pathfinder", "--option", "curve_points=-3"], "from 6 to 24"),
         (["plan", "--task", "pathfinder", "--option", "image_size=48"], "one of 32, 64"),
         (["plan", "--task", "listops", "--option", "train_examples=0"], "at least 100"),
-        (["publish"], "no records yet"),
         (["leaderboard", "--results", "/nowhere"], "/nowhere"),
         (["tune", "--task", "ner", "--time-limit", "-1"], "x>0"),
         (["run", "--task", "ner", "--retry", "faild"], "Did you mean 'failed'?"),
