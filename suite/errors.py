@@ -27,7 +27,8 @@ class LengthwiseError(Exception):
             parts.append(f"Received: {received}.")
         if remedy:
             parts.append(remedy.rstrip(".") + ".")
-        super().__init__(" ".join(parts))
+        # What was received may hold anything, line breaks too.
+        super().__init__(" ".join(" ".join(parts).splitlines()))
 
 
 class RequestError(LengthwiseError):

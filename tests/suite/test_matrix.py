@@ -124,6 +124,11 @@ def test_a_probe_is_told_its_form():
         ({"threads": 0}, "The number of threads"),
         ({"threads": 100_000}, "at most 1,024 threads. Received: 100,000"),
         ({"options": {"warmup_share": "5"}}, "from 0 to 1. Received: 5.0"),
+        ({"options": {"learning_rate": "-1"}}, "above 0. Received: -1.0"),
+        ({"options": {"learning_rate": "1e400"}}, "above 0. Received: inf"),
+        ({"options": {"dropout": "1"}}, "from 0 to below 1. Received: 1.0"),
+        ({"options": {"validations": "0"}}, "at least 1. Received: 0"),
+        ({"form": "a\nb"}, "Received: form a b"),
         ({"options": {"windw": "3"}}, "Did you mean 'window'?"),
         (
             {"options": {"window": "wide"}},
