@@ -27,7 +27,7 @@ NAME = re.compile(r"[A-Za-z0-9][\w.+:/ -]{0,79}")
 CLOCK_TOLERANCE = timedelta(days=1)
 SHARES = ("accuracy", "f1", "roc_auc", "precision", "recall", "share")
 """Metrics whose names end so lie between 0 and 1."""
-ABSURD = 1e15
+ABSURD = 1e30
 """No score and no cost is as large, and sums of what is larger lose what is small."""
 TOO_GOOD = 4.0
 """So many standard deviations of the references beyond the best of them is too good to be luck."""

@@ -12,7 +12,7 @@ const nameOf = (row) => data.lines[row.line].name;
 
 function answer(board, about) {
   const best = board.rows.filter((row) => row.rank === 1);
-  if (!best.length) return `At ${board.length}: one ${about.mode === "probe" ? "round" : "seed"} each, so nothing is ranked.`;
+  if (!best.length) return `At ${board.length}: too few ${about.mode === "probe" ? "rounds" : "seeds"} each, so nothing is ranked.`;
   const scale = measureOf(numberOf(board.name), about)?.scale ?? 1;
   const unit = measureOf(numberOf(board.name), about)?.unit ?? "";
   const leader = `${nameOf(best[0])} ${sayInterval(best[0], scale)}${unit ? ` ${unit}` : ""}`;
