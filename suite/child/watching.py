@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from suite.environment import accelerator_ids
+
 POWERCAP = Path("/sys/class/powercap")
 NO_ENERGY = "not measured: RAPL's energy counters cannot be read here through powercap"
 NO_DEVICE_ENERGY = (
@@ -136,11 +138,10 @@ def _visible_devices(pynvml: Any) -> list[Any]:
     NVML knows nothing of CUDA_VISIBLE_DEVICES. Its numbers are CUDA's, since cells run with
     CUDA_DEVICE_ORDER=PCI_BUS_ID.
     """
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is None:
-        numbers = range(pynvml.nvmlDeviceGetCount())
-        return [pynvml.nvmlDeviceGetHandleByIndex(number) for number in numbers]
-    names = [name.strip() for name in named.split(",") if name.strip()]
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        names = accelerator_ids()
+    else:
+        names = [str(number) for number in range(pynvml.nvmlDeviceGetCount())]
     return [
         pynvml.nvmlDeviceGetHandleByIndex(int(name))
         if name.isdigit()
