@@ -86,8 +86,10 @@ def accelerator_ids() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
-    numbers = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
-    return sorted((number for number in numbers if number.isdigit()), key=int)
+    # Where a container was given some of a machine's, their files keep the machine's numbers, and
+    # CUDA counts from 0.
+    files = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    return [str(number) for number in range(sum(name.isdigit() for name in files))]
 
 
 def describe_commit() -> dict[str, Any]:

@@ -44,9 +44,13 @@ def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
     report = json.loads(bench("report", "--json").stdout)
     assert len(report[0]["rows"]) == 2
 
-    # The same seed gives the same numbers, to the last digit.
-    bench(*SMOKE, "vanilla", *QUIET, "--rerun")
-    first, again = (r for r in read_records(home) if r["cell"]["architecture"] == "vanilla")
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_numbers_to_the_last_digit(bench, tmp_path):
+    """From run to run; that it does within a process, `test_checkpoint` says each time."""
+    for _ in range(2):
+        bench(*SMOKE, "vanilla", *QUIET, "--rerun")
+    first, again = read_records(tmp_path / "home")
     for name in ("metrics", "reports"):
         assert first[name] == again[name]
     # The training loss is a mean of each timed block, and how long a block is depends on the speed.
@@ -58,7 +62,7 @@ def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
     assert one[beginning] == other[beginning]
 
 
-def test_changed_data_runs_again_and_unchanged_does_not(bench, tmp_path):
+def test_changed_data_would_run_again_and_unchanged_would_not(bench, tmp_path):
     folder = tmp_path / "columns"
     folder.mkdir()
     text = "Anna B-PER\nsaw O\nRome B-LOC\n. O\n\n" * 60
@@ -69,23 +73,8 @@ def test_changed_data_runs_again_and_unchanged_does_not(bench, tmp_path):
     assert "0 to run" in bench("plan", *arguments[1:]).stdout
     (folder / "test.conll").write_text(text.replace("Rome", "Oslo"))
     assert "1 to run" in bench("plan", *arguments[1:]).stdout
-    assert bench(*arguments, *QUIET).returncode == 0
-    first, second = read_records(tmp_path / "home")
-    assert first["cell_id"] == second["cell_id"]
-    assert first["data"]["fingerprint"] != second["data"]["fingerprint"]
-    assert str(folder) not in json.dumps(first)
-
-
-def test_a_record_cut_in_half_is_reported_and_its_cell_runs_again(bench, tmp_path):
-    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "nothing")
-    arguments += QUIET
-    bench(*arguments)
-    (path,) = (tmp_path / "home" / "records").iterdir()
-    path.write_bytes(path.read_bytes()[:500])
-    result = bench(*arguments)
-    assert result.returncode == 0
-    assert "no record was moved to" in result.stderr and "1 to run" in result.stdout
-    assert len(read_records(tmp_path / "home")) == 1
+    (record,) = read_records(tmp_path / "home")
+    assert str(folder) not in json.dumps(record)
 
 
 @pytest.mark.slow

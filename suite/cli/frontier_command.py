@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from suite.cli.options import json_option, make_request, make_store, request_options
+from suite.cli.options import SECONDS, json_option, make_request, make_store, request_options
 from suite.cli.planning import make_limits, parse_size
 from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober
@@ -29,7 +29,7 @@ FRAMEWORK_BYTES = 3 * 2**30
 
 @click.command("frontier")
 @click.option("--memory", metavar="SIZE", help="What the model may take at its peak, e.g. 8GiB.")
-@click.option("--step-seconds", type=float, metavar="SECONDS", help="What a step may take.")
+@click.option("--step-seconds", type=SECONDS, metavar="SECONDS", help="What a step may take.")
 @click.option(
     "--phase",
     type=click.Choice(PHASES),
@@ -72,8 +72,6 @@ def command(
         raise RequestError(
             "A frontier needs a budget", remedy="Give --memory 8GiB, --step-seconds 2, or both"
         )
-    if step_seconds is not None and not step_seconds > 0:
-        raise RequestError("A step's budget is above 0 seconds", received=step_seconds)
     if up_to < SHORTEST:
         raise RequestError(f"The search begins at {SHORTEST}", received=f"--up-to {up_to}")
     if given["lengths"] or given["tasks"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,6 +56,20 @@ class _Numbers(click.ParamType):
             raise RequestError(
                 f"{option} takes whole numbers with commas between them", received=repr(value)
             ) from None
+
+
+class FiniteRange(click.FloatRange):
+    """A number from `min` on that is one: click's own range lets nan and inf pass."""
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> float:
+        """Return the number, or refuse it."""
+        number: float = super().convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", parameter, context)
+        return number
+
+
+SECONDS = FiniteRange(min=0, min_open=True)
 
 
 class _OneName(click.ParamType):

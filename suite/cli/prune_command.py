@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from suite.cli.options import home_option, make_store
+from suite.cli.options import FiniteRange, home_option, make_store
 from suite.cli.planning import parse_statuses, tell_set_aside
 from suite.contracts import PROTOCOL
 from suite.errors import RequestError
@@ -16,7 +16,9 @@ from suite.store import prunable
 
 
 @click.command("prune")
-@click.option("--older-than", type=float, metavar="DAYS", help="Records that ended before.")
+@click.option(
+    "--older-than", type=FiniteRange(min=0), metavar="DAYS", help="Records that ended before."
+)
 @click.option("--status", metavar="STATUS,…", help="Records that ended so, e.g. failed,timed_out.")
 @click.option("--old-protocols", is_flag=True, help=f"Records of protocols other than {PROTOCOL}.")
 @click.option("--superseded", is_flag=True, help="Records whose cell has a later one that stands.")
@@ -45,8 +47,6 @@ def command(
             "Say which records may go",
             remedy="Give --older-than, --status, --old-protocols or --superseded",
         )
-    if older_than is not None and older_than < 0:
-        raise RequestError("--older-than is a number of days", received=older_than)
     store = make_store(home)
     store.prepare()
     before = utc_now() - timedelta(days=older_than) if older_than is not None else None

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from suite.cli.live import Display
-from suite.cli.options import make_request, make_store, request_options
+from suite.cli.options import SECONDS, FiniteRange, make_request, make_store, request_options
 from suite.cli.plan_command import summary
 from suite.cli.planning import (
     Prepared,
@@ -36,7 +36,6 @@ from suite.syncing import SyncProcess, tracking_uri
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
 PATH_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
-SECONDS = click.FloatRange(min=0, min_open=True)
 time_limit_option = click.option(
     "--time-limit", type=SECONDS, metavar="SECONDS", help="A cell's. [default: preset's]"
 )
@@ -70,7 +69,10 @@ parallel_option = click.option(
     "--address", metavar="HOST:PORT", help="The Ray cluster's. [default: one of this machine alone]"
 )
 @click.option(
-    "--gpus", type=float, default=0, help="GPUs that a cell asks of the Ray cluster. [default: 0]"
+    "--gpus",
+    type=FiniteRange(min=0),
+    default=0,
+    help="GPUs that a cell asks of the Ray cluster. [default: 0]",
 )
 @click.option("--no-tracking", is_flag=True, help="Leave MLflow out; `bench sync` does it later.")
 @click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from suite.cli.options import home_option, make_store
+from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.planning import make_limits, prepare
-from suite.cli.run_command import SECONDS, local_executor, run_on
+from suite.cli.run_command import local_executor, run_on
 from suite.contracts import PROTOCOL, Cell, Metric, Mode, Status, Task
 from suite.errors import RequestError
 from suite.files import write_atomically

@@ -56,6 +56,8 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
         (["run", "--task", "ner", "--home", "/proc/nowhere"], "must be writable"),
         (["run", "--task", "ner", "--memory-limit", "lots"], "Write 8GiB"),
         (["run", "--task", "ner", "--time-limit", "0"], "x>0"),
+        (["run", "--task", "ner", "--time-limit", "nan"], "'nan' is not a finite number"),
+        (["prune", "--older-than", "inf"], "'inf' is not a finite number"),
         (["plan", "--task", "listops", "--option", "train_examples=0"], "at least 100"),
         (["leaderboard", "--results", "/nowhere"], "/nowhere"),
         (["run", "--task", "ner", "--retry", "faild"], "Did you mean 'failed'?"),
@@ -121,14 +123,15 @@ def test_completion(bench, shell):
 
 
 def test_doctor_finds_everything_here_and_says_what_to_do_where_not(bench, tmp_path):
-    checks = {check["name"]: check for check in json.loads(bench("doctor", "--json").stdout)}
+    here = bench("doctor", "--json")
+    assert here.returncode == 0, here.stdout
+    checks = {check["name"]: check for check in json.loads(here.stdout)}
     for name in ("python", "package tensorflow", "devices", "home", "disk", "tracking"):
         assert checks[name]["ok"], checks[name]
     assert not checks["data ner tfds"]["ok"]
     assert checks["data ner tfds"]["remedy"]
     optional = {name for name, check in checks.items() if not check["needed"]}
     assert {"data ner tfds", "package torch", "package jax"} <= optional
-    assert bench("doctor").returncode == 0
     away = bench("doctor", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     tracking = {check["name"]: check for check in json.loads(away.stdout)}["tracking"]
     assert away.returncode == 1 and not tracking["ok"] and "bench sync" in tracking["remedy"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.contracts import Job, Mode, Recipe
+from suite.contracts import Job, Mode, Recipe, Status
 from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES
@@ -20,8 +20,17 @@ from suite.store import Store
 from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records
 from tests.suite.test_store import make_record
 
-PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--no-dashboard")
+PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--no-dashboard", "--threads", "1")
 FAST = (*PROBE, "--no-tracking")
+
+
+def leave(home: Path, *architectures: str, **fields) -> list[Path]:
+    """Write the records that a run of `FAST` would have left, and return where they are."""
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=architectures, threads=1)
+    store = Store(home)
+    store.prepare()
+    cells = expand(request, load_registry((str(FAKES),)))
+    return [store.write(make_record(cell=planned.cell, **fields)) for planned in cells]
 
 
 BROKEN = {
@@ -74,8 +83,10 @@ def test_nan_is_diverged_with_its_step_and_no_nan_in_the_record(bench, tmp_path)
 
 
 def test_what_is_unsupported_is_shown_recorded_and_does_not_fail(bench, tmp_path):
+    leave(tmp_path / "home", "nothing")
     result = bench(*FAST, "--architectures", "nothing,images_only")
     assert result.returncode == 0, result.stderr
+    assert "0 to run" in result.stdout
     assert "images_only" in result.stdout
     assert "does not take token_ids; it takes: patches" in result.stdout
     by_name = {record["cell"]["architecture"]: record for record in read_records(tmp_path / "home")}
@@ -84,7 +95,7 @@ def test_what_is_unsupported_is_shown_recorded_and_does_not_fail(bench, tmp_path
 
 def test_the_second_time_only_what_is_asked_for_runs(bench, tmp_path):
     arguments = (*FAST, "--architectures", "raises,exits")
-    bench(*arguments)
+    leave(tmp_path / "home", "raises", "exits", status=Status.FAILED)
     again = bench(*arguments)
     assert "2 cells, 0 to run, 2 done" in again.stdout
     assert again.returncode == 1  # a failure is still one
@@ -96,14 +107,18 @@ def test_the_second_time_only_what_is_asked_for_runs(bench, tmp_path):
 
 
 def test_what_was_measured_beside_others_runs_again_when_it_is_asked_for(bench, tmp_path):
-    arguments = (*FAST, "--architectures", "nothing", "--threads", "1")
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("nothing",))
-    (planned,) = expand(request, load_registry((str(FAKES),)))
-    store = Store(tmp_path / "home")
-    store.prepare()
-    store.write(make_record(cell=planned.cell, details={"noisy": ["training"]}))
+    arguments = (*FAST, "--architectures", "raises")
+    leave(tmp_path / "home", "raises", details={"noisy": ["training"]})
     assert "1 cells, 0 to run" in bench(*arguments, "--retry", "failed").stdout
     assert "1 cells, 1 to run" in bench(*arguments, "--retry", "noisy").stdout
+
+
+def test_a_record_cut_in_half_is_reported_and_its_cell_runs_again(bench, tmp_path):
+    (path,) = leave(tmp_path / "home", "raises")
+    path.write_bytes(path.read_bytes()[:500])
+    result = bench(*FAST, "--architectures", "raises")
+    assert "no record was moved to" in result.stderr and "1 to run" in result.stdout
+    assert len(read_records(tmp_path / "home")) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,10 +160,10 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
     assert statuses == ["interrupted", "ok", "ok"]
 
 
-def start_hanging(home: Path, time_limit: str) -> subprocess.Popen:
-    """Start a matrix of one cell that hangs, and return once the cell has started."""
+def test_the_parent_rests_while_children_work_and_killed_takes_them_with_it(tmp_path):
+    home = tmp_path / "home"
     process = subprocess.Popen(
-        [str(BENCH), *FAST, "--architectures", "hangs", "--time-limit", time_limit],
+        [str(BENCH), *FAST, "--architectures", "hangs", "--time-limit", "200"],
         env=bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)}),
         stdout=subprocess.PIPE,
         text=True,
@@ -156,12 +171,11 @@ def start_hanging(home: Path, time_limit: str) -> subprocess.Popen:
     for line in process.stdout:
         if "starting ·" in line:
             break
-    return process
-
-
-def test_a_killed_invocation_takes_its_cell_with_it(tmp_path):
-    home = tmp_path / "home"
-    process = start_hanging(home, "200")
+    time.sleep(0.5)
+    before, began = _cpu_seconds(process.pid), time.monotonic()
+    time.sleep(5)
+    share = (_cpu_seconds(process.pid) - before) / (time.monotonic() - began)
+    assert share < 0.02
     assert len(processes_of(home)) >= 3  # itself, a forkserver, the cell
     process.kill()
     process.communicate()
@@ -202,16 +216,7 @@ def test_overhead_per_cell_and_tracking_within_limits(bench, tmp_path):
     assert overhead <= 0.30
 
 
-def test_the_parent_rests_while_children_work(tmp_path):
-    process = start_hanging(tmp_path / "home", "8")
-    time.sleep(0.5)
-    before, began = _cpu_seconds(process.pid), time.monotonic()
-    time.sleep(5)
-    share = (_cpu_seconds(process.pid) - before) / (time.monotonic() - began)
-    process.communicate(timeout=60)
-    assert share < 0.02
-
-
+@pytest.mark.slow
 def test_a_spawned_child_does_the_same_work(tmp_path):
     search_path = (str(FAKES),)
     request = Request(mode=Mode.PROBE, preset="smoke", architectures=("nothing",))
