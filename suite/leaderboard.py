@@ -210,9 +210,16 @@ def scores(records: Iterable[Record], metric: Metric) -> Scores:
                 continue
             repeat = repeat_of(record)
             by_seed[repeat] = value
-            by_part = record.reports.get("test", {}).get("by_part", {}).get(metric.name, ())
-            parts[repeat] = by_part
+            parts[repeat] = parts_of(record, metric.name)
     return Scores(by_seed, parts)
+
+
+def parts_of(record: Record, metric_name: str) -> Sequence[float | None]:
+    """Return the scores of the parts of a record's test split; none where it did not keep them."""
+    by_part: Mapping[str, Sequence[float | None]] = record.reports.get("test", {}).get(
+        "by_part", {}
+    )
+    return by_part.get(metric_name, ())
 
 
 def repeat_of(record: Record) -> int:
@@ -325,6 +332,8 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
         repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: ranked from {RANKED_FROM} on"
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *bad]
+    if ranked and ranked.estimate.low is not None and not _knows_examples(good, metric):
+        notes = [*notes, "interval over seeds alone"]
     if line.untuned:
         notes = [*notes, "untuned"]
     seconds = [r.worker_seconds for r in good if r.worker_seconds is not None]
@@ -347,6 +356,11 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
         machines=sorted({_machine(entry) for entry in entries}),
         run_ids=[record.run_id for record in records],
     )
+
+
+def _knows_examples(records: Iterable[Record], metric: Metric) -> bool:
+    """Whether the interval of a row counts what other test examples would have done to it."""
+    return metric.name in COSTS or all(parts_of(record, metric.name) for record in records)
 
 
 def _machine(entry: Entry) -> str:

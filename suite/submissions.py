@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.contracts import Mode, Status, Task
-from suite.leaderboard import Entry, Folder
+from suite.leaderboard import Entry, Folder, parts_of
 from suite.publishing import private, why_not
 from suite.record import Record, RecordError, parse_record, utc_now
 from suite.setting import setting_of
@@ -93,6 +93,12 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
     if len(values) < MIN_REFERENCES:
         return [f"{len(values)} references on this data and length: nothing to compare it with"]
     found = []
+    parts = [part for part in parts_of(record, metric.name) if part is not None]
+    if not min(parts, default=value) <= value <= max(parts, default=value):
+        found.append(f"test {metric.name} {value:.4g} lies outside of its own parts")
+    counts = {len(parts_of(r, metric.name)) for r in references} - {0}
+    if counts and (count := len(parts_of(record, metric.name))) not in counts:
+        found.append(f"test is told in {count} parts, that of the references in {max(counts)}")
     spread = statistics.stdev(values)
     if sign * value > max(values) + TOO_GOOD * spread:
         found.append(
@@ -204,6 +210,10 @@ def _untrue(record: Record) -> str:
                 return f"{phase}.{name} lies outside of its own samples"
             if not 0 <= item.value < ABSURD:
                 return f"{phase}.{name} cannot be {item.value:g}"
+    if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
+        for name in record.metrics.get("test", ()):
+            if len(parts_of(record, name)) < 2:
+                return f"{name} is not told of parts of test: no interval could count its examples"
     return ""
 
 

@@ -30,7 +30,7 @@ TASKS = load_registry(()).tasks.parts
 
 
 def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner="here",
-          fingerprint="f", minutes=0, protocol=None, **cell):  # fmt: skip
+          fingerprint="f", minutes=0, protocol=None, num_parts=4, **cell):  # fmt: skip
     made = dataclasses.replace(
         CELL, **{"architecture": architecture, "seed": seed, "options": {}, **cell}
     )
@@ -39,6 +39,7 @@ def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner
         minutes,
         made,
         metrics={"test": {"entity_f1": f1}},
+        reports={"test": {"by_part": {"entity_f1": (f1,) * num_parts}}},
         data={"fingerprint": fingerprint},
         parameter_count=7,
         worker_seconds=9.0,
@@ -58,6 +59,13 @@ def test_ranking_waits_for_three_seeds():
     told = {row.line: (row.rank, row.note) for row in board.rows}
     assert told["vanilla"][0] == 1
     assert told["bert"][0] is None and told["bert"][1].startswith("2 seeds: ranked from 3 on")
+
+
+def test_an_interval_that_knows_nothing_of_the_examples_says_so():
+    entries = seeds("vanilla", [0.5, 0.6, 0.7]) + seeds("bert", [0.5, 0.6, 0.7], num_parts=0)
+    (board,) = make_boards(entries, TASKS)
+    notes = {row.line: row.note for row in board.rows}
+    assert "over seeds alone" in notes["bert"] and "seeds alone" not in notes["vanilla"]
 
 
 def test_a_line_is_plain_where_its_rate_is_tuning_s_and_says_where_it_is_not(monkeypatch):

@@ -22,6 +22,7 @@ def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), **fields):
     cell = entry("vanilla", seed=seed).record.cell
     given = {
         "metrics": {"test": {"entity_f1": f1}},
+        "reports": {"test": {"by_part": {"entity_f1": (f1 - 0.1, f1, None, f1 + 0.001)}}},
         "data": {"fingerprint": "f"},
         "environment": {"processor": "abacus", "num_cores": 2, "commit": "c" * 40, "dirty": False},
         "worker_seconds": 8.0,
@@ -80,6 +81,8 @@ HOSTILE = {
     "a time of no zone": ({"started_at": "2026-01-01T00:00:00"}, "timezone"),
     "parts that are text": ({"reports": {"test": {"by_part": {"entity_f1": ["high"]}}}}, "by_part"),
     "a part of its own": ({"reports": {"test": {"by_part": {"entity_f1": [2.0]}}}}, "cannot be 2"),
+    "no parts": ({"reports": {}}, "not told of parts"),
+    "one part": ({"reports": {"test": {"by_part": {"entity_f1": [0.5]}}}}, "not told of parts"),
     "a report that is none": ({"reports": {"test": -1}}, "reports"),
     "larger than all": ({"metrics": {"test": {"entity_f1": 0.5, "loss": 1e300}}}, "1e+300"),
     "noise that is none": ({"details": {"noisy": True}}, "noisy"),
@@ -120,6 +123,10 @@ def test_duplicates_are_refused(tmp_path):
     assert "in results/ already" in first.refused
 
 
+def told(*parts):
+    return {"test": {"by_part": {"entity_f1": parts}}}
+
+
 REFERENCES = [
     Entry(good(seed, f1), Folder.PUBLISHED, "here")
     for seed, f1 in enumerate([0.48, 0.5, 0.52, 0.5])
@@ -133,6 +140,8 @@ REFERENCES = [
         (good(9, 0.99), "standard deviations beyond"),
         (good(9, 0.53, curve=(0.52, 0.53, 0.53)), "beyond where every reference ends"),
         (good(9, 0.53, curves={}), "no validation curve"),
+        (good(9, 0.5, reports=told(0.6, 0.7, 0.8, 0.9)), "outside of its own parts"),
+        (good(9, 0.5, reports=told(0.4, 0.6)), "in 2 parts, that of the references in 4"),
     ],
 )
 def test_the_too_good_is_flagged(tmp_path, record, flagged):
