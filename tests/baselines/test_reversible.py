@@ -32,8 +32,7 @@ def make_stack(
     return stack
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("length", [16, 13])
+@pytest.mark.parametrize(("length", "dropout"), [(16, 0.0), (13, 0.3)])
 @pytest.mark.parametrize("compiled", [False, True] if BACKEND == "tensorflow" else [True])
 @pytest.mark.parametrize("crosses", [False, True])
 def test_the_gradient_equals_the_ordinary_one(dropout, length, compiled, crosses):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -93,32 +94,21 @@ def test_what_is_unsupported_is_shown_recorded_and_does_not_fail(bench, tmp_path
     assert by_name["images_only"]["status"] == "unsupported"
 
 
-def test_the_second_time_only_what_is_asked_for_runs(bench, tmp_path):
-    arguments = (*FAST, "--architectures", "raises,exits")
-    leave(tmp_path / "home", "raises", "exits", status=Status.FAILED)
+def test_the_second_time_only_what_is_lost_or_asked_for_runs(bench, tmp_path):
+    home = tmp_path / "home"
+    leave(home, "raises", details={"noisy": ["training"]})
+    leave(home, "killed", status=Status.FAILED)
+    (path,) = leave(home, "exits")
+    arguments = (*FAST, "--architectures", "raises,exits,killed")
     again = bench(*arguments)
-    assert "2 cells, 0 to run, 2 done" in again.stdout
+    assert "3 cells, 0 to run, 3 done" in again.stdout
     assert again.returncode == 1  # a failure is still one
-    retried = bench(*FAST, "--architectures", "raises", "--retry", "failed,timed_out")
-    assert "1 cells, 1 to run" in retried.stdout
-    everything = bench(*arguments, "--rerun")
-    assert "2 cells, 2 to run" in everything.stdout
-    assert len(read_records(tmp_path / "home")) == 5
-
-
-def test_what_was_measured_beside_others_runs_again_when_it_is_asked_for(bench, tmp_path):
-    arguments = (*FAST, "--architectures", "raises")
-    leave(tmp_path / "home", "raises", details={"noisy": ["training"]})
-    assert "1 cells, 0 to run" in bench(*arguments, "--retry", "failed").stdout
-    assert "1 cells, 1 to run" in bench(*arguments, "--retry", "noisy").stdout
-
-
-def test_a_record_cut_in_half_is_reported_and_its_cell_runs_again(bench, tmp_path):
-    (path,) = leave(tmp_path / "home", "raises")
     path.write_bytes(path.read_bytes()[:500])
-    result = bench(*FAST, "--architectures", "raises")
-    assert "no record was moved to" in result.stderr and "1 to run" in result.stdout
-    assert len(read_records(tmp_path / "home")) == 1
+    retried = bench(*arguments, "--retry", "noisy,timed_out")
+    assert "no record was moved to" in retried.stderr
+    assert "3 cells, 2 to run, 1 done" in retried.stdout
+    ran = Counter(record["cell"]["architecture"] for record in read_records(home))
+    assert ran == {"raises": 2, "exits": 1, "killed": 1}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +122,7 @@ def test_a_record_cut_in_half_is_reported_and_its_cell_runs_again(bench, tmp_pat
 )
 def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, number):
     home = tmp_path / "home"
-    command = [str(BENCH), *FAST, "--architectures", "nothing", "--rounds", "2"]
+    command = [str(BENCH), *FAST, "--architectures", "nothing"]
     environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)})
     process = subprocess.Popen(
         command,
@@ -157,7 +147,7 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
     assert not processes_of(home)
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, timeout=120)
     statuses = [record["status"] for record in read_records(home)]
-    assert statuses == ["interrupted", "ok", "ok"]
+    assert statuses == ["interrupted", "ok"]
 
 
 def test_the_parent_rests_while_children_work_and_killed_takes_them_with_it(tmp_path):

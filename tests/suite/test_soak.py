@@ -50,7 +50,7 @@ class Victims:
 @pytest.mark.parametrize(
     ("num_cells", "num_kills", "with_server"),
     [
-        pytest.param(6, 4, False, id="short"),
+        pytest.param(4, 3, False, id="short"),
         pytest.param(60, 100, True, id="long", marks=pytest.mark.slow),
     ],
 )

@@ -230,7 +230,7 @@ def test_an_address_is_shown_without_its_password(uri, shown):
 
 
 def test_a_server_that_is_not_there_costs_nothing_but_a_message(bench, tmp_path):
-    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "nothing")
+    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty")
     away = "http://ann:secret@127.0.0.1:9"
     result = bench(*arguments, MLFLOW_TRACKING_URI=away)
     assert result.returncode == 0, result.stderr
