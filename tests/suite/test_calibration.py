@@ -10,7 +10,6 @@ from suite.contracts import Job, Mode, Recipe
 from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES
 from suite.registry import load_registry
-from suite.statistics import ratio_interval
 from tests.conftest import read_records
 from tests.suite.test_runner import outcome_of
 
@@ -109,37 +108,3 @@ def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
         ]
     for forked, spawned in zip(peaks[False], peaks[True], strict=True):
         assert abs(forked - spawned) <= max(0.03 * forked, 8 * MEBIBYTE)
-
-
-@pytest.mark.slow
-def test_the_twentieth_cell_of_a_matrix_costs_what_it_costs_alone(bench, tmp_path):
-    """In pairs, one straight after the other, until the ratio is known to within a twentieth."""
-    measured = [
-        *((phase, "step_seconds") for phase in ("inference", "training")),
-        *((phase, "peak_memory_bytes") for phase in ("inference", "training")),
-    ]
-    lengths = ",".join(map(str, range(16, 16 + 18 * 8, 8))) + ",1024"
-    crowds = {"alone": ("last", "1024"), "twentieth": ("hasty,last", lengths)}
-    ratios: dict[tuple[str, str], list[float]] = {which: [] for which in measured}
-    probe = ("run", "--mode", "probe", "--preset", "smoke", "--batch-size", "8", *QUIET)
-    for pair in range(24):
-        values = {}
-        for name in sorted(crowds, reverse=bool(pair % 2)):
-            architectures, grid = crowds[name]
-            home = tmp_path / f"{name}-{pair}"
-            words = ("--architectures", architectures, "--lengths", grid, "--home", str(home))
-            assert bench(*probe, *words).returncode == 0
-            ran = [record for record in read_records(home) if record["status"] == "ok"]
-            assert len(ran) == (1 if name == "alone" else 20)
-            assert ran[-1]["cell"]["architecture"] == "last"
-            values[name] = [value(ran[-1], *which) for which in measured]
-        for which, alone, twentieth in zip(
-            measured, values["alone"], values["twentieth"], strict=True
-        ):
-            ratios[which].append(twentieth / alone)
-        estimates = {which: ratio_interval(found) for which, found in ratios.items()}
-        if pair >= 4 and all(e.high - e.low < 0.06 for e in estimates.values()):
-            break
-    print(estimates)
-    for which, estimate in estimates.items():
-        assert 0.95 < estimate.low <= estimate.high < 1.05, (which, estimate)
