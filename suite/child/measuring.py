@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import suite.statistics as statistics
-from suite.child.watching import FOREIGN_METHOD, NO_FOREIGN, Watch
+from suite.child.watching import Watch
 
 BLOCK_SECONDS = 0.2
 MIN_BLOCKS = 5
@@ -220,9 +220,7 @@ class Blocks:
         foreign, joules = self.watch.foreign_share, self.watch.joules
         per_token = joules / sum(self.tokens) if joules is not None and self.tokens else None
         return {
-            "foreign_load_share": single(
-                foreign, FOREIGN_METHOD if foreign is not None else NO_FOREIGN
-            ),
+            "foreign_load_share": single(foreign, self.watch.foreign_method),
             "energy_joules_per_token": single(per_token, self.watch.energy_method),
         }
 

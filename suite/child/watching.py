@@ -23,7 +23,12 @@ NVML_METHOD = (
 FOREIGN_METHOD = (
     "share of all cores' time that other processes took (/proc/stat, stolen time with them)"
 )
+FOREIGN_DEVICE_METHOD = (
+    "how busy NVML says the busiest of the cell's devices was while the cell rested, just before"
+)
 NO_FOREIGN = "not measured: this system does not tell"
+REST_SECONDS = 1.2
+"""NVML's utilisation looks back for up to a second: after such a rest it is that of others."""
 
 
 class Watch:
@@ -31,11 +36,14 @@ class Watch:
 
     A stretch costs some 50 microseconds. The counters tick a hundred times a second, so a share is
     worth something after about a second in all. The energy is that of the device that computes: on
-    an accelerator its own, else the processor's.
+    an accelerator its own, else the processor's. NVML tells nobody in a container which processes
+    are its own, so others' load on an accelerator is what it shows before, while this one rests.
     """
 
     def __init__(self, on_accelerator: bool = False) -> None:
-        self._energy, self.energy_method = find_energy_counter(on_accelerator)
+        devices = _Devices() if on_accelerator else None
+        self._energy, self.energy_method = find_energy_counter(devices)
+        self._device_load = devices.load_at_rest() if devices else None
         self._elapsed = self._foreign = self._joules = 0.0
         self._tells = _busy_seconds() is not None
 
@@ -60,10 +68,21 @@ class Watch:
 
     @property
     def foreign_share(self) -> float | None:
-        """The share of all cores' time that others took, None where the system does not tell."""
-        if not self._tells or not self._elapsed:
-            return None
-        return min(1.0, max(0.0, self._foreign / (self._elapsed * (os.cpu_count() or 1))))
+        """What others took of the cores' time, or of a device if that is more; None if unknown."""
+        shares = [] if self._device_load is None else [self._device_load]
+        if self._tells and self._elapsed:
+            share = self._foreign / (self._elapsed * (os.cpu_count() or 1))
+            shares.append(min(1.0, max(0.0, share)))
+        return max(shares, default=None)
+
+    @property
+    def foreign_method(self) -> str:
+        """How the foreign share was found."""
+        if self.foreign_share is None:
+            return NO_FOREIGN
+        methods = [FOREIGN_METHOD] if self._tells and self._elapsed else []
+        methods += [] if self._device_load is None else [FOREIGN_DEVICE_METHOD]
+        return "; or, if that is more, ".join(methods)
 
     @property
     def joules(self) -> float | None:
@@ -75,10 +94,13 @@ class Watch:
         return time.perf_counter(), _busy_seconds() or 0.0, _own_seconds(), energy
 
 
-def find_energy_counter(on_accelerator: bool) -> tuple[Callable[[], float] | None, str]:
-    """Return what reads the joules used so far, and its name; None and why where none can."""
-    if on_accelerator:
-        counter = _nvml()
+def find_energy_counter(devices: _Devices | None) -> tuple[Callable[[], float] | None, str]:
+    """Return what reads the joules used so far, and its name; None and why where none can.
+
+    They are those of `devices`, or without any the processor's.
+    """
+    if devices:
+        counter = devices.energy_counter()
         return counter, NVML_METHOD if counter else NO_DEVICE_ENERGY
     zones = _rapl_zones()
     return (_Rapl(zones), RAPL_METHOD) if zones else (None, NO_ENERGY)
@@ -115,39 +137,57 @@ def _microjoules(zone: Path) -> float:
     return float((zone / "energy_uj").read_text())
 
 
-def _nvml() -> Callable[[], float] | None:
-    """Return a reader of the visible NVIDIA devices' energy, where NVML and its package are."""
-    try:
-        import pynvml
-    except ImportError:
-        return None
-    try:
-        pynvml.nvmlInit()
-        devices = _visible_devices(pynvml)
-        for device in devices:
-            pynvml.nvmlDeviceGetTotalEnergyConsumption(device)
-    except pynvml.NVMLError:
-        return None
-    read = pynvml.nvmlDeviceGetTotalEnergyConsumption
-    return (lambda: sum(read(device) for device in devices) / 1e3) if devices else None
-
-
-def _visible_devices(pynvml: Any) -> list[Any]:
-    """Return NVML's handles of the devices that CUDA shows this process; its neighbours' are none.
+class _Devices:
+    """The NVIDIA devices that CUDA shows this process; none where NVML or its package is not.
 
     NVML knows nothing of CUDA_VISIBLE_DEVICES. Its numbers are CUDA's, since cells run with
     CUDA_DEVICE_ORDER=PCI_BUS_ID.
     """
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        names = accelerator_ids()
-    else:
-        names = [str(number) for number in range(pynvml.nvmlDeviceGetCount())]
-    return [
-        pynvml.nvmlDeviceGetHandleByIndex(int(name))
-        if name.isdigit()
-        else pynvml.nvmlDeviceGetHandleByUUID(name)
-        for name in names
-    ]
+
+    def __init__(self) -> None:
+        self._handles: list[Any] = []
+        try:
+            import pynvml
+        except ImportError:
+            return
+        self._nvml = pynvml
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlInit()
+            if "CUDA_VISIBLE_DEVICES" in os.environ:
+                names = accelerator_ids()
+            else:
+                names = [str(number) for number in range(pynvml.nvmlDeviceGetCount())]
+            self._handles = [
+                pynvml.nvmlDeviceGetHandleByIndex(int(name))
+                if name.isdigit()
+                else pynvml.nvmlDeviceGetHandleByUUID(name)
+                for name in names
+            ]
+
+    def energy_counter(self) -> Callable[[], float] | None:
+        """Return what reads the joules that the devices have used, None where they do not tell."""
+
+        def read() -> float:
+            counters = map(self._nvml.nvmlDeviceGetTotalEnergyConsumption, self._handles)
+            return float(sum(counters)) / 1e3
+
+        return read if self._tell(read) is not None else None
+
+    def load_at_rest(self) -> float | None:
+        """Return the busiest device's share of busy time, after a rest, or None."""
+
+        def read() -> float:
+            time.sleep(REST_SECONDS)
+            rates = map(self._nvml.nvmlDeviceGetUtilizationRates, self._handles)
+            return float(max(rate.gpu for rate in rates)) / 100
+
+        return self._tell(read)
+
+    def _tell(self, read: Callable[[], float]) -> float | None:
+        if self._handles:
+            with suppress(self._nvml.NVMLError):
+                return read()
+        return None
 
 
 def _busy_seconds() -> float | None:

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -186,6 +187,7 @@ class FakeNvml:
 
     def __init__(self) -> None:
         self.millijoules = {"GPU-a": 0, "GPU-b": 0, "GPU-c": 0}
+        self.percent = {"GPU-a": 0, "GPU-b": 40, "GPU-c": 0}
 
     def nvmlInit(self) -> None: ...
 
@@ -198,6 +200,9 @@ class FakeNvml:
     def nvmlDeviceGetHandleByUUID(self, name: str) -> str:
         return name
 
+    def nvmlDeviceGetUtilizationRates(self, handle: str) -> SimpleNamespace:
+        return SimpleNamespace(gpu=self.percent[handle], memory=99)
+
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:
         return self.millijoules[handle]  # one that is not there is a LookupError, as NVML's is
 
@@ -209,12 +214,33 @@ class FakeNvml:
 def test_energy_is_that_of_the_devices_that_a_cell_sees(monkeypatch, visible, joules):
     nvml = FakeNvml()
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setattr(watching, "REST_SECONDS", 0.0)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with Watch(on_accelerator=True) as watch:
         nvml.millijoules |= {"GPU-a": 1_000, "GPU-b": 20_000, "GPU-c": 400_000}
     assert watch.joules == joules
+
+
+@pytest.mark.parametrize(
+    ("visible", "share"),
+    [(None, 0.4), ("1,2", 0.4), ("0", 0.0), ("", None), ("GPU-elsewhere", None)],
+)
+def test_a_neighbour_on_a_cell_s_own_devices_is_seen(monkeypatch, visible, share):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
+    monkeypatch.setattr(watching, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "_busy_seconds", lambda: None)  # the processor does not tell
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with Watch(on_accelerator=True) as watch:
+        pass
+    assert watch.foreign_share == share
+    assert ("NVML" if share is not None else "not measured") in watch.foreign_method
+    with Watch() as watch:
+        pass
+    assert watch.foreign_share is None, "on the processor a device's neighbours do not matter"
 
 
 def test_energy_on_the_processor_leaves_the_devices_out(tmp_path, monkeypatch):
