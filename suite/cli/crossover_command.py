@@ -14,8 +14,10 @@ from suite.cli.options import json_option, make_request, make_store, request_opt
 from suite.cli.planning import prepare
 from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober, figures, split_measure
-from suite.contracts import Metric, Mode, Status
+from suite.comparing import Difference, Scores, difference
+from suite.contracts import Metric, Mode
 from suite.errors import RequestError
+from suite.leaderboard import scores
 from suite.matrix import Request
 from suite.presets import find_preset
 from suite.record import Record
@@ -23,48 +25,58 @@ from suite.registry import load_registry, search_path_from_environment
 from suite.searching import Crossing, find_crossing, pair_up
 from suite.store import Store
 
+PROBED = "training.tokens_per_second"
+
 
 @click.command("crossover")
 @click.argument("first")
 @click.argument("second")
 @click.option(
     "--metric",
-    default="training.tokens_per_second",
-    show_default=True,
-    help="What is compared: a probe's measure, or with --task a metric of the test split.",
+    help="What is compared: a probe's measure, or with --task a metric of the test split. "
+    f"[default: {PROBED}, or the task's primary metric]",
 )
 @request_options
 @json_option
 def command(
-    first: str, second: str, metric: str, home: str | None, as_json: bool, **given: Any
+    first: str, second: str, metric: str | None, home: str | None, as_json: bool, **given: Any
 ) -> None:
     """Find the length from which on SECOND is better than FIRST.
 
     Probes are run where the lengths leave it open, in as many rounds as the preset says, until the
     length is known within 5%; its interval comes from the rounds. With --task the records of
-    training are compared, and nothing is run.
+    training are compared, and nothing is run; how far SECOND is ahead at each length comes with its
+    interval, over seeds and test examples.
 
     \b
     Examples:
       bench crossover vanilla longformer
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
-      bench crossover vanilla longformer --task ner --data tfds --metric entity_f1
+      bench crossover vanilla longformer --task ner --data tfds
     """
     request = make_request({**given, "architectures": (first, second)})
     if first == second:
         raise RequestError("Two architectures are compared", received=f"{first} twice")
     store = make_store(home)
+    gaps: dict[int, Difference] = {}
     if request.tasks:
-        found = _from_records(request, store, metric)
+        metric, found, gaps = _from_records(request, store, metric)
     else:
+        metric = metric or PROBED
         request = replace(request, mode=Mode.PROBE)
         prepare(request, store)  # the lengths are probed one by one; here they are seen together
         found = _from_probes(request, store, metric)
     if as_json:
         length = asdict(found.length) if found.length else None
-        print(json.dumps({**asdict(found), "length": length, "metric": metric}, indent=1))
+        apart = [{"length": at, **asdict(gap)} for at, gap in gaps.items()]
+        about = {**asdict(found), "length": length, "metric": metric, "differences": apart}
+        print(json.dumps(about, indent=1))
         return
-    print(_say(found, first, second, metric))
+    sure = not gaps or any(_beyond_noise(gap) for gap in gaps.values())
+    said = _say(found, first, second, metric, "seed" if request.tasks else "round")
+    print(said if sure else f"{said}; at no length beyond the noise")
+    for at, gap in gaps.items():
+        print(f"  at {at:,}: {second} {_by_how_much(gap)}")
 
 
 def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
@@ -88,39 +100,64 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
         return find_crossing(advantage, lengths, (first, second))
 
 
-def _from_records(request: Request, store: Store, metric: str) -> Crossing:
-    """Compare what was learned at the lengths and seeds that both have; the nearest two bracket."""
+def _from_records(
+    request: Request, store: Store, metric: str | None
+) -> tuple[str, Crossing, dict[int, Difference]]:
+    """Compare what was learned at the lengths and seeds that both have; the nearest two bracket.
+
+    Return the metric, where the second overtakes the first, and by length how far it is ahead.
+    """
     assert request.architectures is not None and request.tasks is not None
     first, second = request.architectures
     cells = [planned.cell for planned in prepare(request, store).plan.cells]
     records = store.current([cell.id for cell in cells])
     task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
+    metric = metric or task.primary_metric.name
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
-    sign = 1 if metrics.get(metric, Metric(metric)).higher_is_better else -1
-    known = pair_up(*(_scores(records.values(), name, metric, sign) for name in (first, second)))
+    chosen = metrics.get(metric, Metric(metric))
+    sign = 1 if chosen.higher_is_better else -1
+    points = [_scores(records.values(), name, chosen) for name in (first, second)]
+    known = pair_up(
+        *(
+            {at: {seed: sign * value for seed, value in of.by_seed.items()} for at, of in p.items()}
+            for p in points
+        )
+    )
     if len(known) < 2:
         raise RequestError(
             f"Both architectures need records with {metric} at two lengths or more",
             received=f"{len(known)} such lengths",
             remedy="Run `bench run` with the same options first",
         )
-    return find_crossing(known.__getitem__, list(known), (first, second), halves=False)
+    found = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
+    ours, theirs = points if sign < 0 else reversed(points)  # whose figure less whose is "ahead"
+    return metric, found, {at: difference(ours[at], theirs[at]) for at in known}
 
 
-def _scores(
-    records: Iterable[Record], architecture: str, metric: str, sign: int
-) -> dict[int, dict[int, float]]:
-    found: dict[int, dict[int, float]] = {}
+def _scores(records: Iterable[Record], architecture: str, metric: Metric) -> dict[int, Scores]:
+    of_length: dict[int, list[Record]] = {}
     for record in records:
-        cell = record.cell
-        if record.status is Status.OK and cell.architecture == architecture:
-            value = record.metric(metric)
-            if value is not None:
-                found.setdefault(cell.sequence_length, {})[cell.seed] = sign * value
-    return found
+        if record.cell.architecture == architecture:
+            of_length.setdefault(record.cell.sequence_length, []).append(record)
+    found = {length: scores(of, metric) for length, of in of_length.items()}
+    return {length: of for length, of in found.items() if of.by_seed}
 
 
-def _say(found: Crossing, first: str, second: str, metric: str) -> str:
+def _by_how_much(gap: Difference) -> str:
+    where = f"{'ahead' if gap.value > 0 else 'behind'} by {abs(gap.value):.4g}"
+    if gap.low is None or gap.high is None:
+        return f"{where} (one seed: no interval)"
+    if not _beyond_noise(gap):
+        return f"{where}, within the noise [{gap.low:.4g}, {gap.high:.4g}] ({gap.n} seeds)"
+    low, high = sorted((abs(gap.low), abs(gap.high)))
+    return f"{where} [{low:.4g}, {high:.4g}] ({gap.n} seeds)"
+
+
+def _beyond_noise(gap: Difference) -> bool:
+    return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
+
+
+def _say(found: Crossing, first: str, second: str, metric: str, repeat: str) -> str:
     if found.length is None:
         if found.always == second:
             return f"{second} is ahead of {first} in {metric} from {found.searched_to} on"
@@ -128,5 +165,5 @@ def _say(found: Crossing, first: str, second: str, metric: str) -> str:
     estimate = found.length
     text = f"{second} overtakes {first} in {metric} at length {estimate.value:,.0f}"
     if estimate.low is None or estimate.high is None:
-        return f"{text} (one round: no interval)"
-    return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({estimate.n} rounds)"
+        return f"{text} (one {repeat}: no interval)"
+    return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({estimate.n} {repeat}s)"

@@ -44,7 +44,7 @@ def test_the_frontier_is_found_where_it_is(bench):
         (("crossover", "vanilla", "nobody"), "nobody"),
         (("crossover", "vanilla", "bert", "--lengths", "512,128"), "512,128"),
         (("crossover", "vanilla", "bert", "--metric", "speed"), "'speed'"),
-        (("crossover", "vanilla", "bert", "--task", "ner", "--metric", "entity_f1"), "0 such"),
+        (("crossover", "vanilla", "bert", "--task", "ner"), "records with entity_f1 at two"),
         (("frontier",), "--memory 8GiB"),
         (("frontier", "--memory", "8 parsecs"), "8 parsecs"),
         (("frontier", "--memory", "999999GiB"), "999999GiB"),
@@ -60,19 +60,50 @@ def test_what_cannot_be_searched_is_refused_before_anything_runs(bench, tmp_path
     assert not list((tmp_path / "home").glob("records/*"))
 
 
-def test_less_perplexity_is_better(tmp_path):
-    store = Store(tmp_path)
+def leave_learned(home, metric, figures):
+    """Leave records of language modelling: by architecture and length the figure of each seed."""
+    store = Store(home)
     store.prepare()
     request = Request(
-        tasks=("language_modeling",), architectures=("vanilla", "gpt"), lengths=(64, 256)
+        tasks=("language_modeling",),
+        architectures=tuple(figures),
+        lengths=(64, 256),
+        seeds=(0, 1, 2),
     )
-    perplexities = {"vanilla": {64: 10.0, 256: 20.0}, "gpt": {64: 12.0, 256: 15.0}}
     for planned in prepare(request, store).plan.cells:
         cell = planned.cell
-        value = perplexities[cell.architecture][cell.sequence_length]
-        store.write(make_record(cell=cell, metrics={"test": {"perplexity": value}}))
-    found = crossover_command._from_records(request, store, "perplexity")
+        value = figures[cell.architecture][cell.sequence_length][cell.seed]
+        store.write(make_record(cell=cell, metrics={"test": {metric: value}}))
+    return request, store
+
+
+def test_less_perplexity_is_better(tmp_path):
+    vanilla = {64: (10.0, 10.1, 10.2), 256: (20.0, 20.1, 20.2)}
+    gpt = {64: (12.0, 12.1, 12.2), 256: (15.0, 15.1, 15.2)}
+    request, store = leave_learned(tmp_path, "perplexity", {"vanilla": vanilla, "gpt": gpt})
+    _, found, gaps = crossover_command._from_records(request, store, "perplexity")
     assert found.length is not None and 64 < found.length.value < 256
+    assert {at: gap.value for at, gap in gaps.items()} == pytest.approx({64: -2.0, 256: 5.0})
+
+
+@pytest.mark.parametrize(
+    ("gpt", "said"),
+    [
+        ({64: (2.5, 2.6, 2.7), 256: (2.6, 2.2, 2.4)}, "at no length beyond the noise"),
+        ({64: (2.0, 2.1, 2.3), 256: (2.0, 2.1, 2.2)}, "at 256: gpt ahead by 0.5"),
+    ],
+)
+def test_what_was_learned_is_compared_by_the_task_s_metric_and_with_its_noise(
+    bench, tmp_path, gpt, said
+):
+    vanilla = {64: (2.6, 2.5, 2.8), 256: (2.5, 2.6, 2.7)}
+    figures = {"vanilla": vanilla, "gpt": gpt}
+    leave_learned(tmp_path / "home", "bits_per_character", figures)
+    command = ("crossover", "vanilla", "gpt", "--task", "language_modeling", "--lengths", "64,256")
+    result = bench(*command, "--seeds", "0,1,2", "--threads", "1")
+    assert result.returncode == 0, result.stderr
+    assert "gpt is ahead of vanilla in bits_per_character from 64 on" in result.stdout
+    assert said in result.stdout
 
 
 def test_an_accelerator_s_memory_bounds_no_process_of_the_host(monkeypatch):
