@@ -66,11 +66,12 @@ def _cells(row: Row, metric: str | None) -> list[str]:
 
 
 def _quality(figure: Summary | None) -> str:
+    """Write brackets nowhere: those are intervals, which would take a library of a second."""
     if figure is None:
         return "—"
     if figure.n == 1:
         return f"{figure.mean:.3f} (n=1)"
-    return f"{figure.mean:.3f} [{figure.lowest:.3f}, {figure.highest:.3f}] (n={figure.n})"
+    return f"{figure.mean:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
 
 
 def _memory(figure: Summary | None) -> str:
