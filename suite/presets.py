@@ -72,7 +72,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         Preset(
             name="standard",
-            summary="the task's lengths, three seeds, about two minutes a cell on two cores",
+            summary="the task's lengths, three seeds, two to fifteen minutes a cell on one core",
             model_size="tiny",
             num_lengths=None,
             training_tokens=3_145_728,
@@ -81,7 +81,7 @@ PRESETS: Mapping[str, Preset] = {
             probe_lengths=(128, 256, 512, 1_024, 2_048, 4_096, 8_192),
             probe_tokens_per_batch=8_192,
             probe_rounds=3,
-            time_limit_seconds=900,
+            time_limit_seconds=3_600,
         ),
         Preset(
             name="reach",

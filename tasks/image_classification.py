@@ -73,7 +73,7 @@ class ImageClassification(Classification):
     efforts = {
         "smoke": Effort(budget=8_192, tokens_per_batch=512),
         "quick": Effort(budget=12_288, tokens_per_batch=2_048, lengths=(16, 64)),
-        "standard": Effort(budget=65_536, tokens_per_batch=4_096),
+        "standard": Effort(budget=16_384, tokens_per_batch=4_096),
         "reach": Effort(budget=1_250_000, tokens_per_batch=4_096, lengths=(64,)),
     }
 

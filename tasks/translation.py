@@ -86,6 +86,7 @@ class Translation(Task):
     efforts = {
         "smoke": Effort(budget=32_768, tokens_per_batch=1_024),
         "quick": Effort(budget=786_432, tokens_per_batch=1_024, lengths=(32, 64)),
+        "standard": Effort(budget=4_000_000, tokens_per_batch=1_024),
         "reach": Effort(budget=30_000_000, tokens_per_batch=1_280, lengths=(40,)),
     }
 
