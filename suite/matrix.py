@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -123,6 +123,17 @@ def expand(
         for length in workload.lengths
         for name, architecture in architectures.items()
     ]
+
+
+def shortest_supported(cells: Iterable[PlannedCell]) -> dict[str, int]:
+    """Return by architecture the shortest length that it supports; without one it is left out."""
+    found: dict[str, int] = {}
+    for planned in cells:
+        if not planned.unsupported:
+            cell = planned.cell
+            shortest = found.get(cell.architecture, cell.sequence_length)
+            found[cell.architecture] = min(shortest, cell.sequence_length)
+    return found
 
 
 def _check_choices(request: Request) -> None:

@@ -23,8 +23,9 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     """Print tables: architecture × length, with quality, memory, speed and status.
 
     Quality is the mean over seeds, the lowest "to" the highest behind it (95% intervals are on the
-    dashboard and the leaderboard); memory and speed are medians over repeats. A probe also prints the exponents of its costs in length, with their
-    intervals, beside what the architectures claim (of memory at a fixed batch alone).
+    dashboard and the leaderboard); memory and speed are medians over repeats. A probe also prints
+    the exponents of its costs in length, with their intervals, beside what the architectures claim
+    (of memory at a fixed batch alone).
     """
     registry = load_registry(search_path_from_environment())
     wanted = split_list(tasks) if tasks else None

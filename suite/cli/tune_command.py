@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from suite.cli.run_command import (
     run_on,
     time_limit_option,
 )
-from suite.contracts import Metric, Mode, Status
+from suite.contracts import Metric, Mode
 from suite.errors import RequestError
-from suite.matrix import Request
+from suite.matrix import Request, shortest_supported
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
 from suite.tuning import FOLDER, choose, first_rates, next_rate, write
@@ -48,11 +49,11 @@ def command(
 ) -> None:
     """Choose each architecture's learning rate on validation, and keep the evidence.
 
-    Every architecture is tried with the same three rates at the first of the lengths, under the
-    same budget; one that does best with the smallest or largest of them tries the next beyond it,
-    until its best lies between others. The choices go to results/tuning/TASK/ARCHITECTURE.json,
-    and later runs use them. Take two seeds at least: a rate can do well with one and not learn at
-    all with the next.
+    Every architecture is tried with the same three rates under the same budget, at the shortest of
+    the lengths that it supports; one that does best with the smallest or largest of them tries the
+    next beyond it, until its best lies between others. The choices go to
+    results/tuning/TASK/ARCHITECTURE.json, and later runs use them. Take two seeds at least: a rate
+    can do well with one and not learn at all with the next.
 
     \b
     Examples:
@@ -67,27 +68,35 @@ def command(
     store.prepare()
     task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
     limits = make_limits(request.preset, time_limit)
-    cells = [planned.cell for planned in prepare(request, store).plan.cells]
-    shortest = replace(request, lengths=(cells[0].sequence_length,))
-    all_names = tuple(dict.fromkeys(cell.architecture for cell in cells))
-    wanted = dict.fromkeys(first_rates(task.recipe.learning_rate), all_names)
+    prepared = prepare(request, store)
+    refuse_if_nothing_can_run(prepared)
+    length_of = shortest_supported(prepared.plan.cells)
+    wanted = dict.fromkeys(first_rates(task.recipe.learning_rate), tuple(length_of))
     tried: Tried = {}
     with local_executor(parallel) as executor:
         while wanted:
-            for rate, names in sorted(wanted.items()):
-                prepared = prepare(_at_rate(shortest, rate, names), store, limits=limits)
-                refuse_if_nothing_can_run(prepared)
-                print(f"learning rate {rate:g}", flush=True)
+            for rate, length, names in _together(wanted, length_of):
+                asked = _at_rate(replace(request, lengths=(length,)), rate, names)
+                prepared = prepare(asked, store, limits=limits)
+                print(f"learning rate {rate:g} at length {length:,}", flush=True)
                 records, interrupted = run_on(executor, prepared, store, tracking=False)
                 if interrupted:
                     print("Interrupted. The same command tries what is missing.")
                     sys.exit(130)
                 for record in records:
-                    if record.status is not Status.UNSUPPORTED:
-                        of_architecture = tried.setdefault(record.cell.architecture, {})
-                        of_architecture.setdefault(rate, []).append(record)
+                    of_architecture = tried.setdefault(record.cell.architecture, {})
+                    of_architecture.setdefault(rate, []).append(record)
             wanted = _wanted_next(tried, task.primary_metric)
     sys.exit(0 if _keep(task.primary_metric, tried, keep_in) else 1)
+
+
+def _together(
+    wanted: Mapping[float, Sequence[str]], length_of: Mapping[str, int]
+) -> Iterator[tuple[float, int, tuple[str, ...]]]:
+    """Yield what is to be tried, the architectures of one rate and length together."""
+    for rate, names in sorted(wanted.items()):
+        for length in sorted({length_of[name] for name in names}):
+            yield rate, length, tuple(name for name in names if length_of[name] == length)
 
 
 def _at_rate(request: Request, rate: float, architectures: tuple[str, ...]) -> Request:

@@ -8,9 +8,15 @@ import json
 import pytest
 
 from suite.contracts import Metric, Status
-from suite.matrix import Request, expand
+from suite.matrix import Request, expand, shortest_supported
 from suite.registry import load_registry
-from suite.tuning import choose, first_rates, next_rate, read_learning_rates, write
+from suite.tuning import (
+    choose,
+    first_rates,
+    next_rate,
+    read_learning_rates,
+    write,
+)
 from tests.suite.test_store import make_record
 
 ACCURACY, LOSS = Metric("accuracy"), Metric("loss", higher_is_better=False)
@@ -51,6 +57,12 @@ def test_a_rate_with_a_seed_that_diverged_is_not_chosen():
     chosen = choose({1e-3: runs(ACCURACY, 0.5, 0.5), 3e-3: runs(ACCURACY, 0.9, None)}, ACCURACY)
     assert chosen is not None and chosen[0] == 1e-3
     assert choose({1e-3: runs(ACCURACY, None)}, ACCURACY) is None
+
+
+def test_each_is_tuned_at_the_shortest_length_that_it_supports():
+    names = ("vit", "reformer", "gpt")
+    request = Request(tasks=("image_classification",), architectures=names, lengths=(16, 64, 256))
+    assert shortest_supported(expand(request, load_registry())) == {"vit": 16, "reformer": 64}
 
 
 def test_it_begins_around_the_task_s_own_rate():
