@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from suite.cli.options import SECONDS, json_option, make_request, make_store, request_options
-from suite.cli.planning import make_limits, parse_size
+from suite.cli.planning import make_limits, parse_size, prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober
 from suite.contracts import Mode, Status
@@ -18,7 +18,6 @@ from suite.environment import has_accelerator, total_memory_bytes
 from suite.errors import RequestError
 from suite.executors.local import Limits
 from suite.record import Record
-from suite.registry import load_registry, search_path_from_environment
 from suite.reporting import PHASES
 from suite.searching import find_frontier
 
@@ -88,13 +87,18 @@ def command(
     )
     store = make_store(home)
     store.prepare()
-    parts = load_registry(search_path_from_environment()).architectures.parts
-    found = {}
+    prepared = prepare(replace(request, lengths=(SHORTEST,), rounds=1), store)
+    refuse_if_nothing_can_run(prepared)
+    found: dict[str, dict[str, Any]] = {}
     with local_executor() as executor:
         prober = Prober(request, store, executor, _limits(request.preset, budget))
-        for name in request.architectures or sorted(parts):
-            fits = _fits(prober, name, phase, budget, step_seconds)
-            found[name] = asdict(find_frontier(fits, SHORTEST, up_to))
+        for planned in prepared.plan.cells:
+            name = planned.cell.architecture
+            if planned.unsupported:
+                found[name] = {"unsupported": planned.unsupported}
+            else:
+                fits = _fits(prober, name, phase, budget, step_seconds)
+                found[name] = asdict(find_frontier(fits, SHORTEST, up_to))
             if not as_json:
                 print(f"{name:16} {_say(found[name], up_to)}", flush=True)
     if as_json:
@@ -139,7 +143,9 @@ def _affords(record: Record, phase: str, budget: int | None, step_seconds: float
     return all(within)
 
 
-def _say(found: dict[str, int | None], up_to: int) -> str:
+def _say(found: dict[str, Any], up_to: int) -> str:
+    if "unsupported" in found:
+        return f"unsupported: {found['unsupported']}"
     if found["longest"] is None:
         return f"not even {SHORTEST}"
     if found["beyond"] is None:

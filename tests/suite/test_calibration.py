@@ -6,12 +6,10 @@ import json
 
 import pytest
 
-from suite.contracts import Job, Mode, Recipe
-from suite.matrix import Request, expand
-from suite.presets import MODEL_SIZES
-from suite.registry import load_registry
+from suite.executors.local import LocalExecutor
+from suite.statistics import ratio_interval
 from tests.conftest import read_records
-from tests.suite.test_runner import outcome_of
+from tests.suite.test_runner import begin, outcome_from, outcome_of, probe_job
 
 PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "calibrated")
 QUIET = ("--no-tracking", "--no-dashboard")
@@ -86,25 +84,38 @@ def test_exponents_are_found_and_false_claims_flagged(bench, power, logarithmic,
 def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
     peaks = {}
     for spawn in (False, True):
-        request = Request(
-            mode=Mode.PROBE, preset="smoke", architectures=("longformer",), lengths=(2_048,)
-        )
-        (planned,) = expand(request, load_registry(()))
-        folder = tmp_path / str(spawn)
-        folder.mkdir()
-        job = Job(
-            planned.cell,
-            MODEL_SIZES["tiny"],
-            Recipe(),
-            None,
-            (),
-            folder,
-            tmp_path,
-            tmp_path / "c.npz",
-        )
+        job = probe_job(tmp_path / str(spawn), "longformer", lengths=(2_048,))
         measured = outcome_of(job, spawn=spawn)["measurements"]
         peaks[spawn] = [
             measured[phase]["peak_memory_bytes"]["value"] for phase in ("inference", "training")
         ]
     for forked, spawned in zip(peaks[False], peaks[True], strict=True):
         assert abs(forked - spawned) <= max(0.03 * forked, 8 * MEBIBYTE)
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_the_twentieth_cell_of_a_matrix_costs_what_it_costs_alone(tmp_path):
+    """Side by side, so that the machine's drift hits both; pairs until their ratio is known."""
+    measured = ("step_seconds", "peak_memory_bytes")
+    ratios = {(phase, name): [] for phase in ("inference", "training") for name in measured}
+    for pair in range(24):
+        alone, matrix = LocalExecutor(), LocalExecutor()
+        for number in range(19):
+            begin(matrix, probe_job(tmp_path / f"{pair}-{number}", "raises"))
+            assert outcome_from(matrix)["status"] == "failed"
+        begin(alone, probe_job(tmp_path / f"{pair}-alone", "longformer", lengths=(1_024,)))
+        while not any(update.progress for update in alone.wait()):
+            pass  # its server imports the framework
+        begin(matrix, probe_job(tmp_path / f"{pair}-twentieth", "longformer", lengths=(1_024,)))
+        by_itself, as_twentieth = outcome_from(alone), outcome_from(matrix)
+        for executor in (alone, matrix):
+            executor.close()
+        for (phase, name), found in ratios.items():
+            found.append(value(as_twentieth, phase, name) / value(by_itself, phase, name))
+        known = {which: ratio_interval(found) for which, found in ratios.items()}
+        if pair >= 4 and all(e.high - e.low < 0.06 for e in known.values()):
+            break
+    print(known)
+    for which, ratio in known.items():
+        assert 0.95 < ratio.low <= ratio.high < 1.05, (which, ratio)

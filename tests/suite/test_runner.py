@@ -208,25 +208,40 @@ def test_overhead_per_cell_and_tracking_within_limits(bench, tmp_path):
 
 @pytest.mark.slow
 def test_a_spawned_child_does_the_same_work(tmp_path):
-    search_path = (str(FAKES),)
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("nothing",))
-    (planned,) = expand(request, load_registry(search_path))
-    paths = (tmp_path, tmp_path, tmp_path / "checkpoint.npz")
-    job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, search_path, *paths)
-    outcome = outcome_of(job, spawn=True)
+    outcome = outcome_of(probe_job(tmp_path / "one", "nothing"), spawn=True)
     assert outcome["status"] == "ok"
     assert outcome["measurements"]["training"]["peak_memory_bytes"]["value"] > 0
+
+
+def probe_job(folder: Path, architecture: str, **asked) -> Job:
+    """Return the job of a probe at the smallest preset, to be done in a folder that is made."""
+    folder.mkdir()
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=(architecture,), **asked)
+    (planned,) = expand(request, load_registry((str(FAKES),)))
+    beside = folder.parent
+    paths = (folder, beside, beside / "checkpoint.npz")
+    return Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (str(FAKES),), *paths)
 
 
 def outcome_of(job: Job, *, spawn: bool) -> dict:
     """Run one job in a spawned or a forked process."""
     executor = LocalExecutor(spawn=spawn)
-    executor.start("one", job, Limits(seconds=200, memory_bytes=2**34))
-    endings = []
-    while not endings:
-        endings = [update.ending for update in executor.wait() if update.ending]
+    begin(executor, job)
+    outcome = outcome_from(executor)
     executor.close()
-    return endings[0].outcome
+    return outcome
+
+
+def begin(executor: LocalExecutor, job: Job) -> None:
+    executor.start(job.folder.name, job, Limits(seconds=200, memory_bytes=2**34))
+
+
+def outcome_from(executor: LocalExecutor) -> dict:
+    """Wait for the one job that runs, and return what it left."""
+    while True:
+        for update in executor.wait():
+            if update.ending:
+                return update.ending.outcome
 
 
 def _seconds_until_first_outcome(records: list[dict]) -> float:

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from click.testing import CliRunner
 
 from suite.cli import crossover_command, frontier_command, planning
 from suite.cli.planning import make_limits, prepare
@@ -114,6 +115,19 @@ def test_an_accelerator_s_memory_bounds_no_process_of_the_host(monkeypatch):
     monkeypatch.setattr(frontier_command, "has_accelerator", lambda: True)
     on_accelerator = frontier_command._limits("smoke", budget).memory_bytes
     assert on_accelerator == make_limits("smoke").memory_bytes
+
+
+def test_a_frontier_of_all_says_who_is_unsupported_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(frontier_command, "_fits", lambda *given: lambda length: length <= 300)
+    asked = ["--step-seconds", "1", "--home", str(tmp_path)]
+    told = CliRunner().invoke(frontier_command.command, asked)
+    assert told.exit_code == 0, told.output
+    lines = {line.split()[0]: line for line in told.output.splitlines()}
+    assert "unsupported: has no encoder form" in lines["gpt"]
+    assert "no more" in lines["vanilla"] and {"bert", "longformer", "reformer"} <= set(lines)
+    found = json.loads(CliRunner().invoke(frontier_command.command, [*asked, "--json"]).output)
+    assert "unsupported" in found["vit"]
+    assert found["bert"]["longest"] <= 300 < found["bert"]["beyond"]
 
 
 def test_too_little_disk_or_memory_is_said_before_anything_runs(tmp_path, monkeypatch):
