@@ -64,7 +64,14 @@ def command(
     else:
         metric = metric or PROBED
         request = replace(request, mode=Mode.PROBE)
-        prepare(request, store)  # the lengths are probed one by one; here they are seen together
+        # The lengths are probed one by one; here they are seen together, before anything runs.
+        for planned in prepare(request, store).plan.cells:
+            if planned.unsupported:
+                raise RequestError(
+                    "Both architectures must run at every length",
+                    received=f"{planned.cell.label}: {planned.unsupported}",
+                    remedy="Name another --form, or --lengths that both support",
+                )
         found = _from_probes(request, store, metric)
     if as_json:
         length = asdict(found.length) if found.length else None

@@ -43,6 +43,7 @@ def test_the_frontier_is_found_where_it_is(bench):
     [
         (("crossover", "vanilla", "vanilla"), "vanilla twice"),
         (("crossover", "vanilla", "nobody"), "nobody"),
+        (("crossover", "vanilla", "gpt"), "has no encoder form"),
         (("crossover", "vanilla", "bert", "--lengths", "512,128"), "512,128"),
         (("crossover", "vanilla", "bert", "--metric", "speed"), "'speed'"),
         (("crossover", "vanilla", "bert", "--task", "ner"), "records with entity_f1 at two"),
