@@ -17,7 +17,10 @@ from suite.store import prunable
 
 @click.command("prune")
 @click.option(
-    "--older-than", type=FiniteRange(min=0), metavar="DAYS", help="Records that ended before."
+    "--older-than",
+    type=FiniteRange(min=0, max=36_500),
+    metavar="DAYS",
+    help="Records that ended before.",
 )
 @click.option("--status", metavar="STATUS,…", help="Records that ended so, e.g. failed,timed_out.")
 @click.option("--old-protocols", is_flag=True, help=f"Records of protocols other than {PROTOCOL}.")
