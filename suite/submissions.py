@@ -93,12 +93,13 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
     if len(values) < MIN_REFERENCES:
         return [f"{len(values)} references on this data and length: nothing to compare it with"]
     found = []
-    parts = [part for part in parts_of(record, metric.name) if part is not None]
-    if not min(parts, default=value) <= value <= max(parts, default=value):
+    parts = parts_of(record, metric.name)
+    known = [part for part in parts if part is not None]
+    if not min(known, default=value) <= value <= max(known, default=value):
         found.append(f"test {metric.name} {value:.4g} lies outside of its own parts")
     counts = {len(parts_of(r, metric.name)) for r in references} - {0}
-    if counts and (count := len(parts_of(record, metric.name))) not in counts:
-        found.append(f"test is told in {count} parts, that of the references in {max(counts)}")
+    if counts and len(parts) not in counts:
+        found.append(f"test is told in {len(parts)} parts, that of the references in {max(counts)}")
     spread = statistics.stdev(values)
     if sign * value > max(values) + TOO_GOOD * spread:
         found.append(

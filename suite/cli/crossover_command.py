@@ -122,14 +122,10 @@ def _from_records(
     metric = metric or task.primary_metric.name
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
     chosen = metrics.get(metric, Metric(metric))
-    sign = 1 if chosen.higher_is_better else -1
     points = [_scores(records.values(), name, chosen) for name in (first, second)]
-    known = pair_up(
-        *(
-            {at: {seed: sign * value for seed, value in of.by_seed.items()} for at, of in p.items()}
-            for p in points
-        )
-    )
+    # The second is ahead by so much as the more exceeds the less.
+    less, more = points if chosen.higher_is_better else reversed(points)
+    known = pair_up(*({at: of.by_seed for at, of in point.items()} for point in (less, more)))
     if len(known) < 2:
         raise RequestError(
             f"Both architectures need records with {metric} at two lengths or more",
@@ -137,8 +133,7 @@ def _from_records(
             remedy="Run `bench run` with the same options first",
         )
     found = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
-    ours, theirs = points if sign < 0 else reversed(points)  # whose figure less whose is "ahead"
-    return metric, found, {at: difference(ours[at], theirs[at]) for at in known}
+    return metric, found, {at: difference(more[at], less[at]) for at in known}
 
 
 def _scores(records: Iterable[Record], architecture: str, metric: Metric) -> dict[int, Scores]:

@@ -18,11 +18,15 @@ from tests.suite.test_store import make_record
 TASKS = load_registry(()).tasks.parts
 
 
+def told(*parts):
+    return {"test": {"by_part": {"entity_f1": parts}}}
+
+
 def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), **fields):
     cell = entry("vanilla", seed=seed).record.cell
     given = {
         "metrics": {"test": {"entity_f1": f1}},
-        "reports": {"test": {"by_part": {"entity_f1": (f1 - 0.1, f1, None, f1 + 0.001)}}},
+        "reports": told(f1 - 0.1, f1, None, f1 + 0.001),
         "data": {"fingerprint": "f"},
         "environment": {"processor": "abacus", "num_cores": 2, "commit": "c" * 40, "dirty": False},
         "worker_seconds": 8.0,
@@ -121,10 +125,6 @@ def test_duplicates_are_refused(tmp_path):
     known = [Entry(one, Folder.PUBLISHED, "here")]
     first = next(v for v in judge(tmp_path, known) if v.path.name.endswith(f"{one.run_id}.json"))
     assert "in results/ already" in first.refused
-
-
-def told(*parts):
-    return {"test": {"by_part": {"entity_f1": parts}}}
 
 
 REFERENCES = [

@@ -10,13 +10,7 @@ import pytest
 from suite.contracts import Metric, Status
 from suite.matrix import Request, expand, shortest_supported
 from suite.registry import load_registry
-from suite.tuning import (
-    choose,
-    first_rates,
-    next_rate,
-    read_learning_rates,
-    write,
-)
+from suite.tuning import choose, first_rates, next_rate, read_learning_rates, write
 from tests.suite.test_store import make_record
 
 ACCURACY, LOSS = Metric("accuracy"), Metric("loss", higher_is_better=False)
