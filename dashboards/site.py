@@ -13,17 +13,21 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
 
+from dashboards.copying import __file__ as copying_program
+from dashboards.copying import write_run
 from dashboards.frame import (
     MEASURES,
     QUALITY,
@@ -82,10 +86,8 @@ def write_site(
     no longer exist removed.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(1) as beside:
-        runs = beside.submit(_write_runs, entries, folder / "data" / "runs")
+    with _runs_written(entries, folder / "data" / "runs"):
         _write_rest(entries, tasks, architectures, folder, mlflow_pages or {})
-        runs.result()
     return folder / "index.html"
 
 
@@ -347,24 +349,30 @@ def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
     return shares
 
 
-def _write_runs(entries: Sequence[Entry], folder: Path) -> None:
+@contextmanager
+def _runs_written(entries: Sequence[Entry], folder: Path) -> Iterator[None]:
+    """Write the records into `folder` while the body runs; in the end all are there."""
     folder.mkdir(exist_ok=True)
     wanted = {re.sub(r"[^\w-]", "_", entry.record.run_id) + ".js": entry for entry in entries}
     there = {path.name for path in folder.iterdir()}
     for name in there - set(wanted):
         (folder / name).unlink()
-    for name in set(wanted) - there:
-        text = _text_of(wanted[name])
-        # Not atomically: a site is drawn again as a whole, and 10,000 files would be flushed.
-        (folder / name).write_bytes(b"lengthwiseRun(" + text + b");\n")
-
-
-def _text_of(entry: Entry) -> bytes:
-    """Return a record as its file has it, or written anew where the file went meanwhile."""
-    if entry.path:
-        with suppress(FileNotFoundError):
-            return entry.path.read_bytes()
-    return entry.record.to_json().encode()
+    missing = sorted(set(wanted) - there)
+    with TemporaryFile("w+") as pairs:
+        for name in missing:
+            if path := wanted[name].path:
+                print(json.dumps([str(path), str(folder / name)]), file=pairs)
+        pairs.seek(0)
+        copying = subprocess.Popen([sys.executable, "-I", "-S", copying_program], stdin=pairs)
+    try:
+        yield
+    finally:
+        failed = copying.wait()
+    if failed:
+        raise OSError(f"The records could not be copied to {folder}")
+    for name in missing:
+        if not (folder / name).exists():  # no file, or gone meanwhile
+            write_run(folder / name, wanted[name].record.to_json().encode())
 
 
 def _write_script(path: Path, name: str, content: Any) -> None:

@@ -33,12 +33,17 @@ def command(published: bool, folder: Path | None, home: str | None) -> None:
 
 def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
     """Draw a home's records and return the first page."""
-    records = store.current(set_aside=tell_set_aside).values()
-    entries = [
+    with collector_paused():  # until the records are let go of
+        return draw_site(
+            _entries(store), registry, folder or store.dashboard.parent, _run_pages(store)
+        )
+
+
+def _entries(store: Store) -> list[Entry]:
+    return [
         Entry(record, Folder.LOCAL, machine_name(record.environment), store.path_of(record))
-        for record in records
+        for record in store.current(set_aside=tell_set_aside).values()
     ]
-    return draw_site(entries, registry, folder or store.dashboard.parent, _run_pages(store))
 
 
 def _run_pages(store: Store) -> dict[str, str]:
