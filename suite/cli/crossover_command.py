@@ -15,15 +15,16 @@ from suite.cli.planning import prepare
 from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober, figures, split_measure
 from suite.comparing import Difference, Scores, difference
-from suite.contracts import Metric, Mode
+from suite.contracts import Cell, Metric, Mode
 from suite.errors import RequestError
-from suite.leaderboard import scores
-from suite.matrix import Request
+from suite.leaderboard import read_published, scores
+from suite.matrix import Request, expand
 from suite.presets import find_preset
 from suite.record import Record
 from suite.registry import load_registry, search_path_from_environment
 from suite.searching import Crossing, find_crossing, pair_up
 from suite.store import Store
+from suite.tuning import read_learning_rates
 
 PROBED = "training.tokens_per_second"
 
@@ -36,31 +37,43 @@ PROBED = "training.tokens_per_second"
     help="What is compared: a probe's measure, or with --task a metric of the test split. "
     f"[default: {PROBED}, or the task's primary metric]",
 )
+@click.option(
+    "--published", is_flag=True, help="With --task: compare the records in results/, not your own."
+)
 @request_options
 @json_option
 def command(
-    first: str, second: str, metric: str | None, home: str | None, as_json: bool, **given: Any
+    first: str,
+    second: str,
+    metric: str | None,
+    published: bool,
+    home: str | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Find the length from which on SECOND is better than FIRST.
 
     Probes are run where the lengths leave it open, in as many rounds as the preset says, until the
     length is known within 5%; its interval comes from the rounds. With --task the records of
-    training are compared, and nothing is run; how far SECOND is ahead at each length comes with its
-    interval, over seeds and test examples.
+    training are compared, on however many threads they ran, and nothing is run; how far SECOND is
+    ahead at each length comes with its interval, over seeds and test examples.
 
     \b
     Examples:
       bench crossover vanilla longformer
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
-      bench crossover vanilla longformer --task ner --data tfds
+      bench crossover vanilla longformer --task sentiment --data tfds --preset standard --published
     """
     request = make_request({**given, "architectures": (first, second)})
     if first == second:
         raise RequestError("Two architectures are compared", received=f"{first} twice")
     store = make_store(home)
     gaps: dict[int, Difference] = {}
+    if published and not request.tasks:
+        raise RequestError("Published records are compared by what they learned: name a --task")
     if request.tasks:
-        metric, found, gaps = _from_records(request, store, metric)
+        records = [entry.record for entry in read_published()] if published else store.all()
+        metric, found, gaps = _from_records(request, metric, records)
     else:
         metric = metric or PROBED
         request = replace(request, mode=Mode.PROBE)
@@ -108,7 +121,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
 
 
 def _from_records(
-    request: Request, store: Store, metric: str | None
+    request: Request, metric: str | None, records: Iterable[Record]
 ) -> tuple[str, Crossing, dict[int, Difference]]:
     """Compare what was learned at the lengths and seeds that both have; the nearest two bracket.
 
@@ -116,13 +129,21 @@ def _from_records(
     """
     assert request.architectures is not None and request.tasks is not None
     first, second = request.architectures
-    cells = [planned.cell for planned in prepare(request, store).plan.cells]
-    records = store.current([cell.id for cell in cells])
-    task = load_registry(search_path_from_environment()).tasks.get(request.tasks[0])
+    registry = load_registry(search_path_from_environment())
+    cells = expand(request, registry, read_learning_rates())
+    asked = {_anyhow(planned.cell) for planned in cells}
+    records = [record for record in records if _anyhow(record.cell) in asked]
+    task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
+    if "." in metric:
+        raise RequestError(
+            "Cells that learn are compared by what they learned",
+            received=f"--metric {metric}",
+            remedy="Leave --task out to compare costs by probes",
+        )
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
     chosen = metrics.get(metric, Metric(metric))
-    points = [_scores(records.values(), name, chosen) for name in (first, second)]
+    points = [_scores(records, name, chosen) for name in (first, second)]
     # The second is ahead by so much as the more exceeds the less.
     less, more = points if chosen.higher_is_better else reversed(points)
     known = pair_up(*({at: of.by_seed for at, of in point.items()} for point in (less, more)))
@@ -134,6 +155,11 @@ def _from_records(
         )
     found = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
     return metric, found, {at: difference(more[at], less[at]) for at in known}
+
+
+def _anyhow(cell: Cell) -> str:
+    """Name a cell but for the threads it ran on, which cost time and leave scores alone."""
+    return replace(cell, threads=1).id
 
 
 def _scores(records: Iterable[Record], architecture: str, metric: Metric) -> dict[int, Scores]:

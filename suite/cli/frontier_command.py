@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -60,7 +61,8 @@ def command(
     One sequence a batch, if --batch-size says no other. Each length is a probe in a process of its
     own, stopped where it grows beyond the budget, so the machine is never harmed; lengths double,
     then halve between the last that fits and the first that does not, to within 5%. Memory is the
-    accelerator's where there is one.
+    accelerator's where there is one. Where an architecture's probe fails, the others go on, and the
+    exit code is 1.
 
     \b
     Examples:
@@ -98,11 +100,20 @@ def command(
                 found[name] = {"unsupported": planned.unsupported}
             else:
                 fits = _fits(prober, name, phase, budget, step_seconds)
-                found[name] = asdict(find_frontier(fits, SHORTEST, up_to))
+                try:
+                    found[name] = asdict(find_frontier(fits, SHORTEST, up_to))
+                except _ProbeFailed as failed:
+                    found[name] = {"failed": str(failed)}
             if not as_json:
                 print(f"{name:16} {_say(found[name], up_to)}", flush=True)
     if as_json:
         print(json.dumps(found, indent=1))
+    if any("failed" in of_name for of_name in found.values()):
+        sys.exit(1)
+
+
+class _ProbeFailed(Exception):
+    """A probe ended in a way that says nothing of what fits."""
 
 
 def _limits(preset: str, budget: int | None) -> Limits:
@@ -130,9 +141,7 @@ def _affords(record: Record, phase: str, budget: int | None, step_seconds: float
     if record.status in (Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.SKIPPED):
         return False
     if record.status is not Status.OK:
-        raise RequestError(
-            f"{record.cell.label} {record.status}", received=record.reason, remedy="See its record"
-        )
+        raise _ProbeFailed(f"{record.cell.label} {record.status}: {record.reason}")
     within = []
     for limit, name in ((budget, "peak_memory_bytes"), (step_seconds, "step_seconds")):
         if limit is not None:
@@ -146,6 +155,8 @@ def _affords(record: Record, phase: str, budget: int | None, step_seconds: float
 def _say(found: dict[str, Any], up_to: int) -> str:
     if "unsupported" in found:
         return f"unsupported: {found['unsupported']}"
+    if "failed" in found:
+        return str(found["failed"])
     if found["longest"] is None:
         return f"not even {SHORTEST}"
     if found["beyond"] is None:

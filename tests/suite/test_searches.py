@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -10,8 +11,10 @@ from click.testing import CliRunner
 
 from suite.cli import crossover_command, frontier_command, planning
 from suite.cli.planning import make_limits, prepare
+from suite.contracts import Status
 from suite.errors import HomeError, RequestError
 from suite.matrix import Request
+from suite.record import Measurement
 from suite.store import Store
 from tests.suite.test_store import make_record
 
@@ -47,6 +50,11 @@ def test_the_frontier_is_found_where_it_is(bench):
         (("crossover", "vanilla", "bert", "--lengths", "512,128"), "512,128"),
         (("crossover", "vanilla", "bert", "--metric", "speed"), "'speed'"),
         (("crossover", "vanilla", "bert", "--task", "ner"), "records with entity_f1 at two"),
+        (("crossover", "vanilla", "bert", "--published"), "name a --task"),
+        (
+            ("crossover", "vanilla", "bert", "--task", "ner", "--metric", "training.step_seconds"),
+            "Leave --task out",
+        ),
         (("frontier",), "--memory 8GiB"),
         (("frontier", "--memory", "8 parsecs"), "8 parsecs"),
         (("frontier", "--memory", "999999GiB"), "999999GiB"),
@@ -83,7 +91,7 @@ def test_less_perplexity_is_better(tmp_path):
     vanilla = {64: (10.0, 10.1, 10.2), 256: (20.0, 20.1, 20.2)}
     gpt = {64: (12.0, 12.1, 12.2), 256: (15.0, 15.1, 15.2)}
     request, store = leave_learned(tmp_path, "perplexity", {"vanilla": vanilla, "gpt": gpt})
-    _, found, gaps = crossover_command._from_records(request, store, "perplexity")
+    _, found, gaps = crossover_command._from_records(request, "perplexity", store.all())
     assert found.length is not None and 64 < found.length.value < 256
     assert {at: gap.value for at, gap in gaps.items()} == pytest.approx({64: -2.0, 256: 5.0})
 
@@ -102,7 +110,7 @@ def test_what_was_learned_is_compared_by_the_task_s_metric_and_with_its_noise(
     figures = {"vanilla": vanilla, "gpt": gpt}
     leave_learned(tmp_path / "home", "bits_per_character", figures)
     command = ("crossover", "vanilla", "gpt", "--task", "language_modeling", "--lengths", "64,256")
-    result = bench(*command, "--seeds", "0,1,2", "--threads", "1")
+    result = bench(*command, "--seeds", "0,1,2", "--threads", "7")  # it costs time, not scores
     assert result.returncode == 0, result.stderr
     assert "gpt is ahead of vanilla in bits_per_character from 64 on" in result.stdout
     assert said in result.stdout
@@ -129,6 +137,32 @@ def test_a_frontier_of_all_says_who_is_unsupported_and_goes_on(tmp_path, monkeyp
     found = json.loads(CliRunner().invoke(frontier_command.command, [*asked, "--json"]).output)
     assert "unsupported" in found["vit"]
     assert found["bert"]["longest"] <= 300 < found["bert"]["beyond"]
+
+
+def test_a_frontier_whose_probe_fails_says_so_and_goes_on(tmp_path, monkeypatch):
+    def probe(prober, length, architectures):
+        (name,) = architectures
+        cell = dataclasses.replace(make_record().cell, architecture=name, sequence_length=length)
+        if name == "vanilla":
+            return [make_record(cell=cell, status=Status.FAILED, reason="no such operation")]
+        step = Measurement(value=length / 300, n=1, samples=(), quartiles=None, method="planted")
+        return [make_record(cell=cell, measurements={"training": {"step_seconds": step}})]
+
+    monkeypatch.setattr(frontier_command.Prober, "probe", probe)
+    asked = ["--step-seconds", "1", "--home", str(tmp_path), "--architectures", "vanilla,bert"]
+    told = CliRunner().invoke(frontier_command.command, [*asked, "--json"])
+    assert told.exit_code == 1, told.output
+    found = json.loads(told.output)
+    assert "failed: no such operation" in found["vanilla"]["failed"]
+    assert found["bert"]["longest"] <= 300 < found["bert"]["beyond"]
+
+
+def test_what_is_published_is_compared_without_its_data(bench):
+    settings = ("--data", "tfds", "--preset", "standard", "--published", "--json")
+    result = bench("crossover", "vanilla", "longformer", "--task", "sentiment", *settings)
+    assert result.returncode == 0, result.stderr
+    gaps = json.loads(result.stdout)["differences"]
+    assert {gap["length"] for gap in gaps} >= {128, 256} and all(gap["n"] >= 3 for gap in gaps)
 
 
 def test_too_little_disk_or_memory_is_said_before_anything_runs(tmp_path, monkeypatch):
