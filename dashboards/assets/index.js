@@ -41,6 +41,33 @@ function leaderboard(board, about, points) {
       texts: [1], long: [10], classes: board.rows.map((row) => (row.rank === 1 ? "first" : "")) });
 }
 
+// Every comparison that the filters leave: who is best at which length, each a link to its leaderboard.
+const AT_A_GLANCE = 30;
+function glance(values, found) {
+  if (found.matching.length < 2) return [];
+  const most = [...found.matching].sort((a, b) => sizes[b.number] - sizes[a.number]).slice(0, AT_A_GLANCE);
+  const parts = most.map(({ comparison }) => comparison.title.split(" · "));
+  const rows = most.map(({ comparison, number }, place) => {
+    const link = (text, length) => el("a", { href: address("index", { ...values, comparison: comparison.title, metric: "", length }) }, text);
+    const metric = data.boards.find((board) => board[0] === number)?.[3];
+    const leaders = metric ? boardsOf(number, metric).flatMap((board) => {
+      const best = board.rows.filter((row) => row.rank === 1);
+      if (!best.length) return [];
+      return [el("li", { title: best.map(nameOf).join(", ") }, `${board.length} `, link(nameOf(best[0]), board.length),
+        best.length > 1 ? ` or ${best.length - 1} more` : board.rows.filter((row) => row.rank !== null).length > 1 ? "" : ", alone")];
+    }) : [];
+    // What all have in common says nothing here.
+    const title = parts[place].filter((part) => !parts.every((one) => one.includes(part))).join(" · ");
+    return [{ text: link(title, ""), className: comparison === found.shown.comparison ? "current" : "" }, metric,
+      leaders.length ? el("ul", { className: "leaders" }, ...leaders) : "not ranked"];
+  });
+  const rest = found.matching.length - most.length;
+  return [el("h2", {}, "Who is best at which length"),
+    el("p", { className: "note" }, "“or 4 more”: the noise does not tell so many others from it; “alone”: no other is ranked; “not ranked”: fewer than three seeds. "
+      + `Each leads to its leaderboard.${rest ? ` ${rest} smaller comparisons are left out: narrow them by the filters.` : ""}`),
+    table(["comparison", "best in", "at length, the leader"], rows, { texts: [1], long: [0, 2], caption: "Leaders of the comparisons above" })];
+}
+
 start((values) => {
   const found = chosen(values);
   if (!found.shown) return [filterBar(values, found), el("p", {}, "No comparison has all of that. Set a filter back to “all”.")];
@@ -70,7 +97,8 @@ start((values) => {
   const able = new Set(linesOf(number));
   return [
     filterBar(values, found, extras),
-    el("h2", {}, about.title),
+    ...glance(values, found),
+    el("h2", { id: "shown" }, about.title),
     el("ul", { className: "answer" }, ...boards.map((board) => el("li", {}, answer(board, about)))),
     el("div", { className: "figures" }, ...panels.map((place) => lengthFigure(number, place, values))),
     el("h2", {}, "Leaderboard"),

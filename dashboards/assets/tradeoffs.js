@@ -50,7 +50,7 @@ function heatMap(comparison, number, values) {
     caption: `${measure.unit || measure.key}; means. ${log ? "Colours by logarithm. " : ""}Darker is ${measure.higher_is_better ? "better" : "worse"}. Cells without a figure say why.`,
     traces: [{ type: "heatmap", x: lengths.map(String), y: lines.map((l) => plain(data.lines[l].name)), z: log ? z.map((row) => row.map((v) => (v === null ? null : Math.log10(v)))) : z,
       text: lines.map((line, i) => lengths.map((length, j) => (z[i][j] === null ? plain(status(line, length)) : say(z[i][j], 3)))),
-      texttemplate: "%{text}", hovertemplate: "%{y} at %{x}: %{text}<extra></extra>", colorscale: [[0, "#eef4fb"], [1, "#1f5fa8"]], showscale: false, xgap: 2, ygap: 2 }],
+      texttemplate: "%{text}", textfont: { color: "#111" }, hovertemplate: "%{y} at %{x}: %{text}<extra></extra>", colorscale: [[0, "#f4f8fd"], [1, "#74a9dc"]], showscale: false, xgap: 2, ygap: 2 }],
     layout: { xaxis: { title: { text: "sequence length" }, type: "category" }, yaxis: { type: "category" } },
     rows: [["line", ...lengths], ...lines.map((line, i) => [data.lines[line].name, ...z[i]])] });
 }

@@ -298,9 +298,9 @@ def test_a_page_opens_from_disk_without_errors_or_requests(opened, name):
 def test_filters_filter_and_the_address_restores_the_view(opened):
     with opened() as tab:
         tab.open("index.html")
-        assert "probe" in tab.page.locator("h2").first.text_content()
+        assert "probe" in tab.page.locator("#shown").text_content()
         select(tab.page, "Task").select_option("ner")
-        assert "ner" in tab.page.locator("h2").first.text_content()
+        assert "ner" in tab.page.locator("#shown").text_content()
         tab.page.locator("label", has_text="vanilla").locator("input").uncheck()
         rows = tab.page.locator("table").first.locator("tbody tr")
         assert rows.count() == 0 or "vanilla" not in rows.first.text_content()
@@ -309,6 +309,21 @@ def test_filters_filter_and_the_address_restores_the_view(opened):
         tab.open("index.html", address.partition("#")[2])
         assert tab.page.locator("main").inner_text() == text
         assert not tab.page.locator("label", has_text="vanilla").locator("input").is_checked()
+
+
+def test_the_leaders_of_all_comparisons_stand_first_and_lead_to_their_boards(opened):
+    with opened() as tab:
+        tab.open("index.html", "metric=training.peak_memory_bytes")
+        leaders = tab.page.locator("table").first
+        learned, probed = (leaders.locator("tr", has_text=name) for name in ("ner", "probe"))
+        assert "not ranked" in learned.text_content()
+        said = [text.strip() for text in probed.locator("li").all_text_contents()]
+        assert said == ["512 vanilla", "1024 longformer", "2048 longformer"]
+        probed.locator("li a").nth(1).click()
+        assert select(tab.page, "Leaderboard at length").input_value() == "1024"
+        assert select(tab.page, "Ranked by").input_value() == "training.tokens_per_second"
+        learned.locator("a").click()
+        assert "ner" in tab.page.locator("#shown").text_content()
 
 
 def test_one_seed_is_drawn_alone(opened):
