@@ -155,8 +155,9 @@ class SlidingWindowAttention(keras.layers.Layer):
         keys the scores (batch, heads, n, g), and the values (batch, heads, g, head size).
         """
         length = query.shape[2]
-        reach = self.window // 2
         stride = self.dilation
+        # Where all see all, one block of the sequence's own length is enough.
+        reach = min(self.window // 2, -(-length // stride))
         num_blocks = max(1, -(-length // (reach * stride)))
         cut = _Cut(length, num_blocks, reach, stride)
         shifts: tuple[int, ...] = (1, 0) if self.causal else (1, 0, -1)
