@@ -15,10 +15,11 @@ class Reformer(Architecture):
 
     There are twice as many buckets as chunks, as the authors' code has it. The projection that
     query and key share is spent on a wider feed-forward network. Chunks depend on the length, so
-    adding padding changes what a position sees; what stands at padded positions does not. The
-    axial grid is the squarest that holds the sequence, unless rows and columns are given. The
-    encoder-decoder form puts full attention to the encoder's output between LSH attention and
-    feed-forward network of each decoder layer, reversible too.
+    adding padding changes what a position sees; what stands at padded positions does not. Within
+    a sequence no longer than a chunk nothing is hashed, and all see all. The axial grid is the
+    squarest that holds the sequence, unless rows and columns are given. The encoder-decoder form
+    puts full attention to the encoder's output between LSH attention and feed-forward network of
+    each decoder layer, reversible too.
     """
 
     version = 2
@@ -39,11 +40,6 @@ class Reformer(Architecture):
                 "needs a chunk of at least one position and at least one hash; "
                 f"received: chunk={chunk}, hashes={hashes}"
             )
-        if chunk > request.sequence_length:
-            return (
-                f"needs a chunk no longer than the sequence of {request.sequence_length}; "
-                f"received: chunk={chunk}"
-            )
         grid = request.options["axial_grid"]
         if len(grid) != 2 or (any(grid) and grid[0] * grid[1] < request.sequence_length):
             return (
@@ -54,10 +50,17 @@ class Reformer(Architecture):
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Count hashing, and attention within a chunk and to the one before, in every round."""
-        from baselines.layers.operations import attend_pairs, over_stacks
+        from baselines.layers.operations import all_pairs, attend_pairs, over_stacks
 
         size, length = request.model_size, request.sequence_length
         chunk, hashes = request.options["chunk"], request.options["hashes"]
+        if length <= chunk:  # nothing is hashed
+            return over_stacks(
+                request,
+                lambda causal: (
+                    size.num_layers * attend_pairs(all_pairs(length, causal), size.width)
+                ),
+            )
         num_buckets = 2 * -(-length // chunk)
         # Above 128 buckets two factors near the root are hashed to instead.
         hashed_to = num_buckets if num_buckets <= 128 else 2 * num_buckets**0.5
@@ -93,11 +96,11 @@ class Reformer(Architecture):
         from baselines.layers.reversible import ReversibleLayer, ReversibleStack
 
         size = request.model_size
-        chunk, hashes = request.options["chunk"], request.options["hashes"]
+        chunk = min(request.options["chunk"], request.sequence_length)
         num_buckets = 2 * -(-request.sequence_length // chunk)
         stacked = [
             ReversibleLayer(
-                LshAttention(size.num_heads, chunk, hashes, num_buckets, causal),
+                LshAttention(size.num_heads, chunk, request.options["hashes"], num_buckets, causal),
                 size.feedforward_width + size.width // 2,
                 FullAttention(size.num_heads) if crosses else None,
             )

@@ -129,7 +129,7 @@ class LshAttention(keras.layers.Layer):
         self, hidden_states: Any, rotations: Any, padding_mask: Any = None, buckets: Any = None
     ) -> tuple[Any, Any]:
         """Attend without the output projection, as the published outputs are."""
-        length, width = hidden_states.shape[1:]
+        length = hidden_states.shape[1]
         if length % self.chunk_length:
             raise ValueError(
                 "LSH attention takes a whole number of chunks. "
@@ -137,18 +137,11 @@ class LshAttention(keras.layers.Layer):
             )
         vectors = self._by_head(self.query_key(hidden_states))
         values = self._by_head(self.value(hidden_states))
+        if length == self.chunk_length:
+            return self._attend_all(vectors, values, padding_mask), self._no_buckets(vectors)
         if buckets is None:
             buckets = self.find_buckets(vectors, rotations, padding_mask)
-        # Bucket and place in one number, so that one sort does for both.
-        sorted_keys = ops.sort(buckets * length + ops.arange(length, dtype="int32"), axis=-1)
-        order = sorted_keys % length
-        real = None
-        if padding_mask is not None:
-            real = sorted_keys // length < math.prod(self.factors)
-        outputs, normalizers = self._attend_sorted(vectors, values, order, real)
-        if self.num_hashes > 1:
-            outputs = outputs * ops.softmax(normalizers, axis=3)
-        return ops.reshape(ops.sum(outputs, axis=3), (-1, length, width)), buckets
+        return self._attend_alike(vectors, values, buckets, padding_mask), buckets
 
     def find_buckets(self, vectors: Any, rotations: Any, padding_mask: Any = None) -> Any:
         """Hash (batch, n, heads, d); padding gets a bucket of its own after the others."""
@@ -160,6 +153,40 @@ class LshAttention(keras.layers.Layer):
     def _by_head(self, projected: Any) -> Any:
         length, width = projected.shape[1:]
         return ops.reshape(projected, (-1, length, self.num_heads, width // self.num_heads))
+
+    def _attend_all(self, vectors: Any, values: Any, padding_mask: Any) -> Any:
+        """Attend where one chunk is the whole sequence: each round would see all of it, twice.
+
+        As the published implementation, which hashes nothing then.
+        """
+        length, heads, size = vectors.shape[1:]
+        query, key, value = (
+            ops.transpose(states, (0, 2, 1, 3))
+            for states in (vectors, vectors * _key_scale(vectors), values)
+        )
+        place = ops.arange(length, dtype="int32")
+        real = None if padding_mask is None else padding_mask[:, None]
+        weights = ops.softmax(self._scores(query, key, place, place, real), axis=-1)
+        mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        return ops.reshape(mixed, (-1, length, heads * size))
+
+    def _no_buckets(self, vectors: Any) -> Any:
+        batch, length, heads = ops.shape(vectors)[:3]
+        return ops.zeros((batch, heads, self.num_hashes, length), "int32")
+
+    def _attend_alike(self, vectors: Any, values: Any, buckets: Any, padding_mask: Any) -> Any:
+        """Attend within the chunks of each round, and combine the rounds."""
+        length, heads, size = vectors.shape[1:]
+        # Bucket and place in one number, so that one sort does for both.
+        sorted_keys = ops.sort(buckets * length + ops.arange(length, dtype="int32"), axis=-1)
+        order = sorted_keys % length
+        real = None
+        if padding_mask is not None:
+            real = sorted_keys // length < math.prod(self.factors)
+        outputs, normalizers = self._attend_sorted(vectors, values, order, real)
+        if self.num_hashes > 1:
+            outputs = outputs * ops.softmax(normalizers, axis=3)
+        return ops.reshape(ops.sum(outputs, axis=3), (-1, length, heads * size))
 
     def _attend_sorted(self, vectors: Any, values: Any, order: Any, real: Any) -> tuple[Any, Any]:
         """Attend in sorted order; return what each round gives, and its scores' log-sum-exp.

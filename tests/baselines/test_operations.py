@@ -43,6 +43,11 @@ def test_a_window_over_everything_is_full_attention():
     assert count("longformer", 100, decoder, window=[200]) == count("vanilla", 100, decoder)
 
 
+def test_a_chunk_over_everything_is_full_attention():
+    assert count("reformer", 64) == count("vanilla", 64)
+    assert count("reformer", 16, Form.DECODER) == count("vanilla", 16, Form.DECODER)
+
+
 def test_one_segment_without_memory_is_full_attention_and_its_scores_by_distance():
     found = count("transformer_xl", 100, segment=100, memory=0)
     assert found == 1.5 * count("vanilla", 100)
