@@ -201,12 +201,15 @@ class Generation:
 class Effort:
     """What a task wants of a preset otherwise than the preset says; None leaves it as it is.
 
-    `budget` is in the task's unit of budget, `tokens_per_batch` counts positions.
+    `budget` is in the task's unit of budget, `tokens_per_batch` counts positions. A task whose
+    budget is in examples says `examples_per_batch` instead: so it is updated equally often at every
+    length.
     """
 
     budget: int | None = None
     lengths: tuple[int, ...] | None = None
     tokens_per_batch: int | None = None
+    examples_per_batch: int | None = None
     model_size: str | None = None
 
 

@@ -354,7 +354,9 @@ def _plan(
         task_version=workload.task.version if workload.task else None,
         architecture_version=architecture.version,
         sequence_length=length,
-        batch_size=request.batch_size or max(1, tokens_per_batch // length),
+        batch_size=request.batch_size
+        or (train and effort.examples_per_batch)
+        or max(1, tokens_per_batch // length),
         model_size=model_size.name,
         budget=(request.budget or effort.budget or preset.training_tokens) if train else 0,
         precision=request.precision,

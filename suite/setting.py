@@ -25,9 +25,9 @@ class Setting:
 
     `task_options` are the options that make another task of it ("units=bytes"); those of the
     recipe and of architectures name a line instead. `positions_per_batch` is the power of two from
-    which whole sequences were cut to make a batch; where probes of as many sequences are compared
-    over the lengths it is 0, and `sequences_per_batch` says how many. `fingerprint` is that of the
-    data.
+    which whole sequences were cut to make a batch. It is 0 where batches of as many sequences are
+    compared over the lengths (probes, and tasks whose budget is in examples): then
+    `sequences_per_batch` says how many. `fingerprint` is that of the data.
     """
 
     mode: Mode
@@ -80,6 +80,8 @@ def setting_of(
     cell = record.cell
     names = _task_options(cell, tasks)
     of_task = {name: cell.options[name] for name in cell.options if name in names}
+    task = tasks.get(cell.task or "")
+    counts_examples = task is not None and task.budget_unit == "examples"
     return Setting(
         mode=cell.mode,
         task=cell.task or "",
@@ -90,8 +92,8 @@ def setting_of(
         budget=cell.budget,
         precision=cell.precision,
         backend=cell.backend,
-        positions_per_batch=_positions_per_batch(cell),
-        sequences_per_batch=0,
+        positions_per_batch=0 if counts_examples else _positions_per_batch(cell),
+        sequences_per_batch=cell.batch_size if counts_examples else 0,
         threads=cell.threads if threads is None else threads,
         protocol=record.protocol if protocol is None else protocol,
         fingerprint=str((record.data or {}).get("fingerprint") or ""),

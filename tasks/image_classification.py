@@ -71,10 +71,10 @@ class ImageClassification(Classification):
     label_smoothing = 0.1
     budget_unit = "examples"
     efforts = {
-        "smoke": Effort(budget=8_192, tokens_per_batch=512),
-        "quick": Effort(budget=12_288, tokens_per_batch=2_048, lengths=(16, 64)),
-        "standard": Effort(budget=16_384, tokens_per_batch=4_096),
-        "reach": Effort(budget=1_250_000, tokens_per_batch=4_096, lengths=(64,)),
+        "smoke": Effort(budget=8_192, examples_per_batch=32),
+        "quick": Effort(budget=12_288, examples_per_batch=32, lengths=(16, 64)),
+        "standard": Effort(budget=12_288, examples_per_batch=32),
+        "reach": Effort(budget=1_250_000, examples_per_batch=64, lengths=(64,)),
     }
 
     def augment(

@@ -51,10 +51,10 @@ class Pathfinder(Classification):
     head_dropout = 0.0
     budget_unit = "examples"
     efforts = {
-        "smoke": Effort(budget=2_048, tokens_per_batch=1_024),
-        "quick": Effort(budget=20_480, tokens_per_batch=2_048, lengths=(64,)),
-        "standard": Effort(budget=200_000, tokens_per_batch=4_096),
-        "reach": Effort(budget=1_000_000, tokens_per_batch=8_192, lengths=(64,)),
+        "smoke": Effort(budget=2_048, examples_per_batch=16),
+        "quick": Effort(budget=20_480, examples_per_batch=32, lengths=(64,)),
+        "standard": Effort(budget=200_000, examples_per_batch=32),
+        "reach": Effort(budget=1_000_000, examples_per_batch=128, lengths=(64,)),
     }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:

@@ -63,7 +63,9 @@ def _describe_effort(task: Task, preset: Preset) -> dict[str, Any]:
     return {
         "lengths": list(effort.lengths or task.default_lengths[: preset.num_lengths]),
         "budget": effort.budget or preset.training_tokens,
-        "tokens_per_batch": effort.tokens_per_batch or preset.tokens_per_batch,
+        "batch": f"{effort.examples_per_batch:,} examples a batch"
+        if effort.examples_per_batch
+        else f"{effort.tokens_per_batch or preset.tokens_per_batch:,} tokens a batch",
         "model_size": effort.model_size or preset.model_size,
     }
 
@@ -109,7 +111,7 @@ def _print(listing: dict[str, Any]) -> None:
             print(
                 f"      --preset {name}: lengths {', '.join(map(str, effort['lengths']))}; "
                 f"{effort['budget']:,} {task['budget_unit']} a cell, "
-                f"{effort['tokens_per_batch']:,} tokens a batch, size {effort['model_size']}"
+                f"{effort['batch']}, size {effort['model_size']}"
             )
     print("\nArchitectures")
     for key, part in listing["architectures"].items():

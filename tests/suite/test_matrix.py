@@ -10,8 +10,9 @@ from suite.contracts import Cell, Mode
 from suite.errors import RequestError
 from suite.matrix import Request, expand
 from suite.registry import load_registry
+from suite.setting import setting_of
 from tests.conftest import FAKES
-from tests.suite.test_store import CELL
+from tests.suite.test_store import CELL, make_record
 
 REGISTRY = load_registry((str(FAKES),))
 NER = Request(tasks=("ner",), threads=2)
@@ -146,3 +147,13 @@ def test_bad_requests_say_what_is_wrong(changes, message):
     with pytest.raises(RequestError, match=None) as caught:
         expand(dataclasses.replace(NER, **changes), REGISTRY)
     assert message in str(caught.value)
+
+
+def test_a_budget_of_examples_gives_as_many_updates_at_every_length():
+    registry = load_registry(())
+    request = Request(tasks=("image_classification",), architectures=("vit",), preset="standard")
+    cells = [planned.cell for planned in expand(request, registry)]
+    assert {cell.sequence_length for cell in cells} == {16, 64, 256}
+    assert len({cell.budget / cell.batch_size for cell in cells}) == 1
+    settings = {setting_of(make_record(cell=cell), registry.tasks.parts) for cell in cells}
+    assert len(settings) == 1, "one comparison"
