@@ -58,14 +58,15 @@ function glance(values, found) {
     }) : [];
     // What all have in common says nothing here.
     const title = parts[place].filter((part) => !parts.every((one) => one.includes(part))).join(" · ");
-    return [{ text: link(title, ""), className: comparison === found.shown.comparison ? "current" : "" }, metric,
+    const named = el("span", {}, link(title, ""), metric ? ` by ${metric}` : "");
+    return [{ text: named, className: comparison === found.shown.comparison ? "current" : "" },
       leaders.length ? el("ul", { className: "leaders" }, ...leaders) : "not ranked"];
   });
   const rest = found.matching.length - most.length;
   return [el("h2", {}, "Who is best at which length"),
     el("p", { className: "note" }, "“or 4 more”: the noise does not tell so many others from it; “alone”: no other is ranked; “not ranked”: fewer than three seeds. "
       + `Each leads to its leaderboard.${rest ? ` ${rest} smaller comparisons are left out: narrow them by the filters.` : ""}`),
-    table(["comparison", "best in", "at length, the leader"], rows, { texts: [1], long: [0, 2], caption: "Leaders of the comparisons above" })];
+    table(["comparison", "at length, the leader"], rows, { long: [0, 1], caption: "Leaders of the comparisons above" })];
 }
 
 start((values) => {
