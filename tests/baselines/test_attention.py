@@ -139,13 +139,16 @@ def test_full_attention_equals_keras(block_bytes):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("block_bytes", [300, 2 * 2 * 11 * 11 * 4, 16 * 2**20])
+@pytest.mark.parametrize(
+    ("length", "block_bytes"),
+    [(11, 300), (11, 2 * 2 * 11 * 11 * 4), (11, 16 * 2**20), (150, 3 * 2 * 40 * 150 * 4)],
+)
 @pytest.mark.parametrize("compiled", [False, True])
-def test_blocks_change_neither_outputs_nor_gradients(causal, block_bytes, compiled):
+def test_blocks_change_neither_outputs_nor_gradients(causal, length, block_bytes, compiled):
     generator = np.random.default_rng(0)
-    states = generator.normal(size=(3, 11, 8)).astype("float32")
-    aim = generator.normal(size=(3, 11, 8)).astype("float32")
-    padding = np.arange(11)[None, :] < np.array([[11], [7], [9]])
+    states = generator.normal(size=(3, length, 8)).astype("float32")
+    aim = generator.normal(size=(3, length, 8)).astype("float32")
+    padding = np.arange(length)[None, :] < np.array([[length], [7], [9]])
     found = []
     for bytes_or_none in (None, block_bytes):
         keras.utils.set_random_seed(1)
