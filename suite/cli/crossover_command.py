@@ -15,9 +15,9 @@ from suite.cli.planning import prepare
 from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober, figures, split_measure
 from suite.comparing import Difference, Scores, difference
-from suite.contracts import Cell, Metric, Mode
+from suite.contracts import PROTOCOL, Cell, Metric, Mode
 from suite.errors import RequestError
-from suite.leaderboard import read_published, scores
+from suite.leaderboard import Folder, read_published, scores
 from suite.matrix import Request, expand
 from suite.presets import find_preset
 from suite.record import Record
@@ -72,7 +72,11 @@ def command(
     if published and not request.tasks:
         raise RequestError("Published records are compared by what they learned: name a --task")
     if request.tasks:
-        records = [entry.record for entry in read_published()] if published else store.all()
+        if published:
+            entries = read_published()
+            records = [entry.record for entry in entries if entry.folder is Folder.PUBLISHED]
+        else:
+            records = list(store.current().values())
         metric, found, gaps = _from_records(request, metric, records)
     else:
         metric = metric or PROBED
@@ -132,7 +136,11 @@ def _from_records(
     registry = load_registry(search_path_from_environment())
     cells = expand(request, registry, read_learning_rates())
     asked = {_anyhow(planned.cell) for planned in cells}
-    records = [record for record in records if _anyhow(record.cell) in asked]
+    records = [
+        record
+        for record in records
+        if record.protocol == PROTOCOL and _anyhow(record.cell) in asked
+    ]
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
     if "." in metric:
