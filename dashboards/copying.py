@@ -20,7 +20,7 @@ def write_run(path: Path, record: bytes) -> None:
     Renamed when it is whole, since scripts that are there are left as they are; not flushed: the
     records stay, and a site can be drawn again.
     """
-    part = path.with_name(".part")
+    part = path.with_name(f".{os.getpid()}.part")  # others may draw the same site
     part.write_bytes(b"lengthwiseRun(" + record + b");\n")
     os.replace(part, path)
 

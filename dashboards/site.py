@@ -356,7 +356,7 @@ def _runs_written(entries: Sequence[Entry], folder: Path) -> Iterator[None]:
     wanted = {re.sub(r"[^\w-]", "_", entry.record.run_id) + ".js": entry for entry in entries}
     there = {path.name for path in folder.iterdir()}
     for name in there - set(wanted):
-        (folder / name).unlink()
+        (folder / name).unlink(missing_ok=True)
     missing = sorted(set(wanted) - there)
     with TemporaryFile("w+") as pairs:
         for name in missing:
