@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
-from baselines.layers.full_attention import MASKED, check_heads, multiply_transposed
+from baselines.layers.full_attention import MASKED, check_heads, merge_heads, multiply_transposed
 
 SELF_SCORE = -1e5
 """The score of a position's own key: attended to only where there is no other (section 2)."""
@@ -159,16 +159,14 @@ class LshAttention(keras.layers.Layer):
 
         As the published implementation, which hashes nothing then.
         """
-        length, heads, size = vectors.shape[1:]
         query, key, value = (
             ops.transpose(states, (0, 2, 1, 3))
             for states in (vectors, vectors * _key_scale(vectors), values)
         )
-        place = ops.arange(length, dtype="int32")
+        place = ops.arange(vectors.shape[1], dtype="int32")
         real = None if padding_mask is None else padding_mask[:, None]
         weights = ops.softmax(self._scores(query, key, place, place, real), axis=-1)
-        mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        return ops.reshape(mixed, (-1, length, heads * size))
+        return merge_heads(ops.matmul(weights, value))
 
     def _no_buckets(self, vectors: Any) -> Any:
         batch, length, heads = ops.shape(vectors)[:3]
