@@ -14,22 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_run(path: Path, record: bytes) -> None:
-    """Write what makes a record known to the page that loads it.
+def write_bundle(path: Path, records: Iterable[bytes]) -> None:
+    """Write what makes a bundle of records known to the page that loads it.
 
     Renamed when it is whole, since scripts that are there are left as they are; not flushed: the
     records stay, and a site can be drawn again.
     """
     part = path.with_name(f".{os.getpid()}.part")  # others may draw the same site
-    part.write_bytes(b"lengthwiseRun(" + record + b");\n")
+    part.write_bytes(b"lengthwiseRuns([\n" + b",\n".join(records) + b"\n]);\n")
     os.replace(part, path)
 
 
-def copy(pairs: Iterable[tuple[str, str]]) -> None:
-    """Write the script of each record file, but of those that are gone."""
-    for record, script in pairs:
+def copy(bundles: Iterable[tuple[str, list[str]]]) -> None:
+    """Write the script of each bundle of record files, but of those that miss a file."""
+    for script, records in bundles:
         with suppress(FileNotFoundError):
-            write_run(Path(script), Path(record).read_bytes())
+            write_bundle(Path(script), [Path(record).read_bytes() for record in records])
 
 
 if __name__ == "__main__":

@@ -3,31 +3,32 @@ the address.
 
 What is drawn stands in script files beside the pages, since a page opened from disk can fetch
 nothing: `data/index.js` all points, `data/findings.js` what costs comparing, `data/mlflow.js` where
-MLflow shows a run, `data/runs/` each record whole, loaded when it is looked at. Drawing is done by
-`assets/`, in the browser.
+MLflow shows a run, `data/runs/` the records whole, some in a file, loaded when one of them is
+looked at. Drawing is done by `assets/`, in the browser.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 
 from dashboards.copying import __file__ as copying_program
-from dashboards.copying import write_run
+from dashboards.copying import write_bundle
 from dashboards.frame import (
     MEASURES,
     QUALITY,
@@ -69,6 +70,8 @@ on every page. Others take what is left over, by name."""
 OTHERS = (("#44AA99", "hexagon"), ("#332288", "pentagon"), ("#999933", "hourglass"),
           ("#AA4499", "bowtie"), ("#661100", "star-diamond"), ("#6699CC", "hexagram"))  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+RUNS_A_BUNDLE = 16
+"""About as many records share a file: one each would take longest of all to write."""
 PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
 
 
@@ -81,18 +84,20 @@ def write_site(
 ) -> Path:
     """Write all pages and data into `folder` and return the first page.
 
-    `mlflow_pages` says by run id where MLflow's UI shows it, for the run pages to link to. Runs
-    that are there already are left, since a record never changes; others are added, and those that
-    no longer exist removed.
+    `mlflow_pages` says by run id where MLflow's UI shows it, for the run pages to link to. Bundles
+    of runs that are there already are left, since a record never changes; others are added, and
+    those that no longer exist removed.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    with _runs_written(entries, folder / "data" / "runs"):
-        _write_rest(entries, tasks, architectures, folder, mlflow_pages or {})
+    bundles = _bundles(entries)
+    with _runs_written(bundles, folder / "data" / "runs"):
+        _write_rest(entries, bundles, tasks, architectures, folder, mlflow_pages or {})
     return folder / "index.html"
 
 
 def _write_rest(
     entries: Sequence[Entry],
+    bundles: Mapping[str, Sequence[Entry]],
     tasks: Mapping[str, Task],
     architectures: Mapping[str, Architecture],
     folder: Path,
@@ -115,6 +120,7 @@ def _write_rest(
         "records": _columns(records, lines, ["architecture"]),
         "points": _points(points, lines),
         "boards": _boards(boards, made, lines),
+        "bundles": [[of_bundle[0].record.run_id, name] for name, of_bundle in bundles.items()],
     }
     _write_script(folder / "data" / "index.js", "LENGTHWISE", index)
     findings = _findings(made, boards, tasks, architectures)
@@ -349,21 +355,40 @@ def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
     return shares
 
 
+def _bundles(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Cut the runs, in order of their ids, into bundles, each named by what is in it.
+
+    A run's id says whether it ends its bundle, so that one run more or less changes one bundle.
+    """
+    cut: list[list[Entry]] = [[]]
+    by_id = {entry.record.run_id: entry for entry in entries}
+    for run_id, entry in sorted(by_id.items()):
+        cut[-1].append(entry)
+        if crc32(run_id.encode()) % RUNS_A_BUNDLE == 0:
+            cut.append([])
+    bundles = {}
+    for of_bundle in filter(None, cut):
+        run_ids = "\n".join(entry.record.run_id for entry in of_bundle)
+        bundles[sha256(run_ids.encode()).hexdigest()[:16]] = of_bundle
+    return bundles
+
+
 @contextmanager
-def _runs_written(entries: Sequence[Entry], folder: Path) -> Iterator[None]:
+def _runs_written(bundles: Mapping[str, Sequence[Entry]], folder: Path) -> Iterator[None]:
     """Write the records into `folder` while the body runs; in the end all are there."""
     folder.mkdir(exist_ok=True)
-    wanted = {re.sub(r"[^\w-]", "_", entry.record.run_id) + ".js": entry for entry in entries}
+    wanted = {f"{name}.js": of_bundle for name, of_bundle in bundles.items()}
     there = {path.name for path in folder.iterdir()}
     for name in there - set(wanted):
         (folder / name).unlink(missing_ok=True)
-    missing = sorted(set(wanted) - there)
-    with TemporaryFile("w+") as pairs:
+    missing = [name for name in wanted if name not in there]
+    with TemporaryFile("w+") as asked:
         for name in missing:
-            if path := wanted[name].path:
-                print(json.dumps([str(path), str(folder / name)]), file=pairs)
-        pairs.seek(0)
-        copying = subprocess.Popen([sys.executable, "-I", "-S", copying_program], stdin=pairs)
+            paths = [str(entry.path) for entry in wanted[name] if entry.path]
+            if len(paths) == len(wanted[name]):
+                print(json.dumps([str(folder / name), paths]), file=asked)
+        asked.seek(0)
+        copying = subprocess.Popen([sys.executable, "-I", "-S", copying_program], stdin=asked)
     try:
         yield
     finally:
@@ -371,8 +396,9 @@ def _runs_written(entries: Sequence[Entry], folder: Path) -> Iterator[None]:
     if failed:
         raise OSError(f"The records could not be copied to {folder}")
     for name in missing:
-        if not (folder / name).exists():  # no file, or gone meanwhile
-            write_run(folder / name, wanted[name].record.to_json().encode())
+        if not (folder / name).exists():  # a record without a file, or gone meanwhile
+            records = (entry.record.to_json().encode() for entry in wanted[name])
+            write_bundle(folder / name, records)
 
 
 def _write_script(path: Path, name: str, content: Any) -> None:
@@ -394,7 +420,10 @@ def _write_plotly(path: Path) -> None:
 
 
 def _short(value: Any) -> Any:
-    """Round to five digits: more are noise, and four bytes each."""
-    if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
-    return value
+    """Round to five digits: more are noise, and a byte each; so is the point of a whole number."""
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.5g}")
+    return int(rounded) if rounded.is_integer() else rounded

@@ -309,15 +309,16 @@ function lengthFigure(comparison, number, values) {
       ...points.map((p) => [data.lines[p.line].name, p.length, p.batch, p.value, p.low, p.high, p.n, p.noisy])] });
 }
 
-// ---- runs: each in a script of its own, loaded when it is looked at ----
-const loaded = new Map();
-window.lengthwiseRun = (record) => loaded.set(record.run_id, record);
+// ---- runs: some in a script, in order of their ids, loaded when one is looked at ----
+const loaded = new Map(), asked = new Map();
+window.lengthwiseRuns = (records) => records.forEach((record) => loaded.set(record.run_id, record));
 function loadRun(run) {
-  if (loaded.has(run)) return Promise.resolve(loaded.get(run));
-  return new Promise((resolve) => {
-    const done = () => resolve(loaded.get(run) ?? null);
-    document.head.append(el("script", { src: `data/runs/${run.replace(/[^\w-]/g, "_")}.js`, onload: done, onerror: done }));
-  });
+  const [, bundle] = data.bundles.findLast(([first]) => first <= run) ?? [];
+  if (!bundle) return Promise.resolve(null);
+  if (!asked.has(bundle)) asked.set(bundle, new Promise((done) => {
+    document.head.append(el("script", { src: `data/runs/${bundle}.js`, onload: done, onerror: done }));
+  }));
+  return asked.get(bundle).then(() => loaded.get(run) ?? null);
 }
 
 function reproduce({ cell, details }) {

@@ -7,6 +7,9 @@ function curveFigure(name, curve) {
     layout: { xaxis: { title: { text: "seen in training" } } }, rows: [["seen", "value"], ...curve.tokens.map((t, i) => [t, curve.values[i]])] });
 }
 
+// As JSON, with lists of numbers (a figure for each part of a test split) in lines, not one a line.
+const pretty = (value) => JSON.stringify(value, null, 1).replace(/\[[^[\]{}"]*\]/g, (list) => list.replace(/\s+/g, " "));
+
 function show(record) {
   const cell = record.cell;
   const label = [cell.task ?? `probe, ${cell.form}`, cell.architecture, `length ${cell.sequence_length}`, cell.task ? `seed ${cell.seed}` : `round ${cell.round}`].join(" · ");
@@ -31,10 +34,10 @@ function show(record) {
   const curves = Object.entries(record.curves ?? {}).filter(([, curve]) => curve.tokens.length > 1);
   if (curves.length) nodes.push(el("h3", {}, "Learning"), el("div", { className: "figures" }, ...curves.map(([name, curve]) => curveFigure(name, curve))));
   for (const [title, part] of [["Cell", record.cell], ["Details", record.details], ["Data", record.data], ["Environment", record.environment], ["Reports", record.reports], ["Error", record.error]]) {
-    if (part && Object.keys(part).length) nodes.push(el("h3", {}, title), el("pre", {}, JSON.stringify(part, null, 1)));
+    if (part && Object.keys(part).length) nodes.push(el("h3", {}, title), el("pre", {}, pretty(part)));
   }
   if (record.log_tail) nodes.push(el("h3", {}, "End of its log"), el("pre", {}, record.log_tail));
-  nodes.push(el("details", {}, el("summary", {}, "The record as it is"), el("pre", {}, JSON.stringify(record, null, 1))));
+  nodes.push(el("details", {}, el("summary", {}, "The record as it is"), el("pre", {}, pretty(record))));
   return nodes;
 }
 

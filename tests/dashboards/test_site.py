@@ -193,13 +193,33 @@ def test_a_line_is_a_share_of_the_best(higher):
     assert shares["vanilla" if higher else "bert"] == pytest.approx([0.8])
 
 
-def test_another_drawing_keeps_runs_and_drops_those_that_are_gone(tmp_path):
-    write_site(ENTRIES, TASKS, ARCHITECTURES, tmp_path)
-    kept = tmp_path / "data" / "runs" / f"{ENTRIES[0].record.run_id}.js"
-    before = kept.stat().st_mtime_ns
-    write_site(ENTRIES[:2], TASKS, ARCHITECTURES, tmp_path)
-    assert kept.stat().st_mtime_ns == before
-    assert len(list((tmp_path / "data" / "runs").iterdir())) == 2
+def runs_of(site):
+    """Return by its path the records in each script that the run pages load."""
+    begin, end = "lengthwiseRuns(", ");\n"
+    scripts = {path: path.read_text() for path in (site / "data" / "runs").iterdir()}
+    assert all(text.startswith(begin) and text.endswith(end) for text in scripts.values())
+    return {path: json.loads(text[len(begin) : -len(end)]) for path, text in scripts.items()}
+
+
+def test_a_run_more_or_less_changes_one_bundle_of_many(tmp_path):
+    entries = [
+        entry("vanilla", 128, seed, f1=0.5, memory=1.0, speed=1.0) for seed in range(400)
+    ]  # fmt: skip
+    write_site(entries, TASKS, ARCHITECTURES, tmp_path)
+    first = runs_of(tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in first}
+    assert 5 < len(first) < 80
+    write_site(entries[:150] + entries[151:], TASKS, ARCHITECTURES, tmp_path)
+    second = runs_of(tmp_path)
+    kept = set(first) & set(second)
+    assert len(set(first) - kept) in (1, 2) and len(set(second) - kept) <= 1
+    assert all(path.stat().st_mtime_ns == written[path] for path in kept)
+    ids = sorted(record["run_id"] for records in second.values() for record in records)
+    assert ids == sorted(kept.record.run_id for kept in entries[:150] + entries[151:])
+    bundles = read_script(tmp_path / "data" / "index.js")["bundles"]
+    assert {(records[0]["run_id"], path.stem) for path, records in second.items()} == {
+        (run_id, name) for run_id, name in bundles
+    }
 
 
 def test_a_run_page_holds_the_record_as_its_file_has_it(tmp_path):
@@ -208,12 +228,10 @@ def test_a_run_page_holds_the_record_as_its_file_has_it(tmp_path):
     file.write_text(known.record.to_json())
     read = dataclasses.replace(known, path=file)
     gone = dataclasses.replace(known, path=tmp_path / "pruned meanwhile.json")
-    pages = []
     for name, one in (("made", known), ("copied", read), ("gone", gone)):
         write_site([one], TASKS, ARCHITECTURES, tmp_path / name)
-        (page,) = (tmp_path / name / "data" / "runs").glob("*.js")
-        pages.append(page.read_bytes())
-    assert pages[0] == pages[1] == pages[2]
+        (records,) = runs_of(tmp_path / name).values()
+        assert records == [json.loads(file.read_text())]
 
 
 def test_the_first_page_stays_small_with_ten_thousand_records(tmp_path):
