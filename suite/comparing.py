@@ -230,7 +230,7 @@ class _Layout:
         between = variance(of_parts)
         if num_seeds == 1:
             return between / num_parts, num_parts
-        of_seeds = [statistics.fmean(part[seed] for part in whole) for seed in range(num_seeds)]
+        of_seeds = [statistics.fmean(parts) for parts in zip(*whole, strict=True)]
         mean = statistics.fmean(of_parts)
         residual = sum(
             (value - of_parts[row] - of_seeds[seed] + mean) ** 2

@@ -30,7 +30,7 @@ function show(record) {
   }
   const measured = Object.entries(record.measurements ?? {}).flatMap(([phase, items]) => Object.entries(items).map(([name, item]) =>
     [phase, name, say(item.value, 5), item.quartiles ? item.quartiles.map((q) => say(q, 5)).join(" – ") : "—", item.n, item.method]));
-  if (measured.length) nodes.push(el("h3", {}, "Measurements"), table(["phase", "name", "value", "quartiles", "n", "method"], measured, { texts: [0, 1, 5] }));
+  if (measured.length) nodes.push(el("h3", {}, "Measurements"), table(["phase", "name", "value", "quartiles", "n", "method"], measured, { texts: [0, 1], long: [5] }));
   const curves = Object.entries(record.curves ?? {}).filter(([, curve]) => curve.tokens.length > 1);
   if (curves.length) nodes.push(el("h3", {}, "Learning"), el("div", { className: "figures" }, ...curves.map(([name, curve]) => curveFigure(name, curve))));
   for (const [title, part] of [["Cell", record.cell], ["Details", record.details], ["Data", record.data], ["Environment", record.environment], ["Reports", record.reports], ["Error", record.error]]) {

@@ -1,4 +1,4 @@
-"""A probe on JAX or PyTorch needs Keras, NumPy, the backend and the standard library alone."""
+"""A cell's process needs little: Keras, NumPy, the backend and the standard library alone."""
 
 from __future__ import annotations
 
@@ -83,3 +83,18 @@ def test_a_probe_needs_only_keras_and_its_backend(tmp_path, backend, architectur
     outcome = json.loads((tmp_path / "outcome.json").read_text())
     assert outcome["status"] == "ok", outcome
     assert outcome["measurements"]["training"]["tokens_per_second"]["value"] > 0
+
+
+def test_a_cell_s_process_starts_without_what_no_cell_uses_and_can_import_it():
+    program = (
+        "import sys, suite.child.worker\n"
+        "from suite.child import UNUSED\n"
+        "print([name for name in UNUSED if name in sys.modules])\n"
+        "import pandas\n"
+        "print(pandas.Series([1]).sum())"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split("\n")[:2] == ["[]", "1"], done.stderr[-2000:]
