@@ -12,7 +12,6 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 
 .PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
-QUICK_TO_COMPILE := --xla_backend_optimization_level=0
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/suite/test_memory_across_batches.py
 
@@ -57,7 +56,7 @@ test: $(VENV)/.dev ## run the tests (ten minutes on two cores)
 	@$(BIN)/python -m pytest -m "alone and not slow"
 
 test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
-	@KERAS_BACKEND=jax XLA_FLAGS=$(QUICK_TO_COMPILE) $(BIN)/python -m pytest -n 2 -m "not slow" $(BACKEND_TESTS)
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not slow" $(BACKEND_TESTS)
 
 test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
 	@KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest -m "not slow" $(BACKEND_TESTS)

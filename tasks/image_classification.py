@@ -124,11 +124,10 @@ class ImageClassification(Classification):
 
         options = task_options(self, options)
         splits, classes, facts = _read(request)
-        mean = splits["train"][0].mean(axis=(0, 1, 2)) / 255
-        spread = splits["train"][0].std(axis=(0, 1, 2)) / 255 + 1e-3
+        scale = _scale(splits["train"][0])
         patch_size = LENGTHS[sequence_length]
         encoded = {
-            split: _encode(images, labels, patch_size, mean, spread)
+            split: _encode(images, labels, patch_size, scale)
             for split, (images, labels) in splits.items()
         }
         raw = {
@@ -204,14 +203,33 @@ def _read(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:
     return splits, classes, facts
 
 
-def _encode(
-    images: np.ndarray, labels: np.ndarray, patch_size: int, mean: np.ndarray, spread: np.ndarray
-) -> Examples:
+def _scale(images: np.ndarray) -> np.ndarray:
+    """Return what each byte becomes in each channel (256, channels): of mean 0, spread 1.
+
+    A table, since the images as floats would take gigabytes to take the mean of.
+    """
+    import numpy as np
+
+    values = np.arange(256, dtype=np.uint8)[:, None]
+    counts = np.stack(
+        [np.bincount(images[..., channel].ravel(), minlength=256)
+         for channel in range(images.shape[-1])], axis=1,
+    )  # fmt: skip
+    mean = np.average(np.broadcast_to(values, counts.shape), axis=0, weights=counts)
+    variance = np.average((values - mean) ** 2, axis=0, weights=counts)
+    spread = np.sqrt(variance) / 255 + 1e-3
+    scale: np.ndarray = (values / np.float32(255) - mean / 255) / spread
+    return scale.astype(np.float32)
+
+
+def _encode(images: np.ndarray, labels: np.ndarray, patch_size: int, scale: np.ndarray) -> Examples:
     import numpy as np
 
     from tasks._patches import cut_patches
 
-    scaled = ((images / np.float32(255) - mean) / spread).astype(np.float32)
+    scaled = np.empty(images.shape, np.float32)
+    for channel in range(images.shape[-1]):
+        scaled[..., channel] = scale[:, channel][images[..., channel]]
     patches = cut_patches(scaled, patch_size)
     mask = np.ones(patches.shape[:2], bool)
     features = with_first_global({"patches": patches, "padding_mask": mask})

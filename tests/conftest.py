@@ -20,6 +20,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# What XLA makes of tiny models runs for milliseconds, and is compiled for seconds.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 

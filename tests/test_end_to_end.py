@@ -13,11 +13,11 @@ QUIET = ("--no-tracking", "--no-dashboard")
 
 
 def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
-    result = bench(*SMOKE, "vanilla,longformer")
+    result = bench(*SMOKE, "vanilla,nothing")
     assert result.returncode == 0, result.stderr
     home = tmp_path / "home"
     records = read_records(home)
-    assert {record["cell"]["architecture"] for record in records} == {"vanilla", "longformer"}
+    assert {record["cell"]["architecture"] for record in records} == {"vanilla", "nothing"}
     for record in records:
         assert record["status"] == "ok" and record["reason"] is None
         for name in ("entity_f1", "entity_precision", "entity_recall"):
@@ -29,7 +29,7 @@ def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
                 assert measurement["value"] > 0 and measurement["n"] == len(measurement["samples"])
                 assert measurement["method"]
         assert record["measurements"]["training"]["tokens_per_second"]["n"] >= 5
-        assert record["parameter_count"] == record["parameter_counts"]["total"] > 300_000
+        assert record["parameter_count"] == record["parameter_counts"]["total"] > 0
         assert record["environment"]["packages"]["tensorflow"]
         assert record["environment"]["commit"]
         assert len(record["data"]["fingerprint"]) == 64
