@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from suite.child import checkpoint, encoded, training
+from suite.child import checkpoint, encoded, measuring, training, warmup
 from suite.child.checkpoint import Checkpoint
 from suite.contracts import Examples, Job
 from suite.matrix import Request, expand, recipe_for
@@ -93,6 +93,9 @@ def test_it_ends_exactly_as_if_never_cut_off(
     tmp_path, monkeypatch, few_to_score, task, architecture, stops
 ):
     monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
+    # What only measures takes most of the time of so small a training.
+    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
+    monkeypatch.setattr(measuring, "ATTEMPTS", 1)
     whole = run(make_job(tmp_path / "whole", task, architecture, 8_192))
     job = make_job(tmp_path / "parts", task, architecture, 8_192)
     for stop in stops:
