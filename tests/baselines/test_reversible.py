@@ -17,7 +17,7 @@ WIDTH = 8
 
 
 def make_stack(
-    reversible: bool, dropout: float, num_layers: int = 3, crosses: bool = False
+    reversible: bool, dropout: float, num_layers: int = 2, crosses: bool = False
 ) -> ReversibleStack:
     keras.utils.set_random_seed(7)
     stack = ReversibleStack(
