@@ -71,6 +71,12 @@ def command(
     gaps: dict[int, Difference] = {}
     if published and not request.tasks:
         raise RequestError("Published records are compared by what they learned: name a --task")
+    if request.tasks and metric and "." in metric:
+        raise RequestError(
+            "Cells that learn are compared by what they learned",
+            received=f"--metric {metric}",
+            remedy="Leave --task out to compare costs by probes",
+        )
     if request.tasks:
         if published:
             entries = read_published()
@@ -143,12 +149,6 @@ def _from_records(
     ]
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
-    if "." in metric:
-        raise RequestError(
-            "Cells that learn are compared by what they learned",
-            received=f"--metric {metric}",
-            remedy="Leave --task out to compare costs by probes",
-        )
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
     chosen = metrics.get(metric, Metric(metric))
     points = [_scores(records, name, chosen) for name in (first, second)]
