@@ -63,13 +63,18 @@ def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> lis
     """Group the records, each group with the machine whose costs are shown."""
     made = []
     for setting, group in comparisons(entries, tasks).items():
-        newest = max(entry.record.protocol for entry in group)
-        group = standing((e for e in group if e.record.protocol == newest), tasks)
+        newest = max(map(_version, group))
+        group = standing((entry for entry in group if _version(entry) == newest), tasks)
         machines = Counter((entry.owner, entry.record.cell.threads) for entry in group)
         measured_on = max(sorted(machines), key=machines.__getitem__)
         task = tasks.get(setting.task)
         made.append(Comparison(setting, task.primary_metric if task else None, group, measured_on))
     return made
+
+
+def _version(entry: Entry) -> tuple[int, int]:
+    """Return what must be the same for scores to lie on one line."""
+    return entry.record.protocol, entry.record.cell.task_version or 0
 
 
 def record_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.DataFrame:

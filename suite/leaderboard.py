@@ -272,7 +272,9 @@ def _rows(
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(lines[item.name], item, metric, verified) for item in ranked]
     rows += [
-        _row(line, None, metric, verified) for name, line in lines.items() if name not in known
+        _row(line, None, metric, verified)
+        for name, line in lines.items()
+        if line.entries and name not in known
     ]
     return rows + [
         replace(
@@ -290,9 +292,11 @@ def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Li
         cell = entry.record.cell
         untuned = cell.mode is Mode.TRAIN and not is_tuned(cell, tasks)
         lines.setdefault(name, _Line(name, untuned)).former.append((entry, ""))
+    # Of an older protocol or task version than others are, a line is compared with none of them.
+    of_all = max((_version(entry)[:2] for entry in entries), default=(0, 0))
     for line in lines.values():
         every = [entry for entry, _ in line.former]
-        newest = max(map(_version, every))
+        newest = max((*of_all, 0), *map(_version, every))
         line.former = []
         for entry in sorted(every, key=lambda entry: entry.record.run_id):
             repeat = repeat_of(entry.record)
@@ -311,7 +315,8 @@ def _version(entry: Entry) -> tuple[int, int, int]:
 
 
 def _said(version: tuple[int, int, int]) -> str:
-    return "protocol {}, task version {}, architecture version {}".format(*version)
+    names = ("protocol", "task version", "architecture version")
+    return ", ".join(f"{name} {value}" for name, value in zip(names, version, strict=True) if value)
 
 
 def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[Record]) -> Row:

@@ -186,6 +186,18 @@ def test_nothing_is_deleted_and_superseded_rows_say_by_what():
     assert [row.estimate.value for row in current if row.line == "vanilla"] == [0.5]
 
 
+@pytest.mark.parametrize("older", [{"protocol": 1}, {"task_version": CELL.task_version - 1}])
+def test_who_ran_under_older_rules_is_ranked_with_nobody_who_did_not(older):
+    entries = seeds("vanilla", [0.5, 0.5, 0.5]) + seeds("bert", [0.9, 0.9, 0.9], **older)
+    (board,) = make_boards(entries, TASKS)
+    assert [(row.line, row.rank) for row in board.rows if not row.superseded_by] == [("vanilla", 1)]
+    former = [row for row in board.rows if row.superseded_by]
+    assert [row.line for row in former] == ["bert"] * 3 and {row.rank for row in former} == {None}
+    assert f"task version {CELL.task_version}" in former[0].superseded_by
+    alone = make_boards(seeds("bert", [0.9, 0.9, 0.9], **older), TASKS)
+    assert alone[0].rows[0].rank == 1
+
+
 def test_what_did_not_end_well_is_there_without_a_score():
     cell = dataclasses.replace(CELL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
