@@ -31,7 +31,7 @@ class Classification(Task):
     head_dropout = 0.1
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score the classes by the mean and the maximum over positions."""
+        """Score the classes by the mean over positions."""
         from tasks._heads import ExampleHead
 
         return ExampleHead(len(spec["classes"]), self.head_dropout)

@@ -37,7 +37,7 @@ AUGMENTATIONS = {"none": (0, False), "shift": (2, False), "shift_and_mirror": (4
 class ImageClassification(Classification):
     """Classes of images of 32 × 32 pixels; larger and smaller ones are resized to that."""
 
-    version = 1
+    version = 2
     title = "Image classification"
     summary = "names what a small picture shows"
     inputs = Inputs.PATCHES

@@ -30,7 +30,7 @@ MIN_EXAMPLES = 100
 class ListOps(Classification):
     """Ten classes, the digits an expression may come to."""
 
-    version = 1
+    version = 2
     title = "ListOps"
     summary = "works out nested expressions of digits"
     inputs = Inputs.TOKEN_IDS

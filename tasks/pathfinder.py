@@ -31,7 +31,7 @@ MIN_EXAMPLES = 100
 class Pathfinder(Classification):
     """Two classes: joined or not."""
 
-    version = 1
+    version = 2
     title = "Pathfinder"
     summary = "follows dashed curves between two ends"
     inputs = Inputs.PATCHES

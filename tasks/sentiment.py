@@ -38,7 +38,7 @@ Texts = dict[str, list[tuple[str, str]]]
 class Sentiment(Classification):
     """Two classes (or the user's own) for a text."""
 
-    version = 2
+    version = 3
     title = "Sentiment"
     summary = "tells praise from blame in reviews"
     inputs = Inputs.TOKEN_IDS

@@ -1,0 +1,40 @@
+"""Heads: what is scored in evaluation is what was trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.registry import load_registry
+from tasks._classification import Classification
+from tasks._heads import ExampleHead
+
+TASKS = load_registry(()).tasks.parts
+CLASSIFIERS = [name for name, task in TASKS.items() if isinstance(task, Classification)]
+WIDTH, DRAWS = 8, 400
+
+
+@pytest.mark.parametrize("length", [16, 1_024])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_noise_as_dropout_makes_it_moves_no_score_on_average(name, length):
+    """In a pool by the maximum it would, by more the longer the sequence."""
+    random = np.random.default_rng(0)
+    head = TASKS[name].build_head({"classes": ["a", "b", "c"]})
+    states = random.normal(size=(1, length, WIDTH)).astype("float32")
+    features = {"padding_mask": np.ones((1, length), bool)}
+    plain = ops.convert_to_numpy(head(states, features))
+    noise = random.normal(size=(DRAWS, length, WIDTH)).astype("float32")
+    masks = {"padding_mask": np.ones((DRAWS, length), bool)}
+    disturbed = ops.convert_to_numpy(head(states + noise, masks))
+    error = disturbed.std(axis=0) / np.sqrt(DRAWS)
+    assert (np.abs(disturbed.mean(axis=0) - plain) < 5 * error).all()
+
+
+def test_padding_counts_for_nothing():
+    head = ExampleHead(3)
+    states = np.random.default_rng(0).normal(size=(2, 6, WIDTH)).astype("float32")
+    mask = np.arange(6) < np.array([[6], [4]])
+    scores = ops.convert_to_numpy(head(states, {"padding_mask": mask}))
+    alone = head(states[1:, :4], {"padding_mask": mask[1:, :4]})
+    np.testing.assert_allclose(scores[1], ops.convert_to_numpy(alone)[0], atol=1e-6)
