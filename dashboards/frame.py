@@ -9,8 +9,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from suite.contracts import Metric, Status, Task
-from suite.leaderboard import Entry, comparisons, figure, line_of, repeat_of, scores, standing
-from suite.setting import Setting
+from suite.leaderboard import (
+    Entry,
+    comparisons,
+    figure,
+    line_of,
+    newest_rules,
+    repeat_of,
+    scores,
+    standing,
+)
+from suite.setting import Setting, rules_of
 from suite.statistics import Estimate, ratio_interval
 
 MEBIBYTE = 2**20
@@ -63,18 +72,15 @@ def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> lis
     """Group the records, each group with the machine whose costs are shown."""
     made = []
     for setting, group in comparisons(entries, tasks).items():
-        newest = max(map(_version, group))
-        group = standing((entry for entry in group if _version(entry) == newest), tasks)
+        rules = newest_rules((entry.record for entry in group), tasks)
+        group = standing((entry for entry in group if rules_of(entry.record) == rules), tasks)
+        if not group:
+            continue  # all of it ran under rules that are no more
         machines = Counter((entry.owner, entry.record.cell.threads) for entry in group)
         measured_on = max(sorted(machines), key=machines.__getitem__)
         task = tasks.get(setting.task)
         made.append(Comparison(setting, task.primary_metric if task else None, group, measured_on))
     return made
-
-
-def _version(entry: Entry) -> tuple[int, int]:
-    """Return what must be the same for scores to lie on one line."""
-    return entry.record.protocol, entry.record.cell.task_version or 0
 
 
 def record_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.DataFrame:

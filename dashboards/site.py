@@ -232,13 +232,20 @@ def _points(points: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[st
 def _boards(
     boards: Sequence[Board], made: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
 ) -> list[Any]:
-    """Return the ranks: comparison, length, batch, metric, then the rows of each board."""
+    """Return the ranks: comparison, length, batch, metric, then the rows of each board.
+
+    Lines of which nothing stands any more are left to the leaderboard's files.
+    """
     of_setting = {comparison.setting: place for place, comparison in enumerate(made)}
     names = {line["name"]: number for number, line in enumerate(lines)}
     found = []
     for board in boards:
+        if board.setting not in of_setting:
+            continue
         rows = []
         for row in board.rows:
+            if row.line not in names:
+                continue
             estimate = row.estimate or Estimate(math.nan, None, None, 0)
             of_row: list[Any] = [names[row.line], row.rank]
             of_row += [_short(estimate.value), _short(estimate.low), _short(estimate.high)]

@@ -21,7 +21,16 @@ from suite import CHECKOUT
 from suite.comparing import Difference, Ranked, Scores, rank
 from suite.contracts import PROTOCOL, Metric, Mode, Status, Task
 from suite.record import Record, RecordError, parse_record
-from suite.setting import Setting, group, is_tuned, line_name, setting_of, titles
+from suite.setting import (
+    Setting,
+    group,
+    is_tuned,
+    line_name,
+    rules_in_force,
+    rules_of,
+    setting_of,
+    titles,
+)
 from suite.statistics import Estimate, exponential
 
 RESULTS = CHECKOUT / "results"
@@ -188,6 +197,11 @@ def figure(record: Record, measure: str) -> float | None:
     return record.measured(phase, name) if dot else record.metric(measure)
 
 
+def newest_rules(records: Iterable[Record], tasks: Mapping[str, Task]) -> tuple[int, int]:
+    """Return the protocol and task version that records of one comparison are to have."""
+    return max(max(rules_of(record), rules_in_force(record.cell, tasks)) for record in records)
+
+
 def line_of(entry: Entry, tasks: Mapping[str, Task]) -> str:
     """Name the line that an entry belongs to; what others submitted is in none of ours."""
     name = line_name(entry.record.cell, tasks)
@@ -277,12 +291,22 @@ def _rows(
         if line.entries and name not in known
     ]
     return rows + [
-        replace(
-            _row(_Line(line.name, entries={0: entry}), None, metric, verified), superseded_by=reason
-        )
+        _former_row(line, reason, metric, verified)
         for line in lines.values()
-        for entry, reason in line.former
+        for reason in dict.fromkeys(reason for _, reason in line.former)
     ]
+
+
+def _former_row(line: _Line, reason: str, metric: Metric, verified: Sequence[Record]) -> Row:
+    """Return the row of what one thing superseded: its figure, and no rank."""
+    entries = {repeat_of(entry.record): entry for entry, why in line.former if why == reason}
+    found = scores((entry.record for entry in entries.values()), metric)
+    estimate = found.estimate() if found.by_seed else None
+    if estimate and metric.name in COSTS:
+        estimate = exponential(estimate)
+    ranked = Ranked(line.name, None, estimate, None) if estimate else None
+    row = _row(_Line(line.name, line.untuned, entries), ranked, metric, verified)
+    return replace(row, superseded_by=reason, note="")
 
 
 def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Line]:
@@ -292,11 +316,11 @@ def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Li
         cell = entry.record.cell
         untuned = cell.mode is Mode.TRAIN and not is_tuned(cell, tasks)
         lines.setdefault(name, _Line(name, untuned)).former.append((entry, ""))
-    # Of an older protocol or task version than others are, a line is compared with none of them.
-    of_all = max((_version(entry)[:2] for entry in entries), default=(0, 0))
+    # What ran under older rules is compared with nothing that did not.
+    rules = newest_rules((entry.record for entry in entries), tasks)
     for line in lines.values():
         every = [entry for entry, _ in line.former]
-        newest = max((*of_all, 0), *map(_version, every))
+        newest = max((*rules, 0), *map(_version, every))
         line.former = []
         for entry in sorted(every, key=lambda entry: entry.record.run_id):
             repeat = repeat_of(entry.record)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from suite.contracts import PROTOCOL, Architecture, Cell, Mode, Status, Task
+from suite.contracts import Architecture, Cell, Mode, Status, Task
 from suite.record import Record
-from suite.setting import REPEATED, group, line_name, setting_of
+from suite.setting import REPEATED, group, line_name, rules_in_force, rules_of, setting_of
 from suite.statistics import (
     Estimate,
     Summary,
@@ -94,10 +94,11 @@ def make_tables(
 ) -> list[Table]:
     """Arrange records: a table for each setting, a row for each line and length.
 
-    `tasks` say what quality is, `architectures` what each claims of its cost.
+    `tasks` say what quality is, `architectures` what each claims of its cost. What ran under an
+    older protocol, or an older version of its task or architecture, is left out.
     """
     tables = []
-    present = [record for record in records if record.protocol == PROTOCOL]
+    present = [record for record in records if _in_force(record, tasks, architectures or {})]
     groups = group(present, lambda record: setting_of(record, tasks), lambda record: record.cell)
     for setting, of_setting in groups.items():
         task = tasks.get(setting.task)
@@ -107,6 +108,16 @@ def make_tables(
         growth = exponents(of_setting, tasks, architectures or {}) if probe else ()
         tables.append(Table(setting.title, metric, rows, growth))
     return tables
+
+
+def _in_force(
+    record: Record, tasks: Mapping[str, Task], architectures: Mapping[str, Architecture]
+) -> bool:
+    cell = record.cell
+    architecture = architectures.get(cell.architecture)
+    return rules_of(record) >= rules_in_force(cell, tasks) and (
+        architecture is None or cell.architecture_version >= architecture.version
+    )
 
 
 def _rows(records: Iterable[Record], metric: str | None, tasks: Mapping[str, Task]) -> list[Row]:

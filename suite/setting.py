@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from suite.contracts import Cell, Mode, Task
+from suite.contracts import PROTOCOL, Cell, Mode, Task
 from suite.record import Record
 from suite.tuning import chosen_rates
 
@@ -99,6 +99,17 @@ def setting_of(
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
         machine=machine,
     )
+
+
+def rules_in_force(cell: Cell, tasks: Mapping[str, Task]) -> tuple[int, int]:
+    """Return the protocol and the task's version that this code has; 0 for a task it has not."""
+    task = tasks.get(cell.task or "")
+    return PROTOCOL, task.version if task else 0
+
+
+def rules_of(record: Record) -> tuple[int, int]:
+    """Return the protocol and the task's version that a record ran under, 0 for a probe."""
+    return record.protocol, record.cell.task_version or 0
 
 
 def group(

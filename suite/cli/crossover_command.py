@@ -62,7 +62,7 @@ def command(
     Examples:
       bench crossover vanilla longformer
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
-      bench crossover vanilla longformer --task sentiment --data tfds --preset standard --published
+      bench crossover gpt vanilla --task language_modeling --data tfds --preset standard --published
     """
     request = make_request({**given, "architectures": (first, second)})
     if first == second:

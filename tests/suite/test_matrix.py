@@ -46,7 +46,7 @@ def test_architectures_alternate_and_seeds_come_last():
 
 def test_ids_are_stable():
     """A frozen id: it changes only when a field of the cell or the protocol does."""
-    cell = dataclasses.replace(CELL, budget=262_144)
+    cell = dataclasses.replace(CELL, budget=262_144, task_version=1, architecture_version=1)
     assert cell.id == "eb4d914ca87c8618"
     assert Cell.from_dict(dataclasses.asdict(cell)).id == cell.id
     others = [

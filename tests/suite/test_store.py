@@ -12,6 +12,7 @@ from suite.contracts import PROTOCOL, Cell, Form, Mode, Status
 from suite.errors import HomeError
 from suite.files import write_atomically
 from suite.record import Invocation, Record, RecordError, parse_record
+from suite.registry import ARCHITECTURES, TASKS, find_part
 from suite.store import Store, new_run_id, prunable
 
 CELL = Cell(
@@ -21,8 +22,8 @@ CELL = Cell(
     source="synthetic",
     options={"window": 64},
     architecture="longformer",
-    task_version=1,
-    architecture_version=1,
+    task_version=find_part(TASKS, "ner").version,
+    architecture_version=find_part(ARCHITECTURES, "longformer").version,
     sequence_length=128,
     batch_size=16,
     model_size="tiny",
