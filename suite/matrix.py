@@ -97,12 +97,12 @@ def recipe_for(task: Task | None, options: Options) -> Recipe:
 def expand(
     request: Request,
     registry: Registry,
-    learning_rates: Mapping[tuple[str, str, str], float] | None = None,
+    learning_rates: Mapping[tuple[str, int, str, str], float] | None = None,
 ) -> list[PlannedCell]:
     """Return the cells of a request in running order.
 
-    `learning_rates` are those that tuning chose for a task, a source and an architecture; a rate
-    that is asked for goes before.
+    `learning_rates` are those that tuning chose for a task, its version, a source and an
+    architecture; a rate that is asked for goes before.
 
     Seeds and rounds are outermost and architectures innermost, so that the cells of one comparison
     run side by side and a machine's drift hits all alike.
@@ -331,7 +331,7 @@ def _plan(
     length: int,
     seed: int,
     round_number: int,
-    learning_rates: Mapping[tuple[str, str, str], float],
+    learning_rates: Mapping[tuple[str, int, str, str], float],
 ) -> PlannedCell:
     train = workload.task is not None
     effort = workload.effort
@@ -340,7 +340,8 @@ def _plan(
         tokens_per_batch = effort.tokens_per_batch or preset.tokens_per_batch
     asked = request.options
     source = workload.source.cell_name if workload.source else None
-    tuned = learning_rates.get((workload.name or "", source or "", name))
+    version = workload.task.version if workload.task else 0
+    tuned = learning_rates.get((workload.name or "", version, source or "", name))
     if tuned is not None and "learning_rate" not in asked:
         asked = {**asked, "learning_rate": str(tuned)}
     model_size = find_model_size(request.model_size or effort.model_size or preset.model_size)

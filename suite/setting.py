@@ -203,7 +203,9 @@ def is_tuned(cell: Cell, tasks: Mapping[str, Task]) -> bool:
 
 
 def _chosen_rate(cell: Cell) -> float | None:
-    return chosen_rates().get((cell.task or "", cell.source or "", cell.architecture))
+    return chosen_rates().get(
+        (cell.task or "", cell.task_version or 0, cell.source or "", cell.architecture)
+    )
 
 
 def _learning_rate(cell: Cell, tasks: Mapping[str, Task]) -> object:

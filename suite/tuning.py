@@ -34,18 +34,22 @@ class Trial:
     runs: Sequence[Mapping[str, Any]]
 
 
-def read_learning_rates(folder: Path = FOLDER) -> dict[tuple[str, str, str], float]:
-    """Return the chosen rate of each task, source and architecture: other data wants another."""
+def read_learning_rates(folder: Path = FOLDER) -> dict[tuple[str, int, str, str], float]:
+    """Return the chosen rate of each task, its version, source and architecture.
+
+    Other data wants another, and so may another version of a task.
+    """
     found = {}
     for path in sorted(folder.glob("*/*.json")):
         chosen = json.loads(path.read_text())
-        key = chosen["task"], chosen["setting"]["source"], chosen["architecture"]
+        setting = chosen["setting"]
+        key = chosen["task"], setting["task_version"], setting["source"], chosen["architecture"]
         found[key] = float(chosen["learning_rate"])
     return found
 
 
 @functools.cache
-def chosen_rates() -> Mapping[tuple[str, str, str], float]:
+def chosen_rates() -> Mapping[tuple[str, int, str, str], float]:
     """Return the rates that are committed, read once."""
     return read_learning_rates()
 

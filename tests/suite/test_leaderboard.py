@@ -70,7 +70,8 @@ def test_an_interval_that_knows_nothing_of_the_examples_says_so():
 
 def test_a_line_is_plain_where_its_rate_is_tuning_s_and_says_where_it_is_not(monkeypatch):
     monkeypatch.setattr(
-        "suite.setting.chosen_rates", lambda: {("ner", "synthetic", "vanilla"): 3e-3}
+        "suite.setting.chosen_rates",
+        lambda: {("ner", CELL.task_version, "synthetic", "vanilla"): 3e-3},
     )
     tuned, default = {"learning_rate": 3e-3}, {}
     entries = seeds("vanilla", [0.8] * 3, options=tuned) + seeds("vanilla", [0.7] * 3)

@@ -97,11 +97,13 @@ def test_what_was_chosen_is_written_and_used(tmp_path):
     written = json.loads(path.read_text())
     assert [trial["runs"][0]["validation"] for trial in written["trials"]] == [0.8, 0.9]
     rates = read_learning_rates(tmp_path)
-    assert rates == {("ner", "synthetic", "vanilla"): 3e-3}
+    assert rates == {("ner", cell.task_version, "synthetic", "vanilla"): 3e-3}
     request = Request(tasks=("ner",), architectures=("vanilla", "bert"), lengths=(128,))
     vanilla, bert = expand(request, load_registry(), rates)
     assert vanilla.cell.options == {"learning_rate": 3e-3}
     assert bert.cell.options == {}
+    former = {("ner", cell.task_version - 1, "synthetic", "vanilla"): 3e-3}
+    assert expand(request, load_registry(), former)[0].cell.options == {}
     elsewhere = dataclasses.replace(request, source="tfds")
     assert all(planned.cell.options == {} for planned in expand(elsewhere, load_registry(), rates))
     asked = dataclasses.replace(request, options={"learning_rate": "0.002"})
