@@ -305,7 +305,7 @@ def _former_row(line: _Line, reason: str, metric: Metric, verified: Sequence[Rec
     if estimate and metric.name in COSTS:
         estimate = exponential(estimate)
     ranked = Ranked(line.name, None, estimate, None) if estimate else None
-    row = _row(_Line(line.name, line.untuned, entries), ranked, metric, verified)
+    row = _row(_Line(line.name, entries=entries), ranked, metric, verified)
     return replace(row, superseded_by=reason, note="")
 
 
@@ -313,9 +313,7 @@ def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Li
     lines: dict[str, _Line] = {}
     for entry in entries:
         name = line_of(entry, tasks)
-        cell = entry.record.cell
-        untuned = cell.mode is Mode.TRAIN and not is_tuned(cell, tasks)
-        lines.setdefault(name, _Line(name, untuned)).former.append((entry, ""))
+        lines.setdefault(name, _Line(name)).former.append((entry, ""))
     # What ran under older rules is compared with nothing that did not.
     rules = newest_rules((entry.record for entry in entries), tasks)
     for line in lines.values():
@@ -330,6 +328,10 @@ def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Li
             if earlier := line.entries.get(repeat):
                 line.former.append((earlier, f"run {entry.record.run_id}"))
             line.entries[repeat] = entry
+        line.untuned = any(
+            entry.record.cell.mode is Mode.TRAIN and not is_tuned(entry.record.cell, tasks)
+            for entry in line.entries.values()
+        )
     return lines
 
 
