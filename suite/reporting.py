@@ -98,7 +98,7 @@ def make_tables(
     older protocol, or an older version of its task or architecture, is left out.
     """
     tables = []
-    present = [record for record in records if _in_force(record, tasks, architectures or {})]
+    present = [record for record in records if in_force(record, tasks, architectures or {})]
     groups = group(present, lambda record: setting_of(record, tasks), lambda record: record.cell)
     for setting, of_setting in groups.items():
         task = tasks.get(setting.task)
@@ -110,9 +110,10 @@ def make_tables(
     return tables
 
 
-def _in_force(
+def in_force(
     record: Record, tasks: Mapping[str, Task], architectures: Mapping[str, Architecture]
 ) -> bool:
+    """Whether a record ran under this code's protocol, version of the task and architecture."""
     cell = record.cell
     architecture = architectures.get(cell.architecture)
     return rules_of(record) >= rules_in_force(cell, tasks) and (

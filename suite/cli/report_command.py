@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 
 import click
@@ -11,7 +12,7 @@ from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.planning import tell_set_aside
 from suite.errors import RequestError, unknown_name
 from suite.registry import load_registry, search_path_from_environment
-from suite.reporting import make_tables
+from suite.reporting import in_force, make_tables
 
 
 @click.command("report")
@@ -39,7 +40,13 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
         if (wanted is None or record.cell.task in wanted)
         and (mode is None or record.cell.mode == mode)
     ]
-    tables = make_tables(records, registry.tasks.parts, registry.architectures.parts)
+    parts = registry.tasks.parts, registry.architectures.parts
+    tables = make_tables(records, *parts)
+    if former := sum(not in_force(record, *parts) for record in records):
+        print(
+            f"{former} records ran under an older protocol or version and are left out.",
+            file=sys.stderr,
+        )
     if as_json:
         output = [
             {

@@ -43,7 +43,7 @@ def test_a_cell_at_the_task_s_own_rate_is_asked_for_though_tuning_chose_another(
     registry = load_registry(())
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(1,))
     (planned,) = expand(request, registry)
-    chosen = {("ner", "synthetic", "vanilla"): 3e-3}
+    chosen = {("ner", planned.cell.task_version, "synthetic", "vanilla"): 3e-3}
     assert [p.cell for p in expand(request, registry, chosen)] != [planned.cell]
     again = verify_command._request(planned.cell, None, None)
     assert [p.cell for p in expand(again, registry, chosen)] == [planned.cell]
