@@ -336,8 +336,7 @@ def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Li
 
 
 def _version(entry: Entry) -> tuple[int, int, int]:
-    cell = entry.record.cell
-    return entry.record.protocol, cell.task_version or 0, cell.architecture_version
+    return *rules_of(entry.record), entry.record.cell.architecture_version
 
 
 def _said(version: tuple[int, int, int]) -> str:

@@ -202,9 +202,7 @@ def runs_of(site):
 
 
 def test_a_run_more_or_less_changes_one_bundle_of_many(tmp_path):
-    entries = [
-        entry("vanilla", 128, seed, f1=0.5, memory=1.0, speed=1.0) for seed in range(400)
-    ]  # fmt: skip
+    entries = [entry("vanilla", 128, seed, f1=0.5, memory=1.0, speed=1.0) for seed in range(400)]
     write_site(entries, TASKS, ARCHITECTURES, tmp_path)
     first = runs_of(tmp_path)
     written = {path: path.stat().st_mtime_ns for path in first}
