@@ -164,7 +164,7 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
     schedule = LinearWarmupAndDecay(
         recipe.learning_rate, round(recipe.warmup_share * total_steps), total_steps
     )
-    optimizer = keras.optimizers.AdamW(
+    optimizer = _backend().AdamW(
         schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

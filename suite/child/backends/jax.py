@@ -13,6 +13,7 @@ from suite.child.batches import Batch
 from suite.child.measuring import Allocator
 
 Features = Mapping[str, Any]
+AdamW = keras.optimizers.AdamW
 
 
 def make_update(

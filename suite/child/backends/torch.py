@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
 import torch
 from keras import ops
 
@@ -12,6 +13,7 @@ from suite.child.batches import Batch
 from suite.child.measuring import Allocator
 
 Features = Mapping[str, Any]
+AdamW = keras.optimizers.AdamW
 
 
 def make_training_step(
