@@ -12,6 +12,7 @@ import pytest
 from suite.errors import PluginError, RequestError
 from suite.registry import ARCHITECTURES, find_part, load_registry
 from tests.conftest import BENCH, FAKES, bench_environment
+from tests.test_newcomer import TASK
 
 
 def test_the_file_s_name_is_the_key():
@@ -80,7 +81,7 @@ def test_an_installed_package_adds_a_task_and_an_architecture(tmp_path):
     (package / "mean.py").write_text(
         (FAKES / "baselines" / "_fake.py").read_text() + "\n\nARCHITECTURE = Fake()\n"
     )
-    (package / "tagging.py").write_text("from tasks.ner import Ner\n\nTASK = Ner()\n")
+    (package / "larger.py").write_text(TASK)
     (source / "pyproject.toml").write_text(
         textwrap.dedent("""\
         [build-system]
@@ -94,7 +95,7 @@ def test_an_installed_package_adds_a_task_and_an_architecture(tmp_path):
         [project.entry-points."lengthwise.architectures"]
         extra_mean = "extra_parts.mean:ARCHITECTURE"
         [project.entry-points."lengthwise.tasks"]
-        extra_tagging = "extra_parts.tagging"
+        extra_larger = "extra_parts.larger"
         """)
     )
     site = tmp_path / "site"
@@ -103,7 +104,7 @@ def test_an_installed_package_adds_a_task_and_an_architecture(tmp_path):
         [*install, "--no-build-isolation", "--target", str(site), str(source)], check=True
     )
     environment = bench_environment({"BENCH_HOME": str(tmp_path / "home"), "PYTHONPATH": str(site)})
-    command = [str(BENCH), "run", "--task", "extra_tagging", "--architectures", "extra_mean"]
+    command = [str(BENCH), "run", "--task", "extra_larger", "--architectures", "extra_mean"]
     result = subprocess.run(
         [*command, "--preset", "smoke", "--no-tracking", "--no-dashboard"],
         env=environment,
