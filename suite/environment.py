@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ def describe_machine() -> Mapping[str, Any]:
         "operating_system": f"{platform.system()} {platform.release()}",
         "processor": _processor_name(),
         "num_cores": num_cores(),
+        "accelerators": accelerator_names(),
         "memory_bytes": total_memory_bytes(),
         "python": platform.python_version(),
         "packages": {name: _package_version(name) for name in PACKAGES},
@@ -79,6 +81,15 @@ def available_memory_bytes() -> int | None:
 def has_accelerator() -> bool:
     """Whether the system shows a GPU or TPU, found without any framework."""
     return any(any(Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "kfd", "accel*"))
+
+
+def accelerator_names(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """Name the NVIDIA devices as their driver does ("NVIDIA H200"), without any framework."""
+    names = []
+    for path in sorted(driver.glob("*/information")):
+        fields = dict(line.partition(":")[::2] for line in path.read_text().splitlines())
+        names.append(fields.get("Model", "").strip())
+    return [name for name in names if name]
 
 
 def accelerator_ids() -> list[str]:
@@ -128,11 +139,35 @@ def _package_version(name: str) -> str | None:
         return None
 
 
+def machine_name(environment: Mapping[str, Any]) -> str:
+    """Name a machine by its accelerators, processor and cores, as a folder.
+
+    "amd-epyc-family-25-model-1-2-cores", "nvidia-h200-amd-epyc-…". Costs are compared within one.
+    The accelerators are those that the cell saw, or all there are where it did not live to tell.
+    """
+    devices = environment.get("devices") or environment.get("accelerators")
+    named = {str(device) for device in devices} if isinstance(devices, list) else set()
+    accelerators = sorted(name for name in named if "CPU" not in name.upper())
+    processor = str(environment.get("processor") or "unknown")
+    words = " ".join([*accelerators, processor, f"{environment.get('num_cores')} cores"])
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:64]
+
+
 def _processor_name() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        described = name_processor(Path("/proc/cpuinfo").read_text())
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        described = None
+    return described or platform.processor() or platform.machine()
+
+
+def name_processor(cpuinfo: str) -> str | None:
+    """Return the processor's name with its family and model; None where the system tells no name.
+
+    The name alone may say little: in a virtual machine "AMD EPYC" is any of a decade's, and one may
+    multiply matrices three times as fast as another.
+    """
+    lines = (line.partition(":") for line in cpuinfo.split("\n\n", 1)[0].splitlines())
+    fields = {name.strip(): value.strip() for name, _, value in lines}
+    name, family, model = (fields.get(key) for key in ("model name", "cpu family", "model"))
+    return f"{name} (family {family}, model {model})" if name and family and model else name

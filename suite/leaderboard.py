@@ -20,6 +20,7 @@ from pathlib import Path
 from suite import CHECKOUT
 from suite.comparing import Difference, Ranked, Scores, rank
 from suite.contracts import PROTOCOL, Metric, Mode, Status, Task
+from suite.environment import machine_name
 from suite.record import Record, RecordError, parse_record
 from suite.setting import (
     Setting,
@@ -396,8 +397,7 @@ def _knows_examples(records: Iterable[Record], metric: Metric) -> bool:
 def _machine(entry: Entry) -> str:
     if entry.folder is not Folder.SUBMITTED:
         return entry.owner
-    environment = entry.record.environment
-    return f"{environment.get('processor')}, {environment.get('num_cores')} cores"
+    return machine_name(entry.record.environment)
 
 
 def _tier(

@@ -14,6 +14,7 @@ from typing import Any
 
 from suite import CHECKOUT
 from suite.contracts import PROTOCOL, Mode, Status
+from suite.environment import machine_name
 from suite.errors import RequestError
 from suite.files import write_atomically
 from suite.record import Record
@@ -133,9 +134,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-
-
-def machine_name(environment: Mapping[str, Any]) -> str:
-    """Name a machine by its processor and cores, as a folder: "amd-epyc-2-cores"."""
-    words = f"{environment.get('processor') or 'unknown'} {environment.get('num_cores')} cores"
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:64]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from suite.contracts import Architecture, Cell, Mode, Status, Task
+from suite.environment import machine_name
 from suite.record import Record
-from suite.setting import REPEATED, group, line_name, rules_in_force, rules_of, setting_of
+from suite.setting import (
+    REPEATED,
+    Setting,
+    group,
+    line_name,
+    rules_in_force,
+    rules_of,
+    setting_of,
+)
 from suite.statistics import (
     Estimate,
     Summary,
@@ -95,11 +105,19 @@ def make_tables(
     """Arrange records: a table for each setting, a row for each line and length.
 
     `tasks` say what quality is, `architectures` what each claims of its cost. What ran under an
-    older protocol, or an older version of its task or architecture, is left out.
+    older protocol, or an older version of its task or architecture, is left out. Probes of several
+    machines have tables of their own; of trainings, costs are those of the machine with most.
     """
     tables = []
     present = [record for record in records if in_force(record, tasks, architectures or {})]
-    groups = group(present, lambda record: setting_of(record, tasks), lambda record: record.cell)
+    several = len({machine_name(record.environment) for record in present}) > 1
+
+    def setting_here(record: Record) -> Setting:
+        own = several and record.cell.mode is Mode.PROBE
+        machine = machine_name(record.environment) if own else ""
+        return setting_of(record, tasks, machine=machine)
+
+    groups = group(present, setting_here, lambda record: record.cell)
     for setting, of_setting in groups.items():
         task = tasks.get(setting.task)
         metric = task.primary_metric.name if task else None
@@ -123,14 +141,19 @@ def in_force(
 
 def _rows(records: Iterable[Record], metric: str | None, tasks: Mapping[str, Task]) -> list[Row]:
     points: dict[tuple[Any, ...], list[Record]] = {}
+    machines: Counter[str] = Counter()
     for record in records:
         cell = record.cell
+        machines[machine_name(record.environment)] += 1
         key = (cell.sequence_length, line_name(cell, tasks), cell.batch_size)
         points.setdefault(key, []).append(record)
-    return [_row(name, point, metric) for (_, name, _), point in sorted(points.items())]
+    measured_on = max(sorted(machines), key=machines.__getitem__)
+    return [
+        _row(name, point, metric, measured_on) for (_, name, _), point in sorted(points.items())
+    ]
 
 
-def _row(name: str, records: Sequence[Record], metric: str | None) -> Row:
+def _row(name: str, records: Sequence[Record], metric: str | None, measured_on: str) -> Row:
     good = [record for record in records if record.status is Status.OK]
     statuses: dict[str, int] = {}
     for record in records:
@@ -138,9 +161,10 @@ def _row(name: str, records: Sequence[Record], metric: str | None) -> Row:
     figures: dict[str, Summary | None] = {}
     if metric:
         figures[f"test.{metric}"] = _summary(record.metric(metric) for record in good)
+    measured = [record for record in good if machine_name(record.environment) == measured_on]
     for phase in PHASES:
         for measure in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
-            values = (record.measured(phase, measure) for record in good)
+            values = (record.measured(phase, measure) for record in measured)
             figures[f"{phase}.{measure}"] = _summary(values)
     reasons = sorted({record.reason for record in records if record.reason})
     noisy = sum(bool(record.details.get("noisy")) for record in good)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from suite.child.measuring import FOREIGN_LIMIT
 from suite.child.steps import devices, has_accelerator
 from suite.child.watching import Watch
 from suite.contracts import Job
+from suite.environment import describe_machine, machine_name
 from suite.files import write_atomically
 
 HOST_SIZE, ACCELERATOR_SIZE = 2_048, 8_192
@@ -31,7 +31,8 @@ BLOCK_SECONDS = 0.3
 
 def machine_rate(job: Job) -> dict[str, Any]:
     """Return the rate, the date it was measured and how, measuring it where it is not known."""
-    about = [platform.node(), job.cell.backend, job.cell.precision, job.cell.threads, *devices()]
+    machine = machine_name({**describe_machine(), "devices": devices()})
+    about = [machine, job.cell.backend, job.cell.precision, job.cell.threads]
     name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
     path = job.cache / f"matrix_rate-{name}.json"
     try:

@@ -9,9 +9,9 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import tell_set_aside
+from suite.environment import machine_name
 from suite.errors import RequestError
 from suite.leaderboard import Entry, Folder, read_published
-from suite.publishing import machine_name
 from suite.registry import Registry, load_registry, search_path_from_environment
 from suite.store import Store, collector_paused
 from suite.syncing import read_pages

@@ -13,11 +13,12 @@ from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.planning import make_limits, prepare
 from suite.cli.run_command import local_executor, run_on
 from suite.contracts import PROTOCOL, Cell, Metric, Mode, Status, Task
+from suite.environment import machine_name
 from suite.errors import RequestError
 from suite.files import write_atomically
 from suite.leaderboard import COSTS, RESULTS, TOLERANCE, Folder, agrees, figure
 from suite.matrix import Request
-from suite.publishing import machine_name, strip, why_not
+from suite.publishing import strip, why_not
 from suite.record import Record, RecordError, parse_record
 from suite.registry import load_registry, search_path_from_environment
 

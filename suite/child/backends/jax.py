@@ -152,8 +152,8 @@ def keep_float32() -> None:
 
 
 def devices() -> list[str]:
-    """Name the devices."""
-    return [str(device) for device in jax.devices()]
+    """Name the devices by what they are: "NVIDIA H200", "cpu"."""
+    return [device.device_kind for device in jax.devices()]
 
 
 def allocator() -> Allocator:
