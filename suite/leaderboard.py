@@ -44,6 +44,7 @@ COSTS = {
 """What probes are ranked by, on one machine."""
 RANKED_FROM = 3
 """How many seeds, or rounds of a probe, a line must have to be ranked: those of `standard`."""
+TOO_NOISY = "varies too much to be told from the best of its rank"
 TOLERANCE = 0.02
 """A score is reproduced where another machine comes within this share of it, or within the interval
 of the row's seeds where that is wider."""
@@ -286,6 +287,7 @@ def _rows(
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(lines[item.name], item, metric, verified) for item in ranked]
+    rows = [_tell_noise(row, rows, metric) for row in rows]
     rows += [
         _row(line, None, metric, verified)
         for name, line in lines.items()
@@ -296,6 +298,20 @@ def _rows(
         for line in lines.values()
         for reason in dict.fromkeys(reason for _, reason in line.former)
     ]
+
+
+def _tell_noise(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
+    """Say why a row shares a rank with better ones although a better one does not."""
+    sign = 1 if metric.higher_is_better else -1
+
+    def passes(other: Row) -> bool:
+        if not (row.rank and row.estimate and other.rank and other.estimate):
+            return False
+        return other.rank > row.rank and sign * (other.estimate.value - row.estimate.value) > 0
+
+    if not any(map(passes, rows)):
+        return row
+    return replace(row, note="; ".join(filter(None, (TOO_NOISY, row.note))))
 
 
 def _former_row(line: _Line, reason: str, metric: Metric, verified: Sequence[Record]) -> Row:

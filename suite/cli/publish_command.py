@@ -20,7 +20,7 @@ from suite.registry import load_registry, search_path_from_environment
 @click.option(
     "--machine",
     metavar="NAME",
-    help="The folder's name.  [default: processor and cores, from the record]",
+    help="The folder's name.  [default: accelerators, processor and cores, from the record]",
 )
 @click.option(
     "--to",

@@ -61,6 +61,14 @@ def test_ranking_waits_for_three_seeds():
     assert told["bert"][0] is None and told["bert"][1].startswith("2 seeds: ranked from 3 on")
 
 
+def test_who_shares_a_rank_below_one_that_does_not_says_why():
+    surely = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.780, 0.781, 0.782])
+    noisy = seeds("longformer", [0.60, 0.79, 0.81])
+    (board,) = make_boards(surely + noisy, TASKS)
+    told = {row.line: (row.rank, "varies too much" in row.note) for row in board.rows}
+    assert told == {"vanilla": (1, False), "longformer": (1, True), "bert": (3, False)}
+
+
 def test_an_interval_that_knows_nothing_of_the_examples_says_so():
     entries = seeds("vanilla", [0.5, 0.6, 0.7]) + seeds("bert", [0.5, 0.6, 0.7], num_parts=0)
     (board,) = make_boards(entries, TASKS)
