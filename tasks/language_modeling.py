@@ -88,7 +88,7 @@ class LanguageModeling(Task):
         # As many characters as nanoGPT's setting for a CPU: 2,000 steps of 12 × 64.
         "standard": Effort(budget=1_536_000, tokens_per_batch=2_048, lengths=(64, 256, 1_024)),
         "reach": Effort(
-            budget=15_000_000, tokens_per_batch=4_096, lengths=(256,), model_size="mini"
+            budget=6_000_000, tokens_per_batch=2_048, lengths=(256,), model_size="mini"
         ),
     }
 
