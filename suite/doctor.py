@@ -14,7 +14,7 @@ from suite.contracts import SourceRequest
 from suite.environment import (
     PACKAGES,
     describe_environment,
-    num_cores,
+    describe_machine,
     total_memory_bytes,
 )
 from suite.errors import LengthwiseError
@@ -47,8 +47,8 @@ def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[
     yield _hardware()
     yield _in_process(
         "devices",
-        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; import tensorflow as tf; "
-        "print(', '.join(d.name for d in tf.config.list_logical_devices()))",
+        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; from suite.child import steps; "
+        "print(', '.join(steps.devices()))",
         "TensorFlow can't be imported: install the project again (`make setup`)",
     )
     yield _home(store)
@@ -82,7 +82,9 @@ def _packages() -> Iterator[Check]:
 
 def _hardware() -> Check:
     memory = total_memory_bytes()
-    found = f"{num_cores()} cores, {memory / 2**30:.0f} GiB"
+    machine = describe_machine()
+    named = [*machine["accelerators"], machine["processor"], f"{machine['num_cores']} cores"]
+    found = ", ".join([*named, f"{memory / 2**30:.0f} GiB"])
     return Check(
         "hardware", memory >= LEAST_MEMORY_BYTES, found, "Below 4 GiB only tiny models will fit"
     )
