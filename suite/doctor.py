@@ -15,7 +15,6 @@ from suite.environment import (
     PACKAGES,
     describe_environment,
     describe_machine,
-    total_memory_bytes,
 )
 from suite.errors import LengthwiseError
 from suite.registry import Registry
@@ -81,8 +80,8 @@ def _packages() -> Iterator[Check]:
 
 
 def _hardware() -> Check:
-    memory = total_memory_bytes()
     machine = describe_machine()
+    memory = machine["memory_bytes"]
     named = [*machine["accelerators"], machine["processor"], f"{machine['num_cores']} cores"]
     found = ", ".join([*named, f"{memory / 2**30:.0f} GiB"])
     return Check(
