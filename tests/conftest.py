@@ -27,7 +27,14 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
-LONG = ("test_readme", "test_soak", "test_end_to_end", "test_checkpoint")
+LONG = (
+    "test_readme",
+    "test_every_task",
+    "test_soak",
+    "test_end_to_end",
+    "test_newcomer",
+    "test_checkpoint",
+)
 """Modules of few and long tests: begun first, or one worker would end alone with them."""
 
 
