@@ -1,7 +1,8 @@
 """Pictures of dashed curves with two marked ends.
 
 Every picture has two long curves that keep apart, shorter ones that distract, and two marks at ends
-of long curves: of one and the same, or of both. Nothing but following a curve tells which.
+of long curves: of one and the same, or of both. The four ends are the corners of a rhombus and the
+marks two neighbours among them, so that nothing but following a curve tells which.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ DISTRACTOR_POINTS, NUM_DISTRACTORS = 6, 3
 STEP, TURN, APART = 1.5, 0.22, 3.0
 DASH, GAP = 2, 1
 MARK_RADIUS = 1.5
+STRETCH = 0.1
+"""How much a curve may be stretched to be as long from end to end as the other."""
 CANDIDATES = 4_096
 
 
@@ -23,53 +26,77 @@ def draw_pictures(count: int, size: int, seed: int, points: int) -> tuple[np.nda
     """
     generator = np.random.default_rng([20_261_120, seed])
     scale = size / 32
-    pairs: list[np.ndarray] = []
-    while sum(map(len, pairs)) < count:
-        pairs.append(_draw_apart(generator, points, scale, size))
-    both = np.concatenate(pairs)[:count]
+    found: list[np.ndarray] = []
+    while sum(map(len, found)) < count:
+        found.append(_draw_pairs(generator, points, scale, size))
+    both = np.concatenate(found)[:count]
     labels = generator.integers(2, size=count).astype(np.int32)
     pictures = np.zeros((count, size, size), bool)
     rows = np.arange(count)
     for curve in (0, 1):
         _stroke(pictures, rows, both[:, curve])
-    own = generator.integers(2, size=count)
-    first = both[rows, own, 0]
-    second = np.where(labels[:, None] == 1, both[rows, own, -1], both[rows, 1 - own, -1])
     for _ in range(NUM_DISTRACTORS):
-        short = _draw_curves(generator, count, DISTRACTOR_POINTS, scale, size)
+        short = _place(generator, _draw_curves(generator, count, DISTRACTOR_POINTS, scale), size)
         clear = _distance(short, both.reshape(count, -1, 2)) > APART * scale
         _stroke(pictures, rows[clear], short[clear])
-    for ends in (first, second):
-        _mark(pictures, ends, MARK_RADIUS * scale)
+    for mark in _marked(generator, both, labels):
+        _mark(pictures, mark, MARK_RADIUS * scale)
     return pictures, labels
 
 
-def _draw_apart(generator: np.random.Generator, points: int, scale: float, size: int) -> np.ndarray:
-    """Draw pairs of curves that cross neither themselves nor each other: (pairs, 2, points, 2)."""
-    curves = _draw_curves(generator, CANDIDATES, points, scale, size)
+def _draw_pairs(generator: np.random.Generator, points: int, scale: float, size: int) -> np.ndarray:
+    """Draw pairs of curves, (pairs, 2, points, 2), whose four ends are the corners of a rhombus.
+
+    The curves cross neither themselves nor each other, and lie at sides that face each other.
+    """
+    curves = _draw_curves(generator, CANDIDATES, points, scale)
     first, second = np.triu_indices(points, k=4)  # neighbours along the curve may be near
     between = np.abs(curves[:, first] - curves[:, second]).max(axis=-1)
     good = curves[between.min(axis=1) > APART * scale]
-    pairs = np.stack([good[: len(good) // 2], good[len(good) // 2 : len(good) // 2 * 2]], axis=1)
-    kept: np.ndarray = pairs[_distance(pairs[:, 0], pairs[:, 1]) > APART * scale]
+    backwards = generator.random(len(good)) < 0.5  # no end of a curve is like the other
+    good[backwards] = good[backwards, ::-1]
+    plane = good[..., 0] + 1j * good[..., 1]
+    plane -= plane[:, :1]
+    one, other = plane[: len(plane) // 2], plane[len(plane) // 2 : len(plane) // 2 * 2]
+    turned = one[:, -1:] / other[:, -1:]
+    aside = one[:, -1:] * np.exp(1j * generator.uniform(0, 2 * np.pi, size=(len(one), 1)))
+    other = other * turned + aside
+    alike = np.abs(np.abs(turned[:, 0]) - 1) <= STRETCH
+    pairs = np.stack([one, other], axis=1)[alike]
+    placed = _place(generator, np.stack([pairs.real, pairs.imag], axis=-1), size)
+    kept: np.ndarray = placed[_distance(placed[:, 0], placed[:, 1]) > APART * scale]
     return kept
 
 
+def _marked(
+    generator: np.random.Generator, both: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return two neighbouring corners of each rhombus: ends of one curve where the label is 1."""
+    rows, either = np.arange(len(both)), generator.integers(2, size=len(both))
+    corners = both[:, :, [0, -1]]
+    joined, apart = corners[rows, either], corners[rows, :, either]
+    chosen = np.where(labels[:, None, None] == 1, joined, apart)
+    return chosen[:, 0], chosen[:, 1]
+
+
 def _draw_curves(
-    generator: np.random.Generator, count: int, points: int, scale: float, size: int
+    generator: np.random.Generator, count: int, points: int, scale: float
 ) -> np.ndarray:
-    """Draw curves that turn smoothly, put where they fit into the picture: (count, points, 2)."""
+    """Draw curves that turn smoothly: (count, points, 2)."""
     bend = generator.normal(0, TURN, size=(count, points - 1)).cumsum(axis=1) * 0.5
     heading = generator.uniform(0, 2 * np.pi, size=(count, 1)) + bend.cumsum(axis=1)
     steps = np.stack([np.cos(heading), np.sin(heading)], axis=-1) * STEP * scale
-    curves = np.concatenate([np.zeros((count, 1, 2)), steps.cumsum(axis=1)], axis=1)
-    low, high = curves.min(axis=1), curves.max(axis=1)
-    fits = (high - low).max(axis=1) <= size - 3
-    curves, low, high = curves[fits], low[fits], high[fits]
+    return np.concatenate([np.zeros((count, 1, 2)), steps.cumsum(axis=1)], axis=1)
+
+
+def _place(generator: np.random.Generator, shapes: np.ndarray, size: int) -> np.ndarray:
+    """Put shapes (count, ..., 2) anywhere where they fit into the picture; drop those too large."""
+    inner = tuple(range(1, shapes.ndim - 1))
+    low, high = shapes.min(axis=inner, keepdims=True), shapes.max(axis=inner, keepdims=True)
     room = size - 3 - (high - low)
-    corner = 1 + generator.random(room.shape) * room
-    placed: np.ndarray = (curves + (corner - low)[:, None]).astype(np.float32)
-    return placed
+    placed = shapes - low + 1 + generator.random(room.shape) * room
+    fitting: np.ndarray = placed[room.min(axis=-1).reshape(len(shapes)) >= 0].astype(np.float32)
+    return fitting
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ MIN_EXAMPLES = 100
 class Pathfinder(Classification):
     """Two classes: joined or not."""
 
-    version = 2
+    version = 3
     title = "Pathfinder"
     summary = "follows dashed curves between two ends"
     inputs = Inputs.PATCHES

@@ -8,7 +8,7 @@ from PIL import Image
 
 from suite.contracts import SourceRequest
 from suite.errors import DataError, RequestError
-from tasks import image_classification, pathfinder
+from tasks import _curves, image_classification, pathfinder
 from tasks._curves import draw_pictures
 
 TASK = image_classification.TASK
@@ -103,6 +103,24 @@ def test_pictures_are_balanced_different_and_drawn_again_the_same():
     assert len(np.unique(pictures.reshape(400, -1), axis=0)) == 400
     joined, apart = pictures[labels == 1], pictures[labels == 0]
     assert abs(joined.mean() - apart.mean()) < 0.01, "the number of pixels tells nothing"
+
+
+@pytest.mark.parametrize(("size", "points"), [(32, 6), (32, 9), (64, 12)])
+def test_where_the_marks_are_tells_nothing(size, points):
+    generator = np.random.default_rng(0)
+    pairs = _curves._draw_pairs(generator, points, size / 32, size)
+    assert len(pairs) > 100 and pairs.min() >= 1 and pairs.max() <= size - 2
+    by_label = []
+    for label in (0, 1):
+        marks = np.stack(_curves._marked(generator, pairs, np.full(len(pairs), label)), axis=1)
+        at_end = (marks[:, :, None, None] == pairs[:, None, :, [0, -1]]).all(axis=-1).any(axis=-1)
+        both_on_one = at_end.all(axis=1).any(axis=1)
+        assert at_end.any(axis=-1).all() and (both_on_one == label).all()
+        by_label.append(marks)
+    apart, joined = (np.linalg.norm(marks[:, 0] - marks[:, 1], axis=-1) for marks in by_label)
+    assert np.allclose(apart, joined, atol=1e-4)
+    rims = [np.minimum(marks, size - 1 - marks).min(axis=(1, 2)) for marks in by_label]
+    assert abs(np.mean(rims[0]) - np.mean(rims[1])) < 0.1 * np.std(rims[0])
 
 
 def test_larger_pictures_have_larger_curves():
