@@ -20,7 +20,6 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as every cell has it
 # What XLA makes of tiny models runs for milliseconds, and is compiled for seconds. `bench` does
 # without: what it measures is what users have.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
