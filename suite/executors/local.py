@@ -218,7 +218,7 @@ def child_environment(cell: Cell) -> dict[str, str]:
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": threads,
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        "TF_ENABLE_ONEDNN_OPTS": "1",  # left off where there is no AVX-512
+        "TF_ENABLE_ONEDNN_OPTS": "1",  # TensorFlow leaves them off without AVX-512
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "PYTHONHASHSEED": "0",

@@ -8,8 +8,8 @@ from PIL import Image
 
 from suite.contracts import SourceRequest
 from suite.errors import DataError, RequestError
-from tasks import _curves, image_classification, pathfinder
-from tasks._curves import draw_pictures
+from tasks import image_classification, pathfinder
+from tasks._curves import _draw_pairs, _marked, draw_pictures
 
 TASK = image_classification.TASK
 
@@ -108,11 +108,11 @@ def test_pictures_are_balanced_different_and_drawn_again_the_same():
 @pytest.mark.parametrize(("size", "points"), [(32, 6), (32, 9), (64, 12)])
 def test_where_the_marks_are_tells_nothing(size, points):
     generator = np.random.default_rng(0)
-    pairs = _curves._draw_pairs(generator, points, size / 32, size)
+    pairs = _draw_pairs(generator, points, size / 32, size)
     assert len(pairs) > 100 and pairs.min() >= 1 and pairs.max() <= size - 2
     by_label = []
     for label in (0, 1):
-        marks = np.stack(_curves._marked(generator, pairs, np.full(len(pairs), label)), axis=1)
+        marks = np.stack(_marked(generator, pairs, np.full(len(pairs), label)), axis=1)
         at_end = (marks[:, :, None, None] == pairs[:, None, :, [0, -1]]).all(axis=-1).any(axis=-1)
         both_on_one = at_end.all(axis=1).any(axis=1)
         assert at_end.any(axis=-1).all() and (both_on_one == label).all()
