@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from suite.leaderboard import (
     scores,
     standing,
 )
-from suite.setting import Setting, rules_of
+from suite.setting import Place, Setting, place_of_most, rules_of
 from suite.statistics import Estimate, ratio_interval
 
 MEBIBYTE = 2**20
@@ -61,7 +60,7 @@ class Comparison:
     setting: Setting
     metric: Metric | None
     entries: Sequence[Entry]
-    measured_on: tuple[str, int]
+    measured_on: Place
 
     def shows_cost(self, entry: Entry) -> bool:
         """Whether a record's costs are shown here."""
@@ -76,8 +75,7 @@ def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> lis
         group = standing((entry for entry in group if rules_of(entry.record) == rules), tasks)
         if not group:
             continue  # all of it ran under rules that are no more
-        machines = Counter((entry.owner, entry.record.cell.threads) for entry in group)
-        measured_on = max(sorted(machines), key=machines.__getitem__)
+        measured_on = place_of_most((entry.owner, entry.record.cell.threads) for entry in group)
         task = tasks.get(setting.task)
         made.append(Comparison(setting, task.primary_metric if task else None, group, measured_on))
     return made

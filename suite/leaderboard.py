@@ -27,6 +27,7 @@ from suite.setting import (
     group,
     is_tuned,
     line_name,
+    place_of_most,
     rules_in_force,
     rules_of,
     setting_of,
@@ -365,7 +366,8 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
     entries = list(line.entries.values())
     records = [entry.record for entry in entries]
     good = [record for record in records if record.status is Status.OK]
-    quiet = [record for record in good if not record.details.get("noisy")]
+    at_one_place = _at_one_place(entries)
+    quiet = [record for record in at_one_place if not record.details.get("noisy")]
 
     def median(name: str) -> float | None:
         values = [record.measured("training", name) for record in quiet]
@@ -383,7 +385,7 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
         notes = [*notes, "interval over seeds alone"]
     if line.untuned:
         notes = [*notes, "untuned"]
-    seconds = [r.worker_seconds for r in good if r.worker_seconds is not None]
+    seconds = [r.worker_seconds for r in at_one_place if r.worker_seconds is not None]
     return Row(
         line=line.name,
         architecture=records[0].cell.architecture,
@@ -408,6 +410,15 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
 def _knows_examples(records: Iterable[Record], metric: Metric) -> bool:
     """Whether the interval of a row counts what other test examples would have done to it."""
     return metric.name in COSTS or all(parts_of(record, metric.name) for record in records)
+
+
+def _at_one_place(entries: Iterable[Entry]) -> list[Record]:
+    """Return the records of the machine and threads with most: costs of several are no figure."""
+    good = [entry for entry in entries if entry.record.status is Status.OK]
+    if not good:
+        return []
+    most = place_of_most((_machine(entry), entry.record.cell.threads) for entry in good)
+    return [e.record for e in good if (_machine(e), e.record.cell.threads) == most]
 
 
 def _machine(entry: Entry) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,9 +11,11 @@ from suite.environment import machine_name
 from suite.record import Record
 from suite.setting import (
     REPEATED,
+    Place,
     Setting,
     group,
     line_name,
+    place_of_most,
     rules_in_force,
     rules_of,
     setting_of,
@@ -106,7 +107,7 @@ def make_tables(
 
     `tasks` say what quality is, `architectures` what each claims of its cost. What ran under an
     older protocol, or an older version of its task or architecture, is left out. Probes of several
-    machines have tables of their own; of trainings, costs are those of the machine with most.
+    machines have tables of their own; of trainings, costs are of the machine and threads with most.
     """
     tables = []
     present = [record for record in records if in_force(record, tasks, architectures or {})]
@@ -139,21 +140,23 @@ def in_force(
     )
 
 
-def _rows(records: Iterable[Record], metric: str | None, tasks: Mapping[str, Task]) -> list[Row]:
+def _rows(records: Sequence[Record], metric: str | None, tasks: Mapping[str, Task]) -> list[Row]:
     points: dict[tuple[Any, ...], list[Record]] = {}
-    machines: Counter[str] = Counter()
     for record in records:
         cell = record.cell
-        machines[machine_name(record.environment)] += 1
         key = (cell.sequence_length, line_name(cell, tasks), cell.batch_size)
         points.setdefault(key, []).append(record)
-    measured_on = max(sorted(machines), key=machines.__getitem__)
+    measured_on = place_of_most(map(_place, records))
     return [
         _row(name, point, metric, measured_on) for (_, name, _), point in sorted(points.items())
     ]
 
 
-def _row(name: str, records: Sequence[Record], metric: str | None, measured_on: str) -> Row:
+def _place(record: Record) -> Place:
+    return machine_name(record.environment), record.cell.threads
+
+
+def _row(name: str, records: Sequence[Record], metric: str | None, measured_on: Place) -> Row:
     good = [record for record in records if record.status is Status.OK]
     statuses: dict[str, int] = {}
     for record in records:
@@ -161,7 +164,7 @@ def _row(name: str, records: Sequence[Record], metric: str | None, measured_on: 
     figures: dict[str, Summary | None] = {}
     if metric:
         figures[f"test.{metric}"] = _summary(record.metric(metric) for record in good)
-    measured = [record for record in good if machine_name(record.environment) == measured_on]
+    measured = [record for record in good if _place(record) == measured_on]
     for phase in PHASES:
         for measure in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
             values = (record.measured(phase, measure) for record in measured)

@@ -112,6 +112,16 @@ def rules_of(record: Record) -> tuple[int, int]:
     return record.protocol, record.cell.task_version or 0
 
 
+Place = tuple[str, int]
+"""A machine, by name, and the number of threads used on it."""
+
+
+def place_of_most(places: Iterable[Place]) -> Place:
+    """Return where most ran, of equals the first by name: costs are taken from one place alone."""
+    counts = Counter(places)
+    return max(sorted(counts), key=counts.__getitem__)
+
+
 def group(
     items: Iterable[Item],
     setting_of_item: Callable[[Item], Setting],

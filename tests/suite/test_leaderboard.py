@@ -61,6 +61,20 @@ def test_ranking_waits_for_three_seeds():
     assert told["bert"][0] is None and told["bert"][1].startswith("2 seeds: ranked from 3 on")
 
 
+def test_costs_are_of_the_machine_and_threads_with_most():
+    def took(seconds, seed, owner="here", threads=1):
+        one = entry(seed=seed, owner=owner, threads=threads)
+        return dataclasses.replace(
+            one, record=one.record.model_copy(update={"worker_seconds": seconds})
+        )
+
+    two, other = [took(60.0, 0), took(70.0, 1)], took(600.0, 2, owner="elsewhere")
+    for odd_one in (other, took(600.0, 2, threads=2)):
+        (board,) = make_boards([odd_one, *two], TASKS)
+        assert [row.worker_seconds for row in board.rows] == [65.0]
+    assert len(board.rows[0].seeds) == 3
+
+
 def test_who_shares_a_rank_below_one_that_does_not_says_why():
     surely = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.780, 0.781, 0.782])
     noisy = seeds("longformer", [0.60, 0.79, 0.81])
