@@ -64,7 +64,7 @@ def measured(processor: str, speed: float, **cell):
     )
 
 
-def test_a_report_never_pools_the_costs_of_two_machines_or_numbers_of_threads():
+def test_a_report_never_pools_the_costs_of_two_machines():
     probe = {"mode": Mode.PROBE, "task": None, "source": None, "task_version": None}
     probes = [
         measured("fast", 100.0, round=0, **probe),
@@ -82,10 +82,10 @@ def test_a_report_never_pools_the_costs_of_two_machines_or_numbers_of_threads():
     (table,) = make_tables(probes[:2], TASKS)
     assert "cores" not in table.title
 
-    for odd_one in (measured("slow", 10.0, seed=0), measured("fast", 10.0, seed=0, threads=7)):
-        others = [measured("fast", 100.0, seed=seed) for seed in (1, 2)]
-        (table,) = make_tables([odd_one, *others], TASKS)
-        (row,) = table.rows
-        assert row.statuses == {"ok": 3}
-        assert row.figures["training.tokens_per_second"].n == 2
-        assert row.figures["training.tokens_per_second"].median == 100.0
+    trainings = [measured("slow", 10.0, seed=0)]
+    trainings += [measured("fast", 100.0, seed=seed) for seed in (1, 2)]
+    (table,) = make_tables(trainings, TASKS)
+    (row,) = table.rows
+    assert row.statuses == {"ok": 3}
+    assert row.figures["training.tokens_per_second"].n == 2
+    assert row.figures["training.tokens_per_second"].median == 100.0
