@@ -4,7 +4,9 @@ A document has 1,024 words in sentences of 16, whatever the sequence length. It 
 
 - *plain* names of one or two words, whose spelling tells their type;
 - *cued* names, whose spelling tells only that they are cued. What type the cued names of a document
-  have is told once, by a cue word. The distance from cue to name is uniform from 1 to 960 words.
+  have is told once, by a cue: a word said up to eight times in a row, since attention that has
+  learned nothing yet hardly sees one word among a thousand. From the last of them to a name it is
+  1 to 960 words, as often 1 or 2 as 480 to 960.
 
 So a model that does not see the cue can find a cued name, but only guess its type: one in four.
 Cues and cued names come in two families, which documents use by turns, so that a window across two
@@ -20,10 +22,11 @@ import numpy as np
 
 from tasks._tagged_text import Corpus, TaggedText
 
-VERSION = 1
+VERSION = 2
 DOCUMENT_LENGTH = 1_024
 SENTENCE_LENGTH = 16
 MAX_DISTANCE = 960
+CUE_WORDS = 8
 TYPES = ("LOC", "MISC", "ORG", "PER")
 NUM_KEYS = 2
 """The families: a cue's and a cued name's stem tell theirs."""
@@ -141,19 +144,23 @@ def _place_cued(
     documents = np.arange(len(words))
     shape = (len(words), KEYS_A_DOCUMENT)
     kinds = generator.integers(len(TYPES), size=shape)
-    distances = generator.integers(1, MAX_DISTANCE + 1, size=(*shape, MENTIONS_A_KEY))
+    octaves = generator.random((*shape, MENTIONS_A_KEY)) * np.log(MAX_DISTANCE + 1)
+    distances = np.exp(octaves).astype(np.int64)
     names = generator.integers(NAMES_A_KEY, size=(*shape, MENTIONS_A_KEY))
     latest = DOCUMENT_LENGTH - distances.max(axis=2)
-    cue_at = (generator.random(shape) * latest).astype(np.int64)
+    first = CUE_WORDS - 1
+    cue_at = first + (generator.random(shape) * (latest - first)).astype(np.int64)
     keys = np.arange(KEYS_A_DOCUMENT)[None, :] + KEYS_A_DOCUMENT * (documents % 2)[:, None]
     cued = np.zeros(shape, bool)
     for index in range(KEYS_A_DOCUMENT):
-        there = free[documents, cue_at[:, index]]
-        at = documents[there], cue_at[there, index]
-        cue_words = lexicon.cues + keys * len(TYPES) + kinds
-        words[at] = cue_words[there, index]
-        free[at] = False
-        cued[:, index] = there
+        cued[:, index] = free[documents, cue_at[:, index]]
+        cue_words = lexicon.cues + keys[:, index] * len(TYPES) + kinds[:, index]
+        for before in range(CUE_WORDS):
+            place = cue_at[:, index] - before
+            there = cued[:, index] & free[documents, place]
+            at = documents[there], place[there]
+            words[at] = cue_words[there]
+            free[at] = False
     for index, mention in itertools.product(range(KEYS_A_DOCUMENT), range(MENTIONS_A_KEY)):
         place = cue_at[:, index] + distances[:, index, mention]
         there = cued[:, index] & free[documents, place]
