@@ -385,7 +385,9 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
         notes = [*notes, "interval over seeds alone"]
     if line.untuned:
         notes = [*notes, "untuned"]
-    seconds = [r.worker_seconds for r in at_one_place if r.worker_seconds is not None]
+    # What was cut off and went on tells how long its last part took.
+    whole = [record for record in at_one_place if not record.details.get("resumed_at_steps")]
+    seconds = [r.worker_seconds for r in whole if r.worker_seconds is not None]
     return Row(
         line=line.name,
         architecture=records[0].cell.architecture,

@@ -75,6 +75,16 @@ def test_costs_are_of_the_machine_and_threads_with_most():
     assert len(board.rows[0].seeds) == 3
 
 
+def test_minutes_are_of_what_ran_in_one_go():
+    whole, resumed = entry(seed=0), entry(seed=1)
+    update = {"worker_seconds": 1.0, "details": {"resumed_at_steps": [700]}}
+    resumed = dataclasses.replace(resumed, record=resumed.record.model_copy(update=update))
+    (board,) = make_boards([whole, resumed], TASKS)
+    assert [row.worker_seconds for row in board.rows] == [9.0]
+    (board,) = make_boards([resumed], TASKS)
+    assert [row.worker_seconds for row in board.rows] == [None]
+
+
 def test_who_shares_a_rank_below_one_that_does_not_says_why():
     surely = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.780, 0.781, 0.782])
     noisy = seeds("longformer", [0.60, 0.79, 0.81])
