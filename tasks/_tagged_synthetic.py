@@ -6,7 +6,7 @@ A document has 1,024 words in sentences of 16, whatever the sequence length. It 
 - *cued* names, whose spelling tells only that they are cued. What type the cued names of a document
   have is told once, by a cue: a word said up to eight times in a row, since attention that has
   learned nothing yet hardly sees one word among a thousand. From the last of them to a name it is
-  1 to 960 words, as often 1 or 2 as 480 to 960.
+  1 to 960 words, every octave drawn as often; of near places many are taken.
 
 So a model that does not see the cue can find a cued name, but only guess its type: one in four.
 Cues and cued names come in two families, which documents use by turns, so that a window across two

@@ -108,7 +108,7 @@ function shownFigures(runs, about) {
     ["The validation curve", () => curves(runs, (name) => name.startsWith("validation_"), `Validation ${about.metric}`, "While training, a line a seed; the best weights are the ones tested.")],
     ["The training loss", () => curves(runs, (name) => name === "training_loss", "Training loss", "A line a seed; each point the mean of a block of steps.")],
     ["F1 by type", () => byType(runs)],
-    ["The distance of the cue", () => bySpan(runs, "by_cue_distance", "f1", "F1 by distance of the cue", "words between name and cue", `${of} Half of the generated names can be typed only by a word so far before them; chance is 0.25.`)
+    ["The distance of the cue", () => bySpan(runs, "by_cue_distance", "f1", "F1 by distance of the cue", "words between name and cue", `${of} Four in ten of the generated names can be typed only by a word so far before them; chance is 0.25.`)
       ?? bySpan(runs, "by_cue_distance", "accuracy", "Accuracy by distance of the cue", "words between name and cue", of)],
     ["BLEU by length", () => bySpan(runs, "bleu_by_reference_words", "bleu", "BLEU by length of the sentence", "words of the reference", of)],
     ["The loss by position", () => bySpan(runs, "nats_by_position", null, "Loss by position in the context", "position", `${of} In nats a token: how much more context helps.`)],
