@@ -416,11 +416,15 @@ def _knows_examples(records: Iterable[Record], metric: Metric) -> bool:
 
 def _at_one_place(entries: Iterable[Entry]) -> list[Record]:
     """Return the records of the machine and threads with most: costs of several are no figure."""
-    good = [entry for entry in entries if entry.record.status is Status.OK]
-    if not good:
+    placed = [
+        ((_machine(entry), entry.record.cell.threads), entry.record)
+        for entry in entries
+        if entry.record.status is Status.OK
+    ]
+    if not placed:
         return []
-    most = place_of_most((_machine(entry), entry.record.cell.threads) for entry in good)
-    return [e.record for e in good if (_machine(e), e.record.cell.threads) == most]
+    most = place_of_most(place for place, _ in placed)
+    return [record for place, record in placed if place == most]
 
 
 def _machine(entry: Entry) -> str:

@@ -144,8 +144,8 @@ def _place_cued(
     documents = np.arange(len(words))
     shape = (len(words), KEYS_A_DOCUMENT)
     kinds = generator.integers(len(TYPES), size=shape)
-    octaves = generator.random((*shape, MENTIONS_A_KEY)) * np.log(MAX_DISTANCE + 1)
-    distances = np.exp(octaves).astype(np.int64)
+    logarithms = generator.random((*shape, MENTIONS_A_KEY)) * np.log(MAX_DISTANCE + 1)
+    distances = np.exp(logarithms).astype(np.int64)
     names = generator.integers(NAMES_A_KEY, size=(*shape, MENTIONS_A_KEY))
     latest = DOCUMENT_LENGTH - distances.max(axis=2)
     first = CUE_WORDS - 1
