@@ -64,7 +64,7 @@ class Comparison:
 
     def shows_cost(self, entry: Entry) -> bool:
         """Whether a record's costs are shown here."""
-        return (entry.owner, entry.record.cell.threads) == self.measured_on
+        return (entry.machine, entry.record.cell.threads) == self.measured_on
 
 
 def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[Comparison]:
@@ -75,7 +75,7 @@ def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> lis
         group = standing((entry for entry in group if rules_of(entry.record) == rules), tasks)
         if not group:
             continue  # all of it ran under rules that are no more
-        measured_on = place_of_most((entry.owner, entry.record.cell.threads) for entry in group)
+        measured_on = place_of_most((entry.machine, entry.record.cell.threads) for entry in group)
         task = tasks.get(setting.task)
         made.append(Comparison(setting, task.primary_metric if task else None, group, measured_on))
     return made

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -137,10 +138,10 @@ def performance_profile(
     (Dolan and Moré 2002; Agarwal et al. 2021, section 4.2.) `scores` are shares of the best of
     each comparison, in one order for all lines.
     """
+    ordered = {name: sorted(values) for name, values in scores.items() if values}
     return {
-        name: [sum(value >= share for value in values) / len(values) for share in shares]
-        for name, values in scores.items()
-        if values
+        name: [(len(values) - bisect_left(values, share)) / len(values) for share in shares]
+        for name, values in ordered.items()
     }
 
 

@@ -81,6 +81,13 @@ class Entry:
     owner: str
     path: Path | None = None
 
+    @property
+    def machine(self) -> str:
+        """Return the name of the machine it ran on."""
+        if self.folder is Folder.SUBMITTED:
+            return machine_name(self.record.environment)
+        return self.owner
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -150,7 +157,7 @@ def comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> dict[Set
     def setting(entry: Entry) -> Setting:
         if entry.record.cell.mode is Mode.TRAIN:
             return setting_of(entry.record, tasks, protocol=0, threads=0)
-        return setting_of(entry.record, tasks, protocol=0, machine=entry.owner)
+        return setting_of(entry.record, tasks, protocol=0, machine=entry.machine)
 
     present = [entry for entry in entries if entry.folder is not Folder.VERIFIED]
     return group(present, setting, lambda entry: entry.record.cell)
@@ -404,7 +411,7 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
         measured_on=max(record.ended_at for record in records).date(),
         versions=_said(_version(entries[0])),
         commits=sorted({str(r.environment.get("commit"))[:10] for r in records}),
-        machines=sorted({_machine(entry) for entry in entries}),
+        machines=sorted({entry.machine for entry in entries}),
         run_ids=[record.run_id for record in records],
     )
 
@@ -417,7 +424,7 @@ def _knows_examples(records: Iterable[Record], metric: Metric) -> bool:
 def _at_one_place(entries: Iterable[Entry]) -> list[Record]:
     """Return the records of the machine and threads with most: costs of several are no figure."""
     placed = [
-        ((_machine(entry), entry.record.cell.threads), entry.record)
+        ((entry.machine, entry.record.cell.threads), entry.record)
         for entry in entries
         if entry.record.status is Status.OK
     ]
@@ -425,12 +432,6 @@ def _at_one_place(entries: Iterable[Entry]) -> list[Record]:
         return []
     most = place_of_most(place for place, _ in placed)
     return [record for place, record in placed if place == most]
-
-
-def _machine(entry: Entry) -> str:
-    if entry.folder is not Folder.SUBMITTED:
-        return entry.owner
-    return machine_name(entry.record.environment)
 
 
 def _tier(

@@ -83,7 +83,7 @@ def scaling_exponent(costs: Mapping[int, float]) -> float | None:
             math.log(rise) - math.log(length**power - shortest**power)
             for rise, length in zip(rises, longer, strict=True)
         ]
-        return statistics.pvariance(residuals)  # the best b takes out their mean
+        return variance(residuals)  # the best b takes out their mean
 
     return _minimize(misfit, *EXPONENT_BOUNDS)
 
@@ -184,9 +184,9 @@ def _misfit_half_width(costs: Mapping[int, float], power: float) -> float | None
         residuals.append(math.log(costs[length] - costs[shortest]) - math.log(rise))
         slope = length**power * math.log(length) - shortest**power * math.log(shortest)
         slopes.append(slope / rise)
-    variance = statistics.pvariance(residuals) * len(longer) / freedom
-    spread = statistics.pvariance(slopes) * len(longer)
-    return half_width(freedom, math.sqrt(variance / spread))
+    of_residuals = variance(residuals) * (len(longer) - 1) / freedom
+    spread = variance(slopes) * (len(longer) - 1)
+    return half_width(freedom, math.sqrt(of_residuals / spread))
 
 
 def half_width(freedom: int, standard_error: float, chance: float = 0.05) -> float:

@@ -262,6 +262,30 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
     assert first.estimate.value == pytest.approx((400 * 401 * 402) ** (1 / 3))
 
 
+def test_a_submitter_s_probes_are_ranked_with_those_of_the_same_machine():
+    def probe(architecture, processor, number, **fields):
+        one = entry(architecture, round=number, mode=Mode.PROBE, task=None, task_version=None,
+                    source=None, **fields)  # fmt: skip
+        speed = Measurement(value=9.0, n=1, samples=(9.0,), quartiles=None, method="a clock")
+        environment = {"processor": processor, "num_cores": 2}
+        update = {
+            "environment": environment,
+            "measurements": {"inference": {"tokens_per_second": speed}},
+        }
+        return dataclasses.replace(one, record=one.record.model_copy(update=update))
+
+    theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
+    entries = [probe("bert", "fast", number, owner="fast-2-cores") for number in range(3)]
+    entries += [probe("vanilla", "fast", number, **theirs) for number in range(3)]
+    entries += [probe("vanilla", "slow", number, **theirs) for number in range(3)]
+    boards = make_boards(entries, TASKS)
+    told = {board.setting.machine: sorted(row.line for row in board.rows) for board in boards}
+    assert told == {
+        "fast-2-cores": ["bert", "vanilla, by them"],
+        "slow-2-cores": ["vanilla, by them"],
+    }
+
+
 def test_a_submission_has_its_own_row_and_is_reproduced_by_another_machine():
     theirs = seeds("vanilla", [0.50, 0.51, 0.52], folder=Folder.SUBMITTED, owner="them")
     (board,) = make_boards(theirs, TASKS)
