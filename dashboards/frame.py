@@ -18,6 +18,7 @@ from suite.leaderboard import (
     scores,
     standing,
 )
+from suite.record import Record
 from suite.setting import Place, Setting, place_of_most, rules_of
 from suite.statistics import Estimate, ratio_interval
 
@@ -62,9 +63,18 @@ class Comparison:
     entries: Sequence[Entry]
     measured_on: Place
 
-    def shows_cost(self, entry: Entry) -> bool:
-        """Whether a record's costs are shown here."""
-        return (entry.machine, entry.record.cell.threads) == self.measured_on
+    def cost_records(self, repeats: Iterable[Entry]) -> list[Record]:
+        """Return those of a point's records whose costs are shown.
+
+        What was measured while something else ran is left out, unless all was.
+        """
+        shown = [
+            entry.record
+            for entry in repeats
+            if entry.record.status is Status.OK
+            and (entry.machine, entry.record.cell.threads) == self.measured_on
+        ]
+        return [record for record in shown if not record.details.get("noisy")] or shown
 
 
 def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[Comparison]:
@@ -111,8 +121,7 @@ def record_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.Da
 def point_frame(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> pd.DataFrame:
     """Return a row a point and measure: mean, ends of the 95% interval, n, and how many noisy.
 
-    The mean is geometric where it is of a cost. A point's cost leaves out what was measured while
-    something else ran, unless all was.
+    The mean is geometric where it is of a cost.
     """
     rows: list[tuple[object, ...]] = []
     for number, comparison in enumerate(made):
@@ -132,12 +141,10 @@ def _measures_of(
     comparison: Comparison, repeats: Sequence[Entry]
 ) -> Iterator[tuple[str, float, float | None, float | None, int, int]]:
     """Yield a point's measures: the key, the estimate, and how many of them were noisy."""
-    good = [entry for entry in repeats if entry.record.status is Status.OK]
-    shown = [entry.record for entry in good if comparison.shows_cost(entry)]
-    quiet = [record for record in shown if not record.details.get("noisy")]
-    noisy = 0 if quiet else len(shown)
+    shown = comparison.cost_records(repeats)
+    noisy = len(shown) if shown and shown[0].details.get("noisy") else 0
     for measure in MEASURES:
-        figures = [figure(record, measure.key) for record in quiet or shown]
+        figures = [figure(record, measure.key) for record in shown]
         if known := [value for value in figures if value is not None and value > 0]:
             yield (measure.key, *_ends(ratio_interval(known)), noisy)
     if comparison.metric:

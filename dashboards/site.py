@@ -37,15 +37,15 @@ from dashboards.frame import (
     point_frame,
     record_frame,
 )
-from suite.comparing import difference, interquartile_mean, performance_profile
+from suite.comparing import Scores, difference, interquartile_mean, performance_profile
 from suite.contracts import PROTOCOL, Architecture, Mode, Status, Task
 from suite.files import write_atomically
-from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
+from suite.leaderboard import Board, Entry, figure, line_of, make_boards, repeat_of, scores
 from suite.record import Record
 from suite.reporting import exponents
 from suite.searching import find_crossing, pair_up
 from suite.setting import Setting, line_name, titles
-from suite.statistics import Estimate
+from suite.statistics import Estimate, exponential
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {
@@ -70,6 +70,8 @@ on every page. Others take what is left over, by name."""
 OTHERS = (("#44AA99", "hexagon"), ("#332288", "pentagon"), ("#999933", "hourglass"),
           ("#AA4499", "bowtie"), ("#661100", "star-diamond"), ("#6699CC", "hexagram"))  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+QUALITY_NUMBER = -1
+"""Stands for quality where measures are numbers: their places in `MEASURES`."""
 RUNS_A_BUNDLE = 16
 """About as many records share a file: one each would take longest of all to write."""
 PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
@@ -222,10 +224,12 @@ def _columns(
 
 
 def _points(points: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the points column by column, measures by their number, quality as -1."""
+    """Return the points column by column, measures by their number."""
     columns = _columns(points, lines, [])
     keys = [measure.key for measure in MEASURES]
-    columns["measure"] = [-1 if key == QUALITY else keys.index(key) for key in points["measure"]]
+    columns["measure"] = [
+        QUALITY_NUMBER if key == QUALITY else keys.index(key) for key in points["measure"]
+    ]
     return columns
 
 
@@ -276,8 +280,7 @@ def _findings(
                 for item in exponents(good, tasks, architectures)
             ]  # fmt: skip
             crossings += _crossings(number, good, tasks)
-        elif comparison.metric:
-            pairs += _pairs(number, comparison, tasks)
+        pairs += _pairs(number, comparison, tasks)
     shares = shares_of_best(boards)
     return {
         "growth": growth,
@@ -321,25 +324,43 @@ def _crossings(number: int, records: Sequence[Record], tasks: Mapping[str, Task]
 
 
 def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> list[Any]:
-    """Compare every two lines at each length, on the seeds and test examples that both have."""
-    assert comparison.metric is not None
-    points: dict[tuple[int, int], dict[str, list[Any]]] = {}
+    """Compare every two lines at each length: quality by its difference, a cost by its ratio.
+
+    Quality is compared on the seeds and test examples that both have, a cost on the seeds (of
+    probes: rounds) that both have.
+    """
+    points: dict[tuple[int, int], dict[str, list[Entry]]] = {}
     for entry in comparison.entries:
         cell = entry.record.cell
         at = points.setdefault((cell.sequence_length, cell.batch_size), {})
-        at.setdefault(line_of(entry, tasks), []).append(entry.record)
+        at.setdefault(line_of(entry, tasks), []).append(entry)
     found = []
-    for (length, batch_size), lines in sorted(points.items()):
-        known = {
-            name: of_line
-            for name, records in sorted(lines.items())
-            if (of_line := scores(records, comparison.metric)).by_seed
-        }
-        for first, second in combinations(known, 2):
-            gap = difference(known[first], known[second])
-            found.append([number, length, batch_size, first, second, _short(gap.value),
-                          _short(gap.low), _short(gap.high), gap.n])  # fmt: skip
+    for at, lines in sorted(points.items()):
+        known: dict[int, dict[str, Scores]] = {}
+        for name, entries in sorted(lines.items()):
+            for measure, of_line in _scores(comparison, entries):
+                known.setdefault(measure, {})[name] = of_line
+        for measure, of_measure in known.items():
+            for first, second in combinations(of_measure, 2):
+                gap = difference(of_measure[first], of_measure[second])
+                told = Estimate(gap.value, gap.low, gap.high, gap.n)
+                told = told if measure == QUALITY_NUMBER else exponential(told)
+                ends = [_short(told.value), _short(told.low), _short(told.high)]
+                found.append([number, measure, *at, first, second, *ends, told.n])
     return found
+
+
+def _scores(comparison: Comparison, entries: Sequence[Entry]) -> Iterator[tuple[int, Scores]]:
+    """Yield what a line's records at one length have of each measure, of costs the logarithms."""
+    if comparison.metric:
+        quality = scores((entry.record for entry in entries), comparison.metric)
+        if quality.by_seed:
+            yield QUALITY_NUMBER, quality
+    records = comparison.cost_records(entries)
+    for place, measure in enumerate(MEASURES):
+        values = {repeat_of(record): figure(record, measure.key) for record in records}
+        if logarithms := {seed: math.log(value) for seed, value in values.items() if value}:
+            yield place, Scores(logarithms)
 
 
 def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:

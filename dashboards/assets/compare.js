@@ -22,43 +22,62 @@ function compareRuns(one, other) {
     table(["field", one.run_id, other.run_id], rows.map((key) => [key, a.get(key) ?? "—", b.get(key) ?? "—"]), { texts: [0], long: [1, 2], classes: rows.map((key) => (differs(key) ? "differs" : "")) })];
 }
 
-function pairOf(number, length, batch, first, second) {
-  for (const [comparison, l, size, one, other, value, low, high, n] of findings.pairs) {
-    if (comparison !== number || l !== length || size !== batch) continue;
+// How far one line lies from another: of quality the difference, of a cost the ratio.
+function pairOf(number, measureNumber, { length, batch }, first, second) {
+  const turned = (value) => (value === null ? null : measureNumber === QUALITY ? -value : 1 / value);
+  for (const [comparison, of, l, size, one, other, value, low, high, n] of findings.pairs) {
+    if (comparison !== number || of !== measureNumber || l !== length || size !== batch) continue;
     if (one === first && other === second) return { value, low, high, n };
-    if (one === second && other === first) return { value: -value, low: high === null ? null : -high, high: low === null ? null : -low, n };
+    if (one === second && other === first) return { value: turned(value), low: turned(high), high: turned(low), n };
   }
   return null;
 }
 
-function compareLines(number, about, a, b, values) {
+// What a gap says of who is better; `null` and why where it says nothing.
+function judge(gap, measureNumber, measure, names, repeats, noisy) {
+  const equal = measureNumber === QUALITY ? 0 : 1;
+  if (noisy) return [null, "noisy: no evidence"];
+  if (gap.low === null) return [null, gap.n === 1 ? `one ${repeats}: no telling` : `no ${repeats} in common`];
+  if (gap.low <= equal && gap.high >= equal) return [null, "no difference beyond the noise"];
+  const better = names[gap.value > equal === measure.higher_is_better ? 0 : 1];
+  return [better, `${better} is better`];
+}
+
+function compareLines(number, about, a, b) {
   const points = pointsOf(number, "");
-  const at = (line, measure, length, batch) => points.find((p) => p.line === line && p.measure === measure && p.length === length && p.batch === batch);
+  const at = (line, measureNumber, { length, batch }) => points.find((p) => p.line === line && p.measure === measureNumber && p.length === length && p.batch === batch);
   const places = [...new Map(points.filter((p) => p.line === a || p.line === b).map((p) => [`${p.length}/${p.batch}`, p])).values()].sort((p, q) => p.length - q.length);
-  const [nameA, nameB] = [data.lines[a].name, data.lines[b].name];
-  const nodes = [];
-  if (about.metric) {
-    const rows = places.map(({ length, batch }) => {
-      const gap = pairOf(number, length, batch, nameA, nameB);
-      let verdict = "one of them has no score";
-      if (gap) verdict = gap.low === null ? (gap.n === 1 ? "one seed: no telling" : "no seed in common") : gap.low > 0 || gap.high < 0
-        ? `${(gap.value > 0) === about.higher_is_better ? nameA : nameB} is better` : "no difference beyond the noise";
-      return [length, sayInterval(at(a, QUALITY, length, batch)), sayInterval(at(b, QUALITY, length, batch)), gap ? sayInterval(gap) : "—", gap?.n ?? 0, verdict];
+  const names = [data.lines[a].name, data.lines[b].name];
+  const repeats = about.mode === "probe" ? "round" : "seed";
+  const answers = [];
+  const tables = [];
+  for (const measureNumber of [...(about.metric ? [QUALITY] : []), ...data.measures.keys()]) {
+    const measure = measureOf(measureNumber, about);
+    const said = new Map();  // at which lengths who is better, or why nobody can be told to be
+    const rows = places.flatMap((place) => {
+      const [one, other] = [at(a, measureNumber, place), at(b, measureNumber, place)];
+      const gap = pairOf(number, measureNumber, place, ...names);
+      if (!one && !other) return [];
+      const [better, verdict] = gap ? judge(gap, measureNumber, measure, names, repeats, one.noisy || other.noisy) : [null, `${names[one ? 1 : 0]} has no figure`];
+      said.set(verdict, [...(said.get(verdict) ?? []), place.length]);
+      const sign = measureNumber === QUALITY ? "" : " ×";
+      return [[place.length, gap ? sayInterval(gap) + sign : "—", gap?.n ?? 0, { text: verdict, className: better ? "" : "soft" }, sayInterval(one, measure.scale), sayInterval(other, measure.scale)]];
     });
-    nodes.push(el("h2", {}, `Test ${about.metric}`), table(["length", nameA, nameB, `${nameA} − ${nameB} [95%]`, "n", "so"], rows,
-      { texts: [5], caption: "The difference is taken seed by seed on the same test examples, which is why its interval may be narrower than those of the two. For this pair alone: the leaderboard's ranks are corrected for how many are compared." }));
-  }
-  for (const [place, measure] of data.measures.entries()) {
-    const rows = places.flatMap(({ length, batch }) => {
-      const [one, other] = [at(a, place, length, batch), at(b, place, length, batch)];
-      return one && other ? [[length, sayInterval(one, measure.scale), sayInterval(other, measure.scale), `${say(one.value / other.value, 3)} ×`]] : [];
-    });
-    if (rows.length) nodes.push(el("h3", {}, `${measure.title}, ${measure.unit}`), table(["length", nameA, nameB, "ratio"], rows));
+    if (!rows.length) continue;
+    answers.push(`${measure.title}: ${[...said].map(([verdict, lengths]) => `${verdict} (${lengths.join(", ")})`).join("; ")}.`);
+    const sign = measureNumber === QUALITY ? "−" : "/";
+    tables.push(el("h3", {}, measure.title + (measure.unit ? `, ${measure.unit}` : "")),
+      table(["length", `${names[0]} ${sign} ${names[1]} [95%]`, "n", "so", ...names], rows, { texts: [3] }));
   }
   const others = data.lines.map((_, i) => i).filter((i) => i !== a && i !== b).map((i) => data.lines[i].name).join("|");
-  const shown = about.metric ? [QUALITY, 1, 0] : [1, 0, 2];
-  nodes.push(el("div", { className: "figures" }, ...shown.map((place) => lengthFigure(number, place, { without: others }))));
-  return nodes;
+  const drawn = [...(about.metric ? [QUALITY] : []), 1, 0, ...(about.metric ? [] : [2])]
+    .filter((measureNumber) => points.some((p) => p.measure === measureNumber && (p.line === a || p.line === b)));
+  return [
+    el("ul", { className: "answer" }, ...answers.map((answer) => el("li", {}, answer))),
+    el("p", { className: "note" }, `Each is compared ${repeats} by ${repeats}, quality also on the same test examples, which is why an interval may be narrower than those of the two. `
+      + "For this pair and length alone: the leaderboard's ranks are corrected for how many are compared."),
+    el("div", { className: "figures" }, ...drawn.map((measureNumber) => lengthFigure(number, measureNumber, { without: others }))),
+    ...tables];
 }
 
 start((values) => {
@@ -83,5 +102,5 @@ start((values) => {
   const extras = [select("First line", options, data.lines[a].name, (value) => change({ a: value })), select("Second line", options, data.lines[b].name, (value) => change({ b: value }))];
   const bar = filterBar(values, found, extras);
   bar.querySelector("fieldset.lines")?.remove();
-  return [bar, el("h2", {}, about.title), ...(a === b ? [el("p", {}, "This comparison has one line alone.")] : compareLines(number, about, a, b, values)), runs];
+  return [bar, el("h2", {}, about.title), ...(a === b ? [el("p", {}, "This comparison has one line alone.")] : compareLines(number, about, a, b)), runs];
 });

@@ -179,7 +179,15 @@ def test_crossings_and_pairs_are_found(folder):
     crossing = next(item for item in findings["crossings"] if item[1].endswith("per_second"))
     assert crossing[2:4] == ["vanilla", "longformer"] and 512 < crossing[4] < 1_024
     assert crossing[5] <= crossing[4] <= crossing[6]
-    assert findings["pairs"]
+    index = read_script(folder / "data" / "index.js")
+    probes = [about["mode"] for about in index["comparisons"]].index("probe")
+    speed = [measure["key"] for measure in index["measures"]].index("training.tokens_per_second")
+    gaps = {tuple(row[:6]): row[6:] for row in findings["pairs"]}
+    ratio, low, high, n = gaps[probes, speed, 2_048, 2, "longformer", "vanilla"]
+    assert (ratio, n) == (3, 3) and low == pytest.approx(3) and high == pytest.approx(3)
+    trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
+    gap, low, high, n = gaps[trained, -1, 128, 16, SCRIPT, "vanilla"]
+    assert (gap, low, high, n) == (pytest.approx(0.1), None, None, 1)
 
 
 @pytest.mark.parametrize("higher", [True, False])
@@ -418,6 +426,11 @@ def test_two_lines_and_two_runs_are_compared(opened):
     with opened() as tab:
         tab.open("compare.html", f"task=ner&a=vanilla&b={SCRIPT}")
         assert "one seed: no telling" in tab.page.locator("table").first.text_content()
+        tab.open("compare.html", "task=probe%2C+encoder&a=vanilla&b=longformer")
+        said = tab.page.locator(".answer li").first.text_content()
+        assert said == (
+            "Training throughput: vanilla is better (512); longformer is better (1024, 2048)."
+        )
         tab.open("compare.html", f"one={one}&other={other}")
         tab.page.wait_for_selector("tr.differs")
         assert "cell.seed" in tab.page.locator("tr.differs").all_text_contents()[0]
