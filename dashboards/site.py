@@ -335,7 +335,7 @@ def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> li
         at = points.setdefault((cell.sequence_length, cell.batch_size), {})
         at.setdefault(line_of(entry, tasks), []).append(entry)
     found = []
-    for at, lines in sorted(points.items()):
+    for point, lines in sorted(points.items()):
         known: dict[int, dict[str, Scores]] = {}
         for name, entries in sorted(lines.items()):
             for measure, of_line in _scores(comparison, entries):
@@ -346,7 +346,7 @@ def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> li
                 told = Estimate(gap.value, gap.low, gap.high, gap.n)
                 told = told if measure == QUALITY_NUMBER else exponential(told)
                 ends = [_short(told.value), _short(told.low), _short(told.high)]
-                found.append([number, measure, *at, first, second, *ends, told.n])
+                found.append([number, measure, *point, first, second, *ends, told.n])
     return found
 
 

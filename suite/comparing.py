@@ -19,7 +19,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from suite.statistics import Estimate, half_width, variance
+from suite.statistics import Estimate, chance_beyond, half_width, variance
 
 FALSE_POSITIVES = 0.05
 Parts = Sequence[float | None]
@@ -202,6 +202,8 @@ class _Layout:
             return None
         if self.mean == 0:
             return 1.0
+        if self.num_parts < 2:
+            return chance_beyond(len(self.by_seed) - 1, self.mean, self.seed_variance**0.5)
         low, high = 0.0, 1.0
         for _ in range(30):
             chance = (low + high) / 2

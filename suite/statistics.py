@@ -194,6 +194,15 @@ def half_width(freedom: int, standard_error: float, chance: float = 0.05) -> flo
     return _student_quantile(freedom, 1 - chance / 2) * standard_error
 
 
+def chance_beyond(freedom: int, value: float, standard_error: float) -> float:
+    """Return the chance whose `half_width` just reaches a value."""
+    from scipy.special import stdtr  # not at the top: listings need no scipy
+
+    if standard_error == 0:
+        return 0.0
+    return 2 * float(stdtr(freedom, -abs(value) / standard_error))
+
+
 @functools.lru_cache(maxsize=100_000)  # a board's lines share theirs, and scipy takes longer
 def _student_quantile(freedom: int, probability: float) -> float:
     from scipy.special import stdtrit  # not at the top: listings need no scipy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from suite.comparing import (
     Scores,
@@ -139,6 +140,16 @@ def test_the_p_value_agrees_with_the_interval():
             draw(random, 3, (0.3, 0.3, 0.3), 1.0, examples),
         )
         assert (gap.p_value < 0.05) == (gap.high < 0 or gap.low > 0)
+
+
+def test_without_parts_the_p_value_is_that_of_student_s_test():
+    one, other = {0: 0.52, 1: 0.61, 2: 0.70}, {0: 0.50, 1: 0.55, 2: 0.62}
+    gap = difference(Scores(one), Scores(other))
+    expected = scipy.stats.ttest_rel(list(one.values()), list(other.values())).pvalue
+    assert gap.p_value == pytest.approx(expected)
+    assert difference(Scores(one), Scores(one)).p_value == 1
+    apart = {seed: value - 0.25 for seed, value in one.items()}
+    assert difference(Scores(one), Scores(apart)).p_value == pytest.approx(0, abs=1e-9)
 
 
 def test_parts_that_are_missing_or_unequal_leave_the_seeds():
