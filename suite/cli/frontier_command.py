@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -62,7 +62,7 @@ def command(
     own, stopped where it grows beyond the budget, so the machine is never harmed; lengths double,
     then halve between the last that fits and the first that does not, to within 5%. Memory is the
     accelerator's where there is one. Where an architecture's probe fails, the others go on, and the
-    exit code is 1.
+    exit code is 1; where none meets the budget even at the first length, it is 2.
 
     \b
     Examples:
@@ -102,6 +102,8 @@ def command(
                 fits = _fits(prober, name, phase, budget, step_seconds)
                 try:
                     found[name] = asdict(find_frontier(fits, SHORTEST, up_to))
+                    if found[name]["longest"] is None:
+                        found[name]["taken"] = _taken(prober.probe(SHORTEST, (name,)), phase)
                 except _ProbeFailed as failed:
                     found[name] = {"failed": str(failed)}
             if not as_json:
@@ -110,6 +112,16 @@ def command(
         print(json.dumps(found, indent=1))
     if any("failed" in of_name for of_name in found.values()):
         sys.exit(1)
+    if not any(of_name.get("longest") for of_name in found.values()):
+        raise RequestError(
+            f"Some architecture is to meet the budget at {SHORTEST} tokens",
+            received=" ".join(
+                f"{option} {value}"
+                for option, value in (("--memory", memory), ("--step-seconds", step_seconds))
+                if value is not None
+            ),
+            remedy="What each takes there is said above: give more, or a smaller --model-size",
+        )
 
 
 class _ProbeFailed(Exception):
@@ -152,13 +164,29 @@ def _affords(record: Record, phase: str, budget: int | None, step_seconds: float
     return all(within)
 
 
+def _taken(records: Sequence[Record], phase: str) -> dict[str, float | None]:
+    """Return the most that any of the records took, None of what none of them lived to tell."""
+
+    def most(name: str) -> float | None:
+        values = (record.measured(phase, name) for record in records)
+        return max((value for value in values if value is not None), default=None)
+
+    return {name: most(name) for name in ("peak_memory_bytes", "step_seconds")}
+
+
 def _say(found: dict[str, Any], up_to: int) -> str:
     if "unsupported" in found:
         return f"unsupported: {found['unsupported']}"
     if "failed" in found:
         return str(found["failed"])
     if found["longest"] is None:
-        return f"not even {SHORTEST}"
+        memory, step = found["taken"]["peak_memory_bytes"], found["taken"]["step_seconds"]
+        takes = []
+        if memory is not None:
+            takes.append(f"{memory / 2**20:,.0f} MiB")
+        if step is not None:
+            takes.append(f"{step:.3g} s a step")
+        return f"not even {SHORTEST}" + (f", which takes {', '.join(takes)}" if takes else "")
     if found["beyond"] is None:
         return f"{found['longest']:,} and perhaps longer: the search ended at {up_to:,}"
     return f"{found['longest']:,} ({found['beyond']:,} no more)"

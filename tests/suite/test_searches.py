@@ -159,6 +159,23 @@ def test_a_frontier_whose_probe_fails_says_so_and_goes_on(tmp_path, monkeypatch)
     assert found["bert"]["longest"] <= 300 < found["bert"]["beyond"]
 
 
+def test_a_budget_that_nobody_meets_is_refused_with_what_each_takes(tmp_path, monkeypatch):
+    def probe(prober, length, architectures):
+        taken = {"step_seconds": 0.25, "peak_memory_bytes": 300.0 * 2**20}
+        measured = {
+            name: Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
+            for name, value in taken.items()
+        }
+        return [make_record(measurements={"training": measured})]
+
+    monkeypatch.setattr(frontier_command.Prober, "probe", probe)
+    asked = ["--memory", "1KiB", "--home", str(tmp_path), "--architectures", "vanilla,bert"]
+    told = CliRunner().invoke(frontier_command.command, asked)
+    assert "not even 128, which takes 300 MiB, 0.25 s a step" in told.output
+    assert isinstance(told.exception, RequestError) and "--memory 1KiB" in str(told.exception)
+    assert "--step-seconds" not in str(told.exception)
+
+
 def test_what_is_published_is_compared_without_its_data(bench):
     settings = ("--data", "tfds", "--preset", "standard", "--published", "--json")
     result = bench("crossover", "vanilla", "longformer", "--task", "language_modeling", *settings)
