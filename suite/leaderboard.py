@@ -6,13 +6,10 @@ Three folders of `results/` hold records: `published/<machine>/` are the project
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +28,6 @@ from suite.setting import (
     rules_in_force,
     rules_of,
     setting_of,
-    titles,
 )
 from suite.statistics import Estimate, exponential
 
@@ -456,130 +452,3 @@ def _tier(
         )
         else Tier.SELF_REPORTED
     )
-
-
-def to_json(boards: Sequence[Board]) -> str:
-    """Write all boards, as scripts read them."""
-    content = [
-        {
-            "setting": asdict(board.setting),
-            "sequence_length": board.sequence_length,
-            "batch_size": board.batch_size,
-            "metric": asdict(board.metric),
-            "rows": [asdict(row) for row in board.rows],
-        }
-        for board in boards
-    ]
-    return json.dumps(content, indent=1, default=str) + "\n"
-
-
-CSV_COLUMNS = (
-    "task", "source", "sequence_length", "metric", "rank", "line", "tier", "value", "low", "high",
-    "n", "parameter_count", "training_tokens_per_second", "training_peak_memory_bytes",
-    "worker_seconds", "measured_on", "machines", "versions", "note", "superseded_by", "setting",
-    "run_ids",
-)  # fmt: skip
-
-
-def to_csv(boards: Sequence[Board]) -> str:
-    """Write a row a line, all boards below each other."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    named = titles(board.setting for board in boards)
-    for board in boards:
-        for row in board.rows:
-            estimate = asdict(row.estimate) if row.estimate else {}
-            writer.writerow(
-                {
-                    **asdict(row),
-                    **estimate,
-                    "task": board.setting.task or "probe",
-                    "source": board.setting.source,
-                    "sequence_length": board.sequence_length,
-                    "metric": board.metric.name,
-                    "machines": "; ".join(row.machines),
-                    "run_ids": " ".join(row.run_ids),
-                    "setting": named[board.setting],
-                }
-            )
-    return file.getvalue()
-
-
-def to_markdown(boards: Sequence[Board]) -> str:
-    """Write the boards for people, quality first."""
-    parts = [
-        "# Leaderboard",
-        "Made by `make leaderboard` from the records in this folder; do not edit. The best and all "
-        "that noise cannot tell from it share rank 1: each is compared with the best alone, on the "
-        "same seeds and test examples, 5% false alarms in all. Intervals are of 95%; n counts "
-        "seeds (rounds, of probes). Fewer than three are shown and not ranked. Cost is of "
-        "training, and left out where something else ran beside it. A line is `untuned` where its "
-        "learning rate is none that `bench tune` chose for it.",
-    ]
-    before: Setting | None = None
-    named = titles(board.setting for board in boards)
-    for board in boards:
-        if board.setting != before:
-            parts.append(f"## {_escape(named[board.setting])}")
-            before = board.setting
-        parts.append(f"### {board.metric.name} at length {board.sequence_length}")
-        parts.append(_markdown_table(board))
-    if not boards:
-        parts.append("No records are published yet.")
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown_table(board: Board) -> str:
-    head = [
-        "rank", "architecture", "value [95%]", "n", "parameters", "tokens/s", "memory", "minutes",
-        "date", "machine", "tier", "note",
-    ]  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in board.rows:
-        superseded = f"superseded by {row.superseded_by}" if row.superseded_by else ""
-        cells = [
-            str(row.rank or "—"),
-            row.line,
-            said(row.estimate, board.metric),
-            str(row.estimate.n) if row.estimate else "0",
-            f"{row.parameter_count:,}" if row.parameter_count else "—",
-            _rounded(row.training_tokens_per_second),
-            f"{row.training_peak_memory_bytes / 2**20:,.0f} MiB"
-            if row.training_peak_memory_bytes
-            else "—",
-            f"{row.worker_seconds / 60:.1f}" if row.worker_seconds else "—",
-            str(row.measured_on),
-            ", ".join(row.machines),
-            row.tier,
-            "; ".join(part for part in (row.note, superseded) if part),
-        ]
-        lines.append("| " + " | ".join(_escape(cell) for cell in cells) + " |")
-    return "\n".join(lines)
-
-
-def said(estimate: Estimate | None, metric: Metric) -> str:
-    """Write an estimate with its interval, in a unit people read."""
-    if estimate is None:
-        return "—"
-
-    def text(value: float) -> str:
-        if metric.name.endswith("_bytes"):
-            return f"{value / 2**20:,.0f}"
-        return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
-
-    unit = " MiB" if metric.name.endswith("_bytes") else ""
-    if estimate.low is None or estimate.high is None:
-        return f"{text(estimate.value)}{unit}"
-    return f"{text(estimate.value)} [{text(estimate.low)}, {text(estimate.high)}]{unit}"
-
-
-def _rounded(value: float | None) -> str:
-    return "—" if value is None else f"{value:,.0f}"
-
-
-def _escape(text: str) -> str:
-    """Make text harmless in a Markdown table that some page may show as HTML."""
-    for char, other in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
-        text = text.replace(char, other)
-    return text.replace("\n", " ")

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from suite.errors import RequestError
 from suite.files import write_atomically
-from suite.leaderboard import (
-    RESULTS,
-    Board,
-    make_boards,
-    read_published,
-    to_csv,
-    to_json,
-    to_markdown,
-)
+from suite.leaderboard import RESULTS, make_boards, read_published
+from suite.leaderboard_files import leaderboard_files
 from suite.registry import load_registry, search_path_from_environment
 
 
@@ -52,12 +44,3 @@ def command(check: bool, results: Path) -> None:
     rows = sum(len(board.rows) for board in boards)
     verb = "up to date" if check else "written"
     print(f"{len(boards)} boards, {rows} rows: results/{', '.join(contents)} {verb}")
-
-
-def leaderboard_files(boards: Sequence[Board]) -> dict[str, str]:
-    """Return what each file of the leaderboard holds, by its name."""
-    return {
-        "LEADERBOARD.md": to_markdown(boards),
-        "LEADERBOARD.csv": to_csv(boards),
-        "LEADERBOARD.json": to_json(boards),
-    }

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from suite.cli.dashboard_command import draw_site
-from suite.cli.leaderboard_command import leaderboard_files
 from suite.cli.options import home_option, make_store
 from suite.leaderboard import RESULTS, Folder, make_boards, read_published
+from suite.leaderboard_files import leaderboard_files
 from suite.publishing import publish
 from suite.registry import load_registry, search_path_from_environment
 

@@ -16,10 +16,8 @@ from suite.leaderboard import (
     Tier,
     make_boards,
     read_published,
-    to_csv,
-    to_json,
-    to_markdown,
 )
+from suite.leaderboard_files import to_csv, to_json, to_markdown
 from suite.publishing import strip
 from suite.record import Measurement, RecordError
 from suite.registry import load_registry
@@ -313,6 +311,20 @@ def test_the_files_say_the_same_and_names_stay_harmless():
     assert float(rows[0]["value"]) == pytest.approx(0.81)
     loaded = json.loads(to_json(boards))
     assert loaded[0]["rows"][0]["estimate"]["value"] == pytest.approx(0.81)
+
+
+def test_people_read_who_is_best_first_and_what_is_superseded_last():
+    clear = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.70, 0.701, 0.702])
+    longer = {"sequence_length": 2 * CELL.sequence_length, "batch_size": CELL.batch_size // 2}
+    tied = seeds("bert", [0.8, 0.9, 0.7], **longer) + seeds("vanilla", [0.7, 0.8, 0.9], **longer)
+    former = seeds("vanilla", [0.1, 0.2, 0.3], protocol=1)
+    text = to_markdown(make_boards([*clear, *tied, *former], TASKS))
+    summary, *boards = text.split("\n### ")
+    assert "| 128: vanilla; 256: bert or 1 more |" in summary
+    standing, superseded = boards[0].split("<details>")
+    assert "| 0.801 [" in standing and "| 0.2 [" not in standing
+    assert superseded.count("superseded by protocol") == 1 and "| 0.2 [" in superseded
+    assert "Who is best" not in to_markdown(make_boards(clear[:1], TASKS))
 
 
 @pytest.fixture
