@@ -29,16 +29,19 @@ function leaderboard(board, about, points) {
     const point = points.find((p) => p.line === row.line && p.length === board.length && p.batch === board.batch && p.measure === number);
     return point ? say(point.value / data.measures[number].scale) + (point.noisy ? " noisy" : "") : "—";
   };
-  const rows = board.rows.map((row) => [
+  const head = ["rank", "architecture", `${board.name} [95%]${measure.unit ? `, ${measure.unit}` : ""}`, "n", "tokens/s", "MiB", "parameters", "minutes", "date", "tier", "note"];
+  const listed = (rows, caption) => table(head, rows.map((row) => [
     row.rank ?? "—", runLink(row.run, nameOf(row)),
-    sayInterval(row, measure.scale), row.n, cost(row, 0), cost(row, 1),
+    // What is drawn is of the runs that stand.
+    sayInterval(row, measure.scale), row.n, ...[0, 1].map((number) => (row.superseded ? "—" : cost(row, number))),
     say(row.parameters, 7), row.seconds === null ? "—" : say(row.seconds / 60, 2), row.date, row.tier,
     { text: [row.note, row.superseded && `superseded by ${row.superseded}`].filter(Boolean).join("; ") || " ",
       className: /^(failed|out_of_memory|timed_out|diverged)/.test(row.note) ? "bad" : "soft" },
-  ]);
-  return table(["rank", "architecture", `${board.name} [95%]${measure.unit ? `, ${measure.unit}` : ""}`, "n", "tokens/s", "MiB", "parameters", "minutes", "date", "tier", "note"],
-    rows, { caption: `Length ${board.length}, batch ${board.batch}. ${measure.higher_is_better ? "Higher" : "Lower"} is better. Speed and memory are of training.`,
-      texts: [1], long: [10], classes: board.rows.map((row) => (row.rank === 1 ? "first" : "")) });
+  ]), { caption, texts: [1], long: [10], classes: rows.map((row) => (row.rank === 1 ? "first" : "")) });
+  const former = board.rows.filter((row) => row.superseded);
+  return [
+    listed(board.rows.filter((row) => !row.superseded), `Length ${board.length}, batch ${board.batch}. ${measure.higher_is_better ? "Higher" : "Lower"} is better. Speed and memory are of training.`),
+    ...(former.length ? [el("details", {}, el("summary", {}, `${former.length} superseded row${former.length > 1 ? "s" : ""}`), listed(former, `Length ${board.length}: superseded`))] : [])];
 }
 
 // Every comparison that the filters leave: who is best at which length, each a link to its leaderboard.
@@ -105,7 +108,7 @@ start((values) => {
     el("h2", {}, "Leaderboard"),
     el("p", { className: "note" }, "The best and all that noise cannot tell from it share rank 1; each is compared with the best alone, "
       + "on the same seeds and test examples. Ranks use all seeds and lines, whatever is drawn. An architecture's name leads to its first run."),
-    ...shown.map((board) => leaderboard({ ...board, rows: board.rows.filter((row) => !hidden.has(row.line) && able.has(row.line)) }, about, points)),
+    ...shown.flatMap((board) => leaderboard({ ...board, rows: board.rows.filter((row) => !hidden.has(row.line) && able.has(row.line)) }, about, points)),
     ...(bad.size ? [el("h2", {}, "What did not run to its end"),
       table(["line", "lengths", "status", "reason", "run"],
         [...bad.values()].map((r) => [data.lines[r.line].name, [...r.lengths].sort((x, y) => x - y).join(", "),

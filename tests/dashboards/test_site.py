@@ -11,7 +11,7 @@ import pytest
 
 from dashboards.frame import QUALITY, make_comparisons, point_frame
 from dashboards.site import PAGES, shares_of_best, write_site
-from suite.contracts import Form, Metric, Mode, Status
+from suite.contracts import PROTOCOL, Form, Metric, Mode, Status
 from suite.leaderboard import Entry, Folder, make_boards
 from suite.record import Curve, Measurement
 from suite.registry import load_registry
@@ -94,6 +94,14 @@ ENTRIES = [
         )
     ],
 ]
+
+
+SUPERSEDED = entry("vanilla", 128, 2, f1=0.1, memory=1.0, speed=3.0)
+ENTRIES.append(
+    dataclasses.replace(
+        SUPERSEDED, record=SUPERSEDED.record.model_copy(update={"protocol": PROTOCOL - 1})
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -419,6 +427,18 @@ def test_a_report_of_another_form_spoils_its_own_figure_alone(browser, tmp_path)
     assert page.locator("h3", has_text="by part of the split").count() == 1
     assert tab.troubles == []
     page.close()
+
+
+def test_what_is_superseded_is_folded_away_without_the_costs_of_what_stands(opened):
+    with opened() as tab:
+        tab.open("index.html", "task=ner&length=128")
+        standing = tab.page.locator("table", has_text="Speed and memory are of training")
+        assert "superseded" not in standing.text_content()
+        folded = tab.page.locator("details", has_text="1 superseded row")
+        assert not folded.locator("table").is_visible()
+        cells = folded.locator("tbody td").all_text_contents()
+        assert cells[:6] == ["—", "vanilla", "0.1", "1", "—", "—"]
+        assert cells[-1].startswith("superseded by protocol")
 
 
 def test_two_lines_and_two_runs_are_compared(opened):
