@@ -44,7 +44,7 @@ from suite.leaderboard import Board, Entry, figure, line_of, make_boards, repeat
 from suite.record import Record
 from suite.reporting import exponents
 from suite.searching import find_crossing, pair_up
-from suite.setting import Setting, line_name, titles
+from suite.setting import Setting, titles
 from suite.statistics import Estimate, exponential
 
 ASSETS = Path(__file__).parent / "assets"
@@ -270,15 +270,9 @@ def _findings(
     """Work out what takes comparing: growth, crossings, pairs, and shares of the best."""
     growth, crossings, pairs = [], [], []
     for number, comparison in enumerate(made):
-        records = [entry.record for entry in comparison.entries]
-        good = [record for record in records if record.status is Status.OK]
         if comparison.setting.mode is Mode.PROBE:
-            growth += [
-                [number, item.line, item.measure, _short(item.exponent), _short(item.low),
-                 _short(item.high), item.rounds, min(item.lengths), max(item.lengths), item.claim,
-                 item.contradicted]
-                for item in exponents(good, tasks, architectures)
-            ]  # fmt: skip
+            good = [entry for entry in comparison.entries if entry.record.status is Status.OK]
+            growth += _growth(number, good, tasks, architectures)
             crossings += _crossings(number, good, tasks)
         pairs += _pairs(number, comparison, tasks)
     shares = shares_of_best(boards)
@@ -296,18 +290,35 @@ def _findings(
     }
 
 
-def _crossings(number: int, records: Sequence[Record], tasks: Mapping[str, Task]) -> list[Any]:
+def _growth(
+    number: int,
+    entries: Sequence[Entry],
+    tasks: Mapping[str, Task],
+    architectures: Mapping[str, Architecture],
+) -> list[Any]:
+    """Estimate for each line how its cost grows with length."""
+    by_line: dict[str, list[Record]] = {}
+    for entry in entries:
+        by_line.setdefault(line_of(entry, tasks), []).append(entry.record)
+    return [
+        [number, line, item.measure, _short(item.exponent), _short(item.low), _short(item.high),
+         item.rounds, min(item.lengths), max(item.lengths), item.claim, item.contradicted]
+        for line, records in sorted(by_line.items())
+        for item in exponents(records, tasks, architectures)
+    ]  # fmt: skip
+
+
+def _crossings(number: int, entries: Sequence[Entry], tasks: Mapping[str, Task]) -> list[Any]:
     """Find for each pair where one overtakes the other, between the lengths that were measured."""
     found = []
     for measure in (MEASURES[0], MEASURES[1]):
         sign = 1 if measure.higher_is_better else -1
         values: dict[str, dict[int, dict[int, float]]] = {}
-        for record in records:
-            if value := figure(record, measure.key):
-                of_line = values.setdefault(line_name(record.cell, tasks), {})
-                of_line.setdefault(record.cell.sequence_length, {})[record.cell.round] = (
-                    sign * math.log(value)
-                )
+        for entry in entries:
+            cell = entry.record.cell
+            if value := figure(entry.record, measure.key):
+                of_line = values.setdefault(line_of(entry, tasks), {})
+                of_line.setdefault(cell.sequence_length, {})[cell.round] = sign * math.log(value)
         for first, second in combinations(sorted(values), 2):
             known = pair_up(values[first], values[second])
             if len(known) < 2:

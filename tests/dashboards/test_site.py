@@ -12,6 +12,7 @@ import pytest
 from dashboards.frame import QUALITY, make_comparisons, point_frame
 from dashboards.site import PAGES, shares_of_best, write_site
 from suite.contracts import PROTOCOL, Form, Metric, Mode, Status
+from suite.environment import machine_name
 from suite.leaderboard import Entry, Folder, make_boards
 from suite.record import Curve, Measurement
 from suite.registry import load_registry
@@ -196,6 +197,23 @@ def test_crossings_and_pairs_are_found(folder):
     trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
     gap, low, high, n = gaps[trained, -1, 128, 16, SCRIPT, "vanilla"]
     assert (gap, low, high, n) == (pytest.approx(0.1), None, None, 1)
+
+
+def test_what_others_sent_is_a_line_of_its_own_beside_ours_of_the_same_machine(tmp_path):
+    ours = [entry for entry in ENTRIES if entry.record.cell.mode is Mode.PROBE]
+    machine = machine_name(ours[0].record.environment)
+    ours = [dataclasses.replace(entry, folder=Folder.PUBLISHED, owner=machine) for entry in ours]
+    theirs = [dataclasses.replace(entry, folder=Folder.SUBMITTED, owner="them") for entry in ours]
+    write_site([*ours, *theirs], TASKS, ARCHITECTURES, tmp_path)
+    index = read_script(tmp_path / "data" / "index.js")
+    assert [about["machine"] for about in index["comparisons"]] == [machine]
+    lines = {"vanilla", "longformer", "vanilla, by them", "longformer, by them"}
+    assert {line["name"] for line in index["lines"]} == lines
+    findings = read_script(tmp_path / "data" / "findings.js")
+    assert {row[1] for row in findings["growth"]} == lines
+    assert {row[6] for row in findings["growth"]} == {3}
+    crossed = {tuple(row[2:4]) for row in findings["crossings"] if row[1].endswith("per_second")}
+    assert ("vanilla", "longformer, by them") in crossed
 
 
 @pytest.mark.parametrize("higher", [True, False])
