@@ -27,6 +27,7 @@ OWN_PATH = re.compile(
     r"(?<![\w.:/])(?!/(?:proc|sys|dev|device)\b)(?:~|/[\w.+-]+)(?:/[\w.+-]+)+|\b[A-Za-z]:\\"
 )
 """A path of somebody's machine; the system's own, which methods name, are everybody's."""
+BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 OF_TEXT = ("examples", "influence")
 """The reports that hold, or picture, the texts themselves."""
@@ -101,12 +102,21 @@ def private(record: Record) -> str | None:
     """Say what of a stripped record should have stayed at home, or None where nothing should."""
     if any(record.environment.get(name) for name in PRIVATE) or record.log_tail:
         return "it names the machine or keeps its log: `bench publish` takes both out"
-    for text in _texts(json.loads(record.to_json())):
+    for text in _texts(_without_maps(json.loads(record.to_json()))):
         if CONTROL.search(text):
             return f"{text[:40]!r} has control characters"
         if found := OWN_PATH.search(text):
             return f"it holds a path of somebody's machine: {found.group()[:40]!r}"
     return None
+
+
+def _without_maps(content: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what positions see: bytes in base64, where "+/f+/f76" is no path."""
+    for report in content["reports"].values():
+        influence = report.get("influence")
+        if isinstance(influence, dict) and BASE64.fullmatch(str(influence.get("map"))):
+            report["influence"] = {**influence, "map": ""}
+    return content
 
 
 def strip(record: Record) -> Record:

@@ -81,6 +81,24 @@ def test_examples_of_texts_that_are_not_free_stay_at_home(store, tmp_path, free,
     assert parse_record(path.read_bytes()).reports["test"]["by_part"]
 
 
+@pytest.mark.parametrize(
+    ("influence", "passes"),
+    [
+        ({"inputs": [0], "outputs": [0], "map": "s5nCS+/f+/f76+u/x9=="}, True),
+        ({"inputs": [0], "outputs": ["/home/secret/x"], "map": "s5nC"}, False),
+        ({"inputs": [0], "outputs": [0], "map": "kept in /home/secret/x"}, False),
+        ("kept in /home/secret/x", False),
+    ],
+)
+def test_a_map_of_what_positions_see_is_no_path(store, tmp_path, influence, passes):
+    data = {"fingerprint": "f", "redistributable": True}
+    reports = {"test": {"influence": influence}}
+    store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
+    outcome = publish(store, into=tmp_path)
+    assert bool(outcome.written) is passes
+    assert passes or "path of somebody's machine" in outcome.refused[0][1]
+
+
 def test_a_folder_for_any_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
     folder = tmp_path / "public"
     said = bench("publish", "--to", str(folder))
