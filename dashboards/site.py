@@ -38,9 +38,9 @@ from dashboards.frame import (
     record_frame,
 )
 from suite.comparing import Scores, difference, interquartile_mean, performance_profile
-from suite.contracts import PROTOCOL, Architecture, Mode, Status, Task
+from suite.contracts import PROTOCOL, Architecture, Metric, Mode, Status, Task
 from suite.files import write_atomically
-from suite.leaderboard import Board, Entry, figure, line_of, make_boards, repeat_of, scores
+from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
 from suite.record import Record
 from suite.reporting import exponents
 from suite.searching import find_crossing, pair_up
@@ -350,7 +350,8 @@ def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> li
         known: dict[int, dict[str, Scores]] = {}
         for name, entries in sorted(lines.items()):
             for measure, of_line in _scores(comparison, entries):
-                known.setdefault(measure, {})[name] = of_line
+                if of_line.by_seed:
+                    known.setdefault(measure, {})[name] = of_line
         for measure, of_measure in known.items():
             for first, second in combinations(of_measure, 2):
                 gap = difference(of_measure[first], of_measure[second])
@@ -364,14 +365,10 @@ def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> li
 def _scores(comparison: Comparison, entries: Sequence[Entry]) -> Iterator[tuple[int, Scores]]:
     """Yield what a line's records at one length have of each measure, of costs the logarithms."""
     if comparison.metric:
-        quality = scores((entry.record for entry in entries), comparison.metric)
-        if quality.by_seed:
-            yield QUALITY_NUMBER, quality
+        yield QUALITY_NUMBER, scores((entry.record for entry in entries), comparison.metric)
     records = comparison.cost_records(entries)
     for place, measure in enumerate(MEASURES):
-        values = {repeat_of(record): figure(record, measure.key) for record in records}
-        if logarithms := {seed: math.log(value) for seed, value in values.items() if value}:
-            yield place, Scores(logarithms)
+        yield place, scores(records, Metric(measure.key))
 
 
 def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:

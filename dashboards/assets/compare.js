@@ -60,8 +60,8 @@ function compareLines(number, about, a, b) {
       if (!one && !other) return [];
       const [better, verdict] = gap ? judge(gap, measureNumber, measure, names, repeats, one.noisy || other.noisy) : [null, `${names[one ? 1 : 0]} has no figure`];
       said.set(verdict, [...(said.get(verdict) ?? []), place.length]);
-      const sign = measureNumber === QUALITY ? "" : " ×";
-      return [[place.length, gap ? sayInterval(gap) + sign : "—", gap?.n ?? 0, { text: verdict, className: better ? "" : "soft" }, sayInterval(one, measure.scale), sayInterval(other, measure.scale)]];
+      const times = measureNumber === QUALITY ? "" : " ×";
+      return [[place.length, gap ? sayInterval(gap) + times : "—", gap?.n ?? 0, { text: verdict, className: better ? "" : "soft" }, sayInterval(one, measure.scale), sayInterval(other, measure.scale)]];
     });
     if (!rows.length) continue;
     answers.push(`${measure.title}: ${[...said].map(([verdict, lengths]) => `${verdict} (${lengths.join(", ")})`).join("; ")}.`);
