@@ -26,10 +26,13 @@ def write_bundle(path: Path, records: Iterable[bytes]) -> None:
 
 
 def copy(bundles: Iterable[tuple[str, list[str]]]) -> None:
-    """Write the script of each bundle of record files, but of those that miss a file."""
+    """Write the script of each bundle of record files, without those that are gone meanwhile."""
     for script, records in bundles:
-        with suppress(FileNotFoundError):
-            write_bundle(Path(script), [Path(record).read_bytes() for record in records])
+        there = []
+        for record in records:
+            with suppress(FileNotFoundError):
+                there.append(Path(record).read_bytes())
+        write_bundle(Path(script), there)
 
 
 if __name__ == "__main__":

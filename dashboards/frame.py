@@ -18,7 +18,7 @@ from suite.leaderboard import (
     scores,
     standing,
 )
-from suite.record import Record
+from suite.record import Outline
 from suite.setting import Place, Setting, place_of_most, rules_of
 from suite.statistics import Estimate, ratio_interval
 
@@ -63,7 +63,7 @@ class Comparison:
     entries: Sequence[Entry]
     measured_on: Place
 
-    def cost_records(self, repeats: Iterable[Entry]) -> list[Record]:
+    def cost_records(self, repeats: Iterable[Entry]) -> list[Outline]:
         """Return those of a point's records whose costs are shown.
 
         What was measured while something else ran is left out, unless all was.

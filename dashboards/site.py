@@ -28,7 +28,6 @@ from zlib import crc32
 import pandas as pd
 
 from dashboards.copying import __file__ as copying_program
-from dashboards.copying import write_bundle
 from dashboards.frame import (
     MEASURES,
     QUALITY,
@@ -41,7 +40,7 @@ from suite.comparing import Scores, difference, interquartile_mean, performance_
 from suite.contracts import PROTOCOL, Architecture, Metric, Mode, Status, Task
 from suite.files import write_atomically
 from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
-from suite.record import Record
+from suite.record import Outline
 from suite.reporting import exponents
 from suite.searching import find_crossing, pair_up
 from suite.setting import Setting, titles
@@ -297,7 +296,7 @@ def _growth(
     architectures: Mapping[str, Architecture],
 ) -> list[Any]:
     """Estimate for each line how its cost grows with length."""
-    by_line: dict[str, list[Record]] = {}
+    by_line: dict[str, list[Outline]] = {}
     for entry in entries:
         by_line.setdefault(line_of(entry, tasks), []).append(entry.record)
     return [
@@ -411,7 +410,10 @@ def _bundles(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 @contextmanager
 def _runs_written(bundles: Mapping[str, Sequence[Entry]], folder: Path) -> Iterator[None]:
-    """Write the records into `folder` while the body runs; in the end all are there."""
+    """Write the records into `folder` while the body runs; in the end all are there.
+
+    But for those whose files have been removed meanwhile: their pages say so.
+    """
     folder.mkdir(exist_ok=True)
     wanted = {f"{name}.js": of_bundle for name, of_bundle in bundles.items()}
     there = {path.name for path in folder.iterdir()}
@@ -420,9 +422,8 @@ def _runs_written(bundles: Mapping[str, Sequence[Entry]], folder: Path) -> Itera
     missing = [name for name in wanted if name not in there]
     with TemporaryFile("w+") as asked:
         for name in missing:
-            paths = [str(entry.path) for entry in wanted[name] if entry.path]
-            if len(paths) == len(wanted[name]):
-                print(json.dumps([str(folder / name), paths]), file=asked)
+            paths = [str(entry.path) for entry in wanted[name]]
+            print(json.dumps([str(folder / name), paths]), file=asked)
         asked.seek(0)
         copying = subprocess.Popen([sys.executable, "-I", "-S", copying_program], stdin=asked)
     try:
@@ -431,10 +432,6 @@ def _runs_written(bundles: Mapping[str, Sequence[Entry]], folder: Path) -> Itera
         failed = copying.wait()
     if failed:
         raise OSError(f"The records could not be copied to {folder}")
-    for name in missing:
-        if not (folder / name).exists():  # a record without a file, or gone meanwhile
-            records = (entry.record.to_json().encode() for entry in wanted[name])
-            write_bundle(folder / name, records)
 
 
 def _write_script(path: Path, name: str, content: Any) -> None:

@@ -18,7 +18,7 @@ from suite import CHECKOUT
 from suite.comparing import Difference, Ranked, Scores, rank
 from suite.contracts import PROTOCOL, Metric, Mode, Status, Task
 from suite.environment import machine_name
-from suite.record import Record, RecordError, parse_record
+from suite.record import Outline, RecordError, parse_outline
 from suite.setting import (
     Setting,
     group,
@@ -69,13 +69,13 @@ class Folder(StrEnum):
 class Entry:
     """A record, the folder it stands in, and whose: the machine's name or the submitter's.
 
-    `path` is the file that it was read from, if it was: copying is quicker than writing it anew.
+    `path` is its file: of the record, only what comparing needs is kept in memory.
     """
 
-    record: Record
+    record: Outline
     folder: Folder
     owner: str
-    path: Path | None = None
+    path: Path
 
     @property
     def machine(self) -> str:
@@ -137,7 +137,7 @@ def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> 
             if leaving_out in (path, path.parent):
                 continue
             try:
-                record = parse_record(path.read_bytes())
+                record = parse_outline(path.read_bytes())
             except RecordError as error:
                 raise RecordError(f"{path.relative_to(results)}: {error}") from None
             entries.append(Entry(record, folder, path.parent.name, path))
@@ -197,13 +197,13 @@ def _by_point(entries: Iterable[Entry]) -> dict[tuple[int, int], list[Entry]]:
     return dict(sorted(points.items()))
 
 
-def figure(record: Record, measure: str) -> float | None:
+def figure(record: Outline, measure: str) -> float | None:
     """Return what a record has of a measure: `phase.name`, or a metric of test."""
     phase, dot, name = measure.partition(".")
     return record.measured(phase, name) if dot else record.metric(measure)
 
 
-def newest_rules(records: Iterable[Record], tasks: Mapping[str, Task]) -> tuple[int, int]:
+def newest_rules(records: Iterable[Outline], tasks: Mapping[str, Task]) -> tuple[int, int]:
     """Return the protocol and task version that records of one comparison are to have."""
     return max(max(rules_of(record), rules_in_force(record.cell, tasks)) for record in records)
 
@@ -214,7 +214,7 @@ def line_of(entry: Entry, tasks: Mapping[str, Task]) -> str:
     return f"{name}, by {entry.owner}" if entry.folder is Folder.SUBMITTED else name
 
 
-def scores(records: Iterable[Record], metric: Metric) -> Scores:
+def scores(records: Iterable[Outline], metric: Metric) -> Scores:
     """Collect the figures of records that ran well, by seed (probes: by round).
 
     Those of costs are logarithms, as `ratio_interval` has them.
@@ -234,7 +234,7 @@ def scores(records: Iterable[Record], metric: Metric) -> Scores:
     return Scores(by_seed, parts)
 
 
-def parts_of(record: Record, metric_name: str) -> Sequence[float | None]:
+def parts_of(record: Outline, metric_name: str) -> Sequence[float | None]:
     """Return the scores of the parts of a record's test split; none where it did not keep them."""
     by_part: Mapping[str, Sequence[float | None]] = record.reports.get("test", {}).get(
         "by_part", {}
@@ -242,12 +242,12 @@ def parts_of(record: Record, metric_name: str) -> Sequence[float | None]:
     return by_part.get(metric_name, ())
 
 
-def repeat_of(record: Record) -> int:
+def repeat_of(record: Outline) -> int:
     """Return what tells a record from the others of its point: the seed, or a probe's round."""
     return record.cell.seed if record.cell.mode is Mode.TRAIN else record.cell.round
 
 
-def agrees(submitted: Record, again: Record, metric: Metric, spread: float = 0.0) -> bool:
+def agrees(submitted: Outline, again: Outline, metric: Metric, spread: float = 0.0) -> bool:
     """Whether another run of a cell comes out alike: within `TOLERANCE`, or `spread` if wider."""
     one, other = figure(submitted, metric.name), figure(again, metric.name)
     if one is None or other is None:
@@ -279,7 +279,7 @@ def _rows(
     entries: Sequence[Entry],
     metric: Metric,
     tasks: Mapping[str, Task],
-    verified: Sequence[Record],
+    verified: Sequence[Outline],
 ) -> list[Row]:
     lines = _lines(entries, tasks)
     known = {
@@ -318,7 +318,7 @@ def _tell_noise(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
     return replace(row, note="; ".join(filter(None, (TOO_NOISY, row.note))))
 
 
-def _former_row(line: _Line, reason: str, metric: Metric, verified: Sequence[Record]) -> Row:
+def _former_row(line: _Line, reason: str, metric: Metric, verified: Sequence[Outline]) -> Row:
     """Return the row of what one thing superseded: its figure, and no rank."""
     entries = {repeat_of(entry.record): entry for entry, why in line.former if why == reason}
     found = scores((entry.record for entry in entries.values()), metric)
@@ -365,7 +365,7 @@ def _said(version: tuple[int, int, int]) -> str:
     return ", ".join(f"{name} {value}" for name, value in zip(names, version, strict=True) if value)
 
 
-def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[Record]) -> Row:
+def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[Outline]) -> Row:
     entries = list(line.entries.values())
     records = [entry.record for entry in entries]
     good = [record for record in records if record.status is Status.OK]
@@ -412,12 +412,12 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
     )
 
 
-def _knows_examples(records: Iterable[Record], metric: Metric) -> bool:
+def _knows_examples(records: Iterable[Outline], metric: Metric) -> bool:
     """Whether the interval of a row counts what other test examples would have done to it."""
     return metric.name in COSTS or all(parts_of(record, metric.name) for record in records)
 
 
-def _at_one_place(entries: Iterable[Entry]) -> list[Record]:
+def _at_one_place(entries: Iterable[Entry]) -> list[Outline]:
     """Return the records of the machine and threads with most: costs of several are no figure."""
     placed = [
         ((entry.machine, entry.record.cell.threads), entry.record)
@@ -433,7 +433,7 @@ def _at_one_place(entries: Iterable[Entry]) -> list[Record]:
 def _tier(
     entries: Sequence[Entry],
     metric: Metric,
-    verified: Sequence[Record],
+    verified: Sequence[Outline],
     ranked: Ranked | None,
 ) -> Tier:
     """Say how far a row may be trusted: a submitted one is reproduced where one of its cells is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -31,10 +31,19 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
-class Measurement(_Model):
-    """A measured quantity; its name, where it is kept, carries the unit."""
+class Figure(BaseModel):
+    """The figure that a measurement comes to."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     value: float | None
+
+
+class Measurement(Figure):
+    """A measured quantity; its name, where it is kept, carries the unit."""
+
+    model_config = ConfigDict(extra="forbid")
+
     n: int
     samples: tuple[FiniteFloat, ...]
     quartiles: tuple[FiniteFloat, FiniteFloat] | None
@@ -48,14 +57,16 @@ class Curve(_Model):
     values: tuple[float | None, ...]
 
 
-@with_config(extra="allow")
-class Report(TypedDict, total=False):
-    """The detail behind a split's metrics: whatever its task tells, and what statistics rest on.
-
-    `by_part` is each metric on consecutive parts of the split, null where a part has none.
-    """
+@with_config(extra="ignore")
+class Parts(TypedDict, total=False):
+    """Each metric on consecutive parts of a split, null where a part has none."""
 
     by_part: Mapping[str, tuple[FiniteFloat | None, ...]]
+
+
+@with_config(extra="allow")
+class Report(Parts, total=False):
+    """The detail behind a split's metrics: whatever its task tells, and what statistics rest on."""
 
 
 @with_config(extra="allow")
@@ -88,14 +99,14 @@ class Invocation(_Model):
     planned_cells: int
 
 
-class Record(_Model):
-    """One run of one cell.
+class Outline(BaseModel):
+    """What comparing needs of a record; the rest of its file is not looked at.
 
-    `metrics` are numbers by split; `reports` the detail behind them by split; `measurements` are
-    by phase (`training`, `inference`) and name, units in the names; `details` say how it was run:
-    the learning rate, the resolved options, the compiler, the limits. `log_tail`, host name and
-    paths never leave the machine.
+    Read in half the time, and held in half the memory, of the whole: boards, tables and pages are
+    drawn from as many as 100,000.
     """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
     schema_version: int = SCHEMA_VERSION
     protocol: int = PROTOCOL
@@ -108,21 +119,13 @@ class Record(_Model):
     ended_at: AwareDatetime
     worker_seconds: float | None = None
     metrics: Mapping[str, Mapping[str, float | None]] = {}
-    reports: Mapping[str, Report] = {}
+    reports: Mapping[str, Parts] = {}
     curves: Mapping[str, Curve] = {}
-    measurements: Mapping[str, Mapping[str, Measurement]] = {}
+    measurements: Mapping[str, Mapping[str, Figure]] = {}
     parameter_count: int | None = None
-    parameter_counts: Mapping[str, int] = {}
     details: Details = {}
     data: Mapping[str, Any] | None = None
     environment: Mapping[str, Any]
-    invocation: Invocation
-    error: Failure | None = None
-    log_tail: str = ""
-
-    def to_json(self) -> str:
-        """Write the record; NaN and infinities become null."""
-        return self.model_dump_json(indent=1)
 
     def metric(self, name: str, split: str = "test") -> float | None:
         """Return one number, or None where the record has none."""
@@ -134,14 +137,58 @@ class Record(_Model):
         return measurement.value if measurement else None
 
 
+class Record(Outline):
+    """One run of one cell.
+
+    `metrics` are numbers by split; `reports` the detail behind them by split; `measurements` are
+    by phase (`training`, `inference`) and name, units in the names; `details` say how it was run:
+    the learning rate, the resolved options, the compiler, the limits. `log_tail`, host name and
+    paths never leave the machine.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    reports: Mapping[str, Report] = {}
+    measurements: Mapping[str, Mapping[str, Measurement]] = {}
+    parameter_counts: Mapping[str, int] = {}
+    invocation: Invocation
+    error: Failure | None = None
+    log_tail: str = ""
+
+    def to_json(self) -> str:
+        """Write the record; NaN and infinities become null."""
+        return self.model_dump_json(indent=1)
+
+
+Read = TypeVar("Read", bound=Outline)
+
+
 def parse_record(text: str | bytes) -> Record:
     """Read what `Record.to_json` wrote.
 
     Raises:
         RecordError: the text is no record, or of another schema.
     """
+    return _parse(text, Record)
+
+
+def parse_outline(text: str | bytes) -> Outline:
+    """Read of what `Record.to_json` wrote what comparing needs.
+
+    Raises:
+        RecordError: that part of it is not as a record has it, or of another schema.
+    """
+    return _parse(text, Outline)
+
+
+def _parse(text: str | bytes, kind: type[Read]) -> Read:
+    """Read a record, or a part of one.
+
+    Raises:
+        RecordError: the text is no record, or of another schema.
+    """
     try:
-        record = Record.model_validate_json(text)
+        record = kind.model_validate_json(text)
     except ValidationError as error:
         if (version := _schema_version(text)) not in (None, SCHEMA_VERSION):
             raise _other_schema(version) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from suite.contracts import Architecture, Cell, Mode, Status, Task
 from suite.environment import machine_name
-from suite.record import Record
+from suite.record import Outline
 from suite.setting import (
     REPEATED,
     Place,
@@ -99,7 +99,7 @@ class Table:
 
 
 def make_tables(
-    records: Iterable[Record],
+    records: Iterable[Outline],
     tasks: Mapping[str, Task],
     architectures: Mapping[str, Architecture] | None = None,
 ) -> list[Table]:
@@ -113,7 +113,7 @@ def make_tables(
     present = [record for record in records if in_force(record, tasks, architectures or {})]
     several = len({machine_name(record.environment) for record in present}) > 1
 
-    def setting_here(record: Record) -> Setting:
+    def setting_here(record: Outline) -> Setting:
         own = several and record.cell.mode is Mode.PROBE
         machine = machine_name(record.environment) if own else ""
         return setting_of(record, tasks, machine=machine)
@@ -130,7 +130,7 @@ def make_tables(
 
 
 def in_force(
-    record: Record, tasks: Mapping[str, Task], architectures: Mapping[str, Architecture]
+    record: Outline, tasks: Mapping[str, Task], architectures: Mapping[str, Architecture]
 ) -> bool:
     """Whether a record ran under this code's protocol, version of the task and architecture."""
     cell = record.cell
@@ -140,8 +140,8 @@ def in_force(
     )
 
 
-def _rows(records: Sequence[Record], metric: str | None, tasks: Mapping[str, Task]) -> list[Row]:
-    points: dict[tuple[Any, ...], list[Record]] = {}
+def _rows(records: Sequence[Outline], metric: str | None, tasks: Mapping[str, Task]) -> list[Row]:
+    points: dict[tuple[Any, ...], list[Outline]] = {}
     for record in records:
         cell = record.cell
         key = (cell.sequence_length, line_name(cell, tasks), cell.batch_size)
@@ -152,11 +152,11 @@ def _rows(records: Sequence[Record], metric: str | None, tasks: Mapping[str, Tas
     ]
 
 
-def _place(record: Record) -> Place:
+def _place(record: Outline) -> Place:
     return machine_name(record.environment), record.cell.threads
 
 
-def _row(name: str, records: Sequence[Record], metric: str | None, measured_on: Place) -> Row:
+def _row(name: str, records: Sequence[Outline], metric: str | None, measured_on: Place) -> Row:
     good = [record for record in records if record.status is Status.OK]
     statuses: dict[str, int] = {}
     for record in records:
@@ -179,7 +179,7 @@ def _summary(values: Iterable[float | None]) -> Summary | None:
 
 
 def exponents(
-    records: Sequence[Record],
+    records: Sequence[Outline],
     tasks: Mapping[str, Task],
     architectures: Mapping[str, Architecture],
 ) -> list[Exponent]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from suite.contracts import PROTOCOL, Cell, Mode, Task
-from suite.record import Record
+from suite.record import Outline
 from suite.tuning import chosen_rates
 
 Item = TypeVar("Item")
@@ -69,7 +69,7 @@ class Setting:
 
 
 def setting_of(
-    record: Record,
+    record: Outline,
     tasks: Mapping[str, Task],
     *,
     protocol: int | None = None,
@@ -107,7 +107,7 @@ def rules_in_force(cell: Cell, tasks: Mapping[str, Task]) -> tuple[int, int]:
     return PROTOCOL, task.version if task else 0
 
 
-def rules_of(record: Record) -> tuple[int, int]:
+def rules_of(record: Outline) -> tuple[int, int]:
     """Return the protocol and the task's version that a record ran under, 0 for a probe."""
     return record.protocol, record.cell.task_version or 0
 

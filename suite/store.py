@@ -34,7 +34,7 @@ from suite import CHECKOUT
 from suite.contracts import PROTOCOL, Status
 from suite.errors import HomeError
 from suite.files import write_atomically
-from suite.record import Record, RecordError, parse_record
+from suite.record import Outline, Read, Record, RecordError, parse_outline, parse_record
 
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = CHECKOUT / "results" / "local"
@@ -117,7 +117,7 @@ class Store:
             ) from None
         self._sweep()
 
-    def path_of(self, record: Record) -> Path:
+    def path_of(self, record: Outline) -> Path:
         """Return where a record is, or will be."""
         return self.records / f"{record.cell_id}.{record.run_id}.json"
 
@@ -148,12 +148,17 @@ class Store:
         """
         wanted = None if cell_ids is None else set(cell_ids)
         with collector_paused():
-            return _standing(self._read(self._paths(wanted), set_aside))
+            return _standing(self._read(self._paths(wanted), set_aside, parse_record))
+
+    def outlines(self, set_aside: SetAside = ignore_set_aside) -> list[Outline]:
+        """Return what comparing needs of the record that stands for each cell."""
+        with collector_paused():
+            return [*_standing(self._read(self._paths(None), set_aside, parse_outline)).values()]
 
     def all(self, set_aside: SetAside = ignore_set_aside) -> list[Record]:
         """Return every record, oldest first."""
         with collector_paused():
-            records = list(self._read(self._paths(None), set_aside))
+            records = list(self._read(self._paths(None), set_aside, parse_record))
         return sorted(records, key=lambda record: record.run_id)
 
     def acquire(self, name: str) -> Lease | None:
@@ -215,10 +220,12 @@ class Store:
             )
         return []
 
-    def _read(self, paths: Iterable[Path], set_aside: SetAside) -> Iterator[Record]:
+    def _read(
+        self, paths: Iterable[Path], set_aside: SetAside, parse: Callable[[bytes], Read]
+    ) -> Iterator[Read]:
         for path in paths:
             try:
-                yield parse_record(path.read_bytes())
+                yield parse(path.read_bytes())
             except FileNotFoundError:
                 continue
             except RecordError as error:
@@ -277,9 +284,9 @@ def prunable(
     ]
 
 
-def _standing(records: Iterable[Record]) -> dict[str, Record]:
+def _standing(records: Iterable[Read]) -> dict[str, Read]:
     """Return of each cell the latest record; an interrupted one only where there is no other."""
-    standing: dict[str, Record] = {}
+    standing: dict[str, Read] = {}
     for record in records:
         former = standing.get(record.cell_id)
         if former is None or _precedence(record) > _precedence(former):
@@ -297,5 +304,5 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")
 
 
-def _precedence(record: Record) -> tuple[bool, str]:
+def _precedence(record: Outline) -> tuple[bool, str]:
     return (record.status is not Status.INTERRUPTED, record.run_id)

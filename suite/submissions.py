@@ -16,7 +16,7 @@ from typing import Any
 from suite.contracts import Mode, Status, Task
 from suite.leaderboard import Entry, Folder, parts_of
 from suite.publishing import private, why_not
-from suite.record import Record, RecordError, parse_record, utc_now
+from suite.record import Outline, Record, RecordError, parse_record, utc_now
 from suite.setting import setting_of
 
 MAX_FILES = 2_000
@@ -122,7 +122,7 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
     return found
 
 
-def _place(record: Record, tasks: Mapping[str, Task]) -> tuple[Any, ...]:
+def _place(record: Outline, tasks: Mapping[str, Task]) -> tuple[Any, ...]:
     """Return what curves must share to be compared: the task, the data, the length."""
     setting = setting_of(record, tasks)
     cell = record.cell

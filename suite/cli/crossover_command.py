@@ -20,7 +20,7 @@ from suite.errors import RequestError
 from suite.leaderboard import Folder, read_published, scores
 from suite.matrix import Request, expand
 from suite.presets import find_preset
-from suite.record import Record
+from suite.record import Outline
 from suite.registry import load_registry, search_path_from_environment
 from suite.searching import Crossing, find_crossing, pair_up
 from suite.store import Store
@@ -82,7 +82,7 @@ def command(
             entries = read_published()
             records = [entry.record for entry in entries if entry.folder is Folder.PUBLISHED]
         else:
-            records = list(store.current().values())
+            records = store.outlines()
         metric, found, gaps = _from_records(request, metric, records)
     else:
         metric = metric or PROBED
@@ -131,7 +131,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
 
 
 def _from_records(
-    request: Request, metric: str | None, records: Iterable[Record]
+    request: Request, metric: str | None, records: Iterable[Outline]
 ) -> tuple[str, Crossing, dict[int, Difference]]:
     """Compare what was learned at the lengths and seeds that both have; the nearest two bracket.
 
@@ -170,8 +170,8 @@ def _anyhow(cell: Cell) -> str:
     return replace(cell, threads=1).id
 
 
-def _scores(records: Iterable[Record], architecture: str, metric: Metric) -> dict[int, Scores]:
-    of_length: dict[int, list[Record]] = {}
+def _scores(records: Iterable[Outline], architecture: str, metric: Metric) -> dict[int, Scores]:
+    of_length: dict[int, list[Outline]] = {}
     for record in records:
         if record.cell.architecture == architecture:
             of_length.setdefault(record.cell.sequence_length, []).append(record)

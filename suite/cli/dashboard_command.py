@@ -42,7 +42,7 @@ def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
 def _entries(store: Store) -> list[Entry]:
     return [
         Entry(record, Folder.LOCAL, machine_name(record.environment), store.path_of(record))
-        for record in store.current(set_aside=tell_set_aside).values()
+        for record in store.outlines(tell_set_aside)
     ]
 
 

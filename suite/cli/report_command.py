@@ -36,7 +36,7 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     store = make_store(home)
     records = [
         record
-        for record in store.current(set_aside=tell_set_aside).values()
+        for record in store.outlines(tell_set_aside)
         if (wanted is None or record.cell.task in wanted)
         and (mode is None or record.cell.mode == mode)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,13 +15,25 @@ from dashboards.site import PAGES, shares_of_best, write_site
 from suite.contracts import PROTOCOL, Form, Metric, Mode, Status
 from suite.environment import machine_name
 from suite.leaderboard import Entry, Folder, make_boards
-from suite.record import Curve, Measurement
+from suite.record import Curve, Measurement, parse_outline
 from suite.registry import load_registry
 from tests.suite.test_store import CELL, make_record
 
 SCRIPT = "<script>alert(1)</script>"
 TASKS = load_registry(()).tasks.parts
 ARCHITECTURES = load_registry(()).architectures.parts
+UNWRITTEN = Path("see `draw`")
+
+
+def draw(entries, folder, pages=None):
+    """Draw the site of records written to disk and read again, as a command does."""
+    (folder / "records").mkdir(exist_ok=True)
+    there = []
+    for made in entries:
+        path = folder / "records" / f"{len(there)}.json"
+        path.write_text(made.record.to_json())
+        there.append(dataclasses.replace(made, record=parse_outline(path.read_bytes()), path=path))
+    return write_site(there, TASKS, ARCHITECTURES, folder, pages)
 
 
 def measured(**values):
@@ -37,7 +50,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
     )  # fmt: skip
     if status is not Status.OK:
         record = make_record(status, seed, cell, reason=values.get("reason", "it broke"))
-        return Entry(record, Folder.LOCAL, owner)
+        return Entry(record, Folder.LOCAL, owner, UNWRITTEN)
     cost = measured(peak_memory_bytes=values["memory"] * 2**20, tokens_per_second=values["speed"])
     f1 = values["f1"]
     record = make_record(
@@ -61,7 +74,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
         details={"recipe": {"learning_rate": 0.001}},
         parameter_count=7,
     )
-    return Entry(record, Folder.LOCAL, owner)
+    return Entry(record, Folder.LOCAL, owner, UNWRITTEN)
 
 
 def probe(architecture, length, number, speed):
@@ -72,7 +85,7 @@ def probe(architecture, length, number, speed):
     )  # fmt: skip
     cost = measured(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)
     record = make_record(Status.OK, number, cell, measurements={"training": cost})
-    return Entry(record, Folder.LOCAL, "here")
+    return Entry(record, Folder.LOCAL, "here", UNWRITTEN)
 
 
 ENTRIES = [
@@ -110,7 +123,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     first = ENTRIES[0].record.run_id
     pages = {first: "http://127.0.0.1:5000/#/experiments/1/runs/abc", "another home's": "x"}
-    write_site(ENTRIES, TASKS, ARCHITECTURES, folder, pages)
+    draw(ENTRIES, folder, pages)
     return folder
 
 
@@ -204,7 +217,7 @@ def test_what_others_sent_is_a_line_of_its_own_beside_ours_of_the_same_machine(t
     machine = machine_name(ours[0].record.environment)
     ours = [dataclasses.replace(entry, folder=Folder.PUBLISHED, owner=machine) for entry in ours]
     theirs = [dataclasses.replace(entry, folder=Folder.SUBMITTED, owner="them") for entry in ours]
-    write_site([*ours, *theirs], TASKS, ARCHITECTURES, tmp_path)
+    draw([*ours, *theirs], tmp_path)
     index = read_script(tmp_path / "data" / "index.js")
     assert [about["machine"] for about in index["comparisons"]] == [machine]
     lines = {"vanilla", "longformer", "vanilla, by them", "longformer, by them"}
@@ -237,11 +250,11 @@ def runs_of(site):
 
 def test_a_run_more_or_less_changes_one_bundle_of_many(tmp_path):
     entries = [entry("vanilla", 128, seed, f1=0.5, memory=1.0, speed=1.0) for seed in range(400)]
-    write_site(entries, TASKS, ARCHITECTURES, tmp_path)
+    draw(entries, tmp_path)
     first = runs_of(tmp_path)
     written = {path: path.stat().st_mtime_ns for path in first}
     assert 5 < len(first) < 80
-    write_site(entries[:150] + entries[151:], TASKS, ARCHITECTURES, tmp_path)
+    draw(entries[:150] + entries[151:], tmp_path)
     second = runs_of(tmp_path)
     kept = set(first) & set(second)
     assert len(set(first) - kept) in (1, 2) and len(set(second) - kept) <= 1
@@ -255,15 +268,16 @@ def test_a_run_more_or_less_changes_one_bundle_of_many(tmp_path):
 
 
 def test_a_run_page_holds_the_record_as_its_file_has_it(tmp_path):
-    known = entry("vanilla", 128, f1=0.5, memory=100, speed=1)
+    known, gone = (entry("vanilla", 128, seed, f1=0.5, memory=100, speed=1) for seed in (0, 1))
     file = tmp_path / "record.json"
     file.write_text(known.record.to_json())
-    read = dataclasses.replace(known, path=file)
-    gone = dataclasses.replace(known, path=tmp_path / "pruned meanwhile.json")
-    for name, one in (("made", known), ("copied", read), ("gone", gone)):
-        write_site([one], TASKS, ARCHITECTURES, tmp_path / name)
-        (records,) = runs_of(tmp_path / name).values()
-        assert records == [json.loads(file.read_text())]
+    both = [
+        dataclasses.replace(known, path=file),
+        dataclasses.replace(gone, path=tmp_path / "gone"),
+    ]
+    write_site(both, TASKS, ARCHITECTURES, tmp_path / "site")
+    found = [record for records in runs_of(tmp_path / "site").values() for record in records]
+    assert found == [json.loads(file.read_text())]
 
 
 def test_the_first_page_stays_small_with_ten_thousand_records(tmp_path):
@@ -273,7 +287,7 @@ def test_the_first_page_stays_small_with_ten_thousand_records(tmp_path):
         for length in (128, 256, 512, 1_024)
         for seed in range(500)
     ]
-    write_site(entries, TASKS, ARCHITECTURES, tmp_path)
+    draw(entries, tmp_path)
     first = ["index.html", "data/index.js"]
     first += [f"assets/{name}" for name in ("style.css", "theme.js", "common.js", "index.js")]
     assert sum((tmp_path / name).stat().st_size for name in first) <= 2 * 2**20
@@ -435,7 +449,7 @@ def test_a_report_of_another_form_spoils_its_own_figure_alone(browser, tmp_path)
         }
     }
     other = first.record.model_copy(update={"reports": reports})
-    write_site([dataclasses.replace(first, record=other)], TASKS, ARCHITECTURES, tmp_path)
+    draw([dataclasses.replace(first, record=other)], tmp_path)
     page = browser.new_page()
     tab = Tab(page, tmp_path)
     tab.open("task.html")

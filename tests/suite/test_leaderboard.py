@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ from suite.setting import group, setting_of
 from tests.suite.test_store import CELL, make_record
 
 TASKS = load_registry(()).tasks.parts
+UNREAD = Path("records are compared by what was read of them")
 
 
 def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner="here",
@@ -44,7 +46,7 @@ def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner
     )
     if protocol is not None:
         record = record.model_copy(update={"protocol": protocol})
-    return Entry(record, folder, owner)
+    return Entry(record, folder, owner, UNREAD)
 
 
 def seeds(architecture, values, **fields):
@@ -233,7 +235,7 @@ def test_who_ran_under_older_rules_is_ranked_with_nobody_who_did_not(older):
 def test_what_did_not_end_well_is_there_without_a_score():
     cell = dataclasses.replace(CELL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
-    (board,) = make_boards([entry(), Entry(bad, Folder.PUBLISHED, "here")], TASKS)
+    (board,) = make_boards([entry(), Entry(bad, Folder.PUBLISHED, "here", UNREAD)], TASKS)
     assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB; untuned"
 
 

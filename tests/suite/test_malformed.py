@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from suite.contracts import Mode
 from suite.errors import LengthwiseError
 from suite.matrix import Request, expand
-from suite.record import SCHEMA_VERSION, RecordError, parse_record
+from suite.record import SCHEMA_VERSION, RecordError, parse_outline, parse_record
 from suite.registry import load_registry
 from suite.store import Store
 from tasks._columns import read_folder
@@ -82,6 +82,7 @@ def test_a_record_with_anything_anywhere_is_read_or_refused(place, value):
         assert len(str(error)) < 1_000
     else:
         assert parse_record(record.to_json()) == parse_record(record.to_json())
+        assert parse_outline(json.dumps(content)).cell == record.cell
 
 
 @MANY

@@ -11,7 +11,7 @@ import pytest
 from suite.contracts import PROTOCOL, Cell, Form, Mode, Status
 from suite.errors import HomeError
 from suite.files import write_atomically
-from suite.record import Invocation, Record, RecordError, parse_record
+from suite.record import Invocation, Record, RecordError, parse_outline, parse_record
 from suite.registry import ARCHITECTURES, TASKS, find_part
 from suite.store import Store, new_run_id, prunable
 
@@ -68,6 +68,27 @@ def test_a_record_comes_back_as_it_was(store):
     assert json.loads(path.read_text())["cell"]["options"] == {"window": 64}
 
 
+def test_an_outline_holds_of_the_record_what_comparing_needs_and_no_samples(store):
+    measurement = {"value": 2.0, "n": 2, "samples": (1.0, 3.0), "quartiles": None, "method": "m"}
+    report = {"by_part": {"entity_f1": (0.4, None)}, "examples": ["wordy"]}
+    record = make_record(
+        metrics={"test": {"entity_f1": 0.5}},
+        measurements={"training": {"step_seconds": measurement}},
+        reports={"test": report},
+        details={"noisy": ("training",), "lost": ("with its machine",)},
+        data={"fingerprint": "f"},
+        log_tail="word by word",
+    )
+    store.write(record)
+    (outline,) = store.outlines()
+    assert outline.metric("entity_f1") == 0.5 and outline.measured("training", "step_seconds") == 2
+    assert outline.reports == {"test": {"by_part": report["by_part"]}}
+    same = set(type(outline).model_fields) - {"reports", "measurements"}
+    assert all(getattr(outline, name) == getattr(record, name) for name in same)
+    kept = outline.model_dump_json()
+    assert not any(word in kept for word in ("samples", "wordy", "word by word"))
+
+
 def test_nan_becomes_null(store):
     path = store.write(make_record(metrics={"test": {"entity_f1": float("nan")}}))
     assert json.loads(path.read_text())["metrics"]["test"]["entity_f1"] is None
@@ -109,6 +130,9 @@ def test_what_is_no_record_is_refused(change):
     fields = json.loads(make_record().to_json())
     with pytest.raises(RecordError):
         parse_record(json.dumps({**fields, **change}))
+    if "unknown" not in change:
+        with pytest.raises(RecordError):
+            parse_outline(json.dumps({**fields, **change}))
 
 
 def test_a_lease_is_held_once_until_closed(store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -122,13 +123,13 @@ def test_duplicates_are_refused(tmp_path):
     write(tmp_path, one)
     write(tmp_path, again)
     assert sum(bool(verdict.refused) for verdict in judge(tmp_path)) == 1
-    known = [Entry(one, Folder.PUBLISHED, "here")]
+    known = [Entry(one, Folder.PUBLISHED, "here", tmp_path)]
     first = next(v for v in judge(tmp_path, known) if v.path.name.endswith(f"{one.run_id}.json"))
     assert "in results/ already" in first.refused
 
 
 REFERENCES = [
-    Entry(good(seed, f1), Folder.PUBLISHED, "here")
+    Entry(good(seed, f1), Folder.PUBLISHED, "here", Path("published"))
     for seed, f1 in enumerate([0.48, 0.5, 0.52, 0.5])
 ]
 
