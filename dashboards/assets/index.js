@@ -44,6 +44,8 @@ function leaderboard(board, about, points) {
     ...(former.length ? [el("details", {}, el("summary", {}, `${former.length} superseded row${former.length > 1 ? "s" : ""}`), listed(former, `Length ${board.length}: superseded`))] : [])];
 }
 
+const RUNS_LISTED = 500;  // a table of more takes the browser long to lay out
+
 // Every comparison that the filters leave: who is best at which length, each a link to its leaderboard.
 const AT_A_GLANCE = 30;
 function glance(values, found) {
@@ -99,6 +101,7 @@ start((values) => {
   }
   const hidden = hiddenLines(values);
   const able = new Set(linesOf(number));
+  const drawn = records.filter((r) => !hidden.has(r.line));
   return [
     filterBar(values, found, extras),
     ...glance(values, found),
@@ -115,9 +118,9 @@ start((values) => {
           { text: r.status, className: NOT_RUN.has(r.status) ? "soft" : "bad" }, r.reason, runLink(r.run, "record")]),
         { texts: [0, 2, 4], long: [1, 3] })] : []),
     el("h2", {}, "All runs of this comparison"),
-    el("details", {}, el("summary", {}, `${records.length} runs`),
+    el("details", {}, el("summary", {}, `${drawn.length} runs${drawn.length > RUNS_LISTED ? `, the first ${RUNS_LISTED} of them listed` : ""}`),
       table(["length", "line", probe ? "round" : "seed", "status", "quality", "tokens/s", "MiB", "run"],
-        records.filter((r) => !hidden.has(r.line)).slice(0, 500).map((r) => [r.length, data.lines[r.line].name, r.repeat, r.status,
+        drawn.slice(0, RUNS_LISTED).map((r) => [r.length, data.lines[r.line].name, r.repeat, r.status,
           say(r.values[data.measures.length]), say(r.values[0]), r.values[1] === null ? "—" : say(r.values[1] / 2 ** 20), runLink(r.run)]),
         { texts: [1, 3, 7] })),
   ];

@@ -464,6 +464,18 @@ def test_a_report_of_another_form_spoils_its_own_figure_alone(browser, tmp_path)
     page.close()
 
 
+def test_a_list_that_leaves_runs_out_says_so(browser, tmp_path):
+    runs = [entry("vanilla", 128, seed, f1=0.5, memory=1.0, speed=1.0) for seed in range(501)]
+    draw(runs, tmp_path)
+    page = browser.new_page()
+    tab = Tab(page, tmp_path)
+    tab.open("index.html")
+    listed = page.locator("details", has_text="501 runs, the first 500 of them listed")
+    assert listed.locator("tbody tr").count() == 500
+    assert tab.troubles == []
+    page.close()
+
+
 def test_what_is_superseded_is_folded_away_without_the_costs_of_what_stands(opened):
     with opened() as tab:
         tab.open("index.html", "task=ner&length=128")
