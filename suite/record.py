@@ -120,7 +120,6 @@ class Outline(BaseModel):
     worker_seconds: float | None = None
     metrics: Mapping[str, Mapping[str, float | None]] = {}
     reports: Mapping[str, Parts] = {}
-    curves: Mapping[str, Curve] = {}
     measurements: Mapping[str, Mapping[str, Figure]] = {}
     parameter_count: int | None = None
     details: Details = {}
@@ -149,6 +148,7 @@ class Record(Outline):
     model_config = ConfigDict(extra="forbid")
 
     reports: Mapping[str, Report] = {}
+    curves: Mapping[str, Curve] = {}
     measurements: Mapping[str, Mapping[str, Measurement]] = {}
     parameter_counts: Mapping[str, int] = {}
     invocation: Invocation

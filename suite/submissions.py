@@ -80,7 +80,7 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
     sign = 1 if metric.higher_is_better else -1
     place = _place(record, tasks)
     references = [
-        entry.record
+        parse_record(entry.path.read_bytes())
         for entry in entries
         if entry.folder is Folder.PUBLISHED
         and entry.record.status is Status.OK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -120,18 +119,19 @@ def test_files_that_are_no_records_are_refused_by_sight(tmp_path):
 
 def test_duplicates_are_refused(tmp_path):
     one, again = good(), good()
-    write(tmp_path, one)
+    path = write(tmp_path, one)
     write(tmp_path, again)
     assert sum(bool(verdict.refused) for verdict in judge(tmp_path)) == 1
-    known = [Entry(one, Folder.PUBLISHED, "here", tmp_path)]
+    known = [Entry(one, Folder.PUBLISHED, "here", path)]
     first = next(v for v in judge(tmp_path, known) if v.path.name.endswith(f"{one.run_id}.json"))
     assert "in results/ already" in first.refused
 
 
-REFERENCES = [
-    Entry(good(seed, f1), Folder.PUBLISHED, "here", Path("published"))
-    for seed, f1 in enumerate([0.48, 0.5, 0.52, 0.5])
-]
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published")
+    records = [good(seed, f1) for seed, f1 in enumerate([0.48, 0.5, 0.52, 0.5])]
+    return [Entry(record, Folder.PUBLISHED, "here", write(folder, record)) for record in records]
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ REFERENCES = [
         (good(9, 0.5, reports=told(0.4, 0.6)), "in 2 parts, that of the references in 4"),
     ],
 )
-def test_the_too_good_is_flagged(tmp_path, record, flagged):
+def test_the_too_good_is_flagged(tmp_path, references, record, flagged):
     write(tmp_path, record)
-    (verdict,) = judge(tmp_path, REFERENCES)
+    (verdict,) = judge(tmp_path, references)
     assert not verdict.refused
     assert (flagged is None and not verdict.flags) or flagged in " ".join(verdict.flags)
 
