@@ -31,18 +31,14 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
-class Figure(BaseModel):
+class Figure(_Model, extra="ignore"):
     """The figure that a measurement comes to."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     value: float | None
 
 
-class Measurement(Figure):
+class Measurement(Figure, extra="forbid"):
     """A measured quantity; its name, where it is kept, carries the unit."""
-
-    model_config = ConfigDict(extra="forbid")
 
     n: int
     samples: tuple[FiniteFloat, ...]
@@ -99,14 +95,12 @@ class Invocation(_Model):
     planned_cells: int
 
 
-class Outline(BaseModel):
+class Outline(_Model, extra="ignore"):
     """What comparing needs of a record; the rest of its file is not looked at.
 
     Read in half the time, and held in half the memory, of the whole: boards, tables and pages are
     drawn from as many as 100,000.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
     schema_version: int = SCHEMA_VERSION
     protocol: int = PROTOCOL
@@ -136,7 +130,7 @@ class Outline(BaseModel):
         return measurement.value if measurement else None
 
 
-class Record(Outline):
+class Record(Outline, extra="forbid"):
     """One run of one cell.
 
     `metrics` are numbers by split; `reports` the detail behind them by split; `measurements` are
@@ -144,8 +138,6 @@ class Record(Outline):
     the learning rate, the resolved options, the compiler, the limits. `log_tail`, host name and
     paths never leave the machine.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     reports: Mapping[str, Report] = {}
     curves: Mapping[str, Curve] = {}

@@ -80,13 +80,14 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
     sign = 1 if metric.higher_is_better else -1
     place = _place(record, tasks)
     references = [
-        parse_record(entry.path.read_bytes())
+        entry
         for entry in entries
         if entry.folder is Folder.PUBLISHED
         and entry.record.status is Status.OK
         and _place(entry.record, tasks) == place
     ]
-    values = [sign * value for r in references if (value := r.metric(metric.name)) is not None]
+    outlines = [entry.record for entry in references]
+    values = [sign * value for r in outlines if (value := r.metric(metric.name)) is not None]
     value = record.metric(metric.name)
     if value is None:
         return [f"its test split has no {metric.name}"]
@@ -97,7 +98,7 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
     known = [part for part in parts if part is not None]
     if not min(known, default=value) <= value <= max(known, default=value):
         found.append(f"test {metric.name} {value:.4g} lies outside of its own parts")
-    counts = {len(parts_of(r, metric.name)) for r in references} - {0}
+    counts = {len(parts_of(r, metric.name)) for r in outlines} - {0}
     if counts and len(parts) not in counts:
         found.append(f"test is told in {len(parts)} parts, that of the references in {max(counts)}")
     spread = statistics.stdev(values)
@@ -106,12 +107,14 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
             f"test {metric.name} {value:.4g} lies more than {TOO_GOOD:g} standard deviations "
             f"beyond the best reference, {sign * max(values):.4g}"
         )
-    curve = record.curves.get(f"validation_{metric.name}")
+    name = f"validation_{metric.name}"
+    curve = record.curves.get(name)
+    # An outline has no curves: the references' own files have.
+    curves = [parse_record(entry.path.read_bytes()).curves.get(name) for entry in references]
     ends = [
         sign * of_reference.values[-1]
-        for reference in references
-        if (of_reference := reference.curves.get(f"validation_{metric.name}"))
-        and of_reference.values[-1] is not None
+        for of_reference in curves
+        if of_reference and of_reference.values[-1] is not None
     ]
     if curve is None:
         found.append("it keeps no validation curve")

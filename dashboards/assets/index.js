@@ -44,8 +44,6 @@ function leaderboard(board, about, points) {
     ...(former.length ? [el("details", {}, el("summary", {}, `${former.length} superseded row${former.length > 1 ? "s" : ""}`), listed(former, `Length ${board.length}: superseded`))] : [])];
 }
 
-const RUNS_LISTED = 500;  // a table of more takes the browser long to lay out
-
 // Every comparison that the filters leave: who is best at which length, each a link to its leaderboard.
 const AT_A_GLANCE = 30;
 function glance(values, found) {
@@ -73,6 +71,8 @@ function glance(values, found) {
       + `Each leads to its leaderboard.${rest ? ` ${rest} smaller comparisons are left out: narrow them by the filters.` : ""}`),
     table(["comparison", "at length, the leader"], rows, { long: [0, 1], caption: "Leaders of the comparisons above" })];
 }
+
+const RUNS_LISTED = 500;  // a table of more takes the browser long to lay out
 
 start((values) => {
   const found = chosen(values);
