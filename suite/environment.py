@@ -153,6 +153,12 @@ def machine_name(environment: Mapping[str, Any]) -> str:
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:64]
 
 
+def hardware(environment: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what of a machine every record of it knows alike, however its cell ended."""
+    accelerators = environment.get("accelerators") or ()
+    return environment.get("processor"), environment.get("num_cores"), *accelerators
+
+
 def _processor_name() -> str:
     try:
         described = name_processor(Path("/proc/cpuinfo").read_text())

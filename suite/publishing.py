@@ -57,7 +57,7 @@ def publish(
             "A machine is named in lower-case letters, digits and hyphens", received=repr(machine)
         )
     outcome = Published()
-    for record in sorted(store.current().values(), key=lambda record: record.run_id):
+    for record in sorted(store.current(), key=lambda record: record.run_id):
         stripped = strip(record)
         if reason := why_not(record) or private(stripped):
             outcome.refused.append((record, reason))

@@ -10,13 +10,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from suite.contracts import Cell, Job, Status, Task
-from suite.environment import describe_environment
+from suite.contracts import Cell, Job, Mode, Status, Task
+from suite.environment import describe_environment, describe_machine, hardware
 from suite.executors.local import Ending, Executor, Limits, Update
 from suite.matrix import PlannedCell, recipe_for
 from suite.presets import find_model_size
 from suite.record import Failure, Invocation, Record, utc_now
-from suite.store import Lease, SetAside, Store, new_run_id
+from suite.store import Lease, SetAside, Store, ignore_set_aside, new_run_id
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
 GOES_ON = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
@@ -66,6 +66,7 @@ class Plan:
     cells: Sequence[PlannedCell]
     done: Mapping[str, Record]
     made_at: datetime
+    any_machine: bool
 
     @property
     def to_run(self) -> list[PlannedCell]:
@@ -89,18 +90,20 @@ def plan(
     retry: Iterable[str] = (),
     rerun: bool = False,
     limits: Limits | None = None,
+    any_machine: bool = False,
     set_aside: SetAside,
 ) -> Plan:
     """Say which cells' records stand.
 
     A record stands unless its run was interrupted, its status is to be retried (or it is noisy, and
     `NOISY` is), or the data it was made from has changed since: `digests` holds each task's digest
-    of its source. That of a cell that met its limit stands while `limits` are no higher, that of an
+    of its source. A probe's stands where this machine is like the one it measured, or for
+    `any_machine`. That of a cell that met its limit stands while `limits` are no higher, that of an
     unsupported or skipped one while the reason is the same.
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
-    found = store.current([planned.cell.id for planned in cells], set_aside)
+    found = _find(store, [planned.cell.id for planned in cells], any_machine, set_aside)
     records = {cell_id: record for cell_id, record in found.items() if not _may_fit(record, limits)}
 
     def stands(planned: PlannedCell, record: Record) -> bool:
@@ -119,7 +122,22 @@ def plan(
         for planned in cells
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
-    return Plan(cells, done, made_at)
+    return Plan(cells, done, made_at, any_machine)
+
+
+def _find(
+    store: Store,
+    cell_ids: Iterable[str],
+    any_machine: bool,
+    set_aside: SetAside = ignore_set_aside,
+) -> dict[str, Record]:
+    """Return the records that stand; of probes, those that this machine or one like it measured."""
+    here = hardware(describe_machine())
+    return {
+        record.cell_id: record
+        for record in store.current(cell_ids, set_aside)
+        if any_machine or record.cell.mode is not Mode.PROBE or hardware(record.environment) == here
+    }
 
 
 def _may_fit(record: Record, limits: Limits | None) -> bool:
@@ -219,7 +237,8 @@ class Runner:
 
     def _made_meanwhile(self, planned: PlannedCell) -> Record | None:
         """Return a record that another invocation wrote since this one planned."""
-        record = self.store.current([planned.cell.id]).get(planned.cell.id)
+        cell_id = planned.cell.id
+        record = _find(self.store, [cell_id], self.plan.any_machine).get(cell_id)
         fresh = record and record.ended_at >= self.plan.made_at
         return record if fresh and record and record.status not in RETRIED_ALWAYS else None
 

@@ -31,7 +31,8 @@ from datetime import datetime
 from pathlib import Path
 
 from suite import CHECKOUT
-from suite.contracts import PROTOCOL, Status
+from suite.contracts import PROTOCOL, Mode, Status
+from suite.environment import hardware
 from suite.errors import HomeError
 from suite.files import write_atomically
 from suite.record import Outline, Read, Record, RecordError, parse_outline, parse_record
@@ -140,11 +141,12 @@ class Store:
 
     def current(
         self, cell_ids: Iterable[str] | None = None, set_aside: SetAside = ignore_set_aside
-    ) -> dict[str, Record]:
+    ) -> list[Record]:
         """Return the record that stands for each cell (all cells by default).
 
-        That is the latest run; an interrupted one only where there is no other. Files that are no
-        records are moved aside and told to `set_aside`.
+        That is the latest run; an interrupted one only where there is no other. What a probe
+        measured is its machine's: one stands for each. Files that are no records are moved aside
+        and told to `set_aside`.
         """
         wanted = None if cell_ids is None else set(cell_ids)
         with collector_paused():
@@ -153,7 +155,7 @@ class Store:
     def outlines(self, set_aside: SetAside = ignore_set_aside) -> list[Outline]:
         """Return what comparing needs of the record that stands for each cell."""
         with collector_paused():
-            return [*_standing(self._read(self._paths(None), set_aside, parse_outline)).values()]
+            return _standing(self._read(self._paths(None), set_aside, parse_outline))
 
     def all(self, set_aside: SetAside = ignore_set_aside) -> list[Record]:
         """Return every record, oldest first."""
@@ -270,10 +272,10 @@ def prunable(
 ) -> list[Record]:
     """Return the records that meet every condition that is set, oldest first.
 
-    `superseded` are those whose cell has another that stands.
+    `superseded` are those in whose place another stands.
     """
     records = store.all(set_aside)
-    standing = {record.run_id for record in _standing(records).values()}
+    standing = {record.run_id for record in _standing(records)}
     return [
         record
         for record in records
@@ -284,14 +286,15 @@ def prunable(
     ]
 
 
-def _standing(records: Iterable[Read]) -> dict[str, Read]:
-    """Return of each cell the latest record; an interrupted one only where there is no other."""
-    standing: dict[str, Read] = {}
+def _standing(records: Iterable[Read]) -> list[Read]:
+    """Return those that stand, each where the first record of its cell was."""
+    standing: dict[tuple[object, ...], Read] = {}
     for record in records:
-        former = standing.get(record.cell_id)
+        own = hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
+        former = standing.get((record.cell_id, *own))
         if former is None or _precedence(record) > _precedence(former):
-            standing[record.cell_id] = record
-    return standing
+            standing[record.cell_id, *own] = record
+    return list(standing.values())
 
 
 def without_password(uri: str) -> str:

@@ -93,7 +93,7 @@ def sync(
             written += was_written
             on_progress(done, len(records))
         tracker.close_invocations()
-        made = tracker.refresh_length_runs(store.current().values())
+        made = tracker.refresh_length_runs(store.outlines())
         dropped = tracker.drop_duplicates()
         _keep_pages(store, tracker)
     return SyncReport(written, len(records) - written, made, dropped)
@@ -285,7 +285,7 @@ class Spool:
         try:
             with writing(self.store, patience_seconds=FINISH_SECONDS):
                 self._tracker.close_invocations()
-                self._tracker.refresh_length_runs(self.store.current().values())
+                self._tracker.refresh_length_runs(self.store.outlines())
                 _keep_pages(self.store, self._tracker)
         except TrackingError as error:
             return str(error)

@@ -38,9 +38,10 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from suite.contracts import Status
+from suite.contracts import Mode, Status
+from suite.environment import hardware
 from suite.errors import TrackingError
-from suite.record import Record
+from suite.record import Outline, Record
 from suite.store import without_password
 
 KEY = "lengthwise.key"
@@ -146,7 +147,7 @@ class Tracker:
         parent = self._invocation_run(experiment, record)
         return threads.submit(self._write_cell, experiment, record, parent)
 
-    def refresh_length_runs(self, records: Iterable[Record]) -> int:
+    def refresh_length_runs(self, records: Iterable[Outline]) -> int:
         """Make the runs along the sequence length agree with the records that stand."""
         made = 0
         with _reachable(self.uri):
@@ -206,7 +207,7 @@ class Tracker:
         self._experiments.clear()
         return deleted
 
-    def _experiment(self, record: Record) -> _Experiment:
+    def _experiment(self, record: Outline) -> _Experiment:
         name = record.cell.task or PROBE_EXPERIMENT
         if name not in self._experiments:
             found = self._client.get_experiment_by_name(name)
@@ -367,7 +368,7 @@ class Tracker:
             self._client.set_experiment_tag(experiment.id, VIEW_TAG, view)
             experiment.tags[VIEW_TAG] = view
 
-    def _write_lengths(self, experiment: _Experiment, key: str, group: list[Record]) -> int:
+    def _write_lengths(self, experiment: _Experiment, key: str, group: list[Outline]) -> int:
         """Write one architecture's run along the lengths, unless the same content stands."""
         points = _points_by_length(group)
         content = hashlib.sha256(json.dumps(points, sort_keys=True).encode()).hexdigest()[:32]
@@ -377,6 +378,8 @@ class Tracker:
         newest = max(group, key=lambda record: record.ended_at)
         cell = newest.cell
         tags = {CONTENT: content, "lengthwise.status": "ok", **_axis_tags(newest)}
+        if cell.mode is Mode.PROBE and (processor := newest.environment.get("processor")):
+            tags["lengthwise.processor"] = str(processor)
         title = f"{cell.architecture} · all lengths"
         run_id = self._begin(experiment, key, "lengths", title, newest.started_at, tags)
         moment = _milliseconds(newest.ended_at)
@@ -458,16 +461,20 @@ class _reachable:  # noqa: N801 - reads as a condition: with _reachable(uri)
             ) from None
 
 
-def _by_setting(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Group the good records that differ only in length, batch size, seed and round."""
-    groups: dict[str, list[Record]] = {}
+def _by_setting(records: Iterable[Outline]) -> dict[str, list[Outline]]:
+    """Group the good records that differ only in length, batch size, seed and round.
+
+    Probes of several machines make groups of their own.
+    """
+    groups: dict[str, list[Outline]] = {}
     for record in records:
         if record.status is Status.OK:
             setting = asdict(record.cell)
             for repeated in ("sequence_length", "batch_size", "seed", "round"):
                 del setting[repeated]
+            own = hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
             digest = hashlib.sha256(
-                json.dumps([setting, record.protocol], sort_keys=True).encode()
+                json.dumps([setting, record.protocol, *own], sort_keys=True).encode()
             ).hexdigest()
             groups.setdefault(f"lengths-{digest[:16]}", []).append(record)
     return groups
@@ -494,7 +501,7 @@ def _page_by_length(title: str, points: Mapping[str, Mapping[int, float]]) -> st
     )
 
 
-def _points_by_length(group: Iterable[Record]) -> dict[str, dict[int, float]]:
+def _points_by_length(group: Iterable[Outline]) -> dict[str, dict[int, float]]:
     """Return metric → length → the mean over seeds and rounds."""
     samples: dict[str, dict[int, list[float]]] = {}
     for record in group:
@@ -508,7 +515,7 @@ def _points_by_length(group: Iterable[Record]) -> dict[str, dict[int, float]]:
     }
 
 
-def _final_metrics(record: Record) -> dict[str, float]:
+def _final_metrics(record: Outline) -> dict[str, float]:
     """Return the few figures worth a column: scores by split, speed, memory, size."""
     figures: dict[str, float | None] = {
         f"{split}.{name}": value
@@ -555,19 +562,19 @@ def _view(record: Record) -> str:
     return json.dumps(view)
 
 
-def _params(record: Record) -> dict[str, Any]:
+def _params(record: Outline) -> dict[str, Any]:
     params = {name: getattr(record.cell, name) for name in PARAMS}
     params |= {f"option.{name}": value for name, value in record.cell.options.items()}
     return {name: value for name, value in params.items() if value is not None}
 
 
-def _axis_tags(record: Record) -> dict[str, str]:
+def _axis_tags(record: Outline) -> dict[str, str]:
     cell = record.cell
     tags = {"architecture": cell.architecture, "source": cell.source, "size": cell.model_size}
     return {f"lengthwise.{name}": value for name, value in tags.items() if value}
 
 
-def _environment_tags(record: Record) -> dict[str, str]:
+def _environment_tags(record: Outline) -> dict[str, str]:
     environment = record.environment
     tags = {"commit": environment.get("commit"), "processor": environment.get("processor")}
     if environment.get("commit"):

@@ -45,10 +45,12 @@ def prepare(
     retry: Sequence[str] = (),
     rerun: bool = False,
     limits: Limits | None = None,
+    any_machine: bool = False,
 ) -> Prepared:
     """Expand a request, look its data over, and compare it with what is done.
 
-    Without `limits` each cell has those of the preset.
+    Without `limits` each cell has those of the preset. What another kind of machine probed counts
+    as done for `any_machine` alone.
 
     Raises:
         LengthwiseError: the request or its data cannot be.
@@ -83,6 +85,7 @@ def prepare(
         retry=retry,
         rerun=rerun,
         limits=limits,
+        any_machine=any_machine,
         set_aside=tell_set_aside,
     )
     return Prepared(made, registry, tasks, digests, search_path, limits)

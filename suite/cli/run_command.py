@@ -103,11 +103,12 @@ def command(
     store = make_store(home)
     request = make_request(given)
     limits = make_limits(request.preset, time_limit, memory_limit)
-    prepared = prepare(request, store, parse_retry(retry), rerun, limits)
+    cluster = executor == "ray"  # where a cell runs there, nobody knows beforehand
+    prepared = prepare(request, store, parse_retry(retry), rerun, limits, any_machine=cluster)
     refuse_if_nothing_can_run(prepared)
     store.prepare()
     print(summary(prepared.plan), flush=True)
-    if executor == "ray":
+    if cluster:
         asked = parse_size(memory_limit) if memory_limit else None
         place = cluster_executor(address, gpus, asked)
     else:

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from suite.contracts import Job, Mode, Recipe, Status
-from suite.environment import accelerator_ids
+from suite.environment import accelerator_ids, describe_machine
 from suite.executors import local
 from suite.executors.local import (
     Ending,
@@ -83,7 +83,25 @@ def run_with(tmp_path, outcome):
         on_event=finished.append,
     )
     runner.run()
-    return store.current().values()
+    return store.current()
+
+
+def test_what_another_machine_probed_is_measured_here(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",), rounds=1)
+    cells = expand(request, load_registry(()))
+    cell = cells[0].cell
+
+    def to_run(**settings):
+        return len(plan(cells[:1], store, {}, set_aside=ignore_set_aside, **settings).to_run)
+
+    there = {**describe_machine(), "processor": "abacus"}
+    store.write(make_record(cell=cell, minutes=1, environment=there))
+    assert to_run() == 1
+    assert to_run(any_machine=True) == 0
+    store.write(make_record(cell=cell, environment=describe_machine()))  # and earlier than theirs
+    assert to_run() == 0
 
 
 @pytest.mark.parametrize(
@@ -165,9 +183,12 @@ def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
         (Status.TIMED_OUT, "ran longer than its 10 s"),
         (Status.SKIPPED, "ran out of memory at length 128 already"),
     )
-    details = {"limits": {"seconds": 10.0, "memory_bytes": 4}}
+    met = {
+        "details": {"limits": {"seconds": 10.0, "memory_bytes": 4}},
+        "environment": describe_machine(),
+    }
     for planned, (status, reason) in zip(cells, endings, strict=True):
-        store.write(make_record(status, cell=planned.cell, reason=reason, details=details))
+        store.write(make_record(status, cell=planned.cell, reason=reason, **met))
 
     def lengths(limits):
         made = plan(cells, store, {}, limits=limits, set_aside=ignore_set_aside)

@@ -113,7 +113,7 @@ def test_what_is_no_record_is_set_aside_not_lost(tmp_path, content):
     path = store.records / "0123456789abcdef.x.json"
     path.write_bytes(content)
     told = []
-    assert store.current(set_aside=lambda path, reason: told.append((path, reason))) == {}
+    assert store.current(set_aside=lambda path, reason: told.append((path, reason))) == []
     ((moved, reason),) = told
     assert moved.read_bytes() == content
     assert len(reason.splitlines()) == 1

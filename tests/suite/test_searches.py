@@ -91,9 +91,7 @@ def test_less_perplexity_is_better(tmp_path):
     vanilla = {64: (10.0, 10.1, 10.2), 256: (20.0, 20.1, 20.2)}
     gpt = {64: (12.0, 12.1, 12.2), 256: (15.0, 15.1, 15.2)}
     request, store = leave_learned(tmp_path, "perplexity", {"vanilla": vanilla, "gpt": gpt})
-    _, found, gaps = crossover_command._from_records(
-        request, "perplexity", store.current().values()
-    )
+    _, found, gaps = crossover_command._from_records(request, "perplexity", store.current())
     assert found.length is not None and 64 < found.length.value < 256
     assert {at: gap.value for at, gap in gaps.items()} == pytest.approx({64: -2.0, 256: 5.0})
 

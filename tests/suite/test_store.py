@@ -98,18 +98,29 @@ def test_the_latest_run_stands_but_an_interrupted_one_only_alone(store):
     store.write(make_record(Status.FAILED, 0))
     store.write(make_record(Status.OK, 1))
     store.write(make_record(Status.INTERRUPTED, 2))
-    assert store.current()[CELL.id].status is Status.OK
+    assert [record.status for record in store.current()] == [Status.OK]
     other = dataclasses.replace(CELL, seed=1)
     store.write(make_record(Status.INTERRUPTED, 3, other))
-    assert store.current([other.id])[other.id].status is Status.INTERRUPTED
+    assert [record.status for record in store.current([other.id])] == [Status.INTERRUPTED]
     assert len(store.all()) == 4
+
+
+@pytest.mark.parametrize(("mode", "stand"), [(Mode.PROBE, 2), (Mode.TRAIN, 1)])
+def test_a_probe_stands_for_each_machine_and_a_training_for_all(store, mode, stand):
+    cell = dataclasses.replace(CELL, mode=mode)
+    for minutes, processor in enumerate(["old", "slow", "old"]):
+        store.write(make_record(Status.OK, minutes, cell, environment={"processor": processor}))
+    latest = store.all()[-stand:]
+    for found in (store.current(), store.outlines()):
+        assert {record.run_id for record in found} == {record.run_id for record in latest}
+    assert len(prunable(store, superseded=True)) == 3 - stand
 
 
 def test_a_record_cut_in_half_is_set_aside_and_reported(store):
     path = store.write(make_record())
     path.write_bytes(path.read_bytes()[:200])
     told = []
-    assert store.current(set_aside=lambda moved, reason: told.append((moved, reason))) == {}
+    assert store.current(set_aside=lambda moved, reason: told.append((moved, reason))) == []
     ((moved, reason),) = told
     assert moved.exists() and not path.exists()
     assert "A record is a JSON object" in reason

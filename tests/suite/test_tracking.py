@@ -10,10 +10,11 @@ from collections import Counter
 import pytest
 from mlflow.tracking import MlflowClient
 
-from suite.contracts import Status
+from suite.contracts import Mode, Status
 from suite.record import Curve, Measurement
 from suite.store import Store, without_password
 from suite.syncing import connect, read_pages, sync
+from suite.tracking import PROBE_EXPERIMENT
 from tests.conftest import read_records
 from tests.suite.test_store import CELL, make_record
 
@@ -44,9 +45,9 @@ def store(tmp_path, monkeypatch) -> Store:
     return store
 
 
-def runs_of(store: Store) -> list:
+def runs_of(store: Store, name: str = "ner") -> list:
     client = MlflowClient(store.tracking_uri)
-    experiment = client.get_experiment_by_name("ner")
+    experiment = client.get_experiment_by_name(name)
     return list(client.search_runs([experiment.experiment_id], max_results=1_000))
 
 
@@ -174,6 +175,18 @@ def test_what_another_home_is_writing_is_left_to_it_until_its_time_is_up(store):
     assert sync(store).written == 1
     assert {run.info.status for run in runs_of(store)} == {"FINISHED"}
     assert kinds_of(store) == {"cell": 1, "invocation": 1, "lengths": 1}
+
+
+def test_probes_of_two_machines_are_charted_apart(store):
+    for minutes, processor in enumerate(["old", "new"]):
+        record = good_record(128, minutes=minutes)
+        cell = dataclasses.replace(record.cell, mode=Mode.PROBE, task=None)
+        own = {"cell": cell, "cell_id": cell.id, "environment": {"processor": processor}}
+        store.write(record.model_copy(update=own))
+    assert sync(store).length_runs == 2
+    runs = runs_of(store, PROBE_EXPERIMENT)
+    charted = [run for run in runs if run.data.tags["lengthwise.kind"] == "lengths"]
+    assert {run.data.tags["lengthwise.processor"] for run in charted} == {"old", "new"}
 
 
 def test_two_homes_that_write_the_same_records_leave_no_duplicates(store, tmp_path, monkeypatch):
