@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from suite.contracts import Job, Mode, Recipe, Status
+from suite.environment import describe_machine
 from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request, expand
 from suite.presets import MODEL_SIZES
@@ -31,7 +32,8 @@ def leave(home: Path, *architectures: str, **fields) -> list[Path]:
     store = Store(home)
     store.prepare()
     cells = expand(request, load_registry((str(FAKES),)))
-    return [store.write(make_record(cell=planned.cell, **fields)) for planned in cells]
+    own = {"environment": describe_machine(), **fields}
+    return [store.write(make_record(cell=planned.cell, **own)) for planned in cells]
 
 
 BROKEN = {
