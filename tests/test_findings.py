@@ -1,0 +1,60 @@
+"""What `results/README.md` tells in tables is what the leaderboard says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from suite import CHECKOUT
+
+PAGE = (CHECKOUT / "results" / "README.md").read_text()
+MARKED = re.compile(r"<!-- board: (\w+) · (\w+) · budget ([\d,]+) -->\n((?:\|.*\n)+)")
+"""A board's name, in a comment that no reader sees, and the table below it."""
+
+
+def rows_of(task: str, source: str, budget: int) -> dict[tuple[str, int], dict]:
+    """Return what stands on the boards of `tiny` models, by line and length."""
+    boards = json.loads((CHECKOUT / "results" / "LEADERBOARD.json").read_text())
+    wanted = {"task": task, "source": source, "budget": budget, "model_size": "tiny"}
+    return {
+        (row["line"], board["sequence_length"]): row["estimate"]
+        for board in boards
+        if wanted.items() <= board["setting"].items()
+        for row in board["rows"]
+        if not row["superseded_by"] and row["line"] == row["architecture"]
+    }
+
+
+def cells_of(table: str) -> Iterator[tuple[str, int, str]]:
+    """Yield a table's figures as they are written: architecture, length, text."""
+    head, _, *rows = ([cell.strip() for cell in row.strip("|\n ").split("|")] for row in
+                      table.strip().splitlines())  # fmt: skip
+    lengths = [int(re.match(r"[\d,]+", name).group().replace(",", "")) for name in head[1:]]
+    for name, *texts in rows:
+        for length, text in zip(lengths, texts, strict=True):
+            yield name.strip("`"), length, text
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "budget", "table"),
+    MARKED.findall(PAGE),
+    ids=[found[0] for found in MARKED.findall(PAGE)],
+)
+def test_a_table_of_findings_says_what_the_leaderboard_says(task, source, budget, table):
+    expected = rows_of(task, source, int(budget.replace(",", "")))
+    told = {(name, length): text for name, length, text in cells_of(table)}
+    assert set(told) == set(expected)
+    for place, text in told.items():
+        figure, _, seeds = text.partition(" ")
+        decimals = len(figure.partition(".")[2])
+        assert float(figure) == pytest.approx(
+            expected[place]["value"], abs=0.5001 * 10**-decimals
+        ), place
+        assert (seeds == "(n=1)") == (expected[place]["n"] == 1), place
+
+
+def test_every_comparison_of_architectures_by_length_is_marked():
+    assert len(MARKED.findall(PAGE)) == len(re.findall(r"\n\|[^|]+\| (?:16|32|64|128) ", PAGE))
