@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from suite.statistics import Estimate, chance_beyond, half_width, variance
 
 FALSE_POSITIVES = 0.05
+PRECISION = 1e-6
+"""How exact a p-value is, as a share of itself."""
 Parts = Sequence[float | None]
 
 
@@ -190,27 +192,39 @@ class _Layout:
         """Return the half width of an interval that misses with this chance; None for one seed."""
         if self.seed_variance is None:
             return None
-        freedom = len(self.by_seed) - 1
-        square: float = half_width(freedom, self.seed_variance**0.5, chance) ** 2
-        if self.num_parts > 1:
-            square += half_width(self.num_parts - 1, self.example_variance**0.5, chance) ** 2
-        return math.sqrt(square)
+        return math.hypot(*(half_width(*spread, chance) for spread in self._spreads()))
 
     def p_value(self) -> float | None:
         """Return the chance whose interval just reaches 0, None for one seed."""
         if self.seed_variance is None:
             return None
-        if self.mean == 0:
+        away = abs(self.mean)
+        if away == 0:
             return 1.0
-        if self.num_parts < 2:
-            return chance_beyond(len(self.by_seed) - 1, self.mean, self.seed_variance**0.5)
-        low, high = 0.0, 1.0
-        for _ in range(30):
+        spreads = self._spreads()
+
+        def chance_of_one(distance: float) -> float:
+            return max(chance_beyond(freedom, distance, error) for freedom, error in spreads)
+
+        low = chance_of_one(away)
+        if len(spreads) == 1:
+            return low
+        # Two half widths of a 1/√2 of the way each come to all of it, together.
+        high = chance_of_one(away / math.sqrt(2))
+        while high - low > PRECISION * high:
             chance = (low + high) / 2
             half = self.half_width(chance)
             assert half is not None
-            low, high = (chance, high) if half > abs(self.mean) else (low, chance)
+            low, high = (chance, high) if half > away else (low, chance)
         return high
+
+    def _spreads(self) -> list[tuple[int, float]]:
+        """Return the degrees of freedom and the standard error of each thing the mean hangs on."""
+        assert self.seed_variance is not None
+        spreads = [(len(self.by_seed) - 1, math.sqrt(self.seed_variance))]
+        if self.num_parts > 1:
+            spreads.append((self.num_parts - 1, math.sqrt(self.example_variance)))
+        return spreads
 
     def _of_examples(self) -> tuple[float, int]:
         """Return the variance of the mean that the choice of test examples makes, and the parts.
