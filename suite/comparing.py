@@ -176,55 +176,46 @@ class _Layout:
 
     def __post_init__(self) -> None:
         self.mean = statistics.fmean(self.by_seed)
-        self.seed_variance = (
-            variance(self.by_seed) / len(self.by_seed) if len(self.by_seed) > 1 else None
-        )
-        self.example_variance, self.num_parts = self._of_examples()
+        # Degrees of freedom and standard error of each thing the mean hangs on: none for one seed.
+        self.spreads: list[tuple[int, float]] = []
+        num_seeds = len(self.by_seed)
+        if num_seeds > 1:
+            self.spreads.append((num_seeds - 1, math.sqrt(variance(self.by_seed) / num_seeds)))
+            example_variance, num_parts = self._of_examples()
+            if num_parts > 1:
+                self.spreads.append((num_parts - 1, math.sqrt(example_variance)))
 
     def estimate(self) -> Estimate:
-        half = self.half_width(FALSE_POSITIVES)
         n = len(self.by_seed)
-        if half is None:
+        if not self.spreads:
             return Estimate(self.mean, None, None, n)
+        half = self._half_width(FALSE_POSITIVES)
         return Estimate(self.mean, self.mean - half, self.mean + half, n)
-
-    def half_width(self, chance: float) -> float | None:
-        """Return the half width of an interval that misses with this chance; None for one seed."""
-        if self.seed_variance is None:
-            return None
-        return math.hypot(*(half_width(*spread, chance) for spread in self._spreads()))
 
     def p_value(self) -> float | None:
         """Return the chance whose interval just reaches 0, None for one seed."""
-        if self.seed_variance is None:
+        if not self.spreads:
             return None
         away = abs(self.mean)
         if away == 0:
             return 1.0
-        spreads = self._spreads()
 
         def chance_of_one(distance: float) -> float:
-            return max(chance_beyond(freedom, distance, error) for freedom, error in spreads)
+            return max(chance_beyond(freedom, distance, error) for freedom, error in self.spreads)
 
         low = chance_of_one(away)
-        if len(spreads) == 1:
+        if len(self.spreads) == 1:
             return low
         # Two half widths of a 1/√2 of the way each come to all of it, together.
         high = chance_of_one(away / math.sqrt(2))
         while high - low > PRECISION * high:
             chance = (low + high) / 2
-            half = self.half_width(chance)
-            assert half is not None
-            low, high = (chance, high) if half > away else (low, chance)
+            low, high = (chance, high) if self._half_width(chance) > away else (low, chance)
         return high
 
-    def _spreads(self) -> list[tuple[int, float]]:
-        """Return the degrees of freedom and the standard error of each thing the mean hangs on."""
-        assert self.seed_variance is not None
-        spreads = [(len(self.by_seed) - 1, math.sqrt(self.seed_variance))]
-        if self.num_parts > 1:
-            spreads.append((self.num_parts - 1, math.sqrt(self.example_variance)))
-        return spreads
+    def _half_width(self, chance: float) -> float:
+        """Return the half width of an interval that misses with this chance."""
+        return math.hypot(*(half_width(*spread, chance) for spread in self.spreads))
 
     def _of_examples(self) -> tuple[float, int]:
         """Return the variance of the mean that the choice of test examples makes, and the parts.
@@ -245,8 +236,6 @@ class _Layout:
             return 0.0, 0
         of_parts = [statistics.fmean(part) for part in whole]
         between = variance(of_parts)
-        if num_seeds == 1:
-            return between / num_parts, num_parts
         of_seeds = [statistics.fmean(parts) for parts in zip(*whole, strict=True)]
         mean = statistics.fmean(of_parts)
         residual = sum(

@@ -10,13 +10,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from suite.contracts import Cell, Job, Mode, Status, Task
+from suite.contracts import Cell, Job, Status, Task
 from suite.environment import describe_environment, describe_machine, hardware
 from suite.executors.local import Ending, Executor, Limits, Update
 from suite.matrix import PlannedCell, recipe_for
 from suite.presets import find_model_size
 from suite.record import Failure, Invocation, Record, utc_now
-from suite.store import Lease, SetAside, Store, ignore_set_aside, new_run_id
+from suite.store import Lease, SetAside, Store, ignore_set_aside, new_run_id, probed_machine
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
 GOES_ON = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
@@ -136,7 +136,7 @@ def _find(
     return {
         record.cell_id: record
         for record in store.current(cell_ids, set_aside)
-        if any_machine or record.cell.mode is not Mode.PROBE or hardware(record.environment) == here
+        if any_machine or probed_machine(record) in ((), here)
     }
 
 

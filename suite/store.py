@@ -290,11 +290,16 @@ def _standing(records: Iterable[Read]) -> list[Read]:
     """Return those that stand, each where the first record of its cell was."""
     standing: dict[tuple[object, ...], Read] = {}
     for record in records:
-        own = hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
-        former = standing.get((record.cell_id, *own))
+        place = (record.cell_id, *probed_machine(record))
+        former = standing.get(place)
         if former is None or _precedence(record) > _precedence(former):
-            standing[record.cell_id, *own] = record
+            standing[place] = record
     return list(standing.values())
+
+
+def probed_machine(record: Outline) -> tuple[object, ...]:
+    """Return the hardware that a probe measured; empty for a training, which is no machine's."""
+    return hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
 
 
 def without_password(uri: str) -> str:

@@ -39,10 +39,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from suite.contracts import Mode, Status
-from suite.environment import hardware
 from suite.errors import TrackingError
 from suite.record import Outline, Record
-from suite.store import without_password
+from suite.store import probed_machine, without_password
 
 KEY = "lengthwise.key"
 KIND = "lengthwise.kind"
@@ -472,10 +471,8 @@ def _by_setting(records: Iterable[Outline]) -> dict[str, list[Outline]]:
             setting = asdict(record.cell)
             for repeated in ("sequence_length", "batch_size", "seed", "round"):
                 del setting[repeated]
-            own = hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
-            digest = hashlib.sha256(
-                json.dumps([setting, record.protocol, *own], sort_keys=True).encode()
-            ).hexdigest()
+            what = [setting, record.protocol, *probed_machine(record)]
+            digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
             groups.setdefault(f"lengths-{digest[:16]}", []).append(record)
     return groups
 
@@ -574,7 +571,7 @@ def _axis_tags(record: Outline) -> dict[str, str]:
     return {f"lengthwise.{name}": value for name, value in tags.items() if value}
 
 
-def _environment_tags(record: Outline) -> dict[str, str]:
+def _environment_tags(record: Record) -> dict[str, str]:
     environment = record.environment
     tags = {"commit": environment.get("commit"), "processor": environment.get("processor")}
     if environment.get("commit"):

@@ -30,8 +30,8 @@ def rows_of(task: str, source: str, budget: int) -> dict[tuple[str, int], dict]:
 
 def cells_of(table: str) -> Iterator[tuple[str, int, str]]:
     """Yield a table's figures as they are written: architecture, length, text."""
-    head, _, *rows = ([cell.strip() for cell in row.strip("|\n ").split("|")] for row in
-                      table.strip().splitlines())  # fmt: skip
+    split = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+    head, _, *rows = split
     lengths = [int(re.match(r"[\d,]+", name).group().replace(",", "")) for name in head[1:]]
     for name, *texts in rows:
         for length, text in zip(lengths, texts, strict=True):
