@@ -1,6 +1,6 @@
 """Time and memory of one step of one architecture, in a process of its own.
 
-python -m tests.costs longformer training 1024 16384 small 4
+python -m tests.costs longformer encoder training 1024 16384 small 4
 → {"seconds": …, "peak_bytes": …}: length 1,024, 16,384 tokens a batch, 4 layers
 """
 
@@ -20,10 +20,10 @@ REPEATS = 3
 
 
 def measure(
-    architecture: str, mode: str, length: int, tokens: int, size: str, num_layers: int
+    architecture: str, form: str, mode: str, length: int, tokens: int, size: str, num_layers: int
 ) -> dict[str, Any]:
     """Start the process and return what it found."""
-    command = [sys.executable, "-m", "tests.costs", architecture, mode]
+    command = [sys.executable, "-m", "tests.costs", architecture, form, mode]
     command += [str(length), str(tokens), size, str(num_layers)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
@@ -32,7 +32,7 @@ def measure(
 
 
 def main(
-    name: str, mode: str, length: int, tokens: int, size: str, num_layers: int
+    name: str, form_name: str, mode: str, length: int, tokens: int, size: str, num_layers: int
 ) -> dict[str, Any]:
     """Measure in this process."""
     from keras import ops
@@ -52,7 +52,7 @@ def main(
     from suite.registry import ARCHITECTURES, find_part
 
     architecture = find_part(ARCHITECTURES, name)
-    form = Form.ENCODER if Form.ENCODER in architecture.forms else Form.DECODER
+    form = Form(form_name)
     request = BuildRequest(
         form,
         Inputs.TOKEN_IDS,
@@ -91,5 +91,5 @@ def main(
 if __name__ == "__main__":
     for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(variable, THREADS)
-    name, mode, length, tokens, size, num_layers = sys.argv[1:]
-    print(json.dumps(main(name, mode, int(length), int(tokens), size, int(num_layers))))
+    name, form, mode, *numbers, size, num_layers = sys.argv[1:]
+    print(json.dumps(main(name, form, mode, *map(int, numbers), size, int(num_layers))))

@@ -19,21 +19,30 @@ REGISTRY = load_registry().architectures.parts
     ("mode", "tokens", "longest"), [("training", TOKENS, TOKENS), ("inference", 65_536, 65_536)]
 )
 def test_at_fixed_tokens_the_linear_ones_cost_the_same_at_every_length(name, mode, tokens, longest):
-    short, long = (measure(name, mode, length, tokens, "small", 4) for length in (1_024, longest))
+    short, long = (
+        measure(name, "encoder", mode, length, tokens, "small", 4) for length in (1_024, longest)
+    )
     assert long["peak_bytes"] <= 1.3 * short["peak_bytes"]
     assert long["seconds"] <= 1.3 * short["seconds"]
 
 
-TEXT = [
-    name
+@pytest.mark.parametrize("mode", ["training", "inference"])
+def test_attention_in_blocks_holds_no_masks_of_the_whole_length(mode):
+    """At 8,192 tokens they are 256 MiB a layer for each pass; a decoder held them once."""
+    short, long = (measure("vanilla", "decoder", mode, n, 8_192, "small", 4) for n in (512, 8_192))
+    assert long["peak_bytes"] <= short["peak_bytes"] + 0.75 * GIB
+
+
+TEXT = {
+    name: "encoder" if "encoder" in architecture.forms else "decoder"
     for name, architecture in REGISTRY.items()
     if "token_ids" in architecture.inputs and not architecture.control
-]
+}
 
 
-@pytest.mark.parametrize("name", TEXT)
-def test_every_architecture_trains_at_16384(name):
-    assert measure(name, "training", TOKENS, TOKENS, "small", 4)["peak_bytes"] <= 12 * GIB
+@pytest.mark.parametrize(("name", "form"), TEXT.items())
+def test_every_architecture_trains_at_16384(name, form):
+    assert measure(name, form, "training", TOKENS, TOKENS, "small", 4)["peak_bytes"] <= 12 * GIB
 
 
 def test_reformer_s_layers_keep_next_to_nothing():
@@ -45,7 +54,7 @@ def test_reformer_s_layers_keep_next_to_nothing():
     added = {}
     for name in ("vanilla", "reformer"):
         peaks = {
-            (tokens, layers): measure(name, "training", 1_024, tokens, "small", layers)[
+            (tokens, layers): measure(name, "encoder", "training", 1_024, tokens, "small", layers)[
                 "peak_bytes"
             ]
             for tokens in (2_048, 8_192)
