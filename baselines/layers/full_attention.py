@@ -15,8 +15,8 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 
-MASKED = -1e9
-"""Added to the score of a key that may not be seen."""
+MASKED = -3e4
+"""Added to the score of a key that may not be seen: float16 holds it, and twice it."""
 
 BLOCK_BYTES = 16 * 2**20
 """Scores of this size stay near the processor: as fast as larger ones, in less memory."""

@@ -16,7 +16,7 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import MASKED, check_heads, merge_heads, multiply_transposed
 
-SELF_SCORE = -1e5
+SELF_SCORE = -1e4
 """The score of a position's own key: attended to only where there is no other (section 2)."""
 MAX_FACTOR = 128
 """Above so many buckets, hashing to two numbers is cheaper than to one."""

@@ -11,13 +11,20 @@ import pytest
 from keras import ops
 
 from suite.child.batches import Batch
-from suite.child.steps import Model, PositionHead, make_prediction_step, make_training_step
+from suite.child.steps import (
+    Model,
+    PositionHead,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
 from suite.contracts import (
     Architecture,
     BuildRequest,
     Form,
     Inputs,
     ModelSize,
+    Recipe,
     supports,
 )
 from suite.errors import Unsupported
@@ -237,6 +244,21 @@ def test_it_compiles_under_xla_and_learns(name):
     assert curve[-1] < curve[0]
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_it_learns_in_float16(name):
+    """Its scale halves until gradients fit, so the first steps may be skipped."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model, batch = model_of(name)
+        recipe = Recipe(learning_rate=0.01, warmup_share=0.0)
+        step = make_training_step(model, loss_of, make_optimizer(recipe, 100), xla=False)
+        curve = [float(step(batch)) for _ in range(8)]
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(curve).all()
+    assert curve[-1] < curve[0]
+
+
 EVERY_FORM = [
     (name, form)
     for name, architecture in ARCHITECTURES.items()
@@ -412,15 +434,16 @@ def test_a_width_that_heads_do_not_divide_is_refused(name):
         architecture.build(request)
 
 
+@pytest.mark.parametrize("half", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", ENCODERS)
-def test_half_precision_gives_nearly_the_same(name):
+def test_half_precision_gives_nearly_the_same(name, half):
     """The typical position is held to account: in Reformer single ones may change their bucket."""
     architecture = ARCHITECTURES[name]
     inputs = main_inputs(architecture)
     mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
     given = random_inputs(inputs, 2, LENGTH)
     states = {}
-    for precision in ("float32", "mixed_bfloat16"):
+    for precision in ("float32", f"mixed_{half}"):
         keras.config.set_dtype_policy(precision)
         try:
             keras.utils.set_random_seed(3)  # the weights are float32 in both, and alike
@@ -429,7 +452,7 @@ def test_half_precision_gives_nearly_the_same(name):
             states[precision] = encode(backbone, given, mask).astype("float32")[mask]
         finally:
             keras.config.set_dtype_policy("float32")
-    exact, rounded = states["float32"], states["mixed_bfloat16"]
-    assert str(backbone.compute_dtype) == "bfloat16"
+    exact, rounded = states["float32"], states[f"mixed_{half}"]
+    assert str(backbone.compute_dtype) == half
     distances = np.linalg.norm(exact - rounded, axis=-1) / np.linalg.norm(exact, axis=-1)
     assert 0 < np.median(distances) < 0.05
