@@ -101,7 +101,7 @@ function limits(comparison, values) {
     return { line, longest, why };
   });
   return figure({ title: `Longest sequence within ${budget === Infinity ? "any memory" : `${values.gib} GiB`}`, tall: true, name: `${about.task}-limits`,
-    caption: `Of the lengths that were measured, in training, batch of ${about.batch}, on ${about.machine}. What comes next is said at the bar; \`bench frontier\` finds the limit itself.`,
+    caption: `Of the lengths that were measured, in training, ${about.batch}, on ${about.machine}. What comes next is said at the bar; \`bench frontier\` finds the limit itself.`,
     traces: [{ type: "bar", orientation: "h", y: bars.map((b) => plain(data.lines[b.line].name)), x: bars.map((b) => b.longest), text: bars.map((b) => plain(`${b.longest}; ${b.why}`)),
       textposition: "auto", marker: { color: bars.map((b) => data.lines[b.line].color) }, hovertemplate: "%{y}: %{text}<extra></extra>" }],
     layout: { xaxis: { title: { text: "sequence length" }, rangemode: "tozero" }, yaxis: { type: "category", autorange: "reversed" } },
