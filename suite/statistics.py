@@ -65,27 +65,41 @@ def percentile(samples: Sequence[float], percent: int) -> float:
 def scaling_exponent(costs: Mapping[int, float]) -> float | None:
     """Return p where cost(n) = a + b·nᵖ fits best, from the costs per sequence by length.
 
-    The fixed cost a (weights, optimizer, a step's overhead) drops out because every cost is taken
-    above that of the shortest length n₀: cost(n) − cost(n₀) = b·(nᵖ − n₀ᵖ), fitted by least
-    squares of the logarithms. Returns None with fewer than three lengths, or where the cost does
-    not rise above that of the shortest.
+    a is the fixed cost (weights, optimizer, a step's overhead), never below 0. Fitted by least
+    squares of relative errors, as what disturbs a cost multiplies it: short lengths, where the
+    fixed cost is most of it, then say little of p. Returns None with fewer than three lengths, or
+    where the longest costs no more than the shortest.
     """
-    lengths = sorted(costs)
-    if len(lengths) < 3:
+    if len(costs) < 3 or costs[max(costs)] <= costs[min(costs)]:
         return None
-    shortest, longer = lengths[0], lengths[1:]
-    rises = [costs[length] - costs[shortest] for length in longer]
-    if min(rises) <= 0:
-        return None
+    return _minimize(lambda power: _fit_power(costs, power)[1], *EXPONENT_BOUNDS)
 
-    def misfit(power: float) -> float:
-        residuals = [
-            math.log(rise) - math.log(length**power - shortest**power)
-            for rise, length in zip(rises, longer, strict=True)
-        ]
-        return variance(residuals)  # the best b takes out their mean
 
-    return _minimize(misfit, *EXPONENT_BOUNDS)
+def _fit_power(costs: Mapping[int, float], power: float) -> tuple[float, float]:
+    """Return b and the summed squares of relative errors where a + b·(n / longest)ᵖ fits best."""
+    risen = [(length / max(costs)) ** power for length in costs]
+    weights = [cost**-2.0 for cost in costs.values()]
+    slope, fixed, squares = _fit_line(risen, list(costs.values()), weights)
+    if fixed >= 0:
+        return slope, squares
+    pairs = list(zip(risen, costs.values(), weights, strict=True))
+    slope = math.fsum(w * x * y for x, y, w in pairs) / math.fsum(w * x * x for x, _, w in pairs)
+    return slope, math.fsum(w * (y - slope * x) ** 2 for x, y, w in pairs)
+
+
+def _fit_line(
+    places: Sequence[float], values: Sequence[float], weights: Sequence[float]
+) -> tuple[float, float, float]:
+    """Return the slope and the start of the best line, and its summed weighted squared errors."""
+    total = math.fsum(weights)
+    middle, level = (
+        math.fsum(w * part for w, part in zip(weights, parts, strict=True)) / total
+        for parts in (places, values)
+    )
+    around = [(w, x - middle, y - level) for w, x, y in zip(weights, places, values, strict=True)]
+    slope = math.fsum(w * x * y for w, x, y in around) / math.fsum(w * x * x for w, x, _ in around)
+    squares = math.fsum(w * (y - slope * x) ** 2 for w, x, y in around)
+    return slope, level - slope * middle, squares
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +187,17 @@ def claimed_exponent(claim: str, lengths: Sequence[int]) -> float | None:
 
 
 def _misfit_half_width(costs: Mapping[int, float], power: float) -> float | None:
-    """Return the half width of p's interval that the fit's residuals give, None for 3 lengths."""
-    shortest, *longer = sorted(costs)
-    freedom = len(longer) - 2
+    """Return the half width of p's interval that the fit's errors give, None for 3 lengths."""
+    freedom = len(costs) - 3
     if freedom < 1:
         return None
-    residuals, slopes = [], []
-    for length in longer:
-        rise = length**power - shortest**power
-        residuals.append(math.log(costs[length] - costs[shortest]) - math.log(rise))
-        slope = length**power * math.log(length) - shortest**power * math.log(shortest)
-        slopes.append(slope / rise)
-    of_residuals = variance(residuals) * (len(longer) - 1) / freedom
-    spread = variance(slopes) * (len(longer) - 1)
-    return half_width(freedom, math.sqrt(of_residuals / spread))
+    slope, squares = _fit_power(costs, power)
+    shares = [length / max(costs) for length in costs]
+    risen = [share**power for share in shares]
+    # How the fit answers to p, beyond what a and b make good: the error of p by linearizing.
+    moved = [slope * x * math.log(share) for x, share in zip(risen, shares, strict=True)]
+    *_, answer = _fit_line(risen, moved, [cost**-2.0 for cost in costs.values()])
+    return half_width(freedom, math.sqrt(squares / freedom / answer))
 
 
 def half_width(freedom: int, standard_error: float, chance: float = 0.05) -> float:

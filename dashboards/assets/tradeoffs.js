@@ -59,7 +59,7 @@ function growth(comparison) {
   const rows = findings.growth.filter((item) => item[0] === comparison);
   if (!rows.length) return [];
   return [el("h2", {}, "Growth with length"), el("p", { className: "note" },
-    "The exponent p where the cost of one sequence above that of the shortest grows as n to the p, with its 95% interval from the rounds and the fit, beside what the architecture claims. Memory is judged one sequence at a time alone. An exponent above its claim beyond the interval and 0.15 is marked."),
+    "The exponent p where the cost of one sequence is a fixed part and one that grows as n to the p, with its 95% interval from the rounds and the fit, beside what the architecture claims. Memory is judged one sequence at a time alone. An exponent above its claim beyond the interval and 0.15 is marked."),
   table(["line", "measure", "exponent [95%]", "rounds", "lengths", "claims"], rows.map(([, line, measure, value, low, high, rounds, first, last, claim, contradicted]) => [
     line, measure, { text: value === null ? "no growth to fit" : sayInterval({ value, low, high }, 1), className: contradicted ? "bad" : "" }, rounds, `${first} to ${last}`, claim ? `O(${claim})` : "—"]), { texts: [0, 1] })];
 }

@@ -93,7 +93,7 @@ def _status(row: Row) -> str:
 def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
     if not exponents:
         return
-    out.print("\nGrowth with length n, of what one sequence costs above the shortest length's:")
+    out.print("\nGrowth with length n, of what one sequence costs above its fixed cost:")
     table = RichTable(show_edge=False, pad_edge=False)
     for name in ("architecture", "measure", "exponent of n [95%]", "rounds", "claims", "lengths"):
         table.add_column(_escape(name), justify="right" if name.startswith("exponent") else "left")
