@@ -31,6 +31,8 @@ BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 MAX_THREADS = 1_024
 """More are a slip of the hand, and a framework starts them all."""
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+"""What an option takes, by the type of its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +283,7 @@ def _parse(name: str, text: str, default: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if default is not None and type(value) is not type(default):
-        raise RequestError(
-            f"The option '{name}' is of type {type(default).__name__}", received=repr(text)
-        )
+        raise RequestError(f"The option '{name}' is {KINDS[type(default)]}", received=repr(text))
     return value
 
 

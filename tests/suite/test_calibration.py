@@ -17,7 +17,8 @@ MEBIBYTE = 2**20
 
 
 def told(**options):
-    return [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    said = {name: json.dumps(value) for name, value in options.items()}
+    return [word for name, value in said.items() for word in ("--option", f"{name}={value}")]
 
 
 def value(record, phase, name):

@@ -136,7 +136,7 @@ def test_a_probe_is_told_its_form():
             "The option 'window' is a list of int. Received: 'wide'.",
         ),
         ({"options": {"window": "8,x"}}, "Write it as window=128"),
-        ({"options": {"dropout": "wet"}}, "The option 'dropout' is of type float"),
+        ({"options": {"dropout": "wet"}}, "The option 'dropout' is a number"),
         ({"form": "decoder"}, "A task says which form it needs"),
         ({"tasks": None}, "Mode train needs a task"),
         ({"rounds": 2}, "Rounds repeat a probe"),
