@@ -283,7 +283,10 @@ def _parse(name: str, text: str, default: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if default is not None and type(value) is not type(default):
-        raise RequestError(f"The option '{name}' is {KINDS[type(default)]}", received=repr(text))
+        raise RequestError(
+            f"The option '{name}' is {KINDS.get(type(default), type(default).__name__)}",
+            received=repr(text),
+        )
     return value
 
 
