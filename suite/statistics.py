@@ -77,7 +77,8 @@ def scaling_exponent(costs: Mapping[int, float]) -> float | None:
 
 def _fit_power(costs: Mapping[int, float], power: float) -> tuple[float, float]:
     """Return b and the summed squares of relative errors where a + b·(n / longest)ᵖ fits best."""
-    risen = [(length / max(costs)) ** power for length in costs]
+    longest = max(costs)
+    risen = [(length / longest) ** power for length in costs]
     weights = [cost**-2.0 for cost in costs.values()]
     slope, fixed, squares = _fit_line(risen, list(costs.values()), weights)
     if fixed >= 0:

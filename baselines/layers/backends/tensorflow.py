@@ -82,8 +82,9 @@ def attend_in_blocks(
     none of them, as slices of the keys, it would make for all beforehand. So everything waits but
     the mask, which is of a block's own keys alone and the same for all.
     """
-    place = tf.range(max(block.queries.stop - block.queries.start for block in blocks))
-    own_later = tf.cast(place[None, :] > place[:, None], query.dtype) * masked
+    if causal:
+        place = tf.range(max(block.queries.stop - block.queries.start for block in blocks))
+        own_later = tf.cast(place[None, :] > place[:, None], query.dtype) * masked
 
     def weights(block: Any, query: Any, key: Any) -> Any:
         scores = tf.matmul(query, key, transpose_b=True)
