@@ -76,6 +76,11 @@ class Comparison:
         ]
         return [record for record in shown if not record.details.get("noisy")] or shown
 
+    def quiet_records(self, entries: Iterable[Entry]) -> list[Outline]:
+        """Return those whose costs are evidence, of any points: measured while nothing else ran."""
+        shown = self.cost_records(entries)
+        return [record for record in shown if not record.details.get("noisy")]
+
 
 def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[Comparison]:
     """Group the records, each group with the machine whose costs are shown."""

@@ -14,7 +14,7 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
@@ -40,10 +40,9 @@ from suite.comparing import Scores, difference, interquartile_mean, performance_
 from suite.contracts import PROTOCOL, Architecture, Metric, Mode, Status, Task
 from suite.files import write_atomically
 from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
-from suite.record import Outline
-from suite.reporting import exponents
+from suite.reporting import exponents, ratios
 from suite.searching import find_crossing, pair_up
-from suite.setting import Setting, titles
+from suite.setting import Setting, baseline_of, titles
 from suite.statistics import Estimate, exponential
 
 ASSETS = Path(__file__).parent / "assets"
@@ -279,6 +278,7 @@ def _findings(
         "growth": growth,
         "crossings": crossings,
         "pairs": pairs,
+        "ways": _ways(made, tasks),
         "profile": {
             "shares": PROFILE_SHARES,
             "lines": performance_profile(shares, PROFILE_SHARES),
@@ -296,14 +296,11 @@ def _growth(
     architectures: Mapping[str, Architecture],
 ) -> list[Any]:
     """Estimate for each line how its cost grows with length."""
-    by_line: dict[str, list[Outline]] = {}
-    for entry in entries:
-        by_line.setdefault(line_of(entry, tasks), []).append(entry.record)
     return [
         [number, line, item.measure, _short(item.exponent), _short(item.low), _short(item.high),
          item.rounds, min(item.lengths), max(item.lengths), item.claim, item.contradicted]
-        for line, records in sorted(by_line.items())
-        for item in exponents(records, tasks, architectures)
+        for line, of_line in sorted(_by_line(entries, tasks).items())
+        for item in exponents([entry.record for entry in of_line], tasks, architectures)
     ]  # fmt: skip
 
 
@@ -331,6 +328,35 @@ def _crossings(number: int, entries: Sequence[Entry], tasks: Mapping[str, Task])
             where = [_short(end) for end in ends]
             found.append([number, measure.key, behind, ahead, *where, min(known), max(known)])
     return found
+
+
+def _ways(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> list[Any]:
+    """Compare what was probed on several backends or in several precisions, with the first."""
+    probes = {
+        comparison.setting: (number, comparison)
+        for number, comparison in enumerate(made)
+        if comparison.setting.mode is Mode.PROBE
+    }
+    found = []
+    for setting, (number, comparison) in probes.items():
+        base, baseline = probes[baseline_of(setting, probes)]
+        if base == number or comparison.measured_on != baseline.measured_on:
+            continue
+        theirs = _by_line(baseline.entries, tasks)
+        for line, entries in sorted(_by_line(comparison.entries, tasks).items()):
+            quiet = comparison.quiet_records(entries)
+            for item in ratios(quiet, baseline.quiet_records(theirs.get(line, ())), tasks):
+                ends = [_short(item.value), _short(item.low), _short(item.high)]
+                at = [number, base, line, item.sequence_length, item.measure]
+                found.append([*at, *ends, item.rounds])
+    return found
+
+
+def _by_line(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> dict[str, list[Entry]]:
+    by_line: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_line.setdefault(line_of(entry, tasks), []).append(entry)
+    return by_line
 
 
 def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> list[Any]:

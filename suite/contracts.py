@@ -24,6 +24,10 @@ PROTOCOL = 2
 PROBE_VOCABULARY_SIZE = 8_000
 """How many different token ids a probe draws from."""
 
+BACKENDS = ("tensorflow", "jax", "torch")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+"""What runs a cell and how it computes where nobody says: the first of each."""
+
 MASKS = ("padding_mask", "target_mask")
 """The features that say which positions are real."""
 
@@ -126,6 +130,8 @@ class Cell:
     def label(self) -> str:
         """A short name for people: enough to tell the cells of one matrix apart."""
         parts = [self.task or "probe", self.architecture, str(self.sequence_length)]
+        parts += [self.backend] if self.backend != BACKENDS[0] else []
+        parts += [self.precision] if self.precision != PRECISIONS[0] else []
         parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]
         return " · ".join(parts)
 

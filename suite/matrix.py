@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.contracts import (
+    BACKENDS,
     COMPILE_MODES,
+    PRECISIONS,
     RUN_OPTIONS,
     Architecture,
     Cell,
@@ -27,8 +29,6 @@ from suite.errors import RequestError, unknown_name
 from suite.presets import DEFAULT_PRESET, Preset, find_model_size, find_preset
 from suite.registry import Registry
 
-BACKENDS = ("tensorflow", "jax", "torch")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 MAX_THREADS = 1_024
 """More are a slip of the hand, and a framework starts them all."""
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
@@ -54,8 +54,8 @@ class Request:
     download: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     form: str | None = None
-    backend: str = "tensorflow"
-    precision: str = "float32"
+    backends: tuple[str, ...] = BACKENDS[:1]
+    precisions: tuple[str, ...] = PRECISIONS[:1]
     threads: int = 1
 
 
@@ -83,6 +83,17 @@ class _Workload:
     effort: Effort
 
 
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """Where an architecture is measured or trained on a workload."""
+
+    length: int
+    backend: str
+    precision: str
+    seed: int
+    round: int
+
+
 def parse_source(text: str) -> SourceRequest:
     """Split `kind:argument`."""
     kind, _, argument = text.partition(":")
@@ -106,8 +117,8 @@ def expand(
     `learning_rates` are those that tuning chose for a task, its version, a source and an
     architecture; a rate that is asked for goes before.
 
-    Seeds and rounds are outermost and architectures innermost, so that the cells of one comparison
-    run side by side and a machine's drift hits all alike.
+    Seeds and rounds are outermost and architectures innermost, backends and precisions next to
+    them, so that the cells of one comparison run side by side and a machine's drift hits all alike.
 
     Raises:
         RequestError: the request names what does not exist or cannot be.
@@ -119,10 +130,13 @@ def expand(
     workloads = [_workload(request, registry, preset, name) for name in _chosen_tasks(request)]
     _check_options(request, workloads, architectures)
     return [
-        _plan(request, preset, workload, name, architecture, length, seed, round_number, rates)
+        _plan(request, preset, workload, name, architecture, point, rates)
         for seed, round_number in _repetitions(request, preset)
         for workload in workloads
         for length in workload.lengths
+        for backend in request.backends
+        for precision in request.precisions
+        for point in [_Point(length, backend, precision, seed, round_number)]
         for name, architecture in architectures.items()
     ]
 
@@ -139,8 +153,14 @@ def shortest_supported(cells: Iterable[PlannedCell]) -> dict[str, int]:
 
 
 def _check_choices(request: Request) -> None:
-    if request.backend not in BACKENDS:
-        raise unknown_name("backend", request.backend, BACKENDS)
+    for axis, names, known in (
+        ("backend", request.backends, BACKENDS),
+        ("precision", request.precisions, PRECISIONS),
+    ):
+        _check_unique(axis, names)
+        for name in names:
+            if name not in known:
+                raise unknown_name(axis, name, known)
     if request.form is not None:
         if request.mode is Mode.TRAIN:
             raise RequestError(
@@ -150,8 +170,6 @@ def _check_choices(request: Request) -> None:
             )
         if request.form not in list(Form):
             raise unknown_name("form", request.form, list(Form))
-    if request.precision not in PRECISIONS:
-        raise unknown_name("precision", request.precision, PRECISIONS)
     for name, values in (("length", request.lengths), ("seed", request.seeds)):
         _check_unique(name, values)
     if request.lengths and list(request.lengths) != sorted(request.lengths):
@@ -331,9 +349,7 @@ def _plan(
     workload: _Workload,
     name: str,
     architecture: Architecture,
-    length: int,
-    seed: int,
-    round_number: int,
+    point: _Point,
     learning_rates: Mapping[tuple[str, int, str, str], float],
 ) -> PlannedCell:
     train = workload.task is not None
@@ -357,21 +373,21 @@ def _plan(
         architecture=name,
         task_version=workload.task.version if workload.task else None,
         architecture_version=architecture.version,
-        sequence_length=length,
+        sequence_length=point.length,
         batch_size=request.batch_size
         or (train and effort.examples_per_batch)
-        or max(1, tokens_per_batch // length),
+        or max(1, tokens_per_batch // point.length),
         model_size=model_size.name,
         budget=(request.budget or effort.budget or preset.training_tokens) if train else 0,
-        precision=request.precision,
-        backend=request.backend,
+        precision=point.precision,
+        backend=point.backend,
         threads=request.threads,
-        seed=seed,
-        round=round_number,
+        seed=point.seed,
+        round=point.round,
     )
     reason = _wrong_options(cell)
     if workload.task:
-        reason = reason or workload.task.unsupported_reason(length)
+        reason = reason or workload.task.unsupported_reason(point.length)
     recipe = recipe_for(workload.task, cell.options)
     build = build_request(cell, model_size, recipe, workload.task, architecture)
     return PlannedCell(cell, workload.source, reason or supports(architecture, build))

@@ -13,6 +13,7 @@ from suite.setting import (
     REPEATED,
     Place,
     Setting,
+    baseline_of,
     group,
     line_name,
     place_of_most,
@@ -24,6 +25,7 @@ from suite.statistics import (
     Estimate,
     Summary,
     claimed_exponent,
+    ratio_interval,
     scaling_estimate,
     summarize,
 )
@@ -33,6 +35,10 @@ Figures = Mapping[str, Summary | None]
 CLAIM_TOLERANCE = 0.15
 """Caches, the allocator and the clock bend a curve by so much without the algorithm's doing."""
 PHASES = ("training", "inference")
+COMPARED = tuple(
+    f"{phase}.{name}" for phase in PHASES for name in ("tokens_per_second", "peak_memory_bytes")
+)
+"""What is compared between backends, and between precisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +95,34 @@ class Exponent:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """A measure as so many times that of the same cell on another backend or in another precision.
+
+    Rounds are paired, and the interval is over them.
+    """
+
+    line: str
+    sequence_length: int
+    measure: str
+    value: float
+    low: float | None
+    high: float | None
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one mode, task, source and setting; `metric` is what quality is read from."""
+    """Rows of one mode, task, source and setting; `metric` is what quality is read from.
+
+    `ratios` are to what ran the way that `baseline` says, backend and precision.
+    """
 
     title: str
     metric: str | None
     rows: Sequence[Row]
     exponents: Sequence[Exponent] = ()
+    baseline: str = ""
+    ratios: Sequence[Ratio] = ()
 
 
 def make_tables(
@@ -125,7 +152,10 @@ def make_tables(
         rows = _rows(of_setting, metric, tasks)
         probe = setting.mode is Mode.PROBE
         growth = exponents(of_setting, tasks, architectures or {}) if probe else ()
-        tables.append(Table(setting.title, metric, rows, growth))
+        baseline = baseline_of(setting, groups)
+        elsewhere = probe and baseline != setting
+        compared = ratios(of_setting, groups[baseline], tasks) if elsewhere else ()
+        tables.append(Table(setting.title, metric, rows, growth, baseline.way, compared))
     return tables
 
 
@@ -207,6 +237,36 @@ def exponents(
             claim = _claim(architectures.get(architecture), measure)
             estimate = scaling_estimate(list(rounds.values()))
             found.append(_judge(line, measure, estimate, len(rounds), lengths, claim))
+    return found
+
+
+def ratios(
+    records: Iterable[Outline], baseline: Iterable[Outline], tasks: Mapping[str, Task]
+) -> list[Ratio]:
+    """Compare each line and length with what it took in the baseline, round by round."""
+    ours, theirs = (_by_round(part, tasks) for part in (records, baseline))
+    found = []
+    for key in sorted(ours.keys() & theirs.keys()):
+        rounds = sorted(ours[key].keys() & theirs[key].keys())
+        if rounds:
+            ratio = ratio_interval([ours[key][number] / theirs[key][number] for number in rounds])
+            line, length, _, measure = key
+            found.append(Ratio(line, length, measure, ratio.value, ratio.low, ratio.high, ratio.n))
+    return found
+
+
+def _by_round(
+    records: Iterable[Outline], tasks: Mapping[str, Task]
+) -> dict[tuple[str, int, int, str], dict[int, float]]:
+    """Return by line, length, batch and measure each round's figure."""
+    found: dict[tuple[str, int, int, str], dict[int, float]] = {}
+    for record in records:
+        cell = record.cell
+        for measure in COMPARED:
+            value = record.measured(*measure.split("."))
+            if record.status is Status.OK and value:
+                key = (line_name(cell, tasks), cell.sequence_length, cell.batch_size, measure)
+                found.setdefault(key, {})[cell.round] = value
     return found
 
 

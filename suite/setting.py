@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from suite.contracts import PROTOCOL, Cell, Mode, Task
+from suite.contracts import BACKENDS, PRECISIONS, PROTOCOL, Cell, Mode, Task
 from suite.record import Outline
 from suite.tuning import chosen_rates
 
@@ -53,6 +53,11 @@ class Setting:
             return f"batch {self.sequences_per_batch}"
         positions = "tokens" if self.mode is Mode.PROBE else "positions"
         return f"{self.positions_per_batch:,} {positions} a batch"
+
+    @property
+    def way(self) -> str:
+        """Say on which backend and in which precision it ran."""
+        return f"{self.backend}, {self.precision}"
 
     @property
     def title(self) -> str:
@@ -110,6 +115,23 @@ def rules_in_force(cell: Cell, tasks: Mapping[str, Task]) -> tuple[int, int]:
 def rules_of(record: Outline) -> tuple[int, int]:
     """Return the protocol and the task's version that a record ran under, 0 for a probe."""
     return record.protocol, record.cell.task_version or 0
+
+
+def baseline_of(setting: Setting, settings: Iterable[Setting]) -> Setting:
+    """Return which of `settings`, on another backend or in another precision, it is measured by.
+
+    That is the same for all that differ in nothing else, and itself measured by itself.
+    """
+
+    def elsewhere(other: Setting) -> Setting:
+        return replace(other, backend="", precision="")
+
+    alike = (other for other in settings if elsewhere(other) == elsewhere(setting))
+    return min(
+        alike,
+        key=lambda one: (BACKENDS.index(one.backend), PRECISIONS.index(one.precision)),
+        default=setting,
+    )
 
 
 Place = tuple[str, int]

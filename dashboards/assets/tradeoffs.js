@@ -64,6 +64,27 @@ function growth(comparison) {
     line, measure, { text: value === null ? "no growth to fit" : sayInterval({ value, low, high }, 1), className: contradicted ? "bad" : "" }, rounds, `${first} to ${last}`, claim ? `O(${claim})` : "—"]), { texts: [0, 1] })];
 }
 
+// The same cells on other backends, in other precisions: all seen from the first, and the first from each.
+function otherWays(comparison, hidden) {
+  const measures = ["training.tokens_per_second", "training.peak_memory_bytes", "inference.tokens_per_second", "inference.peak_memory_bytes"];
+  const turned = (end) => (end === null ? null : 1 / end);
+  const cells = new Map();
+  for (const [other, base, line, length, measure, value, low, high] of findings.ways) {
+    if (hidden.has(lineNumber.get(line)) || (comparison !== other && comparison !== base)) continue;
+    const { backend, precision } = data.comparisons[comparison === base ? other : base];
+    const key = [length, line, backend, precision].join();
+    if (!cells.has(key)) cells.set(key, { length, line, backend, precision, gaps: {} });
+    cells.get(key).gaps[measure] = comparison === base ? { value, low, high } : { value: turned(value), low: turned(high), high: turned(low) };
+  }
+  if (!cells.size) return [];
+  const rows = [...cells.values()].sort((a, b) => a.length - b.length || lineNumber.get(a.line) - lineNumber.get(b.line));
+  const about = data.comparisons[comparison];
+  return [el("h2", {}, "On other backends, in other precisions"), el("p", { className: "note" },
+    `So many times what the same cell has on ${about.backend} in ${about.precision}: geometric means over rounds, with their 95% intervals.`),
+  table(["length", "line", "backend", "precision", "training tokens a second", "training memory", "inference tokens a second", "inference memory"],
+    rows.map(({ length, line, backend, precision, gaps }) => [length, line, backend, precision, ...measures.map((name) => (gaps[name] ? sayInterval(gaps[name], 1) : "—"))]), { texts: [1, 2, 3] })];
+}
+
 // Beyond the lengths that were measured nobody knows: there an interval ends, or says nothing at all.
 function place(value, low, high, first, last) {
   if (low === null) return `${say(value)} (no interval: rounds are missing)`;
@@ -138,5 +159,5 @@ start((values) => {
   const figures = probe || !known.has(QUALITY) ? [] : [1, 0].filter((place) => known.has(place)).map((place) => againstCost(number, place, values));
   return [filterBar(values, found, extras), el("h2", {}, about.title),
     el("div", { className: "figures" }, ...figures, heatMap(number, mapped, values), lengthFigure(number, mapped, values), ...(known.has(1) ? [limits(number, values)] : [])),
-    ...crossings(number, hiddenLines(values)), ...growth(number), ...profiles()];
+    ...crossings(number, hiddenLines(values)), ...growth(number), ...otherWays(number, hiddenLines(values)), ...profiles()];
 });

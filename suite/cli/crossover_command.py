@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from suite.cli.options import json_option, make_request, make_store, request_options
+from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.planning import prepare
 from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober, figures, split_measure
@@ -64,7 +64,7 @@ def command(
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
       bench crossover gpt vanilla --task language_modeling --data tfds --preset standard --published
     """
-    request = make_request({**given, "architectures": (first, second)})
+    request = make_single_request({**given, "architectures": (first, second)})
     if first == second:
         raise RequestError("Two architectures are compared", received=f"{first} twice")
     store = make_store(home)

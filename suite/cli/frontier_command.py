@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from suite.cli.options import SECONDS, json_option, make_request, make_store, request_options
+from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
 from suite.cli.planning import make_limits, parse_size, prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import local_executor
 from suite.cli.searches import Prober
@@ -83,7 +83,7 @@ def command(
             "The budget is more than this machine's memory",
             received=f"{memory}, where there are {total_memory_bytes() / 2**30:.1f} GiB",
         )
-    request = make_request(given)
+    request = make_single_request(given)
     request = replace(
         request, mode=Mode.PROBE, rounds=request.rounds or 1, batch_size=request.batch_size or 1
     )

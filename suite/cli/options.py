@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from suite.contracts import Mode
+from suite.contracts import BACKENDS, PRECISIONS, Mode
 from suite.environment import num_cores
 from suite.errors import RequestError
-from suite.matrix import BACKENDS, PRECISIONS, Request
+from suite.matrix import Request
 from suite.presets import DEFAULT_PRESET, MODEL_SIZES, PRESETS
 from suite.registry import ARCHITECTURES, TASKS, Kind, part_names, search_path_from_environment
 from suite.store import DEFAULT_HOME, HOME_VARIABLE, Store
@@ -197,12 +197,21 @@ request_options = _stack(
         "--form", help="What a probe builds: encoder, decoder, encoder_decoder. [default: encoder]"
     ),
     click.option(
+        "--backends",
         "--backend",
         default=BACKENDS[0],
         show_default=True,
-        help="Keras's backend: tensorflow, jax or torch (the latter are extras to install).",
+        type=_Names(lambda: BACKENDS),
+        help="Keras's backends: tensorflow, jax, torch (the latter two are extras to install).",
     ),
-    click.option("--precision", default=PRECISIONS[0], show_default=True),
+    click.option(
+        "--precisions",
+        "--precision",
+        default=PRECISIONS[0],
+        show_default=True,
+        type=_Names(lambda: PRECISIONS),
+        help="float32, mixed_bfloat16; on an accelerator mixed_float16.",
+    ),
     click.option("--threads", type=int, help="Threads a cell uses. [default: all cores]"),
     home_option,
 )
@@ -226,10 +235,27 @@ def make_request(given: dict[str, Any]) -> Request:
         download=given["download"],
         options=_parse_options(given["options"]),
         form=given["form"],
-        backend=given["backend"],
-        precision=given["precision"],
+        backends=given["backends"],
+        precisions=given["precisions"],
         threads=given["threads"] if given["threads"] is not None else num_cores(),
     )
+
+
+def make_single_request(given: dict[str, Any]) -> Request:
+    """Build the request of a command that works on one backend and in one precision.
+
+    Raises:
+        RequestError: several are named.
+    """
+    request = make_request(given)
+    for option, names in (("--backend", request.backends), ("--precision", request.precisions)):
+        if len(names) > 1:
+            raise RequestError(
+                f"This command takes one {option}",
+                received=",".join(names),
+                remedy="Give it once for each; `bench run` takes several",
+            )
+    return request
 
 
 def make_store(home: str | None) -> Store:

@@ -58,16 +58,17 @@ def prepare(
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
     cells = expand(request, registry, read_learning_rates())
-    if find_spec(request.backend) is None:
-        raise RequestError(
-            "The backend's package must be installed",
-            received=f"backend {request.backend}",
-            remedy=f'Install it: pip install -e ".[{request.backend}]"',
-        )
-    if request.precision == "mixed_float16" and not has_accelerator():
+    for backend in request.backends:
+        if find_spec(backend) is None:
+            raise RequestError(
+                "The backend's package must be installed",
+                received=f"backend {backend}",
+                remedy=f'Install it: pip install -e ".[{backend}]"',
+            )
+    if "mixed_float16" in request.precisions and not has_accelerator():
         raise RequestError(
             "mixed_float16 needs an accelerator, and this machine shows none",
-            received=f"precision {request.precision}",
+            received="precision mixed_float16",
             remedy="Take mixed_bfloat16 or float32",
         )
     tasks = {name: registry.tasks.get(name) for name in request.tasks or ()}

@@ -26,7 +26,8 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     Quality is the mean over seeds, the lowest "to" the highest behind it (95% intervals are on the
     dashboard and the leaderboard); memory and speed are medians over repeats. A probe also prints
     the exponents of its costs in length, with their intervals, beside what the architectures claim
-    (of memory at a fixed batch alone).
+    (of memory at a fixed batch alone), and where the same cells ran on several backends or in
+    several precisions, how they compare.
     """
     registry = load_registry(search_path_from_environment())
     wanted = split_list(tasks) if tasks else None
@@ -54,6 +55,8 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
                 "metric": table.metric,
                 "rows": [row.to_dict() for row in table.rows],
                 "exponents": [asdict(item) for item in table.exponents],
+                "baseline": table.baseline,
+                "ratios": [asdict(item) for item in table.ratios],
             }
             for table in tables
         ]

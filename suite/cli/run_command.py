@@ -99,6 +99,7 @@ def command(
       bench run --task ner
       bench run --task ner --data files:my_corpus --lengths 128,512 --seeds 0,1,2
       bench run --mode probe --lengths 1024,2048,4096,8192 --batch-size 1
+      bench run --mode probe --backends tensorflow,jax --precisions float32,mixed_bfloat16
     """
     store = make_store(home)
     request = make_request(given)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from suite.contracts import Mode, Status
-from suite.reporting import Exponent, Row, Table
+from suite.reporting import COMPARED, Exponent, Ratio, Row, Table
 from suite.statistics import Summary
 
 
@@ -30,6 +30,7 @@ def print_tables(tables: Sequence[Table]) -> None:
                 label = f"{row.line} at {row.cell.sequence_length}"
                 out.print(f"  {_escape(label)}: {_escape(reason)}")
         _print_exponents(out, table.exponents)
+        _print_ratios(out, table.baseline, table.ratios)
 
 
 def _rich_table(table: Table) -> RichTable:
@@ -116,12 +117,40 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
             )
 
 
+def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
+    if not ratios:
+        return
+    out.print(f"\nSo many times the same cell's on {baseline}, with 95% intervals over rounds:")
+    table = RichTable(show_edge=False, pad_edge=False)
+    table.add_column("length", justify="right")
+    table.add_column("architecture")
+    for measure in COMPARED:
+        phase, name = measure.split(".")
+        what = "tokens/s" if name == "tokens_per_second" else "memory"
+        table.add_column(f"{phase} {what}", justify="right")
+    points: dict[tuple[int, str], dict[str, Ratio]] = {}
+    for item in ratios:
+        points.setdefault((item.sequence_length, item.line), {})[item.measure] = item
+    for (length, line), of_point in sorted(points.items()):
+        texts = (_ratio(of_point.get(measure)) for measure in COMPARED)
+        table.add_row(str(length), _escape(line), *texts)
+    out.print(table)
+
+
+def _ratio(item: Ratio | None) -> str:
+    return "—" if item is None else _escape(_with_interval(item.value, item.low, item.high))
+
+
 def _exponent(item: Exponent) -> str:
     if item.exponent is None:
         return "—"
-    if item.low is None or item.high is None:
-        return f"{item.exponent:.2f}"
-    return f"{item.exponent:.2f} [{item.low:.2f}, {item.high:.2f}]"
+    return _with_interval(item.exponent, item.low, item.high)
+
+
+def _with_interval(value: float, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"{value:.2f}"
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _escape(text: str) -> str:

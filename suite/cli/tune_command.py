@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from suite.cli.options import make_request, make_store, request_options
+from suite.cli.options import make_single_request, make_store, request_options
 from suite.cli.planning import make_limits, prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import (
     local_executor,
@@ -59,7 +59,7 @@ def command(
     Examples:
       bench tune --task ner --data tfds --preset standard --seeds 0,1
     """
-    request = make_request(given)
+    request = make_single_request(given)
     if request.mode is not Mode.TRAIN or not request.tasks or len(request.tasks) != 1:
         raise RequestError("Tuning is of one task", remedy="Name it: --task ner")
     if "learning_rate" in request.options:

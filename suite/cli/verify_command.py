@@ -109,8 +109,8 @@ def _request(cell: Cell, data: str | None, data_dir: str | None) -> Request:
         data_dir=data_dir,
         options=options,
         form=None if train else str(cell.form),
-        backend=cell.backend,
-        precision=cell.precision,
+        backends=(cell.backend,),
+        precisions=(cell.precision,),
         threads=cell.threads,
     )
 

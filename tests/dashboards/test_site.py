@@ -77,11 +77,11 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
     return Entry(record, Folder.LOCAL, owner, UNWRITTEN)
 
 
-def probe(architecture, length, number, speed):
+def probe(architecture, length, number, speed, **changes):
     cell = dataclasses.replace(
         CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={},
         architecture=architecture, sequence_length=length, batch_size=4_096 // length, budget=0,
-        seed=0, round=number,
+        seed=0, round=number, **changes,
     )  # fmt: skip
     cost = measured(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)
     record = make_record(Status.OK, number, cell, measurements={"training": cost})
@@ -210,6 +210,39 @@ def test_crossings_and_pairs_are_found(folder):
     trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
     gap, low, high, n = gaps[trained, -1, 128, 16, SCRIPT, "vanilla"]
     assert (gap, low, high, n) == (pytest.approx(0.1), None, None, 1)
+
+
+def test_backends_are_compared_cell_by_cell(tmp_path):
+    """All are seen from the first; what was disturbed is no evidence."""
+    ways = ({"backend": "jax"}, {}, {"precision": "mixed_bfloat16"})
+    entries = [
+        probe("vanilla", length, number, 100.0 * (place + 1), **way)
+        for number in range(3)
+        for length in (512, 1_024)
+        for place, way in enumerate(ways)
+    ]
+    noisy = probe("vanilla", 512, 3, 9e9, backend="jax").record
+    noisy = noisy.model_copy(update={"details": {"noisy": ("somebody",)}})
+    entries.append(dataclasses.replace(entries[0], record=noisy))
+    entries.append(probe("vanilla", 512, 3, 200.0))
+    draw(entries, tmp_path)
+    index = read_script(tmp_path / "data" / "index.js")
+    about = [(one["backend"], one["precision"]) for one in index["comparisons"]]
+    found = {
+        (about[other], about[base], length, measure): (value, rounds)
+        for other, base, _, length, measure, value, _, _, rounds in read_script(
+            tmp_path / "data" / "findings.js"
+        )["ways"]
+    }
+    first = ("tensorflow", "float32")
+    assert {(other, base) for other, base, _, _ in found} == {
+        (("jax", "float32"), first),
+        (("tensorflow", "mixed_bfloat16"), first),
+    }
+    speed = "training.tokens_per_second"
+    assert found[("jax", "float32"), first, 512, speed] == (0.5, 3)
+    assert found[("tensorflow", "mixed_bfloat16"), first, 1_024, speed] == (1.5, 3)
+    assert found[("jax", "float32"), first, 512, "training.peak_memory_bytes"] == (1, 3)
 
 
 def test_what_others_sent_is_a_line_of_its_own_beside_ours_of_the_same_machine(tmp_path):

@@ -57,7 +57,7 @@ def test_a_probe_needs_only_keras_and_its_backend(tmp_path, backend, architectur
         architectures=(architecture,),
         lengths=(64,),
         batch_size=1,
-        backend=backend,
+        backends=(backend,),
     )
     (planned,) = expand(request, load_registry(()))
     job = Job(

@@ -141,8 +141,8 @@ words = st.text(max_size=12) | st.sampled_from(["ner", "bert", "vit", "listops",
         source=st.none() | words,
         options=st.dictionaries(words | st.just("dropout"), words, max_size=2),
         form=st.none() | words,
-        backend=st.sampled_from(["tensorflow", "jax"]) | words,
-        precision=st.just("float32") | words,
+        backends=st.lists(st.sampled_from(["tensorflow", "jax"]) | words, max_size=2).map(tuple),
+        precisions=st.lists(st.just("float32") | words, max_size=2).map(tuple),
         threads=numbers,
     )
 )

@@ -44,6 +44,26 @@ def test_architectures_alternate_and_seeds_come_last():
     ]
 
 
+def test_backends_and_precisions_are_compared_side_by_side():
+    request = Request(
+        mode=Mode.PROBE, rounds=2, lengths=(64, 128), architectures=("vanilla", "longformer"),
+        backends=("tensorflow", "jax"), precisions=("float32", "mixed_bfloat16"),
+    )  # fmt: skip
+    cells = cells_of(request)
+    assert [
+        (cell.round, cell.sequence_length, cell.backend, cell.precision, cell.architecture)
+        for cell in cells
+    ] == [
+        (number, length, backend, precision, name)
+        for number in (0, 1)
+        for length in (64, 128)
+        for backend in ("tensorflow", "jax")
+        for precision in ("float32", "mixed_bfloat16")
+        for name in ("vanilla", "longformer")
+    ]
+    assert len({cell.label for cell in cells}) == len({cell.id for cell in cells}) == len(cells)
+
+
 def test_ids_are_stable():
     """A frozen id: it changes only when a field of the cell or the protocol does."""
     cell = dataclasses.replace(CELL, budget=262_144, task_version=1, architecture_version=1)
@@ -110,8 +130,9 @@ def test_a_probe_is_told_its_form():
         ({"architectures": ("vanila",)}, "Did you mean 'vanilla'?"),
         ({"preset": "quik"}, "Did you mean 'quick'?"),
         ({"model_size": "smal"}, "Did you mean 'small'?"),
-        ({"backend": "tensorflo"}, "Did you mean 'tensorflow'?"),
-        ({"precision": "float33"}, "Did you mean 'float32'?"),
+        ({"backends": ("jax", "tensorflo")}, "Did you mean 'tensorflow'?"),
+        ({"precisions": ("float33",)}, "Did you mean 'float32'?"),
+        ({"backends": ("jax", "jax")}, "Each backend may be named once. Received: jax,jax"),
         ({"source": "tdfs"}, "Did you mean 'tfds'?"),
         ({"source": "files"}, "needs its DIR after a colon"),
         ({"source": "synthetic:x"}, "takes nothing after a colon"),

@@ -26,7 +26,7 @@ def test_what_cannot_be_split_is_unsupported(batch_size, backend, devices, reaso
         tasks=("ner",),
         architectures=("bert",),
         batch_size=batch_size,
-        backend=backend,
+        backends=(backend,),
         options={"devices": devices},
     )
     for planned in expand(request, load_registry(())):
@@ -52,7 +52,7 @@ def test_one_device_is_the_cell_that_it_always_was():
 )
 def test_a_compile_mode_is_tensorflow_s(backend, mode, reason):
     request = Request(
-        mode=Mode.PROBE, architectures=("bert",), backend=backend, options={"compile": mode}
+        mode=Mode.PROBE, architectures=("bert",), backends=(backend,), options={"compile": mode}
     )
     for planned in expand(request, load_registry(())):
         assert (planned.unsupported is None) == (reason is None)

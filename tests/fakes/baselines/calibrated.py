@@ -1,7 +1,7 @@
 """Takes exactly so long and so much memory as it is told: what measuring is held against.
 
 At length n a forward pass sleeps `seconds` and holds `mebibytes`, both times (n / 1024) ** power,
-and times log₂(n / 1024 · 2) where `logarithmic`.
+and times log(n) / log(1024) where `logarithmic`.
 """
 
 import math
@@ -26,7 +26,8 @@ class Calibrated(Fake):
 
         backbone = super().assemble(request)
         options, n = request.options, request.sequence_length / 1024
-        growth = n ** options["power"] * (math.log2(2 * n) if options["logarithmic"] else 1.0)
+        slower = math.log(request.sequence_length) / math.log(1024)
+        growth = n ** options["power"] * (slower if options["logarithmic"] else 1.0)
 
         def cost():
             held = np.ones(round(options["mebibytes"] * growth * 2**17))  # float64
