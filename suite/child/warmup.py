@@ -39,7 +39,7 @@ class _Throwaway(keras.layers.Layer):
 
 
 def throwaway_step(xla: bool) -> None:
-    """Predict and train once, then let everything go."""
+    """Predict and train once, then let everything go but how to compute."""
     model = Model(None, _Throwaway(), PositionHead(4))
     token_ids = np.arange(2 * LENGTH, dtype="int32").reshape(2, LENGTH)
     batch = Batch(
@@ -58,5 +58,8 @@ def throwaway_step(xla: bool) -> None:
         xla,
     )(batch)
     del model, batch
-    keras.utils.clear_session()
+    precision, devices = keras.config.dtype_policy(), keras.distribution.distribution()
+    keras.utils.clear_session()  # which forgets these two as well
+    keras.config.set_dtype_policy(precision)
+    keras.distribution.set_distribution(devices)
     give_back_freed_memory()

@@ -65,6 +65,16 @@ def test_a_compile_mode_is_tensorflow_s(backend, mode, reason):
             assert asked == (mode == "xla")
 
 
+def test_a_cell_computes_in_its_precision(bench, tmp_path):
+    words = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "vanilla")
+    words += ("--lengths", "64", "--precisions", "float32,mixed_bfloat16")
+    ended = bench(*words, "--no-tracking", "--no-dashboard")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for record in read_records(tmp_path / "home"):
+        computed_in = record["cell"]["precision"].removeprefix("mixed_")
+        assert f" {computed_in} matrices" in record["details"]["matrix_rate"]["method"]
+
+
 @pytest.mark.slow
 def test_the_loss_of_four_devices_is_that_of_one(bench, tmp_path):
     words = ("run", "--task", "ner", "--preset", "smoke", "--architectures", "bert", "--batch-size")

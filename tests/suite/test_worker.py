@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 
+import keras
 import pytest
 import tensorflow as tf
 
-from suite.child import steps
+from suite.child import steps, warmup
 from suite.child.worker import classify
 from suite.contracts import Status
 from suite.errors import Unsupported
@@ -66,3 +67,33 @@ print(jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text())
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert "precision = [HIGHEST, HIGHEST]" in told.stdout
+
+
+def test_warming_up_leaves_the_precision():
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        warmup.throwaway_step(False)
+        assert keras.layers.Dense(1).compute_dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_warming_up_leaves_the_work_on_all_devices():
+    code = """
+import keras
+from suite.child.steps import share_work
+from suite.child.warmup import throwaway_step
+
+share_work(4)
+throwaway_step(False)
+layer = keras.layers.Dense(1)
+layer.build((None, 2))
+print(len(layer.kernel.value.sharding.device_set))
+"""
+    flags = "--xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=False
+    )
+    assert ended.stdout == "4\n", ended.stderr
