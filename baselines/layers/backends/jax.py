@@ -9,6 +9,10 @@ import jax
 import jax.numpy as jnp
 from keras import StatelessScope, ops
 
+CAUSAL_PARTS = 8
+"""A causal sequence is looked at in so many parts, each as far back as its last position does: a
+tenth more products than if each block stopped at its own."""
+
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     """Give a function of tensors a gradient of its own."""
@@ -60,22 +64,33 @@ def attend_in_blocks(
     if first.examples != blocks[1].examples:
         one = lambda parts: attend(*(None if p is None else p[None] for p in parts), 0)[0]  # noqa: E731
         return jax.lax.map(one, (query, key, value, bias), batch_size=first.examples.stop)
-    if causal:
-        parts: list[Any] = []
-        for block in blocks:
-            seen = slice(0, block.num_keys)
-            here = None if bias is None else bias[..., seen]
-            # Blocks wait for one another, or XLA may hold the scores of several.
-            rows = query[:, :, block.queries]
-            if parts:
-                rows, parts[-1] = jax.lax.optimization_barrier((rows, parts[-1]))
-            parts.append(
-                attend(rows, key[:, :, seen], value[:, :, seen], here, block.queries.start)
+
+    def attend_by_blocks(start: int, stop: int, num_keys: int) -> Any:
+        """Loop over the queries: XLA would hold the scores of all blocks that it sees at once."""
+        keys, values = key[:, :, :num_keys], value[:, :, :num_keys]
+        here = None if bias is None else bias[..., :num_keys]
+        batch, num_heads, _, head_size = query.shape
+        rows = first.queries.stop
+        whole = stop - (stop - start) % rows
+        parts = []
+        if whole > start:
+            stacked = jnp.reshape(query[:, :, start:whole], (batch, num_heads, -1, rows, head_size))
+            looped = jax.lax.map(
+                lambda block: attend(block[0], keys, values, here, block[1]),
+                (jnp.moveaxis(stacked, 2, 0), jnp.arange(start, whole, rows)),
             )
+            flat = (batch, num_heads, whole - start, head_size)
+            parts.append(jnp.reshape(jnp.moveaxis(looped, 0, 2), flat))
+        if whole < stop:
+            parts.append(attend(query[:, :, whole:stop], keys, values, here, whole))
         return jnp.concatenate(parts, axis=2)
-    row = lambda rows: attend(rows[:, :, None], key, value, bias, 0)[:, :, 0]  # noqa: E731
-    by_row = jax.lax.map(row, jnp.moveaxis(query, 2, 0), batch_size=first.queries.stop)
-    return jnp.moveaxis(by_row, 0, 2)
+
+    if not causal:
+        return attend_by_blocks(0, query.shape[2], key.shape[2])
+    num_blocks = max(2, -(-len(blocks) // CAUSAL_PARTS))  # a loop of one would be none
+    parts = [blocks[start : start + num_blocks] for start in range(0, len(blocks), num_blocks)]
+    ends = [(part[0].queries.start, part[-1].queries.stop) for part in parts]
+    return jnp.concatenate([attend_by_blocks(*end, end[1]) for end in ends], axis=2)
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
