@@ -42,7 +42,7 @@ from suite.files import write_atomically
 from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
 from suite.reporting import exponents, ratios
 from suite.searching import find_crossing, pair_up
-from suite.setting import Setting, baseline_of, titles
+from suite.setting import Setting, baselines, titles
 from suite.statistics import Estimate, exponential
 
 ASSETS = Path(__file__).parent / "assets"
@@ -337,9 +337,10 @@ def _ways(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> list[Any]:
         for number, comparison in enumerate(made)
         if comparison.setting.mode is Mode.PROBE
     }
+    measured_by = baselines(probes)
     found = []
     for setting, (number, comparison) in probes.items():
-        base, baseline = probes[baseline_of(setting, probes)]
+        base, baseline = probes[measured_by[setting]]
         if base == number or comparison.measured_on != baseline.measured_on:
             continue
         theirs = _by_line(baseline.entries, tasks)

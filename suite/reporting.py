@@ -13,7 +13,7 @@ from suite.setting import (
     REPEATED,
     Place,
     Setting,
-    baseline_of,
+    baselines,
     group,
     line_name,
     place_of_most,
@@ -146,13 +146,14 @@ def make_tables(
         return setting_of(record, tasks, machine=machine)
 
     groups = group(present, setting_here, lambda record: record.cell)
+    measured_by = baselines(groups)
     for setting, of_setting in groups.items():
         task = tasks.get(setting.task)
         metric = task.primary_metric.name if task else None
         rows = _rows(of_setting, metric, tasks)
         probe = setting.mode is Mode.PROBE
         growth = exponents(of_setting, tasks, architectures or {}) if probe else ()
-        baseline = baseline_of(setting, groups)
+        baseline = measured_by[setting]
         elsewhere = probe and baseline != setting
         compared = ratios(of_setting, groups[baseline], tasks) if elsewhere else ()
         tables.append(Table(setting.title, metric, rows, growth, baseline.way, compared))

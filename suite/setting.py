@@ -117,21 +117,22 @@ def rules_of(record: Outline) -> tuple[int, int]:
     return record.protocol, record.cell.task_version or 0
 
 
-def baseline_of(setting: Setting, settings: Iterable[Setting]) -> Setting:
-    """Return which of `settings`, on another backend or in another precision, it is measured by.
+def baselines(settings: Collection[Setting]) -> dict[Setting, Setting]:
+    """Return by setting which one it is measured by: the first of its like, perhaps itself.
 
-    That is the same for all that differ in nothing else, and itself measured by itself.
+    They are alike but for backend and precision, of which the default comes first.
     """
 
-    def elsewhere(other: Setting) -> Setting:
-        return replace(other, backend="", precision="")
+    def place(setting: Setting) -> tuple[bool, bool, Setting]:
+        return setting.backend != BACKENDS[0], setting.precision != PRECISIONS[0], setting
 
-    alike = (other for other in settings if elsewhere(other) == elsewhere(setting))
-    return min(
-        alike,
-        key=lambda one: (BACKENDS.index(one.backend), PRECISIONS.index(one.precision)),
-        default=setting,
-    )
+    def elsewhere(setting: Setting) -> Setting:
+        return replace(setting, backend="", precision="")
+
+    first: dict[Setting, Setting] = {}
+    for setting in sorted(settings, key=place):
+        first.setdefault(elsewhere(setting), setting)
+    return {setting: first[elsewhere(setting)] for setting in settings}
 
 
 Place = tuple[str, int]
