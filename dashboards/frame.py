@@ -63,23 +63,24 @@ class Comparison:
     entries: Sequence[Entry]
     measured_on: Place
 
-    def cost_records(self, repeats: Iterable[Entry]) -> list[Outline]:
+    def cost_records(self, repeats: Sequence[Entry]) -> list[Outline]:
         """Return those of a point's records whose costs are shown.
 
         What was measured while something else ran is left out, unless all was.
         """
-        shown = [
-            entry.record
-            for entry in repeats
-            if entry.record.status is Status.OK
-            and (entry.machine, entry.record.cell.threads) == self.measured_on
-        ]
-        return [record for record in shown if not record.details.get("noisy")] or shown
+        return self.quiet_records(repeats) or self._measured(repeats)
 
     def quiet_records(self, entries: Iterable[Entry]) -> list[Outline]:
         """Return those whose costs are evidence, of any points: measured while nothing else ran."""
-        shown = self.cost_records(entries)
-        return [record for record in shown if not record.details.get("noisy")]
+        return [record for record in self._measured(entries) if not record.details.get("noisy")]
+
+    def _measured(self, entries: Iterable[Entry]) -> list[Outline]:
+        return [
+            entry.record
+            for entry in entries
+            if entry.record.status is Status.OK
+            and (entry.machine, entry.record.cell.threads) == self.measured_on
+        ]
 
 
 def make_comparisons(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[Comparison]:

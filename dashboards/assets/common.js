@@ -46,6 +46,11 @@ function say(value, digits = 4) {
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en-US");
   return String(Number(value.toPrecision(digits)));
 }
+// The same gap seen from the other side: a difference changes its sign, a ratio is turned over.
+function turned({ value, low, high }, isRatio) {
+  const turn = (end) => (end === null ? null : isRatio ? 1 / end : -end);
+  return { value: turn(value), low: turn(high), high: turn(low) };
+}
 function sayInterval(point, scale = 1) {
   if (!point || point.value === null) return "—";
   const value = say(point.value / scale);

@@ -24,11 +24,10 @@ function compareRuns(one, other) {
 
 // How far one line lies from another: of quality the difference, of a cost the ratio.
 function pairOf(number, measureNumber, { length, batch }, first, second) {
-  const turned = (value) => (value === null ? null : measureNumber === QUALITY ? -value : 1 / value);
   for (const [comparison, of, l, size, one, other, value, low, high, n] of findings.pairs) {
     if (comparison !== number || of !== measureNumber || l !== length || size !== batch) continue;
     if (one === first && other === second) return { value, low, high, n };
-    if (one === second && other === first) return { value: turned(value), low: turned(high), high: turned(low), n };
+    if (one === second && other === first) return { ...turned({ value, low, high }, measureNumber !== QUALITY), n };
   }
   return null;
 }
