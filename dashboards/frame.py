@@ -72,7 +72,7 @@ class Comparison:
 
     def quiet_records(self, entries: Iterable[Entry]) -> list[Outline]:
         """Return those whose costs are evidence, of any points: measured while nothing else ran."""
-        return [record for record in self._measured(entries) if not record.details.get("noisy")]
+        return [record for record in self._measured(entries) if record.quiet]
 
     def _measured(self, entries: Iterable[Entry]) -> list[Outline]:
         return [
@@ -148,7 +148,7 @@ def _measures_of(
 ) -> Iterator[tuple[str, float, float | None, float | None, int, int]]:
     """Yield a point's measures: the key, the estimate, and how many of them were noisy."""
     shown = comparison.cost_records(repeats)
-    noisy = len(shown) if shown and shown[0].details.get("noisy") else 0
+    noisy = sum(not record.quiet for record in shown)
     for measure in MEASURES:
         figures = [figure(record, measure.key) for record in shown]
         if known := [value for value in figures if value is not None and value > 0]:

@@ -370,7 +370,7 @@ def _row(line: _Line, ranked: Ranked | None, metric: Metric, verified: Sequence[
     records = [entry.record for entry in entries]
     good = [record for record in records if record.status is Status.OK]
     at_one_place = _at_one_place(entries)
-    quiet = [record for record in at_one_place if not record.details.get("noisy")]
+    quiet = [record for record in at_one_place if record.quiet]
 
     def median(name: str) -> float | None:
         values = [record.measured("training", name) for record in quiet]

@@ -129,6 +129,11 @@ class Outline(_Model, extra="ignore"):
         measurement = self.measurements.get(phase, {}).get(name)
         return measurement.value if measurement else None
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing else used the machine, so that its costs are evidence."""
+        return not self.details.get("noisy")
+
 
 class Record(Outline, extra="forbid"):
     """One run of one cell.

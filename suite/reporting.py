@@ -55,7 +55,8 @@ class Row:
     statuses: Mapping[str, int]
     reasons: Sequence[str]
     noisy: int = 0
-    """How many of the records were measured while others used the machine."""
+    """How many were measured while others used the machine: no costs are read from them, unless
+    all were."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON has it."""
@@ -152,10 +153,10 @@ def make_tables(
         metric = task.primary_metric.name if task else None
         rows = _rows(of_setting, metric, tasks)
         probe = setting.mode is Mode.PROBE
-        growth = exponents(of_setting, tasks, architectures or {}) if probe else ()
+        quiet = _quiet(of_setting) if probe else ()
         baseline = measured_by[setting]
-        elsewhere = probe and baseline != setting
-        compared = ratios(of_setting, groups[baseline], tasks) if elsewhere else ()
+        growth = exponents(quiet, tasks, architectures or {})
+        compared = ratios(quiet, _quiet(groups[baseline]), tasks) if baseline != setting else ()
         tables.append(Table(setting.title, metric, rows, growth, baseline.way, compared))
     return tables
 
@@ -169,6 +170,10 @@ def in_force(
     return rules_of(record) >= rules_in_force(cell, tasks) and (
         architecture is None or cell.architecture_version >= architecture.version
     )
+
+
+def _quiet(records: Sequence[Outline]) -> list[Outline]:
+    return [record for record in records if record.quiet]
 
 
 def _rows(records: Sequence[Outline], metric: str | None, tasks: Mapping[str, Task]) -> list[Row]:
@@ -196,12 +201,13 @@ def _row(name: str, records: Sequence[Outline], metric: str | None, measured_on:
     if metric:
         figures[f"test.{metric}"] = _summary(record.metric(metric) for record in good)
     measured = [record for record in good if _place(record) == measured_on]
+    measured = [record for record in measured if record.quiet] or measured
     for phase in PHASES:
         for measure in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
             values = (record.measured(phase, measure) for record in measured)
             figures[f"{phase}.{measure}"] = _summary(values)
     reasons = sorted({record.reason for record in records if record.reason})
-    noisy = sum(bool(record.details.get("noisy")) for record in good)
+    noisy = sum(not record.quiet for record in good)
     return Row(name, records[0].cell, figures, statuses, reasons, noisy)
 
 

@@ -112,7 +112,7 @@ def plan(
             return said == (Status.UNSUPPORTED, planned.unsupported)
         if record.status is Status.SKIPPED and not set(again) - RETRIED_ALWAYS:
             return outgrown(planned, records.values()) == record.reason
-        if NOISY in again and record.details.get("noisy"):
+        if NOISY in again and not record.quiet:
             return False
         digest = digests.get(planned.cell.task or "")
         return record.status not in again and _same_data(record, digest)

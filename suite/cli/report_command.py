@@ -24,7 +24,8 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     """Print tables: architecture × length, with quality, memory, speed and status.
 
     Quality is the mean over seeds, the lowest "to" the highest behind it (95% intervals are on the
-    dashboard and the leaderboard); memory and speed are medians over repeats. A probe also prints
+    dashboard and the leaderboard); memory and speed are medians over repeats, without those during
+    which others used the machine, unless it was so in all. A probe also prints
     the exponents of its costs in length, with their intervals, beside what the architectures claim
     (of memory at a fixed batch alone), and where the same cells ran on several backends or in
     several precisions, how they compare.

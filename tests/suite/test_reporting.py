@@ -69,3 +69,24 @@ def test_what_ran_one_way_alone_is_compared_with_nothing():
         probe(0, 512, 5.0, backend="torch", form="decoder"),
     ]
     assert not any(table.ratios for table in make_tables(records, {}))
+
+
+def test_what_was_disturbed_is_no_evidence_unless_all_was():
+    def disturbed(record):
+        return record.model_copy(update={"details": {"noisy": ("training",)}})
+
+    lengths = (512, 1_024, 2_048)
+    records = [probe(number, length, 1e6 / length) for number in (0, 1) for length in lengths]
+    records += [probe(0, length, 5e5 / length, backend="jax") for length in lengths]
+    records += [disturbed(probe(1, 512, 9e9, backend="jax"))]
+    records += [disturbed(probe(number, 512, 7.0, form="decoder")) for number in (0, 1)]
+    tables = {table.title: table for table in make_tables(records, {})}
+    jax = next(table for title, table in tables.items() if "jax" in title)
+    speed = next(i for i in jax.ratios if i.measure.endswith("second") and i.sequence_length == 512)
+    assert (speed.value, speed.rounds) == (pytest.approx(0.5), 1)
+    row = jax.rows[0]
+    assert row.figures["training.tokens_per_second"].median == pytest.approx(5e5 / 512)
+    assert row.noisy == 1 and row.statuses == {"ok": 2}
+    decoder = next(table for title, table in tables.items() if "decoder" in title)
+    assert decoder.rows[0].figures["training.tokens_per_second"].median == 7.0
+    assert decoder.rows[0].noisy == 2
