@@ -141,13 +141,20 @@ def test_full_attention_equals_keras(block_bytes):
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(
     ("length", "block_bytes"),
-    [(11, 300), (11, 2 * 2 * 11 * 11 * 4), (11, 16 * 2**20), (150, 3 * 2 * 40 * 150 * 4)],
+    [
+        (11, 300),
+        (11, 2 * 2 * 11 * 11 * 4),
+        (11, 16 * 2**20),
+        (150, 3 * 2 * 40 * 150 * 4),
+        (800, 3 * 2 * 200 * 800 * 4),
+    ],
 )
 @pytest.mark.parametrize("compiled", [False, True])
 def test_blocks_change_neither_outputs_nor_gradients(causal, length, block_bytes, compiled):
     generator = np.random.default_rng(0)
     states = generator.normal(size=(3, length, 8)).astype("float32")
     aim = generator.normal(size=(3, length, 8)).astype("float32")
+    aim[:, :-150] = 0  # sums over more positions are rounded by more than is asked below
     padding = np.arange(length)[None, :] < np.array([[length], [7], [9]])
     found = []
     for bytes_or_none in (None, block_bytes):

@@ -77,7 +77,7 @@ def test_operations_are_those_counted_and_utilisation_follows(bench, tmp_path):
 )
 def test_exponents_are_found_and_false_claims_flagged(bench, power, logarithmic, lengths, flagged):
     """Of what can be seen: 72 MiB at the shortest are more than a step without them takes."""
-    options = told(seconds=0.02, mebibytes=72.0, power=power, logarithmic=logarithmic)
+    options = told(seconds=0.04, mebibytes=72.0, power=power, logarithmic=logarithmic)
     asked = ("--lengths", lengths, "--batch-size", "1", "--rounds", "3")
     assert bench(*PROBE, *QUIET, *asked, *options, timeout=1_200).returncode == 0
     (table,) = json.loads(bench("report", "--json").stdout)
