@@ -14,6 +14,7 @@ from suite.child.batches import Batch
 from suite.child.steps import (
     Model,
     PositionHead,
+    fix_randomness,
     make_optimizer,
     make_prediction_step,
     make_training_step,
@@ -201,7 +202,7 @@ class Projected(keras.layers.Layer):
 
 
 def model_of(name: str, seed: int = 0) -> tuple[Model, Batch]:
-    keras.utils.set_random_seed(seed)
+    fix_randomness(seed)
     architecture, inputs = ARCHITECTURES[name], main_inputs(ARCHITECTURES[name])
     one_layer = dataclasses.replace(SIZE, num_layers=1)  # compiling takes time
     model = Model(
