@@ -201,7 +201,7 @@ def _row(name: str, records: Sequence[Outline], metric: str | None, measured_on:
     if metric:
         figures[f"test.{metric}"] = _summary(record.metric(metric) for record in good)
     measured = [record for record in good if _place(record) == measured_on]
-    measured = [record for record in measured if record.quiet] or measured
+    measured = _quiet(measured) or measured
     for phase in PHASES:
         for measure in ("tokens_per_second", "step_seconds", "peak_memory_bytes"):
             values = (record.measured(phase, measure) for record in measured)
