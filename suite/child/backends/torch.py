@@ -65,6 +65,8 @@ def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[.
 def fix_operations() -> None:
     """Let every operation give the same on every run."""
     torch.use_deterministic_algorithms(True)
+    # New tensors are filled with NaN otherwise, which costs time and no number rests on.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def keep_float32() -> None:
