@@ -295,9 +295,14 @@ class LshAttention(keras.layers.Layer):
 
 
 def _key_scale(vectors: Any) -> Any:
-    """Return what brings a query to the length of a key, divided by √d."""
-    mean_square = ops.mean(vectors * vectors, axis=-1, keepdims=True)
-    return ops.rsqrt(mean_square + 1e-6) * vectors.shape[-1] ** -0.5
+    """Return what brings a query to the length of a key, divided by √d.
+
+    In float32, because where a vector is 0 the root's gradient is infinite in float16.
+    """
+    wide = ops.cast(vectors, "float32")
+    mean_square = ops.mean(wide * wide, axis=-1, keepdims=True)
+    scale = ops.rsqrt(mean_square + 1e-6) * vectors.shape[-1] ** -0.5
+    return ops.cast(scale, vectors.dtype)
 
 
 def _row_numbers(places: Any, length: int) -> Any:

@@ -23,12 +23,16 @@ def make_training_step(
 
     def step(batch: Batch) -> Any:
         features, targets = _tensors(batch.features), _tensors(batch.targets)
-        model.zero_grad()
         value = loss(model(features, training=True), targets, features)
         optimizer.scale_loss(value).backward()
-        weights = model.trainable_weights
+        variables = model.trainable_weights
+        weights = [variable.value for variable in variables]
         with torch.no_grad():
-            optimizer.apply([weight.value.grad for weight in weights], weights)
+            optimizer.apply([weight.grad for weight in weights], variables)
+        # Not by the model's zero_grad: of layers built within a call in mixed precision it knows
+        # cast copies of the weights, and the weights' own gradients would add up step by step.
+        for weight in weights:
+            weight.grad = None
         return value.detach()
 
     return step
