@@ -349,7 +349,7 @@ def _ways(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> list[Any]:
             for item in ratios(quiet, baseline.quiet_records(theirs.get(line, ())), tasks):
                 ends = [_short(item.value), _short(item.low), _short(item.high)]
                 at = [number, base, line, item.sequence_length, item.measure]
-                found.append([*at, *ends, item.rounds])
+                found.append([*at, *ends, item.rounds, _short(item.hours_apart)])
     return found
 
 

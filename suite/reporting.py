@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from suite.contracts import Architecture, Cell, Mode, Status, Task
@@ -99,7 +100,8 @@ class Exponent:
 class Ratio:
     """A measure as so many times that of the same cell on another backend or in another precision.
 
-    Rounds are paired, and the interval is over them.
+    Rounds are paired, and the interval is over them; the machine's drift cancels out of a pair that
+    ran side by side. `hours_apart` is how long after one another the two of a pair began, at most.
     """
 
     line: str
@@ -109,6 +111,7 @@ class Ratio:
     low: float | None
     high: float | None
     rounds: int
+    hours_apart: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,24 +259,33 @@ def ratios(
     for key in sorted(ours.keys() & theirs.keys()):
         rounds = sorted(ours[key].keys() & theirs[key].keys())
         if rounds:
-            ratio = ratio_interval([ours[key][number] / theirs[key][number] for number in rounds])
+            pairs = [(ours[key][number], theirs[key][number]) for number in rounds]
+            ratio = ratio_interval([one.value / other.value for one, other in pairs])
+            apart = max(abs(one.started_at - other.started_at) for one, other in pairs)
             line, length, _, measure = key
-            found.append(Ratio(line, length, measure, ratio.value, ratio.low, ratio.high, ratio.n))
+            ends = (ratio.value, ratio.low, ratio.high, ratio.n)
+            found.append(Ratio(line, length, measure, *ends, apart / timedelta(hours=1)))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    value: float
+    started_at: datetime
 
 
 def _by_round(
     records: Iterable[Outline], tasks: Mapping[str, Task]
-) -> dict[tuple[str, int, int, str], dict[int, float]]:
+) -> dict[tuple[str, int, int, str], dict[int, _Measured]]:
     """Return by line, length, batch and measure each round's figure."""
-    found: dict[tuple[str, int, int, str], dict[int, float]] = {}
+    found: dict[tuple[str, int, int, str], dict[int, _Measured]] = {}
     for record in records:
         cell = record.cell
         for measure in COMPARED:
             value = record.measured(*measure.split("."))
             if record.status is Status.OK and value:
                 key = (line_name(cell, tasks), cell.sequence_length, cell.batch_size, measure)
-                found.setdefault(key, {})[cell.round] = value
+                found.setdefault(key, {})[cell.round] = _Measured(value, record.started_at)
     return found
 
 

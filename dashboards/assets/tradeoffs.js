@@ -68,20 +68,20 @@ function growth(comparison) {
 function otherWays(comparison, hidden) {
   const measures = data.measures.filter(({ key }) => findings.ways.some((item) => item[4] === key));
   const cells = new Map();
-  for (const [other, base, line, length, measure, value, low, high] of findings.ways) {
+  for (const [other, base, line, length, measure, value, low, high, , apart] of findings.ways) {
     if (hidden.has(lineNumber.get(line)) || (comparison !== other && comparison !== base)) continue;
     const { backend, precision } = data.comparisons[comparison === base ? other : base];
     const key = [length, line, backend, precision].join();
-    if (!cells.has(key)) cells.set(key, { length, line, backend, precision, gaps: {} });
+    if (!cells.has(key)) cells.set(key, { length, line, backend, precision, apart, gaps: {} });
     cells.get(key).gaps[measure] = comparison === base ? { value, low, high } : turned({ value, low, high }, true);
   }
   if (!cells.size) return [];
   const rows = [...cells.values()].sort((a, b) => a.length - b.length || lineNumber.get(a.line) - lineNumber.get(b.line));
   const about = data.comparisons[comparison];
   return [el("h2", {}, "On other backends, in other precisions"), el("p", { className: "note" },
-    `So many times what the same cell has on ${about.backend} in ${about.precision}: geometric means over rounds, with their 95% intervals.`),
-  table(["length", "line", "backend", "precision", ...measures.map(({ title }) => title)],
-    rows.map(({ length, line, backend, precision, gaps }) => [length, line, backend, precision, ...measures.map(({ key }) => sayInterval(gaps[key]))]), { texts: [1, 2, 3] })];
+    `So many times what the same cell has on ${about.backend} in ${about.precision}: geometric means over rounds, with their 95% intervals. The machine's drift is in what ran hours apart.`),
+  table(["length", "line", "backend", "precision", ...measures.map(({ title }) => title), "hours apart"],
+    rows.map(({ length, line, backend, precision, apart, gaps }) => [length, line, backend, precision, ...measures.map(({ key }) => sayInterval(gaps[key])), apart.toFixed(1)]), { texts: [1, 2, 3] })];
 }
 
 // Beyond the lengths that were measured nobody knows: there an interval ends, or says nothing at all.

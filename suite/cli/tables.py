@@ -128,12 +128,14 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
         phase, name = measure.split(".")
         what = "tokens/s" if name == "tokens_per_second" else "memory"
         table.add_column(f"{phase} {what}", justify="right")
+    table.add_column("hours apart", justify="right")
     points: dict[tuple[int, str], dict[str, Ratio]] = {}
     for item in ratios:
         points.setdefault((item.sequence_length, item.line), {})[item.measure] = item
     for (length, line), of_point in sorted(points.items()):
         texts = (_ratio(of_point.get(measure)) for measure in COMPARED)
-        table.add_row(str(length), _escape(line), *texts)
+        apart = max(item.hours_apart for item in of_point.values())
+        table.add_row(str(length), _escape(line), *texts, f"{apart:.1f}")
     out.print(table)
 
 

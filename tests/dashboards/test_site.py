@@ -230,7 +230,7 @@ def test_backends_are_compared_cell_by_cell(tmp_path):
     about = [(one["backend"], one["precision"]) for one in index["comparisons"]]
     found = {
         (about[other], about[base], length, measure): (value, rounds)
-        for other, base, _, length, measure, value, _, _, rounds in read_script(
+        for other, base, _, length, measure, value, _, _, rounds, _ in read_script(
             tmp_path / "data" / "findings.js"
         )["ways"]
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
 
@@ -90,3 +91,14 @@ def test_what_was_disturbed_is_no_evidence_unless_all_was():
     decoder = next(table for title, table in tables.items() if "decoder" in title)
     assert decoder.rows[0].figures["training.tokens_per_second"].median == 7.0
     assert decoder.rows[0].noisy == 2
+
+
+def test_it_is_told_how_long_after_one_another_two_ran():
+    later = timedelta(minutes=90)
+    records = []
+    for number in (0, 1):
+        records.append(probe(number, 512, 10.0))
+        jax = probe(number, 512, 20.0, backend="jax")
+        records.append(jax.model_copy(update={"started_at": jax.started_at + number * later}))
+    (compared,) = (table.ratios for table in make_tables(records, {}) if table.ratios)
+    assert {item.hours_apart for item in compared} == {1.5}
