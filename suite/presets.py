@@ -67,7 +67,7 @@ PRESETS: Mapping[str, Preset] = {
             seeds=(0,),
             probe_lengths=(128, 512, 2_048, 8_192),
             probe_tokens_per_batch=8_192,
-            probe_rounds=1,
+            probe_rounds=3,
             time_limit_seconds=300,
         ),
         Preset(
