@@ -10,12 +10,29 @@ from dataclasses import dataclass, replace
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import run_on
 from suite.contracts import Status
-from suite.errors import RequestError
+from suite.errors import RequestError, unknown_name
 from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request
 from suite.record import Record
 from suite.reporting import PHASES
 from suite.store import Store
+
+COMMON = (
+    "tokens_per_second",
+    "padded_tokens_per_second",
+    "step_seconds",
+    "compile_seconds",
+    "peak_memory_bytes",
+    "compile_peak_memory_bytes",
+    "matrix_rate_share",
+    "foreign_load_share",
+    "energy_joules_per_token",
+)
+"""What a probe measures of both phases."""
+MEASURES = (
+    *(f"{phase}.{name}" for phase in PHASES for name in COMMON),
+    *(f"inference.latency_{which}_seconds" for which in ("p50", "p95", "p99")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +83,9 @@ def split_measure(text: str) -> tuple[str, str]:
     """Split `training.tokens_per_second`.
 
     Raises:
-        RequestError: it does not begin with a phase.
+        RequestError: probes measure nothing of that name.
     """
-    phase, dot, name = text.partition(".")
-    if phase not in PHASES or not dot or not name:
-        raise RequestError(
-            "A measure is named by its phase and its name",
-            received=repr(text),
-            remedy="Write training.tokens_per_second, inference.peak_memory_bytes and the like",
-        )
+    if text not in MEASURES:
+        raise unknown_name("measure", text, MEASURES)
+    phase, _, name = text.partition(".")
     return phase, name

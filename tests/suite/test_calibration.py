@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from suite.cli.searches import MEASURES
 from suite.executors.local import LocalExecutor
 from suite.statistics import ratio_interval
 from tests.conftest import read_records
@@ -55,6 +56,8 @@ def test_a_step_takes_as_long_as_it_takes(bench, tmp_path):
 def test_operations_are_those_counted_and_utilisation_follows(bench, tmp_path):
     bench(*PROBE, *QUIET, "--lengths", "128")
     (record,) = read_records(tmp_path / "home")
+    measured = record["measurements"]
+    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(MEASURES)
     operations = record["details"]["operations_per_token"]
     assert operations["inference"] == pytest.approx(1e6 + 2 * record["parameter_counts"]["mixing"])
     assert operations["training"] == 3 * operations["inference"]
