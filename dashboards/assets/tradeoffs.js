@@ -64,6 +64,9 @@ function growth(comparison) {
     line, measure, { text: value === null ? "no growth to fit" : sayInterval({ value, low, high }, 1), className: contradicted ? "bad" : "" }, rounds, `${first} to ${last}`, claim ? `O(${claim})` : "—"]), { texts: [0, 1] })];
 }
 
+// Three digits say all that rounds can tell of a ratio, and leave room for the columns.
+const rounded = (gap) => gap && Object.fromEntries(Object.entries(gap).map(([end, value]) => [end, value === null ? null : Number(value.toPrecision(3))]));
+
 // The same cells on other backends, in other precisions: all seen from the first, and the first from each.
 function otherWays(comparison, hidden) {
   const measures = data.measures.filter(({ key }) => findings.ways.some((item) => item[4] === key));
@@ -81,7 +84,7 @@ function otherWays(comparison, hidden) {
   return [el("h2", {}, "On other backends, in other precisions"), el("p", { className: "note" },
     `So many times what the same cell has on ${about.backend} in ${about.precision}: geometric means over rounds, with their 95% intervals. The machine's drift is in what ran hours apart.`),
   table(["length", "line", "backend", "precision", ...measures.map(({ title }) => title), "hours apart"],
-    rows.map(({ length, line, backend, precision, apart, gaps }) => [length, line, backend, precision, ...measures.map(({ key }) => sayInterval(gaps[key])), apart.toFixed(1)]), { texts: [1, 2, 3] })];
+    rows.map(({ length, line, backend, precision, apart, gaps }) => [length, line, backend, precision, ...measures.map(({ key }) => sayInterval(rounded(gaps[key]))), apart.toFixed(1)]), { texts: [1, 2, 3] })];
 }
 
 // Beyond the lengths that were measured nobody knows: there an interval ends, or says nothing at all.
