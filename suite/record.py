@@ -87,12 +87,12 @@ class Failure(_Model):
 
 
 class Invocation(_Model):
-    """The command whose matrix this run belongs to."""
+    """The command that this run belongs to; one that searches plans its cells as it goes (None)."""
 
     id: str
     started_at: AwareDatetime
     command: str
-    planned_cells: int
+    planned_cells: int | None
 
 
 class Outline(_Model, extra="ignore"):

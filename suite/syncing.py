@@ -172,7 +172,9 @@ class SyncProcess:
     _failures: list[str] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start the helper; it connects while the framework loads."""
+        """Start the helper if it is not there; it connects while the framework loads."""
+        if self._process:
+            return
         self._process = subprocess.Popen(
             [sys.executable, "-m", "suite.syncing", str(self.store.home)],
             stdin=subprocess.PIPE,

@@ -298,11 +298,14 @@ class Tracker:
         if standing is None or standing.status == "RUNNING":
             tags = {
                 "lengthwise.command": invocation.command,
-                "lengthwise.planned_cells": str(invocation.planned_cells),
                 **_environment_tags(record),
             }
-            cells = f"{invocation.planned_cells} cells"
-            name = f"{invocation.started_at:%Y-%m-%d %H:%M:%S} · {cells}"
+            if invocation.planned_cells is None:  # a search
+                what = " ".join(invocation.command.split()[:2])
+            else:
+                tags["lengthwise.planned_cells"] = str(invocation.planned_cells)
+                what = f"{invocation.planned_cells} cells"
+            name = f"{invocation.started_at:%Y-%m-%d %H:%M:%S} · {what}"
             run_id = self._begin(
                 experiment, invocation.id, "invocation", name, invocation.started_at, tags
             )

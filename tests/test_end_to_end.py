@@ -80,8 +80,8 @@ def test_changed_data_would_run_again_and_unchanged_would_not(bench, tmp_path):
 @pytest.mark.slow
 def test_memory_grows_as_claimed_and_the_control_as_n_squared(bench):
     result = bench(
-        *("run", "--mode", "probe", "--lengths", "1024,2048,4096,8192", "--batch-size", "1"),
-        *("--architectures", "longformer,full_attention", "--no-tracking"),
+        *("run", "--mode", "probe", "--lengths", "1024,2048,4096,8192", "--rounds", "1"),
+        *("--batch-size", "1", "--architectures", "longformer,full_attention", "--no-tracking"),
         timeout=900,
     )
     assert result.returncode == 0, result.stderr

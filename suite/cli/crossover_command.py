@@ -12,7 +12,7 @@ import click
 
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.planning import prepare
-from suite.cli.run_command import local_executor
+from suite.cli.run_command import invoke, local_executor
 from suite.cli.searches import Prober, figures, split_measure
 from suite.comparing import Difference, Scores, difference
 from suite.contracts import PROTOCOL, Cell, Metric, Mode
@@ -116,7 +116,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
     first, second = request.architectures
 
     def advantage(length: int) -> list[float]:
-        records = Prober(request, store, executor).probe(length, (first, second))
+        records = Prober(request, invoked, executor).probe(length, (first, second))
         pairs = zip(
             figures(records, first, phase, name),
             figures(records, second, phase, name),
@@ -126,7 +126,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
         return [sign * math.log(theirs / ours) for ours, theirs in pairs]
 
     lengths = request.lengths or find_preset(request.preset).probe_lengths
-    with local_executor() as executor:
+    with local_executor() as executor, invoke(store) as invoked:
         return find_crossing(advantage, lengths, (first, second))
 
 

@@ -38,7 +38,7 @@ def command(folder: Path, home: str | None, **given: Any) -> None:
         digests=prepared.digests,
         search_path=prepared.search_path,
         limits=prepared.limits,
-        invocation=make_invocation(cells),
+        invocation=make_invocation(len(cells)),
     )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{len(cells)} cells packed into {folder} ({size / 2**20:.1f} MiB)")

@@ -12,7 +12,7 @@ import click
 
 from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
 from suite.cli.planning import make_limits, parse_size, prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import local_executor
+from suite.cli.run_command import invoke, local_executor
 from suite.cli.searches import Prober
 from suite.contracts import Mode, Status
 from suite.environment import has_accelerator, total_memory_bytes
@@ -92,8 +92,8 @@ def command(
     prepared = prepare(replace(request, lengths=(SHORTEST,), rounds=1), store)
     refuse_if_nothing_can_run(prepared)
     found: dict[str, dict[str, Any]] = {}
-    with local_executor() as executor:
-        prober = Prober(request, store, executor, _limits(request.preset, budget))
+    with local_executor() as executor, invoke(store) as invoked:
+        prober = Prober(request, invoked, executor, _limits(request.preset, budget))
         for planned in prepared.plan.cells:
             name = planned.cell.architecture
             if planned.unsupported:

@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -27,7 +28,6 @@ from suite.contracts import Status
 from suite.environment import needs_spawn
 from suite.errors import RequestError
 from suite.executors.local import Executor, LocalExecutor, accelerator_places
-from suite.matrix import PlannedCell
 from suite.record import Invocation, Record, utc_now
 from suite.reporting import make_tables
 from suite.runner import Event, Finished, Runner
@@ -117,8 +117,9 @@ def command(
             raise RequestError("--address and --gpus are for --executor ray")
         split = [planned.cell.options.get("devices", 1) for planned in prepared.plan.to_run]
         place = local_executor(parallel, max(split, default=1))
-    with place as chosen:
-        records, interrupted = run_on(chosen, prepared, store, not no_tracking)
+    cells = len(prepared.plan.cells)
+    with place as chosen, invoke(store, cells, tracking=not no_tracking) as invoked:
+        records, interrupted = run_on(chosen, prepared, invoked)
     _show(records, prepared, store, dashboard=not no_dashboard)
     if interrupted:
         print("Interrupted. The same command runs what is missing.")
@@ -165,8 +166,44 @@ def cluster_executor(
         executor.close()
 
 
+def make_invocation(planned_cells: int | None) -> Invocation:
+    """Name this command's run, and say what it was told."""
+    now = utc_now()
+    return Invocation(
+        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        started_at=now,
+        command=_command_line(),
+        planned_cells=planned_cells,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """A command that runs cells: its name in their records, and their way to MLflow."""
+
+    invocation: Invocation
+    store: Store
+    tracker: SyncProcess
+    tracking: bool
+
+
+@contextmanager
+def invoke(
+    store: Store, planned_cells: int | None = None, *, tracking: bool = True
+) -> Iterator[Invoked]:
+    """Begin a command that runs cells, and bring MLflow up to its records when it ends."""
+    invocation = make_invocation(planned_cells)
+    tracker = SyncProcess(store, lambda message: print(f"bench: tracking: {message}"))
+    try:
+        yield Invoked(invocation, store, tracker, tracking)
+    finally:
+        if failure := tracker.finish():
+            print(f"bench: MLflow is behind: {failure}", file=sys.stderr)
+            print("bench: the records are safe; `bench sync` delivers them later", file=sys.stderr)
+
+
 def run_on(
-    executor: Executor, prepared: Prepared, store: Store, tracking: bool
+    executor: Executor, prepared: Prepared, invoked: Invoked
 ) -> tuple[Sequence[Record], bool]:
     """Run the plan on an executor that may have run others before and may run more.
 
@@ -174,11 +211,11 @@ def run_on(
     """
     records: list[Record] = []
     to_run = prepared.plan.to_run
+    store, tracker = invoked.store, invoked.tracker
     if to_run:
         refuse_if_too_little(store)
-    tracker = SyncProcess(store, lambda message: print(f"bench: tracking: {message}"))
-    if tracking and to_run:
-        tracker.start()
+        if invoked.tracking:
+            tracker.start()
     with Display(len(to_run)) as display:
 
         def take(event: Event) -> None:
@@ -192,7 +229,7 @@ def run_on(
             plan=prepared.plan,
             store=store,
             executor=executor,
-            invocation=make_invocation(prepared.plan.cells),
+            invocation=invoked.invocation,
             limits=prepared.limits,
             tasks=prepared.tasks,
             digests=prepared.digests,
@@ -204,21 +241,7 @@ def run_on(
             runner.run()
         except KeyboardInterrupt:
             interrupted = True
-    if failure := tracker.finish():
-        print(f"bench: MLflow is behind: {failure}", file=sys.stderr)
-        print("bench: the records are safe; `bench sync` delivers them later", file=sys.stderr)
     return records, interrupted
-
-
-def make_invocation(cells: Sequence[PlannedCell]) -> Invocation:
-    """Name this command's run, and say what it was told."""
-    now = utc_now()
-    return Invocation(
-        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
-        started_at=now,
-        command=_command_line(),
-        planned_cells=len(cells),
-    )
 
 
 def _command_line() -> str:

@@ -8,14 +8,13 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import run_on
+from suite.cli.run_command import Invoked, run_on
 from suite.contracts import Status
 from suite.errors import RequestError, unknown_name
 from suite.executors.local import Limits, LocalExecutor
 from suite.matrix import Request
 from suite.record import Record
 from suite.reporting import PHASES
-from suite.store import Store
 
 COMMON = (
     "tokens_per_second",
@@ -40,17 +39,17 @@ class Prober:
     """Runs a request's probes at one length at a time; what is done already is only read."""
 
     request: Request
-    store: Store
+    invoked: Invoked
     executor: LocalExecutor
     limits: Limits | None = None
 
     def probe(self, length: int, architectures: Sequence[str]) -> list[Record]:
         """Return the records of a length. Ctrl-C ends the command; the same one goes on."""
         request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
-        prepared = prepare(request, self.store, limits=self.limits)
+        prepared = prepare(request, self.invoked.store, limits=self.limits)
         refuse_if_nothing_can_run(prepared)
         with redirect_stdout(sys.stderr):  # the answer alone goes to standard output
-            records, interrupted = run_on(self.executor, prepared, self.store, tracking=False)
+            records, interrupted = run_on(self.executor, prepared, self.invoked)
         if interrupted:
             print("Interrupted. The same command goes on from here.", file=sys.stderr)
             sys.exit(130)

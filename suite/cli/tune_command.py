@@ -13,6 +13,7 @@ import click
 from suite.cli.options import make_single_request, make_store, request_options
 from suite.cli.planning import make_limits, prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import (
+    invoke,
     local_executor,
     parallel_option,
     run_on,
@@ -73,13 +74,13 @@ def command(
     length_of = shortest_supported(prepared.plan.cells)
     wanted = dict.fromkeys(first_rates(task.recipe.learning_rate), tuple(length_of))
     tried: Tried = {}
-    with local_executor(parallel) as executor:
+    with local_executor(parallel) as executor, invoke(store) as invoked:
         while wanted:
             for rate, length, names in _together(wanted, length_of):
                 asked = _at_rate(replace(request, lengths=(length,)), rate, names)
                 prepared = prepare(asked, store, limits=limits)
                 print(f"learning rate {rate:g} at length {length:,}", flush=True)
-                records, interrupted = run_on(executor, prepared, store, tracking=False)
+                records, interrupted = run_on(executor, prepared, invoked)
                 if interrupted:
                     print("Interrupted. The same command tries what is missing.")
                     sys.exit(130)

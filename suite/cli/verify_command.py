@@ -11,7 +11,7 @@ import click
 
 from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.planning import make_limits, prepare
-from suite.cli.run_command import local_executor, run_on
+from suite.cli.run_command import invoke, local_executor, run_on
 from suite.contracts import PROTOCOL, Cell, Metric, Mode, Status, Task
 from suite.environment import machine_name
 from suite.errors import RequestError
@@ -66,8 +66,8 @@ def command(
         )
     store.prepare()
     prepared = replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
-    with local_executor() as executor:
-        records, interrupted = run_on(executor, prepared, store, tracking=False)
+    with local_executor() as executor, invoke(store, len(same)) as invoked:
+        records, interrupted = run_on(executor, prepared, invoked)
     if interrupted:
         sys.exit(130)
     again = records[0]

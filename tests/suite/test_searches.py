@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
+from mlflow.tracking import MlflowClient
 
 from suite.cli import crossover_command, frontier_command, planning
 from suite.cli.planning import make_limits, prepare
@@ -39,6 +40,20 @@ def test_the_frontier_is_found_where_it_is(bench):
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)["linear"]
     assert 0.9 * 5_120 <= found["longest"] <= 5_120 <= 1.06 * found["beyond"]
+
+
+def test_a_search_is_one_run_of_mlflow_with_its_probes_below(bench, tmp_path):
+    command = ("frontier", "--step-seconds", "60", "--architectures", "hasty", "--up-to", "256")
+    told = bench(*command, "--preset", "smoke")
+    assert told.returncode == 0, told.stderr
+    client = MlflowClient(Store(tmp_path / "home").tracking_uri)
+    experiment = client.get_experiment_by_name("probe")
+    runs = list(client.search_runs([experiment.experiment_id]))
+    (parent,) = [run for run in runs if run.info.run_name.endswith("bench frontier")]
+    assert "lengthwise.planned_cells" not in parent.data.tags
+    below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert {run.data.params["sequence_length"] for run in below} == {"128", "256"}
+    assert {run.info.status for run in (parent, *below)} == {"FINISHED"}
 
 
 @pytest.mark.parametrize(
