@@ -155,7 +155,10 @@ class Recipe:
     """How a task is trained, the same for every architecture of a comparison.
 
     `warmup_share` is the part of the budget in which the learning rate rises linearly; after it
-    the rate falls linearly to zero. `carry_memory` lets an architecture with a memory use it from
+    the rate falls linearly to zero. `averaged_share` is the part of the budget, at its end, over
+    which the weights are averaged (Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima
+    and Better Generalization"): their mean is taken where it is better on validation than any
+    weights by themselves. `carry_memory` lets an architecture with a memory use it from
     batch to batch of a contiguous task. `validations` is how often, evenly spread over the budget,
     the validation split is scored to keep the best weights.
     """
@@ -167,6 +170,7 @@ class Recipe:
     dropout: float = 0.1
     carry_memory: bool = True
     validations: int = 5
+    averaged_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no training can be.
@@ -181,6 +185,7 @@ class Recipe:
             ("clip_norm", self.clip_norm > 0, "above 0"),
             ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
             ("validations", self.validations >= 1, "at least 1"),
+            ("averaged_share", 0 <= self.averaged_share <= 1, "from 0 to 1"),
         ):
             if not fits:
                 raise RequestError(f"The option '{name}' is {wanted}", received=getattr(self, name))
@@ -209,7 +214,8 @@ class Effort:
 
     `budget` is in the task's unit of budget, `tokens_per_batch` counts positions. A task whose
     budget is in examples says `examples_per_batch` instead: so it is updated equally often at every
-    length.
+    length. `options` override the task's and its recipe's, as a user's `--option` does, which goes
+    before.
     """
 
     budget: int | None = None
@@ -217,6 +223,7 @@ class Effort:
     tokens_per_batch: int | None = None
     examples_per_batch: int | None = None
     model_size: str | None = None
+    options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

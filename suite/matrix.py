@@ -357,7 +357,7 @@ def _plan(
     tokens_per_batch = preset.probe_tokens_per_batch
     if train:
         tokens_per_batch = effort.tokens_per_batch or preset.tokens_per_batch
-    asked = request.options
+    asked = {**{key: str(value) for key, value in effort.options.items()}, **request.options}
     source = workload.source.cell_name if workload.source else None
     version = workload.task.version if workload.task else 0
     tuned = learning_rates.get((workload.name or "", version, source or "", name))

@@ -88,7 +88,12 @@ class Ner(Task):
     recipe = Recipe(learning_rate=1e-3, dropout=0.3)
     efforts = {
         "standard": Effort(budget=1_500_000, tokens_per_batch=2_048),
-        "reach": Effort(budget=4_000_000, tokens_per_batch=1_024, lengths=(128, 256)),
+        "reach": Effort(
+            budget=4_000_000,
+            tokens_per_batch=1_024,
+            lengths=(128, 256),
+            options={"averaged_share": 0.5},
+        ),
     }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:

@@ -38,7 +38,10 @@ class Checkpoint:
         return time.monotonic() - self._last >= SECONDS_BETWEEN
 
     def write(
-        self, variables: Sequence[Any], best_weights: Sequence[np.ndarray], state: Mapping[str, Any]
+        self,
+        variables: Sequence[Any],
+        kept_weights: Mapping[str, Sequence[np.ndarray]],
+        state: Mapping[str, Any],
     ) -> None:
         """Keep everything, in place of what was kept before.
 
@@ -46,31 +49,39 @@ class Checkpoint:
         """
         self._last = time.monotonic()
         try:
-            self._write(variables, best_weights, state)
+            self._write(variables, kept_weights, state)
         except OSError as error:
             print(f"No checkpoint was written: {error}", flush=True)
 
     def _write(
-        self, variables: Sequence[Any], best_weights: Sequence[np.ndarray], state: Mapping[str, Any]
+        self,
+        variables: Sequence[Any],
+        kept_weights: Mapping[str, Sequence[np.ndarray]],
+        state: Mapping[str, Any],
     ) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f"variable_{i}": value for i, value in enumerate(map(_to_numpy, variables))}
-        arrays |= {f"best_{i}": value for i, value in enumerate(best_weights)}
+        for name, weights in kept_weights.items():
+            arrays |= {f"{name}_{i}": value for i, value in enumerate(weights)}
         about = json.dumps({"data_digest": self.data_digest, "state": dict(state)})
         with written_whole(self.path) as file:
             np.savez(file, allow_pickle=False, **arrays, about=np.array(about))
 
-    def read(self, variables: Sequence[Any]) -> tuple[dict[str, Any], list[np.ndarray]] | None:
-        """Put the variables back and return the state and the best weights; None without one.
+    def read(
+        self, variables: Sequence[Any]
+    ) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]] | None:
+        """Put the variables back and return the state and the kept weights; None without one.
 
         One of other data, or whose variables are not those of this model, is of no use.
         """
         try:
             with open(self.path, "rb") as file, np.load(file) as kept:
                 about = json.loads(str(kept["about"]))
-                names = [name for name in kept.files if name.startswith("variable_")]
-                values = [kept[f"variable_{i}"] for i in range(len(names))]
-                best = [kept[f"best_{i}"] for i in range(len(kept.files) - len(names) - 1)]
+                found: dict[str, list[np.ndarray]] = {}
+                for key in kept.files:  # in the order in which they were written
+                    if key != "about":
+                        found.setdefault(key.rpartition("_")[0], []).append(kept[key])
+                values = found.pop("variable")
         except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError):
             return None
         shapes = [tuple(variable.shape) for variable in variables]
@@ -78,7 +89,7 @@ class Checkpoint:
             return None
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        return about["state"], best
+        return about["state"], found
 
 
 def _to_numpy(variable: Any) -> np.ndarray:

@@ -66,6 +66,8 @@ from suite.contracts import (
 )
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
+NUM_AVERAGED = 20
+"""The weights of so many steps are averaged, where any are."""
 MAX_SHOWN = 6
 MAX_SHOWN_CHARACTERS = 400
 MAX_PARTS = 20
@@ -85,6 +87,23 @@ class _Best:
     tokens: int
     score: Score
     weights: list[np.ndarray]
+    averaged: bool = False
+
+
+@dataclass
+class Mean:
+    """The running mean of the weights of several steps."""
+
+    count: int = 0
+    weights: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, weights: Sequence[np.ndarray]) -> None:
+        """Take one more step's weights in."""
+        self.count += 1
+        if self.count == 1:
+            self.weights = [np.array(value, np.float32) for value in weights]
+        for mean, value in zip(self.weights, weights, strict=True):
+            mean += (value.astype(np.float32) - mean) / self.count
 
 
 @dataclass
@@ -96,6 +115,7 @@ class Trained:
     losses: list[tuple[int, float]] = field(default_factory=list)
     validations: list[tuple[int, float]] = field(default_factory=list)
     best: _Best | None = None
+    mean: Mean = field(default_factory=Mean)
     resumed_at: list[int] = field(default_factory=list)
     """The steps at which it went on from a checkpoint."""
 
@@ -164,6 +184,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "training_steps": trained.steps,
             "training_tokens": trained.tokens,
             "best_weights_at_tokens": trained.best.tokens,
+            "best_weights_are_averaged": trained.best.averaged,
             "resumed_at_steps": trained.resumed_at,
             "real_token_share": {
                 split: _real_share(examples, task.trims_padding)
@@ -222,8 +243,9 @@ class _Session:
             cell.seed,
         )
         due = _validation_steps(self.total_steps, recipe.validations)
+        averaged = _averaged_steps(self.total_steps, recipe.averaged_share)
         laid = laid_lengths(self.data.train, self.task.trims_padding)
-        first = min(max(WARMUP_STEPS, len(np.unique(laid))), min(due))
+        first = min(max(WARMUP_STEPS, len(np.unique(laid))), *due, *averaged)
         checkpoint = Checkpoint(self.job.checkpoint, self.job.source_digest)
 
         trained = Trained()
@@ -238,16 +260,23 @@ class _Session:
         while True:
             if checkpoint.due():
                 best = trained.best.weights if trained.best else []
-                checkpoint.write(variables, best, self._state(trained, memory))
+                kept_weights = {"best": best, "mean": trained.mean.weights}
+                checkpoint.write(variables, kept_weights, self._state(trained, memory))
+            if trained.steps in averaged:
+                trained.mean.add(self.model.get_weights())
+                memory.reset()
             if trained.steps in due:
                 self._validate(trained)
                 memory.reset()
             if trained.steps >= self.total_steps:
                 break
-            next_due = min(step_due for step_due in due if step_due > trained.steps)
+            next_due = min(stop for stop in due | averaged if stop > trained.steps)
             count = min(self._steps_per_block(first), next_due - trained.steps)
             self._block(step, stream, count, trained)
             memory.watch()
+        if trained.mean.count > 1:
+            self.model.set_weights(trained.mean.weights)
+            self._keep_if_best(trained, averaged=True)
         assert trained.best is not None
         self.model.set_weights(trained.best.weights)
         return trained
@@ -293,13 +322,18 @@ class _Session:
         return min(steps_per_block(measured), most)
 
     def _validate(self, trained: Trained) -> None:
+        """Add a point to the curve of validation."""
+        trained.validations.append((trained.tokens, self._keep_if_best(trained)))
+
+    def _keep_if_best(self, trained: Trained, *, averaged: bool = False) -> float:
         """Score the validation split and keep the weights where they are the best so far."""
         score = self.score("validation")
         figure = score.metrics[self.task.primary_metric.name]
         value = math.nan if figure is None else figure
-        trained.validations.append((trained.tokens, value))
         if trained.best is None or self._better(value, trained.best.value):
-            trained.best = _Best(value, trained.tokens, score, self.model.get_weights())
+            weights = self.model.get_weights()
+            trained.best = _Best(value, trained.tokens, score, weights, averaged)
+        return value
 
     def final_scores(self) -> dict[str, Score]:
         """Score the test split, and what the memory or the beams are worth on it."""
@@ -365,7 +399,9 @@ class _Session:
                 for name in ("steps", "tokens", "losses", "validations", "resumed_at")
             },
             "best": best
-            and {"value": best.value, "tokens": best.tokens, "score": asdict(best.score)},
+            and {name: getattr(best, name) for name in ("value", "tokens", "averaged")}
+            | {"score": asdict(best.score)},
+            "averaged": trained.mean.count,
             "blocks": self.blocks.state(),
             "highest_bytes": memory.highest_bytes,
             "waiting_seconds": self.waiting_seconds,
@@ -373,7 +409,7 @@ class _Session:
         }
 
     def _restore(
-        self, state: dict[str, Any], best_weights: list[np.ndarray], memory: PeakMemory
+        self, state: dict[str, Any], kept: dict[str, list[np.ndarray]], memory: PeakMemory
     ) -> Trained:
         """Take up what `_state` gave; what compiling took is this process's own."""
         best = state["best"]
@@ -384,8 +420,10 @@ class _Session:
         trained = Trained(**state["trained"])
         trained.resumed_at.append(trained.steps)
         if best:
-            score = Score(**best["score"])
-            trained.best = _Best(best["value"], best["tokens"], score, best_weights)
+            score = Score(**best.pop("score"))
+            trained.best = _Best(score=score, weights=kept["best"], **best)
+        if state["averaged"]:
+            trained.mean = Mean(state["averaged"], kept["mean"])
         return trained
 
     def _better(self, value: float, best: float) -> bool:
@@ -450,6 +488,13 @@ def _validation_steps(total_steps: int, validations: int) -> set[int]:
     """Return the steps after which to validate: evenly spread, and never a few steps apart."""
     validations = max(1, min(validations, total_steps // MIN_STEPS_BETWEEN_VALIDATIONS))
     return {max(1, round(total_steps * (i + 1) / validations)) for i in range(validations)}
+
+
+def _averaged_steps(total_steps: int, share: float) -> set[int]:
+    """Return the steps whose weights are averaged: the last, and others evenly before it."""
+    apart = max(1.0, share * total_steps / NUM_AVERAGED)
+    count = min(NUM_AVERAGED, int(share * total_steps))
+    return {total_steps - round(i * apart) for i in range(count)}
 
 
 def _real_share(examples: Examples, trims_padding: bool) -> float:

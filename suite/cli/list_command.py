@@ -67,6 +67,7 @@ def _describe_effort(task: Task, preset: Preset) -> dict[str, Any]:
         if effort.examples_per_batch
         else f"{effort.tokens_per_batch or preset.tokens_per_batch:,} tokens a batch",
         "model_size": effort.model_size or preset.model_size,
+        "options": dict(effort.options),
     }
 
 
@@ -112,6 +113,7 @@ def _print(listing: dict[str, Any]) -> None:
                 f"      --preset {name}: lengths {', '.join(map(str, effort['lengths']))}; "
                 f"{effort['budget']:,} {task['budget_unit']} a cell, "
                 f"{effort['batch']}, size {effort['model_size']}"
+                + "".join(f", {key}={value}" for key, value in effort["options"].items())
             )
     print("\nArchitectures")
     for key, part in listing["architectures"].items():

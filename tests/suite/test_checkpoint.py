@@ -20,7 +20,7 @@ class CutOff(BaseException):
     """What a killed process would not even see."""
 
 
-def make_job(tmp_path, task, architecture, budget):
+def make_job(tmp_path, task, architecture, budget, **options):
     request = Request(
         tasks=(task,),
         architectures=(architecture,),
@@ -28,6 +28,7 @@ def make_job(tmp_path, task, architecture, budget):
         seeds=(0,),
         budget=budget,
         batch_size=4,
+        options=options,
     )
     (planned,) = expand(request, load_registry(()))
     return Job(
@@ -114,6 +115,47 @@ def test_it_ends_exactly_as_if_never_cut_off(
     assert losses == sorted(set(losses))
 
 
+def test_averaged_weights_are_the_mean_and_a_cut_does_not_change_them(
+    tmp_path, monkeypatch, few_to_score
+):
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
+    monkeypatch.setattr(measuring, "ATTEMPTS", 1)
+    monkeypatch.setattr(training._Session, "_better", lambda self, value, best: True)
+    summed, put_back = [], []
+    add, set_weights = training.Mean.add, training.Model.set_weights
+
+    def add_seen(mean, weights):
+        summed.append([np.array(value, np.float64) for value in weights])
+        add(mean, weights)
+
+    def set_weights_seen(model, weights):
+        put_back.append(weights)
+        set_weights(model, weights)
+
+    monkeypatch.setattr(training.Mean, "add", add_seen)
+    monkeypatch.setattr(training.Model, "set_weights", set_weights_seen)
+    asked = ("language_modeling", "vanilla", 8_192)
+    whole = run(make_job(tmp_path / "whole", *asked, averaged_share="0.5"))
+    assert whole["details"]["best_weights_are_averaged"]
+    assert len(summed) == training.NUM_AVERAGED
+    for values, mean in zip(zip(*summed, strict=True), put_back[-1], strict=True):
+        np.testing.assert_allclose(mean, np.mean(values, axis=0), rtol=1e-4, atol=1e-6)
+    job = make_job(tmp_path / "parts", *asked, averaged_share="0.5")
+    with pytest.raises(CutOff):
+        run(job, 0.8)
+    resumed = run(job)
+    assert resumed["details"]["resumed_at_steps"]
+    assert results(resumed) == results(whole)
+
+
+def test_the_steps_averaged_end_with_the_last_and_none_is_before_their_share():
+    assert training._averaged_steps(1_000, 0.0) == set()
+    steps = training._averaged_steps(1_000, 0.5)
+    assert (len(steps), min(steps), max(steps)) == (training.NUM_AVERAGED, 525, 1_000)
+    assert training._averaged_steps(10, 0.5) == {6, 7, 8, 9, 10}
+
+
 class Variable:
     def __init__(self, value):
         self.value = np.asarray(value, np.float32)
@@ -132,11 +174,11 @@ class Variable:
 def test_of_other_data_or_another_model_or_cut_in_half_it_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_to_numpy", np.asarray)
     path = tmp_path / "cell.npz"
-    Checkpoint(path, "d").write([Variable([1, 2])], [np.zeros(3)], {"steps": 5})
+    Checkpoint(path, "d").write([Variable([1, 2])], {"best": [np.zeros(3)]}, {"steps": 5})
     mine = Variable([0, 0])
-    state, (best,) = Checkpoint(path, "d").read([mine])
+    state, kept = Checkpoint(path, "d").read([mine])
     assert state == {"steps": 5}
-    assert best.shape == (3,)
+    assert [value.shape for value in kept["best"]] == [(3,)]
     assert mine.value.tolist() == [1, 2]
     assert Checkpoint(path, "other").read([mine]) is None
     assert Checkpoint(path, "d").read([Variable([0, 0, 0])]) is None
@@ -152,6 +194,6 @@ def test_a_full_disk_costs_no_training(tmp_path, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint.np, "savez", full)
-    Checkpoint(tmp_path / "cell.npz", "d").write([], [], {})
+    Checkpoint(tmp_path / "cell.npz", "d").write([], {}, {})
     assert "No space left" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []

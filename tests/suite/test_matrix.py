@@ -93,6 +93,15 @@ def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
     assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
 
 
+def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
+    reach = dataclasses.replace(NER, preset="reach", lengths=(128,), seeds=(0,))
+    assert {cell.options["averaged_share"] for cell in cells_of(reach)} == {0.5}
+    for said, kept in (("0.25", {"averaged_share": 0.25}), ("0", {})):
+        asked = dataclasses.replace(reach, options={"averaged_share": said})
+        assert all(cell.options == kept for cell in cells_of(asked))
+    assert not any("averaged_share" in cell.options for cell in cells_of(NER))
+
+
 def test_what_cannot_be_stays_with_its_reason():
     request = dataclasses.replace(NER, architectures=("images_only", "vanilla"), lengths=(128,))
     first, second = expand(request, REGISTRY)
