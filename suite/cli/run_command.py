@@ -193,7 +193,11 @@ def invoke(
 ) -> Iterator[Invoked]:
     """Begin a command that runs cells, and bring MLflow up to its records when it ends."""
     invocation = make_invocation(planned_cells)
-    tracker = SyncProcess(store, lambda message: print(f"bench: tracking: {message}"))
+
+    def warn(message: str) -> None:  # standard output is for what was asked
+        print(f"bench: tracking: {message}", file=sys.stderr)
+
+    tracker = SyncProcess(store, warn)
     try:
         yield Invoked(invocation, store, tracker, tracking)
     finally:

@@ -56,6 +56,14 @@ def test_a_search_is_one_run_of_mlflow_with_its_probes_below(bench, tmp_path):
     assert {run.info.status for run in (parent, *below)} == {"FINISHED"}
 
 
+def test_without_mlflow_a_search_answers_all_the_same(bench):
+    command = ("frontier", "--step-seconds", "60", "--architectures", "hasty", "--up-to", "128")
+    told = bench(*command, "--preset", "smoke", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["hasty"]["longest"] == 128
+    assert "`bench sync` delivers them later" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
