@@ -273,11 +273,12 @@ function lengthFigure(comparison, number, values) {
   const records = recordsOf(comparison);
   const traces = [];
   const shown = linesOf(comparison).filter((l) => !hidden.has(l));
-  // At a single length the lines would stand in one another: they stand side by side.
+  // At a single length the lines would stand in one another: they stand side by side, within the axis.
+  const apart = Math.min(0.1, 0.4 / shown.length);
   const single = new Set(points.map((p) => p.length)).size === 1;
   for (const [place, lineNumber] of shown.entries()) {
     const line = data.lines[lineNumber];
-    const aside = single ? 2 ** (0.1 * (place - (shown.length - 1) / 2)) : 1;
+    const aside = single ? 2 ** (apart * (place - (shown.length - 1) / 2)) : 1;
     const own = points.filter((p) => p.line === lineNumber).sort((a, b) => a.length - b.length);
     const sure = own.filter((p) => p.low !== null);
     if (sure.length > 1) {

@@ -497,6 +497,23 @@ def test_a_report_of_another_form_spoils_its_own_figure_alone(browser, tmp_path)
     page.close()
 
 
+def test_many_lines_at_a_single_length_all_stand_within_their_figure(browser, tmp_path):
+    names = [name for name, part in ARCHITECTURES.items() if not part.control]
+    made = [entry(name, 128, f1=0.5, memory=1, speed=1) for name in names]
+    assert len(made) >= 7
+    draw(made, tmp_path)
+    page = browser.new_page()
+    Tab(page, tmp_path).open("index.html")
+    drawn = page.evaluate(
+        "() => { const plot = document.querySelector('.plot');"
+        " return [plot.layout.xaxis.range, plot.data.map((line) => Math.log10(line.x[0]))]; }"
+    )
+    page.close()
+    (low, high), places = drawn
+    assert len(places) == len(made)
+    assert all(low < place < high for place in places)
+
+
 def test_a_list_that_leaves_runs_out_says_so(browser, tmp_path):
     runs = [entry("vanilla", 128, seed, f1=0.5, memory=1.0, speed=1.0) for seed in range(501)]
     draw(runs, tmp_path)
