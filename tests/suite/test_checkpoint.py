@@ -60,6 +60,17 @@ def few_to_score(monkeypatch):
     monkeypatch.setattr(encoded, "load", load_few)
 
 
+@pytest.fixture
+def often_kept(monkeypatch):
+    """Write a checkpoint whenever one may be written; leave out what only measures.
+
+    That takes most of the time of so small a training.
+    """
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
+    monkeypatch.setattr(measuring, "ATTEMPTS", 1)
+
+
 def run(job, stop_at=math.inf):
     def tell(phase, fraction, loss=None):
         if phase == "training" and fraction >= stop_at:
@@ -91,12 +102,8 @@ def results(outcome):
     ],
 )
 def test_it_ends_exactly_as_if_never_cut_off(
-    tmp_path, monkeypatch, few_to_score, task, architecture, stops
+    tmp_path, few_to_score, often_kept, task, architecture, stops
 ):
-    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
-    # What only measures takes most of the time of so small a training.
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(measuring, "ATTEMPTS", 1)
     whole = run(make_job(tmp_path / "whole", task, architecture, 8_192))
     job = make_job(tmp_path / "parts", task, architecture, 8_192)
     for stop in stops:
@@ -116,11 +123,8 @@ def test_it_ends_exactly_as_if_never_cut_off(
 
 
 def test_averaged_weights_are_the_mean_and_a_cut_does_not_change_them(
-    tmp_path, monkeypatch, few_to_score
+    tmp_path, monkeypatch, few_to_score, often_kept
 ):
-    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(measuring, "ATTEMPTS", 1)
     monkeypatch.setattr(training._Session, "_better", lambda self, value, best: True)
     summed, put_back = [], []
     add, set_weights = training.Mean.add, training.Model.set_weights
