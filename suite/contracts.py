@@ -569,7 +569,8 @@ class Job:
     """What a child process is told: the cell, where its data is, where to write, its limits.
 
     `source_digest` says which bytes the source has (None: unknown yet); encoded data is kept in
-    `cache`. A training leaves its state at `checkpoint` now and then, and goes on from there.
+    `cache`. A training leaves its state at `checkpoint` now and then, and goes on from there where
+    `code_digest` is the same.
     """
 
     cell: Cell
@@ -581,6 +582,7 @@ class Job:
     cache: Path
     checkpoint: Path
     source_digest: str | None = None
+    code_digest: str | None = None
 
     def to_json(self) -> str:
         """Write the job as one JSON object."""
@@ -602,4 +604,5 @@ class Job:
             cache=Path(fields["cache"]),
             checkpoint=Path(fields["checkpoint"]),
             source_digest=fields["source_digest"],
+            code_digest=fields["code_digest"],
         )

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -108,6 +109,20 @@ def find_part(kind: Kind[Part], key: str, search_path: Sequence[str] = ()) -> Pa
     if key not in found:
         raise unknown_name(kind.word, key, found)
     return _load(kind, key, found[key])
+
+
+@cache
+def digest_code(search_path: tuple[str, ...] = ()) -> str:
+    """Hash the Python files of the checkout and of the folders added to it, as they were first."""
+    digest = hashlib.sha256()
+    folders = [CHECKOUT / "suite"]
+    for root in (CHECKOUT, *map(Path, search_path)):
+        folders += [root / kind.folder for kind in (TASKS, ARCHITECTURES)]
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def part_names(kind: Kind[Part], search_path: Sequence[str] = ()) -> list[str]:

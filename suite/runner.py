@@ -16,6 +16,7 @@ from suite.executors.local import Ending, Executor, Limits, Update
 from suite.matrix import PlannedCell, recipe_for
 from suite.presets import find_model_size
 from suite.record import Failure, Invocation, Record, utc_now
+from suite.registry import digest_code
 from suite.store import Lease, SetAside, Store, ignore_set_aside, new_run_id, probed_machine
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
@@ -257,6 +258,7 @@ class Runner:
             cache=self.store.cache,
             checkpoint=self.store.checkpoint(planned.cell.id),
             source_digest=self.digests.get(planned.cell.task or ""),
+            code_digest=digest_code(self.search_path),
         )
         self._running[run_id] = _Run(planned, job, lease, started_at)
         self.on_event(Started(planned))

@@ -27,10 +27,10 @@ SECONDS_BETWEEN = 60.0
 
 @dataclass
 class Checkpoint:
-    """The checkpoint of one cell and one state of its data."""
+    """The checkpoint of one cell, and the digests of what made it: its data, and the code."""
 
     path: Path
-    data_digest: str | None
+    digests: Sequence[str | None]
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
@@ -63,7 +63,7 @@ class Checkpoint:
         arrays = {f"variable_{i}": value for i, value in enumerate(map(_to_numpy, variables))}
         for name, weights in kept_weights.items():
             arrays |= {f"{name}_{i}": value for i, value in enumerate(weights)}
-        about = json.dumps({"data_digest": self.data_digest, "state": dict(state)})
+        about = json.dumps({"digests": list(self.digests), "state": dict(state)})
         with written_whole(self.path) as file:
             np.savez(file, allow_pickle=False, **arrays, about=np.array(about))
 
@@ -72,7 +72,8 @@ class Checkpoint:
     ) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]] | None:
         """Put the variables back and return the state and the kept weights; None without one.
 
-        One of other data, or whose variables are not those of this model, is of no use.
+        One of other data or code, or of another model's variables, is of no use: a record names one
+        commit for all that it ran.
         """
         try:
             with open(self.path, "rb") as file, np.load(file) as kept:
@@ -85,7 +86,7 @@ class Checkpoint:
         except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError):
             return None
         shapes = [tuple(variable.shape) for variable in variables]
-        if about["data_digest"] != self.data_digest or [v.shape for v in values] != shapes:
+        if about.get("digests") != list(self.digests) or [v.shape for v in values] != shapes:
             return None
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)

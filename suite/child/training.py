@@ -246,7 +246,7 @@ class _Session:
         averaged = _averaged_steps(self.total_steps, recipe.averaged_share)
         laid = laid_lengths(self.data.train, self.task.trims_padding)
         first = min(max(WARMUP_STEPS, len(np.unique(laid))), *due, *averaged)
-        checkpoint = Checkpoint(self.job.checkpoint, self.job.source_digest)
+        checkpoint = Checkpoint(self.job.checkpoint, [self.job.source_digest, self.job.code_digest])
 
         trained = Trained()
         memory.reset()

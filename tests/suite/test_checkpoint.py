@@ -175,22 +175,23 @@ class Variable:
         self.value = np.asarray(value)
 
 
-def test_of_other_data_or_another_model_or_cut_in_half_it_is_not_used(tmp_path, monkeypatch):
+def test_of_other_data_code_or_model_or_cut_in_half_it_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_to_numpy", np.asarray)
     path = tmp_path / "cell.npz"
-    Checkpoint(path, "d").write([Variable([1, 2])], {"best": [np.zeros(3)]}, {"steps": 5})
+    Checkpoint(path, ["d", "c"]).write([Variable([1, 2])], {"best": [np.zeros(3)]}, {"steps": 5})
     mine = Variable([0, 0])
-    state, kept = Checkpoint(path, "d").read([mine])
+    state, kept = Checkpoint(path, ["d", "c"]).read([mine])
     assert state == {"steps": 5}
     assert [value.shape for value in kept["best"]] == [(3,)]
     assert mine.value.tolist() == [1, 2]
-    assert Checkpoint(path, "other").read([mine]) is None
-    assert Checkpoint(path, "d").read([Variable([0, 0, 0])]) is None
+    assert Checkpoint(path, ["other", "c"]).read([mine]) is None
+    assert Checkpoint(path, ["d", "other"]).read([mine]) is None
+    assert Checkpoint(path, ["d", "c"]).read([Variable([0, 0, 0])]) is None
     path.write_bytes(path.read_bytes()[:100])
-    assert Checkpoint(path, "d").read([mine]) is None
+    assert Checkpoint(path, ["d", "c"]).read([mine]) is None
     path.write_bytes(b"")
-    assert Checkpoint(path, "d").read([mine]) is None
-    assert Checkpoint(tmp_path / "none.npz", "d").read([mine]) is None
+    assert Checkpoint(path, ["d", "c"]).read([mine]) is None
+    assert Checkpoint(tmp_path / "none.npz", ["d", "c"]).read([mine]) is None
 
 
 def test_a_full_disk_costs_no_training(tmp_path, monkeypatch, capsys):
@@ -198,6 +199,6 @@ def test_a_full_disk_costs_no_training(tmp_path, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint.np, "savez", full)
-    Checkpoint(tmp_path / "cell.npz", "d").write([], {}, {})
+    Checkpoint(tmp_path / "cell.npz", ["d", "c"]).write([], {}, {})
     assert "No space left" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
