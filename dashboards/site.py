@@ -68,6 +68,8 @@ on every page. Others take what is left over, by name."""
 OTHERS = (("#44AA99", "hexagon"), ("#332288", "pentagon"), ("#999933", "hourglass"),
           ("#AA4499", "bowtie"), ("#661100", "star-diamond"), ("#6699CC", "hexagram"))  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SHADES = ((0, 0.0), (0, 0.45), (255, 0.4))
+"""What an architecture's colour is mixed with, and how much: nothing, black, white."""
 QUALITY_NUMBER = -1
 """Stands for quality where measures are numbers: their places in `MEASURES`."""
 RUNS_A_BUNDLE = 16
@@ -108,7 +110,7 @@ def _write_rest(
     records = record_frame(made, tasks)
     points = point_frame(made, tasks)
     boards = make_boards(entries, tasks)
-    lines = _lines(records)
+    lines = draw_lines(records)
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
     named = titles(comparison.setting for comparison in made)
@@ -185,8 +187,11 @@ def _describe(comparison: Comparison, named: Mapping[Setting, str]) -> dict[str,
     }  # fmt: skip
 
 
-def _lines(records: pd.DataFrame) -> list[dict[str, Any]]:
-    """Give each line its colour and symbol (its architecture's) and dash (its options')."""
+def draw_lines(records: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give each line its colour and symbol (its architecture's), shade and dash (its options').
+
+    A line of a single length has no dash to be told by.
+    """
     seen: dict[str, int] = {}
     lines = []
     pairs = (
@@ -197,9 +202,17 @@ def _lines(records: pd.DataFrame) -> list[dict[str, Any]]:
         variant = seen.get(architecture, 0)
         seen[architecture] = variant + 1
         dash = DASHES[variant % len(DASHES)]
-        lines.append({"name": line, "architecture": architecture, "color": color,
+        shade = _mixed(color, *SHADES[variant % len(SHADES)])
+        lines.append({"name": line, "architecture": architecture, "color": shade,
                       "symbol": symbol, "dash": dash})  # fmt: skip
     return lines
+
+
+def _mixed(color: str, level: int, share: float) -> str:
+    """Mix "#RRGGBB" with so large a share of a grey."""
+    parts = [int(color[place : place + 2], 16) for place in (1, 3, 5)]
+    mixed = [round(part + (level - part) * share) for part in parts]
+    return "#" + "".join(f"{part:02X}" for part in mixed)
 
 
 def _columns(

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dashboards.frame import QUALITY, make_comparisons, point_frame
-from dashboards.site import PAGES, shares_of_best, write_site
+from dashboards.site import COLORS, PAGES, draw_lines, shares_of_best, write_site
 from suite.contracts import PROTOCOL, Form, Metric, Mode, Status
 from suite.environment import machine_name
 from suite.leaderboard import Entry, Folder, make_boards
@@ -260,6 +260,16 @@ def test_what_others_sent_is_a_line_of_its_own_beside_ours_of_the_same_machine(t
     assert {row[6] for row in findings["growth"]} == {3}
     crossed = {tuple(row[2:4]) for row in findings["crossings"] if row[1].endswith("per_second")}
     assert ("vanilla", "longformer, by them") in crossed
+
+
+def test_the_options_of_an_architecture_can_be_told_apart_at_a_single_length():
+    lines = draw_lines(
+        pd.DataFrame({"architecture": ["bert"] * 3 + ["vit"], "line": ["a", "b", "c", "v"]})
+    )
+    colors = [line["color"] for line in lines]
+    assert len(set(colors)) == 4
+    assert (colors[0], colors[3]) == (COLORS["bert"][0], COLORS["vit"][0])
+    assert {line["symbol"] for line in lines[:3]} == {COLORS["bert"][1]}
 
 
 @pytest.mark.parametrize("higher", [True, False])
