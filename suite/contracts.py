@@ -379,6 +379,10 @@ class Task(ABC):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the source and encode it at a length, as NumPy arrays. Runs in the child."""
 
+    def inputs_for(self, options: Options) -> Inputs:
+        """Say what an architecture is fed under a cell's options; by default `inputs`."""
+        return self.inputs
+
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
         """Build the layer from a batch's features to (batch, length, width) embeddings.
 
@@ -531,7 +535,7 @@ def build_request(
     own = {name: cell.options.get(name, value) for name, value in architecture.options.items()}
     return BuildRequest(
         form=cell.form,
-        inputs=task.inputs if task else Inputs.TOKEN_IDS,
+        inputs=task.inputs_for(cell.options) if task else Inputs.TOKEN_IDS,
         model_size=model_size,
         sequence_length=cell.sequence_length,
         options=own,

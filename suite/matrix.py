@@ -16,7 +16,6 @@ from suite.contracts import (
     Cell,
     Effort,
     Form,
-    Inputs,
     Mode,
     Options,
     Recipe,
@@ -75,7 +74,6 @@ class _Workload:
     name: str | None
     task: Task | None
     form: Form
-    inputs: Inputs
     lengths: tuple[int, ...]
     source: SourceRequest | None
     options: Options
@@ -239,15 +237,13 @@ def _workload(
 ) -> _Workload:
     if task_name is None:
         lengths = request.lengths or preset.probe_lengths
-        form, inputs = Form(request.form or Form.ENCODER), Inputs.TOKEN_IDS
-        return _Workload(None, None, form, inputs, lengths, None, {}, Recipe(), Effort())
+        form = Form(request.form or Form.ENCODER)
+        return _Workload(None, None, form, lengths, None, {}, Recipe(), Effort())
     task = registry.tasks.get(task_name)
     source = _checked_source(task_name, task, request)
     effort = task.efforts.get(preset.name, Effort())
     lengths = request.lengths or effort.lengths or task.default_lengths[: preset.num_lengths]
-    return _Workload(
-        task_name, task, task.form, task.inputs, lengths, source, task.options, task.recipe, effort
-    )
+    return _Workload(task_name, task, task.form, lengths, source, task.options, task.recipe, effort)
 
 
 def _checked_source(name: str, task: Task, request: Request) -> SourceRequest:

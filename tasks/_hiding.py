@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 
-def draw_hidden(real: Any, share: float, generator: np.random.Generator) -> Any:
-    """Choose a random share of the real positions: (batch, n) in and out."""
-    return (generator.random(real.shape) < share) & real
+def draw_hidden(real: Any, share: float, generator: np.random.Generator, span: int = 1) -> Any:
+    """Choose a random share of the real positions, `span` by `span`: (batch, n) in and out."""
+    batch, length = real.shape
+    chosen = generator.random((batch, -(-length // span))) < share
+    return np.repeat(chosen, span, axis=1)[:, :length] & real
 
 
 def hide(ids: Any, hidden: Any, unknown: int) -> Any:

@@ -1,7 +1,8 @@
 """Sentiment: does a review praise or blame?
 
 A position is a subword token; with the option `units=bytes` it is a byte, as in Long Range Arena
-(Tay et al. 2021, section 2.3.2). A text longer than the length is cut, and counted: its first
+(Tay et al. 2021, section 2.3.2), whose models have no convolution before them, as ours have then
+(`tasks/_letter_embedding.py`). A text longer than the length is cut, and counted: its first
 quarter of the length is kept and its last three, since a review ends with its verdict (head and
 tail, Sun et al. 2019, How to Fine-Tune BERT for Text Classification?, section 5.3.1); of bytes the
 beginning, as Long Range Arena keeps it.
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 TFDS_NAME = "imdb_reviews"
 HIDDEN_TOKENS = 0.15
 """The share of a training batch's tokens that are hidden."""
+HIDDEN_LETTERS = 8
+"""So many bytes or characters are hidden together, a word or so: one alone is soon guessed."""
 Texts = dict[str, list[tuple[str, str]]]
 
 
@@ -83,12 +86,25 @@ class Sentiment(Classification):
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Make some tokens unknown, so that no single word decides."""
+        """Make some tokens unknown, so that no single word decides; letters by the word or so."""
         from tasks._hiding import draw_hidden, hide
         from tasks._text_units import UNKNOWN
 
-        hidden = draw_hidden(features["padding_mask"], HIDDEN_TOKENS, generator)
+        span = HIDDEN_LETTERS if spec["letters"] else 1
+        hidden = draw_hidden(features["padding_mask"], HIDDEN_TOKENS, generator, span)
         return {**features, "token_ids": hide(features["token_ids"], hidden, UNKNOWN)}
+
+    def inputs_for(self, options: Options) -> Inputs:
+        """Feed subwords as they are, letters by an embedding of their neighbourhood."""
+        return Inputs.EMBEDDINGS if _has_letters(task_options(self, options)) else self.inputs
+
+    def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
+        """Embed letters with their neighbours; subwords the architecture embeds itself."""
+        if not spec["letters"]:
+            return None
+        from tasks._letter_embedding import LetterEmbedding
+
+        return LetterEmbedding(spec["vocabulary_size"], width)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""
@@ -138,11 +154,17 @@ class Sentiment(Classification):
             **{split: examples for split, (examples, _) in encoded.items()},
             spec={
                 "vocabulary_size": units.vocabulary_size,
+                "letters": _has_letters(options),
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
             facts=describe(self.sources[request.kind], texts, about),
         )
+
+
+def _has_letters(options: Options) -> bool:
+    """Whether a token is a byte or a character."""
+    return str(options["units"]) != "subwords"
 
 
 def _read(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, Any]]:
