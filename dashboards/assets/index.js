@@ -37,7 +37,7 @@ function leaderboard(board, about, points) {
     say(row.parameters, 7), row.seconds === null ? "—" : say(row.seconds / 60, 2), row.date, row.tier,
     { text: [row.note, row.superseded && `superseded by ${row.superseded}`].filter(Boolean).join("; ") || " ",
       className: /^(failed|out_of_memory|timed_out|diverged)/.test(row.note) ? "bad" : "soft" },
-  ]), { caption, texts: [1], long: [10], classes: rows.map((row) => (row.rank === 1 ? "first" : "")) });
+  ]), { caption, long: [1, 10], classes: rows.map((row) => (row.rank === 1 ? "first" : "")) });
   const former = board.rows.filter((row) => row.superseded);
   return [
     listed(board.rows.filter((row) => !row.superseded), `Length ${board.length}, batch ${board.batch}. ${measure.higher_is_better ? "Higher" : "Lower"} is better. Speed and memory are of training.`),
