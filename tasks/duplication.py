@@ -51,7 +51,7 @@ class Duplication(Task):
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=1_024),
-        "quick": Effort(budget=786_432, tokens_per_batch=2_048, lengths=(64, 128)),
+        "quick": Effort(budget=589_824, tokens_per_batch=2_048, lengths=(64, 128)),
         "reach": Effort(budget=12_288_000, tokens_per_batch=4_096, lengths=(1_024,)),
     }
 

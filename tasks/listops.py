@@ -52,7 +52,7 @@ class ListOps(Classification):
     head_dropout = 0.0
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=2_048),
-        "quick": Effort(budget=393_216, tokens_per_batch=4_096, lengths=(128, 256)),
+        "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
         "reach": Effort(budget=24_000_000, tokens_per_batch=16_384, lengths=(512,)),
     }
 
