@@ -84,7 +84,7 @@ class LanguageModeling(Task):
     contiguous = True
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=1_024),
-        "quick": Effort(budget=294_912, tokens_per_batch=2_048, lengths=(64, 256)),
+        "quick": Effort(budget=393_216, tokens_per_batch=2_048, lengths=(64, 256)),
         # As many characters as nanoGPT's setting for a CPU: 2,000 steps of 12 × 64.
         "standard": Effort(budget=1_536_000, tokens_per_batch=2_048, lengths=(64, 256, 1_024)),
         "reach": Effort(
