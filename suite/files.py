@@ -1,10 +1,11 @@
-"""Files written whole or not at all. Standard library only."""
+"""Files written whole or not at all, and known by their bytes. Standard library only."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -36,3 +37,13 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with written_whole(path) as file:
         file.write(content)
+
+
+def digest_paths(paths: Iterable[Path]) -> str:
+    """Hash the names and bytes of files."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -23,6 +23,7 @@ from typing import Generic, TypeVar
 from suite import CHECKOUT
 from suite.contracts import Architecture, Task
 from suite.errors import PluginError, RequestError, unknown_name
+from suite.files import digest_paths
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
 
@@ -114,15 +115,10 @@ def find_part(kind: Kind[Part], key: str, search_path: Sequence[str] = ()) -> Pa
 @cache
 def digest_code(search_path: tuple[str, ...] = ()) -> str:
     """Hash the Python files of the checkout and of the folders added to it, as they were first."""
-    digest = hashlib.sha256()
     folders = [CHECKOUT / "suite"]
     for root in (CHECKOUT, *map(Path, search_path)):
         folders += [root / kind.folder for kind in (TASKS, ARCHITECTURES)]
-    for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digest_paths(path for folder in folders for path in folder.rglob("*.py"))
 
 
 def part_names(kind: Kind[Part], search_path: Sequence[str] = ()) -> list[str]:

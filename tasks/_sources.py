@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +77,6 @@ def hold_out(count: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.random.default_rng(0).permutation(count)
     held = max(1, round(VALIDATION_SHARE * count))
     return np.sort(order[held:]), np.sort(order[:held])
-
-
-def digest_paths(paths: Iterable[Path]) -> str:
-    """Hash the names and bytes of files."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def read_text(path: Path) -> str:

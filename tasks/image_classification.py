@@ -105,8 +105,8 @@ class ImageClassification(Classification):
                 received=repr(wanted),
             )
         if request.kind == "files":
+            from suite.files import digest_paths
             from tasks._image_folders import list_images, read_folders
-            from tasks._sources import digest_paths
 
             folder = Path(request.argument).expanduser()
             read_folders(folder, IMAGE_SIZE)

@@ -98,8 +98,9 @@ class LanguageModeling(Task):
 
         check_units(task_options(self, options))
         if request.kind == "files":
+            from suite.files import digest_paths
             from tasks._plain_text import find_texts
-            from tasks._sources import digest_paths, read_text
+            from tasks._sources import read_text
 
             paths = find_texts(Path(request.argument).expanduser())
             for path in paths.values():

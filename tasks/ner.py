@@ -99,8 +99,8 @@ class Ner(Task):
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's files to the end, look for a prepared data set, or do nothing."""
         if request.kind == "files":
+            from suite.files import digest_paths
             from tasks._columns import find_files, read_folder
-            from tasks._sources import digest_paths
 
             folder = Path(request.argument).expanduser()
             read_folder(folder)

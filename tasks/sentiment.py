@@ -112,8 +112,8 @@ class Sentiment(Classification):
 
         check_units(task_options(self, options))
         if request.kind == "files":
+            from suite.files import digest_paths
             from tasks._labelled_text import list_files, read_splits
-            from tasks._sources import digest_paths
 
             folder = Path(request.argument).expanduser()
             read_splits(folder, options["text_column"], options["label_column"])

@@ -96,8 +96,8 @@ class Translation(Task):
 
         check_units(task_options(self, options))
         if request.kind == "files":
+            from suite.files import digest_paths
             from tasks._parallel_text import find_pairs, read_pairs
-            from tasks._sources import digest_paths
 
             folder = Path(request.argument).expanduser()
             languages = options["source_language"], options["target_language"]

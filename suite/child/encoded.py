@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from suite.contracts import Examples, Job, Options, Task, TaskData
+from suite.files import digest_paths
 
 SPLITS = ("train", "validation", "test")
 
@@ -62,10 +63,7 @@ def _key(job: Job, task: Task, options: Options) -> str:
 def _code_digest(task: Task) -> str:
     """Hash the task's file and the helpers beside it: who edits one gets new data."""
     path = Path(inspect.getfile(type(task)))
-    digest = hashlib.sha256(path.read_bytes())
-    for helper in sorted(path.parent.glob("_*.py")):
-        digest.update(helper.read_bytes())
-    return digest.hexdigest()
+    return digest_paths([path, *path.parent.glob("_*.py")])
 
 
 def _keep(data: TaskData, entry: Path) -> None:
