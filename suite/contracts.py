@@ -237,6 +237,8 @@ class Source:
     argument: str = ""
     """What may follow the colon in `KIND:ARGUMENT`: "" (nothing), "NAME" or "PATH"."""
     argument_required: bool = False
+    drawn_for_length: bool = False
+    """Whether each length has raw examples of its own, and so a fingerprint of its own."""
 
 
 @dataclass(frozen=True, slots=True)

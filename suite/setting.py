@@ -27,7 +27,8 @@ class Setting:
     recipe and of architectures name a line instead. `positions_per_batch` is the power of two from
     which whole sequences were cut to make a batch. It is 0 where batches of as many sequences are
     compared over the lengths (probes, and tasks whose budget is in examples): then
-    `sequences_per_batch` says how many. `fingerprint` is that of the data.
+    `sequences_per_batch` says how many. `fingerprint` is that of the data; "" joins the lengths of
+    data that is drawn for a length.
     """
 
     mode: Mode
@@ -44,6 +45,7 @@ class Setting:
     threads: int
     protocol: int
     fingerprint: str = ""
+    drawn_for_length: bool = False
     machine: str = ""
 
     @property
@@ -102,6 +104,7 @@ def setting_of(
         threads=cell.threads if threads is None else threads,
         protocol=record.protocol if protocol is None else protocol,
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
+        drawn_for_length=_is_drawn_for_length(cell, task),
         machine=machine,
     )
 
@@ -152,12 +155,14 @@ def group(
 ) -> dict[Setting, list[Item]]:
     """Put records, or what holds one, together by setting, in order, those that learned first.
 
-    What was not run, and so knows no fingerprint, goes with what was. Probes of equal batch are a
-    series too, where that joins more lengths than batches of equal positions do.
+    What was not run, and so knows no fingerprint, goes with what was; lengths whose data was drawn
+    for them go together. Probes of equal batch are a series too, where that joins more lengths than
+    batches of equal positions do.
     """
     groups: dict[Setting, list[Item]] = {}
     for item in items:
         groups.setdefault(setting_of_item(item), []).append(item)
+    groups = _with_lengths_joined(groups, cell_of)
     known = {replace(setting, fingerprint=""): setting for setting in groups if setting.fingerprint}
     for setting in [setting for setting in groups if setting in known]:
         groups[known[setting]] += groups.pop(setting)
@@ -166,6 +171,30 @@ def group(
         setting: found[setting]
         for setting in sorted(found, key=lambda one: (one.mode is Mode.PROBE, one))
     }
+
+
+def _with_lengths_joined(
+    groups: Mapping[Setting, list[Item]], cell_of: Callable[[Item], Cell]
+) -> dict[Setting, list[Item]]:
+    """Join what differs in the fingerprint alone, where data is drawn for a length.
+
+    Two fingerprints of one length are different data all the same: those groups stay apart.
+    """
+    drawn: dict[Setting, list[Setting]] = {}
+    for setting in groups:
+        if setting.drawn_for_length:
+            drawn.setdefault(replace(setting, fingerprint=""), []).append(setting)
+    found = dict(groups)
+    for joined, parts in drawn.items():
+        lengths = Counter(
+            length
+            for part in parts
+            if part.fingerprint
+            for length in {cell_of(item).sequence_length for item in groups[part]}
+        )
+        if len(lengths) > 1 and set(lengths.values()) == {1}:
+            found[joined] = [item for part in parts for item in found.pop(part)]
+    return found
 
 
 def _with_fixed_batches(
@@ -249,6 +278,11 @@ def _learning_rate(cell: Cell, tasks: Mapping[str, Task]) -> object:
 def options_text(options: Mapping[str, object]) -> str:
     """Write options as "name=value name=value", sorted."""
     return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
+
+
+def _is_drawn_for_length(cell: Cell, task: Task | None) -> bool:
+    source = task.sources.get((cell.source or "").partition(":")[0]) if task else None
+    return source is not None and source.drawn_for_length
 
 
 def _task_options(cell: Cell, tasks: Mapping[str, Task]) -> Collection[str]:

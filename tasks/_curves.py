@@ -13,13 +13,15 @@ DISTRACTOR_POINTS, NUM_DISTRACTORS = 6, 3
 STEP, TURN, APART = 1.5, 0.22, 3.0
 DASH, GAP = 2, 1
 MARK_RADIUS = 1.5
+CURVE, MARK = 1, 2
+"""How bright they are: a mark no brighter than a curve was found by nothing that was trained."""
 STRETCH = 0.1
 """How much a curve may be stretched to be as long from end to end as the other."""
 CANDIDATES = 4_096
 
 
 def draw_pictures(count: int, size: int, seed: int, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw (count, size, size) of True where something is, and the labels: 1 where joined.
+    """Draw (count, size, size) of 0, `CURVE` or `MARK`, and the labels: 1 where joined.
 
     Long curves have so many points, a pixel and a half apart in a picture of 32: the more, the
     harder. Above 24 hardly any two fit.
@@ -31,7 +33,7 @@ def draw_pictures(count: int, size: int, seed: int, points: int) -> tuple[np.nda
         found.append(_draw_pairs(generator, points, scale, size))
     both = np.concatenate(found)[:count]
     labels = generator.integers(2, size=count).astype(np.int32)
-    pictures = np.zeros((count, size, size), bool)
+    pictures = np.zeros((count, size, size), np.uint8)
     rows = np.arange(count)
     for curve in (0, 1):
         _stroke(pictures, rows, both[:, curve])
@@ -115,7 +117,7 @@ def _stroke(pictures: np.ndarray, rows: np.ndarray, curves: np.ndarray) -> None:
         for share in np.linspace(0, 1, 5):
             point = curves[:, place] * (1 - share) + curves[:, place + 1] * share
             row, column = np.rint(point).astype(int).clip(0, size - 1).T
-            pictures[rows, row, column] = True
+            pictures[rows, row, column] = CURVE
 
 
 def _mark(pictures: np.ndarray, centres: np.ndarray, radius: float) -> None:
@@ -125,4 +127,4 @@ def _mark(pictures: np.ndarray, centres: np.ndarray, radius: float) -> None:
     rows, columns = centres[:, 0], centres[:, 1]
     away = (grid[None, :, None] - rows[:, None, None]) ** 2
     aside = (grid[None, None, :] - columns[:, None, None]) ** 2
-    pictures |= away + aside <= radius**2
+    pictures[away + aside <= radius**2] = MARK

@@ -46,6 +46,7 @@ class Duplication(Task):
             licence="Apache-2.0",
             citation="Kitaev et al. 2020, Reformer: The Efficient Transformer",
             redistributable=True,
+            drawn_for_length=True,
         )
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)

@@ -72,7 +72,7 @@ class ImageClassification(Classification):
     budget_unit = "examples"
     efforts = {
         "smoke": Effort(budget=8_192, examples_per_batch=32),
-        "quick": Effort(budget=4_096, examples_per_batch=32, lengths=(16, 64)),
+        "quick": Effort(budget=8_192, examples_per_batch=32, lengths=(16, 64)),
         "standard": Effort(budget=12_288, examples_per_batch=32),
         "reach": Effort(budget=1_250_000, examples_per_batch=64, lengths=(64,)),
     }

@@ -43,6 +43,7 @@ class ListOps(Classification):
             licence="Apache-2.0",
             citation="Nangia and Bowman 2018, ListOps; Tay et al. 2021, Long Range Arena",
             redistributable=True,
+            drawn_for_length=True,
         )
     }
     options = {"train_examples": 20_000}
@@ -52,7 +53,7 @@ class ListOps(Classification):
     head_dropout = 0.0
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=2_048),
-        "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
+        "quick": Effort(budget=196_608, tokens_per_batch=4_096, lengths=(128, 256)),
         "reach": Effort(budget=24_000_000, tokens_per_batch=16_384, lengths=(512,)),
     }
 

@@ -87,6 +87,7 @@ class Ner(Task):
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.3)
     efforts = {
+        "quick": Effort(lengths=(128, 512)),
         "standard": Effort(budget=1_500_000, tokens_per_batch=2_048),
         "reach": Effort(
             budget=4_000_000,

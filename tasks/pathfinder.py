@@ -31,7 +31,7 @@ MIN_EXAMPLES = 100
 class Pathfinder(Classification):
     """Two classes: joined or not."""
 
-    version = 3
+    version = 4
     title = "Pathfinder"
     summary = "follows dashed curves between two ends"
     inputs = Inputs.PATCHES
@@ -80,8 +80,6 @@ class Pathfinder(Classification):
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Draw pictures and cut them into patches."""
-        import numpy as np
-
         from tasks._curves import draw_pictures
         from tasks._sources import describe
 
@@ -98,7 +96,7 @@ class Pathfinder(Classification):
             for seed, (split, count) in enumerate(counts.items())
         }
         raw = {
-            split: list(zip(np.packbits(images, axis=-1), labels.tolist(), strict=True))
+            split: list(zip(images, labels.tolist(), strict=True))
             for split, (images, labels) in drawn.items()
         }
         facts = {"image_size": size, "patch_size": size // side}
@@ -112,10 +110,11 @@ class Pathfinder(Classification):
 def _encode(images: Any, labels: Any, patch_size: int) -> Examples:
     import numpy as np
 
+    from tasks._curves import MARK
     from tasks._patches import cut_patches
 
     # Nothing is 0: an empty patch leaves its place to say what it is.
-    patches = cut_patches(images[:, :, :, None].astype(np.float32), patch_size)
+    patches = cut_patches(images[:, :, :, None].astype(np.float32) / MARK, patch_size)
     mask = np.ones(patches.shape[:2], bool)
     return Examples({"patches": patches, "padding_mask": mask}, {"labels": labels})
 

@@ -78,7 +78,7 @@ def test_the_first_command_as_it_stands(tmp_path, tfds_data_dir):
     output = run(COMMANDS[0], tmp_path, tfds_data_dir, ())
     assert time.monotonic() - started < 360
     records = read_records(tmp_path / "home")
-    assert {record["cell"]["sequence_length"] for record in records} == {128, 256, 512}
+    assert {record["cell"]["sequence_length"] for record in records} == {128, 512}
     assert {record["status"] for record in records} == {"ok", "unsupported"}
     ran = [record for record in records if record["status"] == "ok"]
     assert {"vanilla", "longformer"} <= {record["cell"]["architecture"] for record in ran}

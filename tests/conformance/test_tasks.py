@@ -23,13 +23,13 @@ def loaded(request):
     return task, load(task)
 
 
-def load(task):
-    """Load the shortest length of the default source, few examples where that can be asked for."""
+def load(task, length=None):
+    """Load the default source at its shortest length, few examples where that can be asked for."""
     few = {name: 600 for name in ("train_examples",) if name in task.options}
     with pytest.MonkeyPatch.context() as patch:
         reviews = {"train": 600, "validation": 100, "test": 100}
         patch.setattr("tasks._synthetic_reviews.EXAMPLES", reviews)
-        return task.load(SourceRequest(task.default_source), task.default_lengths[0], few)
+        return task.load(SourceRequest(task.default_source), length or task.default_lengths[0], few)
 
 
 def test_it_states_what_a_reader_needs(loaded):
@@ -57,6 +57,13 @@ def test_loading_again_gives_the_same(loaded):
     assert again.facts["fingerprint"] == data.facts["fingerprint"]
     for name, values in data.test.features.items():
         assert (again.test.features[name] == values).all()
+
+
+def test_lengths_have_other_data_only_where_the_source_says_so(loaded):
+    task, data = loaded
+    longer = load(task, task.default_lengths[1])
+    is_other = longer.facts["fingerprint"] != data.facts["fingerprint"]
+    assert is_other == task.sources[task.default_source].drawn_for_length
 
 
 def test_the_facts_state_the_terms(loaded):

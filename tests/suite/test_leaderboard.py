@@ -152,6 +152,30 @@ def test_equal_titles_are_told_apart_by_their_data():
     assert "· data aaaa" in text and "· data bbbb" in text
 
 
+def test_lengths_whose_data_is_drawn_for_them_are_one_comparison():
+    def series(*found, task="listops"):
+        made = [
+            make_record(
+                cell=dataclasses.replace(
+                    CELL,
+                    task=task,
+                    source="synthetic",
+                    sequence_length=length,
+                    batch_size=4_096 // length,
+                ),
+                data={"fingerprint": fingerprint} if fingerprint else None,
+            )
+            for length, fingerprint in found
+        ]
+        groups = group(made, lambda r: setting_of(r, TASKS), lambda r: r.cell)
+        return [[record.cell.sequence_length for record in groups[s]] for s in groups]
+
+    assert series((128, "a"), (256, "b"), (128, "")) == [[128, 256, 128]]
+    assert series((128, "a"), (256, "b"), task="ner") == [[128], [256]]
+    # Other data of one length is other data.
+    assert series((128, "a"), (256, "b"), (256, "c"), (128, "a")) == [[128, 128], [256], [256]]
+
+
 @pytest.mark.parametrize(
     ("length", "batch_size", "positions"),
     [(2_048, 4, 8_192), (2_730, 3, 8_192), (3_072, 2, 6_144), (8_192, 1, 8_192)],

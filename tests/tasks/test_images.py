@@ -9,7 +9,7 @@ from PIL import Image
 from suite.contracts import SourceRequest
 from suite.errors import DataError, RequestError
 from tasks import image_classification, pathfinder
-from tasks._curves import _draw_pairs, _marked, draw_pictures
+from tasks._curves import CURVE, MARK, _draw_pairs, _marked, draw_pictures
 
 TASK = image_classification.TASK
 
@@ -100,9 +100,10 @@ def test_pictures_are_balanced_different_and_drawn_again_the_same():
     other, _ = draw_pictures(400, 32, 1, 12)
     assert (pictures == again).all() and (pictures != other).any()
     assert 0.4 < labels.mean() < 0.6
+    assert set(np.unique(pictures)) == {0, CURVE, MARK}
     assert len(np.unique(pictures.reshape(400, -1), axis=0)) == 400
     joined, apart = pictures[labels == 1], pictures[labels == 0]
-    assert abs(joined.mean() - apart.mean()) < 0.01, "the number of pixels tells nothing"
+    assert abs(joined.mean() - apart.mean()) < 0.01, "how much is drawn tells nothing"
 
 
 @pytest.mark.parametrize(("size", "points"), [(32, 6), (32, 9), (64, 12)])
