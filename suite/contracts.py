@@ -127,6 +127,11 @@ class Cell:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
+    def source_kind(self) -> str:
+        """The key of its source among the task's, what follows the colon left out; "" of probes."""
+        return (self.source or "").partition(":")[0]
+
+    @property
     def label(self) -> str:
         """A short name for people: enough to tell the cells of one matrix apart."""
         parts = [self.task or "probe", self.architecture, str(self.sequence_length)]

@@ -88,6 +88,7 @@ def setting_of(
     names = _task_options(cell, tasks)
     of_task = {name: cell.options[name] for name in cell.options if name in names}
     task = tasks.get(cell.task or "")
+    source = task.sources.get(cell.source_kind) if task else None
     counts_examples = task is not None and task.budget_unit == "examples"
     return Setting(
         mode=cell.mode,
@@ -104,7 +105,7 @@ def setting_of(
         threads=cell.threads if threads is None else threads,
         protocol=record.protocol if protocol is None else protocol,
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
-        drawn_for_length=_is_drawn_for_length(cell, task),
+        drawn_for_length=source is not None and source.drawn_for_length,
         machine=machine,
     )
 
@@ -278,11 +279,6 @@ def _learning_rate(cell: Cell, tasks: Mapping[str, Task]) -> object:
 def options_text(options: Mapping[str, object]) -> str:
     """Write options as "name=value name=value", sorted."""
     return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
-
-
-def _is_drawn_for_length(cell: Cell, task: Task | None) -> bool:
-    source = task.sources.get((cell.source or "").partition(":")[0]) if task else None
-    return source is not None and source.drawn_for_length
 
 
 def _task_options(cell: Cell, tasks: Mapping[str, Task]) -> Collection[str]:

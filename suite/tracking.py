@@ -590,7 +590,7 @@ def _dataset(record: Record) -> DatasetInput | None:
     dataset = Dataset(
         name=f"{record.cell.task} {record.cell.source}",
         digest=fingerprint[:36],
-        source_type=str(record.cell.source).partition(":")[0],
+        source_type=record.cell.source_kind,
         source=json.dumps({"source": record.cell.source}),
         profile=json.dumps(profile),
     )
