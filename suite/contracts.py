@@ -393,7 +393,8 @@ class Task(ABC):
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
         """Build the layer from a batch's features to (batch, length, width) embeddings.
 
-        They have about unit variance; the architecture adds positions and dropout. None (the
+        They have about unit variance; the architecture adds positions and dropout. Where it takes
+        patches they may have any width, and it projects them as it does patches. None (the
         default) where the architecture takes `features["token_ids"]` or `features["patches"]`
         itself; `spec["vocabulary_size"]` then says how many token ids there are.
         """
@@ -413,7 +414,8 @@ class Task(ABC):
         """Build the layer that gives the task's outputs, called `head(hidden_states, features)`.
 
         Hidden states are (batch, length, width). Of an architecture that speaks through a class
-        token, length is 1, and so is the mask in `features`. A head with a method `tie(table)` gets
+        token, length is 1, and so is the mask in `features`; the states of the positions are then
+        `features["position_states"]`. A head with a method `tie(table)` gets
         the layer that embeds token ids, from the backbone's `tie_embeddings()`: one table then
         serves source, target and output.
         """

@@ -20,11 +20,14 @@ STRETCH = 0.1
 CANDIDATES = 4_096
 
 
-def draw_pictures(count: int, size: int, seed: int, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw (count, size, size) of 0, `CURVE` or `MARK`, and the labels: 1 where joined.
+def draw_pictures(
+    count: int, size: int, seed: int, points: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw (count, size, size) of 0, `CURVE` or `MARK`, the labels, 1 where joined, and traces.
 
-    Long curves have so many points, a pixel and a half apart in a picture of 32: the more, the
-    harder. Above 24 hardly any two fit.
+    A trace (count, size, size) is True where a curve runs that has a mark. Long curves have so many
+    points, a pixel and a half apart in a picture of 32: the more, the harder. Above 24 hardly any
+    two fit.
     """
     generator = np.random.default_rng([20_261_120, seed])
     scale = size / 32
@@ -33,17 +36,19 @@ def draw_pictures(count: int, size: int, seed: int, points: int) -> tuple[np.nda
         found.append(_draw_pairs(generator, points, scale, size))
     both = np.concatenate(found)[:count]
     labels = generator.integers(2, size=count).astype(np.int32)
-    pictures = np.zeros((count, size, size), np.uint8)
+    corners, marked = _marked(generator, both, labels)
+    pictures, traces = np.zeros((2, count, size, size), np.uint8)
     rows = np.arange(count)
     for curve in (0, 1):
         _stroke(pictures, rows, both[:, curve])
+        _stroke(traces, rows[marked[:, curve]], both[marked[:, curve], curve])
     for _ in range(NUM_DISTRACTORS):
         short = _place(generator, _draw_curves(generator, count, DISTRACTOR_POINTS, scale), size)
         clear = _distance(short, both.reshape(count, -1, 2)) > APART * scale
         _stroke(pictures, rows[clear], short[clear])
-    for mark in _marked(generator, both, labels):
-        _mark(pictures, mark, MARK_RADIUS * scale)
-    return pictures, labels
+    for place in (0, 1):
+        _mark(pictures, corners[:, place], MARK_RADIUS * scale)
+    return pictures, labels, traces == CURVE
 
 
 def _draw_pairs(generator: np.random.Generator, points: int, scale: float, size: int) -> np.ndarray:
@@ -73,12 +78,15 @@ def _draw_pairs(generator: np.random.Generator, points: int, scale: float, size:
 def _marked(
     generator: np.random.Generator, both: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two neighbouring corners of each rhombus: ends of one curve where the label is 1."""
+    """Return two neighbouring corners of each rhombus, (count, 2, 2), and which curves they end.
+
+    They are ends of one curve where the label is 1, else of both: (count, 2) says which.
+    """
     rows, either = np.arange(len(both)), generator.integers(2, size=len(both))
     corners = both[:, :, [0, -1]]
     joined, apart = corners[rows, either], corners[rows, :, either]
-    chosen = np.where(labels[:, None, None] == 1, joined, apart)
-    return chosen[:, 0], chosen[:, 1]
+    marked = (labels[:, None] == 0) | (either[:, None] == (0, 1))
+    return np.where(labels[:, None, None] == 1, joined, apart), marked
 
 
 def _draw_curves(

@@ -59,3 +59,25 @@ class ExampleHead(keras.layers.Layer):
         weights = ops.cast(features["padding_mask"][:, :, None], hidden_states.dtype)
         pooled = ops.sum(hidden_states * weights, axis=1) / ops.sum(weights, axis=1)
         return self.scores(self.dropout(pooled, training=training))
+
+
+class ExampleAndPositionsHead(keras.layers.Layer):
+    """Scores a whole example by another head, and asks one thing of every position beside.
+
+    In: hidden states (batch, n, width), of a class token alone (batch, 1, width) and with
+    `features["position_states"]` (batch, n, width). Out: (batch, units + n), the example's scores
+    first. Time and memory O(n).
+    """
+
+    def __init__(self, example: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.example = example
+        self.positions = keras.layers.Dense(1)
+
+    def call(
+        self, hidden_states: Any, features: Mapping[str, Any], training: bool | None = None
+    ) -> Any:
+        """Score both."""
+        scores = self.example(hidden_states, features, training=training)
+        states = features.get("position_states", hidden_states)
+        return ops.concatenate([scores, self.positions(states)[:, :, 0]], axis=1)

@@ -7,6 +7,7 @@ square patch, of one pixel where the length is the number of pixels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isqrt
 from typing import Any
 
@@ -26,12 +27,16 @@ from tasks._classification import Classification
 
 SIZES = (32, 64)
 MIN_EXAMPLES = 100
+CLASSES = ("apart", "joined")
+NUM_CLASSES = len(CLASSES)
+TRACE_WEIGHT = 10.0
+"""How much the loss minds the traces: few patches have one, and the mean over all is small."""
 
 
 class Pathfinder(Classification):
     """Two classes: joined or not."""
 
-    version = 4
+    version = 5
     title = "Pathfinder"
     summary = "follows dashed curves between two ends"
     inputs = Inputs.PATCHES
@@ -46,8 +51,8 @@ class Pathfinder(Classification):
             redistributable=True,
         )
     }
-    options = {"image_size": 32, "curve_points": 9, "train_examples": 20_000}
-    recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.01, validations=6)
+    options = {"image_size": 32, "curve_points": 9, "train_examples": 40_000, "trace": True}
+    recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.01, validations=6)
     head_dropout = 0.0
     budget_unit = "examples"
     efforts = {
@@ -78,6 +83,36 @@ class Pathfinder(Classification):
             )
         return f"synthetic-{self.version}"
 
+    def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
+        """Convolve the picture that the patches make."""
+        from tasks._patch_convolutions import PatchConvolutions
+
+        return PatchConvolutions()
+
+    def build_head(self, spec: Mapping[str, Any]) -> Any:
+        """Score the classes and, where traces are asked for, each patch behind them."""
+        from tasks._heads import ExampleAndPositionsHead
+
+        classes = super().build_head(spec)
+        return ExampleAndPositionsHead(classes) if spec["trace"] else classes
+
+    def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
+        """Add to the cross-entropy of the label that of the traces, by `TRACE_WEIGHT`."""
+        from keras import ops
+
+        loss = super().loss(outputs[:, :NUM_CLASSES], targets, features)
+        if outputs.shape[1] == NUM_CLASSES:
+            return loss
+        traces, real = (
+            ops.cast(mask, outputs.dtype) for mask in (targets["trace"], features["padding_mask"])
+        )
+        each = ops.binary_crossentropy(traces, outputs[:, NUM_CLASSES:], from_logits=True)
+        return loss + TRACE_WEIGHT * ops.sum(each * real) / ops.sum(real)
+
+    def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
+        """Give the classes' probabilities; traces are for training alone."""
+        return super().predict(outputs[:, :NUM_CLASSES], targets, features)
+
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Draw pictures and cut them into patches."""
         from tasks._curves import draw_pictures
@@ -97,17 +132,17 @@ class Pathfinder(Classification):
         }
         raw = {
             split: list(zip(images, labels.tolist(), strict=True))
-            for split, (images, labels) in drawn.items()
+            for split, (images, labels, _) in drawn.items()
         }
         facts = {"image_size": size, "patch_size": size // side}
         return TaskData(
-            **{split: _encode(*both, size // side) for split, both in drawn.items()},
-            spec={"classes": ["apart", "joined"]},
+            **{split: _encode(*pictures, size // side) for split, pictures in drawn.items()},
+            spec={"classes": list(CLASSES), "trace": options["trace"]},
             facts=describe(self.sources["synthetic"], raw, facts),
         )
 
 
-def _encode(images: Any, labels: Any, patch_size: int) -> Examples:
+def _encode(images: Any, labels: Any, traces: Any, patch_size: int) -> Examples:
     import numpy as np
 
     from tasks._curves import MARK
@@ -116,7 +151,8 @@ def _encode(images: Any, labels: Any, patch_size: int) -> Examples:
     # Nothing is 0: an empty patch leaves its place to say what it is.
     patches = cut_patches(images[:, :, :, None].astype(np.float32) / MARK, patch_size)
     mask = np.ones(patches.shape[:2], bool)
-    return Examples({"patches": patches, "padding_mask": mask}, {"labels": labels})
+    trace = cut_patches(traces[:, :, :, None], patch_size).any(axis=-1)
+    return Examples({"patches": patches, "padding_mask": mask}, {"labels": labels, "trace": trace})
 
 
 TASK = Pathfinder()

@@ -61,11 +61,14 @@ class Model(keras.Model):
     def call(self, features: Features, training: bool | None = None) -> Any:
         """Give the head's outputs for a batch's features."""
         hidden_states = self.hidden_states(features, training, self.carries_memory)
-        if getattr(self.backbone, "extra_positions", 0):
-            # A class token speaks for all: heads see nothing else.
+        if extra := getattr(self.backbone, "extra_positions", 0):
+            # A class token speaks for all; the others' states are for heads that ask for them.
+            features = {
+                **features,
+                "position_states": hidden_states[:, extra:],
+                "padding_mask": ops.ones_like(features["padding_mask"][:, :1]),
+            }
             hidden_states = hidden_states[:, :1]
-            mask = features["padding_mask"]
-            features = {**features, "padding_mask": ops.ones_like(mask[:, :1])}
         return self._score(hidden_states, features)
 
     def hidden_states(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 
 from suite.contracts import SourceRequest
 from suite.errors import DataError, RequestError
 from tasks import image_classification, pathfinder
 from tasks._curves import CURVE, MARK, _draw_pairs, _marked, draw_pictures
+from tasks._patch_convolutions import PatchConvolutions
+from tasks._patches import cut_patches
 
 TASK = image_classification.TASK
 
@@ -95,9 +98,9 @@ def test_cifar_10_is_read(tfds_data_dir):
 
 
 def test_pictures_are_balanced_different_and_drawn_again_the_same():
-    pictures, labels = draw_pictures(400, 32, 0, 12)
-    again, _ = draw_pictures(400, 32, 0, 12)
-    other, _ = draw_pictures(400, 32, 1, 12)
+    pictures, labels, _ = draw_pictures(400, 32, 0, 12)
+    again, _, _ = draw_pictures(400, 32, 0, 12)
+    other, _, _ = draw_pictures(400, 32, 1, 12)
     assert (pictures == again).all() and (pictures != other).any()
     assert 0.4 < labels.mean() < 0.6
     assert set(np.unique(pictures)) == {0, CURVE, MARK}
@@ -113,10 +116,11 @@ def test_where_the_marks_are_tells_nothing(size, points):
     assert len(pairs) > 100 and pairs.min() >= 1 and pairs.max() <= size - 2
     by_label = []
     for label in (0, 1):
-        marks = np.stack(_marked(generator, pairs, np.full(len(pairs), label)), axis=1)
+        marks, marked = _marked(generator, pairs, np.full(len(pairs), label))
         at_end = (marks[:, :, None, None] == pairs[:, None, :, [0, -1]]).all(axis=-1).any(axis=-1)
         both_on_one = at_end.all(axis=1).any(axis=1)
         assert at_end.any(axis=-1).all() and (both_on_one == label).all()
+        assert (at_end.any(axis=1) == marked).all()
         by_label.append(marks)
     apart, joined = (np.linalg.norm(marks[:, 0] - marks[:, 1], axis=-1) for marks in by_label)
     assert np.allclose(apart, joined, atol=1e-4)
@@ -124,9 +128,65 @@ def test_where_the_marks_are_tells_nothing(size, points):
     assert abs(np.mean(rims[0]) - np.mean(rims[1])) < 0.1 * np.std(rims[0])
 
 
+def test_a_trace_is_of_the_curves_that_have_a_mark_and_no_others():
+    pictures, labels, traces = draw_pictures(400, 32, 0, 9)
+    assert (pictures[traces] > 0).all()
+    lit = traces.sum(axis=(1, 2))
+    assert lit[labels == 1].min() > 0
+    assert 1.9 < lit[labels == 0].mean() / lit[labels == 1].mean() < 2.1, "two curves for one"
+    untraced = (pictures == CURVE) & ~traces
+    assert untraced[labels == 1].any(axis=(1, 2)).all(), "the other curve has no mark"
+
+
+@pytest.mark.parametrize("patch_size", [1, 2, 4, 8])
+def test_patches_are_convolved_where_they_lie(patch_size):
+    """What changes at one pixel reaches the patches around it, and no others."""
+    convolutions = PatchConvolutions()
+    picture = np.zeros((2, 32, 32, 1), np.float32)
+    picture[1, 16, 8] = 1
+    patches = cut_patches(picture, patch_size)
+    found = ops.convert_to_numpy(convolutions({"patches": patches}))
+    assert found.shape[:2] == patches.shape[:2]
+    side = 32 // patch_size
+    row, column = np.divmod(np.flatnonzero((found[0] != found[1]).any(axis=1)), side)
+    reach = 1 if patch_size > 3 else 3 if patch_size == 1 else 2
+    assert len(row) > 0
+    assert abs(row - 16 // patch_size).max() <= reach
+    assert abs(column - 8 // patch_size).max() <= reach
+
+
+def test_the_label_alone_is_learned_where_no_traces_are_asked_for():
+    task = pathfinder.TASK
+    features = {"padding_mask": np.ones((3, 64), bool)}
+    for trace, outputs in ((True, 2 + 64), (False, 2)):
+        head = task.build_head({"classes": pathfinder.CLASSES, "trace": trace})
+        states = np.ones((3, 64, 8), np.float32)
+        scores = head(states, features)
+        assert tuple(scores.shape) == (3, outputs)
+        targets = {"labels": np.ones(3, np.int32), "trace": np.zeros((3, 64), bool)}
+        losses = [
+            float(task.loss(ops.convert_to_tensor(scores), {**targets, "trace": traces}, features))
+            for traces in (targets["trace"], ~targets["trace"])
+        ]
+        assert (losses[0] != losses[1]) == trace
+        assert tuple(task.predict(scores, targets, features).shape) == (3, 2)
+
+
+def test_a_class_token_answers_and_the_patches_say_where_the_curves_run():
+    head = pathfinder.TASK.build_head({"classes": pathfinder.CLASSES, "trace": True})
+    random = np.random.default_rng(0)
+    token, states = (random.normal(size=(3, n, 8)).astype("float32") for n in (1, 64))
+    mask = {"padding_mask": np.ones((3, 1), bool)}
+    scores = ops.convert_to_numpy(head(token, {**mask, "position_states": states}))
+    other = ops.convert_to_numpy(head(token, {**mask, "position_states": -states}))
+    assert scores.shape == (3, 2 + 64)
+    np.testing.assert_array_equal(scores[:, :2], other[:, :2])
+    assert (scores[:, 2:] != other[:, 2:]).all()
+
+
 def test_larger_pictures_have_larger_curves():
-    small, _ = draw_pictures(50, 32, 0, 12)
-    large, _ = draw_pictures(50, 64, 0, 12)
+    small, _, _ = draw_pictures(50, 32, 0, 12)
+    large, _, _ = draw_pictures(50, 64, 0, 12)
     assert large.shape == (50, 64, 64)
     assert large.sum(axis=(1, 2)).mean() > 1.5 * small.sum(axis=(1, 2)).mean()
 
