@@ -57,7 +57,7 @@ class Pathfinder(Classification):
     budget_unit = "examples"
     efforts = {
         "smoke": Effort(budget=2_048, examples_per_batch=16),
-        "quick": Effort(budget=20_480, examples_per_batch=32, lengths=(64,)),
+        "quick": Effort(budget=16_384, examples_per_batch=32, lengths=(64,)),
         "standard": Effort(budget=200_000, examples_per_batch=32),
         "reach": Effort(budget=1_000_000, examples_per_batch=128, lengths=(64,)),
     }
