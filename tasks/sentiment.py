@@ -2,7 +2,7 @@
 
 A position is a subword token; with the option `units=bytes` it is a byte, as in Long Range Arena
 (Tay et al. 2021, section 2.3.2), whose models have no convolution before them, as ours have then
-(`tasks/_letter_embedding.py`). A text longer than the length is cut, and counted: its first
+(`tasks/_neighbour_embedding.py`). A text longer than the length is cut, and counted: its first
 quarter of the length is kept and its last three, since a review ends with its verdict (head and
 tail, Sun et al. 2019, How to Fine-Tune BERT for Text Classification?, section 5.3.1); of bytes the
 beginning, as Long Range Arena keeps it.
@@ -102,9 +102,9 @@ class Sentiment(Classification):
         """Embed letters with their neighbours; subwords the architecture embeds itself."""
         if not spec["letters"]:
             return None
-        from tasks._letter_embedding import LetterEmbedding
+        from tasks._neighbour_embedding import NeighbourEmbedding
 
-        return LetterEmbedding(spec["vocabulary_size"], width)
+        return NeighbourEmbedding(spec["vocabulary_size"], width)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""

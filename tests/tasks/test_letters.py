@@ -10,13 +10,13 @@ from suite.contracts import Inputs
 from suite.matrix import Request, expand
 from suite.registry import load_registry
 from tasks._hiding import draw_hidden
-from tasks._letter_embedding import REACH, LetterEmbedding
+from tasks._neighbour_embedding import REACH, NeighbourEmbedding
 from tasks._text_units import UNKNOWN
 from tasks.sentiment import HIDDEN_LETTERS, HIDDEN_TOKENS, TASK
 
 
 def test_a_letter_is_embedded_with_its_neighbours_and_padding_is_none():
-    embedding = LetterEmbedding(50, 8)
+    embedding = NeighbourEmbedding(50, 8)
     token_ids = np.random.default_rng(0).integers(4, 50, (1, 20))
     mask = np.arange(20)[None] < 15
 
