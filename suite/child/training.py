@@ -50,8 +50,10 @@ from suite.child.steps import (
 from suite.child.watching import Watch
 from suite.contracts import (
     Architecture,
+    BuildRequest,
     Examples,
     Form,
+    Inputs,
     Job,
     Score,
     Shown,
@@ -64,6 +66,7 @@ from suite.contracts import (
     task_options,
     uses_xla,
 )
+from suite.errors import PluginError
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
 NUM_AVERAGED = 20
@@ -139,7 +142,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
     inference_memory = PeakMemory(allocator())
     inference_memory.start()
     model = Model(
-        task.build_embedding(data.spec, job.model_size.width),
+        build_embedding(task, request, data.spec),
         architecture.build(request),
         task.build_head(data.spec),
         task.form,
@@ -192,6 +195,25 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             },
         },
     }
+
+
+def build_embedding(task: Task, request: BuildRequest, spec: Mapping[str, Any]) -> Any:
+    """Build a task's own embedding, None where the architecture is to embed token ids or patches.
+
+    Raises:
+        PluginError: the task gives one where it says that it feeds token ids, or none where it
+            says that it feeds embeddings.
+    """
+    embedding = task.build_embedding(spec, request.model_size.width)
+    given = embedding is not None
+    if {Inputs.TOKEN_IDS: False, Inputs.EMBEDDINGS: True}.get(request.inputs, given) != given:
+        raise PluginError(
+            "A task gives an embedding where it says Inputs.EMBEDDINGS, and none where it says "
+            "Inputs.TOKEN_IDS",
+            received=f"Inputs.{request.inputs.name} and {embedding} from build_embedding",
+            remedy="Change the task's `inputs` (or `inputs_for`), or what build_embedding returns",
+        )
+    return embedding
 
 
 def measure_inference(predict: Callable[[Batch], Any], batch: Batch, memory: PeakMemory) -> Blocks:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import pytest
 import tensorflow as tf
 
-from suite.child import steps, warmup
+from suite.child import steps, training, warmup
 from suite.child.worker import classify
-from suite.contracts import Status
-from suite.errors import Unsupported
+from suite.contracts import Inputs, Status
+from suite.errors import PluginError, Unsupported
+from suite.presets import MODEL_SIZES
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,27 @@ def test_other_errors_are_what_they_are():
     assert classify(Unsupported("takes no patches")) == (Status.UNSUPPORTED, "takes no patches")
     failed = (Status.FAILED, "ValueError: memory must be a tensor")
     assert classify(ValueError("memory must be a tensor\nof rank 3")) == failed
+
+
+@pytest.mark.parametrize(
+    ("inputs", "embedding", "fits"),
+    [
+        (Inputs.TOKEN_IDS, None, True),
+        (Inputs.TOKEN_IDS, object(), False),
+        (Inputs.EMBEDDINGS, None, False),
+        (Inputs.EMBEDDINGS, object(), True),
+        (Inputs.PATCHES, None, True),
+        (Inputs.PATCHES, object(), True),
+    ],
+)
+def test_what_a_task_embeds_is_what_it_says_it_feeds(inputs, embedding, fits):
+    task = SimpleNamespace(build_embedding=lambda spec, width: embedding)
+    request = SimpleNamespace(inputs=inputs, model_size=MODEL_SIZES["tiny"])
+    if fits:
+        assert training.build_embedding(task, request, {}) is embedding
+    else:
+        with pytest.raises(PluginError, match=f"Received: Inputs.{inputs.name} and {embedding}"):
+            training.build_embedding(task, request, {})
 
 
 def test_float32_is_float32_on_an_accelerator_too(monkeypatch):
