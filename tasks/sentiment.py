@@ -2,10 +2,11 @@
 
 A position is a subword token; with the option `units=bytes` it is a byte, as in Long Range Arena
 (Tay et al. 2021, section 2.3.2), whose models have no convolution before them, as ours have then
-(`tasks/_neighbour_embedding.py`). A text longer than the length is cut, and counted: its first
-quarter of the length is kept and its last three, since a review ends with its verdict (head and
-tail, Sun et al. 2019, How to Fine-Tune BERT for Text Classification?, section 5.3.1); of bytes the
-beginning, as Long Range Arena keeps it.
+(`tasks/_neighbour_embedding.py`). With the option `pairs` the commonest pairs of neighbouring
+subwords are embedded beside them (`tasks/_piece_pairs.py`). A text longer than the length is cut,
+and counted: its first quarter of the length is kept and its last three, since a review ends with
+its verdict (head and tail, Sun et al. 2019, How to Fine-Tune BERT for Text Classification?, section
+5.3.1); of bytes the beginning, as Long Range Arena keeps it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from suite.contracts import (
     TaskData,
     task_options,
 )
+from suite.errors import RequestError
 from tasks._classification import NUM_SHOWN, Classification, with_first_global
 
 if TYPE_CHECKING:
-    from tasks._text_units import Units
+    from tasks._piece_pairs import PiecePairs
 
 TFDS_NAME = "imdb_reviews"
 HIDDEN_TOKENS = 0.15
@@ -70,7 +72,13 @@ class Sentiment(Classification):
             argument_required=True,
         ),
     }
-    options = {"units": "subwords", "vocabulary": 16_384, "text_column": "", "label_column": ""}
+    options = {
+        "units": "subwords",
+        "vocabulary": 16_384,
+        "pairs": 0,
+        "text_column": "",
+        "label_column": "",
+    }
     recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.05, validations=6)
     max_global_tokens = 1
     trims_padding = True
@@ -80,7 +88,17 @@ class Sentiment(Classification):
         "smoke": Effort(budget=65_536, tokens_per_batch=4_096),
         "quick": Effort(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
         "standard": Effort(budget=3_000_000, tokens_per_batch=2_048, lengths=(128, 256, 512)),
-        "reach": Effort(budget=12_000_000, tokens_per_batch=8_192, lengths=(128, 256, 512, 1_024)),
+        "reach": Effort(
+            budget=8_000_000,
+            tokens_per_batch=8_192,
+            lengths=(128, 256, 512, 1_024),
+            options={
+                "pairs": 65_536,
+                "dropout": 0.4,
+                "weight_decay": 0.5,
+                "averaged_share": 0.5,
+            },
+        ),
     }
 
     def augment(
@@ -92,14 +110,26 @@ class Sentiment(Classification):
 
         span = HIDDEN_LETTERS if spec["letters"] else 1
         hidden = draw_hidden(features["padding_mask"], HIDDEN_TOKENS, generator, span)
-        return {**features, "token_ids": hide(features["token_ids"], hidden, UNKNOWN)}
+        seen = {**features, "token_ids": hide(features["token_ids"], hidden, UNKNOWN)}
+        if "pair_ids" in features:
+            from tasks._piece_pairs import UNKNOWN as UNKNOWN_PAIR
+
+            of_either = hidden.copy()
+            of_either[:, 1:] |= hidden[:, :-1]
+            seen["pair_ids"] = hide(features["pair_ids"], of_either, UNKNOWN_PAIR)
+        return seen
 
     def inputs_for(self, options: Options) -> Inputs:
-        """Feed subwords as they are, letters by an embedding of their neighbourhood."""
-        return Inputs.EMBEDDINGS if _has_letters(task_options(self, options)) else self.inputs
+        """Feed subwords as they are, letters or pairs of subwords by an embedding of their own."""
+        options = task_options(self, options)
+        return Inputs.EMBEDDINGS if _has_letters(options) or options["pairs"] else self.inputs
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Embed letters with their neighbours; subwords the architecture embeds itself."""
+        """Embed letters with their neighbours, pairs; subwords the architecture embeds itself."""
+        if spec["num_pairs"]:
+            from tasks._piece_pairs import PiecePairEmbedding
+
+            return PiecePairEmbedding(spec["vocabulary_size"], spec["num_pairs"], width)
         if not spec["letters"]:
             return None
         from tasks._neighbour_embedding import NeighbourEmbedding
@@ -108,9 +138,18 @@ class Sentiment(Classification):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's texts to the end, look for a prepared data set, or do nothing."""
+        from tasks._options import check_range
         from tasks._text_units import check_units
 
-        check_units(task_options(self, options))
+        own = task_options(self, options)
+        check_units(own)
+        check_range(own, "pairs", 0)
+        if own["pairs"] and _has_letters(own):
+            raise RequestError(
+                "The option 'pairs' is of subwords",
+                received=f"pairs={own['pairs']} and units={own['units']}",
+                remedy="Leave one of the two out",
+            )
         if request.kind == "files":
             from suite.files import digest_paths
             from tasks._labelled_text import list_files, read_splits
@@ -140,8 +179,22 @@ class Sentiment(Classification):
             lowercase=True,
         )
         from_end = 0 if options["units"] == "bytes" else sequence_length - sequence_length // 4
+        rows = {
+            split: units.encode([text for text, _ in examples]) for split, examples in texts.items()
+        }
+        pairs = None
+        if options["pairs"]:
+            from tasks._piece_pairs import PiecePairs
+
+            pairs = PiecePairs(rows["train"], options["pairs"])
         encoded = {
-            split: _encode(examples, units, classes, sequence_length, from_end)
+            split: _encode(
+                rows[split],
+                [classes.index(label) for _, label in examples],
+                pairs,
+                sequence_length,
+                from_end,
+            )
             for split, examples in texts.items()
         }
         about = {
@@ -155,6 +208,7 @@ class Sentiment(Classification):
             spec={
                 "vocabulary_size": units.vocabulary_size,
                 "letters": _has_letters(options),
+                "num_pairs": pairs.num_ids if pairs else 0,
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
@@ -203,22 +257,18 @@ def _read(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, An
 
 
 def _encode(
-    examples: list[tuple[str, str]],
-    units: Units,
-    classes: list[str],
-    length: int,
-    from_end: int,
+    rows: list[Any], labels: list[int], pairs: PiecePairs | None, length: int, from_end: int
 ) -> tuple[Examples, int]:
     import numpy as np
 
     from tasks._text_units import lay
 
-    token_ids, mask, cut = lay(
-        units.encode([text for text, _ in examples]), length, from_end=from_end
-    )
-    labels = np.array([classes.index(label) for _, label in examples], np.int32)
+    token_ids, mask, cut = lay(rows, length, from_end=from_end)
     features = with_first_global({"token_ids": token_ids, "padding_mask": mask})
-    return Examples(features, {"labels": labels}), cut
+    if pairs:
+        pair_ids = [pairs.encode(row) for row in rows]
+        features["pair_ids"], _, _ = lay(pair_ids, length, from_end=from_end)
+    return Examples(features, {"labels": np.array(labels, np.int32)}), cut
 
 
 TASK = Sentiment()

@@ -67,8 +67,9 @@ def test_letters_are_hidden_by_the_word_and_subwords_each_by_itself(letters, spa
 def test_letters_are_fed_embedded_to_whoever_takes_such(units, inputs):
     assert TASK.inputs_for({"units": units}) is inputs
     assert TASK.inputs_for({}) is Inputs.TOKEN_IDS
-    assert (TASK.build_embedding({"letters": units != "subwords", "vocabulary_size": 9}, 8)
-            is not None) == (inputs is Inputs.EMBEDDINGS)  # fmt: skip
+    spec = {"letters": units != "subwords", "num_pairs": 0, "vocabulary_size": 9}
+    embedding = TASK.build_embedding(spec, 8)
+    assert (embedding is not None) == (inputs is Inputs.EMBEDDINGS)
     asked = Request(tasks=("sentiment",), lengths=(64,), seeds=(0,), options={"units": units})
     found = {planned.cell.architecture: planned.unsupported
              for planned in expand(asked, load_registry(()))}  # fmt: skip

@@ -1,0 +1,89 @@
+"""Pairs of neighbouring pieces: which have an id, what is embedded, what is hidden."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.contracts import Inputs, SourceRequest
+from suite.errors import RequestError
+from tasks._piece_pairs import NONE, UNKNOWN, PiecePairEmbedding, PiecePairs
+from tasks._text_units import UNKNOWN as UNKNOWN_PIECE
+from tasks.sentiment import HIDDEN_TOKENS, TASK
+
+ROWS = [np.array(row) for row in ([4, 5, 6], [4, 5, 4, 5, 9], [5, 6], [8], [])]
+
+
+def test_the_commonest_pairs_have_ids_and_once_is_not_enough():
+    pairs = PiecePairs(ROWS, 10)
+    assert pairs.num_ids == 2 + 2, "4 5 comes three times, 5 6 twice, all others once"
+    four_five, five_six = pairs.encode(np.array([4, 5, 6]))[1:]
+    assert {int(four_five), int(five_six)} == {2, 3}
+    found = pairs.encode(np.array([6, 4, 5, 9, 70_000, 5, 6])).tolist()
+    assert found == [NONE, UNKNOWN, four_five, UNKNOWN, UNKNOWN, UNKNOWN, five_six]
+    assert PiecePairs(ROWS, 1).encode(ROWS[0]).tolist() == [NONE, 2, UNKNOWN]
+
+
+def test_texts_of_no_pair_have_none():
+    pairs = PiecePairs(ROWS, 10)
+    assert pairs.encode(np.array([4])).tolist() == [NONE]
+    assert pairs.encode(np.array([], int)).tolist() == []
+    nothing = PiecePairs([np.array([4, 5])], 10)
+    assert nothing.num_ids == 2
+    assert nothing.encode(np.array([4, 5])).tolist() == [NONE, UNKNOWN]
+
+
+def test_a_pair_adds_to_the_piece_that_ends_it_what_was_learned():
+    embedding = PiecePairEmbedding(20, 6, 8)
+    features = {"token_ids": np.array([[4, 5, 6]]), "pair_ids": np.array([[0, 2, 3]])}
+    before = ops.convert_to_numpy(embedding(features))[0]
+    table = embedding.pairs.embeddings
+    assert not ops.convert_to_numpy(table).any()
+    learned = np.zeros((6, 8), np.float32)
+    learned[3, 0] = 1.0
+    table.assign(learned)
+    moved = np.abs(ops.convert_to_numpy(embedding(features))[0] - before).max(axis=1) > 1e-6
+    assert moved.tolist() == [False, False, True]
+
+
+def test_both_pairs_of_a_hidden_piece_are_hidden():
+    shape = (50, 40)
+    features = {
+        "token_ids": np.full(shape, 9, np.int32),
+        "pair_ids": np.full(shape, 7, np.int32),
+        "padding_mask": np.ones(shape, bool),
+    }
+    varied = TASK.augment(features, {"letters": False}, np.random.default_rng(0))
+    hidden = varied["token_ids"] == UNKNOWN_PIECE
+    assert hidden.mean() == pytest.approx(HIDDEN_TOKENS, abs=0.03)
+    before = np.pad(hidden[:, :-1], ((0, 0), (1, 0)))
+    assert ((varied["pair_ids"] == UNKNOWN) == (hidden | before)).all()
+
+
+def test_pairs_come_from_train_alone_and_are_cut_with_their_pieces(tmp_path):
+    train = "label\ttext\n" + "".join(
+        f"{label}\t{word} film it is\n" for label, word in (("a", "good"), ("b", "bad")) * 20
+    )
+    other = "label\ttext\na\tis it film good\nb\tgood film it is\n"
+    for split, content in (("train", train), ("validation", other), ("test", other)):
+        (tmp_path / f"{split}.tsv").write_text(content)
+    request = SourceRequest("files", str(tmp_path))
+    data = TASK.load(request, 32, {"pairs": 100, "vocabulary": 100})
+    ids = data.validation.features["pair_ids"]
+    backwards, forwards = ids[0], ids[1]
+    assert (forwards > UNKNOWN).sum() > (backwards > UNKNOWN).sum()
+    assert ids.max() < data.spec["num_pairs"]
+    assert (ids[~data.validation.features["padding_mask"]] == NONE).all()
+    short = TASK.load(request, 4, {"pairs": 100, "vocabulary": 100}).validation
+    whole = int(data.validation.features["padding_mask"][1].sum())
+    kept = [0, *range(whole - 3, whole)]
+    assert short.features["pair_ids"][1].tolist() == forwards[kept].tolist()
+
+
+def test_pairs_are_fed_as_embeddings_and_only_of_subwords():
+    assert TASK.inputs_for({}) is Inputs.TOKEN_IDS
+    assert TASK.inputs_for({"pairs": 9}) is Inputs.EMBEDDINGS
+    for options in ({"pairs": 9, "units": "bytes"}, {"pairs": -1}):
+        with pytest.raises(RequestError, match="pairs"):
+            TASK.inspect(SourceRequest("synthetic"), options)
