@@ -291,7 +291,8 @@ def _parse(name: str, text: str, default: Any) -> Any:
     if isinstance(default, list):
         return _parse_list(name, text, default)
     try:
-        value = json.loads(text)
+        # True and False too, as Python writes them.
+        value = json.loads(text.lower() if isinstance(default, bool) else text)
     except ValueError:
         value = text
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

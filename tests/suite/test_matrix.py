@@ -93,6 +93,12 @@ def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
     assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
 
 
+@pytest.mark.parametrize("said", ["False", "false"])
+def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
+    request = Request(tasks=("pathfinder",), threads=2, options={"trace": said})
+    assert all(cell.options == {"trace": False} for cell in cells_of(request))
+
+
 def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
     reach = dataclasses.replace(NER, preset="reach", lengths=(128,), seeds=(0,))
     assert {cell.options["averaged_share"] for cell in cells_of(reach)} == {0.5}
