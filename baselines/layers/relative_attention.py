@@ -145,6 +145,7 @@ class RelativeAttention(keras.layers.Layer):
             self.distance(ops.cast(distances, self.compute_dtype)),
             (len(distances), self.num_heads, width // self.num_heads),
         )
+        distance = ops.transpose(distance, (1, 2, 0))  # as a product takes it, a matrix a head
         bias = ops.where(padding_mask, 0.0, MASKED)[:, :, None, None, :]
         if self.causal:
             place = np.arange(segments.each)[:, None] + num_keys - segments.each
@@ -158,8 +159,8 @@ class RelativeAttention(keras.layers.Layer):
         ) -> Any:
             scale = query.shape[-1] ** -0.5
             by_content = multiply_transposed((query + content[None, None, :, None]) * scale, key)
-            by_position = ops.einsum(
-                "bthnd,mhd->bthnm", (query + position[None, None, :, None]) * scale, distance
+            by_position = ops.matmul(
+                (query + position[None, None, :, None]) * scale, distance[None, None]
             )
             return ops.matmul(weigh(by_content, by_position, bias), value)
 
