@@ -165,7 +165,11 @@ class Recipe:
     and Better Generalization"): their mean is taken where it is better on validation than any
     weights by themselves. `carry_memory` lets an architecture with a memory use it from
     batch to batch of a contiguous task. `validations` is how often, evenly spread over the budget,
-    the validation split is scored to keep the best weights.
+    the validation split is scored to keep the best weights. `curriculum_share` is the part of the
+    budget, at its beginning, in which examples come shortest first: the longest that is drawn grows
+    evenly, by rank, from the shortest tenth to all (Platanios et al. 2019, "Competence-based
+    Curriculum Learning for Neural Machine Translation", section 3). What they lack in positions is
+    not made up for: the number of steps stays.
     """
 
     learning_rate: float = 1e-3
@@ -176,6 +180,7 @@ class Recipe:
     carry_memory: bool = True
     validations: int = 5
     averaged_share: float = 0.0
+    curriculum_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no training can be.
@@ -191,6 +196,7 @@ class Recipe:
             ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
             ("validations", self.validations >= 1, "at least 1"),
             ("averaged_share", 0 <= self.averaged_share <= 1, "from 0 to 1"),
+            ("curriculum_share", 0 <= self.curriculum_share <= 1, "from 0 to 1"),
         ):
             if not fits:
                 raise RequestError(f"The option '{name}' is {wanted}", received=getattr(self, name))
@@ -362,9 +368,9 @@ class Task(ABC):
     contiguous: bool = False
     """Whether examples follow one another in one stream, so that what an architecture remembers of
     one is of use in the next."""
-    trims_padding: bool = False
-    """Whether a batch may be cut where the padding of its longest example begins: the shape of the
-    outputs must not depend on the length."""
+    trims_padding_to: tuple[float, ...] = ()
+    """Shares of the length to which a batch may be cut that holds no longer example: the shape of
+    the outputs must not depend on the length."""
     generation: Generation | None = None
     """Where set, `score` gets the ids that the model wrote instead of what `predict` gives."""
     max_global_tokens: int = 0

@@ -3,7 +3,8 @@
 Nangia and Bowman 2018, with the rules of Long Range Arena (Tay et al. 2021, section 2.3.1): up to
 ten levels deep, two to ten arguments, digits. A position is a token: a digit, an operator with its
 bracket, a closing bracket. A convolution of seven (`tasks/_neighbour_embedding.py`), which the
-arena's models do not have, stands before every architecture.
+arena's models do not have, stands before every architecture, and training begins with the shortest
+expressions (`Recipe.curriculum_share`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MIN_EXAMPLES = 100
 class ListOps(Classification):
     """Ten classes, the digits an expression may come to."""
 
-    version = 3
+    version = 4
     title = "ListOps"
     summary = "works out nested expressions of digits"
     inputs = Inputs.EMBEDDINGS
@@ -49,14 +50,14 @@ class ListOps(Classification):
         )
     }
     options = {"train_examples": 20_000}
-    recipe = Recipe(learning_rate=5e-4, dropout=0.1, validations=6)
+    recipe = Recipe(learning_rate=5e-4, dropout=0.1, validations=6, curriculum_share=0.5)
     max_global_tokens = 1
-    trims_padding = True
+    trims_padding_to = (0.75, 0.5, 0.25)
     head_dropout = 0.0
     efforts = {
         "smoke": Effort(budget=65_536, tokens_per_batch=2_048),
         "quick": Effort(budget=196_608, tokens_per_batch=4_096, lengths=(128, 256)),
-        "reach": Effort(budget=24_000_000, tokens_per_batch=16_384, lengths=(512,)),
+        "reach": Effort(budget=12_000_000, tokens_per_batch=4_096, lengths=(512,)),
     }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:

@@ -81,7 +81,7 @@ class Sentiment(Classification):
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.05, validations=6)
     max_global_tokens = 1
-    trims_padding = True
+    trims_padding_to = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
     head_dropout = 0.2
     efforts = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,25 +30,33 @@ SHORTEST_TRIMMED = 64
 """No batch is cut shorter than this: each length costs a compilation."""
 WORTH_TRIMMING = 0.25
 """The share of positions that cutting has to save."""
+FIRST_SHARE = 0.1
+"""The share of the examples, the shortest, with which a curriculum begins."""
 
 
-def laid_lengths(examples: Examples, trims_padding: bool) -> np.ndarray:
+def real_lengths(examples: Examples) -> np.ndarray:
+    """Return where the padding at the end of each example begins: (examples,)."""
+    mask = np.asarray(examples.features["padding_mask"])
+    lengths: np.ndarray = mask.shape[1] - mask[:, ::-1].argmax(axis=1)
+    return lengths
+
+
+def laid_lengths(examples: Examples, trims_to: Sequence[float]) -> np.ndarray:
     """Return the length at which each example is laid: (examples,).
 
-    The full length, or, where padding is to be trimmed and much is saved by it, a half, a quarter,
-    an eighth of it, whichever holds the example.
+    The full length, or, where much is saved by it, the smallest of the shares `trims_to` of it that
+    holds the example.
     """
-    mask = examples.features["padding_mask"]
-    full = mask.shape[1]
-    lengths = np.full(len(mask), full)
-    if not trims_padding:
+    full = examples.features["padding_mask"].shape[1]
+    lengths = np.full(examples.num_examples, full)
+    if not trims_to:
         return lengths
-    real = mask.shape[1] - np.asarray(mask)[:, ::-1].argmax(axis=1)
-    for shorter in (full // 2, full // 4, full // 8):
+    real = real_lengths(examples)
+    for shorter in sorted((int(full * share) for share in trims_to), reverse=True):
         if shorter >= SHORTEST_TRIMMED:
             lengths[real <= shorter] = shorter
     saved = 1 - lengths.mean() / full
-    return lengths if saved >= WORTH_TRIMMING else np.full(len(mask), full)
+    return lengths if saved >= WORTH_TRIMMING else np.full(examples.num_examples, full)
 
 
 def _take(
@@ -89,7 +97,8 @@ def training_stream(
     batch_size: int,
     seed: int,
     contiguous: bool = False,
-    trims_padding: bool = False,
+    trims_to: Sequence[float] = (),
+    curriculum_steps: int = 0,
 ) -> Iterator[Batch]:
     """Yield batches for ever: every epoch a new order, drawn from `seed` alone.
 
@@ -97,7 +106,8 @@ def training_stream(
     comparison sees the same examples in the same order. Where `contiguous`, each row of a batch
     goes on where it ended in the batch before; an epoch begins at a random example, and the rows
     come round from the last to the first. Where padding is trimmed, a batch's examples are of one
-    laid length, and the first batches are one of each, the longest first.
+    laid length, and the first batches are one of each, the longest first. In the first
+    `curriculum_steps` an epoch leaves out what is yet too long (`Recipe.curriculum_share`).
     """
     generator = np.random.default_rng(seed)
     while contiguous and examples.num_examples >= batch_size:
@@ -105,33 +115,40 @@ def training_stream(
         for step, rows in enumerate(_lanes(examples.num_examples, batch_size)):
             rows = (rows + first) % examples.num_examples
             yield _take(examples, rows, batch_size, fresh=step == 0)
-    lengths = laid_lengths(examples, trims_padding)
+    lengths = laid_lengths(examples, trims_to)
     waiting = {int(length): np.empty(0, np.int64) for length in np.unique(lengths)[::-1]}
     if len(waiting) > 1:
         for length in waiting:
             rows = np.resize(np.flatnonzero(lengths == length), batch_size)
             yield _take(examples, rows, batch_size, length=length)
+    real = real_lengths(examples)
+    ranked = np.sort(real)
+    steps = 0
     while True:
         for rows in np.array_split(
             generator.permutation(examples.num_examples),
             math.ceil(examples.num_examples / batch_size),
         ):
+            if steps < curriculum_steps:
+                share = FIRST_SHARE + (1 - FIRST_SHARE) * steps / curriculum_steps
+                rows = rows[real[rows] <= ranked[int(share * (len(ranked) - 1))]]
             for length in waiting:
                 waiting[length] = np.append(waiting[length], rows[lengths[rows] == length])
                 if len(waiting[length]) >= batch_size:
                     chosen, waiting[length] = np.split(waiting[length], [batch_size])
+                    steps += 1
                     yield _take(examples, chosen, batch_size, length=length)
 
 
 def evaluation_batches(
-    examples: Examples, batch_size: int, contiguous: bool = False, trims_padding: bool = False
+    examples: Examples, batch_size: int, contiguous: bool = False, trims_to: Sequence[float] = ()
 ) -> Iterator[Batch]:
     """Yield every example once; a batch that is not full is filled up with the first example.
 
     `evaluation_rows` says which example comes when.
     """
-    lengths = laid_lengths(examples, trims_padding)
-    for number, rows in enumerate(evaluation_rows(examples, batch_size, contiguous, trims_padding)):
+    lengths = laid_lengths(examples, trims_to)
+    for number, rows in enumerate(evaluation_rows(examples, batch_size, contiguous, trims_to)):
         missing = batch_size - len(rows)
         fresh = number == 0 or missing > 0 or not contiguous
         length = int(lengths[rows[0]])
@@ -140,7 +157,7 @@ def evaluation_batches(
 
 
 def evaluation_rows(
-    examples: Examples, batch_size: int, contiguous: bool = False, trims_padding: bool = False
+    examples: Examples, batch_size: int, contiguous: bool = False, trims_to: Sequence[float] = ()
 ) -> list[np.ndarray]:
     """Return the examples of each batch of an evaluation, at most `batch_size` each.
 
@@ -151,7 +168,7 @@ def evaluation_rows(
         lanes = list(_lanes(examples.num_examples, batch_size))
         rest = np.arange(len(lanes) * batch_size, examples.num_examples)
         return [*lanes, rest] if len(rest) else lanes
-    lengths = laid_lengths(examples, trims_padding)
+    lengths = laid_lengths(examples, trims_to)
     batches = []
     for length in np.unique(lengths)[::-1]:
         rows = np.flatnonzero(lengths == length)

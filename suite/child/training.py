@@ -190,7 +190,7 @@ def run(job: Job, task: Task, architecture: Architecture, tell: Any) -> dict[str
             "best_weights_are_averaged": trained.best.averaged,
             "resumed_at_steps": trained.resumed_at,
             "real_token_share": {
-                split: _real_share(examples, task.trims_padding)
+                split: _real_share(examples, task.trims_padding_to)
                 for split, examples in _splits(data).items()
             },
         },
@@ -259,14 +259,15 @@ class _Session:
                 cell.batch_size,
                 cell.seed,
                 self.task.contiguous,
-                self.task.trims_padding,
+                self.task.trims_padding_to,
+                round(recipe.curriculum_share * self.total_steps),
             ),
             partial(self.task.augment, spec=self.data.spec),
             cell.seed,
         )
         due = _validation_steps(self.total_steps, recipe.validations)
         averaged = _averaged_steps(self.total_steps, recipe.averaged_share)
-        laid = laid_lengths(self.data.train, self.task.trims_padding)
+        laid = laid_lengths(self.data.train, self.task.trims_padding_to)
         first = min(max(WARMUP_STEPS, len(np.unique(laid))), *due, *averaged)
         checkpoint = Checkpoint(self.job.checkpoint, [self.job.source_digest, self.job.code_digest])
 
@@ -407,10 +408,10 @@ class _Session:
         """Yield a split's batches, the longest first."""
         return evaluation_batches(*self._evaluated(split))
 
-    def _evaluated(self, split: str) -> tuple[Examples, int, bool, bool]:
+    def _evaluated(self, split: str) -> tuple[Examples, int, bool, Sequence[float]]:
         task = self.task
         examples = _splits(self.data)[split]
-        return examples, self.job.cell.batch_size, task.contiguous, task.trims_padding
+        return examples, self.job.cell.batch_size, task.contiguous, task.trims_padding_to
 
     def _state(self, trained: Trained, memory: PeakMemory) -> dict[str, Any]:
         """Return what a checkpoint holds beside variables and weights; `_restore` takes it back."""
@@ -519,9 +520,9 @@ def _averaged_steps(total_steps: int, share: float) -> set[int]:
     return {total_steps - round(i * apart) for i in range(count)}
 
 
-def _real_share(examples: Examples, trims_padding: bool) -> float:
+def _real_share(examples: Examples, trims_to: Sequence[float]) -> float:
     """Return the share of laid positions that are real."""
-    laid = laid_lengths(examples, trims_padding)
+    laid = laid_lengths(examples, trims_to)
     full = examples.features["padding_mask"].shape[1]
     positions = count_positions(examples.features) * laid.mean() / full
     return float(examples.num_tokens / positions)

@@ -46,6 +46,9 @@ def test_fewer_examples_than_rows_still_fill_batches():
     assert len(rows(batch)) == 8 and batch.fresh
 
 
+HALVES = (0.5, 0.25, 0.125)
+
+
 def ragged(real_lengths: list[int], full: int) -> Examples:
     mask = np.arange(full) < np.array(real_lengths)[:, None]
     numbers = np.arange(len(mask))[:, None].repeat(full, axis=1)
@@ -55,8 +58,10 @@ def ragged(real_lengths: list[int], full: int) -> Examples:
 def test_trimmed_batches_hold_their_examples_whole_and_each_epoch_has_every_one():
     real_lengths = [64, 65, 128, 129, 256, 300, 512, 1, 60, 70] * 6
     split = ragged(real_lengths, 512)
-    assert laid_lengths(split, True).tolist() == [64, 128, 128, 256, 256, 512, 512, 64, 64, 128] * 6
-    stream = training_stream(split, 4, seed=0, trims_padding=True)
+    assert (
+        laid_lengths(split, HALVES).tolist() == [64, 128, 128, 256, 256, 512, 512, 64, 64, 128] * 6
+    )
+    stream = training_stream(split, 4, seed=0, trims_to=HALVES)
     first = [next(stream) for _ in range(4)]
     assert [batch.features["padding_mask"].shape[1] for batch in first] == [512, 256, 128, 64]
     seen = []
@@ -67,7 +72,7 @@ def test_trimmed_batches_hold_their_examples_whole_and_each_epoch_has_every_one(
             axis=1
         ).tolist()
         assert batch.targets["labels"].tolist() == rows(batch).tolist()
-        assert (laid_lengths(split, True)[rows(batch)] == length).all()
+        assert (laid_lengths(split, HALVES)[rows(batch)] == length).all()
         seen += rows(batch).tolist()
     times = np.bincount(seen, minlength=60)
     assert times.min() >= 7 and times.max() <= 8, "eight epochs, less what waits"
@@ -75,10 +80,10 @@ def test_trimmed_batches_hold_their_examples_whole_and_each_epoch_has_every_one(
 
 def test_evaluating_trimmed_batches_sees_every_example_once_the_longest_first():
     split = ragged([64, 500, 100, 30, 20, 512, 7], 512)
-    batches = list(evaluation_batches(split, 2, trims_padding=True))
+    batches = list(evaluation_batches(split, 2, trims_to=HALVES))
     seen = np.concatenate([rows(batch)[: batch.num_examples] for batch in batches])
     assert seen.tolist() == [1, 5, 2, 0, 3, 4, 6]
-    assert (seen == np.concatenate(evaluation_rows(split, 2, trims_padding=True))).all()
+    assert (seen == np.concatenate(evaluation_rows(split, 2, trims_to=HALVES))).all()
     assert [b.features["padding_mask"].shape for b in batches] == [
         *[(2, 512), (2, 128)],
         *[(2, 64)] * 2,
@@ -86,5 +91,20 @@ def test_evaluating_trimmed_batches_sees_every_example_once_the_longest_first():
 
 
 def test_little_padding_is_left_where_it_is():
-    assert set(laid_lengths(ragged([500, 512, 300, 512, 200], 512), True)) == {512}
-    assert set(laid_lengths(ragged([10, 10], 512), False)) == {512}
+    assert set(laid_lengths(ragged([500, 512, 300, 512, 200], 512), HALVES)) == {512}
+    assert set(laid_lengths(ragged([10, 10], 512), ())) == {512}
+
+
+def test_a_curriculum_begins_with_the_shortest_tenth_and_ends_with_all():
+    real_lengths = np.random.default_rng(0).permutation(np.arange(1, 513)).tolist()
+    split = ragged(real_lengths, 512)
+    stream = training_stream(split, 4, seed=0, curriculum_steps=200)
+    lengths = [
+        batch.features["padding_mask"].sum(axis=1) for batch in itertools.islice(stream, 999)
+    ]
+    longest = [int(found.max()) for found in lengths]
+    for step in range(200):
+        assert longest[step] <= 1 + (0.1 + 0.9 * step / 200) * 511, step
+    assert max(longest[:20]) > 40 and max(longest[150:200]) > 350, "and none much shorter"
+    after = np.bincount(np.concatenate(lengths[200:]), minlength=513)[1:]
+    assert after.min() >= 5 and after.max() <= 8, "then every epoch has every one"
