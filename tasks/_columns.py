@@ -14,12 +14,16 @@ DOCUMENT_MARK = "-DOCSTART-"
 
 @dataclass(frozen=True, slots=True)
 class ColumnFile:
-    """The sentences of one file: words, tags as they stand there, and the line each begins on."""
+    """The sentences of one file: words, tags as they stand there, and the line each begins on.
+
+    `columns` has a row for each word of the file: what stands between the word and its tag.
+    """
 
     path: Path
     words: list[list[str]]
     tags: list[list[str]]
     first_lines: list[int]
+    columns: list[list[str]]
     marks_documents: bool
 
 
@@ -54,7 +58,7 @@ def read_file(path: Path) -> ColumnFile:
         DataError: it is not UTF-8 text, a row has another number of columns than the first or
             fewer than two, or there is no sentence.
     """
-    file = ColumnFile(path, [], [], [], marks_documents=_marks_documents(path))
+    file = ColumnFile(path, [], [], [], [], marks_documents=_marks_documents(path))
     columns: int | None = None
     words: list[str] = []
     tags: list[str] = []
@@ -83,6 +87,7 @@ def read_file(path: Path) -> ColumnFile:
             )
         words.append(row[0])
         tags.append(row[-1])
+        file.columns.append(row[1:-1])
     number += 1
     close()
     if not file.words:
@@ -90,15 +95,27 @@ def read_file(path: Path) -> ColumnFile:
     return file
 
 
-def read_folder(folder: Path) -> tuple[dict[str, list[tuple[list[str], list[str]]]], dict]:
-    """Read the three splits with their tags in IOB2, and the facts about them.
+@dataclass(frozen=True, slots=True)
+class ColumnFolder:
+    """The three splits of a folder: sentences with their tags in IOB2, and the facts about them.
+
+    `columns` has of each split a row for each word: what stands between the word and its tag.
+    """
+
+    sentences: dict[str, list[tuple[list[str], list[str]]]]
+    columns: dict[str, list[list[str]]]
+    facts: dict[str, object]
+
+
+def read_folder(folder: Path) -> ColumnFolder:
+    """Read the three splits of a folder.
 
     Raises:
         DataError: as `find_files` and `read_file`, or the tags follow no scheme.
     """
     files = {split: read_file(path) for split, path in find_files(folder).items()}
     scheme = _recognize(list(files.values()))
-    splits = {
+    sentences = {
         split: [
             (words, to_iob2(tags, scheme))
             for words, tags in zip(file.words, file.tags, strict=True)
@@ -106,7 +123,27 @@ def read_folder(folder: Path) -> tuple[dict[str, list[tuple[list[str], list[str]
         for split, file in files.items()
     }
     marked = any(file.marks_documents for file in files.values())
-    return splits, {"tag_scheme": scheme, "documents_marked": marked}
+    return ColumnFolder(
+        sentences,
+        {split: file.columns for split, file in files.items()},
+        {"tag_scheme": scheme, "documents_marked": marked},
+    )
+
+
+def check_columns(folder: ColumnFolder, path: Path) -> None:
+    """Refuse files that say nothing of a word but its tag, or differ in how much they say.
+
+    Raises:
+        DataError: they do.
+    """
+    counts = {split: len(rows[0]) for split, rows in folder.columns.items()}
+    if len(set(counts.values())) > 1 or not min(counts.values()):
+        there = ", ".join(f"{count} in {split}" for split, count in counts.items())
+        raise DataError(
+            "The option 'columns' wants the same columns between word and tag in all files, "
+            "one or more",
+            received=f"{there}, of files:{path}",
+        )
 
 
 def _recognize(files: list[ColumnFile]) -> str:

@@ -17,13 +17,15 @@ class TaggedText:
     """One split as a stream: `words` and `tags` index the corpus's tables.
 
     `sentence_lengths` sum to the stream's length. `cue_distance` (where the source knows it) is
-    how many words before a mention its cue stands, 0 elsewhere.
+    how many words before a mention its cue stands, 0 elsewhere. `columns` (words, columns) is what
+    else the source says of each word, as text.
     """
 
     words: np.ndarray
     tags: np.ndarray
     sentence_lengths: np.ndarray
     cue_distance: np.ndarray | None = None
+    columns: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,18 @@ class Corpus:
     facts: Mapping[str, object] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """Hash the raw examples in order: words, tags and sentence ends of every split."""
+        """Hash the raw examples in order: words, columns, tags, sentence ends of every split."""
         digest = hashlib.sha256()
         for name in sorted(self.splits):
             text = self.splits[name]
             ends = np.zeros(len(text.words), bool)
             ends[np.cumsum(text.sentence_lengths) - 1] = True
+            columns = [()] * len(text.words) if text.columns is None else text.columns.tolist()
             lines = (
-                f"{self.words[word]}\t{self.tags[tag]}\n" + ("\n" if end else "")
-                for word, tag, end in zip(text.words, text.tags, ends, strict=True)
+                "\t".join((self.words[word], *between, self.tags[tag])) + ("\n\n" if end else "\n")
+                for word, between, tag, end in zip(
+                    text.words, columns, text.tags, ends, strict=True
+                )
             )
             digest.update(name.encode() + b"\n")
             digest.update("".join(lines).encode())
@@ -52,9 +57,14 @@ class Corpus:
 
 
 def build_corpus(
-    splits: Mapping[str, Iterable[Sentence]], facts: Mapping[str, object] | None = None
+    splits: Mapping[str, Iterable[Sentence]],
+    facts: Mapping[str, object] | None = None,
+    columns: Mapping[str, Sequence[Sequence[str]]] | None = None,
 ) -> Corpus:
-    """Collect sentences into a corpus; the tags' order is sorted, whatever the sentences'."""
+    """Collect sentences into a corpus; the tags' order is sorted, whatever the sentences'.
+
+    `columns` has a row for each word of a split's stream.
+    """
     words: dict[str, int] = {}
     found: dict[str, int] = {}
     streams = {}
@@ -74,6 +84,7 @@ def build_corpus(
             np.array(word_ids, np.int32),
             renumbered[np.array(tag_ids, np.int64)],
             np.array(lengths, np.int32),
+            columns=np.array(columns[name]) if columns else None,
         )
         for name, (word_ids, tag_ids, lengths) in streams.items()
     }

@@ -24,6 +24,7 @@ CHARACTER_WIDTH = 32
 CHARACTER_FILTERS = 96
 WIDTHS = {"words": 1, "shapes": 1, "affixes": NUM_AFFIXES, "characters": MAX_CHARACTERS}
 """How many ids a word has of each feature."""
+COLUMN_WIDTH = 32
 DROPOUT = 0.4
 """Of what is known of a word: tagging leans on single features all too readily."""
 REACH = 2
@@ -72,7 +73,27 @@ def build_word_tables(words: Sequence[str], train_words: np.ndarray) -> WordTabl
     )
 
 
-def _number(counts: Counter[str]) -> dict[str, int]:
+def number_columns(
+    columns: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], int]:
+    """Give what a source says of each word beside its tag ids, from the training split alone.
+
+    `columns` (words, columns) of each split is text. Returns the ids, of the same shapes, and how
+    many there are. The same text in two columns has two ids.
+    """
+    counts = Counter(itertools.chain.from_iterable(map(enumerate, columns["train"].tolist())))
+    ids = _number(counts)
+    numbered = {
+        split: np.array(
+            [[ids.get(part, UNKNOWN) for part in enumerate(row)] for row in rows.tolist()],
+            np.int32,
+        )
+        for split, rows in columns.items()
+    }
+    return numbered, len(ids) + UNKNOWN + 1
+
+
+def _number(counts: Counter[Any]) -> dict[Any, int]:
     """Give an id to what occurs often enough, the frequent first; ties by the alphabet."""
     kept = [item for item in counts.items() if item[1] >= MIN_WORD_COUNT]
     kept.sort(key=lambda item: (-item[1], item[0]))
@@ -112,7 +133,8 @@ class WordEmbedding(keras.layers.Layer):
     name goes on is a matter of neighbours, which attention alone is slow to learn.
 
     In: `word_ids`, `shape_ids`, `padding_mask` (batch, n), `affix_ids` (batch, n, 6),
-    `character_ids` (batch, n, 16), and `sentence_starts` (batch, n). Out: (batch, n, width) of
+    `character_ids` (batch, n, 16), `sentence_starts` (batch, n), and `column_ids` (batch, n,
+    columns) where `sizes` has them. Out: (batch, n, width) of
     about unit variance. Time and memory O(n).
     """
 
@@ -123,6 +145,9 @@ class WordEmbedding(keras.layers.Layer):
         self.starts = keras.layers.Embedding(2, width)
         self.affixes = keras.layers.Embedding(sizes["affixes"], AFFIX_WIDTH)
         self.characters = keras.layers.Embedding(sizes["characters"], CHARACTER_WIDTH)
+        self.columns = (
+            keras.layers.Embedding(sizes["columns"], COLUMN_WIDTH) if "columns" in sizes else None
+        )
         self.convolution = keras.layers.Conv1D(CHARACTER_FILTERS, 3, padding="same")
         self.spelling = keras.layers.Dense(width)
         self.neighbours = keras.layers.Conv1D(
@@ -140,6 +165,9 @@ class WordEmbedding(keras.layers.Layer):
             ops.reshape(affixes, (batch, length, NUM_AFFIXES * AFFIX_WIDTH)),
             self._spell(features["character_ids"]),
         ]
+        if self.columns:
+            columns = self.columns(features["column_ids"])
+            spelling.append(ops.reshape(columns, (batch, length, -1)))
         embeddings = (
             self.words(features["word_ids"])
             + self.shapes(features["shape_ids"])

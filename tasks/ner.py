@@ -26,24 +26,22 @@ from suite.contracts import (
     SourceRequest,
     Task,
     TaskData,
+    task_options,
 )
+from suite.errors import RequestError
 
 if TYPE_CHECKING:
     from tasks._tagged_text import Corpus, TaggedText
 
 TFDS_NAME = "conll2003"
+TFDS_COLUMNS = ("pos", "chunks")
 TFDS_SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 OUTSIDE = "O"
 CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
 """Where the intervals of the report by cue distance begin (the last one ends it)."""
 
-HIDDEN_WORDS = 0.3
-"""The share of a training batch's words whose identity is hidden."""
 WORDS_SHOWN = 1_000
 """So many words of test are kept to be shown."""
-HIDDEN_SPELLINGS = 0.4
-"""The share of which nothing but the shape is left, as of a name that training never saw. A
-generated text hides none: its words have no spelling to learn from."""
 
 CONLL_CITATION = (
     "Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task: "
@@ -85,6 +83,11 @@ class Ner(Task):
             argument_required=True,
         ),
     }
+    options = {"columns": False, "hidden_words": 0.3, "hidden_spellings": 0.4}
+    """Whether what a source says of a word beside its tag is a feature of it; which share of a
+    training batch's words lose their identity; and of which nothing but the shape is left (and the
+    columns), as of a name that training never saw. A generated text hides no spelling: its words
+    have none to learn from."""
     recipe = Recipe(learning_rate=1e-3, dropout=0.3)
     efforts = {
         "quick": Effort(lengths=(128, 512)),
@@ -99,37 +102,58 @@ class Ner(Task):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Read a user's files to the end, look for a prepared data set, or do nothing."""
+        from tasks._options import check_range
+
+        own = task_options(self, options)
+        for name in ("hidden_words", "hidden_spellings"):
+            check_range(own, name, 0, 1)
         if request.kind == "files":
             from suite.files import digest_paths
-            from tasks._columns import find_files, read_folder
+            from tasks._columns import check_columns, find_files, read_folder
 
             folder = Path(request.argument).expanduser()
-            read_folder(folder)
+            read = read_folder(folder)
+            if own["columns"]:
+                check_columns(read, folder)
             return digest_paths(find_files(folder).values())
         if request.kind == "tfds":
             from tasks._tfds import digest_prepared
 
             return digest_prepared(TFDS_NAME, request)
+        if own["columns"]:
+            raise RequestError(
+                "The option 'columns' is of sources that say more of a word than its tag",
+                received="columns=True and generated words",
+            )
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the corpus and cut its splits into windows."""
-        from tasks._word_features import build_word_tables
+        from tasks._word_features import build_word_tables, number_columns
 
-        corpus = _read_corpus(request)
+        own, generated = task_options(self, options), request.kind == "synthetic"
+        corpus = _read_corpus(request, own["columns"])
         tables = build_word_tables(corpus.words, corpus.splits["train"].words)
+        sizes = dict(tables.sizes)
+        between = {
+            name: text.columns for name, text in corpus.splits.items() if text.columns is not None
+        }
+        if between:
+            between, sizes["columns"] = number_columns(between)
         encoded = {
-            name: _encode(text, tables, sequence_length) for name, text in corpus.splits.items()
+            name: _encode(text, tables, sequence_length, between.get(name))
+            for name, text in corpus.splits.items()
         }
         source = self.sources[request.kind]
         shown = corpus.splits["test"].words[:WORDS_SHOWN].tolist()
         return TaskData(
             **{name: examples for name, (examples, _) in encoded.items()},
             spec={
-                "sizes": dict(tables.sizes),
+                "sizes": sizes,
                 "tags": list(corpus.tags),
                 "shown": [corpus.words[word] for word in shown],
-                "hidden_spellings": 0.0 if request.kind == "synthetic" else HIDDEN_SPELLINGS,
+                "hidden_words": own["hidden_words"],
+                "hidden_spellings": 0.0 if generated else own["hidden_spellings"],
             },
             facts={
                 "fingerprint": corpus.fingerprint(),
@@ -157,7 +181,7 @@ class Ner(Task):
         from tasks._word_features import UNKNOWN
 
         real = features["padding_mask"]
-        unnamed = draw_hidden(real, HIDDEN_WORDS, generator)
+        unnamed = draw_hidden(real, spec["hidden_words"], generator)
         unspelled = draw_hidden(real, spec["hidden_spellings"], generator)
         return {
             **features,
@@ -259,19 +283,24 @@ class Ner(Task):
         return shown
 
 
-def _read_corpus(request: SourceRequest) -> Corpus:
+def _read_corpus(request: SourceRequest, with_columns: bool) -> Corpus:
     from tasks._tagged_text import build_corpus
 
     if request.kind == "files":
         from tasks._columns import read_folder
 
-        splits, facts = read_folder(Path(request.argument).expanduser())
-        return build_corpus(splits, {**facts, "neighbours": "sentences in the files' own order"})
+        folder = read_folder(Path(request.argument).expanduser())
+        return build_corpus(
+            folder.sentences,
+            {**folder.facts, "neighbours": "sentences in the files' own order"},
+            folder.columns if with_columns else None,
+        )
     if request.kind == "tfds":
         from tasks._tfds import describe_prepared
 
         facts = {"neighbours": "strangers: the data set stores its sentences shuffled"}
-        corpus = build_corpus(_read_tfds(request), facts)
+        sentences, columns = _read_tfds(request)
+        corpus = build_corpus(sentences, facts, columns if with_columns else None)
         corpus.facts.update(describe_prepared(TFDS_NAME, request))  # type: ignore[attr-defined]
         return corpus
     from tasks._tagged_synthetic import build_synthetic_corpus
@@ -279,8 +308,13 @@ def _read_corpus(request: SourceRequest) -> Corpus:
     return build_synthetic_corpus()
 
 
-def _read_tfds(request: SourceRequest) -> dict[str, list[tuple[list[str], list[str]]]]:
-    """Read the prepared data set's sentences; the only use of TensorFlow here."""
+def _read_tfds(
+    request: SourceRequest,
+) -> tuple[dict[str, list[tuple[list[str], list[str]]]], dict[str, list[list[str]]]]:
+    """Read the prepared data set's sentences, and parts of speech and chunks of their words.
+
+    The only use of TensorFlow here.
+    """
     import tensorflow_datasets
 
     from tasks._tfds import data_folder
@@ -288,22 +322,33 @@ def _read_tfds(request: SourceRequest) -> dict[str, list[tuple[list[str], list[s
     builder = tensorflow_datasets.builder(TFDS_NAME, data_dir=str(data_folder(request)))
     if request.download:
         builder.download_and_prepare()
-    names = builder.info.features["ner"].feature.names
+    names, *others = (
+        builder.info.features[column].feature.names for column in ("ner", *TFDS_COLUMNS)
+    )
     splits = {}
+    columns: dict[str, list[list[str]]] = {}
     for split, tfds_split in TFDS_SPLITS.items():
         dataset = builder.as_dataset(split=tfds_split, shuffle_files=False)
-        pairs = dataset.map(lambda example: (example["tokens"], example["ner"]))
-        sentences = []
-        for tokens, tags in pairs.ragged_batch(1_024):
-            for words, ids in zip(tokens.to_list(), tags.to_list(), strict=True):
+        rows = dataset.map(
+            lambda example: tuple(example[name] for name in ("tokens", "ner", *TFDS_COLUMNS))
+        )
+        sentences, columns[split] = [], []
+        for batch in rows.ragged_batch(1_024):
+            for words, ids, *between in zip(*(part.to_list() for part in batch), strict=True):
                 if words:
                     decoded = [word.decode() for word in words]
                     sentences.append((decoded, [names[tag] for tag in ids]))
+                    columns[split] += [
+                        [text[number] for text, number in zip(others, numbers, strict=True)]
+                        for numbers in zip(*between, strict=True)
+                    ]
         splits[split] = sentences
-    return splits
+    return splits, columns
 
 
-def _encode(text: TaggedText, tables: Any, sequence_length: int) -> tuple[Examples, Any]:
+def _encode(
+    text: TaggedText, tables: Any, sequence_length: int, column_ids: Any
+) -> tuple[Examples, Any]:
     """Cut a split into windows and lay its features and targets into them."""
     from tasks._tagged_text import pack, sentence_starts
 
@@ -317,6 +362,8 @@ def _encode(text: TaggedText, tables: Any, sequence_length: int) -> tuple[Exampl
         "sentence_starts": starts,
         "padding_mask": windows.mask(),
     }
+    if column_ids is not None:
+        features["column_ids"] = windows.fill(column_ids)
     targets = {"tags": windows.fill(text.tags), "sentence_starts": starts}
     if text.cue_distance is not None:
         targets["cue_distance"] = windows.fill(text.cue_distance)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from suite.errors import DataError
-from tasks._columns import read_file, read_folder
+from tasks._columns import check_columns, read_file, read_folder
 from tasks._tag_schemes import InvalidTag, recognize, to_iob2
 
 GOOD = "EU B-ORG\nrejects O\n\nPeter B-PER\nBlackburn I-PER\n"
@@ -23,19 +23,19 @@ def write(folder: Path, **contents: str | bytes) -> Path:
 
 def test_sentences_tags_and_separators(tmp_path):
     text = "-DOCSTART- O\n\nEU B-ORG\nrejects O\n\n\nPeter\tB-PER\n\n-DOCSTART- O\n\nx O"
-    splits, facts = read_folder(write(tmp_path, train=text))
-    assert splits["train"] == [
+    folder = read_folder(write(tmp_path, train=text))
+    assert folder.sentences["train"] == [
         (["EU", "rejects"], ["B-ORG", "O"]),
         (["Peter"], ["B-PER"]),
         (["x"], ["O"]),
     ]
-    assert facts == {"tag_scheme": "IOB2", "documents_marked": True}
+    assert folder.facts == {"tag_scheme": "IOB2", "documents_marked": True}
 
 
 def test_windows_line_ends_a_byte_order_mark_and_odd_characters(tmp_path):
     content = "\ufeffnaïve O\r\n𝒳\u00a0y B-MISC\r\n\r\nשלום B-PER\r\n".encode()
-    splits, _ = read_folder(write(tmp_path, train=content))
-    assert splits["train"] == [
+    folder = read_folder(write(tmp_path, train=content))
+    assert folder.sentences["train"] == [
         (["naïve", "𝒳\u00a0y"], ["O", "B-MISC"]),
         (["שלום"], ["B-PER"]),
     ]
@@ -102,3 +102,19 @@ def test_a_tag_that_is_none_is_placed():
     with pytest.raises(InvalidTag) as caught:
         recognize([["O"], ["O", "per"]])
     assert (caught.value.sentence, caught.value.word) == (1, 1)
+
+
+def test_what_stands_between_a_word_and_its_tag_is_kept(tmp_path):
+    folder = read_folder(write(tmp_path, train="EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nx Y Z O"))
+    assert folder.columns["train"] == [["NNP", "B-NP"], ["VBZ", "B-VP"], ["Y", "Z"]]
+    assert folder.columns["test"] == [[]] * 4
+
+
+@pytest.mark.parametrize("other", [GOOD, "a X Y O\n"])
+def test_columns_must_be_alike_in_all_files(tmp_path, other):
+    train = "EU NNP B-ORG\n"
+    with pytest.raises(DataError, match="the same columns"):
+        check_columns(read_folder(write(tmp_path, train=train, valid=other, test=train)), tmp_path)
+    with pytest.raises(DataError, match="0 in train"):
+        check_columns(read_folder(write(tmp_path)), tmp_path)
+    check_columns(read_folder(write(tmp_path, train=train, valid=train, test=train)), tmp_path)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras import ops
 
 from suite.contracts import Examples, SourceRequest
 from suite.errors import DataError
-from tasks._word_features import MAX_CHARACTERS, UNKNOWN, build_word_tables
+from tasks._word_features import (
+    MAX_CHARACTERS,
+    UNKNOWN,
+    WordEmbedding,
+    build_word_tables,
+    number_columns,
+)
 from tasks.ner import TASK
 
 SYNTHETIC = SourceRequest("synthetic")
@@ -112,7 +119,9 @@ def test_what_is_hidden_of_a_word_is_hidden_everywhere_but_in_its_shape():
     ids = {"word_ids": (8, 200), "affix_ids": (8, 200, 6), "character_ids": (8, 200, 16)}
     features = {name: np.full(shape, 7, np.int32) for name, shape in ids.items()}
     features |= {"shape_ids": np.full((8, 200), 7, np.int32), "padding_mask": real}
-    varied = TASK.augment(features, {"hidden_spellings": 0.4}, np.random.default_rng(0))
+    varied = TASK.augment(
+        features, {"hidden_words": 0.3, "hidden_spellings": 0.4}, np.random.default_rng(0)
+    )
     unspelled = varied["character_ids"][:, :, 0] == UNKNOWN
     assert abs(unspelled[real].mean() - 0.4) < 0.05
     assert (varied["affix_ids"] == UNKNOWN).all(axis=2)[unspelled].all()
@@ -122,5 +131,46 @@ def test_what_is_hidden_of_a_word_is_hidden_everywhere_but_in_its_shape():
     assert (varied["shape_ids"] == 7).all()
     assert not hidden[~real].any() and not unspelled[~real].any()
     assert {values.dtype for name, values in varied.items() if "ids" in name} == {np.dtype("int32")}
-    kept = TASK.augment(features, {"hidden_spellings": 0.0}, np.random.default_rng(0))
+    kept = TASK.augment(
+        features, {"hidden_words": 0.3, "hidden_spellings": 0.0}, np.random.default_rng(0)
+    )
     assert (kept["character_ids"] == 7).all()
+
+
+def test_columns_are_features_numbered_by_train_alone_and_enter_the_fingerprint(tmp_path):
+    train = "EU NNP B-ORG\nsays VBZ O\nUN NNP B-ORG\ngoes VBZ O\nX NNP O\n"
+    for split, text in (("train", train), ("valid", train), ("test", "A NNP O\nb NEW O\n")):
+        (tmp_path / f"{split}.txt").write_text(text)
+    request = SourceRequest("files", str(tmp_path))
+    plain, told = (TASK.load(request, 8, {"columns": wanted}) for wanted in (False, True))
+    assert "column_ids" not in plain.train.features and "columns" not in plain.spec["sizes"]
+    ids = told.train.features["column_ids"]
+    assert ids.shape == (1, 8, 1)
+    assert ids[0, 0, 0] == ids[0, 2, 0] != ids[0, 1, 0]
+    assert ids.min() == 0 and ids[0, :5].min() > UNKNOWN
+    assert told.test.features["column_ids"][0, :2, 0].tolist() == [ids[0, 0, 0], UNKNOWN]
+    assert told.spec["sizes"]["columns"] == 4
+    assert plain.facts["fingerprint"] != told.facts["fingerprint"]
+
+
+def test_the_same_text_in_two_columns_has_two_ids():
+    rows = np.array([["a", "a"], ["a", "b"], ["a", "b"], ["a", "a"]])
+    numbered, count = number_columns({"train": rows})
+    assert count == 3 + 2
+    assert numbered["train"][0, 0] != numbered["train"][0, 1]
+
+
+def test_columns_reach_the_embedding_and_survive_hiding():
+    sizes = {"words": 9, "shapes": 9, "affixes": 9, "characters": 9, "columns": 5}
+    embedding = WordEmbedding(sizes, 8)
+    data = {name: np.ones((1, 6), np.int32) for name in ("word_ids", "shape_ids")}
+    data |= {"affix_ids": np.ones((1, 6, 6), np.int32), "column_ids": np.ones((1, 6, 2), np.int32)}
+    data["character_ids"] = np.ones((1, 6, MAX_CHARACTERS), np.int32)
+    data |= {"sentence_starts": np.zeros((1, 6), bool), "padding_mask": np.ones((1, 6), bool)}
+    before = ops.convert_to_numpy(embedding(data))
+    data["column_ids"] = np.full((1, 6, 2), 3, np.int32)
+    assert np.abs(ops.convert_to_numpy(embedding(data)) - before).max() > 1e-3
+    hides_all = {"hidden_words": 1.0, "hidden_spellings": 1.0}
+    varied = TASK.augment(data, hides_all, np.random.default_rng(0))
+    assert (varied["word_ids"] == UNKNOWN).all() and (varied["affix_ids"] == UNKNOWN).all()
+    assert (varied["column_ids"] == 3).all()

@@ -22,6 +22,9 @@ TASKS = load_registry(()).tasks
         ("pathfinder", "image_size", 48, "one of 32, 64"),
         ("pathfinder", "train_examples", 0, "at least 100"),
         ("listops", "train_examples", 99, "at least 100"),
+        ("ner", "hidden_words", 1.5, "from 0 to 1. Received: 1.5"),
+        ("ner", "hidden_spellings", -0.5, "from 0 to 1"),
+        ("ner", "columns", True, "sources that say more of a word than its tag"),
     ],
 )
 def test_they_are_refused_before_anything_runs(name, option, value, said):
