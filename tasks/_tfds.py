@@ -10,6 +10,7 @@ from typing import Any
 
 from suite.contracts import SourceRequest
 from suite.errors import DataError
+from tasks import _multi30k_files
 
 READ_AT_ONCE = 256
 
@@ -20,15 +21,20 @@ def data_folder(request: SourceRequest) -> Path:
 
 
 def digest_prepared(name: str, request: SourceRequest) -> str | None:
-    """Hash the files of a prepared data set; None where it is yet to be downloaded.
+    """Hash the files of a prepared data set; None where it is yet to be downloaded or prepared.
 
     Raises:
-        DataError: it is not there, and may not be downloaded.
+        DataError: it is not there, and may not be downloaded; or it is made of files of the user's
+            own, and something is wrong with them.
     """
     folder = data_folder(request) / name
     described = sorted(folder.rglob("dataset_info.json"))
     if not described:
         if request.download:
+            family, _, pair = name.partition("/")
+            if family == _multi30k_files.NAME:
+                raw = data_folder(request) / _multi30k_files.FOLDER
+                _multi30k_files.read_raw(raw, pair or "en_de")
             return None
         raise DataError(
             f"The data set '{name}' is not prepared here",
@@ -55,6 +61,9 @@ def open_prepared(name: str, request: SourceRequest) -> Any:
     described = sorted((data_folder(request) / name).rglob("dataset_info.json"))
     if described:
         return tensorflow_datasets.builder_from_directory(str(described[-1].parent))
+    if name.partition("/")[0] == _multi30k_files.NAME:
+        import tasks._multi30k  # noqa: F401 - TFDS has no builder for it, and knows ours by this
+
     builder = tensorflow_datasets.builder(name, data_dir=str(data_folder(request)))
     builder.download_and_prepare()
     return builder
