@@ -93,10 +93,10 @@ class Ner(Task):
         "quick": Effort(lengths=(128, 512)),
         "standard": Effort(budget=1_500_000, tokens_per_batch=2_048),
         "reach": Effort(
-            budget=4_000_000,
+            budget=8_000_000,
             tokens_per_batch=1_024,
             lengths=(128, 256),
-            options={"averaged_share": 0.5},
+            options={"averaged_share": 0.5, "hidden_words": 0.4, "hidden_spellings": 0.6},
         ),
     }
 
