@@ -100,11 +100,13 @@ def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
 
 
 def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
-    reach = dataclasses.replace(NER, preset="reach", lengths=(128,), seeds=(0,))
-    assert {cell.options["averaged_share"] for cell in cells_of(reach)} == {0.5}
-    for said, kept in (("0.25", {"averaged_share": 0.25}), ("0", {})):
+    reach = dataclasses.replace(NER, preset="reach", lengths=(128,))
+    own = {"averaged_share": 0.5, "hidden_words": 0.4, "hidden_spellings": 0.6}
+    assert all(cell.options == own for cell in cells_of(reach))
+    for said, kept in (("0", {}), ("0.25", {"averaged_share": 0.25})):
         asked = dataclasses.replace(reach, options={"averaged_share": said})
-        assert all(cell.options == kept for cell in cells_of(asked))
+        others = {name: value for name, value in own.items() if name != "averaged_share"}
+        assert all(cell.options == {**others, **kept} for cell in cells_of(asked))
     assert not any("averaged_share" in cell.options for cell in cells_of(NER))
 
 
