@@ -96,7 +96,12 @@ class Ner(Task):
             budget=8_000_000,
             tokens_per_batch=1_024,
             lengths=(128, 256),
-            options={"averaged_share": 0.5, "hidden_words": 0.4, "hidden_spellings": 0.6},
+            options={
+                "averaged_share": 0.5,
+                "weight_decay": 0.3,
+                "hidden_words": 0.4,
+                "hidden_spellings": 0.6,
+            },
         ),
     }
 

@@ -101,7 +101,7 @@ def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
 
 def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
     reach = dataclasses.replace(NER, preset="reach", lengths=(128,))
-    own = {"averaged_share": 0.5, "hidden_words": 0.4, "hidden_spellings": 0.6}
+    own = {"averaged_share": 0.5, "weight_decay": 0.3, "hidden_words": 0.4, "hidden_spellings": 0.6}
     assert all(cell.options == own for cell in cells_of(reach))
     for said, kept in (("0", {}), ("0.25", {"averaged_share": 0.25})):
         asked = dataclasses.replace(reach, options={"averaged_share": said})
