@@ -386,6 +386,11 @@ def _plan(
     if workload.task:
         reason = reason or workload.task.unsupported_reason(point.length)
     recipe = recipe_for(workload.task, cell.options)
+    if workload.task and workload.task.contiguous and recipe.curriculum_share:
+        reason = reason or (
+            "reads one stream, whose examples cannot come shortest first; "
+            f"received: curriculum_share={recipe.curriculum_share}"
+        )
     build = build_request(cell, model_size, recipe, workload.task, architecture)
     return PlannedCell(cell, workload.source, reason or supports(architecture, build))
 

@@ -110,6 +110,14 @@ def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
     assert not any("averaged_share" in cell.options for cell in cells_of(NER))
 
 
+def test_a_stream_cannot_come_shortest_first():
+    for task, cannot in (("language_modeling", True), ("sentiment", False)):
+        request = Request(tasks=(task,), threads=2, options={"curriculum_share": "0.5"})
+        first = expand(request, REGISTRY)[0]
+        assert ("shortest first" in (first.unsupported or "")) == cannot
+        assert first.cell.options["curriculum_share"] == 0.5
+
+
 def test_what_cannot_be_stays_with_its_reason():
     request = dataclasses.replace(NER, architectures=("images_only", "vanilla"), lengths=(128,))
     first, second = expand(request, REGISTRY)
