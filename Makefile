@@ -13,7 +13,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 .PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check format system-packages clean
 .DEFAULT_GOAL := help
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
-  tests/suite/test_memory_across_batches.py
+  tests/suite/worker/test_memory_across_batches.py
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,7 +48,7 @@ leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, .cs
 
 reference: $(VENV)/.reference ## write the reference of all public names: results/local/reference
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pdoc --docformat google -o results/local/reference suite tasks baselines \
-	  dashboards '!suite.child.backends' '!suite.executors.ray' '!baselines.layers.backends'
+	  dashboards '!suite.worker.backends' '!suite.execution.executors.ray' '!baselines.layers.backends'
 	@echo results/local/reference/index.html
 
 test: $(VENV)/.dev ## run the tests (ten minutes on two cores)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from suite.contracts import Architecture, BuildRequest, Form, Inputs
+from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
 class Longformer(Architecture):

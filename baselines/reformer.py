@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.contracts import Architecture, BuildRequest, Form, Inputs
+from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
 class Reformer(Architecture):
@@ -29,7 +29,7 @@ class Reformer(Architecture):
     inputs = frozenset(Inputs)
     claimed_time = "n log n"
     claimed_memory = "n"
-    sorts_by_content = True
+    content_dependent_layout = True
     options = {"chunk": 64, "hashes": 2, "axial_grid": [0, 0]}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.contracts import Architecture, BuildRequest, Form, Inputs
+from suite.api import Architecture, BuildRequest, Form, Inputs
 
 EPSILON = 1e-12
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from suite.contracts import Metric, Status, Task
-from suite.leaderboard import (
+from suite.analysis.boards import (
     Entry,
     comparisons,
     figure,
@@ -18,9 +17,10 @@ from suite.leaderboard import (
     scores,
     standing,
 )
-from suite.record import Outline
-from suite.setting import Place, Setting, place_of_most, rules_of
-from suite.statistics import Estimate, ratio_interval
+from suite.analysis.grouping import ComparisonKey, Place, place_of_most, rules_of
+from suite.analysis.statistics import Estimate, ratio_interval
+from suite.api import Metric, Status, Task
+from suite.records.schema import RecordSummary
 
 MEBIBYTE = 2**20
 
@@ -46,7 +46,9 @@ MEASURES = (
     Measure("inference.peak_memory_bytes", "Peak inference memory", "MiB", MEBIBYTE),
     Measure("inference.latency_p50_seconds", "Latency of one sequence, median", "ms", 1e-3),
     Measure("training.step_seconds", "Time of a training step", "s"),
-    Measure("training.matrix_rate_share", "Share of the machine's matrix rate", "%", 0.01, True),
+    Measure(
+        "training.model_flops_utilization", "Share of the machine's matrix rate", "%", 0.01, True
+    ),
 )
 
 
@@ -58,23 +60,23 @@ class Comparison:
     them, that with most records.
     """
 
-    setting: Setting
+    setting: ComparisonKey
     metric: Metric | None
     entries: Sequence[Entry]
     measured_on: Place
 
-    def cost_records(self, repeats: Sequence[Entry]) -> list[Outline]:
+    def cost_records(self, repeats: Sequence[Entry]) -> list[RecordSummary]:
         """Return those of a point's records whose costs are shown.
 
         What was measured while something else ran is left out, unless all was.
         """
         return self.quiet_records(repeats) or self._measured(repeats)
 
-    def quiet_records(self, entries: Iterable[Entry]) -> list[Outline]:
+    def quiet_records(self, entries: Iterable[Entry]) -> list[RecordSummary]:
         """Return those whose costs are evidence, of any points: measured while nothing else ran."""
         return [record for record in self._measured(entries) if record.quiet]
 
-    def _measured(self, entries: Iterable[Entry]) -> list[Outline]:
+    def _measured(self, entries: Iterable[Entry]) -> list[RecordSummary]:
         return [
             entry.record
             for entry in entries

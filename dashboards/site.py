@@ -36,14 +36,14 @@ from dashboards.frame import (
     point_frame,
     record_frame,
 )
-from suite.comparing import Scores, difference, interquartile_mean, performance_profile
-from suite.contracts import PROTOCOL, Architecture, Metric, Mode, Status, Task
-from suite.files import write_atomically
-from suite.leaderboard import Board, Entry, figure, line_of, make_boards, scores
-from suite.reporting import exponents, ratios
-from suite.searching import find_crossing, pair_up
-from suite.setting import Setting, baselines, titles
-from suite.statistics import Estimate, exponential
+from suite.analysis.boards import Board, Entry, figure, line_of, make_boards, scores
+from suite.analysis.grouping import ComparisonKey, baselines, titles
+from suite.analysis.ranking import Scores, difference, interquartile_mean, performance_profile
+from suite.analysis.search import find_crossing, pair_up
+from suite.analysis.statistics import Estimate, exponential
+from suite.analysis.tables import exponents, ratios
+from suite.api import PROTOCOL, Architecture, Metric, Mode, Status, Task
+from suite.api.files import atomic_write_bytes
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {
@@ -165,7 +165,7 @@ def _page(name: str, title: str, summary: str) -> str:
     )
 
 
-def _describe(comparison: Comparison, named: Mapping[Setting, str]) -> dict[str, Any]:
+def _describe(comparison: Comparison, named: Mapping[ComparisonKey, str]) -> dict[str, Any]:
     setting, metric = comparison.setting, comparison.metric
     machine, threads = comparison.measured_on
     return {
@@ -480,7 +480,7 @@ def _write_script(path: Path, name: str, content: Any) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    write_atomically(path, text.encode())
+    atomic_write_bytes(path, text.encode())
     path.chmod(0o644)  # a web server reads it as another user
 
 

@@ -10,15 +10,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from suite.contracts import SourceRequest
-from suite.environment import (
+from suite.api import SourceRequest
+from suite.api.errors import LengthwiseError
+from suite.matrix.registry import Registry
+from suite.records.environment import (
     PACKAGES,
     describe_environment,
     describe_machine,
 )
-from suite.errors import LengthwiseError
-from suite.registry import Registry
-from suite.store import Store
+from suite.records.store import Store
 
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK_BYTES = 2 * 2**30
@@ -46,7 +46,7 @@ def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[
     yield _hardware()
     yield _in_process(
         "devices",
-        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; from suite.child import steps; "
+        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; from suite.worker import steps; "
         "print(', '.join(steps.devices()))",
         "TensorFlow can't be imported: install the project again (`make setup`)",
     )
@@ -56,8 +56,8 @@ def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[
     yield from _data(registry, data_dir)
     yield _in_process(
         "tracking",
-        "import sys; from pathlib import Path; from suite.store import Store; "
-        "from suite.syncing import connect; "
+        "import sys; from pathlib import Path; from suite.records.store import Store; "
+        "from suite.tracking.delivery import connect; "
         "print(connect(Store(Path(sys.argv[1]))).uri)",
         "Start the server or correct MLFLOW_TRACKING_URI; records wait, `bench sync` delivers them",
         str(store.home),
@@ -115,7 +115,7 @@ def _plugins(registry: Registry) -> Iterator[Check]:
 
 def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
     """Look for every source that can be looked for without a path of the user's."""
-    for key, task in registry.tasks.parts.items():
+    for key, task in registry.tasks.plugins.items():
         for kind, source in task.sources.items():
             if source.argument_required:
                 continue

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from suite.contracts import (
-    Effort,
+from suite.api import (
     Examples,
     Form,
     Inputs,
     Metric,
     Options,
+    PresetOverride,
     Recipe,
     Score,
     Source,
@@ -50,10 +50,10 @@ class Duplication(Task):
         )
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
-    efforts = {
-        "smoke": Effort(budget=65_536, tokens_per_batch=1_024),
-        "quick": Effort(budget=589_824, tokens_per_batch=2_048, lengths=(64, 128)),
-        "reach": Effort(budget=12_288_000, tokens_per_batch=4_096, lengths=(1_024,)),
+    preset_overrides = {
+        "smoke": PresetOverride(budget=65_536, tokens_per_batch=1_024),
+        "quick": PresetOverride(budget=589_824, tokens_per_batch=2_048, lengths=(64, 128)),
+        "reach": PresetOverride(budget=12_288_000, tokens_per_batch=4_096, lengths=(1_024,)),
     }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
@@ -70,7 +70,7 @@ class Duplication(Task):
         """Draw words and double them."""
         import numpy as np
 
-        from tasks._sources import describe
+        from tasks.common.sources import describe
 
         generator = np.random.default_rng(20_261_120)
         drawn = {}
@@ -86,7 +86,7 @@ class Duplication(Task):
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Score the next symbol at every position."""
-        from tasks._heads import PositionHead
+        from tasks.common.heads import PositionHead
 
         return PositionHead(spec["vocabulary_size"])
 

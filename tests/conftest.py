@@ -57,7 +57,7 @@ def folder_or_skip(variable: str, default: Path) -> Path:
 def nothing_is_tuned():
     """Let no committed choice of a learning rate change what lines are called in a test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("suite.setting.chosen_rates", dict)
+        patch.setattr("suite.analysis.grouping.chosen_rates", dict)
         yield
 
 

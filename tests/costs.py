@@ -37,21 +37,21 @@ def main(
     """Measure in this process."""
     from keras import ops
 
-    from suite.child import warmup
-    from suite.child.measuring import PeakMemory
-    from suite.child.probing import _loss, random_batch
-    from suite.child.steps import (
+    from suite.api import PROBE_VOCABULARY_SIZE, BuildRequest, Form, Inputs, Recipe
+    from suite.api.plugins import ARCHITECTURES, find_plugin
+    from suite.matrix.presets import MODEL_SIZES
+    from suite.worker.measure import warmup
+    from suite.worker.measure.timing import PeakMemory
+    from suite.worker.probe import _loss, random_batch
+    from suite.worker.steps import (
         Model,
         PositionHead,
         make_optimizer,
         make_prediction_step,
         make_training_step,
     )
-    from suite.contracts import PROBE_VOCABULARY_SIZE, BuildRequest, Form, Inputs, Recipe
-    from suite.presets import MODEL_SIZES
-    from suite.registry import ARCHITECTURES, find_part
 
-    architecture = find_part(ARCHITECTURES, name)
+    architecture = find_plugin(ARCHITECTURES, name)
     form = Form(form_name)
     request = BuildRequest(
         form,

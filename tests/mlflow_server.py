@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from suite.tracking import STATUSES
+from suite.tracking.client import STATUSES
 
 
 class MlflowServer:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from suite.tuning import LEARNING_RATES
+from suite.analysis.tuning import LEARNING_RATES
 from tests.conftest import read_records
 
 QUIET = ("--no-tracking", "--no-dashboard")

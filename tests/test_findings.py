@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from suite import CHECKOUT
+from suite.api.files import CHECKOUT
 
 PAGE = (CHECKOUT / "results" / "README.md").read_text()
 MARKED = re.compile(r"<!-- board: (\w+) · (\w+) · budget ([\d,]+) -->\n((?:\|.*\n)+)")

@@ -87,7 +87,7 @@ class Backbone(keras.layers.Layer):
         embedded = self.decoder_embedding(target, training=False, start=position)
         return self.decoder.step(embedded, cache, position, memory, memory_mask)
 
-    def read_memory(self, memory: Any) -> Any:
+    def project_encoder_output(self, memory: Any) -> Any:
         """Return what `decode` takes in place of the memory where it is called many times.
 
         That is the keys and values of each layer's attention to it, worked out once.

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from baselines.layers.elementwise import LayerNorm
-from suite.contracts import BuildRequest, Inputs
+from suite.api import BuildRequest, Inputs
 
 
 class InputEmbedding(keras.layers.Layer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from suite.contracts import BuildRequest, Form
+from suite.api import BuildRequest, Form
 
 
 def attend_pairs(pairs: float, width: int) -> float:

@@ -9,7 +9,7 @@ from baselines.layers.full_attention import FullAttention
 from baselines.layers.input_embedding import InputEmbedding
 from baselines.layers.positions import SinusoidalPositions
 from baselines.layers.transformer_layer import TransformerStack, stack_layers
-from suite.contracts import BuildRequest, Form
+from suite.api import BuildRequest, Form
 
 
 def build_transformer(request: BuildRequest, block_bytes: int | None) -> Any:

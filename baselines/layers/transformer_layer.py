@@ -16,7 +16,7 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import LayerNorm
-from suite.contracts import BuildRequest
+from suite.api import BuildRequest
 
 
 class TransformerLayer(keras.layers.Layer):

@@ -71,13 +71,13 @@ function parts(runs, metric) {
 }
 
 // How far exchanging one input moves each output: the whole square, a band, buckets, what memory carries.
-function influence({ line, record }) {
-  const found = record.reports.test?.influence;
+function occlusion({ line, record }) {
+  const found = record.reports.test?.occlusion;
   if (!found) return null;
   const bytes = Uint8Array.from(atob(found.map), (c) => c.charCodeAt(0));
   const width = found.outputs.length;
   const z = found.outputs.map((_, output) => found.inputs.map((__, input) => bytes[input * width + output] / 255));
-  return figure({ title: `What it sees: ${data.lines[line].name}`, tall: true, name: `influence-${data.lines[line].name}`,
+  return figure({ title: `What it sees: ${data.lines[line].name}`, tall: true, name: `occlusion-${data.lines[line].name}`,
     caption: `One test example, seed ${record.cell.seed}: how far each output (row) moves when the input at a position (column) is exchanged, as a share of the largest move; dark is far. Square root scale.`,
     traces: [{ type: "heatmap", x: found.inputs.map(String), y: found.outputs.map(String), z: z.map((row) => row.map(Math.sqrt)), colorscale: [[0, "#ffffff"], [1, "#123a66"]], zmin: 0, zmax: 1, showscale: false,
       text: z.map((row) => row.map((v) => v.toFixed(3))), hovertemplate: "output %{y}, input %{x}: %{text}<extra></extra>" }],
@@ -113,7 +113,7 @@ function shownFigures(runs, about) {
     ["BLEU by length", () => bySpan(runs, "bleu_by_reference_words", "bleu", "BLEU by length of the sentence", "words of the reference", of)],
     ["The loss by position", () => bySpan(runs, "nats_by_position", null, "Loss by position in the context", "position", `${of} In nats a token: how much more context helps.`)],
     ["The parts of test", () => parts(runs, about.metric)],
-    ...first.map((run) => [`What ${data.lines[run.line].name} sees`, () => influence(run)]),
+    ...first.map((run) => [`What ${data.lines[run.line].name} sees`, () => occlusion(run)]),
     ...first.map((run) => [`The confusion of ${data.lines[run.line].name}`, () => confusion(run)]),
   ];
   return figures.map(([what, draw]) => drawn(what, draw)).filter(Boolean);

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from suite.errors import LengthwiseError
+from suite.api.errors import LengthwiseError
 
 COMMANDS = {
     "list": "Show tasks, architectures and presets: what supports what, and why not.",

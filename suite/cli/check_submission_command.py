@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from suite.analysis.boards import RESULTS, read_published
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import json_option
-from suite.leaderboard import RESULTS, read_published
-from suite.registry import load_registry, search_path_from_environment
-from suite.submissions import check_submission
+from suite.matrix.registry import load_registry
+from suite.publish.submissions import check_submission
 
 
 @click.command("check-submission")
@@ -31,7 +32,7 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     registry = load_registry(search_path_from_environment())
     resolved = path if path.is_symlink() else path.resolve()
     entries = read_published(results, leaving_out=resolved)
-    verdicts = check_submission(resolved, entries, registry.tasks.parts)
+    verdicts = check_submission(resolved, entries, registry.tasks.plugins)
     if as_json:
         told = [
             {"file": verdict.path.name, "refused": verdict.refused, "flags": verdict.flags}

@@ -10,21 +10,22 @@ from typing import Any
 
 import click
 
+from suite.analysis.boards import Folder, read_published, scores
+from suite.analysis.ranking import Difference, Scores, difference
+from suite.analysis.search import Crossing, find_crossing, pair_up
+from suite.analysis.tuning import read_learning_rates
+from suite.api import PROTOCOL, Cell, Metric, Mode
+from suite.api.errors import RequestError
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.planning import prepare
 from suite.cli.run_command import invoke, local_executor
 from suite.cli.searches import Prober, figures, split_measure
-from suite.comparing import Difference, Scores, difference
-from suite.contracts import PROTOCOL, Cell, Metric, Mode
-from suite.errors import RequestError
-from suite.leaderboard import Folder, read_published, scores
-from suite.matrix import Request, expand
-from suite.presets import find_preset
-from suite.record import Outline
-from suite.registry import load_registry, search_path_from_environment
-from suite.searching import Crossing, find_crossing, pair_up
-from suite.store import Store
-from suite.tuning import read_learning_rates
+from suite.matrix.expansion import Request, expand
+from suite.matrix.presets import find_preset
+from suite.matrix.registry import load_registry
+from suite.records.schema import RecordSummary
+from suite.records.store import Store
 
 PROBED = "training.tokens_per_second"
 
@@ -82,7 +83,7 @@ def command(
             entries = read_published()
             records = [entry.record for entry in entries if entry.folder is Folder.PUBLISHED]
         else:
-            records = store.outlines()
+            records = store.summaries()
         metric, found, gaps = _from_records(request, metric, records)
     else:
         metric = metric or PROBED
@@ -131,7 +132,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
 
 
 def _from_records(
-    request: Request, metric: str | None, records: Iterable[Outline]
+    request: Request, metric: str | None, records: Iterable[RecordSummary]
 ) -> tuple[str, Crossing, dict[int, Difference]]:
     """Compare what was learned at the lengths and seeds that both have; the nearest two bracket.
 
@@ -170,8 +171,10 @@ def _anyhow(cell: Cell) -> str:
     return replace(cell, threads=1).id
 
 
-def _scores(records: Iterable[Outline], architecture: str, metric: Metric) -> dict[int, Scores]:
-    of_length: dict[int, list[Outline]] = {}
+def _scores(
+    records: Iterable[RecordSummary], architecture: str, metric: Metric
+) -> dict[int, Scores]:
+    of_length: dict[int, list[RecordSummary]] = {}
     for record in records:
         if record.cell.architecture == architecture:
             of_length.setdefault(record.cell.sequence_length, []).append(record)

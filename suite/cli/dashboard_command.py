@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
+from suite.analysis.boards import Entry, Folder, read_published
+from suite.api.errors import RequestError
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import tell_set_aside
-from suite.environment import machine_name
-from suite.errors import RequestError
-from suite.leaderboard import Entry, Folder, read_published
-from suite.registry import Registry, load_registry, search_path_from_environment
-from suite.store import Store, collector_paused
-from suite.syncing import read_pages
+from suite.matrix.registry import Registry, load_registry
+from suite.records.environment import machine_name
+from suite.records.store import Store, collector_paused
+from suite.tracking.delivery import read_pages
 
 
 @click.command("dashboard")
@@ -42,7 +43,7 @@ def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
 def _entries(store: Store) -> list[Entry]:
     return [
         Entry(record, Folder.LOCAL, machine_name(record.environment), store.path_of(record))
-        for record in store.outlines(tell_set_aside)
+        for record in store.summaries(tell_set_aside)
     ]
 
 
@@ -68,6 +69,6 @@ def draw_site(
         raise RequestError(
             "There are no records to draw yet", received=folder, remedy="Run `bench run` first"
         )
-    tasks, architectures = registry.tasks.parts, registry.architectures.parts
+    tasks, architectures = registry.tasks.plugins, registry.architectures.plugins
     with collector_paused():
         return write_site(entries, tasks, architectures, folder, mlflow_pages)

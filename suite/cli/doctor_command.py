@@ -8,9 +8,10 @@ from dataclasses import asdict
 
 import click
 
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
 from suite.doctor import examine
-from suite.registry import load_registry, search_path_from_environment
+from suite.matrix.registry import load_registry
 
 
 @click.command("doctor")

@@ -10,7 +10,7 @@ import click
 from suite.cli.options import make_request, make_store, request_options
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import make_invocation
-from suite.packing import pack
+from suite.publish.bundle import pack
 
 
 @click.command("export")

@@ -10,17 +10,16 @@ from typing import Any
 
 import click
 
+from suite.analysis.search import find_frontier
+from suite.analysis.tables import PHASES
+from suite.api import Limits, Mode, Status
+from suite.api.errors import RequestError
 from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
 from suite.cli.planning import make_limits, parse_size, prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import invoke, local_executor
 from suite.cli.searches import Prober
-from suite.contracts import Mode, Status
-from suite.environment import has_accelerator, total_memory_bytes
-from suite.errors import RequestError
-from suite.executors.local import Limits
-from suite.record import Record
-from suite.reporting import PHASES
-from suite.searching import find_frontier
+from suite.records.environment import has_accelerator, total_memory_bytes
+from suite.records.schema import Record
 
 SHORTEST = 128
 FRAMEWORK_BYTES = 3 * 2**30

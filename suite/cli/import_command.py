@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from suite.cli.options import home_option, make_store
-from suite.packing import unpack
+from suite.publish.bundle import unpack
 
 
 @click.command("import")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from suite.errors import RequestError
-from suite.files import write_atomically
-from suite.leaderboard import RESULTS, make_boards, read_published
-from suite.leaderboard_files import leaderboard_files
-from suite.registry import load_registry, search_path_from_environment
+from suite.analysis.boards import RESULTS, make_boards, read_published
+from suite.api.errors import RequestError
+from suite.api.files import atomic_write_bytes
+from suite.api.plugins import search_path_from_environment
+from suite.matrix.registry import load_registry
+from suite.publish.leaderboard_files import leaderboard_files
 
 
 @click.command("leaderboard")
@@ -29,12 +30,12 @@ def command(check: bool, results: Path) -> None:
     memory: one machine too). What noise cannot tell from the best shares its rank.
     """
     registry = load_registry(search_path_from_environment())
-    boards = make_boards(read_published(results), registry.tasks.parts)
+    boards = make_boards(read_published(results), registry.tasks.plugins)
     contents = leaderboard_files(boards)
     for name, content in contents.items():
         path = results / name
         if not check:
-            write_atomically(path, content.encode())
+            atomic_write_bytes(path, content.encode())
         elif not path.exists() or path.read_bytes() != content.encode():
             raise RequestError(
                 "The leaderboard is what its records say",

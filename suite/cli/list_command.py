@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from suite.contracts import Architecture, Effort, Task
-from suite.matrix import Request, expand
-from suite.presets import MODEL_SIZES, PRESETS, Preset
-from suite.registry import Registry, load_registry, search_path_from_environment
+from suite.api import Architecture, PresetOverride, Task
+from suite.api.plugins import search_path_from_environment
+from suite.matrix.expansion import Request, expand
+from suite.matrix.presets import MODEL_SIZES, PRESETS, Preset
+from suite.matrix.registry import Registry, load_registry
 
 
 @click.command("list")
@@ -29,11 +30,11 @@ def command(as_json: bool) -> None:
 def _describe(registry: Registry) -> dict[str, Any]:
     tasks, architectures = registry.tasks, registry.architectures
     return {
-        "tasks": {key: _describe_task(task) for key, task in tasks.parts.items()},
+        "tasks": {key: _describe_task(task) for key, task in tasks.plugins.items()},
         "architectures": {
-            key: _describe_architecture(part) for key, part in architectures.parts.items()
+            key: _describe_architecture(part) for key, part in architectures.plugins.items()
         },
-        "supports": {key: _reasons(registry, key) for key in tasks.parts},
+        "supports": {key: _reasons(registry, key) for key in tasks.plugins},
         "presets": {preset.name: asdict(preset) for preset in PRESETS.values()},
         "model_sizes": {size.name: asdict(size) for size in MODEL_SIZES.values()},
         "broken": {**tasks.broken, **architectures.broken},
@@ -59,7 +60,7 @@ def _describe_task(task: Task) -> dict[str, Any]:
 
 def _describe_effort(task: Task, preset: Preset) -> dict[str, Any]:
     """Say what a preset is for a task, whose own effort goes before."""
-    effort = task.efforts.get(preset.name, Effort())
+    effort = task.preset_overrides.get(preset.name, PresetOverride())
     return {
         "lengths": list(effort.lengths or task.default_lengths[: preset.num_lengths]),
         "budget": effort.budget or preset.training_tokens,
@@ -88,7 +89,7 @@ def _reasons(registry: Registry, task: str) -> dict[str, str | None]:
     """Say why each architecture cannot do a task at its first length, or None where it can."""
     request = Request(
         tasks=(task,),
-        architectures=tuple(registry.architectures.parts),
+        architectures=tuple(registry.architectures.plugins),
         lengths=registry.tasks.get(task).default_lengths[:1],
         seeds=(0,),
     )

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from suite.contracts import Status
-from suite.record import Record
-from suite.runner import Event, Finished, Progressed, Started, Waiting
+from suite.api import Status
+from suite.execution.runner import Event, Finished, Progressed, Started, Waiting
+from suite.records.schema import Record
 
 PLAIN_LINE_SECONDS = 5.0
 BAR_WIDTH = 20

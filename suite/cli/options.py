@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from suite.contracts import BACKENDS, PRECISIONS, Mode
-from suite.environment import num_cores
-from suite.errors import RequestError
-from suite.matrix import Request
-from suite.presets import DEFAULT_PRESET, MODEL_SIZES, PRESETS
-from suite.registry import ARCHITECTURES, TASKS, Kind, part_names, search_path_from_environment
-from suite.store import DEFAULT_HOME, HOME_VARIABLE, Store
+from suite.api import BACKENDS, PRECISIONS, Mode
+from suite.api.errors import RequestError
+from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
+from suite.matrix.expansion import Request
+from suite.matrix.presets import DEFAULT_PRESET, MODEL_SIZES, PRESETS
+from suite.records.environment import num_cores
+from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -101,7 +101,7 @@ def split_list(text: str) -> tuple[str, ...]:
 
 
 def _names_of(kind: Kind[Any]) -> Callable[[], Sequence[str]]:
-    return lambda: part_names(kind, search_path_from_environment())
+    return lambda: plugin_names(kind, search_path_from_environment())
 
 
 def _stack(*decorators: Any) -> Decorator:

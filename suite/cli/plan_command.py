@@ -10,8 +10,8 @@ import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
 from suite.cli.planning import prepare
-from suite.matrix import PlannedCell
-from suite.runner import Plan
+from suite.matrix.expansion import PlannedCell
+from suite.matrix.plan import Plan
 
 
 @click.command("plan")

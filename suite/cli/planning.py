@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from suite.contracts import Status, Task, task_options
-from suite.environment import available_memory_bytes, has_accelerator, total_memory_bytes
-from suite.errors import HomeError, RequestError, unknown_name
-from suite.executors.local import Limits
-from suite.matrix import Request, expand
-from suite.presets import find_preset
-from suite.registry import Registry, load_registry, search_path_from_environment
-from suite.runner import NOISY, Plan, plan
-from suite.store import Store
-from suite.tuning import read_learning_rates
+from suite.analysis.tuning import read_learning_rates
+from suite.api import Limits, Status, Task, task_options
+from suite.api.errors import HomeError, RequestError, unknown_name
+from suite.api.plugins import search_path_from_environment
+from suite.matrix.expansion import Request, expand
+from suite.matrix.plan import NOISY, Plan, plan
+from suite.matrix.presets import find_preset
+from suite.matrix.registry import Registry, load_registry
+from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
+from suite.records.store import Store
 
 MEMORY_SHARE = 2 / 3
 """The part of the machine's memory that a cell may hold, unless --memory-limit says otherwise."""

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import click
 
+from suite.api import PROTOCOL
+from suite.api.errors import RequestError
 from suite.cli.options import FiniteRange, home_option, make_store
 from suite.cli.planning import parse_statuses, tell_set_aside
-from suite.contracts import PROTOCOL
-from suite.errors import RequestError
-from suite.record import utc_now
-from suite.store import prunable
+from suite.records.schema import utc_now
+from suite.records.store import prunable
 
 
 @click.command("prune")

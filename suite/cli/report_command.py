@@ -8,11 +8,12 @@ from dataclasses import asdict
 
 import click
 
+from suite.analysis.tables import in_force, make_tables
+from suite.api.errors import RequestError, unknown_name
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.planning import tell_set_aside
-from suite.errors import RequestError, unknown_name
-from suite.registry import load_registry, search_path_from_environment
-from suite.reporting import in_force, make_tables
+from suite.matrix.registry import load_registry
 
 
 @click.command("report")
@@ -33,16 +34,16 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     registry = load_registry(search_path_from_environment())
     wanted = split_list(tasks) if tasks else None
     for name in wanted or ():
-        if name not in registry.tasks.parts:
-            raise unknown_name("task", name, registry.tasks.parts)
+        if name not in registry.tasks.plugins:
+            raise unknown_name("task", name, registry.tasks.plugins)
     store = make_store(home)
     records = [
         record
-        for record in store.outlines(tell_set_aside)
+        for record in store.summaries(tell_set_aside)
         if (wanted is None or record.cell.task in wanted)
         and (mode is None or record.cell.mode == mode)
     ]
-    parts = registry.tasks.parts, registry.architectures.parts
+    parts = registry.tasks.plugins, registry.architectures.plugins
     tables = make_tables(records, *parts)
     if former := sum(not in_force(record, *parts) for record in records):
         print(

@@ -12,6 +12,9 @@ from typing import Any
 
 import click
 
+from suite.analysis.tables import make_tables
+from suite.api import Status
+from suite.api.errors import RequestError
 from suite.cli.live import Display
 from suite.cli.options import SECONDS, FiniteRange, make_request, make_store, request_options
 from suite.cli.plan_command import summary
@@ -24,15 +27,12 @@ from suite.cli.planning import (
     refuse_if_nothing_can_run,
     refuse_if_too_little,
 )
-from suite.contracts import Status
-from suite.environment import needs_spawn
-from suite.errors import RequestError
-from suite.executors.local import Executor, LocalExecutor, accelerator_places
-from suite.record import Invocation, Record, utc_now
-from suite.reporting import make_tables
-from suite.runner import Event, Finished, Runner
-from suite.store import Store, without_password
-from suite.syncing import SyncProcess, tracking_uri
+from suite.execution.executors.local import Executor, LocalExecutor, accelerator_places
+from suite.execution.runner import Event, Finished, Runner
+from suite.records.environment import needs_spawn
+from suite.records.schema import Invocation, Record, utc_now
+from suite.records.store import Store, without_password
+from suite.tracking.delivery import SyncProcess, tracking_uri
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
 PATH_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
@@ -153,7 +153,7 @@ def cluster_executor(
         RequestError: the extra is not installed, or no cluster answers.
     """
     try:
-        from suite.executors.ray import RayExecutor
+        from suite.execution.executors.ray import RayExecutor
     except ImportError:
         raise RequestError(
             "The executor 'ray' needs its extra",
@@ -269,7 +269,7 @@ def _show(records: Sequence[Record], prepared: Prepared, store: Store, dashboard
     if not records:
         return
     registry = prepared.registry
-    print_tables(make_tables(records, registry.tasks.parts, registry.architectures.parts))
+    print_tables(make_tables(records, registry.tasks.plugins, registry.architectures.plugins))
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, registry)}")

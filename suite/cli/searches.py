@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 
+from suite.analysis.tables import PHASES
+from suite.api import Limits, Status
+from suite.api.errors import RequestError, unknown_name
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import Invoked, run_on
-from suite.contracts import Status
-from suite.errors import RequestError, unknown_name
-from suite.executors.local import Limits, LocalExecutor
-from suite.matrix import Request
-from suite.record import Record
-from suite.reporting import PHASES
+from suite.execution.executors.local import LocalExecutor
+from suite.matrix.expansion import Request
+from suite.records.schema import Record
 
 COMMON = (
     "tokens_per_second",
@@ -23,8 +23,8 @@ COMMON = (
     "compile_seconds",
     "peak_memory_bytes",
     "compile_peak_memory_bytes",
-    "matrix_rate_share",
-    "foreign_load_share",
+    "model_flops_utilization",
+    "other_process_cpu_share",
     "energy_joules_per_token",
 )
 """What a probe measures of both phases."""

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import click
 
+from suite.api.errors import RequestError
+from suite.api.files import atomic_write_bytes
 from suite.cli.options import home_option, make_store
-from suite.errors import RequestError
-from suite.files import write_atomically
-from suite.store import Store, without_password
-from suite.syncing import QUIET
+from suite.records.store import Store, without_password
+from suite.tracking.delivery import QUIET
 
 DATABASE_VARIABLE = "LENGTHWISE_DATABASE_URI"
 PASSWORD_VARIABLE = "MLFLOW_AUTH_ADMIN_PASSWORD"
@@ -102,7 +102,7 @@ def _configuration(store: Store, database: str) -> Path:
     text = io.StringIO()
     settings.write(text)
     path = store.home / "server" / "auth.ini"
-    write_atomically(path, text.getvalue().encode())  # temporary files are the owner's alone
+    atomic_write_bytes(path, text.getvalue().encode())  # temporary files are the owner's alone
     return path
 
 
@@ -110,5 +110,5 @@ def _secret(folder: Path) -> str:
     """Return the key that signs the server's forms, made at its first start."""
     path = folder / "secret"
     if not path.exists():
-        write_atomically(path, secrets.token_hex(32).encode())
+        atomic_write_bytes(path, secrets.token_hex(32).encode())
     return path.read_text()

@@ -8,8 +8,8 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import tell_set_aside
-from suite.store import without_password
-from suite.syncing import sync, tracking_uri
+from suite.records.store import without_password
+from suite.tracking.delivery import sync, tracking_uri
 
 
 @click.command("sync")

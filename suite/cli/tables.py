@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from suite.contracts import Mode, Status
-from suite.reporting import COMPARED, Exponent, Ratio, Row, Table
-from suite.statistics import Summary
+from suite.analysis.statistics import Summary
+from suite.analysis.tables import COMPARED, Exponent, Ratio, Row, Table
+from suite.api import Mode, Status
 
 
 def console() -> Console:

@@ -10,6 +10,10 @@ from typing import Any
 
 import click
 
+from suite.analysis.tuning import FOLDER, choose, first_rates, next_rate, write
+from suite.api import Metric, Mode
+from suite.api.errors import RequestError
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import make_single_request, make_store, request_options
 from suite.cli.planning import make_limits, prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import (
@@ -19,12 +23,9 @@ from suite.cli.run_command import (
     run_on,
     time_limit_option,
 )
-from suite.contracts import Metric, Mode
-from suite.errors import RequestError
-from suite.matrix import Request, shortest_supported
-from suite.record import Record
-from suite.registry import load_registry, search_path_from_environment
-from suite.tuning import FOLDER, choose, first_rates, next_rate, write
+from suite.matrix.expansion import Request, shortest_supported
+from suite.matrix.registry import load_registry
+from suite.records.schema import Record
 
 Tried = dict[str, dict[float, list[Record]]]
 """By architecture and learning rate, a record for each seed."""

@@ -7,10 +7,10 @@ import sys
 
 import click
 
+from suite.api.errors import RequestError
 from suite.cli.options import home_option, make_store
-from suite.errors import RequestError
-from suite.store import without_password
-from suite.syncing import QUIET, read_pages, tracking_uri
+from suite.records.store import without_password
+from suite.tracking.delivery import QUIET, read_pages, tracking_uri
 
 
 @click.command("ui")

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import click
 
+from suite.analysis.boards import COSTS, RESULTS, TOLERANCE, Folder, agrees, figure
+from suite.api import PROTOCOL, Cell, Metric, Mode, Status, Task
+from suite.api.errors import RequestError
+from suite.api.files import atomic_write_bytes
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.planning import make_limits, prepare
 from suite.cli.run_command import invoke, local_executor, run_on
-from suite.contracts import PROTOCOL, Cell, Metric, Mode, Status, Task
-from suite.environment import machine_name
-from suite.errors import RequestError
-from suite.files import write_atomically
-from suite.leaderboard import COSTS, RESULTS, TOLERANCE, Folder, agrees, figure
-from suite.matrix import Request
-from suite.publishing import strip, why_not
-from suite.record import Record, RecordError, parse_record
-from suite.registry import load_registry, search_path_from_environment
+from suite.matrix.expansion import Request
+from suite.matrix.registry import load_registry
+from suite.publish.publishing import strip, why_not
+from suite.records.environment import machine_name
+from suite.records.schema import Record, RecordError, parse_record
 
 
 @click.command("verify")
@@ -78,7 +79,7 @@ def command(
         folder = RESULTS / Folder.VERIFIED / machine_name(again.environment)
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / store.path_of(again).name
-        write_atomically(kept, strip(again).to_json().encode())
+        atomic_write_bytes(kept, strip(again).to_json().encode())
         print(f"Kept: {kept.relative_to(RESULTS.parent)}")
     sys.exit(0 if reproduced else 1)
 

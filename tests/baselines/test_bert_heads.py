@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.contracts import BuildRequest, Form, Inputs, ModelSize
-from suite.registry import ARCHITECTURES, find_part
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.api.plugins import ARCHITECTURES, find_plugin
 
 SIZE = ModelSize("case", 1, 12, 3, 20)
 VOCABULARY = 17
@@ -16,7 +16,7 @@ VOCABULARY = 17
 def make(inputs: Inputs = Inputs.TOKEN_IDS):
     vocabulary = VOCABULARY if inputs is Inputs.TOKEN_IDS else None
     request = BuildRequest(Form.ENCODER, inputs, SIZE, 9, {}, vocabulary_size=vocabulary)
-    return find_part(ARCHITECTURES, "bert").build(request)
+    return find_plugin(ARCHITECTURES, "bert").build(request)
 
 
 def count(layer) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from suite.registry import load_registry
+from suite.matrix.registry import load_registry
 from tests.costs import measure
 
 pytestmark = pytest.mark.slow
 
 TOKENS = 16_384
 GIB = 2**30
-REGISTRY = load_registry().architectures.parts
+REGISTRY = load_registry().architectures.plugins
 
 
 @pytest.mark.parametrize("name", ["longformer", "reformer"])

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.child.batches import Batch
-from suite.child.steps import (
+from suite.api import BuildRequest, Form, Inputs, ModelSize, Recipe
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.worker.data.batches import Batch
+from suite.worker.steps import (
     Model,
     PositionHead,
     make_optimizer,
     make_prediction_step,
     make_training_step,
 )
-from suite.contracts import BuildRequest, Form, Inputs, ModelSize, Recipe
-from suite.registry import ARCHITECTURES, find_part
 
 LENGTH, VOCABULARY, BATCH = 1_024, 128, 4
 SIZE = ModelSize("paper", num_layers=1, width=256, num_heads=4, feedforward_width=1_024)
@@ -46,7 +46,7 @@ def draw(generator: np.random.Generator) -> Batch:
 
 
 def build(num_hashes: int) -> Model:
-    architecture = find_part(ARCHITECTURES, "reformer")
+    architecture = find_plugin(ARCHITECTURES, "reformer")
     options = {"chunk": 64, "hashes": num_hashes, "axial_grid": GRID}
     request = BuildRequest(
         Form.DECODER, Inputs.TOKEN_IDS, SIZE, LENGTH, options, vocabulary_size=VOCABULARY

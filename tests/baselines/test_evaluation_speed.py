@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.contracts import BuildRequest, Form, Inputs, ModelSize
-from suite.registry import ARCHITECTURES, find_part
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.api.plugins import ARCHITECTURES, find_plugin
 from tests.gradients import BACKEND
 
 SIZE = ModelSize("case", num_layers=4, width=256, num_heads=4, feedforward_width=1_024)
@@ -20,7 +20,7 @@ VOCABULARY, SEGMENT, MEMORY = 256, 128, 672
 
 
 def decoder(name: str, length: int, options: dict[str, int]):
-    architecture = find_part(ARCHITECTURES, name)
+    architecture = find_plugin(ARCHITECTURES, name)
     request = BuildRequest(
         Form.DECODER,
         Inputs.TOKEN_IDS,

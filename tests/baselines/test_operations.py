@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from baselines.layers.operations import all_pairs, pairs_in_window
-from suite.contracts import BuildRequest, Form, Inputs
-from suite.presets import MODEL_SIZES
-from suite.registry import load_registry
+from suite.api import BuildRequest, Form, Inputs
+from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.registry import load_registry
 
-ARCHITECTURES = load_registry(()).architectures.parts
+ARCHITECTURES = load_registry(()).architectures.plugins
 SIZE = MODEL_SIZES["tiny"]
 
 

@@ -7,9 +7,9 @@ import pytest
 from keras import ops
 
 from baselines.layers.positions import AxialPositions, LearnedPositions, resize_grid
-from suite.contracts import BuildRequest, Form, Inputs, ModelSize
-from suite.registry import ARCHITECTURES, find_part
-from tasks._patches import cut_patches
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from tasks.common.patches import cut_patches
 
 SIZE = ModelSize("case", 1, 12, 3, 20)
 
@@ -37,7 +37,7 @@ def test_a_table_smaller_than_its_grid_is_refused():
 
 
 def vit(length: int, **options):
-    architecture = find_part(ARCHITECTURES, "vit")
+    architecture = find_plugin(ARCHITECTURES, "vit")
     options = {**architecture.options, **options}
     return architecture.build(BuildRequest(Form.ENCODER, Inputs.PATCHES, SIZE, length, options))
 

@@ -13,9 +13,9 @@ from baselines.layers.full_attention import FullAttention
 from baselines.layers.relative_attention import RelativeAttention
 from baselines.layers.segment_recurrence import RecurrentStack
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
-from suite.contracts import BuildRequest, Form, Inputs, ModelSize
-from suite.registry import ARCHITECTURES, find_part
-from tasks._patches import cut_patches
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from tasks.common.patches import cut_patches
 from tests.gradients import tensors
 
 Weights = Mapping[str, np.ndarray]
@@ -52,7 +52,7 @@ def set_packed(attention, kernel: np.ndarray, bias: np.ndarray) -> None:
 
 
 def build(name: str, form: Form, inputs: Inputs, size: ModelSize, length: int, vocabulary=None):
-    architecture = find_part(ARCHITECTURES, name)
+    architecture = find_plugin(ARCHITECTURES, name)
     options = dict(architecture.options)
     request = BuildRequest(form, inputs, size, length, options, vocabulary_size=vocabulary)
     return architecture.build(request)

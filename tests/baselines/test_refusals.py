@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from suite.contracts import BuildRequest, Form, Inputs, ModelSize
-from suite.errors import Unsupported
-from suite.registry import ARCHITECTURES, find_part
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.api.errors import Unsupported
+from suite.api.plugins import ARCHITECTURES, find_plugin
 
 SIZE = ModelSize("case", 2, 12, 3, 20)
 CASES = [
@@ -22,7 +22,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "changes", "message"), CASES)
 def test_it_says_the_rule_and_what_was_received(name, changes, message):
-    architecture = find_part(ARCHITECTURES, name)
+    architecture = find_plugin(ARCHITECTURES, name)
     changes = dict(changes)
     form = changes.pop("form", Form.ENCODER)
     options = {**architecture.options, **changes}

@@ -10,16 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.child.batches import Batch
-from suite.child.steps import (
-    Model,
-    PositionHead,
-    fix_randomness,
-    make_optimizer,
-    make_prediction_step,
-    make_training_step,
-)
-from suite.contracts import (
+from suite.api import (
     Architecture,
     BuildRequest,
     Form,
@@ -28,9 +19,18 @@ from suite.contracts import (
     Recipe,
     supports,
 )
-from suite.errors import Unsupported
-from suite.presets import MODEL_SIZES
-from suite.registry import load_registry
+from suite.api.errors import Unsupported
+from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.registry import load_registry
+from suite.worker.data.batches import Batch
+from suite.worker.steps import (
+    Model,
+    PositionHead,
+    fix_randomness,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
 from tests.gradients import BACKEND, create_weights, differentiate, run
 
 SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=24)
@@ -39,7 +39,7 @@ REAL = 13
 SHORT = 6
 VOCABULARY = 37
 
-ARCHITECTURES = load_registry().architectures.parts
+ARCHITECTURES = load_registry().architectures.plugins
 
 
 def shorten(options) -> dict:
@@ -145,7 +145,7 @@ def test_values_at_padded_positions_change_nothing(case):
 
 def test_padding_changes_nothing(case):
     name, inputs, backbone = case
-    if ARCHITECTURES[name].sorts_by_content:
+    if ARCHITECTURES[name].content_dependent_layout:
         assert "padding" in (ARCHITECTURES[name].__doc__ or "")
         return
     values = random_inputs(inputs, 1, LENGTH)
@@ -273,7 +273,7 @@ def test_a_training_step_lowers_for_tpu(name, form):
     """Export says what a TPU could not do, without one."""
     import jax
 
-    from suite.child.backends.jax import make_update, states_of
+    from suite.worker.backends.jax import make_update, states_of
 
     architecture, inputs = ARCHITECTURES[name], main_inputs(ARCHITECTURES[name])
     request = request_for(architecture, inputs, form=form, dropout=0.1)
@@ -339,7 +339,7 @@ def decode(backbone, target, **memory) -> np.ndarray:
 
 def test_a_decoder_never_looks_ahead(decoder):
     architecture, backbone, memory = decoder
-    if architecture.sorts_by_content:
+    if architecture.content_dependent_layout:
         return  # later tokens may move which earlier ones are seen: tested with order held fast
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     whole = decode(backbone, target, **memory)
@@ -353,13 +353,13 @@ def test_a_decoder_never_looks_ahead(decoder):
 
 def test_decoding_step_by_step_equals_decoding_at_once(decoder):
     architecture, backbone, memory = decoder
-    if architecture.sorts_by_content:
+    if architecture.content_dependent_layout:
         return  # it has a rule of its own for new positions, tested by itself
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     whole = decode(backbone, target, **memory)
     cache = backbone.start_cache(2, LENGTH)
-    if memory and hasattr(backbone, "read_memory"):
-        memory = {**memory, "memory": backbone.read_memory(memory["memory"])}
+    if memory and hasattr(backbone, "project_encoder_output"):
+        memory = {**memory, "memory": backbone.project_encoder_output(memory["memory"])}
     for start, stop in ((0, 1), (1, 2), (2, 7), (7, 8), (8, LENGTH)):
         states, cache = backbone.decode(
             target[:, start:stop], cache=cache, position=start, **memory

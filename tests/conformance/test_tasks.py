@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.child.batches import evaluation_batches, training_stream
-from suite.child.training import MAX_PARTS, score_parts
-from suite.contracts import Inputs, SourceRequest
-from suite.presets import MODEL_SIZES
-from suite.registry import load_registry
+from suite.api import Inputs, SourceRequest
+from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.registry import load_registry
+from suite.worker.data.batches import evaluation_batches, training_stream
+from suite.worker.training import MAX_PARTS, score_parts
 
-TASKS = load_registry().tasks.parts
+TASKS = load_registry().tasks.plugins
 WIDTH = MODEL_SIZES["tiny"].width
 
 
@@ -28,7 +28,7 @@ def load(task, length=None):
     few = {name: 600 for name in ("train_examples",) if name in task.options}
     with pytest.MonkeyPatch.context() as patch:
         reviews = {"train": 600, "validation": 100, "test": 100}
-        patch.setattr("tasks._synthetic_reviews.EXAMPLES", reviews)
+        patch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", reviews)
         return task.load(SourceRequest(task.default_source), length or task.default_lengths[0], few)
 
 

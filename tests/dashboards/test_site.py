@@ -12,16 +12,16 @@ import pytest
 
 from dashboards.frame import QUALITY, make_comparisons, point_frame
 from dashboards.site import COLORS, PAGES, draw_lines, shares_of_best, write_site
-from suite.contracts import PROTOCOL, Form, Metric, Mode, Status
-from suite.environment import machine_name
-from suite.leaderboard import Entry, Folder, make_boards
-from suite.record import Curve, Measurement, parse_outline
-from suite.registry import load_registry
-from tests.suite.test_store import CELL, make_record
+from suite.analysis.boards import Entry, Folder, make_boards
+from suite.api import PROTOCOL, Form, Metric, Mode, Status
+from suite.matrix.registry import load_registry
+from suite.records.environment import machine_name
+from suite.records.schema import Curve, Measurement, parse_summary
+from tests.suite.records.test_store import CELL, make_record
 
 SCRIPT = "<script>alert(1)</script>"
-TASKS = load_registry(()).tasks.parts
-ARCHITECTURES = load_registry(()).architectures.parts
+TASKS = load_registry(()).tasks.plugins
+ARCHITECTURES = load_registry(()).architectures.plugins
 UNWRITTEN = Path("see `draw`")
 
 
@@ -32,7 +32,7 @@ def draw(entries, folder, pages=None):
     for made in entries:
         path = folder / "records" / f"{len(there)}.json"
         path.write_text(made.record.to_json())
-        there.append(dataclasses.replace(made, record=parse_outline(path.read_bytes()), path=path))
+        there.append(dataclasses.replace(made, record=parse_summary(path.read_bytes()), path=path))
     return write_site(there, TASKS, ARCHITECTURES, folder, pages)
 
 

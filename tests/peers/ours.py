@@ -8,16 +8,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from suite.child.batches import Batch
-from suite.child.steps import (
+from suite.api import BuildRequest, Form, Inputs, ModelSize, Recipe
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.worker.data.batches import Batch
+from suite.worker.steps import (
     Model,
     PositionHead,
     make_optimizer,
     make_prediction_step,
     make_training_step,
 )
-from suite.contracts import BuildRequest, Form, Inputs, ModelSize, Recipe
-from suite.registry import ARCHITECTURES, find_part
 from tests.peers.cases import (
     CHUNK,
     CLIP_NORM,
@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
     """Build the model; return one step of inference and one of training."""
     keras.utils.set_random_seed(0)
-    architecture = find_part(ARCHITECTURES, case.architecture)
+    architecture = find_plugin(ARCHITECTURES, case.architecture)
     images = "patches" in features
     request = BuildRequest(
         form=Form.ENCODER,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.child.measuring import PeakMemory
+from suite.worker.measure.timing import PeakMemory
 from tests.peers.cases import CASES, IMAGE_SIZE, PATCH_SIZE, THREADS, VOCABULARY_SIZE, Case
 
 WARMUP_STEPS = 2

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from suite.errors import DataError
-from tasks._columns import check_columns, read_file, read_folder
-from tasks._tag_schemes import InvalidTag, recognize, to_iob2
+from suite.api.errors import DataError
+from tasks.ner.columns import check_columns, read_file, read_folder
+from tasks.ner.tag_schemes import InvalidTag, recognize, to_iob2
 
 GOOD = "EU B-ORG\nrejects O\n\nPeter B-PER\nBlackburn I-PER\n"
 

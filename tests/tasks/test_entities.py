@@ -9,7 +9,7 @@ import pytest
 from seqeval.metrics import classification_report
 from seqeval.metrics.sequence_labeling import get_entities
 
-from tasks._entities import average, count, count_by_type, extract
+from tasks.ner.entities import average, count, count_by_type, extract
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 

@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from tasks._expressions import TOKENS, draw_expressions
+from tasks.listops.expressions import TOKENS, draw_expressions
 
 RULES = {
     "[MIN": min,

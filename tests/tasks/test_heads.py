@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.registry import load_registry
-from tasks._classification import Classification
-from tasks._heads import ExampleHead
+from suite.matrix.registry import load_registry
+from tasks.common.classification import Classification
+from tasks.common.heads import ExampleHead
 
-TASKS = load_registry(()).tasks.parts
+TASKS = load_registry(()).tasks.plugins
 CLASSIFIERS = [name for name, task in TASKS.items() if isinstance(task, Classification)]
 WIDTH, DRAWS = 8, 400
 

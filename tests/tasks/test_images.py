@@ -7,12 +7,13 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from suite.contracts import SourceRequest
-from suite.errors import DataError, RequestError
-from tasks import image_classification, pathfinder
-from tasks._curves import CURVE, MARK, _draw_pairs, _marked, draw_pictures
-from tasks._patch_convolutions import PatchConvolutions
-from tasks._patches import cut_patches
+from suite.api import SourceRequest
+from suite.api.errors import DataError, RequestError
+from tasks.common.patches import cut_patches
+from tasks.image_classification import task as image_classification
+from tasks.pathfinder import task as pathfinder
+from tasks.pathfinder.curves import CURVE, MARK, _draw_pairs, _marked, draw_pictures
+from tasks.pathfinder.patch_convolutions import PatchConvolutions
 
 TASK = image_classification.TASK
 

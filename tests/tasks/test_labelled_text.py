@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from suite.contracts import SourceRequest
-from suite.errors import DataError
-from tasks._labelled_text import read_splits
-from tasks.sentiment import TASK
+from suite.api import SourceRequest
+from suite.api.errors import DataError
+from tasks.sentiment.labelled_text import read_splits
+from tasks.sentiment.task import TASK
 
 ODD = ["plain", "émoji 🎉 and combining é", "‏עברית العربية", "NUL \0 inside", "x" * 1_000_000]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.contracts import SourceRequest
-from suite.errors import DataError, RequestError
-from tasks.language_modeling import TASK
+from suite.api import SourceRequest
+from suite.api.errors import DataError, RequestError
+from tasks.language_modeling.task import TASK
 
 TEXT = "Once upon a time, there was a test: émoji 🎉, עברית, NUL \0.\n" * 40
 

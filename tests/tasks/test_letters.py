@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.contracts import Inputs
-from suite.matrix import Request, expand
-from suite.registry import load_registry
-from tasks._hiding import draw_hidden
-from tasks._neighbour_embedding import REACH, NeighbourEmbedding
-from tasks._text_units import UNKNOWN
-from tasks.sentiment import HIDDEN_LETTERS, HIDDEN_TOKENS, TASK
+from suite.api import Inputs
+from suite.matrix.expansion import Request, expand
+from suite.matrix.registry import load_registry
+from tasks.common.neighbour_embedding import REACH, NeighbourEmbedding
+from tasks.common.text_units import UNKNOWN
+from tasks.ner.hiding import draw_hidden
+from tasks.sentiment.task import HIDDEN_LETTERS, HIDDEN_TOKENS, TASK
 
 
 def test_a_letter_is_embedded_with_its_neighbours_and_padding_is_none():

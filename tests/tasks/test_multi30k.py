@@ -6,9 +6,9 @@ import gzip
 
 import pytest
 
-from suite.contracts import SourceRequest
-from suite.errors import DataError
-from tasks._tfds import digest_prepared, open_prepared, read_prepared
+from suite.api import SourceRequest
+from suite.api.errors import DataError
+from tasks.common.tfds import digest_prepared, open_prepared, read_prepared
 
 NAME = "multi30k/en_de"
 SIZES = {"train": 40, "val": 12, "test_2016_flickr": 9}

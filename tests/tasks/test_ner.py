@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.contracts import Examples, SourceRequest
-from suite.errors import DataError
-from tasks._word_features import (
+from suite.api import Examples, SourceRequest
+from suite.api.errors import DataError
+from tasks.ner.task import TASK
+from tasks.ner.word_features import (
     MAX_CHARACTERS,
     UNKNOWN,
     WordEmbedding,
     build_word_tables,
     number_columns,
 )
-from tasks.ner import TASK
 
 SYNTHETIC = SourceRequest("synthetic")
 

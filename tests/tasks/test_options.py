@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from suite.contracts import SourceRequest
-from suite.errors import RequestError
-from suite.registry import load_registry
+from suite.api import SourceRequest
+from suite.api.errors import RequestError
+from suite.matrix.registry import load_registry
 
 TASKS = load_registry(()).tasks
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.contracts import Inputs, SourceRequest
-from suite.errors import RequestError
-from tasks._piece_pairs import NONE, UNKNOWN, PiecePairEmbedding, PiecePairs
-from tasks._text_units import UNKNOWN as UNKNOWN_PIECE
-from tasks.sentiment import HIDDEN_TOKENS, TASK
+from suite.api import Inputs, SourceRequest
+from suite.api.errors import RequestError
+from tasks.common.text_units import UNKNOWN as UNKNOWN_PIECE
+from tasks.sentiment.piece_pairs import NONE, UNKNOWN, PiecePairEmbedding, PiecePairs
+from tasks.sentiment.task import HIDDEN_TOKENS, TASK
 
 ROWS = [np.array(row) for row in ([4, 5, 6], [4, 5, 4, 5, 9], [5, 6], [8], [])]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.contracts import SourceRequest
-from suite.registry import load_registry
+from suite.api import SourceRequest
+from suite.matrix.registry import load_registry
 
 TASKS = load_registry(()).tasks
 
@@ -14,7 +14,7 @@ TASKS = load_registry(()).tasks
 @pytest.mark.parametrize(("name", "length"), [("sentiment", 64), ("listops", 64)])
 def test_a_classifier_shows_texts_in_order(monkeypatch, name, length):
     few = dict.fromkeys(("train", "validation", "test"), 100)
-    monkeypatch.setattr("tasks._synthetic_reviews.EXAMPLES", few)
+    monkeypatch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few)
     task = TASKS.get(name)
     options = {"train_examples": 100} if name == "listops" else {}
     data = task.load(SourceRequest(task.default_source), length, options)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tasks._tag_chain import TagChain, best_path, log_normalizer, path_score
+from tasks.ner.tag_chain import TagChain, best_path, log_normalizer, path_score
 
 OUTSIDE = 1
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from tasks._tagged_synthetic import (
+from tasks.ner.tagged_synthetic import (
     CUE_WORDS,
     DOCUMENT_LENGTH,
     KEYS_A_DOCUMENT,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks._tagged_text import build_corpus, pack, sentence_starts
+from tasks.ner.tagged_text import build_corpus, pack, sentence_starts
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 50))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.contracts import SourceRequest
-from suite.errors import DataError
-from tasks.translation import END, PADDING, START, TASK
+from suite.api import SourceRequest
+from suite.api.errors import DataError
+from tasks.translation.task import END, PADDING, START, TASK
 
 PAIRS = [(f"a house number {n}", f"ein Haus Nummer {n}") for n in range(40)]
 

@@ -78,7 +78,7 @@ def attend_in_blocks(
 ) -> Any:
     """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient.
 
-    Blocks run one after another, or TensorFlow would hold several at once; also what waits for
+    StepTimings run one after another, or TensorFlow would hold several at once; also what waits for
     none of them, as slices of the keys, it would make for all beforehand. So everything waits but
     the mask, which is of a block's own keys alone and the same for all.
     """

@@ -8,7 +8,7 @@ MiB some 13 ms, at times twice that. It is part of the `seconds`, where those ar
 import math
 import time
 
-from suite.contracts import BuildRequest
+from suite.api import BuildRequest
 
 from ._fake import Fake
 

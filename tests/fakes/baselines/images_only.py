@@ -1,6 +1,6 @@
 """Takes patches, and no text."""
 
-from suite.contracts import Inputs
+from suite.api import Inputs
 
 from ._fake import Fake
 

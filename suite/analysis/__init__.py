@@ -1,0 +1,1 @@
+"""Selects, groups, aggregates and ranks records. Every table, page and board uses this package."""

@@ -1,0 +1,73 @@
+"""A cell: one point of a matrix, and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from suite.api.enums import Form, Mode
+from suite.api.options import BACKENDS, PRECISIONS, Options
+
+PROTOCOL = 2
+"""The rules of training and measuring. A change that moves numbers raises it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One point of the matrix. Its id is a hash of these fields and the protocol.
+
+    `options` holds only what was asked for beyond the defaults, so that a new option with a
+    neutral default leaves earlier cells what they were; a default that changes raises `*_version`.
+    `budget` counts training tokens (examples for images) and is 0 in probes. `task`,
+    `task_version` and `source` are None in probes.
+    """
+
+    mode: Mode
+    task: str | None
+    form: Form
+    source: str | None
+    options: Options
+    architecture: str
+    task_version: int | None
+    architecture_version: int
+    sequence_length: int
+    batch_size: int
+    model_size: str
+    budget: int
+    precision: str
+    backend: str
+    threads: int
+    seed: int
+    round: int = 0
+
+    @property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits that depend on nothing but the fields and the protocol."""
+        # Not asdict, which copies deeply: every record that is read is checked by its id.
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields["protocol"] = PROTOCOL
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def source_kind(self) -> str:
+        """The key of its source among the task's, what follows the colon left out; "" of probes."""
+        return (self.source or "").partition(":")[0]
+
+    @property
+    def label(self) -> str:
+        """A short name for people: enough to tell the cells of one matrix apart."""
+        parts = [self.task or "probe", self.architecture, str(self.sequence_length)]
+        parts += [self.backend] if self.backend != BACKENDS[0] else []
+        parts += [self.precision] if self.precision != PRECISIONS[0] else []
+        parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]
+        return " · ".join(parts)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Cell:
+        """Rebuild a cell from its plain fields, as a record or a job file holds them."""
+        cell = cls(**fields)
+        return replace(cell, mode=Mode(cell.mode), form=Form(cell.form), options=dict(cell.options))

@@ -1,0 +1,64 @@
+"""What a worker process is given: the cell, its data, its folders and its limits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from suite.api.architecture import ModelSize
+from suite.api.cell import Cell
+from suite.api.data import SourceRequest
+from suite.api.task import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a cell may use before its process is stopped."""
+
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a child process is told: the cell, where its data is, where to write, its limits.
+
+    `source_digest` says which bytes the source has (None: unknown yet); encoded data is kept in
+    `cache`. A training leaves its state at `checkpoint` now and then, and goes on from there where
+    `code_digest` is the same.
+    """
+
+    cell: Cell
+    model_size: ModelSize
+    recipe: Recipe
+    source: SourceRequest | None
+    search_path: tuple[str, ...]
+    folder: Path
+    cache: Path
+    checkpoint: Path
+    source_digest: str | None = None
+    code_digest: str | None = None
+
+    def to_json(self) -> str:
+        """Write the job as one JSON object."""
+        paths = {name: str(getattr(self, name)) for name in ("folder", "cache", "checkpoint")}
+        return json.dumps({**asdict(self), **paths})
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        source = fields["source"]
+        return cls(
+            cell=Cell.from_dict(fields["cell"]),
+            model_size=ModelSize(**fields["model_size"]),
+            recipe=Recipe(**fields["recipe"]),
+            source=SourceRequest(**source) if source else None,
+            search_path=tuple(fields["search_path"]),
+            folder=Path(fields["folder"]),
+            cache=Path(fields["cache"]),
+            checkpoint=Path(fields["checkpoint"]),
+            source_digest=fields["source_digest"],
+            code_digest=fields["code_digest"],
+        )

@@ -1,0 +1,194 @@
+"""Finds tasks and architectures: the checkout's files, the folders of BENCH_PATH, entry points.
+
+All three give the same thing: a module that binds `TASK` or `ARCHITECTURE`, whose file name (or
+entry-point name) is its key. The built-in ones come through the same code as a newcomer's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, TypeVar
+
+from suite.api import Architecture, Task
+from suite.api.errors import PluginError, unknown_name
+from suite.api.files import CHECKOUT, digest_paths
+
+SEARCH_PATH_VARIABLE = "BENCH_PATH"
+
+Plugin = TypeVar("Plugin", Task, Architecture)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[Plugin]):
+    """Where plugins of one kind live and what a module of it must bind."""
+
+    word: str
+    folder: str
+    attribute: str
+    group: str
+    contract: type[Plugin]
+
+    @property
+    def module(self) -> str:
+        """The name of the module that binds the plug-in where a folder holds it: "task.py"."""
+        return self.word
+
+
+TASKS: Kind[Task] = Kind("task", "tasks", "TASK", "lengthwise.tasks", Task)  # type: ignore[type-abstract]
+ARCHITECTURES: Kind[Architecture] = Kind(
+    "architecture",
+    "baselines",
+    "ARCHITECTURE",
+    "lengthwise.architectures",
+    Architecture,  # type: ignore[type-abstract]
+)
+
+
+def search_path_from_environment() -> tuple[str, ...]:
+    """Return the folders named in BENCH_PATH, in order, as absolute paths."""
+    folders = os.environ.get(SEARCH_PATH_VARIABLE, "").split(os.pathsep)
+    return tuple(str(Path(folder).resolve()) for folder in folders if folder)
+
+
+def find_plugin(kind: Kind[Plugin], key: str, search_path: Sequence[str] = ()) -> Plugin:
+    """Load a single plugin, without importing the files of the others."""
+    found = dict(locate(kind, search_path))
+    if key not in found:
+        raise unknown_name(kind.word, key, found)
+    return load_plugin(kind, key, found[key])
+
+
+@cache
+def digest_code(search_path: tuple[str, ...] = ()) -> str:
+    """Hash the Python files of the checkout and of the folders added to it, as they were first."""
+    folders = [CHECKOUT / "suite"]
+    for root in (CHECKOUT, *map(Path, search_path)):
+        folders += [root / kind.folder for kind in (TASKS, ARCHITECTURES)]
+    return digest_paths(path for folder in folders for path in folder.rglob("*.py"))
+
+
+def plugin_files(plugin: Task | Architecture) -> list[Path]:
+    """Return the Python files of a plug-in: its module or folder, and the helpers beside it.
+
+    Helpers are modules whose names begin with `_`, and folders that hold no plug-in.
+    """
+    kind = TASKS if isinstance(plugin, Task) else ARCHITECTURES
+    file = Path(inspect.getfile(type(plugin)))
+    own = file.parent.rglob("*.py") if file.stem == kind.module else [file]
+    folder = file.parent.parent if file.stem == kind.module else file.parent
+    helpers = [path for path in folder.glob("_*.py") if path.name != "__init__.py"]
+    for path in folder.iterdir():
+        if path.is_dir() and not (path / f"{kind.module}.py").exists():
+            helpers += path.rglob("*.py")
+    return sorted({*own, *helpers})
+
+
+def plugin_names(kind: Kind[Plugin], search_path: Sequence[str] = ()) -> list[str]:
+    """Return the names of all plugins of a kind, without importing any."""
+    return sorted(key for key, _ in locate(kind, search_path))
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a plugin is: a module to import, and the attribute (entry points may name another)."""
+
+    module: str
+    attribute: str
+    described: str
+
+
+def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
+    """Yield each key with where it is, refusing a key found twice."""
+    seen: dict[str, str] = {}
+    for key, location in _candidates(kind, search_path):
+        if key in seen:
+            raise PluginError(
+                f"Two {kind.word}s have the name '{key}'",
+                received=f"{seen[key]} and {location.described}",
+                remedy="Rename one of the two",
+            )
+        seen[key] = location.described
+        yield key, location
+
+
+def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
+    for root in (CHECKOUT, *map(Path, search_path)):
+        package = _package_of(root)
+        for key, parts in _modules_of(root / kind.folder, kind.module):
+            module = ".".join(filter(None, (package, kind.folder, *parts)))
+            described = str(root.joinpath(kind.folder, *parts).with_suffix(".py"))
+            yield key, Location(module, kind.attribute, described)
+    for entry in sorted(entry_points(group=kind.group), key=lambda entry: entry.name):
+        described = f"entry point {entry.value}"
+        yield entry.name, Location(entry.module, entry.attr or kind.attribute, described)
+
+
+def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the key of each plug-in of a folder, and the parts of its module's name."""
+    found: dict[str, tuple[str, ...]] = {path.stem: (path.stem,) for path in folder.glob("*.py")}
+    for path in folder.glob(f"*/{module}.py"):
+        found[path.parent.name] = path.parent.name, module
+    for key, parts in sorted(found.items()):
+        if not key.startswith("_"):
+            yield key, parts
+
+
+def _package_of(root: Path) -> str:
+    """Name the package whose sub-packages are the folders of `root`; none for the checkout.
+
+    A folder of the search path becomes a package of its own, so that its files can import the
+    helpers beside them (`from ._helper import …`) and never shadow the built-in ones.
+    """
+    if root == CHECKOUT:
+        return ""
+    name = "bench_path_" + hashlib.sha256(str(root).encode()).hexdigest()[:12]
+    if name not in sys.modules:
+        specification = ModuleSpec(name, loader=None, is_package=True)
+        specification.submodule_search_locations = [str(root)]
+        sys.modules[name] = importlib.util.module_from_spec(specification)
+    return name
+
+
+def load_plugin(kind: Kind[Plugin], key: str, location: Location) -> Plugin:
+    """Import a module and return the plug-in that it binds.
+
+    Raises:
+        PluginError: the module cannot be imported, or binds no complete plug-in.
+    """
+    try:
+        module: ModuleType = importlib.import_module(location.module)
+    except Exception as error:
+        raise PluginError(
+            f"Importing it raised {type(error).__name__}: {error}",
+            received=location.described,
+            remedy="Mend the file or take it off the search path",
+        ) from error
+    plugin = getattr(module, location.attribute, None)
+    if not isinstance(plugin, kind.contract):
+        raise PluginError(
+            f"A {kind.word}'s file binds `{location.attribute}` to an instance of "
+            f"`suite.api.{kind.contract.__name__}`",
+            received=f"{type(plugin).__name__} in {location.described}",
+        )
+    missing = [name for name in _stated_attributes(kind.contract) if not hasattr(plugin, name)]
+    if missing:
+        raise PluginError(
+            f"The {kind.word} '{key}' must state {', '.join(missing)}", received=location.described
+        )
+    return plugin
+
+
+def _stated_attributes(contract: type) -> list[str]:
+    return [name for name in contract.__annotations__ if not name.startswith("_")]

@@ -1,0 +1,1 @@
+"""Runs the cells of a plan, one process per cell, and writes their records."""

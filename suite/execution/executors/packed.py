@@ -1,0 +1,87 @@
+"""Runs packed cells where there is no network and no TensorFlow. Standard library only.
+
+A pack is a folder: `jobs/<run id>/job.json`, the encoded data in `cache/`, the code beside. Each
+cell runs in a new interpreter; its outcome and `ending.json` stay in its job's folder, so the same
+command again runs what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from suite.api import Job, Limits
+from suite.api.files import atomic_write_bytes
+from suite.execution.executors.local import LocalExecutor, ProcessResult, accelerator_places
+from suite.records.environment import describe_environment
+
+JOBS, CACHE, PARTS, ABOUT, ENDING = "jobs", "cache", "parts", "about.json", "ending.json"
+
+
+def run_pack(pack: Path) -> int:
+    """Run the cells that have not ended yet; return how many did not end well."""
+    limits = Limits(**json.loads((pack / ABOUT).read_text())["limits"])
+    waiting = sorted(
+        path.parent
+        for path in (pack / JOBS).glob("*/job.json")
+        if not (path.parent / ENDING).exists()
+    )
+    failed = 0
+    for number, folder in enumerate(waiting, 1):
+        job = Job.from_json((folder / "job.json").read_text())
+        search_path = tuple(str(path) for path in sorted((pack / PARTS).glob("*")))
+        job = replace(
+            job,
+            folder=folder,
+            cache=pack / CACHE,
+            checkpoint=folder / "checkpoint.npz",
+            search_path=search_path,
+        )
+        started = _now()
+        ending = _run(job, limits)
+        content = {
+            "started_at": started,
+            "ended_at": _now(),
+            "exit_code": ending.exit_code,
+            "stopped": ending.stopped,
+            "log_tail": ending.log_tail,
+            "environment": dict(describe_environment()),
+        }
+        atomic_write_bytes(folder / ENDING, json.dumps(content).encode())
+        status = (ending.outcome or {}).get("status", ending.stopped or "failed")
+        failed += status != "ok"
+        print(f"[{number}/{len(waiting)}] {job.cell.label}: {status}", flush=True)
+    return failed
+
+
+def _run(job: Job, limits: Limits) -> ProcessResult:
+    places = accelerator_places(job.cell.options.get("devices", 1))
+    executor = LocalExecutor(spawn=True, places=places)
+    try:
+        executor.start(job.folder.name, job, limits)
+        while True:
+            for update in executor.wait():
+                if update.ending is not None:
+                    return update.ending
+    finally:
+        executor.close()
+
+
+def read_ending(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
+    """Return what is known of a packed cell that has run, None of one that has not."""
+    try:
+        content = json.loads((folder / ENDING).read_text())
+    except FileNotFoundError:
+        return None
+    outcome = None
+    if (folder / "outcome.json").exists():
+        outcome = json.loads((folder / "outcome.json").read_text())
+    ending = ProcessResult(outcome, content["exit_code"], content["stopped"], content["log_tail"])
+    return content, ending
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

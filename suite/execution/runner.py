@@ -1,0 +1,305 @@
+"""Runs a matrix: what is already done, leases, limits, order, progress, interruption."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from suite.api import Job, Limits, Status, Task
+from suite.api.plugins import digest_code
+from suite.execution.executors.local import Executor, ProcessResult, Update
+from suite.matrix.expansion import PlannedCell, recipe_for
+from suite.matrix.plan import (
+    RETRIED_ALWAYS,
+    Plan,
+    find_standing,
+    shorter_length_ran_out_of_memory,
+)
+from suite.matrix.presets import find_model_size
+from suite.records.environment import describe_environment
+from suite.records.schema import Failure, Invocation, Record, utc_now
+from suite.records.store import Lease, Store, new_run_id
+
+GOES_ON = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
+"""A training that ended so goes on from its checkpoint where it is run again."""
+LEASE_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A cell's child was asked for."""
+
+    planned: PlannedCell
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A cell's child told how far it is."""
+
+    planned: PlannedCell
+    progress: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A cell's record was written, or stood already (`reused`)."""
+
+    planned: PlannedCell
+    record: Record
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Only cells that other invocations are running are left."""
+
+    cells: Sequence[PlannedCell]
+
+
+Event = Started | Progressed | Finished | Waiting
+OnEvent = Callable[[Event], None]
+
+
+@dataclass
+class Runner:
+    """Runs the cells of one plan through an executor and writes their records.
+
+    Only what must be remembered between two looks is kept: the queue, and what runs.
+    """
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    invocation: Invocation
+    limits: Limits
+    tasks: Mapping[str, Task]
+    digests: Mapping[str, str | None]
+    search_path: tuple[str, ...]
+    on_event: OnEvent
+    _running: dict[str, _Run] = field(default_factory=dict)
+    _written: list[Record] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Run what the plan has to run.
+
+        On KeyboardInterrupt the running cells are killed and recorded as `interrupted`, and the
+        exception goes on.
+        """
+        queue = deque(self.plan.to_run)
+        for planned in self.plan.cells:
+            if record := self.plan.done.get(planned.cell.id):
+                self.on_event(Finished(planned, record, reused=True))
+            elif planned.unsupported:
+                self._record_not_run(planned, Status.UNSUPPORTED, planned.unsupported)
+        try:
+            while queue or self._running:
+                self._start_what_can(queue)
+                for update in self.executor.wait():
+                    self._take(update)
+        except BaseException:
+            self._interrupt()
+            raise
+
+    def _start_what_can(self, queue: deque[PlannedCell]) -> None:
+        held: list[PlannedCell] = []
+        while queue and self.executor.has_room():
+            planned = queue.popleft()
+            lease = self.store.acquire(planned.cell.id)
+            if lease is None:
+                held.append(planned)
+            elif record := self._made_meanwhile(planned):
+                lease.close()
+                self.on_event(Finished(planned, record, reused=True))
+            elif reason := shorter_length_ran_out_of_memory(planned, self._known()):
+                self._record_not_run(planned, Status.SKIPPED, reason)
+                lease.close()
+            else:
+                self._start(planned, lease)
+        queue.extend(held)
+        if held and not self._running:
+            self.on_event(Waiting(held))
+            time.sleep(LEASE_POLL_SECONDS)
+
+    def _made_meanwhile(self, planned: PlannedCell) -> Record | None:
+        """Return a record that another invocation wrote since this one planned."""
+        cell_id = planned.cell.id
+        record = find_standing(self.store, [cell_id], self.plan.any_machine).get(cell_id)
+        fresh = record and record.ended_at >= self.plan.made_at
+        return record if fresh and record and record.status not in RETRIED_ALWAYS else None
+
+    def _start(self, planned: PlannedCell, lease: Lease) -> None:
+        started_at = utc_now()
+        run_id = new_run_id(started_at)
+        folder = self.store.new_scratch(run_id)
+        (folder / "cell_id").write_text(planned.cell.id)
+        job = Job(
+            cell=planned.cell,
+            model_size=find_model_size(planned.cell.model_size),
+            recipe=recipe_for(self.tasks.get(planned.cell.task or ""), planned.cell.options),
+            source=planned.source,
+            search_path=self.search_path,
+            folder=folder,
+            cache=self.store.cache,
+            checkpoint=self.store.checkpoint(planned.cell.id),
+            source_digest=self.digests.get(planned.cell.task or ""),
+            code_digest=digest_code(self.search_path),
+        )
+        self._running[run_id] = _Run(planned, job, lease, started_at)
+        self.on_event(Started(planned))
+        self.executor.start(run_id, job, self.limits)
+
+    def _take(self, update: Update) -> None:
+        run = self._running[update.run_id]
+        if update.progress is not None:
+            self.on_event(Progressed(run.planned, update.progress))
+        if update.ending is not None:
+            status, reason = classify_exit(update.ending, self.limits)
+            self._finish(update.run_id, update.ending, status, reason)
+
+    def _interrupt(self) -> None:
+        self.executor.close()
+        ending = ProcessResult(outcome=None, exit_code=0, stopped="interrupt", log_tail="")
+        for run_id in list(self._running):
+            self._finish(run_id, ending, Status.INTERRUPTED, "the invocation was interrupted")
+
+    def _finish(
+        self, run_id: str, ending: ProcessResult, status: Status, reason: str | None
+    ) -> None:
+        run = self._running.pop(run_id)
+        make = partial(
+            make_record,
+            run_id=run_id,
+            planned=run.planned,
+            times=(run.started_at, utc_now()),
+            environment={**describe_environment(), **(ending.environment or {})},
+            invocation=self.invocation,
+            limits=self.limits,
+            digest=self.digests.get(run.planned.cell.task or ""),
+        )
+        try:
+            record = make(ending=ending, verdict=(status, reason))
+        except (ValueError, TypeError) as error:  # a task's metric that is no number, for one
+            what = " ".join(str(error).split())[:300]
+            failed = (Status.FAILED, f"what it left is no outcome: {what}")
+            record = make(ending=replace(ending, outcome=None), verdict=failed)
+        self.store.write(record)
+        self._written.append(record)
+        self.store.drop_scratch(run.job.folder)
+        if status not in GOES_ON:
+            run.job.checkpoint.unlink(missing_ok=True)
+        run.lease.close()
+        self.on_event(Finished(run.planned, record))
+
+    def _record_not_run(self, planned: PlannedCell, status: Status, reason: str) -> None:
+        """Leave a record of a cell that cannot be, or need not be tried."""
+        now = utc_now()
+        record = Record(
+            run_id=new_run_id(now),
+            cell_id=planned.cell.id,
+            cell=planned.cell,
+            status=status,
+            reason=reason,
+            started_at=now,
+            ended_at=now,
+            environment=describe_environment(),
+            invocation=self.invocation,
+        )
+        self.store.write(record)
+        self.on_event(Finished(planned, record))
+
+    def _known(self) -> list[Record]:
+        """Return the records that stand: those of the plan and those written since."""
+        return [*self.plan.done.values(), *self._written]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A cell that runs: its job, its lease, its start."""
+
+    planned: PlannedCell
+    job: Job
+    lease: Lease
+    started_at: datetime
+
+
+def make_record(
+    *,
+    run_id: str,
+    planned: PlannedCell,
+    ending: ProcessResult,
+    verdict: tuple[Status, str | None],
+    times: tuple[datetime, datetime],
+    environment: Mapping[str, Any],
+    invocation: Invocation,
+    limits: Limits,
+    digest: str | None,
+) -> Record:
+    """Return the record of a run; `verdict` is what `classify_exit` returned.
+
+    `environment` is that of the parent; the child adds what only it can see. `digest` is of the
+    bytes that the source had when the run was planned.
+    """
+    status, reason = verdict
+    outcome = dict(ending.outcome or {})
+    outcome.pop("status", None)
+    outcome.pop("reason", None)
+    data = outcome.pop("data", None)
+    if data is None and digest is not None:
+        data = {}
+    return Record(
+        run_id=run_id,
+        cell_id=planned.cell.id,
+        cell=planned.cell,
+        status=status,
+        reason=reason,
+        started_at=times[0],
+        ended_at=times[1],
+        environment={**environment, **outcome.pop("environment", {})},
+        invocation=invocation,
+        data=None if data is None else {**data, "digest": digest},
+        error=_failure(outcome.pop("error", None), status, reason),
+        details={
+            **outcome.pop("details", {}),
+            "limits": _describe(limits),
+            **({"lost": ending.lost} if ending.lost else {}),
+        },
+        log_tail=ending.log_tail if status is not Status.OK else "",
+        **outcome,
+    )
+
+
+def classify_exit(ending: ProcessResult, limits: Limits) -> tuple[Status, str | None]:
+    """Give a child's ending its status and, unless it is `ok`, the reason."""
+    if ending.stopped == "time":
+        return Status.TIMED_OUT, f"ran longer than its {limits.seconds:.0f} s"
+    if ending.stopped == "memory":
+        gibibytes = limits.memory_bytes / 2**30
+        return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
+    if ending.stopped == "system":
+        return Status.OUT_OF_MEMORY, "the system ran out of memory and killed it"
+    if ending.stopped == "lost":
+        return Status.FAILED, f"{len(ending.lost)} machines were lost with it"
+    if ending.stopped == "output":
+        return Status.FAILED, "flooded its log"
+    if ending.outcome is not None:
+        return Status(ending.outcome["status"]), ending.outcome.get("reason")
+    if ending.exit_code < 0:
+        if "std::bad_alloc" in ending.log_tail:
+            return Status.OUT_OF_MEMORY, "an allocation failed in native code (std::bad_alloc)"
+        return Status.FAILED, f"killed by signal {-ending.exit_code}"
+    return Status.FAILED, f"ended with exit code {ending.exit_code} and without an outcome"
+
+
+def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None) -> Failure | None:
+    if error is not None:
+        return Failure(**error)
+    return Failure(type=status, message=reason or "") if status is Status.FAILED else None
+
+
+def _describe(limits: Limits) -> dict[str, float]:
+    return {"seconds": limits.seconds, "memory_bytes": limits.memory_bytes}

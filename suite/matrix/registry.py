@@ -1,0 +1,77 @@
+"""The registry: every task and architecture that can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+from suite.api import Architecture, PluginError, RequestError, Task, unknown_name
+from suite.api.plugins import (
+    ARCHITECTURES,
+    SEARCH_PATH_VARIABLE,
+    TASKS,
+    Kind,
+    Plugin,
+    load_plugin,
+    locate,
+)
+
+
+@dataclass(frozen=True)
+class Collection(Generic[Plugin]):
+    """The plugins of one kind by key; `broken` holds what could not be loaded, and why."""
+
+    word: str
+    plugins: Mapping[str, Plugin]
+    broken: Mapping[str, str]
+
+    def get(self, key: str) -> Plugin:
+        """Return one plugin.
+
+        Raises:
+            RequestError: there is none of that name.
+            PluginError: there is, but its file cannot be used.
+        """
+        if key in self.broken:
+            raise PluginError(f"The {self.word} '{key}' can't be used: {self.broken[key]}")
+        if key not in self.plugins:
+            raise unknown_name(self.word, key, self.plugins)
+        return self.plugins[key]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every task and architecture that can be found."""
+
+    tasks: Collection[Task]
+    architectures: Collection[Architecture]
+
+
+def load_registry(search_path: Sequence[str] = ()) -> Registry:
+    """Find all plugins in the checkout, then in `search_path`, then among installed packages.
+
+    Raises:
+        RequestError: a folder of the search path is none, or has neither `tasks` nor `baselines`.
+        PluginError: two plugins of one kind have the same key.
+    """
+    for folder in map(Path, search_path):
+        if not any((folder / kind.folder).is_dir() for kind in (TASKS, ARCHITECTURES)):
+            raise RequestError(
+                f"A folder of {SEARCH_PATH_VARIABLE} must hold `tasks/` or `baselines/`",
+                received=folder,
+                remedy="Correct the path, or create one of the two in it",
+            )
+    return Registry(_collect(TASKS, search_path), _collect(ARCHITECTURES, search_path))
+
+
+def _collect(kind: Kind[Plugin], search_path: Sequence[str]) -> Collection[Plugin]:
+    plugins: dict[str, Plugin] = {}
+    broken: dict[str, str] = {}
+    for key, location in locate(kind, search_path):
+        try:
+            plugins[key] = load_plugin(kind, key, location)
+        except PluginError as error:
+            broken[key] = str(error)
+    return Collection(kind.word, plugins, broken)

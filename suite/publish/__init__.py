@@ -1,0 +1,1 @@
+"""Publishes records: checks, submissions, leaderboard files, packs for other machines."""

@@ -1,0 +1,230 @@
+"""Records from others: what is refused and why, what is too good to be true, what came out again.
+
+A submission is a folder of record files that somebody puts under `results/submitted/<who>/`.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from suite.analysis.boards import Entry, Folder, parts_of
+from suite.analysis.grouping import setting_of
+from suite.api import Mode, Status, Task
+from suite.publish.publishing import private, why_not
+from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
+
+MAX_FILES = 2_000
+MAX_FILE_BYTES = 2**20
+MAX_DEPTH = 24
+FILE_NAME = re.compile(r"[0-9a-f]{16}\.\d{8}T\d{6,}Z-[0-9a-f]{6}\.json")
+NAME = re.compile(r"[A-Za-z0-9][\w.+:/ -]{0,79}")
+CLOCK_TOLERANCE = timedelta(days=1)
+SHARES = ("accuracy", "f1", "roc_auc", "precision", "recall", "share")
+"""Metrics whose names end so lie between 0 and 1."""
+ABSURD = 1e30
+"""No score and no cost is as large, and sums of what is larger lose what is small."""
+TOO_GOOD = 4.0
+"""So many standard deviations of the references beyond the best of them is too good to be luck."""
+MIN_REFERENCES = 3
+
+
+@dataclass
+class Verdict:
+    """What is said of one file: accepted unless there is a reason; flags are for people to read."""
+
+    path: Path
+    record: Record | None = None
+    refused: str = ""
+    flags: list[str] = field(default_factory=list)
+
+
+def check_submission(
+    path: Path, entries: Sequence[Entry], tasks: Mapping[str, Task]
+) -> list[Verdict]:
+    """Judge a file, or every file of a folder, against what `entries` hold already."""
+    known = {entry.record.run_id for entry in entries}
+    seen: dict[str, Path] = {}
+    verdicts = []
+    for verdict in _files(path):
+        verdicts.append(verdict)
+        if verdict.refused:
+            continue
+        verdict.record, verdict.refused = _read(verdict.path)
+        record = verdict.record
+        if record is None or verdict.refused:
+            continue
+        if record.run_id in known:
+            verdict.refused = "this run is in results/ already"
+        elif other := seen.get(record.cell_id) or seen.get(record.run_id):
+            verdict.refused = f"{other.name} is of the same cell: send one record a cell"
+        else:
+            seen[record.cell_id] = seen[record.run_id] = verdict.path
+            verdict.flags = flags(record, entries, tasks)
+    return verdicts
+
+
+def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[str]:
+    """Say where a training is better, or faster to learn, than the references let one believe."""
+    task = tasks.get(record.cell.task or "")
+    if record.cell.mode is not Mode.TRAIN or record.status is not Status.OK:
+        return []
+    if task is None:
+        return [f"nobody here knows the task {record.cell.task}"]
+    metric = task.primary_metric
+    sign = 1 if metric.higher_is_better else -1
+    place = _place(record, tasks)
+    references = [
+        entry
+        for entry in entries
+        if entry.folder is Folder.PUBLISHED
+        and entry.record.status is Status.OK
+        and _place(entry.record, tasks) == place
+    ]
+    summaries = [entry.record for entry in references]
+    values = [sign * value for r in summaries if (value := r.metric(metric.name)) is not None]
+    value = record.metric(metric.name)
+    if value is None:
+        return [f"its test split has no {metric.name}"]
+    if len(values) < MIN_REFERENCES:
+        return [f"{len(values)} references on this data and length: nothing to compare it with"]
+    found = []
+    parts = parts_of(record, metric.name)
+    known = [part for part in parts if part is not None]
+    if not min(known, default=value) <= value <= max(known, default=value):
+        found.append(f"test {metric.name} {value:.4g} lies outside of its own parts")
+    counts = {len(parts_of(r, metric.name)) for r in summaries} - {0}
+    if counts and len(parts) not in counts:
+        found.append(f"test is told in {len(parts)} parts, that of the references in {max(counts)}")
+    spread = statistics.stdev(values)
+    if sign * value > max(values) + TOO_GOOD * spread:
+        found.append(
+            f"test {metric.name} {value:.4g} lies more than {TOO_GOOD:g} standard deviations "
+            f"beyond the best reference, {sign * max(values):.4g}"
+        )
+    name = f"validation_{metric.name}"
+    curve = record.curves.get(name)
+    # An outline has no curves: the references' own files have.
+    curves = [parse_record(entry.path.read_bytes()).curves.get(name) for entry in references]
+    ends = [
+        sign * of_reference.values[-1]
+        for of_reference in curves
+        if of_reference and of_reference.values[-1] is not None
+    ]
+    if curve is None:
+        found.append("it keeps no validation curve")
+    elif len(curve.values) > 1 and curve.values[0] is not None and ends:
+        share = curve.tokens[0] / curve.tokens[-1]
+        if sign * curve.values[0] > max(ends):
+            found.append(f"after {share:.0%} of its budget it is beyond where every reference ends")
+    return found
+
+
+def _place(record: RecordSummary, tasks: Mapping[str, Task]) -> tuple[Any, ...]:
+    """Return what curves must share to be compared: the task, the data, the length."""
+    setting = setting_of(record, tasks)
+    cell = record.cell
+    return (setting.task, setting.task_options, setting.fingerprint, cell.sequence_length)
+
+
+def _files(path: Path) -> Iterator[Verdict]:
+    """Yield the files to be read; what is none is refused by its name alone."""
+    if path.is_symlink() or not path.exists():
+        yield Verdict(path, refused="there is no such file or folder, links left aside")
+        return
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    if len(paths) > MAX_FILES:
+        yield Verdict(path, refused=f"it holds {len(paths)} files, where {MAX_FILES} are taken")
+        return
+    if not paths:
+        yield Verdict(path, refused="it holds no file")
+    for file in paths:
+        if file.is_symlink() or not file.is_file():
+            yield Verdict(file, refused="records are plain files, side by side in one folder")
+        elif not FILE_NAME.fullmatch(file.name):
+            yield Verdict(file, refused="a record's file is named CELL.RUN.json, as bench wrote it")
+        elif file.stat().st_size > MAX_FILE_BYTES:
+            yield Verdict(file, refused=f"it has more than {MAX_FILE_BYTES >> 20} MiB")
+        else:
+            yield Verdict(file)
+
+
+def _read(path: Path) -> tuple[Record | None, str]:
+    content = path.read_bytes()
+    if _depth(content) > MAX_DEPTH:
+        return None, f"it nests deeper than {MAX_DEPTH} levels"
+    try:
+        record = parse_record(content)
+    except RecordError as error:
+        return None, str(error)
+    reasons = (_identity(record, path), why_not(record), private(record), _untrue(record))
+    return record, next((reason for reason in reasons if reason), "")
+
+
+def _depth(content: bytes) -> int:
+    """Return how deep brackets nest outside of strings, without building anything."""
+    depth = deepest = 0
+    for bracket in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', content):
+        if bracket in (b"[", b"{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif bracket in (b"]", b"}"):
+            depth -= 1
+    return deepest
+
+
+def _identity(record: Record, path: Path) -> str:
+    cell = record.cell
+    if path.name != f"{record.cell_id}.{record.run_id}.json":
+        return "its name is not that of the record in it"
+    if record.cell_id != cell.id:
+        return "its cell_id is not the hash of its cell"
+    names = [cell.task, cell.source, cell.architecture, cell.model_size, cell.precision,
+             cell.backend, *cell.options, *map(str, cell.options.values()),
+             *(name for split in record.metrics.values() for name in split)]  # fmt: skip
+    for name in names:
+        if name is not None and not NAME.fullmatch(name):
+            return f"{name[:40]!r} is no name"
+    return ""
+
+
+def _untrue(record: Record) -> str:
+    """Say what contradicts itself or the clock."""
+    if not record.started_at <= record.ended_at <= utc_now() + CLOCK_TOLERANCE:
+        return "it ends before it starts, or in the future"
+    elapsed = (record.ended_at - record.started_at).total_seconds()
+    if record.worker_seconds is not None and not 0 <= record.worker_seconds <= elapsed + 5:
+        return f"it worked {record.worker_seconds:g} s in {elapsed:g} s"
+    if (record.status is Status.OK) == (record.error is not None):
+        return f"its status is {record.status}, which its error contradicts"
+    for split, name, value in _scores(record):
+        if not abs(value) < ABSURD or (name.endswith(SHARES) and not 0 <= value <= 1):
+            return f"{split} {name} cannot be {value:g}"
+    for phase, measurements in record.measurements.items():
+        for name, item in measurements.items():
+            if item.value is None or not item.samples:
+                continue
+            slack = 1e-6 * abs(item.value)
+            if not min(item.samples) - slack <= item.value <= max(item.samples) + slack:
+                return f"{phase}.{name} lies outside of its own samples"
+            if not 0 <= item.value < ABSURD:
+                return f"{phase}.{name} cannot be {item.value:g}"
+    if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
+        for name in record.metrics.get("test", ()):
+            if len(parts_of(record, name)) < 2:
+                return f"{name} is not told of parts of test: no interval could count its examples"
+    return ""
+
+
+def _scores(record: Record) -> Iterator[tuple[str, str, float]]:
+    """Yield every score of the record: the split, the metric, the figure; of parts too."""
+    for split, metrics in record.metrics.items():
+        yield from ((split, name, value) for name, value in metrics.items() if value is not None)
+    for split, report in record.reports.items():
+        for name, values in report.get("by_part", {}).items():
+            yield from ((f"part of {split}", name, value) for value in values if value is not None)

@@ -1,0 +1,1 @@
+"""Projects records to MLflow."""

@@ -1,0 +1,120 @@
+"""Steps on TensorFlow: graphs, with oneDNN or XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from suite.worker.data.batches import Batch
+from suite.worker.measure.timing import Allocator
+
+Features = Mapping[str, Any]
+
+
+class AdamW(keras.optimizers.AdamW):
+    """Keras's AdamW to rounding, by TensorFlow's own kernel, which passes over a weight once.
+
+    Keras's passes some ten times, and takes a third of what compiling a step takes.
+    """
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """Leave it to the step, which knows the learning rate already."""
+
+    def _backend_update_step(
+        self, grads: Any, trainable_variables: Any, learning_rate: Any
+    ) -> None:
+        step = tf.cast(self.iterations.value + 1, "float32")
+        powers = {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
+        for gradient, weight in zip(grads, trainable_variables, strict=True):
+            index, variable = self._get_variable_index(weight), weight.value
+            if self._use_weight_decay(variable):
+                variable.assign_sub(variable * (learning_rate * self.weight_decay))
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle,
+                **powers,
+                lr=learning_rate,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+
+
+def make_training_step(
+    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+) -> Callable[[Batch], Any]:
+    """Compile one update; calling it returns the loss as a tensor on the device."""
+
+    @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
+    def step(features: Features, targets: Features) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(model(features, training=True), targets, features)
+            scaled = optimizer.scale_loss(value)
+        weights = model.trainable_variables
+        # An embedding's gradient comes as rows; whoever read it would add them up each for himself.
+        gradients = [
+            gradient if gradient is None else tf.convert_to_tensor(gradient)
+            for gradient in tape.gradient(scaled, weights)
+        ]
+        optimizer.apply(gradients, weights)
+        return value
+
+    return lambda batch: step(dict(batch.features), dict(batch.targets))
+
+
+def make_prediction_step(
+    model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
+) -> Callable[[Batch], Any]:
+    """Compile inference; calling it returns the reduced outputs as a NumPy array."""
+
+    @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
+    def step(features: Features, targets: Features) -> Any:
+        return predict(model(features, training=False), targets, features)
+
+    return lambda batch: step(dict(batch.features), dict(batch.targets)).numpy()
+
+
+def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of tensors that uses a model's weights and changes none."""
+    compiled: Callable[..., Any] = tf.function(function, autograph=False)
+    return compiled
+
+
+def fix_operations() -> None:
+    """Let every operation give the same on every run."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def keep_float32() -> None:
+    """Multiply float32 as float32, where by default a GPU rounds it to TF32."""
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def devices() -> list[str]:
+    """Name the accelerators by what they are ("NVIDIA H200"); "CPU" where there are none."""
+    there = [found for found in tf.config.list_physical_devices() if found.device_type != "CPU"]
+    details = tf.config.experimental.get_device_details
+    return [details(found).get("device_name", found.name) for found in there] or ["CPU"]
+
+
+def allocator() -> Allocator:
+    """Return what tells of the first accelerator's memory."""
+    name = next(
+        device.name for device in tf.config.list_logical_devices() if "CPU" not in device.name
+    )
+    name = name.removeprefix("/device:")
+
+    def told(what: str) -> Callable[[], int]:
+        return lambda: int(tf.config.experimental.get_memory_info(name)[what])
+
+    return Allocator(
+        in_use=told("current"),
+        peak=told("peak"),
+        reset=lambda: tf.config.experimental.reset_memory_stats(name),
+        method=f"peak of TensorFlow's allocator on {name} once compiled, above the baseline",
+    )

@@ -1,0 +1,1 @@
+"""Encoded data and batches."""

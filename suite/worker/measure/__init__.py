@@ -1,0 +1,1 @@
+"""Time, memory, energy and interference of a process."""

@@ -1,0 +1,65 @@
+"""One step of a throwaway model, so that library pages fault in before the memory baseline."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from suite.api import Recipe
+from suite.worker.data.batches import Batch
+from suite.worker.measure.timing import give_back_freed_memory
+from suite.worker.steps import (
+    Model,
+    PositionHead,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
+
+WIDTH = 32
+LENGTH = 16
+
+
+class _Throwaway(keras.layers.Layer):
+    """A little of everything a model is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token_embedding = keras.layers.Embedding(64, WIDTH)
+        self.feedforward = keras.layers.Dense(WIDTH, "gelu")
+        self.norm = keras.layers.LayerNormalization()
+        self.dropout = keras.layers.Dropout(0.1)
+
+    def encode(self, inputs, padding_mask=None, state=None, global_mask=None, training=None):  # type: ignore[no-untyped-def]
+        embeddings = self.token_embedding(inputs)
+        scores = ops.softmax(ops.matmul(embeddings, ops.swapaxes(embeddings, 1, 2)), axis=-1)
+        mixed = self.feedforward(ops.matmul(scores, embeddings))
+        return self.norm(embeddings + self.dropout(mixed, training=training)), None
+
+
+def throwaway_step(xla: bool) -> None:
+    """Predict and train once, then let everything go but how to compute."""
+    model = Model(None, _Throwaway(), PositionHead(4))
+    token_ids = np.arange(2 * LENGTH, dtype="int32").reshape(2, LENGTH)
+    batch = Batch(
+        {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)},
+        {"labels": token_ids % 4},
+        2 * LENGTH,
+        2,
+    )
+    make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)(batch)
+    make_training_step(
+        model,
+        lambda outputs, targets, features: ops.mean(
+            ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
+        ),
+        make_optimizer(Recipe(), total_steps=10),
+        xla,
+    )(batch)
+    del model, batch
+    precision, devices = keras.config.dtype_policy(), keras.distribution.distribution()
+    keras.utils.clear_session()  # which forgets these two as well
+    keras.config.set_dtype_policy(precision)
+    keras.distribution.set_distribution(devices)
+    give_back_freed_memory()

@@ -1,0 +1,170 @@
+"""A probe: an architecture's speed and memory on random tokens, without task or data.
+
+The model is the architecture's own token embedding, the architecture, and one dense layer that
+sorts every position into two classes: small enough to weigh nothing, real enough that gradients
+reach every weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from suite.api import (
+    PROBE_VOCABULARY_SIZE,
+    Architecture,
+    BuildRequest,
+    Form,
+    Job,
+    Recipe,
+    Status,
+    build_request,
+    uses_xla,
+)
+from suite.worker.data.batches import Batch
+from suite.worker.measure import warmup
+from suite.worker.measure.matrix_rate import machine_rate
+from suite.worker.measure.timing import (
+    Measurements,
+    PeakMemory,
+    StepTimings,
+    give_back_freed_memory,
+    single,
+    time_latency,
+    time_repeats,
+)
+from suite.worker.steps import (
+    Model,
+    PositionHead,
+    allocator,
+    devices,
+    fix_randomness,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
+
+ENDLESS_STEPS = 10**9
+"""The learning rate of a probe stays in its warm-up: the weights hardly move."""
+
+
+def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
+    """Do a probe's work and return its outcome."""
+    cell = job.cell
+    fix_randomness(cell.seed)
+    request = build_request(cell, job.model_size, job.recipe, None, architecture)
+    xla = uses_xla(cell, architecture, request)
+    batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
+    tell("warming up", 0.0)
+    warmup.throwaway_step(xla)
+    fix_randomness(cell.seed)
+
+    inference_memory = PeakMemory(allocator())
+    inference_memory.start()
+    model = Model(None, architecture.build(request), PositionHead(2), cell.form)
+    positions = batch.num_tokens
+    tell("measuring inference", 0.0)
+    predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)
+    inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions, inference_memory)
+    give_back_freed_memory()
+
+    training_memory = replace(inference_memory, highest_bytes=None, compile_bytes=None)
+    training_memory.reset()
+    tell("measuring training", 0.3)
+    step = make_training_step(model, _loss, make_optimizer(Recipe(), ENDLESS_STEPS), xla)
+    training = time_repeats(
+        lambda: float(step(batch)), batch.num_tokens, positions, training_memory
+    )
+    tell("measuring latency", 0.7)
+    one = random_batch(1, cell.sequence_length, cell.seed, cell.form)
+    latency = time_latency(lambda: predict(one))
+    tell("measuring the machine", 0.9)
+    rate = machine_rate(job)
+    counts = model.parameter_counts()
+    operations = count_operations(architecture, request, counts["mixing"])
+    phases = {"inference": (inference, inference_memory), "training": (training, training_memory)}
+    return {
+        "status": Status.OK,
+        "measurements": {
+            phase: {
+                **blocks.measured(),
+                **memory.measured(),
+                **utilisation(operations, phase, blocks, rate),
+                **(latency if phase == "inference" else {}),
+            }
+            for phase, (blocks, memory) in phases.items()
+        },
+        "parameter_count": counts["total"],
+        "parameter_counts": counts,
+        "environment": {"devices": devices()},
+        "details": {
+            "xla": xla,
+            "options": dict(request.options),
+            "noisy": [phase for phase, (blocks, _) in phases.items() if not blocks.quiet],
+            "operations_per_token": operations,
+            "matrix_rate": rate,
+        },
+    }
+
+
+def count_operations(
+    architecture: Architecture, request: BuildRequest, mixing_parameters: int
+) -> dict[str, float] | None:
+    """Count the floating-point operations of a token, by phase; None where nobody can.
+
+    Forward, every weight of the architecture is a multiplication and an addition at each token (the
+    norms' and biases' few are taken for weights of products, 1 in 100), and what mixes positions
+    comes on top; training takes three times that, what is computed again for memory's sake not
+    counted (as in Chowdhery et al. 2022, "PaLM", appendix B).
+    """
+    mixing = architecture.mixing_operations(request)
+    if mixing is None:
+        return None
+    sides = 2 if request.form is Form.ENCODER_DECODER else 1
+    weights = 2.0 * mixing_parameters * request.sequence_length
+    forward = (weights + mixing) / (sides * request.sequence_length)
+    return {"inference": forward, "training": 3 * forward}
+
+
+def utilisation(
+    operations: dict[str, float] | None, phase: str, blocks: StepTimings, rate: dict[str, Any]
+) -> Measurements:
+    """Return the share of the machine's rate of matrix products that a phase reaches."""
+    name = "model_flops_utilization"
+    speed = blocks.measured()["tokens_per_second"]["value"]
+    if operations is None or speed is None:
+        return {name: single(None, "not stated: the architecture does not count its operations")}
+    share = operations[phase] * speed / rate["operations_per_second"]
+    return {name: single(share, "counted operations a second over the machine's matrix rate")}
+
+
+def random_batch(
+    batch_size: int, sequence_length: int, seed: int, form: Form = Form.ENCODER
+) -> Batch:
+    """Draw token ids and two-class labels, without padding.
+
+    An encoder-decoder gets a target as long as its source; both count as tokens.
+    """
+    generator = np.random.default_rng(seed)
+    shape = (batch_size, sequence_length)
+    features = {
+        "token_ids": generator.integers(PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32),
+        "padding_mask": np.ones(shape, bool),
+    }
+    targets = {"labels": generator.integers(2, size=shape, dtype=np.int32)}
+    sides = 1
+    if form is Form.ENCODER_DECODER:
+        sides = 2
+        features["target_ids"] = generator.integers(
+            PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32
+        )
+    return Batch(features, targets, sides * batch_size * sequence_length, batch_size)
+
+
+def _loss(outputs: Any, targets: Any, features: Any) -> Any:
+    return ops.mean(
+        ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
+    )

@@ -1,0 +1,162 @@
+"""Column files as CoNLL-2003 has them: a word a line, its tag in the last column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.api.errors import DataError
+from tasks.common.sources import SPLIT_STEMS, read_text
+from tasks.ner.tag_schemes import InvalidTag, recognize, to_iob2
+
+DOCUMENT_MARK = "-DOCSTART-"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFile:
+    """The sentences of one file: words, tags as they stand there, and the line each begins on.
+
+    `columns` has a row for each word of the file: what stands between the word and its tag.
+    """
+
+    path: Path
+    words: list[list[str]]
+    tags: list[list[str]]
+    first_lines: list[int]
+    columns: list[list[str]]
+    marks_documents: bool
+
+
+def find_files(folder: Path) -> dict[str, Path]:
+    """Return the file of each split, known by its name without ending.
+
+    Raises:
+        DataError: there is no such folder, or a split has no file or more than one.
+    """
+    if not folder.is_dir():
+        raise DataError("A folder of column files must exist", received=f"files:{folder}")
+    found = {}
+    for split, stems in SPLIT_STEMS.items():
+        paths = sorted(
+            path for path in folder.iterdir() if path.is_file() and path.stem.lower() in stems
+        )
+        if len(paths) != 1:
+            there = ", ".join(path.name for path in paths) or "none of them"
+            raise DataError(
+                f"A folder of column files holds one file named {' or '.join(stems)} "
+                f"(with any ending) for the {split} split",
+                received=f"{there} in {folder}",
+            )
+        found[split] = paths[0]
+    return found
+
+
+def read_file(path: Path) -> ColumnFile:
+    """Read a column file; blank lines and -DOCSTART- separate sentences.
+
+    Raises:
+        DataError: it is not UTF-8 text, a row has another number of columns than the first or
+            fewer than two, or there is no sentence.
+    """
+    file = ColumnFile(path, [], [], [], [], marks_documents=_marks_documents(path))
+    columns: int | None = None
+    words: list[str] = []
+    tags: list[str] = []
+
+    def close() -> None:
+        if words:
+            file.words.append(words[:])
+            file.tags.append(tags[:])
+            file.first_lines.append(number - len(words))
+            words.clear()
+            tags.clear()
+
+    number = 0
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        row = line.replace("\t", " ").strip(" \r").split(" ")
+        row = [column for column in row if column]
+        if not row or row[0] == DOCUMENT_MARK:
+            close()
+            continue
+        columns = columns or len(row)
+        if len(row) != columns or columns < 2:
+            need = f"{columns} columns, as its first row" if columns > 1 else "at least 2 columns"
+            raise DataError(
+                f"Each row of a column file has {need}",
+                received=f"{len(row)} columns at {path}:{number}",
+            )
+        words.append(row[0])
+        tags.append(row[-1])
+        file.columns.append(row[1:-1])
+    number += 1
+    close()
+    if not file.words:
+        raise DataError("A column file must hold at least one sentence", received=path)
+    return file
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFolder:
+    """The three splits of a folder: sentences with their tags in IOB2, and the facts about them.
+
+    `columns` has of each split a row for each word: what stands between the word and its tag.
+    """
+
+    sentences: dict[str, list[tuple[list[str], list[str]]]]
+    columns: dict[str, list[list[str]]]
+    facts: dict[str, object]
+
+
+def read_folder(folder: Path) -> ColumnFolder:
+    """Read the three splits of a folder.
+
+    Raises:
+        DataError: as `find_files` and `read_file`, or the tags follow no scheme.
+    """
+    files = {split: read_file(path) for split, path in find_files(folder).items()}
+    scheme = _recognize(list(files.values()))
+    sentences = {
+        split: [
+            (words, to_iob2(tags, scheme))
+            for words, tags in zip(file.words, file.tags, strict=True)
+        ]
+        for split, file in files.items()
+    }
+    marked = any(file.marks_documents for file in files.values())
+    return ColumnFolder(
+        sentences,
+        {split: file.columns for split, file in files.items()},
+        {"tag_scheme": scheme, "documents_marked": marked},
+    )
+
+
+def check_columns(folder: ColumnFolder, path: Path) -> None:
+    """Refuse files that say nothing of a word but its tag, or differ in how much they say.
+
+    Raises:
+        DataError: they do.
+    """
+    counts = {split: len(rows[0]) for split, rows in folder.columns.items()}
+    if len(set(counts.values())) > 1 or not min(counts.values()):
+        there = ", ".join(f"{count} in {split}" for split, count in counts.items())
+        raise DataError(
+            "The option 'columns' wants the same columns between word and tag in all files, "
+            "one or more",
+            received=f"{there}, of files:{path}",
+        )
+
+
+def _recognize(files: list[ColumnFile]) -> str:
+    sentences = [(file, index) for file in files for index in range(len(file.words))]
+    try:
+        return recognize(file.tags[index] for file, index in sentences)
+    except InvalidTag as error:
+        file, index = sentences[error.sentence]
+        raise DataError(
+            "The last column must hold entity tags in IOB1, IOB2 or BIOES",
+            received=f"{error} at {file.path}:{file.first_lines[index] + error.word}",
+        ) from None
+
+
+def _marks_documents(path: Path) -> bool:
+    return DOCUMENT_MARK.encode() in path.read_bytes()

@@ -1,0 +1,51 @@
+"""Searches find what is known."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from suite.analysis.search import find_crossing, find_frontier
+
+LENGTHS = (128, 256, 512, 1_024, 2_048, 4_096, 8_192)
+
+
+@pytest.mark.parametrize("truth", [128, 129, 1_000, 3_333, 100_000])
+def test_the_frontier_is_found_within_a_twentieth(truth):
+    asked = []
+
+    def fits(length):
+        asked.append(length)
+        return length <= truth
+
+    found = find_frontier(fits, 128, 2**20)
+    assert found.longest <= truth < found.beyond <= max(1.05 * found.longest, found.longest + 2)
+    assert len(asked) == len(set(asked)) <= 20
+
+
+def test_a_frontier_below_or_beyond_all_lengths_is_said():
+    assert find_frontier(lambda length: False, 128, 4_096).longest is None
+    beyond = find_frontier(lambda length: True, 128, 4_096)
+    assert (beyond.longest, beyond.beyond) == (4_096, None)
+
+
+@pytest.mark.parametrize("truth", [200, 700, 1_500, 6_000])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_crossing_is_found_within_a_twentieth(truth, noise):
+    generator = random.Random(truth)
+    found = find_crossing(
+        lambda length: [math.log(length / truth) + generator.gauss(0, noise) for _ in range(3)],
+        LENGTHS,
+        ("a", "b"),
+    )
+    assert found.length.value == pytest.approx(truth, rel=0.05)
+    assert found.length.low <= truth * (1 + 1e-6)
+    assert found.length.high >= truth * (1 - 1e-6)
+
+
+def test_no_crossing_is_told_with_who_is_ahead():
+    assert find_crossing(lambda length: [1.0], LENGTHS, ("a", "b")).always == "b"
+    behind = find_crossing(lambda length: [-1.0], LENGTHS, ("a", "b"))
+    assert (behind.always, behind.searched_to, behind.length) == ("a", 8_192, None)

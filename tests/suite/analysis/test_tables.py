@@ -1,0 +1,104 @@
+"""Records → tables: what the same cells took on another backend, or in another precision."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from suite.analysis.tables import make_tables
+from suite.api import Mode, Status
+from suite.records.schema import Measurement
+from tests.suite.records.test_store import CELL, make_record
+
+LENGTHS = (512, 1_024)
+
+
+def probe(number, length, speed, status=Status.OK, **changes):
+    cell = dataclasses.replace(
+        CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={}, budget=0,
+        seed=0, round=number, sequence_length=length, batch_size=4_096 // length, **changes,
+    )  # fmt: skip
+    values = {"tokens_per_second": speed, "peak_memory_bytes": 2.0**20 * length}
+    cost = {
+        name: Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
+        for name, value in values.items()
+    }
+    if status is not Status.OK:
+        return make_record(status, number, cell, reason="it broke")
+    return make_record(status, number, cell, measurements={"training": cost})
+
+
+def test_backends_and_precisions_are_compared_round_by_round():
+    rounds = (1.0, 1.3, 0.9)  # the machine's drift hits both, and so leaves the ratio alone
+    records = [
+        probe(number, length, drift * faster * 1e6 / length, backend=backend, precision=precision)
+        for number, drift in enumerate(rounds)
+        for length in LENGTHS
+        for backend, precision, faster in (
+            ("jax", "float32", 2.0 + number / 1_000),
+            ("tensorflow", "float32", 1.0),
+            ("tensorflow", "mixed_bfloat16", 0.5),
+        )
+        if (number, length, precision) != (2, 1_024, "mixed_bfloat16")
+    ]
+    tables = {table.title: table for table in make_tables(records, {})}
+    assert {table.baseline for table in tables.values()} == {"tensorflow, float32"}
+    found = {
+        (how, item.sequence_length, item.measure): item
+        for how in ("jax · float32", "tensorflow · float32", "tensorflow · mixed_bfloat16")
+        for title, table in tables.items()
+        for item in table.ratios
+        if how in title
+    }
+    assert {how for how, _, _ in found} == {"jax · float32", "tensorflow · mixed_bfloat16"}
+    speed = found["jax · float32", 1_024, "training.tokens_per_second"]
+    assert speed.value == pytest.approx(2.001, abs=1e-6) and speed.rounds == 3
+    assert 1.99 < speed.low < 2.001 < speed.high < 2.01
+    memory = found["jax · float32", 512, "training.peak_memory_bytes"]
+    assert (memory.value, memory.low, memory.high) == (1.0, 1.0, 1.0)
+    half = found["tensorflow · mixed_bfloat16", 1_024, "training.tokens_per_second"]
+    assert half.value == pytest.approx(0.5) and half.rounds == 2
+
+
+def test_what_ran_one_way_alone_is_compared_with_nothing():
+    records = [
+        probe(0, 512, 5.0),
+        probe(0, 512, 0.0, status=Status.OUT_OF_MEMORY, backend="jax"),
+        probe(0, 1_024, 5.0, backend="jax"),
+        probe(0, 512, 5.0, backend="torch", form="decoder"),
+    ]
+    assert not any(table.ratios for table in make_tables(records, {}))
+
+
+def test_what_was_disturbed_is_no_evidence_unless_all_was():
+    def disturbed(record):
+        return record.model_copy(update={"details": {"noisy": ("training",)}})
+
+    lengths = (512, 1_024, 2_048)
+    records = [probe(number, length, 1e6 / length) for number in (0, 1) for length in lengths]
+    records += [probe(0, length, 5e5 / length, backend="jax") for length in lengths]
+    records += [disturbed(probe(1, 512, 9e9, backend="jax"))]
+    records += [disturbed(probe(number, 512, 7.0, form="decoder")) for number in (0, 1)]
+    tables = {table.title: table for table in make_tables(records, {})}
+    jax = next(table for title, table in tables.items() if "jax" in title)
+    speed = next(i for i in jax.ratios if i.measure.endswith("second") and i.sequence_length == 512)
+    assert (speed.value, speed.rounds) == (pytest.approx(0.5), 1)
+    row = jax.rows[0]
+    assert row.figures["training.tokens_per_second"].median == pytest.approx(5e5 / 512)
+    assert row.noisy == 1 and row.statuses == {"ok": 2}
+    decoder = next(table for title, table in tables.items() if "decoder" in title)
+    assert decoder.rows[0].figures["training.tokens_per_second"].median == 7.0
+    assert decoder.rows[0].noisy == 2
+
+
+def test_it_is_told_how_long_after_one_another_two_ran():
+    later = timedelta(minutes=90)
+    records = []
+    for number in (0, 1):
+        records.append(probe(number, 512, 10.0))
+        jax = probe(number, 512, 20.0, backend="jax")
+        records.append(jax.model_copy(update={"started_at": jax.started_at + number * later}))
+    (compared,) = (table.ratios for table in make_tables(records, {}) if table.ratios)
+    assert {item.hours_apart for item in compared} == {1.5}

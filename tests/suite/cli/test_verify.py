@@ -1,0 +1,51 @@
+"""`bench verify`: a cell run again comes out alike, another's does not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from suite.cli import verify_command
+from suite.matrix.expansion import Request, expand
+from suite.matrix.registry import load_registry
+from tests.conftest import ROOT
+
+SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")
+
+
+@pytest.mark.slow
+def test_a_record_is_run_again_and_compared(bench, tmp_path):
+    assert bench("run", *SMALL, "--no-tracking", "--no-dashboard").returncode == 0
+    (path,) = (tmp_path / "home" / "records").glob("*.json")
+    again = bench("verify", str(path), "--home", str(tmp_path / "other"))
+    assert again.returncode == 0, again.stderr
+    assert "Reproduced: accuracy within 2%" in again.stdout
+    record = json.loads(path.read_text())
+    record["metrics"]["test"]["accuracy"] = 0.99
+    path.write_text(json.dumps(record))
+    lied = bench("verify", str(path), "--home", str(tmp_path / "other"))
+    assert lied.returncode == 1 and "NOT reproduced" in lied.stdout
+
+
+def test_what_is_no_record_or_no_cell_of_this_version_is_refused(bench, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("{}")
+    assert "A record is verified" in bench("verify", str(path)).stderr
+    record = json.loads(
+        (ROOT / "tests" / "suite" / "records" / "frozen" / "schema-1-train.json").read_text()
+    )
+    record["cell"]["architecture_version"] = 99
+    path.write_text(json.dumps({**record, "protocol": 1}))  # an older one's id is not looked at
+    refused = bench("verify", str(path))
+    assert refused.returncode == 2 and "architecture version 99" in refused.stderr
+
+
+def test_a_cell_at_the_task_s_own_rate_is_asked_for_though_tuning_chose_another():
+    registry = load_registry(())
+    request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(1,))
+    (planned,) = expand(request, registry)
+    chosen = {("ner", planned.cell.task_version, "synthetic", "vanilla"): 3e-3}
+    assert [p.cell for p in expand(request, registry, chosen)] != [planned.cell]
+    again = verify_command._request(planned.cell, None, None)
+    assert [p.cell for p in expand(again, registry, chosen)] == [planned.cell]

@@ -1,0 +1,200 @@
+"""What a child leaves, and what is made of it, without any child."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from suite.api import Job, Mode, Recipe, Status
+from suite.execution.executors import local
+from suite.execution.executors.local import (
+    Limits,
+    LocalExecutor,
+    ProcessResult,
+    Update,
+    accelerator_places,
+)
+from suite.execution.runner import Runner, classify_exit
+from suite.matrix.expansion import Request, expand
+from suite.matrix.plan import plan
+from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.registry import load_registry
+from suite.records.environment import accelerator_ids, describe_machine
+from suite.records.schema import Invocation, utc_now
+from suite.records.store import Store, ignore_set_aside
+from tests.suite.records.test_store import make_record
+
+
+def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, monkeypatch):
+    counts = iter([3, 4])
+    monkeypatch.setattr(local, "kills_for_memory", lambda: next(counts))
+
+    class Child:
+        pid, sentinel = 2**22 + 1, 0  # no process has that number
+
+        def exit_code(self):
+            return -signal.SIGKILL
+
+    limits = Limits(seconds=1, memory_bytes=1)
+    running = local._Running(Child(), tmp_path, limits, 0.0, local.kills_for_memory())
+    (update,) = LocalExecutor(_running={"one": running})._look_at("one")
+    status, reason = classify_exit(update.ending, limits)
+    assert status is Status.OUT_OF_MEMORY
+    assert reason == "the system ran out of memory and killed it"
+
+
+class EndsAtOnce:
+    """An executor whose children leave a given outcome."""
+
+    def __init__(self, outcome):
+        self.ending = ProcessResult(outcome, 0, None, "")
+        self.started = []
+
+    def has_room(self):
+        return not self.started
+
+    def start(self, run_id, job, limits):
+        self.started.append(run_id)
+
+    def wait(self):
+        updates = [Update(run_id, ending=self.ending) for run_id in self.started]
+        self.started = []
+        return updates
+
+    def close(self):
+        pass
+
+
+def run_with(tmp_path, outcome):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert", "vanilla"), rounds=1)
+    cells = expand(request, load_registry(()))
+    finished = []
+    runner = Runner(
+        plan=plan(cells, store, {}, set_aside=ignore_set_aside),
+        store=store,
+        executor=EndsAtOnce(outcome),
+        invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=2),
+        limits=Limits(1.0, 1),
+        tasks={},
+        digests={},
+        search_path=(),
+        on_event=finished.append,
+    )
+    runner.run()
+    return store.current()
+
+
+def test_what_another_machine_probed_is_measured_here(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",), rounds=1)
+    cells = expand(request, load_registry(()))
+    cell = cells[0].cell
+
+    def to_run(**settings):
+        return len(plan(cells[:1], store, {}, set_aside=ignore_set_aside, **settings).to_run)
+
+    there = {**describe_machine(), "processor": "abacus"}
+    store.write(make_record(cell=cell, minutes=1, environment=there))
+    assert to_run() == 1
+    assert to_run(any_machine=True) == 0
+    store.write(make_record(cell=cell, environment=describe_machine()))  # and earlier than theirs
+    assert to_run() == 0
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"metrics": {"test": {"f1": "high"}}},
+        {"measurements": {"training": {"step_seconds": {"value": 1.0}}}},
+        {"curves": 7},
+        {"surprise": True},
+        {"run_id": "another"},
+    ],
+    ids=lambda spoilt: next(iter(spoilt)),
+)
+def test_an_outcome_that_makes_no_record_fails_its_cell_and_not_the_matrix(tmp_path, spoilt):
+    records = run_with(tmp_path, {"status": "ok", **spoilt})
+    assert len(records) == 2
+    for record in records:
+        assert record.status is Status.FAILED
+        assert record.reason.startswith("what it left is no outcome: ")
+        assert len(record.reason.splitlines()) == 1
+
+
+def test_each_accelerator_has_one_cell_at_a_time(tmp_path, monkeypatch):
+    seen = {}
+
+    class Child:
+        def __init__(self, folder, environment):
+            self.pid, self.sentinel, self.folder = 2**22 + 1, 0, folder
+            seen[folder.name] = environment.get("CUDA_VISIBLE_DEVICES")
+
+        def exit_code(self):
+            return 0 if self.folder.name in ended else None
+
+    ended = set()
+    monkeypatch.setattr(local, "_Spawned", Child)
+    executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",))
+    (planned,) = expand(request, load_registry(()))
+
+    def start(name):
+        (tmp_path / name).mkdir()
+        paths = (tmp_path / name, tmp_path, tmp_path / "checkpoint.npz")
+        job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (), *paths)
+        executor.start(name, job, Limits(100.0, 2**40))
+
+    start("a")
+    assert executor.has_room()
+    start("b")
+    assert not executor.has_room()
+    ended.add("a")
+    list(executor._look_at("a"))
+    assert executor.has_room()
+    start("c")
+    assert seen == {"a": "0", "b": "1", "c": "0"}
+
+
+@pytest.mark.parametrize(("named", "ids"), [("2,5", ["2", "5"]), ("", []), ("GPU-1f", ["GPU-1f"])])
+def test_the_devices_that_may_be_used(monkeypatch, named, ids):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert accelerator_ids() == ids
+
+
+def test_accelerators_are_shared_out_in_groups(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,5,7")
+    assert accelerator_places(1) == ("0", "1", "2", "5", "7")
+    assert accelerator_places(2) == ("0,1", "2,5")
+    assert accelerator_places(8) == ()
+
+
+def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(
+        mode=Mode.PROBE, preset="smoke", architectures=("bert",), lengths=(128, 256, 512), rounds=1
+    )
+    cells = expand(request, load_registry(()))
+    endings = (
+        (Status.OUT_OF_MEMORY, "held more than its 4 bytes"),
+        (Status.TIMED_OUT, "ran longer than its 10 s"),
+        (Status.SKIPPED, "ran out of memory at length 128 already"),
+    )
+    met = {
+        "details": {"limits": {"seconds": 10.0, "memory_bytes": 4}},
+        "environment": describe_machine(),
+    }
+    for planned, (status, reason) in zip(cells, endings, strict=True):
+        store.write(make_record(status, cell=planned.cell, reason=reason, **met))
+
+    def lengths(limits):
+        made = plan(cells, store, {}, limits=limits, set_aside=ignore_set_aside)
+        return [planned.cell.sequence_length for planned in made.to_run]
+
+    assert lengths(None) == lengths(Limits(10.0, 4)) == lengths(Limits(5.0, 2)) == []
+    assert lengths(Limits(20.0, 4)) == [256]
+    assert lengths(Limits(10.0, 8)) == [128, 512]

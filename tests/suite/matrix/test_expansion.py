@@ -1,0 +1,205 @@
+"""Request × registry → cells."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.analysis.grouping import setting_of
+from suite.api import Cell, Mode
+from suite.api.errors import RequestError
+from suite.matrix.expansion import Request, expand
+from suite.matrix.registry import load_registry
+from tests.conftest import FAKES
+from tests.suite.records.test_store import CELL, make_record
+
+REGISTRY = load_registry((str(FAKES),))
+NER = Request(tasks=("ner",), threads=2)
+
+
+def cells_of(request: Request) -> list[Cell]:
+    return [planned.cell for planned in expand(request, REGISTRY)]
+
+
+def test_the_default_matrix_is_every_architecture_at_the_preset_s_lengths():
+    cells = cells_of(NER)
+    names = {cell.architecture for cell in cells}
+    assert {"vanilla", "longformer"} <= names
+    assert not any(REGISTRY.architectures.get(name).control for name in names)
+    assert {cell.sequence_length for cell in cells} == {128, 512}
+    assert {cell.batch_size * cell.sequence_length for cell in cells} == {2_048}
+
+
+def test_architectures_alternate_and_seeds_come_last():
+    request = dataclasses.replace(
+        NER, seeds=(0, 1), lengths=(128, 256), architectures=("vanilla", "longformer")
+    )
+    order = [(cell.seed, cell.sequence_length, cell.architecture) for cell in cells_of(request)]
+    assert order == [
+        (seed, length, name)
+        for seed in (0, 1)
+        for length in (128, 256)
+        for name in ("vanilla", "longformer")
+    ]
+
+
+def test_backends_and_precisions_are_compared_side_by_side():
+    request = Request(
+        mode=Mode.PROBE, rounds=2, lengths=(64, 128), architectures=("vanilla", "longformer"),
+        backends=("tensorflow", "jax"), precisions=("float32", "mixed_bfloat16"),
+    )  # fmt: skip
+    cells = cells_of(request)
+    assert [
+        (cell.round, cell.sequence_length, cell.backend, cell.precision, cell.architecture)
+        for cell in cells
+    ] == [
+        (number, length, backend, precision, name)
+        for number in (0, 1)
+        for length in (64, 128)
+        for backend in ("tensorflow", "jax")
+        for precision in ("float32", "mixed_bfloat16")
+        for name in ("vanilla", "longformer")
+    ]
+    assert len({cell.label for cell in cells}) == len({cell.id for cell in cells}) == len(cells)
+
+
+def test_ids_are_stable():
+    """A frozen id: it changes only when a field of the cell or the protocol does."""
+    cell = dataclasses.replace(CELL, budget=262_144, task_version=1, architecture_version=1)
+    assert cell.id == "eb4d914ca87c8618"
+    assert Cell.from_dict(dataclasses.asdict(cell)).id == cell.id
+    others = [
+        dataclasses.replace(cell, seed=1),
+        dataclasses.replace(cell, options={}),
+        dataclasses.replace(cell, architecture_version=2),
+    ]
+    assert len({cell.id, *(other.id for other in others)}) == 4
+
+
+def test_a_path_is_no_part_of_a_cell():
+    here = dataclasses.replace(NER, source="files:/here")
+    there = dataclasses.replace(NER, source="files:/there")
+    assert [cell.id for cell in cells_of(here)] == [cell.id for cell in cells_of(there)]
+    assert expand(here, REGISTRY)[0].source.argument == "/here"
+
+
+def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
+    request = dataclasses.replace(NER, options={"window": "64", "dropout": "0.2"})
+    options = {cell.architecture: cell.options for cell in cells_of(request)}
+    assert options["longformer"] == {"dropout": 0.2, "window": [64]}
+    assert options["vanilla"] == {"dropout": 0.2}
+    default = dataclasses.replace(NER, options={"window": "128"})
+    assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
+
+
+@pytest.mark.parametrize("said", ["False", "false"])
+def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
+    request = Request(tasks=("pathfinder",), threads=2, options={"trace": said})
+    assert all(cell.options == {"trace": False} for cell in cells_of(request))
+
+
+def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
+    reach = dataclasses.replace(NER, preset="reach", lengths=(128,))
+    own = {"averaged_share": 0.5, "weight_decay": 0.3, "hidden_words": 0.4, "hidden_spellings": 0.6}
+    assert all(cell.options == own for cell in cells_of(reach))
+    for said, kept in (("0", {}), ("0.25", {"averaged_share": 0.25})):
+        asked = dataclasses.replace(reach, options={"averaged_share": said})
+        others = {name: value for name, value in own.items() if name != "averaged_share"}
+        assert all(cell.options == {**others, **kept} for cell in cells_of(asked))
+    assert not any("averaged_share" in cell.options for cell in cells_of(NER))
+
+
+def test_a_stream_cannot_come_shortest_first():
+    for task, cannot in (("language_modeling", True), ("sentiment", False)):
+        request = Request(tasks=(task,), threads=2, options={"curriculum_share": "0.5"})
+        first = expand(request, REGISTRY)[0]
+        assert ("shortest first" in (first.unsupported or "")) == cannot
+        assert first.cell.options["curriculum_share"] == 0.5
+
+
+def test_what_cannot_be_stays_with_its_reason():
+    request = dataclasses.replace(NER, architectures=("images_only", "vanilla"), lengths=(128,))
+    first, second = expand(request, REGISTRY)
+    assert first.unsupported == "does not take embeddings; it takes: patches"
+    assert second.unsupported is None
+    each = dataclasses.replace(NER, options={"window": "64,128"})
+    assert {cell.architecture: cell for cell in cells_of(each)}["longformer"].options == {
+        "window": [64, 128]
+    }
+    odd = dataclasses.replace(NER, architectures=("longformer",), options={"window": "7"})
+    assert "even" in expand(odd, REGISTRY)[0].unsupported
+
+
+def test_a_probe_repeats_by_round_and_has_the_controls():
+    cells = cells_of(Request(mode=Mode.PROBE, preset="standard", lengths=(64,)))
+    assert {cell.round for cell in cells} == {0, 1, 2}
+    assert "full_attention" in {cell.architecture for cell in cells}
+    assert all(cell.task is None and cell.budget == 0 for cell in cells)
+
+
+def test_a_probe_is_told_its_form():
+    request = Request(mode=Mode.PROBE, preset="smoke", lengths=(64,), form="decoder")
+    planned = {each.cell.architecture: each for each in expand(request, REGISTRY)}
+    assert planned["gpt"].unsupported is None
+    assert planned["gpt"].cell.form == "decoder"
+    assert "has no decoder form" in planned["bert"].unsupported
+    with pytest.raises(RequestError, match="no form of that name"):
+        expand(dataclasses.replace(request, form="decodr"), REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tasks": ("nerr",)}, "no task of that name. Received: 'nerr'. Did you mean 'ner'?"),
+        ({"architectures": ("vanila",)}, "Did you mean 'vanilla'?"),
+        ({"preset": "quik"}, "Did you mean 'quick'?"),
+        ({"model_size": "smal"}, "Did you mean 'small'?"),
+        ({"backends": ("jax", "tensorflo")}, "Did you mean 'tensorflow'?"),
+        ({"precisions": ("float33",)}, "Did you mean 'float32'?"),
+        ({"backends": ("jax", "jax")}, "Each backend may be named once. Received: jax,jax"),
+        ({"source": "tdfs"}, "Did you mean 'tfds'?"),
+        ({"source": "files"}, "needs its DIR after a colon"),
+        ({"source": "synthetic:x"}, "takes nothing after a colon"),
+        ({"lengths": (0,)}, "at least 1. Received: 0"),
+        ({"lengths": (-5,)}, "at least 1. Received: -5"),
+        ({"lengths": (128, 128)}, "may be named once"),
+        ({"seeds": (-1,)}, "A seed is a whole number from 0"),
+        ({"mode": Mode.PROBE, "tasks": None, "seeds": (0,)}, "a probe is repeated by its rounds"),
+        ({"rounds": 2}, "a train cell is repeated by its seeds"),
+        ({"batch_size": 0}, "A batch size"),
+        ({"threads": 0}, "The number of threads"),
+        ({"threads": 100_000}, "at most 1,024 threads. Received: 100,000"),
+        ({"options": {"warmup_share": "5"}}, "from 0 to 1. Received: 5.0"),
+        ({"options": {"learning_rate": "-1"}}, "above 0. Received: -1.0"),
+        ({"options": {"learning_rate": "1e400"}}, "above 0. Received: inf"),
+        ({"options": {"dropout": "1"}}, "from 0 to below 1. Received: 1.0"),
+        ({"options": {"validations": "0"}}, "at least 1. Received: 0"),
+        ({"form": "a\nb"}, "Received: form a b"),
+        ({"options": {"windw": "3"}}, "Did you mean 'window'?"),
+        (
+            {"options": {"window": "wide"}},
+            "The option 'window' is a list of int. Received: 'wide'.",
+        ),
+        ({"options": {"window": "8,x"}}, "Write it as window=128"),
+        ({"options": {"dropout": "wet"}}, "The option 'dropout' is a number"),
+        ({"form": "decoder"}, "A task says which form it needs"),
+        ({"tasks": None}, "Mode train needs a task"),
+        ({"rounds": 2}, "Rounds repeat a probe"),
+        ({"mode": Mode.PROBE}, "takes no task, no source and no budget"),
+    ],
+)
+def test_bad_requests_say_what_is_wrong(changes, message):
+    with pytest.raises(RequestError, match=None) as caught:
+        expand(dataclasses.replace(NER, **changes), REGISTRY)
+    assert message in str(caught.value)
+
+
+def test_a_budget_of_examples_gives_as_many_updates_at_every_length():
+    registry = load_registry(())
+    request = Request(tasks=("image_classification",), architectures=("vit",), preset="standard")
+    cells = [planned.cell for planned in expand(request, registry)]
+    assert {cell.sequence_length for cell in cells} == {16, 64, 256}
+    assert len({cell.budget / cell.batch_size for cell in cells}) == 1
+    settings = {setting_of(make_record(cell=cell), registry.tasks.plugins) for cell in cells}
+    assert len(settings) == 1, "one comparison"

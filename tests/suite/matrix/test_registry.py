@@ -1,0 +1,133 @@
+"""The registry: the checkout, the search path, installed packages, one contract for all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from suite.api.errors import PluginError, RequestError
+from suite.api.plugins import ARCHITECTURES, digest_code, find_plugin
+from suite.matrix.registry import load_registry
+from tests.conftest import BENCH, FAKES, bench_environment
+from tests.test_newcomer import TASK
+
+
+def test_the_file_s_name_is_the_key():
+    registry = load_registry()
+    assert "ner" in registry.tasks.plugins
+    assert {"vanilla", "longformer"} <= set(registry.architectures.plugins)
+    assert not any(key.startswith("_") for key in registry.architectures.plugins)
+
+
+def test_listing_imports_nothing_heavy():
+    program = (
+        "import sys; from suite.matrix.registry import load_registry; load_registry(); "
+        "print([m for m in ('numpy', 'keras', 'tensorflow', 'pandas') if m in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert output.stdout.strip() == "[]", output.stderr
+
+
+def test_a_file_on_the_search_path_joins_with_its_helpers():
+    assert find_plugin(ARCHITECTURES, "nothing", (str(FAKES),)).title == "Fake"
+
+
+def test_the_code_s_digest_knows_each_change_of_what_a_cell_runs_by(tmp_path):
+    helper = tmp_path / "tasks" / "_helper.py"
+    helper.parent.mkdir()
+    digests = [digest_code()]
+    for content in ("x = 1", "x = 2"):
+        helper.write_text(content)
+        digest_code.cache_clear()
+        digests.append(digest_code((str(tmp_path),)))
+    assert len(set(digests)) == 3
+    (tmp_path / "tasks" / "notes.txt").write_text("no code")
+    digest_code.cache_clear()
+    assert digest_code((str(tmp_path),)) == digests[-1]
+    assert digest_code() == digests[0]
+
+
+def test_a_duplicate_name_is_an_error(tmp_path):
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "vanilla.py").write_text("")
+    with pytest.raises(PluginError, match="Two architectures have the name 'vanilla'"):
+        load_registry((str(tmp_path),))
+
+
+def test_a_folder_with_neither_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="must hold `tasks/` or `baselines/`"):
+        load_registry((str(tmp_path),))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("raise RuntimeError('no')", "Importing it raised RuntimeError: no"),
+        ("import nowhere", "ModuleNotFoundError"),
+        ("x = (", "SyntaxError"),
+        ("pass", "binds `ARCHITECTURE` to an instance"),
+        (
+            "from suite.api import Architecture\n"
+            "class A(Architecture):\n    def assemble(self, request): ...\n"
+            "ARCHITECTURE = A()",
+            "must state version, title",
+        ),
+    ],
+)
+def test_a_broken_file_harms_only_who_names_it(tmp_path, content, message):
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "broken.py").write_text(content)
+    registry = load_registry((str(tmp_path),))
+    assert message in registry.architectures.broken["broken"]
+    assert "vanilla" in registry.architectures.plugins
+    with pytest.raises(PluginError, match="can't be used"):
+        registry.architectures.get("broken")
+
+
+def test_an_installed_package_adds_a_task_and_an_architecture(tmp_path):
+    """A real small package, installed into a folder of its own, run through the public path."""
+    source = tmp_path / "source"
+    package = source / "extra_parts"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "mean.py").write_text(
+        (FAKES / "baselines" / "_fake.py").read_text() + "\n\nARCHITECTURE = Fake()\n"
+    )
+    (package / "larger.py").write_text(TASK)
+    (source / "pyproject.toml").write_text(
+        textwrap.dedent("""\
+        [build-system]
+        requires = ["setuptools"]
+        build-backend = "setuptools.build_meta"
+        [project]
+        name = "extra-parts"
+        version = "1"
+        [tool.setuptools]
+        packages = ["extra_parts"]
+        [project.entry-points."lengthwise.architectures"]
+        extra_mean = "extra_parts.mean:ARCHITECTURE"
+        [project.entry-points."lengthwise.tasks"]
+        extra_larger = "extra_parts.larger"
+        """)
+    )
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run(
+        [*install, "--no-build-isolation", "--target", str(site), str(source)], check=True
+    )
+    environment = bench_environment({"BENCH_HOME": str(tmp_path / "home"), "PYTHONPATH": str(site)})
+    command = [str(BENCH), "run", "--task", "extra_larger", "--architectures", "extra_mean"]
+    result = subprocess.run(
+        [*command, "--preset", "smoke", "--no-tracking", "--no-dashboard"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "extra_mean" in result.stdout
+    assert Path(tmp_path / "home" / "records").exists()

@@ -1,0 +1,110 @@
+"""What may be published, and what stays at home."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.api import Status
+from suite.api.errors import RequestError
+from suite.publish.publishing import publish
+from suite.records.schema import Failure, parse_record
+from suite.records.store import Store
+from tests.conftest import ROOT
+from tests.suite.records.test_store import make_record
+
+CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
+GOOD = {
+    "environment": {**CLEAN, "host_name": "secret", "operating_system": "Linux secret"},
+    "data": {"fingerprint": "f"},
+    "metrics": {"test": {"entity_f1": 0.5}},
+    "log_tail": "secret",
+}
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return store
+
+
+def test_a_good_record_is_published_once_without_what_is_private(store, tmp_path):
+    store.write(make_record(**GOOD))
+    assert len(publish(store, into=tmp_path, dry_run=True).written) == 1
+    assert not (tmp_path / "abacus-r-9-2-cores").exists()
+    (path,) = publish(store, into=tmp_path).written
+    assert path.parent.name == "abacus-r-9-2-cores"
+    assert "secret" not in path.read_text()
+    assert parse_record(path.read_bytes()).metric("entity_f1") == 0.5
+    again = publish(store, into=tmp_path)
+    assert (again.written, again.stood) == ([], 1)
+
+
+def test_a_failure_s_traceback_stays_at_home(store, tmp_path):
+    error = Failure(type="OutOfMemory", message="too much", traceback="/home/secret/file.py")
+    store.write(make_record(Status.OUT_OF_MEMORY, **{**GOOD, "metrics": {}, "error": error}))
+    (path,) = publish(store, "my-machine", into=tmp_path).written
+    assert path.parent.name == "my-machine" and "secret" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"environment": {**CLEAN, "dirty": True}}, "changed files"),
+        ({"environment": {**CLEAN, "commit": None}}, "commit"),
+        ({"protocol": 0}, "protocol 0"),
+        ({"status": Status.FAILED}, "failed"),
+        ({"status": Status.INTERRUPTED}, "interrupted"),
+        ({"data": {}}, "fingerprint"),
+        ({"metrics": {}}, "not scored"),
+    ],
+)
+def test_what_cannot_be_trusted_is_refused_with_the_reason(store, tmp_path, fields, reason):
+    store.write(make_record(**{**GOOD, **fields}))
+    outcome = publish(store, into=tmp_path)
+    assert not outcome.written
+    assert reason in outcome.refused[0][1]
+
+
+def test_a_machine_s_name_is_no_path(store):
+    with pytest.raises(RequestError):
+        publish(store, "../elsewhere")
+
+
+@pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
+def test_examples_of_texts_that_are_not_free_stay_at_home(store, tmp_path, free, kept):
+    reports = {"test": {"examples": [{"input": "a poem"}], "by_part": {"entity_f1": [0.5]}}}
+    data = {"fingerprint": "f", **({} if free is None else {"redistributable": free})}
+    store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
+    (path,) = publish(store, into=tmp_path).written
+    assert ("a poem" in path.read_text()) is kept
+    assert parse_record(path.read_bytes()).reports["test"]["by_part"]
+
+
+@pytest.mark.parametrize(
+    ("occlusion", "passes"),
+    [
+        ({"inputs": [0], "outputs": [0], "map": "s5nCS+/f+/f76+u/x9=="}, True),
+        ({"inputs": [0], "outputs": ["/home/secret/x"], "map": "s5nC"}, False),
+        ({"inputs": [0], "outputs": [0], "map": "kept in /home/secret/x"}, False),
+        ("kept in /home/secret/x", False),
+    ],
+)
+def test_a_map_of_what_positions_see_is_no_path(store, tmp_path, occlusion, passes):
+    data = {"fingerprint": "f", "redistributable": True}
+    reports = {"test": {"occlusion": occlusion}}
+    store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
+    outcome = publish(store, into=tmp_path)
+    assert bool(outcome.written) is passes
+    assert passes or "path of somebody's machine" in outcome.refused[0][1]
+
+
+def test_a_folder_for_any_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
+    folder = tmp_path / "public"
+    said = bench("publish", "--to", str(folder))
+    assert said.returncode == 0, said.stderr
+    there = {path.name for path in folder.iterdir()}
+    assert {"index.html", "run.html", "LEADERBOARD.md", "records", ".nojekyll"} <= there
+    committed = sorted(path.name for path in (ROOT / "results" / "published").glob("*/*.json"))
+    assert sorted(path.name for path in folder.rglob("records/published/*/*.json")) == committed
+    assert (folder / "index.html").stat().st_mode & 0o004  # a web server may read it

@@ -1,0 +1,163 @@
+"""Records from others: each hostile file is refused in one line, the too good is flagged."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from suite.analysis.boards import Entry, Folder
+from suite.api import Status
+from suite.matrix.registry import load_registry
+from suite.publish.submissions import check_submission
+from suite.records.schema import Curve, Measurement, utc_now
+from tests.suite.analysis.test_boards import entry
+from tests.suite.records.test_store import make_record
+
+TASKS = load_registry(()).tasks.plugins
+
+
+def told(*parts):
+    return {"test": {"by_part": {"entity_f1": parts}}}
+
+
+def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), **fields):
+    cell = entry("vanilla", seed=seed).record.cell
+    given = {
+        "metrics": {"test": {"entity_f1": f1}},
+        "reports": told(f1 - 0.1, f1, None, f1 + 0.001),
+        "data": {"fingerprint": "f"},
+        "environment": {"processor": "abacus", "num_cores": 2, "commit": "c" * 40, "dirty": False},
+        "worker_seconds": 8.0,
+        "curves": {"validation_entity_f1": Curve(tokens=(1, 2, 3), values=curve)},
+    }
+    return make_record(Status.OK, seed, cell, **{**given, **fields})
+
+
+def write(folder, record, name=None, **changes):
+    content = {**json.loads(record.to_json()), **changes}
+    path = folder / (name or f"{record.cell_id}.{record.run_id}.json")
+    path.write_text(json.dumps(content))
+    return path
+
+
+def judge(path, entries=()):
+    return check_submission(path, entries, TASKS)
+
+
+def test_a_record_as_published_is_accepted(tmp_path):
+    write(tmp_path, good(0))
+    write(tmp_path, good(1))
+    assert [verdict.refused for verdict in judge(tmp_path)] == ["", ""]
+
+
+def nested(depth):
+    return json.loads("[" * depth + "]" * depth)
+
+
+def measured(value, samples):
+    item = Measurement(value=value, n=2, samples=samples, quartiles=None, method="")
+    return {"training": {"tokens_per_second": json.loads(item.model_dump_json())}}
+
+
+LATER = (utc_now() + timedelta(days=9)).isoformat()
+HOSTILE = {
+    "another schema": ({"schema_version": 9}, "schema 9"),
+    "another protocol": ({"protocol": 1}, "protocol 1"),
+    "unknown field": ({"surprise": 1}, "surprise"),
+    "wrong type": ({"cell": 3}, "cell"),
+    "edited cell": ({"cell_id": "0" * 16}, "hash of its cell"),
+    "path in the run's id": ({"run_id": "../../evil"}, "not that of the record"),
+    "deep": ({"details": {"x": nested(60)}}, "nests deeper"),
+    "host name": ({"environment": {"commit": "c", "dirty": False, "host_name": "h"}}, "machine"),
+    "log": ({"log_tail": "secret"}, "log"),
+    "path": ({"details": {"where": "see /home/ann/data"}}, "path of somebody"),
+    "control characters": ({"reason": "\x1b[2J"}, "control characters"),
+    "script in a metric": ({"metrics": {"test": {"<script>": 1.0}}}, "is no name"),
+    "dirty": ({"environment": {"commit": "c", "dirty": True}}, "changed files"),
+    "impossible": ({"metrics": {"test": {"entity_f1": 1.5}}}, "cannot be 1.5"),
+    "not scored": ({"metrics": {}}, "not scored on test"),
+    "from the future": ({"ended_at": LATER}, "future"),
+    "too much work": ({"worker_seconds": 1e6}, "worked"),
+    "an error and ok": ({"error": {"type": "E", "message": "m"}}, "contradicts"),
+    "beside its samples": ({"measurements": measured(9.0, (1.0, 2.0))}, "outside of its own"),
+    "a time of no zone": ({"started_at": "2026-01-01T00:00:00"}, "timezone"),
+    "parts that are text": ({"reports": {"test": {"by_part": {"entity_f1": ["high"]}}}}, "by_part"),
+    "a part of its own": ({"reports": {"test": {"by_part": {"entity_f1": [2.0]}}}}, "cannot be 2"),
+    "no parts": ({"reports": {}}, "not told of parts"),
+    "one part": ({"reports": {"test": {"by_part": {"entity_f1": [0.5]}}}}, "not told of parts"),
+    "a report that is none": ({"reports": {"test": -1}}, "reports"),
+    "larger than all": ({"metrics": {"test": {"entity_f1": 0.5, "loss": 1e300}}}, "1e+300"),
+    "noise that is none": ({"details": {"noisy": True}}, "noisy"),
+    "no fingerprint": ({"data": {}}, "no fingerprint"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_each_hostile_record_is_refused_in_one_line(tmp_path, case):
+    changes, said = HOSTILE[case]
+    record = good()
+    write(tmp_path, record, **changes)
+    (verdict,) = judge(tmp_path)
+    assert said in verdict.refused and "\n" not in verdict.refused
+
+
+def test_files_that_are_no_records_are_refused_by_sight(tmp_path):
+    record = good()
+    name = f"{record.cell_id}.{record.run_id}.json"
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / f"1{name[1:]}").symlink_to("/etc/passwd")
+    (tmp_path / f"2{name[1:]}").write_bytes(b" " * (2**20 + 1))
+    (tmp_path / f"3{name[1:]}").write_bytes(b"\xff\x00{")
+    refused = [verdict.refused for verdict in judge(tmp_path)]
+    assert len(refused) == 5 and all(refused)
+    assert judge(tmp_path / "nothing")[0].refused
+    assert "CELL.RUN.json" in " ".join(refused) and "plain files" in " ".join(refused)
+
+
+def test_duplicates_are_refused(tmp_path):
+    one, again = good(), good()
+    path = write(tmp_path, one)
+    write(tmp_path, again)
+    assert sum(bool(verdict.refused) for verdict in judge(tmp_path)) == 1
+    known = [Entry(one, Folder.PUBLISHED, "here", path)]
+    first = next(v for v in judge(tmp_path, known) if v.path.name.endswith(f"{one.run_id}.json"))
+    assert "in results/ already" in first.refused
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published")
+    records = [good(seed, f1) for seed, f1 in enumerate([0.48, 0.5, 0.52, 0.5])]
+    return [Entry(record, Folder.PUBLISHED, "here", write(folder, record)) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("record", "flagged"),
+    [
+        (good(9, 0.53), None),
+        (good(9, 0.99), "standard deviations beyond"),
+        (good(9, 0.53, curve=(0.52, 0.53, 0.53)), "beyond where every reference ends"),
+        (good(9, 0.53, curves={}), "no validation curve"),
+        (good(9, 0.5, reports=told(0.6, 0.7, 0.8, 0.9)), "outside of its own parts"),
+        (good(9, 0.5, reports=told(0.4, 0.6)), "in 2 parts, that of the references in 4"),
+    ],
+)
+def test_the_too_good_is_flagged(tmp_path, references, record, flagged):
+    write(tmp_path, record)
+    (verdict,) = judge(tmp_path, references)
+    assert not verdict.refused
+    assert (flagged is None and not verdict.flags) or flagged in " ".join(verdict.flags)
+
+
+def test_the_command_exits_by_its_verdict(tmp_path, bench):
+    folder, empty = tmp_path / "them", tmp_path / "results"
+    folder.mkdir()
+    path = write(folder, good())
+    accepted = bench("check-submission", str(folder), "--results", str(empty))
+    assert accepted.returncode == 0 and "accepted" in accepted.stdout
+    path.write_text("{}")
+    refused = bench("check-submission", str(folder), "--results", str(empty), "--json")
+    assert refused.returncode == 1 and json.loads(refused.stdout)[0]["refused"]

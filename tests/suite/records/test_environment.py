@@ -1,0 +1,91 @@
+"""What a machine is called: costs are compared within one name alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from suite.analysis.tables import make_tables
+from suite.api import Mode, Status
+from suite.matrix.registry import load_registry
+from suite.records.environment import accelerator_names, machine_name, name_processor
+from suite.records.schema import Measurement
+from tests.suite.records.test_store import CELL, make_record
+
+TASKS = load_registry(()).tasks.plugins
+GENERIC = (
+    "processor\t: {core}\ncpu family\t: {family}\nmodel\t\t: {model}\nmodel name\t: AMD EPYC\n"
+)
+
+
+def cpuinfo(family: int, model: int) -> str:
+    return "\n".join(GENERIC.format(core=core, family=family, model=model) for core in (0, 1))
+
+
+def test_two_processors_of_one_generic_name_are_told_apart():
+    milan, turin = (name_processor(cpuinfo(*which)) for which in ((25, 1), (26, 2)))
+    assert milan == "AMD EPYC (family 25, model 1)"
+    assert turin == "AMD EPYC (family 26, model 2)"
+    assert name_processor("processor\t: 0\nBogoMIPS\t: 48.00\n") is None
+    assert name_processor("model name\t: Something virtual\n") == "Something virtual"
+
+
+def test_a_machine_is_named_by_what_computes():
+    host = {"processor": "AMD EPYC (family 25, model 1)", "num_cores": 16}
+    assert machine_name(host) == "amd-epyc-family-25-model-1-16-cores"
+    assert machine_name({**host, "devices": ["CPU"]}) == machine_name(host)
+    with_device = machine_name({**host, "devices": ["NVIDIA H200", "NVIDIA H200"]})
+    assert with_device == "nvidia-h200-amd-epyc-family-25-model-1-16-cores"
+    # Who ran out of memory did not live to say what it saw; who computed on the processor did.
+    there = {**host, "accelerators": ["NVIDIA H200"]}
+    assert machine_name(there) == with_device
+    assert machine_name({**there, "devices": ["cpu"]}) == machine_name(host)
+    assert machine_name({"processor": 7, "devices": 3}) == "7-none-cores"  # a hostile record
+
+
+def test_accelerators_are_named_by_their_driver(tmp_path):
+    for bus, content in (
+        ("0000:01", "Model: \t\t NVIDIA H200\nIRQ: 12\n"),
+        ("0000:02", "no such line"),
+    ):
+        (tmp_path / bus).mkdir()
+        (tmp_path / bus / "information").write_text(content)
+    assert accelerator_names(tmp_path) == ["NVIDIA H200"]
+    assert accelerator_names(tmp_path / "nowhere") == []
+
+
+def measured(processor: str, speed: float, **cell):
+    record = make_record(Status.OK, 0, dataclasses.replace(CELL, options={}, **cell))
+    sample = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
+    return record.model_copy(
+        update={
+            "environment": {"processor": processor, "num_cores": 2},
+            "measurements": {"training": {"tokens_per_second": sample}},
+        }
+    )
+
+
+def test_a_report_never_pools_the_costs_of_two_machines():
+    probe = {"mode": Mode.PROBE, "task": None, "source": None, "task_version": None}
+    probes = [
+        measured("fast", 100.0, round=0, **probe),
+        measured("fast", 120.0, round=1, **probe),
+        measured("slow", 10.0, round=2, **probe),
+    ]
+    speeds = {}
+    for table in make_tables(probes, TASKS):
+        (row,) = table.rows
+        speeds[table.title.rsplit(" · ", 1)[1]] = row.figures["training.tokens_per_second"]
+    assert {name: (found.median, found.n) for name, found in speeds.items()} == {
+        "fast-2-cores": (110.0, 2),
+        "slow-2-cores": (10.0, 1),
+    }
+    (table,) = make_tables(probes[:2], TASKS)
+    assert "cores" not in table.title
+
+    trainings = [measured("slow", 10.0, seed=0)]
+    trainings += [measured("fast", 100.0, seed=seed) for seed in (1, 2)]
+    (table,) = make_tables(trainings, TASKS)
+    (row,) = table.rows
+    assert row.statuses == {"ok": 3}
+    assert row.figures["training.tokens_per_second"].n == 2
+    assert row.figures["training.tokens_per_second"].median == 100.0

@@ -1,0 +1,177 @@
+"""Whatever stands in a file or a request: it is taken, or refused in words; nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from suite.api import Mode
+from suite.api.errors import LengthwiseError
+from suite.matrix.expansion import Request, expand
+from suite.matrix.registry import load_registry
+from suite.records.schema import SCHEMA_VERSION, RecordError, parse_record, parse_summary
+from suite.records.store import Store
+from tasks.ner.columns import read_folder
+
+FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*.json"))
+GOOD = FROZEN[-1].read_text()
+MANY = settings(
+    max_examples=700,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["../../etc/passwd", "<script>alert(1)</script>", "\0", "🙂\u0301"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+
+
+def places(value, path=()):
+    """Yield the path of everything in a JSON value."""
+    yield path
+    items = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        items = enumerate(value[:2])
+    for key, item in items:
+        yield from places(item, (*path, key))
+
+
+PLACES = list(places(json.loads(GOOD)))[1:]
+
+
+@pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.name)
+def test_records_of_every_schema_so_far_are_read(path):
+    record = parse_record(path.read_bytes())
+    assert parse_record(record.to_json()) == record
+    assert {f.name.split("-")[1].partition(".")[0] for f in FROZEN} == {
+        str(version) for version in range(1, SCHEMA_VERSION + 1)
+    }
+
+
+def test_a_record_of_a_later_schema_is_refused_with_advice():
+    content = {**json.loads(GOOD), "schema_version": SCHEMA_VERSION + 1, "news": "of the future"}
+    with pytest.raises(RecordError, match="Update Lengthwise"):
+        parse_record(json.dumps(content))
+
+
+@MANY
+@given(place=st.sampled_from(PLACES), value=anything)
+def test_a_record_with_anything_anywhere_is_read_or_refused(place, value):
+    content = json.loads(GOOD)
+    inside = content
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = value
+    try:
+        record = parse_record(json.dumps(content))
+    except RecordError as error:
+        assert len(str(error).splitlines()) == 1
+        assert len(str(error)) < 1_000
+    else:
+        assert parse_record(record.to_json()) == parse_record(record.to_json())
+        assert parse_summary(json.dumps(content)).cell == record.cell
+
+
+@MANY
+@given(start=st.integers(0, len(GOOD)), end=st.integers(0, len(GOOD)), inserted=st.binary())
+def test_a_record_cut_or_spoilt_is_read_or_refused(start, end, inserted):
+    text = GOOD.encode()
+    try:
+        parse_record(text[:start] + inserted + text[end:])
+    except RecordError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"\xff\xfe",
+        b"1e999999",
+        b'{"schema_version": 1e400}',
+    ],
+    ids=["empty", "deep list", "deep object", "no UTF-8", "huge number", "huge version"],
+)
+def test_what_is_no_record_is_set_aside_not_lost(tmp_path, content):
+    store = Store(tmp_path)
+    store.prepare()
+    path = store.records / "0123456789abcdef.x.json"
+    path.write_bytes(content)
+    told = []
+    assert store.current(set_aside=lambda path, reason: told.append((path, reason))) == []
+    ((moved, reason),) = told
+    assert moved.read_bytes() == content
+    assert len(reason.splitlines()) == 1
+
+
+REGISTRY = load_registry(())
+numbers = st.integers() | st.sampled_from([0, 1, 128, 512, 2**31, 10**30])
+words = st.text(max_size=12) | st.sampled_from(["ner", "bert", "vit", "listops", "tfds", "files:x"])
+
+
+@MANY
+@given(
+    request=st.builds(
+        Request,
+        mode=st.sampled_from(Mode),
+        preset=st.sampled_from(["quick", "smoke", "reach"]) | words,
+        tasks=st.none() | st.lists(words, max_size=2).map(tuple),
+        architectures=st.none() | st.lists(words, max_size=2).map(tuple),
+        lengths=st.none() | st.lists(numbers, max_size=3).map(tuple),
+        seeds=st.none() | st.lists(numbers, max_size=2).map(tuple),
+        rounds=st.none() | st.integers(-2, 3),
+        model_size=st.none() | words,
+        batch_size=st.none() | numbers,
+        budget=st.none() | numbers,
+        source=st.none() | words,
+        options=st.dictionaries(words | st.just("dropout"), words, max_size=2),
+        form=st.none() | words,
+        backends=st.lists(st.sampled_from(["tensorflow", "jax"]) | words, max_size=2).map(tuple),
+        precisions=st.lists(st.just("float32") | words, max_size=2).map(tuple),
+        threads=numbers,
+    )
+)
+def test_any_request_is_expanded_or_refused(request):
+    try:
+        cells = expand(request, REGISTRY)
+    except LengthwiseError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert len({planned.cell.id for planned in cells}) == len(cells)
+
+
+lines = st.sampled_from(
+    ["EU B-ORG", "rejects O", "Peter B-PER", "x I-PER", "-DOCSTART- O", "", " ", "\t", "a b c d"]
+) | st.text(max_size=30)
+
+
+@MANY
+@given(
+    texts=st.lists(st.lists(lines, max_size=6).map("\n".join), min_size=3, max_size=3),
+    spoilt=st.binary(max_size=4),
+)
+def test_any_column_files_are_read_or_refused(tmp_path, texts, spoilt):
+    for split, text in zip(("train", "validation", "test"), texts, strict=True):
+        content = text.encode("utf-8", "surrogatepass")
+        (tmp_path / f"{split}.txt").write_bytes(content + (spoilt if split == "test" else b""))
+    try:
+        splits = read_folder(tmp_path).sentences
+    except LengthwiseError as error:
+        assert len(" ".join(str(error).split())) < 1_000
+    else:
+        assert all(len(ws) == len(ts) > 0 for split in splits.values() for ws, ts in split)

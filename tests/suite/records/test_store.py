@@ -1,0 +1,220 @@
+"""Records on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from suite.api import PROTOCOL, Cell, Form, Mode, Status
+from suite.api.errors import HomeError
+from suite.api.files import atomic_write_bytes
+from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
+from suite.records.schema import Invocation, Record, RecordError, parse_record, parse_summary
+from suite.records.store import Store, new_run_id, prunable
+
+CELL = Cell(
+    mode=Mode.TRAIN,
+    task="ner",
+    form=Form.ENCODER,
+    source="synthetic",
+    options={"window": 64},
+    architecture="longformer",
+    task_version=find_plugin(TASKS, "ner").version,
+    architecture_version=find_plugin(ARCHITECTURES, "longformer").version,
+    sequence_length=128,
+    batch_size=16,
+    model_size="tiny",
+    budget=1,
+    precision="float32",
+    backend="tensorflow",
+    threads=2,
+    seed=0,
+)
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def make_record(
+    status: Status = Status.OK, minutes: int = 0, cell: Cell = CELL, **fields
+) -> Record:
+    moment = MOMENT + timedelta(minutes=minutes)
+    given = {
+        "run_id": new_run_id(moment),
+        "cell_id": cell.id,
+        "cell": cell,
+        "status": status,
+        "started_at": moment,
+        "ended_at": moment + timedelta(seconds=9),
+        "environment": {"processor": "abacus"},
+        "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
+    }
+    return Record(**{**given, **fields})
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return store
+
+
+def test_a_record_comes_back_as_it_was(store):
+    metrics = {"test": {"entity_f1": 0.5, "nothing": None}}
+    record = make_record(metrics=metrics, parameter_count=7)
+    path = store.write(record)
+    assert parse_record(path.read_bytes()) == record
+    assert json.loads(path.read_text())["cell"]["options"] == {"window": 64}
+
+
+def test_an_outline_holds_of_the_record_what_comparing_needs_and_no_samples(store):
+    measurement = {"value": 2.0, "n": 2, "samples": (1.0, 3.0), "quartiles": None, "method": "m"}
+    report = {"by_part": {"entity_f1": (0.4, None)}, "examples": ["wordy"]}
+    record = make_record(
+        metrics={"test": {"entity_f1": 0.5}},
+        measurements={"training": {"step_seconds": measurement}},
+        reports={"test": report},
+        details={"noisy": ("training",), "lost": ("with its machine",)},
+        data={"fingerprint": "f"},
+        log_tail="word by word",
+    )
+    store.write(record)
+    (outline,) = store.summaries()
+    assert outline.metric("entity_f1") == 0.5 and outline.measured("training", "step_seconds") == 2
+    assert outline.reports == {"test": {"by_part": report["by_part"]}}
+    same = set(type(outline).model_fields) - {"reports", "measurements"}
+    assert all(getattr(outline, name) == getattr(record, name) for name in same)
+    kept = outline.model_dump_json()
+    assert not any(word in kept for word in ("samples", "wordy", "word by word"))
+
+
+def test_nan_becomes_null(store):
+    path = store.write(make_record(metrics={"test": {"entity_f1": float("nan")}}))
+    assert json.loads(path.read_text())["metrics"]["test"]["entity_f1"] is None
+
+
+def test_the_latest_run_stands_but_an_interrupted_one_only_alone(store):
+    store.write(make_record(Status.FAILED, 0))
+    store.write(make_record(Status.OK, 1))
+    store.write(make_record(Status.INTERRUPTED, 2))
+    assert [record.status for record in store.current()] == [Status.OK]
+    other = dataclasses.replace(CELL, seed=1)
+    store.write(make_record(Status.INTERRUPTED, 3, other))
+    assert [record.status for record in store.current([other.id])] == [Status.INTERRUPTED]
+    assert len(store.all()) == 4
+
+
+@pytest.mark.parametrize(("mode", "stand"), [(Mode.PROBE, 2), (Mode.TRAIN, 1)])
+def test_a_probe_stands_for_each_machine_and_a_training_for_all(store, mode, stand):
+    cell = dataclasses.replace(CELL, mode=mode)
+    for minutes, processor in enumerate(["old", "slow", "old"]):
+        store.write(make_record(Status.OK, minutes, cell, environment={"processor": processor}))
+    latest = store.all()[-stand:]
+    for found in (store.current(), store.summaries()):
+        assert {record.run_id for record in found} == {record.run_id for record in latest}
+    assert len(prunable(store, superseded=True)) == 3 - stand
+
+
+def test_a_record_cut_in_half_is_set_aside_and_reported(store):
+    path = store.write(make_record())
+    path.write_bytes(path.read_bytes()[:200])
+    told = []
+    assert store.current(set_aside=lambda moved, reason: told.append((moved, reason))) == []
+    ((moved, reason),) = told
+    assert moved.exists() and not path.exists()
+    assert "A record is a JSON object" in reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema_version": 99},
+        {"cell_id": "0" * 16},
+        {"status": "fine"},
+        {"unknown": 1},
+        {"started_at": "yesterday"},
+        {"cell": {}},
+    ],
+)
+def test_what_is_no_record_is_refused(change):
+    fields = json.loads(make_record().to_json())
+    with pytest.raises(RecordError):
+        parse_record(json.dumps({**fields, **change}))
+    if "unknown" not in change:
+        with pytest.raises(RecordError):
+            parse_summary(json.dumps({**fields, **change}))
+
+
+def test_a_lease_is_held_once_until_closed(store):
+    lease = store.acquire("a")
+    assert lease is not None
+    assert store.acquire("a") is None
+    assert store.acquire("b") is not None
+    lease.close()
+    assert store.acquire("a") is not None
+
+
+def test_scratch_of_the_dead_is_swept_and_of_the_living_kept(store):
+    dead, living = store.new_scratch("dead"), store.new_scratch("living")
+    (dead / "cell_id").write_text("d")
+    (living / "cell_id").write_text("l")
+    lease = store.acquire("l")
+    store.prepare()
+    assert living.exists() and not dead.exists()
+    assert lease
+
+
+def test_an_unwritable_home_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HomeError, match="must be writable"):
+        Store(tmp_path / "file" / "home").prepare()
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("suite.records.store.os.fsync", full)
+    with pytest.raises(OSError):
+        atomic_write_bytes(tmp_path / "record.json", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_may_go_meets_every_condition_and_never_more(store):
+    old = make_record(Status.FAILED, 0, dataclasses.replace(CELL, seed=1))
+    superseded = make_record(Status.FAILED, 1)
+    standing = make_record(Status.OK, 2)
+    former = make_record(Status.OK, 3, dataclasses.replace(CELL, seed=2)).model_copy(
+        update={"protocol": PROTOCOL - 1}
+    )
+    for record in (old, superseded, standing, former):
+        store.write(record)
+
+    def may_go(**conditions):
+        return [record.run_id for record in prunable(store, **conditions)]
+
+    assert may_go(statuses=[Status.FAILED]) == [old.run_id, superseded.run_id]
+    assert may_go(superseded=True) == [superseded.run_id]
+    assert may_go(old_protocols=True) == [former.run_id]
+    assert may_go(before=standing.ended_at) == [old.run_id, superseded.run_id]
+    assert may_go(before=standing.ended_at, superseded=True) == [superseded.run_id]
+    assert may_go(before=old.ended_at) == []
+
+
+def test_prune_says_what_would_go_and_then_lets_it_go(bench, tmp_path):
+    store = Store(tmp_path / "home")
+    store.prepare()
+    gone, kept = make_record(Status.FAILED, 0), make_record(Status.OK, 1)
+    paths = [store.write(record) for record in (gone, kept)]
+    checkpoint = store.checkpoint(CELL.id)
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"state")
+    dry = bench("prune", "--status", "failed", "--older-than", "0", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "1 records and 1 checkpoints would go" in dry.stdout and CELL.label in dry.stdout
+    assert all(path.exists() for path in [*paths, checkpoint])
+    assert "deleted" in bench("prune", "--status", "failed", "--older-than", "0").stdout
+    assert [path.exists() for path in [*paths, checkpoint]] == [False, True, False]
+    refused = bench("prune")
+    assert refused.returncode == 2 and "--superseded" in refused.stderr

@@ -1,0 +1,144 @@
+"""Measuring, through the public path, against an architecture whose costs are known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from suite.analysis.statistics import ratio_interval
+from suite.cli.searches import MEASURES
+from suite.execution.executors.local import LocalExecutor
+from tests.conftest import read_records
+from tests.suite.execution.test_runner import begin, outcome_from, outcome_of, probe_job
+
+PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "calibrated")
+QUIET = ("--no-tracking", "--no-dashboard")
+MEBIBYTE = 2**20
+
+
+def told(**options):
+    said = {name: json.dumps(value) for name, value in options.items()}
+    return [word for name, value in said.items() for word in ("--option", f"{name}={value}")]
+
+
+def value(record, phase, name):
+    return record["measurements"][phase][name]["value"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mebibytes", [64, 512, 2_048])
+def test_memory_is_what_the_model_holds(bench, tmp_path, mebibytes):
+    options = told(mebibytes=float(mebibytes))
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *options)
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1")
+    by_options = {bool(r["cell"]["options"]): r for r in read_records(tmp_path / "home")}
+    for phase in ("inference", "training"):
+        held, empty = (value(by_options[k], phase, "peak_memory_bytes") for k in (True, False))
+        assert abs(held - empty - mebibytes * MEBIBYTE) <= max(
+            0.03 * mebibytes * MEBIBYTE, 8 * MEBIBYTE
+        )
+
+
+@pytest.mark.slow
+def test_a_step_takes_as_long_as_it_takes(bench, tmp_path):
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *told(seconds=0.5))
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1")
+    by_options = {bool(r["cell"]["options"]): r for r in read_records(tmp_path / "home")}
+    for phase in ("inference", "training"):
+        slow, quick = (value(by_options[k], phase, "step_seconds") for k in (True, False))
+        assert slow - quick == pytest.approx(0.5, rel=0.02)
+    latency = value(by_options[True], "inference", "latency_p50_seconds")
+    assert latency == pytest.approx(0.5, rel=0.04)
+    assert value(by_options[True], "inference", "latency_p99_seconds") is None
+
+
+def test_operations_are_those_counted_and_utilisation_follows(bench, tmp_path):
+    bench(*PROBE, *QUIET, "--lengths", "128")
+    (record,) = read_records(tmp_path / "home")
+    measured = record["measurements"]
+    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(MEASURES)
+    operations = record["details"]["operations_per_token"]
+    assert operations["inference"] == pytest.approx(1e6 + 2 * record["parameter_counts"]["mixing"])
+    assert operations["training"] == 3 * operations["inference"]
+    rate = record["details"]["matrix_rate"]["operations_per_second"]
+    for phase in ("inference", "training"):
+        speed = value(record, phase, "tokens_per_second")
+        share = value(record, phase, "model_flops_utilization")
+        assert share == pytest.approx(operations[phase] * speed / rate)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("power", "logarithmic", "lengths", "flagged"),
+    [
+        (1.0, False, "1024,2048,4096,8192,16384", False),
+        (1.0, True, "1024,2048,4096,8192,16384", False),
+        (1.5, False, "1024,2048,4096,8192,16384", True),
+        (2.0, False, "1024,2048,3072,4096,8192", True),  # 16,384 would hold 18 GiB
+    ],
+)
+@pytest.mark.parametrize(
+    ("told_cost", "measure"),
+    [({"seconds": 0.02}, "step_seconds"), ({"mebibytes": 72.0}, "peak_memory_bytes")],
+    ids=["time", "memory"],
+)
+def test_exponents_are_found_and_false_claims_flagged(
+    bench, told_cost, measure, power, logarithmic, lengths, flagged
+):
+    """Of what can be seen: 72 MiB at the shortest are more than a step without them takes.
+
+    One cost at a time: how long the machine takes to find memory for a step is not the model's.
+    """
+    options = told(**told_cost, power=power, logarithmic=logarithmic)
+    asked = ("--lengths", lengths, "--batch-size", "1", "--rounds", "3")
+    assert bench(*PROBE, *QUIET, *asked, *options, timeout=1_200).returncode == 0
+    (table,) = json.loads(bench("report", "--json").stdout)
+    truth = 1.12 if logarithmic else power
+    found = [item for item in table["exponents"] if item["measure"].endswith(measure)]
+    assert len(found) == 2
+    for item in found:
+        assert item["low"] - 0.02 <= truth <= item["high"] + 0.02, item
+        assert item["high"] - item["low"] < 0.6, item
+        assert item["contradicted"] is flagged, item
+
+
+@pytest.mark.slow
+def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
+    peaks = {}
+    for spawn in (False, True):
+        job = probe_job(tmp_path / str(spawn), "longformer", lengths=(2_048,))
+        measured = outcome_of(job, spawn=spawn)["measurements"]
+        peaks[spawn] = [
+            measured[phase]["peak_memory_bytes"]["value"] for phase in ("inference", "training")
+        ]
+    for forked, spawned in zip(peaks[False], peaks[True], strict=True):
+        assert abs(forked - spawned) <= max(0.03 * forked, 8 * MEBIBYTE)
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_the_twentieth_cell_of_a_matrix_costs_what_it_costs_alone(tmp_path):
+    """Side by side, so that the machine's drift hits both; pairs until their ratio is known."""
+    measured = ("step_seconds", "peak_memory_bytes")
+    ratios = {(phase, name): [] for phase in ("inference", "training") for name in measured}
+    for pair in range(24):
+        alone, matrix = LocalExecutor(), LocalExecutor()
+        for number in range(19):
+            begin(matrix, probe_job(tmp_path / f"{pair}-{number}", "raises"))
+            assert outcome_from(matrix)["status"] == "failed"
+        begin(alone, probe_job(tmp_path / f"{pair}-alone", "longformer", lengths=(1_024,)))
+        while not any(update.progress for update in alone.wait()):
+            pass  # its server imports the framework
+        begin(matrix, probe_job(tmp_path / f"{pair}-twentieth", "longformer", lengths=(1_024,)))
+        by_itself, as_twentieth = outcome_from(alone), outcome_from(matrix)
+        for executor in (alone, matrix):
+            executor.close()
+        for (phase, name), found in ratios.items():
+            found.append(value(as_twentieth, phase, name) / value(by_itself, phase, name))
+        known = {which: ratio_interval(found) for which, found in ratios.items()}
+        if pair >= 4 and all(e.high - e.low < 0.06 for e in known.values()):
+            break
+    print(known)
+    for which, ratio in known.items():
+        assert 0.95 < ratio.low <= ratio.high < 1.05, (which, ratio)

@@ -1,0 +1,110 @@
+"""Encoded data is made once, found again, and made anew when anything about it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+from suite.api import Examples, Job, Recipe, SourceRequest, TaskData
+from suite.matrix.expansion import Request, expand
+from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.registry import load_registry
+from suite.worker.data import encoded
+from tasks.duplication import Duplication
+
+
+class Counting(Duplication):
+    """Counts how often it is asked to load."""
+
+    loads = 0
+
+    def load(self, request, sequence_length, options):
+        self.loads += 1
+        values = np.arange(12.0).reshape(4, 3)
+        split = Examples(
+            {"values": values, "padding_mask": np.ones((4, 3), bool)}, {"labels": np.arange(4)}
+        )
+        return TaskData(split, split, split, {"classes": ["a"]}, {"fingerprint": "f"})
+
+
+@pytest.fixture
+def job(tmp_path):
+    request = Request(tasks=("duplication",), architectures=("vanilla",), lengths=(64,))
+    cell = expand(request, load_registry())[0].cell
+    source = SourceRequest("synthetic")
+    return Job(
+        cell,
+        MODEL_SIZES["tiny"],
+        Recipe(),
+        source,
+        (),
+        tmp_path,
+        tmp_path / "cache",
+        tmp_path / "c.npz",
+        "d",
+    )
+
+
+def entries(job):
+    return sorted(path.name for path in job.cache.iterdir())
+
+
+def test_the_second_cell_reads_what_the_first_made(job):
+    task = Counting()
+    first, second = encoded.load(job, task, {}), encoded.load(job, task, {})
+    assert task.loads == 1 and len(entries(job)) == 1
+    assert isinstance(second.train.features["values"], np.memmap)
+    for data in (first, second):
+        assert data.spec == {"classes": ["a"]} and data.facts == {"fingerprint": "f"}
+        assert (data.test.features["values"] == np.arange(12.0).reshape(4, 3)).all()
+        assert (data.validation.targets["labels"] == np.arange(4)).all()
+
+
+def test_what_decides_the_content_decides_the_entry(job):
+    task = Counting()
+    encoded.load(job, task, {})
+    encoded.load(job, task, {"units": "bytes"})
+    encoded.load(dataclasses.replace(job, source_digest="other"), task, {})
+    longer = dataclasses.replace(job.cell, sequence_length=128)
+    encoded.load(dataclasses.replace(job, cell=longer), task, {})
+    assert task.loads == 4 and len(entries(job)) == 4
+
+
+def test_another_seed_or_architecture_shares_the_entry(job):
+    task = Counting()
+    for changes in ({"seed": 1}, {"architecture": "gpt"}, {"batch_size": 3}):
+        cell = dataclasses.replace(job.cell, **changes)
+        encoded.load(dataclasses.replace(job, cell=cell), task, {})
+    assert task.loads == 1
+
+
+def test_a_deleted_cache_is_made_again(job):
+    task = Counting()
+    data = encoded.load(job, task, {})
+    shutil.rmtree(job.cache)
+    assert (
+        data.train.features["values"] == encoded.load(job, task, {}).train.features["values"]
+    ).all()
+    assert task.loads == 2
+
+
+def test_bytes_not_known_yet_are_not_kept(job):
+    encoded.load(dataclasses.replace(job, source_digest=None), Counting(), {})
+    assert not job.cache.exists()
+
+
+def test_two_at_once_leave_one_whole_entry(job):
+    task, found = Counting(), []
+    threads = [
+        threading.Thread(target=lambda: found.append(encoded.load(job, task, {}))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and len(entries(job)) == 1
+    assert all((data.train.targets["labels"] == np.arange(4)).all() for data in found)

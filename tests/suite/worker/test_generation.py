@@ -1,0 +1,133 @@
+"""Writing answers: greedy takes the likeliest token each time, beams find the best of all."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.api import BuildRequest, Form, Generation, Inputs, ModelSize
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.worker.data.batches import Batch
+from suite.worker.generation import BeamSearch
+from suite.worker.steps import Model, PositionHead
+
+SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=32)
+VOCABULARY, LENGTH = 7, 4
+RULES = Generation(start_id=2, end_id=3, num_beams=3, length_penalty=0.0)
+NAMES = ("vanilla", "transformer_xl", "longformer", "reformer")
+EXACT = [
+    ("vanilla", {}),
+    ("transformer_xl", {}),
+    ("longformer", {}),
+    ("reformer", {"chunk": LENGTH}),
+]
+"""Those whose later positions do not move earlier ones: Reformer's do once it hashes."""
+
+
+def make_model(name: str, **changes: Any) -> Model:
+    keras.utils.set_random_seed(3)
+    architecture = find_plugin(ARCHITECTURES, name)
+    options = {**architecture.options, **({"chunk": 2} if name == "reformer" else {}), **changes}
+    request = BuildRequest(
+        Form.ENCODER_DECODER, Inputs.TOKEN_IDS, SIZE, LENGTH, options, vocabulary_size=VOCABULARY
+    )
+    model = Model(None, architecture.build(request), PositionHead(VOCABULARY), request.form)
+    model(features_of(np.zeros((1, LENGTH), "int32"), np.zeros((1, LENGTH), "int32")))
+    for weight in model.trainable_variables:  # far from uniform, so that choices differ
+        weight.assign(weight * 3.0)
+    return model
+
+
+def features_of(source: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "token_ids": source,
+        "padding_mask": np.ones(source.shape, bool),
+        "target_ids": target,
+        "target_mask": np.ones(target.shape, bool),
+    }
+
+
+def sources(count: int) -> Batch:
+    ids = np.random.default_rng(0).integers(4, VOCABULARY, size=(count, LENGTH)).astype("int32")
+    ids[:, -1] = RULES.end_id
+    mask = np.ones(ids.shape, bool)
+    return Batch({"token_ids": ids, "padding_mask": mask}, {}, mask.size, count)
+
+
+def chances(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Return the log probability of each token of each answer, teacher-forced."""
+    given = np.pad(answers[:, :-1], ((0, 0), (1, 0)), constant_values=RULES.start_id)
+    repeated = np.repeat(source[None], len(answers), axis=0)
+    outputs = model(features_of(repeated, given.astype("int32")), training=False)
+    scores = ops.convert_to_numpy(ops.log_softmax(outputs, axis=-1)).astype("float64")
+    return np.take_along_axis(scores, answers[:, :, None], axis=2)[:, :, 0]
+
+
+def all_answers() -> np.ndarray:
+    """Return every answer: tokens but padding and start, nothing after the end."""
+    kept = []
+    allowed = [token for token in range(VOCABULARY) if token not in (0, RULES.start_id)]
+    for answer in itertools.product([0, *allowed], repeat=LENGTH):
+        ended = answer.index(RULES.end_id) if RULES.end_id in answer else LENGTH
+        if all(t == 0 for t in answer[ended + 1 :]) and 0 not in answer[: ended + 1]:
+            kept.append(answer)
+    return np.array(kept)
+
+
+def total(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    return np.where(answers == 0, 0.0, chances(model, source, answers)).sum(axis=1)
+
+
+@pytest.mark.parametrize(("name", "options"), EXACT)
+def test_greedy_takes_the_likeliest_token_each_time(name, options):
+    model, batch = make_model(name, **options), sources(3)
+    written = BeamSearch(model, RULES, 1, LENGTH).write(batch)
+    every = all_answers()
+    for source, answer in zip(batch.features["token_ids"], written, strict=True):
+        alternatives = chances(model, source, every)
+        for place in range(LENGTH):
+            if 0 in answer[: place + 1]:
+                break
+            same = (every[:, :place] == answer[:place]).all(axis=1)
+            best = every[same][alternatives[same, place].argmax(), place]
+            assert answer[place] == best
+
+
+@pytest.mark.parametrize(("name", "options"), EXACT)
+def test_enough_beams_find_the_likeliest_answer_of_all(name, options):
+    model, batch = make_model(name, **options), sources(3)
+    every = all_answers()
+    written = BeamSearch(model, RULES, VOCABULARY ** (LENGTH - 1), LENGTH).write(batch)
+    for source, answer in zip(batch.features["token_ids"], written, strict=True):
+        expected = every[total(model, source, every).argmax()]
+        assert (answer == expected).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_end_and_do_not_hang_on_their_neighbours(name):
+    model, batch = make_model(name), sources(5)
+    writer = BeamSearch(model, RULES, 2, LENGTH)
+    together = writer.write(batch)
+    assert together.shape == (5, LENGTH)
+    for row in together:
+        if RULES.end_id in row:
+            assert (row[list(row).index(RULES.end_id) + 1 :] == 0).all()
+    swapped = {key: values[::-1].copy() for key, values in batch.features.items()}
+    again = writer.write(Batch(swapped, {}, batch.num_tokens, 5))
+    assert (again[::-1] == together).all()
+
+
+def test_a_source_of_several_sentences_gets_as_many():
+    model, batch = make_model("vanilla"), sources(4)
+    batch.features["token_ids"][:, 1] = RULES.end_id
+    written = BeamSearch(model, RULES, 2, LENGTH).write(batch)
+    for row in written:
+        ends = (row == RULES.end_id).sum()
+        assert ends <= 2
+        if ends == 1:  # one is not enough: it went on to the last place
+            assert row[-1] != 0

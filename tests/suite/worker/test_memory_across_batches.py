@@ -1,0 +1,96 @@
+"""A model that carries memory remembers the batch before, until a fresh one comes."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from suite.api import BuildRequest, Form, Inputs, ModelSize, Recipe
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.worker.data.batches import Batch
+from suite.worker.steps import (
+    Model,
+    PositionHead,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
+
+SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=32)
+LENGTH, BATCH = 6, 3
+
+
+def make_model(name: str = "transformer_xl", carries: bool = True) -> Model:
+    keras.utils.set_random_seed(0)
+    architecture = find_plugin(ARCHITECTURES, name)
+    options = dict(architecture.options)
+    if name == "transformer_xl":
+        options |= {"segment": LENGTH, "memory": 64}
+    request = BuildRequest(
+        Form.DECODER, Inputs.TOKEN_IDS, SIZE, LENGTH, options, vocabulary_size=11
+    )
+    return Model(None, architecture.build(request), PositionHead(11), Form.DECODER, carries)
+
+
+def make_batch(token_ids: np.ndarray, fresh: bool) -> Batch:
+    mask = np.ones(token_ids.shape, bool)
+    features = {"token_ids": token_ids.astype("int32"), "padding_mask": mask}
+    return Batch(features, {"next_ids": token_ids.astype("int32")}, mask.size, len(mask), fresh)
+
+
+def parts(fresh: bool) -> list[Batch]:
+    stream = np.random.default_rng(0).integers(11, size=(BATCH, 3 * LENGTH))
+    pieces = np.split(stream, 3, axis=1)
+    return [make_batch(piece, fresh or index == 0) for index, piece in enumerate(pieces)]
+
+
+def outputs_of(model: Model, batches: list[Batch]) -> list[np.ndarray]:
+    predict = make_prediction_step(model, lambda outputs, *_: outputs, xla=False)
+    return [predict(batch) for batch in batches]
+
+
+def test_parts_of_a_stream_give_what_one_pass_gives():
+    model = make_model()
+    found = np.concatenate(outputs_of(model, parts(fresh=False)), axis=1)
+    whole = np.concatenate([batch.features["token_ids"] for batch in parts(True)], axis=1)
+    hidden_states, _ = model.backbone.decode(whole)
+    expected = keras.ops.convert_to_numpy(model.head(hidden_states))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_fresh_batch_remembers_nothing():
+    model = make_model()
+    alone, going_on = outputs_of(model, parts(fresh=True)), outputs_of(model, parts(fresh=False))
+    np.testing.assert_allclose(alone[0], going_on[0], atol=1e-6)
+    assert np.abs(alone[1] - going_on[1]).max() > 1e-3
+    np.testing.assert_allclose(outputs_of(model, parts(fresh=True))[2], alone[2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "carries"), [("transformer_xl", False), ("vanilla", True)])
+def test_without_memory_batches_stand_alone(name, carries):
+    model = make_model(name, carries)
+    assert not model.carries_memory
+    for fresh, going_on in zip(
+        outputs_of(model, parts(True)), outputs_of(model, parts(False)), strict=True
+    ):
+        np.testing.assert_allclose(fresh, going_on, atol=1e-6)
+
+
+def test_training_goes_on_from_the_batch_before():
+    losses = {}
+    for fresh in (True, False):
+        model = make_model()
+        step = make_training_step(
+            model,
+            lambda outputs, targets, features: keras.ops.mean(
+                keras.ops.sparse_categorical_crossentropy(
+                    targets["next_ids"], outputs, from_logits=True
+                )
+            ),
+            make_optimizer(Recipe(), 100),
+            xla=False,
+        )
+        losses[fresh] = [float(step(batch)) for batch in parts(fresh)]
+    assert losses[True][0] == pytest.approx(losses[False][0], rel=1e-5)
+    assert losses[True][1] != pytest.approx(losses[False][1], rel=1e-5)

@@ -1,0 +1,65 @@
+"""Influence maps show what the mechanisms promise: all, the past, a band."""
+
+from __future__ import annotations
+
+import base64
+
+import keras
+import numpy as np
+import pytest
+
+from suite.api import BuildRequest, Examples, Form, Inputs, ModelSize
+from suite.matrix.registry import load_registry
+from suite.worker.occlusion import occlusion_map
+from suite.worker.steps import Model
+
+LENGTH, VOCABULARY = 48, 30
+SIZE = ModelSize("one", num_layers=1, width=16, num_heads=2, feedforward_width=32)
+
+
+def look(name, form=Form.ENCODER, inputs=Inputs.TOKEN_IDS, **options):
+    keras.utils.set_random_seed(0)
+    architecture = load_registry(()).architectures.get(name)
+    backbone = architecture.build(
+        BuildRequest(form, inputs, SIZE, LENGTH, {**architecture.options, **options},
+                     vocabulary_size=VOCABULARY if inputs is Inputs.TOKEN_IDS else None)
+    )  # fmt: skip
+    model = Model(None, backbone, keras.layers.Dense(2), form)
+    random = np.random.default_rng(0)
+    mask = np.ones((4, LENGTH), bool)
+    mask[1:, 40:] = False
+    features = {"padding_mask": mask}
+    if inputs is Inputs.PATCHES:
+        features["patches"] = random.normal(size=(4, LENGTH, 12)).astype("float32")
+    else:
+        features["token_ids"] = random.integers(1, VOCABULARY, (4, LENGTH)).astype("int32")
+    found = occlusion_map(model, Examples(features, {}))
+    shape = len(found["inputs"]), len(found["outputs"])
+    return np.frombuffer(base64.b64decode(found["map"]), np.uint8).reshape(shape)
+
+
+def test_full_attention_sees_everything_and_itself_most():
+    seen = look("vanilla")
+    assert seen.shape == (LENGTH, LENGTH) and seen.max() == 255
+    assert (seen > 0).mean() > 0.9 and np.diag(seen).mean() > 3 * seen.mean()
+
+
+def test_a_causal_model_sees_no_later_position():
+    seen = look("gpt", Form.DECODER)
+    assert (seen[np.tril_indices(LENGTH, -1)] == 0).all()
+    assert (seen[np.triu_indices(LENGTH)] > 0).mean() > 0.9
+
+
+def test_a_window_is_a_band():
+    seen = look("longformer", window=(8,))
+    distance = np.abs(np.subtract.outer(np.arange(LENGTH), np.arange(LENGTH)))
+    assert (seen[distance > 4] == 0).all() and (seen[distance <= 4] > 0).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["transformer_xl", "reformer", "bert"])
+def test_every_mechanism_can_be_asked(name):
+    assert look(name, **({"chunk": 16} if name == "reformer" else {})).max() == 255
+
+
+def test_patches_have_no_class_token_in_the_map():
+    assert look("vit", inputs=Inputs.PATCHES).shape == (LENGTH, LENGTH)

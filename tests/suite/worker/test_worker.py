@@ -1,0 +1,123 @@
+"""What a cell asks of its backend, and what its exception says of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import keras
+import pytest
+import tensorflow as tf
+
+from suite.api import Inputs, Status
+from suite.api.errors import PluginError, Unsupported
+from suite.matrix.presets import MODEL_SIZES
+from suite.worker import steps, training
+from suite.worker.main import classify
+from suite.worker.measure import warmup
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 12.0 GiB for an array"),
+        RuntimeError(
+            "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8589934592 bytes."
+        ),
+        RuntimeError("OOM when allocating tensor with shape[32,4,16384,16384]"),
+        type("ResourceExhaustedError", (Exception,), {})("{{function_node __inference}}"),
+        type("OutOfMemoryError", (RuntimeError,), {})(
+            "CUDA out of memory. Tried to allocate 2 GiB"
+        ),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes."),
+        RuntimeError("failed to allocate 2 bytes: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+    ],
+)
+def test_what_the_backends_say_of_memory_is_out_of_memory(error):
+    status, reason = classify(error)
+    assert status is Status.OUT_OF_MEMORY
+    assert reason.startswith("an allocation failed: ") and "\n" not in reason
+
+
+def test_other_errors_are_what_they_are():
+    assert classify(Unsupported("takes no patches")) == (Status.UNSUPPORTED, "takes no patches")
+    failed = (Status.FAILED, "ValueError: memory must be a tensor")
+    assert classify(ValueError("memory must be a tensor\nof rank 3")) == failed
+
+
+@pytest.mark.parametrize(
+    ("inputs", "embedding", "fits"),
+    [
+        (Inputs.TOKEN_IDS, None, True),
+        (Inputs.TOKEN_IDS, object(), False),
+        (Inputs.EMBEDDINGS, None, False),
+        (Inputs.EMBEDDINGS, object(), True),
+        (Inputs.PATCHES, None, True),
+        (Inputs.PATCHES, object(), True),
+    ],
+)
+def test_what_a_task_embeds_is_what_it_says_it_feeds(inputs, embedding, fits):
+    task = SimpleNamespace(build_embedding=lambda spec, width: embedding)
+    request = SimpleNamespace(inputs=inputs, model_size=MODEL_SIZES["tiny"])
+    if fits:
+        assert training.build_embedding(task, request, {}) is embedding
+    else:
+        with pytest.raises(PluginError, match=f"Received: Inputs.{inputs.name} and {embedding}"):
+            training.build_embedding(task, request, {})
+
+
+def test_float32_is_float32_on_an_accelerator_too(monkeypatch):
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    monkeypatch.setattr(steps, "has_accelerator", lambda: True)
+    try:
+        steps.fix_randomness(0)
+        assert not enabled()
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+
+
+def test_float32_is_float32_on_jax():
+    code = """
+import jax
+from suite.worker.backends.jax import keep_float32
+keep_float32()
+print(jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text())
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "precision = [HIGHEST, HIGHEST]" in told.stdout
+
+
+def test_warming_up_leaves_the_precision():
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        warmup.throwaway_step(False)
+        assert keras.layers.Dense(1).compute_dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_warming_up_leaves_the_work_on_all_devices():
+    code = """
+import keras
+from suite.worker.steps import share_work
+from suite.worker.measure.warmup import throwaway_step
+
+share_work(4)
+throwaway_step(False)
+layer = keras.layers.Dense(1)
+layer.build((None, 2))
+print(len(layer.kernel.value.sharding.device_set))
+"""
+    flags = "--xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=False
+    )
+    assert ended.stdout == "4\n", ended.stderr
