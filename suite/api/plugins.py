@@ -126,23 +126,22 @@ def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str
 def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
     for root in (CHECKOUT, *map(Path, search_path)):
         package = _package_of(root)
-        for key, parts in _modules_of(root / kind.folder, kind.module):
-            module = ".".join(filter(None, (package, kind.folder, *parts)))
-            described = str(root.joinpath(kind.folder, *parts).with_suffix(".py"))
-            yield key, Location(module, kind.attribute, described)
+        for key, path in _modules_of(root / kind.folder, kind.module):
+            module = ".".join(path.relative_to(root).with_suffix("").parts)
+            location = f"{package}.{module}" if package else module
+            yield key, Location(location, kind.attribute, str(path))
     for entry in sorted(entry_points(group=kind.group), key=lambda entry: entry.name):
         described = f"entry point {entry.value}"
         yield entry.name, Location(entry.module, entry.attr or kind.attribute, described)
 
 
-def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the key of each plug-in of a folder, and the parts of its module's name."""
-    found: dict[str, tuple[str, ...]] = {path.stem: (path.stem,) for path in folder.glob("*.py")}
-    for path in folder.glob(f"*/{module}.py"):
-        found[path.parent.name] = path.parent.name, module
-    for key, parts in sorted(found.items()):
+def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
+    """Yield the key of each plug-in of a folder, and the file of its module."""
+    found = {path.stem: path for path in folder.glob("*.py")}
+    found |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
+    for key, path in sorted(found.items()):
         if not key.startswith("_"):
-            yield key, parts
+            yield key, path
 
 
 def _package_of(root: Path) -> str:
