@@ -53,14 +53,6 @@ def folder_or_skip(variable: str, default: Path) -> Path:
     return default
 
 
-@pytest.fixture(scope="session", autouse=True)
-def nothing_is_tuned():
-    """Let no committed choice of a learning rate change what lines are called in a test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("suite.analysis.grouping.chosen_rates", dict)
-        yield
-
-
 @pytest.fixture(scope="session")
 def tfds_data_dir() -> Path:
     return folder_or_skip("TFDS_DATA_DIR", SHARED / "tensorflow_datasets")

@@ -17,8 +17,6 @@ from pathlib import Path
 from suite.analysis.grouping import (
     ComparisonKey,
     group,
-    is_tuned,
-    line_name,
     place_of_most,
     rules_in_force,
     rules_of,
@@ -212,7 +210,7 @@ def newest_rules(records: Iterable[RecordSummary], tasks: Mapping[str, Task]) ->
 
 def line_of(entry: Entry, tasks: Mapping[str, Task]) -> str:
     """Name the line that an entry belongs to; what others submitted is in none of ours."""
-    name = line_name(entry.record.cell, tasks)
+    name = entry.record.ranking.entry
     return f"{name}, by {entry.owner}" if entry.folder is Folder.SUBMITTED else name
 
 
@@ -354,7 +352,7 @@ def _lines(entries: Sequence[Entry], tasks: Mapping[str, Task]) -> dict[str, _Li
                 line.former.append((earlier, f"run {entry.record.run_id}"))
             line.entries[repeat] = entry
         line.untuned = any(
-            entry.record.cell.mode is Mode.TRAIN and not is_tuned(entry.record.cell, tasks)
+            entry.record.cell.mode is Mode.TRAIN and entry.record.ranking.tuning is None
             for entry in line.entries.values()
         )
     return lines

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from suite.analysis.tuning import chosen_rates
 from suite.api import BACKENDS, PRECISIONS, PROTOCOL, Cell, Mode, Task
+from suite.records.migrations import options_text
 from suite.records.schema import RecordSummary
 
 Item = TypeVar("Item")
@@ -84,17 +84,13 @@ def setting_of(
     machine: str = "",
 ) -> ComparisonKey:
     """Return a record's setting; what is given stands in place of the record's own."""
-    cell = record.cell
-    names = _task_options(cell, tasks)
-    of_task = {name: cell.options[name] for name in cell.options if name in names}
-    task = tasks.get(cell.task or "")
-    source = task.sources.get(cell.source_kind) if task else None
-    counts_examples = task is not None and task.budget_unit == "examples"
+    cell, facts = record.cell, record.ranking
+    counts_examples = facts.budget_unit == "examples"
     return ComparisonKey(
         mode=cell.mode,
         task=cell.task or "",
         source=cell.source or "",
-        task_options=options_text(of_task),
+        task_options=options_text(facts.task_options),
         form=str(cell.form),
         model_size=cell.model_size,
         budget=cell.budget,
@@ -105,7 +101,7 @@ def setting_of(
         threads=cell.threads if threads is None else threads,
         protocol=record.protocol if protocol is None else protocol,
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
-        drawn_for_length=source is not None and source.drawn_for_length,
+        drawn_for_length=facts.drawn_for_length,
         machine=machine,
     )
 
@@ -242,48 +238,6 @@ def titles(settings: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
         else setting.title
         for setting in settings
     }
-
-
-def line_name(cell: Cell, tasks: Mapping[str, Task]) -> str:
-    """Name the line of a comparison: the architecture, and the options that are not the task's.
-
-    The learning rate is named where it is neither what tuning chose nor, without a choice, the
-    task's: an architecture's plain name is the architecture as well as it could be tuned.
-    """
-    names = _task_options(cell, tasks)
-    own = {name: cell.options[name] for name in cell.options if name not in names}
-    if is_tuned(cell, tasks):
-        own.pop("learning_rate", None)
-    elif _chosen_rate(cell) is not None:
-        own["learning_rate"] = _learning_rate(cell, tasks)
-    return f"{cell.architecture} ({options_text(own)})" if own else cell.architecture
-
-
-def is_tuned(cell: Cell, tasks: Mapping[str, Task]) -> bool:
-    """Whether a cell's learning rate is the one that tuning chose for its architecture there."""
-    chosen = _chosen_rate(cell)
-    return chosen is not None and chosen == _learning_rate(cell, tasks)
-
-
-def _chosen_rate(cell: Cell) -> float | None:
-    return chosen_rates().get(
-        (cell.task or "", cell.task_version or 0, cell.source or "", cell.architecture)
-    )
-
-
-def _learning_rate(cell: Cell, tasks: Mapping[str, Task]) -> object:
-    task = tasks.get(cell.task or "")
-    return cell.options.get("learning_rate", task.recipe.learning_rate if task else None)
-
-
-def options_text(options: Mapping[str, object]) -> str:
-    """Write options as "name=value name=value", sorted."""
-    return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
-
-
-def _task_options(cell: Cell, tasks: Mapping[str, Task]) -> Collection[str]:
-    task = tasks.get(cell.task or "")
-    return task.options if task else ()
 
 
 def _positions_per_batch(cell: Cell) -> int:

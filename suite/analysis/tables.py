@@ -13,7 +13,6 @@ from suite.analysis.grouping import (
     Place,
     baselines,
     group,
-    line_name,
     place_of_most,
     rules_in_force,
     rules_of,
@@ -185,7 +184,7 @@ def _rows(
     points: dict[tuple[Any, ...], list[RecordSummary]] = {}
     for record in records:
         cell = record.cell
-        key = (cell.sequence_length, line_name(cell, tasks), cell.batch_size)
+        key = (cell.sequence_length, record.ranking.entry, cell.batch_size)
         points.setdefault(key, []).append(record)
     measured_on = place_of_most(map(_place, records))
     return [
@@ -241,7 +240,7 @@ def exponents(
             for name in ("peak_memory_bytes", "step_seconds"):
                 value = record.measured(phase, name)
                 if value is not None and (fixed_batch or name == "step_seconds"):
-                    key = (line_name(cell, tasks), cell.architecture, f"{phase}.{name}")
+                    key = (record.ranking.entry, cell.architecture, f"{phase}.{name}")
                     sweep = sweeps.setdefault(key, {}).setdefault(cell.round, {})
                     sweep[cell.sequence_length] = value / cell.batch_size
     found = []
@@ -288,7 +287,7 @@ def _by_round(
         for measure in COMPARED:
             value = record.measured(*measure.split("."))
             if record.status is Status.OK and value:
-                key = (line_name(cell, tasks), cell.sequence_length, cell.batch_size, measure)
+                key = (record.ranking.entry, cell.sequence_length, cell.batch_size, measure)
                 found.setdefault(key, {})[cell.round] = _Measured(value, record.started_at)
     return found
 

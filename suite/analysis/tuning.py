@@ -7,7 +7,6 @@ by neglect.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 from suite.api import PROTOCOL, Cell, Metric, Status
 from suite.api.files import CHECKOUT, atomic_write_bytes
-from suite.records.schema import Record
+from suite.records.schema import Record, TuningChoice
 
 FOLDER = CHECKOUT / "results" / "tuning"
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -33,24 +32,16 @@ class Trial:
     runs: Sequence[Mapping[str, Any]]
 
 
-def read_learning_rates(folder: Path = FOLDER) -> dict[tuple[str, int, str, str], float]:
-    """Return the chosen rate of each task, its version, source and architecture.
-
-    Other data wants another, and so may another version of a task.
-    """
+def read_choices(folder: Path = FOLDER) -> dict[tuple[str, int, str, str], TuningChoice]:
+    """Return the choice for each task, its version, source and architecture."""
     found = {}
     for path in sorted(folder.glob("*/*.json")):
         chosen = json.loads(path.read_text())
         setting = chosen["setting"]
         key = chosen["task"], setting["task_version"], setting["source"], chosen["architecture"]
-        found[key] = float(chosen["learning_rate"])
+        fields = {name: chosen[name] for name in ("learning_rate", "metric", "setting", "trials")}
+        found[key] = TuningChoice(**fields)
     return found
-
-
-@functools.cache
-def chosen_rates() -> Mapping[tuple[str, int, str, str], float]:
-    """Return the rates that are committed, read once."""
-    return read_learning_rates()
 
 
 def first_rates(own: float) -> Sequence[float]:

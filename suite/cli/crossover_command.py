@@ -13,7 +13,7 @@ import click
 from suite.analysis.boards import Folder, read_published, scores
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Crossing, find_crossing, pair_up
-from suite.analysis.tuning import read_learning_rates
+from suite.analysis.tuning import read_choices
 from suite.api import PROTOCOL, Cell, Metric, Mode
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
@@ -141,7 +141,7 @@ def _from_records(
     assert request.architectures is not None and request.tasks is not None
     first, second = request.architectures
     registry = load_registry(search_path_from_environment())
-    cells = expand(request, registry, read_learning_rates())
+    cells = expand(request, registry, read_choices())
     asked = {_anyhow(planned.cell) for planned in cells}
     records = [
         record

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from suite.analysis.tuning import read_learning_rates
+from suite.analysis.tuning import read_choices
 from suite.api import Limits, Status, Task, task_options
 from suite.api.errors import HomeError, RequestError, unknown_name
 from suite.api.plugins import search_path_from_environment
@@ -57,7 +57,7 @@ def prepare(
     """
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
-    cells = expand(request, registry, read_learning_rates())
+    cells = expand(request, registry, read_choices())
     for backend in request.backends:
         if find_spec(backend) is None:
             raise RequestError(

@@ -206,6 +206,7 @@ class Runner:
             reason=reason,
             started_at=now,
             ended_at=now,
+            ranking=planned.ranking,
             environment=describe_environment(),
             invocation=self.invocation,
         )
@@ -255,6 +256,7 @@ def make_record(
         run_id=run_id,
         cell_id=planned.cell.id,
         cell=planned.cell,
+        ranking=planned.ranking,
         status=status,
         reason=reason,
         started_at=times[0],

@@ -26,7 +26,9 @@ from suite.api import (
 )
 from suite.api.errors import RequestError, unknown_name
 from suite.matrix.presets import DEFAULT_PRESET, Preset, find_model_size, find_preset
+from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
+from suite.records.schema import RankingFacts, TuningChoice
 
 MAX_THREADS = 1_024
 """More are a slip of the hand, and a framework starts them all."""
@@ -60,11 +62,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """A cell, the source it reads, and why it cannot run where it cannot."""
+    """A cell, the source that it reads, why it cannot run (or None), and its ranking facts."""
 
     cell: Cell
     source: SourceRequest | None
     unsupported: str | None
+    ranking: RankingFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,12 @@ def recipe_for(task: Task | None, options: Options) -> Recipe:
 def expand(
     request: Request,
     registry: Registry,
-    learning_rates: Mapping[tuple[str, int, str, str], float] | None = None,
+    choices: Mapping[tuple[str, int, str, str], TuningChoice] | None = None,
 ) -> list[PlannedCell]:
     """Return the cells of a request in running order.
 
-    `learning_rates` are those that tuning chose for a task, its version, a source and an
-    architecture; a rate that is asked for goes before.
+    `choices` are the learning rates that tuning chose, by task, its version, source and
+    architecture. A rate that the request names takes precedence.
 
     Seeds and rounds are outermost and architectures innermost, backends and precisions next to
     them, so that the cells of one comparison run side by side and a machine's drift hits all alike.
@@ -122,7 +125,7 @@ def expand(
         RequestError: the request names what does not exist or cannot be.
         PluginError: it names a task or an architecture whose file cannot be used.
     """
-    preset, rates = find_preset(request.preset), learning_rates or {}
+    preset, rates = find_preset(request.preset), choices or {}
     _check_choices(request)
     architectures = _chosen_architectures(request, registry)
     workloads = [_workload(request, registry, preset, name) for name in _chosen_tasks(request)]
@@ -347,7 +350,7 @@ def _plan(
     name: str,
     architecture: Architecture,
     point: _Point,
-    learning_rates: Mapping[tuple[str, int, str, str], float],
+    choices: Mapping[tuple[str, int, str, str], TuningChoice],
 ) -> PlannedCell:
     train = workload.task is not None
     effort = workload.effort
@@ -357,9 +360,11 @@ def _plan(
     asked = {**{key: str(value) for key, value in effort.options.items()}, **request.options}
     source = workload.source.cell_name if workload.source else None
     version = workload.task.version if workload.task else 0
-    tuned = learning_rates.get((workload.name or "", version, source or "", name))
-    if tuned is not None and "learning_rate" not in asked:
-        asked = {**asked, "learning_rate": str(tuned)}
+    tuning = choices.get((workload.name or "", version, source or "", name))
+    if "learning_rate" in asked:
+        tuning = None
+    elif tuning is not None:
+        asked = {**asked, "learning_rate": str(tuning.learning_rate)}
     model_size = find_model_size(request.model_size or effort.model_size or preset.model_size)
     cell = Cell(
         mode=request.mode,
@@ -392,7 +397,9 @@ def _plan(
             f"received: curriculum_share={recipe.curriculum_share}"
         )
     build = build_request(cell, model_size, recipe, workload.task, architecture)
-    return PlannedCell(cell, workload.source, reason or supports(architecture, build))
+    reason = reason or supports(architecture, build)
+    facts = ranking_facts(cell, workload.task, tuning)
+    return PlannedCell(cell, workload.source, reason, facts)
 
 
 def _wrong_options(cell: Cell) -> str | None:

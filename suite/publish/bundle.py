@@ -21,9 +21,10 @@ from suite.execution.runner import classify_exit, make_record
 from suite.matrix.expansion import PlannedCell, recipe_for
 from suite.matrix.presets import find_model_size
 from suite.records.environment import describe_commit
-from suite.records.schema import Invocation, Record, utc_now
+from suite.records.schema import Invocation, RankingFacts, Record, utc_now
 from suite.records.store import Store, new_run_id
 
+RANKING = "ranking.json"
 CODE = ("suite", "tasks", "baselines")
 RUN = '''"""Runs this pack's cells: python run.py. Again, to run those that are missing."""
 
@@ -89,6 +90,7 @@ def pack(
         # What travels is the encoded data, and no path of this machine's.
         source = SourceRequest(planned.source.kind) if planned.source else None
         (job.folder / "job.json").write_text(replace(job, source=source).to_json())
+        (job.folder / RANKING).write_text(planned.ranking.model_dump_json())
     (folder / ABOUT).write_text(json.dumps(about, indent=1))
 
 
@@ -117,10 +119,11 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
         content, ending = found
         job = Job.from_json(path.read_text())
         run_id = path.parent.name
+        ranking = RankingFacts.model_validate_json((path.parent / RANKING).read_bytes())
         records.append(
             make_record(
                 run_id=run_id,
-                planned=PlannedCell(job.cell, job.source, None),
+                planned=PlannedCell(job.cell, job.source, None, ranking),
                 ending=ending,
                 verdict=classify_exit(ending, limits),
                 times=(_moment(content["started_at"]), _moment(content["ended_at"])),

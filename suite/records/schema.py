@@ -1,8 +1,9 @@
-"""The record's schema: what one run leaves, as JSON. All that people see is drawn from it."""
+"""The schema of a record: what one run leaves, as JSON."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -17,14 +18,14 @@ from pydantic import (
 )
 from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
-from suite.api import PROTOCOL, Cell, Status
-from suite.api.errors import LengthwiseError
+from suite.api import PROTOCOL, Cell, LengthwiseError, Metric, Mode, Status
+from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 
-SCHEMA_VERSION = 1
+FIRST_FIELD = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d{1,9})\s*[,}]')
 
 
 class RecordError(LengthwiseError):
-    """A file that is no record, or of a schema this version does not know."""
+    """A file that is not a record, or whose schema is newer than this version."""
 
 
 class _Model(BaseModel):
@@ -32,13 +33,13 @@ class _Model(BaseModel):
 
 
 class Figure(_Model, extra="ignore"):
-    """The figure that a measurement comes to."""
+    """The value of a measurement."""
 
     value: float | None
 
 
 class Measurement(Figure, extra="forbid"):
-    """A measured quantity; its name, where it is kept, carries the unit."""
+    """A measured quantity. Its name carries the unit."""
 
     n: int
     samples: tuple[FiniteFloat, ...]
@@ -47,7 +48,7 @@ class Measurement(Figure, extra="forbid"):
 
 
 class Curve(_Model):
-    """Values along training: `tokens` seen, and the figure there."""
+    """Values along training, by the number of tokens seen."""
 
     tokens: tuple[int, ...]
     values: tuple[float | None, ...]
@@ -55,22 +56,22 @@ class Curve(_Model):
 
 @with_config(extra="ignore")
 class Parts(TypedDict, total=False):
-    """Each metric on consecutive parts of a split, null where a part has none."""
+    """Each metric on consecutive parts of a split; null where a part has none."""
 
     by_part: Mapping[str, tuple[FiniteFloat | None, ...]]
 
 
 @with_config(extra="allow")
 class Report(Parts, total=False):
-    """The detail behind a split's metrics: whatever its task tells, and what statistics rest on."""
+    """The detail behind a split's metrics: the task's own fields, and the scores of the parts."""
 
 
 @with_config(extra="allow")
 class Details(TypedDict, total=False):
-    """How a cell was run: the recipe, the resolved options, the limits, and what else there is.
+    """How a cell was run: the recipe, the resolved options, the limits, and more.
 
-    `noisy` names the phases during which others used the machine, `lost` how it was lost with
-    machines before.
+    `noisy` names the phases during which other processes used the machine. `lost` says how earlier
+    executions of the cell were lost together with their machines.
     """
 
     noisy: tuple[str, ...]
@@ -79,7 +80,7 @@ class Details(TypedDict, total=False):
 
 
 class Failure(_Model):
-    """What ended a run that did not end well."""
+    """The error that ended a run."""
 
     type: str
     message: str
@@ -87,7 +88,7 @@ class Failure(_Model):
 
 
 class Invocation(_Model):
-    """The command that this run belongs to; one that searches plans its cells as it goes (None)."""
+    """The command that a run belongs to. `planned_cells` is None for a command that searches."""
 
     id: str
     started_at: AwareDatetime
@@ -95,11 +96,49 @@ class Invocation(_Model):
     planned_cells: int | None
 
 
-class RecordSummary(_Model, extra="ignore"):
-    """What comparing needs of a record; the rest of its file is not looked at.
+class TuningChoice(_Model):
+    """A learning rate that `bench tune` chose on validation, and the evidence for it.
 
-    Read in half the time, and held in half the memory, of the whole: boards, tables and pages are
-    drawn from as many as 100,000.
+    `setting` holds what the choice is valid for. `trials` holds the validation score of each
+    learning rate that was tried.
+    """
+
+    learning_rate: float
+    metric: str
+    setting: Mapping[str, Any]
+    trials: tuple[Mapping[str, Any], ...] = ()
+
+
+class RankingFacts(_Model):
+    """What ranking a record needs beside its cell and its figures.
+
+    `entry` is the name of what is ranked: the architecture, and the options that are not the
+    task's. `task_options` are the options that make another task of the task. `metric` is the
+    task's primary metric (None for a probe). `budget_unit` is "tokens" or "examples".
+    `drawn_for_length` is true where each length has raw examples of its own. `tuning` is None where
+    the learning rate was not tuned.
+    """
+
+    entry: str
+    task_options: Mapping[str, Any] = {}
+    metric: str | None = None
+    higher_is_better: bool = True
+    budget_unit: str = "tokens"
+    drawn_for_length: bool = False
+    learning_rate: float | None = None
+    tuning: TuningChoice | None = None
+
+    @property
+    def primary_metric(self) -> Metric | None:
+        """The primary metric and its direction; None for a probe."""
+        return Metric(self.metric, self.higher_is_better) if self.metric else None
+
+
+class RecordSummary(_Model, extra="ignore"):
+    """The part of a record that comparing needs.
+
+    A summary is read in half the time of the whole record and takes half the memory. Boards, tables
+    and pages are made from up to 100,000 of them.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -112,6 +151,7 @@ class RecordSummary(_Model, extra="ignore"):
     started_at: AwareDatetime
     ended_at: AwareDatetime
     worker_seconds: float | None = None
+    ranking: RankingFacts
     metrics: Mapping[str, Mapping[str, float | None]] = {}
     reports: Mapping[str, Parts] = {}
     measurements: Mapping[str, Mapping[str, Figure]] = {}
@@ -121,27 +161,35 @@ class RecordSummary(_Model, extra="ignore"):
     environment: Mapping[str, Any]
 
     def metric(self, name: str, split: str = "test") -> float | None:
-        """Return one number, or None where the record has none."""
+        """Return a metric of a split; None where the record has none."""
         return self.metrics.get(split, {}).get(name)
 
     def measured(self, phase: str, name: str) -> float | None:
-        """Return the value of one measurement, or None where the record has none."""
+        """Return the value of a measurement; None where the record has none."""
         measurement = self.measurements.get(phase, {}).get(name)
         return measurement.value if measurement else None
 
+    def is_quiet(self, phase: str) -> bool:
+        """Return whether other processes left the machine alone while a phase was measured."""
+        return phase not in self.details.get("noisy", ())
+
     @property
     def quiet(self) -> bool:
-        """Whether nothing else used the machine, so that its costs are evidence."""
+        """Whether every measured phase was quiet."""
         return not self.details.get("noisy")
+
+    @property
+    def repeat(self) -> int:
+        """What distinguishes the repeats of a cell: the seed, or the round of a probe."""
+        return self.cell.seed if self.cell.mode is Mode.TRAIN else self.cell.round
 
 
 class Record(RecordSummary, extra="forbid"):
     """One run of one cell.
 
-    `metrics` are numbers by split; `reports` the detail behind them by split; `measurements` are
-    by phase (`training`, `inference`) and name, units in the names; `details` say how it was run:
-    the learning rate, the resolved options, the compiler, the limits. `log_tail`, host name and
-    paths never leave the machine.
+    `metrics` holds numbers by split, `reports` the detail behind them, `measurements` measured
+    quantities by phase (`training`, `inference`) and name, with the unit in the name. `details`
+    says how the cell was run. `log_tail`, the host name and paths never leave the machine.
     """
 
     reports: Mapping[str, Report] = {}
@@ -153,7 +201,7 @@ class Record(RecordSummary, extra="forbid"):
     log_tail: str = ""
 
     def to_json(self) -> str:
-        """Write the record; NaN and infinities become null."""
+        """Return the record as JSON; NaN and infinities become null."""
         return self.model_dump_json(indent=1)
 
 
@@ -161,64 +209,72 @@ Read = TypeVar("Read", bound=RecordSummary)
 
 
 def parse_record(text: str | bytes) -> Record:
-    """Read what `Record.to_json` wrote.
+    """Read a record that `Record.to_json` wrote, of the current or an older schema.
 
     Raises:
-        RecordError: the text is no record, or of another schema.
+        RecordError: the text is not a record, or its schema is newer.
     """
     return _parse(text, Record)
 
 
 def parse_summary(text: str | bytes) -> RecordSummary:
-    """Read of what `Record.to_json` wrote what comparing needs.
+    """Read the summary of a record that `Record.to_json` wrote.
 
     Raises:
-        RecordError: that part of it is not as a record has it, or of another schema.
+        RecordError: the text is not a record, or its schema is newer.
     """
     return _parse(text, RecordSummary)
 
 
 def _parse(text: str | bytes, kind: type[Read]) -> Read:
-    """Read a record, or a part of one.
-
-    Raises:
-        RecordError: the text is no record, or of another schema.
-    """
     try:
-        record = kind.model_validate_json(text)
+        version = _stated_version(text)
+        if version == SCHEMA_VERSION:
+            record = kind.model_validate_json(text)
+        else:
+            record = kind.model_validate(_migrated(text))
     except ValidationError as error:
-        if (version := _schema_version(text)) not in (None, SCHEMA_VERSION):
-            raise _other_schema(version) from None
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise RecordError(
-            "A record is a JSON object of the schema in suite/records/schema.py",
-            received=f"{place}: {first['msg']}",
-        ) from None
-    if record.schema_version != SCHEMA_VERSION:
-        raise _other_schema(record.schema_version)
+        raise _malformed(f"{place}: {first['msg']}") from None
     if record.cell.id != record.cell_id and record.protocol == PROTOCOL:
         raise RecordError("A record's cell_id is the hash of its cell", received=record.cell_id)
     return record
 
 
-def _schema_version(text: str | bytes) -> object:
-    """Return the schema that a text names, None where it names none."""
+def _stated_version(text: str | bytes) -> int | None:
+    """Return the schema version where it is the first field, as `to_json` writes it."""
+    found = FIRST_FIELD.match(text if isinstance(text, bytes) else text[:200].encode())
+    return int(found[1]) if found else None
+
+
+def _migrated(text: str | bytes) -> dict[str, Any]:
+    """Return the content of a record of an older schema in the current one."""
     try:
         content = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return content.get("schema_version") if isinstance(content, dict) else None
+    except (ValueError, RecursionError) as error:
+        raise _malformed(f"the file: {str(error)[:200]}") from None
+    if not isinstance(content, dict):
+        raise _malformed(f"the file: {type(content).__name__}")
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if type(version) is not int or version not in (SCHEMA_VERSION, *MIGRATIONS):
+        raise RecordError(
+            f"This version reads records of schemas 1 to {SCHEMA_VERSION}",
+            received=f"schema {str(version)[:40]}",
+            remedy="Update Lengthwise",
+        )
+    try:
+        return migrate({"schema_version": version, **content})
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _malformed(f"schema {version}: {type(error).__name__} {str(error)[:200]}") from None
 
 
-def _other_schema(version: object) -> RecordError:
+def _malformed(received: str) -> RecordError:
     return RecordError(
-        f"This version reads records of schema {SCHEMA_VERSION}",
-        received=f"schema {str(version)[:40]}",
-        remedy="Update Lengthwise",
+        "A record is a JSON object of the schema in suite/records/schema.py", received=received
     )
 
 
 def utc_now() -> datetime:
-    """Return the present moment, in UTC."""
+    """Return the present moment in UTC."""
     return datetime.now(UTC)

@@ -19,10 +19,11 @@ from suite.analysis.boards import (
 )
 from suite.analysis.grouping import group, setting_of
 from suite.api import Mode, Status
+from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import to_csv, to_json, to_markdown
 from suite.publish.publishing import strip
-from suite.records.schema import Measurement, RecordError
+from suite.records.schema import Measurement, RecordError, TuningChoice
 from tests.suite.records.test_store import CELL, make_record
 
 TASKS = load_registry(()).tasks.plugins
@@ -100,18 +101,25 @@ def test_an_interval_that_knows_nothing_of_the_examples_says_so():
     assert "over seeds alone" in notes["bert"] and "seeds alone" not in notes["vanilla"]
 
 
-def test_a_line_is_plain_where_its_rate_is_tuning_s_and_says_where_it_is_not(monkeypatch):
-    monkeypatch.setattr(
-        "suite.analysis.grouping.chosen_rates",
-        lambda: {("ner", CELL.task_version, "synthetic", "vanilla"): 3e-3},
-    )
-    tuned, default = {"learning_rate": 3e-3}, {}
-    entries = seeds("vanilla", [0.8] * 3, options=tuned) + seeds("vanilla", [0.7] * 3)
-    entries += seeds("bert", [0.6] * 3, options=tuned) + seeds("bert", [0.5] * 3, options=default)
+def tuned(entries):
+    """Return the entries with a learning rate that tuning chose."""
+    choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
+    changed = []
+    for one in entries:
+        task = TASKS["ner"]
+        ranking = ranking_facts(one.record.cell, task, choice)
+        record = one.record.model_copy(update={"ranking": ranking})
+        changed.append(dataclasses.replace(one, record=record))
+    return changed
+
+
+def test_an_untuned_entry_is_marked_and_named_by_a_rate_that_was_asked_for():
+    rate = {"learning_rate": 3e-3}
+    entries = tuned(seeds("vanilla", [0.8] * 3, options=rate))
+    entries += seeds("bert", [0.6] * 3, options=rate) + seeds("bert", [0.5] * 3)
     (board,) = make_boards(entries, TASKS)
     assert {row.line: row.note for row in board.rows} == {
         "vanilla": "",
-        "vanilla (learning_rate=0.001)": "untuned",
         "bert (learning_rate=0.003)": "untuned",
         "bert": "untuned",
     }

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from suite.analysis.tuning import choose, first_rates, next_rate, read_learning_rates, write
+from suite.analysis.tuning import choose, first_rates, next_rate, read_choices, write
 from suite.api import Metric, Status
 from suite.matrix.expansion import Request, expand, shortest_supported
 from suite.matrix.registry import load_registry
@@ -96,13 +96,14 @@ def test_what_was_chosen_is_written_and_used(tmp_path):
     assert path == tmp_path / "ner" / "vanilla.json"
     written = json.loads(path.read_text())
     assert [trial["runs"][0]["validation"] for trial in written["trials"]] == [0.8, 0.9]
-    rates = read_learning_rates(tmp_path)
-    assert rates == {("ner", cell.task_version, "synthetic", "vanilla"): 3e-3}
+    rates = read_choices(tmp_path)
+    key = ("ner", cell.task_version, "synthetic", "vanilla")
+    assert {key: choice.learning_rate for key, choice in rates.items()} == {key: 3e-3}
     request = Request(tasks=("ner",), architectures=("vanilla", "bert"), lengths=(128,))
     vanilla, bert = expand(request, load_registry(), rates)
     assert vanilla.cell.options == {"learning_rate": 3e-3}
     assert bert.cell.options == {}
-    former = {("ner", cell.task_version - 1, "synthetic", "vanilla"): 3e-3}
+    former = {("ner", cell.task_version - 1, "synthetic", "vanilla"): rates[key]}
     assert expand(request, load_registry(), former)[0].cell.options == {}
     elsewhere = dataclasses.replace(request, source="tfds")
     assert all(planned.cell.options == {} for planned in expand(elsewhere, load_registry(), rates))

@@ -11,10 +11,14 @@ import pytest
 from suite.api import PROTOCOL, Cell, Form, Mode, Status
 from suite.api.errors import HomeError
 from suite.api.files import atomic_write_bytes
-from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.registry import load_registry
 from suite.records.schema import Invocation, Record, RecordError, parse_record, parse_summary
 from suite.records.store import Store, new_run_id, prunable
 
+REGISTRY = load_registry(())
+TASK = REGISTRY.tasks.get("ner")
 CELL = Cell(
     mode=Mode.TRAIN,
     task="ner",
@@ -22,7 +26,7 @@ CELL = Cell(
     source="synthetic",
     options={"window": 64},
     architecture="longformer",
-    task_version=find_plugin(TASKS, "ner").version,
+    task_version=TASK.version,
     architecture_version=find_plugin(ARCHITECTURES, "longformer").version,
     sequence_length=128,
     batch_size=16,
@@ -47,6 +51,7 @@ def make_record(
         "status": status,
         "started_at": moment,
         "ended_at": moment + timedelta(seconds=9),
+        "ranking": ranking_facts(cell, REGISTRY.tasks.plugins.get(cell.task or ""), None),
         "environment": {"processor": "abacus"},
         "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
     }

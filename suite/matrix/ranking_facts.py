@@ -1,0 +1,32 @@
+"""What ranking needs of a cell, taken from its task when the cell is planned."""
+
+from __future__ import annotations
+
+from suite.api import Cell, Task
+from suite.records.migrations import entry_name
+from suite.records.schema import RankingFacts, TuningChoice
+
+
+def ranking_facts(cell: Cell, task: Task | None, tuning: TuningChoice | None) -> RankingFacts:
+    """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
+
+    The learning rate is part of the entry's name only where a user asked for it: a tuned entry is
+    the architecture as well as it could be tuned.
+    """
+    of_task = task.options if task else {}
+    own = {name: value for name, value in cell.options.items() if name not in of_task}
+    if tuning is not None:
+        own.pop("learning_rate", None)
+    if task is None:
+        return RankingFacts(entry=entry_name(cell.architecture, own))
+    source = task.sources.get(cell.source_kind)
+    return RankingFacts(
+        entry=entry_name(cell.architecture, own),
+        task_options={name: cell.options[name] for name in cell.options if name in of_task},
+        metric=task.primary_metric.name,
+        higher_is_better=task.primary_metric.higher_is_better,
+        budget_unit=task.budget_unit,
+        drawn_for_length=source is not None and source.drawn_for_length,
+        learning_rate=cell.options.get("learning_rate", task.recipe.learning_rate),
+        tuning=tuning,
+    )

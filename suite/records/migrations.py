@@ -1,0 +1,120 @@
+"""Migrations: the content of a record of an older schema → that of the current one.
+
+A migration is a pure function of the record and of data that is frozen beside it. Each schema that
+was ever published has a fixture in `tests/suite/records/frozen` that loads today.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 2
+
+FROZEN_FACTS = Path(__file__).with_name("schema_1.json")
+NOISY_SHARE_1 = 0.1
+"""Schema 1: a phase was noisy where other processes took more than this share of the machine."""
+RENAMED_MEASURES_2 = {
+    "foreign_load_share": "other_process_cpu_share",
+    "matrix_rate_share": "model_flops_utilization",
+}
+
+
+def migrate(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a record in the current schema; current content is returned as it is.
+
+    Raises:
+        KeyError: the content has no schema version with a migration.
+    """
+    while content["schema_version"] != SCHEMA_VERSION:
+        content = MIGRATIONS[content["schema_version"]](content)
+    return content
+
+
+def _from_1_to_2(content: dict[str, Any]) -> dict[str, Any]:
+    """Rename two measures and a report, flag noise by phase, and add what ranking needs."""
+    migrated = {**content, "schema_version": 2}
+    migrated["measurements"] = {
+        phase: {RENAMED_MEASURES_2.get(name, name): value for name, value in measures.items()}
+        for phase, measures in content.get("measurements", {}).items()
+    }
+    migrated["reports"] = {
+        split: {("occlusion" if name == "influence" else name): part for name, part in of.items()}
+        for split, of in content.get("reports", {}).items()
+    }
+    migrated["details"] = {
+        **content.get("details", {}),
+        "noisy": _noisy_phases(content.get("details", {}), migrated["measurements"]),
+    }
+    migrated["ranking"] = _ranking_of_schema_1(content["cell"])
+    return migrated
+
+
+def _noisy_phases(
+    details: Mapping[str, Any], measurements: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Return the noisy phases: schema 1 flagged only training in cells that train."""
+    noisy = set(details.get("noisy") or ())
+    for phase, measures in measurements.items():
+        share = (measures.get("other_process_cpu_share") or {}).get("value")
+        if share is not None and share > NOISY_SHARE_1:
+            noisy.add(phase)
+    return sorted(noisy)
+
+
+def _ranking_of_schema_1(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ranking needs of a cell, from the tasks and the tuning of schema 1's time."""
+    facts = _facts_of_schema_1()
+    task = facts["tasks"].get(cell["task"], {})
+    of_task = set(task.get("options", ()))
+    options = dict(cell["options"])
+    own = {name: value for name, value in options.items() if name not in of_task}
+    rate = options.get("learning_rate", task.get("learning_rate"))
+    choice = facts["tuning"].get(
+        (cell["task"], cell["task_version"], cell["source"], cell["architecture"])
+    )
+    tuned = choice is not None and choice["learning_rate"] == rate
+    if tuned:
+        own.pop("learning_rate", None)
+    elif choice is not None:
+        own["learning_rate"] = rate
+    return {
+        "entry": entry_name(cell["architecture"], own),
+        "task_options": {name: value for name, value in options.items() if name in of_task},
+        "metric": task.get("metric"),
+        "higher_is_better": task.get("higher_is_better", True),
+        "budget_unit": task.get("budget_unit", "tokens"),
+        "drawn_for_length": (cell["source"] or "").partition(":")[0]
+        in task.get("drawn_sources", ()),
+        "learning_rate": rate,
+        "tuning": choice if tuned else None,
+    }
+
+
+def entry_name(architecture: str, options: Mapping[str, Any]) -> str:
+    """Return the name of an entry: the architecture, and the options that are not the task's."""
+    return f"{architecture} ({options_text(options)})" if options else architecture
+
+
+def options_text(options: Mapping[str, object]) -> str:
+    """Return options as "name=value name=value", sorted by name."""
+    return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
+
+
+@functools.cache
+def _facts_of_schema_1() -> dict[str, Any]:
+    facts = json.loads(FROZEN_FACTS.read_text())
+    choices = {}
+    for choice in facts["tuning"]:
+        setting = choice["setting"]
+        key = choice["task"], setting["task_version"], setting["source"], choice["architecture"]
+        choices[key] = {
+            name: choice[name] for name in ("learning_rate", "metric", "setting", "trials")
+        }
+    return {"tasks": facts["tasks"], "tuning": choices}
+
+
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1_to_2}
