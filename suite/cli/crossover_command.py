@@ -21,9 +21,10 @@ from suite.cli.options import json_option, make_single_request, make_store, requ
 from suite.cli.planning import prepare
 from suite.cli.run_command import invoke, local_executor
 from suite.cli.searches import Prober, figures, split_measure
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.presets import find_preset
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.records.schema import RecordSummary
 from suite.records.store import Store
 

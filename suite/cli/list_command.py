@@ -10,9 +10,10 @@ import click
 
 from suite.api import Architecture, PresetOverride, Task
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.presets import MODEL_SIZES, PRESETS, Preset
 from suite.matrix.registry import Registry, load_registry
+from suite.matrix.request import Request
 
 
 @click.command("list")

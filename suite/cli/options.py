@@ -13,8 +13,8 @@ import click
 from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
-from suite.matrix.expansion import Request
 from suite.matrix.presets import DEFAULT_PRESET, MODEL_SIZES, PRESETS
+from suite.matrix.request import Request
 from suite.records.environment import num_cores
 from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
 

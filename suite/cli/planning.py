@@ -13,10 +13,11 @@ from suite.analysis.tuning import read_choices
 from suite.api import Limits, Status, Task, task_options
 from suite.api.errors import HomeError, RequestError, unknown_name
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.plan import NOISY, Plan, plan
 from suite.matrix.presets import find_preset
 from suite.matrix.registry import Registry, load_registry
+from suite.matrix.request import Request
 from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
 from suite.records.store import Store
 

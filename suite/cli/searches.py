@@ -13,7 +13,7 @@ from suite.api.errors import RequestError, unknown_name
 from suite.cli.planning import prepare, refuse_if_nothing_can_run
 from suite.cli.run_command import Invoked, run_on
 from suite.execution.executors.local import LocalExecutor
-from suite.matrix.expansion import Request
+from suite.matrix.request import Request
 from suite.records.schema import Record
 
 COMMON = (

@@ -23,8 +23,9 @@ from suite.cli.run_command import (
     run_on,
     time_limit_option,
 )
-from suite.matrix.expansion import Request, shortest_supported
+from suite.matrix.expansion import shortest_supported
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.records.schema import Record
 
 Tried = dict[str, dict[float, list[Record]]]

@@ -17,8 +17,8 @@ from suite.api.plugins import search_path_from_environment
 from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.planning import make_limits, prepare
 from suite.cli.run_command import invoke, local_executor, run_on
-from suite.matrix.expansion import Request
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.publish.publishing import strip, why_not
 from suite.records.environment import machine_name
 from suite.records.schema import Record, RecordError, parse_record

@@ -7,8 +7,9 @@ import pytest
 from keras import ops
 
 from suite.api import Inputs
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from tasks.common.neighbour_embedding import REACH, NeighbourEmbedding
 from tasks.common.text_units import UNKNOWN
 from tasks.ner.hiding import draw_hidden

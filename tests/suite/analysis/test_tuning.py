@@ -9,8 +9,9 @@ import pytest
 
 from suite.analysis.tuning import choose, first_rates, next_rate, read_choices, write
 from suite.api import Metric, Status
-from suite.matrix.expansion import Request, expand, shortest_supported
+from suite.matrix.expansion import expand, shortest_supported
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from tests.suite.records.test_store import make_record
 
 ACCURACY, LOSS = Metric("accuracy"), Metric("loss", higher_is_better=False)

@@ -14,7 +14,7 @@ from suite.api import Status
 from suite.api.errors import HomeError, RequestError
 from suite.cli import crossover_command, frontier_command, planning
 from suite.cli.planning import make_limits, prepare
-from suite.matrix.expansion import Request
+from suite.matrix.request import Request
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from tests.suite.records.test_store import make_record

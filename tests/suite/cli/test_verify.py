@@ -7,8 +7,9 @@ import json
 import pytest
 
 from suite.cli import verify_command
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from tests.conftest import ROOT
 
 SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")

@@ -11,9 +11,10 @@ from importlib.util import find_spec
 import pytest
 
 from suite.api import Job, Mode, Recipe
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from tests.conftest import ROOT
 
 BLOCKED = (

@@ -16,10 +16,11 @@ from suite.execution.executors.local import (
     accelerator_places,
 )
 from suite.execution.runner import Runner, classify_exit
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.plan import plan
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.records.environment import accelerator_ids, describe_machine
 from suite.records.schema import Invocation, utc_now
 from suite.records.store import Store, ignore_set_aside

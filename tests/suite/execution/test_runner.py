@@ -14,9 +14,10 @@ import pytest
 
 from suite.api import Job, Limits, Mode, Recipe, Status
 from suite.execution.executors.local import LocalExecutor
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.store import Store
 from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records

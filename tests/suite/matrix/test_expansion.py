@@ -9,8 +9,9 @@ import pytest
 from suite.analysis.grouping import setting_of
 from suite.api import Cell, Mode
 from suite.api.errors import RequestError
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from tests.conftest import FAKES
 from tests.suite.records.test_store import CELL, make_record
 
@@ -165,8 +166,11 @@ def test_a_probe_is_told_its_form():
         ({"lengths": (-5,)}, "at least 1. Received: -5"),
         ({"lengths": (128, 128)}, "may be named once"),
         ({"seeds": (-1,)}, "A seed is a whole number from 0"),
-        ({"mode": Mode.PROBE, "tasks": None, "seeds": (0,)}, "a probe is repeated by its rounds"),
-        ({"rounds": 2}, "a train cell is repeated by its seeds"),
+        (
+            {"mode": Mode.PROBE, "tasks": None, "seeds": (0,)},
+            "Seeds repeat a training; rounds repeat a probe",
+        ),
+        ({"rounds": 2}, "seeds repeat a training"),
         ({"batch_size": 0}, "A batch size"),
         ({"threads": 0}, "The number of threads"),
         ({"threads": 100_000}, "at most 1,024 threads. Received: 100,000"),
@@ -183,9 +187,9 @@ def test_a_probe_is_told_its_form():
         ),
         ({"options": {"window": "8,x"}}, "Write it as window=128"),
         ({"options": {"dropout": "wet"}}, "The option 'dropout' is a number"),
-        ({"form": "decoder"}, "A task says which form it needs"),
+        ({"form": "decoder"}, "Only a probe takes a form"),
         ({"tasks": None}, "Mode train needs a task"),
-        ({"rounds": 2}, "Rounds repeat a probe"),
+        ({"rounds": 2}, "Rounds repeat a probe; seeds repeat a training"),
         ({"mode": Mode.PROBE}, "takes no task, no source and no budget"),
     ],
 )

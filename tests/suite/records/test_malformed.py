@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from suite.api import Mode
 from suite.api.errors import LengthwiseError
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.records.schema import SCHEMA_VERSION, RecordError, parse_record, parse_summary
 from suite.records.store import Store
 from tasks.ner.columns import read_folder

@@ -10,9 +10,10 @@ import pytest
 
 from suite.api import Examples, Job
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.matrix.expansion import Request, expand, recipe_for
+from suite.matrix.expansion import expand, recipe_for
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.worker import checkpoint, training
 from suite.worker.checkpoint import Checkpoint
 from suite.worker.data import encoded

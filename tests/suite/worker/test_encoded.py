@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from suite.api import Examples, Job, Recipe, SourceRequest, TaskData
-from suite.matrix.expansion import Request, expand
+from suite.matrix.expansion import expand
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.worker.data import encoded
 from tasks.duplication import Duplication
 

@@ -1,0 +1,82 @@
+"""Option values: text from the command line, converted to the type of the option's default."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from suite.api import COMPILE_MODES, RUN_OPTIONS, Cell
+from suite.api.errors import RequestError
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+"""Descriptions of the types that an option's default may have."""
+
+
+def parse_options(asked: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that `defaults` has and whose values differ from the defaults.
+
+    Raises:
+        RequestError: a value does not have the type of its default.
+    """
+    values = {
+        name: parse_option(name, text, defaults[name])
+        for name, text in asked.items()
+        if name in defaults
+    }
+    return {name: value for name, value in sorted(values.items()) if value != defaults[name]}
+
+
+def parse_option(name: str, text: str, default: Any) -> Any:
+    """Return an option's value in the type of its default; a default of None takes any type.
+
+    Raises:
+        RequestError: the value has another type.
+    """
+    if isinstance(default, list):
+        return _parse_list(name, text, default)
+    try:
+        # Python's True and False are accepted beside JSON's true and false.
+        value = json.loads(text.lower() if isinstance(default, bool) else text)
+    except ValueError:
+        value = text
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if default is not None and type(value) is not type(default):
+        raise RequestError(
+            f"The option '{name}' is {KINDS.get(type(default), type(default).__name__)}",
+            received=repr(text),
+        )
+    return value
+
+
+def _parse_list(name: str, text: str, default: list[Any]) -> list[Any]:
+    kind = type(default[0])
+    try:
+        values = json.loads(text if text.startswith("[") else f"[{text}]")
+    except ValueError:
+        values = []
+    if not values or any(type(value) is not kind for value in values):
+        raise RequestError(
+            f"The option '{name}' is a list of {kind.__name__}",
+            received=repr(text),
+            remedy=f"Write it as {name}={','.join(map(str, default))}",
+        )
+    return list(values)
+
+
+def unsupported_run_options(cell: Cell) -> str | None:
+    """Return why a cell's `RUN_OPTIONS` cannot be honoured, or None where they can."""
+    devices, mode = (cell.options.get(name, RUN_OPTIONS[name]) for name in ("devices", "compile"))
+    if devices < 1 or cell.batch_size % devices:
+        return (
+            "the batch size must be a multiple of the number of devices; "
+            f"received: batch_size={cell.batch_size}, devices={devices}"
+        )
+    if devices > 1 and cell.backend != "jax":
+        return f"only JAX splits a batch over devices; received: backend={cell.backend}"
+    if mode not in COMPILE_MODES:
+        return f"the compile modes are {', '.join(COMPILE_MODES)}; received: {mode}"
+    if mode != "auto" and cell.backend != "tensorflow":
+        return f"only TensorFlow has compile modes; received: backend={cell.backend}"
+    return None
