@@ -27,7 +27,8 @@ from suite.cli.planning import (
     refuse_if_nothing_can_run,
     refuse_if_too_little,
 )
-from suite.execution.executors.local import Executor, LocalExecutor, accelerator_places
+from suite.execution.executors.base import Executor
+from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.runner import Event, Finished, Runner
 from suite.records.environment import needs_spawn
 from suite.records.schema import Invocation, Record, utc_now

@@ -12,7 +12,8 @@ from typing import Any
 
 from suite.api import Job, Limits, Status, Task
 from suite.api.plugins import digest_code
-from suite.execution.executors.local import Executor, ProcessResult, Update
+from suite.execution.executors.base import Executor, ProcessResult, Update
+from suite.execution.outcome import classify_exit, make_record
 from suite.matrix.expansion import PlannedCell, recipe_for
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
@@ -22,7 +23,7 @@ from suite.matrix.plan import (
 )
 from suite.matrix.presets import find_model_size
 from suite.records.environment import describe_environment
-from suite.records.schema import Failure, Invocation, Record, utc_now
+from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Lease, Store, new_run_id
 
 GOES_ON = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
@@ -157,18 +158,18 @@ class Runner:
         run = self._running[update.run_id]
         if update.progress is not None:
             self.on_event(Progressed(run.planned, update.progress))
-        if update.ending is not None:
-            status, reason = classify_exit(update.ending, self.limits)
-            self._finish(update.run_id, update.ending, status, reason)
+        if update.result is not None:
+            status, reason = classify_exit(update.result, self.limits)
+            self._finish(update.run_id, update.result, status, reason)
 
     def _interrupt(self) -> None:
         self.executor.close()
-        ending = ProcessResult(outcome=None, exit_code=0, stopped="interrupt", log_tail="")
+        result = ProcessResult(outcome=None, exit_code=0, stopped="interrupt", log_tail="")
         for run_id in list(self._running):
-            self._finish(run_id, ending, Status.INTERRUPTED, "the invocation was interrupted")
+            self._finish(run_id, result, Status.INTERRUPTED, "the invocation was interrupted")
 
     def _finish(
-        self, run_id: str, ending: ProcessResult, status: Status, reason: str | None
+        self, run_id: str, result: ProcessResult, status: Status, reason: str | None
     ) -> None:
         run = self._running.pop(run_id)
         make = partial(
@@ -176,17 +177,17 @@ class Runner:
             run_id=run_id,
             planned=run.planned,
             times=(run.started_at, utc_now()),
-            environment={**describe_environment(), **(ending.environment or {})},
+            environment={**describe_environment(), **(result.environment or {})},
             invocation=self.invocation,
             limits=self.limits,
             digest=self.digests.get(run.planned.cell.task or ""),
         )
         try:
-            record = make(ending=ending, verdict=(status, reason))
+            record = make(result=result, verdict=(status, reason))
         except (ValueError, TypeError) as error:  # a task's metric that is no number, for one
             what = " ".join(str(error).split())[:300]
             failed = (Status.FAILED, f"what it left is no outcome: {what}")
-            record = make(ending=replace(ending, outcome=None), verdict=failed)
+            record = make(result=replace(result, outcome=None), verdict=failed)
         self.store.write(record)
         self._written.append(record)
         self.store.drop_scratch(run.job.folder)
@@ -226,82 +227,3 @@ class _Run:
     job: Job
     lease: Lease
     started_at: datetime
-
-
-def make_record(
-    *,
-    run_id: str,
-    planned: PlannedCell,
-    ending: ProcessResult,
-    verdict: tuple[Status, str | None],
-    times: tuple[datetime, datetime],
-    environment: Mapping[str, Any],
-    invocation: Invocation,
-    limits: Limits,
-    digest: str | None,
-) -> Record:
-    """Return the record of a run; `verdict` is what `classify_exit` returned.
-
-    `environment` is that of the parent; the child adds what only it can see. `digest` is of the
-    bytes that the source had when the run was planned.
-    """
-    status, reason = verdict
-    outcome = dict(ending.outcome or {})
-    outcome.pop("status", None)
-    outcome.pop("reason", None)
-    data = outcome.pop("data", None)
-    if data is None and digest is not None:
-        data = {}
-    return Record(
-        run_id=run_id,
-        cell_id=planned.cell.id,
-        cell=planned.cell,
-        ranking=planned.ranking,
-        status=status,
-        reason=reason,
-        started_at=times[0],
-        ended_at=times[1],
-        environment={**environment, **outcome.pop("environment", {})},
-        invocation=invocation,
-        data=None if data is None else {**data, "digest": digest},
-        error=_failure(outcome.pop("error", None), status, reason),
-        details={
-            **outcome.pop("details", {}),
-            "limits": _describe(limits),
-            **({"lost": ending.lost} if ending.lost else {}),
-        },
-        log_tail=ending.log_tail if status is not Status.OK else "",
-        **outcome,
-    )
-
-
-def classify_exit(ending: ProcessResult, limits: Limits) -> tuple[Status, str | None]:
-    """Give a child's ending its status and, unless it is `ok`, the reason."""
-    if ending.stopped == "time":
-        return Status.TIMED_OUT, f"ran longer than its {limits.seconds:.0f} s"
-    if ending.stopped == "memory":
-        gibibytes = limits.memory_bytes / 2**30
-        return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
-    if ending.stopped == "system":
-        return Status.OUT_OF_MEMORY, "the system ran out of memory and killed it"
-    if ending.stopped == "lost":
-        return Status.FAILED, f"{len(ending.lost)} machines were lost with it"
-    if ending.stopped == "output":
-        return Status.FAILED, "flooded its log"
-    if ending.outcome is not None:
-        return Status(ending.outcome["status"]), ending.outcome.get("reason")
-    if ending.exit_code < 0:
-        if "std::bad_alloc" in ending.log_tail:
-            return Status.OUT_OF_MEMORY, "an allocation failed in native code (std::bad_alloc)"
-        return Status.FAILED, f"killed by signal {-ending.exit_code}"
-    return Status.FAILED, f"ended with exit code {ending.exit_code} and without an outcome"
-
-
-def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None) -> Failure | None:
-    if error is not None:
-        return Failure(**error)
-    return Failure(type=status, message=reason or "") if status is Status.FAILED else None
-
-
-def _describe(limits: Limits) -> dict[str, float]:
-    return {"seconds": limits.seconds, "memory_bytes": limits.memory_bytes}

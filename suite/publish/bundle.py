@@ -16,8 +16,8 @@ from suite.api import Cell, Job, Limits, Mode, SourceRequest, Task
 from suite.api.errors import DataError, RequestError
 from suite.api.files import CHECKOUT
 from suite.execution.executors.local import child_environment
-from suite.execution.executors.packed import ABOUT, CACHE, JOBS, PARTS, read_ending
-from suite.execution.runner import classify_exit, make_record
+from suite.execution.executors.packed import ABOUT, CACHE, JOBS, PARTS, read_result
+from suite.execution.outcome import classify_exit, make_record
 from suite.matrix.expansion import PlannedCell, recipe_for
 from suite.matrix.presets import find_model_size
 from suite.records.environment import describe_commit
@@ -112,11 +112,11 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
         ) from None
     records, missing = [], 0
     for path in sorted((folder / JOBS).glob("*/job.json")):
-        found = read_ending(path.parent)
+        found = read_result(path.parent)
         if found is None:
             missing += 1
             continue
-        content, ending = found
+        content, result = found
         job = Job.from_json(path.read_text())
         run_id = path.parent.name
         ranking = RankingFacts.model_validate_json((path.parent / RANKING).read_bytes())
@@ -124,8 +124,8 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
             make_record(
                 run_id=run_id,
                 planned=PlannedCell(job.cell, job.source, None, ranking),
-                ending=ending,
-                verdict=classify_exit(ending, limits),
+                result=result,
+                verdict=classify_exit(result, limits),
                 times=(_moment(content["started_at"]), _moment(content["ended_at"])),
                 environment={**content["environment"], **about["commit"]},
                 invocation=invocation,

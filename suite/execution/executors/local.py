@@ -10,85 +10,32 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from io import BytesIO
-from multiprocessing import forkserver, popen_forkserver, process, reduction, util
+from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for_any
-from multiprocessing.context import set_spawning_popen
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from suite.api import Cell, Job, Limits
 from suite.execution.executors import entry
+from suite.execution.executors.base import POLL_SECONDS, ProcessResult, Update
+from suite.execution.executors.forkserver import ForkedChild, process_environment, quiet_stderr
+from suite.execution.executors.process import Child, SpawnedChild, kill_group
 from suite.records.environment import accelerator_ids
 
-POLL_SECONDS = 0.2
 START_LIMIT_SECONDS = 300.0
 LOG_LIMIT_BYTES = 64 * 2**20
 LOG_TAIL_BYTES = 8_000
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessResult:
-    """How a child ended: its outcome file's content, its exit code, and what stopped it."""
-
-    outcome: Mapping[str, Any] | None
-    exit_code: int
-    stopped: str | None
-    """None, or which limit it met: "time", "memory", "output"; "system" where it was killed while
-    the kernel was killing for want of memory; "lost" where the machine itself went."""
-    log_tail: str
-    environment: Mapping[str, Any] | None = None
-    """The machine it ran on, where that is not the parent's."""
-    lost: tuple[str, ...] = ()
-    """How it was lost with a machine before, and so begun again on another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """News of a child: a line of progress, or its ending."""
-
-    run_id: str
-    progress: Mapping[str, Any] | None = None
-    ending: ProcessResult | None = None
-
-
-class Executor(Protocol):
-    """What the runner needs of a place where cells run."""
-
-    def has_room(self) -> bool:
-        """Whether another cell may start now."""
-
-    def start(self, run_id: str, job: Job, limits: Limits) -> None:
-        """Start a cell."""
-
-    def wait(self) -> list[Update]:
-        """Wait a moment, and return what is new."""
-
-    def close(self) -> None:
-        """Stop what still runs, and what the executor itself started."""
-
-
-class _Child(Protocol):
-    """The little of a process that both ways of starting one share."""
-
-    pid: int
-    sentinel: int
-
-    def exit_code(self) -> int | None:
-        """Return the exit code, negative for a signal, or None while it runs."""
 
 
 @dataclass
 class _Running:
     """A child under watch."""
 
-    child: _Child
+    child: Child
     folder: Path
     limits: Limits
     started: float
@@ -130,11 +77,11 @@ class LocalExecutor:
         place = next(iter(self._free_places()), None)
         if place is not None:
             environment["CUDA_VISIBLE_DEVICES"] = place
-        child: _Child
+        child: Child
         if self.spawn:
-            child = _Spawned(job.folder, environment)
+            child = SpawnedChild(job.folder, environment)
         else:
-            child = _Forked(job.folder, self._server(environment))
+            child = ForkedChild(job.folder, self._server(environment))
         self._running[run_id] = _Running(
             child, job.folder, limits, time.monotonic(), kills_for_memory(), place
         )
@@ -155,7 +102,7 @@ class LocalExecutor:
     def stop(self) -> None:
         """Kill what still runs."""
         for running in self._running.values():
-            _kill_group(running.child.pid)
+            kill_group(running.child.pid)
         self._running.clear()
 
     def close(self) -> None:
@@ -171,7 +118,7 @@ class LocalExecutor:
         if key not in self._servers:
             self._servers[key] = forkserver.ForkServer()
             self._servers[key].set_forkserver_preload(list(entry.PRELOADED))
-        with _environment(environment), _quiet_stderr():
+        with process_environment(environment), quiet_stderr():
             self._servers[key].ensure_running()
         return self._servers[key]
 
@@ -183,14 +130,14 @@ class LocalExecutor:
                 running.heard, running.started = True, time.monotonic()
             yield Update(run_id, progress=line)
         if exit_code is not None:
-            _kill_group(running.child.pid)  # whatever it started goes with it
+            kill_group(running.child.pid)  # whatever it started goes with it
             del self._running[run_id]
             if running.stopped is None and exit_code == -signal.SIGKILL:
                 running.stopped = _killed_by(running.kills_before)
-            yield Update(run_id, ending=_ending(running, exit_code))
+            yield Update(run_id, result=_result(running, exit_code))
         elif running.stopped is None and (limit := _limit_met(running)):
             running.stopped = limit
-            _kill_group(running.child.pid)
+            kill_group(running.child.pid)
 
 
 def accelerator_places(devices_per_cell: int) -> tuple[str, ...]:
@@ -273,7 +220,7 @@ def _new_lines(running: _Running) -> Iterator[Mapping[str, Any]]:
         yield json.loads(line)
 
 
-def _ending(running: _Running, exit_code: int) -> ProcessResult:
+def _result(running: _Running, exit_code: int) -> ProcessResult:
     outcome = None
     with suppress(FileNotFoundError):
         outcome = json.loads((running.folder / "outcome.json").read_bytes())
@@ -287,119 +234,3 @@ def _tail(path: Path) -> str:
             return file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
-
-
-def _kill_group(pid: int) -> None:
-    """Kill a child and all it started; before it leads a group, the child alone."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for what is started within; processes take over their parent's."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep a framework's greetings off the terminal; a child's own output goes to its log."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-class _Spawned:
-    """A child that is a new interpreter."""
-
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.sentinel, held_by_child = os.pipe()  # readable once the child is gone
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", entry.__name__, str(folder)],
-                env={**os.environ, **environment},
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(held_by_child,),
-            )
-        finally:
-            os.close(held_by_child)
-        self.pid = self._process.pid
-
-    def exit_code(self) -> int | None:
-        code = self._process.poll()
-        if code is not None and self.sentinel >= 0:
-            os.close(self.sentinel)
-            self.sentinel = -1
-        return code
-
-
-class _Forked:
-    """A child of a forkserver."""
-
-    def __init__(self, folder: Path, server: forkserver.ForkServer) -> None:
-        self._process = _ForkServerProcess(server, folder)
-        self._process.start()
-        assert self._process.pid is not None
-        self.pid = self._process.pid
-        self.sentinel = self._process.sentinel
-
-    def exit_code(self) -> int | None:
-        return self._process.exitcode
-
-
-class _ForkServerProcess(process.BaseProcess):
-    """A process started by a given forkserver; the standard one knows a single global server."""
-
-    _start_method = "forkserver"
-
-    def __init__(self, server: forkserver.ForkServer, folder: Path) -> None:
-        super().__init__(target=entry.run, args=(str(folder),))
-        self.server = server
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "server"}
-
-    @staticmethod
-    def _Popen(process_object: _ForkServerProcess) -> _ForkServerPopen:  # noqa: N802 - its name there
-        return _ForkServerPopen(process_object)
-
-
-class _ForkServerPopen(popen_forkserver.Popen):
-    """Launches through the process's own server, and leaves the parent's main module out."""
-
-    def _launch(self, process_object: _ForkServerProcess) -> None:
-        buffer = BytesIO()
-        set_spawning_popen(self)
-        try:
-            reduction.dump({"sys_path": sys.path, "dir": str(Path.cwd())}, buffer)
-            reduction.dump(process_object, buffer)
-        finally:
-            set_spawning_popen(None)
-        self.sentinel, data = process_object.server.connect_to_new_process(
-            self._fds  # type: ignore[attr-defined]
-        )
-        held_open = os.dup(data)  # the child sees the parent's end by its closing
-        close = util.close_fds  # type: ignore[attr-defined]
-        self.finalizer = util.Finalize(self, close, (held_open, self.sentinel))
-        with open(data, "wb", closefd=True) as file:
-            file.write(buffer.getbuffer())
-        self.pid = forkserver.read_signed(self.sentinel)

@@ -15,10 +15,11 @@ from typing import Any
 
 from suite.api import Job, Limits
 from suite.api.files import atomic_write_bytes
-from suite.execution.executors.local import LocalExecutor, ProcessResult, accelerator_places
+from suite.execution.executors.base import ProcessResult
+from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.records.environment import describe_environment
 
-JOBS, CACHE, PARTS, ABOUT, ENDING = "jobs", "cache", "parts", "about.json", "ending.json"
+JOBS, CACHE, PARTS, ABOUT, RESULT = "jobs", "cache", "parts", "about.json", "ending.json"
 
 
 def run_pack(pack: Path) -> int:
@@ -27,7 +28,7 @@ def run_pack(pack: Path) -> int:
     waiting = sorted(
         path.parent
         for path in (pack / JOBS).glob("*/job.json")
-        if not (path.parent / ENDING).exists()
+        if not (path.parent / RESULT).exists()
     )
     failed = 0
     for number, folder in enumerate(waiting, 1):
@@ -41,17 +42,17 @@ def run_pack(pack: Path) -> int:
             search_path=search_path,
         )
         started = _now()
-        ending = _run(job, limits)
+        result = _run(job, limits)
         content = {
             "started_at": started,
             "ended_at": _now(),
-            "exit_code": ending.exit_code,
-            "stopped": ending.stopped,
-            "log_tail": ending.log_tail,
+            "exit_code": result.exit_code,
+            "stopped": result.stopped,
+            "log_tail": result.log_tail,
             "environment": dict(describe_environment()),
         }
-        atomic_write_bytes(folder / ENDING, json.dumps(content).encode())
-        status = (ending.outcome or {}).get("status", ending.stopped or "failed")
+        atomic_write_bytes(folder / RESULT, json.dumps(content).encode())
+        status = (result.outcome or {}).get("status", result.stopped or "failed")
         failed += status != "ok"
         print(f"[{number}/{len(waiting)}] {job.cell.label}: {status}", flush=True)
     return failed
@@ -64,23 +65,23 @@ def _run(job: Job, limits: Limits) -> ProcessResult:
         executor.start(job.folder.name, job, limits)
         while True:
             for update in executor.wait():
-                if update.ending is not None:
-                    return update.ending
+                if update.result is not None:
+                    return update.result
     finally:
         executor.close()
 
 
-def read_ending(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
+def read_result(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
     """Return what is known of a packed cell that has run, None of one that has not."""
     try:
-        content = json.loads((folder / ENDING).read_text())
+        content = json.loads((folder / RESULT).read_text())
     except FileNotFoundError:
         return None
     outcome = None
     if (folder / "outcome.json").exists():
         outcome = json.loads((folder / "outcome.json").read_text())
-    ending = ProcessResult(outcome, content["exit_code"], content["stopped"], content["log_tail"])
-    return content, ending
+    result = ProcessResult(outcome, content["exit_code"], content["stopped"], content["log_tail"])
+    return content, result
 
 
 def _now() -> str:

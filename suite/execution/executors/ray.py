@@ -26,12 +26,8 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 from suite.api import Job, Limits
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT
-from suite.execution.executors.local import (
-    POLL_SECONDS,
-    LocalExecutor,
-    ProcessResult,
-    Update,
-)
+from suite.execution.executors.base import POLL_SECONDS, ProcessResult, Update
+from suite.execution.executors.local import LocalExecutor
 from suite.records.environment import describe_machine, needs_spawn
 
 MAX_LOSSES = 3
@@ -122,16 +118,16 @@ class RayExecutor:
             yield from self._lose(run_id, "it ended without a word")
         except RayTaskError as error:  # our own code failed there
             del self._tasks[run_id]
-            yield Update(run_id, ending=ProcessResult(None, 1, None, str(error)[-8_000:]))
+            yield Update(run_id, result=ProcessResult(None, 1, None, str(error)[-8_000:]))
         except (RayError, TaskCancelledError) as error:
             yield from self._lose(run_id, f"{type(error).__name__}")
         else:
-            if news.ending is None:
+            if news.result is None:
                 yield replace(news, run_id=run_id)
                 return
             del self._tasks[run_id]
-            ending = replace(news.ending, lost=tuple(task.losses))
-            yield Update(run_id, ending=ending)
+            result = replace(news.result, lost=tuple(task.losses))
+            yield Update(run_id, result=result)
 
     def _lose(self, run_id: str, how: str) -> Iterator[Update]:
         """Send a cell elsewhere whose node is lost, or give it up."""
@@ -141,7 +137,7 @@ class RayExecutor:
             task.news = self._send(task.job, task.limits)
             return
         del self._tasks[run_id]
-        yield Update(run_id, ending=ProcessResult(None, 1, "lost", "", lost=tuple(task.losses)))
+        yield Update(run_id, result=ProcessResult(None, 1, "lost", "", lost=tuple(task.losses)))
 
     def _refuse_if_nobody_has_it(self, job: Job) -> None:
         """Refuse a cell that would wait for ever.
@@ -196,9 +192,9 @@ def _run_cell(job_json: str, limits: Limits) -> Iterator[Update]:
         executor.start("", _at_home_here(Job.from_json(job_json), folder), limits)
         while executor.running:
             for update in executor.wait():
-                if update.ending:
+                if update.result:
                     here: Mapping[str, Any] = describe_machine()
-                    update = replace(update, ending=replace(update.ending, environment=here))
+                    update = replace(update, result=replace(update.result, environment=here))
                 yield update
     finally:
         executor.stop()

@@ -6,16 +6,12 @@ import signal
 
 import pytest
 
-from suite.api import Job, Mode, Recipe, Status
+from suite.api import Job, Limits, Mode, Recipe, Status
 from suite.execution.executors import local
-from suite.execution.executors.local import (
-    Limits,
-    LocalExecutor,
-    ProcessResult,
-    Update,
-    accelerator_places,
-)
-from suite.execution.runner import Runner, classify_exit
+from suite.execution.executors.base import ProcessResult, Update
+from suite.execution.executors.local import LocalExecutor, accelerator_places
+from suite.execution.outcome import classify_exit
+from suite.execution.runner import Runner
 from suite.matrix.expansion import expand
 from suite.matrix.plan import plan
 from suite.matrix.presets import MODEL_SIZES
@@ -40,7 +36,7 @@ def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, mon
     limits = Limits(seconds=1, memory_bytes=1)
     running = local._Running(Child(), tmp_path, limits, 0.0, local.kills_for_memory())
     (update,) = LocalExecutor(_running={"one": running})._look_at("one")
-    status, reason = classify_exit(update.ending, limits)
+    status, reason = classify_exit(update.result, limits)
     assert status is Status.OUT_OF_MEMORY
     assert reason == "the system ran out of memory and killed it"
 
@@ -49,7 +45,7 @@ class EndsAtOnce:
     """An executor whose children leave a given outcome."""
 
     def __init__(self, outcome):
-        self.ending = ProcessResult(outcome, 0, None, "")
+        self.result = ProcessResult(outcome, 0, None, "")
         self.started = []
 
     def has_room(self):
@@ -59,7 +55,7 @@ class EndsAtOnce:
         self.started.append(run_id)
 
     def wait(self):
-        updates = [Update(run_id, ending=self.ending) for run_id in self.started]
+        updates = [Update(run_id, result=self.result) for run_id in self.started]
         self.started = []
         return updates
 
@@ -138,7 +134,7 @@ def test_each_accelerator_has_one_cell_at_a_time(tmp_path, monkeypatch):
             return 0 if self.folder.name in ended else None
 
     ended = set()
-    monkeypatch.setattr(local, "_Spawned", Child)
+    monkeypatch.setattr(local, "SpawnedChild", Child)
     executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
     request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",))
     (planned,) = expand(request, load_registry(()))

@@ -243,8 +243,8 @@ def outcome_from(executor: LocalExecutor) -> dict:
     """Wait for the one job that runs, and return what it left."""
     while True:
         for update in executor.wait():
-            if update.ending:
-                return update.ending.outcome
+            if update.result:
+                return update.result.outcome
 
 
 def _seconds_until_first_outcome(records: list[dict]) -> float:

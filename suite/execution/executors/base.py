@@ -1,0 +1,54 @@
+"""The interface between the runner and the places where cells run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from suite.api import Job, Limits
+
+POLL_SECONDS = 0.2
+"""The longest time that an executor's `wait` blocks without news."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessResult:
+    """The result of a cell's process: its outcome file, its exit code and the limit it exceeded."""
+
+    outcome: Mapping[str, Any] | None
+    exit_code: int
+    """Negative for a signal, as in `subprocess`."""
+    stopped: str | None
+    """The limit that ended the process ("time", "memory" or "output"), or None. "system": killed
+    while the kernel was out of memory. "lost": the machine failed. "interrupt": the user's."""
+    log_tail: str
+    environment: Mapping[str, Any] | None = None
+    """The machine of the process, if it is not the parent's."""
+    lost: tuple[str, ...] = ()
+    """The reasons of earlier losses: after each, the cell was started on another machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """News of a running cell: a line of progress, or its result."""
+
+    run_id: str
+    progress: Mapping[str, Any] | None = None
+    result: ProcessResult | None = None
+
+
+class Executor(Protocol):
+    """A place where cells run."""
+
+    def has_room(self) -> bool:
+        """Whether another cell may start now."""
+
+    def start(self, run_id: str, job: Job, limits: Limits) -> None:
+        """Start a cell."""
+
+    def wait(self) -> list[Update]:
+        """Wait for news for at most `POLL_SECONDS`, and return it."""
+
+    def close(self) -> None:
+        """Stop all running cells and release what the executor holds."""

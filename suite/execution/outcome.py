@@ -1,0 +1,91 @@
+"""The record of a finished process: its status, its reason and its measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from suite.api import Limits, Status
+from suite.execution.executors.base import ProcessResult
+from suite.matrix.expansion import PlannedCell
+from suite.records.schema import Failure, Invocation, Record
+
+
+def make_record(
+    *,
+    run_id: str,
+    planned: PlannedCell,
+    result: ProcessResult,
+    verdict: tuple[Status, str | None],
+    times: tuple[datetime, datetime],
+    environment: Mapping[str, Any],
+    invocation: Invocation,
+    limits: Limits,
+    digest: str | None,
+) -> Record:
+    """Return the record of a run; `verdict` is what `classify_exit` returned.
+
+    `environment` is that of the parent; the child adds what only it can see. `digest` is of the
+    bytes that the source had when the run was planned.
+    """
+    status, reason = verdict
+    outcome = dict(result.outcome or {})
+    outcome.pop("status", None)
+    outcome.pop("reason", None)
+    data = outcome.pop("data", None)
+    if data is None and digest is not None:
+        data = {}
+    return Record(
+        run_id=run_id,
+        cell_id=planned.cell.id,
+        cell=planned.cell,
+        ranking=planned.ranking,
+        status=status,
+        reason=reason,
+        started_at=times[0],
+        ended_at=times[1],
+        environment={**environment, **outcome.pop("environment", {})},
+        invocation=invocation,
+        data=None if data is None else {**data, "digest": digest},
+        error=_failure(outcome.pop("error", None), status, reason),
+        details={
+            **outcome.pop("details", {}),
+            "limits": _describe(limits),
+            **({"lost": result.lost} if result.lost else {}),
+        },
+        log_tail=result.log_tail if status is not Status.OK else "",
+        **outcome,
+    )
+
+
+def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | None]:
+    """Give a child's result its status and, unless it is `ok`, the reason."""
+    if result.stopped == "time":
+        return Status.TIMED_OUT, f"ran longer than its {limits.seconds:.0f} s"
+    if result.stopped == "memory":
+        gibibytes = limits.memory_bytes / 2**30
+        return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
+    if result.stopped == "system":
+        return Status.OUT_OF_MEMORY, "the system ran out of memory and killed it"
+    if result.stopped == "lost":
+        return Status.FAILED, f"{len(result.lost)} machines were lost with it"
+    if result.stopped == "output":
+        return Status.FAILED, "flooded its log"
+    if result.outcome is not None:
+        return Status(result.outcome["status"]), result.outcome.get("reason")
+    if result.exit_code < 0:
+        if "std::bad_alloc" in result.log_tail:
+            return Status.OUT_OF_MEMORY, "an allocation failed in native code (std::bad_alloc)"
+        return Status.FAILED, f"killed by signal {-result.exit_code}"
+    return Status.FAILED, f"ended with exit code {result.exit_code} and without an outcome"
+
+
+def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None) -> Failure | None:
+    if error is not None:
+        return Failure(**error)
+    return Failure(type=status, message=reason or "") if status is Status.FAILED else None
+
+
+def _describe(limits: Limits) -> dict[str, float]:
+    return {"seconds": limits.seconds, "memory_bytes": limits.memory_bytes}
