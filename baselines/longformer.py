@@ -46,7 +46,7 @@ class Longformer(Architecture):
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Count attention within the windows; a decoder beside an encoder attends in full."""
-        from baselines.layers.operations import (
+        from baselines.layers.flops import (
             all_pairs,
             attend_pairs,
             over_stacks,

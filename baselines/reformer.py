@@ -50,7 +50,7 @@ class Reformer(Architecture):
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Count hashing, and attention within a chunk and to the one before, in every round."""
-        from baselines.layers.operations import all_pairs, attend_pairs, over_stacks
+        from baselines.layers.flops import all_pairs, attend_pairs, over_stacks
 
         size, length = request.model_size, request.sequence_length
         chunk, hashes = request.options["chunk"], request.options["hashes"]
@@ -98,7 +98,7 @@ class Reformer(Architecture):
         size = request.model_size
         chunk = min(request.options["chunk"], request.sequence_length)
         num_buckets = 2 * -(-request.sequence_length // chunk)
-        stacked = [
+        layers = [
             ReversibleLayer(
                 LshAttention(size.num_heads, chunk, request.options["hashes"], num_buckets, causal),
                 size.feedforward_width + size.width // 2,
@@ -106,7 +106,7 @@ class Reformer(Architecture):
             )
             for _ in range(size.num_layers)
         ]
-        return ReversibleStack(stacked, dropout=request.dropout)
+        return ReversibleStack(layers, dropout=request.dropout)
 
 
 ARCHITECTURE = Reformer()

@@ -42,7 +42,7 @@ class TransformerXl(Architecture):
 
         Those are a third product beside the two of plain attention (Dai et al. 2019, section 3.3).
         """
-        from baselines.layers.operations import all_pairs, attend_pairs, over_stacks
+        from baselines.layers.flops import all_pairs, attend_pairs, over_stacks
 
         size, length = request.model_size, request.sequence_length
         segment, memory = request.options["segment"], request.options["memory"]

@@ -23,7 +23,7 @@ class Vanilla(Architecture):
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Count full attention."""
-        from baselines.layers.operations import full_attention_operations
+        from baselines.layers.flops import full_attention_operations
 
         return full_attention_operations(request)
 

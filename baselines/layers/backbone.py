@@ -14,11 +14,14 @@ from baselines.layers.transformer_layer import TransformerStack
 class Backbone(keras.layers.Layer):
     """Encodes with one stack, decodes with the other; a form has one of them or both.
 
-    `encode` gives hidden states (batch, n, width) of the whole input, behind `extra_positions` of
-    the architecture's own (a class token). `decode` gives those of a
-    target whose positions see only themselves and earlier ones, and the memory, where there is one;
-    with a cache from `start_cache` it takes the newest positions alone.
+    `encode` returns hidden states (batch, n, width) of the whole input. The architecture's own
+    `extra_positions` (a class token) come first. `decode` returns those of a target: each position
+    attends to itself, to earlier ones, and to the encoder's output if there is one. With a state
+    from `init_state`, the target is the newest positions only.
     """
+
+    carries_state = False
+    """Whether the decoder's state can be carried from one input to the next, at a fixed size."""
 
     def __init__(
         self,
@@ -62,38 +65,40 @@ class Backbone(keras.layers.Layer):
     def decode(
         self,
         target: Any,
-        memory: Any = None,
-        memory_mask: Any = None,
+        encoder_output: Any = None,
+        encoder_mask: Any = None,
         padding_mask: Any = None,
-        cache: Any = None,
+        state: Any = None,
         position: Any = 0,
         training: bool | None = None,
     ) -> tuple[Any, Any]:
-        """Give the hidden states of the target, and the cache with its keys and values.
+        """Return the hidden states of the target, and the state with its keys and values.
 
-        With a cache, the target is the positions from `position` on; without, all of them.
+        With a state, the target is the positions from `position` on; without, all of them.
         """
         assert self.decoder is not None and self.decoder_embedding is not None
-        if cache is None:
+        if state is None:
             embedded = self.decoder_embedding(target, training=training)
             hidden_states = self.decoder(
                 embedded,
                 training=training,
-                context=memory,
-                context_mask=memory_mask,
+                context=encoder_output,
+                context_mask=encoder_mask,
                 padding_mask=padding_mask,
             )
             return hidden_states, None
         embedded = self.decoder_embedding(target, training=False, start=position)
-        return self.decoder.step(embedded, cache, position, memory, memory_mask)
+        return self.decoder.decode_step(embedded, state, position, encoder_output, encoder_mask)
 
-    def project_encoder_output(self, memory: Any) -> Any:
-        """Return what `decode` takes in place of the memory where it is called many times.
+    def project_encoder_output(self, encoder_output: Any) -> Any:
+        """Return each layer's cross-attention keys and values of the encoder's output.
 
-        That is the keys and values of each layer's attention to it, worked out once.
+        `decode` takes them as `encoder_output`; many decoding steps then share one projection.
         """
         assert self.decoder is not None
-        return [layer.cross_attention.project_context(memory) for layer in self.decoder.stacked]
+        return [
+            layer.cross_attention.project_context(encoder_output) for layer in self.decoder.layers
+        ]
 
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Say one thing of a whole input, (batch, width).
@@ -107,10 +112,10 @@ class Backbone(keras.layers.Layer):
         real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
         return ops.sum(hidden_states * real, axis=1) / ops.sum(real, axis=1)
 
-    def start_cache(self, batch_size: int, max_length: int) -> Any:
-        """Return an empty cache for `max_length` positions."""
+    def init_state(self, batch_size: int, max_length: int) -> Any:
+        """Return an empty state for `max_length` positions."""
         assert self.decoder is not None
-        return self.decoder.start_cache(batch_size, max_length)
+        return self.decoder.init_state(batch_size, max_length)
 
     def tie_embeddings(self) -> Any:
         """Let one table of token ids serve source and target, and return it: (ids, width).

@@ -59,26 +59,26 @@ def multiply_transposed(left: Any, right: Any) -> Any:
     return ops.einsum(f"{axes}nd,{axes}md->{axes}nm", left, right)
 
 
-def empty_cache(layer: Any, batch_size: int, max_length: int) -> tuple[Any, Any]:
+def init_key_value_state(layer: Any, batch_size: int, max_length: int) -> tuple[Any, Any]:
     """Return an attention layer's room for keys and values: (batch, heads, max_length, d) each."""
     shape = (batch_size, layer.num_heads, max_length, layer.key.units // layer.num_heads)
     return ops.zeros(shape, layer.compute_dtype), ops.zeros(shape, layer.compute_dtype)
 
 
-def attend_with_cache(
+def attend_with_state(
     projected: tuple[Any, Any, Any],
-    cache: tuple[Any, Any],
+    state: tuple[Any, Any],
     position: Any,
     sees: Callable[[Any], Any],
 ) -> tuple[Any, tuple[Any, Any]]:
-    """Attend from the newest positions, whose keys and values join the cache.
+    """Attend from the newest positions, whose keys and values join the state.
 
     `projected` are their queries, scaled, keys and values, (batch, heads, m, d); `sees` says of a
     distance to the left, (m, max_length), whether it is within sight. Time O(m · max_length).
     """
     query, key, value = projected
     start = (0, 0, position, 0)
-    keys, values = ops.slice_update(cache[0], start, key), ops.slice_update(cache[1], start, value)
+    keys, values = ops.slice_update(state[0], start, key), ops.slice_update(state[1], start, value)
     places = position + ops.arange(query.shape[2])
     visible = sees(places[:, None] - ops.arange(keys.shape[2])[None, :])
     return attend(query, keys, values, mask_to_bias(visible, query.dtype)), (keys, values)
@@ -188,19 +188,21 @@ class FullAttention(keras.layers.Layer):
             )
         return self.output_projection(merge_heads(heads))
 
-    def start_cache(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return room for the keys and values of `max_length` positions."""
-        return empty_cache(self, batch_size, max_length)
+        return init_key_value_state(self, batch_size, max_length)
 
-    def step(self, hidden_states: Any, cache: tuple[Any, Any], position: Any) -> tuple[Any, Any]:
+    def decode_step(
+        self, hidden_states: Any, state: tuple[Any, Any], position: Any
+    ) -> tuple[Any, Any]:
         """Attend from positions `position`, `position` + 1, … alone: (batch, m, width).
 
-        Gives the same as `call` on all positions so far; the cache returned holds these too. Time
+        Gives the same as `call` on all positions so far; the state returned holds these too. Time
         O(m · max_length).
         """
         projected = self._project(hidden_states, None)
-        heads, cache = attend_with_cache(projected, cache, position, lambda distance: distance >= 0)
-        return self.output_projection(merge_heads(heads)), cache
+        heads, state = attend_with_state(projected, state, position, lambda distance: distance >= 0)
+        return self.output_projection(merge_heads(heads)), state
 
     def project_context(self, context: Any) -> tuple[Any, Any]:
         """Return the keys and values of a context by head, for many calls that attend to it."""

@@ -196,9 +196,9 @@ class LshAttention(keras.layers.Layer):
         length, heads, size = vectors.shape[1:]
         chunks = self.num_hashes * length // self.chunk_length
         shape = (-1, heads, chunks, self.chunk_length)
-        moves = _Moves(order)
+        permutation = SortPermutation(order)
         query, key, value = (
-            ops.reshape(moves.sort(states), (*shape, size))
+            ops.reshape(permutation.sort(states), (*shape, size))
             for states in (vectors, vectors * _key_scale(vectors), values)
         )
         place = ops.reshape(order, shape)
@@ -219,8 +219,8 @@ class LshAttention(keras.layers.Layer):
         mixed = ops.matmul(own, value) + ops.matmul(before, value_before)
         flat = (-1, heads, self.num_hashes * length)
         return (
-            moves.unsort(ops.reshape(mixed / total, (*flat, size))),
-            moves.unsort(ops.reshape(highest + ops.log(total), (*flat, 1))),
+            permutation.unsort(ops.reshape(mixed / total, (*flat, size))),
+            permutation.unsort(ops.reshape(highest + ops.log(total), (*flat, 1))),
         )
 
     def _scores(self, query: Any, key: Any, place: Any, key_place: Any, real: Any) -> Any:
@@ -233,7 +233,7 @@ class LshAttention(keras.layers.Layer):
             scores = ops.where(other <= own, scores, MASKED)
         return ops.where(own == other, SELF_SCORE, scores)
 
-    def start_cache(self, batch_size: int, max_length: int) -> tuple[Any, Any, Any]:
+    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any, Any]:
         """Return room for the keys, values and buckets of `max_length` positions."""
         heads, head_size, rounds, _ = self.rotations_shape
         shape = (batch_size, max_length, heads, head_size)
@@ -243,8 +243,8 @@ class LshAttention(keras.layers.Layer):
             ops.zeros((batch_size, heads, rounds, max_length), "int32"),
         )
 
-    def step(
-        self, hidden_states: Any, cache: tuple[Any, Any, Any], position: Any, rotations: Any
+    def decode_step(
+        self, hidden_states: Any, state: tuple[Any, Any, Any], position: Any, rotations: Any
     ) -> tuple[Any, Any]:
         """Attend from one new position: (batch, 1, width).
 
@@ -257,9 +257,9 @@ class LshAttention(keras.layers.Layer):
         query = self._by_head(self.query_key(hidden_states))
         value = self._by_head(self.value(hidden_states))
         bucket = self.find_buckets(query, rotations)
-        keys = ops.slice_update(cache[0], (0, position, 0, 0), query * _key_scale(query))
-        values = ops.slice_update(cache[1], (0, position, 0, 0), value)
-        buckets = ops.slice_update(cache[2], (0, 0, 0, position), bucket)
+        keys = ops.slice_update(state[0], (0, position, 0, 0), query * _key_scale(query))
+        values = ops.slice_update(state[1], (0, position, 0, 0), value)
+        buckets = ops.slice_update(state[2], (0, 0, 0, position), bucket)
         max_length = buckets.shape[3]
         places = ops.arange(max_length, dtype="int32")
         by_bucket = buckets * max_length + places
@@ -319,7 +319,7 @@ def _take_rows(states: Any, rows: Any) -> Any:
     return ops.take(ops.reshape(states, (-1, states.shape[-1])), rows, axis=0)
 
 
-class _Moves:
+class SortPermutation:
     """Moves rows to sorted order and back; each one's gradient is the other.
 
     Left alone, the gradient of a gather adds rows up one by one, which takes longer than attention.

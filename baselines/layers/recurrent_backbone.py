@@ -1,4 +1,4 @@
-"""The backbone that carries memory from segment to segment."""
+"""The backbone that carries a segment memory from segment to segment."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from baselines.layers.backbone import Backbone
 
 
 class RecurrentBackbone(Backbone):
-    """Embeddings and recurrent stacks; a state is what a stack remembers.
+    """Embeddings and recurrent stacks; the state is the segment memory of each layer.
 
-    `encode` begins with an empty memory, or with `state`, and returns the state after its input.
-    `decode` does the same, causally, and looks at the encoder's output where there is one; its
-    cache is the state, so the rest of a sequence can follow in parts of any length.
+    `encode` starts from `state`, or from an empty segment memory, and returns the state after its
+    input. `decode` does the same causally, and attends to the encoder's output if there is one.
+    The rest of a sequence can follow in parts of any length.
     """
+
+    carries_state = True
 
     def __init__(self, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -29,52 +31,48 @@ class RecurrentBackbone(Backbone):
         global_mask: Any = None,
         training: bool | None = None,
     ) -> tuple[Any, Any]:
-        """Give the hidden states (batch, n, width), and the state after them."""
+        """Return the hidden states (batch, n, width) and the state after them."""
         assert self.encoder is not None and self.encoder_embedding is not None
         embedded = self.encoder_embedding(inputs, training=training)
-        hidden_states, memories = self.encoder(
+        hidden_states, segment_memories = self.encoder(
             embedded, padding_mask, state or (), training=training
         )
-        return hidden_states, memories
+        return hidden_states, segment_memories
 
     def decode(
         self,
         target: Any,
-        memory: Any = None,
-        memory_mask: Any = None,
+        encoder_output: Any = None,
+        encoder_mask: Any = None,
         padding_mask: Any = None,
-        cache: Any = None,
+        state: Any = None,
         position: Any = 0,
         training: bool | None = None,
     ) -> tuple[Any, Any]:
-        """Give the hidden states of the target, and the memory after it.
+        """Return the hidden states of the target and the state after it.
 
-        Distances alone count, so the number of the first position changes nothing.
+        `position` changes nothing, because attention depends on distances only.
         """
         assert self.decoder is not None and self.decoder_embedding is not None
         embedded = self.decoder_embedding(target, training=training)
-        hidden_states, memories = self.decoder(
+        hidden_states, segment_memories = self.decoder(
             embedded,
             padding_mask,
-            cache or (),
+            state or (),
             training=training,
-            context=memory,
-            context_mask=memory_mask,
+            context=encoder_output,
+            context_mask=encoder_mask,
         )
-        return hidden_states, memories
+        return hidden_states, segment_memories
 
-    def start_cache(self, batch_size: int, max_length: int) -> Any:
-        """Return an empty memory."""
-        return ()
+    def init_state(self, batch_size: int, max_length: int) -> Any:
+        """Return an empty segment memory for each layer of the decoder.
 
-    def start_memory(self, batch_size: int) -> Any:
-        """Return the decoder's memory before anything is read, as large as it gets: all masked.
-
-        For streams whose parts must have memories of one shape.
+        It has the size of a full one, all of it masked, so that its shape never changes.
         """
         assert self.decoder is not None
-        rooms = [layer.attention.memory_length for layer in self.decoder.stacked]
+        lengths = [layer.attention.segment_memory_length for layer in self.decoder.layers]
         return [
-            (ops.zeros((batch_size, room, self.width)), ops.zeros((batch_size, room), "bool"))
-            for room in rooms
+            (ops.zeros((batch_size, length, self.width)), ops.zeros((batch_size, length), "bool"))
+            for length in lengths
         ]

@@ -75,9 +75,9 @@ class RelativeAttention(keras.layers.Layer):
 
     `query`, `key`, `value` are W_q, W_{k,E}, W_v; `distance` is W_{k,R}; `content_bias` and
     `position_bias` are u and v, given by the caller because all layers share them. The sequence is
-    read in segments of s = `segment_length`; a segment's keys are its own and those of the m =
-    `memory_length` positions before it, the gradient through the hidden states of these stopped.
-    As a layer's memory is what the layer was given earlier, all segments can be worked on at once,
+    read in segments of s = `segment_length`. A segment's keys are its own and those of the m =
+    `segment_memory_length` positions before it; no gradient reaches the hidden states of these.
+    A layer's segment memory is the layer's own earlier input. So all segments are computed at once,
     and nothing is computed twice. Where `causal`, a position sees itself and what is before it;
     otherwise its segment's later ones too, at negative distances.
 
@@ -95,19 +95,19 @@ class RelativeAttention(keras.layers.Layer):
         num_heads: int,
         causal: bool,
         segment_length: int,
-        memory_length: int,
+        segment_memory_length: int,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if segment_length < 1 or memory_length < 0:
+        if segment_length < 1 or segment_memory_length < 0:
             raise ValueError(
                 "A segment has at least one position, and a memory none or more. Received: "
-                f"segment_length={segment_length}, memory_length={memory_length}."
+                f"segment_length={segment_length}, segment_memory_length={segment_memory_length}."
             )
         self.num_heads = num_heads
         self.causal = causal
         self.segment_length = segment_length
-        self.memory_length = memory_length
+        self.segment_memory_length = segment_memory_length
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the five projections, none with a bias."""
@@ -124,18 +124,20 @@ class RelativeAttention(keras.layers.Layer):
         content_bias: Any,
         position_bias: Any,
         padding_mask: Any = None,
-        memory: Any = None,
-        memory_mask: Any = None,
+        segment_memory: Any = None,
+        segment_memory_mask: Any = None,
     ) -> Any:
         """Attend."""
         length, width = hidden_states.shape[1:]
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
-        segments = _Segments(length, self.segment_length, self.memory_length, memory is not None)
-        padding_mask = segments.visible(padding_mask, memory_mask)
+        segments = _Segments(
+            length, self.segment_length, self.segment_memory_length, segment_memory is not None
+        )
+        padding_mask = segments.visible(padding_mask, segment_memory_mask)
         query = segments.own(self.query(hidden_states), self.num_heads)
         key, value = (
-            self._keys(segments, projection, hidden_states, memory)
+            self._keys(segments, projection, hidden_states, segment_memory)
             for projection in (self.key, self.value)
         )
         num_keys = segments.num_keys
@@ -169,10 +171,10 @@ class RelativeAttention(keras.layers.Layer):
         )
         return self.output_projection(segments.join(heads))
 
-    def _keys(self, segments: _Segments, projection: Any, states: Any, memory: Any) -> Any:
+    def _keys(self, segments: _Segments, projection: Any, states: Any, segment_memory: Any) -> Any:
         """Project the keys, or values, of all segments with their memories."""
         own, remembered = project_twice(states, projection.kernel)
-        earlier = None if memory is None else projection(memory)
+        earlier = None if segment_memory is None else projection(segment_memory)
         return segments.with_memory(own, remembered, earlier, self.num_heads)
 
     def get_config(self) -> dict[str, Any]:
@@ -181,7 +183,7 @@ class RelativeAttention(keras.layers.Layer):
             "num_heads": self.num_heads,
             "causal": self.causal,
             "segment_length": self.segment_length,
-            "memory_length": self.memory_length,
+            "segment_memory_length": self.segment_memory_length,
         }
         return {**super().get_config(), **own}
 

@@ -43,7 +43,7 @@ class ReversibleLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.attention = attention
         self.cross_attention = cross_attention
-        self.expand = keras.layers.Dense(feedforward_width, "relu")
+        self.up_projection = keras.layers.Dense(feedforward_width, "relu")
         self.attention_norm = LayerNorm(epsilon=1e-5)
         self.feedforward_norm = LayerNorm(epsilon=1e-5)
         if cross_attention is not None:
@@ -51,13 +51,13 @@ class ReversibleLayer(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.contract = keras.layers.Dense(input_shape[-1])
-        parts = [self.attention, self.expand, self.attention_norm, self.feedforward_norm]
+        self.down_projection = keras.layers.Dense(input_shape[-1])
+        parts = [self.attention, self.up_projection, self.attention_norm, self.feedforward_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
         for part in parts:
             part.build(input_shape)
-        self.contract.build((*input_shape[:-1], self.expand.units))
+        self.down_projection.build((*input_shape[:-1], self.up_projection.units))
 
     def attend(
         self, states: Any, buckets: Any, rotations: Any, padding_mask: Any
@@ -75,7 +75,7 @@ class ReversibleLayer(keras.layers.Layer):
         length = states.shape[1]
         parts = FEEDFORWARD_CHUNKS if length % FEEDFORWARD_CHUNKS == 0 else 1
         fed = [
-            self.contract(self.expand(self.feedforward_norm(part)))
+            self.down_projection(self.up_projection(self.feedforward_norm(part)))
             for part in ops.split(states, parts, axis=1)
         ]
         return ops.concatenate(fed, axis=1)
@@ -99,7 +99,7 @@ class ReversibleLayer(keras.layers.Layer):
         halves = [_Half(attend, _weights(self.attention_norm, self.attention))]
         if self.cross_attention is not None:
             halves.append(_Half(look, _weights(self.cross_norm, self.cross_attention)))
-        feeding = _weights(self.feedforward_norm, self.expand, self.contract)
+        feeding = _weights(self.feedforward_norm, self.up_projection, self.down_projection)
         return [*halves, _Half(feed, feeding)]
 
 
@@ -128,13 +128,13 @@ class ReversibleStack(keras.layers.Layer):
 
     def __init__(
         self,
-        stacked: list[ReversibleLayer],
+        layers: list[ReversibleLayer],
         dropout: float,
         reversible: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.stacked = stacked
+        self.layers = layers
         self.dropout_rate = dropout
         self.reversible = reversible
         self.seeds = keras.random.SeedGenerator()
@@ -142,7 +142,7 @@ class ReversibleStack(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        for layer in self.stacked:
+        for layer in self.layers:
             layer.build(input_shape)
         self.norm.build(input_shape)
 
@@ -156,7 +156,7 @@ class ReversibleStack(keras.layers.Layer):
     ) -> Any:
         """Pass through all layers."""
         length = hidden_states.shape[1]
-        padding = -length % self.stacked[0].attention.chunk_length
+        padding = -length % self.layers[0].attention.chunk_length
         if padding_mask is None and padding:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         if padding:
@@ -164,7 +164,7 @@ class ReversibleStack(keras.layers.Layer):
             padding_mask = ops.pad(padding_mask, ((0, 0), (0, padding)))
         halves = [
             half
-            for layer in self.stacked
+            for layer in self.layers
             for half in layer.halves(
                 self._rotations(layer, training),
                 padding_mask,
@@ -176,14 +176,14 @@ class ReversibleStack(keras.layers.Layer):
         first, second = run(halves, hidden_states, hidden_states, context)
         return self.norm((first + second) / 2)[:, :length]
 
-    def start_cache(self, batch_size: int, max_length: int) -> list[Any]:
-        """Return empty caches, one a layer."""
-        return [layer.attention.start_cache(batch_size, max_length) for layer in self.stacked]
+    def init_state(self, batch_size: int, max_length: int) -> list[Any]:
+        """Return empty states, one a layer."""
+        return [layer.attention.init_state(batch_size, max_length) for layer in self.layers]
 
-    def step(
+    def decode_step(
         self,
         hidden_states: Any,
-        cache: list[Any],
+        state: list[Any],
         position: Any,
         context: Any = None,
         context_mask: Any = None,
@@ -192,17 +192,19 @@ class ReversibleStack(keras.layers.Layer):
         done = []
         for index in range(hidden_states.shape[1]):
             newest = hidden_states[:, index : index + 1]
-            states, cache = self._step(newest, cache, position + index, context, context_mask)
+            states, state = self._decode_step(
+                newest, state, position + index, context, context_mask
+            )
             done.append(states)
-        return ops.concatenate(done, axis=1), cache
+        return ops.concatenate(done, axis=1), state
 
-    def _step(
-        self, states: Any, cache: list[Any], position: Any, context: Any, context_mask: Any
+    def _decode_step(
+        self, states: Any, state: list[Any], position: Any, context: Any, context_mask: Any
     ) -> tuple[Any, list[Any]]:
         first, second, grown = states, states, []
-        contexts = for_each_layer(context, self.stacked)
-        for layer, held, seen in zip(self.stacked, cache, contexts, strict=True):
-            mixed, kept = layer.attention.step(
+        contexts = for_each_layer(context, self.layers)
+        for layer, held, seen in zip(self.layers, state, contexts, strict=True):
+            mixed, kept = layer.attention.decode_step(
                 layer.attention_norm(second), held, position, self._rotations(layer, False)
             )
             grown.append(kept)

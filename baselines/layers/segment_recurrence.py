@@ -14,7 +14,7 @@ from keras import ops
 
 from baselines.layers.transformer_layer import TransformerLayer, for_each_layer
 
-Memory = tuple[Any, Any]
+SegmentMemory = tuple[Any, Any]
 """What one layer remembers: hidden states (batch, m, width) and their mask (batch, m)."""
 
 
@@ -25,43 +25,49 @@ class RecurrentStack(keras.layers.Layer):
     seen of it later. The state is what comes after the last segment: of each layer's inputs the
     last m positions.
 
-    In and out: (batch, n, width), and the memories, empty at first. Time O(n·(m + s)) and memory
-    O(n·(m + s)) for segments of s and a memory of m.
+    In and out: (batch, n, width), and the segment memories, empty at first. Time and memory
+    O(n·(m + s)) for segments of s positions and a segment memory of m.
     """
 
-    def __init__(self, stacked: Sequence[TransformerLayer], **kwargs: Any) -> None:
+    def __init__(self, layers: Sequence[TransformerLayer], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.stacked = list(stacked)
+        self.layers = list(layers)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights; all layers share the two biases."""
         width = input_shape[-1]
         assert width is not None
-        num_heads = self.stacked[0].attention.num_heads
+        num_heads = self.layers[0].attention.num_heads
         shape = (num_heads, width // num_heads)
         initializer = keras.initializers.RandomNormal(stddev=0.02)
         self.content_bias = self.add_weight(shape, initializer, name="content_bias")
         self.position_bias = self.add_weight(shape, initializer, name="position_bias")
-        for layer in self.stacked:
+        for layer in self.layers:
             layer.build(input_shape)
 
     def call(
         self,
         hidden_states: Any,
         padding_mask: Any = None,
-        memories: Sequence[Memory] = (),
+        segment_memories: Sequence[SegmentMemory] = (),
         training: bool | None = None,
         context: Any = None,
         context_mask: Any = None,
-    ) -> tuple[Any, Sequence[Memory]]:
+    ) -> tuple[Any, Sequence[SegmentMemory]]:
         """Read all segments; return their hidden states and what is remembered after the last."""
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         kept = []
-        contexts = for_each_layer(context, self.stacked)
-        for index, layer in enumerate(self.stacked):
-            memory, memory_mask = memories[index] if memories else (None, None)
-            kept.append(self._remember(layer, hidden_states, padding_mask, memory, memory_mask))
+        contexts = for_each_layer(context, self.layers)
+        for index, layer in enumerate(self.layers):
+            segment_memory, segment_memory_mask = (
+                segment_memories[index] if segment_memories else (None, None)
+            )
+            kept.append(
+                self._remember(
+                    layer, hidden_states, padding_mask, segment_memory, segment_memory_mask
+                )
+            )
             hidden_states = layer(
                 hidden_states,
                 training=training,
@@ -70,17 +76,17 @@ class RecurrentStack(keras.layers.Layer):
                 content_bias=self.content_bias,
                 position_bias=self.position_bias,
                 padding_mask=padding_mask,
-                memory=memory,
-                memory_mask=memory_mask,
+                segment_memory=segment_memory,
+                segment_memory_mask=segment_memory_mask,
             )
         return hidden_states, kept
 
     def _remember(
-        self, layer: Any, states: Any, mask: Any, memory: Any, memory_mask: Any
-    ) -> Memory:
-        room = layer.attention.memory_length
-        if memory is not None and states.shape[1] < room:
-            states = ops.concatenate([memory, states], axis=1)
-            mask = ops.concatenate([memory_mask, mask], axis=1)
+        self, layer: Any, states: Any, mask: Any, segment_memory: Any, segment_memory_mask: Any
+    ) -> SegmentMemory:
+        room = layer.attention.segment_memory_length
+        if segment_memory is not None and states.shape[1] < room:
+            states = ops.concatenate([segment_memory, states], axis=1)
+            mask = ops.concatenate([segment_memory_mask, mask], axis=1)
         first = max(0, states.shape[1] - room)
         return ops.stop_gradient(states[:, first:]), mask[:, first:]

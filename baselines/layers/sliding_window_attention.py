@@ -15,9 +15,9 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import (
     MASKED,
-    attend_with_cache,
+    attend_with_state,
     check_heads,
-    empty_cache,
+    init_key_value_state,
     mask_to_bias,
     merge_heads,
     multiply_transposed,
@@ -119,14 +119,16 @@ class SlidingWindowAttention(keras.layers.Layer):
         mixed = ops.where(is_global[:, :, None], spread, merge_heads(heads))
         return ops.where(padding_mask[:, :, None], mixed, 0.0)
 
-    def start_cache(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return room for the keys and values of `max_length` positions."""
-        return empty_cache(self, batch_size, max_length)
+        return init_key_value_state(self, batch_size, max_length)
 
-    def step(self, hidden_states: Any, cache: tuple[Any, Any], position: Any) -> tuple[Any, Any]:
+    def decode_step(
+        self, hidden_states: Any, state: tuple[Any, Any], position: Any
+    ) -> tuple[Any, Any]:
         """Attend from positions `position`, `position` + 1, … alone: (batch, m, width).
 
-        Gives the same as `call` on all positions so far where none is global; the cache returned
+        Gives the same as `call` on all positions so far where none is global; the state returned
         holds these too. Time O(m · max_length).
         """
 
@@ -135,8 +137,8 @@ class SlidingWindowAttention(keras.layers.Layer):
             return near & (distance % self.dilation == 0)
 
         projected = self._project(hidden_states)
-        heads, cache = attend_with_cache(projected, cache, position, sees)
-        return self.output_projection(merge_heads(heads)), cache
+        heads, state = attend_with_state(projected, state, position, sees)
+        return self.output_projection(merge_heads(heads)), state
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return queries, scaled, keys and values by head."""
@@ -159,24 +161,24 @@ class SlidingWindowAttention(keras.layers.Layer):
         # Where all see all, one block of the sequence's own length is enough.
         reach = min(self.window // 2, -(-length // stride))
         num_blocks = max(1, -(-length // (reach * stride)))
-        cut = _Cut(length, num_blocks, reach, stride)
+        layout = BlockLayout(length, num_blocks, reach, stride)
         shifts: tuple[int, ...] = (1, 0) if self.causal else (1, 0, -1)
         if num_blocks == 1:
             shifts = (0,)
-        shown = _shown_beside(cut.blocks(visible[:, None, :, None]), shifts)
+        shown = mask_with_neighbour_blocks(layout.blocks(visible[:, None, :, None]), shifts)
         bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
         band = ops.cast(_band(reach, shifts, self.causal), query.dtype)
-        query, key, value = (cut.blocks(part) for part in (query, key, value))
-        scores = multiply_transposed(query, _beside(key, shifts))
-        value = _beside(value, shifts)
+        query, key, value = (layout.blocks(part) for part in (query, key, value))
+        scores = multiply_transposed(query, with_neighbour_blocks(key, shifts))
+        value = with_neighbour_blocks(value, shifts)
         if not extra:
             weights = ops.softmax(scores + (bias + band), axis=-1)
-            return cut.join(ops.matmul(weights, value))
+            return layout.join(ops.matmul(weights, value))
         extra_scores, extra_value = extra
-        powers, extra_powers, total = _raise()(scores, cut.blocks(extra_scores), bias, band)
-        mixed = cut.join(ops.matmul(powers, value))
-        mixed = mixed + ops.matmul(cut.join(extra_powers), extra_value)
-        return mixed / cut.join(total)
+        powers, extra_powers, total = _raise()(scores, layout.blocks(extra_scores), bias, band)
+        mixed = layout.join(ops.matmul(powers, value))
+        mixed = mixed + ops.matmul(layout.join(extra_powers), extra_value)
+        return mixed / layout.join(total)
 
     def _seen_global_tokens(self, selection: Any, dtype: Any) -> Any:
         """Return the bias of the global tokens' keys, (batch, 1, n or 1, g)."""
@@ -257,7 +259,7 @@ def _raise() -> Any:
     return backend_functions().fused(raise_to, num_constants=2)
 
 
-class _Cut:
+class BlockLayout:
     """Cuts sequences into blocks; of dilated ones, each residue is a sequence of its own."""
 
     def __init__(self, length: int, num_blocks: int, reach: int, stride: int) -> None:
@@ -286,7 +288,7 @@ class _Cut:
         return states if each * self._stride == self._length else states[:, :, : self._length]
 
 
-def _beside(blocks: Any, shifts: tuple[int, ...]) -> Any:
+def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
     """Put the blocks before and after (axis 2) beside each block, along axis 3.
 
     At the ends stands what comes round from the other end. One gather copies once; its own gradient
@@ -310,7 +312,7 @@ def _beside(blocks: Any, shifts: tuple[int, ...]) -> Any:
     return backend_functions().custom_gradient(take)(blocks)[0]
 
 
-def _shown_beside(shown: Any, shifts: tuple[int, ...]) -> Any:
+def mask_with_neighbour_blocks(shown: Any, shifts: tuple[int, ...]) -> Any:
     """Do the same with a mask (batch, 1, blocks, reach, 1), False beyond the ends."""
     count = shown.shape[2]
     padded = ops.pad(shown, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))

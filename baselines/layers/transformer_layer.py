@@ -44,7 +44,7 @@ class TransformerLayer(keras.layers.Layer):
         self.cross_attention = cross_attention
         self.feedforward_width = feedforward_width
         self.norm_first = norm_first
-        self.expand = keras.layers.Dense(feedforward_width)
+        self.up_projection = keras.layers.Dense(feedforward_width)
         self.activation = keras.activations.get(activation)
         self.attention_norm = LayerNorm(epsilon=epsilon)
         self.feedforward_norm = LayerNorm(epsilon=epsilon)
@@ -56,13 +56,13 @@ class TransformerLayer(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.contract = keras.layers.Dense(input_shape[-1])
-        parts = [self.attention, self.expand, self.attention_norm, self.feedforward_norm]
+        self.down_projection = keras.layers.Dense(input_shape[-1])
+        parts = [self.attention, self.up_projection, self.attention_norm, self.feedforward_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
         for part in parts:
             part.build(input_shape)
-        self.contract.build((*input_shape[:-1], self.feedforward_width))
+        self.down_projection.build((*input_shape[:-1], self.feedforward_width))
 
     def call(
         self,
@@ -77,8 +77,8 @@ class TransformerLayer(keras.layers.Layer):
         `masks` are what else the attention takes; a remembered sequence among it is normalised as
         the layer's own input is.
         """
-        if self.norm_first and masks.get("memory") is not None:
-            masks["memory"] = self.attention_norm(masks["memory"])
+        if self.norm_first and masks.get("segment_memory") is not None:
+            masks["segment_memory"] = self.attention_norm(masks["segment_memory"])
         hidden_states = self._add(
             hidden_states,
             lambda states: self.attention(states, **masks),
@@ -88,14 +88,14 @@ class TransformerLayer(keras.layers.Layer):
         )
         return self._finish(hidden_states, context, context_mask, training)
 
-    def step(
-        self, hidden_states: Any, cache: Any, position: Any, context: Any, context_mask: Any
+    def decode_step(
+        self, hidden_states: Any, state: Any, position: Any, context: Any, context_mask: Any
     ) -> tuple[Any, Any]:
-        """Do the same for the newest positions alone, the earlier ones' keys being in the cache."""
+        """Do the same for the newest positions alone, the earlier ones' keys being in the state."""
         kept = []
 
         def attend(states: Any) -> Any:
-            mixed, grown = self.attention.step(states, cache, position)
+            mixed, grown = self.attention.decode_step(states, state, position)
             kept.append(grown)
             return mixed
 
@@ -125,10 +125,12 @@ class TransformerLayer(keras.layers.Layer):
 
     def feed(self, states: Any) -> Any:
         """Work at each position; of the wide activations only those before σ are kept."""
-        contract = backend_functions().recomputed(
+        project_down = backend_functions().recomputed(
             lambda wide, kernel, bias: ops.matmul(self.activation(wide), kernel) + bias
         )
-        return contract(self.expand(states), self.contract.kernel, self.contract.bias)
+        return project_down(
+            self.up_projection(states), self.down_projection.kernel, self.down_projection.bias
+        )
 
     def _add(
         self,
@@ -169,9 +171,9 @@ def stack_layers(
     ]
 
 
-def for_each_layer(context: Any, stacked: Sequence[Any]) -> Sequence[Any]:
+def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:
     """Return what each layer sees of a context: all the same, or what was projected for each."""
-    return context if isinstance(context, list) else [context] * len(stacked)
+    return context if isinstance(context, list) else [context] * len(layers)
 
 
 class TransformerStack(keras.layers.Layer):
@@ -179,44 +181,46 @@ class TransformerStack(keras.layers.Layer):
 
     def __init__(
         self,
-        stacked: Sequence[TransformerLayer],
+        layers: Sequence[TransformerLayer],
         final_epsilon: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.stacked = list(stacked)
+        self.layers = list(layers)
         self.final_norm = None
         if final_epsilon is not None:
             self.final_norm = LayerNorm(epsilon=final_epsilon)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        for layer in (*self.stacked, *((self.final_norm,) if self.final_norm else ())):
+        for layer in (*self.layers, *((self.final_norm,) if self.final_norm else ())):
             layer.build(input_shape)
 
     def call(self, hidden_states: Any, training: bool | None = None, **masks: Any) -> Any:
         """Pass through all layers."""
-        for layer in self.stacked:
+        for layer in self.layers:
             hidden_states = layer(hidden_states, training=training, **masks)
         return hidden_states if self.final_norm is None else self.final_norm(hidden_states)
 
-    def start_cache(self, batch_size: int, max_length: int) -> list[Any]:
-        """Return empty caches, one a layer."""
-        return [layer.attention.start_cache(batch_size, max_length) for layer in self.stacked]
+    def init_state(self, batch_size: int, max_length: int) -> list[Any]:
+        """Return empty states, one a layer."""
+        return [layer.attention.init_state(batch_size, max_length) for layer in self.layers]
 
-    def step(
+    def decode_step(
         self,
         hidden_states: Any,
-        cache: Sequence[Any],
+        state: Sequence[Any],
         position: Any,
         context: Any = None,
         context_mask: Any = None,
     ) -> tuple[Any, list[Any]]:
-        """Pass the newest positions through all layers, with what the caches hold."""
+        """Pass the newest positions through all layers, with what the states hold."""
         grown = []
-        contexts = for_each_layer(context, self.stacked)
-        for layer, held, seen in zip(self.stacked, cache, contexts, strict=True):
-            hidden_states, kept = layer.step(hidden_states, held, position, seen, context_mask)
+        contexts = for_each_layer(context, self.layers)
+        for layer, held, seen in zip(self.layers, state, contexts, strict=True):
+            hidden_states, kept = layer.decode_step(
+                hidden_states, held, position, seen, context_mask
+            )
             grown.append(kept)
         if self.final_norm is not None:
             hidden_states = self.final_norm(hidden_states)

@@ -1,4 +1,4 @@
-"""Answers written token after token, greedily or by beam search, with the architecture's cache."""
+"""Answers written token after token, greedily or by beam search, with the architecture's state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEVER = -1e9
 class BeamSearch:
     """Writes answers to batches of sources, at most `max_length` tokens each.
 
-    Time O(max_length · num_beams) decoding steps of one token for each source; the cache makes a
+    Time O(max_length · num_beams) decoding steps of one token for each source; the state makes a
     step's cost that of one position.
     """
 
@@ -41,15 +41,15 @@ class BeamSearch:
         count, beams = len(source), self._num_beams
         ends_wanted = ((source == self._rules.end_id) & mask).sum(axis=1).clip(min=1)
         wanted = np.repeat(ends_wanted, beams).astype(np.int32)
-        memory, memory_mask, cache = self._begin(source, mask)
+        encoder_output, encoder_mask, state = self._begin(source, mask)
         scores = np.full((count, beams), NEVER, np.float32)
         scores[:, 0] = 0.0  # all beams are the same at first: one goes on
         ids = np.full(count * beams, self._rules.start_id, np.int32)
         ends = np.zeros(count * beams, np.int32)
         written, came_from = [], []
         for position in range(self._max_length):
-            ids, scores, parents, ends, cache = self._advance(
-                ids, scores, ends, wanted, cache, np.int32(position), memory, memory_mask
+            ids, scores, parents, ends, state = self._advance(
+                ids, scores, ends, wanted, state, np.int32(position), encoder_output, encoder_mask
             )
             written.append(ops.convert_to_numpy(ids))
             came_from.append(ops.convert_to_numpy(parents))
@@ -58,18 +58,17 @@ class BeamSearch:
         return self._best(written, came_from, ops.convert_to_numpy(scores))
 
     def _encode(self, source: Any, mask: Any) -> tuple[Any, Any, Any]:
-        """Encode the sources, and repeat them for every beam; start the cache."""
+        """Encode the sources, and repeat them for every beam; start the state."""
         backbone, beams = self._model.backbone, self._num_beams
-        memory, _ = backbone.encode(source, padding_mask=mask, training=False)
+        encoder_output, _ = backbone.encode(source, padding_mask=mask, training=False)
         if hasattr(backbone, "project_encoder_output"):
-            memory = backbone.project_encoder_output(memory)
+            encoder_output = backbone.project_encoder_output(encoder_output)
         rows = source.shape[0] * beams
-        if hasattr(backbone, "start_memory"):
-            cache = backbone.start_memory(rows)
-        else:
-            cache = backbone.start_cache(rows, self._max_length)
-        memory = keras.tree.map_structure(lambda part: ops.repeat(part, beams, axis=0), memory)
-        return memory, ops.repeat(mask, beams, axis=0), cache
+        state = backbone.init_state(rows, self._max_length)
+        encoder_output = keras.tree.map_structure(
+            lambda part: ops.repeat(part, beams, axis=0), encoder_output
+        )
+        return encoder_output, ops.repeat(mask, beams, axis=0), state
 
     def _step(
         self,
@@ -77,18 +76,18 @@ class BeamSearch:
         scores: Any,
         ends: Any,
         wanted: Any,
-        cache: Any,
+        state: Any,
         position: Any,
-        memory: Any,
-        memory_mask: Any,
+        encoder_output: Any,
+        encoder_mask: Any,
     ) -> tuple[Any, Any, Any, Any, Any]:
         """Write one token at each beam and keep the best beams of each source."""
         rules, beams = self._rules, self._num_beams
-        hidden_states, cache = self._model.backbone.decode(
+        hidden_states, state = self._model.backbone.decode(
             ids[:, None],
-            memory=memory,
-            memory_mask=memory_mask,
-            cache=cache,
+            encoder_output=encoder_output,
+            encoder_mask=encoder_mask,
+            state=state,
             position=position,
             training=False,
         )
@@ -108,8 +107,8 @@ class BeamSearch:
         ids = ops.reshape(chosen % size, (-1,))
         ends = ops.take(ends, parents) + ops.cast(ids == rules.end_id, "int32")
         if beams > 1:
-            cache = keras.tree.map_structure(lambda part: ops.take(part, parents, axis=0), cache)
-        return ids, scores, parents, ends, cache
+            state = keras.tree.map_structure(lambda part: ops.take(part, parents, axis=0), state)
+        return ids, scores, parents, ends, state
 
     def _best(
         self, written: list[np.ndarray], came_from: list[np.ndarray], scores: np.ndarray

@@ -21,8 +21,8 @@ class Model(keras.Model):
 
     Without an embedding the backbone takes `features["patches"]` or `features["token_ids"]` through
     its own. In the encoder-decoder form `features["target_ids"]` is what the decoder is given.
-    Where it `carries_memory` and the backbone has a memory, a decoder remembers the batch before
-    until `forget` is called.
+    With `carries_memory`, a decoder whose backbone `carries_state` goes on from the state after the
+    batch before, until `forget` is called.
     """
 
     def __init__(
@@ -39,24 +39,24 @@ class Model(keras.Model):
         self.backbone = backbone
         self.head = head
         self.form = form
-        self.carries_memory = carries_memory and hasattr(backbone, "start_memory")
-        self.memories: list[Any] = []
+        self.carries_memory = carries_memory and getattr(backbone, "carries_state", False)
+        self.carried_state: list[Any] = []
         if hasattr(head, "tie"):
             head.tie(backbone.tie_embeddings())
 
     def build(self, input_shape: Any = None) -> None:
         """Make room for the memory; the parts are built when they are first called."""
         if self.carries_memory:
-            batch_size = input_shape["padding_mask"][0]
-            for tensor in keras.tree.flatten(self.backbone.start_memory(batch_size)):
+            empty = self.backbone.init_state(*input_shape["padding_mask"])
+            for tensor in keras.tree.flatten(empty):
                 dtype = keras.backend.standardize_dtype(tensor.dtype)
-                memory = self.add_weight(tensor.shape, "zeros", dtype=dtype, trainable=False)
-                self.memories.append(memory)
+                part = self.add_weight(tensor.shape, "zeros", dtype=dtype, trainable=False)
+                self.carried_state.append(part)
 
     def forget(self) -> None:
         """Empty the memory: what comes next does not go on from what came before."""
-        for memory in self.memories:
-            memory.assign(ops.zeros(memory.shape, memory.dtype))
+        for part in self.carried_state:
+            part.assign(ops.zeros(part.shape, part.dtype))
 
     def call(self, features: Features, training: bool | None = None) -> Any:
         """Give the head's outputs for a batch's features."""
@@ -91,8 +91,8 @@ class Model(keras.Model):
         if self.form is Form.ENCODER_DECODER:
             hidden_states, _ = self.backbone.decode(
                 features["target_ids"],
-                memory=hidden_states,
-                memory_mask=mask,
+                encoder_output=hidden_states,
+                encoder_mask=mask,
                 padding_mask=features.get("target_mask"),
                 training=training,
             )
@@ -106,11 +106,11 @@ class Model(keras.Model):
         given = {"padding_mask": mask, "training": training}
         if not carries_memory:
             return self.backbone.decode(inputs, **given)[0]
-        started = self.backbone.start_memory(mask.shape[0])
-        cache = keras.tree.pack_sequence_as(started, [ops.copy(memory) for memory in self.memories])
-        hidden_states, cache = self.backbone.decode(inputs, cache=cache, **given)
-        for memory, value in zip(self.memories, keras.tree.flatten(cache), strict=True):
-            memory.assign(value)
+        empty = self.backbone.init_state(*mask.shape)
+        state = keras.tree.pack_sequence_as(empty, [ops.copy(part) for part in self.carried_state])
+        hidden_states, state = self.backbone.decode(inputs, state=state, **given)
+        for part, value in zip(self.carried_state, keras.tree.flatten(state), strict=True):
+            part.assign(value)
         return hidden_states
 
     def parameter_counts(self) -> dict[str, int]:

@@ -45,16 +45,16 @@ def with_memory(batch_size: int) -> Callable[[], int]:
 
     backbone, head = decoder("transformer_xl", SEGMENT, {"segment": SEGMENT, "memory": MEMORY})
     token_ids = tokens(batch_size, SEGMENT)
-    cache = backbone.decode(token_ids)[1]
-    while cache[0][0].shape[1] < MEMORY:
-        cache = backbone.decode(token_ids, cache=cache)[1]
+    state = backbone.decode(token_ids)[1]
+    while state[0][0].shape[1] < MEMORY:
+        state = backbone.decode(token_ids, state=state)[1]
 
     @tf.function
-    def step(token_ids, cache):
-        states, cache = backbone.decode(token_ids, cache=cache)
-        return head(states), cache
+    def step(token_ids, state):
+        states, state = backbone.decode(token_ids, state=state)
+        return head(states), state
 
-    state = [cache]
+    state = [state]
 
     def run() -> int:
         outputs, state[0] = step(token_ids, state[0])

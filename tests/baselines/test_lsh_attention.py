@@ -8,7 +8,7 @@ from keras import ops
 
 from baselines.layers.lsh_attention import (
     LshAttention,
-    _Moves,
+    SortPermutation,
     draw_rotations,
     factor_buckets,
     hash_vectors,
@@ -188,23 +188,23 @@ def test_the_gradient_of_sorting_is_that_of_the_definition(num_hashes):
     generator = np.random.default_rng(4)
     order = np.stack([generator.permutation(12) for _ in range(2 * 2 * num_hashes)])
     order = order.reshape(2, 2, num_hashes, 12).astype("int32")
-    moves = _Moves(ops.convert_to_tensor(order))
+    permutation = SortPermutation(ops.convert_to_tensor(order))
     states = generator.normal(size=(2, 12, 2, 3)).astype("float32")
     index = order.reshape(2, 2, num_hashes * 12, 1)
 
     def gathered(states):
         return ops.take_along_axis(ops.transpose(states, (0, 2, 1, 3)), index, axis=2)
 
-    ours, theirs = moves.sort(*tensors(states)), gathered(*tensors(states))
+    ours, theirs = permutation.sort(*tensors(states)), gathered(*tensors(states))
     assert (ops.convert_to_numpy(ours) == ops.convert_to_numpy(theirs)).all()
-    back = ops.convert_to_numpy(moves.unsort(ours**2))
+    back = ops.convert_to_numpy(permutation.unsort(ours**2))
     assert back.shape == (2, 12, 2, num_hashes, 3)
     for number in range(num_hashes):
         np.testing.assert_allclose(back[:, :, :, number], states**2, rtol=1e-6)
     for mine, given in (
-        (lambda x: ops.sum(ops.sin(moves.sort(x))), lambda x: ops.sum(ops.sin(gathered(x)))),
+        (lambda x: ops.sum(ops.sin(permutation.sort(x))), lambda x: ops.sum(ops.sin(gathered(x)))),
         (
-            lambda x: ops.sum(ops.sin(moves.unsort(moves.sort(x) ** 2))),
+            lambda x: ops.sum(ops.sin(permutation.unsort(permutation.sort(x) ** 2))),
             lambda x: ops.sum(ops.sin(gathered(x) ** 2)),
         ),
     ):
@@ -224,10 +224,10 @@ def test_one_position_at_a_time_follows_the_cached_bucket_rule():
     key = query / np.sqrt((query**2).mean(axis=-1, keepdims=True) + 1e-6) / np.sqrt(size)
     buckets = ops.convert_to_numpy(hash_vectors(*tensors(query, rotations)))
     projection = ops.convert_to_numpy(layer.output_projection.kernel)
-    cache = layer.start_cache(2, length)
+    state = layer.init_state(2, length)
     for position in range(length):
-        given, cache = layer.step(
-            *tensors(states[:, position : position + 1]), cache, position, *tensors(rotations)
+        given, state = layer.decode_step(
+            *tensors(states[:, position : position + 1]), state, position, *tensors(rotations)
         )
         for example in range(2):
             mixed = []

@@ -77,14 +77,14 @@ def test_bert(reference_outputs):
             case["weights/embeddings/token_type_embeddings/weight"]
         )
         set_norm(embedding.norm, case, "weights/embeddings/LayerNorm")
-        for index, layer in enumerate(bert.encoder.stacked):
+        for index, layer in enumerate(bert.encoder.layers):
             at = f"weights/encoder/layer/{index}"
             for name in ("query", "key", "value"):
                 set_dense(getattr(layer.attention, name), case, f"{at}/attention/self/{name}")
             set_dense(layer.attention.output_projection, case, f"{at}/attention/output/dense")
             set_norm(layer.attention_norm, case, f"{at}/attention/output/LayerNorm")
-            set_dense(layer.expand, case, f"{at}/intermediate/dense")
-            set_dense(layer.contract, case, f"{at}/output/dense")
+            set_dense(layer.up_projection, case, f"{at}/intermediate/dense")
+            set_dense(layer.down_projection, case, f"{at}/output/dense")
             set_norm(layer.feedforward_norm, case, f"{at}/output/LayerNorm")
         hidden_states = ops.convert_to_numpy(bert.encode(token_ids, mask)[0])
         np.testing.assert_allclose(
@@ -106,7 +106,7 @@ def test_gpt_at_once_and_one_position_at_a_time(reference_outputs):
         gpt.decode(token_ids)
         gpt.decoder_embedding.tokens.embeddings.assign(words)
         gpt.decoder_embedding.add_positions.table.assign(positions)
-        for index, layer in enumerate(gpt.decoder.stacked):
+        for index, layer in enumerate(gpt.decoder.layers):
             at = f"weights/h/{index}"
             set_norm(layer.attention_norm, case, f"{at}/ln_1")
             kernel = case[f"{at}/attn/c_attn/weight"]
@@ -117,16 +117,16 @@ def test_gpt_at_once_and_one_position_at_a_time(reference_outputs):
                 layer.attention.output_projection, case, f"{at}/attn/c_proj", transposed=False
             )
             set_norm(layer.feedforward_norm, case, f"{at}/ln_2")
-            set_dense(layer.expand, case, f"{at}/mlp/c_fc", transposed=False)
-            set_dense(layer.contract, case, f"{at}/mlp/c_proj", transposed=False)
+            set_dense(layer.up_projection, case, f"{at}/mlp/c_fc", transposed=False)
+            set_dense(layer.down_projection, case, f"{at}/mlp/c_proj", transposed=False)
         set_norm(gpt.decoder.final_norm, case, "weights/ln_f")
         hidden_states = ops.convert_to_numpy(gpt.decode(token_ids)[0])
         np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
         batch, length = token_ids.shape
-        cache = gpt.start_cache(batch, length)
+        state = gpt.init_state(batch, length)
         for position in range(length):
             newest = token_ids[:, position : position + 1]
-            states, cache = gpt.decode(newest, cache=cache, position=position)
+            states, state = gpt.decode(newest, state=state, position=position)
             np.testing.assert_allclose(
                 ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
             )
@@ -147,15 +147,15 @@ def test_vit(reference_outputs):
         embedding.add_positions.token.assign(case["weights/embeddings/cls_token"])
         table = embedding.add_positions.add_positions.table
         table.assign(case["weights/embeddings/position_embeddings"][0])
-        for index, layer in enumerate(vit.encoder.stacked):
+        for index, layer in enumerate(vit.encoder.layers):
             at = f"weights/layers/{index}"
             for name, theirs in (("query", "q"), ("key", "k"), ("value", "v")):
                 set_dense(getattr(layer.attention, name), case, f"{at}/attention/{theirs}_proj")
             set_dense(layer.attention.output_projection, case, f"{at}/attention/o_proj")
             set_norm(layer.attention_norm, case, f"{at}/layernorm_before")
             set_norm(layer.feedforward_norm, case, f"{at}/layernorm_after")
-            set_dense(layer.expand, case, f"{at}/mlp/fc1")
-            set_dense(layer.contract, case, f"{at}/mlp/fc2")
+            set_dense(layer.up_projection, case, f"{at}/mlp/fc1")
+            set_dense(layer.down_projection, case, f"{at}/mlp/fc2")
         set_norm(vit.encoder.final_norm, case, "weights/layernorm")
         hidden_states = ops.convert_to_numpy(vit.encode(patches)[0])
         np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
@@ -167,15 +167,17 @@ def test_the_original_encoder_and_decoder(reference_outputs, block_bytes):
         encoder = reference_stack(case, "encoder", block_bytes)
         decoder = reference_stack(case, "decoder", block_bytes)
         mask = case["source_padding_mask"]
-        memory = encoder(case["source"], padding_mask=mask)
-        outputs = decoder(case["target"], context=memory, context_mask=mask)
+        encoder_output = encoder(case["source"], padding_mask=mask)
+        outputs = decoder(case["target"], context=encoder_output, context_mask=mask)
         np.testing.assert_allclose(
             ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
         )
-        cache = decoder.start_cache(*case["target"].shape[:2])
+        state = decoder.init_state(*case["target"].shape[:2])
         for position in range(case["target"].shape[1]):
             newest = case["target"][:, position : position + 1]
-            states, cache = decoder.step(*tensors(newest), cache, position, memory, *tensors(mask))
+            states, state = decoder.decode_step(
+                *tensors(newest), state, position, encoder_output, *tensors(mask)
+            )
             np.testing.assert_allclose(
                 ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
             )
@@ -203,7 +205,7 @@ def reference_stack(case: Weights, side: str, block_bytes: int | None) -> Transf
         final_epsilon=1e-5,
     )
     stack.build((None, None, width))
-    for index, layer in enumerate(stack.stacked):
+    for index, layer in enumerate(stack.layers):
         at = f"weights/{side}/layers/{index}"
         norms: list[Callable] = [layer.attention_norm]
         attentions = {"self_attn": layer.attention}
@@ -218,8 +220,8 @@ def reference_stack(case: Weights, side: str, block_bytes: int | None) -> Transf
             set_dense(attention.output_projection, case, f"{at}/{name}/out_proj")
         for number, norm in enumerate(norms, start=1):
             set_norm(norm, case, f"{at}/norm{number}")
-        set_dense(layer.expand, case, f"{at}/linear1")
-        set_dense(layer.contract, case, f"{at}/linear2")
+        set_dense(layer.up_projection, case, f"{at}/linear1")
+        set_dense(layer.down_projection, case, f"{at}/linear2")
     set_norm(stack.final_norm, case, f"weights/{side}/norm")
     return stack
 
@@ -236,7 +238,7 @@ def test_transformer_xl_over_segments(reference_outputs):
                         num_heads,
                         causal=True,
                         segment_length=int(case["segment_length"]),
-                        memory_length=int(case["memory_length"]),
+                        segment_memory_length=int(case["memory_length"]),
                     ),
                     wide,
                     activation="relu",
@@ -249,7 +251,7 @@ def test_transformer_xl_over_segments(reference_outputs):
         stack.build(inputs.shape)
         stack.content_bias.assign(case["weights/r_w_bias"])
         stack.position_bias.assign(case["weights/r_r_bias"])
-        for index, layer in enumerate(stack.stacked):
+        for index, layer in enumerate(stack.layers):
             at = f"weights/layers/{index}"
             kernels = np.split(case[f"{at}/dec_attn/qkv_net/weight"].T, 3, axis=1)
             for name, kernel in zip(("query", "key", "value"), kernels, strict=True):
@@ -257,11 +259,11 @@ def test_transformer_xl_over_segments(reference_outputs):
             layer.attention.distance.kernel.assign(case[f"{at}/dec_attn/r_net/weight"].T)
             layer.attention.output_projection.kernel.assign(case[f"{at}/dec_attn/o_net/weight"].T)
             set_norm(layer.attention_norm, case, f"{at}/dec_attn/layer_norm")
-            set_dense(layer.expand, case, f"{at}/pos_ff/CoreNet/0")
-            set_dense(layer.contract, case, f"{at}/pos_ff/CoreNet/3")
+            set_dense(layer.up_projection, case, f"{at}/pos_ff/CoreNet/0")
+            set_dense(layer.down_projection, case, f"{at}/pos_ff/CoreNet/3")
             set_norm(layer.feedforward_norm, case, f"{at}/pos_ff/layer_norm")
-        outputs, memories = stack(inputs)
+        outputs, segment_memories = stack(inputs)
         np.testing.assert_allclose(
             ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
         )
-        assert memories[0][0].shape[1] == min(int(case["memory_length"]), inputs.shape[1])
+        assert segment_memories[0][0].shape[1] == min(int(case["memory_length"]), inputs.shape[1])

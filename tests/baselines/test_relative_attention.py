@@ -15,9 +15,9 @@ WIDTH, NUM_HEADS = 10, 2
 SIZE = WIDTH // NUM_HEADS
 
 
-def random_layer(causal: bool, segment_length: int, memory_length: int):
+def random_layer(causal: bool, segment_length: int, segment_memory_length: int):
     generator = np.random.default_rng(0)
-    layer = RelativeAttention(NUM_HEADS, causal, segment_length, memory_length)
+    layer = RelativeAttention(NUM_HEADS, causal, segment_length, segment_memory_length)
     layer.build((None, None, WIDTH))
     for weight in layer.weights:
         weight.assign(generator.normal(scale=0.5, size=weight.shape))
@@ -62,12 +62,14 @@ def test_it_is_its_definition(causal, length, remembered):
     states = generator.normal(size=(2, length, WIDTH)).astype("float32")
     memory = generator.normal(size=(2, remembered, WIDTH)).astype("float32")
     mask = np.arange(length)[None, :] < np.array([[length], [max(1, length - 2)]])
-    memory_mask = np.ones((2, remembered), bool)
-    memory_mask[1, : remembered // 2] = False
-    given = {"memory": memory, "memory_mask": memory_mask} if remembered else {}
+    segment_memory_mask = np.ones((2, remembered), bool)
+    segment_memory_mask[1, : remembered // 2] = False
+    given = (
+        {"segment_memory": memory, "segment_memory_mask": segment_memory_mask} if remembered else {}
+    )
     mixed = run(layer, states, content_bias, position_bias, mask, *given.values())
     for example in range(2):
-        visible = np.concatenate([memory_mask[example], mask[example]])
+        visible = np.concatenate([segment_memory_mask[example], mask[example]])
         expected = oracle(
             layer, content_bias, position_bias, states[example], memory[example], visible, causal
         )
@@ -75,11 +77,11 @@ def test_it_is_its_definition(causal, length, remembered):
         np.testing.assert_allclose(mixed[example][real], expected[real], atol=2e-5)
 
 
-def recurrent(segment_length: int, memory_length: int) -> RecurrentStack:
+def recurrent(segment_length: int, segment_memory_length: int) -> RecurrentStack:
     stack = RecurrentStack(
         [
             TransformerLayer(
-                RelativeAttention(NUM_HEADS, True, segment_length, memory_length),
+                RelativeAttention(NUM_HEADS, True, segment_length, segment_memory_length),
                 16,
                 activation="relu",
                 dropout=0.0,
@@ -107,9 +109,9 @@ def test_memory_matters_and_is_carried_from_call_to_call():
     states = np.random.default_rng(0).normal(size=(2, 12, WIDTH)).astype("float32")
     stack = recurrent(4, 4)
     together, _ = stack(states)
-    first, memories = stack(states[:, :4])
-    second, memories = stack(states[:, 4:8], memories=memories)
-    third, _ = stack(states[:, 8:], memories=memories)
+    first, segment_memories = stack(states[:, :4])
+    second, segment_memories = stack(states[:, 4:8], segment_memories=segment_memories)
+    third, _ = stack(states[:, 8:], segment_memories=segment_memories)
     parts = np.concatenate([ops.convert_to_numpy(part) for part in (first, second, third)], axis=1)
     np.testing.assert_allclose(parts, ops.convert_to_numpy(together), atol=1e-5)
     forgetful, _ = stack(states[:, 4:8])
@@ -160,7 +162,7 @@ def test_the_gradient_is_that_of_one_segment_after_another():
         parts = [layer(states[:, :4], *biases)]
         for start in (4, 8):
             memory = ops.stop_gradient(states[:, start - 4 : start])
-            given = {"memory": memory, "memory_mask": seen, "padding_mask": seen}
+            given = {"segment_memory": memory, "segment_memory_mask": seen, "padding_mask": seen}
             parts.append(layer(states[:, start : start + 4], *biases, **given))
         return ops.sum(ops.concatenate(parts, axis=1) * ops.convert_to_tensor(aim))
 

@@ -116,7 +116,9 @@ def encoder_of(backbone):
 @lru_cache
 def decoder_of(backbone):
     def decode(target, *memory):
-        return backbone.decode(target, **dict(zip(("memory", "memory_mask"), memory, strict=False)))
+        return backbone.decode(
+            target, **dict(zip(("encoder_output", "encoder_mask"), memory, strict=False))
+        )
 
     return decode
 
@@ -328,7 +330,7 @@ def decoder(request):
         mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
         source = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed=4)
         create_weights(encoder_of(backbone), source, mask)
-        memory = {"memory": encode(backbone, source, mask), "memory_mask": mask}
+        memory = {"encoder_output": encode(backbone, source, mask), "encoder_mask": mask}
     create_weights(decoder_of(backbone), target, *memory.values())
     return architecture, backbone, memory
 
@@ -357,12 +359,15 @@ def test_decoding_step_by_step_equals_decoding_at_once(decoder):
         return  # it has a rule of its own for new positions, tested by itself
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     whole = decode(backbone, target, **memory)
-    cache = backbone.start_cache(2, LENGTH)
+    state = backbone.init_state(2, LENGTH)
     if memory and hasattr(backbone, "project_encoder_output"):
-        memory = {**memory, "memory": backbone.project_encoder_output(memory["memory"])}
+        memory = {
+            **memory,
+            "encoder_output": backbone.project_encoder_output(memory["encoder_output"]),
+        }
     for start, stop in ((0, 1), (1, 2), (2, 7), (7, 8), (8, LENGTH)):
-        states, cache = backbone.decode(
-            target[:, start:stop], cache=cache, position=start, **memory
+        states, state = backbone.decode(
+            target[:, start:stop], state=state, position=start, **memory
         )
         np.testing.assert_allclose(ops.convert_to_numpy(states), whole[:, start:stop], atol=1e-5)
 
@@ -372,9 +377,11 @@ def test_a_decoder_does_not_see_the_memory_s_padding(decoder):
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     if not memory:
         return
-    other = np.where(memory["memory_mask"][:, :, None], memory["memory"], 9.0).astype("float32")
+    other = np.where(memory["encoder_mask"][:, :, None], memory["encoder_output"], 9.0).astype(
+        "float32"
+    )
     np.testing.assert_allclose(
-        decode(backbone, target, memory=other, memory_mask=memory["memory_mask"]),
+        decode(backbone, target, encoder_output=other, encoder_mask=memory["encoder_mask"]),
         decode(backbone, target, **memory),
         atol=1e-5,
     )
@@ -388,7 +395,7 @@ def test_gradients_reach_every_weight_of_a_decoder(decoder):
     def loss():
         given = dict(memory)
         if memory:
-            given["memory"], _ = backbone.encode(target, memory["memory_mask"])
+            given["encoder_output"], _ = backbone.encode(target, memory["encoder_mask"])
         return ops.sum(
             backbone.decode(target, training=True, **given)[0] * ops.convert_to_tensor(aim)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baselines.layers.operations import all_pairs, pairs_in_window
+from baselines.layers.flops import all_pairs, pairs_in_window
 from suite.api import BuildRequest, Form, Inputs
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
