@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dashboards.findings import shares_of_best
 from dashboards.frame import QUALITY, make_comparisons, point_frame
-from dashboards.site import COLORS, PAGES, draw_lines, shares_of_best, write_site
+from dashboards.lines import COLORS, draw_lines
+from dashboards.site import PAGES, write_site
 from suite.analysis.boards import Entry, Folder, make_boards
 from suite.api import PROTOCOL, Form, Metric, Mode, Status
 from suite.matrix.registry import load_registry
