@@ -49,7 +49,7 @@ DEFAULT_HOME = CHECKOUT / "results" / "local"
 TRACKING = "tracking"
 
 STALE_SECONDS = 600.0
-"""A temporary file older than this belongs to nobody: writing one takes no time."""
+"""The age from which a temporary file counts as abandoned; writing one takes seconds."""
 
 SetAside = Callable[[Path, str], None]
 
@@ -242,17 +242,37 @@ class Store:
                 set_aside(path.rename(folder / path.name), str(error))
 
     def _sweep(self) -> None:
-        """Remove what killed invocations left: folders nobody holds, files half written."""
-        for part in self.records.glob(".*.part"):
-            with suppress(FileNotFoundError):
-                if time.time() - part.stat().st_mtime > STALE_SECONDS:
-                    part.unlink()
+        """Remove the remains of killed invocations: scratch folders and half-written files."""
+        for folder, pattern in (
+            (self.records, ".*.part"),
+            (self.home / "checkpoints", ".*.part"),
+            (self.cache, ".making-*"),
+        ):
+            for path in folder.glob(pattern):
+                _remove_if_stale(path)
         for folder in self._scratch.iterdir():
-            marker = folder / "cell_id"
-            lease = self.acquire(marker.read_text()) if marker.exists() else None
-            if lease:
+            # Another invocation may remove the folder, or be about to write its marker.
+            try:
+                cell_id = (folder / "cell_id").read_text()
+            except (FileNotFoundError, NotADirectoryError):
+                cell_id = ""
+            if not cell_id:
+                _remove_if_stale(folder)
+            elif lease := self.acquire(cell_id):
                 self.drop_scratch(folder)
                 lease.close()
+
+
+def _remove_if_stale(path: Path) -> None:
+    """Remove a file or folder in which nothing was written for `STALE_SECONDS`."""
+    with suppress(FileNotFoundError):
+        written = max(each.stat().st_mtime for each in (path, *path.rglob("*")))
+        if time.time() - written <= STALE_SECONDS:
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 @contextmanager
