@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 import time
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ class Display:
         self.finished = 0
         self.seconds: list[float] = []
         self.active: dict[str, _Active] = {}
+        self.most_active = 1
         self.waiting = False
         self.live: Live | None = None
         if sys.stdout.isatty():
@@ -59,6 +61,7 @@ class Display:
         if isinstance(event, Started):
             cell = event.planned.cell
             self.active[cell.id] = _Active(cell.label, time.monotonic())
+            self.most_active = max(self.most_active, len(self.active))
             self._line(f"[{self.finished + len(self.active)}/{self.to_run}] {cell.label}: starting")
         elif isinstance(event, Progressed):
             self._progress(event)
@@ -108,17 +111,25 @@ class Display:
         if progress.get("loss") is not None:
             parts.append(f"loss {progress['loss']:.3f}")
         parts.append(f"{elapsed:.0f} s")
-        if remaining := self._remaining(elapsed):
+        if remaining := self._remaining():
             parts.append(f"about {_duration(remaining)} left of the matrix")
         return " · ".join(parts)
 
-    def _remaining(self, elapsed: float) -> float | None:
-        """Estimate from the cells so far what all the others will take."""
+    def _remaining(self) -> float | None:
+        """Estimate how long the rest of the matrix takes, or return None before the first result.
+
+        Each cell is expected to take the mean of the finished ones. A waiting cell starts as soon
+        as one of the places is free; there are as many places as cells ever ran at once.
+        """
         if not self.seconds:
             return None
-        mean = sum(self.seconds) / len(self.seconds)
-        waiting = self.to_run - self.finished - len(self.active)
-        return max(0.0, mean - elapsed) + waiting * mean
+        mean, now = sum(self.seconds) / len(self.seconds), time.monotonic()
+        places = [max(0.0, mean - (now - active.since)) for active in self.active.values()]
+        places += [0.0] * (self.most_active - len(places))
+        heapq.heapify(places)
+        for _ in range(self.to_run - self.finished - len(self.active)):
+            heapq.heapreplace(places, places[0] + mean)
+        return max(places)
 
     def _line(self, text: str) -> None:
         """Print where no live line shows it."""
