@@ -8,16 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from dashboards.frame import MEASURES, QUALITY, Comparison
+from dashboards.frame import MEASURES
 from dashboards.scripts import QUALITY_NUMBER, shorten
+from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
+from suite.analysis.findings import QUALITY
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.statistics import Estimate
+from suite.api import PROTOCOL
 
 
 def describe(comparison: Comparison, named: Mapping[ComparisonKey, str]) -> dict[str, Any]:
     """Return what the pages say of a comparison and filter it by."""
-    setting, metric = comparison.setting, comparison.metric
+    setting, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
     return {
         "title": named[setting],
@@ -32,7 +35,7 @@ def describe(comparison: Comparison, named: Mapping[ComparisonKey, str]) -> dict
         "batch": setting.batch,
         "machine": machine,
         "threads": threads,
-        "protocol": max(entry.record.protocol for entry in comparison.entries),
+        "protocol": max((record.protocol for record in comparison.records), default=PROTOCOL),
         "metric": metric.name if metric else "",
         "higher_is_better": metric.higher_is_better if metric else True,
     }  # fmt: skip
@@ -79,7 +82,7 @@ def board_rows(
 
     Lines of which nothing stands any more are left to the leaderboard's files.
     """
-    of_setting = {comparison.setting: place for place, comparison in enumerate(made)}
+    of_setting = {comparison.key: place for place, comparison in enumerate(made)}
     names = {line["name"]: number for number, line in enumerate(lines)}
     found = []
     for board in boards:

@@ -1,22 +1,21 @@
-"""Records → what takes comparing: growth, crossings, pairs, backends, shares of the best."""
+"""Findings of the analysis → the lists that the pages read."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
-from statistics import median
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboards.frame import MEASURES, Comparison
+from dashboards.frame import MEASURES
 from dashboards.scripts import QUALITY_NUMBER, shorten
-from suite.analysis.boards import Board, Entry, figure, line_of, scores
-from suite.analysis.grouping import baselines
-from suite.analysis.ranking import Scores, difference, interquartile_mean, performance_profile
-from suite.analysis.search import find_crossing, pair_up
-from suite.analysis.statistics import Estimate, exponential
-from suite.analysis.tables import exponents, ratios
-from suite.api import Architecture, Metric, Mode, Status, Task
+from suite.analysis.aggregate import Comparison
+from suite.analysis.boards import Board
+from suite.analysis.engines import ratios
+from suite.analysis.findings import QUALITY, pair_crossings, pair_differences
+from suite.analysis.grouping import baseline_keys
+from suite.analysis.profile import interquartile_mean, performance_profile, shares_of_best
+from suite.analysis.scaling import exponents
+from suite.analysis.statistics import Estimate
+from suite.api import Architecture, Mode
 
 PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
 
@@ -24,23 +23,22 @@ PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
 def make_findings(
     made: Sequence[Comparison],
     boards: Sequence[Board],
-    tasks: Mapping[str, Task],
     architectures: Mapping[str, Architecture],
 ) -> dict[str, Any]:
-    """Work out what takes comparing: growth, crossings, pairs, and shares of the best."""
-    growth, crossings, pairs = [], [], []
-    for number, comparison in enumerate(made):
-        if comparison.setting.mode is Mode.PROBE:
-            good = [entry for entry in comparison.entries if entry.record.status is Status.OK]
-            growth += _growth(number, good, tasks, architectures)
-            crossings += _crossings(number, good, tasks)
-        pairs += _pairs(number, comparison, tasks)
+    """Return growth with length, crossings, pairs, engines and shares of the best score."""
     shares = shares_of_best(boards)
+    probes = [
+        (number, comparison)
+        for number, comparison in enumerate(made)
+        if comparison.key.mode is Mode.PROBE
+    ]
     return {
-        "growth": growth,
-        "crossings": crossings,
-        "pairs": pairs,
-        "ways": _ways(made, tasks),
+        "growth": [row for probe in probes for row in _growth(*probe, architectures)],
+        "crossings": [row for probe in probes for row in _crossings(*probe)],
+        "pairs": [
+            row for number, comparison in enumerate(made) for row in _pairs(number, comparison)
+        ],
+        "ways": _engines(probes),
         "profile": {
             "shares": PROFILE_SHARES,
             "lines": performance_profile(shares, PROFILE_SHARES),
@@ -52,128 +50,71 @@ def make_findings(
 
 
 def _growth(
-    number: int,
-    entries: Sequence[Entry],
-    tasks: Mapping[str, Task],
-    architectures: Mapping[str, Architecture],
+    number: int, comparison: Comparison, architectures: Mapping[str, Architecture]
 ) -> list[Any]:
-    """Estimate for each line how its cost grows with length."""
     return [
-        [number, line, item.measure, shorten(item.exponent), shorten(item.low), shorten(item.high),
-         item.rounds, min(item.lengths), max(item.lengths), item.claim, item.contradicted]
-        for line, of_line in sorted(_by_line(entries, tasks).items())
-        for item in exponents([entry.record for entry in of_line], tasks, architectures)
-    ]  # fmt: skip
+        [
+            number,
+            item.line,
+            item.measure,
+            shorten(item.exponent),
+            shorten(item.low),
+            shorten(item.high),
+            item.rounds,
+            min(item.lengths),
+            max(item.lengths),
+            item.claim,
+            item.contradicted,
+        ]
+        for item in exponents(comparison, architectures)
+    ]
 
 
-def _crossings(number: int, entries: Sequence[Entry], tasks: Mapping[str, Task]) -> list[Any]:
-    """Find for each pair where one overtakes the other, between the lengths that were measured."""
+def _crossings(number: int, comparison: Comparison) -> list[Any]:
+    return [
+        [number, found.measure, found.behind, found.ahead, *_ends(found.length), *lengths]
+        for measure in MEASURES[:2]
+        for found in pair_crossings(
+            comparison, measure.key, higher_is_better=measure.higher_is_better
+        )
+        for lengths in [(found.shortest, found.longest)]
+    ]
+
+
+def _engines(probes: Sequence[tuple[int, Comparison]]) -> list[Any]:
+    """Compare probes of several backends or precisions with the baseline on the same machine."""
+    by_key = {comparison.key: (number, comparison) for number, comparison in probes}
+    baselines = baseline_keys(by_key)
     found = []
-    for measure in (MEASURES[0], MEASURES[1]):
-        sign = 1 if measure.higher_is_better else -1
-        values: dict[str, dict[int, dict[int, float]]] = {}
-        for entry in entries:
-            cell = entry.record.cell
-            if value := figure(entry.record, measure.key):
-                of_line = values.setdefault(line_of(entry, tasks), {})
-                of_line.setdefault(cell.sequence_length, {})[cell.round] = sign * math.log(value)
-        for first, second in combinations(sorted(values), 2):
-            known = pair_up(values[first], values[second])
-            if len(known) < 2:
-                continue
-            behind, ahead = first, second
-            if median(known[min(known)]) > 0:  # does the first overtake the second?
-                behind, ahead = second, first
-                known = {length: [-value for value in known[length]] for length in known}
-            at = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False).length
-            ends = [at.value, at.low, at.high] if at else [None, None, None]
-            where = [shorten(end) for end in ends]
-            found.append([number, measure.key, behind, ahead, *where, min(known), max(known)])
-    return found
-
-
-def _ways(made: Sequence[Comparison], tasks: Mapping[str, Task]) -> list[Any]:
-    """Compare what was probed on several backends or in several precisions, with the first."""
-    probes = {
-        comparison.setting: (number, comparison)
-        for number, comparison in enumerate(made)
-        if comparison.setting.mode is Mode.PROBE
-    }
-    measured_by = baselines(probes)
-    found = []
-    for setting, (number, comparison) in probes.items():
-        base, baseline = probes[measured_by[setting]]
+    for key, (number, comparison) in by_key.items():
+        base, baseline = by_key[baselines[key]]
         if base == number or comparison.measured_on != baseline.measured_on:
             continue
-        theirs = _by_line(baseline.entries, tasks)
-        for line, entries in sorted(_by_line(comparison.entries, tasks).items()):
-            quiet = comparison.quiet_records(entries)
-            for item in ratios(quiet, baseline.quiet_records(theirs.get(line, ())), tasks):
-                ends = [shorten(item.value), shorten(item.low), shorten(item.high)]
-                at = [number, base, line, item.sequence_length, item.measure]
-                found.append([*at, *ends, item.rounds, shorten(item.hours_apart)])
+        for item in ratios(comparison, baseline):
+            ends = [shorten(item.value), shorten(item.low), shorten(item.high)]
+            at = [number, base, item.line, item.sequence_length, item.measure]
+            found.append([*at, *ends, item.rounds, shorten(item.hours_apart)])
     return found
 
 
-def _by_line(entries: Iterable[Entry], tasks: Mapping[str, Task]) -> dict[str, list[Entry]]:
-    by_line: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_line.setdefault(line_of(entry, tasks), []).append(entry)
-    return by_line
+def _pairs(number: int, comparison: Comparison) -> list[Any]:
+    keys = [measure.key for measure in MEASURES]
+    return [
+        [
+            number,
+            QUALITY_NUMBER if item.measure == QUALITY else keys.index(item.measure),
+            item.sequence_length,
+            item.batch_size,
+            item.first,
+            item.second,
+            *_ends(item.estimate),
+            item.estimate.n,
+        ]
+        for item in pair_differences(comparison, keys)
+    ]
 
 
-def _pairs(number: int, comparison: Comparison, tasks: Mapping[str, Task]) -> list[Any]:
-    """Compare every two lines at each length: quality by its difference, a cost by its ratio.
-
-    Quality is compared on the seeds and test examples that both have, a cost on the seeds (of
-    probes: rounds) that both have.
-    """
-    points: dict[tuple[int, int], dict[str, list[Entry]]] = {}
-    for entry in comparison.entries:
-        cell = entry.record.cell
-        at = points.setdefault((cell.sequence_length, cell.batch_size), {})
-        at.setdefault(line_of(entry, tasks), []).append(entry)
-    found = []
-    for point, lines in sorted(points.items()):
-        known: dict[int, dict[str, Scores]] = {}
-        for name, entries in sorted(lines.items()):
-            for measure, of_line in _scores(comparison, entries):
-                if of_line.by_seed:
-                    known.setdefault(measure, {})[name] = of_line
-        for measure, of_measure in known.items():
-            for first, second in combinations(of_measure, 2):
-                gap = difference(of_measure[first], of_measure[second])
-                told = Estimate(gap.value, gap.low, gap.high, gap.n)
-                told = told if measure == QUALITY_NUMBER else exponential(told)
-                ends = [shorten(told.value), shorten(told.low), shorten(told.high)]
-                found.append([number, measure, *point, first, second, *ends, told.n])
-    return found
-
-
-def _scores(comparison: Comparison, entries: Sequence[Entry]) -> Iterator[tuple[int, Scores]]:
-    """Yield what a line's records at one length have of each measure, of costs the logarithms."""
-    if comparison.metric:
-        yield QUALITY_NUMBER, scores((entry.record for entry in entries), comparison.metric)
-    records = comparison.cost_records(entries)
-    for place, measure in enumerate(MEASURES):
-        yield place, scores(records, Metric(measure.key))
-
-
-def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
-    """Return by line its score as a share of the best of each board of quality.
-
-    Where less is better, as of bits, it is the best's as a share of the score. A line counts
-    where it ran, so that lines of few boards are compared with others' same boards only by who
-    looks at n.
-    """
-    shares: dict[str, list[float]] = {}
-    for board in boards:
-        values = {row.line: row.estimate.value for row in board.rows
-                  if row.estimate and not row.superseded_by}  # fmt: skip
-        higher = board.metric.higher_is_better
-        best = (max if higher else min)(values.values(), default=0)
-        if board.setting.mode is not Mode.TRAIN or len(values) < 2 or best <= 0:
-            continue
-        for line, value in values.items():
-            shares.setdefault(line, []).append(value / best if higher else best / value)
-    return shares
+def _ends(estimate: Estimate | None) -> list[Any]:
+    if estimate is None:
+        return [None, None, None]
+    return [shorten(estimate.value), shorten(estimate.low), shorten(estimate.high)]

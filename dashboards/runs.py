@@ -13,18 +13,18 @@ from tempfile import TemporaryFile
 from zlib import crc32
 
 from dashboards.copying import __file__ as copying_program
-from suite.analysis.boards import Entry
+from suite.records.published import StoredRecord
 
 RUNS_A_BUNDLE = 16
 """About as many records share a file: one each would take longest of all to write."""
 
 
-def bundle_runs(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+def bundle_runs(entries: Sequence[StoredRecord]) -> dict[str, list[StoredRecord]]:
     """Cut the runs, in order of their ids, into bundles, each named by what is in it.
 
     A run's id says whether it ends its bundle, so that one run more or less changes one bundle.
     """
-    cut: list[list[Entry]] = [[]]
+    cut: list[list[StoredRecord]] = [[]]
     by_id = {entry.record.run_id: entry for entry in entries}
     for run_id, entry in sorted(by_id.items()):
         cut[-1].append(entry)
@@ -38,7 +38,7 @@ def bundle_runs(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 @contextmanager
-def runs_written(bundles: Mapping[str, Sequence[Entry]], folder: Path) -> Iterator[None]:
+def runs_written(bundles: Mapping[str, Sequence[StoredRecord]], folder: Path) -> Iterator[None]:
     """Write the records into `folder` while the body runs; in the end all are there.
 
     But for those whose files have been removed meanwhile: their pages say so.

@@ -16,13 +16,15 @@ from pathlib import Path
 
 from dashboards.contents import board_rows, describe, point_columns, record_columns
 from dashboards.findings import make_findings
-from dashboards.frame import MEASURES, make_comparisons, point_frame, record_frame
+from dashboards.frame import MEASURES, point_frame, record_frame
 from dashboards.lines import draw_lines
 from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import write_script, write_text
-from suite.analysis.boards import Entry, make_boards
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import rank_comparisons
 from suite.analysis.grouping import titles
-from suite.api import PROTOCOL, Architecture, Task
+from suite.api import PROTOCOL, Architecture
+from suite.records.published import StoredRecord
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {
@@ -35,8 +37,8 @@ PAGES = {
 
 
 def write_site(
-    entries: Sequence[Entry],
-    tasks: Mapping[str, Task],
+    entries: Sequence[StoredRecord],
+    task_versions: Mapping[str, int],
     architectures: Mapping[str, Architecture],
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
@@ -50,27 +52,28 @@ def write_site(
     (folder / "data").mkdir(parents=True, exist_ok=True)
     bundles = bundle_runs(entries)
     with runs_written(bundles, folder / "data" / "runs"):
-        _write_rest(entries, bundles, tasks, architectures, folder, mlflow_pages or {})
+        _write_rest(entries, bundles, task_versions, architectures, folder, mlflow_pages or {})
     return folder / "index.html"
 
 
 def _write_rest(
-    entries: Sequence[Entry],
-    bundles: Mapping[str, Sequence[Entry]],
-    tasks: Mapping[str, Task],
+    entries: Sequence[StoredRecord],
+    bundles: Mapping[str, Sequence[StoredRecord]],
+    task_versions: Mapping[str, int],
     architectures: Mapping[str, Architecture],
     folder: Path,
     mlflow_pages: Mapping[str, str],
 ) -> None:
     """Write everything but the records themselves."""
-    made = make_comparisons(entries, tasks)
-    records = record_frame(made, tasks)
-    points = point_frame(made, tasks)
-    boards = make_boards(entries, tasks)
+    comparisons = compare(entries, task_versions)
+    made = [comparison for comparison in comparisons if comparison.records]
+    records = record_frame(made)
+    points = point_frame(made)
+    boards = rank_comparisons(comparisons, entries)
     lines = draw_lines(records)
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
-    named = titles(comparison.setting for comparison in made)
+    named = titles(comparison.key for comparison in made)
     index = {
         "protocol": PROTOCOL,
         "measures": [asdict(measure) for measure in MEASURES],
@@ -82,7 +85,7 @@ def _write_rest(
         "bundles": [[of_bundle[0].record.run_id, name] for name, of_bundle in bundles.items()],
     }
     write_script(folder / "data" / "index.js", "LENGTHWISE", index)
-    findings = make_findings(made, boards, tasks, architectures)
+    findings = make_findings(made, boards, architectures)
     write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
     run_ids = {entry.record.run_id for entry in entries}
     shown = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}

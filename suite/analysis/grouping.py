@@ -1,34 +1,32 @@
-"""What records must share to be compared, and how they are put together by it."""
+"""What records must share to be compared, and how records are grouped by it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from suite.api import BACKENDS, PRECISIONS, PROTOCOL, Cell, Mode, Task
+from suite.api import BACKENDS, PRECISIONS, Cell, Mode
 from suite.records.migrations import options_text
-from suite.records.schema import RecordSummary
+from suite.records.published import StoredRecord
 
-Item = TypeVar("Item")
+Groups = dict["ComparisonKey", list[StoredRecord]]
 
 FILLED = 0.9
-"""Probes whose batches fill less of that power of two are compared among themselves."""
-REPEATED = ("seed", "round")
-"""The fields in which the cells of one point differ."""
+"""A probe whose batch fills less of its power of two of positions has a comparison of its own."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ComparisonKey:
-    """All that lines of one comparison have in common, but for the length.
+    """What the records of one comparison share, the length apart.
 
-    `task_options` are the options that make another task of it ("units=bytes"); those of the
-    recipe and of architectures name a line instead. `positions_per_batch` is the power of two from
-    which whole sequences were cut to make a batch. It is 0 where batches of as many sequences are
-    compared over the lengths (probes, and tasks whose budget is in examples): then
-    `sequences_per_batch` says how many. `fingerprint` is that of the data; "" joins the lengths of
-    data that is drawn for a length.
+    `task_options` are the options that make another task of the task ("units=bytes"); options of
+    the recipe and of architectures belong to the entry instead. `positions_per_batch` is the power
+    of two from which whole sequences were cut to make a batch. It is 0 where batches of equally
+    many sequences are compared over the lengths (probes, and tasks whose budget is in examples):
+    `sequences_per_batch` is set then. `fingerprint` identifies the data; it is empty where the data
+    of several lengths, each drawn for its length, are joined. `threads` and `machine` are set for
+    probes alone: trainings of several machines share their scores.
     """
 
     mode: Mode
@@ -43,27 +41,26 @@ class ComparisonKey:
     positions_per_batch: int
     sequences_per_batch: int
     threads: int
-    protocol: int
     fingerprint: str = ""
     drawn_for_length: bool = False
     machine: str = ""
 
     @property
     def batch(self) -> str:
-        """Say how large the batches are: in positions, or in sequences where those were fixed."""
+        """The size of the batches: in positions, or in sequences where those were fixed."""
         if self.sequences_per_batch:
             return f"batch {self.sequences_per_batch}"
         positions = "tokens" if self.mode is Mode.PROBE else "positions"
         return f"{self.positions_per_batch:,} {positions} a batch"
 
     @property
-    def way(self) -> str:
-        """Say on which backend and in which precision it ran."""
+    def engine(self) -> str:
+        """The backend and the precision."""
         return f"{self.backend}, {self.precision}"
 
     @property
     def title(self) -> str:
-        """Say it in words, the data's fingerprint left out."""
+        """A title for people, without the fingerprint of the data."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
         if self.mode is Mode.PROBE:
             what = ["probe", self.form.replace("_", "-")]
@@ -75,15 +72,9 @@ class ComparisonKey:
         return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
 
 
-def setting_of(
-    record: RecordSummary,
-    tasks: Mapping[str, Task],
-    *,
-    protocol: int | None = None,
-    threads: int | None = None,
-    machine: str = "",
-) -> ComparisonKey:
-    """Return a record's setting; what is given stands in place of the record's own."""
+def key_of(stored: StoredRecord) -> ComparisonKey:
+    """Return the comparison that a record belongs to."""
+    record, probe = stored.record, stored.record.cell.mode is Mode.PROBE
     cell, facts = record.cell, record.ranking
     counts_examples = facts.budget_unit == "examples"
     return ComparisonKey(
@@ -98,151 +89,111 @@ def setting_of(
         backend=cell.backend,
         positions_per_batch=0 if counts_examples else _positions_per_batch(cell),
         sequences_per_batch=cell.batch_size if counts_examples else 0,
-        threads=cell.threads if threads is None else threads,
-        protocol=record.protocol if protocol is None else protocol,
+        threads=cell.threads if probe else 0,
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
         drawn_for_length=facts.drawn_for_length,
-        machine=machine,
+        machine=stored.machine if probe else "",
     )
 
 
-def rules_in_force(cell: Cell, tasks: Mapping[str, Task]) -> tuple[int, int]:
-    """Return the protocol and the task's version that this code has; 0 for a task it has not."""
-    task = tasks.get(cell.task or "")
-    return PROTOCOL, task.version if task else 0
+def group(records: Iterable[StoredRecord]) -> Groups:
+    """Group records by comparison, trainings first, in the order of the keys.
+
+    Records of cells that did not read their data have no fingerprint. They join the comparison that
+    is alike in all else. Lengths whose data is drawn for them are joined. Probes of equal batch
+    size become a comparison where that joins more lengths than equal numbers of positions do.
+    """
+    groups: Groups = {}
+    for stored in records:
+        groups.setdefault(key_of(stored), []).append(stored)
+    groups = _with_lengths_joined(groups)
+    known = {replace(key, fingerprint=""): key for key in groups if key.fingerprint}
+    for key in [key for key in groups if key in known]:
+        groups[known[key]] += groups.pop(key)
+    found = _with_fixed_batches(groups)
+    return {key: found[key] for key in sorted(found, key=lambda one: (one.mode is Mode.PROBE, one))}
 
 
-def rules_of(record: RecordSummary) -> tuple[int, int]:
-    """Return the protocol and the task's version that a record ran under, 0 for a probe."""
-    return record.protocol, record.cell.task_version or 0
+def baseline_keys(keys: Collection[ComparisonKey]) -> dict[ComparisonKey, ComparisonKey]:
+    """Return by key the comparison that it is measured against, possibly itself.
 
-
-def baselines(settings: Collection[ComparisonKey]) -> dict[ComparisonKey, ComparisonKey]:
-    """Return by setting which one it is measured by: the first of its like, perhaps itself.
-
-    They are alike but for backend and precision, of which the default comes first.
+    The baseline is alike in all but backend and precision, of which the default comes first.
     """
 
-    def place(setting: ComparisonKey) -> tuple[bool, bool, ComparisonKey]:
-        return setting.backend != BACKENDS[0], setting.precision != PRECISIONS[0], setting
+    def preference(key: ComparisonKey) -> tuple[bool, bool, ComparisonKey]:
+        return key.backend != BACKENDS[0], key.precision != PRECISIONS[0], key
 
-    def elsewhere(setting: ComparisonKey) -> ComparisonKey:
-        return replace(setting, backend="", precision="")
+    def without_engine(key: ComparisonKey) -> ComparisonKey:
+        return replace(key, backend="", precision="")
 
     first: dict[ComparisonKey, ComparisonKey] = {}
-    for setting in sorted(settings, key=place):
-        first.setdefault(elsewhere(setting), setting)
-    return {setting: first[elsewhere(setting)] for setting in settings}
+    for key in sorted(keys, key=preference):
+        first.setdefault(without_engine(key), key)
+    return {key: first[without_engine(key)] for key in keys}
 
 
-Place = tuple[str, int]
-"""A machine, by name, and the number of threads used on it."""
-
-
-def place_of_most(places: Iterable[Place]) -> Place:
-    """Return where most ran, of equals the first by name: costs are taken from one place alone."""
-    counts = Counter(places)
-    return max(sorted(counts), key=counts.__getitem__)
-
-
-def group(
-    items: Iterable[Item],
-    setting_of_item: Callable[[Item], ComparisonKey],
-    cell_of: Callable[[Item], Cell],
-) -> dict[ComparisonKey, list[Item]]:
-    """Put records, or what holds one, together by setting, in order, those that learned first.
-
-    What was not run, and so knows no fingerprint, goes with what was; lengths whose data was drawn
-    for them go together. Probes of equal batch are a series too, where that joins more lengths than
-    batches of equal positions do.
-    """
-    groups: dict[ComparisonKey, list[Item]] = {}
-    for item in items:
-        groups.setdefault(setting_of_item(item), []).append(item)
-    groups = _with_lengths_joined(groups, cell_of)
-    known = {replace(setting, fingerprint=""): setting for setting in groups if setting.fingerprint}
-    for setting in [setting for setting in groups if setting in known]:
-        groups[known[setting]] += groups.pop(setting)
-    found = _with_fixed_batches(groups, cell_of)
+def titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
+    """Return each key's title, with the data's fingerprint where titles would be equal."""
+    keys = list(keys)
+    counts = Counter(key.title for key in set(keys))
     return {
-        setting: found[setting]
-        for setting in sorted(found, key=lambda one: (one.mode is Mode.PROBE, one))
+        key: f"{key.title} · data {key.fingerprint[:8]}" if counts[key.title] > 1 else key.title
+        for key in keys
     }
 
 
-def _with_lengths_joined(
-    groups: Mapping[ComparisonKey, list[Item]], cell_of: Callable[[Item], Cell]
-) -> dict[ComparisonKey, list[Item]]:
-    """Join what differs in the fingerprint alone, where data is drawn for a length.
+def _with_lengths_joined(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:
+    """Join groups that differ in the fingerprint alone, where data is drawn for a length.
 
-    Two fingerprints of one length are different data all the same: those groups stay apart.
+    Two fingerprints of one length are different data, and their groups stay apart.
     """
     drawn: dict[ComparisonKey, list[ComparisonKey]] = {}
-    for setting in groups:
-        if setting.drawn_for_length:
-            drawn.setdefault(replace(setting, fingerprint=""), []).append(setting)
+    for key in groups:
+        if key.drawn_for_length:
+            drawn.setdefault(replace(key, fingerprint=""), []).append(key)
     found = dict(groups)
     for joined, parts in drawn.items():
         lengths = Counter(
-            length
-            for part in parts
-            if part.fingerprint
-            for length in {cell_of(item).sequence_length for item in groups[part]}
+            length for part in parts if part.fingerprint for length in _lengths(groups[part])
         )
         if len(lengths) > 1 and set(lengths.values()) == {1}:
-            found[joined] = [item for part in parts for item in found.pop(part)]
+            found[joined] = [stored for part in parts for stored in found.pop(part)]
     return found
 
 
-def _with_fixed_batches(
-    groups: Mapping[ComparisonKey, list[Item]], cell_of: Callable[[Item], Cell]
-) -> dict[ComparisonKey, list[Item]]:
-    """Add the series of equal batch that say more, drop those of equal positions that say less.
+def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:
+    """Add groups of equal batch size that say more than those of equal positions, and drop those.
 
-    A series says more than another of its items' where it has more lengths; so a sweep over the
-    lengths is found, whichever of the two was held, and no item is lost.
+    A group says more where it has more lengths. So a sweep over the lengths is found whether
+    positions or sequences were held constant, and no record is lost.
     """
-    fixed: dict[ComparisonKey, list[Item]] = {}
+    fixed: Groups = {}
     others: dict[ComparisonKey, set[ComparisonKey]] = {}
-    for setting, items in groups.items():
-        if setting.mode is Mode.PROBE:
-            by_batch: dict[int, list[Item]] = {}
-            for item in items:
-                by_batch.setdefault(cell_of(item).batch_size, []).append(item)
-            for batch_size, part in by_batch.items():
-                other = replace(setting, positions_per_batch=0, sequences_per_batch=batch_size)
-                fixed.setdefault(other, []).extend(part)
-                others.setdefault(setting, set()).add(other)
-
-    def num_lengths(items: Iterable[Item]) -> int:
-        return len({cell_of(item).sequence_length for item in items})
-
+    for key, records in groups.items():
+        if key.mode is Mode.PROBE:
+            for stored in records:
+                size = stored.record.cell.batch_size
+                other = replace(key, positions_per_batch=0, sequences_per_batch=size)
+                fixed.setdefault(other, []).append(stored)
+                others.setdefault(key, set()).add(other)
     found = dict(groups)
-    for setting, series in others.items():
+    for key, series in others.items():
         longer = {
-            other for other in series if num_lengths(fixed[other]) > num_lengths(groups[setting])
+            other for other in series if len(_lengths(fixed[other])) > len(_lengths(groups[key]))
         }
         found |= {other: fixed[other] for other in longer}
         if longer == series:
-            del found[setting]
+            del found[key]
     return found
 
 
-def titles(settings: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
-    """Return each setting's title, with the data's fingerprint where titles would be the same."""
-    settings = list(settings)
-    counts = Counter(setting.title for setting in set(settings))
-    return {
-        setting: f"{setting.title} · data {setting.fingerprint[:8]}"
-        if counts[setting.title] > 1
-        else setting.title
-        for setting in settings
-    }
+def _lengths(records: Iterable[StoredRecord]) -> set[int]:
+    return {stored.record.cell.sequence_length for stored in records}
 
 
 def _positions_per_batch(cell: Cell) -> int:
     positions = cell.batch_size * cell.sequence_length
-    whole = 1 << (positions - 1).bit_length()  # the power of two that whole sequences were cut from
+    whole = 1 << (positions - 1).bit_length()  # whole sequences were cut from this power of two
     if cell.mode is Mode.PROBE and positions < FILLED * whole:
-        return positions  # a batch that much smaller costs less: it is in no line with the others
+        return positions  # a batch that is much smaller costs less
     return whole

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.boards import RESULTS, read_published
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import json_option
 from suite.matrix.registry import load_registry
 from suite.publish.submissions import check_submission
+from suite.records.published import RESULTS, read_published
 
 
 @click.command("check-submission")

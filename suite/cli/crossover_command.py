@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from suite.analysis.boards import Folder, read_published, scores
+from suite.analysis.aggregate import scores_of
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Crossing, find_crossing, pair_up
 from suite.analysis.tuning import read_choices
@@ -25,6 +25,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.presets import find_preset
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.published import Folder, read_published
 from suite.records.schema import RecordSummary
 from suite.records.store import Store
 
@@ -179,7 +180,7 @@ def _scores(
     for record in records:
         if record.cell.architecture == architecture:
             of_length.setdefault(record.cell.sequence_length, []).append(record)
-    found = {length: scores(of, metric) for length, of in of_length.items()}
+    found = {length: scores_of(of, metric.name) for length, of in of_length.items()}
     return {length: of for length, of in found.items() if of.by_seed}
 
 

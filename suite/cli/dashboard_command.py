@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.boards import Entry, Folder, read_published
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import tell_set_aside
 from suite.matrix.registry import Registry, load_registry
-from suite.records.environment import machine_name
+from suite.records.published import StoredRecord, local_record, read_published
 from suite.records.store import Store, collector_paused
 from suite.tracking.delivery import read_pages
 
@@ -40,10 +39,9 @@ def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
         )
 
 
-def _entries(store: Store) -> list[Entry]:
+def _entries(store: Store) -> list[StoredRecord]:
     return [
-        Entry(record, Folder.LOCAL, machine_name(record.environment), store.path_of(record))
-        for record in store.summaries(tell_set_aside)
+        local_record(record, store.path_of(record)) for record in store.summaries(tell_set_aside)
     ]
 
 
@@ -53,7 +51,7 @@ def _run_pages(store: Store) -> dict[str, str]:
 
 
 def draw_site(
-    entries: list[Entry],
+    entries: list[StoredRecord],
     registry: Registry,
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
@@ -69,6 +67,6 @@ def draw_site(
         raise RequestError(
             "There are no records to draw yet", received=folder, remedy="Run `bench run` first"
         )
-    tasks, architectures = registry.tasks.plugins, registry.architectures.plugins
+    architectures = registry.architectures.plugins
     with collector_paused():
-        return write_site(entries, tasks, architectures, folder, mlflow_pages)
+        return write_site(entries, registry.task_versions, architectures, folder, mlflow_pages)

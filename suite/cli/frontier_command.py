@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from suite.analysis.aggregate import PHASES
 from suite.analysis.search import find_frontier
-from suite.analysis.tables import PHASES
 from suite.api import Limits, Mode, Status
 from suite.api.errors import RequestError
 from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.boards import RESULTS, make_boards, read_published
+from suite.analysis.boards import make_boards
 from suite.api.errors import RequestError
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
+from suite.records.published import RESULTS, read_published
 
 
 @click.command("leaderboard")
@@ -30,7 +31,7 @@ def command(check: bool, results: Path) -> None:
     memory: one machine too). What noise cannot tell from the best shares its rank.
     """
     registry = load_registry(search_path_from_environment())
-    boards = make_boards(read_published(results), registry.tasks.plugins)
+    boards = make_boards(read_published(results), registry.task_versions)
     contents = leaderboard_files(boards)
     for name, content in contents.items():
         path = results / name

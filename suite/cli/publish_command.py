@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.boards import RESULTS, Folder, make_boards, read_published
+from suite.analysis.boards import make_boards
 from suite.api.plugins import search_path_from_environment
 from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_store
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import publish
+from suite.records.published import RESULTS, Folder, read_published
 
 
 @click.command("publish")
@@ -65,7 +66,7 @@ def _write_public(folder: Path) -> None:
     registry = load_registry(search_path_from_environment())
     entries = read_published()
     first = draw_site(entries, registry, folder)
-    for name, content in leaderboard_files(make_boards(entries, registry.tasks.plugins)).items():
+    for name, content in leaderboard_files(make_boards(entries, registry.task_versions)).items():
         (folder / name).write_text(content, encoding="utf-8")
     for part in Folder:
         if (RESULTS / part).is_dir() and part is not Folder.LOCAL:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 
 import click
 
-from suite.analysis.tables import in_force, make_tables
+from suite.analysis.tables import make_tables
 from suite.api.errors import RequestError, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.planning import tell_set_aside
 from suite.matrix.registry import load_registry
+from suite.records.published import local_record
 
 
 @click.command("report")
@@ -38,32 +38,21 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
             raise unknown_name("task", name, registry.tasks.plugins)
     store = make_store(home)
     records = [
-        record
+        local_record(record, store.path_of(record))
         for record in store.summaries(tell_set_aside)
         if (wanted is None or record.cell.task in wanted)
         and (mode is None or record.cell.mode == mode)
     ]
-    parts = registry.tasks.plugins, registry.architectures.plugins
-    tables = make_tables(records, *parts)
-    if former := sum(not in_force(record, *parts) for record in records):
+    tables = make_tables(records, registry.task_versions, registry.architectures.plugins)
+    if as_json:
+        print(json.dumps([table.to_dict() for table in tables], indent=1))
+        return
+    shown = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
+    if shown < len(records):
         print(
-            f"{former} records ran under an older protocol or version and are left out.",
+            f"{len(records) - shown} superseded records are left out.",
             file=sys.stderr,
         )
-    if as_json:
-        output = [
-            {
-                "title": table.title,
-                "metric": table.metric,
-                "rows": [row.to_dict() for row in table.rows],
-                "exponents": [asdict(item) for item in table.exponents],
-                "baseline": table.baseline,
-                "ratios": [asdict(item) for item in table.ratios],
-            }
-            for table in tables
-        ]
-        print(json.dumps(output, indent=1))
-        return
     if not tables:
         raise RequestError(
             "There are no such records yet", received=store.home, remedy="Run `bench run` first"

@@ -31,6 +31,7 @@ from suite.execution.executors.base import Executor
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.runner import Event, Finished, Runner
 from suite.records.environment import needs_spawn
+from suite.records.published import local_record
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Store, without_password
 from suite.tracking.delivery import SyncProcess, tracking_uri
@@ -270,7 +271,8 @@ def _show(records: Sequence[Record], prepared: Prepared, store: Store, dashboard
     if not records:
         return
     registry = prepared.registry
-    print_tables(make_tables(records, registry.tasks.plugins, registry.architectures.plugins))
+    stored = [local_record(record, store.path_of(record)) for record in records]
+    print_tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, registry)}")

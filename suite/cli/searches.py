@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 
-from suite.analysis.tables import PHASES
+from suite.analysis.aggregate import PHASES
 from suite.api import Limits, Status
 from suite.api.errors import RequestError, unknown_name
 from suite.cli.planning import prepare, refuse_if_nothing_can_run

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from suite.analysis.statistics import Summary
-from suite.analysis.tables import COMPARED, Exponent, Ratio, Row, Table
+from suite.analysis.aggregate import Figure
+from suite.analysis.engines import COMPARED, Ratio
+from suite.analysis.scaling import Exponent
+from suite.analysis.tables import Row, Table
 from suite.api import Mode, Status
 
 
@@ -57,30 +59,31 @@ def _cells(row: Row, metric: str | None) -> list[str]:
     texts = [str(cell.sequence_length), _escape(row.line)]
     if metric:
         texts.append(_quality(figures[f"test.{metric}"]))
+    missing = "noisy" if row.noisy else "—"
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
-        texts.append(_memory(figures[f"{phase}.peak_memory_bytes"]))
-        texts.append(_speed(figures[f"{phase}.tokens_per_second"]))
+        texts.append(_memory(figures[f"{phase}.peak_memory_bytes"], missing))
+        texts.append(_speed(figures[f"{phase}.tokens_per_second"], missing))
     if cell.mode is Mode.PROBE:
         texts.append(str(cell.batch_size))
     texts.append(_status(row))
     return texts
 
 
-def _quality(figure: Summary | None) -> str:
-    """Write brackets nowhere: those are intervals, which would take a library of a second."""
+def _quality(figure: Figure | None) -> str:
+    """Return the mean and the range; intervals need a library that takes a second to import."""
     if figure is None:
         return "—"
     if figure.n == 1:
-        return f"{figure.mean:.3f} (n=1)"
-    return f"{figure.mean:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
+        return f"{figure.value:.3f} (n=1)"
+    return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
 
 
-def _memory(figure: Summary | None) -> str:
-    return "—" if figure is None else f"{figure.median / 2**20:,.0f} MiB"
+def _memory(figure: Figure | None, missing: str) -> str:
+    return missing if figure is None else f"{figure.value / 2**20:,.0f} MiB"
 
 
-def _speed(figure: Summary | None) -> str:
-    return "—" if figure is None else f"{figure.median:,.0f}"
+def _speed(figure: Figure | None, missing: str) -> str:
+    return missing if figure is None else f"{figure.value:,.0f}"
 
 
 def _status(row: Row) -> str:

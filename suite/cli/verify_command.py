@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.boards import COSTS, RESULTS, TOLERANCE, Folder, agrees, figure
+from suite.analysis.boards import COSTS, TOLERANCE, agrees
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status, Task
 from suite.api.errors import RequestError
 from suite.api.files import atomic_write_bytes
@@ -21,6 +21,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.publishing import strip, why_not
 from suite.records.environment import machine_name
+from suite.records.published import RESULTS, Folder
 from suite.records.schema import Record, RecordError, parse_record
 
 
@@ -129,7 +130,7 @@ def _tell(record: Record, again: Record, metric: Metric) -> bool:
         print(f"It ended as {record.status}, and here as {again.status}: {again.reason or 'ok'}")
         return alike
     for shown in dict.fromkeys((metric, *COSTS.values())):
-        one, other = figure(record, shown.name), figure(again, shown.name)
+        one, other = _figure(record, shown.name), _figure(again, shown.name)
         if one is not None and other is not None:
             change = f"{other / one - 1:+.1%}" if one else "—"
             print(f"{shown.name:35} {one:12.5g} there {other:12.5g} here {change:>8}")
@@ -138,3 +139,9 @@ def _tell(record: Record, again: Record, metric: Metric) -> bool:
     alike = agrees(record, again, metric)
     print(f"{'Reproduced' if alike else 'NOT reproduced'}: {metric.name} within {TOLERANCE:.0%}")
     return alike
+
+
+def _figure(record: Record, measure: str) -> float | None:
+    """Return a measure, or a metric of the test split."""
+    phase, dot, name = measure.partition(".")
+    return record.measured(phase, name) if dot else record.metric(measure)

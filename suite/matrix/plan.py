@@ -10,7 +10,8 @@ from suite.api import Cell, Limits, Status
 from suite.matrix.expansion import PlannedCell
 from suite.records.environment import describe_machine, hardware
 from suite.records.schema import Record, utc_now
-from suite.records.store import SetAside, Store, ignore_set_aside, probed_machine
+from suite.records.standing import probed_machine
+from suite.records.store import SetAside, Store, ignore_set_aside
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
 

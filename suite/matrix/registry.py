@@ -48,6 +48,11 @@ class Registry:
     tasks: Collection[Task]
     architectures: Collection[Architecture]
 
+    @property
+    def task_versions(self) -> dict[str, int]:
+        """The version of each task."""
+        return {key: task.version for key, task in self.tasks.plugins.items()}
+
 
 def load_registry(search_path: Sequence[str] = ()) -> Registry:
     """Find all plugins in the checkout, then in `search_path`, then among installed packages.

@@ -13,10 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.boards import Entry, Folder, parts_of
-from suite.analysis.grouping import setting_of
+from suite.analysis.aggregate import parts_of
 from suite.api import Mode, Status, Task
 from suite.publish.publishing import private, why_not
+from suite.records.migrations import options_text
+from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
 
 MAX_FILES = 2_000
@@ -45,7 +46,7 @@ class Verdict:
 
 
 def check_submission(
-    path: Path, entries: Sequence[Entry], tasks: Mapping[str, Task]
+    path: Path, entries: Sequence[StoredRecord], tasks: Mapping[str, Task]
 ) -> list[Verdict]:
     """Judge a file, or every file of a folder, against what `entries` hold already."""
     known = {entry.record.run_id for entry in entries}
@@ -69,7 +70,7 @@ def check_submission(
     return verdicts
 
 
-def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -> list[str]:
+def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, Task]) -> list[str]:
     """Say where a training is better, or faster to learn, than the references let one believe."""
     task = tasks.get(record.cell.task or "")
     if record.cell.mode is not Mode.TRAIN or record.status is not Status.OK:
@@ -78,13 +79,13 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
         return [f"nobody here knows the task {record.cell.task}"]
     metric = task.primary_metric
     sign = 1 if metric.higher_is_better else -1
-    place = _place(record, tasks)
+    place = _place(record)
     references = [
         entry
         for entry in entries
         if entry.folder is Folder.PUBLISHED
         and entry.record.status is Status.OK
-        and _place(entry.record, tasks) == place
+        and _place(entry.record) == place
     ]
     summaries = [entry.record for entry in references]
     values = [sign * value for r in summaries if (value := r.metric(metric.name)) is not None]
@@ -125,11 +126,10 @@ def flags(record: Record, entries: Iterable[Entry], tasks: Mapping[str, Task]) -
     return found
 
 
-def _place(record: RecordSummary, tasks: Mapping[str, Task]) -> tuple[Any, ...]:
-    """Return what curves must share to be compared: the task, the data, the length."""
-    setting = setting_of(record, tasks)
-    cell = record.cell
-    return (setting.task, setting.task_options, setting.fingerprint, cell.sequence_length)
+def _place(record: RecordSummary) -> tuple[Any, ...]:
+    """Return what curves must share to be compared: the task, its options, the data, the length."""
+    cell, fingerprint = record.cell, (record.data or {}).get("fingerprint")
+    return cell.task, options_text(record.ranking.task_options), fingerprint, cell.sequence_length
 
 
 def _files(path: Path) -> Iterator[Verdict]:

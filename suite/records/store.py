@@ -30,10 +30,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from suite.api import PROTOCOL, Mode, Status
+from suite.api import PROTOCOL, Status
 from suite.api.errors import HomeError
 from suite.api.files import CHECKOUT, atomic_write_bytes
-from suite.records.environment import hardware
 from suite.records.schema import (
     Read,
     Record,
@@ -42,6 +41,7 @@ from suite.records.schema import (
     parse_record,
     parse_summary,
 )
+from suite.records.standing import latest_runs
 
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = CHECKOUT / "results" / "local"
@@ -156,12 +156,12 @@ class Store:
         """
         wanted = None if cell_ids is None else set(cell_ids)
         with collector_paused():
-            return _standing(self._read(self._paths(wanted), set_aside, parse_record))
+            return latest_runs(self._read(self._paths(wanted), set_aside, parse_record))
 
     def summaries(self, set_aside: SetAside = ignore_set_aside) -> list[RecordSummary]:
         """Return what comparing needs of the record that stands for each cell."""
         with collector_paused():
-            return _standing(self._read(self._paths(None), set_aside, parse_summary))
+            return latest_runs(self._read(self._paths(None), set_aside, parse_summary))
 
     def all(self, set_aside: SetAside = ignore_set_aside) -> list[Record]:
         """Return every record, oldest first."""
@@ -301,7 +301,7 @@ def prunable(
     `superseded` are those in whose place another stands.
     """
     records = store.all(set_aside)
-    standing = {record.run_id for record in _standing(records)}
+    standing = {record.run_id for record in latest_runs(records)}
     return [
         record
         for record in records
@@ -312,22 +312,6 @@ def prunable(
     ]
 
 
-def _standing(records: Iterable[Read]) -> list[Read]:
-    """Return those that stand, each where the first record of its cell was."""
-    standing: dict[tuple[object, ...], Read] = {}
-    for record in records:
-        place = (record.cell_id, *probed_machine(record))
-        former = standing.get(place)
-        if former is None or _precedence(record) > _precedence(former):
-            standing[place] = record
-    return list(standing.values())
-
-
-def probed_machine(record: RecordSummary) -> tuple[object, ...]:
-    """Return the hardware that a probe measured; empty for a training, which is no machine's."""
-    return hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
-
-
 def without_password(uri: str) -> str:
     """Return a tracking store's address as it may be shown."""
     return re.sub(r"(?<=://)[^/@]*@", "", uri)
@@ -336,7 +320,3 @@ def without_password(uri: str) -> str:
 def new_run_id(now: datetime) -> str:
     """Name a run so that names sort by time and never meet."""
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")
-
-
-def _precedence(record: RecordSummary) -> tuple[bool, str]:
-    return (record.status is not Status.INTERRUPTED, record.run_id)

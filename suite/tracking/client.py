@@ -41,7 +41,8 @@ from sqlalchemy.engine import Engine
 from suite.api import Mode, Status
 from suite.api.errors import TrackingError
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import probed_machine, without_password
+from suite.records.standing import probed_machine
+from suite.records.store import without_password
 
 KEY = "lengthwise.key"
 KIND = "lengthwise.kind"

@@ -11,18 +11,21 @@ import pandas as pd
 import pytest
 
 from dashboards.findings import shares_of_best
-from dashboards.frame import QUALITY, make_comparisons, point_frame
+from dashboards.frame import point_frame
 from dashboards.lines import COLORS, draw_lines
 from dashboards.site import PAGES, write_site
-from suite.analysis.boards import Entry, Folder, make_boards
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import make_boards
+from suite.analysis.findings import QUALITY
 from suite.api import PROTOCOL, Form, Metric, Mode, Status
 from suite.matrix.registry import load_registry
 from suite.records.environment import machine_name
+from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Curve, Measurement, parse_summary
 from tests.suite.records.test_store import CELL, make_record
 
 SCRIPT = "<script>alert(1)</script>"
-TASKS = load_registry(()).tasks.plugins
+VERSIONS = load_registry(()).task_versions
 ARCHITECTURES = load_registry(()).architectures.plugins
 UNWRITTEN = Path("see `draw`")
 
@@ -35,7 +38,7 @@ def draw(entries, folder, pages=None):
         path = folder / "records" / f"{len(there)}.json"
         path.write_text(made.record.to_json())
         there.append(dataclasses.replace(made, record=parse_summary(path.read_bytes()), path=path))
-    return write_site(there, TASKS, ARCHITECTURES, folder, pages)
+    return write_site(there, VERSIONS, ARCHITECTURES, folder, pages)
 
 
 def measured(**values):
@@ -52,7 +55,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
     )  # fmt: skip
     if status is not Status.OK:
         record = make_record(status, seed, cell, reason=values.get("reason", "it broke"))
-        return Entry(record, Folder.LOCAL, owner, UNWRITTEN)
+        return StoredRecord(record, Folder.LOCAL, owner, UNWRITTEN)
     cost = measured(peak_memory_bytes=values["memory"] * 2**20, tokens_per_second=values["speed"])
     f1 = values["f1"]
     record = make_record(
@@ -76,7 +79,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
         details={"recipe": {"learning_rate": 0.001}},
         parameter_count=7,
     )
-    return Entry(record, Folder.LOCAL, owner, UNWRITTEN)
+    return StoredRecord(record, Folder.LOCAL, owner, UNWRITTEN)
 
 
 def probe(architecture, length, number, speed, **changes):
@@ -87,7 +90,7 @@ def probe(architecture, length, number, speed, **changes):
     )  # fmt: skip
     cost = measured(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)
     record = make_record(Status.OK, number, cell, measurements={"training": cost})
-    return Entry(record, Folder.LOCAL, "here", UNWRITTEN)
+    return StoredRecord(record, Folder.LOCAL, "here", UNWRITTEN)
 
 
 ENTRIES = [
@@ -135,8 +138,8 @@ def read_script(path):
 
 
 def test_points_are_means_with_intervals_and_n():
-    made = make_comparisons(ENTRIES, TASKS)
-    points = point_frame(made, TASKS)
+    made = compare(ENTRIES, VERSIONS)
+    points = point_frame(made)
 
     def point(measure, line, length):
         at = (points["measure"] == measure) & (points["line"] == line)
@@ -162,14 +165,15 @@ def test_costs_come_from_one_machine_and_leave_out_what_was_disturbed():
         entry("vanilla", 128, 2, owner="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
         noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
     ]
-    made = make_comparisons(entries, TASKS)
-    points = point_frame(made, TASKS).set_index("measure")
+    made = compare(entries, VERSIONS)
+    points = point_frame(made).set_index("measure")
     assert points.loc["training.tokens_per_second", "value"] == pytest.approx(1_000.0)
     assert points.loc["training.tokens_per_second", "n"] == 2
-    assert points.loc[QUALITY, "n"] == 4
-    made = make_comparisons(entries[3:], TASKS)
-    points = point_frame(made, TASKS).set_index("measure")
     assert points.loc["training.tokens_per_second", "noisy"] == 1
+    assert points.loc[QUALITY, "n"] == 4
+    made = compare(entries[3:], VERSIONS)
+    points = point_frame(made).set_index("measure")
+    assert "training.tokens_per_second" not in points.index and QUALITY in points.index
 
 
 def test_what_is_superseded_or_somebody_else_s_is_in_no_point():
@@ -185,8 +189,8 @@ def test_what_is_superseded_or_somebody_else_s_is_in_no_point():
     ]
     earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
     found[0] = dataclasses.replace(found[0], record=earlier)
-    made = make_comparisons(found, TASKS)
-    points = point_frame(made, TASKS)
+    made = compare(found, VERSIONS)
+    points = point_frame(made)
     quality = points[points["measure"] == QUALITY].set_index("line")
     assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
     assert quality.loc["vanilla", "n"] == 2
@@ -224,7 +228,7 @@ def test_backends_are_compared_cell_by_cell(tmp_path):
         for place, way in enumerate(ways)
     ]
     noisy = probe("vanilla", 512, 3, 9e9, backend="jax").record
-    noisy = noisy.model_copy(update={"details": {"noisy": ("somebody",)}})
+    noisy = noisy.model_copy(update={"details": {"noisy": ("training", "inference")}})
     entries.append(dataclasses.replace(entries[0], record=noisy))
     entries.append(probe("vanilla", 512, 3, 200.0))
     draw(entries, tmp_path)
@@ -278,7 +282,7 @@ def test_the_options_of_an_architecture_can_be_told_apart_at_a_single_length():
 def test_a_line_is_a_share_of_the_best(higher):
     made = [entry("vanilla", 128, f1=0.4, memory=1, speed=1)]
     made.append(entry("bert", 128, f1=0.5, memory=1, speed=1))
-    board = next(board for board in make_boards(made, TASKS) if board.metric.name == "entity_f1")
+    board = next(board for board in make_boards(made, VERSIONS) if board.metric.name == "entity_f1")
     board = dataclasses.replace(board, metric=Metric("score", higher_is_better=higher))
     shares = {line.split()[0]: of_line for line, of_line in shares_of_best([board]).items()}
     assert shares["bert" if higher else "vanilla"] == [1.0]
@@ -320,7 +324,7 @@ def test_a_run_page_holds_the_record_as_its_file_has_it(tmp_path):
         dataclasses.replace(known, path=file),
         dataclasses.replace(gone, path=tmp_path / "gone"),
     ]
-    write_site(both, TASKS, ARCHITECTURES, tmp_path / "site")
+    write_site(both, VERSIONS, ARCHITECTURES, tmp_path / "site")
     found = [record for records in runs_of(tmp_path / "site").values() for record in records]
     assert found == [json.loads(file.read_text())]
 

@@ -10,23 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from suite.analysis.boards import (
-    Entry,
-    Folder,
-    Tier,
-    make_boards,
-    read_published,
-)
-from suite.analysis.grouping import group, setting_of
+from suite.analysis.boards import Tier, make_boards
+from suite.analysis.grouping import group, key_of
 from suite.api import Mode, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import to_csv, to_json, to_markdown
 from suite.publish.publishing import strip
+from suite.records.published import Folder, StoredRecord, read_published
 from suite.records.schema import Measurement, RecordError, TuningChoice
 from tests.suite.records.test_store import CELL, make_record
 
-TASKS = load_registry(()).tasks.plugins
+REGISTRY = load_registry(())
+TASKS, VERSIONS = REGISTRY.tasks.plugins, REGISTRY.task_versions
 UNREAD = Path("records are compared by what was read of them")
 
 
@@ -47,7 +43,7 @@ def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner
     )
     if protocol is not None:
         record = record.model_copy(update={"protocol": protocol})
-    return Entry(record, folder, owner, UNREAD)
+    return StoredRecord(record, folder, owner, UNREAD)
 
 
 def seeds(architecture, values, **fields):
@@ -56,10 +52,10 @@ def seeds(architecture, values, **fields):
 
 def test_ranking_waits_for_three_seeds():
     two = seeds("bert", [0.80, 0.81])
-    (board,) = make_boards(seeds("vanilla", [0.50, 0.51, 0.52]) + two, TASKS)
+    (board,) = make_boards(seeds("vanilla", [0.50, 0.51, 0.52]) + two, VERSIONS)
     told = {row.line: (row.rank, row.note) for row in board.rows}
     assert told["vanilla"][0] == 1
-    assert told["bert"][0] is None and told["bert"][1].startswith("2 seeds: ranked from 3 on")
+    assert told["bert"][0] is None and told["bert"][1].startswith("2 seeds: needs at least 3")
 
 
 def test_costs_are_of_the_machine_and_threads_with_most():
@@ -71,7 +67,7 @@ def test_costs_are_of_the_machine_and_threads_with_most():
 
     two, other = [took(60.0, 0), took(70.0, 1)], took(600.0, 2, owner="elsewhere")
     for odd_one in (other, took(600.0, 2, threads=2)):
-        (board,) = make_boards([odd_one, *two], TASKS)
+        (board,) = make_boards([odd_one, *two], VERSIONS)
         assert [row.worker_seconds for row in board.rows] == [65.0]
     assert len(board.rows[0].seeds) == 3
 
@@ -80,23 +76,23 @@ def test_minutes_are_of_what_ran_in_one_go():
     whole, resumed = entry(seed=0), entry(seed=1)
     update = {"worker_seconds": 1.0, "details": {"resumed_at_steps": [700]}}
     resumed = dataclasses.replace(resumed, record=resumed.record.model_copy(update=update))
-    (board,) = make_boards([whole, resumed], TASKS)
+    (board,) = make_boards([whole, resumed], VERSIONS)
     assert [row.worker_seconds for row in board.rows] == [9.0]
-    (board,) = make_boards([resumed], TASKS)
+    (board,) = make_boards([resumed], VERSIONS)
     assert [row.worker_seconds for row in board.rows] == [None]
 
 
 def test_who_shares_a_rank_below_one_that_does_not_says_why():
     surely = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.780, 0.781, 0.782])
     noisy = seeds("longformer", [0.60, 0.79, 0.81])
-    (board,) = make_boards(surely + noisy, TASKS)
+    (board,) = make_boards(surely + noisy, VERSIONS)
     told = {row.line: (row.rank, "varies too much" in row.note) for row in board.rows}
     assert told == {"vanilla": (1, False), "longformer": (1, True), "bert": (3, False)}
 
 
 def test_an_interval_that_knows_nothing_of_the_examples_says_so():
     entries = seeds("vanilla", [0.5, 0.6, 0.7]) + seeds("bert", [0.5, 0.6, 0.7], num_parts=0)
-    (board,) = make_boards(entries, TASKS)
+    (board,) = make_boards(entries, VERSIONS)
     notes = {row.line: row.note for row in board.rows}
     assert "over seeds alone" in notes["bert"] and "seeds alone" not in notes["vanilla"]
 
@@ -117,7 +113,7 @@ def test_an_untuned_entry_is_marked_and_named_by_a_rate_that_was_asked_for():
     rate = {"learning_rate": 3e-3}
     entries = tuned(seeds("vanilla", [0.8] * 3, options=rate))
     entries += seeds("bert", [0.6] * 3, options=rate) + seeds("bert", [0.5] * 3)
-    (board,) = make_boards(entries, TASKS)
+    (board,) = make_boards(entries, VERSIONS)
     assert {row.line: row.note for row in board.rows} == {
         "vanilla": "",
         "bert (learning_rate=0.003)": "untuned",
@@ -128,7 +124,7 @@ def test_an_untuned_entry_is_marked_and_named_by_a_rate_that_was_asked_for():
 def test_the_better_leads_and_the_near_tie():
     entries = seeds("vanilla", [0.50, 0.51, 0.52]) + seeds("bert", [0.80, 0.81, 0.82])
     entries += seeds("longformer", [0.82, 0.80, 0.815])
-    (board,) = make_boards(entries, TASKS)
+    (board,) = make_boards(entries, VERSIONS)
     assert [(row.line, row.rank) for row in board.rows] == [
         ("longformer", 1),
         ("bert", 1),
@@ -151,12 +147,14 @@ def test_the_better_leads_and_the_near_tie():
     ],
 )
 def test_what_differs_is_not_ranked_together(other):
-    boards = make_boards([entry("vanilla"), entry("bert", **other)], TASKS)
+    boards = make_boards([entry("vanilla"), entry("bert", **other)], VERSIONS)
     assert [len(board.rows) for board in boards] == [1, 1]
 
 
 def test_equal_titles_are_told_apart_by_their_data():
-    text = to_markdown(make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], TASKS))
+    text = to_markdown(
+        make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS)
+    )
     assert "· data aaaa" in text and "· data bbbb" in text
 
 
@@ -175,8 +173,8 @@ def test_lengths_whose_data_is_drawn_for_them_are_one_comparison():
             )
             for length, fingerprint in found
         ]
-        groups = group(made, lambda r: setting_of(r, TASKS), lambda r: r.cell)
-        return [[record.cell.sequence_length for record in groups[s]] for s in groups]
+        groups = group([StoredRecord(one, Folder.LOCAL, "here", UNREAD) for one in made])
+        return [[one.record.cell.sequence_length for one in groups[key]] for key in groups]
 
     assert series((128, "a"), (256, "b"), (128, "")) == [[128, 256, 128]]
     assert series((128, "a"), (256, "b"), task="ner") == [[128], [256]]
@@ -193,7 +191,8 @@ def test_a_probe_is_in_line_with_batches_as_large(length, batch_size, positions)
         CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
         sequence_length=length, batch_size=batch_size,
     )  # fmt: skip
-    assert setting_of(make_record(cell=cell), TASKS).positions_per_batch == positions
+    stored = StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD)
+    assert key_of(stored).positions_per_batch == positions
 
 
 def test_a_sweep_is_one_series_whether_positions_or_sequences_were_held():
@@ -205,9 +204,12 @@ def test_a_sweep_is_one_series_whether_positions_or_sequences_were_held():
             )
             for length, batch_size in cells
         ]  # fmt: skip
-        groups = group(made, lambda cell: setting_of(make_record(cell=cell), TASKS), lambda c: c)
-        return {setting.batch: [cell.sequence_length for cell in groups[setting]]
-                for setting in groups}  # fmt: skip
+        groups = group(
+            [StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD) for cell in made]
+        )
+        return {
+            key.batch: [one.record.cell.sequence_length for one in groups[key]] for key in groups
+        }
 
     held_positions = [(1_024, 8), (2_048, 4), (4_096, 2), (8_192, 1)]
     held_sequences = [(1_024, 2), (2_048, 2), (3_072, 2), (4_096, 2)]
@@ -234,7 +236,7 @@ def test_options_of_the_task_make_another_board_and_those_of_the_recipe_another_
             entry(**sentiment, options={"units": "bytes"}),
         )
     ]  # fmt: skip
-    boards = make_boards(entries, TASKS)
+    boards = make_boards(entries, VERSIONS)
     lines = sorted([row.line for row in board.rows] for board in boards)
     assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]
 
@@ -243,7 +245,7 @@ def test_nothing_is_deleted_and_superseded_rows_say_by_what():
     entries = [entry(protocol=1, f1=0.9), entry(f1=0.4), entry(f1=0.5, minutes=5)]
     entries.append(entry("bert", architecture_version=2))
     entries.append(entry("bert", architecture_version=1))
-    (board,) = make_boards(entries, TASKS)
+    (board,) = make_boards(entries, VERSIONS)
     told = {row.superseded_by for row in board.rows if row.superseded_by}
     assert len(board.rows) == 5 and len(told) == 2
     assert f"run {entries[2].record.run_id}" in told
@@ -254,20 +256,20 @@ def test_nothing_is_deleted_and_superseded_rows_say_by_what():
 @pytest.mark.parametrize("older", [{"protocol": 1}, {"task_version": CELL.task_version - 1}])
 def test_who_ran_under_older_rules_is_ranked_with_nobody_who_did_not(older):
     entries = seeds("vanilla", [0.5, 0.5, 0.5]) + seeds("bert", [0.9, 0.9, 0.9], **older)
-    (board,) = make_boards(entries, TASKS)
+    (board,) = make_boards(entries, VERSIONS)
     assert [(row.line, row.rank) for row in board.rows if not row.superseded_by] == [("vanilla", 1)]
     former = [row for row in board.rows if row.superseded_by]
     assert [(row.line, row.rank, row.estimate.value) for row in former] == [("bert", None, 0.9)]
     assert f"task version {CELL.task_version}" in former[0].superseded_by
     # Nor is it first where it is alone: the rules in force are those of the code.
-    (alone,) = make_boards(seeds("bert", [0.9, 0.9, 0.9], **older), TASKS)
+    (alone,) = make_boards(seeds("bert", [0.9, 0.9, 0.9], **older), VERSIONS)
     assert [(row.rank, bool(row.superseded_by)) for row in alone.rows] == [(None, True)]
 
 
 def test_what_did_not_end_well_is_there_without_a_score():
     cell = dataclasses.replace(CELL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
-    (board,) = make_boards([entry(), Entry(bad, Folder.PUBLISHED, "here", UNREAD)], TASKS)
+    (board,) = make_boards([entry(), StoredRecord(bad, Folder.PUBLISHED, "here", UNREAD)], VERSIONS)
     assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB; untuned"
 
 
@@ -287,7 +289,7 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
         for architecture, speed in (("vanilla", 100.0), ("longformer", 400.0))
         for number in range(3)
     ]
-    boards = make_boards(entries, TASKS)
+    boards = make_boards(entries, VERSIONS)
     assert [board.setting.machine for board in boards] == ["here", "there"]
     first = boards[0].rows[0]
     assert (first.line, first.rank) == ("longformer", 1)
@@ -310,7 +312,7 @@ def test_a_submitter_s_probes_are_ranked_with_those_of_the_same_machine():
     entries = [probe("bert", "fast", number, owner="fast-2-cores") for number in range(3)]
     entries += [probe("vanilla", "fast", number, **theirs) for number in range(3)]
     entries += [probe("vanilla", "slow", number, **theirs) for number in range(3)]
-    boards = make_boards(entries, TASKS)
+    boards = make_boards(entries, VERSIONS)
     told = {board.setting.machine: sorted(row.line for row in board.rows) for board in boards}
     assert told == {
         "fast-2-cores": ["bert", "vanilla, by them"],
@@ -320,23 +322,61 @@ def test_a_submitter_s_probes_are_ranked_with_those_of_the_same_machine():
 
 def test_a_submission_has_its_own_row_and_is_reproduced_by_another_machine():
     theirs = seeds("vanilla", [0.50, 0.51, 0.52], folder=Folder.SUBMITTED, owner="them")
-    (board,) = make_boards(theirs, TASKS)
+    (board,) = make_boards(theirs, VERSIONS)
     assert [(row.line, row.tier) for row in board.rows] == [
         ("vanilla, by them", Tier.SELF_REPORTED)
     ]
-    again = entry("vanilla", 0.505, 0, folder=Folder.VERIFIED, owner="here")
-    (board,) = make_boards([*theirs, again], TASKS)
-    assert [row.tier for row in board.rows] == [Tier.REPRODUCED]
-    far = entry("vanilla", 0.3, 0, folder=Folder.VERIFIED, owner="here")
-    (board,) = make_boards([*theirs, far], TASKS)
-    assert [row.tier for row in board.rows] == [Tier.SELF_REPORTED]
-    (board,) = make_boards([*theirs, *seeds("vanilla", [0.5, 0.51, 0.52])], TASKS)
+
+    def tier(*scores):
+        again = seeds("vanilla", scores, folder=Folder.VERIFIED)
+        (board,) = make_boards([*theirs, *again], VERSIONS)
+        (row,) = board.rows
+        return row.tier, row.note
+
+    assert tier(0.505, 0.51, 0.52)[0] is Tier.REPRODUCED
+    # Every cell must come out alike, within 2% of its own score and not of the row's interval.
+    assert tier(0.505)[0] is Tier.SELF_REPORTED
+    assert tier(0.505, 0.51, 0.49)[0] is Tier.SELF_REPORTED
+    assert tier(0.485, 0.51, 0.52)[0] is Tier.SELF_REPORTED
+    (board,) = make_boards([*theirs, *seeds("vanilla", [0.5, 0.51, 0.52])], VERSIONS)
     assert sorted(row.tier for row in board.rows) == [Tier.REFERENCE, Tier.REPRODUCED]
+
+
+def test_wide_intervals_reproduce_nothing_and_the_note_counts_the_cells():
+    theirs = seeds("vanilla", [0.1, 0.9, 0.5], folder=Folder.SUBMITTED, owner="them")
+    again = seeds("vanilla", [0.3, 0.9, 0.5], folder=Folder.VERIFIED)
+    (board,) = make_boards([*theirs, *again], VERSIONS)
+    (row,) = board.rows
+    assert row.estimate.high - row.estimate.value > 0.2
+    assert row.tier is Tier.SELF_REPORTED and "2 of 3 cells reproduced" in row.note
+
+
+def test_every_superseded_run_is_in_a_row():
+    older = [
+        entry(f1=f1, minutes=minutes, task_version=version)
+        for minutes, (f1, version) in enumerate([(0.1, 1), (0.2, 2), (0.3, 2)])
+    ]
+    (board,) = make_boards([*older, entry(f1=0.5, minutes=9)], VERSIONS)
+    former = [row for row in board.rows if row.superseded_by]
+    assert sorted(run for row in former for run in row.run_ids) == sorted(
+        one.record.run_id for one in older
+    )
+    assert sorted(row.estimate.value for row in former) == [0.1, 0.2, 0.3]
+
+
+def test_an_untuned_run_does_not_join_a_tuned_entry():
+    rate = {"learning_rate": 3e-3}
+    entries = tuned(seeds("vanilla", [0.8] * 3, options=rate)) + seeds("vanilla", [0.5] * 3)
+    (board,) = make_boards(entries, VERSIONS)
+    assert {row.line: row.estimate.value for row in board.rows} == {
+        "vanilla": pytest.approx(0.8),
+        "vanilla (untuned)": pytest.approx(0.5),
+    }
 
 
 def test_the_files_say_the_same_and_names_stay_harmless():
     boards = make_boards(
-        [*seeds("<script>|x", [0.1, 0.2, 0.3]), *seeds("bert", [0.8, 0.81, 0.82])], TASKS
+        [*seeds("<script>|x", [0.1, 0.2, 0.3]), *seeds("bert", [0.8, 0.81, 0.82])], VERSIONS
     )
     text = to_markdown(boards)
     assert "<script>" not in text and "&lt;script&gt;&#124;x" in text
@@ -352,13 +392,13 @@ def test_people_read_who_is_best_first_and_what_is_superseded_last():
     longer = {"sequence_length": 2 * CELL.sequence_length, "batch_size": CELL.batch_size // 2}
     tied = seeds("bert", [0.8, 0.9, 0.7], **longer) + seeds("vanilla", [0.7, 0.8, 0.9], **longer)
     former = seeds("vanilla", [0.1, 0.2, 0.3], protocol=1)
-    text = to_markdown(make_boards([*clear, *tied, *former], TASKS))
+    text = to_markdown(make_boards([*clear, *tied, *former], VERSIONS))
     summary, *boards = text.split("\n### ")
     assert "| 128: vanilla; 256: bert or 1 more |" in summary
     standing, superseded = boards[0].split("<details>")
     assert "| 0.801 [" in standing and "| 0.2 [" not in standing
     assert superseded.count("superseded by protocol") == 1 and "| 0.2 [" in superseded
-    assert "Who is best" not in to_markdown(make_boards(clear[:1], TASKS))
+    assert "Who is best" not in to_markdown(make_boards(clear[:1], VERSIONS))
 
 
 @pytest.fixture

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from suite.analysis.ranking import (
-    Scores,
-    difference,
-    interquartile_mean,
-    performance_profile,
-    rank,
-)
+from suite.analysis.profile import interquartile_mean, performance_profile
+from suite.analysis.ranking import Scores, difference, rank
 
 NUM_PARTS = 20
 TRIALS = 600

@@ -10,17 +10,20 @@ import pytest
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.records.schema import Measurement
-from tests.suite.records.test_store import CELL, make_record
+from tests.suite.records.test_store import CELL, make_record, stored
 
 LENGTHS = (512, 1_024)
 
 
-def probe(number, length, speed, status=Status.OK, **changes):
+def probe(number, length, speed, status=Status.OK, memory=None, **changes):
     cell = dataclasses.replace(
         CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={}, budget=0,
         seed=0, round=number, sequence_length=length, batch_size=4_096 // length, **changes,
     )  # fmt: skip
-    values = {"tokens_per_second": speed, "peak_memory_bytes": 2.0**20 * length}
+    values = {
+        "tokens_per_second": speed,
+        "peak_memory_bytes": 2.0**20 * length if memory is None else memory,
+    }
     cost = {
         name: Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
         for name, value in values.items()
@@ -43,7 +46,7 @@ def test_backends_and_precisions_are_compared_round_by_round():
         )
         if (number, length, precision) != (2, 1_024, "mixed_bfloat16")
     ]
-    tables = {table.title: table for table in make_tables(records, {})}
+    tables = {table.title: table for table in make_tables(map(stored, records))}
     assert {table.baseline for table in tables.values()} == {"tensorflow, float32"}
     found = {
         (how, item.sequence_length, item.measure): item
@@ -69,10 +72,10 @@ def test_what_ran_one_way_alone_is_compared_with_nothing():
         probe(0, 1_024, 5.0, backend="jax"),
         probe(0, 512, 5.0, backend="torch", form="decoder"),
     ]
-    assert not any(table.ratios for table in make_tables(records, {}))
+    assert not any(table.ratios for table in make_tables(map(stored, records)))
 
 
-def test_what_was_disturbed_is_no_evidence_unless_all_was():
+def test_a_noisy_phase_is_never_evidence():
     def disturbed(record):
         return record.model_copy(update={"details": {"noisy": ("training",)}})
 
@@ -81,16 +84,40 @@ def test_what_was_disturbed_is_no_evidence_unless_all_was():
     records += [probe(0, length, 5e5 / length, backend="jax") for length in lengths]
     records += [disturbed(probe(1, 512, 9e9, backend="jax"))]
     records += [disturbed(probe(number, 512, 7.0, form="decoder")) for number in (0, 1)]
-    tables = {table.title: table for table in make_tables(records, {})}
+    tables = {table.title: table for table in make_tables(map(stored, records))}
     jax = next(table for title, table in tables.items() if "jax" in title)
     speed = next(i for i in jax.ratios if i.measure.endswith("second") and i.sequence_length == 512)
     assert (speed.value, speed.rounds) == (pytest.approx(0.5), 1)
     row = jax.rows[0]
-    assert row.figures["training.tokens_per_second"].median == pytest.approx(5e5 / 512)
+    assert row.figures["training.tokens_per_second"].value == pytest.approx(5e5 / 512)
     assert row.noisy == 1 and row.statuses == {"ok": 2}
     decoder = next(table for title, table in tables.items() if "decoder" in title)
-    assert decoder.rows[0].figures["training.tokens_per_second"].median == 7.0
+    assert decoder.rows[0].figures["training.tokens_per_second"] is None
     assert decoder.rows[0].noisy == 2
+
+
+def test_noise_of_one_phase_leaves_the_other_alone():
+    record = probe(0, 512, 100.0)
+    both = {
+        "training": record.measurements["training"],
+        "inference": record.measurements["training"],
+    }
+    record = record.model_copy(update={"measurements": both, "details": {"noisy": ("inference",)}})
+    (table,) = make_tables([stored(record)])
+    figures = table.rows[0].figures
+    assert figures["training.tokens_per_second"].value == pytest.approx(100.0)
+    assert figures["inference.tokens_per_second"] is None
+
+
+def test_a_peak_of_no_bytes_is_no_cost_and_breaks_no_exponent():
+    records = [
+        probe(number, length, 1.0, memory=0.0 if length == 512 else 2.0**20 * length)
+        for number in (0, 1)
+        for length in (512, 1_024, 2_048, 4_096)
+    ]
+    (table,) = make_tables(map(stored, records))
+    assert table.rows[0].figures["training.peak_memory_bytes"] is None
+    assert table.rows[1].figures["training.peak_memory_bytes"].n == 2
 
 
 def test_it_is_told_how_long_after_one_another_two_ran():
@@ -100,5 +127,5 @@ def test_it_is_told_how_long_after_one_another_two_ran():
         records.append(probe(number, 512, 10.0))
         jax = probe(number, 512, 20.0, backend="jax")
         records.append(jax.model_copy(update={"started_at": jax.started_at + number * later}))
-    (compared,) = (table.ratios for table in make_tables(records, {}) if table.ratios)
+    (compared,) = (table.ratios for table in make_tables(map(stored, records)) if table.ratios)
     assert {item.hours_apart for item in compared} == {1.5}

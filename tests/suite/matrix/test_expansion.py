@@ -6,14 +6,14 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.grouping import setting_of
+from suite.analysis.grouping import key_of
 from suite.api import Cell, Mode
 from suite.api.errors import RequestError
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from tests.conftest import FAKES
-from tests.suite.records.test_store import CELL, make_record
+from tests.suite.records.test_store import CELL, make_record, stored
 
 REGISTRY = load_registry((str(FAKES),))
 NER = Request(tasks=("ner",), threads=2)
@@ -205,5 +205,5 @@ def test_a_budget_of_examples_gives_as_many_updates_at_every_length():
     cells = [planned.cell for planned in expand(request, registry)]
     assert {cell.sequence_length for cell in cells} == {16, 64, 256}
     assert len({cell.budget / cell.batch_size for cell in cells}) == 1
-    settings = {setting_of(make_record(cell=cell), registry.tasks.plugins) for cell in cells}
-    assert len(settings) == 1, "one comparison"
+    keys = {key_of(stored(make_record(cell=cell))) for cell in cells}
+    assert len(keys) == 1, "one comparison"

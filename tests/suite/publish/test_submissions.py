@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from suite.analysis.boards import Entry, Folder
 from suite.api import Status
 from suite.matrix.registry import load_registry
 from suite.publish.submissions import check_submission
+from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Curve, Measurement, utc_now
 from tests.suite.analysis.test_boards import entry
 from tests.suite.records.test_store import make_record
@@ -122,7 +122,7 @@ def test_duplicates_are_refused(tmp_path):
     path = write(tmp_path, one)
     write(tmp_path, again)
     assert sum(bool(verdict.refused) for verdict in judge(tmp_path)) == 1
-    known = [Entry(one, Folder.PUBLISHED, "here", path)]
+    known = [StoredRecord(one, Folder.PUBLISHED, "here", path)]
     first = next(v for v in judge(tmp_path, known) if v.path.name.endswith(f"{one.run_id}.json"))
     assert "in results/ already" in first.refused
 
@@ -131,7 +131,9 @@ def test_duplicates_are_refused(tmp_path):
 def references(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     records = [good(seed, f1) for seed, f1 in enumerate([0.48, 0.5, 0.52, 0.5])]
-    return [Entry(record, Folder.PUBLISHED, "here", write(folder, record)) for record in records]
+    return [
+        StoredRecord(record, Folder.PUBLISHED, "here", write(folder, record)) for record in records
+    ]
 
 
 @pytest.mark.parametrize(

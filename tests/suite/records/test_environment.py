@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.matrix.registry import load_registry
 from suite.records.environment import accelerator_names, machine_name, name_processor
 from suite.records.schema import Measurement
-from tests.suite.records.test_store import CELL, make_record
+from tests.suite.records.test_store import CELL, make_record, stored
 
-TASKS = load_registry(()).tasks.plugins
+VERSIONS = load_registry(()).task_versions
 GENERIC = (
     "processor\t: {core}\ncpu family\t: {family}\nmodel\t\t: {model}\nmodel name\t: AMD EPYC\n"
 )
@@ -72,20 +74,20 @@ def test_a_report_never_pools_the_costs_of_two_machines():
         measured("slow", 10.0, round=2, **probe),
     ]
     speeds = {}
-    for table in make_tables(probes, TASKS):
+    for table in make_tables(map(stored, probes), VERSIONS):
         (row,) = table.rows
         speeds[table.title.rsplit(" · ", 1)[1]] = row.figures["training.tokens_per_second"]
-    assert {name: (found.median, found.n) for name, found in speeds.items()} == {
-        "fast-2-cores": (110.0, 2),
-        "slow-2-cores": (10.0, 1),
+    assert {name: (found.value, found.n) for name, found in speeds.items()} == {
+        "fast-2-cores": (pytest.approx(12_000**0.5), 2),
+        "slow-2-cores": (pytest.approx(10.0), 1),
     }
-    (table,) = make_tables(probes[:2], TASKS)
+    (table,) = make_tables(map(stored, probes[:2]), VERSIONS)
     assert "cores" not in table.title
 
     trainings = [measured("slow", 10.0, seed=0)]
     trainings += [measured("fast", 100.0, seed=seed) for seed in (1, 2)]
-    (table,) = make_tables(trainings, TASKS)
+    (table,) = make_tables(map(stored, trainings), VERSIONS)
     (row,) = table.rows
     assert row.statuses == {"ok": 3}
     assert row.figures["training.tokens_per_second"].n == 2
-    assert row.figures["training.tokens_per_second"].median == 100.0
+    assert row.figures["training.tokens_per_second"].value == pytest.approx(100.0)

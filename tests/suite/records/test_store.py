@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
+from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Invocation, Record, RecordError, parse_record, parse_summary
 from suite.records.store import Store, new_run_id, prunable
 
@@ -56,6 +58,11 @@ def make_record(
         "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
     }
     return Record(**{**given, **fields})
+
+
+def stored(record: Record) -> StoredRecord:
+    """Return a record of a home; its file is never read."""
+    return local_record(record, Path("unread"))
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""Ratios: the cost of a probe on one backend and in one precision, against the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from suite.analysis.aggregate import PHASES, Comparison, Point
+from suite.analysis.statistics import ratio_interval
+
+COMPARED = tuple(
+    f"{phase}.{name}" for phase in PHASES for name in ("tokens_per_second", "peak_memory_bytes")
+)
+"""The measures that are compared between backends and between precisions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A measure as a multiple of the same cell's on another backend or in another precision.
+
+    Rounds are paired and the interval is over the pairs: drift of the machine cancels out of a pair
+    that ran side by side. `hours_apart` is the largest time between the starts of a pair.
+    """
+
+    line: str
+    sequence_length: int
+    measure: str
+    value: float
+    low: float | None
+    high: float | None
+    rounds: int
+    hours_apart: float
+
+
+def ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
+    """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
+    theirs = {_place(point): point for point in baseline.points}
+    return [
+        ratio
+        for point in sorted(comparison.points, key=lambda one: (one.entry, _place(one)))
+        if _place(point) in theirs
+        for measure in sorted(COMPARED)
+        for ratio in _ratio(point, theirs[_place(point)], measure)
+    ]
+
+
+def _place(point: Point) -> tuple[str, int, int]:
+    return point.entry, point.sequence_length, point.batch_size
+
+
+def _ratio(ours: Point, theirs: Point, measure: str) -> Sequence[Ratio]:
+    """Return the ratio of two points, or nothing where they share no round."""
+    phase = measure.partition(".")[0]
+    values, others = ours.costs(measure), theirs.costs(measure)
+    rounds = sorted(values.keys() & others.keys())
+    if not rounds:
+        return ()
+    found = ratio_interval([values[number] / others[number] for number in rounds])
+    runs, other_runs = ours.quiet_runs(phase), theirs.quiet_runs(phase)
+    apart = max(abs(runs[n].started_at - other_runs[n].started_at) for n in rounds)
+    return [
+        Ratio(
+            ours.entry,
+            ours.sequence_length,
+            measure,
+            found.value,
+            found.low,
+            found.high,
+            found.n,
+            apart / timedelta(hours=1),
+        )
+    ]

@@ -1,0 +1,88 @@
+"""Pairs of entries: which is better at each length, and where one overtakes the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+
+from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.ranking import Scores, difference
+from suite.analysis.search import find_crossing, pair_up
+from suite.analysis.statistics import Estimate, exponential
+
+QUALITY = "quality"
+"""The name of the primary metric among measures: each task has another."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairDifference:
+    """How two entries differ at one length: `first` minus `second`, for costs their ratio.
+
+    Scores are paired by seed and test example, costs by seed (probes: by round).
+    """
+
+    measure: str
+    sequence_length: int
+    batch_size: int
+    first: str
+    second: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class PairCrossing:
+    """The length at which `ahead` overtakes `behind` in a measure, None where it never does."""
+
+    measure: str
+    behind: str
+    ahead: str
+    length: Estimate | None
+    shortest: int
+    longest: int
+
+
+def pair_differences(comparison: Comparison, measures: Sequence[str]) -> list[PairDifference]:
+    """Compare every two entries at each length, in the primary metric and in costs."""
+    places: dict[tuple[int, int], list[Point]] = {}
+    for point in comparison.points:
+        places.setdefault((point.sequence_length, point.batch_size), []).append(point)
+    found = []
+    for (length, batch_size), points in sorted(places.items()):
+        for measure in (QUALITY, *measures):
+            known = {point.entry: scores for point in points if (scores := _scores(point, measure))}
+            for first, second in combinations(sorted(known), 2):
+                gap = difference(known[first], known[second])
+                estimate = Estimate(gap.value, gap.low, gap.high, gap.n)
+                estimate = estimate if measure == QUALITY else exponential(estimate)
+                found.append(PairDifference(measure, length, batch_size, first, second, estimate))
+    return found
+
+
+def pair_crossings(
+    comparison: Comparison, measure: str, *, higher_is_better: bool
+) -> Iterator[PairCrossing]:
+    """Yield for every two entries where one overtakes the other, between the measured lengths."""
+    sign = 1 if higher_is_better else -1
+    values: dict[str, dict[int, dict[int, float]]] = {}
+    for point in comparison.points:
+        if costs := point.costs(measure):
+            logs = {repeat: sign * math.log(value) for repeat, value in costs.items()}
+            values.setdefault(point.entry, {}).setdefault(point.sequence_length, {}).update(logs)
+    for first, second in combinations(sorted(values), 2):
+        known = pair_up(values[first], values[second])
+        if len(known) < 2:
+            continue
+        behind, ahead = first, second
+        if median(known[min(known)]) > 0:  # the second is ahead from the start
+            behind, ahead = second, first
+            known = {length: [-value for value in known[length]] for length in known}
+        crossing = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False)
+        yield PairCrossing(measure, behind, ahead, crossing.length, min(known), max(known))
+
+
+def _scores(point: Point, measure: str) -> Scores | None:
+    scores = point.scores() if measure == QUALITY else point.log_scores(measure)
+    return scores if scores.by_seed else None

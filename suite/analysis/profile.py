@@ -1,0 +1,58 @@
+"""Summaries over many boards: performance profiles and the interquartile mean."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+
+from suite.analysis.boards import Board
+from suite.api import Mode
+
+
+def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
+    """Return by entry its scores as shares of the best score of each board of quality.
+
+    Where less is better the share is best / score. An entry counts on the boards that it is on, so
+    entries on few boards are compared with others on their own boards only.
+    """
+    shares: dict[str, list[float]] = {}
+    for board in boards:
+        values = {
+            row.line: row.estimate.value
+            for row in board.rows
+            if row.estimate and not row.superseded_by
+        }
+        higher = board.metric.higher_is_better
+        best = (max if higher else min)(values.values(), default=0)
+        if board.setting.mode is not Mode.TRAIN or len(values) < 2 or best <= 0:
+            continue
+        for line, value in values.items():
+            shares.setdefault(line, []).append(value / best if higher else best / value)
+    return shares
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """Return the mean of the middle half of values (Agarwal et al. 2021, section 4.3)."""
+    ordered = sorted(values)
+    cut = len(ordered) / 4
+    total = weight = 0.0
+    for index, value in enumerate(ordered):
+        share = max(0.0, min(index + 1, len(ordered) - cut) - max(index, cut))
+        total += share * value
+        weight += share
+    return total / weight
+
+
+def performance_profile(
+    scores: Mapping[str, Sequence[float]], shares: Sequence[float]
+) -> dict[str, list[float]]:
+    """Return, by entry, the fraction of boards on which it reaches each share of the best score.
+
+    `scores` are shares of the best score of each board (Dolan and Moré 2002; Agarwal et al. 2021,
+    section 4.2).
+    """
+    ordered = {name: sorted(values) for name, values in scores.items() if values}
+    return {
+        name: [(len(values) - bisect_left(values, share)) / len(values) for share in shares]
+        for name, values in ordered.items()
+    }

@@ -1,0 +1,109 @@
+"""Which records stand: decided here, once, for plans, tables, MLflow, boards and the site.
+
+Two rules apply. Of the runs of one cell the latest stands, and an interrupted run only where there
+is no other. Of the repeats of one entry only those under the newest rules stand. The rules are the
+protocol, the version of the task and the version of the architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from suite.api import PROTOCOL, Mode, Status
+from suite.records.environment import hardware
+from suite.records.schema import Read, RecordSummary
+
+Item = TypeVar("Item")
+Rules = tuple[int, int]
+"""A protocol and a version of the task (0 for a probe)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(Generic[Item]):
+    """The standing record of each repeat, and each superseded record with what superseded it."""
+
+    by_repeat: Mapping[int, Item]
+    superseded: Sequence[tuple[Item, str]]
+
+
+def latest_runs(records: Iterable[Read]) -> list[Read]:
+    """Return the latest run of each cell, in the order in which the cells came.
+
+    A probe measures a machine, so the latest of each kind of machine is returned.
+    """
+    latest: dict[tuple[object, ...], Read] = {}
+    for record in records:
+        place = (record.cell_id, *probed_machine(record))
+        former = latest.get(place)
+        if former is None or _precedence(record) > _precedence(former):
+            latest[place] = record
+    return list(latest.values())
+
+
+def probed_machine(record: RecordSummary) -> tuple[object, ...]:
+    """Return the hardware that a probe measured; empty for a training."""
+    return hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
+
+
+def rules_of(record: RecordSummary) -> Rules:
+    """Return the rules that a record ran under."""
+    return record.protocol, record.cell.task_version or 0
+
+
+def newest_rules(records: Iterable[RecordSummary], task_versions: Mapping[str, int]) -> Rules:
+    """Return the newest rules among records and among those in force.
+
+    `task_versions` are the versions in force by task; tasks that it lacks are judged by the records
+    alone.
+    """
+    known = [
+        max(rules_of(record), (PROTOCOL, task_versions.get(record.cell.task or "", 0)))
+        for record in records
+    ]
+    return max(known)
+
+
+def judge_repeats(
+    items: Iterable[Item], record_of: Callable[[Item], RecordSummary], rules: Rules
+) -> Standing[Item]:
+    """Decide which repeats of one entry, at one length of one comparison, stand.
+
+    `rules` are the newest of the comparison. The architecture's version is judged among the items.
+    """
+    every = sorted(items, key=lambda item: record_of(item).run_id)
+    newest = max((*rules, 0), *(_versions(record_of(item)) for item in every))
+    by_repeat: dict[int, Item] = {}
+    superseded: list[tuple[Item, str]] = []
+    for item in every:
+        record = record_of(item)
+        if _versions(record) < newest:
+            superseded.append((item, versions_text(newest)))
+            continue
+        former = by_repeat.get(record.repeat)
+        if former is not None:
+            superseded.append((former, f"run {record.run_id}"))
+        by_repeat[record.repeat] = item
+    return Standing(by_repeat, superseded)
+
+
+def versions_text(versions: Sequence[int]) -> str:
+    """Return versions as "protocol 2, task version 4, architecture version 1"."""
+    names = ("protocol", "task version", "architecture version")
+    return ", ".join(
+        f"{name} {value}" for name, value in zip(names, versions, strict=True) if value
+    )
+
+
+def versions_of(record: RecordSummary) -> str:
+    """Return what a record ran under, as a board shows it."""
+    return versions_text(_versions(record))
+
+
+def _versions(record: RecordSummary) -> tuple[int, int, int]:
+    return *rules_of(record), record.cell.architecture_version
+
+
+def _precedence(record: RecordSummary) -> tuple[bool, str]:
+    return (record.status is not Status.INTERRUPTED, record.run_id)
