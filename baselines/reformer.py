@@ -22,7 +22,7 @@ class Reformer(Architecture):
     each decoder layer, reversible too.
     """
 
-    version = 2
+    version = 3
     title = "Reformer"
     paper = "Kitaev et al. 2020, Reformer: The Efficient Transformer"
     forms = frozenset(Form)

@@ -15,7 +15,8 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import LayerNorm
 from baselines.layers.full_attention import FullAttention
-from baselines.layers.lsh_attention import LshAttention, draw_rotations
+from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_hashing import draw_rotations
 from baselines.layers.transformer_layer import for_each_layer
 
 FEEDFORWARD_CHUNKS = 4
@@ -164,9 +165,9 @@ class ReversibleStack(keras.layers.Layer):
             padding_mask = ops.pad(padding_mask, ((0, 0), (0, padding)))
         halves = [
             half
-            for layer in self.layers
+            for index, layer in enumerate(self.layers)
             for half in layer.halves(
-                self._rotations(layer, training),
+                self._rotations(index, training),
                 padding_mask,
                 context_mask,
                 self._dropper if training and self.dropout_rate else lambda: _keep,
@@ -203,22 +204,23 @@ class ReversibleStack(keras.layers.Layer):
     ) -> tuple[Any, list[Any]]:
         first, second, grown = states, states, []
         contexts = for_each_layer(context, self.layers)
-        for layer, held, seen in zip(self.layers, state, contexts, strict=True):
+        for index, layer in enumerate(self.layers):
             mixed, kept = layer.attention.decode_step(
-                layer.attention_norm(second), held, position, self._rotations(layer, False)
+                layer.attention_norm(second), state[index], position, self._rotations(index, False)
             )
             grown.append(kept)
             first, second = second, first + mixed
             if layer.cross_attention is not None:
-                first, second = second, first + layer.look(second, seen, context_mask)
+                first, second = second, first + layer.look(second, contexts[index], context_mask)
             first, second = second, first + layer.feed(second)
         return self.norm((first + second) / 2), grown
 
-    def _rotations(self, layer: ReversibleLayer, training: bool | None) -> Any:
-        shape = layer.attention.rotations_shape
+    def _rotations(self, index: int, training: bool | None) -> Any:
+        """Return the rotations of one layer: new ones in training, its fixed ones otherwise."""
+        shape = self.layers[index].attention.rotations_shape
         if training:
             return backend_functions().draw_normal(shape, self.seeds.next())
-        return ops.convert_to_tensor(draw_rotations(shape, EVALUATION_SEED))
+        return ops.convert_to_tensor(draw_rotations(shape, (EVALUATION_SEED, index)))
 
     def _dropper(self) -> Drop:
         """Return dropout by a seed drawn now, so that it drops the same when run again."""

@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.lsh_attention import (
-    LshAttention,
-    SortPermutation,
-    draw_rotations,
-    factor_buckets,
-    hash_vectors,
-)
-from tests.gradients import differentiate, tensors
+from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
+from baselines.layers.sorting import SortPermutation, sort_by_bucket
+from tests.gradients import differentiate, run, tensors
 
 ALLOWED_WHERE_ALONE = 5e-2
 """Where a position sees only itself, all scores are −1e5, and float32 is coarse there."""
@@ -159,7 +155,7 @@ def test_padding_is_neither_seen_nor_mixed_in():
 
 
 def test_a_length_that_is_no_whole_number_of_chunks_is_refused():
-    with pytest.raises(ValueError, match="whole number of chunks"):
+    with pytest.raises(ValueError, match="multiple of the chunk length"):
         random_layer(5, 1, causal=False).mix(np.zeros((1, 12, 8), "float32"), None)
 
 
@@ -252,3 +248,45 @@ def test_one_position_at_a_time_follows_the_cached_bucket_rule():
                 np.concatenate(mixed) @ projection,
                 atol=5e-2 if position == 0 else 1e-4,
             )
+
+
+OVERFLOWING = 2**18
+"""With this many positions and 2¹³ buckets or more, bucket · length + place exceeds int32."""
+
+
+@pytest.mark.parametrize("num_buckets", [4, 8281])
+def test_positions_are_sorted_by_bucket_then_place_at_any_length(num_buckets):
+    buckets = np.random.default_rng(6).integers(num_buckets, size=(1, 2, 1, OVERFLOWING))
+    order, in_order = sort_by_bucket(*tensors(buckets.astype("int32")), num_buckets)
+    expected = np.argsort(buckets, axis=-1, kind="stable")
+    assert (ops.convert_to_numpy(order) == expected).all()
+    assert (ops.convert_to_numpy(in_order) == np.take_along_axis(buckets, expected, -1)).all()
+
+
+def test_padding_stays_invisible_where_sort_keys_would_overflow():
+    layer = LshAttention(1, 2, 1, (90, 92))
+    layer.build((None, None, 2))
+    generator = np.random.default_rng(7)
+    mask = np.arange(OVERFLOWING)[None, :] < OVERFLOWING - 1001
+    states = generator.normal(size=(1, OVERFLOWING, 2)).astype("float32")
+    others = np.where(mask[:, :, None], states, 9.0).astype("float32")
+    rotations = draw_rotations(layer.rotations_shape, seed=0)
+    found, expected = (run(layer, given, rotations, mask) for given in (states, others))
+    np.testing.assert_allclose(found[mask], expected[mask], atol=1e-5)
+
+
+def test_decoding_gives_the_same_in_a_state_of_any_length():
+    layer = LshAttention(1, 2, 1, (128, 128), causal=True)
+    layer.build((None, None, 2))
+    states = np.random.default_rng(8).normal(size=(1, 12, 1, 2)).astype("float32")
+    (rotations,) = tensors(draw_rotations(layer.rotations_shape, seed=0))
+    found = []
+    for max_length in (16, OVERFLOWING):
+        state = layer.init_state(1, max_length)
+        for position in range(states.shape[1]):
+            output, state = layer.decode_step(
+                *tensors(states[:, position]), state, position, rotations
+            )
+            found.append(ops.convert_to_numpy(output))
+    short, long = np.split(np.concatenate(found), 2)
+    np.testing.assert_allclose(long, short, atol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -82,6 +84,38 @@ def test_rotations_are_new_in_training_and_fixed_in_evaluation():
     assert np.abs(first - second).max() > 1e-4
     first, second = (ops.convert_to_numpy(stack(states, training=False)) for _ in range(2))
     assert (first == second).all()
+
+
+class RecordingAttention(LshAttention):
+    """LSH attention that keeps the rotations that it receives."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.received = []
+
+    def attend(self, hidden_states, rotations, padding_mask, buckets):
+        self.received.append(ops.convert_to_numpy(rotations))
+        return super().attend(hidden_states, rotations, padding_mask, buckets)
+
+    def decode_step(self, hidden_states, state, position, rotations):
+        self.received.append(ops.convert_to_numpy(rotations))
+        return super().decode_step(hidden_states, state, position, rotations)
+
+
+def test_each_layer_has_rotations_of_its_own_in_evaluation_and_in_decoding():
+    attentions = [RecordingAttention(2, 4, 2, 4, causal=True) for _ in range(3)]
+    layers = [ReversibleLayer(attention, 16) for attention in attentions]
+    stack = ReversibleStack(layers, dropout=0.0, reversible=False)
+    states = ops.ones((1, 16, WIDTH))
+    for _ in range(2):
+        stack(states, training=False)
+    stack.decode_step(states[:, :1], stack.init_state(1, 16), 0)
+    for attention in attentions:
+        first, *others = attention.received
+        assert len(others) == 2
+        assert all((first == other).all() for other in others)
+    drawn = [attention.received[0] for attention in attentions]
+    assert all(np.abs(a - b).max() > 0.1 for a, b in itertools.combinations(drawn, 2))
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 16, 17, 100])
