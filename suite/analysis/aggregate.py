@@ -35,7 +35,7 @@ Place = tuple[str, int]
 class Figure:
     """One figure of a point: the mean over its repeats, a 95% interval, and the range.
 
-    The mean of a cost is geometric. `low` and `high` are None where nothing is known of the spread.
+    The mean of a cost is geometric. Without an interval, `low` and `high` hold None.
     """
 
     value: float

@@ -43,7 +43,7 @@ class Tier(StrEnum):
 class Row:
     """One entry of a board, its repeats pooled.
 
-    `rank` is None where the entry cannot be ranked, and `note` says why. `behind` is the difference
+    Without a rank, `rank` holds None and `note` gives the reason. `behind` is the difference
     to the leader of the rank; for costs it is the logarithm of the ratio. Costs are geometric means
     over quiet runs on one machine.
     """
@@ -148,7 +148,7 @@ def _metrics(comparison: Comparison) -> list[Metric]:
 
 
 def _scores(point: Point, metric: Metric) -> Scores:
-    """Return what a point is ranked by: scores, or logarithms of costs."""
+    """Return the values that rank a point: scores, or logarithms of costs."""
     return point.log_scores(metric.name) if metric.name in COSTS else point.scores(metric)
 
 

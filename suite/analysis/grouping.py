@@ -1,4 +1,4 @@
-"""What records must share to be compared, and how records are grouped by it."""
+"""Comparison keys, and the grouping of records by them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILLED = 0.9
 
 @dataclass(frozen=True, slots=True, order=True)
 class ComparisonKey:
-    """What the records of one comparison share, the length apart.
+    """The fields that the records of one comparison share, except the length.
 
     `task_options` are the options that make another task of the task ("units=bytes"); options of
     the recipe and of architectures belong to the entry instead. `positions_per_batch` is the power

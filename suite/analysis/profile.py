@@ -12,7 +12,7 @@ from suite.api import Mode
 def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
     """Return by entry its scores as shares of the best score of each board of quality.
 
-    Where less is better the share is best / score. An entry counts on the boards that it is on, so
+    For metrics of which less is better the share is best / score. An entry counts on the boards that it is on, so
     entries on few boards are compared with others on their own boards only.
     """
     shares: dict[str, list[float]] = {}

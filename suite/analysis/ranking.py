@@ -44,8 +44,8 @@ class Scores:
 class Difference:
     """The difference between two entries on the seeds that both have.
 
-    `p_value` is the probability of a difference at least as large between equal entries. It and the
-    interval are None where fewer than two seeds are common.
+    `p_value` is the probability of a difference at least as large between equal entries. With fewer
+    than two common seeds there is no interval and no p-value.
     """
 
     value: float
@@ -59,7 +59,7 @@ class Difference:
 class Ranked:
     """The rank of one entry; None where it has too few seeds, or none in common with the leader.
 
-    `behind` is the difference to the leader of the rank, None for the leader itself.
+    `behind` is the difference to the leader of the rank; the leader itself has none.
     """
 
     name: str

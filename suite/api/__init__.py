@@ -1,4 +1,4 @@
-"""What a plug-in imports: the contracts of tasks and architectures. Standard library only."""
+"""The contracts that plug-ins import. Standard library only."""
 
 from suite.api.architecture import (
     PROBE_VOCABULARY_SIZE,

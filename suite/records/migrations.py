@@ -1,7 +1,7 @@
 """Migrations: the content of a record of an older schema → that of the current one.
 
-A migration is a pure function of the record and of data that is frozen beside it. Each schema that
-was ever published has a fixture in `tests/suite/records/frozen` that loads today.
+A migration is a pure function of the record and of a frozen data file. Each schema that was ever
+published has a fixture in `tests/suite/records/frozen`, and the tests load all of them.
 """
 
 from __future__ import annotations

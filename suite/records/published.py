@@ -18,7 +18,7 @@ RESULTS = CHECKOUT / "results"
 
 
 class Folder(StrEnum):
-    """Where a record is kept: in a home, or in one of the folders that are committed."""
+    """The place of a record: a home, or one of the committed folders."""
 
     LOCAL = "local"
     PUBLISHED = "published"

@@ -88,7 +88,7 @@ class Failure(_Model):
 
 
 class Invocation(_Model):
-    """The command that a run belongs to. `planned_cells` is None for a command that searches."""
+    """The command that a run belongs to. A command that searches has no `planned_cells`."""
 
     id: str
     started_at: AwareDatetime
@@ -99,8 +99,8 @@ class Invocation(_Model):
 class TuningChoice(_Model):
     """A learning rate that `bench tune` chose on validation, and the evidence for it.
 
-    `setting` holds what the choice is valid for. `trials` holds the validation score of each
-    learning rate that was tried.
+    The choice is valid for its `setting`. `trials` holds the validation score of each learning rate
+    that was tried.
     """
 
     learning_rate: float
@@ -110,13 +110,13 @@ class TuningChoice(_Model):
 
 
 class RankingFacts(_Model):
-    """What ranking a record needs beside its cell and its figures.
+    """The facts that ranking needs in addition to the cell and the figures.
 
-    `entry` is the name of what is ranked: the architecture, and the options that are not the
-    task's. `task_options` are the options that make another task of the task. `metric` is the
-    task's primary metric (None for a probe). `budget_unit` is "tokens" or "examples".
-    `drawn_for_length` is true where each length has raw examples of its own. `tuning` is None where
-    the learning rate was not tuned.
+    `entry` names the ranked thing: the architecture, with the options that do not belong to the
+    task. `task_options` are the options that make another task of the task. `metric` is the task's
+    primary metric; a probe has none. `budget_unit` is "tokens" or "examples". `drawn_for_length` is
+    true if each length has raw examples of its own. `tuning` holds the choice of the learning rate
+    if it was tuned.
     """
 
     entry: str
@@ -180,7 +180,7 @@ class RecordSummary(_Model, extra="ignore"):
 
     @property
     def repeat(self) -> int:
-        """What distinguishes the repeats of a cell: the seed, or the round of a probe."""
+        """The number that distinguishes the repeats of a cell: the seed, or the round of a probe."""
         return self.cell.seed if self.cell.mode is Mode.TRAIN else self.cell.round
 
 

@@ -1,8 +1,8 @@
 """Which records stand: decided here, once, for plans, tables, MLflow, boards and the site.
 
-Two rules apply. Of the runs of one cell the latest stands, and an interrupted run only where there
-is no other. Of the repeats of one entry only those under the newest rules stand. The rules are the
-protocol, the version of the task and the version of the architecture.
+Two rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has no
+other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
+task and the architecture.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def versions_text(versions: Sequence[int]) -> str:
 
 
 def versions_of(record: RecordSummary) -> str:
-    """Return what a record ran under, as a board shows it."""
+    """Return the versions that a record ran under, as a board shows them."""
     return versions_text(_versions(record))
 
 

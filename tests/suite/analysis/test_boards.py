@@ -1,4 +1,4 @@
-"""Boards: what is ranked together, in what order, and what every row tells."""
+"""Boards: what is ranked together, and the content of each row."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def seeds(architecture, values, **fields):
     return [entry(architecture, f1, seed, **fields) for seed, f1 in enumerate(values)]
 
 
-def test_ranking_waits_for_three_seeds():
+def test_ranking_needs_three_seeds():
     two = seeds("bert", [0.80, 0.81])
     (board,) = make_boards(seeds("vanilla", [0.50, 0.51, 0.52]) + two, VERSIONS)
     told = {row.line: (row.rank, row.note) for row in board.rows}
@@ -58,7 +58,7 @@ def test_ranking_waits_for_three_seeds():
     assert told["bert"][0] is None and told["bert"][1].startswith("2 seeds: needs at least 3")
 
 
-def test_costs_are_of_the_machine_and_threads_with_most():
+def test_costs_come_from_the_machine_and_threads_with_most_records():
     def took(seconds, seed, owner="here", threads=1):
         one = entry(seed=seed, owner=owner, threads=threads)
         return dataclasses.replace(
@@ -72,7 +72,7 @@ def test_costs_are_of_the_machine_and_threads_with_most():
     assert len(board.rows[0].seeds) == 3
 
 
-def test_minutes_are_of_what_ran_in_one_go():
+def test_minutes_exclude_resumed_trainings():
     whole, resumed = entry(seed=0), entry(seed=1)
     update = {"worker_seconds": 1.0, "details": {"resumed_at_steps": [700]}}
     resumed = dataclasses.replace(resumed, record=resumed.record.model_copy(update=update))
@@ -82,7 +82,7 @@ def test_minutes_are_of_what_ran_in_one_go():
     assert [row.worker_seconds for row in board.rows] == [None]
 
 
-def test_who_shares_a_rank_below_one_that_does_not_says_why():
+def test_a_noisy_entry_that_shares_a_rank_has_a_note():
     surely = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.780, 0.781, 0.782])
     noisy = seeds("longformer", [0.60, 0.79, 0.81])
     (board,) = make_boards(surely + noisy, VERSIONS)
@@ -90,7 +90,7 @@ def test_who_shares_a_rank_below_one_that_does_not_says_why():
     assert told == {"vanilla": (1, False), "longformer": (1, True), "bert": (3, False)}
 
 
-def test_an_interval_that_knows_nothing_of_the_examples_says_so():
+def test_an_interval_without_example_variance_has_a_note():
     entries = seeds("vanilla", [0.5, 0.6, 0.7]) + seeds("bert", [0.5, 0.6, 0.7], num_parts=0)
     (board,) = make_boards(entries, VERSIONS)
     notes = {row.line: row.note for row in board.rows}
@@ -121,7 +121,7 @@ def test_an_untuned_entry_is_marked_and_named_by_a_rate_that_was_asked_for():
     }
 
 
-def test_the_better_leads_and_the_near_tie():
+def test_entries_that_are_not_separated_share_a_rank():
     entries = seeds("vanilla", [0.50, 0.51, 0.52]) + seeds("bert", [0.80, 0.81, 0.82])
     entries += seeds("longformer", [0.82, 0.80, 0.815])
     (board,) = make_boards(entries, VERSIONS)
@@ -146,19 +146,19 @@ def test_the_better_leads_and_the_near_tie():
         {"backend": "jax"},
     ],
 )
-def test_what_differs_is_not_ranked_together(other):
+def test_different_settings_are_on_different_boards(other):
     boards = make_boards([entry("vanilla"), entry("bert", **other)], VERSIONS)
     assert [len(board.rows) for board in boards] == [1, 1]
 
 
-def test_equal_titles_are_told_apart_by_their_data():
+def test_equal_titles_name_the_fingerprint():
     text = to_markdown(
         make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS)
     )
     assert "· data aaaa" in text and "· data bbbb" in text
 
 
-def test_lengths_whose_data_is_drawn_for_them_are_one_comparison():
+def test_lengths_with_data_of_their_own_are_one_comparison():
     def series(*found, task="listops"):
         made = [
             make_record(
@@ -186,7 +186,7 @@ def test_lengths_whose_data_is_drawn_for_them_are_one_comparison():
     ("length", "batch_size", "positions"),
     [(2_048, 4, 8_192), (2_730, 3, 8_192), (3_072, 2, 6_144), (8_192, 1, 8_192)],
 )
-def test_a_probe_is_in_line_with_batches_as_large(length, batch_size, positions):
+def test_a_probe_joins_batches_of_nearly_equal_size(length, batch_size, positions):
     cell = dataclasses.replace(
         CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
         sequence_length=length, batch_size=batch_size,
@@ -195,7 +195,7 @@ def test_a_probe_is_in_line_with_batches_as_large(length, batch_size, positions)
     assert key_of(stored).positions_per_batch == positions
 
 
-def test_a_sweep_is_one_series_whether_positions_or_sequences_were_held():
+def test_a_sweep_is_one_comparison_for_constant_positions_or_sequences():
     def series(*cells):
         made = [
             dataclasses.replace(
@@ -225,7 +225,7 @@ def test_a_sweep_is_one_series_whether_positions_or_sequences_were_held():
     assert set(twice) == {"8,192 tokens a batch", "16,384 tokens a batch"}
 
 
-def test_options_of_the_task_make_another_board_and_those_of_the_recipe_another_line():
+def test_task_options_make_a_board_and_recipe_options_an_entry():
     sentiment = {"task": "sentiment", "source": "tfds"}
     entries = [
         dataclasses.replace(found, record=found.record.model_copy(
@@ -241,7 +241,7 @@ def test_options_of_the_task_make_another_board_and_those_of_the_recipe_another_
     assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]
 
 
-def test_nothing_is_deleted_and_superseded_rows_say_by_what():
+def test_superseded_rows_name_their_successor():
     entries = [entry(protocol=1, f1=0.9), entry(f1=0.4), entry(f1=0.5, minutes=5)]
     entries.append(entry("bert", architecture_version=2))
     entries.append(entry("bert", architecture_version=1))
@@ -254,19 +254,19 @@ def test_nothing_is_deleted_and_superseded_rows_say_by_what():
 
 
 @pytest.mark.parametrize("older", [{"protocol": 1}, {"task_version": CELL.task_version - 1}])
-def test_who_ran_under_older_rules_is_ranked_with_nobody_who_did_not(older):
+def test_older_versions_are_superseded(older):
     entries = seeds("vanilla", [0.5, 0.5, 0.5]) + seeds("bert", [0.9, 0.9, 0.9], **older)
     (board,) = make_boards(entries, VERSIONS)
     assert [(row.line, row.rank) for row in board.rows if not row.superseded_by] == [("vanilla", 1)]
     former = [row for row in board.rows if row.superseded_by]
     assert [(row.line, row.rank, row.estimate.value) for row in former] == [("bert", None, 0.9)]
     assert f"task version {CELL.task_version}" in former[0].superseded_by
-    # Nor is it first where it is alone: the rules in force are those of the code.
+    # The versions in force come from the code too, so a lone old entry has no rank.
     (alone,) = make_boards(seeds("bert", [0.9, 0.9, 0.9], **older), VERSIONS)
     assert [(row.rank, bool(row.superseded_by)) for row in alone.rows] == [(None, True)]
 
 
-def test_what_did_not_end_well_is_there_without_a_score():
+def test_a_failed_run_has_a_row_without_a_score():
     cell = dataclasses.replace(CELL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
     (board,) = make_boards([entry(), StoredRecord(bad, Folder.PUBLISHED, "here", UNREAD)], VERSIONS)
@@ -296,7 +296,7 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
     assert first.estimate.value == pytest.approx((400 * 401 * 402) ** (1 / 3))
 
 
-def test_a_submitter_s_probes_are_ranked_with_those_of_the_same_machine():
+def test_submitted_probes_are_ranked_on_their_machine():
     def probe(architecture, processor, number, **fields):
         one = entry(architecture, round=number, mode=Mode.PROBE, task=None, task_version=None,
                     source=None, **fields)  # fmt: skip
@@ -320,7 +320,7 @@ def test_a_submitter_s_probes_are_ranked_with_those_of_the_same_machine():
     }
 
 
-def test_a_submission_has_its_own_row_and_is_reproduced_by_another_machine():
+def test_a_submission_is_reproduced_only_if_every_cell_agrees():
     theirs = seeds("vanilla", [0.50, 0.51, 0.52], folder=Folder.SUBMITTED, owner="them")
     (board,) = make_boards(theirs, VERSIONS)
     assert [(row.line, row.tier) for row in board.rows] == [
@@ -342,7 +342,7 @@ def test_a_submission_has_its_own_row_and_is_reproduced_by_another_machine():
     assert sorted(row.tier for row in board.rows) == [Tier.REFERENCE, Tier.REPRODUCED]
 
 
-def test_wide_intervals_reproduce_nothing_and_the_note_counts_the_cells():
+def test_an_interval_does_not_grant_reproduction():
     theirs = seeds("vanilla", [0.1, 0.9, 0.5], folder=Folder.SUBMITTED, owner="them")
     again = seeds("vanilla", [0.3, 0.9, 0.5], folder=Folder.VERIFIED)
     (board,) = make_boards([*theirs, *again], VERSIONS)
@@ -374,7 +374,7 @@ def test_an_untuned_run_does_not_join_a_tuned_entry():
     }
 
 
-def test_the_files_say_the_same_and_names_stay_harmless():
+def test_files_agree_and_names_are_escaped():
     boards = make_boards(
         [*seeds("<script>|x", [0.1, 0.2, 0.3]), *seeds("bert", [0.8, 0.81, 0.82])], VERSIONS
     )
@@ -387,7 +387,7 @@ def test_the_files_say_the_same_and_names_stay_harmless():
     assert loaded[0]["rows"][0]["estimate"]["value"] == pytest.approx(0.81)
 
 
-def test_people_read_who_is_best_first_and_what_is_superseded_last():
+def test_markdown_begins_with_leaders_and_ends_with_superseded_rows():
     clear = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.70, 0.701, 0.702])
     longer = {"sequence_length": 2 * CELL.sequence_length, "batch_size": CELL.batch_size // 2}
     tied = seeds("bert", [0.8, 0.9, 0.7], **longer) + seeds("vanilla", [0.7, 0.8, 0.9], **longer)
@@ -412,7 +412,7 @@ def results(tmp_path):
     return tmp_path / "results"
 
 
-def test_a_stale_or_edited_file_is_found(results, bench):
+def test_check_finds_a_stale_or_edited_file(results, bench):
     assert bench("leaderboard", "--results", str(results), "--check").returncode == 2
     assert bench("leaderboard", "--results", str(results)).returncode == 0
     assert bench("leaderboard", "--results", str(results), "--check").returncode == 0
@@ -422,7 +422,7 @@ def test_a_stale_or_edited_file_is_found(results, bench):
     assert said.returncode == 2 and "LEADERBOARD.md, which is stale or was edited" in said.stderr
 
 
-def test_a_published_file_that_is_no_record_is_named(results):
+def test_an_unreadable_published_file_is_named(results):
     (results / "published" / "here" / "x.json").write_text("{}")
     with pytest.raises(RecordError, match=r"published/here/x\.json"):
         read_published(results)

@@ -44,7 +44,7 @@ def test_intervals_cover_the_truth(spread, num_seeds):
     random = np.random.default_rng(num_seeds)
     found = [draw(random, num_seeds, spread).estimate() for _ in range(TRIALS)]
     covered = np.mean([estimate.low <= 0 <= estimate.high for estimate in found])
-    # 93 to 97, and what 600 trials may stray beside it.
+    # 93 to 97, widened by the sampling error of 600 trials.
     assert 0.93 - 0.02 <= covered <= 0.97 + 0.02
 
 

@@ -1,4 +1,4 @@
-"""Quartiles, summaries, exponents: against known answers."""
+"""Estimates and scaling exponents against known answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records → tables: what the same cells took on another backend, or in another precision."""
+"""Tables: rows, exponents, and ratios between backends and precisions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_backends_and_precisions_are_compared_round_by_round():
     assert half.value == pytest.approx(0.5) and half.rounds == 2
 
 
-def test_what_ran_one_way_alone_is_compared_with_nothing():
+def test_without_a_baseline_there_are_no_ratios():
     records = [
         probe(0, 512, 5.0),
         probe(0, 512, 0.0, status=Status.OUT_OF_MEMORY, backend="jax"),
@@ -120,7 +120,7 @@ def test_a_peak_of_no_bytes_is_no_cost_and_breaks_no_exponent():
     assert table.rows[1].figures["training.peak_memory_bytes"].n == 2
 
 
-def test_it_is_told_how_long_after_one_another_two_ran():
+def test_ratios_state_the_time_between_paired_runs():
     later = timedelta(minutes=90)
     records = []
     for number in (0, 1):

@@ -1,4 +1,4 @@
-"""Whatever stands in a file or a request: it is taken, or refused in words; nothing else."""
+"""Malformed files and requests are refused with a message; they never crash."""
 
 from __future__ import annotations
 
