@@ -12,8 +12,8 @@ from suite.api import Mode
 def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
     """Return by entry its scores as shares of the best score of each board of quality.
 
-    For metrics of which less is better the share is best / score. An entry counts on the boards that it is on, so
-    entries on few boards are compared with others on their own boards only.
+    For metrics of which less is better the share is best / score. An entry has a share for each
+    board that it is on.
     """
     shares: dict[str, list[float]] = {}
     for board in boards:

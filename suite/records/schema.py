@@ -180,7 +180,7 @@ class RecordSummary(_Model, extra="ignore"):
 
     @property
     def repeat(self) -> int:
-        """The number that distinguishes the repeats of a cell: the seed, or the round of a probe."""
+        """The number that tells repeats of a cell apart: the seed, or a probe's round."""
         return self.cell.seed if self.cell.mode is Mode.TRAIN else self.cell.round
 
 
