@@ -1,1 +1,1 @@
-"""The tasks, one file each; what several of them share begins with an underscore."""
+"""The built-in tasks, one file or folder each; `common` holds helpers that several share."""

@@ -1,7 +1,7 @@
-"""Duplication: a sequence 0w0w, of which the second w is to be predicted.
+"""The duplication task: predict the second w in a sequence 0w0w.
 
-Kitaev et al. 2020, "Reformer: The Efficient Transformer", section 5: symbols 1 to 127, and half of
-the length lies between a symbol and its copy. A position is a symbol.
+Kitaev et al. 2020, "Reformer: The Efficient Transformer", section 5. Symbols are 1 to 127, and a
+symbol's copy is half the length away. A position is a symbol.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NUM_EXAMPLES = {"train": 16_384, "validation": 64, "test": 128}
 
 
 class Duplication(Task):
-    """The next symbol, at every position of the second half."""
+    """Predict the next symbol at every position of the second half."""
 
     version = 1
     title = "Duplication"
@@ -57,41 +57,41 @@ class Duplication(Task):
     }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Refuse lengths that do not halve."""
+        """Reject odd lengths and lengths below 4."""
         if sequence_length % 2 or sequence_length < 4:
-            return "needs even lengths of at least 4: two halves of a zero and a word each"
+            return "needs even lengths of at least 4: each half is a zero and a word"
         return None
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Name what is generated."""
+        """Return the generator's version."""
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Draw words and double them."""
+        """Draw random words and repeat each."""
         import numpy as np
 
-        from tasks.common.sources import describe
+        from tasks.common.sources import collect_facts
 
         generator = np.random.default_rng(20_261_120)
         drawn = {}
         for split, count in NUM_EXAMPLES.items():
             words = generator.integers(1, VOCABULARY, size=(count, sequence_length // 2 - 1))
-            zero = np.zeros((count, 1), int)
-            drawn[split] = np.concatenate([zero, words, zero, words], axis=1).astype(np.int32)
+            zeros = np.zeros((count, 1), int)
+            drawn[split] = np.concatenate([zeros, words, zeros, words], axis=1).astype(np.int32)
         return TaskData(
             **{split: _encode(token_ids) for split, token_ids in drawn.items()},
             spec={"vocabulary_size": VOCABULARY},
-            facts=describe(self.sources["synthetic"], drawn, {}),
+            facts=collect_facts(self.sources["synthetic"], drawn, {}),
         )
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score the next symbol at every position."""
+        """Build a head that scores the next symbol at every position."""
         from tasks.common.heads import PositionHead
 
         return PositionHead(spec["vocabulary_size"])
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Average the cross-entropy over what can be known: the second word."""
+        """Return the mean cross-entropy over the second word, the predictable part."""
         from keras import ops
 
         losses = ops.sparse_categorical_crossentropy(targets["next_ids"], outputs, from_logits=True)
@@ -99,19 +99,19 @@ class Duplication(Task):
         return ops.sum(losses * scored) / ops.maximum(ops.sum(scored), 1.0)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Take the likeliest symbol."""
+        """Return the most likely symbols."""
         from keras import ops
 
         return ops.argmax(outputs, axis=-1)
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Give the share of symbols that are right, and of words that are right throughout."""
+        """Return the shares of correct symbols and of words without any error."""
         scored = examples.targets["scored"]
-        right = predictions == examples.targets["next_ids"]
+        correct = predictions == examples.targets["next_ids"]
         return Score(
             {
-                "accuracy": float(right[scored].mean()),
-                "whole_word_accuracy": float((right | ~scored).all(axis=1).mean()),
+                "accuracy": float(correct[scored].mean()),
+                "whole_word_accuracy": float((correct | ~scored).all(axis=1).mean()),
             }
         )
 

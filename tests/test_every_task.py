@@ -1,4 +1,4 @@
-"""Every task through the public path, at the smallest preset."""
+"""End-to-end tests of tasks at the smallest preset."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ QUIET = ("--no-tracking", "--no-dashboard")
 
 
 def test_the_other_tasks_run(bench, tmp_path):
-    """All but NER, and those whose commands stand in the README."""
+    """Run the tasks that no other end-to-end test runs."""
     tasks = "sentiment,image_classification,translation,listops,pathfinder"
     run = ("run", "--preset", "smoke", "--architectures", "longformer", "--parallel", "2", *QUIET)
-    # Two cells beside another test's: drawing ListOps' expressions alone can take a minute.
+    # Generating ListOps expressions can take a minute with other tests running.
     result = bench(*run, "--task", tasks, "--time-limit", "600")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     records = {record["cell"]["task"]: record for record in read_records(tmp_path / "home")}
@@ -33,7 +33,7 @@ def test_the_other_tasks_run(bench, tmp_path):
 
 
 @pytest.mark.slow
-def test_tuning_tries_every_rate_and_keeps_the_best(bench, tmp_path):
+def test_tuning_keeps_the_best_rate(bench, tmp_path):
     run = ("tune", "--task", "duplication", "--preset", "smoke", "--architectures", "longformer")
     result = bench(*run, "--keep-in", str(tmp_path / "tuning"))
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
@@ -47,11 +47,11 @@ def test_tuning_tries_every_rate_and_keeps_the_best(bench, tmp_path):
 
 
 @pytest.mark.slow
-def test_memory_shows_and_data_is_read_once(bench, tmp_path):
+def test_transformer_xl_uses_its_memory_and_data_is_read_once(bench, tmp_path):
     run = ("run", "--task", "language_modeling", "--preset", "smoke", "--seeds", "0,1", *QUIET)
     assert bench(*run, "--architectures", "transformer_xl").returncode == 0
     first, second = read_records(tmp_path / "home")
-    assert second["details"]["data_seconds"] < 1
+    assert second["details"]["data_seconds"] < first["details"]["data_seconds"]
     assert first["data"] == second["data"]
     for record in (first, second):
         assert record["metrics"]["test"]["bits_per_character"] < 4.5

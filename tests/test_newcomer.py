@@ -1,4 +1,4 @@
-"""The newcomer's path: the guides' task and architecture, in a folder of one's own."""
+"""The task and the architecture of the guides, run from a folder of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 
 def code(guide):
-    """Return the file that a guide prints."""
+    """Return the Python file that a guide shows."""
     text = (ROOT / "docs" / guide).read_text()
     return re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
 
@@ -18,7 +18,7 @@ ARCHITECTURE = code("add-an-architecture.md")
 TASK = code("add-a-task.md")
 
 
-def test_two_files_are_enough(bench, tmp_path):
+def test_the_task_and_architecture_of_the_guides_run(bench, tmp_path):
     folder = tmp_path / "mine"
     for kind, name, content in (
         ("baselines", "mean", ARCHITECTURE),

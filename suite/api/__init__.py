@@ -38,6 +38,7 @@ from suite.api.errors import (
     Unsupported,
     unknown_name,
 )
+from suite.api.files import atomic_write_bytes, digest_paths
 from suite.api.job import Job, Limits
 from suite.api.options import (
     BACKENDS,
@@ -94,9 +95,11 @@ __all__ = [
     "TaskData",
     "TrackingError",
     "Unsupported",
+    "atomic_write_bytes",
     "build_request",
     "count_positions",
     "count_real",
+    "digest_paths",
     "supports",
     "task_options",
     "unknown_name",

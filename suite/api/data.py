@@ -7,29 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 MASKS = ("padding_mask", "target_mask")
-"""The features that say which positions are real."""
+"""The names of the features that mark real positions, as opposed to padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a task's data comes from, and on what terms."""
+    """A place from which a task reads its data, with its licence and citation."""
 
     summary: str
     licence: str
     citation: str
     redistributable: bool
     argument: str = ""
-    """What may follow the colon in `KIND:ARGUMENT`: "" (nothing), "NAME" or "PATH"."""
+    """The argument in `KIND:ARGUMENT`, as shown to users: "NAME", "PATH", or "" for none."""
     argument_required: bool = False
     drawn_for_length: bool = False
-    """Whether each length has raw examples of its own, and so a fingerprint of its own."""
+    """Whether raw examples, and with them the fingerprint, differ between lengths."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """A source as the user named it: `kind:argument`, and where prepared data sets are.
+    """The source that the user asked for, as `kind:argument`.
 
-    `cache_dir` is set while loading: what takes long to work out of a source may be kept there.
+    `data_dir` is the folder of prepared data sets. `download` allows to fetch a missing one.
+    `cache_dir` is set while loading: a task may keep intermediate results there.
     """
 
     kind: str
@@ -40,18 +41,18 @@ class SourceRequest:
 
     @property
     def cell_name(self) -> str:
-        """The name that enters a cell: a path is no part of it."""
+        """The source's name in a cell, without the path of a user's files."""
         is_path = self.kind == "files"
         return f"{self.kind}:{self.argument}" if self.argument and not is_path else self.kind
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """One split at one sequence length, as arrays whose first axis counts examples.
+    """One split at one sequence length, as arrays whose first axis is the example.
 
-    `features["padding_mask"]` (examples, length) is True at real positions; so is
-    `features["target_mask"]` where an encoder-decoder has a second side. The other features and
-    `targets` are the task's own. `num_tokens` counts the real positions of both sides.
+    `features["padding_mask"]` (examples, length) is True at real positions. For an
+    encoder-decoder, `features["target_mask"]` is the same for the target side. The task defines
+    all other features and `targets`.
     """
 
     features: Mapping[str, Any]
@@ -59,31 +60,32 @@ class Examples:
 
     @property
     def num_examples(self) -> int:
-        """How many examples there are."""
+        """The number of examples."""
         return len(self.features["padding_mask"])
 
     @property
     def num_tokens(self) -> int:
-        """How many real positions there are."""
+        """The number of real positions, of both sides."""
         return count_real(self.features)
 
 
 def count_real(features: Mapping[str, Any]) -> int:
-    """Count the real positions of features, a source's and a target's."""
+    """Return the number of real positions, of source and target."""
     return sum(int(features[name].sum()) for name in MASKS if name in features)
 
 
 def count_positions(features: Mapping[str, Any]) -> int:
-    """Count all positions of features, padding too."""
+    """Return the number of positions, including padding."""
     return sum(int(features[name].size) for name in MASKS if name in features)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskData:
-    """What `Task.load` gives: the three splits, what the model must know of them, and the facts.
+    """The result of `Task.load`: three encoded splits and their description.
 
-    `spec` sizes the task's embedding and head (vocabulary sizes, labels); `facts` go into the
-    record as they are and must hold `fingerprint`, the hash of the raw examples in order.
+    `spec` holds what the task's embedding, head and score need, such as vocabulary size and
+    labels. `facts` are copied into the record; `facts["fingerprint"]` is required and is a hash of
+    the raw examples in order.
     """
 
     train: Examples

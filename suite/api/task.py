@@ -1,4 +1,4 @@
-"""The contract of a task: what is learned and how it is scored."""
+"""The contract of a task: its data, its model's ends, its loss and its score."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from suite.api.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A measure of quality, and which way is better."""
+    """A measure of quality and its direction."""
 
     name: str
     higher_is_better: bool = True
@@ -24,19 +24,27 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a task is trained, the same for every architecture of a comparison.
+    """The training hyper-parameters of a task, the same for every architecture of a comparison.
 
-    `warmup_share` is the part of the budget in which the learning rate rises linearly; after it
-    the rate falls linearly to zero. `averaged_share` is the part of the budget, at its end, over
-    which the weights are averaged (Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima
-    and Better Generalization"): their mean is taken where it is better on validation than any
-    weights by themselves. `carry_memory` lets an architecture with a memory use it from
-    batch to batch of a contiguous task. `validations` is how often, evenly spread over the budget,
-    the validation split is scored to keep the best weights. `curriculum_share` is the part of the
-    budget, at its beginning, in which examples come shortest first: the longest that is drawn grows
-    evenly, by rank, from the shortest tenth to all (Platanios et al. 2019, "Competence-based
-    Curriculum Learning for Neural Machine Translation", section 3). What they lack in positions is
-    not made up for: the number of steps stays.
+    Attributes:
+        learning_rate: peak of the schedule.
+        warmup_share: share of the budget in which the learning rate rises linearly. Afterwards
+            the rate falls linearly to zero.
+        weight_decay: of AdamW; biases and normalisation weights do not decay.
+        clip_norm: bound of the gradient's global norm.
+        dropout: rate inside the architecture.
+        carry_memory: whether an architecture with a memory carries it from batch to batch of a
+            contiguous task.
+        validations: number of validation passes, evenly spread over the budget. The best weights
+            are kept.
+        averaged_share: share of the budget, at its end, over which weights are averaged (Izmailov
+            et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"). The
+            mean is kept if it scores better on validation than every other set of weights.
+        curriculum_share: share of the budget, at its beginning, in which short examples come
+            first. The longest allowed rank grows evenly from the shortest tenth to all examples
+            (Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine
+            Translation", section 3). The number of steps stays the same, so a curriculum trains on
+            fewer positions.
     """
 
     learning_rate: float = 1e-3
@@ -50,10 +58,10 @@ class Recipe:
     curriculum_share: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what no training can be.
+        """Check every value.
 
         Raises:
-            RequestError: a value lies outside of its range.
+            RequestError: a value is outside its range.
         """
         for name, fits, wanted in (
             ("learning_rate", 0 < self.learning_rate < math.inf, "above 0"),
@@ -71,12 +79,12 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How the answers of an encoder-decoder are written, token after token.
+    """The decoding settings of an encoder-decoder task.
 
-    A source is done with after as many `end_id`s as it has itself. Validation is greedy; the test
-    split is answered greedily and with `num_beams`, whose finished answers compete by log
-    probability divided by ((5 + length) / 6) ** `length_penalty` (Wu et al. 2016, "Google's Neural
-    Machine Translation System", section 7).
+    Decoding of an example stops after as many `end_id`s as its source has. Validation is decoded
+    greedily. The test split is decoded greedily and by beam search with `num_beams`. Finished
+    beams are ranked by log probability divided by ((5 + length) / 6) ** `length_penalty` (Wu et
+    al. 2016, "Google's Neural Machine Translation System", section 7).
     """
 
     start_id: int
@@ -88,12 +96,12 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class PresetOverride:
-    """What a task wants of a preset otherwise than the preset says; None leaves it as it is.
+    """A task's changes to a preset; None keeps the preset's value.
 
-    `budget` is in the task's unit of budget, `tokens_per_batch` counts positions. A task whose
-    budget is in examples says `examples_per_batch` instead: so it is updated equally often at every
-    length. `options` override the task's and its recipe's, as a user's `--option` does, which goes
-    before.
+    `budget` is in the task's unit of budget. `tokens_per_batch` counts positions. A task whose
+    budget counts examples sets `examples_per_batch` instead, so that every length has the same
+    number of updates. `options` override the defaults of the task and its recipe; a user's
+    `--option` takes precedence.
     """
 
     budget: int | None = None
@@ -106,7 +114,7 @@ class PresetOverride:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A split's figures: `metrics` are numbers, `reports` the detail behind them."""
+    """The scores of a split: `metrics` are numbers, `reports` are their breakdowns."""
 
     metrics: Mapping[str, float | None]
     reports: Mapping[str, Any] = field(default_factory=dict)
@@ -114,7 +122,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class ExamplePrediction:
-    """One example of test in words: what went in, what should come out, what did."""
+    """A readable test example: its input, the expected answer and the model's answer."""
 
     input: str
     expected: str
@@ -123,10 +131,11 @@ class ExamplePrediction:
 
 
 class Task(ABC):
-    """What is learned and how it is scored.
+    """A learning problem and its score.
 
-    A task is one file whose name is its key and which binds an instance to `TASK`. At its top it
-    imports the standard library and `suite.api` only; its methods import what they need.
+    A task is one file, or a folder with a `task.py`. The name of the file or folder is the task's
+    key, and the module binds an instance to `TASK`. Top-level imports are limited to the standard
+    library and `suite.api`; methods import frameworks and helpers where they use them.
     """
 
     version: int
@@ -135,38 +144,39 @@ class Task(ABC):
     form: Form
     inputs: Inputs
     position: str
-    """What one position is: "a word", "a subword token", "a patch"."""
+    """The meaning of one position: "a word", "a subword token", "a patch"."""
     default_lengths: tuple[int, ...]
     primary_metric: Metric
     other_metrics: Sequence[Metric] = ()
-    """What else it scores; one that is not named is taken for one of which more is better."""
+    """The direction of further metrics; for an unlisted metric, higher is better."""
     default_source: str
     sources: Mapping[str, Source]
     options: Options = {}
-    """The options it takes and their defaults."""
+    """The task's options with their defaults."""
     recipe: Recipe = Recipe()
     budget_unit: str = "tokens"
-    """What a budget counts: "tokens" or "examples"."""
+    """The unit of a budget: "tokens" or "examples"."""
     preset_overrides: Mapping[str, PresetOverride] = {}
-    """By preset, what this task wants otherwise."""
+    """The task's changes to presets, by preset name."""
     contiguous: bool = False
-    """Whether examples follow one another in one stream, so that what an architecture remembers of
-    one is of use in the next."""
+    """Whether consecutive examples continue one stream, so that an architecture's memory of one
+    example helps with the next."""
     length_buckets: tuple[float, ...] = ()
-    """Shares of the length to which a batch may be cut that holds no longer example: the shape of
-    the outputs must not depend on the length."""
+    """Shares of the length to which a batch of shorter examples may be trimmed. Set this only if
+    the shape of the outputs does not depend on the length."""
     generation: Generation | None = None
-    """Where set, `score` gets the ids that the model wrote instead of what `predict` gives."""
+    """If set, `score` receives the generated ids instead of the output of `predict`."""
     max_global_tokens: int = 0
-    """How many positions of an example may be global in architectures that have such."""
+    """The highest number of global positions in an example, for architectures with global
+    attention."""
 
     @abstractmethod
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Look the source over without any framework and return a digest of its bytes.
+        """Check the source without any framework and return a digest of its bytes.
 
-        Called in the parent before anything runs: whatever is wrong with the user's data is said
-        here. An equal digest means equal data, so finished cells need not run again; None where the
-        bytes are yet to be downloaded.
+        The parent process calls this method before anything runs, so all errors in the user's
+        data and options are reported here. An equal digest means equal data: finished cells are
+        not repeated. None means that the bytes are not downloaded yet.
 
         Raises:
             DataError: the source is missing, empty or malformed.
@@ -174,28 +184,35 @@ class Task(ABC):
 
     @abstractmethod
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Read the source and encode it at a length, as NumPy arrays. Runs in the child."""
+        """Read the source and encode it at a length, as NumPy arrays.
+
+        Only the cell's process calls this method.
+        """
 
     def inputs_for(self, options: Options) -> Inputs:
-        """Say what an architecture is fed under a cell's options; by default `inputs`."""
+        """Return the kind of input that the architecture gets with a cell's options.
+
+        The default is `inputs`.
+        """
         return self.inputs
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Build the layer from a batch's features to (batch, length, width) embeddings.
+        """Build the layer that maps a batch's features to (batch, length, width) embeddings.
 
-        They have about unit variance; the architecture adds positions and dropout. Where it takes
-        patches they may have any width, and it projects them as it does patches. None (the
-        default) where the architecture takes `features["token_ids"]` or `features["patches"]`
-        itself; `spec["vocabulary_size"]` then says how many token ids there are.
+        Embeddings have about unit variance. The architecture adds positions and dropout. For
+        architectures that take patches, the embeddings may have any width; the architecture
+        projects them as it projects patches. None (the default) means that the architecture takes
+        `features["token_ids"]` or `features["patches"]` directly. `spec["vocabulary_size"]` is
+        then the number of token ids.
         """
         return None
 
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Vary a training batch's features, in NumPy, by draws from a `numpy.random.Generator`.
+        """Augment a training batch's features in NumPy, with a `numpy.random.Generator`.
 
-        The default leaves them as they are. Not called in validation and test.
+        The default returns the features unchanged. Validation and test are never augmented.
         """
         return features
 
@@ -203,39 +220,39 @@ class Task(ABC):
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build the layer that gives the task's outputs, called `head(hidden_states, features)`.
 
-        Hidden states are (batch, length, width). Of an architecture that speaks through a class
-        token, length is 1, and so is the mask in `features`; the states of the positions are then
-        `features["position_states"]`. A head with a method `tie(table)` gets
-        the layer that embeds token ids, from the backbone's `tie_embeddings()`: one table then
-        serves source, target and output.
+        Hidden states have shape (batch, length, width). If the architecture has a class token, the
+        head gets its state alone: length is 1, also of the mask in `features`, and
+        `features["position_states"]` holds the states of the positions. If the head has a method
+        `tie(table)`, it gets the backbone's token embedding layer (from `tie_embeddings()`), so
+        that source, target and output share one table.
         """
 
     @abstractmethod
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Give the scalar training loss of one batch, in `keras.ops`."""
+        """Return the scalar training loss of a batch, computed with `keras.ops`."""
 
     @abstractmethod
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Reduce a batch's outputs, in `keras.ops`, to what `score` needs.
+        """Reduce a batch's outputs with `keras.ops` to the predictions that `score` needs.
 
-        A classifier takes the likeliest class; a language model says how likely the targets are.
+        A tagger returns the most likely tags; a language model returns the loss of each target.
         """
 
     @abstractmethod
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Score the stacked predictions of a split, or of consecutive examples of one, in NumPy."""
+        """Score the predictions of a split, or of consecutive examples of one, in NumPy."""
 
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:
-        """Put the first of the test split's examples into words, for people. By default none."""
+        """Return readable predictions of the first test examples; the default returns none."""
         return []
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Say why this task cannot be had at a length, or None."""
+        """Return why the task does not support a length, or None if it does."""
         return None
 
 
 def task_options(task: Task, options: Options) -> dict[str, Any]:
-    """Return a task's options: its defaults with those of a cell's overrides that are its own."""
+    """Return the task's own options: its defaults, overridden by those of a cell."""
     return {name: options.get(name, default) for name, default in task.options.items()}

@@ -1,4 +1,4 @@
-"""What tasks that sort whole examples into classes share: head, loss, score."""
+"""The base class of tasks that classify whole examples: head, loss and score."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 from suite.api import ExamplePrediction, Examples, Form, Metric, Score, Task
 
 NUM_SHOWN = 200
-"""So many texts of test are kept to be shown."""
-MAX_CONFUSED_CLASSES = 50
-"""A confusion matrix larger than this is for no eye."""
+"""The number of test texts that a task keeps in `spec["shown"]`."""
+MAX_CONFUSION_CLASSES = 50
+"""The largest number of classes for which a confusion matrix is reported."""
 
 
-def with_first_global(features: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the global mask of a classifier: the first position alone (Beltagy et al. 2020)."""
+def add_global_mask(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the features with a `global_mask` that is True at the first position only.
+
+    This is the global attention of a classifier in Beltagy et al. 2020, "Longformer", section 3.1.
+    """
     import numpy as np
 
     mask = np.zeros(features["padding_mask"].shape, bool)
@@ -23,7 +26,10 @@ def with_first_global(features: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Classification(Task):
-    """One class for an example; `targets["labels"]` (examples,) and `spec["classes"]` name it."""
+    """A task with one class per example.
+
+    `targets["labels"]` (examples,) holds indices into `spec["classes"]`.
+    """
 
     form = Form.ENCODER
     primary_metric = Metric("accuracy")
@@ -31,13 +37,13 @@ class Classification(Task):
     head_dropout = 0.1
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score the classes by the mean over positions."""
+        """Build a head that scores the classes from the mean over positions."""
         from tasks.common.heads import ExampleHead
 
         return ExampleHead(len(spec["classes"]), self.head_dropout)
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Average the cross-entropy, labels smoothed."""
+        """Return the mean cross-entropy with label smoothing."""
         from keras import ops
 
         from tasks.common.losses import smoothed_cross_entropy
@@ -45,48 +51,55 @@ class Classification(Task):
         return ops.mean(smoothed_cross_entropy(targets["labels"], outputs, self.label_smoothing))
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Give the classes' probabilities."""
+        """Return the class probabilities."""
         from keras import ops
 
         return ops.softmax(outputs, axis=-1)
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Score by scikit-learn: accuracy, macro F1; ROC-AUC of two classes, top-5 of many."""
+        """Score with scikit-learn.
+
+        The metrics are accuracy and macro F1, for two classes also F1 and ROC-AUC, and for more
+        than five classes top-5 accuracy.
+        """
         import numpy as np
         from sklearn import metrics
 
         labels = np.asarray(examples.targets["labels"])
-        chosen = predictions.argmax(axis=-1)
-        numbers = range(len(spec["classes"]))
-        found: dict[str, float | None] = {
-            "accuracy": float(metrics.accuracy_score(labels, chosen)),
-            "f1_macro": float(metrics.f1_score(labels, chosen, average="macro", zero_division=0)),
+        predicted = predictions.argmax(axis=-1)
+        class_ids = list(range(len(spec["classes"])))
+        scores: dict[str, float | None] = {
+            "accuracy": float(metrics.accuracy_score(labels, predicted)),
+            "f1_macro": float(
+                metrics.f1_score(labels, predicted, average="macro", zero_division=0)
+            ),
         }
-        if len(spec["classes"]) == 2:
-            both = len(np.unique(labels)) == 2
-            found["f1"] = float(metrics.f1_score(labels, chosen, zero_division=0))
-            found["roc_auc"] = (
-                float(metrics.roc_auc_score(labels, predictions[:, 1])) if both else None
+        if len(class_ids) == 2:
+            has_both_classes = len(np.unique(labels)) == 2
+            scores["f1"] = float(metrics.f1_score(labels, predicted, zero_division=0))
+            scores["roc_auc"] = (
+                float(metrics.roc_auc_score(labels, predictions[:, 1]))
+                if has_both_classes
+                else None
             )
-        elif len(spec["classes"]) > 5:
-            found["top_5_accuracy"] = float(
-                metrics.top_k_accuracy_score(labels, predictions, k=5, labels=list(numbers))
+        elif len(class_ids) > 5:
+            scores["top_5_accuracy"] = float(
+                metrics.top_k_accuracy_score(labels, predictions, k=5, labels=class_ids)
             )
         reports: dict[str, Any] = {"classes": list(spec["classes"])}
-        if len(spec["classes"]) <= MAX_CONFUSED_CLASSES:
-            matrix = metrics.confusion_matrix(labels, chosen, labels=list(numbers))
+        if len(class_ids) <= MAX_CONFUSION_CLASSES:
+            matrix = metrics.confusion_matrix(labels, predicted, labels=class_ids)
             reports["confusion"] = matrix.tolist()
-        return Score(found, reports)
+        return Score(scores, reports)
 
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:
-        """Show the texts that `spec["shown"]` keeps, from the first on."""
-        classes = spec["classes"]
-        answers = predictions[: len(spec.get("shown", ()))].argmax(axis=-1).tolist()
+        """Return the predictions of the texts in `spec["shown"]`."""
+        classes, texts = spec["classes"], spec.get("shown", ())
+        labels = examples.targets["labels"].tolist()
+        answers = predictions[: len(texts)].argmax(axis=-1).tolist()
         return [
             ExamplePrediction(text, str(classes[label]), str(classes[answer]), label == answer)
-            for text, label, answer in zip(
-                spec.get("shown", ()), examples.targets["labels"].tolist(), answers, strict=False
-            )
+            for text, label, answer in zip(texts, labels, answers, strict=False)
         ]

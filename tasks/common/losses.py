@@ -8,12 +8,12 @@ from keras import ops
 
 
 def smoothed_cross_entropy(labels: Any, logits: Any, smoothing: float) -> Any:
-    """Give -log p of each label, a share of whose certainty is spread over all classes.
+    """Return the cross-entropy of each label, with label smoothing.
 
-    In: ids (…) and logits (…, classes); out: (…). Label smoothing is that of Szegedy et al. 2016,
-    "Rethinking the Inception Architecture", section 7.
+    Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", section 7.
+    Input: label ids (…) and logits (…, classes). Output: (…).
     """
     num_classes = logits.shape[-1]
-    spread = ops.one_hot(labels, num_classes, dtype=logits.dtype)
-    spread = spread * (1 - smoothing) + smoothing / num_classes
-    return ops.categorical_crossentropy(spread, logits, from_logits=True)
+    targets = ops.one_hot(labels, num_classes, dtype=logits.dtype)
+    targets = targets * (1 - smoothing) + smoothing / num_classes
+    return ops.categorical_crossentropy(targets, logits, from_logits=True)

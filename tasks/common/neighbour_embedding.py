@@ -1,4 +1,4 @@
-"""Bytes, characters or symbols, embedded with those beside them."""
+"""An embedding of short tokens together with their neighbours."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import keras
 from keras import ops
 
 REACH = 3
-"""How many on either side a neighbourhood has: of letters about a word."""
+"""The number of neighbours on either side: for letters, about a word."""
 
 
 class NeighbourEmbedding(keras.layers.Layer):
-    """Embeds a token, and adds what a convolution finds in it and those on either side.
+    """Embeds bytes, characters or symbols and adds a convolution over their neighbours.
 
-    A letter or a bracket alone tells nothing; sequences of them do, which attention is slow to
-    learn to compose. The convolution is that of Kim et al. 2016, "Character-Aware Neural Language
-    Models", section 2.2, of one width, and without their maximum over a word: there is still a
-    position a token.
+    A single letter or bracket carries little information. Attention is slow to learn to compose
+    such tokens; a convolution is not. The convolution is that of Kim et al. 2016, "Character-Aware
+    Neural Language Models", section 2.2, with one width and without the maximum over a word, so
+    every token keeps its position.
 
-    In: `token_ids`, `padding_mask` (batch, n). Out: (batch, n, width) of about unit variance. Time
-    and memory O(n).
+    Input: `token_ids`, `padding_mask` (batch, n). Output: (batch, n, width) of about unit
+    variance. Time and memory O(n).
     """
 
     def __init__(self, vocabulary_size: int, width: int, **kwargs: Any) -> None:
@@ -34,7 +34,7 @@ class NeighbourEmbedding(keras.layers.Layer):
         self.output_norm = keras.layers.LayerNormalization(epsilon=1e-5)
 
     def call(self, features: Mapping[str, Any], training: bool | None = None) -> Any:
-        """Embed."""
+        """Return the embeddings."""
         embeddings = self.norm(self.tokens(features["token_ids"]))
         real = ops.cast(features["padding_mask"], embeddings.dtype)[:, :, None]
         return self.output_norm(embeddings + self.neighbours(embeddings * real))

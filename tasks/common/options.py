@@ -1,20 +1,22 @@
-"""What tasks ask of the values of their options."""
+"""Checks of the values of task options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from suite.api.errors import RequestError
+from suite.api import RequestError
 
 
-def check_range(options: Mapping[str, Any], name: str, least: int, most: int | None = None) -> None:
-    """Refuse an option's value outside of its range, ends included.
+def check_range(
+    options: Mapping[str, Any], name: str, minimum: int, maximum: int | None = None
+) -> None:
+    """Check that an option's value is within its range, bounds included.
 
     Raises:
-        RequestError: it lies outside.
+        RequestError: the value is out of range.
     """
     value = options[name]
-    if value < least or (most is not None and value > most):
-        wanted = f"at least {least:,}" if most is None else f"from {least:,} to {most:,}"
-        raise RequestError(f"The option '{name}' is {wanted}", received=value)
+    if value < minimum or (maximum is not None and value > maximum):
+        allowed = f"at least {minimum:,}" if maximum is None else f"from {minimum:,} to {maximum:,}"
+        raise RequestError(f"The option '{name}' is {allowed}", received=value)

@@ -1,4 +1,4 @@
-"""What every source must tell of itself: fingerprint, sizes, terms, what train and test share."""
+"""Reading of sources, and the facts that every source reports."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import Source
-from suite.api.errors import DataError
+from suite.api import DataError, Source
 
 VALIDATION_SHARE = 0.1
 SPLIT_STEMS = {
@@ -18,28 +17,32 @@ SPLIT_STEMS = {
     "validation": ("validation", "valid", "val", "dev", "testa"),
     "test": ("test", "testb", "test2016", "test_2016_flickr"),
 }
-"""What the files or folders of each split may be called, without their endings."""
+"""The accepted names of a split's file or folder, without the ending."""
 
 
-def describe(source: Source, splits: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a record: of each split the raw examples, which `repr` tells apart.
+def collect_facts(
+    source: Source, splits: Mapping[str, Any], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the facts of a record: fingerprint, sizes, overlap with train, terms, and `facts`.
 
-    `shared_with_train` counts the distinct examples of the other splits that train has too.
+    `splits` holds the raw examples of each split; an example is a value or an (input, answer)
+    tuple. `shared_with_train` counts the distinct inputs of a split that also occur in train.
     """
     digest = hashlib.sha256()
-    known: dict[str, set[bytes]] = {}
+    inputs: dict[str, set[bytes]] = {}
     for name in sorted(splits):
         digest.update(f"{name} {len(splits[name])}\n".encode())
-        known[name] = set()
+        inputs[name] = set()
         for example in splits[name]:
-            content = _bytes_of(example)
+            content = _to_bytes(example)
             digest.update(len(content).to_bytes(8, "big") + content)
-            known[name].add(hashlib.sha256(_bytes_of(_input_of(example))).digest()[:16])
+            input_ = example[0] if isinstance(example, tuple) else example
+            inputs[name].add(hashlib.sha256(_to_bytes(input_)).digest()[:16])
     return {
         "fingerprint": digest.hexdigest(),
         "examples": {name: len(examples) for name, examples in splits.items()},
         "shared_with_train": {
-            name: len(inputs & known["train"]) for name, inputs in known.items() if name != "train"
+            name: len(found & inputs["train"]) for name, found in inputs.items() if name != "train"
         },
         "licence": source.licence,
         "citation": source.citation,
@@ -48,12 +51,7 @@ def describe(source: Source, splits: Mapping[str, Any], facts: Mapping[str, Any]
     }
 
 
-def _input_of(example: Any) -> Any:
-    """What a model would see: of a pair (input, answer) the input."""
-    return example[0] if isinstance(example, tuple) else example
-
-
-def _bytes_of(example: Any) -> bytes:
+def _to_bytes(example: Any) -> bytes:
     if isinstance(example, bytes):
         return example
     if isinstance(example, str):
@@ -61,39 +59,39 @@ def _bytes_of(example: Any) -> bytes:
     if isinstance(example, np.ndarray):
         return str(example.shape).encode() + np.ascontiguousarray(example).tobytes()
     if isinstance(example, tuple):
-        parts = [_bytes_of(part) for part in example]
+        parts = [_to_bytes(part) for part in example]
         return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     return repr(example).encode()
 
 
 def hold_out(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the examples that train, and of a fixed tenth that validates.
+    """Return the sorted indices of the training examples and of a fixed tenth for validation.
 
     Raises:
-        DataError: there are too few to hold any out.
+        DataError: there are fewer than 10 examples.
     """
     if count < 10:
-        raise DataError("A split must have at least 10 examples to hold some out", received=count)
+        raise DataError("A split needs at least 10 examples to hold some out", received=count)
     order = np.random.default_rng(0).permutation(count)
-    held = max(1, round(VALIDATION_SHARE * count))
-    return np.sort(order[held:]), np.sort(order[:held])
+    num_held_out = max(1, round(VALIDATION_SHARE * count))
+    return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
 
 
 def read_text(path: Path) -> str:
-    """Read a file as UTF-8 text, whatever characters are in it.
+    """Read a UTF-8 file; a byte order mark is removed.
 
     Raises:
-        DataError: it is empty or something else.
+        DataError: the file is empty or is not UTF-8.
     """
     content = path.read_bytes()
     if not content.strip():
-        raise DataError("A file of text must not be empty", received=path)
+        raise DataError("A text file must not be empty", received=path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(
-            "A file of text must be UTF-8",
+            "A text file must be UTF-8",
             received=f"byte 0x{content[error.start]:02x} at {path}:{line}",
-            remedy="Convert it, for example with iconv",
+            remedy="Convert the file, for example with iconv",
         ) from None

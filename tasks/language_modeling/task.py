@@ -1,8 +1,9 @@
-"""Language modelling: what comes next?
+"""The language modelling task: predict the next token.
 
-A position is a character; with the options `units=bytes` or `units=subwords` it is one of those. A
-split is one stream, cut into windows of the length without overlap, every token predicted once.
-Rows of a batch go on from batch to batch, so an architecture with a memory has use of it.
+A position is a character, or with `units=bytes` or `units=subwords` a byte or a subword. Each split
+is one stream, cut into windows of the sequence length without overlap, so that every token is
+predicted once. Each row of a batch continues the same row of the batch before, so that an
+architecture with a memory can use it.
 """
 
 from __future__ import annotations
@@ -24,23 +25,24 @@ from suite.api import (
     SourceRequest,
     Task,
     TaskData,
+    digest_paths,
     task_options,
 )
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.common.text_units import Units
+    from tasks.common.tokenization import Tokenizer
 
 DEFAULT_TFDS_NAME = "tiny_shakespeare"
 HELD_OUT_SHARE = 0.05
-"""Of a single text, the part that validates and the part that tests."""
-EFFECTIVE_MARGIN = 0.01
-"""A context is long enough where what is beyond it lowers the loss by less than this share."""
+"""The share of a single text that becomes the validation split, and likewise the test split."""
+CONTEXT_MARGIN = 0.01
+"""A context is long enough if a longer one lowers the loss by less than this share."""
 
 
 class LanguageModeling(Task):
-    """The next token at every position."""
+    """Predict the next token at every position."""
 
     version = 1
     title = "Language modelling"
@@ -58,13 +60,13 @@ class LanguageModeling(Task):
     default_source = "synthetic"
     sources = {
         "synthetic": Source(
-            summary="a generated language; each document has names of its own that come again",
+            summary="a generated language; each document has its own, recurring names",
             licence="Apache-2.0",
             citation="Lengthwise",
             redistributable=True,
         ),
         "tfds": Source(
-            summary="a prepared data set with a feature 'text' (tiny_shakespeare where none named)",
+            summary="a prepared data set with a feature 'text' (default: tiny_shakespeare)",
             licence="the data set's own; tiny_shakespeare is in the public domain",
             citation="as the data set says; Karpathy 2015 for tiny_shakespeare",
             redistributable=False,
@@ -85,7 +87,7 @@ class LanguageModeling(Task):
     preset_overrides = {
         "smoke": PresetOverride(budget=65_536, tokens_per_batch=1_024),
         "quick": PresetOverride(budget=393_216, tokens_per_batch=2_048, lengths=(64, 256)),
-        # As many characters as nanoGPT's setting for a CPU: 2,000 steps of 12 × 64.
+        # The number of characters in nanoGPT's CPU setting: 2,000 steps of 12 × 64.
         "standard": PresetOverride(
             budget=1_536_000, tokens_per_batch=2_048, lengths=(64, 256, 1_024)
         ),
@@ -95,12 +97,11 @@ class LanguageModeling(Task):
     }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Read a user's texts to the end, look for a prepared data set, or do nothing."""
-        from tasks.common.text_units import check_units
+        """Check the options and the user's texts or the prepared data set; return a digest."""
+        from tasks.common.tokenization import check_tokenizer_options
 
-        check_units(task_options(self, options))
+        check_tokenizer_options(task_options(self, options))
         if request.kind == "files":
-            from suite.api.files import digest_paths
             from tasks.common.sources import read_text
             from tasks.language_modeling.plain_text import find_texts
 
@@ -115,36 +116,41 @@ class LanguageModeling(Task):
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Read the texts, learn the units from train, cut the streams into windows."""
-        from tasks.common.sources import describe
-        from tasks.common.text_units import find_units
+        """Read the texts, build the tokenizer from train and cut the streams into windows."""
+        from tasks.common.sources import collect_facts
+        from tasks.common.tokenization import build_tokenizer
 
         options = task_options(self, options)
-        texts, facts = _read(request)
-        units = find_units(options["units"], [texts["train"]], request, options["vocabulary"])
-        about = {
+        texts, source_facts = _read_texts(request)
+        tokenizer = build_tokenizer(
+            options["units"], [texts["train"]], request, options["vocabulary"]
+        )
+        facts = {
             "units": options["units"],
-            "vocabulary_size": units.vocabulary_size,
-            "vocabulary_fingerprint": units.fingerprint,
+            "vocabulary_size": tokenizer.vocabulary_size,
+            "vocabulary_fingerprint": tokenizer.fingerprint,
             "characters": {split: len(text) for split, text in texts.items()},
-            **facts,
+            **source_facts,
         }
         return TaskData(
-            **{split: _encode(text, units, sequence_length) for split, text in texts.items()},
-            spec={"vocabulary_size": units.vocabulary_size},
-            facts=describe(
-                self.sources[request.kind], {split: [text] for split, text in texts.items()}, about
+            **{
+                split: _cut_windows(text, tokenizer, sequence_length)
+                for split, text in texts.items()
+            },
+            spec={"vocabulary_size": tokenizer.vocabulary_size},
+            facts=collect_facts(
+                self.sources[request.kind], {split: [text] for split, text in texts.items()}, facts
             ),
         )
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score the next token at every position."""
+        """Build a head that scores the next token at every position."""
         from tasks.common.heads import PositionHead
 
         return PositionHead(spec["vocabulary_size"])
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Average the cross-entropy over the real tokens."""
+        """Return the mean cross-entropy over real positions."""
         from keras import ops
 
         losses = self.predict(outputs, targets, features)
@@ -152,14 +158,14 @@ class LanguageModeling(Task):
         return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Say how unlikely each next token was thought, in nats."""
+        """Return the cross-entropy of each next token, in nats."""
         from keras import ops
 
         losses = ops.sparse_categorical_crossentropy(targets["next_ids"], outputs, from_logits=True)
         return ops.cast(losses, "float32")
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Average over the whole stream, and over each position of the window."""
+        """Average the loss over the stream, and over each range of positions in the window."""
         import numpy as np
 
         real = np.asarray(examples.features["padding_mask"])
@@ -167,45 +173,45 @@ class LanguageModeling(Task):
         per_token = nats.sum() / real.sum()
         characters = int(np.asarray(examples.targets["characters"])[real].sum())
         by_position = nats.sum(axis=0) / np.maximum(real.sum(axis=0), 1)
-        spans = _spans(by_position)
+        by_range = _average_ranges(by_position)
         return Score(
             {
                 "bits_per_character": float(nats.sum() / np.log(2) / max(1, characters)),
                 "nats_per_token": float(per_token),
                 "perplexity": float(np.exp(min(per_token, 100.0))),
-                "effective_context_length": float(_effective(spans)),
+                "effective_context_length": float(_effective_context_length(by_range)),
             },
-            {"nats_by_position": spans, "scored_tokens": int(real.sum())},
+            {"nats_by_position": by_range, "scored_tokens": int(real.sum())},
         )
 
 
-def _spans(by_position: np.ndarray) -> dict[str, float]:
-    """Average the loss over positions 0, 1, 2 to 3, 4 to 7, …: how much is seen doubles."""
-    found = {}
+def _average_ranges(by_position: np.ndarray) -> dict[str, float]:
+    """Average the loss over positions 0, 1, 2 to 3, 4 to 7, …: the context doubles each time."""
+    averages = {}
     low, high = 0, 1
     while low < len(by_position):
         last = min(high, len(by_position)) - 1
         name = f"{low}-{last}" if last > low else f"{low}"
-        found[name] = float(by_position[low:high].mean())
+        averages[name] = float(by_position[low:high].mean())
         low, high = high, 2 * high
-    return found
+    return averages
 
 
-def _effective(spans: Mapping[str, float]) -> int:
-    """Return the fewest tokens of context that do as well as all, but for a small share."""
-    starts = [int(name.split("-")[0]) for name in spans]
-    losses = list(spans.values())
-    enough = losses[-1] * (1 + EFFECTIVE_MARGIN)
+def _effective_context_length(by_range: Mapping[str, float]) -> int:
+    """Return the smallest context whose loss is within `CONTEXT_MARGIN` of the full context's."""
+    starts = [int(name.split("-")[0]) for name in by_range]
+    losses = list(by_range.values())
+    threshold = losses[-1] * (1 + CONTEXT_MARGIN)
     for index, start in enumerate(starts):
-        if all(loss <= enough for loss in losses[index:]):
+        if all(loss <= threshold for loss in losses[index:]):
             return start
     return starts[-1]
 
 
-def _read(request: SourceRequest) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return each split as one text, and facts."""
+def _read_texts(request: SourceRequest) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the text of each split, and facts about the source."""
     if request.kind == "synthetic":
-        from tasks.common.synthetic_language import draw_texts
+        from tasks.language_modeling.synthetic_language import draw_texts
 
         return draw_texts(), {}
     if request.kind == "tfds":
@@ -221,40 +227,39 @@ def _read(request: SourceRequest) -> tuple[dict[str, str], dict[str, Any]]:
             for split in ("train", "validation", "test")
             if split in builder.info.splits
         }
-        return _complete(texts, dict(describe_prepared(name, request)))
+        return _hold_out_splits(texts, dict(describe_prepared(name, request)))
     from tasks.common.sources import read_text
     from tasks.language_modeling.plain_text import find_texts
 
     paths = find_texts(Path(request.argument).expanduser())
-    return _complete({split: read_text(path) for split, path in paths.items()}, {})
+    return _hold_out_splits({split: read_text(path) for split, path in paths.items()}, {})
 
 
-def _complete(
+def _hold_out_splits(
     texts: dict[str, str], facts: dict[str, Any]
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    """Cut the splits that a source lacks off the end of train."""
+    """Cut missing splits off the end of train."""
     for split in ("test", "validation"):
         if split not in texts:
-            held = max(1, round(HELD_OUT_SHARE * len(texts["train"])))
-            texts[split] = texts["train"][-held:]
-            texts["train"] = texts["train"][:-held]
-            facts[split] = f"the last {held:,} characters of train"
+            length = max(1, round(HELD_OUT_SHARE * len(texts["train"])))
+            texts[split] = texts["train"][-length:]
+            texts["train"] = texts["train"][:-length]
+            facts[split] = f"the last {length:,} characters of train"
     return texts, facts
 
 
-def _encode(text: str, units: Units, length: int) -> Examples:
-    """Cut a stream into windows; the first token of all is only seen."""
+def _cut_windows(text: str, tokenizer: Tokenizer, length: int) -> Examples:
+    """Cut a stream into windows; its first token is never a target."""
     import numpy as np
 
-    stream = units.encode([text])[0]
-    characters = units.characters_of(stream)
+    stream = tokenizer.encode([text])[0]
+    characters = tokenizer.count_characters(stream)
     num_windows = max(1, -(-(len(stream) - 1) // length))
-    room = num_windows * length
 
     def windows(values: np.ndarray) -> np.ndarray:
-        laid = np.zeros(room, values.dtype)
-        laid[: len(values)] = values
-        return laid.reshape(num_windows, length)
+        padded = np.zeros(num_windows * length, values.dtype)
+        padded[: len(values)] = values
+        return padded.reshape(num_windows, length)
 
     features = {
         "token_ids": windows(stream[:-1]),

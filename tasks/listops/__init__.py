@@ -1,1 +1,1 @@
-"""ListOps."""
+"""The ListOps task."""

@@ -1,4 +1,4 @@
-"""ListOps expressions, drawn as Long Range Arena's generator draws them."""
+"""Random ListOps expressions with the distribution of Long Range Arena's generator."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ CLOSE = "]"
 TOKENS = ("[PAD]", *(str(digit) for digit in range(10)), *OPERATORS, CLOSE)
 MAX_DEPTH, MAX_ARGUMENTS = 10, 10
 OPERATOR_SHARE = 0.25
-"""The share of values that are expressions themselves."""
-_DIGIT, _OPERATOR, _CLOSE = 1, 11, len(TOKENS) - 1
+"""The probability that an argument is an expression rather than a digit."""
+FIRST_DIGIT_ID, FIRST_OPERATOR_ID, CLOSE_ID = 1, 11, len(TOKENS) - 1
 
 
 def draw_expressions(
     sizes: Mapping[str, int], shortest: int, longest: int
 ) -> dict[str, list[tuple[np.ndarray, int]]]:
-    """Draw so many different expressions of each split, their tokens and their values."""
-    generator = random.Random(20_261_120)  # noqa: S311 - data, not secrets
+    """Draw distinct expressions; each is an array of token ids and a value.
+
+    `sizes` maps a split to its number of expressions. An expression has more than `shortest` and at
+    most `longest` tokens.
+    """
+    generator = random.Random(20_261_120)  # noqa: S311 - not used for cryptography
     seen: set[bytes] = set()
     drawn: dict[str, list[tuple[np.ndarray, int]]] = {}
     for split, count in sizes.items():
@@ -39,41 +43,41 @@ def draw_expressions(
 
 def _draw(
     draw_bits: Callable[[int], int],
-    draw_share: Callable[[], float],
+    draw_fraction: Callable[[], float],
     tokens: list[int],
     depth: int,
     longest: int,
 ) -> int | None:
-    """Append an expression's tokens and return its value, or None once it is too long.
+    """Append the tokens of a random expression and return its value, or None if it is too long.
 
-    Five are drawn for each that fits, of a hundred tokens: what is below a limit is drawn here, as
-    `Random.randrange` does it, at a fraction of the cost.
+    Integers are drawn by rejection, as `Random.randrange` draws them but at a fraction of its cost:
+    for each expression that fits, about five are drawn, with a hundred tokens each.
     """
     while (operator := draw_bits(3)) > 3:
         pass
     while (arguments := draw_bits(4)) > MAX_ARGUMENTS - 2:
         pass
-    tokens.append(_OPERATOR + operator)
+    tokens.append(FIRST_OPERATOR_ID + operator)
     values = []
-    nests = depth + 1 < MAX_DEPTH
+    may_nest = depth + 1 < MAX_DEPTH
     for _ in range(2 + arguments):
-        if nests and draw_share() <= OPERATOR_SHARE:
-            inner = _draw(draw_bits, draw_share, tokens, depth + 1, longest)
+        if may_nest and draw_fraction() <= OPERATOR_SHARE:
+            inner = _draw(draw_bits, draw_fraction, tokens, depth + 1, longest)
             if inner is None:
                 return None
             value = inner
         else:
             while (value := draw_bits(4)) > 9:
                 pass
-            tokens.append(_DIGIT + value)
+            tokens.append(FIRST_DIGIT_ID + value)
         if len(tokens) > longest:
             return None
         values.append(value)
-    tokens.append(_CLOSE)
-    return _apply(operator, values)
+    tokens.append(CLOSE_ID)
+    return _evaluate(operator, values)
 
 
-def _apply(operator: int, values: list[int]) -> int:
+def _evaluate(operator: int, values: list[int]) -> int:
     if operator == 0:
         return min(values)
     if operator == 1:

@@ -1,10 +1,12 @@
-"""ListOps: what does a nested expression of MIN, MAX, MEDIAN and SUM MODULO 10 come to?
+"""The ListOps task: evaluate a nested expression of MIN, MAX, MEDIAN and SUM MODULO 10.
 
 Nangia and Bowman 2018, with the rules of Long Range Arena (Tay et al. 2021, section 2.3.1): up to
-ten levels deep, two to ten arguments, digits. A position is a token: a digit, an operator with its
-bracket, a closing bracket. A convolution of seven (`tasks/_neighbour_embedding.py`), which the
-arena's models do not have, stands before every architecture, and training begins with the shortest
-expressions (`Recipe.curriculum_share`).
+ten levels of nesting, two to ten arguments, digits. A position is a token: a digit, an operator
+with its opening bracket, or a closing bracket.
+
+Two things differ from the arena. The embedding has a convolution of width 7
+(`tasks/common/neighbour_embedding.py`), and training begins with the shortest expressions
+(`Recipe.curriculum_share`).
 """
 
 from __future__ import annotations
@@ -23,19 +25,19 @@ from suite.api import (
     TaskData,
     task_options,
 )
-from tasks.common.classification import NUM_SHOWN, Classification, with_first_global
+from tasks.common.classification import NUM_SHOWN, Classification, add_global_mask
 
-SHORTEST_SHARE = 4
-"""Expressions have from a quarter of the length to all of it, as 500 to 2,000 in the arena."""
+MAX_LENGTH_RATIO = 4
+"""The longest possible expression over the shortest, as in the arena (500 to 2,000 tokens)."""
 MIN_EXAMPLES = 100
 
 
 class ListOps(Classification):
-    """Ten classes, the digits an expression may come to."""
+    """Classify expressions by their value, a digit."""
 
     version = 4
     title = "ListOps"
-    summary = "works out nested expressions of digits"
+    summary = "evaluates nested expressions of digits"
     inputs = Inputs.EMBEDDINGS
     position = "a digit, an operator or a bracket"
     default_lengths = (128, 256, 512)
@@ -61,29 +63,29 @@ class ListOps(Classification):
     }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Refuse lengths in which hardly an expression fits."""
+        """Reject lengths in which hardly any expression fits."""
         return None if sequence_length >= 16 else "needs lengths of at least 16"
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Embed a symbol with its neighbours: an operator with its first arguments."""
+        """Build an embedding that combines an operator with its first arguments."""
         from tasks.common.neighbour_embedding import NeighbourEmbedding
 
         return NeighbourEmbedding(spec["vocabulary_size"], width)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Name what is generated."""
+        """Check the options and return the generator's version."""
         from tasks.common.options import check_range
 
         check_range(task_options(self, options), "train_examples", MIN_EXAMPLES)
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Draw expressions that fit the length."""
-        from tasks.common.sources import describe
+        """Generate expressions that fit the length."""
+        from tasks.common.sources import collect_facts
         from tasks.listops.expressions import TOKENS, draw_expressions
 
-        shortest = sequence_length // SHORTEST_SHARE
         options = task_options(self, options)
+        shortest = sequence_length // MAX_LENGTH_RATIO
         sizes = {"train": options["train_examples"], "validation": 1_000, "test": 2_000}
         drawn = draw_expressions(sizes, shortest, sequence_length)
         return TaskData(
@@ -95,17 +97,17 @@ class ListOps(Classification):
                     " ".join(TOKENS[token] for token in row) for row, _ in drawn["test"][:NUM_SHOWN]
                 ],
             },
-            facts=describe(self.sources["synthetic"], drawn, {"shortest": shortest}),
+            facts=collect_facts(self.sources["synthetic"], drawn, {"shortest": shortest}),
         )
 
 
 def _encode(rows: list[tuple[Any, int]], length: int) -> Examples:
     import numpy as np
 
-    from tasks.common.text_units import lay
+    from tasks.common.tokenization import cut_and_pad
 
-    token_ids, mask, _ = lay([tokens for tokens, _ in rows], length)
-    features = with_first_global({"token_ids": token_ids, "padding_mask": mask})
+    token_ids, mask, _ = cut_and_pad([tokens for tokens, _ in rows], length)
+    features = add_global_mask({"token_ids": token_ids, "padding_mask": mask})
     return Examples(features, {"labels": np.array([value for _, value in rows], np.int32)})
 
 

@@ -1,1 +1,1 @@
-"""Named entity recognition."""
+"""The named entity recognition task."""

@@ -1,11 +1,11 @@
-"""Column files as CoNLL-2003 has them: a word a line, its tag in the last column."""
+"""Column files in the format of CoNLL-2003: one word per line, with its tag in the last column."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.api.errors import DataError
+from suite.api import DataError
 from tasks.common.sources import SPLIT_STEMS, read_text
 from tasks.ner.tag_schemes import InvalidTag, recognize, to_iob2
 
@@ -14,9 +14,9 @@ DOCUMENT_MARK = "-DOCSTART-"
 
 @dataclass(frozen=True, slots=True)
 class ColumnFile:
-    """The sentences of one file: words, tags as they stand there, and the line each begins on.
+    """The sentences of one file: words, original tags, and the first line of each sentence.
 
-    `columns` has a row for each word of the file: what stands between the word and its tag.
+    `columns` has a row for each word of the file: the columns between the word and its tag.
     """
 
     path: Path
@@ -28,42 +28,42 @@ class ColumnFile:
 
 
 def find_files(folder: Path) -> dict[str, Path]:
-    """Return the file of each split, known by its name without ending.
+    """Return the file of each split; the file's ending is ignored.
 
     Raises:
-        DataError: there is no such folder, or a split has no file or more than one.
+        DataError: the folder does not exist, or a split does not have exactly one file.
     """
     if not folder.is_dir():
         raise DataError("A folder of column files must exist", received=f"files:{folder}")
-    found = {}
+    files = {}
     for split, stems in SPLIT_STEMS.items():
         paths = sorted(
             path for path in folder.iterdir() if path.is_file() and path.stem.lower() in stems
         )
         if len(paths) != 1:
-            there = ", ".join(path.name for path in paths) or "none of them"
+            received = ", ".join(path.name for path in paths) or "none of them"
             raise DataError(
                 f"A folder of column files holds one file named {' or '.join(stems)} "
                 f"(with any ending) for the {split} split",
-                received=f"{there} in {folder}",
+                received=f"{received} in {folder}",
             )
-        found[split] = paths[0]
-    return found
+        files[split] = paths[0]
+    return files
 
 
 def read_file(path: Path) -> ColumnFile:
     """Read a column file; blank lines and -DOCSTART- separate sentences.
 
     Raises:
-        DataError: it is not UTF-8 text, a row has another number of columns than the first or
-            fewer than two, or there is no sentence.
+        DataError: the file is not UTF-8, has no sentence, or has a row with fewer than two columns
+            or with another number of columns than the first row.
     """
     file = ColumnFile(path, [], [], [], [], marks_documents=_marks_documents(path))
-    columns: int | None = None
+    num_columns: int | None = None
     words: list[str] = []
     tags: list[str] = []
 
-    def close() -> None:
+    def end_sentence() -> None:
         if words:
             file.words.append(words[:])
             file.tags.append(tags[:])
@@ -76,20 +76,24 @@ def read_file(path: Path) -> ColumnFile:
         row = line.replace("\t", " ").strip(" \r").split(" ")
         row = [column for column in row if column]
         if not row or row[0] == DOCUMENT_MARK:
-            close()
+            end_sentence()
             continue
-        columns = columns or len(row)
-        if len(row) != columns or columns < 2:
-            need = f"{columns} columns, as its first row" if columns > 1 else "at least 2 columns"
+        num_columns = num_columns or len(row)
+        if len(row) != num_columns or num_columns < 2:
+            required = (
+                f"{num_columns} columns, like the first row"
+                if num_columns > 1
+                else "at least 2 columns"
+            )
             raise DataError(
-                f"Each row of a column file has {need}",
+                f"Each row of a column file must have {required}",
                 received=f"{len(row)} columns at {path}:{number}",
             )
         words.append(row[0])
         tags.append(row[-1])
         file.columns.append(row[1:-1])
     number += 1
-    close()
+    end_sentence()
     if not file.words:
         raise DataError("A column file must hold at least one sentence", received=path)
     return file
@@ -97,9 +101,9 @@ def read_file(path: Path) -> ColumnFile:
 
 @dataclass(frozen=True, slots=True)
 class ColumnFolder:
-    """The three splits of a folder: sentences with their tags in IOB2, and the facts about them.
+    """The three splits of a folder: sentences with tags in IOB2, and facts about the tags.
 
-    `columns` has of each split a row for each word: what stands between the word and its tag.
+    `columns` has for each split one row per word: the columns between the word and its tag.
     """
 
     sentences: dict[str, list[tuple[list[str], list[str]]]]
@@ -111,10 +115,11 @@ def read_folder(folder: Path) -> ColumnFolder:
     """Read the three splits of a folder.
 
     Raises:
-        DataError: as `find_files` and `read_file`, or the tags follow no scheme.
+        DataError: the folder or a file is malformed (see `find_files` and `read_file`), or the tags
+            follow no known scheme.
     """
     files = {split: read_file(path) for split, path in find_files(folder).items()}
-    scheme = _recognize(list(files.values()))
+    scheme = _recognize_scheme(list(files.values()))
     sentences = {
         split: [
             (words, to_iob2(tags, scheme))
@@ -122,31 +127,31 @@ def read_folder(folder: Path) -> ColumnFolder:
         ]
         for split, file in files.items()
     }
-    marked = any(file.marks_documents for file in files.values())
+    documents_marked = any(file.marks_documents for file in files.values())
     return ColumnFolder(
         sentences,
         {split: file.columns for split, file in files.items()},
-        {"tag_scheme": scheme, "documents_marked": marked},
+        {"tag_scheme": scheme, "documents_marked": documents_marked},
     )
 
 
 def check_columns(folder: ColumnFolder, path: Path) -> None:
-    """Refuse files that say nothing of a word but its tag, or differ in how much they say.
+    """Check that all files have the same number of columns between word and tag, at least one.
 
     Raises:
-        DataError: they do.
+        DataError: the numbers differ, or a file has no such column.
     """
     counts = {split: len(rows[0]) for split, rows in folder.columns.items()}
     if len(set(counts.values())) > 1 or not min(counts.values()):
-        there = ", ".join(f"{count} in {split}" for split, count in counts.items())
+        received = ", ".join(f"{count} in {split}" for split, count in counts.items())
         raise DataError(
-            "The option 'columns' wants the same columns between word and tag in all files, "
-            "one or more",
-            received=f"{there}, of files:{path}",
+            "The option 'columns' needs the same columns between word and tag in all files, "
+            "at least one",
+            received=f"{received}, of files:{path}",
         )
 
 
-def _recognize(files: list[ColumnFile]) -> str:
+def _recognize_scheme(files: list[ColumnFile]) -> str:
     sentences = [(file, index) for file in files for index in range(len(file.words))]
     try:
         return recognize(file.tags[index] for file, index in sentences)

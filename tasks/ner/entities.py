@@ -1,4 +1,4 @@
-"""Entities in IOB2 tags, scored as conlleval does."""
+"""Entities in IOB2 tags and their precision, recall and F1, by the rules of conlleval."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Entity = tuple[int, int, str]
-"""The first word's place in the stream, the place after the last, and the type."""
+"""The position of the first word in the stream, the position after the last, and the type."""
 
 
 def extract(tags: Iterable[str], starts: Iterable[bool]) -> list[Entity]:
-    """Return the entities of a stream of tags; none goes beyond a sentence's start.
+    """Return the entities of a stream of tags; an entity ends where a sentence starts.
 
     As in conlleval, an I- tag that continues no entity of its type begins one.
     """
     entities: list[Entity] = []
-    begin, kind = 0, ""
-    place = 0
-    for place, (tag, starts_sentence) in enumerate(zip(tags, starts, strict=True)):
-        prefix, _, type_ = tag.partition("-")
-        if kind and (starts_sentence or prefix != "I" or type_ != kind):
-            entities.append((begin, place, kind))
-            kind = ""
-        if prefix != "O" and not kind:
-            begin, kind = place, type_
-    if kind:
-        entities.append((begin, place + 1, kind))
+    begin, open_type = 0, ""
+    position = 0
+    for position, (tag, starts_sentence) in enumerate(zip(tags, starts, strict=True)):
+        prefix, _, entity_type = tag.partition("-")
+        if open_type and (starts_sentence or prefix != "I" or entity_type != open_type):
+            entities.append((begin, position, open_type))
+            open_type = ""
+        if prefix != "O" and not open_type:
+            begin, open_type = position, entity_type
+    if open_type:
+        entities.append((begin, position + 1, open_type))
     return entities
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many entities there are, were predicted, and were predicted exactly."""
+    """The numbers of gold entities, predicted entities and exact matches."""
 
     gold: int
     predicted: int
@@ -40,22 +40,22 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """The share of predicted entities that are exactly right; 0 where there are none."""
+        """The share of predicted entities that match exactly; 0 without predictions."""
         return self.correct / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """The share of entities that were found exactly; 0 where there are none."""
+        """The share of gold entities that were predicted exactly; 0 without gold entities."""
         return self.correct / self.gold if self.gold else 0.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of the two."""
+        """The harmonic mean of precision and recall."""
         total = self.gold + self.predicted
         return 2 * self.correct / total if total else 0.0
 
     def describe(self) -> dict[str, float]:
-        """Return the three figures and the number of entities."""
+        """Return precision, recall, F1 and the number of gold entities."""
         return {
             "precision": self.precision,
             "recall": self.recall,
@@ -65,21 +65,23 @@ class Counts:
 
 
 def count(gold: Sequence[Entity], predicted: Sequence[Entity]) -> Counts:
-    """Count over all types."""
+    """Count entities and matches over all types."""
     return Counts(len(gold), len(predicted), len(set(gold) & set(predicted)))
 
 
 def count_by_type(gold: Sequence[Entity], predicted: Sequence[Entity]) -> dict[str, Counts]:
-    """Count each type that is there or was predicted, sorted by name."""
-    golds = Counter(kind for _, _, kind in gold)
-    predictions = Counter(kind for _, _, kind in predicted)
-    correct = Counter(kind for _, _, kind in set(gold) & set(predicted))
-    kinds = sorted(set(golds) | set(predictions))
-    return {kind: Counts(golds[kind], predictions[kind], correct[kind]) for kind in kinds}
+    """Count entities and matches of each gold or predicted type, sorted by name."""
+    num_gold = Counter(type_ for _, _, type_ in gold)
+    num_predicted = Counter(type_ for _, _, type_ in predicted)
+    num_correct = Counter(type_ for _, _, type_ in set(gold) & set(predicted))
+    return {
+        type_: Counts(num_gold[type_], num_predicted[type_], num_correct[type_])
+        for type_ in sorted(set(num_gold) | set(num_predicted))
+    }
 
 
 def average(by_type: Mapping[str, Counts], *, weighted: bool) -> dict[str, float]:
-    """Average the types' figures: each alike (macro), or by its number of entities (weighted)."""
+    """Average over types: unweighted (macro), or weighted by the number of gold entities."""
     weights = [counts.gold if weighted else 1 for counts in by_type.values()]
     total = sum(weights)
     return {

@@ -1,9 +1,9 @@
-"""Entity tags in IOB1, IOB2 or BIOES (also called IOBES; BILOU names it otherwise) → IOB2."""
+"""Recognition of the tag schemes IOB1, IOB2 and BIOES (or BILOU), and conversion to IOB2."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 TAG = re.compile(r"O|[BIESLU]-\S+")
 SINGLE = frozenset("SU")
@@ -11,50 +11,50 @@ LAST = frozenset("EL")
 
 
 class InvalidTag(Exception):
-    """A tag that no scheme allows: `sentence` and `word` count from 0."""
+    """A tag that no scheme allows, at the indices `sentence` and `word`."""
 
     def __init__(self, sentence: int, word: int, message: str) -> None:
-        """Say where and why."""
+        """Store the tag's position and the reason."""
         super().__init__(message)
         self.sentence = sentence
         self.word = word
 
 
 def recognize(sentences: Iterable[Sequence[str]]) -> str:
-    """Return "BIOES", "IOB1" or "IOB2": the scheme in which all the sentences are valid.
+    """Return the scheme in which all sentences are valid: "BIOES", "IOB1" or "IOB2".
 
     Raises:
-        InvalidTag: something that is no tag, or tags of which no scheme allows all.
+        InvalidTag: a string is not a tag, or no scheme allows all tags.
     """
     sentences = list(sentences)
     letters = set()
     for index, tags in enumerate(sentences):
         for position, tag in enumerate(tags):
             if not TAG.fullmatch(tag):
-                raise InvalidTag(index, position, f"'{tag}' is no tag such as O, B-PER or I-PER")
+                raise InvalidTag(index, position, f"'{tag}' is not a tag such as O, B-PER or I-PER")
             letters.add(tag[0])
     if letters & (SINGLE | LAST):
         for index, tags in enumerate(sentences):
             _check_bioes(index, tags)
         return "BIOES"
-    opened_by_inside = _first(sentences, _opens_with_inside)
-    if opened_by_inside is None:
+    only_iob1 = _find_first(sentences, _opens_with_inside)
+    if only_iob1 is None:
         return "IOB2"
-    needless = _first(sentences, _begins_needlessly)
-    if needless is None:
+    only_iob2 = _find_first(sentences, _opens_with_needless_begin)
+    if only_iob2 is None:
         return "IOB1"
-    sentence, word = opened_by_inside
+    sentence, word = only_iob1
     raise InvalidTag(
         sentence,
         word,
         f"'{sentences[sentence][word]}' opens an entity, as IOB1 allows, but elsewhere "
-        f"'{sentences[needless[0]][needless[1]]}' opens one that follows none of its type, as "
+        f"'{sentences[only_iob2[0]][only_iob2[1]]}' opens one after no entity of its type, as "
         "only IOB2 does: the tags mix two schemes",
     )
 
 
 def to_iob2(tags: Sequence[str], scheme: str) -> list[str]:
-    """Rewrite one sentence's valid tags."""
+    """Convert the valid tags of one sentence to IOB2."""
     if scheme == "IOB2":
         return list(tags)
     if scheme == "IOB1":
@@ -67,7 +67,7 @@ def to_iob2(tags: Sequence[str], scheme: str) -> list[str]:
 
 
 def _continues(before: str, tag: str) -> bool:
-    """Whether two neighbouring tags are of one type, as within an entity."""
+    """Return whether a tag has the same entity type as the tag before."""
     return before != "O" and before[2:] == tag[2:]
 
 
@@ -75,14 +75,17 @@ def _opens_with_inside(before: str, tag: str) -> bool:
     return tag[0] == "I" and not _continues(before, tag)
 
 
-def _begins_needlessly(before: str, tag: str) -> bool:
+def _opens_with_needless_begin(before: str, tag: str) -> bool:
     return tag[0] == "B" and not _continues(before, tag)
 
 
-def _first(sentences, is_it) -> tuple[int, int] | None:  # type: ignore[no-untyped-def]
+def _find_first(
+    sentences: Sequence[Sequence[str]], matches: Callable[[str, str], bool]
+) -> tuple[int, int] | None:
+    """Return the sentence and word index of the first tag that matches with the tag before."""
     for index, tags in enumerate(sentences):
         for position, (before, tag) in enumerate(zip(["O", *tags], tags, strict=False)):
-            if is_it(before, tag):
+            if matches(before, tag):
                 return index, position
     return None
 
@@ -92,7 +95,7 @@ def _check_bioes(index: int, tags: Sequence[str]) -> None:
     for position, tag in enumerate([*tags, "O"]):
         inside = tag[0] == "I" or tag[0] in LAST
         if inside and open_type != tag[2:]:
-            raise InvalidTag(index, position, f"'{tag}' continues an entity that none began")
+            raise InvalidTag(index, position, f"'{tag}' continues an entity that no tag began")
         if not inside and open_type is not None:
             last = max(0, position - 1)
             raise InvalidTag(index, last, f"the entity that ends at '{tags[last]}' has no E- tag")

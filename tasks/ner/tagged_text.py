@@ -1,4 +1,4 @@
-"""Tagged text as arrays: a stream of words with tags, and its windows of up to N positions."""
+"""Tagged text as arrays: a stream of words with tags, and its cutting into windows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ Sentence = tuple[Sequence[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """One split as a stream: `words` and `tags` index the corpus's tables.
+    """One split as a stream of words.
 
-    `sentence_lengths` sum to the stream's length. `cue_distance` (where the source knows it) is
-    how many words before a mention its cue stands, 0 elsewhere. `columns` (words, columns) is what
-    else the source says of each word, as text.
+    `words` and `tags` index the corpus's tables. `sentence_lengths` sum to the stream's length.
+    `cue_distance` is the number of words from a name back to its cue and 0 elsewhere; only
+    generated text has it. `columns` (words, columns) holds further annotations of each word, as
+    text.
     """
 
     words: np.ndarray
@@ -30,7 +31,7 @@ class TaggedText:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The splits of a source over one table of distinct words and one of tags ("O" first)."""
+    """The splits of a source, with tables of the distinct words and tags ("O" comes first)."""
 
     words: Sequence[str]
     tags: Sequence[str]
@@ -38,7 +39,7 @@ class Corpus:
     facts: Mapping[str, object] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """Hash the raw examples in order: words, columns, tags, sentence ends of every split."""
+        """Hash the raw examples in order: words, columns, tags and sentence ends of every split."""
         digest = hashlib.sha256()
         for name in sorted(self.splits):
             text = self.splits[name]
@@ -55,18 +56,27 @@ class Corpus:
             digest.update("".join(lines).encode())
         return digest.hexdigest()
 
+    def count_shared_with_train(self) -> dict[str, int]:
+        """Return for each other split how many distinct sentences also occur in train."""
+        distinct = {}
+        for name, text in self.splits.items():
+            ends = np.cumsum(text.sentence_lengths)[:-1]
+            distinct[name] = {sentence.tobytes() for sentence in np.split(text.words, ends)}
+        train = distinct.pop("train")
+        return {name: len(sentences & train) for name, sentences in distinct.items()}
+
 
 def build_corpus(
     splits: Mapping[str, Iterable[Sentence]],
     facts: Mapping[str, object] | None = None,
     columns: Mapping[str, Sequence[Sequence[str]]] | None = None,
 ) -> Corpus:
-    """Collect sentences into a corpus; the tags' order is sorted, whatever the sentences'.
+    """Build a corpus from sentences; tags are sorted, with "O" first.
 
-    `columns` has a row for each word of a split's stream.
+    `columns` has one row for each word of a split's stream.
     """
     words: dict[str, int] = {}
-    found: dict[str, int] = {}
+    tag_numbers: dict[str, int] = {}
     streams = {}
     for name, sentences in splits.items():
         word_ids: list[int] = []
@@ -74,11 +84,11 @@ def build_corpus(
         lengths: list[int] = []
         for sentence, tags in sentences:
             word_ids += [words.setdefault(word, len(words)) for word in sentence]
-            tag_ids += [found.setdefault(tag, len(found)) for tag in tags]
+            tag_ids += [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in tags]
             lengths.append(len(sentence))
         streams[name] = (word_ids, tag_ids, lengths)
-    names = ["O", *sorted(set(found) - {"O"})]
-    renumbered = np.array([names.index(tag) for tag in found], dtype=np.int32)
+    tag_table = ["O", *sorted(set(tag_numbers) - {"O"})]
+    renumbered = np.array([tag_table.index(tag) for tag in tag_numbers], dtype=np.int32)
     texts = {
         name: TaggedText(
             np.array(word_ids, np.int32),
@@ -88,12 +98,12 @@ def build_corpus(
         )
         for name, (word_ids, tag_ids, lengths) in streams.items()
     }
-    return Corpus(list(words), names, texts, facts or {})
+    return Corpus(list(words), tag_table, texts, facts or {})
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Where each word of a stream lies when it is cut into windows: its row and its column."""
+    """The window (`row`) and the position in it (`column`) of each word of a stream."""
 
     row: np.ndarray
     column: np.ndarray
@@ -101,44 +111,44 @@ class Windows:
     length: int
     split_sentences: int
 
-    def fill(self, values: np.ndarray, filler: int = 0) -> np.ndarray:
-        """Lay the stream's values into (windows, length, …), with `filler` where nothing lies."""
+    def fill(self, values: np.ndarray, padding: int = 0) -> np.ndarray:
+        """Return the stream's values as (windows, length, …), with `padding` elsewhere."""
         shape = (self.num_windows, self.length, *values.shape[1:])
-        laid = np.full(shape, filler, dtype=values.dtype)
-        laid[self.row, self.column] = values
-        return laid
+        filled = np.full(shape, padding, dtype=values.dtype)
+        filled[self.row, self.column] = values
+        return filled
 
     def mask(self) -> np.ndarray:
-        """Return (windows, length), True where a word lies."""
+        """Return the padding mask (windows, length), True at words."""
         return self.fill(np.ones(len(self.row), bool))
 
 
 def pack(sentence_lengths: np.ndarray, length: int) -> Windows:
     """Cut a stream into windows of at most `length` words.
 
-    Consecutive sentences share a window while they fit; one longer than `length` is cut into
-    windows of its own, and counted. Every word lies in exactly one window, in the stream's order.
+    Consecutive sentences share a window while they fit. A longer sentence is split over several
+    windows, and counted. Every word is in exactly one window, in the stream's order.
     """
     sizes: list[int] = []
-    room = 0
-    cut = 0
+    free = 0
+    num_split = 0
     for size in sentence_lengths.tolist():
-        if size <= room:
+        if size <= free:
             sizes[-1] += size
-            room -= size
+            free -= size
             continue
-        cut += size > length
+        num_split += size > length
         pieces = [min(length, size - start) for start in range(0, size, length)]
         sizes += pieces
-        room = length - pieces[-1]
+        free = length - pieces[-1]
     row = np.repeat(np.arange(len(sizes)), sizes)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
     column = np.arange(len(row)) - starts[row]
-    return Windows(row, column, len(sizes), length, cut)
+    return Windows(row, column, len(sizes), length, num_split)
 
 
 def sentence_starts(sentence_lengths: np.ndarray) -> np.ndarray:
-    """Return a flag for each word of the stream: whether a sentence begins there."""
+    """Return for each word of the stream whether a sentence begins there."""
     starts = np.zeros(int(sentence_lengths.sum()), bool)
     starts[np.concatenate([[0], np.cumsum(sentence_lengths)[:-1]])] = True
     return starts

@@ -1,13 +1,12 @@
-"""Named entity recognition: which words name a person, a place, an organisation, something else?
+"""The named entity recognition task: tag names of persons, places, organisations and others.
 
-A position is a word. An example of length N is a window of consecutive sentences of a document
-stream, so a longer length gives more context and loses nothing: every word of a split lies in
-exactly one window, at every length.
+A position is a word. An example of length N is a window of consecutive sentences of a stream of
+documents. At every length, each word of a split is in exactly one window, so a longer length adds
+context and loses nothing.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,27 +20,24 @@ from suite.api import (
     Options,
     PresetOverride,
     Recipe,
+    RequestError,
     Score,
     Source,
     SourceRequest,
     Task,
     TaskData,
+    digest_paths,
     task_options,
 )
-from suite.api.errors import RequestError
 
 if TYPE_CHECKING:
-    from tasks.ner.tagged_text import Corpus, TaggedText
+    import numpy as np
 
-TFDS_NAME = "conll2003"
-TFDS_COLUMNS = ("pos", "chunks")
-TFDS_SPLITS = {"train": "train", "validation": "dev", "test": "test"}
-OUTSIDE = "O"
-CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
-"""Where the intervals of the report by cue distance begin (the last one ends it)."""
+    from tasks.ner.tagged_text import Corpus, TaggedText, Windows
+    from tasks.ner.word_features import WordTables
 
-WORDS_SHOWN = 1_000
-"""So many words of test are kept to be shown."""
+NUM_SHOWN_WORDS = 1_000
+"""The number of test words that `spec["shown"]` keeps."""
 
 CONLL_CITATION = (
     "Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task: "
@@ -50,11 +46,11 @@ CONLL_CITATION = (
 
 
 class Ner(Task):
-    """Tags words in IOB2; scored by entities as conlleval does."""
+    """Tag words in IOB2; scored by entities, by the rules of conlleval."""
 
     version = 2
     title = "Named entity recognition"
-    summary = "finds and types names in running text"
+    summary = "finds names in running text and their types"
     form = Form.ENCODER
     inputs = Inputs.EMBEDDINGS
     position = "a word"
@@ -63,7 +59,7 @@ class Ner(Task):
     default_source = "synthetic"
     sources = {
         "synthetic": Source(
-            summary="generated documents; some types are told only by a cue 1 to 960 words away",
+            summary="generated documents; some types depend on a cue 1 to 960 words away",
             licence="Apache-2.0",
             citation="Lengthwise",
             redistributable=True,
@@ -75,7 +71,7 @@ class Ner(Task):
             redistributable=False,
         ),
         "files": Source(
-            summary="your own column files: train, validation and test, a word and its tag a line",
+            summary="your own column files: train, validation, test; a word and its tag per line",
             licence="your own",
             citation="your own",
             redistributable=False,
@@ -84,10 +80,10 @@ class Ner(Task):
         ),
     }
     options = {"columns": False, "hidden_words": 0.3, "hidden_spellings": 0.4}
-    """Whether what a source says of a word beside its tag is a feature of it; which share of a
-    training batch's words lose their identity; and of which nothing but the shape is left (and the
-    columns), as of a name that training never saw. A generated text hides no spelling: its words
-    have none to learn from."""
+    """`columns`: whether a source's further annotations of a word, such as part of speech, become
+    features. `hidden_words`: the share of a training batch's words that lose their identity.
+    `hidden_spellings`: the share that keep only their shape and columns, like a name that is absent
+    from training. Generated text hides no spellings, since its spellings do not generalise."""
     recipe = Recipe(learning_rate=1e-3, dropout=0.3)
     preset_overrides = {
         "quick": PresetOverride(lengths=(128, 512)),
@@ -106,28 +102,28 @@ class Ner(Task):
     }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Read a user's files to the end, look for a prepared data set, or do nothing."""
+        """Check the options and the user's files or the prepared data set; return a digest."""
         from tasks.common.options import check_range
 
         own = task_options(self, options)
         for name in ("hidden_words", "hidden_spellings"):
             check_range(own, name, 0, 1)
         if request.kind == "files":
-            from suite.api.files import digest_paths
             from tasks.ner.columns import check_columns, find_files, read_folder
 
             folder = Path(request.argument).expanduser()
-            read = read_folder(folder)
+            content = read_folder(folder)
             if own["columns"]:
-                check_columns(read, folder)
+                check_columns(content, folder)
             return digest_paths(find_files(folder).values())
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
+            from tasks.ner.conll import NAME
 
-            return digest_prepared(TFDS_NAME, request)
+            return digest_prepared(NAME, request)
         if own["columns"]:
             raise RequestError(
-                "The option 'columns' is of sources that say more of a word than its tag",
+                "The option 'columns' needs a source with columns between word and tag",
                 received="columns=True and generated words",
             )
         return f"synthetic-{self.version}"
@@ -136,29 +132,29 @@ class Ner(Task):
         """Read the corpus and cut its splits into windows."""
         from tasks.ner.word_features import build_word_tables, number_columns
 
-        own, generated = task_options(self, options), request.kind == "synthetic"
+        own = task_options(self, options)
         corpus = _read_corpus(request, own["columns"])
         tables = build_word_tables(corpus.words, corpus.splits["train"].words)
         sizes = dict(tables.sizes)
-        between = {
+        columns = {
             name: text.columns for name, text in corpus.splits.items() if text.columns is not None
         }
-        if between:
-            between, sizes["columns"] = number_columns(between)
+        if columns:
+            columns, sizes["columns"] = number_columns(columns)
         encoded = {
-            name: _encode(text, tables, sequence_length, between.get(name))
+            name: _encode(text, tables, sequence_length, columns.get(name))
             for name, text in corpus.splits.items()
         }
         source = self.sources[request.kind]
-        shown = corpus.splits["test"].words[:WORDS_SHOWN].tolist()
+        shown_words = corpus.splits["test"].words[:NUM_SHOWN_WORDS].tolist()
         return TaskData(
             **{name: examples for name, (examples, _) in encoded.items()},
             spec={
                 "sizes": sizes,
                 "tags": list(corpus.tags),
-                "shown": [corpus.words[word] for word in shown],
+                "shown": [corpus.words[word] for word in shown_words],
                 "hidden_words": own["hidden_words"],
-                "hidden_spellings": 0.0 if generated else own["hidden_spellings"],
+                "hidden_spellings": 0.0 if request.kind == "synthetic" else own["hidden_spellings"],
             },
             facts={
                 "fingerprint": corpus.fingerprint(),
@@ -166,7 +162,7 @@ class Ner(Task):
                 "sentences": {
                     name: len(text.sentence_lengths) for name, text in corpus.splits.items()
                 },
-                "shared_with_train": _count_shared(corpus),
+                "shared_with_train": corpus.count_shared_with_train(),
                 "windows": {name: windows.num_windows for name, (_, windows) in encoded.items()},
                 "sentences_cut": {
                     name: windows.split_sentences for name, (_, windows) in encoded.items()
@@ -181,120 +177,70 @@ class Ner(Task):
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Make some words unknown, and of some the spelling too: their neighbours must tell."""
-        from tasks.ner.hiding import draw_hidden, hide
+        """Hide the identity of random words and the spelling of others, to train on context."""
+        from tasks.common.hidden_tokens import draw_hidden, replace_hidden
         from tasks.ner.word_features import UNKNOWN
 
         real = features["padding_mask"]
-        unnamed = draw_hidden(real, spec["hidden_words"], generator)
-        unspelled = draw_hidden(real, spec["hidden_spellings"], generator)
+        hidden_words = draw_hidden(real, spec["hidden_words"], generator)
+        hidden_spellings = draw_hidden(real, spec["hidden_spellings"], generator)
         return {
             **features,
-            "word_ids": hide(features["word_ids"], unnamed | unspelled, UNKNOWN),
-            "affix_ids": hide(features["affix_ids"], unspelled, UNKNOWN),
-            "character_ids": hide(features["character_ids"], unspelled, UNKNOWN),
+            "word_ids": replace_hidden(
+                features["word_ids"], hidden_words | hidden_spellings, UNKNOWN
+            ),
+            "affix_ids": replace_hidden(features["affix_ids"], hidden_spellings, UNKNOWN),
+            "character_ids": replace_hidden(features["character_ids"], hidden_spellings, UNKNOWN),
         }
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Embed each word by identity, shape, affixes and characters."""
-        from tasks.ner.word_features import WordEmbedding
+        """Build an embedding of identity, shape, affixes and characters."""
+        from tasks.ner.word_embedding import WordEmbedding
 
         return WordEmbedding(spec["sizes"], width)
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score each tag at each word, after each other tag."""
+        """Build a CRF layer that scores each tag at each word after each other tag."""
+        from tasks.ner.scoring import OUTSIDE
         from tasks.ner.tag_chain import TagChain
 
         return TagChain(len(spec["tags"]), spec["tags"].index(OUTSIDE), name="tags")
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Give how unlikely the right tags are among all, for each real word."""
+        """Return the negative log-likelihood of the gold tags per real word."""
         from keras import ops
 
         from tasks.ner.tag_chain import log_normalizer, path_score
 
         real = features["padding_mask"]
-        unlikely = log_normalizer(outputs) - path_score(outputs, targets["tags"], real)
-        return ops.sum(unlikely) / ops.maximum(ops.sum(ops.cast(real, unlikely.dtype)), 1.0)
+        losses = log_normalizer(outputs) - path_score(outputs, targets["tags"], real)
+        return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(real, losses.dtype)), 1.0)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Take the likeliest tags of all words together."""
+        """Return the most likely sequence of tags."""
         from tasks.ner.tag_chain import best_path
 
         return best_path(outputs)
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Compare entities over the whole stream, put together again from its windows."""
-        from tasks.ner.entities import average, count, count_by_type, extract
+        """Score entities over the stream that the windows form."""
+        from tasks.ner.scoring import score_tags
 
-        real = examples.features["padding_mask"]
-        gold_ids, predicted_ids = examples.targets["tags"][real], predictions[real]
-        starts = examples.targets["sentence_starts"][real].tolist()
-        names = spec["tags"]
-        gold = extract((names[tag] for tag in gold_ids.tolist()), starts)
-        predicted = extract((names[tag] for tag in predicted_ids.tolist()), starts)
-        total = count(gold, predicted)
-        by_type = count_by_type(gold, predicted)
-        inside = gold_ids != names.index(OUTSIDE)
-        macro, weighted = (average(by_type, weighted=choice) for choice in (False, True))
-        reports: dict[str, Any] = {
-            "by_type": {kind: counts.describe() for kind, counts in by_type.items()},
-            "micro": total.describe(),
-            "macro": macro,
-            "weighted": weighted,
-            "scored_words": len(gold_ids),
-        }
-        if "cue_distance" in examples.targets:
-            distances = examples.targets["cue_distance"][real]
-            reports["by_cue_distance"] = _by_cue_distance(gold, predicted, distances)
-        return Score(
-            metrics={
-                "entity_f1": total.f1,
-                "entity_precision": total.precision,
-                "entity_recall": total.recall,
-                "entity_f1_macro": macro["f1"],
-                "entity_f1_weighted": weighted["f1"],
-                "token_accuracy": float((gold_ids == predicted_ids).mean()),
-                "token_accuracy_without_o": (
-                    float((gold_ids == predicted_ids)[inside].mean()) if inside.any() else None
-                ),
-            },
-            reports=reports,
-        )
+        return score_tags(examples, predictions, spec)
 
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:
-        """Show the first sentences of test, each word that is tagged with its tag."""
-        real = examples.features["padding_mask"]
-        words, names = spec["shown"], spec["tags"]
-        gold, found = (
-            [names[tag] for tag in tags[real][: len(words)].tolist()]
-            for tags in (examples.targets["tags"], predictions)
-        )
-        starts = examples.targets["sentence_starts"][real][: len(words)]
-        ends = [*starts.nonzero()[0].tolist()[1:], len(gold)]
-        shown, first = [], 0
-        for end in ends:
-            text, right = " ".join(words[first:end]), gold[first:end] == found[first:end]
-            expected, answer = (
-                " ".join(
-                    f"{word}/{tag}"
-                    for word, tag in zip(words[first:end], tags[first:end], strict=True)
-                    if tag != OUTSIDE
-                )
-                for tags in (gold, found)
-            )
-            shown.append(ExamplePrediction(text, expected, answer, right))
-            first = end
-        return shown
+        """Return the first test sentences, with the tag of each tagged word."""
+        from tasks.ner.scoring import show_sentences
+
+        return show_sentences(examples, predictions, spec)
 
 
 def _read_corpus(request: SourceRequest, with_columns: bool) -> Corpus:
-    from tasks.ner.tagged_text import build_corpus
-
     if request.kind == "files":
         from tasks.ner.columns import read_folder
+        from tasks.ner.tagged_text import build_corpus
 
         folder = read_folder(Path(request.argument).expanduser())
         return build_corpus(
@@ -303,60 +249,18 @@ def _read_corpus(request: SourceRequest, with_columns: bool) -> Corpus:
             folder.columns if with_columns else None,
         )
     if request.kind == "tfds":
-        from tasks.common.tfds import describe_prepared
+        from tasks.ner.conll import read_conll
 
-        facts = {"neighbours": "strangers: the data set stores its sentences shuffled"}
-        sentences, columns = _read_tfds(request)
-        corpus = build_corpus(sentences, facts, columns if with_columns else None)
-        corpus.facts.update(describe_prepared(TFDS_NAME, request))  # type: ignore[attr-defined]
-        return corpus
-    from tasks.ner.tagged_synthetic import build_synthetic_corpus
+        return read_conll(request, with_columns)
+    from tasks.ner.synthetic_corpus import build_synthetic_corpus
 
     return build_synthetic_corpus()
 
 
-def _read_tfds(
-    request: SourceRequest,
-) -> tuple[dict[str, list[tuple[list[str], list[str]]]], dict[str, list[list[str]]]]:
-    """Read the prepared data set's sentences, and parts of speech and chunks of their words.
-
-    The only use of TensorFlow here.
-    """
-    import tensorflow_datasets
-
-    from tasks.common.tfds import data_folder
-
-    builder = tensorflow_datasets.builder(TFDS_NAME, data_dir=str(data_folder(request)))
-    if request.download:
-        builder.download_and_prepare()
-    names, *others = (
-        builder.info.features[column].feature.names for column in ("ner", *TFDS_COLUMNS)
-    )
-    splits = {}
-    columns: dict[str, list[list[str]]] = {}
-    for split, tfds_split in TFDS_SPLITS.items():
-        dataset = builder.as_dataset(split=tfds_split, shuffle_files=False)
-        rows = dataset.map(
-            lambda example: tuple(example[name] for name in ("tokens", "ner", *TFDS_COLUMNS))
-        )
-        sentences, columns[split] = [], []
-        for batch in rows.ragged_batch(1_024):
-            for words, ids, *between in zip(*(part.to_list() for part in batch), strict=True):
-                if words:
-                    decoded = [word.decode() for word in words]
-                    sentences.append((decoded, [names[tag] for tag in ids]))
-                    columns[split] += [
-                        [text[number] for text, number in zip(others, numbers, strict=True)]
-                        for numbers in zip(*between, strict=True)
-                    ]
-        splits[split] = sentences
-    return splits, columns
-
-
 def _encode(
-    text: TaggedText, tables: Any, sequence_length: int, column_ids: Any
-) -> tuple[Examples, Any]:
-    """Cut a split into windows and lay its features and targets into them."""
+    text: TaggedText, tables: WordTables, sequence_length: int, column_ids: np.ndarray | None
+) -> tuple[Examples, Windows]:
+    """Cut a split into windows; return its features and targets, and the windows."""
     from tasks.ner.tagged_text import pack, sentence_starts
 
     windows = pack(text.sentence_lengths, sequence_length)
@@ -375,35 +279,6 @@ def _encode(
     if text.cue_distance is not None:
         targets["cue_distance"] = windows.fill(text.cue_distance)
     return Examples(features, targets), windows
-
-
-def _count_shared(corpus: Corpus) -> dict[str, int]:
-    """Count the distinct sentences of the other splits whose words train has too."""
-    import numpy as np
-
-    distinct = {}
-    for name, text in corpus.splits.items():
-        ends = np.cumsum(text.sentence_lengths)[:-1]
-        distinct[name] = {part.tobytes() for part in np.split(text.words, ends)}
-    train = distinct.pop("train")
-    return {name: len(sentences & train) for name, sentences in distinct.items()}
-
-
-def _by_cue_distance(gold: Any, predicted: Any, distances: Any) -> dict[str, dict[str, float]]:
-    """Score cued names apart, by how far away their cue is.
-
-    A predicted entity counts where a cued name lies; one anywhere else is no matter of cues.
-    """
-    from tasks.ner.entities import count
-
-    report = {}
-    for low, high in itertools.pairwise(CUE_DISTANCES):
-        within = (distances >= low) & (distances < high)
-        cued = [entity for entity in gold if within[entity[0]]]
-        guesses = [entity for entity in predicted if within[entity[0] : entity[1]].any()]
-        if cued:
-            report[f"{low}-{high - 1}"] = count(cued, guesses).describe()
-    return report
 
 
 TASK = Ner()

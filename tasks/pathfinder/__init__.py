@@ -1,1 +1,1 @@
-"""Pathfinder."""
+"""The Pathfinder task."""

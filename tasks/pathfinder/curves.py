@@ -1,8 +1,9 @@
-"""Pictures of dashed curves with two marked ends.
+"""Random images of dashed curves with two marked ends.
 
-Every picture has two long curves that keep apart, shorter ones that distract, and two marks at ends
-of long curves: of one and the same, or of both. The four ends are the corners of a rhombus and the
-marks two neighbours among them, so that nothing but following a curve tells which.
+Every image has two separate long curves, shorter distractor curves, and two marks at ends of long
+curves. The marks are at both ends of one curve, or at one end of each. The four ends are the
+corners of a rhombus and the marks are at two adjacent corners. The marks' places are therefore
+independent of the label, and a model must follow a curve.
 """
 
 from __future__ import annotations
@@ -10,97 +11,103 @@ from __future__ import annotations
 import numpy as np
 
 DISTRACTOR_POINTS, NUM_DISTRACTORS = 6, 3
-STEP, TURN, APART = 1.5, 0.22, 3.0
+STEP, TURN, MIN_DISTANCE = 1.5, 0.22, 3.0
 DASH, GAP = 2, 1
 MARK_RADIUS = 1.5
 CURVE, MARK = 1, 2
-"""How bright they are: a mark no brighter than a curve was found by nothing that was trained."""
+"""Pixel values. With marks as bright as curves, no trained model found the marks."""
 STRETCH = 0.1
-"""How much a curve may be stretched to be as long from end to end as the other."""
+"""The maximum relative change of a curve's size to match the other's end-to-end distance."""
 CANDIDATES = 4_096
 
 
-def draw_pictures(
+def draw_images(
     count: int, size: int, seed: int, points: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw (count, size, size) of 0, `CURVE` or `MARK`, the labels, 1 where joined, and traces.
+    """Return images, labels (count,) and traces.
 
-    A trace (count, size, size) is True where a curve runs that has a mark. Long curves have so many
-    points, a pixel and a half apart in a picture of 32: the more, the harder. Above 24 hardly any
-    two fit.
+    Images (count, size, size) have the values 0, `CURVE` and `MARK`. A label is 1 if one curve has
+    both marks. Traces (count, size, size) are True on the curves that have a mark. Long curves have
+    `points` points, 1.5 pixels apart in an image of 32 pixels; more points make the task harder.
+    With more than 24 points, hardly any two curves fit.
     """
     generator = np.random.default_rng([20_261_120, seed])
     scale = size / 32
-    found: list[np.ndarray] = []
-    while sum(map(len, found)) < count:
-        found.append(_draw_pairs(generator, points, scale, size))
-    both = np.concatenate(found)[:count]
+    drawn: list[np.ndarray] = []
+    while sum(map(len, drawn)) < count:
+        drawn.append(draw_pairs(generator, points, scale, size))
+    pairs = np.concatenate(drawn)[:count]
     labels = generator.integers(2, size=count).astype(np.int32)
-    corners, marked = _marked(generator, both, labels)
-    pictures, traces = np.zeros((2, count, size, size), np.uint8)
+    corners, marked = choose_marks(generator, pairs, labels)
+    images, traces = np.zeros((2, count, size, size), np.uint8)
     rows = np.arange(count)
     for curve in (0, 1):
-        _stroke(pictures, rows, both[:, curve])
-        _stroke(traces, rows[marked[:, curve]], both[marked[:, curve], curve])
+        _paint_curves(images, rows, pairs[:, curve])
+        _paint_curves(traces, rows[marked[:, curve]], pairs[marked[:, curve], curve])
     for _ in range(NUM_DISTRACTORS):
-        short = _place(generator, _draw_curves(generator, count, DISTRACTOR_POINTS, scale), size)
-        clear = _distance(short, both.reshape(count, -1, 2)) > APART * scale
-        _stroke(pictures, rows[clear], short[clear])
-    for place in (0, 1):
-        _mark(pictures, corners[:, place], MARK_RADIUS * scale)
-    return pictures, labels, traces == CURVE
+        distractors = _draw_curves(generator, count, DISTRACTOR_POINTS, scale)
+        distractors = _move_inside(generator, distractors, size)
+        clear = _min_distance(distractors, pairs.reshape(count, -1, 2)) > MIN_DISTANCE * scale
+        _paint_curves(images, rows[clear], distractors[clear])
+    for mark in (0, 1):
+        _paint_discs(images, corners[:, mark], MARK_RADIUS * scale)
+    return images, labels, traces == CURVE
 
 
-def _draw_pairs(generator: np.random.Generator, points: int, scale: float, size: int) -> np.ndarray:
-    """Draw pairs of curves, (pairs, 2, points, 2), whose four ends are the corners of a rhombus.
+def draw_pairs(generator: np.random.Generator, points: int, scale: float, size: int) -> np.ndarray:
+    """Draw pairs of curves (pairs, 2, points, 2) whose four ends are the corners of a rhombus.
 
-    The curves cross neither themselves nor each other, and lie at sides that face each other.
+    The curves lie along opposite sides of the rhombus, and cross neither themselves nor each other.
     """
     curves = _draw_curves(generator, CANDIDATES, points, scale)
-    first, second = np.triu_indices(points, k=4)  # neighbours along the curve may be near
-    between = np.abs(curves[:, first] - curves[:, second]).max(axis=-1)
-    good = curves[between.min(axis=1) > APART * scale]
-    backwards = generator.random(len(good)) < 0.5  # no end of a curve is like the other
-    good[backwards] = good[backwards, ::-1]
-    plane = good[..., 0] + 1j * good[..., 1]
+    first, second = np.triu_indices(points, k=4)  # points next to each other may be near
+    distances = np.abs(curves[:, first] - curves[:, second]).max(axis=-1)
+    curves = curves[distances.min(axis=1) > MIN_DISTANCE * scale]
+    # The walk's two ends are distributed differently, so their order is drawn.
+    reverse = generator.random(len(curves)) < 0.5
+    curves[reverse] = curves[reverse, ::-1]
+    # As complex numbers, a product rotates and stretches a curve, and a sum shifts it.
+    plane = curves[..., 0] + 1j * curves[..., 1]
     plane -= plane[:, :1]
-    one, other = plane[: len(plane) // 2], plane[len(plane) // 2 : len(plane) // 2 * 2]
-    turned = one[:, -1:] / other[:, -1:]
-    aside = one[:, -1:] * np.exp(1j * generator.uniform(0, 2 * np.pi, size=(len(one), 1)))
-    other = other * turned + aside
-    alike = np.abs(np.abs(turned[:, 0]) - 1) <= STRETCH
-    pairs = np.stack([one, other], axis=1)[alike]
-    placed = _place(generator, np.stack([pairs.real, pairs.imag], axis=-1), size)
-    kept: np.ndarray = placed[_distance(placed[:, 0], placed[:, 1]) > APART * scale]
+    half = len(plane) // 2
+    one, other = plane[:half], plane[half : 2 * half]
+    rotation = one[:, -1:] / other[:, -1:]
+    shift = one[:, -1:] * np.exp(1j * generator.uniform(0, 2 * np.pi, size=(len(one), 1)))
+    other = other * rotation + shift
+    similar = np.abs(np.abs(rotation[:, 0]) - 1) <= STRETCH
+    pairs = np.stack([one, other], axis=1)[similar]
+    placed = _move_inside(generator, np.stack([pairs.real, pairs.imag], axis=-1), size)
+    kept: np.ndarray = placed[_min_distance(placed[:, 0], placed[:, 1]) > MIN_DISTANCE * scale]
     return kept
 
 
-def _marked(
-    generator: np.random.Generator, both: np.ndarray, labels: np.ndarray
+def choose_marks(
+    generator: np.random.Generator, pairs: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two neighbouring corners of each rhombus, (count, 2, 2), and which curves they end.
+    """Choose two adjacent corners of each rhombus.
 
-    They are ends of one curve where the label is 1, else of both: (count, 2) says which.
+    Returns the corners (count, 2, 2), and for each curve whether it has a mark (count, 2). For
+    label 1 the corners are both ends of one curve, for label 0 one end of each.
     """
-    rows, either = np.arange(len(both)), generator.integers(2, size=len(both))
-    corners = both[:, :, [0, -1]]
-    joined, apart = corners[rows, either], corners[rows, :, either]
-    marked = (labels[:, None] == 0) | (either[:, None] == (0, 1))
+    rows, choice = np.arange(len(pairs)), generator.integers(2, size=len(pairs))
+    corners = pairs[:, :, [0, -1]]
+    joined, apart = corners[rows, choice], corners[rows, :, choice]
+    marked = (labels[:, None] == 0) | (choice[:, None] == (0, 1))
     return np.where(labels[:, None, None] == 1, joined, apart), marked
 
 
 def _draw_curves(
     generator: np.random.Generator, count: int, points: int, scale: float
 ) -> np.ndarray:
-    """Draw curves that turn smoothly: (count, points, 2)."""
-    bend = generator.normal(0, TURN, size=(count, points - 1)).cumsum(axis=1) * 0.5
-    heading = generator.uniform(0, 2 * np.pi, size=(count, 1)) + bend.cumsum(axis=1)
+    """Draw smooth random curves: (count, points, 2)."""
+    turns = generator.normal(0, TURN, size=(count, points - 1)).cumsum(axis=1) * 0.5
+    heading = generator.uniform(0, 2 * np.pi, size=(count, 1)) + turns.cumsum(axis=1)
     steps = np.stack([np.cos(heading), np.sin(heading)], axis=-1) * STEP * scale
     return np.concatenate([np.zeros((count, 1, 2)), steps.cumsum(axis=1)], axis=1)
 
 
-def _place(generator: np.random.Generator, shapes: np.ndarray, size: int) -> np.ndarray:
-    """Put shapes (count, ..., 2) anywhere where they fit into the picture; drop those too large."""
+def _move_inside(generator: np.random.Generator, shapes: np.ndarray, size: int) -> np.ndarray:
+    """Shift shapes (count, ..., 2) to random places inside the image; drop those too large."""
     inner = tuple(range(1, shapes.ndim - 1))
     low, high = shapes.min(axis=inner, keepdims=True), shapes.max(axis=inner, keepdims=True)
     room = size - 3 - (high - low)
@@ -109,30 +116,30 @@ def _place(generator: np.random.Generator, shapes: np.ndarray, size: int) -> np.
     return fitting
 
 
-def _distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return how near the points of one come to those of the other, in each picture."""
-    between = one[:, :, None] - other[:, None]
-    nearest: np.ndarray = np.sqrt((between**2).sum(axis=-1).min(axis=(1, 2)))
+def _min_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the smallest distance between the points of two shapes, for each image."""
+    differences = one[:, :, None] - other[:, None]
+    nearest: np.ndarray = np.sqrt((differences**2).sum(axis=-1).min(axis=(1, 2)))
     return nearest
 
 
-def _stroke(pictures: np.ndarray, rows: np.ndarray, curves: np.ndarray) -> None:
-    """Draw curves as dashes of two steps with gaps of one."""
-    size = pictures.shape[1]
-    for place in range(curves.shape[1] - 1):
-        if place % (DASH + GAP) >= DASH:
+def _paint_curves(images: np.ndarray, rows: np.ndarray, curves: np.ndarray) -> None:
+    """Paint curves as dashes of two steps with gaps of one step."""
+    size = images.shape[1]
+    for start in range(curves.shape[1] - 1):
+        if start % (DASH + GAP) >= DASH:
             continue
-        for share in np.linspace(0, 1, 5):
-            point = curves[:, place] * (1 - share) + curves[:, place + 1] * share
+        for fraction in np.linspace(0, 1, 5):
+            point = curves[:, start] * (1 - fraction) + curves[:, start + 1] * fraction
             row, column = np.rint(point).astype(int).clip(0, size - 1).T
-            pictures[rows, row, column] = CURVE
+            images[rows, row, column] = CURVE
 
 
-def _mark(pictures: np.ndarray, centres: np.ndarray, radius: float) -> None:
-    """Draw a disc at a point of each picture."""
-    size = pictures.shape[1]
+def _paint_discs(images: np.ndarray, centres: np.ndarray, radius: float) -> None:
+    """Paint a disc at a point of each image."""
+    size = images.shape[1]
     grid = np.arange(size)
     rows, columns = centres[:, 0], centres[:, 1]
-    away = (grid[None, :, None] - rows[:, None, None]) ** 2
-    aside = (grid[None, None, :] - columns[:, None, None]) ** 2
-    pictures[away + aside <= radius**2] = MARK
+    vertical = (grid[None, :, None] - rows[:, None, None]) ** 2
+    horizontal = (grid[None, None, :] - columns[:, None, None]) ** 2
+    images[vertical + horizontal <= radius**2] = MARK

@@ -1,4 +1,4 @@
-"""Patches of a picture, seen together with what lies around them."""
+"""Convolutions across the borders of patches."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ CHANNELS = (16, 32, 64)
 
 
 class PatchConvolutions(keras.layers.Layer):
-    """Puts grey patches together again and convolves the picture before it is cut anew.
+    """Joins grey patches into an image, convolves the image and cuts it into patches again.
 
-    Three convolutions of 3 × 3, the second and third in steps of two where a patch has room for
-    them, as the stem of Xiao et al. 2021, "Early Convolutions Help Transformers See Better",
-    section 4; the architecture projects what they find, as it projects pixels.
+    There are three convolutions of 3 × 3. The second and third have stride 2 if the patch is large
+    enough. This is the stem of Xiao et al. 2021, "Early Convolutions Help Transformers See Better",
+    section 4. The architecture projects the resulting features as it projects pixels.
 
-    In: `features["patches"]` (batch, n, pixels of a square patch), n a square number. Out: (batch,
-    n, channels). Time and memory O(n) for a given size of patch.
+    Input: `features["patches"]` (batch, n, pixels of a square patch), where n is a square number.
+    Output: (batch, n, features). Time and memory O(n) for a given patch size.
     """
 
     def build(self, input_shape: Any = None) -> None:
-        """Choose the steps by the size of a patch."""
+        """Create the convolutions, with strides that fit the patch size."""
         shape = input_shape["patches"]
         self.side, self.patch_size = isqrt(shape[1]), isqrt(shape[2])
-        steps = [1, *(2 if self.patch_size % stride == 0 else 1 for stride in (2, 4))]
-        self.cut = self.patch_size // (steps[1] * steps[2])
+        strides = [1, *(2 if self.patch_size % total == 0 else 1 for total in (2, 4))]
+        self.output_patch_size = self.patch_size // (strides[1] * strides[2])
         self.convolutions = [
-            keras.layers.Conv2D(channels, 3, step, padding="same", activation="relu")
-            for channels, step in zip(CHANNELS, steps, strict=True)
+            keras.layers.Conv2D(channels, 3, stride, padding="same", activation="relu")
+            for channels, stride in zip(CHANNELS, strides, strict=True)
         ]
 
     def call(self, features: Mapping[str, Any], training: bool | None = None) -> Any:
-        """Join, convolve, cut."""
+        """Return the convolved patches."""
         patches, side, size = features["patches"], self.side, self.patch_size
         grid = ops.reshape(patches, (-1, side, side, size, size))
-        pictures = ops.reshape(
+        images = ops.reshape(
             ops.transpose(grid, (0, 1, 3, 2, 4)), (-1, side * size, side * size, 1)
         )
         for convolution in self.convolutions:
-            pictures = convolution(pictures)
-        grid = ops.reshape(pictures, (-1, side, self.cut, side, self.cut, CHANNELS[-1]))
+            images = convolution(images)
+        cut = self.output_patch_size
+        grid = ops.reshape(images, (-1, side, cut, side, cut, CHANNELS[-1]))
         grid = ops.transpose(grid, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(grid, (-1, side * side, self.cut**2 * CHANNELS[-1]))
+        return ops.reshape(grid, (-1, side * side, cut**2 * CHANNELS[-1]))

@@ -1,8 +1,8 @@
-"""Pathfinder: are two ends joined by one of the dashed curves?
+"""The Pathfinder task: decide whether one dashed curve joins two marked ends.
 
 Linsley et al. 2018, "Learning Long-Range Spatial Dependencies with Horizontal Gated Recurrent
-Units"; in Long Range Arena (Tay et al. 2021, section 2.3.5) a position is a pixel. Here it is a
-square patch, of one pixel where the length is the number of pixels.
+Units". In Long Range Arena (Tay et al. 2021, section 2.3.5) a position is a pixel. Here a position
+is a square patch; if the length equals the number of pixels, a patch is one pixel.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from suite.api import (
     Options,
     PresetOverride,
     Recipe,
+    RequestError,
     Source,
     SourceRequest,
     TaskData,
     task_options,
 )
-from suite.api.errors import RequestError
 from tasks.common.classification import Classification
 
 SIZES = (32, 64)
@@ -30,22 +30,22 @@ MIN_EXAMPLES = 100
 CLASSES = ("apart", "joined")
 NUM_CLASSES = len(CLASSES)
 TRACE_WEIGHT = 10.0
-"""How much the loss minds the traces: few patches have one, and the mean over all is small."""
+"""The weight of the traces in the loss; their mean is small, since few patches have a trace."""
 
 
 class Pathfinder(Classification):
-    """Two classes: joined or not."""
+    """Classify images by whether one curve has both marks."""
 
     version = 5
     title = "Pathfinder"
-    summary = "follows dashed curves between two ends"
+    summary = "decides whether a dashed curve joins two marked ends"
     inputs = Inputs.PATCHES
     position = "a patch (or a pixel)"
     default_lengths = (64, 256, 1_024)
     default_source = "synthetic"
     sources = {
         "synthetic": Source(
-            summary="generated: two dashed curves, two marked ends, shorter curves that distract",
+            summary="generated: two dashed curves, two marked ends, shorter distractor curves",
             licence="Apache-2.0",
             citation="Linsley et al. 2018; Tay et al. 2021, Long Range Arena",
             redistributable=True,
@@ -63,14 +63,14 @@ class Pathfinder(Classification):
     }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Refuse lengths that no whole patch gives."""
+        """Reject lengths that no patch size gives."""
         side = isqrt(sequence_length)
         if side * side == sequence_length and any(size % side == 0 for size in SIZES):
             return None
         return f"cuts squares of {' or '.join(map(str, SIZES))} pixels into whole patches"
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Name what is generated."""
+        """Check the options and return the generator's version."""
         from tasks.common.options import check_range
 
         options = task_options(self, options)
@@ -84,20 +84,20 @@ class Pathfinder(Classification):
         return f"synthetic-{self.version}"
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Convolve the picture that the patches make."""
+        """Build convolutions over the image."""
         from tasks.pathfinder.patch_convolutions import PatchConvolutions
 
         return PatchConvolutions()
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score the classes and, where traces are asked for, each patch behind them."""
-        from tasks.common.heads import ExampleAndPositionsHead
+        """Build a head for the classes and, with the option `trace`, for each patch."""
+        from tasks.pathfinder.trace_head import ExampleAndPositionsHead
 
-        classes = super().build_head(spec)
-        return ExampleAndPositionsHead(classes) if spec["trace"] else classes
+        head = super().build_head(spec)
+        return ExampleAndPositionsHead(head) if spec["trace"] else head
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Add to the cross-entropy of the label that of the traces, by `TRACE_WEIGHT`."""
+        """Return the label's cross-entropy plus `TRACE_WEIGHT` times that of the traces."""
         from keras import ops
 
         loss = super().loss(outputs[:, :NUM_CLASSES], targets, features)
@@ -106,28 +106,28 @@ class Pathfinder(Classification):
         traces, real = (
             ops.cast(mask, outputs.dtype) for mask in (targets["trace"], features["padding_mask"])
         )
-        each = ops.binary_crossentropy(traces, outputs[:, NUM_CLASSES:], from_logits=True)
-        return loss + TRACE_WEIGHT * ops.sum(each * real) / ops.sum(real)
+        trace_losses = ops.binary_crossentropy(traces, outputs[:, NUM_CLASSES:], from_logits=True)
+        return loss + TRACE_WEIGHT * ops.sum(trace_losses * real) / ops.sum(real)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Give the classes' probabilities; traces are for training alone."""
+        """Return the class probabilities; traces are used in training only."""
         return super().predict(outputs[:, :NUM_CLASSES], targets, features)
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Draw pictures and cut them into patches."""
-        from tasks.common.sources import describe
-        from tasks.pathfinder.curves import draw_pictures
+        """Generate images and cut them into patches."""
+        from tasks.common.sources import collect_facts
+        from tasks.pathfinder.curves import draw_images
 
         options = task_options(self, options)
         size, side = options["image_size"], isqrt(sequence_length)
         if size % side:
             raise RequestError(
-                "The option 'image_size' is a multiple of the length's root",
+                "The option 'image_size' must be a multiple of the length's square root",
                 received=f"image_size={size} at length {sequence_length}",
             )
         counts = {"train": options["train_examples"], "validation": 1_000, "test": 2_000}
         drawn = {
-            split: draw_pictures(count, size, seed, options["curve_points"])
+            split: draw_images(count, size, seed, options["curve_points"])
             for seed, (split, count) in enumerate(counts.items())
         }
         raw = {
@@ -136,9 +136,9 @@ class Pathfinder(Classification):
         }
         facts = {"image_size": size, "patch_size": size // side}
         return TaskData(
-            **{split: _encode(*pictures, size // side) for split, pictures in drawn.items()},
+            **{split: _encode(*split_data, size // side) for split, split_data in drawn.items()},
             spec={"classes": list(CLASSES), "trace": options["trace"]},
-            facts=describe(self.sources["synthetic"], raw, facts),
+            facts=collect_facts(self.sources["synthetic"], raw, facts),
         )
 
 
@@ -148,7 +148,7 @@ def _encode(images: Any, labels: Any, traces: Any, patch_size: int) -> Examples:
     from tasks.common.patches import cut_patches
     from tasks.pathfinder.curves import MARK
 
-    # Nothing is 0: an empty patch leaves its place to say what it is.
+    # The background is 0, so an empty patch contributes nothing to its position.
     patches = cut_patches(images[:, :, :, None].astype(np.float32) / MARK, patch_size)
     mask = np.ones(patches.shape[:2], bool)
     trace = cut_patches(traces[:, :, :, None], patch_size).any(axis=-1)

@@ -1,1 +1,1 @@
-"""Sentiment classification."""
+"""The sentiment task."""

@@ -1,12 +1,14 @@
-"""Sentiment: does a review praise or blame?
+"""The sentiment task: classify reviews as positive or negative.
 
-A position is a subword token; with the option `units=bytes` it is a byte, as in Long Range Arena
-(Tay et al. 2021, section 2.3.2), whose models have no convolution before them, as ours have then
-(`tasks/_neighbour_embedding.py`). With the option `pairs` the commonest pairs of neighbouring
-subwords are embedded beside them (`tasks/_piece_pairs.py`). A text longer than the length is cut,
-and counted: its first quarter of the length is kept and its last three, since a review ends with
-its verdict (head and tail, Sun et al. 2019, How to Fine-Tune BERT for Text Classification?, section
-5.3.1); of bytes the beginning, as Long Range Arena keeps it.
+A position is a subword. With the option `units=bytes` a position is a byte, as in Long Range Arena
+(Tay et al. 2021, section 2.3.2). Unlike the arena's models, ours then have a convolution in the
+embedding (`tasks/common/neighbour_embedding.py`). The option `pairs` adds embeddings of the most
+frequent pairs of adjacent subwords (`tasks/sentiment/subword_pairs.py`).
+
+A text that exceeds the length is cut, and the number of such texts is reported. The first quarter
+and the last three quarters of the length are kept, since a review ends with its verdict (head and
+tail: Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 5.3.1). Of bytes
+only the beginning is kept, as in Long Range Arena.
 """
 
 from __future__ import annotations
@@ -21,38 +23,39 @@ from suite.api import (
     Options,
     PresetOverride,
     Recipe,
+    RequestError,
     Source,
     SourceRequest,
     TaskData,
+    digest_paths,
     task_options,
 )
-from suite.api.errors import RequestError
-from tasks.common.classification import NUM_SHOWN, Classification, with_first_global
+from tasks.common.classification import NUM_SHOWN, Classification, add_global_mask
 
 if TYPE_CHECKING:
-    from tasks.sentiment.piece_pairs import PiecePairs
+    from tasks.sentiment.subword_pairs import SubwordPairs
 
 TFDS_NAME = "imdb_reviews"
 HIDDEN_TOKENS = 0.15
-"""The share of a training batch's tokens that are hidden."""
-HIDDEN_LETTERS = 8
-"""So many bytes or characters are hidden together, a word or so: one alone is soon guessed."""
+"""The share of a training batch's tokens that are replaced by the unknown token."""
+HIDDEN_SPAN = 8
+"""The number of adjacent bytes or characters to hide, since a single one is easy to guess."""
 Texts = dict[str, list[tuple[str, str]]]
 
 
 class Sentiment(Classification):
-    """Two classes (or the user's own) for a text."""
+    """Classify texts into two classes, or into those of a user's data."""
 
     version = 3
     title = "Sentiment"
-    summary = "tells praise from blame in reviews"
+    summary = "classifies reviews as positive or negative"
     inputs = Inputs.TOKEN_IDS
     position = "a subword token (or a byte)"
     default_lengths = (128, 256, 512, 1_024)
     default_source = "synthetic"
     sources = {
         "synthetic": Source(
-            summary="generated reviews; what counts is said of the thing named at the beginning",
+            summary="generated reviews; only remarks about the subject named first count",
             licence="Apache-2.0",
             citation="Lengthwise",
             redistributable=True,
@@ -64,7 +67,7 @@ class Sentiment(Classification):
             redistributable=False,
         ),
         "files": Source(
-            summary="your own: train, test and perhaps validation as TSV, CSV, JSONL or folders",
+            summary="your own: train, test and optionally validation as TSV, CSV, JSONL or folders",
             licence="your own",
             citation="your own",
             redistributable=False,
@@ -106,32 +109,33 @@ class Sentiment(Classification):
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Make some tokens unknown, so that no single word decides; letters by the word or so."""
-        from tasks.common.text_units import UNKNOWN
-        from tasks.ner.hiding import draw_hidden, hide
+        """Replace random tokens by the unknown token, letters in spans of `HIDDEN_SPAN`."""
+        from tasks.common.hidden_tokens import draw_hidden, replace_hidden
+        from tasks.common.tokenization import UNKNOWN
 
-        span = HIDDEN_LETTERS if spec["letters"] else 1
+        span = HIDDEN_SPAN if spec["letters"] else 1
         hidden = draw_hidden(features["padding_mask"], HIDDEN_TOKENS, generator, span)
-        seen = {**features, "token_ids": hide(features["token_ids"], hidden, UNKNOWN)}
+        token_ids = replace_hidden(features["token_ids"], hidden, UNKNOWN)
+        augmented = {**features, "token_ids": token_ids}
         if "pair_ids" in features:
-            from tasks.sentiment.piece_pairs import UNKNOWN as UNKNOWN_PAIR
+            from tasks.sentiment.subword_pairs import UNKNOWN_PAIR
 
-            of_either = hidden.copy()
-            of_either[:, 1:] |= hidden[:, :-1]
-            seen["pair_ids"] = hide(features["pair_ids"], of_either, UNKNOWN_PAIR)
-        return seen
+            hidden_pairs = hidden.copy()
+            hidden_pairs[:, 1:] |= hidden[:, :-1]
+            augmented["pair_ids"] = replace_hidden(features["pair_ids"], hidden_pairs, UNKNOWN_PAIR)
+        return augmented
 
     def inputs_for(self, options: Options) -> Inputs:
-        """Feed subwords as they are, letters or pairs of subwords by an embedding of their own."""
+        """Return token ids for plain subwords, and embeddings for letters or pairs of subwords."""
         options = task_options(self, options)
         return Inputs.EMBEDDINGS if _has_letters(options) or options["pairs"] else self.inputs
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Embed letters with their neighbours, pairs; subwords the architecture embeds itself."""
+        """Build an embedding of pairs or of letters; the architecture embeds plain subwords."""
         if spec["num_pairs"]:
-            from tasks.sentiment.piece_pairs import PiecePairEmbedding
+            from tasks.sentiment.subword_pairs import SubwordPairEmbedding
 
-            return PiecePairEmbedding(spec["vocabulary_size"], spec["num_pairs"], width)
+            return SubwordPairEmbedding(spec["vocabulary_size"], spec["num_pairs"], width)
         if not spec["letters"]:
             return None
         from tasks.common.neighbour_embedding import NeighbourEmbedding
@@ -139,25 +143,24 @@ class Sentiment(Classification):
         return NeighbourEmbedding(spec["vocabulary_size"], width)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Read a user's texts to the end, look for a prepared data set, or do nothing."""
+        """Check the options and the user's texts or the prepared data set; return a digest."""
         from tasks.common.options import check_range
-        from tasks.common.text_units import check_units
+        from tasks.common.tokenization import check_tokenizer_options
 
         own = task_options(self, options)
-        check_units(own)
+        check_tokenizer_options(own)
         check_range(own, "pairs", 0)
         if own["pairs"] and _has_letters(own):
             raise RequestError(
-                "The option 'pairs' is of subwords",
+                "The option 'pairs' needs subwords",
                 received=f"pairs={own['pairs']} and units={own['units']}",
-                remedy="Leave one of the two out",
+                remedy="Remove one of the two options",
             )
         if request.kind == "files":
-            from suite.api.files import digest_paths
             from tasks.sentiment.labelled_text import list_files, read_splits
 
             folder = Path(request.argument).expanduser()
-            read_splits(folder, options["text_column"], options["label_column"])
+            read_splits(folder, own["text_column"], own["label_column"])
             return digest_paths(list_files(folder))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
@@ -166,14 +169,14 @@ class Sentiment(Classification):
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Read the texts, learn the units from train, and encode."""
-        from tasks.common.sources import describe
-        from tasks.common.text_units import find_units
+        """Read the texts, build the tokenizer from train, and encode."""
+        from tasks.common.sources import collect_facts
+        from tasks.common.tokenization import build_tokenizer
 
         options = task_options(self, options)
-        texts, facts = _read(request, options)
+        texts, source_facts = _read_texts(request, options)
         classes = sorted({label for _, label in texts["train"]})
-        units = find_units(
+        tokenizer = build_tokenizer(
             options["units"],
             [text for text, _ in texts["train"]],
             request,
@@ -182,13 +185,14 @@ class Sentiment(Classification):
         )
         from_end = 0 if options["units"] == "bytes" else sequence_length - sequence_length // 4
         rows = {
-            split: units.encode([text for text, _ in examples]) for split, examples in texts.items()
+            split: tokenizer.encode([text for text, _ in examples])
+            for split, examples in texts.items()
         }
         pairs = None
         if options["pairs"]:
-            from tasks.sentiment.piece_pairs import PiecePairs
+            from tasks.sentiment.subword_pairs import SubwordPairs
 
-            pairs = PiecePairs(rows["train"], options["pairs"])
+            pairs = SubwordPairs(rows["train"], options["pairs"])
         encoded = {
             split: _encode(
                 rows[split],
@@ -199,31 +203,32 @@ class Sentiment(Classification):
             )
             for split, examples in texts.items()
         }
-        about = {
+        facts = {
             "units": options["units"],
-            "vocabulary_fingerprint": units.fingerprint,
-            "texts_cut": {split: cut for split, (_, cut) in encoded.items()},
-            **facts,
+            "vocabulary_fingerprint": tokenizer.fingerprint,
+            "texts_cut": {split: num_cut for split, (_, num_cut) in encoded.items()},
+            **source_facts,
         }
         return TaskData(
             **{split: examples for split, (examples, _) in encoded.items()},
             spec={
-                "vocabulary_size": units.vocabulary_size,
+                "vocabulary_size": tokenizer.vocabulary_size,
                 "letters": _has_letters(options),
                 "num_pairs": pairs.num_ids if pairs else 0,
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
-            facts=describe(self.sources[request.kind], texts, about),
+            facts=collect_facts(self.sources[request.kind], texts, facts),
         )
 
 
 def _has_letters(options: Options) -> bool:
-    """Whether a token is a byte or a character."""
+    """Return whether a token is a byte or a character."""
     return str(options["units"]) != "subwords"
 
 
-def _read(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, Any]]:
+def _read_texts(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, Any]]:
+    """Return the texts and labels of each split, and facts about the source."""
     facts: dict[str, Any] = {}
     if request.kind == "synthetic":
         from tasks.sentiment.synthetic_reviews import draw_reviews
@@ -250,27 +255,27 @@ def _read(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, An
     if "validation" not in texts:
         from tasks.common.sources import hold_out
 
-        kept, held = hold_out(len(texts["train"]))
-        train = texts["train"]
-        texts["train"] = [train[number] for number in kept]
-        texts["validation"] = [train[number] for number in held]
+        learning = texts["train"]
+        train, validation = hold_out(len(learning))
+        texts["train"] = [learning[index] for index in train]
+        texts["validation"] = [learning[index] for index in validation]
         facts["validation"] = "a fixed tenth of train"
     return texts, facts
 
 
 def _encode(
-    rows: list[Any], labels: list[int], pairs: PiecePairs | None, length: int, from_end: int
+    rows: list[Any], labels: list[int], pairs: SubwordPairs | None, length: int, from_end: int
 ) -> tuple[Examples, int]:
     import numpy as np
 
-    from tasks.common.text_units import lay
+    from tasks.common.tokenization import cut_and_pad
 
-    token_ids, mask, cut = lay(rows, length, from_end=from_end)
-    features = with_first_global({"token_ids": token_ids, "padding_mask": mask})
+    token_ids, mask, num_cut = cut_and_pad(rows, length, from_end=from_end)
+    features = add_global_mask({"token_ids": token_ids, "padding_mask": mask})
     if pairs:
         pair_ids = [pairs.encode(row) for row in rows]
-        features["pair_ids"], _, _ = lay(pair_ids, length, from_end=from_end)
-    return Examples(features, {"labels": np.array(labels, np.int32)}), cut
+        features["pair_ids"], _, _ = cut_and_pad(pair_ids, length, from_end=from_end)
+    return Examples(features, {"labels": np.array(labels, np.int32)}), num_cut
 
 
 TASK = Sentiment()

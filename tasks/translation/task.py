@@ -1,9 +1,9 @@
-"""Translation: the same sentences in another language.
+"""The translation task: translate sentences into another language.
 
-A position is a subword token, of one vocabulary for both sides; the length bounds each side.
-Consecutive pairs share an example while both sides fit, so longer lengths hold more sentences and
-little is padded. Every sentence ends in its own mark, by which an answer is cut again: each length
-is scored on the same sentences.
+A position is a subword; both languages share one vocabulary. The sequence length bounds each side.
+Consecutive pairs share an example while both sides fit, so longer examples hold more sentences and
+little padding. Each sentence ends with an end token, at which the generated ids are split again, so
+every length is scored on the same sentences.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from suite.api import (
     SourceRequest,
     Task,
     TaskData,
+    digest_paths,
     task_options,
 )
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.common.text_units import Units
+    from tasks.common.tokenization import Tokenizer
 
-DEFAULT_TFDS_NAME = "multi30k/en_de"
 NUM_SHOWN = 200
-WORDS_A_SPAN = 10
-"""BLEU is reported by spans of so many words of the reference."""
+WORDS_PER_RANGE = 10
+"""The width of the reference length ranges by which BLEU is reported."""
 LABEL_SMOOTHING = 0.1
 PADDING, START, END = 0, 2, 3
 SPLITS = ("train", "validation", "test")
@@ -46,11 +46,11 @@ Pairs = dict[str, list[tuple[str, str]]]
 
 
 class Translation(Task):
-    """Source and target text; scored by sacreBLEU."""
+    """Translate sentences; scored with sacreBLEU."""
 
     version = 1
     title = "Translation"
-    summary = "writes sentences in another language"
+    summary = "translates sentences into another language"
     form = Form.ENCODER_DECODER
     inputs = Inputs.TOKEN_IDS
     position = "a subword token, on each side"
@@ -59,20 +59,20 @@ class Translation(Task):
     default_source = "synthetic"
     sources = {
         "synthetic": Source(
-            summary="a generated language into another, word for word but in another order",
+            summary="two generated languages with different words and word orders",
             licence="Apache-2.0",
             citation="Lengthwise",
             redistributable=True,
         ),
         "tfds": Source(
-            summary="a prepared data set of two languages (multi30k/en_de where none is named)",
+            summary="a prepared data set of two languages (default: multi30k/en_de)",
             licence="the data set's own; Multi30k's is Flickr30k's: research use",
             citation="Elliott et al. 2016, Multi30K: Multilingual English-German Descriptions",
             redistributable=False,
             argument="NAME",
         ),
         "files": Source(
-            summary="your own: a folder with train.SOURCE, train.TARGET and the like, line by line",
+            summary="your own: a folder with train.SOURCE, train.TARGET and so on, line by line",
             licence="your own",
             citation="your own",
             redistributable=False,
@@ -85,7 +85,7 @@ class Translation(Task):
     generation = Generation(start_id=START, end_id=END, padding_id=PADDING)
     preset_overrides = {
         "smoke": PresetOverride(budget=32_768, tokens_per_batch=1_024),
-        # Too short to overfit: without dropout it learns in fewer tokens.
+        # This budget is too short to overfit. Without dropout, training needs fewer tokens.
         "quick": PresetOverride(
             budget=327_680, tokens_per_batch=1_024, lengths=(16, 32), options={"dropout": 0.0}
         ),
@@ -94,64 +94,67 @@ class Translation(Task):
     }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Read a user's texts to the end, look for a prepared data set, or do nothing."""
-        from tasks.common.text_units import check_units
+        """Check the options and the user's texts or the prepared data set; return a digest."""
+        from tasks.common.tokenization import check_tokenizer_options
 
-        check_units(task_options(self, options))
+        own = task_options(self, options)
+        check_tokenizer_options(own)
         if request.kind == "files":
-            from suite.api.files import digest_paths
             from tasks.translation.parallel_text import find_pairs, read_pairs
 
             folder = Path(request.argument).expanduser()
-            languages = options["source_language"], options["target_language"]
+            languages = own["source_language"], own["target_language"]
             read_pairs(folder, *languages)
-            files = find_pairs(folder, *languages).values()
-            return digest_paths(path for both in files for path in both)
+            pairs = find_pairs(folder, *languages).values()
+            return digest_paths(path for pair in pairs for path in pair)
         if request.kind == "tfds":
-            from tasks.common.tfds import digest_prepared
+            from tasks.translation.prepared_text import digest_data_set
 
-            return digest_prepared(request.argument or DEFAULT_TFDS_NAME, request)
+            return digest_data_set(request)
         return f"synthetic-{self.version}"
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Read the pairs, learn pieces from both sides of train, pack and encode."""
-        from tasks.common.sources import describe
-        from tasks.common.text_units import learn_subwords
+        """Read the pairs, learn subwords from both sides of train, pack and encode."""
+        from tasks.common.sources import collect_facts
+        from tasks.common.tokenization import learn_subwords
 
         options = task_options(self, options)
-        pairs, facts = _read(request, options)
+        pairs, source_facts = _read_pairs(request, options)
         texts = [text for pair in pairs["train"] for text in pair]
-        units = learn_subwords(texts, options["vocabulary"], request, lowercase=False)
+        tokenizer = learn_subwords(texts, options["vocabulary"], request, lowercase=False)
         encoded = {
-            split: _encode(pairs[split], units, sequence_length, number)
-            for number, split in enumerate(SPLITS)
+            split: _pack(pairs[split], tokenizer, sequence_length, index)
+            for index, split in enumerate(SPLITS)
         }
-        about = {
-            "vocabulary_size": units.vocabulary_size,
-            "vocabulary_fingerprint": units.fingerprint,
-            "sentences_cut": {split: cut for split, (_, cut) in encoded.items()},
-            **facts,
+        facts = {
+            "vocabulary_size": tokenizer.vocabulary_size,
+            "vocabulary_fingerprint": tokenizer.fingerprint,
+            "sentences_cut": {split: num_cut for split, (_, num_cut) in encoded.items()},
+            **source_facts,
         }
         return TaskData(
             **{split: examples for split, (examples, _) in encoded.items()},
             spec={
-                "vocabulary_size": units.vocabulary_size,
-                "tokenizer": units.to_json(),
-                # Training sentences are never answered.
+                "vocabulary_size": tokenizer.vocabulary_size,
+                "tokenizer": tokenizer.to_json(),
+                # The training split is never decoded, so it needs no references.
                 "shown": [source for source, _ in pairs["test"][:NUM_SHOWN]],
-                "references": [[], *([target for _, target in pairs[s]] for s in SPLITS[1:])],
+                "references": [
+                    [],
+                    *([target for _, target in pairs[split]] for split in SPLITS[1:]),
+                ],
             },
-            facts=describe(self.sources[request.kind], pairs, about),
+            facts=collect_facts(self.sources[request.kind], pairs, facts),
         )
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Score the next token at every position of the target."""
-        from tasks.common.heads import TiedHead
+        """Build a head that scores the next token at every position of the target."""
+        from tasks.translation.tied_head import TiedHead
 
         return TiedHead()
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Average the cross-entropy over the target's real tokens, labels smoothed."""
+        """Return the mean cross-entropy over the target's real tokens, with label smoothing."""
         from keras import ops
 
         from tasks.common.losses import smoothed_cross_entropy
@@ -161,175 +164,167 @@ class Translation(Task):
         return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Take the likeliest next token; what is scored is written by `generation`."""
+        """Return the most likely next tokens; `score` gets generated ids instead."""
         from keras import ops
 
         return ops.argmax(outputs, axis=-1)
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Cut the answers into sentences and compare them with the references."""
+        """Split the answers into sentences and compare these with the references."""
         import numpy as np
         from sacrebleu.metrics import BLEU, CHRF
 
-        answers = _answers(examples, predictions, spec)
-        sentences = np.asarray(examples.targets["sentences"])
+        answers = _decode_answers(examples, predictions, spec)
+        num_sentences = int(np.asarray(examples.targets["sentences"]).sum())
         first = int(examples.targets["first_sentence"][0])
-        of_split = spec["references"][int(examples.targets["split"][0])]
-        references = of_split[first : first + int(sentences.sum())]
+        all_references = spec["references"][int(examples.targets["split"][0])]
+        references = all_references[first : first + num_sentences]
         bleu, chrf = BLEU(), CHRF()
-        found = bleu.corpus_score(answers, [references])
+        bleu_score = bleu.corpus_score(answers, [references])
         return Score(
             {
-                "bleu": float(found.score),
+                "bleu": float(bleu_score.score),
                 "chrf": float(chrf.corpus_score(answers, [references]).score),
-                "brevity_penalty": float(found.bp),
+                "brevity_penalty": float(bleu_score.bp),
             },
             {
                 "bleu_signature": str(bleu.get_signature()),
                 "chrf_signature": str(chrf.get_signature()),
                 "sentences": len(answers),
                 "empty_answers": sum(not answer for answer in answers),
-                "bleu_by_reference_words": _by_words(answers, references),
+                "bleu_by_reference_words": _bleu_by_reference_words(answers, references),
             },
         )
 
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:
-        """Show the first sentences of test; right is what equals its reference."""
+        """Return the first test sentences; an answer is right if it equals its reference."""
         references = spec["references"][int(examples.targets["split"][0])]
-        answers = _answers(examples, predictions, spec)
+        answers = _decode_answers(examples, predictions, spec)
         return [
             ExamplePrediction(source, reference, answer, answer == reference)
             for source, reference, answer in zip(spec["shown"], references, answers, strict=False)
         ]
 
 
-def _answers(examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> list[str]:
-    """Cut what was written into sentences, and put their pieces together."""
+def _decode_answers(examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> list[str]:
+    """Return the text of each generated sentence."""
     import numpy as np
 
-    from tasks.common.text_units import Subwords
+    from tasks.common.tokenization import SubwordTokenizer
 
-    sentences = np.asarray(examples.targets["sentences"])
-    ids = [
-        part
-        for row, count in zip(np.asarray(predictions), sentences, strict=True)
-        for part in _cut(row, int(count))
+    num_sentences = np.asarray(examples.targets["sentences"])
+    sentences = [
+        sentence
+        for row, count in zip(np.asarray(predictions), num_sentences, strict=True)
+        for sentence in _split_sentences(row, int(count))
     ]
-    return [text.strip() for text in Subwords.from_json(spec["tokenizer"]).decode(ids)]
+    tokenizer = SubwordTokenizer.from_json(spec["tokenizer"])
+    return [text.strip() for text in tokenizer.decode(sentences)]
 
 
-def _by_words(answers: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return BLEU and the number of sentences by how many words the reference has."""
+def _bleu_by_reference_words(
+    answers: Sequence[str], references: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return BLEU and the number of sentences for each range of reference lengths."""
     from sacrebleu.metrics import BLEU
 
-    spans: dict[str, list[int]] = {}
-    for number, reference in enumerate(references):
-        low = (max(1, len(reference.split())) - 1) // WORDS_A_SPAN * WORDS_A_SPAN + 1
-        spans.setdefault(f"{low}-{low + WORDS_A_SPAN - 1}", []).append(number)
-    found = {}
-    for span, numbers in sorted(spans.items(), key=lambda item: int(item[0].partition("-")[0])):
-        of_span = [[texts[number] for number in numbers] for texts in (answers, references)]
-        score = BLEU().corpus_score(of_span[0], [of_span[1]]).score
-        found[span] = {"bleu": float(score), "sentences": len(numbers)}
-    return found
+    ranges: dict[int, list[int]] = {}
+    for index, reference in enumerate(references):
+        low = (max(1, len(reference.split())) - 1) // WORDS_PER_RANGE * WORDS_PER_RANGE + 1
+        ranges.setdefault(low, []).append(index)
+    report = {}
+    for low, indices in sorted(ranges.items()):
+        some_answers, some_references = (
+            [texts[index] for index in indices] for texts in (answers, references)
+        )
+        score = BLEU().corpus_score(some_answers, [some_references]).score
+        report[f"{low}-{low + WORDS_PER_RANGE - 1}"] = {
+            "bleu": float(score),
+            "sentences": len(indices),
+        }
+    return report
 
 
-def _cut(row: np.ndarray, count: int) -> list[list[int]]:
-    """Cut one answer at its end marks into so many sentences, empty ones where there are fewer."""
-    parts: list[list[int]] = [[]]
+def _split_sentences(row: np.ndarray, count: int) -> list[list[int]]:
+    """Split generated ids at end tokens into exactly `count` sentences; missing ones are empty."""
+    sentences: list[list[int]] = [[]]
     for token in row.tolist():
         if token == END:
-            parts.append([])
+            sentences.append([])
         elif token != PADDING:
-            parts[-1].append(token)
-    return (parts + [[]] * count)[:count]
+            sentences[-1].append(token)
+    return (sentences + [[]] * count)[:count]
 
 
-def _read(request: SourceRequest, options: Options) -> tuple[Pairs, dict[str, Any]]:
+def _read_pairs(request: SourceRequest, options: Options) -> tuple[Pairs, dict[str, Any]]:
+    """Return the sentence pairs of each split, and facts about the source."""
     if request.kind == "synthetic":
         from tasks.translation.synthetic_pairs import draw_pairs
 
         return draw_pairs(), {"languages": ["generated", "generated"]}
+    languages = options["source_language"], options["target_language"]
     if request.kind == "tfds":
-        from tasks.common.tfds import describe_prepared, open_prepared, read_prepared
+        from tasks.translation.prepared_text import read_data_set
 
-        name = request.argument or DEFAULT_TFDS_NAME
-        builder = open_prepared(name, request)
-        languages = list(builder.info.features)
-        # The name (en_de, ru_to_en) says which is the source where the features' order does not.
-        said = [word for word in name.rsplit("/", 1)[-1].split("_") if word in languages]
-        if sorted(said) == sorted(languages):
-            languages = said
-        source = options["source_language"] or languages[0]
-        target = options["target_language"] or languages[1]
-        pairs = {
-            split: [
-                (example[source].decode(), example[target].decode())
-                for example in read_prepared(builder, split)
-            ]
-            for split in SPLITS
-        }
-        facts = {**describe_prepared(name, request), "languages": [source, target]}
-        return pairs, facts
+        return read_data_set(request, *languages)
     from tasks.translation.parallel_text import read_pairs
 
-    found, languages = read_pairs(
-        Path(request.argument).expanduser(),
-        options["source_language"],
-        options["target_language"],
-    )
-    return found, {"languages": languages}
+    pairs, names = read_pairs(Path(request.argument).expanduser(), *languages)
+    return pairs, {"languages": names}
 
 
-def _encode(
-    pairs: list[tuple[str, str]], units: Units, length: int, split: int
+def _pack(
+    pairs: list[tuple[str, str]], tokenizer: Tokenizer, length: int, split: int
 ) -> tuple[Examples, int]:
-    """Pack consecutive pairs into examples; a side too long for one is cut, and counted."""
+    """Pack consecutive pairs into examples; return these and the number of pairs cut."""
     import numpy as np
 
-    sides = [units.encode([pair[side] for pair in pairs]) for side in (0, 1)]
-    room = length - 1  # each sentence has its end mark
-    cut = sum(len(one) > room or len(other) > room for one, other in zip(*sides, strict=True))
+    sides = [tokenizer.encode([pair[side] for pair in pairs]) for side in (0, 1)]
+    max_tokens = length - 1  # one position is left for the end token
+    num_cut = sum(
+        max(len(source), len(target)) > max_tokens for source, target in zip(*sides, strict=True)
+    )
     groups: list[list[int]] = []
-    left = (0, 0)
-    for number, both in enumerate(zip(*sides, strict=True)):
-        sizes = tuple(min(len(side), room) + 1 for side in both)
-        if groups and all(size <= space for size, space in zip(sizes, left, strict=True)):
-            groups[-1].append(number)
+    free = (0, 0)
+    for index, pair in enumerate(zip(*sides, strict=True)):
+        sizes = tuple(min(len(side), max_tokens) + 1 for side in pair)
+        if groups and all(size <= space for size, space in zip(sizes, free, strict=True)):
+            groups[-1].append(index)
         else:
-            groups.append([number])
-            left = (length, length)
-        left = (left[0] - sizes[0], left[1] - sizes[1])
+            groups.append([index])
+            free = (length, length)
+        free = (free[0] - sizes[0], free[1] - sizes[1])
 
-    def lay(side: int) -> tuple[np.ndarray, np.ndarray]:
+    def fill(side: int) -> tuple[np.ndarray, np.ndarray]:
         ids = np.zeros((len(groups), length), np.int32)
         mask = np.zeros((len(groups), length), bool)
         for row, group in enumerate(groups):
-            joined = [np.append(sides[side][number][:room], END) for number in group]
-            whole = np.concatenate(joined)
-            ids[row, : len(whole)] = whole
-            mask[row, : len(whole)] = True
+            tokens = np.concatenate(
+                [np.append(sides[side][index][:max_tokens], END) for index in group]
+            )
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = True
         return ids, mask
 
-    source, source_mask = lay(0)
-    following, target_mask = lay(1)
-    given = np.pad(following[:, :-1], ((0, 0), (1, 0)), constant_values=START)
+    source_ids, source_mask = fill(0)
+    next_ids, target_mask = fill(1)
+    shifted = np.pad(next_ids[:, :-1], ((0, 0), (1, 0)), constant_values=START)
     features = {
-        "token_ids": source,
+        "token_ids": source_ids,
         "padding_mask": source_mask,
-        "target_ids": np.where(target_mask, given, PADDING).astype(np.int32),
+        "target_ids": np.where(target_mask, shifted, PADDING).astype(np.int32),
         "target_mask": target_mask,
     }
     counts = np.array([len(group) for group in groups], np.int32)
     targets = {
-        "next_ids": following,
+        "next_ids": next_ids,
         "sentences": counts,
         "first_sentence": np.cumsum(counts, dtype=np.int32) - counts,
         "split": np.full(len(groups), split, np.int32),
     }
-    return Examples(features, targets), cut
+    return Examples(features, targets), num_cut
 
 
 TASK = Translation()

@@ -1,4 +1,4 @@
-"""What every task owes, whichever it is: found through the registry."""
+"""Tests of the task contract, for every task in the registry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def loaded(request):
 
 
 def load(task, length=None):
-    """Load the default source at its shortest length, few examples where that can be asked for."""
+    """Load the default source, by default at its shortest length, with few examples if possible."""
     few = {name: 600 for name in ("train_examples",) if name in task.options}
     with pytest.MonkeyPatch.context() as patch:
         reviews = {"train": 600, "validation": 100, "test": 100}
@@ -32,7 +32,7 @@ def load(task, length=None):
         return task.load(SourceRequest(task.default_source), length or task.default_lengths[0], few)
 
 
-def test_it_states_what_a_reader_needs(loaded):
+def test_descriptions_and_terms_are_stated(loaded):
     task, _ = loaded
     assert task.title and task.summary and task.position and task.default_lengths
     assert task.default_source in task.sources
@@ -40,7 +40,7 @@ def test_it_states_what_a_reader_needs(loaded):
         assert source.summary and source.licence and source.citation
 
 
-def test_splits_have_masks_features_and_targets_of_one_shape(loaded):
+def test_all_arrays_of_a_split_have_the_same_number_of_examples(loaded):
     task, data = loaded
     for examples in (data.train, data.validation, data.test):
         count, length = examples.features["padding_mask"].shape
@@ -51,7 +51,7 @@ def test_splits_have_masks_features_and_targets_of_one_shape(loaded):
             assert all(len(values) == count for values in arrays.values())
 
 
-def test_loading_again_gives_the_same(loaded):
+def test_loading_is_reproducible(loaded):
     task, data = loaded
     again = load(task)
     assert again.facts["fingerprint"] == data.facts["fingerprint"]
@@ -59,14 +59,14 @@ def test_loading_again_gives_the_same(loaded):
         assert (again.test.features[name] == values).all()
 
 
-def test_lengths_have_other_data_only_where_the_source_says_so(loaded):
+def test_raw_examples_differ_between_lengths_only_if_the_source_says_so(loaded):
     task, data = loaded
     longer = load(task, task.default_lengths[1])
     is_other = longer.facts["fingerprint"] != data.facts["fingerprint"]
     assert is_other == task.sources[task.default_source].drawn_for_length
 
 
-def test_the_facts_state_the_terms(loaded):
+def test_facts_include_fingerprint_terms_and_overlap(loaded):
     _, data = loaded
     for name in ("fingerprint", "licence", "citation", "redistributable"):
         assert name in data.facts
@@ -78,18 +78,19 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
     keras.utils.set_random_seed(0)
     embedding = task.build_embedding(data.spec, WIDTH)
     if embedding is None:
-        # An architecture's own, with the vocabulary that the data says, or for patches.
+        # The architecture embeds token ids or projects patches.
         assert "patches" in data.train.features or data.spec["vocabulary_size"] > 1
-        embedding, own = Projection(data.spec.get("vocabulary_size")), False
+        embedding, has_unit_variance = Projection(data.spec.get("vocabulary_size")), False
     else:
-        own = task.inputs is not Inputs.PATCHES  # which an architecture projects, whatever they are
-        if not own:
+        # The architecture projects patches, whatever their variance.
+        has_unit_variance = task.inputs is not Inputs.PATCHES
+        if not has_unit_variance:
             embedding = keras.Sequential([embedding, keras.layers.Dense(WIDTH)])
     head = build_head(task, data, getattr(embedding, "project", None))
     batch = next(training_stream(data.train, 2, seed=0))
     embedded = embedding(batch.features, training=True)
     assert tuple(embedded.shape) == (*batch.features["padding_mask"].shape, WIDTH)
-    if own:
+    if has_unit_variance:
         assert 0.3 < float(np.std(ops.convert_to_numpy(embedded))) < 3
     outputs = head(embedded, batch.features)
     loss = float(task.loss(outputs, batch.targets, batch.features))
@@ -105,9 +106,9 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
         ]
     )
     score = task.score(data.validation, predictions, data.spec)
-    figure = score.metrics[task.primary_metric.name]
-    assert figure is not None and figure >= 0
-    assert figure <= 1 or not task.primary_metric.higher_is_better
+    value = score.metrics[task.primary_metric.name]
+    assert value is not None and value >= 0
+    assert value <= 1 or not task.primary_metric.higher_is_better
     parts = score_parts(task, data.validation, predictions, data.spec)
     assert set(parts) == set(score.metrics)
     assert 2 <= len(parts[task.primary_metric.name]) <= MAX_PARTS
@@ -125,7 +126,7 @@ def build_head(task, data, table=None):
 
 
 class Projection(keras.layers.Layer):
-    """Stands for an architecture: embeds token ids or patches and does nothing else."""
+    """Replaces an architecture: embeds token ids or projects patches."""
 
     def __init__(self, vocabulary_size):
         super().__init__()
@@ -156,7 +157,7 @@ def test_the_loss_ignores_padding(loaded):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_training_batches_are_full_and_the_seed_decides_their_order(loaded):
+def test_training_batches_are_full_and_ordered_by_the_seed(loaded):
     _, data = loaded
 
     def orders(seed):
@@ -167,11 +168,11 @@ def test_training_batches_are_full_and_the_seed_decides_their_order(loaded):
     assert {len(features["padding_mask"]) for features in first} == {7}
     for one, two in zip(first, orders(0), strict=True):
         assert all((one[name] == two[name]).all() for name in one)
-    different = orders(1)[0]
-    assert any((different[name] != first[0][name]).any() for name in different)
+    other = orders(1)[0]
+    assert any((other[name] != first[0][name]).any() for name in other)
 
 
-def test_evaluation_sees_every_example_once(loaded):
+def test_evaluation_covers_every_example_once(loaded):
     _, data = loaded
     batches = list(evaluation_batches(data.validation, 7))
     assert sum(batch.num_examples for batch in batches) == data.validation.num_examples

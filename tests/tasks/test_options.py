@@ -1,18 +1,17 @@
-"""Values of tasks' options that nothing can be made of."""
+"""Tests of invalid option values."""
 
 from __future__ import annotations
 
 import pytest
 
-from suite.api import SourceRequest
-from suite.api.errors import RequestError
+from suite.api import RequestError, SourceRequest
 from suite.matrix.registry import load_registry
 
 TASKS = load_registry(()).tasks
 
 
 @pytest.mark.parametrize(
-    ("name", "option", "value", "said"),
+    ("name", "option", "value", "message"),
     [
         ("sentiment", "vocabulary", 3, "at least 100. Received: 3"),
         ("translation", "vocabulary", 3, "at least 100"),
@@ -24,12 +23,12 @@ TASKS = load_registry(()).tasks
         ("listops", "train_examples", 99, "at least 100"),
         ("ner", "hidden_words", 1.5, "from 0 to 1. Received: 1.5"),
         ("ner", "hidden_spellings", -0.5, "from 0 to 1"),
-        ("ner", "columns", True, "sources that say more of a word than its tag"),
+        ("ner", "columns", True, "needs a source with columns between word and tag"),
     ],
 )
-def test_they_are_refused_before_anything_runs(name, option, value, said):
+def test_invalid_values_are_rejected_by_inspect(name, option, value, message):
     task = TASKS.get(name)
     request = SourceRequest("synthetic")
     assert task.inspect(request, {}) is not None
-    with pytest.raises(RequestError, match=said):
+    with pytest.raises(RequestError, match=message):
         task.inspect(request, {option: value})

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from suite.api import Examples, Job, Recipe, SourceRequest, TaskData
+from suite.api.files import CHECKOUT
+from suite.api.plugins import TASKS, find_plugin, plugin_files
 from suite.matrix.expansion import expand
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
@@ -73,6 +75,56 @@ def test_what_decides_the_content_decides_the_entry(job):
     longer = dataclasses.replace(job.cell, sequence_length=128)
     encoded.load(dataclasses.replace(job, cell=longer), task, {})
     assert task.loads == 4 and len(entries(job)) == 4
+
+
+COUNTING_TASK = """
+from tasks.duplication import Duplication
+
+
+class Numbers(Duplication):
+    loads = 0
+
+    def load(self, request, sequence_length, options):
+        self.loads += 1
+        return super().load(request, sequence_length, options)
+
+
+TASK = Numbers()
+"""
+
+
+@pytest.mark.parametrize(
+    ("helper", "counts"),
+    [
+        ("numbers/helper.py", True),
+        ("numbers/deeper/helper.py", True),
+        ("common/helper.py", True),
+        ("_helper.py", True),
+        ("letters/helper.py", False),
+        ("words.py", False),
+    ],
+)
+def test_editing_code_that_a_task_may_use_makes_new_data(job, tmp_path, helper, counts):
+    tasks = tmp_path / "mine" / "tasks"
+    for name in ("numbers/task.py", "letters/task.py", helper):
+        (tasks / name).parent.mkdir(parents=True, exist_ok=True)
+        (tasks / name).write_text("VALUE = 1\n")
+    (tasks / "numbers" / "task.py").write_text(COUNTING_TASK)
+    task = find_plugin(TASKS, "numbers", (str(tmp_path / "mine"),))
+    encoded.load(job, task, {})
+    encoded.load(job, task, {})
+    assert task.loads == 1
+    (tasks / helper).write_text("VALUE = 2\n")
+    encoded.load(job, task, {})
+    assert task.loads == (2 if counts else 1)
+
+
+def test_the_digest_of_a_built_in_task_covers_its_folder_and_the_common_helpers():
+    for key, task in load_registry(()).tasks.plugins.items():
+        covered = set(plugin_files(task))
+        folder = CHECKOUT / "tasks" / key
+        own = set(folder.rglob("*.py")) if folder.is_dir() else {folder.with_suffix(".py")}
+        assert own | set((CHECKOUT / "tasks" / "common").rglob("*.py")) <= covered
 
 
 def test_another_seed_or_architecture_shares_the_entry(job):

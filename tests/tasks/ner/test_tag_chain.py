@@ -1,4 +1,4 @@
-"""The chain over tags agrees with looking at every path there is."""
+"""Tests of the CRF against an enumeration of all paths."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_sum_score_and_best_path_agree_with_enumeration(length):
         np.testing.assert_allclose(found, scores[tuple(path)], rtol=1e-4)
 
 
-def test_potentials_of_great_size_stay_finite():
+def test_large_potentials_give_finite_results():
     potentials = np.random.default_rng(0).normal(size=(1, 300, 5, 5)).astype("float32") * 200
     found = ops.convert_to_numpy(log_normalizer(potentials))
     best = ops.max(ops.convert_to_numpy(best_path(potentials)))

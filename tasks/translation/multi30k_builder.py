@@ -1,6 +1,6 @@
-"""Multi30k as a TensorFlow data set: TFDS has no builder for it, so that ours reads its raw files.
+"""A TFDS builder for Multi30k, which TFDS lacks.
 
-Importing this module makes `multi30k/en_de` and `multi30k/en_fr` known to TFDS.
+Importing this module registers `multi30k/en_de` and `multi30k/en_fr` with TFDS.
 """
 
 from __future__ import annotations
@@ -11,35 +11,35 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from tasks.common.multi30k_files import LANGUAGES, read_raw
+from tasks.translation.multi30k_files import LANGUAGES, read_raw_files
 
 
 class Multi30k(tfds.core.GeneratorBasedBuilder):
-    """Captions of pictures in English and a second language (Elliott et al. 2016)."""
+    """Image captions in English and a second language (Elliott et al. 2016)."""
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name=pair, description=" and ".join(languages))
         for pair, languages in LANGUAGES.items()
     ]
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "Lay the raw files of Multi30k's task 1 here, plain or as .gz."
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Put the raw files of Multi30k's task 1 here, plain or as .gz."
 
     def _info(self) -> Any:
-        """Say what an example is."""
+        """Return the features of an example."""
         return self.dataset_info_from_configs(
             features=tfds.features.Translation(languages=LANGUAGES[self.builder_config.name]),
             homepage="https://github.com/multi30k/dataset",
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        """Return the examples of each split."""
-        raw = read_raw(Path(dl_manager.manual_dir), self.builder_config.name)
-        return {split: self._generate_examples(*lines) for split, lines in raw.items()}
+        """Return the generator of each split's examples."""
+        lines = read_raw_files(Path(dl_manager.manual_dir), self.builder_config.name)
+        return {split: self._generate_examples(*sides) for split, sides in lines.items()}
 
     def _generate_examples(
         self, first: list[str], second: list[str]
     ) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield the pairs, numbered."""
+        """Yield numbered sentence pairs."""
         languages = LANGUAGES[self.builder_config.name]
         for number, pair in enumerate(zip(first, second, strict=True)):
             yield number, dict(zip(languages, pair, strict=True))

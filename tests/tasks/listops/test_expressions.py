@@ -1,4 +1,4 @@
-"""ListOps expressions: their values by another reckoning, their shape by the arena's rules."""
+"""Tests of ListOps expressions: values, depth, lengths and reproducibility."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = {
 
 
 def evaluate(tokens: list[str]) -> tuple[int, int]:
-    """Return an expression's value and its depth, by a stack."""
+    """Return an expression's value and depth, with a stack instead of recursion."""
     stack: list[list] = [[]]
     depth = 0
     for token in tokens:
@@ -36,22 +36,22 @@ def evaluate(tokens: list[str]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("shortest", "longest"), [(16, 64), (125, 500)])
-def test_values_depth_and_lengths(shortest, longest):
+def test_values_depths_and_lengths_are_correct(shortest, longest):
     drawn = draw_expressions({"train": 200, "test": 50}, shortest, longest)
     depths = set()
     for rows in drawn.values():
         for ids, value in rows:
-            found, depth = evaluate([TOKENS[number] for number in ids])
-            assert found == value
+            expected, depth = evaluate([TOKENS[number] for number in ids])
+            assert value == expected
             assert shortest < len(ids) <= longest
             depths.add(depth)
-    assert max(depths) <= 9, "ten levels with the digits"
+    assert max(depths) <= 9, "ten levels including the digits"
     every = [ids.tobytes() for rows in drawn.values() for ids, _ in rows]
     assert len(set(every)) == len(every)
     assert len({value for _, value in drawn["train"]}) == 10
 
 
-def test_drawn_again_it_is_the_same():
+def test_expressions_are_reproducible():
     one, other = (draw_expressions({"train": 20}, 16, 64)["train"] for _ in range(2))
     assert all((a == b).all() and x == y for (a, x), (b, y) in zip(one, other, strict=True))
     assert isinstance(one[0][0], np.ndarray)

@@ -1,7 +1,8 @@
-"""A generated language: words that follow one another by habit, and names that come again.
+"""A generated language with frequent word successors and recurring names.
 
-Each word has a few successors. Each document has names of its own, of random letters, which come
-again and again among the words: their first letters tell the rest, to whoever looks back enough.
+Each word has a few successors. Each document has its own names of random letters, which recur among
+the words. The first letters of a name identify the rest of it for a model that sees an earlier
+occurrence.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 NUM_WORDS, NUM_SUCCESSORS, NAME_LENGTH = 200, 6, 8
-WORDS_A_DOCUMENT, NAMES_A_DOCUMENT, NAME_EVERY = 120, 2, 6
+WORDS_PER_DOCUMENT, NAMES_PER_DOCUMENT, NAME_INTERVAL = 120, 2, 6
 DOCUMENTS = {"train": 1_000, "validation": 60, "test": 60}
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def draw_texts() -> dict[str, str]:
-    """Draw the splits, always the same."""
+    """Generate the text of each split; every call returns the same texts."""
     generator = np.random.default_rng(20_261_120)
     words = _draw_words(generator)
     successors = generator.integers(NUM_WORDS, size=(NUM_WORDS, NUM_SUCCESSORS))
@@ -29,29 +30,29 @@ def draw_texts() -> dict[str, str]:
 def _draw_words(generator: np.random.Generator) -> list[str]:
     words: set[str] = set()
     while len(words) < NUM_WORDS:
-        syllables = generator.integers(1, 4)
+        num_syllables = generator.integers(1, 4)
         words.add(
             "".join(
                 CONSONANTS[generator.integers(len(CONSONANTS))]
                 + VOWELS[generator.integers(len(VOWELS))]
-                for _ in range(syllables)
+                for _ in range(num_syllables)
             )
         )
     return sorted(words)
 
 
 def _draw_document(generator: np.random.Generator, words: list[str], successors: np.ndarray) -> str:
-    letters = generator.integers(len(CAPITALS), size=(NAMES_A_DOCUMENT, NAME_LENGTH))
+    letters = generator.integers(len(CAPITALS), size=(NAMES_PER_DOCUMENT, NAME_LENGTH))
     names = ["".join(CAPITALS[letter] for letter in row) for row in letters]
-    # Low numbers are likelier, so habits are strong.
-    habits = (generator.random(WORDS_A_DOCUMENT) ** 2 * NUM_SUCCESSORS).astype(int)
-    turns = generator.integers(NAMES_A_DOCUMENT, size=WORDS_A_DOCUMENT)
+    # Squaring makes low numbers, the first successors, more likely.
+    choices = (generator.random(WORDS_PER_DOCUMENT) ** 2 * NUM_SUCCESSORS).astype(int)
+    name_choices = generator.integers(NAMES_PER_DOCUMENT, size=WORDS_PER_DOCUMENT)
     word = int(generator.integers(NUM_WORDS))
-    said = []
-    for place in range(WORDS_A_DOCUMENT):
-        if place % NAME_EVERY == NAME_EVERY - 1:
-            said.append(names[turns[place]])
+    document = []
+    for position in range(WORDS_PER_DOCUMENT):
+        if position % NAME_INTERVAL == NAME_INTERVAL - 1:
+            document.append(names[name_choices[position]])
         else:
-            said.append(words[word])
-            word = int(successors[word, habits[place]])
-    return " ".join(said)
+            document.append(words[word])
+            word = int(successors[word, choices[position]])
+    return " ".join(document)

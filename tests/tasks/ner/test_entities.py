@@ -1,4 +1,4 @@
-"""Entities against seqeval, and against conlleval's own rules by hand."""
+"""Tests of entity extraction and scores against seqeval and hand-made examples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stream(sentences: list[list[str]]) -> tuple[list[str], list[bool]]:
     return tags, starts
 
 
-def test_entities_by_hand():
+def test_extraction_follows_conlleval():
     tags = ["I-PER", "I-PER", "B-PER", "I-LOC", "O", "I-LOC", "I-LOC"]
     starts = [True, False, False, False, False, False, True]
     assert extract(tags, starts) == [
@@ -38,7 +38,7 @@ def test_entities_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_same_entities_and_figures_as_seqeval(seed):
+def test_entities_and_scores_equal_those_of_seqeval(seed):
     gold_sentences, predicted_sentences = random_sentences(seed), random_sentences(seed)
     generator = random.Random(seed)
     for sentence in predicted_sentences:
@@ -50,9 +50,9 @@ def test_the_same_entities_and_figures_as_seqeval(seed):
     predicted = extract(stream(predicted_sentences)[0], starts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = classification_report(gold_sentences, predicted_sentences, output_dict=True)
-        their_entities = sum(len(get_entities(sentence)) for sentence in gold_sentences)
-    assert len(gold) == their_entities
+        reference = classification_report(gold_sentences, predicted_sentences, output_dict=True)
+        num_reference_entities = sum(len(get_entities(sentence)) for sentence in gold_sentences)
+    assert len(gold) == num_reference_entities
     by_type = count_by_type(gold, predicted)
     ours = {
         "micro avg": count(gold, predicted).describe(),
@@ -66,9 +66,9 @@ def test_the_same_entities_and_figures_as_seqeval(seed):
             ("recall", "recall"),
             ("f1", "f1-score"),
         ):
-            assert figures[ours_name] == pytest.approx(theirs[row][their_name]), (row, ours_name)
+            assert figures[ours_name] == pytest.approx(reference[row][their_name]), (row, ours_name)
 
 
-def test_nothing_to_find_is_zero_not_an_error():
+def test_scores_without_entities_are_zero():
     assert count([], []).describe() == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
     assert average({}, weighted=True)["f1"] == 0.0

@@ -1,4 +1,4 @@
-"""The task `ner`: its sources, its features, its score."""
+"""Tests of the named entity recognition task: sources, features and score."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import Examples, SourceRequest
-from suite.api.errors import DataError
+from suite.api import DataError, Examples, SourceRequest
 from tasks.ner.task import TASK
-from tasks.ner.word_features import (
-    MAX_CHARACTERS,
-    UNKNOWN,
-    WordEmbedding,
-    build_word_tables,
-    number_columns,
-)
+from tasks.ner.word_embedding import WordEmbedding
+from tasks.ner.word_features import MAX_CHARACTERS, UNKNOWN, build_word_tables, number_columns
 
 SYNTHETIC = SourceRequest("synthetic")
 
@@ -29,7 +23,7 @@ def test_every_test_word_is_scored_once_at_every_length(length):
     assert score.metrics["token_accuracy_without_o"] == 1.0
 
 
-def test_guessing_the_type_of_cued_names_scores_chance():
+def test_a_random_type_of_cued_names_scores_chance():
     data = TASK.load(SYNTHETIC, 128, {})
     guess = data.test.targets["tags"].copy()
     cued = data.test.targets["cue_distance"] > 0
@@ -41,7 +35,7 @@ def test_guessing_the_type_of_cued_names_scores_chance():
         assert abs(figures["f1"] - chance) < margin, interval
 
 
-def test_a_wrong_prediction_elsewhere_does_not_count_for_cues():
+def test_a_wrong_prediction_elsewhere_does_not_change_the_score_by_cue_distance():
     tags = np.array([[1, 0, 0, 0]])
     examples = Examples(
         {"padding_mask": np.ones((1, 4), bool)},
@@ -56,17 +50,17 @@ def test_a_wrong_prediction_elsewhere_does_not_count_for_cues():
     assert score.metrics["entity_precision"] == 0.5
 
 
-def test_words_come_from_training_alone():
+def test_word_ids_come_from_the_training_split():
     words = ["Paris", "rare", "unseen", "paris", "1984"]
     tables = build_word_tables(words, np.array([0, 3, 1, 4, 4]))
-    assert tables.words[0] == tables.words[3] != UNKNOWN  # lower case joins them
-    assert tables.words[1] == tables.words[2] == UNKNOWN  # once, and never
+    assert tables.words[0] == tables.words[3] != UNKNOWN  # case is ignored
+    assert tables.words[1] == tables.words[2] == UNKNOWN  # one occurrence, and none
     assert tables.shapes[0] != tables.shapes[3]
     assert (tables.affixes[0] == tables.affixes[3]).all()
     assert tables.characters.shape == (5, MAX_CHARACTERS)
 
 
-def test_a_shape_is_how_a_word_is_written():
+def test_shapes_are_character_patterns():
     words = ["Paris", "Rome", "U.S.", "4-6", "iPod", "!"]
     tables = build_word_tables(words, np.arange(6).repeat(2))
     assert tables.shapes[0] == tables.shapes[1]
@@ -80,14 +74,14 @@ def test_any_word_has_features(word):
         assert getattr(tables, name).max() < tables.sizes[name]
 
 
-def test_a_missing_prepared_set_names_both_ways_to_get_it(tmp_path):
+def test_the_error_for_a_missing_data_set_names_both_remedies(tmp_path):
     with pytest.raises(DataError) as caught:
         TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path)), {})
     assert "TFDS_DATA_DIR" in str(caught.value) and "--download" in str(caught.value)
     assert TASK.inspect(SourceRequest("tfds", data_dir=str(tmp_path), download=True), {}) is None
 
 
-def test_a_file_s_digest_changes_with_its_content_and_not_with_its_folder(tmp_path):
+def test_the_digest_depends_on_the_content_and_not_on_the_folder(tmp_path):
     digests = []
     for name, word in (("a", "x"), ("b", "x"), ("c", "y")):
         (tmp_path / name).mkdir()
@@ -97,7 +91,7 @@ def test_a_file_s_digest_changes_with_its_content_and_not_with_its_folder(tmp_pa
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_conll_from_both_sources_is_the_same_sentences(tfds_data_dir, conll_columns):
+def test_conll_has_the_same_sentences_from_both_sources(tfds_data_dir, conll_columns):
     prepared = TASK.load(SourceRequest("tfds", data_dir=str(tfds_data_dir)), 128, {})
     columns = TASK.load(SourceRequest("files", str(conll_columns)), 128, {})
     assert prepared.facts["words"] == columns.facts["words"]
@@ -113,44 +107,46 @@ def test_conll_from_both_sources_is_the_same_sentences(tfds_data_dir, conll_colu
     assert columns.facts["shared_with_train"] == {"validation": 129, "test": 78}
 
 
-def test_what_is_hidden_of_a_word_is_hidden_everywhere_but_in_its_shape():
+def test_a_hidden_spelling_leaves_only_the_shape():
     real = np.ones((8, 200), bool)
     real[:, 150:] = False
     ids = {"word_ids": (8, 200), "affix_ids": (8, 200, 6), "character_ids": (8, 200, 16)}
     features = {name: np.full(shape, 7, np.int32) for name, shape in ids.items()}
     features |= {"shape_ids": np.full((8, 200), 7, np.int32), "padding_mask": real}
-    varied = TASK.augment(
+    augmented = TASK.augment(
         features, {"hidden_words": 0.3, "hidden_spellings": 0.4}, np.random.default_rng(0)
     )
-    unspelled = varied["character_ids"][:, :, 0] == UNKNOWN
-    assert abs(unspelled[real].mean() - 0.4) < 0.05
-    assert (varied["affix_ids"] == UNKNOWN).all(axis=2)[unspelled].all()
-    hidden = varied["word_ids"] == UNKNOWN
-    assert hidden[unspelled].all()
+    hidden_spellings = augmented["character_ids"][:, :, 0] == UNKNOWN
+    assert abs(hidden_spellings[real].mean() - 0.4) < 0.05
+    assert (augmented["affix_ids"] == UNKNOWN).all(axis=2)[hidden_spellings].all()
+    hidden = augmented["word_ids"] == UNKNOWN
+    assert hidden[hidden_spellings].all()
     assert abs(hidden[real].mean() - (1 - 0.7 * 0.6)) < 0.05
-    assert (varied["shape_ids"] == 7).all()
-    assert not hidden[~real].any() and not unspelled[~real].any()
-    assert {values.dtype for name, values in varied.items() if "ids" in name} == {np.dtype("int32")}
+    assert (augmented["shape_ids"] == 7).all()
+    assert not hidden[~real].any() and not hidden_spellings[~real].any()
+    assert {values.dtype for name, values in augmented.items() if "ids" in name} == {
+        np.dtype("int32")
+    }
     kept = TASK.augment(
         features, {"hidden_words": 0.3, "hidden_spellings": 0.0}, np.random.default_rng(0)
     )
     assert (kept["character_ids"] == 7).all()
 
 
-def test_columns_are_features_numbered_by_train_alone_and_enter_the_fingerprint(tmp_path):
+def test_columns_are_numbered_by_the_training_split_and_enter_the_fingerprint(tmp_path):
     train = "EU NNP B-ORG\nsays VBZ O\nUN NNP B-ORG\ngoes VBZ O\nX NNP O\n"
     for split, text in (("train", train), ("valid", train), ("test", "A NNP O\nb NEW O\n")):
         (tmp_path / f"{split}.txt").write_text(text)
     request = SourceRequest("files", str(tmp_path))
-    plain, told = (TASK.load(request, 8, {"columns": wanted}) for wanted in (False, True))
+    plain, with_columns = (TASK.load(request, 8, {"columns": wanted}) for wanted in (False, True))
     assert "column_ids" not in plain.train.features and "columns" not in plain.spec["sizes"]
-    ids = told.train.features["column_ids"]
+    ids = with_columns.train.features["column_ids"]
     assert ids.shape == (1, 8, 1)
     assert ids[0, 0, 0] == ids[0, 2, 0] != ids[0, 1, 0]
     assert ids.min() == 0 and ids[0, :5].min() > UNKNOWN
-    assert told.test.features["column_ids"][0, :2, 0].tolist() == [ids[0, 0, 0], UNKNOWN]
-    assert told.spec["sizes"]["columns"] == 4
-    assert plain.facts["fingerprint"] != told.facts["fingerprint"]
+    assert with_columns.test.features["column_ids"][0, :2, 0].tolist() == [ids[0, 0, 0], UNKNOWN]
+    assert with_columns.spec["sizes"]["columns"] == 4
+    assert plain.facts["fingerprint"] != with_columns.facts["fingerprint"]
 
 
 def test_the_same_text_in_two_columns_has_two_ids():
@@ -160,7 +156,7 @@ def test_the_same_text_in_two_columns_has_two_ids():
     assert numbered["train"][0, 0] != numbered["train"][0, 1]
 
 
-def test_columns_reach_the_embedding_and_survive_hiding():
+def test_columns_reach_the_embedding_and_are_never_hidden():
     sizes = {"words": 9, "shapes": 9, "affixes": 9, "characters": 9, "columns": 5}
     embedding = WordEmbedding(sizes, 8)
     data = {name: np.ones((1, 6), np.int32) for name in ("word_ids", "shape_ids")}
@@ -171,6 +167,6 @@ def test_columns_reach_the_embedding_and_survive_hiding():
     data["column_ids"] = np.full((1, 6, 2), 3, np.int32)
     assert np.abs(ops.convert_to_numpy(embedding(data)) - before).max() > 1e-3
     hides_all = {"hidden_words": 1.0, "hidden_spellings": 1.0}
-    varied = TASK.augment(data, hides_all, np.random.default_rng(0))
-    assert (varied["word_ids"] == UNKNOWN).all() and (varied["affix_ids"] == UNKNOWN).all()
-    assert (varied["column_ids"] == 3).all()
+    augmented = TASK.augment(data, hides_all, np.random.default_rng(0))
+    assert (augmented["word_ids"] == UNKNOWN).all() and (augmented["affix_ids"] == UNKNOWN).all()
+    assert (augmented["column_ids"] == 3).all()

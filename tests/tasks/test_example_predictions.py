@@ -1,4 +1,4 @@
-"""What tasks show of test: the texts that went in, beside what should and did come out."""
+"""Tests of the readable predictions that tasks return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TASKS = load_registry(()).tasks
 
 
 @pytest.mark.parametrize(("name", "length"), [("sentiment", 64), ("listops", 64)])
-def test_a_classifier_shows_texts_in_order(monkeypatch, name, length):
+def test_classifiers_show_the_first_texts_in_order(monkeypatch, name, length):
     few = dict.fromkeys(("train", "validation", "test"), 100)
     monkeypatch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few)
     task = TASKS.get(name)
@@ -28,7 +28,7 @@ def test_a_classifier_shows_texts_in_order(monkeypatch, name, length):
         assert shown[0].input.startswith("[") and shown[0].input.endswith("]")
 
 
-def test_named_entities_are_shown_sentence_by_sentence():
+def test_named_entities_are_shown_by_sentence():
     task = TASKS.get("ner")
     data = task.load(SourceRequest("synthetic"), 128, {})
     tags = data.test.targets["tags"]
@@ -43,9 +43,9 @@ def test_named_entities_are_shown_sentence_by_sentence():
     assert {item.answer for item in wrong} == {""} and not all(item.right for item in wrong)
 
 
-def test_translations_are_shown_beside_their_references():
+def test_translations_are_shown_with_their_references():
     task = TASKS.get("translation")
     data = task.load(SourceRequest("synthetic"), 32, {})
     shown = task.show(data.test, data.test.targets["next_ids"], data.spec)
     assert shown[0].expected == data.spec["references"][2][0]
-    assert np.mean([item.right for item in shown]) > 0.9  # but for those that had to be cut
+    assert np.mean([item.right for item in shown]) > 0.9  # except cut sentences

@@ -1,4 +1,4 @@
-"""Pairs of neighbouring pieces: which have an id, what is embedded, what is hidden."""
+"""Tests of subword pairs: ids, embedding and word dropout."""
 
 from __future__ import annotations
 
@@ -6,36 +6,48 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import Inputs, SourceRequest
-from suite.api.errors import RequestError
-from tasks.common.text_units import UNKNOWN as UNKNOWN_PIECE
-from tasks.sentiment.piece_pairs import NONE, UNKNOWN, PiecePairEmbedding, PiecePairs
+from suite.api import Inputs, RequestError, SourceRequest
+from tasks.common.tokenization import UNKNOWN
+from tasks.sentiment.subword_pairs import (
+    NO_PAIR,
+    UNKNOWN_PAIR,
+    SubwordPairEmbedding,
+    SubwordPairs,
+)
 from tasks.sentiment.task import HIDDEN_TOKENS, TASK
 
 ROWS = [np.array(row) for row in ([4, 5, 6], [4, 5, 4, 5, 9], [5, 6], [8], [])]
 
 
-def test_the_commonest_pairs_have_ids_and_once_is_not_enough():
-    pairs = PiecePairs(ROWS, 10)
-    assert pairs.num_ids == 2 + 2, "4 5 comes three times, 5 6 twice, all others once"
+def test_only_frequent_pairs_have_ids():
+    pairs = SubwordPairs(ROWS, 10)
+    assert pairs.num_ids == 2 + 2, "4 5 occurs three times, 5 6 twice, all others once"
     four_five, five_six = pairs.encode(np.array([4, 5, 6]))[1:]
     assert {int(four_five), int(five_six)} == {2, 3}
-    found = pairs.encode(np.array([6, 4, 5, 9, 70_000, 5, 6])).tolist()
-    assert found == [NONE, UNKNOWN, four_five, UNKNOWN, UNKNOWN, UNKNOWN, five_six]
-    assert PiecePairs(ROWS, 1).encode(ROWS[0]).tolist() == [NONE, 2, UNKNOWN]
+    ids = pairs.encode(np.array([6, 4, 5, 9, 70_000, 5, 6])).tolist()
+    assert ids == [
+        NO_PAIR,
+        UNKNOWN_PAIR,
+        four_five,
+        UNKNOWN_PAIR,
+        UNKNOWN_PAIR,
+        UNKNOWN_PAIR,
+        five_six,
+    ]
+    assert SubwordPairs(ROWS, 1).encode(ROWS[0]).tolist() == [NO_PAIR, 2, UNKNOWN_PAIR]
 
 
-def test_texts_of_no_pair_have_none():
-    pairs = PiecePairs(ROWS, 10)
-    assert pairs.encode(np.array([4])).tolist() == [NONE]
+def test_texts_without_known_pairs_are_encoded():
+    pairs = SubwordPairs(ROWS, 10)
+    assert pairs.encode(np.array([4])).tolist() == [NO_PAIR]
     assert pairs.encode(np.array([], int)).tolist() == []
-    nothing = PiecePairs([np.array([4, 5])], 10)
+    nothing = SubwordPairs([np.array([4, 5])], 10)
     assert nothing.num_ids == 2
-    assert nothing.encode(np.array([4, 5])).tolist() == [NONE, UNKNOWN]
+    assert nothing.encode(np.array([4, 5])).tolist() == [NO_PAIR, UNKNOWN_PAIR]
 
 
-def test_a_pair_adds_to_the_piece_that_ends_it_what_was_learned():
-    embedding = PiecePairEmbedding(20, 6, 8)
+def test_a_pair_changes_the_embedding_of_the_subword_that_ends_it():
+    embedding = SubwordPairEmbedding(20, 6, 8)
     features = {"token_ids": np.array([[4, 5, 6]]), "pair_ids": np.array([[0, 2, 3]])}
     before = ops.convert_to_numpy(embedding(features))[0]
     table = embedding.pairs.embeddings
@@ -47,21 +59,21 @@ def test_a_pair_adds_to_the_piece_that_ends_it_what_was_learned():
     assert moved.tolist() == [False, False, True]
 
 
-def test_both_pairs_of_a_hidden_piece_are_hidden():
+def test_both_pairs_of_a_hidden_subword_are_hidden():
     shape = (50, 40)
     features = {
         "token_ids": np.full(shape, 9, np.int32),
         "pair_ids": np.full(shape, 7, np.int32),
         "padding_mask": np.ones(shape, bool),
     }
-    varied = TASK.augment(features, {"letters": False}, np.random.default_rng(0))
-    hidden = varied["token_ids"] == UNKNOWN_PIECE
+    augmented = TASK.augment(features, {"letters": False}, np.random.default_rng(0))
+    hidden = augmented["token_ids"] == UNKNOWN
     assert hidden.mean() == pytest.approx(HIDDEN_TOKENS, abs=0.03)
     before = np.pad(hidden[:, :-1], ((0, 0), (1, 0)))
-    assert ((varied["pair_ids"] == UNKNOWN) == (hidden | before)).all()
+    assert ((augmented["pair_ids"] == UNKNOWN_PAIR) == (hidden | before)).all()
 
 
-def test_pairs_come_from_train_alone_and_are_cut_with_their_pieces(tmp_path):
+def test_pairs_come_from_the_training_split_and_are_cut_with_their_subwords(tmp_path):
     train = "label\ttext\n" + "".join(
         f"{label}\t{word} film it is\n" for label, word in (("a", "good"), ("b", "bad")) * 20
     )
@@ -72,16 +84,16 @@ def test_pairs_come_from_train_alone_and_are_cut_with_their_pieces(tmp_path):
     data = TASK.load(request, 32, {"pairs": 100, "vocabulary": 100})
     ids = data.validation.features["pair_ids"]
     backwards, forwards = ids[0], ids[1]
-    assert (forwards > UNKNOWN).sum() > (backwards > UNKNOWN).sum()
+    assert (forwards > UNKNOWN_PAIR).sum() > (backwards > UNKNOWN_PAIR).sum()
     assert ids.max() < data.spec["num_pairs"]
-    assert (ids[~data.validation.features["padding_mask"]] == NONE).all()
+    assert (ids[~data.validation.features["padding_mask"]] == NO_PAIR).all()
     short = TASK.load(request, 4, {"pairs": 100, "vocabulary": 100}).validation
     whole = int(data.validation.features["padding_mask"][1].sum())
     kept = [0, *range(whole - 3, whole)]
     assert short.features["pair_ids"][1].tolist() == forwards[kept].tolist()
 
 
-def test_pairs_are_fed_as_embeddings_and_only_of_subwords():
+def test_pairs_need_embeddings_and_subwords():
     assert TASK.inputs_for({}) is Inputs.TOKEN_IDS
     assert TASK.inputs_for({"pairs": 9}) is Inputs.EMBEDDINGS
     for options in ({"pairs": 9, "units": "bytes"}, {"pairs": -1}):

@@ -1,4 +1,4 @@
-"""Windows: every word once, in order, at every length."""
+"""Tests of streams of tagged words and their windows."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tasks.ner.tagged_text import build_corpus, pack, sentence_starts
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 50))
-def test_every_word_lies_in_exactly_one_window_in_order(lengths, window):
+def test_every_word_is_in_exactly_one_window_in_order(lengths, window):
     lengths = np.array(lengths)
     windows = pack(lengths, window)
     words = np.arange(lengths.sum())
-    laid = windows.fill(words, filler=-1)
-    assert laid[windows.mask()].tolist() == words.tolist()
-    assert laid.shape == (windows.num_windows, window)
+    filled = windows.fill(words, padding=-1)
+    assert filled[windows.mask()].tolist() == words.tolist()
+    assert filled.shape == (windows.num_windows, window)
     assert windows.split_sentences == (lengths > window).sum()
 
 
 @given(st.lists(st.integers(1, 10), min_size=1, max_size=60), st.integers(10, 50))
-def test_a_sentence_that_fits_is_never_cut_and_windows_are_filled(lengths, window):
+def test_sentences_that_fit_are_not_split_and_windows_are_filled(lengths, window):
     lengths = np.array(lengths)
     windows = pack(lengths, window)
     ends = np.cumsum(lengths)
@@ -40,11 +40,11 @@ def test_a_longer_length_needs_fewer_windows():
     assert counts == [100, 50, 25, 1]
 
 
-def test_starts():
+def test_sentence_starts():
     assert sentence_starts(np.array([2, 1, 3])).tolist() == [True, False, True, True, False, False]
 
 
-def test_the_fingerprint_is_of_words_tags_and_sentence_ends():
+def test_the_fingerprint_depends_on_words_tags_and_sentence_ends():
     def corpus(sentences):
         return build_corpus({"train": sentences, "validation": sentences, "test": sentences})
 
@@ -56,12 +56,12 @@ def test_the_fingerprint_is_of_words_tags_and_sentence_ends():
         [(["a"], ["O"]), (["b"], ["B-X"])],
         [(["b", "a"], ["B-X", "O"])],
     ]
-    found = {corpus(sentences).fingerprint() for sentences in others}
-    assert len(found | {base.fingerprint()}) == 5
+    fingerprints = {corpus(sentences).fingerprint() for sentences in others}
+    assert len(fingerprints | {base.fingerprint()}) == 5
 
 
 @pytest.mark.parametrize("tags", [["B-Z", "O", "B-A"], ["O", "B-A", "B-Z"]])
-def test_tags_are_sorted_whatever_their_order(tags):
+def test_tags_are_sorted(tags):
     corpus = build_corpus({"train": [(["w"] * 3, tags)]})
     assert corpus.tags == ["O", "B-A", "B-Z"]
     assert [corpus.tags[tag] for tag in corpus.splits["train"].tags] == tags

@@ -1,12 +1,11 @@
-"""Language modelling: every token is predicted once, and the figures are what they say."""
+"""Tests of the language modelling task: windows, metrics and sources."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from suite.api import SourceRequest
-from suite.api.errors import DataError, RequestError
+from suite.api import DataError, RequestError, SourceRequest
 from tasks.language_modeling.task import TASK
 
 TEXT = "Once upon a time, there was a test: émoji 🎉, עברית, NUL \0.\n" * 40
@@ -20,18 +19,19 @@ def load(tmp_path, length=16, text=TEXT, **options):
 
 @pytest.mark.parametrize("units", ["characters", "bytes", "subwords"])
 @pytest.mark.parametrize("length", [7, 64])
-def test_windows_are_the_stream_without_gap_or_overlap(tmp_path, units, length):
+def test_windows_cover_the_stream_without_gap_or_overlap(tmp_path, units, length):
     data = load(tmp_path, length, units=units, vocabulary=300)
     for examples in (data.train, data.validation, data.test):
         real = examples.features["padding_mask"]
-        given, following = examples.features["token_ids"][real], examples.targets["next_ids"][real]
-        assert (given[1:] == following[:-1]).all()
-        assert given.max() < data.spec["vocabulary_size"]
+        token_ids = examples.features["token_ids"][real]
+        next_ids = examples.targets["next_ids"][real]
+        assert (token_ids[1:] == next_ids[:-1]).all()
+        assert token_ids.max() < data.spec["vocabulary_size"]
         assert real[:-1].all(), "only the last window has padding"
 
 
 @pytest.mark.parametrize("units", ["characters", "bytes"])
-def test_bits_are_counted_per_character_whatever_the_units(tmp_path, units):
+def test_bits_are_per_character_with_all_units(tmp_path, units):
     data = load(tmp_path, 16, units=units)
     test = data.test
     real = test.features["padding_mask"]
@@ -44,14 +44,14 @@ def test_bits_are_counted_per_character_whatever_the_units(tmp_path, units):
     assert score.metrics["bits_per_character"] == pytest.approx(expected, rel=0.02)
 
 
-def test_subwords_say_how_many_characters_they_stand_for(tmp_path):
+def test_the_characters_of_subwords_are_counted(tmp_path):
     plain = "the cat sat on the mat and the dog sat on the cat\n" * 60
     data = load(tmp_path, 16, plain, units="subwords", vocabulary=200)
     counted = data.train.targets["characters"][data.train.features["padding_mask"]].sum()
     assert counted == pytest.approx(data.facts["characters"]["train"], rel=0.05)
 
 
-def test_a_context_is_as_long_as_it_helps(tmp_path):
+def test_the_effective_context_length_is_where_the_loss_stops_falling(tmp_path):
     data = load(tmp_path, 64)
     shape = data.test.features["padding_mask"].shape
     flat = np.ones(shape)
@@ -62,7 +62,7 @@ def test_a_context_is_as_long_as_it_helps(tmp_path):
     assert score.reports["nats_by_position"]["8-15"] == pytest.approx(2.0)
 
 
-def test_a_single_file_is_cut_and_a_folder_is_taken_as_it_is(tmp_path):
+def test_a_single_file_is_split_and_a_folder_is_read_unchanged(tmp_path):
     whole = load(tmp_path)
     assert "of train" in whole.facts["validation"]
     folder = tmp_path / "folder"
@@ -74,7 +74,7 @@ def test_a_single_file_is_cut_and_a_folder_is_taken_as_it_is(tmp_path):
     assert data.facts["characters"]["test"] == 50 * len("test text, ")
 
 
-def test_faults_are_named(tmp_path):
+def test_errors_name_the_file_or_option(tmp_path):
     cases = {"empty": b"", "binary": b"\x00\xff\xfe", "latin": b"ok\ncaf\xe9\n"}
     for name, content in cases.items():
         path = tmp_path / name
@@ -88,7 +88,7 @@ def test_faults_are_named(tmp_path):
         TASK.inspect(SourceRequest("synthetic"), {**TASK.options, "units": "words"})
 
 
-def test_tiny_shakespeare_is_read_whole(tfds_data_dir):
+def test_tiny_shakespeare_is_read_completely(tfds_data_dir):
     data = TASK.load(SourceRequest("tfds", data_dir=str(tfds_data_dir)), 64, {})
     assert data.facts["characters"] == {
         "train": 1_003_854,

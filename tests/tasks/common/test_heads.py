@@ -1,4 +1,4 @@
-"""Heads: what is scored in evaluation is what was trained."""
+"""Tests of heads: padding, and equal expectations in training and evaluation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ WIDTH, DRAWS = 8, 400
 
 @pytest.mark.parametrize("length", [16, 1_024])
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_noise_as_dropout_makes_it_moves_no_score_on_average(name, length):
-    """In a pool by the maximum it would, by more the longer the sequence."""
+def test_zero_mean_noise_does_not_change_the_mean_score(name, length):
+    """A maximum over positions would fail, more so for longer sequences."""
     random = np.random.default_rng(0)
     head = TASKS[name].build_head({"classes": ["a", "b", "c"], "trace": False})
     states = random.normal(size=(1, length, WIDTH)).astype("float32")
@@ -31,7 +31,7 @@ def test_noise_as_dropout_makes_it_moves_no_score_on_average(name, length):
     assert (np.abs(disturbed.mean(axis=0) - plain) < 5 * error).all()
 
 
-def test_padding_counts_for_nothing():
+def test_padding_does_not_change_scores():
     head = ExampleHead(3)
     states = np.random.default_rng(0).normal(size=(2, 6, WIDTH)).astype("float32")
     mask = np.arange(6) < np.array([[6], [4]])

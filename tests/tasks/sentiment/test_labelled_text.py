@@ -1,4 +1,4 @@
-"""A user's labelled texts: every form is read, every fault is one line with its place."""
+"""Tests of labelled texts: formats, cutting and errors with file and line."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import json
 
 import pytest
 
-from suite.api import SourceRequest
-from suite.api.errors import DataError
+from suite.api import DataError, SourceRequest
 from tasks.sentiment.labelled_text import read_splits
 from tasks.sentiment.task import TASK
 
-ODD = ["plain", "émoji 🎉 and combining é", "‏עברית العربية", "NUL \0 inside", "x" * 1_000_000]
+UNUSUAL = ["plain", "émoji 🎉 and combining é", "‏עברית العربية", "NUL \0 inside", "x" * 1_000_000]
 
 
 def write_table(folder, name, rows, header=("text", "label"), separator="\t"):
@@ -20,7 +19,7 @@ def write_table(folder, name, rows, header=("text", "label"), separator="\t"):
     (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def both(texts=ODD):
+def label_alternately(texts=UNUSUAL):
     return [(text, ("good", "bad")[index % 2]) for index, text in enumerate(texts)]
 
 
@@ -29,33 +28,33 @@ def write_jsonl(folder, name, rows):
     (folder / name).write_text("\n".join(lines))
 
 
-def test_tables_folders_and_lines_of_json_read_the_same(tmp_path):
-    write_table(tmp_path / "tsv", "train.tsv", both())
-    write_table(tmp_path / "tsv", "test.tsv", both())
+def test_all_formats_give_the_same_texts(tmp_path):
+    write_table(tmp_path / "tsv", "train.tsv", label_alternately())
+    write_table(tmp_path / "tsv", "test.tsv", label_alternately())
     write_table(
         tmp_path / "csv",
         "train.csv",
-        [(f'"{text}"', label) for text, label in both()],
+        [(f'"{text}"', label) for text, label in label_alternately()],
         ("Review", "Sentiment"),
         ",",
     )
     (tmp_path / "json").mkdir()
-    write_jsonl(tmp_path / "json", "train.jsonl", both())
-    write_jsonl(tmp_path / "csv", "test.jsonl", both())
-    write_jsonl(tmp_path / "json", "test.jsonl", both())
+    write_jsonl(tmp_path / "json", "train.jsonl", label_alternately())
+    write_jsonl(tmp_path / "csv", "test.jsonl", label_alternately())
+    write_jsonl(tmp_path / "json", "test.jsonl", label_alternately())
     for name in ("train", "test"):
-        for index, (text, label) in enumerate(both()):
-            inside = tmp_path / "folders" / name / label
-            inside.mkdir(parents=True, exist_ok=True)
-            (inside / f"{index}.txt").write_text(text, encoding="utf-8")
-    expected = sorted(both())
-    for kind in ("tsv", "csv", "json", "folders"):
-        splits = read_splits(tmp_path / kind)
-        assert sorted(splits["train"]) == expected, kind
-        assert sorted(splits["test"]) == expected, kind
+        for index, (text, label) in enumerate(label_alternately()):
+            label_folder = tmp_path / "folders" / name / label
+            label_folder.mkdir(parents=True, exist_ok=True)
+            (label_folder / f"{index}.txt").write_text(text, encoding="utf-8")
+    expected = sorted(label_alternately())
+    for name in ("tsv", "csv", "json", "folders"):
+        splits = read_splits(tmp_path / name)
+        assert sorted(splits["train"]) == expected, name
+        assert sorted(splits["test"]) == expected, name
 
 
-def test_a_long_text_keeps_its_ends_and_of_bytes_its_beginning(tmp_path):
+def test_a_long_text_keeps_both_ends_or_for_bytes_the_beginning(tmp_path):
     text = "".join(chr(ord("a") + number) for number in range(20))
     write_table(tmp_path, "train.tsv", [(text, "good"), (text, "bad")] * 10)
     write_table(tmp_path, "test.tsv", [(text, "good"), (text, "bad")])
@@ -63,14 +62,14 @@ def test_a_long_text_keeps_its_ends_and_of_bytes_its_beginning(tmp_path):
     for units, kept in (("characters", text[:2] + text[-6:]), ("bytes", text[:8])):
         whole = TASK.load(request, len(text), {"units": units}).test.features["token_ids"][0]
         data = TASK.load(request, 8, {"units": units})
-        shown = dict(zip(whole, text, strict=True))
-        assert "".join(shown[token] for token in data.test.features["token_ids"][0]) == kept
+        character_of = dict(zip(whole, text, strict=True))
+        assert "".join(character_of[token] for token in data.test.features["token_ids"][0]) == kept
         assert data.facts["texts_cut"]["test"] == 2
 
 
 @pytest.mark.parametrize("units", ["subwords", "bytes", "characters"])
-def test_odd_texts_are_encoded_and_cut(tmp_path, units):
-    rows = both([*ODD, *(f"text number {number}" for number in range(20))])
+def test_unusual_texts_are_encoded_and_cut(tmp_path, units):
+    rows = label_alternately([*UNUSUAL, *(f"text number {number}" for number in range(20))])
     for name in ("train.tsv", "test.tsv"):
         write_table(tmp_path, name, rows)
     request = SourceRequest("files", str(tmp_path))
@@ -84,8 +83,8 @@ def test_odd_texts_are_encoded_and_cut(tmp_path, units):
     assert data.test.features["token_ids"].max() < data.spec["vocabulary_size"]
 
 
-def fault(tmp_path, content: bytes, name="train.tsv", options=()):
-    write_table(tmp_path, "test.tsv", both())
+def error_message(tmp_path, content: bytes, name="train.tsv", options=()):
+    write_table(tmp_path, "test.tsv", label_alternately())
     (tmp_path / name).write_bytes(content)
     options = {**TASK.options, **dict(options)}
     with pytest.raises(DataError) as caught:
@@ -96,7 +95,7 @@ def fault(tmp_path, content: bytes, name="train.tsv", options=()):
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "said"),
+    ("content", "name", "expected"),
     [
         (b"", "train.tsv", "train.tsv"),
         (b"text\tlabel\nfine\tgood\nno tab\n", "train.tsv", "train.tsv:3"),
@@ -109,30 +108,30 @@ def fault(tmp_path, content: bytes, name="train.tsv", options=()):
         (b"text\tlabel\na\tx\nb\ty\n", "train.tsv", "test.tsv:2"),
     ],
 )
-def test_each_fault_is_one_line_with_its_place(tmp_path, content, name, said):
-    assert said in fault(tmp_path, content, name)
+def test_errors_are_one_line_with_file_and_line(tmp_path, content, name, expected):
+    assert expected in error_message(tmp_path, content, name)
 
 
 def test_columns_can_be_named(tmp_path):
     for name in ("train.tsv", "test.tsv"):
-        write_table(tmp_path, name, both(), ("words", "stars"))
+        write_table(tmp_path, name, label_alternately(), ("words", "stars"))
     options = {**TASK.options, "text_column": "words", "label_column": "stars"}
     assert TASK.inspect(SourceRequest("files", str(tmp_path)), options)
-    assert "no_such" in fault(
+    assert "no_such" in error_message(
         tmp_path, b"text\tlabel\na\tb\n", options=[("text_column", "no_such")]
     )
 
 
-def test_imdb_is_read_and_what_its_splits_share_is_counted(tfds_data_dir):
+def test_imdb_is_read_and_its_overlap_is_counted(tfds_data_dir):
     source = SourceRequest("tfds", data_dir=str(tfds_data_dir))
     data = TASK.load(source, 64, {"units": "bytes"})
     assert data.facts["examples"] == {"train": 22_500, "validation": 2_500, "test": 25_000}
-    # 123 texts are in both of the source's splits; some of train's are held out here.
+    # The source's splits share 123 texts; some of them are in the held-out part of train.
     assert 100 <= data.facts["shared_with_train"]["test"] <= 123
     assert data.spec["classes"] == ["neg", "pos"]
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_a_missing_folder_or_split_is_an_error(tmp_path):
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(DataError, match="folder of labelled texts"):
             TASK.inspect(SourceRequest("files", str(folder)), TASK.options)

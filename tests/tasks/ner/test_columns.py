@@ -1,4 +1,4 @@
-"""Column files: what is read, what is refused, and where."""
+"""Tests of column files: reading, tag schemes and errors with file and line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.api.errors import DataError
+from suite.api import DataError
 from tasks.ner.columns import check_columns, read_file, read_folder
 from tasks.ner.tag_schemes import InvalidTag, recognize, to_iob2
 
@@ -21,7 +21,7 @@ def write(folder: Path, **contents: str | bytes) -> Path:
     return folder
 
 
-def test_sentences_tags_and_separators(tmp_path):
+def test_blank_lines_and_document_marks_separate_sentences(tmp_path):
     text = "-DOCSTART- O\n\nEU B-ORG\nrejects O\n\n\nPeter\tB-PER\n\n-DOCSTART- O\n\nx O"
     folder = read_folder(write(tmp_path, train=text))
     assert folder.sentences["train"] == [
@@ -32,7 +32,7 @@ def test_sentences_tags_and_separators(tmp_path):
     assert folder.facts == {"tag_scheme": "IOB2", "documents_marked": True}
 
 
-def test_windows_line_ends_a_byte_order_mark_and_odd_characters(tmp_path):
+def test_crlf_byte_order_mark_and_unusual_characters_are_read(tmp_path):
     content = "\ufeffnaïve O\r\n𝒳\u00a0y B-MISC\r\n\r\nשלום B-PER\r\n".encode()
     folder = read_folder(write(tmp_path, train=content))
     assert folder.sentences["train"] == [
@@ -44,33 +44,33 @@ def test_windows_line_ends_a_byte_order_mark_and_odd_characters(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"EU B-ORG\nrejects\n", "2 columns, as its first row. Received: 1 columns at"),
-        (b"EU X B-ORG\nrejects O\n", "3 columns, as its first row. Received: 2 columns at"),
+        (b"EU B-ORG\nrejects\n", "2 columns, like the first row. Received: 1 columns at"),
+        (b"EU X B-ORG\nrejects O\n", "3 columns, like the first row. Received: 2 columns at"),
         (b"EU\nrejects\n", "at least 2 columns. Received: 1 columns at"),
         (b"EU B-ORG\n\xff\xfe O\n", "must be UTF-8. Received: byte 0xff at"),
         (b"", "must not be empty"),
         (b"\n-DOCSTART- O\n\n", "at least one sentence"),
-        (b"EU ORG\n", "'ORG' is no tag such as O, B-PER or I-PER at"),
+        (b"EU ORG\n", "'ORG' is not a tag such as O, B-PER or I-PER at"),
         (b"EU I-ORG\nx O\ny B-ORG\n", "the tags mix two schemes at"),
-        (b"EU B-ORG\ny E-PER\n", "continues an entity that none began at"),
+        (b"EU B-ORG\ny E-PER\n", "continues an entity that no tag began at"),
         (b"EU B-ORG\ny I-ORG\n\nz S-PER\n", "has no E- tag at"),
     ],
 )
-def test_what_is_wrong_is_said_with_file_and_line(tmp_path, content, message):
+def test_errors_name_file_and_line(tmp_path, content, message):
     with pytest.raises(DataError) as caught:
         read_folder(write(tmp_path, train=content))
     assert message in str(caught.value)
     assert "train.txt" in str(caught.value)
 
 
-def test_the_line_named_is_the_line(tmp_path):
+def test_errors_name_the_exact_line(tmp_path):
     with pytest.raises(DataError, match=r"train\.txt:4"):
         read_folder(write(tmp_path, train="a O\n\nb O\nc WRONG\n"))
     with pytest.raises(DataError, match=r"train\.txt:4"):
         read_file(write(tmp_path, train="a O\n\nb O\nc\n") / "train.txt")
 
 
-def test_a_folder_without_a_split_or_with_two(tmp_path):
+def test_each_split_needs_exactly_one_file(tmp_path):
     write(tmp_path)
     (tmp_path / "train.conll").write_text(GOOD)
     with pytest.raises(DataError, match=r"Received: train\.conll, train\.txt"):
@@ -93,25 +93,25 @@ SENTENCE = ["B-PER", "I-PER", "B-PER", "O", "B-ORG", "B-LOC", "I-LOC", "I-LOC"]
         ("BIOES", ["B-PER", "L-PER", "U-PER", "O", "U-ORG", "B-LOC", "I-LOC", "L-LOC"]),
     ],
 )
-def test_every_scheme_is_recognized_and_becomes_iob2(scheme, tags):
+def test_every_scheme_is_recognized_and_converted_to_iob2(scheme, tags):
     assert recognize([tags]) == scheme
     assert to_iob2(tags, scheme) == SENTENCE
 
 
-def test_a_tag_that_is_none_is_placed():
+def test_an_invalid_tag_has_a_position():
     with pytest.raises(InvalidTag) as caught:
         recognize([["O"], ["O", "per"]])
     assert (caught.value.sentence, caught.value.word) == (1, 1)
 
 
-def test_what_stands_between_a_word_and_its_tag_is_kept(tmp_path):
+def test_columns_between_word_and_tag_are_kept(tmp_path):
     folder = read_folder(write(tmp_path, train="EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nx Y Z O"))
     assert folder.columns["train"] == [["NNP", "B-NP"], ["VBZ", "B-VP"], ["Y", "Z"]]
     assert folder.columns["test"] == [[]] * 4
 
 
 @pytest.mark.parametrize("other", [GOOD, "a X Y O\n"])
-def test_columns_must_be_alike_in_all_files(tmp_path, other):
+def test_all_files_need_the_same_columns(tmp_path, other):
     train = "EU NNP B-ORG\n"
     with pytest.raises(DataError, match="the same columns"):
         check_columns(read_folder(write(tmp_path, train=train, valid=other, test=train)), tmp_path)

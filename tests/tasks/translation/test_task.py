@@ -1,12 +1,11 @@
-"""Translation: pairs packed and cut again, faults named, scores as sacreBLEU's."""
+"""Tests of the translation task: packing, errors and scores."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from suite.api import SourceRequest
-from suite.api.errors import DataError
+from suite.api import DataError, SourceRequest
 from tasks.translation.task import END, PADDING, START, TASK
 
 PAIRS = [(f"a house number {n}", f"ein Haus Nummer {n}") for n in range(40)]
@@ -31,7 +30,7 @@ def load(folder, length, **options):
 
 
 @pytest.mark.parametrize("length", [16, 64, 127])
-def test_every_sentence_is_packed_once_and_comes_out_again(folder, length):
+def test_every_sentence_is_packed_once_and_decoded_unchanged(folder, length):
     data = load(folder, length)
     test = data.test
     assert test.targets["sentences"].sum() == len(PAIRS)
@@ -47,17 +46,17 @@ def test_every_sentence_is_packed_once_and_comes_out_again(folder, length):
     assert score.reports["sentences"] == len(PAIRS)
 
 
-def test_the_decoder_is_given_what_came_before(folder):
+def test_the_decoder_s_input_is_the_shifted_target(folder):
     test = load(folder, 64).test
-    given, following = test.features["target_ids"], test.targets["next_ids"]
+    target_ids, next_ids = test.features["target_ids"], test.targets["next_ids"]
     mask = test.features["target_mask"]
-    assert (given[:, 0] == START).all()
-    assert (given[:, 1:][mask[:, 1:]] == following[:, :-1][mask[:, 1:]]).all()
-    assert (given[~mask] == PADDING).all()
+    assert (target_ids[:, 0] == START).all()
+    assert (target_ids[:, 1:][mask[:, 1:]] == next_ids[:, :-1][mask[:, 1:]]).all()
+    assert (target_ids[~mask] == PADDING).all()
     assert test.num_tokens == test.features["padding_mask"].sum() + mask.sum()
 
 
-def test_longer_lengths_hold_more_sentences_and_pad_little(folder):
+def test_long_examples_hold_more_sentences_and_little_padding(folder):
     shares = {}
     for length in (16, 128):
         train = load(folder, length).train
@@ -66,13 +65,13 @@ def test_longer_lengths_hold_more_sentences_and_pad_little(folder):
     assert shares[128] > 0.7
 
 
-def test_what_does_not_fit_is_cut_and_counted(folder):
+def test_sentences_that_do_not_fit_are_cut_and_counted(folder):
     data = load(folder, 4)
     assert data.facts["sentences_cut"]["test"] == len(PAIRS)
     assert data.test.targets["sentences"].max() == 1
 
 
-def test_missing_sentences_of_an_answer_are_empty(folder):
+def test_missing_sentences_count_as_empty(folder):
     data = load(folder, 64)
     nothing = np.zeros_like(data.test.targets["next_ids"])
     score = TASK.score(data.test, nothing, data.spec)
@@ -80,7 +79,7 @@ def test_missing_sentences_of_an_answer_are_empty(folder):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda f: (f / "train.de").write_text("one line\n"), "1 lines in"),
         (lambda f: (f / "test.de").write_text("\n" * 3 + "x\n" * 37), "test.de:1"),
@@ -90,11 +89,11 @@ def test_missing_sentences_of_an_answer_are_empty(folder):
         (lambda f: (f / "train.fr").write_text("x\n"), "source_language"),
     ],
 )
-def test_each_fault_is_named(folder, change, said):
+def test_errors_name_file_and_line(folder, change, message):
     change(folder)
     with pytest.raises(DataError) as caught:
         TASK.inspect(SourceRequest("files", str(folder)), TASK.options)
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_multi30k_is_read(tfds_data_dir):

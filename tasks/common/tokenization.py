@@ -1,0 +1,241 @@
+"""Tokenizers: bytes, characters or subwords learned from the training split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.api import RequestError, SourceRequest, atomic_write_bytes
+from tasks.common.options import check_range
+
+PADDING, UNKNOWN, START, END = range(4)
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
+FIRST_TEXT_ID = len(SPECIAL_TOKENS)
+"""Lower ids are special tokens."""
+UNITS = ("subwords", "bytes", "characters")
+MIN_VOCABULARY = 100
+
+
+class Tokenizer(ABC):
+    """A mapping between texts and token ids."""
+
+    vocabulary_size: int
+    fingerprint: str
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the token ids of each text."""
+
+    @abstractmethod
+    def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each row of token ids, without special tokens."""
+
+    def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
+        """Return the number of characters in each token."""
+        return np.ones(len(token_ids), np.int32)
+
+
+class ByteTokenizer(Tokenizer):
+    """A token is a byte of UTF-8."""
+
+    vocabulary_size = 256 + FIRST_TEXT_ID
+    fingerprint = "bytes"
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the bytes of each text, shifted by the number of special tokens."""
+        encoded = (text.encode("utf-8", "surrogatepass") for text in texts)
+        return [
+            np.frombuffer(content, np.uint8).astype(np.int32) + FIRST_TEXT_ID for content in encoded
+        ]
+
+    def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each row; invalid UTF-8 is replaced."""
+        return [
+            bytes(token - FIRST_TEXT_ID for token in row if token >= FIRST_TEXT_ID).decode(
+                "utf-8", "replace"
+            )
+            for row in rows
+        ]
+
+    def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
+        """Return 1 for the first byte of a character and 0 for its other bytes."""
+        is_first_byte: np.ndarray = ((token_ids - FIRST_TEXT_ID) & 0xC0) != 0x80
+        return is_first_byte.astype(np.int32)
+
+
+class CharacterTokenizer(Tokenizer):
+    """A token is a character of the training split; other characters are unknown."""
+
+    def __init__(self, train_texts: Iterable[str]) -> None:
+        counts: Counter[str] = Counter()
+        for text in train_texts:
+            counts.update(text)
+        self._characters = sorted(counts)
+        self._code_points = np.array([ord(character) for character in self._characters], np.int64)
+        self.vocabulary_size = len(self._characters) + FIRST_TEXT_ID
+        self.fingerprint = hashlib.sha256("".join(self._characters).encode()).hexdigest()
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the token ids of each text's characters."""
+        return [self._encode(text) for text in texts]
+
+    def _encode(self, text: str) -> np.ndarray:
+        utf_32 = text.encode("utf-32-le", "surrogatepass")
+        code_points = np.frombuffer(utf_32, np.uint32).astype(np.int64)
+        indices = np.searchsorted(self._code_points, code_points)
+        indices = indices.clip(max=len(self._code_points) - 1)
+        known = self._code_points[indices] == code_points
+        return np.where(known, indices + FIRST_TEXT_ID, UNKNOWN).astype(np.int32)
+
+    def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each row."""
+        return [
+            "".join(
+                self._characters[token - FIRST_TEXT_ID] for token in row if token >= FIRST_TEXT_ID
+            )
+            for row in rows
+        ]
+
+
+class SubwordTokenizer(Tokenizer):
+    """A token is a subword: byte-pair encoding after splitting at spaces and punctuation.
+
+    Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", implemented
+    by the `tokenizers` library.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.vocabulary_size = tokenizer.get_vocab_size()
+        self.fingerprint = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Serialize the tokenizer for `from_json`."""
+        return str(self._tokenizer.to_str())
+
+    @classmethod
+    def from_json(cls, text: str) -> SubwordTokenizer:
+        """Return the tokenizer that `to_json` serialized."""
+        import tokenizers
+
+        return cls(tokenizers.Tokenizer.from_str(text))
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the subword ids of each text."""
+        encodings = self._tokenizer.encode_batch(_replace_surrogates(texts))
+        return [np.array(encoding.ids, np.int32) for encoding in encodings]
+
+    def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each row."""
+        text_ids = [[int(token) for token in row if token >= FIRST_TEXT_ID] for row in rows]
+        return list(self._tokenizer.decode_batch(text_ids))
+
+    def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
+        """Return the number of characters in each subword, including a leading space."""
+        lengths = np.ones(self.vocabulary_size, np.int32)
+        for subword, token in self._tokenizer.get_vocab().items():
+            lengths[token] = 1 if token < FIRST_TEXT_ID else len(subword)
+        counts: np.ndarray = lengths[token_ids]
+        return counts
+
+
+def learn_subwords(
+    train_texts: Sequence[str], vocabulary_size: int, request: SourceRequest, *, lowercase: bool
+) -> SubwordTokenizer:
+    """Learn a subword tokenizer from the training split, or read it from the cache."""
+    import tokenizers
+
+    texts = _replace_surrogates(train_texts)
+    settings = [tokenizers.__version__, vocabulary_size, lowercase]
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    cached = None
+    if request.cache_dir:
+        cached = Path(request.cache_dir) / f"subwords-{digest.hexdigest()[:16]}.json"
+        if cached.exists():
+            return SubwordTokenizer.from_json(cached.read_text(encoding="utf-8"))
+    tokenizer = SubwordTokenizer(_train_byte_pairs(texts, vocabulary_size, lowercase))
+    if cached:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write_bytes(cached, tokenizer.to_json().encode())
+    return tokenizer
+
+
+def _replace_surrogates(texts: Sequence[str]) -> list[str]:
+    return [text.encode("utf-8", "replace").decode() for text in texts]
+
+
+def _train_byte_pairs(texts: Sequence[str], vocabulary_size: int, lowercase: bool) -> Any:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS[UNKNOWN]))
+    steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation("isolated")]
+    )
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        show_progress=False,
+        limit_alphabet=1_000,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def build_tokenizer(
+    units: str,
+    train_texts: Sequence[str],
+    request: SourceRequest,
+    vocabulary_size: int,
+    *,
+    lowercase: bool = False,
+) -> Tokenizer:
+    """Return the tokenizer for one of `UNITS`, learned from the training split where needed."""
+    if units == "bytes":
+        return ByteTokenizer()
+    if units == "characters":
+        return CharacterTokenizer(train_texts)
+    return learn_subwords(train_texts, vocabulary_size, request, lowercase=lowercase)
+
+
+def check_tokenizer_options(options: Mapping[str, Any]) -> None:
+    """Check the options `units` (if the task has it) and `vocabulary`.
+
+    Raises:
+        RequestError: the units are unknown, or the vocabulary is smaller than `MIN_VOCABULARY`.
+    """
+    if (units := options.get("units", "subwords")) not in UNITS:
+        raise RequestError(f"The option 'units' is one of {', '.join(UNITS)}", received=repr(units))
+    check_range(options, "vocabulary", MIN_VOCABULARY)
+
+
+def cut_and_pad(
+    rows: Sequence[np.ndarray], length: int, *, from_end: int = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return token ids and padding mask of shape (rows, length), and the number of rows cut.
+
+    A longer row is cut in its middle: its beginning and its last `from_end` ids remain. An empty
+    row becomes one unknown token, since every example needs a real position.
+    """
+    token_ids = np.zeros((len(rows), length), np.int32)
+    mask = np.zeros((len(rows), length), bool)
+    num_cut = 0
+    for index, row in enumerate(rows):
+        if len(row) > length:
+            num_cut += 1
+            row = np.concatenate([row[: length - from_end], row[len(row) - from_end :]])
+        kept = row if len(row) else np.array([UNKNOWN], np.int32)
+        token_ids[index, : len(kept)] = kept
+        mask[index, : len(kept)] = True
+    return token_ids, mask, num_cut
