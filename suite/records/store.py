@@ -246,6 +246,7 @@ class Store:
         for folder, pattern in (
             (self.records, ".*.part"),
             (self.home / "checkpoints", ".*.part"),
+            (self.cache, ".*.part"),
             (self.cache, ".making-*"),
         ):
             for path in folder.glob(pattern):

@@ -46,7 +46,7 @@ def age(path, seconds):
 
 @pytest.mark.parametrize(
     "place",
-    ["records/.abc.part", "checkpoints/.abc.part", "cache/.making-abc"],
+    ["records/.abc.part", "checkpoints/.abc.part", "cache/.abc.part", "cache/.making-abc"],
 )
 def test_stale_half_written_files_are_swept(store, place):
     path = store.home / place

@@ -80,6 +80,9 @@ def test_what_decides_the_content_decides_the_entry(job):
 COUNTING_TASK = """
 from tasks.duplication import Duplication
 
+from ..common.shared import SHARED
+from .constants import OWN
+
 
 class Numbers(Duplication):
     loads = 0
@@ -96,9 +99,9 @@ TASK = Numbers()
 @pytest.mark.parametrize(
     ("helper", "counts"),
     [
-        ("numbers/helper.py", True),
+        ("numbers/constants.py", True),
         ("numbers/deeper/helper.py", True),
-        ("common/helper.py", True),
+        ("common/shared.py", True),
         ("_helper.py", True),
         ("letters/helper.py", False),
         ("words.py", False),
@@ -106,15 +109,16 @@ TASK = Numbers()
 )
 def test_editing_code_that_a_task_may_use_makes_new_data(job, tmp_path, helper, counts):
     tasks = tmp_path / "mine" / "tasks"
-    for name in ("numbers/task.py", "letters/task.py", helper):
+    modules = ("numbers/constants.py", "common/shared.py", "letters/task.py")
+    for name in (*modules, helper):
         (tasks / name).parent.mkdir(parents=True, exist_ok=True)
-        (tasks / name).write_text("VALUE = 1\n")
+        (tasks / name).write_text("OWN = SHARED = 1\n")
     (tasks / "numbers" / "task.py").write_text(COUNTING_TASK)
     task = find_plugin(TASKS, "numbers", (str(tmp_path / "mine"),))
     encoded.load(job, task, {})
     encoded.load(job, task, {})
     assert task.loads == 1
-    (tasks / helper).write_text("VALUE = 2\n")
+    (tasks / helper).write_text("OWN = SHARED = 2\n")
     encoded.load(job, task, {})
     assert task.loads == (2 if counts else 1)
 
