@@ -182,7 +182,7 @@ def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]
             "validation": (images[validation], labels[validation]),
             "test": (images[test], labels[test]),
         }
-        facts["splits"] = "a fixed tenth tests, a tenth of the rest validates"
+        facts["splits"] = "a fixed tenth is test, a tenth of the rest is validation"
         return splits, [str(digit) for digit in range(10)], facts
     if request.kind == "tfds":
         from tasks.common.tfds import describe_prepared, open_prepared, read_prepared

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from suite.api import DataError
 from tasks.common.sources import SPLIT_STEMS, read_text
-from tasks.ner.tag_schemes import InvalidTag, recognize, to_iob2
+from tasks.ner.tag_schemes import InvalidTag, recognize_scheme, to_iob2
 
 DOCUMENT_MARK = "-DOCSTART-"
 
@@ -27,7 +27,7 @@ class ColumnFile:
     marks_documents: bool
 
 
-def find_files(folder: Path) -> dict[str, Path]:
+def find_column_files(folder: Path) -> dict[str, Path]:
     """Return the file of each split; the file's ending is ignored.
 
     Raises:
@@ -51,7 +51,7 @@ def find_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def read_file(path: Path) -> ColumnFile:
+def read_column_file(path: Path) -> ColumnFile:
     """Read a column file; blank lines and -DOCSTART- separate sentences.
 
     Raises:
@@ -111,15 +111,15 @@ class ColumnFolder:
     facts: dict[str, object]
 
 
-def read_folder(folder: Path) -> ColumnFolder:
+def read_column_folder(folder: Path) -> ColumnFolder:
     """Read the three splits of a folder.
 
     Raises:
-        DataError: the folder or a file is malformed (see `find_files` and `read_file`), or the tags
-            follow no known scheme.
+        DataError: the folder or a file is malformed (see `find_column_files` and
+            `read_column_file`), or the tags follow no known scheme.
     """
-    files = {split: read_file(path) for split, path in find_files(folder).items()}
-    scheme = _recognize_scheme(list(files.values()))
+    files = {split: read_column_file(path) for split, path in find_column_files(folder).items()}
+    scheme = _scheme_of(list(files.values()))
     sentences = {
         split: [
             (words, to_iob2(tags, scheme))
@@ -151,10 +151,10 @@ def check_columns(folder: ColumnFolder, path: Path) -> None:
         )
 
 
-def _recognize_scheme(files: list[ColumnFile]) -> str:
+def _scheme_of(files: list[ColumnFile]) -> str:
     sentences = [(file, index) for file in files for index in range(len(file.words))]
     try:
-        return recognize(file.tags[index] for file, index in sentences)
+        return recognize_scheme(file.tags[index] for file, index in sentences)
     except InvalidTag as error:
         file, index = sentences[error.sentence]
         raise DataError(

@@ -19,7 +19,7 @@ def read_conll(request: SourceRequest, with_columns: bool) -> Corpus:
     """Read the prepared data set, optionally with part of speech and chunk of each word."""
     sentences, columns = _read_splits(request)
     facts = {
-        "neighbours": "strangers: the data set stores its sentences shuffled",
+        "neighbours": "unrelated: the data set stores its sentences in shuffled order",
         **describe_prepared(NAME, request),
     }
     return build_corpus(sentences, facts, columns if with_columns else None)

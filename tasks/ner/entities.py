@@ -10,7 +10,7 @@ Entity = tuple[int, int, str]
 """The position of the first word in the stream, the position after the last, and the type."""
 
 
-def extract(tags: Iterable[str], starts: Iterable[bool]) -> list[Entity]:
+def extract_entities(tags: Iterable[str], starts: Iterable[bool]) -> list[Entity]:
     """Return the entities of a stream of tags; an entity ends where a sentence starts.
 
     As in conlleval, an I- tag that continues no entity of its type begins one.
@@ -54,7 +54,7 @@ class Counts:
         total = self.gold + self.predicted
         return 2 * self.correct / total if total else 0.0
 
-    def describe(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """Return precision, recall, F1 and the number of gold entities."""
         return {
             "precision": self.precision,
@@ -64,7 +64,7 @@ class Counts:
         }
 
 
-def count(gold: Sequence[Entity], predicted: Sequence[Entity]) -> Counts:
+def count_entities(gold: Sequence[Entity], predicted: Sequence[Entity]) -> Counts:
     """Count entities and matches over all types."""
     return Counts(len(gold), len(predicted), len(set(gold) & set(predicted)))
 
@@ -80,7 +80,7 @@ def count_by_type(gold: Sequence[Entity], predicted: Sequence[Entity]) -> dict[s
     }
 
 
-def average(by_type: Mapping[str, Counts], *, weighted: bool) -> dict[str, float]:
+def average_over_types(by_type: Mapping[str, Counts], *, weighted: bool) -> dict[str, float]:
     """Average over types: unweighted (macro), or weighted by the number of gold entities."""
     weights = [counts.gold if weighted else 1 for counts in by_type.values()]
     total = sum(weights)

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from suite.api import ExamplePrediction, Examples, Score
-from tasks.ner.entities import Counts, Entity, average, count, count_by_type, extract
+from tasks.ner.entities import (
+    Counts,
+    Entity,
+    average_over_types,
+    count_by_type,
+    count_entities,
+    extract_entities,
+)
 
 OUTSIDE = "O"
 CUE_DISTANCES = (1, 32, 64, 128, 256, 512, 1_024)
@@ -22,14 +29,14 @@ def score_tags(examples: Examples, predictions: Any, spec: Mapping[str, Any]) ->
     gold_ids, predicted_ids = examples.targets["tags"][real], predictions[real]
     starts = examples.targets["sentence_starts"][real].tolist()
     tags = spec["tags"]
-    gold = extract((tags[tag] for tag in gold_ids.tolist()), starts)
-    predicted = extract((tags[tag] for tag in predicted_ids.tolist()), starts)
-    total = count(gold, predicted)
+    gold = extract_entities((tags[tag] for tag in gold_ids.tolist()), starts)
+    predicted = extract_entities((tags[tag] for tag in predicted_ids.tolist()), starts)
+    total = count_entities(gold, predicted)
     by_type = count_by_type(gold, predicted)
-    macro, weighted = (average(by_type, weighted=weighted) for weighted in (False, True))
+    macro, weighted = (average_over_types(by_type, weighted=weighted) for weighted in (False, True))
     reports: dict[str, Any] = {
-        "by_type": {type_: counts.describe() for type_, counts in by_type.items()},
-        "micro": total.describe(),
+        "by_type": {type_: counts.to_dict() for type_, counts in by_type.items()},
+        "micro": total.to_dict(),
         "macro": macro,
         "weighted": weighted,
         "scored_words": len(gold_ids),
@@ -37,7 +44,7 @@ def score_tags(examples: Examples, predictions: Any, spec: Mapping[str, Any]) ->
     if "cue_distance" in examples.targets:
         distances = examples.targets["cue_distance"][real]
         reports["by_cue_distance"] = {
-            name: counts.describe()
+            name: counts.to_dict()
             for name, counts in _count_by_cue_distance(gold, predicted, distances).items()
         }
     correct = gold_ids == predicted_ids
@@ -72,7 +79,7 @@ def _count_by_cue_distance(
         cued = [entity for entity in gold if in_range[entity[0]]]
         guesses = [entity for entity in predicted if in_range[entity[0] : entity[1]].any()]
         if cued:
-            counts[f"{low}-{high - 1}"] = count(cued, guesses)
+            counts[f"{low}-{high - 1}"] = count_entities(cued, guesses)
     return counts
 
 

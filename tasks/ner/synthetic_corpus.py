@@ -93,7 +93,7 @@ def build_lexicon() -> Lexicon:
     return Lexicon(list(itertools.chain(*groups)), *begins[: len(groups)])
 
 
-def generate(num_documents: int, seed: int, lexicon: Lexicon | None = None) -> TaggedText:
+def generate_documents(num_documents: int, seed: int, lexicon: Lexicon | None = None) -> TaggedText:
     """Generate a stream of documents, determined by the seed; time O(words)."""
     lexicon = lexicon or build_lexicon()
     generator = np.random.default_rng(seed)
@@ -116,7 +116,7 @@ def generate(num_documents: int, seed: int, lexicon: Lexicon | None = None) -> T
 def build_synthetic_corpus() -> Corpus:
     """Generate the three splits; every call returns the same corpus."""
     lexicon = build_lexicon()
-    splits = {name: generate(SIZES[name], SEEDS[name], lexicon) for name in SIZES}
+    splits = {name: generate_documents(SIZES[name], SEEDS[name], lexicon) for name in SIZES}
     facts = {
         "generator_version": VERSION,
         "document_words": DOCUMENT_LENGTH,

@@ -20,7 +20,7 @@ class InvalidTag(Exception):
         self.word = word
 
 
-def recognize(sentences: Iterable[Sequence[str]]) -> str:
+def recognize_scheme(sentences: Iterable[Sequence[str]]) -> str:
     """Return the scheme in which all sentences are valid: "BIOES", "IOB1" or "IOB2".
 
     Raises:

@@ -123,7 +123,7 @@ class Windows:
         return self.fill(np.ones(len(self.row), bool))
 
 
-def pack(sentence_lengths: np.ndarray, length: int) -> Windows:
+def pack_sentences(sentence_lengths: np.ndarray, length: int) -> Windows:
     """Cut a stream into windows of at most `length` words.
 
     Consecutive sentences share a window while they fit. A longer sentence is split over several

@@ -45,7 +45,7 @@ CONLL_CITATION = (
 )
 
 
-class Ner(Task):
+class NamedEntityRecognition(Task):
     """Tag words in IOB2; scored by entities, by the rules of conlleval."""
 
     version = 2
@@ -109,13 +109,13 @@ class Ner(Task):
         for name in ("hidden_words", "hidden_spellings"):
             check_range(own, name, 0, 1)
         if request.kind == "files":
-            from tasks.ner.columns import check_columns, find_files, read_folder
+            from tasks.ner.columns import check_columns, find_column_files, read_column_folder
 
             folder = Path(request.argument).expanduser()
-            content = read_folder(folder)
+            content = read_column_folder(folder)
             if own["columns"]:
                 check_columns(content, folder)
-            return digest_paths(find_files(folder).values())
+            return digest_paths(find_column_files(folder).values())
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
             from tasks.ner.conll import NAME
@@ -130,7 +130,7 @@ class Ner(Task):
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the corpus and cut its splits into windows."""
-        from tasks.ner.word_features import build_word_tables, number_columns
+        from tasks.ner.word_features import assign_column_ids, build_word_tables
 
         own = task_options(self, options)
         corpus = _read_corpus(request, own["columns"])
@@ -140,7 +140,7 @@ class Ner(Task):
             name: text.columns for name, text in corpus.splits.items() if text.columns is not None
         }
         if columns:
-            columns, sizes["columns"] = number_columns(columns)
+            columns, sizes["columns"] = assign_column_ids(columns)
         encoded = {
             name: _encode(text, tables, sequence_length, columns.get(name))
             for name, text in corpus.splits.items()
@@ -239,10 +239,10 @@ class Ner(Task):
 
 def _read_corpus(request: SourceRequest, with_columns: bool) -> Corpus:
     if request.kind == "files":
-        from tasks.ner.columns import read_folder
+        from tasks.ner.columns import read_column_folder
         from tasks.ner.tagged_text import build_corpus
 
-        folder = read_folder(Path(request.argument).expanduser())
+        folder = read_column_folder(Path(request.argument).expanduser())
         return build_corpus(
             folder.sentences,
             {**folder.facts, "neighbours": "sentences in the files' own order"},
@@ -261,9 +261,9 @@ def _encode(
     text: TaggedText, tables: WordTables, sequence_length: int, column_ids: np.ndarray | None
 ) -> tuple[Examples, Windows]:
     """Cut a split into windows; return its features and targets, and the windows."""
-    from tasks.ner.tagged_text import pack, sentence_starts
+    from tasks.ner.tagged_text import pack_sentences, sentence_starts
 
-    windows = pack(text.sentence_lengths, sequence_length)
+    windows = pack_sentences(text.sentence_lengths, sequence_length)
     starts = windows.fill(sentence_starts(text.sentence_lengths))
     features = {
         "word_ids": windows.fill(tables.words[text.words]),
@@ -281,4 +281,4 @@ def _encode(
     return Examples(features, targets), windows
 
 
-TASK = Ner()
+TASK = NamedEntityRecognition()

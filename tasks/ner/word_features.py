@@ -67,7 +67,7 @@ def build_word_tables(words: Sequence[str], train_words: np.ndarray) -> WordTabl
     )
 
 
-def number_columns(
+def assign_column_ids(
     columns: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, np.ndarray], int]:
     """Number a source's columns by their frequency in the training split.

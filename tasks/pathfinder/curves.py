@@ -11,14 +11,21 @@ from __future__ import annotations
 import numpy as np
 
 DISTRACTOR_POINTS, NUM_DISTRACTORS = 6, 3
-STEP, TURN, MIN_DISTANCE = 1.5, 0.22, 3.0
+STEP, MIN_DISTANCE, MARK_RADIUS = 1.5, 3.0, 1.5
+"""Distances between a curve's points and between curves, and the radius of a mark.
+
+In pixels, for images of 32 pixels; larger images scale them up.
+"""
+TURN = 0.22
+"""Twice the standard deviation of the random changes of curvature, in radians per step."""
 DASH, GAP = 2, 1
-MARK_RADIUS = 1.5
+"""The lengths of a dash and of a gap, in points."""
 CURVE, MARK = 1, 2
 """Pixel values. With marks as bright as curves, no trained model found the marks."""
 STRETCH = 0.1
 """The maximum relative change of a curve's size to match the other's end-to-end distance."""
-CANDIDATES = 4_096
+NUM_CANDIDATES = 4_096
+"""The number of curves drawn at a time, most of which are rejected."""
 
 
 def draw_images(
@@ -59,7 +66,7 @@ def draw_pairs(generator: np.random.Generator, points: int, scale: float, size: 
 
     The curves lie along opposite sides of the rhombus, and cross neither themselves nor each other.
     """
-    curves = _draw_curves(generator, CANDIDATES, points, scale)
+    curves = _draw_curves(generator, NUM_CANDIDATES, points, scale)
     first, second = np.triu_indices(points, k=4)  # points next to each other may be near
     distances = np.abs(curves[:, first] - curves[:, second]).max(axis=-1)
     curves = curves[distances.min(axis=1) > MIN_DISTANCE * scale]

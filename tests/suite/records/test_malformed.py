@@ -16,7 +16,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.schema import SCHEMA_VERSION, RecordError, parse_record, parse_summary
 from suite.records.store import Store
-from tasks.ner.columns import read_folder
+from tasks.ner.columns import read_column_folder
 
 FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*.json"))
 GOOD = FROZEN[-1].read_text()
@@ -171,7 +171,7 @@ def test_any_column_files_are_read_or_refused(tmp_path, texts, spoilt):
         content = text.encode("utf-8", "surrogatepass")
         (tmp_path / f"{split}.txt").write_bytes(content + (spoilt if split == "test" else b""))
     try:
-        splits = read_folder(tmp_path).sentences
+        splits = read_column_folder(tmp_path).sentences
     except LengthwiseError as error:
         assert len(" ".join(str(error).split())) < 1_000
     else:

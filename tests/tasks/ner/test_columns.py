@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from suite.api import DataError
-from tasks.ner.columns import check_columns, read_file, read_folder
-from tasks.ner.tag_schemes import InvalidTag, recognize, to_iob2
+from tasks.ner.columns import check_columns, read_column_file, read_column_folder
+from tasks.ner.tag_schemes import InvalidTag, recognize_scheme, to_iob2
 
 GOOD = "EU B-ORG\nrejects O\n\nPeter B-PER\nBlackburn I-PER\n"
 
@@ -23,7 +23,7 @@ def write(folder: Path, **contents: str | bytes) -> Path:
 
 def test_blank_lines_and_document_marks_separate_sentences(tmp_path):
     text = "-DOCSTART- O\n\nEU B-ORG\nrejects O\n\n\nPeter\tB-PER\n\n-DOCSTART- O\n\nx O"
-    folder = read_folder(write(tmp_path, train=text))
+    folder = read_column_folder(write(tmp_path, train=text))
     assert folder.sentences["train"] == [
         (["EU", "rejects"], ["B-ORG", "O"]),
         (["Peter"], ["B-PER"]),
@@ -34,7 +34,7 @@ def test_blank_lines_and_document_marks_separate_sentences(tmp_path):
 
 def test_crlf_byte_order_mark_and_unusual_characters_are_read(tmp_path):
     content = "\ufeffnaïve O\r\n𝒳\u00a0y B-MISC\r\n\r\nשלום B-PER\r\n".encode()
-    folder = read_folder(write(tmp_path, train=content))
+    folder = read_column_folder(write(tmp_path, train=content))
     assert folder.sentences["train"] == [
         (["naïve", "𝒳\u00a0y"], ["O", "B-MISC"]),
         (["שלום"], ["B-PER"]),
@@ -58,27 +58,27 @@ def test_crlf_byte_order_mark_and_unusual_characters_are_read(tmp_path):
 )
 def test_errors_name_file_and_line(tmp_path, content, message):
     with pytest.raises(DataError) as caught:
-        read_folder(write(tmp_path, train=content))
+        read_column_folder(write(tmp_path, train=content))
     assert message in str(caught.value)
     assert "train.txt" in str(caught.value)
 
 
 def test_errors_name_the_exact_line(tmp_path):
     with pytest.raises(DataError, match=r"train\.txt:4"):
-        read_folder(write(tmp_path, train="a O\n\nb O\nc WRONG\n"))
+        read_column_folder(write(tmp_path, train="a O\n\nb O\nc WRONG\n"))
     with pytest.raises(DataError, match=r"train\.txt:4"):
-        read_file(write(tmp_path, train="a O\n\nb O\nc\n") / "train.txt")
+        read_column_file(write(tmp_path, train="a O\n\nb O\nc\n") / "train.txt")
 
 
 def test_each_split_needs_exactly_one_file(tmp_path):
     write(tmp_path)
     (tmp_path / "train.conll").write_text(GOOD)
     with pytest.raises(DataError, match=r"Received: train\.conll, train\.txt"):
-        read_folder(tmp_path)
+        read_column_folder(tmp_path)
     (tmp_path / "train.conll").unlink()
     (tmp_path / "test.txt").unlink()
     with pytest.raises(DataError, match="named test or testb"):
-        read_folder(tmp_path)
+        read_column_folder(tmp_path)
 
 
 SENTENCE = ["B-PER", "I-PER", "B-PER", "O", "B-ORG", "B-LOC", "I-LOC", "I-LOC"]
@@ -94,18 +94,20 @@ SENTENCE = ["B-PER", "I-PER", "B-PER", "O", "B-ORG", "B-LOC", "I-LOC", "I-LOC"]
     ],
 )
 def test_every_scheme_is_recognized_and_converted_to_iob2(scheme, tags):
-    assert recognize([tags]) == scheme
+    assert recognize_scheme([tags]) == scheme
     assert to_iob2(tags, scheme) == SENTENCE
 
 
 def test_an_invalid_tag_has_a_position():
     with pytest.raises(InvalidTag) as caught:
-        recognize([["O"], ["O", "per"]])
+        recognize_scheme([["O"], ["O", "per"]])
     assert (caught.value.sentence, caught.value.word) == (1, 1)
 
 
 def test_columns_between_word_and_tag_are_kept(tmp_path):
-    folder = read_folder(write(tmp_path, train="EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nx Y Z O"))
+    folder = read_column_folder(
+        write(tmp_path, train="EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nx Y Z O")
+    )
     assert folder.columns["train"] == [["NNP", "B-NP"], ["VBZ", "B-VP"], ["Y", "Z"]]
     assert folder.columns["test"] == [[]] * 4
 
@@ -114,7 +116,11 @@ def test_columns_between_word_and_tag_are_kept(tmp_path):
 def test_all_files_need_the_same_columns(tmp_path, other):
     train = "EU NNP B-ORG\n"
     with pytest.raises(DataError, match="the same columns"):
-        check_columns(read_folder(write(tmp_path, train=train, valid=other, test=train)), tmp_path)
+        check_columns(
+            read_column_folder(write(tmp_path, train=train, valid=other, test=train)), tmp_path
+        )
     with pytest.raises(DataError, match="0 in train"):
-        check_columns(read_folder(write(tmp_path)), tmp_path)
-    check_columns(read_folder(write(tmp_path, train=train, valid=train, test=train)), tmp_path)
+        check_columns(read_column_folder(write(tmp_path)), tmp_path)
+    check_columns(
+        read_column_folder(write(tmp_path, train=train, valid=train, test=train)), tmp_path
+    )

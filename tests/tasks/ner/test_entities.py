@@ -9,7 +9,7 @@ import pytest
 from seqeval.metrics import classification_report
 from seqeval.metrics.sequence_labeling import get_entities
 
-from tasks.ner.entities import average, count, count_by_type, extract
+from tasks.ner.entities import average_over_types, count_by_type, count_entities, extract_entities
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 
@@ -28,7 +28,7 @@ def stream(sentences: list[list[str]]) -> tuple[list[str], list[bool]]:
 def test_extraction_follows_conlleval():
     tags = ["I-PER", "I-PER", "B-PER", "I-LOC", "O", "I-LOC", "I-LOC"]
     starts = [True, False, False, False, False, False, True]
-    assert extract(tags, starts) == [
+    assert extract_entities(tags, starts) == [
         (0, 2, "PER"),
         (2, 3, "PER"),
         (3, 4, "LOC"),
@@ -46,8 +46,8 @@ def test_entities_and_scores_equal_those_of_seqeval(seed):
             if generator.random() < 0.3:
                 sentence[place] = generator.choice(TAGS)
     gold_tags, starts = stream(gold_sentences)
-    gold = extract(gold_tags, starts)
-    predicted = extract(stream(predicted_sentences)[0], starts)
+    gold = extract_entities(gold_tags, starts)
+    predicted = extract_entities(stream(predicted_sentences)[0], starts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reference = classification_report(gold_sentences, predicted_sentences, output_dict=True)
@@ -55,10 +55,10 @@ def test_entities_and_scores_equal_those_of_seqeval(seed):
     assert len(gold) == num_reference_entities
     by_type = count_by_type(gold, predicted)
     ours = {
-        "micro avg": count(gold, predicted).describe(),
-        "macro avg": average(by_type, weighted=False),
-        "weighted avg": average(by_type, weighted=True),
-        **{kind: counts.describe() for kind, counts in by_type.items()},
+        "micro avg": count_entities(gold, predicted).to_dict(),
+        "macro avg": average_over_types(by_type, weighted=False),
+        "weighted avg": average_over_types(by_type, weighted=True),
+        **{kind: counts.to_dict() for kind, counts in by_type.items()},
     }
     for row, figures in ours.items():
         for ours_name, their_name in (
@@ -70,5 +70,10 @@ def test_entities_and_scores_equal_those_of_seqeval(seed):
 
 
 def test_scores_without_entities_are_zero():
-    assert count([], []).describe() == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
-    assert average({}, weighted=True)["f1"] == 0.0
+    assert count_entities([], []).to_dict() == {
+        "precision": 0.0,
+        "recall": 0.0,
+        "f1": 0.0,
+        "support": 0,
+    }
+    assert average_over_types({}, weighted=True)["f1"] == 0.0

@@ -15,15 +15,15 @@ from tasks.ner.synthetic_corpus import (
     TAGS,
     TYPES,
     build_lexicon,
-    generate,
+    generate_documents,
 )
 
 LEXICON = build_lexicon()
-TEXT = generate(200, seed=3, lexicon=LEXICON)
+TEXT = generate_documents(200, seed=3, lexicon=LEXICON)
 
 
 def test_the_seed_determines_the_documents():
-    again, other = generate(200, 3), generate(200, 4)
+    again, other = generate_documents(200, 3), generate_documents(200, 4)
     assert (again.words == TEXT.words).all() and (again.tags == TEXT.tags).all()
     assert (other.words != TEXT.words).any()
 
@@ -62,7 +62,9 @@ def test_octaves_of_distances_and_types_are_balanced():
     edges = MAX_DISTANCE / 2.0 ** np.arange(6)[::-1]  # many near positions are taken
     counts, _ = np.histogram(distances, bins=edges)
     assert counts.min() / counts.max() > 0.8
-    many = generate(2_000, seed=3, lexicon=LEXICON)  # all cued names of a document share a type
+    many = generate_documents(
+        2_000, seed=3, lexicon=LEXICON
+    )  # all cued names of a document share a type
     kinds = np.bincount(many.tags[many.cue_distance > 0])[1 : len(TYPES) + 1]
     assert kinds.min() / kinds.max() > 0.7
 
@@ -94,7 +96,7 @@ def test_the_generator_takes_linear_time():
         seconds = []
         for _ in range(3):
             started = time.process_time()
-            text = generate(num_documents, seed=5, lexicon=LEXICON)
+            text = generate_documents(num_documents, seed=5, lexicon=LEXICON)
             seconds.append(time.process_time() - started)
         assert len(text.words) == num_documents * DOCUMENT_LENGTH
         return min(seconds)

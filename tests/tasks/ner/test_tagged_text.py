@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ner.tagged_text import build_corpus, pack, sentence_starts
+from tasks.ner.tagged_text import build_corpus, pack_sentences, sentence_starts
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 50))
 def test_every_word_is_in_exactly_one_window_in_order(lengths, window):
     lengths = np.array(lengths)
-    windows = pack(lengths, window)
+    windows = pack_sentences(lengths, window)
     words = np.arange(lengths.sum())
     filled = windows.fill(words, padding=-1)
     assert filled[windows.mask()].tolist() == words.tolist()
@@ -24,7 +24,7 @@ def test_every_word_is_in_exactly_one_window_in_order(lengths, window):
 @given(st.lists(st.integers(1, 10), min_size=1, max_size=60), st.integers(10, 50))
 def test_sentences_that_fit_are_not_split_and_windows_are_filled(lengths, window):
     lengths = np.array(lengths)
-    windows = pack(lengths, window)
+    windows = pack_sentences(lengths, window)
     ends = np.cumsum(lengths)
     for begin, end in zip(ends - lengths, ends, strict=True):
         assert len(set(windows.row[begin:end])) == 1
@@ -36,7 +36,7 @@ def test_sentences_that_fit_are_not_split_and_windows_are_filled(lengths, window
 
 def test_a_longer_length_needs_fewer_windows():
     lengths = np.full(100, 7)
-    counts = [pack(lengths, window).num_windows for window in (7, 14, 28, 700)]
+    counts = [pack_sentences(lengths, window).num_windows for window in (7, 14, 28, 700)]
     assert counts == [100, 50, 25, 1]
 
 

@@ -9,7 +9,7 @@ from keras import ops
 from suite.api import DataError, Examples, SourceRequest
 from tasks.ner.task import TASK
 from tasks.ner.word_embedding import WordEmbedding
-from tasks.ner.word_features import MAX_CHARACTERS, UNKNOWN, build_word_tables, number_columns
+from tasks.ner.word_features import MAX_CHARACTERS, UNKNOWN, assign_column_ids, build_word_tables
 
 SYNTHETIC = SourceRequest("synthetic")
 
@@ -100,7 +100,7 @@ def test_conll_has_the_same_sentences_from_both_sources(tfds_data_dir, conll_col
     assert prepared.spec["tags"] == columns.spec["tags"]
     assert prepared.spec["sizes"] == columns.spec["sizes"]
     assert prepared.facts["fingerprint"] != columns.facts["fingerprint"]  # the order differs
-    assert "strangers" in prepared.facts["neighbours"]
+    assert "unrelated" in prepared.facts["neighbours"]
     assert columns.facts["tag_scheme"] == "IOB2"
     assert columns.facts["sentences_cut"]["test"] == 0
     assert columns.facts["redistributable"] is False
@@ -151,7 +151,7 @@ def test_columns_are_numbered_by_the_training_split_and_enter_the_fingerprint(tm
 
 def test_the_same_text_in_two_columns_has_two_ids():
     rows = np.array([["a", "a"], ["a", "b"], ["a", "b"], ["a", "a"]])
-    numbered, count = number_columns({"train": rows})
+    numbered, count = assign_column_ids({"train": rows})
     assert count == 3 + 2
     assert numbered["train"][0, 0] != numbered["train"][0, 1]
 
