@@ -1,61 +1,175 @@
-"""Each architecture's learning rate on a task: chosen on validation, kept with its evidence.
+"""Tune the learning rate of each architecture on validation, and keep the evidence.
 
-One file for each pair, `results/tuning/<task>/<architecture>.json`. Every architecture of a task
-begins with the same three rates and goes on by the same rule, under the same budget, so none loses
-by neglect.
+All architectures of a task start with the same three rates, continue by the same rule and train
+under the same budget, so that no architecture is under-tuned. A rate is valid for exactly one
+setting: see `suite.matrix.tuned_rates`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from suite.api import PROTOCOL, Cell, Metric, Status
-from suite.api.files import CHECKOUT, atomic_write_bytes
-from suite.records.schema import Record, TuningChoice
+from suite.api import PROTOCOL, Cell, Limits, Metric, Mode, RequestError, Status
+from suite.api.files import atomic_write_bytes
+from suite.execution.preparation import Prepared, check_any_can_run, prepare
+from suite.matrix.request import Request
+from suite.matrix.tuned_rates import TUNING, tuning_path, tuning_setting
+from suite.records.schema import Record
+from suite.records.store import Store
 
-FOLDER = CHECKOUT / "results" / "tuning"
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-"""What there is to try, each about three times the one before."""
+"""The rates that may be tried; each is about three times the one before."""
+
+RunPlan = Callable[[Prepared], list[Record]]
+"""Runs a plan and returns the records of its cells, as `Session.run` does."""
+Point = tuple[str, int]
+"""An architecture and a sequence length: what a rate is tuned for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One learning rate on validation: the mean over the seeds, None where none came through."""
+    """A learning rate and its mean score on validation; None if a seed failed."""
 
     learning_rate: float
     validation: float | None
     runs: Sequence[Mapping[str, Any]]
 
 
-def read_choices(folder: Path = FOLDER) -> dict[tuple[str, int, str, str], TuningChoice]:
-    """Return the choice for each task, its version, source and architecture."""
-    found = {}
-    for path in sorted(folder.glob("*/*.json")):
-        chosen = json.loads(path.read_text())
-        setting = chosen["setting"]
-        key = chosen["task"], setting["task_version"], setting["source"], chosen["architecture"]
-        fields = {name: chosen[name] for name in ("learning_rate", "metric", "setting", "trials")}
-        found[key] = TuningChoice(**fields)
-    return found
+@dataclass(frozen=True, slots=True)
+class TunedRate:
+    """The result of tuning one architecture at one length.
+
+    `learning_rate` and `path` are None if no rate succeeded with every seed.
+    """
+
+    architecture: str
+    sequence_length: int
+    metric: str
+    learning_rate: float | None
+    trials: Sequence[Trial]
+    path: Path | None
+
+
+def tune(
+    request: Request,
+    store: Store,
+    run: RunPlan,
+    *,
+    limits: Limits | None = None,
+    folder: Path = TUNING,
+    on_rate: Callable[[float, int], None] = lambda rate, length: None,
+) -> list[TunedRate]:
+    """Tune each architecture of a request at each length that it supports.
+
+    Args:
+        request: a training request of one task, on one backend and in one precision.
+        store: the home of the trials' records; trials that are done are only read.
+        run: runs a plan.
+        limits: the limits of each trial; by default those of the preset.
+        folder: gets a file for each rate; runs use the files in `TUNING`.
+        on_rate: called before the trials of a rate and a length.
+
+    Raises:
+        RequestError: the request is not one of tuning.
+    """
+    _check(request)
+    assert request.tasks is not None
+    own = {**request.options, "learning_rate": str(LEARNING_RATES[0])}
+    prepared = prepare(replace(request, options=own), store)
+    check_any_can_run(prepared)
+    task = prepared.tasks[request.tasks[0]]
+    points = dict.fromkeys(
+        (planned.cell.architecture, planned.cell.sequence_length)
+        for planned in prepared.plan.cells
+        if not planned.unsupported
+    )
+    tried: dict[Point, dict[float, list[Record]]] = {point: {} for point in points}
+    wanted = {rate: tuple(points) for rate in first_rates(task.recipe.learning_rate)}
+    while wanted:
+        for rate, length, names in _batches(wanted):
+            on_rate(rate, length)
+            prepared = prepare(_at_rate(request, rate, length, names), store, limits=limits)
+            for record in run(prepared):
+                point = record.cell.architecture, record.cell.sequence_length
+                tried[point].setdefault(rate, []).append(record)
+        wanted = _next_rates(tried, task.primary_metric)
+    # A source that was downloaded by the first trial has a digest only now.
+    digest = prepare(_at_rate(request, rate, length, names), store).digests[request.tasks[0]]
+    assert digest is not None
+    return [
+        _keep(point, runs, task.primary_metric, digest, folder)
+        for point, runs in sorted(tried.items())
+    ]
+
+
+def _check(request: Request) -> None:
+    if request.mode is not Mode.TRAIN or not request.tasks or len(request.tasks) != 1:
+        raise RequestError("Tuning needs exactly one task", remedy="Name it: --task ner")
+    if "learning_rate" in request.options:
+        raise RequestError(
+            "Tuning chooses the learning rate",
+            received=f"learning_rate={request.options['learning_rate']}",
+            remedy="Omit the option",
+        )
+
+
+def _batches(
+    wanted: Mapping[float, Sequence[Point]],
+) -> Iterator[tuple[float, int, tuple[str, ...]]]:
+    """Yield each rate and length with all its architectures, which run side by side."""
+    for rate, points in sorted(wanted.items()):
+        for length in sorted({length for _, length in points}):
+            yield rate, length, tuple(name for name, at in points if at == length)
+
+
+def _at_rate(request: Request, rate: float, length: int, architectures: tuple[str, ...]) -> Request:
+    options = {**request.options, "learning_rate": str(rate)}
+    return replace(request, options=options, lengths=(length,), architectures=architectures)
+
+
+def _next_rates(
+    tried: Mapping[Point, Mapping[float, Sequence[Record]]], metric: Metric
+) -> dict[float, tuple[Point, ...]]:
+    wanted: dict[float, tuple[Point, ...]] = {}
+    for point, runs in tried.items():
+        if beyond := next_rate(runs, metric):
+            wanted[beyond] = (*wanted.get(beyond, ()), point)
+    return wanted
+
+
+def _keep(
+    point: Point,
+    runs: Mapping[float, Sequence[Record]],
+    metric: Metric,
+    source_digest: str,
+    folder: Path,
+) -> TunedRate:
+    chosen = choose(runs, metric)
+    if chosen is None:
+        trials = [_try(rate, records, metric) for rate, records in sorted(runs.items())]
+        return TunedRate(*point, metric.name, None, trials, None)
+    rate, trials = chosen
+    path = write_choice(runs[rate][0].cell, source_digest, rate, trials, metric, folder)
+    return TunedRate(*point, metric.name, rate, trials, path)
 
 
 def first_rates(own: float) -> Sequence[float]:
-    """Return the three to begin with: the nearest to the task's own rate, and its neighbours."""
+    """Return the first three rates: the nearest to the recipe's rate, and its neighbours."""
     inner = range(1, len(LEARNING_RATES) - 1)
     middle = min(inner, key=lambda place: abs(math.log(LEARNING_RATES[place] / own)))
     return LEARNING_RATES[middle - 1 : middle + 2]
 
 
 def next_rate(runs: Mapping[float, Sequence[Record]], metric: Metric) -> float | None:
-    """Return what to try beyond the best of one architecture's rates, where it is their end.
+    """Return the next rate to try, or None if the best rate lies between others.
 
-    Where no rate came through, a smaller one. None where the best lies between others, or there is
-    no rate beyond.
+    The next rate lies beyond the best one, if that is the smallest or the largest so far. If no
+    rate succeeded, the next rate is a smaller one. None also at the end of `LEARNING_RATES`.
     """
     chosen = choose(runs, metric)
     if chosen is None or chosen[0] == min(runs):
@@ -68,9 +182,9 @@ def next_rate(runs: Mapping[float, Sequence[Record]], metric: Metric) -> float |
 def choose(
     runs: Mapping[float, Sequence[Record]], metric: Metric
 ) -> tuple[float, list[Trial]] | None:
-    """Choose among the learning rates of one architecture, by validation alone.
+    """Return the rate with the best mean on validation, and all trials.
 
-    None where no rate came through with all its seeds.
+    Returns None if no rate succeeded with all its seeds.
     """
     trials = [_try(rate, records, metric) for rate, records in sorted(runs.items())]
     able = [trial for trial in trials if trial.validation is not None]
@@ -88,7 +202,7 @@ def _try(rate: float, records: Sequence[Record], metric: Metric) -> Trial:
         if record.status is Status.OK
     ]
     able = [figure for figure in figures if figure is not None]
-    # A rate with which one seed diverges is no rate to choose.
+    # A rate at which a seed diverged cannot be chosen.
     mean = sum(able) / len(able) if able and len(able) == len(records) else None
     runs = [
         {
@@ -103,29 +217,22 @@ def _try(rate: float, records: Sequence[Record], metric: Metric) -> Trial:
     return Trial(rate, mean, runs)
 
 
-def write(
+def write_choice(
     cell: Cell,
+    source_digest: str,
     learning_rate: float,
     trials: Sequence[Trial],
     metric: Metric,
-    folder: Path = FOLDER,
+    folder: Path = TUNING,
 ) -> Path:
-    """Write down a choice and what it rests on; `cell` is any of those tried."""
+    """Write a choice with its evidence, and return the file; `cell` is any of the cells tried."""
     content = {
         "task": cell.task,
         "architecture": cell.architecture,
         "learning_rate": learning_rate,
         "metric": f"validation {metric.name}",
         "protocol": PROTOCOL,
-        "setting": {
-            "source": cell.source,
-            "sequence_length": cell.sequence_length,
-            "batch_size": cell.batch_size,
-            "model_size": cell.model_size,
-            "budget": cell.budget,
-            "task_version": cell.task_version,
-            "architecture_version": cell.architecture_version,
-        },
+        "setting": tuning_setting(cell, source_digest),
         "trials": [
             {
                 "learning_rate": trial.learning_rate,
@@ -135,7 +242,7 @@ def write(
             for trial in trials
         ],
     }
-    path = folder / str(cell.task) / f"{cell.architecture}.json"
+    path = tuning_path(cell, source_digest, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
     return path

@@ -13,14 +13,13 @@ import click
 from suite.analysis.aggregate import scores_of
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Crossing, find_crossing, pair_up
-from suite.analysis.tuning import read_choices
 from suite.api import PROTOCOL, Cell, Metric, Mode
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import json_option, make_single_request, make_store, request_options
-from suite.cli.planning import prepare
-from suite.cli.run_command import invoke, local_executor
 from suite.cli.searches import Prober, figures, split_measure
+from suite.cli.sessions import open_command_session
+from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
 from suite.matrix.presets import find_preset
 from suite.matrix.registry import load_registry
@@ -119,7 +118,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
     first, second = request.architectures
 
     def advantage(length: int) -> list[float]:
-        records = Prober(request, invoked, executor).probe(length, (first, second))
+        records = Prober(request, session).probe(length, (first, second))
         pairs = zip(
             figures(records, first, phase, name),
             figures(records, second, phase, name),
@@ -129,7 +128,7 @@ def _from_probes(request: Request, store: Store, metric: str) -> Crossing:
         return [sign * math.log(theirs / ours) for ours, theirs in pairs]
 
     lengths = request.lengths or find_preset(request.preset).probe_lengths
-    with local_executor() as executor, invoke(store) as invoked:
+    with open_command_session(store) as session:
         return find_crossing(advantage, lengths, (first, second))
 
 
@@ -143,13 +142,13 @@ def _from_records(
     assert request.architectures is not None and request.tasks is not None
     first, second = request.architectures
     registry = load_registry(search_path_from_environment())
-    cells = expand(request, registry, read_choices())
-    asked = {_anyhow(planned.cell) for planned in cells}
-    records = [
+    asked = {_anyhow(planned.cell, tuned=False) for planned in expand(request, registry)}
+    records = _tuned_where_any(
         record
         for record in records
-        if record.protocol == PROTOCOL and _anyhow(record.cell) in asked
-    ]
+        if record.protocol == PROTOCOL
+        and _anyhow(record.cell, tuned=record.ranking.tuning is not None) in asked
+    )
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
@@ -168,9 +167,23 @@ def _from_records(
     return metric, found, {at: difference(more[at], less[at]) for at in known}
 
 
-def _anyhow(cell: Cell) -> str:
-    """Name a cell but for the threads it ran on, which cost time and leave scores alone."""
-    return replace(cell, threads=1).id
+def _anyhow(cell: Cell, *, tuned: bool) -> str:
+    """Return a cell's id without its threads, which cost time only, and without a tuned rate."""
+    options = dict(cell.options)
+    if tuned:
+        options.pop("learning_rate", None)
+    return replace(cell, threads=1, options=options).id
+
+
+def _tuned_where_any(records: Iterable[RecordSummary]) -> list[RecordSummary]:
+    """Leave out the untuned records of an architecture and length that has tuned ones."""
+    records = list(records)
+    tuned = {_point(record) for record in records if record.ranking.tuning}
+    return [record for record in records if record.ranking.tuning or _point(record) not in tuned]
+
+
+def _point(record: RecordSummary) -> tuple[str, int]:
+    return record.cell.architecture, record.cell.sequence_length
 
 
 def _scores(

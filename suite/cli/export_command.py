@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from suite.cli.options import make_request, make_store, request_options
-from suite.cli.planning import prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import make_invocation
+from suite.cli.planning import tell_set_aside
+from suite.cli.sessions import command_line
+from suite.execution.preparation import check_any_can_run, prepare
+from suite.execution.session import make_invocation
 from suite.publish.bundle import pack
 
 
@@ -28,17 +31,17 @@ def command(folder: Path, home: str | None, **given: Any) -> None:
       bench export pack --task language_modeling --data tfds --backend jax --seeds 0
     """
     request, store = make_request(given), make_store(home)
-    prepared = prepare(request, store)
-    refuse_if_nothing_can_run(prepared)
+    prepared = prepare(request, store, set_aside=tell_set_aside)
+    check_any_can_run(prepared)
     cells = prepared.plan.to_run
     pack(
         cells,
         folder,
-        tasks=prepared.tasks,
-        digests=prepared.digests,
+        tasks=dict(prepared.tasks),
+        digests=dict(prepared.digests),
         search_path=prepared.search_path,
         limits=prepared.limits,
-        invocation=make_invocation(len(cells)),
+        invocation=make_invocation(command_line(sys.argv[1:]), len(cells)),
     )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{len(cells)} cells packed into {folder} ({size / 2**20:.1f} MiB)")

@@ -15,9 +15,9 @@ from suite.analysis.search import find_frontier
 from suite.api import Limits, Mode, Status
 from suite.api.errors import RequestError
 from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
-from suite.cli.planning import make_limits, parse_size, prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import invoke, local_executor
 from suite.cli.searches import Prober
+from suite.cli.sessions import open_command_session
+from suite.execution.preparation import check_any_can_run, make_limits, parse_size, prepare
 from suite.records.environment import has_accelerator, total_memory_bytes
 from suite.records.schema import Record
 
@@ -89,10 +89,10 @@ def command(
     store = make_store(home)
     store.prepare()
     prepared = prepare(replace(request, lengths=(SHORTEST,), rounds=1), store)
-    refuse_if_nothing_can_run(prepared)
+    check_any_can_run(prepared)
     found: dict[str, dict[str, Any]] = {}
-    with local_executor() as executor, invoke(store) as invoked:
-        prober = Prober(request, invoked, executor, _limits(request.preset, budget))
+    with open_command_session(store) as session:
+        prober = Prober(request, session, _limits(request.preset, budget))
         for planned in prepared.plan.cells:
             name = planned.cell.architecture
             if planned.unsupported:

@@ -1,4 +1,4 @@
-"""`bench plan`: the cells of a request, what is done and what is to run."""
+"""`bench plan`: prints the cells of a request and their state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
-from suite.cli.planning import prepare
+from suite.cli.planning import tell_set_aside
+from suite.execution.preparation import prepare
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import Plan
 
@@ -25,7 +26,7 @@ def command(home: str | None, as_json: bool, **given: Any) -> None:
       bench plan --task ner
       bench plan --task ner --lengths 128,4096 --seeds 0,1,2 --json
     """
-    made = prepare(make_request(given), make_store(home)).plan
+    made = prepare(make_request(given), make_store(home), set_aside=tell_set_aside).plan
     if as_json:
         print(json.dumps([_to_dict(made, planned) for planned in made.cells], indent=1))
         return
@@ -35,7 +36,7 @@ def command(home: str | None, as_json: bool, **given: Any) -> None:
 
 
 def summary(made: Plan) -> str:
-    """Return the plan's sizes in one line."""
+    """Return the numbers of cells in one line."""
     unsupported = sum(planned.unsupported is not None for planned in made.cells)
     parts = [f"{len(made.cells)} cells", f"{len(made.to_run)} to run"]
     done = len(made.cells) - len(made.to_run) - unsupported

@@ -9,8 +9,9 @@ import click
 
 from suite.api import PROTOCOL
 from suite.api.errors import RequestError
-from suite.cli.options import FiniteRange, home_option, make_store
-from suite.cli.planning import parse_statuses, tell_set_aside
+from suite.cli.options import FiniteRange, home_option, make_store, split_list
+from suite.cli.planning import tell_set_aside
+from suite.execution.preparation import check_statuses
 from suite.records.schema import utc_now
 from suite.records.store import prunable
 
@@ -56,7 +57,7 @@ def command(
     records = prunable(
         store,
         before=before,
-        statuses=parse_statuses(status),
+        statuses=check_statuses(split_list(status) if status else ()),
         old_protocols=old_protocols,
         superseded=superseded,
         set_aside=tell_set_aside,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 
 from suite.analysis.aggregate import PHASES
 from suite.api import Limits, Status
 from suite.api.errors import RequestError, unknown_name
-from suite.cli.planning import prepare, refuse_if_nothing_can_run
-from suite.cli.run_command import Invoked, run_on
-from suite.execution.executors.local import LocalExecutor
+from suite.cli.sessions import run_with_display
+from suite.execution.preparation import check_any_can_run, prepare
+from suite.execution.session import Session
 from suite.matrix.request import Request
 from suite.records.schema import Record
 
@@ -39,20 +38,15 @@ class Prober:
     """Runs a request's probes at one length at a time; what is done already is only read."""
 
     request: Request
-    invoked: Invoked
-    executor: LocalExecutor
+    session: Session
     limits: Limits | None = None
 
     def probe(self, length: int, architectures: Sequence[str]) -> list[Record]:
-        """Return the records of a length. Ctrl-C ends the command; the same one goes on."""
+        """Return the records of a length, in the order of the rounds."""
         request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
-        prepared = prepare(request, self.invoked.store, limits=self.limits)
-        refuse_if_nothing_can_run(prepared)
-        with redirect_stdout(sys.stderr):  # the answer alone goes to standard output
-            records, interrupted = run_on(self.executor, prepared, self.invoked)
-        if interrupted:
-            print("Interrupted. The same command goes on from here.", file=sys.stderr)
-            sys.exit(130)
+        prepared = prepare(request, self.session.store, limits=self.limits)
+        check_any_can_run(prepared)
+        records = run_with_display(self.session, prepared, sys.stderr)
         return sorted(records, key=lambda record: record.cell.round)
 
 

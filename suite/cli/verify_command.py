@@ -15,8 +15,9 @@ from suite.api.errors import RequestError
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import SECONDS, home_option, make_store
-from suite.cli.planning import make_limits, prepare
-from suite.cli.run_command import invoke, local_executor, run_on
+from suite.cli.planning import tell_set_aside
+from suite.cli.sessions import open_command_session, run_with_display
+from suite.execution.preparation import make_limits, prepare
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.publishing import strip, why_not
@@ -56,7 +57,7 @@ def command(
     store = make_store(home)
     request = _request(record.cell, data, tfds_data_dir)
     limits = make_limits(request.preset, time_limit)
-    prepared = prepare(request, store, rerun=True, limits=limits)
+    prepared = prepare(request, store, rerun=True, limits=limits, set_aside=tell_set_aside)
     same = [planned for planned in prepared.plan.cells if planned.cell == record.cell]
     if not same or record.protocol != PROTOCOL:
         raise RequestError(
@@ -68,10 +69,8 @@ def command(
         )
     store.prepare()
     prepared = replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
-    with local_executor() as executor, invoke(store, len(same)) as invoked:
-        records, interrupted = run_on(executor, prepared, invoked)
-    if interrupted:
-        sys.exit(130)
+    with open_command_session(store, len(same)) as session:
+        records = run_with_display(session, prepared)
     again = records[0]
     reproduced = _tell(record, again, _metric(record, prepared.tasks))
     if keep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -66,6 +66,10 @@ Event = Started | Progressed | Finished | Waiting
 OnEvent = Callable[[Event], None]
 
 
+def ignore_event(event: Event) -> None:
+    """Do nothing."""
+
+
 @dataclass
 class Runner:
     """Runs the cells of one plan through an executor and writes their records.
@@ -81,30 +85,53 @@ class Runner:
     tasks: Mapping[str, Task]
     digests: Mapping[str, str | None]
     search_path: tuple[str, ...]
-    on_event: OnEvent
+    on_event: OnEvent = ignore_event
     _running: dict[str, _Run] = field(default_factory=dict)
     _written: list[Record] = field(default_factory=list)
+    _unread: deque[Event] = field(default_factory=deque)
 
     def run(self) -> None:
-        """Run what the plan has to run.
+        """Run all cells of the plan that are to run; see `events`."""
+        for _ in self.events():
+            pass
 
-        On KeyboardInterrupt the running cells are killed and recorded as `interrupted`, and the
-        exception goes on.
+    def events(self) -> Generator[Event, None, None]:
+        """Run all cells of the plan that are to run, and yield each event.
+
+        `on_event` gets the same events. On KeyboardInterrupt, or when the iterator is closed, the
+        running cells are killed and recorded as `interrupted`. KeyboardInterrupt is raised again
+        after the events of these records.
         """
+        try:
+            yield from self._run()
+        except BaseException as error:
+            self._interrupt()
+            if not isinstance(error, GeneratorExit):
+                yield from self._read()
+            raise
+
+    def _run(self) -> Iterator[Event]:
         queue = deque(self.plan.to_run)
         for planned in self.plan.cells:
             if record := self.plan.done.get(planned.cell.id):
-                self.on_event(Finished(planned, record, reused=True))
+                self._report(Finished(planned, record, reused=True))
             elif planned.unsupported:
                 self._record_not_run(planned, Status.UNSUPPORTED, planned.unsupported)
-        try:
-            while queue or self._running:
-                self._start_what_can(queue)
-                for update in self.executor.wait():
-                    self._take(update)
-        except BaseException:
-            self._interrupt()
-            raise
+            yield from self._read()
+        while queue or self._running:
+            self._start_what_can(queue)
+            yield from self._read()
+            for update in self.executor.wait():
+                self._take(update)
+                yield from self._read()
+
+    def _report(self, event: Event) -> None:
+        self.on_event(event)
+        self._unread.append(event)
+
+    def _read(self) -> Iterator[Event]:
+        while self._unread:
+            yield self._unread.popleft()
 
     def _start_what_can(self, queue: deque[PlannedCell]) -> None:
         held: list[PlannedCell] = []
@@ -115,7 +142,7 @@ class Runner:
                 held.append(planned)
             elif record := self._made_meanwhile(planned):
                 lease.close()
-                self.on_event(Finished(planned, record, reused=True))
+                self._report(Finished(planned, record, reused=True))
             elif reason := shorter_length_ran_out_of_memory(planned, self._known()):
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
@@ -123,7 +150,7 @@ class Runner:
                 self._start(planned, lease)
         queue.extend(held)
         if held and not self._running:
-            self.on_event(Waiting(held))
+            self._report(Waiting(held))
             time.sleep(LEASE_POLL_SECONDS)
 
     def _made_meanwhile(self, planned: PlannedCell) -> Record | None:
@@ -151,13 +178,13 @@ class Runner:
             code_digest=digest_code(self.search_path),
         )
         self._running[run_id] = _Run(planned, job, lease, started_at)
-        self.on_event(Started(planned))
+        self._report(Started(planned))
         self.executor.start(run_id, job, self.limits)
 
     def _take(self, update: Update) -> None:
         run = self._running[update.run_id]
         if update.progress is not None:
-            self.on_event(Progressed(run.planned, update.progress))
+            self._report(Progressed(run.planned, update.progress))
         if update.result is not None:
             status, reason = classify_exit(update.result, self.limits)
             self._finish(update.run_id, update.result, status, reason)
@@ -194,7 +221,7 @@ class Runner:
         if status not in GOES_ON:
             run.job.checkpoint.unlink(missing_ok=True)
         run.lease.close()
-        self.on_event(Finished(run.planned, record))
+        self._report(Finished(run.planned, record))
 
     def _record_not_run(self, planned: PlannedCell, status: Status, reason: str) -> None:
         """Leave a record of a cell that cannot be, or need not be tried."""
@@ -212,7 +239,7 @@ class Runner:
             invocation=self.invocation,
         )
         self.store.write(record)
-        self.on_event(Finished(planned, record))
+        self._report(Finished(planned, record))
 
     def _known(self) -> list[Record]:
         """Return the records that stand: those of the plan and those written since."""

@@ -5,7 +5,7 @@ A pure function: nothing is read from disk or from records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -40,6 +40,13 @@ class PlannedCell:
     source: SourceRequest | None
     unsupported: str | None
     ranking: RankingFacts
+
+
+FindTunedRate = Callable[[Cell], TuningChoice | None]
+
+
+def no_tuned_rate(cell: Cell) -> None:
+    """Return None: no learning rate was tuned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +84,12 @@ def recipe_for(task: Task | None, options: Options) -> Recipe:
 def expand(
     request: Request,
     registry: Registry,
-    choices: Mapping[tuple[str, int, str, str], TuningChoice] | None = None,
+    find_tuned_rate: FindTunedRate = no_tuned_rate,
 ) -> list[PlannedCell]:
     """Return the cells of a request in running order.
 
-    `choices` maps (task, task version, source, architecture) to the tuned learning rate. A
-    learning rate in the request overrides the tuned one.
+    `find_tuned_rate` returns the learning rate that was tuned for a cell, or None. A learning rate
+    in the request overrides the tuned one.
 
     Seeds and rounds vary slowest. Architectures vary fastest, then precisions and backends. The
     cells of one comparison therefore run side by side, and a drift of the machine's speed affects
@@ -92,13 +99,13 @@ def expand(
         RequestError: the request has an unknown name or an invalid value.
         PluginError: the file of a requested task or architecture cannot be used.
     """
-    preset, tuned = find_preset(request.preset), choices or {}
+    preset = find_preset(request.preset)
     check_request(request)
     architectures = _chosen_architectures(request, registry)
     workloads = [_workload(request, registry, preset, name) for name in _chosen_tasks(request)]
     _check_options(request, workloads, architectures)
     return [
-        _plan(request, preset, workload, name, architecture, point, tuned)
+        _plan(request, preset, workload, name, architecture, point, find_tuned_rate)
         for seed, round_number in _repetitions(request, preset)
         for workload in workloads
         for length in workload.lengths
@@ -107,17 +114,6 @@ def expand(
         for point in [_Point(length, backend, precision, seed, round_number)]
         for name, architecture in architectures.items()
     ]
-
-
-def shortest_supported(cells: Iterable[PlannedCell]) -> dict[str, int]:
-    """Return the shortest supported length of each architecture that supports any length."""
-    found: dict[str, int] = {}
-    for planned in cells:
-        if not planned.unsupported:
-            cell = planned.cell
-            shortest = found.get(cell.architecture, cell.sequence_length)
-            found[cell.architecture] = min(shortest, cell.sequence_length)
-    return found
 
 
 def _chosen_tasks(request: Request) -> Sequence[str | None]:
@@ -219,7 +215,7 @@ def _plan(
     name: str,
     architecture: Architecture,
     point: _Point,
-    choices: Mapping[tuple[str, int, str, str], TuningChoice],
+    find_tuned_rate: FindTunedRate,
 ) -> PlannedCell:
     train = workload.task is not None
     override = workload.override
@@ -228,19 +224,14 @@ def _plan(
         tokens_per_batch = override.tokens_per_batch or preset.tokens_per_batch
     asked = {**{key: str(value) for key, value in override.options.items()}, **request.options}
     source = workload.source.cell_name if workload.source else None
-    version = workload.task.version if workload.task else 0
-    tuning = choices.get((workload.name or "", version, source or "", name))
-    if "learning_rate" in asked:
-        tuning = None
-    elif tuning is not None:
-        asked = {**asked, "learning_rate": str(tuning.learning_rate)}
+    defaults = _defaults(workload, architecture)
     model_size = find_model_size(request.model_size or override.model_size or preset.model_size)
     cell = Cell(
         mode=request.mode,
         task=workload.name,
         form=workload.form,
         source=source,
-        options=parse_options(asked, _defaults(workload, architecture)),
+        options=parse_options(asked, defaults),
         architecture=name,
         task_version=workload.task.version if workload.task else None,
         architecture_version=architecture.version,
@@ -256,6 +247,10 @@ def _plan(
         seed=point.seed,
         round=point.round,
     )
+    tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
+    if tuning is not None:
+        asked = {**asked, "learning_rate": str(tuning.learning_rate)}
+        cell = replace(cell, options=parse_options(asked, defaults))
     recipe = recipe_for(workload.task, cell.options)
     reason = unsupported_run_options(cell) or _unsupported_by_task(workload.task, cell, recipe)
     build = build_request(cell, model_size, recipe, workload.task, architecture)

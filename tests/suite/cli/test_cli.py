@@ -61,7 +61,10 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
         (["plan", "--task", "listops", "--option", "train_examples=0"], "at least 100"),
         (["leaderboard", "--results", "/nowhere"], "/nowhere"),
         (["run", "--task", "ner", "--retry", "faild"], "Did you mean 'failed'?"),
-        (["run", "--task", "ner", "--architectures", "images_only"], "Nothing of this request"),
+        (
+            ["run", "--task", "ner", "--architectures", "images_only"],
+            "No cell of this request can run",
+        ),
         (["run", "--task", "ner", "--option", "window"], "NAME=VALUE"),
         (["run", "--no-such-option"], "--no-such-option"),
         (["nonsense"], "nonsense"),

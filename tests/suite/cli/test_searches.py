@@ -12,8 +12,9 @@ from mlflow.tracking import MlflowClient
 
 from suite.api import Status
 from suite.api.errors import HomeError, RequestError
-from suite.cli import crossover_command, frontier_command, planning
-from suite.cli.planning import make_limits, prepare
+from suite.cli import crossover_command, frontier_command
+from suite.execution import preparation
+from suite.execution.preparation import make_limits, prepare
 from suite.matrix.request import Request
 from suite.records.schema import Measurement
 from suite.records.store import Store
@@ -207,11 +208,11 @@ def test_what_is_published_is_compared_without_its_data(bench):
 
 def test_too_little_disk_or_memory_is_said_before_anything_runs(tmp_path, monkeypatch):
     store = Store(tmp_path)
-    planning.refuse_if_too_little(store)
-    monkeypatch.setattr(planning, "available_memory_bytes", lambda: 2**20)
+    preparation.check_resources(store)
+    monkeypatch.setattr(preparation, "available_memory_bytes", lambda: 2**20)
     with pytest.raises(RequestError, match="1 MiB available"):
-        planning.refuse_if_too_little(store)
+        preparation.check_resources(store)
     usage = shutil.disk_usage(tmp_path)._replace(free=3 * 2**20)
-    monkeypatch.setattr(planning.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(preparation.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(HomeError, match="3 MiB free"):
-        planning.refuse_if_too_little(store)
+        preparation.check_resources(store)

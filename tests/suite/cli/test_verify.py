@@ -10,6 +10,7 @@ from suite.cli import verify_command
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.schema import TuningChoice
 from tests.conftest import ROOT
 
 SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")
@@ -46,7 +47,7 @@ def test_a_cell_at_the_task_s_own_rate_is_asked_for_though_tuning_chose_another(
     registry = load_registry(())
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(1,))
     (planned,) = expand(request, registry)
-    chosen = {("ner", planned.cell.task_version, "synthetic", "vanilla"): 3e-3}
-    assert [p.cell for p in expand(request, registry, chosen)] != [planned.cell]
+    choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
+    assert [p.cell for p in expand(request, registry, lambda cell: choice)] != [planned.cell]
     again = verify_command._request(planned.cell, None, None)
-    assert [p.cell for p in expand(again, registry, chosen)] == [planned.cell]
+    assert [p.cell for p in expand(again, registry, lambda cell: choice)] == [planned.cell]

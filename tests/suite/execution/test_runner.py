@@ -143,7 +143,7 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     if number != signal.SIGHUP:  # nobody reads what is said to a lost terminal
-        assert "The same command runs what is missing" in output
+        assert "The same command runs the missing cells" in output
     (record,) = read_records(home)
     assert record["status"] == "interrupted"
     assert not list((home / "scratch").iterdir())

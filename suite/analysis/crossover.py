@@ -1,0 +1,249 @@
+"""Crossover points: the length from which on one architecture is better than another.
+
+Costs are compared by probes, which the search runs where they are missing. Scores are compared by
+the records of trainings; nothing is run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from suite.analysis.aggregate import scores_of
+from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
+from suite.analysis.probing import Prober, RunPlan
+from suite.analysis.ranking import Difference, Scores, difference
+from suite.analysis.search import Crossing, find_crossing, pair_up
+from suite.api import PROTOCOL, Cell, Metric, Mode, RequestError, Status
+from suite.api.plugins import search_path_from_environment
+from suite.execution.preparation import prepare
+from suite.matrix.expansion import expand
+from suite.matrix.presets import find_preset
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.records.schema import Record, RecordSummary
+from suite.records.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """Where `second` overtakes `first` in a metric.
+
+    `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
+    `repeat` names what the intervals come from: "round" or "seed".
+    """
+
+    first: str
+    second: str
+    metric: str
+    repeat: str
+    crossing: Crossing
+    differences: Mapping[int, Difference] = field(default_factory=dict)
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether the second is ahead or behind beyond the noise at any length."""
+        return not self.differences or any(map(is_beyond_noise, self.differences.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as `bench crossover --json` prints it."""
+        length = asdict(self.crossing.length) if self.crossing.length else None
+        apart = [{"length": at, **asdict(gap)} for at, gap in self.differences.items()]
+        return {
+            **asdict(self.crossing),
+            "length": length,
+            "metric": self.metric,
+            "differences": apart,
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            self._sentence() + ("" if self.beyond_noise else "; at no length beyond the noise")
+        ]
+        for at, gap in self.differences.items():
+            lines.append(f"  at {at:,}: {self.second} {_gap_text(gap)}")
+        return "\n".join(lines)
+
+    def _sentence(self) -> str:
+        first, second, metric, found = self.first, self.second, self.metric, self.crossing
+        if found.length is None:
+            if found.always == second:
+                return f"{second} is ahead of {first} in {metric} from {found.searched_to} on"
+            return f"none up to {found.searched_to}: {first} stays ahead of {second} in {metric}"
+        estimate = found.length
+        text = f"{second} overtakes {first} in {metric} at length {estimate.value:,.0f}"
+        if estimate.low is None or estimate.high is None:
+            return f"{text} (one {self.repeat}: no interval)"
+        interval = f"[{estimate.low:,.0f}, {estimate.high:,.0f}]"
+        return f"{text} {interval} ({estimate.n} {self.repeat}s)"
+
+
+def is_beyond_noise(gap: Difference) -> bool:
+    """Return whether the interval of a difference excludes 0."""
+    return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
+
+
+def check_pair(request: Request) -> tuple[str, str]:
+    """Return the two architectures of a request.
+
+    Raises:
+        RequestError: the request does not name two different architectures.
+    """
+    names = request.architectures or ()
+    if len(names) != 2 or names[0] == names[1]:
+        raise RequestError("A crossover compares two architectures", received=" and ".join(names))
+    return names[0], names[1]
+
+
+def cost_crossover(
+    request: Request, store: Store, run: RunPlan, measure: str = DEFAULT_MEASURE
+) -> Crossover:
+    """Probe two architectures until the length where the second overtakes is known within 5%.
+
+    The interval comes from the rounds of the probes.
+
+    Raises:
+        RequestError: the measure has no direction, or an architecture cannot run at a length.
+    """
+    first, second = check_pair(request)
+    request = replace(request, mode=Mode.PROBE)
+    sign = 1 if find_directed_measure(measure).higher_is_better else -1
+    # The lengths are probed one by one; check all of them before anything runs.
+    for planned in prepare(request, store).plan.cells:
+        if planned.unsupported:
+            raise RequestError(
+                "Both architectures must run at every length",
+                received=f"{planned.cell.label}: {planned.unsupported}",
+                remedy="Name another --form, or --lengths that both support",
+            )
+    store.prepare()
+    prober = Prober(request, store, run)
+
+    def advantage(length: int) -> list[float]:
+        records = prober.probe(length, (first, second))
+        pairs = zip(
+            _values(records, first, measure), _values(records, second, measure), strict=True
+        )
+        return [sign * math.log(theirs / ours) for ours, theirs in pairs]
+
+    lengths = request.lengths or find_preset(request.preset).probe_lengths
+    crossing = find_crossing(advantage, lengths, (first, second))
+    return Crossover(first, second, measure, "round", crossing)
+
+
+def score_crossover(
+    request: Request, records: Iterable[RecordSummary], metric: str | None = None
+) -> Crossover:
+    """Compare the scores of two architectures at the lengths and seeds that both have.
+
+    By default the task's primary metric is compared. The number of threads makes no difference.
+    Tuned records are preferred over untuned ones.
+
+    Raises:
+        RequestError: fewer than two lengths have records of both.
+    """
+    first, second = check_pair(request)
+    if not request.tasks or len(request.tasks) != 1:
+        raise RequestError(
+            "Scores are compared on one task", received=", ".join(request.tasks or ())
+        )
+    if metric and "." in metric:
+        raise RequestError(
+            "A score of trainings is a metric of the test split",
+            received=f"--metric {metric}",
+            remedy="Leave --task out to compare costs by probes",
+        )
+    registry = load_registry(search_path_from_environment())
+    requested = {_score_id(planned.cell, tuned=False) for planned in expand(request, registry)}
+    chosen = _prefer_tuned(
+        record
+        for record in records
+        if record.protocol == PROTOCOL
+        and _score_id(record.cell, tuned=record.ranking.tuning is not None) in requested
+    )
+    task = registry.tasks.get(request.tasks[0])
+    metric = metric or task.primary_metric.name
+    metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
+    points = [_scores_by_length(chosen, name, metric) for name in (first, second)]
+    better, worse = (1, 0) if metrics.get(metric, Metric(metric)).higher_is_better else (0, 1)
+    known = pair_up(*({at: of.by_seed for at, of in points[i].items()} for i in (worse, better)))
+    if len(known) < 2:
+        raise RequestError(
+            f"Both architectures need records with {metric} at two lengths or more",
+            received=f"{len(known)} such lengths",
+            remedy="Run `bench run` with the same options first",
+        )
+    crossing = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
+    gaps = {at: difference(points[better][at], points[worse][at]) for at in known}
+    return Crossover(first, second, metric, "seed", crossing, gaps)
+
+
+def _values(records: Sequence[Record], architecture: str, measure: str) -> list[float]:
+    """Return one architecture's values of a measure, round by round.
+
+    Raises:
+        RequestError: a cell failed, or its record has no positive value of the measure.
+    """
+    phase, _, name = measure.partition(".")
+    found = []
+    for record in records:
+        if record.cell.architecture != architecture:
+            continue
+        value = record.measured(phase, name)
+        if record.status is not Status.OK or value is None:
+            known = sorted(record.measurements.get(phase, {}))
+            raise RequestError(
+                f"{record.cell.label} has no {measure}",
+                received=record.reason or f"the measures {', '.join(known)}",
+                remedy="Name another measure, or lengths at which both architectures can run",
+            )
+        if value <= 0:
+            raise RequestError(
+                "A crossover compares ratios of a measure, which must be above 0",
+                received=f"{measure} {value:g} of {record.cell.label}",
+                remedy="Name another measure",
+            )
+        found.append(value)
+    return found
+
+
+def _score_id(cell: Cell, *, tuned: bool) -> str:
+    """Return the id of a cell without what leaves its comparison alone: threads, a tuned rate."""
+    options = dict(cell.options)
+    if tuned:
+        options.pop("learning_rate", None)
+    return replace(cell, threads=1, options=options).id
+
+
+def _prefer_tuned(records: Iterable[RecordSummary]) -> list[RecordSummary]:
+    """Leave out the untuned records of an architecture and length that has tuned ones."""
+    records = list(records)
+    tuned = {_place(record) for record in records if record.ranking.tuning}
+    return [record for record in records if record.ranking.tuning or _place(record) not in tuned]
+
+
+def _place(record: RecordSummary) -> tuple[str, int]:
+    return record.cell.architecture, record.cell.sequence_length
+
+
+def _scores_by_length(
+    records: Iterable[RecordSummary], architecture: str, metric: str
+) -> dict[int, Scores]:
+    by_length: dict[int, list[RecordSummary]] = {}
+    for record in records:
+        if record.cell.architecture == architecture:
+            by_length.setdefault(record.cell.sequence_length, []).append(record)
+    found = {length: scores_of(of, metric) for length, of in by_length.items()}
+    return {length: scores for length, scores in found.items() if scores.by_seed}
+
+
+def _gap_text(gap: Difference) -> str:
+    text = f"{'ahead' if gap.value > 0 else 'behind'} by {abs(gap.value):.4g}"
+    if gap.low is None or gap.high is None:
+        return f"{text} (one seed: no interval)"
+    if not is_beyond_noise(gap):
+        return f"{text}, within the noise [{gap.low:.4g}, {gap.high:.4g}] ({gap.n} seeds)"
+    low, high = sorted((abs(gap.low), abs(gap.high)))
+    return f"{text} [{low:.4g}, {high:.4g}] ({gap.n} seeds)"

@@ -1,0 +1,72 @@
+"""Sessions of the command line: with a display, delivery to MLflow and the command's own name."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TextIO
+
+from suite.execution.preparation import Prepared
+from suite.execution.session import MakeExecutor, Session, open_session
+from suite.progress import Display
+from suite.records.schema import Record
+from suite.records.store import Store
+from suite.tracking.listener import deliver_records
+
+PATH_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
+
+
+@contextmanager
+def open_command_session(
+    store: Store,
+    planned_cells: int | None = None,
+    *,
+    executor: MakeExecutor | None = None,
+    tracking: bool = True,
+) -> Iterator[Session]:
+    """Yield a session that is named after this command and delivers its records to MLflow."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
+        command = command_line(sys.argv[1:])
+        yield stack.enter_context(
+            open_session(
+                store,
+                command,
+                planned_cells=planned_cells,
+                executor=executor,
+                listeners=listeners,
+            )
+        )
+
+
+def run_with_display(
+    session: Session, prepared: Prepared, file: TextIO | None = None
+) -> list[Record]:
+    """Run a plan, show its progress (on standard output by default) and return its records.
+
+    Raises:
+        Interrupted: the user interrupted the run with Ctrl-C.
+    """
+    with Display(len(prepared.plan.to_run), file) as display:
+        return session.run(prepared, display)
+
+
+def command_line(arguments: list[str]) -> str:
+    """Return the command without the paths in its arguments, which stay private."""
+    words, hidden = ["bench"], False
+    for word in arguments:
+        name, equals, _ = word.partition("=")
+        if hidden:
+            word = "…"
+        elif equals and name in PATH_OPTIONS:
+            word = f"{name}=…"
+        hidden = word in PATH_OPTIONS
+        words.append(re.sub(r"files:.*", "files:…", word))
+    return " ".join(words)
+
+
+def warn(message: str) -> None:
+    """Print a warning; standard output is for the answer."""
+    print(f"bench: {message}", file=sys.stderr)

@@ -1,0 +1,233 @@
+"""Prepare a request: find plug-ins, expand the matrix, inspect data, compare with the records."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from suite.api import Cell, HomeError, Limits, RequestError, Status, Task, task_options
+from suite.api.errors import unknown_name
+from suite.api.plugins import search_path_from_environment
+from suite.matrix.expansion import PlannedCell, expand
+from suite.matrix.plan import NOISY, Plan, plan
+from suite.matrix.presets import find_preset
+from suite.matrix.registry import Registry, load_registry
+from suite.matrix.request import Request
+from suite.matrix.tuned_rates import TUNING, find_tuned_rate
+from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
+from suite.records.schema import TuningChoice
+from suite.records.store import SetAside, Store, ignore_set_aside
+
+MEMORY_SHARE = 2 / 3
+"""A cell's default memory limit, as a share of the machine's memory."""
+MIN_DISK_BYTES = 256 * 2**20
+MIN_MEMORY_BYTES = 1_536 * 2**20
+"""The memory of the framework and a small model."""
+SIZE_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, and what running it needs.
+
+    `digests` holds the digest of each task's source; None for a source that is yet to be
+    downloaded.
+    """
+
+    plan: Plan
+    registry: Registry
+    tasks: Mapping[str, Task]
+    digests: Mapping[str, str | None]
+    search_path: tuple[str, ...]
+    limits: Limits
+
+    @property
+    def devices_per_cell(self) -> int:
+        """The most devices that a cell to run is split over."""
+        split = [planned.cell.options.get("devices", 1) for planned in self.plan.to_run]
+        return max(split, default=1)
+
+
+def prepare(
+    request: Request,
+    store: Store,
+    *,
+    retry: Sequence[str] = (),
+    rerun: bool = False,
+    limits: Limits | None = None,
+    any_machine: bool = False,
+    tuning: Path = TUNING,
+    set_aside: SetAside = ignore_set_aside,
+) -> Prepared:
+    """Expand a request, inspect its data, and find which cells are done.
+
+    Args:
+        request: the matrix.
+        store: the home whose records count.
+        retry: statuses, or "noisy", whose cells run again.
+        rerun: whether all cells run again.
+        limits: the limits of each cell; by default those of the preset.
+        any_machine: whether a probe of another kind of machine counts as done.
+        tuning: the folder of the tuned learning rates.
+        set_aside: called with the path of each file that is not a record, and the reason.
+
+    Raises:
+        LengthwiseError: the request or its data is invalid.
+    """
+    search_path = search_path_from_environment()
+    registry = load_registry(search_path)
+    cells = expand(request, registry)
+    _check_backends(request)
+    tasks = {name: registry.tasks.get(name) for name in request.tasks or ()}
+    digests = _inspect_sources(cells, tasks)
+
+    def find_rate(cell: Cell) -> TuningChoice | None:
+        return find_tuned_rate(cell, digests.get(cell.task or ""), tuning)
+
+    if any((tuning / name).is_dir() for name in tasks):
+        cells = expand(request, registry, find_rate)
+    limits = limits or make_limits(request.preset)
+    compared = plan(
+        cells,
+        store,
+        digests,
+        retry=check_retry(retry),
+        rerun=rerun,
+        limits=limits,
+        any_machine=any_machine,
+        set_aside=set_aside,
+    )
+    return Prepared(compared, registry, tasks, digests, search_path, limits)
+
+
+def make_limits(preset: str, seconds: float | None = None, memory: str | None = None) -> Limits:
+    """Return a cell's limits; by default the preset's time, and `MEMORY_SHARE` of the memory.
+
+    Raises:
+        RequestError: `memory` is not a size.
+    """
+    return Limits(
+        seconds or find_preset(preset).time_limit_seconds,
+        parse_size(memory) if memory else int(total_memory_bytes() * MEMORY_SHARE),
+    )
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as "8GiB".
+
+    Raises:
+        RequestError: the text is not a size, or its unit is unknown.
+    """
+    for unit, factor in SIZE_UNITS.items():
+        if text.endswith(unit):
+            try:
+                size = int(float(text[: -len(unit)]) * factor)
+            except (ValueError, OverflowError):
+                break
+            if size > 0:
+                return size
+    raise RequestError(
+        "A size is a number above 0 and a unit",
+        received=repr(text),
+        remedy=f"Write 8GiB; units: {', '.join(SIZE_UNITS)}",
+    )
+
+
+def check_statuses(names: Iterable[str]) -> list[Status]:
+    """Return the statuses of these names.
+
+    Raises:
+        RequestError: a name is not a status.
+    """
+    statuses = []
+    for name in names:
+        if name not in list(Status):
+            raise unknown_name("status", name, list(Status))
+        statuses.append(Status(name))
+    return statuses
+
+
+def check_retry(names: Iterable[str]) -> list[str]:
+    """Return which cells are to run again: statuses, or "noisy".
+
+    Raises:
+        RequestError: a name is neither.
+    """
+    names = list(names)
+    statuses = check_statuses(name for name in names if name != NOISY)
+    return [*statuses, *([NOISY] if NOISY in names else [])]
+
+
+def check_any_can_run(prepared: Prepared) -> None:
+    """Check that at least one cell is supported.
+
+    Raises:
+        RequestError: all cells are unsupported; the message has the first reason.
+    """
+    cells = prepared.plan.cells
+    if cells and all(planned.unsupported for planned in cells):
+        first = cells[0]
+        raise RequestError(
+            "No cell of this request can run",
+            received=f"{first.cell.label}: {first.cell.architecture} {first.unsupported}",
+            remedy="`bench list` shows which architecture supports which task",
+        )
+
+
+def check_resources(store: Store) -> None:
+    """Check that there is enough disk and memory for a first cell.
+
+    Raises:
+        HomeError: there is too little disk.
+        RequestError: there is too little memory.
+    """
+    free = shutil.disk_usage(store.home).free
+    if free < MIN_DISK_BYTES:
+        raise HomeError(
+            f"Records and encoded data need at least {MIN_DISK_BYTES >> 20} MiB of disk",
+            received=f"{free >> 20} MiB free at {store.home}",
+            remedy="Make room or choose another --home",
+        )
+    available = available_memory_bytes()
+    if available is not None and available < MIN_MEMORY_BYTES:
+        raise RequestError(
+            f"A cell needs at least {MIN_MEMORY_BYTES >> 20} MiB of memory",
+            received=f"{available >> 20} MiB available",
+            remedy="End other programs first",
+        )
+
+
+def _check_backends(request: Request) -> None:
+    for backend in request.backends:
+        if find_spec(backend) is None:
+            raise RequestError(
+                "The backend's package is not installed",
+                received=f"backend {backend}",
+                remedy=f'Install it: pip install -e ".[{backend}]"',
+            )
+    if "mixed_float16" in request.precisions and not has_accelerator():
+        raise RequestError(
+            "mixed_float16 needs an accelerator, and this machine has none",
+            received="precision mixed_float16",
+            remedy="Use mixed_bfloat16 or float32",
+        )
+
+
+def _inspect_sources(
+    cells: Iterable[PlannedCell], tasks: Mapping[str, Task]
+) -> dict[str, str | None]:
+    """Return the digest of each task's source; all cells of a task share the source.
+
+    Raises:
+        DataError: a source is missing, empty or malformed.
+    """
+    any_cell = {planned.cell.task: planned for planned in cells}
+    digests: dict[str, str | None] = {}
+    for name, task in tasks.items():
+        planned = any_cell.get(name)
+        if planned and planned.source:
+            digests[name] = task.inspect(planned.source, task_options(task, planned.cell.options))
+    return digests

@@ -1,0 +1,178 @@
+"""A session: one command or call that runs plans on one executor and reports events.
+
+The command line and the Python API use sessions alike. A session knows nothing of MLflow and of
+displays; they listen to its events.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from suite.api import RequestError
+from suite.execution.executors.base import Executor
+from suite.execution.executors.local import LocalExecutor, accelerator_places
+from suite.execution.preparation import Prepared, check_resources
+from suite.execution.runner import Event, Finished, OnEvent, Runner, ignore_event
+from suite.records.environment import needs_spawn
+from suite.records.schema import Invocation, Record, utc_now
+from suite.records.store import Store
+
+MakeExecutor = Callable[[], Executor]
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user interrupted a run; `records` holds the records of its cells so far."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        super().__init__()
+        self.records = records
+
+
+@dataclass
+class Session:
+    """Runs plans one after another on one executor, as one invocation.
+
+    Each of `listeners` gets every event, also those of an interruption.
+    """
+
+    store: Store
+    invocation: Invocation
+    make_executor: MakeExecutor
+    listeners: Sequence[OnEvent] = ()
+    _executor: Executor | None = None
+    _active: list[Generator[Event, None, None]] = field(default_factory=list)
+
+    def events(self, prepared: Prepared) -> Generator[Event, None, None]:
+        """Run the cells of a plan that are to run, and yield each event.
+
+        Cells that are done already are reported first, with `reused=True`. On KeyboardInterrupt the
+        running cells are killed and recorded as `interrupted`, and the exception is raised again.
+
+        Raises:
+            HomeError: there is too little disk, or a record cannot be written.
+            RequestError: there is too little memory.
+        """
+        if prepared.plan.to_run:
+            check_resources(self.store)
+        if self._executor is None:
+            self._executor = self.make_executor()
+        runner = Runner(
+            plan=prepared.plan,
+            store=self.store,
+            executor=self._executor,
+            invocation=self.invocation,
+            limits=prepared.limits,
+            tasks=prepared.tasks,
+            digests=prepared.digests,
+            search_path=prepared.search_path,
+            on_event=self._tell,
+        )
+        events = runner.events()
+        self._active.append(events)
+        return events
+
+    def run(self, prepared: Prepared, on_event: OnEvent = ignore_event) -> list[Record]:
+        """Run the cells of a plan that are to run, and return the records of all its cells.
+
+        Raises:
+            Interrupted: the user interrupted the run with Ctrl-C.
+        """
+        records = []
+        try:
+            for event in self.events(prepared):
+                on_event(event)
+                if isinstance(event, Finished):
+                    records.append(event.record)
+        except KeyboardInterrupt:
+            self.close()
+            raise Interrupted(records) from None
+        return records
+
+    def close(self) -> None:
+        """Interrupt what still runs and release the executor."""
+        for events in self._active:
+            events.close()
+        self._active.clear()
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
+@contextmanager
+def open_session(
+    store: Store,
+    command: str,
+    *,
+    planned_cells: int | None = None,
+    executor: MakeExecutor | None = None,
+    listeners: Sequence[OnEvent] = (),
+) -> Iterator[Session]:
+    """Yield a session, by default on this machine; close it at the end.
+
+    Args:
+        store: the home that gets the records.
+        command: the command line or call, as the records name it. It must hold no paths.
+        planned_cells: the number of cells; None where a search plans them as it goes.
+        executor: makes the executor when the first plan runs.
+        listeners: get every event.
+    """
+    invocation = make_invocation(command, planned_cells)
+    session = Session(store, invocation, executor or local_executor(), listeners)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def make_invocation(command: str, planned_cells: int | None) -> Invocation:
+    """Return an invocation with a new id that starts now."""
+    now = utc_now()
+    return Invocation(
+        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        started_at=now,
+        command=command,
+        planned_cells=planned_cells,
+    )
+
+
+def local_executor(parallel: int | None = None, devices_per_cell: int = 1) -> MakeExecutor:
+    """Return what makes an executor on this machine.
+
+    By default one cell runs at a time, or one on each accelerator.
+    """
+
+    def make() -> Executor:
+        places = accelerator_places(devices_per_cell)
+        return LocalExecutor(parallel or max(1, len(places)), needs_spawn(), places)
+
+    return make
+
+
+def ray_executor(
+    address: str | None = None, num_gpus: float = 0, memory_bytes: int | None = None
+) -> MakeExecutor:
+    """Return what makes an executor on a Ray cluster.
+
+    Calling it raises RequestError where the extra is not installed or no cluster answers.
+    """
+
+    def make() -> Executor:
+        try:
+            from suite.execution.executors.ray import RayExecutor
+        except ImportError:
+            raise RequestError(
+                "The executor 'ray' needs its extra",
+                remedy='In the checkout: pip install -c constraints.txt -e ".[ray]"',
+            ) from None
+        executor: Any = RayExecutor(address, num_gpus, memory_bytes)
+        return executor  # type: ignore[no-any-return]
+
+    return make

@@ -1,0 +1,83 @@
+"""Tuned learning rates on disk: one file for each architecture and setting.
+
+`results/tuning/<task>/<architecture>/<key>.json`. The key is made of everything that a good rate
+depends on: the bytes of the source, the sequence length, the model size, the budget, the batch
+size, the options and both versions. A cell that differs in one of them has no tuned rate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from suite.api import Cell, DataError
+from suite.api.files import CHECKOUT
+from suite.records.schema import TuningChoice
+
+TUNING = CHECKOUT / "results" / "tuning"
+KEPT = ("learning_rate", "metric", "setting", "trials")
+"""The fields of a tuning file that a record holds too."""
+
+
+def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
+    """Return what a tuned rate is valid for."""
+    return {
+        "source": cell.source,
+        "source_digest": source_digest,
+        "sequence_length": cell.sequence_length,
+        "batch_size": cell.batch_size,
+        "model_size": cell.model_size,
+        "budget": cell.budget,
+        "options": {name: value for name, value in cell.options.items() if name != "learning_rate"},
+        "task_version": cell.task_version,
+        "architecture_version": cell.architecture_version,
+    }
+
+
+def tuning_path(cell: Cell, source_digest: str, folder: Path = TUNING) -> Path:
+    """Return the file that holds a cell's tuned rate."""
+    setting = tuning_setting(cell, source_digest)
+    del setting["source"]  # two names of the same bytes share a rate
+    canonical = json.dumps(setting, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    key = f"{cell.sequence_length}-{cell.model_size}-{digest}"
+    return folder / str(cell.task) / cell.architecture / f"{key}.json"
+
+
+def find_tuned_rate(
+    cell: Cell, source_digest: str | None, folder: Path = TUNING
+) -> TuningChoice | None:
+    """Return the rate that was tuned for exactly this cell and source, or None.
+
+    Raises:
+        DataError: the cell's tuning file is malformed. Other files are not read.
+    """
+    if cell.task is None or source_digest is None:
+        return None
+    path = tuning_path(cell, source_digest, folder)
+    try:
+        content = json.loads(path.read_bytes())
+        choice = TuningChoice(**{name: content[name] for name in KEPT})
+        if choice.setting["source_digest"] != source_digest:
+            raise ValueError(f"source_digest {choice.setting['source_digest']}")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _malformed(path, error) from None
+    return choice
+
+
+def _malformed(path: Path, error: Exception) -> DataError:
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return DataError(
+        "A tuning file must be JSON as `bench tune` writes it",
+        received=f"{path} ({what[:200]})",
+        remedy="Delete the file, or run `bench tune` again",
+    )

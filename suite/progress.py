@@ -1,0 +1,241 @@
+"""Shows the progress of a run: a live line per cell, or plain lines where nothing can be redrawn.
+
+A terminal and a notebook get live lines; a log file gets plain lines.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from suite.api import Status
+from suite.execution.runner import Event, Finished, Progressed, Started, Waiting
+from suite.records.schema import Record
+
+PLAIN_LINE_SECONDS = 5.0
+BAR_WIDTH = 20
+
+
+class _Surface(Protocol):
+    """Where lines are shown: lines that stay, and live lines below them that are redrawn."""
+
+    live: bool
+    """Whether live lines are shown."""
+
+    def start(self) -> None:
+        """Prepare the live lines."""
+
+    def write(self, text: str) -> None:
+        """Write a line that stays."""
+
+    def redraw(self, text: str) -> None:
+        """Replace the live lines."""
+
+    def stop(self) -> None:
+        """Remove the live lines."""
+
+
+class _Plain:
+    """A file that cannot be redrawn."""
+
+    live = False
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def start(self) -> None:
+        pass
+
+    def write(self, text: str) -> None:
+        print(text, file=self.file, flush=True)
+
+    def redraw(self, text: str) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+class _Terminal:
+    """A terminal."""
+
+    live = True
+
+    def __init__(self, file: TextIO) -> None:
+        console = Console(file=file, highlight=False)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def start(self) -> None:
+        self._live.start()
+
+    def write(self, text: str) -> None:
+        self._live.console.print(Text(text))
+
+    def redraw(self, text: str) -> None:
+        self._live.update(Text(text), refresh=True)
+
+    def stop(self) -> None:
+        self._live.stop()
+
+
+class _Notebook(_Plain):
+    """A notebook's output: the live lines are one output that is replaced."""
+
+    live = True
+    _output: Any = None
+
+    def start(self) -> None:
+        from IPython.display import display
+
+        self._output = display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def redraw(self, text: str) -> None:
+        self._output.update({"text/plain": text}, raw=True)
+
+    def stop(self) -> None:
+        self.redraw("")
+
+
+@dataclass
+class _Active:
+    """A running cell: its start and its last progress."""
+
+    label: str
+    since: float
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    written: float = 0.0
+    phase: str = ""
+
+
+class Display:
+    """Shows the events of a run; a context manager that removes the live lines at its end."""
+
+    def __init__(self, to_run: int, file: TextIO | None = None) -> None:
+        """Expect `to_run` cells; write to `file`, by default standard output."""
+        self.to_run = to_run
+        self.finished = 0
+        self.seconds: list[float] = []
+        self.active: dict[str, _Active] = {}
+        self.most_active = 1
+        self.waiting = False
+        self.surface = _surface(file or sys.stdout)
+
+    def __enter__(self) -> Display:
+        self.surface.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.surface.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Started):
+            cell = event.planned.cell
+            self.active[cell.id] = _Active(cell.label, time.monotonic())
+            self.most_active = max(self.most_active, len(self.active))
+            self._line(f"[{self.finished + len(self.active)}/{self.to_run}] {cell.label}: starting")
+        elif isinstance(event, Progressed):
+            self._progress(event)
+        elif isinstance(event, Finished):
+            self._finish(event)
+        elif isinstance(event, Waiting) and not self.waiting:
+            self.waiting = True
+            self.surface.write(
+                f"waiting for {len(event.cells)} cells that another invocation is running"
+            )
+        if self.surface.live:
+            self.surface.redraw("\n".join(map(self._live_line, self.active.values())))
+
+    def _progress(self, event: Progressed) -> None:
+        active = self.active[event.planned.cell.id]
+        active.progress = event.progress
+        now = time.monotonic()
+        new_phase = event.progress["phase"] != active.phase
+        if new_phase or now - active.written >= PLAIN_LINE_SECONDS:
+            active.written, active.phase = now, event.progress["phase"]
+            self._line(f"  {self._describe(active)}")
+
+    def _finish(self, event: Finished) -> None:
+        cell, record = event.planned.cell, event.record
+        if event.reused or cell.id not in self.active:
+            if record.status is Status.UNSUPPORTED:
+                self.surface.write(f"{cell.label}: unsupported: {record.reason}")
+            elif cell.id not in self.active:
+                self._line(
+                    f"{cell.label}: {record.status}, from {record.started_at:%Y-%m-%d %H:%M}"
+                )
+            return
+        active = self.active.pop(cell.id)
+        seconds = time.monotonic() - active.since
+        self.finished += 1
+        self.seconds.append(seconds)
+        reason = f": {record.reason}" if record.reason else ""
+        position = f"[{self.finished}/{self.to_run}]"
+        self.surface.write(
+            f"{position} {cell.label}: {record.status}{reason} in {seconds:.0f} s{_speed(record)}"
+        )
+
+    def _describe(self, active: _Active) -> str:
+        progress = active.progress
+        elapsed = time.monotonic() - active.since
+        parts = [f"{active.label}: {progress.get('phase', 'starting')}"]
+        fraction = progress.get("fraction") or 0.0
+        if fraction > 0:
+            parts.append(f"{fraction:4.0%}")
+        if progress.get("loss") is not None:
+            parts.append(f"loss {progress['loss']:.3f}")
+        parts.append(f"{elapsed:.0f} s")
+        if remaining := self._remaining():
+            parts.append(f"about {_duration(remaining)} left of the matrix")
+        return " · ".join(parts)
+
+    def _live_line(self, active: _Active) -> str:
+        fraction = active.progress.get("fraction") or 0.0
+        filled = round(fraction * BAR_WIDTH)
+        bar = "━" * filled + "─" * (BAR_WIDTH - filled)
+        return f"[{self.finished + 1}/{self.to_run}] {bar} {self._describe(active)}"
+
+    def _remaining(self) -> float | None:
+        """Estimate how long the rest of the matrix takes, or return None before the first result.
+
+        Each cell is expected to take the mean of the finished ones. A waiting cell starts as soon
+        as one of the places is free; there are as many places as cells ever ran at once.
+        """
+        if not self.seconds:
+            return None
+        mean, now = sum(self.seconds) / len(self.seconds), time.monotonic()
+        places = [max(0.0, mean - (now - active.since)) for active in self.active.values()]
+        places += [0.0] * (self.most_active - len(places))
+        heapq.heapify(places)
+        for _ in range(self.to_run - self.finished - len(self.active)):
+            heapq.heapreplace(places, places[0] + mean)
+        return max(places)
+
+    def _line(self, text: str) -> None:
+        """Write a line that live lines would show."""
+        if not self.surface.live:
+            self.surface.write(text)
+
+
+def _surface(file: TextIO) -> _Surface:
+    if file is sys.stdout and Console().is_jupyter:
+        return _Notebook(file)
+    return _Terminal(file) if file.isatty() else _Plain(file)
+
+
+def _speed(record: Record) -> str:
+    speed = record.measured("training", "tokens_per_second")
+    return f", {speed:,.0f} training tokens/s" if speed else ""
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

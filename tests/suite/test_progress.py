@@ -1,0 +1,36 @@
+"""The display of a run: the estimate of the remaining time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from suite.api import Mode
+from suite.execution.runner import Finished, Progressed, Started
+from suite.matrix.expansion import expand
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.progress import Display
+from tests.suite.records.test_store import make_record
+
+
+@pytest.mark.parametrize(
+    ("at_once", "left"), [(1, "about 50 s left"), (2, "about 20 s left"), (4, "about 10 s left")]
+)
+def test_the_remaining_time_counts_the_cells_that_run_at_once(monkeypatch, capsys, at_once, left):
+    """Six cells of 10 s each, after the first places have finished one cell and taken the next."""
+    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",), rounds=6)
+    cells = expand(request, load_registry(()))
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Display(len(cells)) as display:
+        for planned in cells[:at_once]:
+            display(Started(planned))
+        clock[0] = 10.0
+        for planned in cells[:at_once]:
+            display(Finished(planned, make_record(cell=planned.cell)))
+        for planned in cells[at_once : 2 * at_once]:
+            display(Started(planned))
+        display(Progressed(cells[at_once], {"phase": "measuring", "fraction": 0.0}))
+    assert left in capsys.readouterr().out.splitlines()[-1]
