@@ -57,7 +57,7 @@ def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[
     yield _in_process(
         "tracking",
         "import sys; from pathlib import Path; from suite.records.store import Store; "
-        "from suite.tracking.delivery import connect; "
+        "from suite.tracking.connection import connect; "
         "print(connect(Store(Path(sys.argv[1]))).uri)",
         "Start the server or correct MLFLOW_TRACKING_URI; records wait, `bench sync` delivers them",
         str(store.home),

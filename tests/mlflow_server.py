@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from suite.tracking.client import STATUSES
+from suite.tracking.runs import STATUSES
 
 
 class MlflowServer:

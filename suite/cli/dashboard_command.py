@@ -14,7 +14,7 @@ from suite.cli.planning import tell_set_aside
 from suite.matrix.registry import Registry, load_registry
 from suite.records.published import StoredRecord, local_record, read_published
 from suite.records.store import Store, collector_paused
-from suite.tracking.delivery import read_pages
+from suite.tracking.pages import read_pages
 
 
 @click.command("dashboard")

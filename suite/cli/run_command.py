@@ -32,7 +32,7 @@ from suite.execution.session import Interrupted, MakeExecutor, local_executor, r
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store, without_password
-from suite.tracking.delivery import tracking_uri
+from suite.tracking.connection import tracking_uri
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
 time_limit_option = click.option(

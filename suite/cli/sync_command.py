@@ -1,4 +1,4 @@
-"""`bench sync`: records → MLflow."""
+"""`bench sync`: writes records to MLflow."""
 
 from __future__ import annotations
 
@@ -8,35 +8,38 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.cli.planning import tell_set_aside
-from suite.records.store import without_password
-from suite.tracking.delivery import sync, tracking_uri
+from suite.records.store import Store, without_password
+from suite.tracking.connection import tracking_uri
+from suite.tracking.sync import sync
+
+PROGRESS_INTERVAL = 25
 
 
 @click.command("sync")
 @home_option
 def command(home: str | None) -> None:
-    """Write every record that MLflow lacks; running it again changes nothing.
+    """Write the records that MLflow lacks.
 
-    Runs that a killed command left half-written are written again. The store is MLFLOW_TRACKING_URI
-    where that is set, the home's own mlflow.db otherwise.
+    Running the command again changes nothing. Incomplete runs of a killed command are written
+    again. The store is MLFLOW_TRACKING_URI if this variable is set, else the home's own mlflow.db.
     """
-    deliver(home, rebuild=False)
-
-
-def deliver(home: str | None, rebuild: bool) -> None:
-    """Sync and say what was done."""
     store = make_store(home)
     store.prepare()
+    sync_and_print(store)
 
-    def tell(done: int, total: int) -> None:
-        if sys.stderr.isatty() and (done % 25 == 0 or done == total):
-            print(
-                f"\r{done} of {total} records", end="\n" if done == total else "", file=sys.stderr
-            )
 
-    report = sync(store, tell, tell_set_aside, rebuild=rebuild)
-    duplicates = f", {report.duplicates} duplicates dropped" if report.duplicates else ""
+def sync_and_print(store: Store, *, rebuild: bool = False) -> None:
+    """Sync a home and print the result."""
+    report = sync(store, _print_progress, tell_set_aside, rebuild=rebuild)
+    duplicates = f", {report.duplicates} duplicates deleted" if report.duplicates else ""
     print(
-        f"{without_password(tracking_uri(store))}: {report.written} runs written, {report.stood} "
-        f"records needed none, {report.length_runs} runs along the lengths made{duplicates}"
+        f"{without_password(tracking_uri(store))}: {report.written} runs written, "
+        f"{report.unchanged} records unchanged, {report.length_runs} length runs written"
+        f"{duplicates}"
     )
+
+
+def _print_progress(done: int, total: int) -> None:
+    last = done == total
+    if sys.stderr.isatty() and (last or done % PROGRESS_INTERVAL == 0):
+        print(f"\r{done} of {total} records", end="\n" if last else "", file=sys.stderr)

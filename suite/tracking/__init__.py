@@ -1,1 +1,1 @@
-"""Projects records to MLflow."""
+"""Writes records to MLflow. The records stay the truth: everything here can be written again."""

@@ -1,0 +1,160 @@
+"""Experiments and runs as MLflow stores them: tags, reading, and errors of an unusable store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from suite.api.errors import TrackingError
+from suite.records.store import without_password
+
+KEY = "lengthwise.key"
+"""The tag that identifies a run of Lengthwise within its experiment."""
+KIND = "lengthwise.kind"
+"""The tag with the kind of a run: `invocation`, `cell` or `lengths`."""
+CONTENT = "lengthwise.content"
+"""The tag with the hash of a length run's metrics."""
+WRITER = "lengthwise.writer"
+"""The tag with the identity of the home that wrote the run."""
+BEGUN = "lengthwise.begun"
+"""The tag with the Unix time at which the home began to write the run."""
+PARENT = "mlflow.parentRunId"
+LEASE_SECONDS = 300.0
+"""After this time another home may replace a run that is still incomplete."""
+PROBE_EXPERIMENT = "probe"
+TRAINING_KIND = "custom_model_development"
+"""The kind of experiment for which the MLflow UI shows training runs first."""
+PAGE_SIZE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run in the MLflow store. `key` is None if Lengthwise did not write the run."""
+
+    run_id: str
+    status: str
+    key: str | None = None
+    content: str | None = None
+    writer: str | None = None
+    begun: float = 0.0
+    parent: str | None = None
+
+    @classmethod
+    def from_mlflow(cls, run: Run) -> StoredRun:
+        """Return the fields of an MLflow run that matter for writing."""
+        tags = run.data.tags
+        return cls(
+            run.info.run_id,
+            run.info.status,
+            tags.get(KEY),
+            tags.get(CONTENT),
+            tags.get(WRITER),
+            float(tags.get(BEGUN, 0)),
+            tags.get(PARENT),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """An experiment with its tags and the runs of Lengthwise in it, by key."""
+
+    id: str
+    runs: dict[str, StoredRun]
+    tags: dict[str, str]
+
+    def holds(self, key: str, writer: str) -> bool:
+        """Return whether a run is complete, or another home is writing the run now."""
+        run = self.runs.get(key)
+        if run is None or run.status != "RUNNING":
+            return run is not None
+        return run.writer not in (None, writer) and time.time() - run.begun < LEASE_SECONDS
+
+
+def read_runs(client: MlflowClient, experiment_id: str) -> Iterator[StoredRun]:
+    """Yield all active runs of an experiment."""
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], max_results=PAGE_SIZE, page_token=token)
+        yield from map(StoredRun.from_mlflow, page)
+        token = page.token
+        if not token:
+            return
+
+
+def read_experiment_ids(client: MlflowClient) -> Iterator[str]:
+    """Yield the ids of all active experiments."""
+    token = None
+    while True:
+        page = client.search_experiments(max_results=PAGE_SIZE, page_token=token)
+        yield from (experiment.experiment_id for experiment in page)
+        token = page.token
+        if not token:
+            return
+
+
+def open_experiment(client: MlflowClient, name: str, artifacts: str | None) -> Experiment:
+    """Return the experiment of a name with its runs, and create the experiment if it is missing.
+
+    Args:
+        client: a client of the MLflow store.
+        name: a task's name, or `PROBE_EXPERIMENT`.
+        artifacts: where a new experiment keeps files; None for the default of the store.
+    """
+    found = client.get_experiment_by_name(name)
+    experiment_id = found.experiment_id if found else _create_experiment(client, name, artifacts)
+    runs = {run.key: run for run in read_runs(client, experiment_id) if run.key}
+    return Experiment(experiment_id, runs, dict(found.tags) if found else {})
+
+
+def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    subject = (
+        "Time and memory per architecture on random tokens, without training data."
+        if name == PROBE_EXPERIMENT
+        else f"Quality, time and memory per architecture on the task `{name}`."
+    )
+    note = (
+        f"{subject} One run per cell, grouped by invocation. Runs with the tag `{KIND}` = "
+        "`lengths` aggregate an architecture's cells; in their charts, step is sequence length."
+    )
+    try:
+        created = client.create_experiment(
+            name,
+            artifact_location=artifacts,
+            tags={"mlflow.note.content": note, "mlflow.experimentKind": TRAINING_KIND},
+        )
+    except MlflowException:  # another process has just created the experiment
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        created = found.experiment_id
+    return str(created)
+
+
+@contextmanager
+def tracking_errors(uri: str) -> Iterator[None]:
+    """Turn errors of MLflow and the network into a `TrackingError`.
+
+    Raises:
+        TrackingError: the MLflow store cannot be used.
+    """
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        message = (str(error).strip().splitlines() or [""])[0][:200]
+        raise TrackingError(
+            "The MLflow store cannot be used",
+            received=f"{without_password(uri)}: {message.replace(uri, '…')}",
+            remedy="Repair the store, then run `bench sync` to write the waiting records",
+        ) from None
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return a time as MLflow stores it."""
+    return int(moment.timestamp() * 1_000)

@@ -1,0 +1,143 @@
+"""Writes all records of a home to MLflow: `bench sync` and `bench rebuild --tracking`."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from suite.api.errors import TrackingError
+from suite.records.store import SetAside, Store, ignore_set_aside, without_password
+from suite.tracking.connection import connect, is_own, lock_writing, own_database, tracking_uri
+from suite.tracking.pages import save_pages
+
+COUNT_RUNS = """
+SELECT COUNT(*), COUNT(CASE WHEN COALESCE(writer.value, :identity) = :identity THEN tag.value END)
+FROM runs
+LEFT JOIN tags AS tag ON tag.run_uuid = runs.run_uuid AND tag.key = 'lengthwise.key'
+LEFT JOIN tags AS writer ON writer.run_uuid = runs.run_uuid AND writer.key = 'lengthwise.writer'
+WHERE runs.lifecycle_stage = 'active'
+"""
+"""Counts all runs, and those that the home wrote, in an MLflow database."""
+
+
+DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+"""Error codes of a file that is no MLflow database; the last one means missing tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """The result of a sync.
+
+    `written` counts runs of cells, `unchanged` the records that needed no new run, and
+    `duplicates` the runs deleted because another home wrote the same run at the same time.
+    """
+
+    written: int
+    unchanged: int
+    length_runs: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a rebuild deletes: `num_runs` runs at `uri`.
+
+    `whole` if the home's own database is removed as a file. `num_runs` is None if the database
+    cannot be read.
+    """
+
+    uri: str
+    num_runs: int | None
+    whole: bool
+
+    def __str__(self) -> str:
+        """Describe the deletion for the user."""
+        if self.num_runs is None:
+            return f"{self.uri} is not a readable MLflow database and will be removed"
+        runs = "1 run" if self.num_runs == 1 else f"{self.num_runs} runs"
+        if self.whole:
+            return f"{self.uri} will be removed with all its runs ({runs})"
+        return f"{runs} that this home wrote will be deleted at {self.uri}; other runs stay"
+
+
+def sync(
+    store: Store,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    set_aside: SetAside = ignore_set_aside,
+    *,
+    rebuild: bool = False,
+) -> SyncReport:
+    """Write the records that MLflow lacks.
+
+    Args:
+        store: the home.
+        on_progress: is called with the number of records done and the number of all records.
+        set_aside: is called for each file that is not a valid record.
+        rebuild: delete the runs that this home wrote first (see `planned_deletion`).
+
+    Raises:
+        TrackingError: the MLflow store cannot be reached.
+    """
+    with lock_writing(store):
+        if rebuild:
+            _delete_own_runs(store)
+        tracker = connect(store)
+        records = store.all(set_aside)
+        written = 0
+        for done, was_written in enumerate(tracker.log_all(records), start=1):
+            written += was_written
+            on_progress(done, len(records))
+        tracker.close_invocations()
+        num_length_runs = tracker.refresh_length_runs(store.summaries())
+        duplicates = tracker.drop_duplicates()
+        save_pages(store, tracker)
+    return SyncReport(written, len(records) - written, num_length_runs, duplicates)
+
+
+def planned_deletion(store: Store) -> Deletion:
+    """Return what a rebuild deletes, without deleting it.
+
+    Runs that others wrote always stay. The home's own database is removed as a file if all its runs
+    are the home's: this is fast, and works for a damaged database too.
+
+    Raises:
+        TrackingError: the MLflow store cannot be reached.
+    """
+    uri = without_password(tracking_uri(store))
+    if not is_own(store):
+        return Deletion(uri, len(connect(store).own_runs()), whole=False)
+    path = own_database(store)
+    if not path.exists():
+        return Deletion(uri, 0, whole=True)
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            parameters = {"identity": store.identity}
+            total, own = database.execute(COUNT_RUNS, parameters).fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode in DAMAGED:
+            return Deletion(uri, None, whole=True)
+        raise TrackingError("The MLflow store cannot be used", received=f"{uri}: {error}") from None
+    if own == total and not _is_open(store):
+        return Deletion(uri, total, whole=True)
+    return Deletion(uri, len(connect(store).own_runs()), whole=False)
+
+
+def _is_open(store: Store) -> bool:
+    """Return whether this process may hold connections to the home's own database."""
+    from suite.tracking.sqlite_durability import is_open
+
+    return is_open(own_database(store))
+
+
+def _delete_own_runs(store: Store) -> None:
+    deletion = planned_deletion(store)
+    store.mlflow_pages.unlink(missing_ok=True)
+    if not deletion.whole:
+        connect(store).clear()
+        return
+    for path in store.home.glob("mlflow.db*"):
+        path.unlink()
+    shutil.rmtree(store.artifacts, ignore_errors=True)

@@ -1,0 +1,41 @@
+"""The MLflow UI on a home's store."""
+
+from __future__ import annotations
+
+from suite.api.errors import RequestError
+from suite.records.store import Store, without_password
+from suite.tracking.connection import is_own, own_database, tracking_uri
+from suite.tracking.mlflow_process import MlflowProcess
+from suite.tracking.pages import read_pages
+
+HOST = "127.0.0.1"
+
+
+def prepare_ui(store: Store, port: int) -> MlflowProcess:
+    """Return the process that serves the UI on 127.0.0.1.
+
+    Raises:
+        RequestError: the store is a server, or does not exist yet.
+    """
+    uri = tracking_uri(store)
+    if uri.startswith("http"):
+        raise RequestError(
+            "The MLflow store is a server, which has its own UI",
+            received=without_password(uri),
+            remedy="Open that address in a browser",
+        )
+    if is_own(store) and not own_database(store).exists():
+        raise RequestError(
+            "This home has no MLflow store yet", received=store.home, remedy="Run `bench run` first"
+        )
+    arguments = ["--host", HOST, "--port", str(port)]
+    arguments += ["--default-artifact-root", store.artifacts.as_uri()]
+    # MLflow takes the address of the store from the environment too. It can contain a password.
+    environment = {"MLFLOW_BACKEND_STORE_URI": uri}
+    return MlflowProcess(f"http://{HOST}:{port}", arguments, environment)
+
+
+def experiment_addresses(store: Store, address: str) -> dict[str, str]:
+    """Return the address of each experiment's saved view in a UI, by the experiment's name."""
+    pages = sorted(read_pages(store).experiments.items())
+    return {name: f"{address}/{page}" for name, page in pages}
