@@ -1,80 +1,28 @@
-"""Records → MLflow: what is written, once, truthfully; and what happens when MLflow is away."""
+"""Runs in the MLflow store: statuses, idempotence, incomplete runs, several homes."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections import Counter
 
-import pytest
 from mlflow.tracking import MlflowClient
 
-from suite.api import Mode, Status
-from suite.records.schema import Curve, Measurement
-from suite.records.store import Store, without_password
-from suite.tracking.client import PROBE_EXPERIMENT
-from suite.tracking.delivery import connect, read_pages, sync
-from tests.conftest import read_records
+from suite.api import Status
+from suite.records.store import Store
+from suite.tracking.connection import connect
+from suite.tracking.sync import sync
 from tests.suite.records.test_store import CELL, make_record
+from tests.suite.tracking.helpers import (
+    count_kinds,
+    good_record,
+    new_store,
+    runs_at,
+    runs_of_kind,
+)
 
 
-def measured(value: float) -> Measurement:
-    return Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
-
-
-def good_record(length: int, seed: int = 0, f1: float = 0.5, minutes: int = 0):
-    cell = dataclasses.replace(CELL, sequence_length=length, seed=seed)
-    return make_record(
-        Status.OK,
-        minutes,
-        cell,
-        metrics={"test": {"entity_f1": f1}},
-        measurements={"training": {"tokens_per_second": measured(1e6 / length)}},
-        curves={"training_loss": Curve(tokens=tuple(range(200)), values=(1.0,) * 200)},
-        data={"fingerprint": "f" * 64, "digest": None},
-        parameter_count=9,
-    )
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch) -> Store:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
-
-
-def runs_of(store: Store, name: str = "ner") -> list:
-    client = MlflowClient(store.tracking_uri)
-    experiment = client.get_experiment_by_name(name)
-    return list(client.search_runs([experiment.experiment_id], max_results=1_000))
-
-
-def kinds_of(store: Store) -> Counter:
-    return Counter(run.data.tags["lengthwise.kind"] for run in runs_of(store))
-
-
-def test_what_a_run_holds(store):
-    store.write(good_record(128))
-    report = sync(store)
-    assert (report.written, report.length_runs) == (1, 1)
-    by_kind = {run.data.tags["lengthwise.kind"]: run for run in runs_of(store)}
-    cell, parent = by_kind["cell"], by_kind["invocation"]
-    assert cell.data.tags["mlflow.parentRunId"] == parent.info.run_id
-    assert cell.data.params["sequence_length"] == "128"
-    assert cell.data.params["option.window"] == "64"
-    assert cell.data.metrics["test.entity_f1"] == 0.5
-    assert cell.inputs.dataset_inputs[0].dataset.digest == "f" * 36
-    client = MlflowClient(store.tracking_uri)
-    curve = client.get_metric_history(cell.info.run_id, "curve.training_loss")
-    assert len(curve) <= 52 and curve[-1].step == 199
-    path = client.download_artifacts(cell.info.run_id, "record.json")
-    with open(path) as file:
-        assert json.load(file)["cell_id"] == store.all()[0].cell_id
-
-
-def test_every_status_is_told_truthfully(store):
+def test_run_status_follows_record_status(store):
     expected = {
         Status.OK: "FINISHED",
         Status.FAILED: "FAILED",
@@ -86,184 +34,114 @@ def test_every_status_is_told_truthfully(store):
     for seed, status in enumerate(Status):
         store.write(make_record(status, seed, dataclasses.replace(CELL, seed=seed)))
     sync(store)
-    cells = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "cell"]
+    cells = runs_of_kind(store.tracking_uri, "cell")
     found = {run.data.tags["lengthwise.status"]: run.info.status for run in cells}
     assert found == {str(status): name for status, name in expected.items()}
-    (parent,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "invocation"]
+    (parent,) = runs_of_kind(store.tracking_uri, "invocation")
     assert parent.info.status == "FAILED"
 
 
-def test_syncing_again_changes_nothing_and_new_records_remake_the_run_along_lengths(store):
+def test_second_sync_changes_nothing(store):
     for length in (128, 256):
         store.write(good_record(length))
     sync(store)
-    before = {run.info.run_id for run in runs_of(store)}
+    before = {run.info.run_id for run in runs_at(store.tracking_uri)}
     again = sync(store)
     assert (again.written, again.length_runs) == (0, 0)
-    assert {run.info.run_id for run in runs_of(store)} == before
-    store.write(good_record(128, seed=1, f1=0.7, minutes=1))
-    third = sync(store)
-    assert (third.written, third.length_runs) == (1, 1)
-    assert kinds_of(store) == {"invocation": 1, "cell": 3, "lengths": 1}
-    (lengths,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "lengths"]
-    history = MlflowClient(store.tracking_uri).get_metric_history(
-        lengths.info.run_id, "test.entity_f1"
-    )
-    assert {point.step: point.value for point in history} == {
-        128: pytest.approx(0.6),
-        256: pytest.approx(0.5),
-    }
-    client = MlflowClient(store.tracking_uri)
-    with open(client.download_artifacts(lengths.info.run_id, "by_length.html")) as file:
-        page = file.read()
-    assert "<th>128</th><th>256</th>" in page and ">0.6</td>" in page
+    assert {run.info.run_id for run in runs_at(store.tracking_uri)} == before
 
 
-def test_where_mlflow_shows_a_run_is_known(store):
-    earlier, later = good_record(128), good_record(256, minutes=1)
-    for record in (earlier, later):
-        store.write(record)
-        sync(store)
-    pages = read_pages(store)
-    assert pages.at == "http://127.0.0.1:5000"
-    client = MlflowClient(store.tracking_uri)
-    for record in (earlier, later):
-        address, _, run_id = pages.runs[record.run_id].rpartition("/runs/")
-        run = client.get_run(run_id)
-        assert run.data.tags["lengthwise.key"] == record.run_id
-        assert address == f"#/experiments/{run.info.experiment_id}"
-
-
-def test_the_ui_is_told_the_columns_that_matter(store):
+def test_incomplete_run_is_written_again(store):
     store.write(good_record(128))
     sync(store)
-    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
-    view = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])
-    assert view["searchFilter"] == "tags.`lengthwise.kind` = 'cell'"
-    assert "metrics.`training.peak_memory_bytes`" in view["selectedColumns"]
-    page = read_pages(store).experiments["ner"]
-    assert page == f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=lengthwise"
-
-
-def test_a_run_cut_off_while_it_was_written_is_written_again(store):
-    record = good_record(128)
-    store.write(record)
-    sync(store)
     client = MlflowClient(store.tracking_uri)
-    (cell,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "cell"]
+    (cell,) = runs_of_kind(store.tracking_uri, "cell")
     client.update_run(cell.info.run_id, status="RUNNING")
     assert sync(store).written == 1
-    assert kinds_of(store)["cell"] == 1
-    assert {run.info.status for run in runs_of(store)} == {"FINISHED"}
+    assert count_kinds(store.tracking_uri)["cell"] == 1
+    assert {run.info.status for run in runs_at(store.tracking_uri)} == {"FINISHED"}
 
 
-def begun_by(store: Store, run, writer: str, seconds_ago: float) -> None:
-    """Make a run look half-written."""
+def mark_incomplete(store: Store, run, writer: str, seconds_ago: float) -> None:
     client = MlflowClient(store.tracking_uri)
     client.set_tag(run.info.run_id, "lengthwise.writer", writer)
     client.set_tag(run.info.run_id, "lengthwise.begun", str(time.time() - seconds_ago))
     client.update_run(run.info.run_id, status="RUNNING")
 
 
-def test_what_another_home_is_writing_is_left_to_it_until_its_time_is_up(store):
+def test_incomplete_run_of_another_home_is_replaced_only_after_its_lease(store):
     store.write(good_record(128))
     sync(store)
-    (cell,) = [run for run in runs_of(store) if run.data.tags["lengthwise.kind"] == "cell"]
-    begun_by(store, cell, "another", seconds_ago=10)
+    (cell,) = runs_of_kind(store.tracking_uri, "cell")
+    mark_incomplete(store, cell, "another", seconds_ago=10)
     assert sync(store).written == 0
-    begun_by(store, cell, "another", seconds_ago=1_000)
+    mark_incomplete(store, cell, "another", seconds_ago=1_000)
     assert sync(store).written == 1
-    assert {run.info.status for run in runs_of(store)} == {"FINISHED"}
-    assert kinds_of(store) == {"cell": 1, "invocation": 1, "lengths": 1}
+    assert {run.info.status for run in runs_at(store.tracking_uri)} == {"FINISHED"}
+    assert count_kinds(store.tracking_uri) == {"cell": 1, "invocation": 1, "lengths": 1}
 
 
-def test_probes_of_two_machines_are_charted_apart(store):
-    for minutes, processor in enumerate(["old", "new"]):
-        record = good_record(128, minutes=minutes)
-        cell = dataclasses.replace(record.cell, mode=Mode.PROBE, task=None)
-        own = {"cell": cell, "cell_id": cell.id, "environment": {"processor": processor}}
-        store.write(record.model_copy(update=own))
-    assert sync(store).length_runs == 2
-    runs = runs_of(store, PROBE_EXPERIMENT)
-    charted = [run for run in runs if run.data.tags["lengthwise.kind"] == "lengths"]
-    assert {run.data.tags["lengthwise.processor"] for run in charted} == {"old", "new"}
-
-
-def test_two_homes_that_write_the_same_records_leave_no_duplicates(store, tmp_path, monkeypatch):
-    """Both see an empty store, and both write: what a race comes to."""
-    monkeypatch.chdir(tmp_path)  # where MLflow keeps artifacts that it was given no place for
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
-    other = Store(tmp_path / "other")
-    other.prepare()
+def test_two_homes_with_the_same_records_leave_no_duplicates(store, tmp_path, shared_uri):
+    """Both homes read the empty store before either writes."""
     record = good_record(128)
     trackers = []
-    for home in (store, other):
+    for home in (store, new_store(tmp_path / "other")):
         home.write(record)
         trackers.append(connect(home))
-        trackers[-1]._experiment(record)  # what it takes to be there
+        trackers[-1]._experiment(record)  # reads the runs in the store
     for tracker in trackers:
         assert tracker.log(record)
         tracker.refresh_length_runs([record])
     assert [tracker.drop_duplicates() for tracker in trackers] == [2, 0]
-    client = MlflowClient(f"sqlite:///{tmp_path / 'shared.db'}")
-    experiment = client.get_experiment_by_name("ner")
-    left = client.search_runs([experiment.experiment_id])
+    left = runs_at(shared_uri)
     kinds = Counter(run.data.tags["lengthwise.kind"] for run in left)
-    assert kinds == {"cell": 1, "invocation": 1, "lengths": 2}  # each home's own means
+    assert kinds == {"cell": 1, "invocation": 1, "lengths": 2}  # one length run per home
     by_kind = {run.data.tags["lengthwise.kind"]: run for run in left}
     parent = by_kind["cell"].data.tags["mlflow.parentRunId"]
     assert parent == by_kind["invocation"].info.run_id
 
 
-def test_a_server_is_rebuilt_without_harm_to_others_runs(store, tmp_path, monkeypatch):
-    uri = f"sqlite:///{tmp_path / 'shared.db'}"
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+def test_clear_deletes_only_runs_of_its_own_home(store, tmp_path, shared_uri):
+    other = new_store(tmp_path / "other")
+    store.write(good_record(128))
+    other.write(good_record(256, seed=1, minutes=1))
+    sync(store)
+    sync(other)
+    client = MlflowClient(shared_uri)
+    experiment = client.get_experiment_by_name("ner").experiment_id
+    by_hand = client.create_run(experiment, run_name="by hand").info.run_id
+    unsigned = client.create_run(experiment, tags={"lengthwise.key": "old"}).info.run_id
+    runs = runs_at(shared_uri)
+    before = {run.info.run_id: run.data.tags.get("lengthwise.writer") for run in runs}
+    tracker = connect(store)
+    announced = set(tracker.own_runs())
+    assert tracker.clear() == len(announced) == 2  # the cell and the length run
+    after = {run.info.run_id for run in runs_at(shared_uri)}
+    assert before.keys() - after == announced
+    assert {before[run_id] for run_id in announced} == {store.identity}
+    assert {by_hand, unsigned} <= after
+
+
+def test_clear_keeps_the_parent_of_another_homes_run(store, tmp_path, shared_uri):
+    """Both homes have cells of one invocation, for example after `bench import`."""
+    other = new_store(tmp_path / "other")
+    store.write(good_record(128))
+    other.write(good_record(256, minutes=1))
+    sync(store)
+    sync(other)
+    (parent,) = runs_of_kind(shared_uri, "invocation")
+    assert parent.data.tags["lengthwise.writer"] == store.identity
+    connect(store).clear()
+    (left,) = runs_of_kind(shared_uri, "cell")
+    assert left.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    sync(store)
+    assert count_kinds(shared_uri) == {"cell": 2, "invocation": 1, "lengths": 2}
+
+
+def test_runs_without_a_writer_belong_to_the_home_in_its_own_database(store):
     store.write(good_record(128))
     sync(store)
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("ner").experiment_id
-    theirs = client.create_run(experiment, run_name="theirs").info.run_id
-    assert sync(store, rebuild=True).written == 1
-    left = client.search_runs([experiment])
-    assert theirs in {run.info.run_id for run in left}
-    assert len(left) == 4
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("http://ann:secret@127.0.0.1:5000", "http://127.0.0.1:5000"),
-        ("postgresql://ann:se:cret@db/mlflow", "postgresql://db/mlflow"),
-        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
-    ],
-)
-def test_an_address_is_shown_without_its_password(uri, shown):
-    assert without_password(uri) == shown
-
-
-def test_a_server_that_is_not_there_costs_nothing_but_a_message(bench, tmp_path):
-    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty")
-    away = "http://ann:secret@127.0.0.1:9"
-    result = bench(*arguments, MLFLOW_TRACKING_URI=away)
-    assert result.returncode == 0, result.stderr
-    assert "`bench sync` delivers them later" in result.stderr
-    assert "secret" not in result.stdout + result.stderr
-    (record,) = read_records(tmp_path / "home")
-    assert record["status"] == "ok"
-
-
-@pytest.mark.slow
-def test_what_was_not_delivered_is_delivered_later_and_a_spoilt_store_made_anew(bench, tmp_path):
-    away = "http://127.0.0.1:9"
-    bench("run", "--mode", "probe", "--preset", "smoke", "--architectures", "nothing",
-          "--no-tracking")  # fmt: skip
-    failed = bench("sync", MLFLOW_TRACKING_URI=away)
-    assert failed.returncode == 2
-    assert len(failed.stderr.strip().splitlines()) == 1 and "bench sync" in failed.stderr
-    later = bench("sync")
-    assert later.returncode == 0 and "1 runs written" in later.stdout, later.stderr
-    # A store that is spoilt is made anew.
-    (tmp_path / "home" / "mlflow.db").write_bytes(b"no database")
-    rebuilt = bench("rebuild", "--tracking")
-    assert rebuilt.returncode == 0 and "1 runs written" in rebuilt.stdout, rebuilt.stderr
+    client = MlflowClient(store.tracking_uri)
+    for run in runs_at(store.tracking_uri):
+        client.delete_tag(run.info.run_id, "lengthwise.writer")
+    assert connect(store).clear() == 3

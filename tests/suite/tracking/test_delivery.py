@@ -1,14 +1,16 @@
-"""Records on their way to a tracking store that is away, busy, or takes offence at one of them."""
+"""Delivery of records during a run: unreachable stores, rejected records, the helper process."""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 
 from suite.api import Status
 from suite.api.errors import TrackingError
-from suite.records.store import TRACKING, Store
-from suite.tracking import delivery as syncing
-from suite.tracking.delivery import DeliveryQueue
+from suite.records.store import TRACKING
+from suite.tracking import delivery
+from suite.tracking.delivery import DeliveryQueue, SyncProcess
 from tests.suite.records.test_store import CELL, make_record
 
 
@@ -25,12 +27,12 @@ class Clock:
         self.now += seconds
 
 
-class Server:
-    """A tracking store that is up or down as told, and refuses what it is told to refuse."""
+class FakeTracker:
+    """A tracker whose store a test makes unreachable, and which rejects given records."""
 
     def __init__(self):
-        self.up = True
-        self.refuses = set()
+        self.reachable = True
+        self.rejected = set()
         self.connections = 0
         self.logged = []
         self.refreshed = 0
@@ -42,8 +44,8 @@ class Server:
 
     def log(self, record):
         self._answer()
-        if record.run_id in self.refuses:
-            raise ValueError("not this one")
+        if record.run_id in self.rejected:
+            raise ValueError("invalid record")
         self.logged.append(record.run_id)
 
     def close_invocations(self):
@@ -53,36 +55,29 @@ class Server:
         self._answer()
         self.refreshed += 1
 
-    def pages(self):
+    def run_pages(self):
         return {}
 
-    def views(self):
+    def experiment_pages(self):
         return {}
 
     def _answer(self):
-        if not self.up:
-            raise TrackingError("away")
+        if not self.reachable:
+            raise TrackingError("unreachable")
 
 
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(syncing, "time", clock)
+    monkeypatch.setattr(delivery, "time", clock)
     return clock
 
 
 @pytest.fixture
-def server(monkeypatch, clock):
-    server = Server()
-    monkeypatch.setattr(syncing, "connect", server.connect)
-    return server
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
+def tracker(monkeypatch, clock):
+    tracker = FakeTracker()
+    monkeypatch.setattr(delivery, "connect", tracker.connect)
+    return tracker
 
 
 def written(store, minutes):
@@ -90,66 +85,117 @@ def written(store, minutes):
     return record, store.write(record)
 
 
-def test_what_a_server_that_was_away_missed_is_delivered_once_it_is_back(store, server, clock):
-    spool = DeliveryQueue(store)
-    records = [written(store, minutes) for minutes in range(4)]
-    assert spool.take(records[0][1]) is None
-    server.up = False
-    assert "away" in spool.take(records[1][1])
-    server.up = True
-    assert "away" in spool.take(records[2][1])  # it is not asked again so soon
-    assert server.connections == 1
+def test_waiting_records_are_delivered_when_the_store_is_back(store, tracker, clock):
+    records = DeliveryQueue(store)
+    all_written = [written(store, minutes) for minutes in range(4)]
+    paths = [path for _, path in all_written]
+    assert records.take(paths[0]) is None
+    tracker.reachable = False
+    assert "unreachable" in records.take(paths[1])
+    tracker.reachable = True
+    assert "unreachable" in records.take(paths[2])  # the pause has not passed yet
+    assert tracker.connections == 1
     clock.now += 1.0
-    assert spool.take(records[3][1]) is None
-    assert server.logged == [record.run_id for record, _ in records]
-    assert server.connections == 2  # what the tracker knew may have been wrong
+    assert records.take(paths[3]) is None
+    assert tracker.logged == [record.run_id for record, _ in all_written]
+    assert tracker.connections == 2  # a new tracker reads the store again
 
 
-def test_it_is_asked_less_and_less_often(store, server, clock):
-    server.up = False
-    spool = DeliveryQueue(store)
+def test_pauses_grow_to_a_limit(store, tracker, clock):
+    tracker.reachable = False
+    records = DeliveryQueue(store)
     pauses = []
     for minutes in range(9):
         _, path = written(store, minutes)
-        assert spool.take(path)
-        pauses.append(spool._next_try - clock.now)
-        clock.now = spool._next_try
+        assert records.take(path)
+        pauses.append(records._next_try - clock.now)
+        clock.now = records._next_try
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_the_end_is_patient_but_not_for_ever(store, server, clock):
-    server.up = False
-    spool = DeliveryQueue(store)
-    spool.take(written(store, 0)[1])
-    assert "away" in spool.finish()
-    assert 5 < sum(clock.slept) < syncing.FINISH_SECONDS
-    server.up = True
-    assert spool.finish() is None
-    assert (len(server.logged), server.refreshed) == (1, 1)
+def test_finish_retries_for_a_limited_time(store, tracker, clock):
+    tracker.reachable = False
+    records = DeliveryQueue(store)
+    records.take(written(store, 0)[1])
+    assert "unreachable" in records.finish()
+    assert 5 < sum(clock.slept) < delivery.FINISH_SECONDS
+    tracker.reachable = True
+    assert records.finish() is None
+    assert (len(tracker.logged), tracker.refreshed) == (1, 1)
 
 
-def test_a_record_that_is_refused_does_not_hold_up_the_others(store, server):
+def test_rejected_record_does_not_block_the_others(store, tracker):
     first, first_path = written(store, 0)
     second, second_path = written(store, 1)
-    server.refuses = {first.run_id}
-    spool = DeliveryQueue(store)
-    assert "not this one" in spool.take(first_path)
-    assert spool.take(second_path) is None
-    assert server.logged == [second.run_id]
-    assert "not this one" in spool.finish()  # told at the end too
+    tracker.rejected = {first.run_id}
+    records = DeliveryQueue(store)
+    assert "invalid record" in records.take(first_path)
+    assert records.take(second_path) is None
+    assert tracker.logged == [second.run_id]
+    assert "invalid record" in records.finish()  # the final report names the loss too
 
 
-def test_while_another_process_writes_for_the_home_it_waits_its_turn(store, server, clock):
+def test_delivery_waits_for_another_writer_of_the_same_home(store, tracker, clock):
     lease = store.acquire(TRACKING)
-    spool = DeliveryQueue(store)
+    records = DeliveryQueue(store)
     _, path = written(store, 0)
-    assert "Another process" in spool.take(path)
+    assert "Another process" in records.take(path)
     lease.close()
     clock.now += 1.0
-    assert spool.deliver() is None
-    assert len(server.logged) == 1
+    assert records.deliver() is None
+    assert len(tracker.logged) == 1
 
 
-def test_an_end_without_records_and_without_a_server_is_said_too(store, server, clock):
-    server.up = False
-    assert "away" in DeliveryQueue(store).finish()
+def test_finish_reports_an_unreachable_store_without_records(store, tracker, clock):
+    tracker.reachable = False
+    assert "unreachable" in DeliveryQueue(store).finish()
+
+
+def fake_helper(program: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", f"import os, sys\n{program}")
+
+
+def test_two_answers_in_one_write_are_both_received(store, monkeypatch):
+    """With select() on a buffered file, the second answer stays unseen until the deadline."""
+    monkeypatch.setattr(delivery, "FINAL_DEADLINE_SECONDS", 20.0)
+    program = "for _ in range(2): sys.stdin.readline()\nos.write(1, b'{\"ok\": true}\\n' * 2)"
+    process = SyncProcess(store, pytest.fail, fake_helper(program))
+    process.start()
+    process.record_written(store.home / "a.json")  # the helper answers after the next line only
+    assert process.finish() is None
+
+
+def test_first_failure_is_a_warning_and_the_last_one_is_returned(store):
+    program = (
+        "for number, _ in enumerate(iter(sys.stdin.readline, '')):\n"
+        '    print(\'{"error": "failure %d"}\' % number, flush=True)'
+    )
+    warnings = []
+    process = SyncProcess(store, warnings.append, fake_helper(program))
+    process.start()
+    for name in ("a.json", "b.json"):
+        process.record_written(store.home / name)
+    assert process.finish() == "failure 2"
+    assert warnings == ["failure 0"]
+
+
+def test_killed_helper_with_a_partial_answer_is_reported(store):
+    program = "sys.stdin.readline()\nos.write(1, b'{\"ok\": tr')\nos.kill(os.getpid(), 9)"
+    process = SyncProcess(store, pytest.fail, fake_helper(program))
+    process.start()
+    process.record_written(store.home / "a.json")
+    assert process.finish() == "the tracking process ended unexpectedly"
+
+
+def test_helper_that_does_not_answer_is_ended(store, monkeypatch):
+    monkeypatch.setattr(delivery, "CELL_DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(delivery, "FINAL_DEADLINE_SECONDS", 0.1)
+    process = SyncProcess(store, pytest.fail, fake_helper("sys.stdin.read()"))
+    process.start()
+    process.record_written(store.home / "a.json")
+    assert process.finish() == "the MLflow store is too slow"
+    assert process._process.returncode == -9
+
+
+def test_finish_without_a_start_reports_nothing(store):
+    assert SyncProcess(store, pytest.fail).finish() is None

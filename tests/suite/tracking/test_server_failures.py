@@ -1,4 +1,4 @@
-"""A tracking server in every bad mood: no cell waits for it, and nothing is missing in the end."""
+"""Failures of the MLflow server: no cell waits long, and `bench sync` delivers every record."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.conftest import BENCH, FAKES, bench_environment, read_records
-from tests.mlflow_server import MlflowServer, agrees_with_records
+from tests.mlflow_server import MlflowServer, agrees_with_records, free_port
 
 pytestmark = pytest.mark.slow
-SERVER_PORT, PROXY_PORT = 5_989, 5_990
+SERVER_PORT, PROXY_PORT = free_port(), free_port()
 NUM_CELLS = 4
 LONGEST_WAIT_SECONDS = 1.0
-RUNNERS_OWN_SECONDS = 1.0
-"""What the runner itself may take between two cells on a busy machine."""
+RUNNER_SECONDS = 1.0
+"""The runner's own time between two cells, on a busy machine."""
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Hands requests on to the server, or does what the mood says."""
+    """Forwards requests to the server, or fails as `failure` says."""
 
-    mood = "well"
+    failure = "none"
 
     def log_message(self, *words):
         pass
 
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.mood == "slow":
+        if self.failure == "slow":
             time.sleep(5.0)
-        if self.mood in ("500", "429"):
-            self.send_error(int(self.mood))
+        if self.failure in ("500", "429"):
+            self.send_error(int(self.failure))
             return
-        if self.mood == "hangs up":
+        if self.failure == "hangs up":
             self.connection.close()
             return
         headers = {name: value for name, value in self.headers.items() if name != "Host"}
@@ -48,7 +48,7 @@ class Proxy(BaseHTTPRequestHandler):
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             content = answer.read()
-        with suppress(ConnectionError):  # who asked may have lost patience
+        with suppress(ConnectionError):  # the client may have timed out
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in ("transfer-encoding", "content-length", "connection"):
@@ -88,7 +88,7 @@ def run(environment, rounds=NUM_CELLS):
 
 
 def waits(records):
-    """Return for how long each cell waited after the one before had ended."""
+    """Return the seconds between the end of each cell and the start of the next."""
     times = [
         (datetime.fromisoformat(record["started_at"]), datetime.fromisoformat(record["ended_at"]))
         for record in records
@@ -97,8 +97,8 @@ def waits(records):
     return [(after[0] - before[1]).total_seconds() for before, after in pairs]
 
 
-@pytest.mark.parametrize("mood", ["500", "429", "hangs up", "slow"])
-def test_no_cell_waits_and_a_sync_brings_all(server, tmp_path, mood):
+@pytest.mark.parametrize("failure", ["500", "429", "hangs up", "slow"])
+def test_cells_do_not_wait_for_a_failing_server(server, tmp_path, failure):
     environment = bench_environment(
         {
             "BENCH_HOME": str(tmp_path / "home"),
@@ -106,14 +106,14 @@ def test_no_cell_waits_and_a_sync_brings_all(server, tmp_path, mood):
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{PROXY_PORT}",
         }
     )
-    Proxy.mood = mood
+    Proxy.failure = failure
     ended = run(environment)
     assert ended.returncode == 0, ended.stderr
     records = read_records(tmp_path / "home")
     assert len(records) == NUM_CELLS
-    assert max(waits(records)) <= LONGEST_WAIT_SECONDS + RUNNERS_OWN_SECONDS
+    assert max(waits(records)) <= LONGEST_WAIT_SECONDS + RUNNER_SECONDS
     assert "`bench sync` delivers them later" in ended.stderr
-    Proxy.mood = "well"
+    Proxy.failure = "none"
     for _ in range(2):
         synced = subprocess.run(
             [str(BENCH), "sync"], env=environment, capture_output=True, text=True, timeout=300
@@ -123,7 +123,7 @@ def test_no_cell_waits_and_a_sync_brings_all(server, tmp_path, mood):
     assert found
 
 
-def test_a_server_that_dies_on_the_way(server, tmp_path):
+def test_cells_do_not_wait_for_a_killed_server(server, tmp_path):
     environment = bench_environment(
         {
             "BENCH_HOME": str(tmp_path / "home"),
@@ -138,7 +138,7 @@ def test_a_server_that_dies_on_the_way(server, tmp_path):
     assert ended.returncode == 0
     records = read_records(tmp_path / "home")
     assert len(records) == NUM_CELLS
-    assert max(waits(records)) <= LONGEST_WAIT_SECONDS + RUNNERS_OWN_SECONDS
+    assert max(waits(records)) <= LONGEST_WAIT_SECONDS + RUNNER_SECONDS
     server.start()
     server.wait_until_it_answers()
     synced = subprocess.run([str(BENCH), "sync"], env=environment, timeout=300)
@@ -152,18 +152,18 @@ def _kill_after_first_record(server, home):
     server.kill()
 
 
-def test_a_locked_database(tmp_path):
+def test_cells_do_not_wait_for_a_locked_database(tmp_path):
     environment = bench_environment(
         {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
     )
-    assert run(environment).returncode == 0  # makes the database
+    assert run(environment).returncode == 0  # creates the database
     lock = sqlite3.connect(tmp_path / "home" / "mlflow.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
     ended = run(environment, rounds=2 * NUM_CELLS)
     assert ended.returncode == 0
     records = read_records(tmp_path / "home")
     assert len(records) == 2 * NUM_CELLS
-    assert max(waits(records[NUM_CELLS:])) <= LONGEST_WAIT_SECONDS + RUNNERS_OWN_SECONDS
+    assert max(waits(records[NUM_CELLS:])) <= LONGEST_WAIT_SECONDS + RUNNER_SECONDS
     assert "`bench sync` delivers them later" in ended.stderr
     lock.execute("ROLLBACK")
     lock.close()

@@ -1,0 +1,56 @@
+"""Records and queries that the tests of tracking share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from suite.api import Status
+from suite.records.schema import Curve, Measurement, Record
+from suite.records.store import Store
+from tests.suite.records.test_store import CELL, make_record
+
+
+def measured(value: float) -> Measurement:
+    return Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
+
+
+def good_record(length: int, seed: int = 0, f1: float = 0.5, minutes: int = 0, **fields) -> Record:
+    cell = dataclasses.replace(CELL, sequence_length=length, seed=seed)
+    defaults = {
+        "metrics": {"test": {"entity_f1": f1}},
+        "measurements": {"training": {"tokens_per_second": measured(1e6 / length)}},
+        "curves": {"training_loss": Curve(tokens=tuple(range(200)), values=(1.0,) * 200)},
+        "data": {"fingerprint": "f" * 64, "digest": None},
+        "parameter_count": 9,
+    }
+    return make_record(Status.OK, minutes, cell, **{**defaults, **fields})
+
+
+def new_store(home: Path) -> Store:
+    store = Store(home)
+    store.prepare()
+    return store
+
+
+def runs_at(uri: str, name: str = "ner") -> list[Run]:
+    """Return the runs of an experiment."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(name)
+    return list(client.search_runs([experiment.experiment_id], max_results=5_000))
+
+
+def runs_of_kind(uri: str, kind: str, name: str = "ner") -> list[Run]:
+    return [run for run in runs_at(uri, name) if run.data.tags["lengthwise.kind"] == kind]
+
+
+def count_kinds(uri: str) -> Counter[str]:
+    return Counter(run.data.tags["lengthwise.kind"] for run in runs_at(uri))
+
+
+def read_artifact(uri: str, run: Run, name: str) -> str:
+    return Path(MlflowClient(uri).download_artifacts(run.info.run_id, name)).read_text()

@@ -1,0 +1,40 @@
+"""Addresses of runs and experiments in the MLflow UI."""
+
+from __future__ import annotations
+
+from mlflow.tracking import MlflowClient
+
+from suite.tracking.pages import read_pages
+from suite.tracking.sync import sync
+from tests.suite.tracking.helpers import good_record
+
+
+def test_pages_lead_to_the_runs_of_all_syncs(store):
+    earlier, later = good_record(128), good_record(256, minutes=1)
+    for record in (earlier, later):
+        store.write(record)
+        sync(store)
+    pages = read_pages(store)
+    assert pages.at == "http://127.0.0.1:5000"
+    client = MlflowClient(store.tracking_uri)
+    for record in (earlier, later):
+        address, _, run_id = pages.runs[record.run_id].rpartition("/runs/")
+        run = client.get_run(run_id)
+        assert run.data.tags["lengthwise.key"] == record.run_id
+        assert address == f"#/experiments/{run.info.experiment_id}"
+
+
+def test_page_of_an_experiment_opens_its_view(store):
+    store.write(good_record(128))
+    sync(store)
+    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
+    page = read_pages(store).experiments["ner"]
+    assert page == f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=lengthwise"
+
+
+def test_pages_of_another_store_are_not_used(store, monkeypatch):
+    store.write(good_record(128))
+    sync(store)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:secret@127.0.0.1:9/")
+    pages = read_pages(store)
+    assert (pages.at, pages.runs) == ("http://127.0.0.1:9", {})

@@ -1,0 +1,43 @@
+"""The content of a cell's run and of its experiment's view."""
+
+from __future__ import annotations
+
+import json
+
+from mlflow.tracking import MlflowClient
+
+from suite.tracking.sync import sync
+from tests.suite.tracking.helpers import good_record, read_artifact, runs_of_kind
+
+
+def test_cell_run_holds_the_record(store):
+    record = good_record(128)
+    store.write(record)
+    report = sync(store)
+    assert (report.written, report.length_runs) == (1, 1)
+    uri = store.tracking_uri
+    (cell,), (parent,) = runs_of_kind(uri, "cell"), runs_of_kind(uri, "invocation")
+    assert cell.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert cell.data.params["sequence_length"] == "128"
+    assert cell.data.params["option.window"] == "64"
+    assert cell.data.metrics["test.entity_f1"] == 0.5
+    assert cell.inputs.dataset_inputs[0].dataset.digest == "f" * 36
+    assert json.loads(read_artifact(uri, cell, "record.json"))["cell_id"] == record.cell_id
+
+
+def test_curves_are_thinned_and_keep_their_last_point(store):
+    store.write(good_record(128))
+    sync(store)
+    (cell,) = runs_of_kind(store.tracking_uri, "cell")
+    client = MlflowClient(store.tracking_uri)
+    curve = client.get_metric_history(cell.info.run_id, "curve.training_loss")
+    assert len(curve) <= 52 and curve[-1].step == 199
+
+
+def test_experiment_view_shows_costs_of_cells(store):
+    store.write(good_record(128))
+    sync(store)
+    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
+    view = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])
+    assert view["searchFilter"] == "tags.`lengthwise.kind` = 'cell'"
+    assert "metrics.`training.peak_memory_bytes`" in view["selectedColumns"]

@@ -1,0 +1,42 @@
+"""`bench ui`: refusals, and the arguments of the MLflow UI."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.api.errors import RequestError
+from suite.tracking.sync import sync
+from suite.tracking.ui import experiment_addresses, prepare_ui
+from tests.suite.tracking.helpers import good_record
+
+
+def test_ui_needs_a_store(store):
+    with pytest.raises(RequestError, match="Run `bench run` first"):
+        prepare_ui(store, 5000)
+
+
+def test_ui_of_a_server_is_the_servers_own(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:secret@example.org")
+    with pytest.raises(RequestError, match="is a server") as refused:
+        prepare_ui(store, 5000)
+    assert "https://example.org" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_ui_serves_this_machine_only(store):
+    store.write(good_record(128))
+    sync(store)
+    ui = prepare_ui(store, 5055)
+    assert ui.address == "http://127.0.0.1:5055"
+    arguments = " ".join(ui.arguments)
+    assert "--host 127.0.0.1 --port 5055" in arguments
+    assert ui.environment["MLFLOW_BACKEND_STORE_URI"] == store.tracking_uri
+    addresses = experiment_addresses(store, ui.address)
+    assert addresses["ner"].startswith("http://127.0.0.1:5055/#/experiments/")
+
+
+def test_password_of_a_database_is_no_argument(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:secret@db/mlflow")
+    ui = prepare_ui(store, 5000)
+    assert "secret" not in " ".join(ui.arguments)
+    assert "secret" in ui.environment["MLFLOW_BACKEND_STORE_URI"]
