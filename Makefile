@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-peers
+NODE_MODULES := dashboards/node_modules
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \
@@ -10,7 +11,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(BUDGET),--budget "$(BUDGET)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check format system-packages clean
+.PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
 .DEFAULT_GOAL := help
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/suite/worker/test_memory_across_batches.py
@@ -64,16 +65,26 @@ test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
 test-slow: $(VENV)/.slow ## run the tests that take longer
 	@$(BIN)/python -m pytest -m slow
 
-check: $(VENV)/.dev ## lint, format, types, import layers, and whether the leaderboard is up to date
+check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import layers, file length, leaderboard up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(BIN)/bench leaderboard --check
 
+check-javascript: $(NODE_MODULES)/.installed ## lint, format and type-check the JavaScript of the site
+	@cd dashboards && npm run --silent check
+
+check-length: ## list the Python and JavaScript files above 350 lines
+	@find . \( -name node_modules -o -name '.?*' -o -path ./results/local \) -prune -o \
+	  \( -name '*.py' -o -name '*.js' \) -exec wc -l {} + | \
+	  awk '$$1 > 350 && $$2 != "total" {print "above 350 lines: " $$2 " (" $$1 ")"; found = 1} END {exit found}'
+
 format: $(VENV)/.dev ## put the code into shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(NODE_MODULES)/.installed && \
+	  cd dashboards && npm run --silent format; fi
 
 setup: $(VENV)/.run ## install what running needs
 
@@ -82,7 +93,7 @@ system-packages: ## install from Debian what the skippable tests need (needs roo
 	apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core postgresql
 
 clean: ## remove the virtual environment and caches; records stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(NODE_MODULES) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -102,6 +113,14 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.reference: $(VENV)/.run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference]"
+	@touch $@
+
+$(NODE_MODULES)/.installed: dashboards/package.json dashboards/package-lock.json
+	@command -v npm > /dev/null || \
+	  { echo "npm was not found. Received: PATH=$$PATH. Install Node.js 20 or newer to check the JavaScript." >&2; \
+	    exit 2; }
+	@echo "Installing the JavaScript tools ..."
+	@cd dashboards && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 # What only some of the slow tests and a team's server need.

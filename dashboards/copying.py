@@ -1,42 +1,72 @@
 """Record files → the scripts that the run pages load. Standard library only.
 
-Run as a program, beside the process that draws: in one process the two would wait for each other
-at every file, and 100,000 of them take as long as all the rest of a site.
+This module runs as a program in a process of its own, beside the process that draws the site.
+In one process, reading and drawing would block each other at every file, and copying 100,000
+records would take as long as all other work for the site.
+
+Its argument is the path of `suite/records/migrations.py`, which is a parameter because this program
+starts without the packages of the project, to start fast.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import runpy
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d+)\s*[,}]')
+"""The first field of a record file. A record without this field there is parsed."""
 
 
 def write_bundle(path: Path, records: Iterable[bytes]) -> None:
-    """Write what makes a bundle of records known to the page that loads it.
+    """Write the script that gives a bundle of records to the page that loads the script.
 
-    Renamed when it is whole, since scripts that are there are left as they are; not flushed: the
-    records stay, and a site can be drawn again.
+    The script is renamed when it is complete, because existing scripts are never written again. It
+    is not flushed to disk: the records remain, so the site can be drawn again.
     """
-    part = path.with_name(f".{os.getpid()}.part")  # others may draw the same site
+    part = path.with_name(f".{os.getpid()}.part")  # another process may draw the same site
     part.write_bytes(b"lengthwiseRuns([\n" + b",\n".join(records) + b"\n]);\n")
     os.replace(part, path)
 
 
-def copy(bundles: Iterable[tuple[str, list[str]]]) -> None:
-    """Write the script of each bundle of record files, without those that are gone meanwhile."""
-    for script, records in bundles:
-        there = []
-        for record in records:
+def migrated(
+    content: bytes, current: int, migrate: Callable[[dict[str, Any]], dict[str, Any]]
+) -> bytes:
+    """Return the content of a record file in the current schema.
+
+    The bytes of a record of the current schema are returned as they are, without parsing.
+    """
+    first = SCHEMA_VERSION.match(content)
+    if first and int(first[1]) == current:
+        return content
+    return json.dumps(migrate(json.loads(content)), separators=(",", ":")).encode()
+
+
+def copy(bundles: Iterable[tuple[str, list[str]]], migrations: str) -> None:
+    """Write the script of each bundle of record files. Files that have been removed are left out.
+
+    Args:
+        bundles: the path of each script, with the paths of its record files.
+        migrations: the path of the module with `SCHEMA_VERSION` and `migrate`.
+    """
+    module = runpy.run_path(migrations)
+    current, migrate = module["SCHEMA_VERSION"], module["migrate"]
+    for script, paths in bundles:
+        records = []
+        for path in paths:
             with suppress(FileNotFoundError):
-                there.append(Path(record).read_bytes())
-        write_bundle(Path(script), there)
+                records.append(migrated(Path(path).read_bytes(), current, migrate))
+        write_bundle(Path(script), records)
 
 
 if __name__ == "__main__":
     try:
-        copy(map(json.loads, sys.stdin))
+        copy(map(json.loads, sys.stdin), sys.argv[1])
     except OSError as error:
         sys.exit(str(error))

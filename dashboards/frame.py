@@ -32,7 +32,11 @@ MEASURES = (
     Measure("inference.latency_p50_seconds", "Latency of one sequence, median", "ms", 1e-3),
     Measure("training.step_seconds", "Time of a training step", "s"),
     Measure(
-        "training.model_flops_utilization", "Share of the machine's matrix rate", "%", 0.01, True
+        "training.model_flops_utilization",
+        "Model FLOPs utilisation (share of the machine's matrix-product rate)",
+        "%",
+        0.01,
+        True,
     ),
 )
 

@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-COLORS = {
-    "vanilla": ("#0072B2", "circle"),
-    "bert": ("#56B4E9", "square"),
-    "gpt": ("#E69F00", "diamond"),
-    "transformer_xl": ("#D55E00", "triangle-up"),
-    "longformer": ("#009E73", "triangle-down"),
-    "reformer": ("#CC79A7", "cross"),
-    "vit": ("#882255", "star"),
-    "full_attention": ("#777777", "x"),
-}
-"""Okabe and Ito's colours, which the colour-blind can tell apart, and symbols for print: the same
-on every page. Others take what is left over, by name."""
-OTHERS = (("#44AA99", "hexagon"), ("#332288", "pentagon"), ("#999933", "hourglass"),
-          ("#AA4499", "bowtie"), ("#661100", "star-diamond"), ("#6699CC", "hexagram"))  # fmt: skip
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#882255", "#777777",
+          "#999933")  # fmt: skip
+"""Colours of Okabe and Ito and of Tol, which people with colour blindness can tell apart."""
+SYMBOLS = (
+    ("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"),
+    ("triangle-down", "▼"), ("cross", "✚"), ("star", "★"), ("x", "✖"), ("hexagon", "⬢"),
+    ("pentagon", "⬟"), ("hourglass", "⧗"),
+)  # fmt: skip
+"""Plotly's symbols, and the characters that stand for them in a legend.
+
+The number of symbols and the number of colours have no common divisor, so each of the first 99
+architectures has its own combination, also in a print without colours for the first 11.
+"""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SHADES = ((0, 0.0), (0, 0.45), (255, 0.4))
-"""What an architecture's colour is mixed with, and how much: nothing, black, white."""
+"""The greys that are mixed into an architecture's colour, with their shares: none, black, white."""
 
 
-def draw_lines(records: pd.DataFrame) -> list[dict[str, Any]]:
-    """Give each line its colour and symbol (its architecture's), shade and dash (its options').
+def draw_lines(records: pd.DataFrame, architectures: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Return the name and style of each line in the records.
 
-    A line of a single length has no dash to be told by.
+    The place of an architecture's name in the sorted names of all architectures sets colour and
+    symbol. These are the names in the records and those in `architectures`, which do not depend on
+    what has run. The lines of one architecture differ in shade and dash.
     """
-    seen: dict[str, int] = {}
+    names = sorted({*architectures, *records["architecture"]})
+    place_of = {name: place for place, name in enumerate(names)}
+    drawn: dict[str, int] = {}
     lines = []
     pairs = (
         records[["architecture", "line"]].drop_duplicates().sort_values(["architecture", "line"])
     )
     for architecture, line in pairs.itertuples(index=False):
-        color, symbol = COLORS.get(architecture) or OTHERS[sum(architecture.encode()) % len(OTHERS)]
-        variant = seen.get(architecture, 0)
-        seen[architecture] = variant + 1
-        dash = DASHES[variant % len(DASHES)]
-        shade = _mixed(color, *SHADES[variant % len(SHADES)])
-        lines.append({"name": line, "architecture": architecture, "color": shade,
-                      "symbol": symbol, "dash": dash})  # fmt: skip
+        place = place_of[architecture]
+        symbol, glyph = SYMBOLS[place % len(SYMBOLS)]
+        variant = drawn.get(architecture, 0)
+        drawn[architecture] = variant + 1
+        lines.append(
+            {
+                "name": line,
+                "architecture": architecture,
+                "color": _mixed(COLORS[place % len(COLORS)], *SHADES[variant % len(SHADES)]),
+                "symbol": symbol,
+                "glyph": glyph,
+                "dash": DASHES[variant % len(DASHES)],
+            }
+        )
     return lines
 
 
 def _mixed(color: str, level: int, share: float) -> str:
-    """Mix "#RRGGBB" with so large a share of a grey."""
+    """Return the colour "#RRGGBB" mixed with the given share of a grey of the given level."""
     parts = [int(color[place : place + 2], 16) for place in (1, 3, 5)]
     mixed = [round(part + (level - part) * share) for part in parts]
     return "#" + "".join(f"{part:02X}" for part in mixed)

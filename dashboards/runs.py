@@ -1,4 +1,4 @@
-"""Records → the scripts that the run pages load, some records in each."""
+"""Records → the scripts that the run pages load, several records in each."""
 
 from __future__ import annotations
 
@@ -13,51 +13,59 @@ from tempfile import TemporaryFile
 from zlib import crc32
 
 from dashboards.copying import __file__ as copying_program
+from suite.records.migrations import SCHEMA_VERSION
+from suite.records.migrations import __file__ as migrations
 from suite.records.published import StoredRecord
 
 RUNS_A_BUNDLE = 16
-"""About as many records share a file: one each would take longest of all to write."""
+"""The mean number of records in a script. Writing one script per record is far slower."""
 
 
 def bundle_runs(entries: Sequence[StoredRecord]) -> dict[str, list[StoredRecord]]:
-    """Cut the runs, in order of their ids, into bundles, each named by what is in it.
+    """Return the runs in bundles, in order of their ids, each bundle under its name.
 
-    A run's id says whether it ends its bundle, so that one run more or less changes one bundle.
+    The hash of a run's id decides whether a bundle ends there, so that one run more or less changes
+    one bundle only. The name of a bundle is a hash of the schema version and of the ids in it.
     """
-    cut: list[list[StoredRecord]] = [[]]
+    bundles: list[list[StoredRecord]] = [[]]
     by_id = {entry.record.run_id: entry for entry in entries}
     for run_id, entry in sorted(by_id.items()):
-        cut[-1].append(entry)
+        bundles[-1].append(entry)
         if crc32(run_id.encode()) % RUNS_A_BUNDLE == 0:
-            cut.append([])
-    bundles = {}
-    for of_bundle in filter(None, cut):
-        run_ids = "\n".join(entry.record.run_id for entry in of_bundle)
-        bundles[sha256(run_ids.encode()).hexdigest()[:16]] = of_bundle
-    return bundles
+            bundles.append([])
+    named = {}
+    for bundle in filter(None, bundles):
+        run_ids = [entry.record.run_id for entry in bundle]
+        content = "\n".join([f"schema {SCHEMA_VERSION}", *run_ids])
+        named[sha256(content.encode()).hexdigest()[:16]] = bundle
+    return named
 
 
 @contextmanager
 def runs_written(bundles: Mapping[str, Sequence[StoredRecord]], folder: Path) -> Iterator[None]:
-    """Write the records into `folder` while the body runs; in the end all are there.
+    """Write the records into `folder` while the body runs. All are written when the block ends.
 
-    But for those whose files have been removed meanwhile: their pages say so.
+    A record whose file has been removed meanwhile is left out, and its page says so.
+
+    Raises:
+        OSError: the records could not be copied.
     """
     folder.mkdir(exist_ok=True)
-    wanted = {f"{name}.js": of_bundle for name, of_bundle in bundles.items()}
-    there = {path.name for path in folder.iterdir()}
-    for name in there - set(wanted):
+    wanted = {f"{name}.js": bundle for name, bundle in bundles.items()}
+    existing = {path.name for path in folder.iterdir()}
+    for name in existing - set(wanted):
         (folder / name).unlink(missing_ok=True)
-    missing = [name for name in wanted if name not in there]
-    with TemporaryFile("w+") as asked:
+    missing = [name for name in wanted if name not in existing]
+    with TemporaryFile("w+") as request:
         for name in missing:
             paths = [str(entry.path) for entry in wanted[name]]
-            print(json.dumps([str(folder / name), paths]), file=asked)
-        asked.seek(0)
-        copying = subprocess.Popen([sys.executable, "-I", "-S", copying_program], stdin=asked)
+            print(json.dumps([str(folder / name), paths]), file=request)
+        request.seek(0)
+        command = [sys.executable, "-I", "-S", str(copying_program), str(migrations)]
+        copying = subprocess.Popen(command, stdin=request)
     try:
         yield
     finally:
         failed = copying.wait()
     if failed:
-        raise OSError(f"The records could not be copied to {folder}")
+        raise OSError(f"The records could not be copied. Received: the folder {folder}")

@@ -18,6 +18,7 @@ from dashboards.contents import board_rows, describe, point_columns, record_colu
 from dashboards.findings import make_findings
 from dashboards.frame import MEASURES, point_frame, record_frame
 from dashboards.lines import draw_lines
+from dashboards.pages import PAGES, render_page
 from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import write_script, write_text
 from suite.analysis.aggregate import compare
@@ -27,13 +28,6 @@ from suite.api import PROTOCOL, Architecture
 from suite.records.published import StoredRecord
 
 ASSETS = Path(__file__).parent / "assets"
-PAGES = {
-    "index": ("Overview", "Who is best at which length, by how much, at what cost"),
-    "tradeoffs": ("Trade-offs", "Quality against cost, growth with length, crossovers, limits"),
-    "task": ("Tasks", "Learning curves, reports, examples"),
-    "compare": ("Compare", "Two lines or two runs side by side"),
-    "run": ("Run", "One record, whole"),
-}
 
 
 def write_site(
@@ -70,7 +64,7 @@ def _write_rest(
     records = record_frame(made)
     points = point_frame(made)
     boards = rank_comparisons(comparisons, entries)
-    lines = draw_lines(records)
+    lines = draw_lines(records, architectures)
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
     named = titles(comparison.key for comparison in made)
@@ -90,39 +84,8 @@ def _write_rest(
     run_ids = {entry.record.run_id for entry in entries}
     shown = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
     write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", shown)
-    for name, (title, summary) in PAGES.items():
-        write_text(folder / f"{name}.html", _page(name, title, summary))
-
-
-def _page(name: str, title: str, summary: str) -> str:
-    links = "".join(
-        f'<a href="{other}.html"{" aria-current=page" if other == name else ""}>{label}</a>'
-        for other, (label, _) in PAGES.items()
-        if other != "run" or name == "run"
-    )
-    scripts = ["assets/theme.js", "assets/plotly.min.js", "data/index.js"]
-    if name in ("tradeoffs", "compare"):
-        scripts.append("data/findings.js")
-    if name == "run":
-        scripts.append("data/mlflow.js")
-    scripts += ["assets/common.js", f"assets/{name}.js"]
-    tags = "".join(
-        f"<script src='{script}'{'' if script.endswith('theme.js') else ' defer'}></script>"
-        for script in scripts
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/style.css">'
-        f"<title>{title} · Lengthwise</title>{tags}</head><body>"
-        '<a class="skip" href="#main">Skip to content</a>'
-        f'<header><strong>Lengthwise</strong><nav aria-label="Pages">{links}</nav>'
-        '<button id="theme" type="button">Dark</button></header>'
-        f'<main id="main"><h1>{title}</h1><p class="note">{summary}.</p>'
-        '<div id="content"><p>Loading…</p></div></main>'
-        "<noscript>The pages are drawn by scripts beside them: switch JavaScript on.</noscript>"
-        "</body></html>"
-    )
+    for page in PAGES:
+        write_text(folder / f"{page.name}.html", render_page(page))
 
 
 def _write_plotly(path: Path) -> None:

@@ -1,105 +1,265 @@
-// Compare: two lines of one comparison, or two runs; what differs comes first.
+// Compare: two lines of one comparison, or two runs.
 "use strict";
 
-const findings = window.LENGTHWISE_FINDINGS;
-
-function flatten(value, prefix = "", found = new Map()) {
+/**
+ * Returns the fields of an object as texts, by their paths.
+ * @param {unknown} value
+ * @param {Map<string, string>} fields
+ */
+function flatten(value, prefix = "", fields = new Map()) {
   if (value !== null && typeof value === "object" && !Array.isArray(value)) {
-    for (const [key, inner] of Object.entries(value)) flatten(inner, prefix ? `${prefix}.${key}` : key, found);
-  } else found.set(prefix, typeof value === "number" ? say(value, 6) : JSON.stringify(value));
-  return found;
+    for (const [key, inner] of Object.entries(value)) {
+      flatten(inner, prefix ? `${prefix}.${key}` : key, fields);
+    }
+  } else {
+    fields.set(prefix, typeof value === "number" ? formatNumber(value, 6) : JSON.stringify(value));
+  }
+  return fields;
 }
 
+/** @param {RunRecord} record */
+function comparedFields(record) {
+  const { status, cell, metrics, parameter_count, details, ranking, data, environment } = record;
+  /** @type {Record<string, Record<string, number | null>>} */
+  const measurements = {};
+  for (const [phase, items] of Object.entries(record.measurements ?? {})) {
+    measurements[phase] = {};
+    for (const [name, { value }] of Object.entries(items)) measurements[phase][name] = value;
+  }
+  return flatten({
+    status,
+    cell,
+    metrics,
+    parameter_count,
+    measurements,
+    details,
+    ranking,
+    data,
+    environment,
+  });
+}
+
+/**
+ * Returns a table of the fields of two runs. Fields that differ come first.
+ * @param {RunRecord} one
+ * @param {RunRecord} other
+ */
 function compareRuns(one, other) {
-  const parts = (record) => flatten({ status: record.status, cell: record.cell, metrics: record.metrics, parameter_count: record.parameter_count,
-    measurements: Object.fromEntries(Object.entries(record.measurements).map(([phase, items]) => [phase, Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item.value]))])),
-    details: record.details, data: record.data, environment: record.environment });
-  const [a, b] = [parts(one), parts(other)];
+  const [a, b] = [comparedFields(one), comparedFields(other)];
   const keys = [...new Set([...a.keys(), ...b.keys()])];
-  const differs = (key) => a.get(key) !== b.get(key);
-  const rows = [...keys.filter(differs), ...keys.filter((key) => !differs(key))];
-  return [el("p", { className: "note" }, `${keys.filter(differs).length} of ${keys.length} fields differ; they come first. One run against one: no significance can be stated.`),
-    table(["field", one.run_id, other.run_id], rows.map((key) => [key, a.get(key) ?? "—", b.get(key) ?? "—"]), { texts: [0], long: [1, 2], classes: rows.map((key) => (differs(key) ? "differs" : "")) })];
+  const different = keys.filter((key) => a.get(key) !== b.get(key));
+  const equal = keys.filter((key) => a.get(key) === b.get(key));
+  const rows = [...different, ...equal].map((key) => [key, a.get(key) ?? "—", b.get(key) ?? "—"]);
+  const classes = rows.map((_, place) => (place < different.length ? "differs" : ""));
+  const note =
+    `${different.length} of ${keys.length} fields differ; these come first. ` +
+    "Two single runs do not show whether a difference is significant.";
+  return [
+    el("p", { className: "note" }, note),
+    table(["field", one.run_id, other.run_id], rows, { texts: [0], long: [1, 2], classes }),
+  ];
 }
 
-// How far one line lies from another: of quality the difference, of a cost the ratio.
-function pairOf(number, measureNumber, { length, batch }, first, second) {
-  for (const [comparison, of, l, size, one, other, value, low, high, n] of findings.pairs) {
-    if (comparison !== number || of !== measureNumber || l !== length || size !== batch) continue;
+/**
+ * Returns the gap between two lines: a difference of quality, or a ratio of costs.
+ * @param {number} comparison
+ * @param {number} measure
+ * @param {Point} point
+ * @param {string} first
+ * @param {string} second
+ * @returns {(Interval & { n: number }) | null}
+ */
+function gapBetween(comparison, measure, { length, batch }, first, second) {
+  for (const [ofComparison, ofMeasure, atLength, atBatch, one, other, ...gap] of findings.pairs) {
+    if (ofComparison !== comparison || ofMeasure !== measure) continue;
+    if (atLength !== length || atBatch !== batch) continue;
+    const [value, low, high, n] = gap;
     if (one === first && other === second) return { value, low, high, n };
-    if (one === second && other === first) return { ...turned({ value, low, high }, measureNumber !== QUALITY), n };
+    if (one === second && other === first) {
+      return { ...reversed({ value, low, high }, measure !== QUALITY), n };
+    }
   }
   return null;
 }
 
-// What a gap says of who is better; `null` and why where it says nothing.
-function judge(gap, measureNumber, measure, names, repeats, noisy) {
-  const equal = measureNumber === QUALITY ? 0 : 1;
-  if (noisy) return [null, "noisy: no evidence"];
-  if (gap.low === null) return [null, gap.n === 1 ? `one ${repeats}: no telling` : `no ${repeats} in common`];
-  if (gap.low <= equal && gap.high >= equal) return [null, "no difference beyond the noise"];
-  const better = names[gap.value > equal === measure.higher_is_better ? 0 : 1];
-  return [better, `${better} is better`];
+/**
+ * Returns what a gap shows: which line is better, or why there is no answer.
+ * @param {Interval & { n: number }} gap
+ * @param {number} number of the measure
+ * @param {Measure} measure
+ * @param {string[]} names
+ * @param {string} repeat "seed" or "round"
+ */
+function verdictOf({ value, low, high, n }, number, measure, names, repeat) {
+  const equal = number === QUALITY ? 0 : 1;
+  if (value === null || low === null || high === null) {
+    return n === 1 ? `one ${repeat}: no interval` : `no ${repeat} in common`;
+  }
+  if (low <= equal && high >= equal) return "no significant difference";
+  return `${names[value > equal === measure.higher_is_better ? 0 : 1]} is better`;
 }
 
-function compareLines(number, about, a, b) {
-  const points = pointsOf(number, "");
-  const at = (line, measureNumber, { length, batch }) => points.find((p) => p.line === line && p.measure === measureNumber && p.length === length && p.batch === batch);
-  const places = [...new Map(points.filter((p) => p.line === a || p.line === b).map((p) => [`${p.length}/${p.batch}`, p])).values()].sort((p, q) => p.length - q.length);
+/**
+ * Returns one row for each length, and the lengths of each verdict.
+ * @param {number} comparison
+ * @param {number} number of the measure
+ * @param {Point[]} points of the two lines
+ * @param {[number, number]} lines
+ */
+function compareMeasure(comparison, number, points, lines) {
+  const about = data.comparisons[comparison];
+  const measure = measureOf(number, about);
+  const names = lines.map((line) => data.lines[line].name);
+  const repeat = about.mode === "probe" ? "round" : "seed";
+  const places = new Map(points.map((point) => [`${point.length}/${point.batch}`, point]));
+  /** @type {Map<string, number[]>} */
+  const verdicts = new Map();
+  /** @type {TableCell[][]} */
+  const rows = [];
+  for (const place of [...places.values()].sort((a, b) => a.length - b.length)) {
+    const [one, other] = lines.map((line) =>
+      points.find(
+        (p) =>
+          p.line === line &&
+          p.measure === number &&
+          p.length === place.length &&
+          p.batch === place.batch,
+      ),
+    );
+    if (!one && !other) continue;
+    const gap = gapBetween(comparison, number, place, names[0], names[1]);
+    const verdict = gap
+      ? verdictOf(gap, number, measure, names, repeat)
+      : `${names[one ? 1 : 0]} has no figure`;
+    verdicts.set(verdict, [...(verdicts.get(verdict) ?? []), place.length]);
+    const gapText = gap ? formatInterval(gap) + (number === QUALITY ? "" : " ×") : "—";
+    rows.push([
+      place.length,
+      gapText,
+      gap?.n ?? 0,
+      { text: verdict, className: verdict.endsWith("is better") ? "" : "soft" },
+      formatInterval(one, measure.scale),
+      formatInterval(other, measure.scale),
+    ]);
+  }
+  return { measure, rows, verdicts };
+}
+
+/**
+ * Returns the comparison of two lines: an answer, figures and tables.
+ * @param {number} number of the comparison
+ * @param {number} a
+ * @param {number} b
+ */
+function compareLines(number, a, b) {
+  const about = data.comparisons[number];
+  const points = pointsOf(number).filter(({ line }) => line === a || line === b);
   const names = [data.lines[a].name, data.lines[b].name];
-  const repeats = about.mode === "probe" ? "round" : "seed";
+  const repeat = about.mode === "probe" ? "round" : "seed";
   const answers = [];
   const tables = [];
-  for (const measureNumber of [...(about.metric ? [QUALITY] : []), ...data.measures.keys()]) {
-    const measure = measureOf(measureNumber, about);
-    const said = new Map();  // at which lengths who is better, or why nobody can be told to be
-    const rows = places.flatMap((place) => {
-      const [one, other] = [at(a, measureNumber, place), at(b, measureNumber, place)];
-      const gap = pairOf(number, measureNumber, place, ...names);
-      if (!one && !other) return [];
-      const [better, verdict] = gap ? judge(gap, measureNumber, measure, names, repeats, one.noisy || other.noisy) : [null, `${names[one ? 1 : 0]} has no figure`];
-      said.set(verdict, [...(said.get(verdict) ?? []), place.length]);
-      const times = measureNumber === QUALITY ? "" : " ×";
-      return [[place.length, gap ? sayInterval(gap) + times : "—", gap?.n ?? 0, { text: verdict, className: better ? "" : "soft" }, sayInterval(one, measure.scale), sayInterval(other, measure.scale)]];
-    });
+  for (const n of [...(about.metric ? [QUALITY] : []), ...data.measures.keys()]) {
+    const { measure, rows, verdicts } = compareMeasure(number, n, points, [a, b]);
     if (!rows.length) continue;
-    answers.push(`${measure.title}: ${[...said].map(([verdict, lengths]) => `${verdict} (${lengths.join(", ")})`).join("; ")}.`);
-    const sign = measureNumber === QUALITY ? "−" : "/";
-    tables.push(el("h3", {}, measure.title + (measure.unit ? `, ${measure.unit}` : "")),
-      table(["length", `${names[0]} ${sign} ${names[1]} [95%]`, "n", "so", ...names], rows, { texts: [3] }));
+    const texts = [...verdicts].map(([verdict, lengths]) => `${verdict} (${lengths.join(", ")})`);
+    answers.push(el("li", {}, `${measure.title}: ${texts.join("; ")}.`));
+    const gap = `${names[0]} ${n === QUALITY ? "−" : "/"} ${names[1]} [95%]`;
+    tables.push(
+      el("h3", {}, measure.title + (measure.unit ? `, ${measure.unit}` : "")),
+      table(["length", gap, "n", "verdict", ...names], rows, { texts: [3] }),
+    );
   }
-  const others = data.lines.map((_, i) => i).filter((i) => i !== a && i !== b).map((i) => data.lines[i].name).join("|");
-  const drawn = [...(about.metric ? [QUALITY] : []), 1, 0, ...(about.metric ? [] : [2])]
-    .filter((measureNumber) => points.some((p) => p.measure === measureNumber && (p.line === a || p.line === b)));
+  const others = data.lines.filter((_, line) => line !== a && line !== b);
+  const without = others.map(({ name }) => name).join("|");
+  const wanted = about.metric
+    ? [QUALITY, PEAK_MEMORY, TOKENS_PER_SECOND]
+    : [PEAK_MEMORY, TOKENS_PER_SECOND, 2];
+  const figures = wanted
+    .filter((n) => points.some(({ measure }) => measure === n))
+    .map((n) => lengthFigure(number, n, { without }));
+  const note =
+    `Each gap is the mean over ${repeat}s that both lines have. Quality is also compared on the ` +
+    "same test examples, so its interval may be narrower than the intervals of the two lines. The " +
+    "intervals are not corrected for the number of pairs and lengths; the ranks of the leaderboard are.";
   return [
-    el("ul", { className: "answer" }, ...answers.map((answer) => el("li", {}, answer))),
-    el("p", { className: "note" }, `Each is compared ${repeats} by ${repeats}, quality also on the same test examples, which is why an interval may be narrower than those of the two. `
-      + "For this pair and length alone: the leaderboard's ranks are corrected for how many are compared."),
-    el("div", { className: "figures" }, ...drawn.map((measureNumber) => lengthFigure(number, measureNumber, { without: others }))),
-    ...tables];
+    el("ul", { className: "answer" }, ...answers),
+    el("p", { className: "note" }, note),
+    el("div", { className: "figures" }, ...figures),
+    ...tables,
+  ];
+}
+
+/**
+ * Returns a form that asks for two runs.
+ * @param {State} values
+ */
+function runsForm(values) {
+  const one = el("input", { name: "one", value: values.one ?? "", size: "30" });
+  const other = el("input", { name: "other", value: values.other ?? "", size: "30" });
+  const onsubmit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const [first, second] = [one, other].map((input) =>
+      /** @type {HTMLInputElement} */ (input).value.trim(),
+    );
+    change({ one: first, other: second });
+  };
+  const onclick = () => change({ one: "", other: "" });
+  return el(
+    "details",
+    { open: Boolean(values.one) },
+    el("summary", {}, "Compare two runs instead of two lines"),
+    el(
+      "form",
+      { className: "filters", onsubmit },
+      el("label", {}, "First run", one),
+      el("label", {}, "Second run", other),
+      el("button", {}, "Compare"),
+      el("button", { type: "button", onclick }, "Back to lines"),
+    ),
+  );
+}
+
+/**
+ * Returns a place that shows two runs when their records are loaded.
+ * @param {string} one
+ * @param {string} other
+ */
+function comparedRuns(one, other) {
+  const place = el("div", {}, el("p", {}, "Loading both records…"));
+  Promise.all([loadRun(one), loadRun(other)]).then(([first, second]) => {
+    const missing = `The record ${first ? other : one} is not part of this site.`;
+    const nodes =
+      first && second
+        ? compareRuns(first, second)
+        : [el("p", { className: "status-bad" }, missing)];
+    place.replaceChildren(...nodes);
+  });
+  return place;
 }
 
 start((values) => {
-  const runs = el("details", { open: Boolean(values.one) }, el("summary", {}, "Two runs instead of two lines"),
-    el("form", { className: "filters", onsubmit: (event) => { event.preventDefault(); change({ one: event.target.one.value.trim(), other: event.target.other.value.trim() }); } },
-      el("label", {}, "One run", el("input", { name: "one", value: values.one ?? "", size: "30" })), el("label", {}, "Other run", el("input", { name: "other", value: values.other ?? "", size: "30" })),
-      el("button", {}, "Compare"), el("button", { type: "button", onclick: () => change({ one: "", other: "" }) }, "Back to lines")));
-  if (values.one && values.other) {
-    const place = el("div", {}, el("p", {}, "Loading both records…"));
-    Promise.all([loadRun(values.one), loadRun(values.other)]).then(([one, other]) => place.replaceChildren(...(one && other ? compareRuns(one, other)
-      : [el("p", { className: "status-bad" }, `There is no record ${one ? values.other : values.one} beside this page.`)])));
-    return [runs, place];
-  }
-  const found = chosen(values);
-  if (!found.shown) return [filterBar(values, found), el("p", {}, "No comparison has all of that. Set a filter back to “all”.")];
-  const { comparison: about, number } = found.shown;
+  const form = runsForm(values);
+  if (values.one && values.other) return [form, comparedRuns(values.one, values.other)];
+  const choice = chooseComparison(values);
+  if (!choice.shown) return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES)];
+  const { comparison: about, number } = choice.shown;
   const lines = linesOf(number);
-  const pick = (name, other) => lines.find((line) => data.lines[line].name === values[name]) ?? lines.find((line) => line !== other) ?? lines[0];
+  /** @type {(name: string, taken?: number) => number} */
+  const pick = (name, taken) =>
+    lines.find((line) => data.lines[line].name === values[name]) ??
+    lines.find((line) => line !== taken) ??
+    lines[0];
   const a = pick("a");
   const b = pick("b", a);
+  /** @type {[string, string][]} */
   const options = lines.map((line) => [data.lines[line].name, data.lines[line].name]);
-  const extras = [select("First line", options, data.lines[a].name, (value) => change({ a: value })), select("Second line", options, data.lines[b].name, (value) => change({ b: value }))];
-  const bar = filterBar(values, found, extras);
+  const controls = [
+    select("First line", options, data.lines[a]?.name, (value) => change({ a: value })),
+    select("Second line", options, data.lines[b]?.name, (value) => change({ b: value })),
+  ];
+  const bar = filterBar(values, choice, controls);
   bar.querySelector("fieldset.lines")?.remove();
-  return [bar, el("h2", {}, about.title), ...(a === b ? [el("p", {}, "This comparison has one line alone.")] : compareLines(number, about, a, b)), runs];
+  const content =
+    a === b ? [el("p", {}, "This comparison has only one line.")] : compareLines(number, a, b);
+  return [bar, el("h2", {}, about.title), ...content, form];
 });

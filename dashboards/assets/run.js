@@ -1,50 +1,155 @@
-// One record, whole: run.html#run=ID.
+// Run: one complete record. The address is run.html#run=ID.
 "use strict";
 
-function curveFigure(name, curve) {
-  return figure({ title: name.replace(/_/g, " "), caption: "Against training tokens (examples of images) seen; one run.",
-    name, traces: [{ x: curve.tokens, y: curve.values, mode: "lines+markers", type: "scatter", marker: { size: 4 }, line: { color: "#0072B2" } }],
-    layout: { xaxis: { title: { text: "seen in training" } } }, rows: [["seen", "value"], ...curve.tokens.map((t, i) => [t, curve.values[i]])] });
+/**
+ * @param {string} name
+ * @param {Curve} curve
+ */
+function curveFigure(name, { tokens, values }) {
+  return figure({
+    title: name.replace(/_/g, " "),
+    caption: "Against training tokens (for images: examples) seen. One run.",
+    name,
+    traces: [
+      {
+        x: tokens,
+        y: values,
+        mode: "lines+markers",
+        type: "scatter",
+        marker: { size: 4 },
+        line: { color: "#0072B2" },
+      },
+    ],
+    layout: { xaxis: { title: { text: "seen in training" } } },
+    rows: [["seen", "value"], ...tokens.map((seen, i) => [seen, values[i]])],
+  });
 }
 
-// As JSON, with lists of numbers (a figure for each part of a test split) in lines, not one a line.
-const pretty = (value) => JSON.stringify(value, null, 1).replace(/\[[^[\]{}"]*\]/g, (list) => list.replace(/\s+/g, " "));
+/**
+ * Returns a value as JSON, with each list of numbers on one line.
+ * @param {unknown} value
+ */
+function pretty(value) {
+  const text = JSON.stringify(value, null, 1);
+  return text.replace(/\[[^[\]{}"]*\]/g, (list) => list.replace(/\s+/g, " "));
+}
 
-function show(record) {
-  const cell = record.cell;
-  const label = [cell.task ?? `probe, ${cell.form}`, cell.architecture, `length ${cell.sequence_length}`, cell.task ? `seed ${cell.seed}` : `round ${cell.round}`].join(" · ");
-  const ok = record.status === "ok";
-  const nodes = [
-    el("h2", {}, label),
-    el("p", {}, el("strong", { className: ok ? "status-ok" : "status-bad" }, record.status), record.reason ? `: ${record.reason}` : "",
-      ` · ${record.started_at} · ${say(record.worker_seconds)} s · protocol ${record.protocol}`),
-    el("h3", {}, "Run it again"), el("pre", {}, reproduce(record)),
-    el("p", { className: "note" }, `From commit ${record.environment.commit ?? "unknown"}${record.environment.dirty ? ", with changes" : ""}. It belonged to: ${record.invocation.command}`),
+/** @param {RunRecord} record */
+function metricsTable({ metrics }) {
+  const splits = Object.entries(metrics ?? {});
+  if (!splits.length) return [];
+  const names = [...new Set(splits.flatMap(([, values]) => Object.keys(values)))];
+  const rows = names.map((name) => [
+    name,
+    ...splits.map(([, values]) => formatNumber(values[name], 6)),
+  ]);
+  const head = ["metric", ...splits.map(([split]) => split)];
+  return [el("h3", {}, "Metrics"), table(head, rows, { texts: [0] })];
+}
+
+/** @param {RunRecord} record */
+function measurementsTable({ measurements }) {
+  const rows = Object.entries(measurements ?? {}).flatMap(([phase, items]) =>
+    Object.entries(items).map(([name, { value, quartiles, n, method }]) => [
+      phase,
+      name,
+      formatNumber(value, 5),
+      quartiles ? quartiles.map((quartile) => formatNumber(quartile, 5)).join(" – ") : "—",
+      n,
+      method,
+    ]),
+  );
+  if (!rows.length) return [];
+  const head = ["phase", "name", "value", "quartiles", "n", "method"];
+  return [el("h3", {}, "Measurements"), table(head, rows, { texts: [0, 1], long: [5] })];
+}
+
+/** @param {RunRecord} record */
+function learningCurves({ curves }) {
+  const drawn = Object.entries(curves ?? {}).filter(([, { tokens }]) => tokens.length > 1);
+  if (!drawn.length) return [];
+  const figures = drawn.map(([name, curve]) => curveFigure(name, curve));
+  return [el("h3", {}, "Learning curves"), el("div", { className: "figures" }, ...figures)];
+}
+
+/** @param {string} run */
+function mlflowLink(run) {
+  const page = window.LENGTHWISE_MLFLOW[run];
+  if (!page) return [];
+  const where = ` at ${page.split("/#")[0]} (a local server answers while \`make ui\` runs)`;
+  const link = el("a", { href: page }, "This run in MLflow");
+  return [el("p", {}, link, el("span", { className: "note" }, where))];
+}
+
+/** @param {RunRecord} record */
+function headline(record) {
+  const { task, form, architecture, sequence_length, seed, round } = record.cell;
+  const title = [
+    task ?? `probe, ${form}`,
+    architecture,
+    `length ${sequence_length}`,
+    task ? `seed ${seed}` : `round ${round}`,
+  ].join(" · ");
+  const { commit, dirty } = record.environment;
+  const status = el(
+    "strong",
+    { className: record.status === "ok" ? "status-ok" : "status-bad" },
+    record.status,
+  );
+  const rest = `${formatNumber(record.worker_seconds)} s · protocol ${record.protocol}`;
+  const origin = `Commit ${commit ?? "unknown"}${dirty ? ", with uncommitted changes" : ""}.`;
+  return [
+    el("h2", {}, title),
+    el(
+      "p",
+      {},
+      status,
+      record.reason ? `: ${record.reason}` : "",
+      ` · ${record.started_at} · ${rest}`,
+    ),
+    el("h3", {}, "Run this cell again"),
+    el("pre", {}, commandOf(record)),
+    el(
+      "p",
+      { className: "note" },
+      `${origin} Command of the session: ${record.invocation.command}`,
+    ),
   ];
-  const page = LENGTHWISE_MLFLOW[record.run_id];
-  if (page) nodes.push(el("p", {}, el("a", { href: page }, "This run in MLflow"), el("span", { className: "note" }, ` at ${page.split("/#")[0]} (your own is there while \`make ui\` runs)`)));
-  const splits = Object.keys(record.metrics ?? {});
-  if (splits.length) {
-    const names = [...new Set(splits.flatMap((split) => Object.keys(record.metrics[split])))];
-    nodes.push(el("h3", {}, "Metrics"), table(["metric", ...splits], names.map((name) => [name, ...splits.map((split) => say(record.metrics[split][name] ?? null, 6))]), { texts: [0] }));
-  }
-  const measured = Object.entries(record.measurements ?? {}).flatMap(([phase, items]) => Object.entries(items).map(([name, item]) =>
-    [phase, name, say(item.value, 5), item.quartiles ? item.quartiles.map((q) => say(q, 5)).join(" – ") : "—", item.n, item.method]));
-  if (measured.length) nodes.push(el("h3", {}, "Measurements"), table(["phase", "name", "value", "quartiles", "n", "method"], measured, { texts: [0, 1], long: [5] }));
-  const curves = Object.entries(record.curves ?? {}).filter(([, curve]) => curve.tokens.length > 1);
-  if (curves.length) nodes.push(el("h3", {}, "Learning"), el("div", { className: "figures" }, ...curves.map(([name, curve]) => curveFigure(name, curve))));
-  for (const [title, part] of [["Cell", record.cell], ["Details", record.details], ["Data", record.data], ["Environment", record.environment], ["Reports", record.reports], ["Error", record.error]]) {
-    if (part && Object.keys(part).length) nodes.push(el("h3", {}, title), el("pre", {}, pretty(part)));
-  }
-  if (record.log_tail) nodes.push(el("h3", {}, "End of its log"), el("pre", {}, record.log_tail));
-  nodes.push(el("details", {}, el("summary", {}, "The record as it is"), el("pre", {}, pretty(record))));
-  return nodes;
 }
 
-start((values) => {
-  if (!values.run) return [el("p", {}, "No run is named. Choose one on the overview.")];
+/** @param {RunRecord} record */
+function runContent(record) {
+  /** @type {[string, object | null | undefined][]} */
+  const parts = [
+    ["Cell", record.cell],
+    ["Details", record.details],
+    ["Data", record.data],
+    ["Ranking", record.ranking],
+    ["Environment", record.environment],
+    ["Reports", record.reports],
+    ["Error", record.error],
+  ];
+  return [
+    ...headline(record),
+    ...mlflowLink(record.run_id),
+    ...metricsTable(record),
+    ...measurementsTable(record),
+    ...learningCurves(record),
+    ...parts.flatMap(([title, part]) =>
+      part && Object.keys(part).length ? [el("h3", {}, title), el("pre", {}, pretty(part))] : [],
+    ),
+    ...(record.log_tail ? [el("h3", {}, "End of the log"), el("pre", {}, record.log_tail)] : []),
+    el("details", {}, el("summary", {}, "The record as JSON"), el("pre", {}, pretty(record))),
+  ];
+}
+
+start(({ run }) => {
+  if (!run) return [el("p", {}, "No run is named in the address. Choose a run on the overview.")];
   const place = el("div", {}, el("p", {}, "Loading the record…"));
-  loadRun(values.run).then((record) => place.replaceChildren(...(record ? show(record)
-    : [el("p", { className: "status-bad" }, `There is no record ${values.run} beside this page.`)])));
+  const missing = `The record ${run} is not part of this site.`;
+  loadRun(run).then((record) => {
+    const nodes = record ? runContent(record) : [el("p", { className: "status-bad" }, missing)];
+    place.replaceChildren(...nodes);
+  });
   return [place];
 });

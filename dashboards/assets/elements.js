@@ -1,0 +1,107 @@
+// Elements of a page: nodes, tables, selection lists and links. A text never becomes markup.
+"use strict";
+
+/**
+ * Returns a new element. A name that starts with "on" adds a listener.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string | null | undefined)} children
+ * @returns {HTMLElement}
+ */
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "className") node.className = value;
+    else if (value !== null && value !== undefined && value !== false) {
+      node.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/**
+ * Returns a text for Plotly, which interprets some HTML in its texts, without any markup.
+ * @param {unknown} text
+ */
+function plain(text) {
+  return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+}
+
+/**
+ * Returns a labelled selection list.
+ * @param {string} label
+ * @param {[text: string, value: string][]} options
+ * @param {string} value the selected value
+ * @param {(value: string) => void} onChange
+ */
+function select(label, options, value, onChange, wide = false) {
+  const list = el(
+    "select",
+    {
+      onchange: (/** @type {Event} */ event) =>
+        onChange(/** @type {HTMLSelectElement} */ (event.target).value),
+    },
+    ...options.map(([text, key]) => el("option", { value: key, selected: key === value }, text)),
+  );
+  return el("label", { className: wide ? "wide" : "" }, label, list);
+}
+
+/**
+ * Returns the text of a table cell, its class and its content.
+ * @param {TableCell} cell
+ */
+function cellContent(cell) {
+  const isObject = cell !== null && typeof cell === "object" && !(cell instanceof Node);
+  const { text, className = "" } = isObject ? cell : { text: cell, className: "" };
+  return { content: text instanceof Node ? text : String(text ?? "—"), className };
+}
+
+/**
+ * Returns a table in a region that scrolls.
+ *
+ * Columns are aligned right. The columns in `texts` and `long` are aligned left, and those in
+ * `long` wrap. `classes` holds the class of each row.
+ * @param {string[]} head
+ * @param {TableCell[][]} rows
+ * @param {{ caption?: string, texts?: number[], long?: number[], classes?: string[] }} [options]
+ */
+function table(head, rows, { caption = "", texts = [], long = [], classes = [] } = {}) {
+  /** @param {number} column */
+  const alignment = (column) =>
+    long.includes(column) ? "text long" : texts.includes(column) ? "text" : "";
+  const body = rows.map((row, index) =>
+    el(
+      "tr",
+      { className: classes[index] || "" },
+      ...row.map((cell, column) => {
+        const { content, className } = cellContent(cell);
+        return el("td", { className: `${alignment(column)} ${className}` }, content);
+      }),
+    ),
+  );
+  const header = head.map((text, column) =>
+    el("th", { className: alignment(column), scope: "col" }, text),
+  );
+  return el(
+    "div",
+    { className: "scroll", tabindex: "0", role: "region", "aria-label": caption || "Table" },
+    el(
+      "table",
+      {},
+      caption ? el("caption", {}, caption) : null,
+      el("thead", {}, el("tr", {}, ...header)),
+      el("tbody", {}, ...body),
+    ),
+  );
+}
+
+/**
+ * Returns a link to the page of a run.
+ * @param {string} run
+ * @param {string} [text]
+ */
+function runLink(run, text) {
+  return el("a", { href: address("run", { run }) }, text ?? run);
+}

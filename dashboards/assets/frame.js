@@ -1,0 +1,191 @@
+// Access to the data of the site: comparisons, lines, records, points; and how numbers are written.
+"use strict";
+
+const data = window.LENGTHWISE;
+const findings = window.LENGTHWISE_FINDINGS;
+/** The number that stands for quality among the numbers of the measures. */
+const QUALITY = -1;
+const TOKENS_PER_SECOND = 0;
+const PEAK_MEMORY = 1;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+/** Statuses of cells that could not run at all. */
+const NOT_RUN = new Set(["unsupported", "skipped"]);
+/** @type {Map<string, number>} */
+const lineNumber = new Map(data.lines.map((line, number) => [line.name, number]));
+
+/** @type {(a: number, b: number) => number} */
+const ascending = (a, b) => a - b;
+
+// ---- numbers ----
+
+/**
+ * Returns a number as text.
+ * @param {number | null | undefined} value
+ */
+function formatNumber(value, digits = 4) {
+  if (value === null || value === undefined) return "—";
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en-US");
+  return String(Number(value.toPrecision(digits)));
+}
+
+/**
+ * Returns a value with its interval as text, both divided by the scale.
+ * @param {Interval | null | undefined} point
+ */
+function formatInterval(point, scale = 1) {
+  if (!point || point.value === null) return "—";
+  const value = formatNumber(point.value / scale);
+  if (point.low === null || point.high === null) return value;
+  return `${value} [${formatNumber(point.low / scale)}, ${formatNumber(point.high / scale)}]`;
+}
+
+/**
+ * Returns a gap seen from the other side: a difference changes its sign, a ratio is inverted.
+ * @param {Interval} gap
+ * @param {boolean} isRatio
+ * @returns {Interval}
+ */
+function reversed({ value, low, high }, isRatio) {
+  /** @param {number | null} end */
+  const reverse = (end) => (end === null ? null : isRatio ? 1 / end : -end);
+  return { value: reverse(value), low: reverse(high), high: reverse(low) };
+}
+
+// ---- measures ----
+
+/**
+ * Returns the measure with a number; quality is the primary metric of the comparison.
+ * @param {number} number
+ * @param {Comparison} comparison
+ * @returns {Measure}
+ */
+function measureOf(number, comparison) {
+  if (number !== QUALITY) return data.measures[number];
+  const { metric, higher_is_better } = comparison;
+  return { key: "quality", title: `Test ${metric}`, unit: "", scale: 1, higher_is_better };
+}
+
+/**
+ * Returns the measure that a leaderboard ranks by: a cost, or a metric of the task.
+ * @param {string} name
+ * @param {Comparison} comparison
+ */
+function measureNamed(name, comparison) {
+  const number = data.measures.findIndex((measure) => measure.key === name);
+  return measureOf(number, comparison); // findIndex returns -1, the number of quality
+}
+
+// ---- records and points ----
+
+/** @type {Map<number, RecordRow[]>} */
+const recordsByComparison = new Map();
+
+/**
+ * Returns the records of a comparison.
+ * @param {number} comparison
+ */
+function recordsOf(comparison) {
+  const known = recordsByComparison.get(comparison);
+  if (known) return known;
+  const columns = data.records;
+  const figures = /** @type {Record<string, Figures>} */ (/** @type {unknown} */ (columns));
+  /** @type {RecordRow[]} */
+  const records = [];
+  for (let i = 0; i < columns.comparison.length; i += 1) {
+    if (columns.comparison[i] !== comparison) continue;
+    records.push({
+      line: columns.line[i],
+      length: columns.sequence_length[i],
+      batch: columns.batch_size[i],
+      repeat: columns.repeat[i],
+      status: columns.status.texts[columns.status.at[i]],
+      reason: columns.reason.texts[columns.reason.at[i]],
+      run: columns.run_id[i],
+      values: [...data.measures.map(({ key }) => figures[key][i]), columns.quality[i]],
+    });
+  }
+  recordsByComparison.set(comparison, records);
+  return records;
+}
+
+/**
+ * Returns the points of a comparison: over all repeats, or of one repeat, without intervals.
+ * @param {number} comparison
+ * @param {string} [repeat]
+ */
+function pointsOf(comparison, repeat) {
+  if (repeat) return pointsOfRepeat(comparison, repeat);
+  const columns = data.points;
+  /** @type {Point[]} */
+  const points = [];
+  for (let i = 0; i < columns.comparison.length; i += 1) {
+    if (columns.comparison[i] !== comparison) continue;
+    points.push({
+      line: columns.line[i],
+      length: columns.sequence_length[i],
+      batch: columns.batch_size[i],
+      measure: columns.measure[i],
+      value: columns.value[i],
+      low: columns.low[i],
+      high: columns.high[i],
+      n: columns.n[i],
+      noisy: columns.noisy[i],
+    });
+  }
+  return points;
+}
+
+/**
+ * @param {number} comparison
+ * @param {string} repeat
+ */
+function pointsOfRepeat(comparison, repeat) {
+  /** @type {Point[]} */
+  const points = [];
+  for (const { line, length, batch, values, ...record } of recordsOf(comparison)) {
+    if (String(record.repeat) !== repeat || record.status !== "ok") continue;
+    values.forEach((value, place) => {
+      if (value === null) return;
+      const measure = place === data.measures.length ? QUALITY : place;
+      points.push({ line, length, batch, measure, value, low: null, high: null, n: 1, noisy: 0 });
+    });
+  }
+  return points;
+}
+
+/**
+ * Returns the lengths of some points or records, each once, ascending.
+ * @param {{ length: number }[]} items
+ */
+function lengthsOf(items) {
+  return [...new Set(items.map(({ length }) => length))].sort(ascending);
+}
+
+// ---- lines ----
+
+/**
+ * Returns the lines of a comparison of which at least one cell could run.
+ * @param {number} comparison
+ */
+function linesOf(comparison) {
+  const able = recordsOf(comparison).filter(({ status }) => !NOT_RUN.has(status));
+  return [...new Set(able.map(({ line }) => line))].sort(ascending);
+}
+
+/**
+ * Returns the names of the lines that the state hides.
+ * @param {State} values
+ */
+function hiddenNames(values) {
+  return new Set((values.without || "").split("|").filter(Boolean));
+}
+
+/**
+ * Returns the numbers of the lines that the state hides.
+ * @param {State} values
+ */
+function hiddenLines(values) {
+  const names = hiddenNames(values);
+  return new Set(data.lines.flatMap(({ name }, number) => (names.has(name) ? [number] : [])));
+}

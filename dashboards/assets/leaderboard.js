@@ -1,0 +1,202 @@
+// Leaderboards: the ranks of one comparison, and the leaders of all comparisons.
+"use strict";
+
+/** The number of comparisons in the table of leaders. */
+const LEADERS_LISTED = 30;
+
+/**
+ * Returns the leaderboards of a comparison by one metric.
+ * @param {number} comparison
+ * @param {string} metric
+ * @returns {Board[]}
+ */
+function boardsOf(comparison, metric) {
+  return data.boards
+    .filter((board) => board[0] === comparison && board[3] === metric)
+    .map(([, length, batch, name, rows]) => ({ length, batch, name, rows: rows.map(boardRow) }));
+}
+
+/**
+ * @param {BoardRowData} row
+ * @returns {BoardRow}
+ */
+function boardRow(row) {
+  const [line, rank, value, low, high, n, tier, note, superseded, ...rest] = row;
+  const [parameters, seconds, date, run] = rest;
+  return {
+    line,
+    rank,
+    value,
+    low,
+    high,
+    n,
+    tier,
+    note,
+    superseded,
+    parameters,
+    seconds,
+    date,
+    run,
+  };
+}
+
+/** @param {BoardRow} row */
+const nameOf = (row) => data.lines[row.line].name;
+
+/** @param {Board} board */
+const leadersOf = (board) => board.rows.filter(({ rank }) => rank === 1);
+
+/** @param {Board} board */
+const rankedOf = (board) => board.rows.filter(({ rank }) => rank !== null);
+
+/**
+ * Returns a sentence: the leader at one length, and the lines that share its rank.
+ * @param {Board} board
+ * @param {Comparison} about
+ */
+function leaderSentence(board, about) {
+  const [leader, ...tied] = leadersOf(board);
+  const repeats = about.mode === "probe" ? "rounds" : "seeds";
+  if (!leader) return `Length ${board.length}: not ranked, because there are too few ${repeats}.`;
+  const { scale, unit } = measureNamed(board.name, about);
+  const value = `${nameOf(leader)} ${formatInterval(leader, scale)}${unit ? ` ${unit}` : ""}`;
+  if (tied.length) {
+    const names = tied.map(nameOf).join(", ");
+    return `Length ${board.length}: ${value}. No significant difference from ${names}.`;
+  }
+  return rankedOf(board).length > 1
+    ? `Length ${board.length}: ${value}, significantly better than all others.`
+    : `Length ${board.length}: ${value}, the only ranked line.`;
+}
+
+/**
+ * Returns the table of a leaderboard, and its superseded rows in a folded table.
+ * @param {Board} board
+ * @param {Comparison} about
+ * @param {Point[]} points
+ */
+function leaderboard(board, about, points) {
+  const measure = measureNamed(board.name, about);
+  const standing = board.rows.filter((row) => !row.superseded);
+  const superseded = board.rows.filter((row) => row.superseded);
+  const better = `${measure.higher_is_better ? "Higher" : "Lower"} is better.`;
+  const caption = `Length ${board.length}, batch ${board.batch}. ${better}`;
+  const nodes = [
+    leaderboardTable({ ...board, rows: standing }, measure, points, {
+      caption: `${caption} Speed and memory are of training.`,
+    }),
+  ];
+  if (superseded.length) {
+    const count = `${superseded.length} superseded row${superseded.length > 1 ? "s" : ""}`;
+    const rows = leaderboardTable({ ...board, rows: superseded }, measure, points, {
+      caption: `Length ${board.length}: superseded`,
+    });
+    nodes.push(el("details", {}, el("summary", {}, count), rows));
+  }
+  return nodes;
+}
+
+/**
+ * @param {Board} board
+ * @param {Measure} measure
+ * @param {Point[]} points
+ * @param {{ caption: string }} options
+ */
+function leaderboardTable(board, measure, points, { caption }) {
+  /** @type {(row: BoardRow, number: number) => string} */
+  const cost = (row, number) => {
+    const point = points.find(
+      (p) =>
+        p.line === row.line &&
+        p.length === board.length &&
+        p.batch === board.batch &&
+        p.measure === number,
+    );
+    // The points are of the runs that stand, so a superseded row has no costs.
+    if (!point || row.superseded) return "—";
+    return formatNumber(point.value / data.measures[number].scale);
+  };
+  const score = `${board.name} [95%]${measure.unit ? `, ${measure.unit}` : ""}`;
+  const head = ["rank", "architecture", score, "n", "tokens/s", "MiB", "parameters", "minutes"];
+  const rows = board.rows.map((row) => [
+    row.rank ?? "—",
+    runLink(row.run, nameOf(row)),
+    formatInterval(row, measure.scale),
+    row.n,
+    cost(row, TOKENS_PER_SECOND),
+    cost(row, PEAK_MEMORY),
+    formatNumber(row.parameters, 7),
+    row.seconds === null ? "—" : formatNumber(row.seconds / 60, 2),
+    row.date,
+    row.tier,
+    noteOf(row),
+  ]);
+  const classes = board.rows.map((row) => (row.rank === 1 ? "first" : ""));
+  return table([...head, "date", "tier", "note"], rows, { caption, long: [1, 10], classes });
+}
+
+/** @param {BoardRow} row */
+function noteOf({ note, superseded }) {
+  const parts = [note, superseded && `superseded by ${superseded}`].filter(Boolean);
+  const failed = /^(failed|out_of_memory|timed_out|diverged)/.test(note);
+  return { text: parts.join("; ") || " ", className: failed ? "bad" : "soft" };
+}
+
+/**
+ * Returns a table of the leaders of all matching comparisons, with links to their leaderboards.
+ * @param {State} values
+ * @param {Choice} choice
+ */
+function leadersTable(values, choice) {
+  if (choice.matching.length < 2) return [];
+  const listed = [...choice.matching].sort(largestFirst).slice(0, LEADERS_LISTED);
+  const parts = listed.map(({ comparison }) => comparison.title.split(" · "));
+  // The parts that all titles have in common are left out.
+  const titles = parts.map((own) =>
+    own.filter((part) => !parts.every((other) => other.includes(part))).join(" · "),
+  );
+  const rows = listed.map(({ comparison, number }, place) => {
+    /** @type {(text: string, length: number | string) => HTMLElement} */
+    const link = (text, length) => {
+      const target = { ...values, comparison: comparison.title, metric: "", length };
+      return el("a", { href: address("index", target) }, text);
+    };
+    const metric = data.boards.find((board) => board[0] === number)?.[3];
+    const leaders = metric ? boardsOf(number, metric).flatMap((b) => leaderItem(b, link)) : [];
+    const title = el("span", {}, link(titles[place], ""), metric ? ` by ${metric}` : "");
+    const isShown = number === choice.shown?.number;
+    return [
+      { text: title, className: isShown ? "current" : "" },
+      leaders.length ? el("ul", { className: "leaders" }, ...leaders) : "not ranked",
+    ];
+  });
+  const rest = choice.matching.length - listed.length;
+  const note = [
+    "“or 4 more”: four other lines do not differ significantly from the leader.",
+    "“alone”: no other line is ranked.",
+    "“not ranked”: fewer than three seeds.",
+    "Each name is a link to its leaderboard.",
+    rest ? `${rest} smaller comparisons are not listed: use the filters to find them.` : "",
+  ];
+  return [
+    el("h2", {}, "Leaders by sequence length"),
+    el("p", { className: "note" }, note.filter(Boolean).join(" ")),
+    table(["comparison", "length and leader"], rows, {
+      long: [0, 1],
+      caption: "Leaders of the comparisons that match the filters",
+    }),
+  ];
+}
+
+/**
+ * @param {Board} board
+ * @param {(text: string, length: number) => HTMLElement} link
+ */
+function leaderItem(board, link) {
+  const leaders = leadersOf(board);
+  if (!leaders.length) return [];
+  const alone = rankedOf(board).length > 1 ? "" : ", alone";
+  const tied = leaders.length > 1 ? ` or ${leaders.length - 1} more` : alone;
+  const title = leaders.map(nameOf).join(", ");
+  return [el("li", { title }, `${board.length} `, link(nameOf(leaders[0]), board.length), tied)];
+}

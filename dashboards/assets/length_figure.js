@@ -1,0 +1,163 @@
+// The figure of a measure against sequence length.
+"use strict";
+
+/**
+ * Returns the traces of one line: its confidence band and its points.
+ * @param {Line} line
+ * @param {Point[]} points of this line, by length
+ * @param {Measure} measure
+ * @param {number} shift a factor that moves the points along the axis
+ */
+function lineTraces(line, points, measure, shift) {
+  const certain = points.filter(({ low }) => low !== null);
+  const traces = [];
+  /** @param {number | null} value */
+  const scaled = (value) => (value ?? 0) / measure.scale;
+  if (certain.length > 1) {
+    const lengths = certain.map(({ length }) => length);
+    const highs = certain.map(({ high }) => scaled(high));
+    const lows = certain.map(({ low }) => scaled(low));
+    traces.push({
+      x: [...lengths, ...lengths.toReversed()],
+      y: [...highs, ...lows.toReversed()],
+      fill: "toself",
+      fillcolor: translucent(line.color, 0.16),
+      line: { width: 0 },
+      hoverinfo: "skip",
+      mode: "lines",
+      type: "scatter",
+    });
+  }
+  const errorBars = {
+    type: "data",
+    symmetric: false,
+    color: line.color,
+    array: points.map((p) => (p.high === null ? 0 : scaled(p.high - p.value))),
+    arrayminus: points.map((p) => (p.low === null ? 0 : scaled(p.value - p.low))),
+  };
+  traces.push({
+    x: points.map(({ length }) => length * shift),
+    y: points.map(({ value }) => scaled(value)),
+    mode: "lines+markers",
+    type: "scatter",
+    name: plain(line.name),
+    line: { color: line.color, width: 2, dash: line.dash },
+    marker: {
+      color: line.color,
+      size: 9,
+      symbol: points.map((p) => line.symbol + (p.n === 1 ? "-open" : "")),
+    },
+    error_y: certain.length === 1 ? errorBars : undefined,
+    text: points.map((p) => {
+      const value = formatInterval(p, measure.scale);
+      return `${plain(line.name)} at ${p.length}: ${value} ${measure.unit} (n=${p.n}${p.noisy ? `, noisy runs: ${p.noisy}` : ""})`;
+    }),
+    hovertemplate: "%{text}<extra></extra>",
+  });
+  return traces;
+}
+
+/**
+ * Returns a ✕ at each length where a cell failed; its hover text names the lines.
+ * @param {RecordRow[]} records
+ * @param {Set<number>} hidden
+ */
+function failureMarks(records, hidden) {
+  const failed = records.filter(
+    ({ status, line }) => status !== "ok" && !NOT_RUN.has(status) && !hidden.has(line),
+  );
+  return lengthsOf(failed).map((length) => {
+    const texts = failed
+      .filter((record) => record.length === length)
+      .map(({ line, status }) => plain(`${data.lines[line].name}: ${status}`));
+    return {
+      x: Math.log10(length),
+      xref: "x",
+      y: 0,
+      yref: "y domain",
+      text: "✕",
+      showarrow: false,
+      yanchor: "bottom",
+      font: { color: "#D00020", size: 15 },
+      hovertext: [...new Set(texts)].join("<br>"),
+    };
+  });
+}
+
+/**
+ * Returns the caption of the figure.
+ * @param {Comparison} about
+ * @param {Measure} measure
+ * @param {Point[]} points
+ */
+function lengthCaption(about, measure, points) {
+  const repeat = about.mode === "probe" ? "round" : "seed";
+  const most = Math.max(0, ...points.map(({ n }) => n));
+  const isCost = measure.key !== "quality";
+  const mean = `${isCost ? "Geometric mean" : "Mean"} and 95% interval of up to ${most} ${repeat}s`;
+  const sentences = [
+    most > 1 ? `${mean}. Hollow: n=1` : `One ${repeat}, no interval`,
+    points.some(({ noisy }) => noisy) ? "Noisy measurements are left out" : "",
+    "✕: a cell failed at this length",
+    isCost ? `${about.machine}, ${about.threads} thread${about.threads > 1 ? "s" : ""}` : "",
+    `Protocol ${about.protocol}`,
+  ];
+  return sentences
+    .filter(Boolean)
+    .map((sentence) => `${sentence}.`)
+    .join(" ");
+}
+
+/**
+ * Returns the figure of a measure against length: a line and its band for each architecture.
+ * @param {number} comparison
+ * @param {number} number of the measure
+ * @param {State} values
+ */
+function lengthFigure(comparison, number, values) {
+  const about = data.comparisons[comparison];
+  const measure = measureOf(number, about);
+  const hidden = hiddenLines(values);
+  const points = pointsOf(comparison, values.repeat).filter(
+    (point) => point.measure === number && !hidden.has(point.line),
+  );
+  const records = recordsOf(comparison);
+  const shown = linesOf(comparison).filter((line) => !hidden.has(line));
+  // At a single length all points would coincide, so they stand side by side within the axis.
+  const distance = lengthsOf(points).length === 1 ? Math.min(0.1, 0.4 / shown.length) : 0;
+  const traces = shown.flatMap((line, place) => {
+    const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
+    const own = points.filter((point) => point.line === line);
+    own.sort((a, b) => a.length - b.length);
+    return lineTraces(data.lines[line], own, measure, shift);
+  });
+  const range = points.flatMap(({ value, low }) => [value, low ?? value]);
+  return figure({
+    title: measure.title,
+    traces,
+    name: `${about.task}-${measure.key}`,
+    caption: lengthCaption(about, measure, points),
+    layout: {
+      xaxis: lengthAxis(lengthsOf(records)),
+      yaxis: valueAxis(
+        range.map((value) => value / measure.scale),
+        measure,
+        number !== QUALITY,
+      ),
+      annotations: failureMarks(records, hidden),
+    },
+    rows: [
+      ["line", "sequence_length", "batch_size", measure.key, "low", "high", "n", "noisy"],
+      ...points.map((p) => [
+        data.lines[p.line].name,
+        p.length,
+        p.batch,
+        p.value,
+        p.low,
+        p.high,
+        p.n,
+        p.noisy,
+      ]),
+    ],
+  });
+}

@@ -1,0 +1,67 @@
+// Drawing: what every page does at its start and when its state changes.
+"use strict";
+
+/** @type {(values: State) => Node[]} */
+let renderPage = () => [];
+
+/** Draws the page again in its present state. */
+function redraw() {
+  const content = /** @type {HTMLElement} */ (document.getElementById("content"));
+  const scrolled = window.scrollY;
+  const focused = document.activeElement?.closest("label")?.firstChild?.textContent;
+  const nodes = data.comparisons.length
+    ? renderPage(state())
+    : [el("p", {}, "There are no records yet. Run `bench run`, then draw the site again.")];
+  content.replaceChildren(...nodes);
+  window.scrollTo(0, scrolled);
+  // All elements are new, so the element that had the keyboard's focus gets it back.
+  for (const label of content.querySelectorAll("label")) {
+    if (!focused || label.firstChild?.textContent !== focused) continue;
+    const control = /** @type {HTMLElement | null} */ (label.querySelector("select, input"));
+    control?.focus({ preventScroll: true });
+  }
+  document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
+}
+
+/** Switches between the dark and the light theme, and remembers the choice. */
+function connectThemeButton() {
+  const button = /** @type {HTMLElement} */ (document.getElementById("theme"));
+  const root = document.documentElement;
+  const label = () => {
+    button.textContent = root.dataset.theme === "dark" ? "Light" : "Dark";
+  };
+  button.addEventListener("click", () => {
+    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+    try {
+      localStorage.setItem("lengthwise-theme", root.dataset.theme);
+    } catch {
+      // The browser forbids storage: the choice holds for this page only.
+    }
+    label();
+    redraw();
+  });
+  label();
+}
+
+/** Makes the links between pages keep the comparison that is shown. */
+function connectNavigation() {
+  document.querySelector("header nav")?.addEventListener("click", (event) => {
+    const link = /** @type {HTMLElement} */ (event.target).closest("a");
+    if (!link) return;
+    const { run, a, b, ...kept } = state();
+    const [page] = (link.getAttribute("href") ?? "").split(".html");
+    link.href = address(page, kept);
+  });
+}
+
+/**
+ * Draws the page, now and whenever its state changes.
+ * @param {(values: State) => Node[]} render returns the content of the page in a state
+ */
+function start(render) {
+  renderPage = render;
+  connectThemeButton();
+  connectNavigation();
+  window.addEventListener("hashchange", redraw);
+  redraw();
+}

@@ -1,0 +1,263 @@
+// The figures of the trade-offs page.
+"use strict";
+
+/** @typedef {{ line: number, length: number, x: number, y: number, low: number | null,
+ *   high: number | null }} TradeOff */
+
+/**
+ * Returns the quality and the cost of each line at each length, where both are known.
+ * @param {Point[]} points
+ * @param {number} costNumber
+ * @returns {TradeOff[]}
+ */
+function tradeOffs(points, costNumber) {
+  const { scale } = data.measures[costNumber];
+  const qualities = points.filter(({ measure }) => measure === QUALITY);
+  return qualities.flatMap(({ line, length, batch, value, low, high }) => {
+    const cost = points.find(
+      (p) =>
+        p.measure === costNumber && p.line === line && p.length === length && p.batch === batch,
+    );
+    if (!cost) return [];
+    return [{ line, length, x: cost.value / scale, y: value, low, high }];
+  });
+}
+
+/**
+ * Returns the Pareto front: the points that no other point beats in both quality and cost.
+ * @param {TradeOff[]} points
+ * @param {boolean} higherCost whether a higher cost is better, as for tokens/s
+ * @param {boolean} higherQuality
+ */
+function paretoFront(points, higherCost, higherQuality) {
+  /** @type {(a: number, b: number, higher: boolean) => boolean} */
+  const asGood = (a, b, higher) => (higher ? a >= b : a <= b);
+  const front = points.filter(
+    (p) =>
+      !points.some(
+        (q) =>
+          (q.x !== p.x || q.y !== p.y) &&
+          asGood(q.x, p.x, higherCost) &&
+          asGood(q.y, p.y, higherQuality),
+      ),
+  );
+  return front.sort((p, q) => p.x - q.x);
+}
+
+/**
+ * Returns the figure of quality against one cost.
+ * @param {number} comparison
+ * @param {number} costNumber
+ * @param {State} values
+ */
+function qualityAgainstCost(comparison, costNumber, values) {
+  const about = data.comparisons[comparison];
+  const cost = data.measures[costNumber];
+  const hidden = hiddenLines(values);
+  const shown = pointsOf(comparison, values.repeat).filter(({ line }) => !hidden.has(line));
+  const points = tradeOffs(shown, costNumber);
+  const front = paretoFront(points, cost.higher_is_better, about.higher_is_better);
+  /** @type {object[]} */
+  const traces = [
+    {
+      x: front.map(({ x }) => x),
+      y: front.map(({ y }) => y),
+      mode: "lines",
+      line: { color: "#888", dash: "dot", width: 2 },
+      hoverinfo: "skip",
+      type: "scatter",
+    },
+  ];
+  for (const number of new Set(points.map(({ line }) => line))) {
+    const { name, color, symbol } = data.lines[number];
+    const own = points.filter(({ line }) => line === number);
+    own.sort((p, q) => p.length - q.length);
+    traces.push({
+      x: own.map(({ x }) => x),
+      y: own.map(({ y }) => y),
+      mode: "markers+text",
+      type: "scatter",
+      text: own.map(({ length }) => String(length)),
+      textposition: "top center",
+      textfont: { size: 10 },
+      marker: { color, symbol, size: 10 },
+      error_y: {
+        type: "data",
+        symmetric: false,
+        color,
+        thickness: 1,
+        array: own.map(({ high, y }) => (high === null ? 0 : high - y)),
+        arrayminus: own.map(({ low, y }) => (low === null ? 0 : y - low)),
+      },
+      customdata: own.map(
+        ({ length, x, y }) =>
+          `${plain(name)} at ${length}: ${formatNumber(y)}, ${formatNumber(x)} ${cost.unit}`,
+      ),
+      hovertemplate: "%{customdata}<extra></extra>",
+    });
+  }
+  return figure({
+    title: `Test ${about.metric} against ${cost.title.toLowerCase()}`,
+    traces,
+    tall: true,
+    name: `${about.task}-against-${cost.key}`,
+    caption:
+      "Labels are sequence lengths. Bars are 95% intervals of quality. The dotted line is the " +
+      `Pareto front. Cost on ${about.machine}.`,
+    layout: {
+      xaxis: valueAxis(
+        points.map(({ x }) => x),
+        cost,
+        true,
+      ),
+      yaxis: { title: { text: about.metric } },
+    },
+    rows: [
+      ["line", "sequence_length", cost.key, about.metric, "low", "high"],
+      ...points.map((p) => [
+        data.lines[p.line].name,
+        p.length,
+        p.x * cost.scale,
+        p.y,
+        p.low,
+        p.high,
+      ]),
+    ],
+  });
+}
+
+/**
+ * Returns a heat map of a measure by line and length.
+ * @param {number} comparison
+ * @param {number} number of the measure
+ * @param {State} values
+ */
+function heatMap(comparison, number, values) {
+  const about = data.comparisons[comparison];
+  const measure = measureOf(number, about);
+  const hidden = hiddenLines(values);
+  const points = pointsOf(comparison, values.repeat).filter((p) => p.measure === number);
+  const records = recordsOf(comparison);
+  const lengths = lengthsOf(records);
+  const lines = linesOf(comparison)
+    .filter((line) => !hidden.has(line))
+    .reverse();
+  const z = lines.map((line) =>
+    lengths.map((length) => {
+      const point = points.find((p) => p.line === line && p.length === length);
+      return point ? point.value / measure.scale : null;
+    }),
+  );
+  const figures = z.flat().filter((value) => value !== null);
+  const least = Math.min(...figures);
+  const isLogarithmic = number !== QUALITY && least > 0 && Math.max(...figures) / least > 5;
+  /** @type {(line: number, length: number) => string} */
+  const status = (line, length) => {
+    const failed = (/** @type {RecordRow} */ r) =>
+      r.line === line && r.length === length && r.status !== "ok";
+    return records.find(failed)?.status ?? "not run";
+  };
+  /** @param {number | null} value */
+  const shade = (value) => (isLogarithmic && value !== null ? Math.log10(value) : value);
+  const trace = {
+    type: "heatmap",
+    x: lengths.map(String),
+    y: lines.map((line) => plain(data.lines[line].name)),
+    z: z.map((row) => row.map(shade)),
+    text: z.map((row, i) =>
+      row.map((value, j) =>
+        value === null ? plain(status(lines[i], lengths[j])) : formatNumber(value, 3),
+      ),
+    ),
+    texttemplate: "%{text}",
+    hovertemplate: "%{y} at %{x}: %{text}<extra></extra>",
+    colorscale: [
+      [0, "#f4f8fd"],
+      [1, "#74a9dc"],
+    ],
+    textfont: { color: "#111" },
+    showscale: false,
+    xgap: 2,
+    ygap: 2,
+  };
+  const caption = [
+    `Means${measure.unit ? `, ${measure.unit}` : ""}.`,
+    isLogarithmic ? "Logarithmic colours." : "",
+    `Darker is ${measure.higher_is_better ? "better" : "worse"}.`,
+    "A cell without a figure shows its status.",
+  ];
+  return figure({
+    title: `${measure.title} by architecture and length`,
+    tall: true,
+    name: `${about.task}-${measure.key}-map`,
+    caption: caption.filter(Boolean).join(" "),
+    traces: [trace],
+    layout: {
+      xaxis: { title: { text: "sequence length" }, type: "category" },
+      yaxis: { type: "category" },
+    },
+    rows: [["line", ...lengths], ...lines.map((line, i) => [data.lines[line].name, ...z[i]])],
+  });
+}
+
+/**
+ * Returns the longest measured length of a line within a memory budget, and why it ends there.
+ * @param {number} comparison
+ * @param {number} line
+ * @param {number} budget in bytes
+ */
+function lengthLimit(comparison, line, budget) {
+  const points = pointsOf(comparison).filter((p) => p.measure === PEAK_MEMORY && p.line === line);
+  const records = recordsOf(comparison);
+  const longest = Math.max(0, ...points.filter((p) => p.value <= budget).map((p) => p.length));
+  const next = lengthsOf(records).find((length) => length > longest);
+  if (next === undefined) return { line, longest, reason: "the longest measured" };
+  const failed = records.find((r) => r.line === line && r.length === next && r.status !== "ok");
+  if (failed) return { line, longest, reason: `${next}: ${failed.status}` };
+  const above = points.find(({ length }) => length === next);
+  if (!above) return { line, longest, reason: `${next} was not run` };
+  return { line, longest, reason: `${next} takes ${formatNumber(above.value / MIB)} MiB` };
+}
+
+/**
+ * Returns a bar for each line: the longest measured length within a memory budget.
+ * @param {number} comparison
+ * @param {State} values
+ */
+function lengthLimits(comparison, values) {
+  const about = data.comparisons[comparison];
+  const budget = Number(values.gib || 0) * GIB || Number.POSITIVE_INFINITY;
+  const hidden = hiddenLines(values);
+  const limits = linesOf(comparison)
+    .filter((line) => !hidden.has(line))
+    .map((line) => lengthLimit(comparison, line, budget));
+  const memory = Number.isFinite(budget) ? `${values.gib} GiB` : "any memory";
+  return figure({
+    title: `Longest sequence within ${memory}`,
+    tall: true,
+    name: `${about.task}-limits`,
+    caption:
+      `The longest measured training length, ${about.batch}, on ${about.machine}. Each bar ` +
+      "shows why the next length is not reached. `bench frontier` finds the limit itself.",
+    traces: [
+      {
+        type: "bar",
+        orientation: "h",
+        y: limits.map(({ line }) => plain(data.lines[line].name)),
+        x: limits.map(({ longest }) => longest),
+        text: limits.map(({ longest, reason }) => plain(`${longest}; ${reason}`)),
+        textposition: "auto",
+        marker: { color: limits.map(({ line }) => data.lines[line].color) },
+        hovertemplate: "%{y}: %{text}<extra></extra>",
+      },
+    ],
+    layout: {
+      xaxis: { title: { text: "sequence length" }, rangemode: "tozero" },
+      yaxis: { type: "category", autorange: "reversed" },
+    },
+    rows: [
+      ["line", "longest", "next"],
+      ...limits.map(({ line, longest, reason }) => [data.lines[line].name, longest, reason]),
+    ],
+  });
+}

@@ -1,0 +1,206 @@
+// Tables of the trade-offs page, and the performance profile over all tasks.
+"use strict";
+
+/** The least number of comparisons of one line that makes a performance profile meaningful. */
+const LEAST_COMPARISONS = 3;
+
+/**
+ * Returns a table of the exponents of cost in length.
+ * @param {number} comparison
+ */
+function growthTable(comparison) {
+  const found = findings.growth.filter((item) => item[0] === comparison);
+  if (!found.length) return [];
+  const rows = found.map(([, line, measure, value, low, high, rounds, first, last, claim, bad]) => [
+    line,
+    measure,
+    {
+      text: value === null ? "no growth to fit" : formatInterval({ value, low, high }),
+      className: bad ? "bad" : "",
+    },
+    rounds,
+    `${first} to ${last}`,
+    claim ? `O(${claim})` : "—",
+  ]);
+  const note =
+    "The cost of one sequence is fitted as a constant plus a term that grows as n^p. The table " +
+    "shows the exponent p with its 95% interval, from the rounds and the fit, and the growth that " +
+    "the architecture claims. Memory is fitted only for batches of one sequence. Red: the " +
+    "exponent exceeds the claim by more than its interval and 0.15.";
+  const head = ["line", "measure", "exponent [95%]", "rounds", "lengths", "claim"];
+  return [
+    el("h2", {}, "Growth with length"),
+    el("p", { className: "note" }, note),
+    table(head, rows, { texts: [0, 1] }),
+  ];
+}
+
+/**
+ * Returns an interval with three digits, which is as much as a few rounds determine.
+ * @param {Interval | undefined} gap
+ */
+function rounded(gap) {
+  if (!gap) return gap;
+  /** @param {number | null} end */
+  const round = (end) => (end === null ? null : Number(end.toPrecision(3)));
+  return { value: round(gap.value), low: round(gap.low), high: round(gap.high) };
+}
+
+/** @typedef {{ length: number, line: string, backend: string, precision: string, apart: number,
+ *   gaps: Record<string, Interval> }} OtherWay */
+
+/**
+ * Returns the same cells on other backends and in other precisions, as ratios to this comparison.
+ * @param {number} comparison
+ * @param {Set<number>} hidden
+ */
+function otherWays(comparison, hidden) {
+  /** @type {Map<string, OtherWay>} */
+  const cells = new Map();
+  for (const [number, base, line, length, measure, ...rest] of findings.ways) {
+    const [value, low, high, , apart] = rest;
+    if (hidden.has(lineNumber.get(line) ?? -1)) continue;
+    if (comparison !== number && comparison !== base) continue;
+    // Each comparison is compared with the baseline: seen from another, the ratio is inverted.
+    const isBase = comparison === base;
+    const { backend, precision } = data.comparisons[isBase ? number : base];
+    const key = [length, line, backend, precision].join();
+    const cell = cells.get(key) ?? { length, line, backend, precision, apart, gaps: {} };
+    const gap = { value, low, high };
+    cell.gaps[measure] = isBase ? gap : reversed(gap, true);
+    cells.set(key, cell);
+  }
+  return [...cells.values()].sort(
+    (a, b) => a.length - b.length || (lineNumber.get(a.line) ?? 0) - (lineNumber.get(b.line) ?? 0),
+  );
+}
+
+/**
+ * Returns a table of the same cells on other backends and in other precisions.
+ * @param {number} comparison
+ * @param {Set<number>} hidden
+ */
+function otherWaysTable(comparison, hidden) {
+  const cells = otherWays(comparison, hidden);
+  if (!cells.length) return [];
+  const measures = data.measures.filter(({ key }) => findings.ways.some((way) => way[4] === key));
+  const rows = cells.map(({ length, line, backend, precision, apart, gaps }) => [
+    length,
+    line,
+    backend,
+    precision,
+    ...measures.map(({ key }) => formatInterval(rounded(gaps[key]))),
+    apart.toFixed(1),
+  ]);
+  const { backend, precision } = data.comparisons[comparison];
+  const note =
+    `Ratios to the same cell on ${backend} in ${precision}: geometric means over rounds, with ` +
+    "their 95% intervals. Ratios of runs that are hours apart include the drift of the machine.";
+  const titles = measures.map(({ title }) => title);
+  const head = ["length", "line", "backend", "precision", ...titles, "hours apart"];
+  return [
+    el("h2", {}, "Other backends and precisions"),
+    el("p", { className: "note" }, note),
+    table(head, rows, { texts: [1, 2, 3] }),
+  ];
+}
+
+/**
+ * Returns a crossover point with its interval, which ends where the measured lengths end.
+ * @param {Crossing} crossing
+ */
+function crossoverText([, , , , value, low, high, first, last]) {
+  if (low === null || high === null) {
+    return `${formatNumber(value)} (no interval: rounds are missing)`;
+  }
+  if (low < first && high > last) return "uncertain: the rounds are too few or too different";
+  const from = low < first ? `below ${first}` : formatNumber(low);
+  const to = high > last ? `above ${last}` : formatNumber(high);
+  return `${formatNumber(value)} [${from}, ${to}]`;
+}
+
+/**
+ * Returns a table of the crossover points between lines.
+ * @param {number} comparison
+ * @param {Set<number>} hidden
+ */
+function crossoverTable(comparison, hidden) {
+  /** @param {string} line */
+  const isHidden = (line) => hidden.has(lineNumber.get(line) ?? -1);
+  const pairs = findings.crossings.filter(
+    ([number, , behind, ahead]) => number === comparison && !isHidden(behind) && !isHidden(ahead),
+  );
+  if (!pairs.length) return [];
+  const crossed = pairs.filter((pair) => pair[4] !== null);
+  const never = pairs.filter((pair) => pair[4] === null);
+  const note =
+    "The length from which the second line is better than the first, within the measured lengths. " +
+    "`bench crossover` finds it within 5%.";
+  const head = ["first line", "second line", "measure", "length [95%]"];
+  const rows = crossed.map((pair) => [pair[2], pair[3], pair[1], crossoverText(pair)]);
+  const restHead = ["better line", "other line", "measure", "up to length"];
+  const rest = never.map(([, measure, behind, ahead, , , , , last]) => [
+    behind,
+    ahead,
+    measure,
+    last,
+  ]);
+  return [
+    el("h2", {}, "Crossover points"),
+    el("p", { className: "note" }, note),
+    crossed.length ? table(head, rows, { texts: [0, 1, 2] }) : el("p", {}, "No two lines cross."),
+    el(
+      "details",
+      {},
+      el("summary", {}, `${never.length} pairs that do not cross`),
+      table(restHead, rest, { texts: [0, 1, 2] }),
+    ),
+  ];
+}
+
+/** Returns the performance profile over all comparisons of quality. */
+function performanceProfile() {
+  const { shares, lines, means } = findings.profile;
+  const names = Object.keys(lines);
+  const counts = names.map((name) => means[name][1]);
+  if (!counts.some((count) => count >= LEAST_COMPARISONS)) return [];
+  const traces = names.map((name) => {
+    const { color, dash } = data.lines[lineNumber.get(name) ?? -1] ?? {
+      color: "#777777",
+      dash: "solid",
+    };
+    return {
+      x: shares,
+      y: lines[name],
+      type: "scatter",
+      mode: "lines",
+      name: plain(name),
+      line: { color, dash, width: 2, shape: "hv" },
+      hovertemplate: `${plain(name)}: %{y:.0%} of comparisons reach %{x:.0%}<extra></extra>`,
+    };
+  });
+  const range = `${Math.min(...counts)} to ${Math.max(...counts)}`;
+  const profile = figure({
+    title: "Performance profile",
+    tall: true,
+    name: "profile",
+    caption:
+      "The part of the comparisons of quality (task, data, budget, length) in which a line reaches " +
+      "a share of the best score. Where lower is better, as for bits, the share is the best score " +
+      `divided by the line's score. Lines have ${range} comparisons.`,
+    traces,
+    layout: {
+      showlegend: true,
+      legend: { orientation: "h", y: -0.22 },
+      xaxis: { title: { text: "share of the best" }, tickformat: ".0%" },
+      yaxis: { title: { text: "part of comparisons" }, range: [0, 1.02], tickformat: ".0%" },
+    },
+    rows: [
+      ["share", ...names],
+      ...shares.map((share, i) => [share, ...names.map((name) => lines[name][i])]),
+    ],
+  });
+  const rows = names.map((name) => [name, formatNumber(means[name][0]), means[name][1]]);
+  const head = ["line", "interquartile mean of shares", "comparisons"];
+  return [el("h2", {}, "All tasks"), profile, table(head, rows, { texts: [0] })];
+}

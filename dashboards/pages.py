@@ -1,0 +1,83 @@
+"""The pages of the site: their titles, their scripts and their HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATES = Path(__file__).parent / "templates"
+SHARED_SCRIPTS = (
+    "elements", "address", "frame", "filters", "figures", "length_figure", "runs", "start",
+)  # fmt: skip
+"""The scripts in `assets/` that every page loads, in the order in which they are loaded."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the site.
+
+    `own_scripts` in `assets/` draw the page. `data_scripts` in `data/` hold what this page needs
+    in addition to `index.js`.
+    """
+
+    name: str
+    title: str
+    summary: str
+    own_scripts: tuple[str, ...]
+    data_scripts: tuple[str, ...] = ()
+    in_navigation: bool = True
+
+    @property
+    def scripts(self) -> list[str]:
+        """The addresses of the scripts of this page, in the order in which they are loaded."""
+        data = [f"data/{name}.js" for name in ("index", *self.data_scripts)]
+        assets = [f"assets/{name}.js" for name in (*SHARED_SCRIPTS, *self.own_scripts)]
+        return ["assets/plotly.min.js", *data, *assets]
+
+
+PAGES = (
+    Page(
+        "index",
+        "Overview",
+        "The best architecture at each sequence length, its lead and its cost",
+        own_scripts=("leaderboard", "index"),
+    ),
+    Page(
+        "tradeoffs",
+        "Trade-offs",
+        "Quality against cost, growth with length, crossover points and length limits",
+        own_scripts=("tradeoff_figures", "tradeoff_tables", "tradeoffs"),
+        data_scripts=("findings",),
+    ),
+    Page(
+        "task",
+        "Tasks",
+        "Learning curves, reports on the test split, and examples",
+        own_scripts=("task_figures", "task"),
+    ),
+    Page(
+        "compare",
+        "Compare",
+        "Two lines or two runs side by side",
+        own_scripts=("compare",),
+        data_scripts=("findings",),
+    ),
+    Page(
+        "run",
+        "Run",
+        "The complete record of one run",
+        own_scripts=("run",),
+        data_scripts=("mlflow",),
+        in_navigation=False,
+    ),
+)
+
+
+def render_page(page: Page) -> str:
+    """Return the HTML of a page."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("page.html").render(page=page, pages=PAGES)

@@ -1,0 +1,362 @@
+// The types of what the data scripts hold, and of what the scripts in assets/ share.
+
+// ---- data/index.js, written by dashboards/contents.py and dashboards/lines.py ----
+
+interface Measure {
+  key: string;
+  title: string;
+  unit: string;
+  /** A figure in the record, divided by the scale, is in the unit. */
+  scale: number;
+  higher_is_better: boolean;
+}
+
+/** Records that may be drawn in one picture, and the machine whose costs are shown. */
+interface Comparison {
+  title: string;
+  mode: "train" | "probe" | "decode";
+  task: string;
+  source: string;
+  options: string;
+  model_size: string;
+  budget: string | number;
+  precision: string;
+  backend: string;
+  batch: string;
+  machine: string;
+  threads: number;
+  protocol: number;
+  /** The primary metric of the task, "" for a probe. */
+  metric: string;
+  higher_is_better: boolean;
+}
+
+/** A line of the figures: an architecture with its options. */
+interface Line {
+  name: string;
+  architecture: string;
+  color: string;
+  /** Plotly's name of the symbol. */
+  symbol: string;
+  /** The character that stands for the symbol in the legend. */
+  glyph: string;
+  dash: string;
+}
+
+/** A column of texts: each text once, and the place of each row's text. */
+interface TextColumn {
+  texts: string[];
+  at: number[];
+}
+
+type Figures = (number | null)[];
+
+/** One row per record. Each measure has a column of figures under its key. */
+type RecordColumns = {
+  comparison: number[];
+  line: number[];
+  sequence_length: number[];
+  batch_size: number[];
+  repeat: number[];
+  status: TextColumn;
+  reason: TextColumn;
+  run_id: string[];
+  quality: Figures;
+};
+
+/** One row per point and measure. */
+interface PointColumns {
+  comparison: number[];
+  line: number[];
+  sequence_length: number[];
+  batch_size: number[];
+  /** The place of the measure in `measures`, or -1 for quality. */
+  measure: number[];
+  value: number[];
+  low: Figures;
+  high: Figures;
+  n: number[];
+  /** The number of runs with a noisy phase; figures are of quiet phases only. */
+  noisy: number[];
+}
+
+type BoardRowData = [
+  line: number,
+  rank: number | null,
+  value: number | null,
+  low: number | null,
+  high: number | null,
+  n: number,
+  tier: string,
+  note: string,
+  superseded: string,
+  parameters: number | null,
+  seconds: number | null,
+  date: string,
+  run: string,
+];
+
+type BoardData = [
+  comparison: number,
+  length: number,
+  batch: number,
+  metric: string,
+  rows: BoardRowData[],
+];
+
+interface SiteData {
+  protocol: number;
+  measures: Measure[];
+  comparisons: Comparison[];
+  lines: Line[];
+  records: RecordColumns;
+  points: PointColumns;
+  boards: BoardData[];
+  /** The first run of each bundle, and the name of its script in data/runs/. */
+  bundles: [first: string, name: string][];
+}
+
+// ---- data/findings.js, written by dashboards/findings.py ----
+
+type Growth = [
+  comparison: number,
+  line: string,
+  measure: string,
+  exponent: number | null,
+  low: number | null,
+  high: number | null,
+  rounds: number,
+  first: number,
+  last: number,
+  claim: string,
+  contradicted: boolean,
+];
+
+type Crossing = [
+  comparison: number,
+  measure: string,
+  behind: string,
+  ahead: string,
+  value: number | null,
+  low: number | null,
+  high: number | null,
+  first: number,
+  last: number,
+];
+
+type Pair = [
+  comparison: number,
+  measure: number,
+  length: number,
+  batch: number,
+  first: string,
+  second: string,
+  value: number | null,
+  low: number | null,
+  high: number | null,
+  n: number,
+];
+
+type Way = [
+  comparison: number,
+  baseline: number,
+  line: string,
+  length: number,
+  measure: string,
+  value: number | null,
+  low: number | null,
+  high: number | null,
+  rounds: number,
+  hoursApart: number,
+];
+
+interface Findings {
+  growth: Growth[];
+  crossings: Crossing[];
+  pairs: Pair[];
+  ways: Way[];
+  profile: {
+    shares: number[];
+    lines: Record<string, number[]>;
+    means: Record<string, [mean: number, comparisons: number]>;
+  };
+}
+
+// ---- data/runs/*.js: records as suite/records/schema.py writes them ----
+
+interface Curve {
+  tokens: number[];
+  values: number[];
+}
+
+interface Measurement {
+  value: number | null;
+  n: number;
+  quartiles: number[] | null;
+  method: string;
+}
+
+interface Example {
+  input: string;
+  expected: string;
+  answer: string;
+  right: boolean | number;
+}
+
+/** How far exchanging each input moves each output, as bytes in base64, inputs by outputs. */
+interface Occlusion {
+  inputs: number[];
+  outputs: number[];
+  map: string;
+}
+
+/** The reports of a split. A record of another version may hold another form under a name. */
+interface Reports {
+  by_type?: Record<string, Record<string, number>>;
+  by_part?: Record<string, number[]>;
+  confusion?: number[][];
+  classes?: string[];
+  occlusion?: Occlusion;
+  examples?: Example[];
+  [report: string]: unknown;
+}
+
+interface RunCell {
+  mode: string;
+  form: string;
+  task: string | null;
+  source: string | null;
+  seed: number;
+  round: number;
+  budget: number;
+  architecture: string;
+  sequence_length: number;
+  batch_size: number;
+  model_size: string;
+  precision: string;
+  backend: string;
+  threads: number;
+  options: Record<string, unknown>;
+}
+
+interface RunRecord {
+  run_id: string;
+  status: string;
+  reason: string | null;
+  started_at: string;
+  worker_seconds: number | null;
+  protocol: number;
+  cell: RunCell;
+  parameter_count: number | null;
+  metrics: Record<string, Record<string, number>> | null;
+  measurements: Record<string, Record<string, Measurement>> | null;
+  curves: Record<string, Curve> | null;
+  reports: { test?: Reports };
+  details: { recipe?: { learning_rate?: number }; [detail: string]: unknown };
+  data: object | null;
+  ranking: object | null;
+  environment: { commit?: string | null; dirty?: boolean; [fact: string]: unknown };
+  invocation: { command: string };
+  error: object | null;
+  log_tail: string | null;
+}
+
+// ---- shared by the scripts in assets/ ----
+
+/** The state of a page: the values in the address after "#". */
+type State = Record<string, string>;
+
+interface Interval {
+  value: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+/** An estimate at one length and batch size, of one measure of one line. */
+interface Point extends Interval {
+  value: number;
+  line: number;
+  length: number;
+  batch: number;
+  measure: number;
+  n: number;
+  noisy: number;
+}
+
+interface RecordRow {
+  line: number;
+  length: number;
+  batch: number;
+  repeat: number;
+  status: string;
+  reason: string;
+  run: string;
+  /** The figure of each measure, and of quality after them. */
+  values: Figures;
+}
+
+interface NumberedComparison {
+  comparison: Comparison;
+  number: number;
+}
+
+/** The comparisons that the page and its filters allow, and the comparison that is shown. */
+interface Choice {
+  allowed: NumberedComparison[];
+  matching: NumberedComparison[];
+  shown: NumberedComparison | undefined;
+}
+
+interface BoardRow extends Interval {
+  line: number;
+  rank: number | null;
+  n: number;
+  tier: string;
+  note: string;
+  superseded: string;
+  parameters: number | null;
+  seconds: number | null;
+  date: string;
+  run: string;
+}
+
+interface Board {
+  length: number;
+  batch: number;
+  name: string;
+  rows: BoardRow[];
+}
+
+/** A record with its line. */
+interface Run {
+  line: number;
+  record: RunRecord;
+}
+
+type Value = string | number | null | undefined;
+type TableCell = Value | Node | { text: Value | Node; className?: string };
+
+interface FigureOptions {
+  title: string;
+  caption: string;
+  /** The name of the CSV file. */
+  name: string;
+  traces: object[];
+  layout?: Record<string, unknown>;
+  /** The rows of the CSV file. */
+  rows: Value[][];
+  tall?: boolean;
+}
+
+declare const Plotly: {
+  newPlot(node: HTMLElement, traces: object[], layout: object, config: object): Promise<unknown>;
+};
+
+interface Window {
+  LENGTHWISE: SiteData;
+  /** Only on the pages that load data/findings.js. */
+  LENGTHWISE_FINDINGS: Findings;
+  /** Only on the run page: the address of a run in MLflow, by run id. */
+  LENGTHWISE_MLFLOW: Record<string, string>;
+  lengthwiseRuns: (records: RunRecord[]) => void;
+}

@@ -1,0 +1,168 @@
+"""The data of the site: points, findings, lines."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from dashboards.findings import shares_of_best
+from dashboards.frame import point_frame
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import make_boards
+from suite.analysis.findings import QUALITY
+from suite.api import Form, Metric, Mode
+from suite.records.environment import machine_name
+from suite.records.published import Folder
+from tests.dashboards.site_records import (
+    ENTRIES,
+    SCRIPT,
+    VERSIONS,
+    draw,
+    entry,
+    probe,
+    read_script,
+)
+
+
+def test_points_have_means_intervals_and_counts():
+    made = compare(ENTRIES, VERSIONS)
+    points = point_frame(made)
+
+    def point(measure, line, length):
+        at = (points["measure"] == measure) & (points["line"] == line)
+        return points[at & (points["sequence_length"] == length)].iloc[0]
+
+    quality = point(QUALITY, "vanilla", 128)
+    assert (quality["value"], quality["n"]) == (pytest.approx(0.6), 2)
+    assert quality["low"] < 0.5 and quality["high"] > 0.7
+    train = point("training.tokens_per_second", "vanilla", 128)
+    assert train["value"] == pytest.approx(1_100.0)  # the geometric mean of 1,000 and 1,210
+    alone = point(QUALITY, "vanilla", 512)
+    assert alone["n"] == 1 and pd.isna(alone["low"])
+
+
+def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
+    def noisy(found):
+        record = found.record.model_copy(update={"details": {"noisy": ("training",)}})
+        return dataclasses.replace(found, record=record)
+
+    entries = [
+        entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
+        entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
+        entry("vanilla", 128, 2, owner="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
+        noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
+    ]
+    made = compare(entries, VERSIONS)
+    points = point_frame(made).set_index("measure")
+    assert points.loc["training.tokens_per_second", "value"] == pytest.approx(1_000.0)
+    assert points.loc["training.tokens_per_second", "n"] == 2
+    assert points.loc["training.tokens_per_second", "noisy"] == 1
+    assert points.loc[QUALITY, "n"] == 4
+    made = compare(entries[3:], VERSIONS)
+    points = point_frame(made).set_index("measure")
+    assert "training.tokens_per_second" not in points.index and QUALITY in points.index
+
+
+def test_points_leave_out_superseded_and_submitted_records():
+    found = [
+        entry("vanilla", 128, 0, f1=0.1, memory=1.0, speed=1.0),
+        entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
+        entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
+        dataclasses.replace(
+            entry("vanilla", 128, 0, f1=0.9, memory=1.0, speed=1.0),
+            folder=Folder.SUBMITTED,
+            owner="them",
+        ),
+    ]
+    earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
+    found[0] = dataclasses.replace(found[0], record=earlier)
+    made = compare(found, VERSIONS)
+    points = point_frame(made)
+    quality = points[points["measure"] == QUALITY].set_index("line")
+    assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
+    assert quality.loc["vanilla", "n"] == 2
+    assert quality.loc["vanilla, by them", "value"] == pytest.approx(0.9)
+
+
+def test_crossings_and_pairs(folder):
+    findings = read_script(folder / "data" / "findings.js")
+    crossing = next(item for item in findings["crossings"] if item[1].endswith("per_second"))
+    assert crossing[2:4] == ["vanilla", "longformer"] and 512 < crossing[4] < 1_024
+    assert crossing[5] <= crossing[4] <= crossing[6]
+    index = read_script(folder / "data" / "index.js")
+    probes = [about["mode"] for about in index["comparisons"]].index("probe")
+    speed = [measure["key"] for measure in index["measures"]].index("training.tokens_per_second")
+    gaps = {tuple(row[:6]): row[6:] for row in findings["pairs"]}
+    ratio, low, high, n = gaps[probes, speed, 2_048, 2, "longformer", "vanilla"]
+    assert (ratio, n) == (3, 3) and low == pytest.approx(3) and high == pytest.approx(3)
+    trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
+    gap, low, high, n = gaps[trained, -1, 128, 16, SCRIPT, "vanilla"]
+    assert (gap, low, high, n) == (pytest.approx(0.1), None, None, 1)
+
+
+def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
+    """All are seen from the first; what was disturbed is no evidence."""
+    ways = ({"backend": "jax"}, {}, {"precision": "mixed_bfloat16"})
+    entries = [
+        probe("vanilla", length, number, 100.0 * (place + 1), **way)
+        for number in range(3)
+        for length in (512, 1_024)
+        for place, way in enumerate(ways)
+    ]
+    noisy = probe("vanilla", 512, 3, 9e9, backend="jax").record
+    noisy = noisy.model_copy(update={"details": {"noisy": ("training", "inference")}})
+    entries.append(dataclasses.replace(entries[0], record=noisy))
+    entries.append(probe("vanilla", 512, 3, 200.0))
+    draw(entries, tmp_path)
+    index = read_script(tmp_path / "data" / "index.js")
+    about = [(one["backend"], one["precision"]) for one in index["comparisons"]]
+    found = {
+        (about[other], about[base], length, measure): (value, rounds)
+        for other, base, _, length, measure, value, _, _, rounds, _ in read_script(
+            tmp_path / "data" / "findings.js"
+        )["ways"]
+    }
+    first = ("tensorflow", "float32")
+    assert {(other, base) for other, base, _, _ in found} == {
+        (("jax", "float32"), first),
+        (("tensorflow", "mixed_bfloat16"), first),
+    }
+    speed = "training.tokens_per_second"
+    assert found[("jax", "float32"), first, 512, speed] == (0.5, 3)
+    assert found[("tensorflow", "mixed_bfloat16"), first, 1_024, speed] == (1.5, 3)
+    assert found[("jax", "float32"), first, 512, "training.peak_memory_bytes"] == (1, 3)
+
+
+def test_submitted_records_are_lines_of_their_own(tmp_path):
+    ours = [entry for entry in ENTRIES if entry.record.cell.mode is Mode.PROBE]
+    machine = machine_name(ours[0].record.environment)
+    ours = [dataclasses.replace(entry, folder=Folder.PUBLISHED, owner=machine) for entry in ours]
+    theirs = [dataclasses.replace(entry, folder=Folder.SUBMITTED, owner="them") for entry in ours]
+    draw([*ours, *theirs], tmp_path)
+    index = read_script(tmp_path / "data" / "index.js")
+    assert [about["machine"] for about in index["comparisons"]] == [machine]
+    lines = {"vanilla", "longformer", "vanilla, by them", "longformer, by them"}
+    assert {line["name"] for line in index["lines"]} == lines
+    findings = read_script(tmp_path / "data" / "findings.js")
+    assert {row[1] for row in findings["growth"]} == lines
+    assert {row[6] for row in findings["growth"]} == {3}
+    crossed = {tuple(row[2:4]) for row in findings["crossings"] if row[1].endswith("per_second")}
+    assert ("vanilla", "longformer, by them") in crossed
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_shares_of_the_best_score(higher):
+    made = [entry("vanilla", 128, f1=0.4, memory=1, speed=1)]
+    made.append(entry("bert", 128, f1=0.5, memory=1, speed=1))
+    board = next(board for board in make_boards(made, VERSIONS) if board.metric.name == "entity_f1")
+    board = dataclasses.replace(board, metric=Metric("score", higher_is_better=higher))
+    shares = {line.split()[0]: of_line for line, of_line in shares_of_best([board]).items()}
+    assert shares["bert" if higher else "vanilla"] == [1.0]
+    assert shares["vanilla" if higher else "bert"] == pytest.approx([0.8])
+
+
+def test_the_filters_of_a_probe_show_its_form(folder):
+    tasks = [c["task"] for c in read_script(folder / "data" / "index.js")["comparisons"]]
+    assert f"probe, {Form.ENCODER}" in tasks
