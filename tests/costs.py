@@ -41,7 +41,7 @@ def main(
     from suite.api.plugins import ARCHITECTURES, find_plugin
     from suite.matrix.presets import MODEL_SIZES
     from suite.worker.measure import warmup
-    from suite.worker.measure.timing import PeakMemory
+    from suite.worker.measure.memory import PeakMemory
     from suite.worker.probe import _loss, random_batch
     from suite.worker.steps import (
         Model,
@@ -78,13 +78,13 @@ def main(
             return predict(batch)
 
     step()
-    memory.compiled()
+    memory.end_compilation()
     seconds = []
     for _ in range(REPEATS):
         started = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - started)
-    memory.watch()
+    memory.update()
     return {"seconds": statistics.median(seconds), "peak_bytes": memory.highest_bytes}
 
 

@@ -1,4 +1,4 @@
-"""Answers written token after token, greedily or by beam search, with the architecture's state."""
+"""Token-by-token generation, greedy or by beam search, with the architecture's decoding state."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from suite.api import Generation
 from suite.worker.data.batches import Batch
 from suite.worker.steps import Model, compile_with_weights
 
-NEVER = -1e9
-"""The log probability of what must not be written."""
+MASKED_LOG_PROBABILITY = -1e9
+"""The log probability of tokens and beams that must not be chosen."""
 
 
 class BeamSearch:
-    """Writes answers to batches of sources, at most `max_length` tokens each.
+    """Beam search over an encoder-decoder; one beam is greedy decoding.
 
-    Time O(max_length · num_beams) decoding steps of one token for each source; the state makes a
-    step's cost that of one position.
+    A source of `n` end tokens gets an answer of at most `n` end tokens and `max_length` tokens.
+    The search takes O(max_length · num_beams) decoding steps for each source. The decoding state
+    reduces the cost of a step to that of one position.
     """
 
     def __init__(self, model: Model, rules: Generation, num_beams: int, max_length: int) -> None:
@@ -29,36 +30,36 @@ class BeamSearch:
         self._rules = rules
         self._num_beams = num_beams
         self._max_length = max_length
-        self._begin: Callable[..., Any] | None = None
-        self._advance: Callable[..., Any] | None = None
+        self._compiled_start: Callable[..., Any] | None = None
+        self._compiled_step: Callable[..., Any] | None = None
 
-    def write(self, batch: Batch) -> np.ndarray:
-        """Return (batch, max_length) token ids, padded after the last end."""
-        if self._begin is None or self._advance is None:
-            self._begin = compile_with_weights(self._model, self._encode)
-            self._advance = compile_with_weights(self._model, self._step)
+    def search(self, batch: Batch) -> np.ndarray:
+        """Return (batch, max_length) token ids, padded after the last end token."""
+        if self._compiled_start is None or self._compiled_step is None:
+            self._compiled_start = compile_with_weights(self._model, self._start)
+            self._compiled_step = compile_with_weights(self._model, self._step)
         source, mask = batch.features["token_ids"], batch.features["padding_mask"]
         count, beams = len(source), self._num_beams
         ends_wanted = ((source == self._rules.end_id) & mask).sum(axis=1).clip(min=1)
         wanted = np.repeat(ends_wanted, beams).astype(np.int32)
-        encoder_output, encoder_mask, state = self._begin(source, mask)
-        scores = np.full((count, beams), NEVER, np.float32)
-        scores[:, 0] = 0.0  # all beams are the same at first: one goes on
+        encoder_output, encoder_mask, state = self._compiled_start(source, mask)
+        scores = np.full((count, beams), MASKED_LOG_PROBABILITY, np.float32)
+        scores[:, 0] = 0.0  # all beams are equal at first, so only one counts
         ids = np.full(count * beams, self._rules.start_id, np.int32)
         ends = np.zeros(count * beams, np.int32)
-        written, came_from = [], []
+        tokens, parent_beams = [], []
         for position in range(self._max_length):
-            ids, scores, parents, ends, state = self._advance(
+            ids, scores, parents, ends, state = self._compiled_step(
                 ids, scores, ends, wanted, state, np.int32(position), encoder_output, encoder_mask
             )
-            written.append(ops.convert_to_numpy(ids))
-            came_from.append(ops.convert_to_numpy(parents))
+            tokens.append(ops.convert_to_numpy(ids))
+            parent_beams.append(ops.convert_to_numpy(parents))
             if (ops.convert_to_numpy(ends) >= wanted).all():
                 break
-        return self._best(written, came_from, ops.convert_to_numpy(scores))
+        return self._best_answers(tokens, parent_beams, ops.convert_to_numpy(scores))
 
-    def _encode(self, source: Any, mask: Any) -> tuple[Any, Any, Any]:
-        """Encode the sources, and repeat them for every beam; start the state."""
+    def _start(self, source: Any, mask: Any) -> tuple[Any, Any, Any]:
+        """Encode the sources, repeat them for every beam, and create the empty state."""
         backbone, beams = self._model.backbone, self._num_beams
         encoder_output, _ = backbone.encode(source, padding_mask=mask, training=False)
         if hasattr(backbone, "project_encoder_output"):
@@ -81,7 +82,7 @@ class BeamSearch:
         encoder_output: Any,
         encoder_mask: Any,
     ) -> tuple[Any, Any, Any, Any, Any]:
-        """Write one token at each beam and keep the best beams of each source."""
+        """Extend every beam by one token and keep the best beams of each source."""
         rules, beams = self._rules, self._num_beams
         hidden_states, state = self._model.backbone.decode(
             ids[:, None],
@@ -93,13 +94,13 @@ class BeamSearch:
         )
         logits = self._model.head(hidden_states, {})[:, 0]
         size = logits.shape[-1]
-        chances = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+        log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         tokens = ops.arange(size)
-        barred = (tokens == rules.padding_id) | (tokens == rules.start_id)
-        chances = ops.where(barred[None], NEVER, chances)
-        padding = ops.where(tokens == rules.padding_id, 0.0, NEVER)
-        chances = ops.where((ends >= wanted)[:, None], padding[None], chances)
-        totals = ops.reshape(ops.reshape(scores, (-1, 1)) + chances, (-1, beams * size))
+        forbidden = (tokens == rules.padding_id) | (tokens == rules.start_id)
+        log_probabilities = ops.where(forbidden[None], MASKED_LOG_PROBABILITY, log_probabilities)
+        padding = ops.where(tokens == rules.padding_id, 0.0, MASKED_LOG_PROBABILITY)
+        log_probabilities = ops.where((ends >= wanted)[:, None], padding[None], log_probabilities)
+        totals = ops.reshape(ops.reshape(scores, (-1, 1)) + log_probabilities, (-1, beams * size))
         scores, chosen = ops.top_k(totals, beams)
         chosen = ops.cast(chosen, "int32")
         first = ops.arange(totals.shape[0], dtype="int32")[:, None] * beams
@@ -110,16 +111,16 @@ class BeamSearch:
             state = keras.tree.map_structure(lambda part: ops.take(part, parents, axis=0), state)
         return ids, scores, parents, ends, state
 
-    def _best(
-        self, written: list[np.ndarray], came_from: list[np.ndarray], scores: np.ndarray
+    def _best_answers(
+        self, tokens: list[np.ndarray], parent_beams: list[np.ndarray], scores: np.ndarray
     ) -> np.ndarray:
-        """Follow the beams back; take of each source the one that scores best for its length."""
+        """Trace the beams back; return each source's best answer by length-normalized score."""
         count, beams = scores.shape
         rows = np.arange(count * beams)
         answers = np.full((count * beams, self._max_length), self._rules.padding_id, np.int32)
-        for position in reversed(range(len(written))):
-            answers[:, position] = written[position][rows]
-            rows = came_from[position][rows]
+        for position in reversed(range(len(tokens))):
+            answers[:, position] = tokens[position][rows]
+            rows = parent_beams[position][rows]
         lengths = (answers != self._rules.padding_id).sum(axis=1).reshape(count, beams)
         penalties = ((5.0 + lengths) / 6.0) ** self._rules.length_penalty
         best = (scores / penalties).argmax(axis=1)

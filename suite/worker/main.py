@@ -1,7 +1,7 @@
-"""A cell's process: reads the job, does the work, leaves `outcome.json`.
+"""Entry point of a cell's process: read the job, run the cell, write `outcome.json`.
 
-What goes wrong is an outcome too. Imported by the forkserver before it forks, so the imports here
-are what every child has ready.
+An exception is an outcome too. The forkserver imports this module before it forks, so every child
+starts with all imports of this module done.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import Any
 
 import keras
 
-from suite.api import Job, Mode, Status
+from suite.api import Architecture, Cell, Job, Mode, Status, Task
 from suite.api.errors import LengthwiseError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.worker import probe as probing
-from suite.worker import training
+from suite.worker import probe
+from suite.worker.provenance import CodeProvenance
 from suite.worker.steps import has_accelerator, share_work
+from suite.worker.train import cell as train
+from suite.worker.train.loop import Diverged
 
 PROGRESS_SECONDS = 0.25
 OUT_OF_MEMORY_SIGNS = (
@@ -31,57 +33,74 @@ OUT_OF_MEMORY_SIGNS = (
     "out of memory", "can't allocate memory",  # PyTorch, on a GPU and on a processor
     "out_of_memory", "alloc_failed",  # CUDA itself, cuBLAS and cuDNN
 )  # fmt: skip
-"""What the backends' errors say, in small letters: none has a class of its own for all of it."""
+"""Parts of the backends' messages, in lower case. No backend has one exception class for all."""
 
 
 @dataclass
-class Progress:
-    """Tells the parent how far the work is, a few times a second at most."""
+class ProgressFile:
+    """Reports progress to the parent process, a few times a second at most."""
 
     path: Path
-    told: float = -math.inf
+    last_report: float = -math.inf
 
     def __call__(self, phase: str, fraction: float, loss: float | None = None) -> None:
-        """Append one line; the share done is of the phase."""
+        """Append one line; `fraction` is the share of the phase that is done."""
         now = time.monotonic()
-        if now - self.told < PROGRESS_SECONDS and fraction > 0:
+        if now - self.last_report < PROGRESS_SECONDS and fraction > 0:
             return
-        self.told = now
+        self.last_report = now
         line = {"phase": phase, "fraction": fraction, "loss": _finite(loss)}
         with open(self.path, "a") as file:
             file.write(json.dumps(line) + "\n")
 
 
 def work(folder: Path) -> None:
-    """Run the job in `folder` and leave its outcome there."""
+    """Run the job in `folder` and write its outcome there."""
     started = time.perf_counter()
     job = Job.from_json((folder / "job.json").read_text())
-    progress = Progress(folder / "progress.jsonl")
-    progress("starting", 0.0)
+    report_progress = ProgressFile(folder / "progress.jsonl")
+    report_progress("starting", 0.0)
+    code = CodeProvenance()
     try:
-        outcome = _attempt(job, progress)
+        outcome = _run(job, code, report_progress)
     except Exception as error:
         outcome = _failed(error)
+    outcome["environment"] = {**code.environment(), **outcome.get("environment", {})}
     outcome["worker_seconds"] = time.perf_counter() - started
     content = json.dumps(_finite(outcome), allow_nan=False)
     atomic_write_bytes(folder / "outcome.json", content.encode())
 
 
-def _attempt(job: Job, progress: Progress) -> dict[str, Any]:
+def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[str, Any]:
+    """Run the cell, and add its plug-ins to the provenance of the code."""
     cell = job.cell
+    _configure_backend(cell)
+    architecture: Architecture = find_plugin(ARCHITECTURES, cell.architecture, job.search_path)
+    code.add_architecture(architecture)
+    if cell.mode is Mode.PROBE:
+        return probe.run(job, architecture, report_progress)
+    assert cell.task is not None
+    task: Task = find_plugin(TASKS, cell.task, job.search_path)
+    code.add_task(task)
+    return train.run(job, task, architecture, report_progress)
+
+
+def _configure_backend(cell: Cell) -> None:
+    """Set the precision and the devices of the cell.
+
+    Raises:
+        Unsupported: the precision needs an accelerator.
+    """
     if keras.backend.backend() != cell.backend:
-        raise RuntimeError(f"Keras runs on {keras.backend.backend()}, not on {cell.backend}")
+        raise RuntimeError(
+            f"Keras must run on the cell's backend {cell.backend}. "
+            f"Received: {keras.backend.backend()}"
+        )
     if cell.precision == "mixed_float16" and not has_accelerator():
         raise Unsupported("mixed_float16 needs an accelerator: on a CPU take mixed_bfloat16")
     keras.config.set_dtype_policy(cell.precision)
     if (num_devices := cell.options.get("devices", 1)) > 1:
         share_work(num_devices)
-    architecture = find_plugin(ARCHITECTURES, cell.architecture, job.search_path)
-    if cell.mode is Mode.PROBE:
-        return probing.run(job, architecture, progress)
-    assert cell.task is not None
-    task = find_plugin(TASKS, cell.task, job.search_path)
-    return training.run(job, task, architecture, progress)
 
 
 def _failed(error: Exception) -> dict[str, Any]:
@@ -95,11 +114,11 @@ def _failed(error: Exception) -> dict[str, Any]:
 
 
 def classify(error: Exception) -> tuple[Status, str]:
-    """Give an exception its status and a reason of one line."""
+    """Return the status of an exception and a reason of one line."""
     message = (str(error).strip().splitlines() or [""])[0][:300]
     if isinstance(error, Unsupported):
         return Status.UNSUPPORTED, message
-    if isinstance(error, training.Diverged):
+    if isinstance(error, Diverged):
         return Status.DIVERGED, message
     text = f"{type(error).__name__}: {error}".lower()
     if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
@@ -110,7 +129,7 @@ def classify(error: Exception) -> tuple[Status, str]:
 
 
 def _finite(value: Any) -> Any:
-    """Replace NaN and infinities, which JSON does not have, by null."""
+    """Replace NaN and infinities, which JSON lacks, by null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

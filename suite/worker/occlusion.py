@@ -1,10 +1,10 @@
-"""What each position of a trained model sees: one example, one position exchanged at a time.
+"""Occlusion maps: the effect of replacing one input position on every output position.
 
-Attention weights are no common measure: blocks, bands, buckets and memories keep theirs in other
-shapes, layers compose them, and some mechanisms have none. What happens to the hidden states when
-the input of one position is exchanged can be asked of any model (occlusion: Zeiler and Fergus 2014,
-"Visualizing and Understanding Convolutional Networks", section 4.2), and shows the same things: the
-whole square of full attention, the band of a window, scattered buckets, what a memory carries.
+Attention weights are not comparable across architectures: blocks, bands, buckets and memories
+store them in different shapes, layers compose them, and some mechanisms have none. Occlusion
+(Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 4.2)
+applies to every model. An occlusion map shows the full square of full attention, the band of a
+window, scattered buckets, and the reach of a memory.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from keras import ops
 from suite.api import MASKS, Examples
 
 MAX_POSITIONS = 64
-"""So many positions are exchanged, evenly spread, and into so many groups the outputs are put."""
-ROWS_AT_ONCE = 8
-AMONG = 50
-"""The longest of so many examples is looked at."""
+"""The most input positions that are replaced, evenly spread, and the most groups of outputs."""
+ROWS_PER_PASS = 8
+NUM_CANDIDATES = 50
+"""The longest of these first examples is the one whose positions are replaced."""
 
 
 def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
-    """Return how far exchanging an input moves each output, relative to the largest move.
+    """Return the change of each output when an input is replaced, relative to the largest change.
 
-    `map` is (inputs, outputs) in bytes of 0 to 255, base64; `inputs` are the positions exchanged,
-    `outputs` the first position of each group, whose largest move counts. At most 65 forward passes
-    of one sequence.
+    `map` is (inputs, outputs) in bytes of 0 to 255, base64. `inputs` are the replaced positions.
+    `outputs` are the first positions of the groups; the largest change in a group counts. The map
+    takes at most 65 forward passes of one sequence.
     """
-    real = np.asarray(examples.features["padding_mask"][:AMONG])
+    real = np.asarray(examples.features["padding_mask"][:NUM_CANDIDATES])
     row = int(real.sum(axis=1).argmax())
     length = int(real[row].sum())
     donor = (row + 1) % len(real)
@@ -40,20 +40,20 @@ def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
     starts = np.unique(np.linspace(0, length, min(length, MAX_POSITIONS) + 1).astype(int))[:-1]
     features = {name: np.asarray(array[row]) for name, array in examples.features.items()}
     other = {name: np.asarray(array[donor]) for name, array in examples.features.items()}
-    there = max(1, int(real[donor].sum()))
+    donor_length = max(1, int(real[donor].sum()))
     before = _hidden_states(model, [features], length)[0]
-    moves = []
-    for first in range(0, len(inputs), ROWS_AT_ONCE):
-        exchanged = [
-            _exchange(features, other, int(position), int(position) % there)
-            for position in inputs[first : first + ROWS_AT_ONCE]
+    changes = []
+    for first in range(0, len(inputs), ROWS_PER_PASS):
+        replaced = [
+            _replace_position(features, other, int(position), int(position) % donor_length)
+            for position in inputs[first : first + ROWS_PER_PASS]
         ]
-        for after in _hidden_states(model, exchanged, length):
+        for after in _hidden_states(model, replaced, length):
             distance = np.linalg.norm(after - before, axis=-1)
-            moves.append(np.maximum.reduceat(distance, starts))
-    moved = np.array(moves)
-    largest = float(moved.max())
-    scaled = np.round(255 * moved / largest if largest > 0 else moved).astype(np.uint8)
+            changes.append(np.maximum.reduceat(distance, starts))
+    change = np.array(changes)
+    largest = float(change.max())
+    scaled = np.round(255 * change / largest if largest > 0 else change).astype(np.uint8)
     return {
         "inputs": inputs.tolist(),
         "outputs": starts.tolist(),
@@ -62,7 +62,7 @@ def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
 
 
 def _hidden_states(model: Any, rows: Sequence[Mapping[str, np.ndarray]], length: int) -> np.ndarray:
-    """Return (rows, length, width): the real positions' hidden states, no extra ones."""
+    """Return the hidden states of the real positions, without extra ones: (rows, length, width)."""
     batch = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     hidden_states = ops.convert_to_numpy(ops.cast(model.hidden_states(batch), "float32"))
     extra = getattr(model.backbone, "extra_positions", 0)
@@ -70,12 +70,12 @@ def _hidden_states(model: Any, rows: Sequence[Mapping[str, np.ndarray]], length:
     return found
 
 
-def _exchange(
-    features: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], position: int, place: int
+def _replace_position(
+    features: Mapping[str, np.ndarray], donor: Mapping[str, np.ndarray], position: int, source: int
 ) -> dict[str, np.ndarray]:
-    """Return the features with one position's input taken from another example's."""
+    """Return the features with the input at `position` taken from `source` of the donor example."""
     changed = {name: array.copy() for name, array in features.items()}
     for name, array in changed.items():
         if name not in MASKS and not name.endswith("_mask") and array.ndim:
-            array[position] = other[name][place]
+            array[position] = donor[name][source]
     return changed

@@ -1,12 +1,12 @@
-"""A probe: an architecture's speed and memory on random tokens, without task or data.
+"""A probe cell: the speed and memory of an architecture on random tokens.
 
-The model is the architecture's own token embedding, the architecture, and one dense layer that
-sorts every position into two classes: small enough to weigh nothing, real enough that gradients
-reach every weight.
+The model is the architecture with its own token embedding and one dense layer, which assigns every
+position to one of two classes. The layer's cost is negligible, and gradients reach every weight.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,15 +27,9 @@ from suite.api import (
 from suite.worker.data.batches import Batch
 from suite.worker.measure import warmup
 from suite.worker.measure.matrix_rate import machine_rate
-from suite.worker.measure.timing import (
-    Measurements,
-    PeakMemory,
-    StepTimings,
-    give_back_freed_memory,
-    single,
-    time_latency,
-    time_repeats,
-)
+from suite.worker.measure.memory import PeakMemory, release_freed_memory
+from suite.worker.measure.samples import Measurements, single
+from suite.worker.measure.timing import StepTimings, time_latency, time_repeats
 from suite.worker.steps import (
     Model,
     PositionHead,
@@ -47,18 +41,20 @@ from suite.worker.steps import (
     make_training_step,
 )
 
-ENDLESS_STEPS = 10**9
-"""The learning rate of a probe stays in its warm-up: the weights hardly move."""
+SCHEDULE_STEPS = 10**9
+"""A probe's steps are all at the start of the warm-up, so that the weights hardly change."""
 
 
-def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
-    """Do a probe's work and return its outcome."""
+def run(
+    job: Job, architecture: Architecture, report_progress: Callable[..., None]
+) -> dict[str, Any]:
+    """Run a probe cell and return its outcome."""
     cell = job.cell
     fix_randomness(cell.seed)
     request = build_request(cell, job.model_size, job.recipe, None, architecture)
     xla = uses_xla(cell, architecture, request)
     batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
-    tell("warming up", 0.0)
+    report_progress("warming up", 0.0)
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed)
 
@@ -66,22 +62,32 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
     inference_memory.start()
     model = Model(None, architecture.build(request), PositionHead(2), cell.form)
     positions = batch.num_tokens
-    tell("measuring inference", 0.0)
+    report_progress("measuring inference", 0.0)
     predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)
-    inference = time_repeats(lambda: predict(batch), batch.num_tokens, positions, inference_memory)
-    give_back_freed_memory()
+    inference = time_repeats(
+        lambda: predict(batch),
+        batch.num_tokens,
+        positions,
+        inference_memory,
+        threads=cell.threads,
+    )
+    release_freed_memory()
 
     training_memory = replace(inference_memory, highest_bytes=None, compile_bytes=None)
     training_memory.reset()
-    tell("measuring training", 0.3)
-    step = make_training_step(model, _loss, make_optimizer(Recipe(), ENDLESS_STEPS), xla)
+    report_progress("measuring training", 0.3)
+    step = make_training_step(model, _loss, make_optimizer(Recipe(), SCHEDULE_STEPS), xla)
     training = time_repeats(
-        lambda: float(step(batch)), batch.num_tokens, positions, training_memory
+        lambda: float(step(batch)),
+        batch.num_tokens,
+        positions,
+        training_memory,
+        threads=cell.threads,
     )
-    tell("measuring latency", 0.7)
+    report_progress("measuring latency", 0.7)
     one = random_batch(1, cell.sequence_length, cell.seed, cell.form)
     latency = time_latency(lambda: predict(one))
-    tell("measuring the machine", 0.9)
+    report_progress("measuring the machine", 0.9)
     rate = machine_rate(job)
     counts = model.parameter_counts()
     operations = count_operations(architecture, request, counts["mixing"])
@@ -90,12 +96,12 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
         "status": Status.OK,
         "measurements": {
             phase: {
-                **blocks.measured(),
+                **timings.measured(),
                 **memory.measured(),
-                **utilisation(operations, phase, blocks, rate),
+                **utilization(operations, phase, timings, rate),
                 **(latency if phase == "inference" else {}),
             }
-            for phase, (blocks, memory) in phases.items()
+            for phase, (timings, memory) in phases.items()
         },
         "parameter_count": counts["total"],
         "parameter_counts": counts,
@@ -103,7 +109,7 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
         "details": {
             "xla": xla,
             "options": dict(request.options),
-            "noisy": [phase for phase, (blocks, _) in phases.items() if not blocks.quiet],
+            "noisy": [phase for phase, (timings, _) in phases.items() if not timings.quiet],
             "operations_per_token": operations,
             "matrix_rate": rate,
         },
@@ -113,12 +119,12 @@ def run(job: Job, architecture: Architecture, tell: Any) -> dict[str, Any]:
 def count_operations(
     architecture: Architecture, request: BuildRequest, mixing_parameters: int
 ) -> dict[str, float] | None:
-    """Count the floating-point operations of a token, by phase; None where nobody can.
+    """Return the floating-point operations per token, by phase; None if the count is unknown.
 
-    Forward, every weight of the architecture is a multiplication and an addition at each token (the
-    norms' and biases' few are taken for weights of products, 1 in 100), and what mixes positions
-    comes on top; training takes three times that, what is computed again for memory's sake not
-    counted (as in Chowdhery et al. 2022, "PaLM", appendix B).
+    The forward pass takes one multiplication and one addition per weight and token, plus the
+    operations that mix positions. The weights of norms and biases, about 1 in 100, are counted like
+    those of products. Training takes three times the forward pass; recomputation for the sake of
+    memory is not counted (Chowdhery et al. 2022, "PaLM", appendix B).
     """
     mixing = architecture.mixing_operations(request)
     if mixing is None:
@@ -129,14 +135,14 @@ def count_operations(
     return {"inference": forward, "training": 3 * forward}
 
 
-def utilisation(
-    operations: dict[str, float] | None, phase: str, blocks: StepTimings, rate: dict[str, Any]
+def utilization(
+    operations: dict[str, float] | None, phase: str, timings: StepTimings, rate: dict[str, Any]
 ) -> Measurements:
     """Return the share of the machine's rate of matrix products that a phase reaches."""
     name = "model_flops_utilization"
-    speed = blocks.measured()["tokens_per_second"]["value"]
+    speed = timings.measured()["tokens_per_second"]["value"]
     if operations is None or speed is None:
-        return {name: single(None, "not stated: the architecture does not count its operations")}
+        return {name: single(None, "not measured: the architecture does not count its operations")}
     share = operations[phase] * speed / rate["operations_per_second"]
     return {name: single(share, "counted operations a second over the machine's matrix rate")}
 
@@ -144,7 +150,7 @@ def utilisation(
 def random_batch(
     batch_size: int, sequence_length: int, seed: int, form: Form = Form.ENCODER
 ) -> Batch:
-    """Draw token ids and two-class labels, without padding.
+    """Return a batch of random token ids and two-class labels, without padding.
 
     An encoder-decoder gets a target as long as its source; both count as tokens.
     """

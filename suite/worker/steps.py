@@ -1,4 +1,4 @@
-"""A model, its optimizer, and its compiled steps on whichever backend Keras has here."""
+"""The model of a cell, its optimizer, and its compiled steps on the backend of Keras."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from keras import ops
 
 from suite.api import Form, Recipe
 from suite.worker.data.batches import Batch
-from suite.worker.measure.timing import Allocator
+from suite.worker.measure.memory import Allocator
 
 Features = Mapping[str, Any]
 
 
 class Model(keras.Model):
-    """embed (the task's) → mix (the architecture) → head (the task's).
+    """The task's embedding, the architecture's backbone and the task's head.
 
-    Without an embedding the backbone takes `features["patches"]` or `features["token_ids"]` through
-    its own. In the encoder-decoder form `features["target_ids"]` is what the decoder is given.
-    With `carries_memory`, a decoder whose backbone `carries_state` goes on from the state after the
-    batch before, until `forget` is called.
+    Without an embedding, the backbone embeds `features["patches"]` or `features["token_ids"]`. In
+    the encoder-decoder form, the decoder reads `features["target_ids"]`. With `carries_state`, a
+    decoder whose backbone carries state continues from the state after the previous batch, until
+    `reset_state` is called.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Model(keras.Model):
         backbone: Any,
         head: Any,
         form: Form = Form.ENCODER,
-        carries_memory: bool = False,
+        carries_state: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -39,30 +39,30 @@ class Model(keras.Model):
         self.backbone = backbone
         self.head = head
         self.form = form
-        self.carries_memory = carries_memory and getattr(backbone, "carries_state", False)
+        self.carries_state = carries_state and getattr(backbone, "carries_state", False)
         self.carried_state: list[Any] = []
         if hasattr(head, "tie"):
             head.tie(backbone.tie_embeddings())
 
     def build(self, input_shape: Any = None) -> None:
-        """Make room for the memory; the parts are built when they are first called."""
-        if self.carries_memory:
+        """Create the variables of the carried state; the parts are built by their first call."""
+        if self.carries_state:
             empty = self.backbone.init_state(*input_shape["padding_mask"])
             for tensor in keras.tree.flatten(empty):
                 dtype = keras.backend.standardize_dtype(tensor.dtype)
                 part = self.add_weight(tensor.shape, "zeros", dtype=dtype, trainable=False)
                 self.carried_state.append(part)
 
-    def forget(self) -> None:
-        """Empty the memory: what comes next does not go on from what came before."""
+    def reset_state(self) -> None:
+        """Set the carried state to zeros, so that the next batch does not continue the previous."""
         for part in self.carried_state:
             part.assign(ops.zeros(part.shape, part.dtype))
 
     def call(self, features: Features, training: bool | None = None) -> Any:
-        """Give the head's outputs for a batch's features."""
-        hidden_states = self.hidden_states(features, training, self.carries_memory)
+        """Return the head's outputs for the features of a batch."""
+        hidden_states = self.hidden_states(features, training, self.carries_state)
         if extra := getattr(self.backbone, "extra_positions", 0):
-            # A class token speaks for all; the others' states are for heads that ask for them.
+            # The head scores the class token; it may read the states of the other positions too.
             features = {
                 **features,
                 "position_states": hidden_states[:, extra:],
@@ -72,16 +72,16 @@ class Model(keras.Model):
         return self._score(hidden_states, features)
 
     def hidden_states(
-        self, features: Features, training: bool | None = None, carries_memory: bool = False
+        self, features: Features, training: bool | None = None, carries_state: bool = False
     ) -> Any:
-        """Give what the head is shown: (batch, length, width), extra positions in front."""
+        """Return the backbone's output, extra positions first: (batch, length, width)."""
         if self.embedding is None:
             inputs = features["patches"] if "patches" in features else features["token_ids"]
         else:
             inputs = self.embedding(features, training=training)
         mask = features["padding_mask"]
         if self.form is Form.DECODER:
-            return self._decode(inputs, mask, training, carries_memory)
+            return self._decode(inputs, mask, training, carries_state)
         hidden_states, _ = self.backbone.encode(
             inputs,
             padding_mask=mask,
@@ -99,26 +99,26 @@ class Model(keras.Model):
         return hidden_states
 
     def _score(self, hidden_states: Any, features: Features) -> Any:
-        """Give the head's outputs in float32, whatever the precision of the layers."""
+        """Return the head's outputs in float32 under every dtype policy."""
         return ops.cast(self.head(hidden_states, features), "float32")
 
-    def _decode(self, inputs: Any, mask: Any, training: bool | None, carries_memory: bool) -> Any:
-        given = {"padding_mask": mask, "training": training}
-        if not carries_memory:
-            return self.backbone.decode(inputs, **given)[0]
+    def _decode(self, inputs: Any, mask: Any, training: bool | None, carries_state: bool) -> Any:
+        arguments = {"padding_mask": mask, "training": training}
+        if not carries_state:
+            return self.backbone.decode(inputs, **arguments)[0]
         empty = self.backbone.init_state(*mask.shape)
         state = keras.tree.pack_sequence_as(empty, [ops.copy(part) for part in self.carried_state])
-        hidden_states, state = self.backbone.decode(inputs, state=state, **given)
+        hidden_states, state = self.backbone.decode(inputs, state=state, **arguments)
         for part, value in zip(self.carried_state, keras.tree.flatten(state), strict=True):
             part.assign(value)
         return hidden_states
 
     def parameter_counts(self) -> dict[str, int]:
-        """Count the weights by part: `mixing` is what parity between architectures is about."""
+        """Count the weights by part; parity between architectures is about `mixing`."""
         parts = [*getattr(self.backbone, "embedding_layers", ()), self.embedding]
-        outside = {id(weight): weight for part in parts if part for weight in part.weights}
-        own = [weight for weight in self.head.weights if id(weight) not in outside]
-        embedding = sum(int(ops.size(weight)) for weight in outside.values())
+        embedded = {id(weight): weight for part in parts if part for weight in part.weights}
+        own = [weight for weight in self.head.weights if id(weight) not in embedded]
+        embedding = sum(int(ops.size(weight)) for weight in embedded.values())
         head = sum(int(ops.size(weight)) for weight in own)
         total = sum(int(ops.size(weight)) for weight in self.trainable_variables)
         return {
@@ -130,15 +130,15 @@ class Model(keras.Model):
 
 
 class PositionHead(keras.layers.Dense):
-    """Scores classes at every position by one dense layer; uses nothing but the hidden states."""
+    """Scores classes at every position by one dense layer on the hidden states."""
 
     def call(self, hidden_states: Any, features: Any = None) -> Any:
-        """Score."""
+        """Return the scores: (batch, length, classes)."""
         return super().call(hidden_states)
 
 
 class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises linearly to `peak` over the warm-up, then falls linearly to zero at `total_steps`."""
+    """A rate that rises linearly to `peak`, then falls linearly to zero at `total_steps`."""
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:
         super().__init__()
@@ -147,14 +147,14 @@ class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.total_steps = max(total_steps, self.warmup_steps + 1)
 
     def __call__(self, step: Any) -> Any:
-        """Give the rate of a step, counted from 0."""
+        """Return the rate of a step, counted from 0."""
         position = ops.cast(step, "float32") + 1.0
         rising = position / self.warmup_steps
         falling = (self.total_steps - position) / (self.total_steps - self.warmup_steps)
         return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the arguments of the constructor."""
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,
@@ -163,7 +163,7 @@ class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
-    """Build AdamW as the recipe says; biases and norms do not decay."""
+    """Build AdamW with the recipe's settings and without weight decay on biases and norms."""
     schedule = LinearWarmupAndDecay(
         recipe.learning_rate, round(recipe.warmup_share * total_steps), total_steps
     )
@@ -172,7 +172,7 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if keras.config.dtype_policy().compute_dtype == "float16":
-        return keras.optimizers.LossScaleOptimizer(optimizer)  # small gradients would be 0
+        return keras.optimizers.LossScaleOptimizer(optimizer)  # small gradients would underflow
     return optimizer
 
 
@@ -181,42 +181,42 @@ def make_training_step(
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as a tensor on the device.
 
-    `xla` is TensorFlow's to take; the other backends compile as they always do.
+    `xla` applies to TensorFlow alone: JAX always compiles by XLA, PyTorch never does.
     """
-    return _forgetting(model, _backend().make_training_step(model, loss, optimizer, xla))
+    return _resetting(model, _backend().make_training_step(model, loss, optimizer, xla))
 
 
 def make_prediction_step(
     model: Model, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
-    return _forgetting(model, _backend().make_prediction_step(model, predict, xla))
+    return _resetting(model, _backend().make_prediction_step(model, predict, xla))
 
 
 def compile_with_weights(model: Model, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of tensors that uses a model's weights and changes none."""
+    """Compile a function of tensors that reads a model's weights without changing them."""
     compiled: Callable[..., Any] = _backend().compile_with_weights(model, function)
     return compiled
 
 
-def _forgetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], Any]:
-    """Let a model forget before a batch that does not go on from the one before."""
-    if not model.carries_memory:
+def _resetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], Any]:
+    """Reset the carried state before each batch that does not continue the previous."""
+    if not model.carries_state:
         return step
 
     def run(batch: Batch) -> Any:
         if batch.fresh:
-            model.forget()
+            model.reset_state()
         return step(batch)
 
     return run
 
 
 def fix_randomness(seed: int) -> None:
-    """Make every later draw of this process repeatable, and on a processor every operation.
+    """Make all later random numbers repeatable, and on a processor all operations too.
 
-    On an accelerator they run as fast as each library has them: JAX cannot be asked to repeat them
-    to the last bit at a bearable price, and a comparison of backends asks the same of all.
+    On an accelerator the operations are the fastest of each library. Bitwise repeatable operations
+    would slow JAX down too much, and a comparison of backends treats all of them alike.
     """
     keras.utils.set_random_seed(seed)
     if has_accelerator():
@@ -226,31 +226,31 @@ def fix_randomness(seed: int) -> None:
 
 
 def share_work(num_devices: int) -> None:
-    """Split every batch over several devices (JAX alone); before anything is built.
+    """Split every batch over several devices (JAX alone). Call this before building anything.
 
     Raises:
-        ValueError: there are not as many.
+        ValueError: the machine has fewer devices.
     """
     _backend().share_work(num_devices)
 
 
 def devices() -> list[str]:
-    """Name the devices that the backend sees."""
+    """Return the names of the devices that the backend sees."""
     return list(_backend().devices())
 
 
 def allocator() -> Allocator | None:
-    """Return what tells of the first accelerator's memory; None where the processor computes.
+    """Return the memory counters of the first accelerator; None where the processor computes.
 
     Raises:
-        RuntimeError: there is an accelerator whose memory the backend does not tell.
+        RuntimeError: the backend has no memory counters for the accelerator.
     """
     found: Allocator | None = _backend().allocator() if has_accelerator() else None
     return found
 
 
 def has_accelerator() -> bool:
-    """Whether a device other than the processor is there."""
+    """Whether the backend sees a device other than the processor."""
     return not all("CPU" in name.upper() for name in devices())
 
 

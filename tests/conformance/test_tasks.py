@@ -11,7 +11,7 @@ from suite.api import Inputs, SourceRequest
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.worker.data.batches import evaluation_batches, training_stream
-from suite.worker.training import MAX_PARTS, score_parts
+from suite.worker.train.evaluation import MAX_PARTS, score_parts
 
 TASKS = load_registry().tasks.plugins
 WIDTH = MODEL_SIZES["tiny"].width

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.worker.measure.timing import PeakMemory
+from suite.worker.measure.memory import PeakMemory
 from tests.peers.cases import CASES, IMAGE_SIZE, PATCH_SIZE, THREADS, VOCABULARY_SIZE, Case
 
 WARMUP_STEPS = 2
@@ -47,14 +47,14 @@ def serve(side: str, case: Case, mode: str) -> None:
     step = train if mode == "training" else predict
     for _ in range(WARMUP_STEPS):
         step()
-    memory.compiled()
+    memory.end_compilation()
     _say({"ready": True})
     for line in sys.stdin:
         command, *arguments = line.split()
         if command == "run":
             _say({"seconds": [_timed(step) for _ in range(int(arguments[0]))]})
         elif command == "memory":
-            memory.watch()
+            memory.update()
             _say({"peak_bytes": memory.highest_bytes})
 
 

@@ -1,1 +1,1 @@
-"""How each backend compiles and runs a step: one file for each, the same names in all."""
+"""Compiled steps: one file per backend, with the same functions in each."""

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from suite.worker.data.batches import Batch
-from suite.worker.measure.timing import Allocator
+from suite.worker.measure.memory import Allocator
 
 Features = Mapping[str, Any]
 AdamW = keras.optimizers.AdamW
@@ -38,7 +38,7 @@ def make_update(
 
 
 def states_of(model: Any, optimizer: Any, batch: Batch) -> list[list[Any]]:
-    """List the variables of a step: weights, the model's others, the optimizer's; create them."""
+    """Create and list the variables of a step: weights, other state, the optimizer's."""
     _create_weights(model, batch)
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
@@ -53,7 +53,7 @@ def make_training_step(
     groups: list[list[Any]] = []
 
     def step(batch: Batch) -> Any:
-        if not groups:  # Keras walks all layers to list them: not at every step
+        if not groups:  # once, because Keras walks all layers to list them
             groups.extend(states_of(model, optimizer, batch))
         states = [[variable.value for variable in group] for group in groups]
         value, *states = compiled(*states, _placed(batch.features), _placed(batch.targets))
@@ -83,7 +83,7 @@ def make_prediction_step(
             groups.extend([model.trainable_variables, model.non_trainable_variables])
         weights, others = ([variable.value for variable in group] for group in groups)
         found, changed = compiled(weights, others, _placed(batch.features), _placed(batch.targets))
-        if model.carries_memory:
+        if model.carries_state:
             for variable, new in zip(groups[1], changed, strict=True):
                 variable.assign(new)
         return np.asarray(found)
@@ -94,7 +94,7 @@ def make_prediction_step(
 def _placed(arrays: Features) -> dict[str, Any]:
     """Return a batch's arrays, split over the devices where several share the work.
 
-    A batch that does not divide, such as a single example, every device computes whole.
+    Every device computes all of a batch that is not divisible, such as a single example.
     """
     distribution = keras.distribution.distribution()
     if distribution is None:
@@ -111,27 +111,30 @@ def _placed(arrays: Features) -> dict[str, Any]:
 
 
 def share_work(num_devices: int) -> None:
-    """Let what is built from now on live on several devices, each with a part of every batch.
+    """Distribute all models built from now on over several devices; each takes a part of a batch.
 
     Raises:
-        ValueError: there are not as many.
+        ValueError: the machine has fewer devices.
     """
-    there = keras.distribution.list_devices()
-    if len(there) < num_devices:
-        raise ValueError(f"{num_devices} devices are asked for. Received: {len(there)} are here.")
-    parallel = keras.distribution.DataParallel(devices=there[:num_devices])
+    available = keras.distribution.list_devices()
+    if len(available) < num_devices:
+        raise ValueError(
+            f"The option `devices` exceeds the devices of this machine. Received: {num_devices}; "
+            f"available: {len(available)}."
+        )
+    parallel = keras.distribution.DataParallel(devices=available[:num_devices])
     keras.distribution.set_distribution(parallel)
 
 
 def _create_weights(model: Any, batch: Batch) -> None:
-    """Create the weights, where no call has yet, by a call that computes nothing."""
+    """Create the weights by an abstract call, unless they exist."""
     if not model.trainable_variables:
         with keras.StatelessScope():
             jax.eval_shape(model, dict(batch.features))
 
 
 def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of arrays that uses a model's weights and changes none."""
+    """Compile a function of arrays that reads a model's weights without changing them."""
     variables = list(model.variables)
 
     @jax.jit  # type: ignore[untyped-decorator]
@@ -143,32 +146,32 @@ def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[.
 
 
 def fix_operations() -> None:
-    """Do nothing: XLA's operations give the same on every run of one program on a processor."""
+    """Do nothing: on a processor, XLA's operations are repeatable already."""
 
 
 def keep_float32() -> None:
-    """Multiply float32 as float32, where by default a GPU rounds it to TF32, a TPU to bfloat16."""
+    """Multiply float32 in full precision; the default is TF32 on a GPU and bfloat16 on a TPU."""
     jax.config.update("jax_default_matmul_precision", "float32")
 
 
 def devices() -> list[str]:
-    """Name the devices by what they are: "NVIDIA H200", "cpu"."""
+    """Return the kinds of the devices: "NVIDIA H200", "cpu"."""
     return [device.device_kind for device in jax.devices()]
 
 
 def allocator() -> Allocator:
-    """Return what tells of the first accelerator's memory.
+    """Return the memory counters of the first accelerator.
 
     Raises:
-        RuntimeError: the device does not tell.
+        RuntimeError: the device has no memory counters.
     """
     device = jax.local_devices()[0]
     if not device.memory_stats():
-        raise RuntimeError(f"JAX's device {device} does not tell its memory")
+        raise RuntimeError(f"JAX has no memory counters for this device. Received: {device}")
     return Allocator(
         in_use=lambda: int(device.memory_stats()["bytes_in_use"]),
         peak=lambda: int(device.memory_stats()["peak_bytes_in_use"]),
         reset=None,
-        method="peak of JAX's allocator since the process began, above the baseline: it cannot "
-        "begin anew, so what compiling tried is in it",
+        method="peak of JAX's allocator since the process began, above the baseline; JAX cannot "
+        "reset it, so it includes the compilation",
     )

@@ -1,4 +1,4 @@
-"""Steps on TensorFlow: graphs, with oneDNN or XLA."""
+"""Steps on TensorFlow: graphs with oneDNN kernels, or compiled by XLA."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import keras
 import tensorflow as tf
 
 from suite.worker.data.batches import Batch
-from suite.worker.measure.timing import Allocator
+from suite.worker.measure.memory import Allocator
 
 Features = Mapping[str, Any]
 
 
 class AdamW(keras.optimizers.AdamW):
-    """Keras's AdamW to rounding, by TensorFlow's own kernel, which passes over a weight once.
+    """AdamW by TensorFlow's fused kernel, equal to Keras's AdamW up to rounding.
 
-    Keras's passes some ten times, and takes a third of what compiling a step takes.
+    The kernel passes over a weight once. Keras's AdamW passes about ten times and takes a third of
+    the compilation of a step.
     """
 
     def _apply_weight_decay(self, variables: Any) -> None:
-        """Leave it to the step, which knows the learning rate already."""
+        """Do nothing: the update step applies the decay with its learning rate."""
 
     def _backend_update_step(
         self, grads: Any, trainable_variables: Any, learning_rate: Any
@@ -56,7 +57,7 @@ def make_training_step(
             value = loss(model(features, training=True), targets, features)
             scaled = optimizer.scale_loss(value)
         weights = model.trainable_variables
-        # An embedding's gradient comes as rows; whoever read it would add them up each for himself.
+        # The sparse gradient of an embedding becomes dense once, not again at every use.
         gradients = [
             gradient if gradient is None else tf.convert_to_tensor(gradient)
             for gradient in tape.gradient(scaled, weights)
@@ -80,41 +81,41 @@ def make_prediction_step(
 
 
 def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of tensors that uses a model's weights and changes none."""
+    """Compile a function of tensors that reads a model's weights without changing them."""
     compiled: Callable[..., Any] = tf.function(function, autograph=False)
     return compiled
 
 
 def fix_operations() -> None:
-    """Let every operation give the same on every run."""
+    """Make every operation repeatable."""
     tf.config.experimental.enable_op_determinism()
 
 
 def keep_float32() -> None:
-    """Multiply float32 as float32, where by default a GPU rounds it to TF32."""
+    """Multiply float32 in full precision; the default on a GPU is TF32."""
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def devices() -> list[str]:
-    """Name the accelerators by what they are ("NVIDIA H200"); "CPU" where there are none."""
-    there = [found for found in tf.config.list_physical_devices() if found.device_type != "CPU"]
+    """Return the names of the accelerators ("NVIDIA H200"), or "CPU" without any."""
+    found = [device for device in tf.config.list_physical_devices() if device.device_type != "CPU"]
     details = tf.config.experimental.get_device_details
-    return [details(found).get("device_name", found.name) for found in there] or ["CPU"]
+    return [details(device).get("device_name", device.name) for device in found] or ["CPU"]
 
 
 def allocator() -> Allocator:
-    """Return what tells of the first accelerator's memory."""
+    """Return the memory counters of the first accelerator."""
     name = next(
         device.name for device in tf.config.list_logical_devices() if "CPU" not in device.name
     )
     name = name.removeprefix("/device:")
 
-    def told(what: str) -> Callable[[], int]:
-        return lambda: int(tf.config.experimental.get_memory_info(name)[what])
+    def counter(key: str) -> Callable[[], int]:
+        return lambda: int(tf.config.experimental.get_memory_info(name)[key])
 
     return Allocator(
-        in_use=told("current"),
-        peak=told("peak"),
+        in_use=counter("current"),
+        peak=counter("peak"),
         reset=lambda: tf.config.experimental.reset_memory_stats(name),
         method=f"peak of TensorFlow's allocator on {name} once compiled, above the baseline",
     )

@@ -1,4 +1,4 @@
-"""Steps on PyTorch, eager."""
+"""Steps on PyTorch, in eager mode."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from keras import ops
 
 from suite.worker.data.batches import Batch
-from suite.worker.measure.timing import Allocator
+from suite.worker.measure.memory import Allocator
 
 Features = Mapping[str, Any]
 AdamW = keras.optimizers.AdamW
@@ -29,8 +29,8 @@ def make_training_step(
         weights = [variable.value for variable in variables]
         with torch.no_grad():
             optimizer.apply([weight.grad for weight in weights], variables)
-        # Not by the model's zero_grad: of layers built within a call in mixed precision it knows
-        # cast copies of the weights, and the weights' own gradients would add up step by step.
+        # The model's zero_grad does not serve: in mixed precision it knows only cast copies of the
+        # weights of layers built within a call, so the weights' own gradients would accumulate.
         for weight in weights:
             weight.grad = None
         return value.detach()
@@ -44,7 +44,7 @@ def make_prediction_step(
     """Return inference; calling it returns the reduced outputs as a NumPy array."""
 
     def step(batch: Batch) -> Any:
-        with torch.no_grad():  # weights created here must be trainable later
+        with torch.no_grad():  # inference_mode would create weights that cannot be trained
             features, targets = _tensors(batch.features), _tensors(batch.targets)
             outputs = model(features, training=False)
             return ops.convert_to_numpy(predict(outputs, targets, features))
@@ -57,7 +57,7 @@ def _tensors(arrays: Features) -> dict[str, Any]:
 
 
 def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a function of tensors that uses a model's weights and changes none."""
+    """Return a function of tensors that reads a model's weights, without gradients."""
 
     def run(*inputs: Any) -> Any:
         with torch.no_grad():
@@ -67,27 +67,27 @@ def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[.
 
 
 def fix_operations() -> None:
-    """Let every operation give the same on every run."""
+    """Make every operation repeatable."""
     torch.use_deterministic_algorithms(True)
-    # New tensors are filled with NaN otherwise, which costs time and no number rests on.
+    # Deterministic algorithms fill new tensors with NaN by default, which only costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def keep_float32() -> None:
-    """Multiply float32 as float32, where by default a GPU rounds convolutions to TF32."""
+    """Multiply float32 in full precision; the default on a GPU is TF32 in convolutions."""
     torch.backends.cuda.matmul.fp32_precision = "ieee"
     torch.backends.cudnn.conv.fp32_precision = "ieee"
 
 
 def devices() -> list[str]:
-    """Name the devices."""
+    """Return the names of the GPUs, or "CPU" without any."""
     if torch.cuda.is_available():
         return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return ["CPU"]
 
 
 def allocator() -> Allocator:
-    """Return what tells of the first accelerator's memory."""
+    """Return the memory counters of the first accelerator."""
     return Allocator(
         in_use=torch.cuda.memory_allocated,
         peak=torch.cuda.max_memory_allocated,

@@ -1,4 +1,4 @@
-"""Arrays → batches of one fixed shape, the same for every backend."""
+"""Batches of fixed shapes from arrays, the same for every backend."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from suite.api import Examples, count_real
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch: features and targets by name, and how many of its positions are real.
+    """A batch: features and targets by name, and its numbers of real positions and examples.
 
-    `fresh` says that its rows do not go on where those of the batch before ended.
+    `fresh` is False where each row continues the same row of the previous batch.
     """
 
     features: Mapping[str, Any]
@@ -26,26 +26,26 @@ class Batch:
     fresh: bool = True
 
 
-SHORTEST_TRIMMED = 64
-"""No batch is cut shorter than this: each length costs a compilation."""
-WORTH_TRIMMING = 0.25
-"""The share of positions that cutting has to save."""
-FIRST_SHARE = 0.1
+MIN_BUCKET_LENGTH = 64
+"""The shortest length of a bucket: each length costs a compilation."""
+MIN_SAVED_SHARE = 0.25
+"""The share of positions that buckets have to save; otherwise all batches have the full length."""
+INITIAL_CURRICULUM_SHARE = 0.1
 """The share of the examples, the shortest, with which a curriculum begins."""
 
 
 def real_lengths(examples: Examples) -> np.ndarray:
-    """Return where the padding at the end of each example begins: (examples,)."""
+    """Return the position at which the final padding of each example begins: (examples,)."""
     mask = np.asarray(examples.features["padding_mask"])
     lengths: np.ndarray = mask.shape[1] - mask[:, ::-1].argmax(axis=1)
     return lengths
 
 
 def bucket_lengths(examples: Examples, buckets: Sequence[float]) -> np.ndarray:
-    """Return the length at which each example is laid: (examples,).
+    """Return the length of each example's bucket: (examples,).
 
-    The full length, or, where much is saved by it, the smallest of the shares `buckets` of it that
-    holds the example.
+    `buckets` are shares of the full length. The bucket of an example is the shortest that holds
+    the example. All lengths are the full length where buckets save less than `MIN_SAVED_SHARE`.
     """
     full = examples.features["padding_mask"].shape[1]
     lengths = np.full(examples.num_examples, full)
@@ -53,10 +53,10 @@ def bucket_lengths(examples: Examples, buckets: Sequence[float]) -> np.ndarray:
         return lengths
     real = real_lengths(examples)
     for shorter in sorted((int(full * share) for share in buckets), reverse=True):
-        if shorter >= SHORTEST_TRIMMED:
+        if shorter >= MIN_BUCKET_LENGTH:
             lengths[real <= shorter] = shorter
     saved = 1 - lengths.mean() / full
-    return lengths if saved >= WORTH_TRIMMING else np.full(examples.num_examples, full)
+    return lengths if saved >= MIN_SAVED_SHARE else np.full(examples.num_examples, full)
 
 
 def _take(
@@ -67,6 +67,10 @@ def _take(
     fresh: bool = True,
     length: int | None = None,
 ) -> Batch:
+    """Return the batch of the given rows, cut to `length` positions.
+
+    Rows from `num_examples` on only fill the batch; their tokens are not counted.
+    """
     full = examples.features["padding_mask"].shape[1]
 
     def cut(values: Any) -> np.ndarray:
@@ -83,11 +87,11 @@ def _take(
 def augmented(
     batches: Iterator[Batch], augment: Callable[..., Mapping[str, Any]], seed: int
 ) -> Iterator[Batch]:
-    """Yield batches with their features varied by `augment(features, generator)`.
+    """Yield batches with their features replaced by `augment(features, generator=…)`.
 
-    What is drawn depends on the seed alone, and so is the same for every architecture.
+    The generator depends on the seed alone, so all architectures train on the same features.
     """
-    generator = np.random.default_rng([seed, 1])  # another stream than the order of the examples
+    generator = np.random.default_rng([seed, 1])  # independent of the order of the examples
     for batch in batches:
         yield replace(batch, features=augment(batch.features, generator=generator))
 
@@ -100,42 +104,67 @@ def training_stream(
     buckets: Sequence[float] = (),
     curriculum_steps: int = 0,
 ) -> Iterator[Batch]:
-    """Yield batches for ever: every epoch a new order, drawn from `seed` alone.
+    """Yield training batches without end; the order of the examples depends on `seed` alone.
 
-    Epochs follow one another without a cut, so every batch is full and every architecture of a
-    comparison sees the same examples in the same order. Where `contiguous`, each row of a batch
-    goes on where it ended in the batch before; an epoch begins at a random example, and the rows
-    come round from the last to the first. Where padding is trimmed, a batch's examples are of one
-    laid length, and the first batches are one of each, the longest first. In the first
-    `curriculum_steps` an epoch leaves out what is yet too long (`Recipe.curriculum_share`).
+    All architectures of a comparison therefore see the same examples in the same order.
+
+    Args:
+        examples: The training split.
+        batch_size: Examples per batch. Every batch is full: a batch may span two epochs.
+        seed: The seed of the order, which is drawn anew in every epoch.
+        contiguous: Each row of a batch continues the same row of the previous batch. An epoch
+            begins at a random example and wraps around at the last.
+        buckets: Shares of the full length (see `bucket_lengths`). All examples of a batch are of
+            one bucket. The first batches are one of each bucket, the longest first.
+        curriculum_steps: Steps in which examples that are still too long are left out
+            (`Recipe.curriculum_share`).
     """
     generator = np.random.default_rng(seed)
-    while contiguous and examples.num_examples >= batch_size:
+    if contiguous and examples.num_examples >= batch_size:
+        yield from _contiguous_stream(examples, batch_size, generator)
+    yield from _shuffled_stream(examples, batch_size, generator, buckets, curriculum_steps)
+
+
+def _contiguous_stream(
+    examples: Examples, batch_size: int, generator: np.random.Generator
+) -> Iterator[Batch]:
+    """Yield batches whose rows continue those of the previous batch, without end."""
+    while True:
         first = generator.integers(examples.num_examples)
         for step, rows in enumerate(_lanes(examples.num_examples, batch_size)):
             rows = (rows + first) % examples.num_examples
             yield _take(examples, rows, batch_size, fresh=step == 0)
+
+
+def _shuffled_stream(
+    examples: Examples,
+    batch_size: int,
+    generator: np.random.Generator,
+    buckets: Sequence[float],
+    curriculum_steps: int,
+) -> Iterator[Batch]:
+    """Yield batches of shuffled examples, each of one bucket, without end."""
     lengths = bucket_lengths(examples, buckets)
-    waiting = {int(length): np.empty(0, np.int64) for length in np.unique(lengths)[::-1]}
-    if len(waiting) > 1:
-        for length in waiting:
+    queues = {int(length): np.empty(0, np.int64) for length in np.unique(lengths)[::-1]}
+    if len(queues) > 1:
+        for length in queues:
             rows = np.resize(np.flatnonzero(lengths == length), batch_size)
             yield _take(examples, rows, batch_size, length=length)
     real = real_lengths(examples)
     ranked = np.sort(real)
+    num_groups = math.ceil(examples.num_examples / batch_size)
     steps = 0
     while True:
-        for rows in np.array_split(
-            generator.permutation(examples.num_examples),
-            math.ceil(examples.num_examples / batch_size),
-        ):
+        order = generator.permutation(examples.num_examples)
+        for rows in np.array_split(order, num_groups):
             if steps < curriculum_steps:
-                share = FIRST_SHARE + (1 - FIRST_SHARE) * steps / curriculum_steps
+                progress = steps / curriculum_steps
+                share = INITIAL_CURRICULUM_SHARE + (1 - INITIAL_CURRICULUM_SHARE) * progress
                 rows = rows[real[rows] <= ranked[int(share * (len(ranked) - 1))]]
-            for length in waiting:
-                waiting[length] = np.append(waiting[length], rows[lengths[rows] == length])
-                if len(waiting[length]) >= batch_size:
-                    chosen, waiting[length] = np.split(waiting[length], [batch_size])
+            for length in queues:
+                queues[length] = np.append(queues[length], rows[lengths[rows] == length])
+                if len(queues[length]) >= batch_size:
+                    chosen, queues[length] = np.split(queues[length], [batch_size])
                     steps += 1
                     yield _take(examples, chosen, batch_size, length=length)
 
@@ -143,9 +172,9 @@ def training_stream(
 def evaluation_batches(
     examples: Examples, batch_size: int, contiguous: bool = False, buckets: Sequence[float] = ()
 ) -> Iterator[Batch]:
-    """Yield every example once; a batch that is not full is filled up with the first example.
+    """Yield every example once, in the order of `evaluation_rows`.
 
-    `evaluation_rows` says which example comes when.
+    An incomplete batch is filled up with the first example.
     """
     lengths = bucket_lengths(examples, buckets)
     for number, rows in enumerate(evaluation_rows(examples, batch_size, contiguous, buckets)):
@@ -159,10 +188,10 @@ def evaluation_batches(
 def evaluation_rows(
     examples: Examples, batch_size: int, contiguous: bool = False, buckets: Sequence[float] = ()
 ) -> list[np.ndarray]:
-    """Return the examples of each batch of an evaluation, at most `batch_size` each.
+    """Return the examples of each evaluation batch, at most `batch_size` each.
 
-    Where `contiguous`, in as many lanes as a batch has rows, and what does not divide into lanes
-    comes last; else in order, the longest laid length first.
+    Without `contiguous`, the examples keep their order, the longest bucket first. With it, each
+    row of the batches is a lane of consecutive examples, and the remaining examples come last.
     """
     if contiguous:
         lanes = list(_lanes(examples.num_examples, batch_size))
@@ -177,7 +206,7 @@ def evaluation_rows(
 
 
 def _lanes(num_examples: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Cut a stream of examples into as many lanes as a batch has rows; yield batch after batch."""
+    """Cut a stream of examples into one lane per row of a batch, and yield the rows batchwise."""
     steps = num_examples // batch_size
     for step in range(steps):
         yield np.arange(batch_size) * steps + step

@@ -1,4 +1,4 @@
-"""Encodes one cell's data into its cache and does nothing else: for a pack, before it travels."""
+"""Encode the data of one cell into its cache: `python -m suite.worker.data.encode FOLDER`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.worker.data import encoded
 
 
 def encode(folder: Path) -> None:
-    """Encode what the job in `folder` reads."""
+    """Encode the data of the job in `folder`; exported packs hold encoded data only."""
     job = Job.from_json((folder / "job.json").read_text())
     assert job.cell.task is not None
     task = find_plugin(TASKS, job.cell.task, job.search_path)

@@ -1,9 +1,9 @@
-"""Encoded data, kept on disk: a matrix of many cells reads and encodes a source once.
+"""Cache of encoded data: a matrix of many cells reads and encodes a source once.
 
-An entry is a folder of `.npy` files, opened as memory maps, and what else the task said of its
-data. Its name is a hash of all that decides the content: the task, its code, the source's bytes,
-the length, the options. Entries are made aside and moved into place, so two cells may make one at
-once, and a folder that disappears is made again.
+An entry is a folder of `.npy` files, which are opened as memory maps, and `about.json` with the
+task's spec and facts. The name of an entry is a hash of all that determines its content: the task,
+its code, the source's digest, the length and the options. An entry is written to a temporary folder
+and renamed, so two cells may write the same entry at once. A deleted entry is written again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SPLITS = ("train", "validation", "test")
 
 
 def load(job: Job, task: Task, options: Options) -> TaskData:
-    """Return a cell's data, from disk where it was made before.
+    """Return a cell's data, from the cache where there is an entry.
 
-    Data whose source has no digest yet (it is still to be downloaded) is made and not kept.
+    Data whose source has no digest yet (before its download) is encoded and not cached.
     """
     assert job.source is not None
     source = replace(job.source, cache_dir=str(job.cache))
@@ -47,7 +47,7 @@ def load(job: Job, task: Task, options: Options) -> TaskData:
 
 def _key(job: Job, task: Task, options: Options) -> str:
     cell = job.cell
-    decides = [
+    determinants = [
         cell.task,
         task.version,
         _code_digest(task),
@@ -56,27 +56,27 @@ def _key(job: Job, task: Task, options: Options) -> str:
         cell.sequence_length,
         dict(options),
     ]
-    canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(determinants, sort_keys=True, separators=(",", ":"))
     return f"{cell.task}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
 
 
 def _code_digest(task: Task) -> str:
-    """Hash the task's code, so that edited code makes new data."""
+    """Hash the task's code, so that edited code encodes the data again."""
     return digest_paths(plugin_files(task))
 
 
 def _keep(data: TaskData, entry: Path) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".making-"))
+    temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".making-"))
     try:
         for name, values in _arrays(data):
-            np.save(aside / f"{name}.npy", values, allow_pickle=False)
+            np.save(temporary / f"{name}.npy", values, allow_pickle=False)
         about = {"spec": dict(data.spec), "facts": dict(data.facts)}
-        (aside / "about.json").write_text(json.dumps(about))
-        with suppress(OSError):  # somebody else was first: theirs is the same
-            aside.rename(entry)
+        (temporary / "about.json").write_text(json.dumps(about))
+        with suppress(OSError):  # another cell was first and wrote the same content
+            temporary.rename(entry)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _open(entry: Path) -> TaskData | None:
@@ -95,7 +95,7 @@ def _open(entry: Path) -> TaskData | None:
 
 
 def _read_through(data: TaskData) -> TaskData:
-    """Touch every page now, so that none faults in while memory is being measured."""
+    """Read every page now, so that none faults in while memory is measured."""
     for _, values in _arrays(data):
         values.max(initial=0) if values.dtype != bool else values.any()
     return data

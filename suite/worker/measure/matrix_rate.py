@@ -1,7 +1,7 @@
-"""The machine's own rate of multiplying matrices: what a model's operations are held against.
+"""The machine's rate of matrix products, to which a model's floating-point operations are compared.
 
-Measured once per machine, backend, precision and number of threads, and kept in the home's cache
-with its date, if others left the machine alone meanwhile.
+The rate is measured once per machine, backend, precision and number of threads. The cache of the
+home keeps the rate and its date, unless other processes interfered with the measurement.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from keras import ops
 from suite.api import Job
 from suite.api.files import atomic_write_bytes
 from suite.records.environment import describe_machine, machine_name
-from suite.worker.measure.interference import Watch
-from suite.worker.measure.timing import FOREIGN_LIMIT
+from suite.worker.measure.interference import INTERFERENCE_LIMIT, InterferenceMonitor
 from suite.worker.steps import devices, has_accelerator
 
 HOST_SIZE, ACCELERATOR_SIZE = 2_048, 8_192
@@ -30,43 +29,43 @@ BLOCK_SECONDS = 0.3
 
 
 def machine_rate(job: Job) -> dict[str, Any]:
-    """Return the rate, the date it was measured and how, measuring it where it is not known."""
+    """Return the rate with the date and method of its measurement, from the cache if possible."""
     machine = machine_name({**describe_machine(), "devices": devices()})
     about = [machine, job.cell.backend, job.cell.precision, job.cell.threads]
     name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
     path = job.cache / f"matrix_rate-{name}.json"
     try:
-        known: dict[str, Any] = json.loads(path.read_text())
+        rate: dict[str, Any] = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
-        known = measure_rate()
-        if (known["other_process_cpu_share"] or 0.0) <= FOREIGN_LIMIT:
-            _keep(path, known)
-    return known
+        rate = measure_rate(job.cell.threads)
+        if (rate["other_process_cpu_share"] or 0.0) <= INTERFERENCE_LIMIT:
+            _keep(path, rate)
+    return rate
 
 
-def measure_rate() -> dict[str, Any]:
-    """Multiply square matrices in the precision of the policy; the fastest block counts."""
+def measure_rate(threads: int) -> dict[str, Any]:
+    """Return the rate of products of square matrices in the policy's precision, fastest block."""
     size = ACCELERATOR_SIZE if has_accelerator() else HOST_SIZE
     dtype = keras.config.dtype_policy().compute_dtype
     values = np.random.default_rng(0).normal(size=(size, size), scale=size**-0.5)
     left = right = ops.cast(ops.convert_to_tensor(values.astype("float32")), dtype)
 
-    def chain(steps: int) -> float:
+    def time_products(count: int) -> float:
         started = time.perf_counter()
         product = right
-        for _ in range(steps):
+        for _ in range(count):
             product = ops.matmul(left, product)
         float(product[0, 0])  # waits for the device
         return time.perf_counter() - started
 
-    chain(2)
-    steps = max(1, round(BLOCK_SECONDS / chain(1)))
-    with Watch(has_accelerator()) as watch:
-        seconds = min(chain(steps) for _ in range(BLOCKS)) / steps
+    time_products(2)
+    count = max(1, round(BLOCK_SECONDS / time_products(1)))
+    with InterferenceMonitor(threads, has_accelerator()) as monitor:
+        seconds = min(time_products(count) for _ in range(BLOCKS)) / count
     return {
         "operations_per_second": 2.0 * size**3 / seconds,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "other_process_cpu_share": watch.foreign_share,
+        "other_process_cpu_share": monitor.other_process_cpu_share,
         "method": f"products of {size} × {size} {dtype} matrices, the fastest of {BLOCKS} blocks",
     }
 

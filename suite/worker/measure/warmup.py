@@ -8,7 +8,7 @@ from keras import ops
 
 from suite.api import Recipe
 from suite.worker.data.batches import Batch
-from suite.worker.measure.timing import give_back_freed_memory
+from suite.worker.measure.memory import release_freed_memory
 from suite.worker.steps import (
     Model,
     PositionHead,
@@ -21,8 +21,8 @@ WIDTH = 32
 LENGTH = 16
 
 
-class _Throwaway(keras.layers.Layer):
-    """A little of everything a model is made of."""
+class _ThrowawayBackbone(keras.layers.Layer):
+    """An embedding, one attention without weights, a feed-forward layer, dropout and a norm."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,8 +39,11 @@ class _Throwaway(keras.layers.Layer):
 
 
 def throwaway_step(xla: bool) -> None:
-    """Predict and train once, then let everything go but how to compute."""
-    model = Model(None, _Throwaway(), PositionHead(4))
+    """Predict and train once with a throwaway model, then free it.
+
+    The dtype policy and the distribution stay as they were.
+    """
+    model = Model(None, _ThrowawayBackbone(), PositionHead(4))
     token_ids = np.arange(2 * LENGTH, dtype="int32").reshape(2, LENGTH)
     batch = Batch(
         {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)},
@@ -58,8 +61,8 @@ def throwaway_step(xla: bool) -> None:
         xla,
     )(batch)
     del model, batch
-    precision, devices = keras.config.dtype_policy(), keras.distribution.distribution()
-    keras.utils.clear_session()  # which forgets these two as well
-    keras.config.set_dtype_policy(precision)
-    keras.distribution.set_distribution(devices)
-    give_back_freed_memory()
+    policy, distribution = keras.config.dtype_policy(), keras.distribution.distribution()
+    keras.utils.clear_session()  # resets the policy and the distribution too
+    keras.config.set_dtype_policy(policy)
+    keras.distribution.set_distribution(distribution)
+    release_freed_memory()

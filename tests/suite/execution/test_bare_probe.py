@@ -1,4 +1,4 @@
-"""A cell's process needs little: Keras, NumPy, the backend and the standard library alone."""
+"""The process of a probe needs only Keras, NumPy, the backend and the standard library."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ BLOCKED = (
     "plotly",
     "sklearn",
     "click",
+    "psutil",
 )
 PROGRAM = """
 import sys
 from pathlib import Path
 
-sys.modules.update(dict.fromkeys(BLOCKED))  # importing any of them fails
+sys.modules.update(dict.fromkeys(BLOCKED))  # makes their import fail
 from suite.worker.main import work
 work(Path(sys.argv[1]))
 """
@@ -86,7 +87,7 @@ def test_a_probe_needs_only_keras_and_its_backend(tmp_path, backend, architectur
     assert outcome["measurements"]["training"]["tokens_per_second"]["value"] > 0
 
 
-def test_a_cell_s_process_starts_without_what_no_cell_uses_and_can_import_it():
+def test_a_cell_starts_without_unused_packages_and_can_import_them_later():
     program = (
         "import sys, suite.worker.main\n"
         "from suite.worker import UNUSED\n"

@@ -41,6 +41,11 @@ def test_packed_cells_run_without_the_checkout_and_their_records_come_home(bench
     assert record["status"] == "ok"
     assert record["metrics"]["test"]["accuracy"] > 0
     assert record["data"]["digest"]
+    assert record["environment"]["commit"], "the commit of the checkout that made the pack"
+    assert (
+        record["environment"]["code"]["commit"] is None
+        and record["environment"]["code"]["task_digest"]
+    )
     assert "0 to run" in bench("plan", *task, *SMOKE).stdout
 
 

@@ -1,4 +1,4 @@
-"""Writing answers: greedy takes the likeliest token each time, beams find the best of all."""
+"""Generation: greedy decoding and beam search against exhaustive search."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXACT = [
     ("longformer", {}),
     ("reformer", {"chunk": LENGTH}),
 ]
-"""Those whose later positions do not move earlier ones: Reformer's do once it hashes."""
+"""Architectures whose outputs do not depend on later positions; Reformer only without hashing."""
 
 
 def make_model(name: str, **changes: Any) -> Model:
@@ -59,7 +59,7 @@ def sources(count: int) -> Batch:
     return Batch({"token_ids": ids, "padding_mask": mask}, {}, mask.size, count)
 
 
-def chances(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def log_probabilities(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """Return the log probability of each token of each answer, teacher-forced."""
     given = np.pad(answers[:, :-1], ((0, 0), (1, 0)), constant_values=RULES.start_id)
     repeated = np.repeat(source[None], len(answers), axis=0)
@@ -69,7 +69,7 @@ def chances(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray
 
 
 def all_answers() -> np.ndarray:
-    """Return every answer: tokens but padding and start, nothing after the end."""
+    """Return all answers: no padding or start tokens, and nothing after the end token."""
     kept = []
     allowed = [token for token in range(VOCABULARY) if token not in (0, RULES.start_id)]
     for answer in itertools.product([0, *allowed], repeat=LENGTH):
@@ -80,16 +80,16 @@ def all_answers() -> np.ndarray:
 
 
 def total(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    return np.where(answers == 0, 0.0, chances(model, source, answers)).sum(axis=1)
+    return np.where(answers == 0, 0.0, log_probabilities(model, source, answers)).sum(axis=1)
 
 
 @pytest.mark.parametrize(("name", "options"), EXACT)
-def test_greedy_takes_the_likeliest_token_each_time(name, options):
+def test_greedy_decoding_takes_the_most_likely_token_of_each_step(name, options):
     model, batch = make_model(name, **options), sources(3)
-    written = BeamSearch(model, RULES, 1, LENGTH).write(batch)
+    answers = BeamSearch(model, RULES, 1, LENGTH).search(batch)
     every = all_answers()
-    for source, answer in zip(batch.features["token_ids"], written, strict=True):
-        alternatives = chances(model, source, every)
+    for source, answer in zip(batch.features["token_ids"], answers, strict=True):
+        alternatives = log_probabilities(model, source, every)
         for place in range(LENGTH):
             if 0 in answer[: place + 1]:
                 break
@@ -99,35 +99,35 @@ def test_greedy_takes_the_likeliest_token_each_time(name, options):
 
 
 @pytest.mark.parametrize(("name", "options"), EXACT)
-def test_enough_beams_find_the_likeliest_answer_of_all(name, options):
+def test_a_beam_search_without_pruning_finds_the_most_likely_answer(name, options):
     model, batch = make_model(name, **options), sources(3)
     every = all_answers()
-    written = BeamSearch(model, RULES, VOCABULARY ** (LENGTH - 1), LENGTH).write(batch)
-    for source, answer in zip(batch.features["token_ids"], written, strict=True):
+    answers = BeamSearch(model, RULES, VOCABULARY ** (LENGTH - 1), LENGTH).search(batch)
+    for source, answer in zip(batch.features["token_ids"], answers, strict=True):
         expected = every[total(model, source, every).argmax()]
         assert (answer == expected).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_answers_end_and_do_not_hang_on_their_neighbours(name):
+def test_answers_end_and_do_not_depend_on_other_sources_of_the_batch(name):
     model, batch = make_model(name), sources(5)
-    writer = BeamSearch(model, RULES, 2, LENGTH)
-    together = writer.write(batch)
+    beam_search = BeamSearch(model, RULES, 2, LENGTH)
+    together = beam_search.search(batch)
     assert together.shape == (5, LENGTH)
     for row in together:
         if RULES.end_id in row:
             assert (row[list(row).index(RULES.end_id) + 1 :] == 0).all()
     swapped = {key: values[::-1].copy() for key, values in batch.features.items()}
-    again = writer.write(Batch(swapped, {}, batch.num_tokens, 5))
+    again = beam_search.search(Batch(swapped, {}, batch.num_tokens, 5))
     assert (again[::-1] == together).all()
 
 
-def test_a_source_of_several_sentences_gets_as_many():
+def test_an_answer_has_at_most_as_many_end_tokens_as_its_source():
     model, batch = make_model("vanilla"), sources(4)
     batch.features["token_ids"][:, 1] = RULES.end_id
-    written = BeamSearch(model, RULES, 2, LENGTH).write(batch)
-    for row in written:
+    answers = BeamSearch(model, RULES, 2, LENGTH).search(batch)
+    for row in answers:
         ends = (row == RULES.end_id).sum()
         assert ends <= 2
-        if ends == 1:  # one is not enough: it went on to the last place
+        if ends == 1:  # too few end tokens: the answer reaches the maximum length
             assert row[-1] != 0

@@ -1,4 +1,4 @@
-"""Influence maps show what the mechanisms promise: all, the past, a band."""
+"""Occlusion maps show the reach of each mechanism: all positions, the past, a band."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LENGTH, VOCABULARY = 48, 30
 SIZE = ModelSize("one", num_layers=1, width=16, num_heads=2, feedforward_width=32)
 
 
-def look(name, form=Form.ENCODER, inputs=Inputs.TOKEN_IDS, **options):
+def occlude(name, form=Form.ENCODER, inputs=Inputs.TOKEN_IDS, **options):
     keras.utils.set_random_seed(0)
     architecture = load_registry(()).architectures.get(name)
     backbone = architecture.build(
@@ -38,28 +38,28 @@ def look(name, form=Form.ENCODER, inputs=Inputs.TOKEN_IDS, **options):
     return np.frombuffer(base64.b64decode(found["map"]), np.uint8).reshape(shape)
 
 
-def test_full_attention_sees_everything_and_itself_most():
-    seen = look("vanilla")
-    assert seen.shape == (LENGTH, LENGTH) and seen.max() == 255
-    assert (seen > 0).mean() > 0.9 and np.diag(seen).mean() > 3 * seen.mean()
+def test_full_attention_reaches_every_position_and_its_own_most():
+    change = occlude("vanilla")
+    assert change.shape == (LENGTH, LENGTH) and change.max() == 255
+    assert (change > 0).mean() > 0.9 and np.diag(change).mean() > 3 * change.mean()
 
 
-def test_a_causal_model_sees_no_later_position():
-    seen = look("gpt", Form.DECODER)
-    assert (seen[np.tril_indices(LENGTH, -1)] == 0).all()
-    assert (seen[np.triu_indices(LENGTH)] > 0).mean() > 0.9
+def test_a_causal_model_does_not_read_later_positions():
+    change = occlude("gpt", Form.DECODER)
+    assert (change[np.tril_indices(LENGTH, -1)] == 0).all()
+    assert (change[np.triu_indices(LENGTH)] > 0).mean() > 0.9
 
 
-def test_a_window_is_a_band():
-    seen = look("longformer", window=(8,))
+def test_a_window_is_a_band_in_the_map():
+    change = occlude("longformer", window=(8,))
     distance = np.abs(np.subtract.outer(np.arange(LENGTH), np.arange(LENGTH)))
-    assert (seen[distance > 4] == 0).all() and (seen[distance <= 4] > 0).mean() > 0.9
+    assert (change[distance > 4] == 0).all() and (change[distance <= 4] > 0).mean() > 0.9
 
 
 @pytest.mark.parametrize("name", ["transformer_xl", "reformer", "bert"])
-def test_every_mechanism_can_be_asked(name):
-    assert look(name, **({"chunk": 16} if name == "reformer" else {})).max() == 255
+def test_every_mechanism_has_a_map(name):
+    assert occlude(name, **({"chunk": 16} if name == "reformer" else {})).max() == 255
 
 
 def test_patches_have_no_class_token_in_the_map():
-    assert look("vit", inputs=Inputs.PATCHES).shape == (LENGTH, LENGTH)
+    assert occlude("vit", inputs=Inputs.PATCHES).shape == (LENGTH, LENGTH)

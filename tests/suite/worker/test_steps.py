@@ -26,7 +26,7 @@ def weights_after(optimizer, steps: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
-def test_the_optimizer_is_keras_s_adamw_to_rounding(weight_decay):
+def test_the_optimizer_equals_keras_adamw_up_to_rounding(weight_decay):
     recipe = Recipe(learning_rate=0.1, weight_decay=weight_decay, clip_norm=2.0, warmup_share=0.25)
 
     def by_keras(weight_decay: float) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""A training that was cut off goes on from its checkpoint, and ends as if nothing had been."""
+"""An interrupted training resumes from its checkpoint with the same results."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from suite.matrix.expansion import expand, recipe_for
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.worker import checkpoint, training
-from suite.worker.checkpoint import Checkpoint
 from suite.worker.data import encoded
-from suite.worker.measure import timing as measuring
-from suite.worker.measure import warmup
+from suite.worker.measure import timing, warmup
+from suite.worker.steps import Model
+from suite.worker.train import cell, checkpoint, loop, selection
+from suite.worker.train.checkpoint import Checkpoint
 
 
-class CutOff(BaseException):
-    """What a killed process would not even see."""
+class Interrupted(BaseException):
+    """The end of a process, which no handler of exceptions catches."""
 
 
 def make_job(tmp_path, task, architecture, budget, **options):
@@ -50,8 +50,8 @@ def make_job(tmp_path, task, architecture, budget, **options):
 
 
 @pytest.fixture
-def few_to_score(monkeypatch):
-    """Score a few examples: what is trained is the same."""
+def few_scored_examples(monkeypatch):
+    """Score a few examples only; the training is the same."""
     load = encoded.load
 
     def cut(examples):
@@ -66,23 +66,23 @@ def few_to_score(monkeypatch):
 
 
 @pytest.fixture
-def often_kept(monkeypatch):
-    """Write a checkpoint whenever one may be written; leave out what only measures.
+def frequent_checkpoints(monkeypatch):
+    """Write a checkpoint after every block, and skip the measurements.
 
-    That takes most of the time of so small a training.
+    Measurements take most of the time of such a small training.
     """
     monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(measuring, "ATTEMPTS", 1)
+    monkeypatch.setattr(timing, "ATTEMPTS", 1)
 
 
 def run(job, stop_at=math.inf):
-    def tell(phase, fraction, loss=None):
+    def report_progress(phase, fraction, loss=None):
         if phase == "training" and fraction >= stop_at:
-            raise CutOff
+            raise Interrupted
 
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
-    return training.run(job, find_plugin(TASKS, job.cell.task), architecture, tell)
+    return cell.run(job, find_plugin(TASKS, job.cell.task), architecture, report_progress)
 
 
 def results(outcome):
@@ -101,18 +101,18 @@ def results(outcome):
 @pytest.mark.parametrize(
     ("task", "architecture", "stops"),
     [
-        ("language_modeling", "transformer_xl", [0.7]),  # a memory from batch to batch
-        # Hidden words, dropout, the best weights; cut off twice.
+        ("language_modeling", "transformer_xl", [0.7]),  # state from batch to batch
+        # Hidden words, dropout, the best weights; two interruptions.
         pytest.param("ner", "bert", [0.55, 0.9], marks=pytest.mark.slow),
     ],
 )
-def test_it_ends_exactly_as_if_never_cut_off(
-    tmp_path, few_to_score, often_kept, task, architecture, stops
+def test_the_results_are_those_of_an_uninterrupted_training(
+    tmp_path, few_scored_examples, frequent_checkpoints, task, architecture, stops
 ):
     whole = run(make_job(tmp_path / "whole", task, architecture, 8_192))
     job = make_job(tmp_path / "parts", task, architecture, 8_192)
     for stop in stops:
-        with pytest.raises(CutOff):
+        with pytest.raises(Interrupted):
             run(job, stop)
     resumed = run(job)
     assert results(resumed) == results(whole)
@@ -120,49 +120,49 @@ def test_it_ends_exactly_as_if_never_cut_off(
     assert len(at) == len(stops)
     assert 0 < at[0] < resumed["details"]["training_steps"]
     assert whole["details"]["resumed_at_steps"] == []
-    # What was timed before is part of what is stated.
+    # Blocks from before the interruption are part of the measures.
     taken = resumed["measurements"]["training"]["step_seconds"]
     assert taken["n"] > 0
     losses = resumed["curves"]["training_loss"]["tokens"]
     assert losses == sorted(set(losses))
 
 
-def test_averaged_weights_are_the_mean_and_a_cut_does_not_change_them(
-    tmp_path, monkeypatch, few_to_score, often_kept
+def test_averaged_weights_are_the_mean_and_an_interruption_does_not_change_them(
+    tmp_path, monkeypatch, few_scored_examples, frequent_checkpoints
 ):
-    monkeypatch.setattr(training._Session, "_better", lambda self, value, best: True)
-    summed, put_back = [], []
-    add, set_weights = training.Mean.add, training.Model.set_weights
+    monkeypatch.setattr(loop, "is_better", lambda metric, value, best: True)
+    added, restored = [], []
+    add, set_weights = selection.RunningMean.add, Model.set_weights
 
     def add_seen(mean, weights):
-        summed.append([np.array(value, np.float64) for value in weights])
+        added.append([np.array(value, np.float64) for value in weights])
         add(mean, weights)
 
     def set_weights_seen(model, weights):
-        put_back.append(weights)
+        restored.append(weights)
         set_weights(model, weights)
 
-    monkeypatch.setattr(training.Mean, "add", add_seen)
-    monkeypatch.setattr(training.Model, "set_weights", set_weights_seen)
+    monkeypatch.setattr(selection.RunningMean, "add", add_seen)
+    monkeypatch.setattr(Model, "set_weights", set_weights_seen)
     asked = ("language_modeling", "vanilla", 8_192)
     whole = run(make_job(tmp_path / "whole", *asked, averaged_share="0.5"))
     assert whole["details"]["best_weights_are_averaged"]
-    assert len(summed) == training.NUM_AVERAGED
-    for values, mean in zip(zip(*summed, strict=True), put_back[-1], strict=True):
+    assert len(added) == selection.NUM_AVERAGED
+    for values, mean in zip(zip(*added, strict=True), restored[-1], strict=True):
         np.testing.assert_allclose(mean, np.mean(values, axis=0), rtol=1e-4, atol=1e-6)
     job = make_job(tmp_path / "parts", *asked, averaged_share="0.5")
-    with pytest.raises(CutOff):
+    with pytest.raises(Interrupted):
         run(job, 0.8)
     resumed = run(job)
     assert resumed["details"]["resumed_at_steps"]
     assert results(resumed) == results(whole)
 
 
-def test_the_steps_averaged_end_with_the_last_and_none_is_before_their_share():
-    assert training._averaged_steps(1_000, 0.0) == set()
-    steps = training._averaged_steps(1_000, 0.5)
-    assert (len(steps), min(steps), max(steps)) == (training.NUM_AVERAGED, 525, 1_000)
-    assert training._averaged_steps(10, 0.5) == {6, 7, 8, 9, 10}
+def test_averaged_steps_end_with_the_last_step_and_stay_within_their_share():
+    assert selection.averaged_steps(1_000, 0.0) == set()
+    steps = selection.averaged_steps(1_000, 0.5)
+    assert (len(steps), min(steps), max(steps)) == (selection.NUM_AVERAGED, 525, 1_000)
+    assert selection.averaged_steps(10, 0.5) == {6, 7, 8, 9, 10}
 
 
 class Variable:
@@ -180,7 +180,7 @@ class Variable:
         self.value = np.asarray(value)
 
 
-def test_of_other_data_code_or_model_or_cut_in_half_it_is_not_used(tmp_path, monkeypatch):
+def test_a_checkpoint_of_other_data_code_or_model_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_to_numpy", np.asarray)
     path = tmp_path / "cell.npz"
     Checkpoint(path, ["d", "c"]).write([Variable([1, 2])], {"best": [np.zeros(3)]}, {"steps": 5})
@@ -199,7 +199,7 @@ def test_of_other_data_code_or_model_or_cut_in_half_it_is_not_used(tmp_path, mon
     assert Checkpoint(tmp_path / "none.npz", ["d", "c"]).read([mine]) is None
 
 
-def test_a_full_disk_costs_no_training(tmp_path, monkeypatch, capsys):
+def test_a_full_disk_does_not_stop_the_training(tmp_path, monkeypatch, capsys):
     def full(*arguments, **named):
         raise OSError(28, "No space left on device")
 

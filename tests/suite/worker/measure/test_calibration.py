@@ -1,4 +1,4 @@
-"""Measuring, through the public path, against an architecture whose costs are known."""
+"""Probes, through the public path, of an architecture with known costs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ QUIET = ("--no-tracking", "--no-dashboard")
 MEBIBYTE = 2**20
 
 
-def told(**options):
-    said = {name: json.dumps(value) for name, value in options.items()}
-    return [word for name, value in said.items() for word in ("--option", f"{name}={value}")]
+def option_arguments(**options):
+    texts = {name: json.dumps(value) for name, value in options.items()}
+    return [word for name, value in texts.items() for word in ("--option", f"{name}={value}")]
 
 
 def value(record, phase, name):
@@ -28,8 +28,8 @@ def value(record, phase, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mebibytes", [64, 512, 2_048])
-def test_memory_is_what_the_model_holds(bench, tmp_path, mebibytes):
-    options = told(mebibytes=float(mebibytes))
+def test_peak_memory_is_the_memory_that_the_model_holds(bench, tmp_path, mebibytes):
+    options = option_arguments(mebibytes=float(mebibytes))
     bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *options)
     bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1")
     by_options = {bool(r["cell"]["options"]): r for r in read_records(tmp_path / "home")}
@@ -41,8 +41,8 @@ def test_memory_is_what_the_model_holds(bench, tmp_path, mebibytes):
 
 
 @pytest.mark.slow
-def test_a_step_takes_as_long_as_it_takes(bench, tmp_path):
-    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *told(seconds=0.5))
+def test_the_time_of_a_step_is_measured(bench, tmp_path):
+    bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1", *option_arguments(seconds=0.5))
     bench(*PROBE, *QUIET, "--lengths", "1024", "--batch-size", "1")
     by_options = {bool(r["cell"]["options"]): r for r in read_records(tmp_path / "home")}
     for phase in ("inference", "training"):
@@ -53,7 +53,7 @@ def test_a_step_takes_as_long_as_it_takes(bench, tmp_path):
     assert value(by_options[True], "inference", "latency_p99_seconds") is None
 
 
-def test_operations_are_those_counted_and_utilisation_follows(bench, tmp_path):
+def test_utilization_follows_from_the_counted_operations(bench, tmp_path):
     bench(*PROBE, *QUIET, "--lengths", "128")
     (record,) = read_records(tmp_path / "home")
     measured = record["measurements"]
@@ -79,18 +79,18 @@ def test_operations_are_those_counted_and_utilisation_follows(bench, tmp_path):
     ],
 )
 @pytest.mark.parametrize(
-    ("told_cost", "measure"),
+    ("known_cost", "measure"),
     [({"seconds": 0.02}, "step_seconds"), ({"mebibytes": 72.0}, "peak_memory_bytes")],
     ids=["time", "memory"],
 )
-def test_exponents_are_found_and_false_claims_flagged(
-    bench, told_cost, measure, power, logarithmic, lengths, flagged
+def test_fitted_exponents_contain_the_truth_and_contradict_false_claims(
+    bench, known_cost, measure, power, logarithmic, lengths, flagged
 ):
-    """Of what can be seen: 72 MiB at the shortest are more than a step without them takes.
+    """The costs are large enough: 72 MiB at the shortest length exceed the need of a bare step.
 
-    One cost at a time: how long the machine takes to find memory for a step is not the model's.
+    Time and memory are tested apart, because allocating memory takes time too.
     """
-    options = told(**told_cost, power=power, logarithmic=logarithmic)
+    options = option_arguments(**known_cost, power=power, logarithmic=logarithmic)
     asked = ("--lengths", lengths, "--batch-size", "1", "--rounds", "3")
     assert bench(*PROBE, *QUIET, *asked, *options, timeout=1_200).returncode == 0
     (table,) = json.loads(bench("report", "--json").stdout)
@@ -118,8 +118,8 @@ def test_forked_and_spawned_children_report_the_same_memory(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_the_twentieth_cell_of_a_matrix_costs_what_it_costs_alone(tmp_path):
-    """Side by side, so that the machine's drift hits both; pairs until their ratio is known."""
+def test_the_twentieth_cell_of_a_matrix_costs_the_same_as_a_cell_alone(tmp_path):
+    """Pairs of cells run side by side, so that drift affects both, until the ratio is precise."""
     measured = ("step_seconds", "peak_memory_bytes")
     ratios = {(phase, name): [] for phase in ("inference", "training") for name in measured}
     for pair in range(24):

@@ -1,4 +1,4 @@
-"""What a cell asks of its backend, and what its exception says of it."""
+"""The outcome of exceptions, and the configuration of the backend."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import tensorflow as tf
 from suite.api import Inputs, Status
 from suite.api.errors import PluginError, Unsupported
 from suite.matrix.presets import MODEL_SIZES
-from suite.worker import steps, training
+from suite.worker import steps
 from suite.worker.main import classify
 from suite.worker.measure import warmup
+from suite.worker.train.cell import build_embedding
 
 
 @pytest.mark.parametrize(
@@ -36,13 +37,13 @@ from suite.worker.measure import warmup
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
     ],
 )
-def test_what_the_backends_say_of_memory_is_out_of_memory(error):
+def test_memory_errors_of_all_backends_are_out_of_memory(error):
     status, reason = classify(error)
     assert status is Status.OUT_OF_MEMORY
     assert reason.startswith("an allocation failed: ") and "\n" not in reason
 
 
-def test_other_errors_are_what_they_are():
+def test_other_errors_have_their_own_status_and_reason():
     assert classify(Unsupported("takes no patches")) == (Status.UNSUPPORTED, "takes no patches")
     failed = (Status.FAILED, "ValueError: memory must be a tensor")
     assert classify(ValueError("memory must be a tensor\nof rank 3")) == failed
@@ -59,17 +60,17 @@ def test_other_errors_are_what_they_are():
         (Inputs.PATCHES, object(), True),
     ],
 )
-def test_what_a_task_embeds_is_what_it_says_it_feeds(inputs, embedding, fits):
+def test_a_task_has_an_embedding_exactly_if_its_inputs_are_embeddings(inputs, embedding, fits):
     task = SimpleNamespace(build_embedding=lambda spec, width: embedding)
     request = SimpleNamespace(inputs=inputs, model_size=MODEL_SIZES["tiny"])
     if fits:
-        assert training.build_embedding(task, request, {}) is embedding
+        assert build_embedding(task, request, {}) is embedding
     else:
         with pytest.raises(PluginError, match=f"Received: Inputs.{inputs.name} and {embedding}"):
-            training.build_embedding(task, request, {})
+            build_embedding(task, request, {})
 
 
-def test_float32_is_float32_on_an_accelerator_too(monkeypatch):
+def test_float32_has_full_precision_on_an_accelerator(monkeypatch):
     enabled = tf.config.experimental.tensor_float_32_execution_enabled
     monkeypatch.setattr(steps, "has_accelerator", lambda: True)
     try:
@@ -79,7 +80,7 @@ def test_float32_is_float32_on_an_accelerator_too(monkeypatch):
         tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
-def test_float32_is_float32_on_jax():
+def test_float32_has_full_precision_on_jax():
     code = """
 import jax
 from suite.worker.backends.jax import keep_float32
@@ -87,13 +88,13 @@ keep_float32()
 print(jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text())
 """
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    told = subprocess.run(
+    lowered = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert "precision = [HIGHEST, HIGHEST]" in told.stdout
+    assert "precision = [HIGHEST, HIGHEST]" in lowered.stdout
 
 
-def test_warming_up_leaves_the_precision():
+def test_the_warm_up_keeps_the_precision():
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("mixed_bfloat16")
@@ -103,7 +104,7 @@ def test_warming_up_leaves_the_precision():
         keras.config.set_dtype_policy(before)
 
 
-def test_warming_up_leaves_the_work_on_all_devices():
+def test_the_warm_up_keeps_the_distribution_over_devices():
     code = """
 import keras
 from suite.worker.steps import share_work
@@ -117,7 +118,7 @@ print(len(layer.kernel.value.sharding.device_set))
 """
     flags = "--xla_force_host_platform_device_count=4"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=False
     )
-    assert ended.stdout == "4\n", ended.stderr
+    assert result.stdout == "4\n", result.stderr

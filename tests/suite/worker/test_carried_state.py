@@ -1,4 +1,4 @@
-"""A model that carries memory remembers the batch before, until a fresh one comes."""
+"""A model that carries state continues the previous batch, unless a batch is fresh."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def outputs_of(model: Model, batches: list[Batch]) -> list[np.ndarray]:
     return [predict(batch) for batch in batches]
 
 
-def test_parts_of_a_stream_give_what_one_pass_gives():
+def test_the_parts_of_a_stream_have_the_outputs_of_one_pass():
     model = make_model()
     found = np.concatenate(outputs_of(model, parts(fresh=False)), axis=1)
     whole = np.concatenate([batch.features["token_ids"] for batch in parts(True)], axis=1)
@@ -59,25 +59,25 @@ def test_parts_of_a_stream_give_what_one_pass_gives():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_fresh_batch_remembers_nothing():
+def test_a_fresh_batch_does_not_depend_on_the_previous_batch():
     model = make_model()
-    alone, going_on = outputs_of(model, parts(fresh=True)), outputs_of(model, parts(fresh=False))
-    np.testing.assert_allclose(alone[0], going_on[0], atol=1e-6)
-    assert np.abs(alone[1] - going_on[1]).max() > 1e-3
+    alone, continued = outputs_of(model, parts(fresh=True)), outputs_of(model, parts(fresh=False))
+    np.testing.assert_allclose(alone[0], continued[0], atol=1e-6)
+    assert np.abs(alone[1] - continued[1]).max() > 1e-3
     np.testing.assert_allclose(outputs_of(model, parts(fresh=True))[2], alone[2], atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "carries"), [("transformer_xl", False), ("vanilla", True)])
-def test_without_memory_batches_stand_alone(name, carries):
+def test_without_carried_state_batches_are_independent(name, carries):
     model = make_model(name, carries)
-    assert not model.carries_memory
-    for fresh, going_on in zip(
+    assert not model.carries_state
+    for fresh, continued in zip(
         outputs_of(model, parts(True)), outputs_of(model, parts(False)), strict=True
     ):
-        np.testing.assert_allclose(fresh, going_on, atol=1e-6)
+        np.testing.assert_allclose(fresh, continued, atol=1e-6)
 
 
-def test_training_goes_on_from_the_batch_before():
+def test_training_continues_from_the_state_of_the_previous_batch():
     losses = {}
     for fresh in (True, False):
         model = make_model()

@@ -1,4 +1,4 @@
-"""Batches of a stream: rows go on where they ended, and every example is seen once."""
+"""Batches: contiguous rows, buckets, and curricula."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rows(batch) -> np.ndarray:
     return batch.features["numbers"][:, 0]
 
 
-def test_rows_of_a_stream_go_on_where_they_ended():
+def test_rows_of_contiguous_batches_continue_the_previous_batch():
     count, batch_size = 23, 4
     stream = training_stream(examples(count), batch_size, seed=0, contiguous=True)
     batches = list(itertools.islice(stream, 12))
@@ -36,7 +36,7 @@ def test_rows_of_a_stream_go_on_where_they_ended():
     assert len(set(starts)) > 1, "epochs begin at different places"
 
 
-def test_evaluating_a_stream_sees_every_example_once_in_lanes():
+def test_contiguous_evaluation_reads_every_example_once_in_lanes():
     count, batch_size = 23, 4
     batches = list(evaluation_batches(examples(count), batch_size, contiguous=True))
     seen = np.concatenate([rows(batch)[: batch.num_examples] for batch in batches])
@@ -46,7 +46,7 @@ def test_evaluating_a_stream_sees_every_example_once_in_lanes():
     assert (rows(batches[1]) == rows(batches[0]) + 1).all()
 
 
-def test_fewer_examples_than_rows_still_fill_batches():
+def test_fewer_examples_than_rows_still_fill_a_batch():
     batch = next(training_stream(examples(3), 8, seed=0, contiguous=True))
     assert len(rows(batch)) == 8 and batch.fresh
 
@@ -60,7 +60,7 @@ def ragged(real_lengths: list[int], full: int) -> Examples:
     return Examples({"numbers": numbers, "padding_mask": mask}, {"labels": np.arange(len(mask))})
 
 
-def test_trimmed_batches_hold_their_examples_whole_and_each_epoch_has_every_one():
+def test_batches_of_a_bucket_hold_whole_examples_and_each_epoch_holds_every_example():
     real_lengths = [64, 65, 128, 129, 256, 300, 512, 1, 60, 70] * 6
     split = ragged(real_lengths, 512)
     assert (
@@ -81,10 +81,10 @@ def test_trimmed_batches_hold_their_examples_whole_and_each_epoch_has_every_one(
         assert (bucket_lengths(split, HALVES)[rows(batch)] == length).all()
         seen += rows(batch).tolist()
     times = np.bincount(seen, minlength=60)
-    assert times.min() >= 7 and times.max() <= 8, "eight epochs, less what waits"
+    assert times.min() >= 7 and times.max() <= 8, "eight epochs, less the queued examples"
 
 
-def test_evaluating_trimmed_batches_sees_every_example_once_the_longest_first():
+def test_evaluation_by_buckets_reads_every_example_once_the_longest_first():
     split = ragged([64, 500, 100, 30, 20, 512, 7], 512)
     batches = list(evaluation_batches(split, 2, buckets=HALVES))
     seen = np.concatenate([rows(batch)[: batch.num_examples] for batch in batches])
@@ -96,12 +96,12 @@ def test_evaluating_trimmed_batches_sees_every_example_once_the_longest_first():
     ]
 
 
-def test_little_padding_is_left_where_it_is():
+def test_buckets_that_save_little_are_not_used():
     assert set(bucket_lengths(ragged([500, 512, 300, 512, 200], 512), HALVES)) == {512}
     assert set(bucket_lengths(ragged([10, 10], 512), ())) == {512}
 
 
-def test_a_curriculum_begins_with_the_shortest_tenth_and_ends_with_all():
+def test_a_curriculum_begins_with_the_shortest_tenth_and_ends_with_all_examples():
     real_lengths = np.random.default_rng(0).permutation(np.arange(1, 513)).tolist()
     split = ragged(real_lengths, 512)
     stream = training_stream(split, 4, seed=0, curriculum_steps=200)
@@ -111,6 +111,6 @@ def test_a_curriculum_begins_with_the_shortest_tenth_and_ends_with_all():
     longest = [int(found.max()) for found in lengths]
     for step in range(200):
         assert longest[step] <= 1 + (0.1 + 0.9 * step / 200) * 511, step
-    assert max(longest[:20]) > 40 and max(longest[150:200]) > 350, "and none much shorter"
+    assert max(longest[:20]) > 40 and max(longest[150:200]) > 350, "the limit grows to all lengths"
     after = np.bincount(np.concatenate(lengths[200:]), minlength=513)[1:]
-    assert after.min() >= 5 and after.max() <= 8, "then every epoch has every one"
+    assert after.min() >= 5 and after.max() <= 8, "afterwards, every epoch holds every example"

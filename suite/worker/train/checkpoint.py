@@ -1,9 +1,9 @@
-"""A training's state on disk, so that one cut off goes on from where it was.
+"""Checkpoints: the state of a training on disk, from which an interrupted training resumes.
 
-One file of arrays (`.npz`): every variable of the model and its optimizer (moments, the state of
-dropout's random numbers, a memory carried from batch to batch), the best weights so far, and as
-JSON what else the loop knows. The order of the data is no part of it: it hangs on the seed alone,
-so it is drawn again up to where training was.
+A checkpoint is one file of arrays (`.npz`). It holds every variable of the model and its optimizer
+(moments, the state of dropout's random numbers, the state carried from batch to batch), the best
+weights so far, and the rest of the loop's state as JSON. It does not hold the order of the data,
+which depends on the seed alone: the batches up to the checkpoint are drawn again.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ import numpy as np
 from suite.api.files import atomic_write
 
 SECONDS_BETWEEN = 60.0
-"""A cell shorter than this leaves no checkpoint."""
+"""The time between two checkpoints; a shorter cell writes none."""
 
 
 @dataclass
 class Checkpoint:
-    """The checkpoint of one cell, and the digests of what made it: its data, and the code."""
+    """The checkpoint of one cell, with the digests of the data and the code that it depends on."""
 
     path: Path
     digests: Sequence[str | None]
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        """Whether it is time to write one."""
+        """Whether `SECONDS_BETWEEN` have passed since the last checkpoint."""
         return time.monotonic() - self._last >= SECONDS_BETWEEN
 
     def write(
@@ -43,15 +43,15 @@ class Checkpoint:
         kept_weights: Mapping[str, Sequence[np.ndarray]],
         state: Mapping[str, Any],
     ) -> None:
-        """Keep everything, in place of what was kept before.
+        """Write a checkpoint over the previous one.
 
-        Where the disk has no room, the log says so: training needs no checkpoint to go on.
+        On a full disk the log states the error and training continues.
         """
         self._last = time.monotonic()
         try:
             self._write(variables, kept_weights, state)
         except OSError as error:
-            print(f"No checkpoint was written: {error}", flush=True)
+            print(f"The checkpoint could not be written: {error}", flush=True)
 
     def _write(
         self,
@@ -70,16 +70,16 @@ class Checkpoint:
     def read(
         self, variables: Sequence[Any]
     ) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]] | None:
-        """Put the variables back and return the state and the kept weights; None without one.
+        """Set the variables and return the state and the kept weights; None without a checkpoint.
 
-        One of other data or code, or of another model's variables, is of no use: a record names one
-        commit for all that it ran.
+        A checkpoint of different data, code or variables is ignored: one record stands for one
+        version of the code.
         """
         try:
             with open(self.path, "rb") as file, np.load(file) as kept:
                 about = json.loads(str(kept["about"]))
                 found: dict[str, list[np.ndarray]] = {}
-                for key in kept.files:  # in the order in which they were written
+                for key in kept.files:  # np.savez keeps the order
                     if key != "about":
                         found.setdefault(key.rpartition("_")[0], []).append(kept[key])
                 values = found.pop("variable")
@@ -94,6 +94,6 @@ class Checkpoint:
 
 
 def _to_numpy(variable: Any) -> np.ndarray:
-    """Return a variable's value, in float32 where NumPy has no such precision (bfloat16)."""
+    """Return a variable's value, in float32 where NumPy lacks the dtype (bfloat16)."""
     value = np.asarray(keras.ops.convert_to_numpy(variable))
     return value.astype(np.float32) if value.dtype.kind == "V" else value

@@ -1,4 +1,4 @@
-"""Encoded data is made once, found again, and made anew when anything about it changes."""
+"""The cache of encoded data: one entry per content, found again by later cells."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from suite.worker.data import encoded
 from tasks.duplication import Duplication
 
 
-class Counting(Duplication):
-    """Counts how often it is asked to load."""
+class CountingTask(Duplication):
+    """Counts the calls of `load`."""
 
     loads = 0
 
@@ -56,8 +56,8 @@ def entries(job):
     return sorted(path.name for path in job.cache.iterdir())
 
 
-def test_the_second_cell_reads_what_the_first_made(job):
-    task = Counting()
+def test_the_second_cell_reads_the_entry_of_the_first(job):
+    task = CountingTask()
     first, second = encoded.load(job, task, {}), encoded.load(job, task, {})
     assert task.loads == 1 and len(entries(job)) == 1
     assert isinstance(second.train.features["values"], np.memmap)
@@ -67,8 +67,8 @@ def test_the_second_cell_reads_what_the_first_made(job):
         assert (data.validation.targets["labels"] == np.arange(4)).all()
 
 
-def test_what_decides_the_content_decides_the_entry(job):
-    task = Counting()
+def test_different_content_has_a_different_entry(job):
+    task = CountingTask()
     encoded.load(job, task, {})
     encoded.load(job, task, {"units": "bytes"})
     encoded.load(dataclasses.replace(job, source_digest="other"), task, {})
@@ -132,15 +132,15 @@ def test_the_digest_of_a_built_in_task_covers_its_folder_and_the_common_helpers(
 
 
 def test_another_seed_or_architecture_shares_the_entry(job):
-    task = Counting()
+    task = CountingTask()
     for changes in ({"seed": 1}, {"architecture": "gpt"}, {"batch_size": 3}):
         cell = dataclasses.replace(job.cell, **changes)
         encoded.load(dataclasses.replace(job, cell=cell), task, {})
     assert task.loads == 1
 
 
-def test_a_deleted_cache_is_made_again(job):
-    task = Counting()
+def test_a_deleted_cache_is_written_again(job):
+    task = CountingTask()
     data = encoded.load(job, task, {})
     shutil.rmtree(job.cache)
     assert (
@@ -149,13 +149,13 @@ def test_a_deleted_cache_is_made_again(job):
     assert task.loads == 2
 
 
-def test_bytes_not_known_yet_are_not_kept(job):
-    encoded.load(dataclasses.replace(job, source_digest=None), Counting(), {})
+def test_data_without_a_source_digest_is_not_cached(job):
+    encoded.load(dataclasses.replace(job, source_digest=None), CountingTask(), {})
     assert not job.cache.exists()
 
 
-def test_two_at_once_leave_one_whole_entry(job):
-    task, found = Counting(), []
+def test_concurrent_cells_leave_one_complete_entry(job):
+    task, found = CountingTask(), []
     threads = [
         threading.Thread(target=lambda: found.append(encoded.load(job, task, {}))) for _ in range(8)
     ]

@@ -1,0 +1,133 @@
+"""Peak memory of this process or of its accelerator, above a baseline."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.worker.measure.samples import Measurements, single
+
+MEMORY_METHOD = (
+    "peak resident memory of the process (VmHWM) once compiled, above the baseline, pages of "
+    "mapped files left out"
+)
+COMPILE_MEMORY_METHOD = "the same peak while the first steps compile"
+NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Allocator:
+    """The memory counters of a device's allocator, in bytes.
+
+    `reset` restarts `peak` from the memory in use; backends without this function have None.
+    """
+
+    in_use: Callable[[], int]
+    peak: Callable[[], int]
+    reset: Callable[[], object] | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """The peak of the memory held, and the resident pages of mapped files, in bytes."""
+
+    peak: int
+    mapped_files: int = 0
+
+
+@dataclass
+class PeakMemory:
+    """The highest memory held since the last reset, above a baseline.
+
+    With an accelerator, the figures are those of its allocator. Otherwise they are the resident
+    memory of the process without mapped files.
+
+    The baseline is taken once: after imports, data and one step of a throwaway model, and after
+    freed pages were returned to the system. All memory that the real model needs is then above the
+    baseline. Mapped files are left out because library pages that load later do not belong to the
+    model; a forked process maps all of them anew.
+
+    The peak of the compilation is kept apart. The compiler frees its memory before the measured
+    steps, and its need does not grow with the batch.
+    """
+
+    allocator: Allocator | None = None
+    baseline: MemoryReading | None = None
+    highest_bytes: int | None = None
+    compile_bytes: int | None = None
+
+    @property
+    def on_accelerator(self) -> bool:
+        """Whether a device other than the processor computes."""
+        return self.allocator is not None
+
+    def start(self) -> None:
+        """Take the baseline."""
+        release_freed_memory()
+        if self.allocator:
+            self.baseline = MemoryReading(self.allocator.in_use())
+        elif self.reset():
+            self.baseline = _resident_memory()
+
+    def reset(self) -> bool:
+        """Restart the peak from the memory in use; return False where the system cannot."""
+        if self.allocator:
+            return bool(self.allocator.reset and (self.allocator.reset(), True))
+        try:
+            # No library resets VmHWM: the kernel does so when "5" is written to this file.
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            return False
+        return True
+
+    def update(self) -> None:
+        """Raise `highest_bytes` to the peak since the last reset, if that peak is higher."""
+        if self.baseline is not None:
+            now = MemoryReading(self.allocator.peak()) if self.allocator else _resident_memory()
+            files = now.mapped_files - self.baseline.mapped_files
+            grown = now.peak - self.baseline.peak - files
+            self.highest_bytes = max(self.highest_bytes or 0, grown)
+
+    def end_compilation(self) -> None:
+        """Keep the peak so far as the compiler's, and restart the peak."""
+        self.update()
+        self.compile_bytes, self.highest_bytes = self.highest_bytes, None
+        release_freed_memory()
+        self.reset()
+
+    def measured(self) -> Measurements:
+        """Return the highest peaks, as a record holds them."""
+        known = self.baseline is not None
+        method = self.allocator.method if self.allocator else MEMORY_METHOD
+        figures = {
+            "peak_memory_bytes": (self.highest_bytes, method),
+            "compile_peak_memory_bytes": (self.compile_bytes, COMPILE_MEMORY_METHOD),
+        }
+        return {
+            name: single(value, method if known else NO_MEMORY_METHOD)
+            for name, (value, method) in figures.items()
+        }
+
+
+def release_freed_memory() -> None:
+    """Return freed memory to the system, so that later allocations show in the resident memory."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # C libraries other than glibc have no such function
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _resident_memory() -> MemoryReading:
+    """Read VmHWM and RssFile, which psutil does not offer."""
+    fields = {}
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name in ("VmHWM", "RssFile"):
+            fields[name] = int(value.split()[0]) * 1024
+    return MemoryReading(peak=fields["VmHWM"], mapped_files=fields["RssFile"])

@@ -1,0 +1,55 @@
+"""Provenance of the code that a cell runs: commit, changes, and digests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from suite.api import Architecture, Task
+from suite.api.files import CHECKOUT, digest_paths
+from suite.api.plugins import plugin_files
+from suite.records.environment import describe_commit
+
+ENGINE_DIGEST = digest_paths((CHECKOUT / "suite").rglob("*.py"))
+"""The digest of the engine's code when this module was imported.
+
+A forkserver imports the engine once and forks the cells of one environment later. The files on disk
+may differ from the imported code by then, so the digest is taken at the import.
+"""
+
+
+@dataclass(slots=True)
+class CodeProvenance:
+    """The code of a cell, as its record states it.
+
+    `commit` and `dirty` are read when the object is created: when the cell starts, before it
+    imports its plug-ins. Each cell imports its plug-ins anew and digests their files at that time.
+    """
+
+    commit: str | None = None
+    dirty: bool | None = None
+    task_digest: str | None = None
+    architecture_digest: str | None = None
+    engine_digest: str = ENGINE_DIGEST
+
+    def __post_init__(self) -> None:
+        # A pack has no repository; one around the pack's folder would be that of other code.
+        if (CHECKOUT / ".git").exists():
+            found = describe_commit()
+            self.commit, self.dirty = found["commit"], found["dirty"]
+
+    def add_architecture(self, architecture: Architecture) -> None:
+        """Digest the files of the architecture and its helpers."""
+        self.architecture_digest = digest_paths(plugin_files(architecture))
+
+    def add_task(self, task: Task) -> None:
+        """Digest the files of the task and its helpers."""
+        self.task_digest = digest_paths(plugin_files(task))
+
+    def environment(self) -> dict[str, Any]:
+        """Return the provenance as fields of a record's environment.
+
+        A cell without a commit leaves `commit` and `dirty` to the process that writes the record.
+        """
+        known = {} if self.commit is None else {"commit": self.commit, "dirty": self.dirty}
+        return {**known, "code": asdict(self)}

@@ -1,0 +1,1 @@
+"""Training cells: the loop, checkpoints, the selection of weights, and scores."""

@@ -1,0 +1,90 @@
+"""Peak memory against known allocations."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from suite.worker.measure.memory import Allocator, PeakMemory
+
+MEBIBYTE = 2**20
+
+PEAK = """
+import sys
+import numpy as np
+from suite.worker.measure.memory import PeakMemory
+size = int(sys.argv[1])
+before = np.ones(48 * 2**20, np.uint8); del before
+memory = PeakMemory(); memory.start()
+held = np.ones(size, np.uint8)
+memory.update(); del held
+memory.reset(); small = np.ones(2**20, np.uint8); memory.update()
+print(memory.measured()["peak_memory_bytes"]["value"])
+"""
+COMPILATION = """
+import numpy as np
+from suite.worker.measure.memory import PeakMemory
+memory = PeakMemory(); memory.start()
+compiler = np.ones(200 * 2**20, np.uint8); del compiler
+memory.end_compilation()
+held = np.ones(64 * 2**20, np.uint8); memory.update()
+measured = memory.measured()
+print(measured["compile_peak_memory_bytes"]["value"], measured["peak_memory_bytes"]["value"])
+"""
+
+
+def run(program: str, *arguments: str) -> list[float]:
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    return [float(word) for word in result.stdout.split()]
+
+
+@pytest.mark.parametrize("mebibytes", [64, 512])
+def test_peak_memory_is_the_memory_held(mebibytes):
+    size = mebibytes * MEBIBYTE
+    (peak,) = run(PEAK, str(size))
+    assert abs(peak - size) < max(0.03 * size, 8 * MEBIBYTE)
+
+
+def test_the_memory_of_the_compilation_is_kept_apart():
+    compiling, peak = (size / MEBIBYTE for size in run(COMPILATION))
+    assert abs(compiling - 200) < 8
+    assert abs(peak - 64) < 8
+
+
+class FakeDevice:
+    """The memory of an accelerator with an allocator."""
+
+    def __init__(self, can_reset):
+        self.held = self.highest = 100
+        self.allocator = Allocator(
+            in_use=lambda: self.held,
+            peak=lambda: self.highest,
+            reset=self.reset if can_reset else None,
+            method="the device's",
+        )
+
+    def hold(self, size):
+        self.held += size
+        self.highest = max(self.highest, self.held)
+
+    def reset(self):
+        self.highest = self.held
+
+
+@pytest.mark.parametrize(("can_reset", "compiling", "working"), [(True, 70, 50), (False, 70, 70)])
+def test_the_memory_of_a_device_is_that_of_its_allocator(can_reset, compiling, working):
+    device = FakeDevice(can_reset)
+    memory = PeakMemory(device.allocator)
+    memory.start()
+    device.hold(70), device.hold(-70)
+    memory.end_compilation()
+    device.hold(50), device.hold(-50)
+    memory.update()
+    measured = memory.measured()
+    assert measured["compile_peak_memory_bytes"]["value"] == compiling
+    assert measured["peak_memory_bytes"]["value"] == working  # without a reset: the higher of both
+    assert measured["peak_memory_bytes"]["method"] == "the device's"

@@ -1,0 +1,78 @@
+"""Step times and latency against known durations."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from suite.worker.measure import timing
+from suite.worker.measure.interference import InterferenceMonitor
+from suite.worker.measure.memory import PeakMemory
+from suite.worker.measure.samples import measurement, quartiles
+from suite.worker.measure.timing import StepTimings, steps_per_block, time_repeats
+from tests.suite.worker.measure.machine import FakeMachine
+
+
+@pytest.mark.alone
+def test_blocks_measure_a_known_step():
+    timings = time_repeats(lambda: time.sleep(0.02), 100, 200, PeakMemory(), threads=1)
+    measured = timings.measured()
+    assert measured["step_seconds"]["n"] >= 5
+    assert sum(timings.seconds) >= 1.0
+    assert 0.02 <= measured["step_seconds"]["value"] < 0.03
+    speed = measured["tokens_per_second"]["value"]
+    assert measured["padded_tokens_per_second"]["value"] == pytest.approx(2 * speed)
+    assert measured["tokens_per_second"]["samples"]
+    low, high = measured["tokens_per_second"]["quartiles"]
+    assert low <= speed <= high
+
+
+def test_the_value_of_samples_is_their_median_and_none_without_samples():
+    assert measurement([3.0, 1.0, 2.0], "by hand")["value"] == 2.0
+    assert measurement([], "by hand")["value"] is None
+    empty = StepTimings(InterferenceMonitor(1)).measured()
+    assert empty["tokens_per_second"]["value"] is None
+    assert steps_per_block(0.05) == 4 and steps_per_block(10) == 1
+
+
+def test_a_noisy_measurement_is_repeated_and_the_quietest_attempt_counts(monkeypatch):
+    machine = FakeMachine(monkeypatch, cores=2)
+    loads = iter([1.0, 0.6, 0.8])  # cores that other processes take, by attempt
+    monkeypatch.setattr(timing, "MIN_SECONDS", 0.01)
+    monitor_init = InterferenceMonitor.__init__
+
+    def next_attempt(monitor, *arguments):
+        machine.other_cores = next(loads)
+        monitor_init(monitor, *arguments)
+
+    monkeypatch.setattr(InterferenceMonitor, "__init__", next_attempt)
+    timings = time_repeats(lambda: time.sleep(0.001), 1, 1, PeakMemory(), threads=2)
+    assert timings.monitor.other_process_cpu_share == pytest.approx(0.3, rel=0.2)
+    assert not timings.quiet
+    assert next(loads, None) is None
+
+
+def test_latency_has_only_the_percentiles_with_enough_answers(monkeypatch):
+    monkeypatch.setattr(timing, "LATENCY_SECONDS", 0.0)
+    few = timing.time_latency(lambda: time.sleep(0.001))
+    assert few["latency_p50_seconds"]["n"] == 20
+    assert few["latency_p95_seconds"]["value"] >= few["latency_p50_seconds"]["value"] >= 0.001
+    assert few["latency_p99_seconds"]["value"] is None
+    assert "100 answers" in few["latency_p99_seconds"]["method"]
+
+
+def test_many_blocks_are_merged_into_at_most_a_hundred_samples():
+    timings = StepTimings(InterferenceMonitor(1))
+    for number in range(1_050):
+        timings.add(1.0 + number % 2, 2, 100, 200)
+    found = timings.measured()
+    assert found["tokens_per_second"]["n"] == 96
+    assert found["step_seconds"]["value"] == pytest.approx(0.75, rel=0.05)
+
+
+def test_quartiles_agree_with_numpy():
+    samples = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.0]
+    assert quartiles(samples) == pytest.approx(tuple(np.quantile(samples, [0.25, 0.75])))
+    assert quartiles([1.0]) is None

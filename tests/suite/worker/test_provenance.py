@@ -1,0 +1,39 @@
+"""The provenance of a cell's code in its record."""
+
+from __future__ import annotations
+
+from tests.conftest import ROOT, read_records
+from tests.test_newcomer import TASK
+
+EDITING_TASK = f"""{TASK}
+
+class EditedMeanwhile(type(TASK)):
+    \"\"\"A task whose file changes while its cell runs.\"\"\"
+
+    def load(self, request, sequence_length, options):
+        with open(__file__, "a") as file:
+            file.write("# one more line\\n")
+        return super().load(request, sequence_length, options)
+
+
+TASK = EditedMeanwhile()
+"""
+
+
+def test_an_edit_during_a_matrix_shows_in_the_next_record(bench, tmp_path):
+    """The first of two cells edits the file of the task, in one run of the same command."""
+    folder = tmp_path / "plugins"
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "tasks" / "edited.py").write_text(EDITING_TASK)
+    arguments = ("run", "--task", "edited", "--architectures", "vanilla", "--preset", "smoke")
+    result = bench(
+        *arguments, "--seeds", "0,1", "--no-tracking", "--no-dashboard", BENCH_PATH=str(folder)
+    )
+    assert result.returncode == 0, result.stderr
+    first, second = (record["environment"]["code"] for record in read_records(tmp_path / "home"))
+    assert first["task_digest"] != second["task_digest"]
+    unchanged = ("engine_digest", "architecture_digest", "commit", "dirty")
+    assert {name: first[name] for name in unchanged} == {name: second[name] for name in unchanged}
+    assert all(first[name] for name in ("task_digest", "architecture_digest", "engine_digest"))
+    if (ROOT / ".git").exists():
+        assert first["commit"] and isinstance(first["dirty"], bool)

@@ -1,0 +1,40 @@
+"""The outcome of a train cell."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
+from suite.worker.measure import timing, warmup
+from suite.worker.measure.interference import INTERFERENCE_LIMIT
+from suite.worker.train import cell
+from tests.suite.worker.measure.machine import FakeMachine
+from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
+
+
+@pytest.mark.usefixtures("few_scored_examples")
+@pytest.mark.parametrize(
+    ("disturbed", "noisy"),
+    [
+        ({"measuring inference"}, ["inference"]),
+        ({"training"}, ["training"]),
+        (set(), []),
+    ],
+)
+def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, disturbed, noisy):
+    """Others take one core while a phase in `disturbed` is measured."""
+    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
+    monkeypatch.setattr(timing, "ATTEMPTS", 1)
+    machine = FakeMachine(monkeypatch, cores=64)
+
+    def report_progress(phase, fraction, loss=None):
+        machine.other_cores = 1.0 if phase in disturbed else 0.0
+
+    job = make_job(tmp_path, "language_modeling", "vanilla", 2_048)
+    task = find_plugin(TASKS, job.cell.task)
+    architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
+    outcome = cell.run(job, task, architecture, report_progress)
+    assert outcome["details"]["noisy"] == noisy
+    for phase, measured in outcome["measurements"].items():
+        share = measured["other_process_cpu_share"]["value"]
+        assert (share > INTERFERENCE_LIMIT) is (phase in noisy)
