@@ -74,7 +74,9 @@ class Recipe:
             ("curriculum_share", 0 <= self.curriculum_share <= 1, "from 0 to 1"),
         ):
             if not fits:
-                raise RequestError(f"The option '{name}' is {wanted}", received=getattr(self, name))
+                raise RequestError(
+                    f"The option '{name}' must be {wanted}", received=getattr(self, name)
+                )
 
 
 @dataclass(frozen=True, slots=True)

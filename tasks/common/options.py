@@ -19,4 +19,4 @@ def check_range(
     value = options[name]
     if value < minimum or (maximum is not None and value > maximum):
         allowed = f"at least {minimum:,}" if maximum is None else f"from {minimum:,} to {maximum:,}"
-        raise RequestError(f"The option '{name}' is {allowed}", received=value)
+        raise RequestError(f"The option '{name}' must be {allowed}", received=value)

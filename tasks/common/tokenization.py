@@ -216,7 +216,9 @@ def check_tokenizer_options(options: Mapping[str, Any]) -> None:
         RequestError: the units are unknown, or the vocabulary is smaller than `MIN_VOCABULARY`.
     """
     if (units := options.get("units", "subwords")) not in UNITS:
-        raise RequestError(f"The option 'units' is one of {', '.join(UNITS)}", received=repr(units))
+        raise RequestError(
+            f"The option 'units' must be one of {', '.join(UNITS)}", received=repr(units)
+        )
     check_range(options, "vocabulary", MIN_VOCABULARY)
 
 

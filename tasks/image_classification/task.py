@@ -104,7 +104,7 @@ class ImageClassification(Classification):
         augmentation = task_options(self, options)["augmentation"]
         if augmentation not in AUGMENTATIONS and augmentation != "auto":
             raise RequestError(
-                f"The option 'augmentation' is one of auto, {', '.join(AUGMENTATIONS)}",
+                f"The option 'augmentation' must be one of auto, {', '.join(AUGMENTATIONS)}",
                 received=repr(augmentation),
             )
         if request.kind == "files":

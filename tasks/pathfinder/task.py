@@ -78,7 +78,7 @@ class Pathfinder(Classification):
         check_range(options, "curve_points", 6, 24)
         if options["image_size"] not in SIZES:
             raise RequestError(
-                f"The option 'image_size' is one of {', '.join(map(str, SIZES))}",
+                f"The option 'image_size' must be one of {', '.join(map(str, SIZES))}",
                 received=options["image_size"],
             )
         return f"synthetic-{self.version}"

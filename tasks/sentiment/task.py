@@ -7,8 +7,8 @@ frequent pairs of adjacent subwords (`tasks/sentiment/subword_pairs.py`).
 
 A text that exceeds the length is cut, and the number of such texts is reported. The first quarter
 and the last three quarters of the length are kept, since a review ends with its verdict (head and
-tail: Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 5.3.1). Of bytes
-only the beginning is kept, as in Long Range Arena.
+tail: Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 5.3.1). With
+bytes, only the beginning is kept, as in Long Range Arena.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def test_errors_name_the_file_or_option(tmp_path):
         assert name in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(DataError, match="must exist"):
         TASK.inspect(SourceRequest("files", str(tmp_path / "nowhere")), TASK.options)
-    with pytest.raises(RequestError, match="'units' is one of"):
+    with pytest.raises(RequestError, match="'units' must be one of"):
         TASK.inspect(SourceRequest("synthetic"), {**TASK.options, "units": "words"})
 
 

@@ -15,7 +15,7 @@ SIZES = {"train": 40, "val": 12, "test_2016_flickr": 9}
 
 
 def write_raw_files(folder):
-    """Write one language plain and the other compressed, with spaces at the ends of lines."""
+    """Write plain English files and compressed German files; English lines end in a space."""
     manual = folder / "downloads" / "manual"
     manual.mkdir(parents=True)
     for stem, count in SIZES.items():
