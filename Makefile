@@ -136,6 +136,6 @@ $(PEERS)/bin/python: | $(VENV)/bin/python
 	@$(VENV)/bin/python -m venv $(PEERS)
 
 $(PEERS)/.run: pyproject.toml constraints.txt | $(PEERS)/bin/python
-	@echo "Installing PyTorch, transformers and timm (about 5 GB with GPU libraries) ..."
+	@echo "Installing PyTorch and transformers (about 5 GB with GPU libraries) ..."
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[peers,dev]"
 	@touch $@

@@ -20,7 +20,6 @@ PACKAGES = (
     "jax",
     "torch",
     "keras",
-    "keras-hub",
     "tensorflow-datasets",
     "numpy",
     "mlflow-skinny",

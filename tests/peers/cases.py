@@ -44,7 +44,7 @@ CASES = {
         Case("bert", "transformers BERT", 4096, 1.7, 1.4, 1.3),
         Case("longformer", "transformers Longformer", 4096, 4.0, 3.0, 0.9),
         Case("reformer", "transformers Reformer", 4096, 2.2, 1.7, 1.0),
-        Case("vit", "timm", 64, 1.3, 1.3, 1.2, 6, 192, 4, 768),
+        Case("vit", "transformers ViT", 64, 1.3, 1.3, 1.2, 6, 192, 4, 768),
     )
 }
 IMAGE_SIZE = 32

@@ -1,4 +1,4 @@
-"""Their side of a case: transformers' or timm's model in eager PyTorch, as their users run it."""
+"""Their side of a case: a model of transformers in eager PyTorch, as its users run it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,6 @@ from tests.peers.cases import (
     WINDOW,
     Case,
 )
-
-# transformers and timm import torchvision, whose compiled part does not load beside a build of
-# torch for another device: it takes these two operators for granted, which no model here uses.
-_OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-if not hasattr(torch.ops.torchvision, "nms"):
-    for _name in ("nms", "qnms"):
-        _OPERATORS.define(f"{_name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
 
 
 def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
@@ -127,28 +120,32 @@ def _reformer(case: Case) -> nn.Module:
 
 
 class _Images(nn.Module):
-    """timm's ViT with two classes."""
+    """The ViT of transformers with two classes, read from the class token."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
-        from timm.models.vision_transformer import VisionTransformer
+        from transformers import ViTConfig, ViTModel
 
-        self.model = VisionTransformer(
-            img_size=IMAGE_SIZE,
+        config = ViTConfig(
+            image_size=IMAGE_SIZE,
             patch_size=PATCH_SIZE,
-            embed_dim=case.width,
-            depth=case.num_layers,
-            num_heads=case.num_heads,
-            mlp_ratio=case.feedforward_width / case.width,
-            num_classes=2,
+            hidden_size=case.width,
+            num_hidden_layers=case.num_layers,
+            num_attention_heads=case.num_heads,
+            intermediate_size=case.feedforward_width,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            attn_implementation="sdpa",
         )
+        self.encoder = ViTModel(config, add_pooling_layer=False)
+        self.head = nn.Linear(case.width, 2)
 
     def forward(self, inputs: Any) -> Any:
         patches = inputs["patches"]  # (batch, rows · columns, height · width · channels)
         side = IMAGE_SIZE // PATCH_SIZE
         grid = patches.reshape(-1, side, side, PATCH_SIZE, PATCH_SIZE, 3)
         images = grid.permute(0, 5, 1, 3, 2, 4).reshape(-1, 3, IMAGE_SIZE, IMAGE_SIZE)
-        return self.model(images)
+        return self.head(self.encoder(images).last_hidden_state[:, 0])
 
 
 BUILDERS = {"bert": _bert, "longformer": _longformer, "reformer": _reformer, "vit": _Images}

@@ -19,7 +19,6 @@ from tests.conftest import ROOT
 
 BLOCKED = (
     "tensorflow",
-    "keras_hub",
     "tensorflow_datasets",
     "pydantic",
     "pandas",
