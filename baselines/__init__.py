@@ -1,1 +1,1 @@
-"""The architectures, one file each; the mechanisms that they share are in `layers`."""
+"""The architectures, one file each. `layers` holds the mechanisms that they share."""

@@ -13,7 +13,7 @@ EPSILON = 1e-12
 
 
 class Bert(Architecture):
-    """BERT's encoder, its attention exact and computed block by block at long lengths."""
+    """BERT's encoder with exact attention, computed in blocks of queries at long lengths."""
 
     version = 2
     title = "BERT"
@@ -24,7 +24,7 @@ class Bert(Architecture):
     claimed_memory = "n"
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count full attention."""
+        """Return the operations of full attention."""
         from baselines.layers.flops import full_attention_operations
 
         return full_attention_operations(request)

@@ -1,6 +1,6 @@
-"""The control: the Transformer with its whole n × n array of scores in memory.
+"""The control: the Transformer with the whole n × n array of scores in memory.
 
-It is here to prove the instruments: its memory must come out near n², or they are wrong.
+The control validates the measurements: the memory measured for it must grow as n².
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
 class FullAttentionControl(Architecture):
-    """`vanilla` without blocks of queries."""
+    """`vanilla` with attention scores that are not split into blocks of queries."""
 
     version = 2
     title = "Full attention (control)"
@@ -23,7 +23,7 @@ class FullAttentionControl(Architecture):
     control = True
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count full attention."""
+        """Return the operations of full attention."""
         from baselines.layers.flops import full_attention_operations
 
         return full_attention_operations(request)

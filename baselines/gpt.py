@@ -13,7 +13,7 @@ EPSILON = 1e-5
 
 
 class Gpt(Architecture):
-    """GPT-2's decoder; with a cache it takes one position at a time."""
+    """GPT-2's decoder; with a state it decodes one position at a time."""
 
     version = 2
     title = "GPT-2"
@@ -24,7 +24,7 @@ class Gpt(Architecture):
     claimed_memory = "n"
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count full attention."""
+        """Return the operations of full attention."""
         from baselines.layers.flops import full_attention_operations
 
         return full_attention_operations(request)

@@ -1,4 +1,4 @@
-"""Longformer: attention within a sliding window, and of a few global tokens to everything.
+"""Longformer: attention within a sliding window, plus global attention of a few tokens.
 
 Beltagy, Peters, Cohan 2020, "Longformer: The Long-Document Transformer".
 """
@@ -14,10 +14,10 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 class Longformer(Architecture):
     """RoBERTa's layers (learned positions, GELU, normalisation after) with windowed attention.
 
-    The window is an eighth of the longest default length, as the paper's 512 is of its 4,096.
-    `window` and `dilation` take one number for all layers, or one a layer, the lowest first. The
-    decoder form's window reaches to the left alone. The encoder-decoder form is LED (section 7):
-    its decoder attends in full, to itself and to the encoder's output.
+    The default window is an eighth of the longest default length, like the paper's 512 of 4,096.
+    `window` and `dilation` take one number for all layers, or one number per layer, lowest layer
+    first. The decoder form's window extends to the left only. The encoder-decoder form is LED
+    (section 7): its decoder has full attention to itself and to the encoder's output.
     """
 
     version = 2
@@ -30,7 +30,7 @@ class Longformer(Architecture):
     options = {"window": [128], "dilation": [1]}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
-        """Refuse windows that cannot be."""
+        """Return why these windows or dilations are invalid, or None."""
         windows, dilations = request.options["window"], request.options["dilation"]
         num_layers = request.model_size.num_layers
         if any(len(given) not in (1, num_layers) for given in (windows, dilations)):
@@ -45,7 +45,7 @@ class Longformer(Architecture):
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count attention within the windows; a decoder beside an encoder attends in full."""
+        """Return the operations of windowed attention; LED's decoder has full attention."""
         from baselines.layers.flops import (
             all_pairs,
             attend_pairs,
@@ -69,7 +69,7 @@ class Longformer(Architecture):
         return over_stacks(request, of_stack)
 
     def assemble(self, request: BuildRequest) -> Any:
-        """Build the form asked for."""
+        """Build the requested form."""
         from baselines.layers.backbone import Backbone
 
         parts: dict[str, Any] = {"takes_global_mask": True}
@@ -96,8 +96,8 @@ class Longformer(Architecture):
         from baselines.layers.transformer_layer import TransformerStack, stack_layers
 
         num_layers = request.model_size.num_layers
-        windows = iter(_one_a_layer(request.options["window"], num_layers))
-        dilations = iter(_one_a_layer(request.options["dilation"], num_layers))
+        windows = iter(_per_layer(request.options["window"], num_layers))
+        dilations = iter(_per_layer(request.options["dilation"], num_layers))
 
         def make_attention() -> SlidingWindowAttention:
             return SlidingWindowAttention(
@@ -126,7 +126,7 @@ class Longformer(Architecture):
         )
 
 
-def _one_a_layer(values: Sequence[int], num_layers: int) -> Sequence[int]:
+def _per_layer(values: Sequence[int], num_layers: int) -> Sequence[int]:
     return values if len(values) == num_layers else [*values] * num_layers
 
 

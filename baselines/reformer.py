@@ -11,15 +11,15 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
 class Reformer(Architecture):
-    """Attends among positions that hash alike, and keeps no activations for the gradient.
+    """Attention among positions with similar hashes, in reversible layers.
 
-    There are twice as many buckets as chunks, as the authors' code has it. The projection that
-    query and key share is spent on a wider feed-forward network. Chunks depend on the length, so
-    adding padding changes what a position sees; what stands at padded positions does not. Within
-    a sequence no longer than a chunk nothing is hashed, and all see all. The axial grid is the
-    squarest that holds the sequence, unless rows and columns are given. The encoder-decoder form
-    puts full attention to the encoder's output between LSH attention and feed-forward network of
-    each decoder layer, reversible too.
+    There are twice as many buckets as chunks, as in the authors' code. Query and key share one
+    projection; a wider feed-forward network uses the saved parameters. Chunks depend on the length,
+    so adding padding changes which positions attend to each other. The values at padded positions
+    change nothing. A sequence no longer than a chunk has full attention, without hashing. The axial
+    grid is the squarest that holds the sequence, unless `axial_grid` gives rows and columns. In the
+    encoder-decoder form, each decoder layer also has full attention to the encoder's output. It
+    comes between LSH attention and the feed-forward network, and is reversible too.
     """
 
     version = 3
@@ -33,7 +33,7 @@ class Reformer(Architecture):
     options = {"chunk": 64, "hashes": 2, "axial_grid": [0, 0]}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
-        """Refuse chunks and hashes that cannot be."""
+        """Return why the chunk, the hashes or the axial grid are invalid, or None."""
         chunk, hashes = request.options["chunk"], request.options["hashes"]
         if chunk < 1 or hashes < 1:
             return (
@@ -49,12 +49,12 @@ class Reformer(Architecture):
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count hashing, and attention within a chunk and to the one before, in every round."""
+        """Return the operations of hashing and of attention to two chunks, over all rounds."""
         from baselines.layers.flops import all_pairs, attend_pairs, over_stacks
 
         size, length = request.model_size, request.sequence_length
         chunk, hashes = request.options["chunk"], request.options["hashes"]
-        if length <= chunk:  # nothing is hashed
+        if length <= chunk:  # full attention without hashing
             return over_stacks(
                 request,
                 lambda causal: (
@@ -62,14 +62,14 @@ class Reformer(Architecture):
                 ),
             )
         num_buckets = 2 * -(-length // chunk)
-        # Above 128 buckets two factors near the root are hashed to instead.
+        # Above 128 buckets, hashing uses two factors near the square root.
         hashed_to = num_buckets if num_buckets <= 128 else 2 * num_buckets**0.5
         hashing = length * size.width * hashed_to
         attending = attend_pairs(length * min(2 * chunk, length), size.width)
         return over_stacks(request, lambda causal: size.num_layers * hashes * (hashing + attending))
 
     def assemble(self, request: BuildRequest) -> Any:
-        """Build the form asked for."""
+        """Build the requested form."""
         from baselines.layers.backbone import Backbone
 
         parts: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Transformer-XL: relative positions, and memory carried from segment to segment.
+"""Transformer-XL: relative positions, and a memory carried from segment to segment.
 
 Dai et al. 2019, "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context".
 """
@@ -11,11 +11,12 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
 class TransformerXl(Architecture):
-    """Reads segments from left to right, each with a memory of those before it.
+    """Attention to the current segment and to a memory of the segments before it.
 
-    The projection of distances is paid for by a narrower feed-forward network. In the encoder form
-    a position sees its whole segment, at signed distances, and the memory to the left. In the
-    encoder-decoder form only the decoder remembers; the encoder's one segment is the whole source.
+    A narrower feed-forward network compensates for the parameters of the distance projection. A
+    position of the encoder form attends to its whole segment, at signed distances, and to the
+    memory on its left. In the encoder-decoder form only the decoder has a segment memory; the
+    encoder's single segment is the whole source.
     """
 
     version = 2
@@ -28,19 +29,20 @@ class TransformerXl(Architecture):
     options = {"segment": 128, "memory": 128}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
-        """Refuse segments and memories that cannot be."""
+        """Return why the segment or the memory is invalid, or None."""
         segment, memory = request.options["segment"], request.options["memory"]
         if segment < 1 or memory < 0:
             return (
-                "needs segments of at least one position and a memory of none or more; "
+                "needs segments of at least one position and a memory of zero or more; "
                 f"received: segment={segment}, memory={memory}"
             )
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count attention to a segment and what is remembered, and its scores by distance.
+        """Return the operations of attention to a segment and its memory.
 
-        Those are a third product beside the two of plain attention (Dai et al. 2019, section 3.3).
+        Scores by distance are a third product, after the two products of plain attention (Dai et
+        al. 2019, section 3.3).
         """
         from baselines.layers.flops import all_pairs, attend_pairs, over_stacks
 
@@ -60,7 +62,7 @@ class TransformerXl(Architecture):
         return over_stacks(request, of_stack)
 
     def assemble(self, request: BuildRequest) -> Any:
-        """Build the form asked for."""
+        """Build the requested form."""
         from baselines.layers.recurrent_backbone import RecurrentBackbone
 
         parts: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
 class Vanilla(Architecture):
-    """Full attention, exact, its scores computed block by block at long lengths."""
+    """The original Transformer; exact attention in blocks of queries at long lengths."""
 
     version = 2
     title = "Transformer"
@@ -22,13 +22,13 @@ class Vanilla(Architecture):
     claimed_memory = "n"
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count full attention."""
+        """Return the operations of full attention."""
         from baselines.layers.flops import full_attention_operations
 
         return full_attention_operations(request)
 
     def assemble(self, request: BuildRequest) -> Any:
-        """Build the form asked for."""
+        """Build the requested form."""
         from baselines.layers.full_attention import BLOCK_BYTES
         from baselines.layers.transformer import build_transformer
 

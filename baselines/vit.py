@@ -1,4 +1,4 @@
-"""The Vision Transformer: patches of an image as a sequence, behind a class token.
+"""The Vision Transformer: a class token, then the patches of an image, as a sequence.
 
 Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words".
 """
@@ -15,9 +15,9 @@ EPSILON = 1e-12
 class Vit(Architecture):
     """ViT's encoder: learned positions, normalisation before each sub-layer.
 
-    Where `class_token` is on, its hidden state stands before those of the patches and speaks for
-    the image; otherwise their mean does. `positions.resize_grid` brings learned positions to
-    another grid.
+    With the option `class_token`, a class token precedes the patches, and its hidden state
+    represents the image. Without it, the mean over the patches does. `positions.resize_grid`
+    interpolates learned positions to another grid.
     """
 
     version = 2
@@ -30,7 +30,7 @@ class Vit(Architecture):
     options = {"class_token": True}
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Count full attention."""
+        """Return the operations of full attention."""
         from baselines.layers.flops import full_attention_operations
 
         return full_attention_operations(request, int(request.options["class_token"]))

@@ -1,7 +1,7 @@
-"""Time and memory of one step of one architecture, in a process of its own.
+"""Measures time and memory of one step of an architecture, in its own process.
 
 python -m tests.costs longformer encoder training 1024 16384 small 4
-→ {"seconds": …, "peak_bytes": …}: length 1,024, 16,384 tokens a batch, 4 layers
+→ {"seconds": …, "peak_bytes": …}: length 1,024, 16,384 tokens per batch, 4 layers
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPEATS = 3
 def measure(
     architecture: str, form: str, mode: str, length: int, tokens: int, size: str, num_layers: int
 ) -> dict[str, Any]:
-    """Start the process and return what it found."""
+    """Start the process and return its measurements."""
     command = [sys.executable, "-m", "tests.costs", architecture, form, mode]
     command += [str(length), str(tokens), size, str(num_layers)]
     result = subprocess.run(command, capture_output=True, text=True)
@@ -34,7 +34,7 @@ def measure(
 def main(
     name: str, form_name: str, mode: str, length: int, tokens: int, size: str, num_layers: int
 ) -> dict[str, Any]:
-    """Measure in this process."""
+    """Measure in this process and return the results."""
     from keras import ops
 
     from suite.api import PROBE_VOCABULARY_SIZE, BuildRequest, Form, Inputs, Recipe

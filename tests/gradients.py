@@ -1,4 +1,4 @@
-"""Gradients of a Keras computation on whichever backend runs, so that one test serves all."""
+"""Gradients of a Keras computation on the current backend, so that one test serves all backends."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def differentiate(
     weights: Sequence[Any] = (),
     compiled: bool = False,
 ) -> Found:
-    """Return a scalar function's value, and its gradients: of the inputs, then of the weights.
+    """Return a scalar function's value and its gradients: for the inputs, then for the weights.
 
-    None stands for a gradient that there is not. `compiled` runs it as TensorFlow's training step
-    would; JAX always does.
+    Missing gradients are None. `compiled` compiles the computation on TensorFlow; JAX always
+    compiles it.
     """
     value, gradients = RUNNERS[BACKEND](function, tensors(*inputs), list(weights), compiled)
     arrays = [None if part is None else ops.convert_to_numpy(part) for part in gradients]
@@ -32,7 +32,7 @@ def differentiate(
 def run(function: Callable[..., Any], *arrays: Any) -> np.ndarray:
     """Run a function of arrays, or of None, and return its first output as an array.
 
-    On JAX it is compiled as a whole: one operation at a time, each shape is compiled anew.
+    On JAX the function is compiled as a whole: separate operations would compile for each shape.
     """
     if BACKEND == "jax":
         import jax
@@ -43,7 +43,7 @@ def run(function: Callable[..., Any], *arrays: Any) -> np.ndarray:
 
 
 def create_weights(function: Callable[..., Any], *arrays: Any) -> None:
-    """Let a function create the weights that it uses, without computing where that is slow."""
+    """Run a function once to create its weights; on JAX, trace it only, which is faster."""
     if BACKEND == "jax":
         import jax
 
@@ -54,7 +54,7 @@ def create_weights(function: Callable[..., Any], *arrays: Any) -> None:
 
 
 def tensors(*arrays: Any) -> list[Any]:
-    """Make tensors of arrays: methods inside of layers, unlike layers, take nothing else."""
+    """Return tensors of arrays: layer methods other than `call` accept nothing else."""
     return [None if part is None else ops.convert_to_tensor(part) for part in arrays]
 
 

@@ -1,4 +1,4 @@
-"""The backbone that most architectures are: embeddings, and one or two stacks of layers."""
+"""The backbone of most architectures: embeddings, and one or two stacks of layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baselines.layers.transformer_layer import TransformerStack
 
 
 class Backbone(keras.layers.Layer):
-    """Encodes with one stack, decodes with the other; a form has one of them or both.
+    """An encoder stack, a decoder stack, or both, each with its embedding.
 
     `encode` returns hidden states (batch, n, width) of the whole input. The architecture's own
     `extra_positions` (a class token) come first. `decode` returns those of a target: each position
@@ -50,7 +50,7 @@ class Backbone(keras.layers.Layer):
         global_mask: Any = None,
         training: bool | None = None,
     ) -> tuple[Any, Any]:
-        """Give the hidden states of the input; keeps no state."""
+        """Return the hidden states of the input, and None: there is no state."""
         assert self.encoder is not None and self.encoder_embedding is not None
         embedded = self.encoder_embedding(inputs, training=training)
         if padding_mask is not None and self.extra_positions:
@@ -101,9 +101,9 @@ class Backbone(keras.layers.Layer):
         ]
 
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
-        """Say one thing of a whole input, (batch, width).
+        """Return one vector per input, (batch, width).
 
-        That is the class token's state where there is one, else the mean over real positions.
+        It is the hidden state of the class token, if any, or else the mean over real positions.
         """
         if self.extra_positions:
             return hidden_states[:, 0]
@@ -118,10 +118,10 @@ class Backbone(keras.layers.Layer):
         return self.decoder.init_state(batch_size, max_length)
 
     def tie_embeddings(self) -> Any:
-        """Let one table of token ids serve source and target, and return it: (ids, width).
+        """Share one token embedding between source and target, and return it: (ids, width).
 
-        For one vocabulary on both sides (Vaswani et al. 2017, section 3.4). Call it before the
-        first input.
+        Source and target must have one vocabulary (Vaswani et al. 2017, section 3.4). Call this
+        before the first input.
         """
         tables = [part.tokens for part in self.embedding_layers]
         for part in self.embedding_layers:
@@ -130,5 +130,5 @@ class Backbone(keras.layers.Layer):
 
     @property
     def embedding_layers(self) -> list[Any]:
-        """What parity does not count: token embeddings and positions."""
+        """The token embeddings and positions, which parameter parity leaves out."""
         return [part for part in (self.encoder_embedding, self.decoder_embedding) if part]

@@ -1,4 +1,4 @@
-"""BERT's encoder with the heads that its pre-training uses.
+"""BERT's encoder with the heads of its pre-training.
 
 Devlin et al. 2019, section 3.1.
 """
@@ -15,11 +15,11 @@ from baselines.layers.elementwise import LayerNorm, gelu
 
 
 class BertBackbone(Backbone):
-    """An encoder whose heads have no weights until they are used.
+    """An encoder with pre-training heads, whose weights are created at their first use.
 
-    `summarize` is the pooler: tanh of a dense layer over the first position, where [CLS] stands.
-    `score_next_sentence` sorts that into two classes; `score_tokens` gives, for each position, a
-    score for every word of the vocabulary, by the token embedding turned round and a bias.
+    `summarize` is the pooler: tanh of a dense layer over the first position, [CLS].
+    `score_next_sentence` scores two classes from it. `score_tokens` scores the vocabulary at each
+    position with the transposed token embedding and a bias.
     """
 
     def __init__(self, epsilon: float, **kwargs: Any) -> None:
@@ -38,31 +38,31 @@ class BertBackbone(Backbone):
         training: bool | None = None,
         token_types: Any = None,
     ) -> tuple[Any, Any]:
-        """Give the hidden states; `token_types` (batch, n) tell two inputs apart."""
+        """Return the hidden states; `token_types` (batch, n) separate two input segments."""
         assert self.encoder is not None and self.encoder_embedding is not None
         embedded = self.encoder_embedding(inputs, training=training, token_types=token_types)
         return self.encoder(embedded, training=training, padding_mask=padding_mask), None
 
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
-        """Pool: (batch, width)."""
+        """Return the pooled first position: (batch, width)."""
         if self.pooler is None:
             self.pooler = keras.layers.Dense(hidden_states.shape[-1], "tanh", name="pooler")
         return self.pooler(hidden_states[:, 0])
 
     def score_next_sentence(self, hidden_states: Any) -> Any:
-        """Score whether the second input followed the first: (batch, 2)."""
+        """Return the scores of whether the second segment follows the first: (batch, 2)."""
         if self.next_sentence is None:
             self.next_sentence = keras.layers.Dense(2, name="next_sentence")
         return self.next_sentence(self.summarize(hidden_states))
 
     def score_tokens(self, hidden_states: Any) -> Any:
-        """Score every word at every position given: (batch, n, vocabulary size)."""
+        """Return the scores of every word at every position: (batch, n, vocabulary size)."""
         assert self.encoder_embedding is not None
         tokens = self.encoder_embedding.tokens
         if tokens is None:
             raise ValueError(
-                "Words are scored by the token embedding. Received: a backbone that takes no token "
-                "ids. Build it for inputs=token_ids."
+                "Scoring words needs the token embedding. Received: a backbone that takes no token "
+                "ids. Build it with inputs=token_ids."
             )
         if self.token_transform is None:
             self.token_transform = _TokenTransform(tokens.input_dim, self._epsilon)
@@ -71,7 +71,7 @@ class BertBackbone(Backbone):
 
 
 class _TokenTransform(keras.layers.Layer):
-    """What stands before the embedding turned round: dense layer, GELU, norm; and the bias."""
+    """A dense layer, GELU and a norm before the transposed embedding, and its bias."""
 
     def __init__(self, vocabulary_size: int, epsilon: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -86,5 +86,5 @@ class _TokenTransform(keras.layers.Layer):
         self.bias = self.add_weight((self._vocabulary_size,), "zeros", name="bias")
 
     def call(self, hidden_states: Any) -> tuple[Any, Any]:
-        """Transform."""
+        """Return the transformed hidden states and the bias."""
         return self.norm(gelu(self.dense(hidden_states))), self.bias

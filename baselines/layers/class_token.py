@@ -1,4 +1,4 @@
-"""A learned vector before a sequence, in which an encoder gathers what it says of the whole.
+"""A learned class token before a sequence, whose hidden state represents the whole input.
 
 Dosovitskiy et al. 2021, section 3.1; the [CLS] of Devlin et al. 2019.
 """
@@ -12,7 +12,7 @@ from keras import ops
 
 
 class ClassToken(keras.layers.Layer):
-    """Puts the token first, then adds positions, its own among them.
+    """Prepends the class token, then adds positions to all, the token included.
 
     In: (batch, n, width). Out: (batch, n + 1, width). Time and memory O(n).
     """
@@ -22,7 +22,7 @@ class ClassToken(keras.layers.Layer):
         self.add_positions = add_positions
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the token."""
+        """Create the class token."""
         self.token = self.add_weight(
             shape=(1, 1, input_shape[-1]),
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
@@ -30,7 +30,7 @@ class ClassToken(keras.layers.Layer):
         )
 
     def call(self, embeddings: Any) -> Any:
-        """Prepend and add."""
+        """Return the sequence with its class token and positions."""
         token = ops.broadcast_to(
             ops.cast(self.token, embeddings.dtype),
             (ops.shape(embeddings)[0], 1, self.token.shape[2]),

@@ -1,4 +1,4 @@
-"""Layer normalisation and GELU in one pass over memory, keeping only what they were given."""
+"""Layer normalisation and GELU as fused kernels that keep only their input for the gradient."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class LayerNorm(keras.layers.LayerNormalization):
     """
 
     def call(self, inputs: Any) -> Any:
-        """Normalise."""
+        """Return the normalised input."""
         return _fused(_normalizer(self.epsilon))(inputs, self.gamma, self.beta)
 
 
 def gelu(inputs: Any) -> Any:
-    """Give x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
+    """Return x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
     return _fused(_exact_gelu)(inputs)
 
 
 def gelu_tanh(inputs: Any) -> Any:
-    """Give GELU by its tanh approximation, as GPT-2 does, as one kernel."""
+    """Return the tanh approximation of GELU that GPT-2 uses, as one kernel."""
     return _fused(_approximate_gelu)(inputs)
 
 
 @lru_cache
 def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function once for all layers that use it."""
+    """Return the fused kernel of a function, compiled once for all layers."""
     kernel: Callable[..., Any] = backend_functions().fused(function)
     return kernel
 
@@ -44,7 +44,7 @@ def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
 @lru_cache
 def _normalizer(epsilon: float) -> Callable[..., Any]:
     def normalize(inputs: Any, gamma: Any, beta: Any) -> Any:
-        # A mean of many numbers needs more digits than half precision has.
+        # The mean of many numbers needs more precision than 16-bit floats have.
         wide, gamma, beta = (ops.cast(given, "float32") for given in (inputs, gamma, beta))
         centred = wide - ops.mean(wide, axis=-1, keepdims=True)
         variance = ops.mean(centred * centred, axis=-1, keepdims=True)

@@ -8,27 +8,28 @@ from suite.api import BuildRequest, Form
 
 
 def attend_pairs(pairs: float, width: int) -> float:
-    """Count Q Kᵀ and the weighted sum of V for so many pairs of positions, all heads together.
+    """Return the operations of Q Kᵀ and the weighted sum of V for a number of position pairs.
 
-    A multiplication and an addition count as two operations; the softmax is left out, as is usual.
+    The count is for all heads together. A multiplication and an addition are two operations; the
+    softmax is left out, as is usual.
     """
     return 4.0 * width * pairs
 
 
 def all_pairs(length: int, causal: bool) -> float:
-    """Count who attends to whom in full attention."""
+    """Return the number of attended pairs in full attention."""
     return length * (length + 1) / 2 if causal else float(length**2)
 
 
 def pairs_in_window(length: int, before: int, after: int) -> float:
-    """Count who attends to whom, itself included, within so many positions before and after."""
+    """Return the number of attended pairs within a window; each position attends to itself too."""
     before, after = min(before, length - 1), min(after, length - 1)
     missing = before * (before + 1) / 2 + after * (after + 1) / 2
     return length * (1 + before + after) - missing
 
 
 def over_stacks(request: BuildRequest, of_stack: Callable[[bool], float]) -> float:
-    """Add up a form's stacks, `of_stack(causal)` each, and full attention from one to the other."""
+    """Return the sum over a form's stacks, `of_stack(causal)` each, and over cross-attention."""
     if request.form is Form.ENCODER:
         return of_stack(False)
     if request.form is Form.DECODER:
@@ -39,7 +40,7 @@ def over_stacks(request: BuildRequest, of_stack: Callable[[bool], float]) -> flo
 
 
 def full_attention_operations(request: BuildRequest, extra_positions: int = 0) -> float:
-    """Count for layers that all attend in full."""
+    """Return the operations of a model whose layers all have full attention."""
     size, length = request.model_size, request.sequence_length + extra_positions
     return over_stacks(
         request,

@@ -1,4 +1,4 @@
-"""Full attention: every position looks at every other.
+"""Full attention: every position attends to every other.
 
 Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
@@ -16,10 +16,10 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 
 MASKED = -3e4
-"""Added to the score of a key that may not be seen: float16 holds it, and twice it."""
+"""Added to the score of a masked key. Twice this number still fits float16."""
 
 BLOCK_BYTES = 16 * 2**20
-"""Scores of this size stay near the processor: as fast as larger ones, in less memory."""
+"""Size of one block of scores: as fast as larger blocks, because it fits the processor's cache."""
 MAX_BLOCKS = 32
 
 
@@ -37,12 +37,12 @@ def merge_heads(heads: Any) -> Any:
 
 
 def mask_to_bias(padding_mask: Any, dtype: Any) -> Any:
-    """Turn a mask (True: real) into what is added to scores: 0, or `MASKED`."""
+    """Return the bias of a mask: 0 where the mask is True, `MASKED` where it is False."""
     return (1.0 - ops.cast(padding_mask, dtype)) * MASKED
 
 
 def attend(query: Any, key: Any, value: Any, bias: Any = None) -> Any:
-    """Give softmax(Q Kᵀ + bias) V, the queries scaled already (section 3.2.1).
+    """Return softmax(Q Kᵀ + bias) V for queries that are already scaled (section 3.2.1).
 
     Shapes: query (…, n, d), key and value (…, m, d), bias broadcast to (…, n, m). Time and memory
     O(n·m).
@@ -54,13 +54,13 @@ def attend(query: Any, key: Any, value: Any, bias: Any = None) -> Any:
 
 
 def multiply_transposed(left: Any, right: Any) -> Any:
-    """Multiply (…, n, d) by the transposed (…, m, d) without turning it round in memory."""
+    """Return the product of (…, n, d) and the transpose of (…, m, d), without a transposed copy."""
     axes = "abcde"[: len(left.shape) - 2]
     return ops.einsum(f"{axes}nd,{axes}md->{axes}nm", left, right)
 
 
 def init_key_value_state(layer: Any, batch_size: int, max_length: int) -> tuple[Any, Any]:
-    """Return an attention layer's room for keys and values: (batch, heads, max_length, d) each."""
+    """Return zeros for an attention layer's keys and values: (batch, heads, max_length, d) each."""
     shape = (batch_size, layer.num_heads, max_length, layer.key.units // layer.num_heads)
     return ops.zeros(shape, layer.compute_dtype), ops.zeros(shape, layer.compute_dtype)
 
@@ -71,10 +71,11 @@ def attend_with_state(
     position: Any,
     sees: Callable[[Any], Any],
 ) -> tuple[Any, tuple[Any, Any]]:
-    """Attend from the newest positions, whose keys and values join the state.
+    """Return attention of the newest positions, and the state with their keys and values.
 
-    `projected` are their queries, scaled, keys and values, (batch, heads, m, d); `sees` says of a
-    distance to the left, (m, max_length), whether it is within sight. Time O(m · max_length).
+    `projected` holds scaled queries, keys and values of the newest positions, (batch, heads, m, d).
+    `sees` returns whether a distance to the left, (m, max_length), is visible. Time
+    O(m · max_length).
     """
     query, key, value = projected
     start = (0, 0, position, 0)
@@ -86,7 +87,7 @@ def attend_with_state(
 
 @dataclass(frozen=True)
 class Block:
-    """Some queries of some examples, and how many of the keys they see."""
+    """Queries of some examples, and the number of keys that they attend to."""
 
     examples: slice
     queries: slice
@@ -95,16 +96,17 @@ class Block:
 
     @property
     def first_of_examples(self) -> bool:
-        """Whether these examples have no earlier block."""
+        """Whether this is the first block of its examples."""
         return bool(self.queries.start == 0)
 
 
 def plan_blocks(
     batch: int, num_heads: int, length: int, num_keys: int, causal: bool, block_bytes: int
 ) -> list[Block]:
-    """Cut queries so that a block's scores take about `block_bytes`: by examples where one fits.
+    """Return blocks of queries whose scores take about `block_bytes` each.
 
-    There are at most `MAX_BLOCKS` along a sequence: more would make a graph that is slow to build.
+    A block holds whole examples if the scores of one fit. A sequence has at most `MAX_BLOCKS`
+    blocks, because a graph with more is slow to build.
     """
     by_query = batch * num_heads * num_keys * 4
     by_example = num_heads * length * num_keys * 4
@@ -127,18 +129,18 @@ def plan_blocks(
 class FullAttention(keras.layers.Layer):
     """Multi-head attention of a sequence to itself, or to a context.
 
-    Vaswani et al. 2017, section 3.2.2: `query`, `key`, `value` are W^Q, W^K, W^V of all heads side
-    by side, `output_projection` is W^O; h is `num_heads`, d_k the head size. Where `causal`, a
-    position sees itself and earlier ones (section 3.2.3).
+    Vaswani et al. 2017, section 3.2.2: `query`, `key`, `value` are W^Q, W^K, W^V of all heads,
+    concatenated; `output_projection` is W^O; h is `num_heads`, d_k the head size. With `causal`, a
+    position attends to itself and to earlier ones (section 3.2.3).
 
-    In: hidden states (batch, n, width), the padding mask of what is attended to, True where real,
-    and the context (batch, m, width), by default the hidden states themselves, or what
-    `project_context` made of it. Out: (batch, n, width). Time O(n·m). Memory O(n + m): scores exist
-    for one block of queries at a time, of about `block_bytes`, and are computed again for the
-    gradient. Without `block_bytes` O(n·m).
+    In: hidden states (batch, n, width); the padding mask of the keys, True where real; the context
+    (batch, m, width), by default the hidden states, or the result of `project_context`. Out:
+    (batch, n, width). Time O(n·m). Memory O(n + m): scores exist for one block of queries at a
+    time, of about `block_bytes`, and are recomputed for the gradient. With `block_bytes=None`
+    memory is O(n·m).
 
     Raises:
-        ValueError: the width does not divide into the heads.
+        ValueError: the width is not a multiple of the heads.
 
     Example:
         >>> layer = FullAttention(num_heads=4)
@@ -168,7 +170,7 @@ class FullAttention(keras.layers.Layer):
             setattr(self, name, projection)
 
     def call(self, hidden_states: Any, padding_mask: Any = None, context: Any = None) -> Any:
-        """Attend; keys at padded positions are not seen."""
+        """Return the projected attention; keys at padded positions are masked."""
         query, key, value = self._project(hidden_states, context)
         bias = None
         if padding_mask is not None:
@@ -189,15 +191,15 @@ class FullAttention(keras.layers.Layer):
         return self.output_projection(merge_heads(heads))
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
-        """Return room for the keys and values of `max_length` positions."""
+        """Return zeros for the keys and values of `max_length` positions."""
         return init_key_value_state(self, batch_size, max_length)
 
     def decode_step(
         self, hidden_states: Any, state: tuple[Any, Any], position: Any
     ) -> tuple[Any, Any]:
-        """Attend from positions `position`, `position` + 1, … alone: (batch, m, width).
+        """Return the output for positions `position`, `position` + 1, … and the new state.
 
-        Gives the same as `call` on all positions so far; the state returned holds these too. Time
+        The output, (batch, m, width), equals that of `call` on all positions so far. Time
         O(m · max_length).
         """
         projected = self._project(hidden_states, None)
@@ -205,21 +207,21 @@ class FullAttention(keras.layers.Layer):
         return self.output_projection(merge_heads(heads)), state
 
     def project_context(self, context: Any) -> tuple[Any, Any]:
-        """Return the keys and values of a context by head, for many calls that attend to it."""
+        """Return the keys and values of a context by head, to be used in many calls."""
         return (
             split_heads(self.key(context), self.num_heads),
             split_heads(self.value(context), self.num_heads),
         )
 
     def _project(self, hidden_states: Any, context: Any) -> tuple[Any, Any, Any]:
-        """Return queries, scaled, keys and values by head."""
+        """Return scaled queries, keys and values by head."""
         query = split_heads(self.query(hidden_states), self.num_heads)
         if not isinstance(context, tuple):
             context = self.project_context(hidden_states if context is None else context)
         return query * query.shape[-1] ** -0.5, *context
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the constructor's arguments."""
         own = {
             "num_heads": self.num_heads,
             "causal": self.causal,
@@ -229,7 +231,7 @@ class FullAttention(keras.layers.Layer):
 
 
 def check_heads(width: int | None, num_heads: int) -> None:
-    """Refuse a width that the heads do not divide."""
+    """Raise a ValueError if the width is not a multiple of the heads."""
     if width is None or width % num_heads:
         raise ValueError(
             f"The width must be a multiple of num_heads. Received: width={width}, "

@@ -1,4 +1,4 @@
-"""From token ids, patches or a task's embeddings to what a stack takes in."""
+"""The embedding of token ids, patches or a task's own embeddings for a stack."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from suite.api import BuildRequest, Inputs
 
 
 class InputEmbedding(keras.layers.Layer):
-    """Embeds what it is given, adds positions, normalises where asked, drops out.
+    """Embeds the inputs, adds positions, optionally normalises, and applies dropout.
 
-    Token ids (batch, n) are looked up, patches (batch, n, patch size) projected, embeddings
-    (batch, n, width) taken as they are. Token embeddings are multiplied by `scale`;
+    Token ids (batch, n) are looked up, patches (batch, n, patch size) are projected, and embeddings
+    (batch, n, width) are used unchanged. Token embeddings are multiplied by `scale`.
     `add_positions` is one of the layers in `positions`. Time and memory O(n).
     """
 
@@ -53,9 +53,10 @@ class InputEmbedding(keras.layers.Layer):
         start: Any = None,
         token_types: Any = None,
     ) -> Any:
-        """Embed; `start` is the first position's number where the input is the rest of one.
+        """Return the embedded inputs.
 
-        `token_types` (batch, n) are for positions that know them.
+        `start` is the index of the first position if the input continues a sequence. `token_types`
+        (batch, n) are for `TypedPositions`.
         """
         embeddings = inputs
         if self.tokens is not None:

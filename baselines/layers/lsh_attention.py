@@ -27,8 +27,8 @@ class LshAttention(keras.layers.Layer):
     normalised to length one. Each of n_rounds rounds (`num_hashes`) sorts the positions by bucket,
     then by place, and splits them into chunks of m positions (`chunk_length`). A chunk attends to
     itself and to the chunk before it; the first chunk attends to itself and to the last. The rounds
-    are weighted by their normalisers (equation 6, appendix A). In the causal form no query attends
-    to a later key, but later tokens can change the order within buckets, as in the paper.
+    are weighted by their normalisers (equation 6, appendix A). A causal query attends to no later
+    key, but later tokens can change the order within buckets, as in the paper.
 
     In: hidden states (batch, n, width), n a multiple of the chunk length; rotations (heads, head
     size, rounds, half the sum of the factors of `num_buckets`); padding mask (batch, n). Out:

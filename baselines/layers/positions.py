@@ -1,4 +1,4 @@
-"""Where a position is told apart from the others: sinusoids, or a learned table."""
+"""Position embeddings: sinusoids, a learned table, an axial grid, or none."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def resize_grid(
 ) -> np.ndarray:
     """Interpolate a learned table to another grid of patches (Dosovitskiy et al. 2021, 3.2).
 
-    In: (extra + rows · columns, width); rows before the grid's (a class token's) stay as they are.
-    Out: the same for the new grid, to assign to the table of a model built for it.
+    In: (extra + rows · columns, width). The extra rows before the grid (a class token's) do not
+    change. Out: a table of the new grid, which can be assigned to a model built for that grid.
 
     Raises:
         ValueError: the table is smaller than the old grid.
@@ -40,8 +40,8 @@ def resize_grid(
     extra = len(table) - old_grid[0] * old_grid[1]
     if extra < 0:
         raise ValueError(
-            "A table has a row for each patch of its grid. "
-            f"Received: {len(table)} rows, old_grid={old_grid}. Give the grid it was learned for."
+            "The table must have a row for each patch of the old grid. "
+            f"Received: {len(table)} rows, old_grid={old_grid}. Pass the grid of training."
         )
     grid = np.reshape(table[extra:], (1, *old_grid, -1))
     resized = ops.convert_to_numpy(ops.image.resize(grid, new_grid, data_format="channels_last"))
@@ -51,13 +51,13 @@ def resize_grid(
 def _check_length(length: int, max_length: int) -> None:
     if length > max_length:
         raise ValueError(
-            f"There are positions for {max_length}. Received: a sequence of {length}. "
+            f"The model has {max_length} positions. Received: a sequence of {length}. "
             "Build the model for the longer sequence."
         )
 
 
 def _rows(table: Any, start: Any, embeddings: Any) -> Any:
-    """Return the rows of a table for the positions from `start` on, which may be a tensor."""
+    """Return the rows of a table for the positions from `start` on; `start` may be a tensor."""
     length, width = embeddings.shape[1:]
     _check_length(length, table.shape[0])
     return ops.slice(ops.convert_to_tensor(table), (start, 0), (length, width))
@@ -74,15 +74,15 @@ class SinusoidalPositions(keras.layers.Layer):
         self.table = sinusoids(max_length, width)
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
-        """Add the vectors of the positions from `start` on."""
+        """Return the embeddings plus the vectors of the positions from `start` on."""
         return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
 
 
 class NoPositions(keras.layers.Layer):
-    """Adds nothing: for architectures whose attention knows distances."""
+    """Adds nothing, for architectures whose attention depends on distances."""
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
-        """Give back what was given."""
+        """Return the embeddings unchanged."""
         return embeddings
 
 
@@ -109,19 +109,19 @@ class LearnedPositions(keras.layers.Layer):
         )
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
-        """Add the vectors of the positions from `start` on."""
+        """Return the embeddings plus the vectors of the positions from `start` on."""
         return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "max_length": self.max_length}
 
 
 class TypedPositions(LearnedPositions):
-    """Adds a learned vector to each position, and that of its token's type.
+    """Adds a learned vector for each position and one for each token's type.
 
-    Devlin et al. 2019, figure 2: the segment embedding. All tokens are of type 0 unless
-    `token_types` (batch, n) says otherwise; there are `num_types`.
+    Devlin et al. 2019, figure 2: the segment embedding. `token_types` (batch, n) are below
+    `num_types`; without them, all tokens have type 0.
     """
 
     def __init__(self, max_length: int, num_types: int = 2, **kwargs: Any) -> None:
@@ -138,24 +138,24 @@ class TypedPositions(LearnedPositions):
         )
 
     def call(self, embeddings: Any, start: Any = 0, token_types: Any = None) -> Any:
-        """Add the vectors of the positions from `start` on, and of the types."""
+        """Return the embeddings plus the vectors of the positions and of the token types."""
         types = self.types[0] if token_types is None else ops.take(self.types, token_types, axis=0)
         return super().call(embeddings, start) + ops.cast(types, embeddings.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "num_types": self.num_types}
 
 
 class AxialPositions(keras.layers.Layer):
-    """Adds a learned vector whose halves tell the row and the column of a position in a grid.
+    """Adds a learned vector whose halves encode the row and the column of a position in a grid.
 
-    Kitaev et al. 2020, appendix D. The grid is filled row by row; by default it is the squarest
-    that holds `max_length`, so that the weights are O(√n) rows. In and out: (batch, n, width), n at
-    most `max_length`.
+    Kitaev et al. 2020, appendix D. The grid is filled row by row. By default it is the squarest
+    grid that holds `max_length` positions, so the weights have O(√n) rows. In and out: (batch, n,
+    width), n at most `max_length`.
 
     Raises:
-        ValueError: the grid has fewer places than there are positions.
+        ValueError: the grid has fewer places than `max_length`.
     """
 
     def __init__(self, max_length: int, grid: tuple[int, int] | None = None, **kwargs: Any) -> None:
@@ -165,8 +165,8 @@ class AxialPositions(keras.layers.Layer):
         self.rows, self.columns = grid or (-(-max_length // columns), columns)
         if self.rows * self.columns < max_length:
             raise ValueError(
-                "An axial grid has a place for every position. Received: "
-                f"max_length={max_length}, grid={grid}. Give it more rows or columns."
+                "The axial grid must have a place for every position. Received: "
+                f"max_length={max_length}, grid={grid}. Use more rows or columns."
             )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -180,7 +180,7 @@ class AxialPositions(keras.layers.Layer):
         )
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
-        """Add the vectors of the positions from `start` on."""
+        """Return the embeddings plus the vectors of the positions from `start` on."""
         _check_length(embeddings.shape[1], self.max_length)
         place = start + ops.arange(embeddings.shape[1])
         row = ops.take(self.by_row, place // self.columns, axis=0)
@@ -188,6 +188,6 @@ class AxialPositions(keras.layers.Layer):
         return embeddings + ops.cast(ops.concatenate([row, column], axis=-1), embeddings.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the constructor's arguments."""
         own = {"max_length": self.max_length, "grid": (self.rows, self.columns)}
         return {**super().get_config(), **own}

@@ -1,4 +1,4 @@
-"""Attention by content and by distance, over segments and what is remembered of earlier ones.
+"""Attention by content and by distance, over a segment and a memory of earlier positions.
 
 Dai et al. 2019, "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context",
 sections 3.2 and 3.3, appendix B.
@@ -20,15 +20,15 @@ from baselines.layers.positions import angles
 
 
 def distance_embeddings(distances: np.ndarray, width: int) -> np.ndarray:
-    """Return R: a row for each signed distance, its sines first, then its cosines."""
+    """Return R: one row per signed distance, sines first, then cosines."""
     angle = angles(distances, width)
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1).astype("float32")
 
 
 def shift_by_row(scores: Any) -> Any:
-    """Move row i of (…, n, l) to the left by n − 1 − i, so that distances stand under their keys.
+    """Return (…, n, l) with row i shifted left by n − 1 − i, which aligns distances with keys.
 
-    What moves in at the right is not meant: the caller has enough columns, or masks them.
+    The values shifted in at the right are arbitrary: the caller drops or masks them.
     """
     *before, rows, columns = ops.shape(scores)
     padded = ops.pad(scores, ((0, 0),) * (len(before) + 1) + ((1, 0),))
@@ -47,9 +47,9 @@ def _weigher(num_keys: int) -> Callable[..., Any]:
 
 
 def project_twice(states: Any, kernel: Any) -> tuple[Any, Any]:
-    """Return states · kernel twice; the gradient of the second reaches the kernel alone.
+    """Return states · kernel twice; the second has a gradient for the kernel only.
 
-    That is SG(h) W beside h W (section 3.2), for one product.
+    These are h W and SG(h) W (section 3.2) for the cost of one product.
     """
 
     def project(states: Any, kernel: Any) -> Any:
@@ -73,21 +73,23 @@ def project_twice(states: Any, kernel: Any) -> tuple[Any, Any]:
 class RelativeAttention(keras.layers.Layer):
     """Multi-head attention whose scores add content and distance (section 3.3, equation of A^rel).
 
-    `query`, `key`, `value` are W_q, W_{k,E}, W_v; `distance` is W_{k,R}; `content_bias` and
-    `position_bias` are u and v, given by the caller because all layers share them. The sequence is
-    read in segments of s = `segment_length`. A segment's keys are its own and those of the m =
-    `segment_memory_length` positions before it; no gradient reaches the hidden states of these.
-    A layer's segment memory is the layer's own earlier input. So all segments are computed at once,
-    and nothing is computed twice. Where `causal`, a position sees itself and what is before it;
-    otherwise its segment's later ones too, at negative distances.
+    `query`, `key`, `value` are W_q, W_{k,E}, W_v; `distance` is W_{k,R}. `content_bias` and
+    `position_bias` are u and v, which the caller passes because all layers share them.
 
-    In: hidden states (batch, n, width), biases (heads, head size), the memory of what came before
-    (batch, up to m, width), masks of both, True where real. Out: (batch, n, width). Time O(n·(m +
-    s)); memory for the gradient O(n), as scores are computed again.
+    The sequence is split into segments of s = `segment_length`. A segment's keys are its own and
+    those of the m = `segment_memory_length` positions before it. No gradient reaches the hidden
+    states of the memory.
+    A layer's segment memory is the layer's own earlier input. So all segments are computed at once,
+    and nothing is computed twice. With `causal`, a position attends to itself and to earlier ones.
+    Otherwise it also attends to later positions of its segment, at negative distances.
+
+    In: hidden states (batch, n, width), biases (heads, head size), the segment memory (batch, up to
+    m, width), masks of both, True where real. Out: (batch, n, width). Time O(n·(m + s)). Memory for
+    the gradient is O(n), because scores are recomputed.
 
     Raises:
-        ValueError: the width does not divide into the heads, a segment is empty, or a memory is
-            shorter than nothing.
+        ValueError: the width is not a multiple of the heads, the segment length is below 1, or the
+            segment memory length is below 0.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class RelativeAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         if segment_length < 1 or segment_memory_length < 0:
             raise ValueError(
-                "A segment has at least one position, and a memory none or more. Received: "
+                "segment_length must be at least 1, segment_memory_length at least 0. Received: "
                 f"segment_length={segment_length}, segment_memory_length={segment_memory_length}."
             )
         self.num_heads = num_heads
@@ -110,7 +112,7 @@ class RelativeAttention(keras.layers.Layer):
         self.segment_memory_length = segment_memory_length
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the five projections, none with a bias."""
+        """Create the five projections, without biases."""
         width = input_shape[-1]
         check_heads(width, self.num_heads)
         for name in ("query", "key", "value", "distance", "output_projection"):
@@ -127,7 +129,7 @@ class RelativeAttention(keras.layers.Layer):
         segment_memory: Any = None,
         segment_memory_mask: Any = None,
     ) -> Any:
-        """Attend."""
+        """Return the projected attention."""
         length, width = hidden_states.shape[1:]
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
@@ -147,7 +149,7 @@ class RelativeAttention(keras.layers.Layer):
             self.distance(ops.cast(distances, self.compute_dtype)),
             (len(distances), self.num_heads, width // self.num_heads),
         )
-        distance = ops.transpose(distance, (1, 2, 0))  # as a product takes it, a matrix a head
+        distance = ops.transpose(distance, (1, 2, 0))  # one matrix per head
         bias = ops.where(padding_mask, 0.0, MASKED)[:, :, None, None, :]
         if self.causal:
             place = np.arange(segments.each)[:, None] + num_keys - segments.each
@@ -172,13 +174,13 @@ class RelativeAttention(keras.layers.Layer):
         return self.output_projection(segments.join(heads))
 
     def _keys(self, segments: _Segments, projection: Any, states: Any, segment_memory: Any) -> Any:
-        """Project the keys, or values, of all segments with their memories."""
+        """Return the projected keys, or values, of all segments with their memories."""
         own, remembered = project_twice(states, projection.kernel)
         earlier = None if segment_memory is None else projection(segment_memory)
         return segments.with_memory(own, remembered, earlier, self.num_heads)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the constructor's arguments."""
         own = {
             "num_heads": self.num_heads,
             "causal": self.causal,
@@ -189,25 +191,25 @@ class RelativeAttention(keras.layers.Layer):
 
 
 class _Segments:
-    """Cuts (batch, n, width) into (batch, segments, heads, s, head size), with m before each."""
+    """Splits (batch, n, width) into (batch, segments, heads, s, head size), m keys before each."""
 
     def __init__(self, length: int, segment: int, memory: int, has_earlier: bool) -> None:
         self._length = length
         self.each = min(segment, length)
         self._count = -(-length // self.each)
-        # A single segment with nothing before it has no memory.
+        # A single first segment has no memory.
         self._memory = memory if self._count > 1 or has_earlier else 0
         self.num_keys = self._memory + self.each
 
     def own(self, states: Any, num_heads: int) -> Any:
-        """Cut the sequence alone."""
+        """Return the segments without their memories."""
         states = self._fill(states)
         size = states.shape[2] // num_heads
         parts = ops.reshape(states, (-1, self._count, self.each, num_heads, size))
         return ops.transpose(parts, (0, 1, 3, 2, 4))
 
     def with_memory(self, own: Any, remembered: Any, earlier: Any, num_heads: int) -> Any:
-        """Cut, and put before each segment the m positions before it, zeros where nothing is."""
+        """Return the segments after the m positions before each, zero-padded."""
         if not self._memory:
             return self.own(own, num_heads)
         before = self._before(remembered, earlier)
@@ -227,7 +229,7 @@ class _Segments:
         return ops.concatenate([before, own], axis=2)
 
     def join(self, heads: Any) -> Any:
-        """Undo the cut."""
+        """Return segments as a sequence: the inverse of `own`."""
         _, count, num_heads, each, size = heads.shape
         states = ops.transpose(heads, (0, 1, 3, 2, 4))
         states = ops.reshape(states, (-1, count * each, num_heads * size))
@@ -238,7 +240,7 @@ class _Segments:
         return ops.pad(states, ((0, 0), (0, missing), (0, 0))) if missing else states
 
     def _before(self, states: Any, earlier: Any) -> Any:
-        """Return the m positions before each segment, one after another: (batch, count · m, …)."""
+        """Return the m positions before each segment, concatenated: (batch, count · m, …)."""
         if earlier is None:
             earlier = states[:, :0]
         earlier = earlier[:, max(0, earlier.shape[1] - self._memory) :]

@@ -1,4 +1,4 @@
-"""Reversible layers of LSH attention: activations are computed again, not kept.
+"""Reversible layers of LSH attention: activations are recomputed, not stored.
 
 Kitaev et al. 2020, section 3; Gomez et al. 2017, "The Reversible Residual Network".
 """
@@ -20,18 +20,18 @@ from baselines.layers.lsh_hashing import draw_rotations
 from baselines.layers.transformer_layer import for_each_layer
 
 FEEDFORWARD_CHUNKS = 4
-"""In how many parts positions pass through the feed-forward network (section 3)."""
+"""The number of chunks of positions in the feed-forward network (section 3)."""
 EVALUATION_SEED = 0
 
 Drop = Callable[[Any], Any]
 
 
 class ReversibleLayer(keras.layers.Layer):
-    """F and G of the paper, equation 9: attention and feed-forward, each after a norm.
+    """F and G of the paper, equation 9: attention and feed-forward network, each after a norm.
 
-    Between them stands attention to a context, where `cross_attention` is given. Its methods work
-    on what they are given alone, draws included, so that they can be run again. In and out: (batch,
-    n, width).
+    With `cross_attention`, attention to a context comes between them. The methods depend on their
+    arguments only, random draws included, so that they can be recomputed. In and out: (batch, n,
+    width).
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class ReversibleLayer(keras.layers.Layer):
     def attend(
         self, states: Any, buckets: Any, rotations: Any, padding_mask: Any
     ) -> tuple[Any, Any]:
-        """Return F of the states, and the buckets it used: those given, or what hashing found."""
+        """Return F of the states, and the buckets: the given ones, or those of hashing."""
         return self.attention.attend(self.attention_norm(states), rotations, padding_mask, buckets)
 
-    def look(self, states: Any, context: Any, context_mask: Any) -> Any:
-        """Return what attention to the context gives."""
+    def cross_attend(self, states: Any, context: Any, context_mask: Any) -> Any:
+        """Return attention to the context."""
         assert self.cross_attention is not None
         return self.cross_attention(self.cross_norm(states), context_mask, context)
 
-    def feed(self, states: Any) -> Any:
-        """Return G of the states, a part of the positions at a time."""
+    def feedforward(self, states: Any) -> Any:
+        """Return G of the states, computed for one chunk of positions at a time."""
         length = states.shape[1]
         parts = FEEDFORWARD_CHUNKS if length % FEEDFORWARD_CHUNKS == 0 else 1
         fed = [
@@ -84,24 +84,24 @@ class ReversibleLayer(keras.layers.Layer):
     def halves(
         self, rotations: Any, padding_mask: Any, context_mask: Any, make_drop: Callable[[], Drop]
     ) -> list[_Half]:
-        """Return what the layer adds to the streams in turn, with this call's draws."""
-        attend_drop, look_drop, feed_drop = make_drop(), make_drop(), make_drop()
+        """Return the functions that the layer adds to the streams, with this call's draws."""
+        attend_drop, cross_drop, feedforward_drop = make_drop(), make_drop(), make_drop()
 
         def attend(states: Any, context: Any, buckets: Any) -> tuple[Any, Any]:
             mixed, buckets = self.attend(states, buckets, rotations, padding_mask)
             return attend_drop(mixed), buckets
 
-        def look(states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
-            return look_drop(self.look(states, context, context_mask)), None
+        def cross_attend(states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
+            return cross_drop(self.cross_attend(states, context, context_mask)), None
 
-        def feed(states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
-            return feed_drop(self.feed(states)), None
+        def feedforward(states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
+            return feedforward_drop(self.feedforward(states)), None
 
         halves = [_Half(attend, _weights(self.attention_norm, self.attention))]
         if self.cross_attention is not None:
-            halves.append(_Half(look, _weights(self.cross_norm, self.cross_attention)))
-        feeding = _weights(self.feedforward_norm, self.up_projection, self.down_projection)
-        return [*halves, _Half(feed, feeding)]
+            halves.append(_Half(cross_attend, _weights(self.cross_norm, self.cross_attention)))
+        projections = self.up_projection, self.down_projection
+        return [*halves, _Half(feedforward, _weights(self.feedforward_norm, *projections))]
 
 
 def _weights(*parts: Any) -> list[Any]:
@@ -110,21 +110,21 @@ def _weights(*parts: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class _Half:
-    """A function of one stream whose result is added to the other, and its weights."""
+    """A function of one stream whose result is added to the other stream, and its weights."""
 
     run: Callable[[Any, Any, Any], tuple[Any, Any]]
     weights: list[Any]
 
 
 class ReversibleStack(keras.layers.Layer):
-    """Reversible layers one after another, and a norm over the mean of the two streams.
+    """A sequence of reversible layers, with a norm over the mean of the two streams.
 
-    Both streams begin as the input. Training draws new rotations at every step, evaluation uses
-    fixed ones. `reversible=False` keeps all activations, for comparison.
+    Both streams start as the input. Training draws new rotations at every step. In evaluation each
+    layer has fixed rotations of its own. `reversible=False` stores all activations, for comparison.
 
-    In and out: (batch, n, width), any n: padding to whole chunks happens inside; the context is
-    (batch, m, width). Memory for the gradient: the two streams and the buckets of each layer, not
-    its activations.
+    In and out: (batch, n, width), any n: the stack pads to whole chunks. The context is (batch, m,
+    width). The memory for the gradient holds the two streams and the buckets of each layer, not its
+    activations.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class ReversibleStack(keras.layers.Layer):
         context: Any = None,
         context_mask: Any = None,
     ) -> Any:
-        """Pass through all layers."""
+        """Return the output of the last layer."""
         length = hidden_states.shape[1]
         padding = -length % self.layers[0].attention.chunk_length
         if padding_mask is None and padding:
@@ -170,15 +170,15 @@ class ReversibleStack(keras.layers.Layer):
                 self._rotations(index, training),
                 padding_mask,
                 context_mask,
-                self._dropper if training and self.dropout_rate else lambda: _keep,
+                self._dropper if training and self.dropout_rate else lambda: _identity,
             )
         ]
-        run = backend_functions().run_reversibly if self.reversible else run_plainly
+        run = backend_functions().run_reversibly if self.reversible else run_storing_activations
         first, second = run(halves, hidden_states, hidden_states, context)
         return self.norm((first + second) / 2)[:, :length]
 
     def init_state(self, batch_size: int, max_length: int) -> list[Any]:
-        """Return empty states, one a layer."""
+        """Return the empty state of each layer."""
         return [layer.attention.init_state(batch_size, max_length) for layer in self.layers]
 
     def decode_step(
@@ -189,7 +189,7 @@ class ReversibleStack(keras.layers.Layer):
         context: Any = None,
         context_mask: Any = None,
     ) -> tuple[Any, list[Any]]:
-        """Pass the newest positions through all layers, one after another."""
+        """Return the output for the newest positions, computed one by one, and the new state."""
         done = []
         for index in range(hidden_states.shape[1]):
             newest = hidden_states[:, index : index + 1]
@@ -211,8 +211,9 @@ class ReversibleStack(keras.layers.Layer):
             grown.append(kept)
             first, second = second, first + mixed
             if layer.cross_attention is not None:
-                first, second = second, first + layer.look(second, contexts[index], context_mask)
-            first, second = second, first + layer.feed(second)
+                attended = layer.cross_attend(second, contexts[index], context_mask)
+                first, second = second, first + attended
+            first, second = second, first + layer.feedforward(second)
         return self.norm((first + second) / 2), grown
 
     def _rotations(self, index: int, training: bool | None) -> Any:
@@ -223,18 +224,20 @@ class ReversibleStack(keras.layers.Layer):
         return ops.convert_to_tensor(draw_rotations(shape, (EVALUATION_SEED, index)))
 
     def _dropper(self) -> Drop:
-        """Return dropout by a seed drawn now, so that it drops the same when run again."""
+        """Return dropout with a seed drawn now: recomputing drops the same elements."""
         seed = self.seeds.next()
         drop = backend_functions().drop
         return lambda states: drop(states, self.dropout_rate, seed)
 
 
-def _keep(states: Any) -> Any:
+def _identity(states: Any) -> Any:
     return states
 
 
-def run_plainly(halves: list[_Half], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
-    """Do what the backends' `run_reversibly` does, keeping all activations."""
+def run_storing_activations(
+    halves: list[_Half], first: Any, second: Any, context: Any
+) -> tuple[Any, Any]:
+    """Return the same as the backends' `run_reversibly`, storing all activations."""
     for half in halves:
         first, second = second, first + half.run(second, context, None)[0]
     return first, second

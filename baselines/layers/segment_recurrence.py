@@ -1,7 +1,7 @@
-"""A stack that reads a sequence segment by segment and remembers.
+"""A stack that processes a sequence in segments and carries a memory between them.
 
-Dai et al. 2019, section 3.2: after each segment, every layer keeps what it was given, gradient
-stopped, and attends to it in the next.
+Dai et al. 2019, section 3.2: after each segment, every layer keeps its input without gradient, and
+attends to it in the next segment.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from keras import ops
 from baselines.layers.transformer_layer import TransformerLayer, for_each_layer
 
 SegmentMemory = tuple[Any, Any]
-"""What one layer remembers: hidden states (batch, m, width) and their mask (batch, m)."""
+"""The memory of one layer: hidden states (batch, m, width) and their mask (batch, m)."""
 
 
 class RecurrentStack(keras.layers.Layer):
-    """Layers of `RelativeAttention`, which cut what they are given into segments.
+    """Layers of `RelativeAttention`, which split their input into segments.
 
-    h_τ^(n−1) of the paper is a layer's input for segment τ; SG, the stopped gradient, is on what is
-    seen of it later. The state is what comes after the last segment: of each layer's inputs the
-    last m positions.
+    h_τ^(n−1) of the paper is a layer's input for segment τ. SG, the stopped gradient, applies to
+    the input as the memory of later segments. The state after the last segment is the last m
+    positions of each layer's input.
 
     In and out: (batch, n, width), and the segment memories, empty at first. Time and memory
     O(n·(m + s)) for segments of s positions and a segment memory of m.
@@ -54,7 +54,7 @@ class RecurrentStack(keras.layers.Layer):
         context: Any = None,
         context_mask: Any = None,
     ) -> tuple[Any, Sequence[SegmentMemory]]:
-        """Read all segments; return their hidden states and what is remembered after the last."""
+        """Return the hidden states of all segments, and the memories after the last one."""
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         kept = []

@@ -1,4 +1,4 @@
-"""Attention within a window, and of a few global tokens to everything.
+"""Attention within a window, and global attention of a few tokens.
 
 Beltagy, Peters, Cohan 2020, "Longformer: The Long-Document Transformer", section 3.1.
 """
@@ -26,27 +26,27 @@ from baselines.layers.full_attention import (
 
 
 class SlidingWindowAttention(keras.layers.Layer):
-    """Each position attends to w/2 neighbours on either side, and to the global tokens.
+    """Attention to w/2 neighbours on either side, and to the global tokens.
 
     Beltagy et al. 2020, section 3.1: w is `window`; `query`, `key`, `value` are Q_s, K_s, V_s;
-    `query_global`, `key_global`, `value_global` are Q_g, K_g, V_g, which exist only where
-    `max_global_tokens` is above 0. A global token attends to all real tokens with the global
-    projections and is attended by all with the ordinary ones. With `dilation` d the neighbours are
-    d positions apart. Where `causal`, nobody sees what comes later: the window is its left half,
-    global tokens attend to the left and are seen from the right.
+    `query_global`, `key_global`, `value_global` are Q_g, K_g, V_g. The global projections exist
+    only if `max_global_tokens` is above 0. A global token attends to all real tokens with the
+    global projections; all tokens attend to it with the ordinary ones. With `dilation` d the
+    neighbours are d positions apart. With `causal`, no position attends to a later one: the window
+    is its left half, and global tokens attend to the left and are visible from the right.
 
-    The sequence is cut into blocks of w/2; a block of queries sees its own block of keys and the
-    ones beside it, so no n × n array exists. Global tokens score the hidden states themselves,
-    (K_gᵀ q)ᵀ x, instead of projecting every position for a few queries.
+    The sequence is split into blocks of w/2 positions. A block of queries attends to its own block
+    of keys and to the neighbouring blocks, so no n × n array exists. Global tokens score the hidden
+    states directly, (K_gᵀ q)ᵀ x, which avoids projecting every position for a few queries.
 
-    In: hidden states (batch, n, width), padding mask and global mask (batch, n), True where real
-    and where global. Out: (batch, n, width); rows of padding are 0 before the output projection.
-    Time O(n·(w + g·h)) and memory O(n·(w + g)) for g = `max_global_tokens` and h heads. With more
-    than g global tokens in an example, the first g are global.
+    In: hidden states (batch, n, width); padding mask and global mask (batch, n), True where real
+    and where global. Out: (batch, n, width); padded rows are 0 before the output projection. Time
+    O(n·(w + g·h)) and memory O(n·(w + g)) for g = `max_global_tokens` and h heads. If an example
+    has more than g global tokens, the first g are global.
 
     Raises:
-        ValueError: an odd window, or one below 2; a dilation below 1; a width that does not divide
-            into the heads.
+        ValueError: the window is odd or below 2, the dilation is below 1, or the width is not a
+            multiple of the heads.
 
     Example:
         >>> layer = SlidingWindowAttention(num_heads=4, window=8)
@@ -67,13 +67,13 @@ class SlidingWindowAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         if window < 2 or window % 2:
             raise ValueError(
-                "A window is even and at least 2: half of it lies on either side. "
-                f"Received: window={window}. Take {max(2, window + window % 2)}."
+                "The window must be even and at least 2: half of it is on either side. "
+                f"Received: window={window}. Use {max(2, window + window % 2)}."
             )
         if dilation < 1:
             raise ValueError(
-                "Neighbours are at least 1 apart. "
-                f"Received: dilation={dilation}. Take 1 for a window without gaps."
+                "The dilation must be at least 1. "
+                f"Received: dilation={dilation}. Use 1 for a window without gaps."
             )
         self.num_heads = num_heads
         self.window = window
@@ -82,7 +82,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         self.dilation = dilation
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the projections; the global ones only where there can be global tokens."""
+        """Create the projections; the global ones only if `max_global_tokens` is above 0."""
         width = input_shape[-1]
         check_heads(width, self.num_heads)
         names = ["query", "key", "value", "output_projection"]
@@ -94,18 +94,18 @@ class SlidingWindowAttention(keras.layers.Layer):
             setattr(self, name, projection)
 
     def call(self, hidden_states: Any, padding_mask: Any = None, global_mask: Any = None) -> Any:
-        """Attend, and project."""
+        """Return the projected attention."""
         return self.output_projection(self.mix(hidden_states, padding_mask, global_mask))
 
     def mix(self, hidden_states: Any, padding_mask: Any = None, global_mask: Any = None) -> Any:
-        """Attend without the output projection, as the published outputs are."""
+        """Return attention before the output projection, as the published outputs are."""
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         query, key, value = self._project(hidden_states)
         if global_mask is None or not self.max_global_tokens:
             heads = self._attend_in_window(query, key, value, padding_mask)
             return merge_heads(heads) * ops.cast(padding_mask, heads.dtype)[:, :, None]
-        # (batch, g, n): row i points at the i-th global token, or is 0 where there are fewer.
+        # (batch, g, n): row i is one-hot at the i-th global token, or 0 if there are fewer.
         selection = _select(global_mask & padding_mask, self.max_global_tokens, query.dtype)
         is_global = ops.sum(selection, axis=1) > 0
         global_key = ops.matmul(selection[:, None], key)
@@ -120,16 +120,16 @@ class SlidingWindowAttention(keras.layers.Layer):
         return ops.where(padding_mask[:, :, None], mixed, 0.0)
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
-        """Return room for the keys and values of `max_length` positions."""
+        """Return zeros for the keys and values of `max_length` positions."""
         return init_key_value_state(self, batch_size, max_length)
 
     def decode_step(
         self, hidden_states: Any, state: tuple[Any, Any], position: Any
     ) -> tuple[Any, Any]:
-        """Attend from positions `position`, `position` + 1, … alone: (batch, m, width).
+        """Return the output for positions `position`, `position` + 1, … and the new state.
 
-        Gives the same as `call` on all positions so far where none is global; the state returned
-        holds these too. Time O(m · max_length).
+        The output, (batch, m, width), equals that of `call` on all positions so far without global
+        tokens. Time O(m · max_length).
         """
 
         def sees(distance: Any) -> Any:
@@ -141,7 +141,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         return self.output_projection(merge_heads(heads)), state
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
-        """Return queries, scaled, keys and values by head."""
+        """Return scaled queries, keys and values by head."""
         query, key, value = (
             split_heads(projection(hidden_states), self.num_heads)
             for projection in (self.query, self.key, self.value)
@@ -151,14 +151,14 @@ class SlidingWindowAttention(keras.layers.Layer):
     def _attend_in_window(
         self, query: Any, key: Any, value: Any, visible: Any, extra: Any = ()
     ) -> Any:
-        """Attend to the visible keys of the window, and to `extra` ones.
+        """Return attention to the visible keys of the window and to extra keys.
 
-        Shapes: query, key, value (batch, heads, n, head size), visible (batch, n); of the extra
-        keys the scores (batch, heads, n, g), and the values (batch, heads, g, head size).
+        Shapes: query, key, value (batch, heads, n, head size), visible (batch, n). `extra` holds
+        the scores (batch, heads, n, g) and values (batch, heads, g, head size) of the extra keys.
         """
         length = query.shape[2]
         stride = self.dilation
-        # Where all see all, one block of the sequence's own length is enough.
+        # If the window covers the sequence, one block as long as the sequence is enough.
         reach = min(self.window // 2, -(-length // stride))
         num_blocks = max(1, -(-length // (reach * stride)))
         layout = BlockLayout(length, num_blocks, reach, stride)
@@ -175,9 +175,11 @@ class SlidingWindowAttention(keras.layers.Layer):
             weights = ops.softmax(scores + (bias + band), axis=-1)
             return layout.join(ops.matmul(weights, value))
         extra_scores, extra_value = extra
-        powers, extra_powers, total = _raise()(scores, layout.blocks(extra_scores), bias, band)
-        mixed = layout.join(ops.matmul(powers, value))
-        mixed = mixed + ops.matmul(layout.join(extra_powers), extra_value)
+        weights, extra_weights, total = _unnormalised_softmax()(
+            scores, layout.blocks(extra_scores), bias, band
+        )
+        mixed = layout.join(ops.matmul(weights, value))
+        mixed = mixed + ops.matmul(layout.join(extra_weights), extra_value)
         return mixed / layout.join(total)
 
     def _seen_global_tokens(self, selection: Any, dtype: Any) -> Any:
@@ -185,12 +187,12 @@ class SlidingWindowAttention(keras.layers.Layer):
         exists = ops.sum(selection, axis=2) > 0
         if not self.causal:
             return mask_to_bias(exists, dtype)[:, None, None, :]
-        # The running sum is 1 from the token's own place on: there it is seen.
+        # The cumulative sum is 1 from the token's place on, where the token is visible.
         passed = ops.swapaxes(ops.cumsum(selection, axis=2), 1, 2) > 0
         return mask_to_bias(passed, dtype)[:, None]
 
     def _attend_from_global(self, hidden_states: Any, selection: Any, padding_mask: Any) -> Any:
-        """Let the global tokens attend to all real ones: (batch, g, width)."""
+        """Return attention of the global tokens to all real tokens: (batch, g, width)."""
         width = hidden_states.shape[-1]
         by_head = (width, self.num_heads, width // self.num_heads)
         key, value = (
@@ -204,7 +206,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         tokens = ops.matmul(selection, hidden_states)
         query = split_heads(self.query_global(tokens), self.num_heads)
         query = query * by_head[-1] ** -0.5
-        # One product over all heads' rows, (batch, h·g, width): an einsum would turn the states.
+        # One product for the rows of all heads, (batch, h·g, width): einsum would transpose states.
         rows = (-1, self.num_heads * self.max_global_tokens)
         by_row = (-1, self.num_heads, self.max_global_tokens)
         turned = ops.reshape(ops.einsum("bhgd,whd->bhgw", query, key), (*rows, width))
@@ -213,7 +215,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         scores = scores + ops.sum(query * key_bias, axis=-1, keepdims=True)
         scores = scores + mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
         if self.causal:
-            # Behind the token's own place the running sum is 1: that it may not see.
+            # After the token's place the cumulative sum is 1: those positions are masked.
             later = ops.cumsum(selection, axis=2) - selection > 0
             scores = scores + mask_to_bias(ops.logical_not(later), query.dtype)[:, None]
         weights = ops.softmax(scores, axis=-1)
@@ -222,7 +224,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         return merge_heads(ops.einsum("bhgw,whd->bhgd", pooled, value) + value_bias)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the constructor's arguments."""
         own = {
             "num_heads": self.num_heads,
             "window": self.window,
@@ -240,13 +242,14 @@ def _select(mask: Any, count: int, dtype: Any) -> Any:
 
 
 @lru_cache
-def _raise() -> Any:
-    """Return the powers of softmax over the window's and the global tokens' scores, as one kernel.
+def _unnormalised_softmax() -> Any:
+    """Return a kernel for the unnormalised softmax over window and global scores.
 
-    Their sum comes as a third: dividing what the powers weigh by it touches far fewer numbers.
+    The kernel returns the two parts and their sum. Dividing the weighted values by the sum touches
+    far fewer numbers than dividing the weights.
     """
 
-    def raise_to(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any, Any]:
+    def exponentiate(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any, Any]:
         scores = scores + bias + band
         highest = ops.maximum(
             ops.max(scores, axis=-1, keepdims=True), ops.max(extra, axis=-1, keepdims=True)
@@ -256,18 +259,18 @@ def _raise() -> Any:
         total = ops.sum(scores, axis=-1, keepdims=True) + ops.sum(extra, axis=-1, keepdims=True)
         return scores, extra, total
 
-    return backend_functions().fused(raise_to, num_constants=2)
+    return backend_functions().fused(exponentiate, num_constants=2)
 
 
 class BlockLayout:
-    """Cuts sequences into blocks; of dilated ones, each residue is a sequence of its own."""
+    """Splits sequences into blocks; with dilation, each residue class is a sequence of its own."""
 
     def __init__(self, length: int, num_blocks: int, reach: int, stride: int) -> None:
         self._length, self._num_blocks, self._reach = length, num_blocks, reach
         self._stride = stride
 
     def blocks(self, states: Any) -> Any:
-        """Cut (batch, heads, n, d) to (batch · stride, heads, blocks, reach, d), 0 at the end."""
+        """Return (batch, heads, n, d) as (batch · stride, heads, blocks, reach, d), zero-padded."""
         heads, size = states.shape[1], states.shape[3]
         whole = self._num_blocks * self._reach * self._stride
         if missing := whole - self._length:
@@ -278,7 +281,7 @@ class BlockLayout:
         return ops.reshape(states, (-1, heads, self._num_blocks, self._reach, size))
 
     def join(self, blocks: Any) -> Any:
-        """Do the opposite."""
+        """Return blocks as (batch, heads, n, d): the inverse of `blocks`."""
         heads, size = blocks.shape[1], blocks.shape[4]
         each = self._num_blocks * self._reach
         if self._stride > 1:
@@ -289,10 +292,10 @@ class BlockLayout:
 
 
 def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
-    """Put the blocks before and after (axis 2) beside each block, along axis 3.
+    """Return each block (axis 2) with the blocks before and after it, along axis 3.
 
-    At the ends stands what comes round from the other end. One gather copies once; its own gradient
-    would add rows up one by one, so the blocks are rolled back instead.
+    The ends wrap around. A single gather copies once. The gradient that a backend derives for the
+    gather would add rows one by one, so this gradient rolls the blocks back instead.
     """
     if len(shifts) == 1:
         return blocks
@@ -313,7 +316,7 @@ def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
 
 
 def mask_with_neighbour_blocks(shown: Any, shifts: tuple[int, ...]) -> Any:
-    """Do the same with a mask (batch, 1, blocks, reach, 1), False beyond the ends."""
+    """Return the same for a mask (batch, 1, blocks, reach, 1), False beyond the ends."""
     count = shown.shape[2]
     padded = ops.pad(shown, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
     moved = [padded[:, :, 1 - shift : 1 - shift + count] for shift in shifts]
@@ -321,7 +324,7 @@ def mask_with_neighbour_blocks(shown: Any, shifts: tuple[int, ...]) -> Any:
 
 
 def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
-    """Return the bias of keys too far away or later: (reach, keys), the same for all blocks."""
+    """Return the bias that masks keys outside the window, (reach, keys), for all blocks."""
     query = np.arange(reach)[:, None]
     key = np.concatenate([np.arange(reach) - shift * reach for shift in shifts])[None, :]
     near = np.abs(query - key) <= reach

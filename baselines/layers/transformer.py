@@ -1,4 +1,4 @@
-"""The original Transformer, assembled: used by `vanilla` and by its control."""
+"""The assembled original Transformer, used by `vanilla` and by its control."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from suite.api import BuildRequest, Form
 
 
 def build_transformer(request: BuildRequest, block_bytes: int | None) -> Any:
-    """Assemble the form asked for, its scores in blocks of so many bytes, or whole."""
+    """Return the requested form, with scores in blocks of `block_bytes`, or whole if None."""
     form = request.form
     parts: dict[str, Any] = {}
     if form is not Form.DECODER:

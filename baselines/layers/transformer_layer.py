@@ -1,9 +1,9 @@
-"""One layer of a Transformer, and a stack of them, around any attention.
+"""A Transformer layer around any attention, and a stack of such layers.
 
-Vaswani et al. 2017, section 3.1: attention, then a feed-forward network at each position, each
-added to its input and normalised: LayerNorm(x + Sublayer(x)). Radford et al. 2019, section 2.3,
-normalise the sub-layer's input instead: x + Sublayer(LayerNorm(x)). Dropout is on the sub-layers'
-outputs (section 5.4), none on attention weights.
+Vaswani et al. 2017, section 3.1: attention, then a feed-forward network at each position. Each is
+LayerNorm(x + Sublayer(x)). Radford et al. 2019, section 2.3, normalise the input of the sub-layer
+instead: x + Sublayer(LayerNorm(x)). Dropout is applied to the outputs of the sub-layers (section
+5.4), not to attention weights.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from suite.api import BuildRequest
 
 
 class TransformerLayer(keras.layers.Layer):
-    """Attention, attention to a context where `cross_attention` is given, feed-forward.
+    """Attention, optional cross-attention to a context, and a feed-forward network.
 
     d_ff is `feedforward_width`; `norm_first` puts the norm before each sub-layer. In and out:
-    (batch, n, width); the context is (batch, m, width). Beside the attention's cost, time and
-    memory O(n).
+    (batch, n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of
+    attention.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class TransformerLayer(keras.layers.Layer):
         context_mask: Any = None,
         **masks: Any,
     ) -> Any:
-        """Mix along the sequence, look at the context, then work at each position.
+        """Return the layer's output.
 
-        `masks` are what else the attention takes; a remembered sequence among it is normalised as
-        the layer's own input is.
+        `masks` are further arguments of the attention. With `norm_first`, a segment memory among
+        them is normalised like the layer's input.
         """
         if self.norm_first and masks.get("segment_memory") is not None:
             masks["segment_memory"] = self.attention_norm(masks["segment_memory"])
@@ -91,7 +91,7 @@ class TransformerLayer(keras.layers.Layer):
     def decode_step(
         self, hidden_states: Any, state: Any, position: Any, context: Any, context_mask: Any
     ) -> tuple[Any, Any]:
-        """Do the same for the newest positions alone, the earlier ones' keys being in the state."""
+        """Return the output for the newest positions only, and the new state."""
         kept = []
 
         def attend(states: Any) -> Any:
@@ -117,14 +117,14 @@ class TransformerLayer(keras.layers.Layer):
             )
         return self._add(
             hidden_states,
-            self.feed,
+            self.feedforward,
             self.feedforward_norm,
             self.feedforward_dropout,
             training,
         )
 
-    def feed(self, states: Any) -> Any:
-        """Work at each position; of the wide activations only those before σ are kept."""
+    def feedforward(self, states: Any) -> Any:
+        """Return the feed-forward network's output; only activations before σ are kept."""
         project_down = backend_functions().recomputed(
             lambda wide, kernel, bias: ops.matmul(self.activation(wide), kernel) + bias
         )
@@ -155,7 +155,7 @@ def stack_layers(
     make_cross_attention: Callable[[], Any] | None = None,
     feedforward_width: int | None = None,
 ) -> list[TransformerLayer]:
-    """Return as many layers as the request's size has, each with attentions of its own."""
+    """Return the layers of the requested model size, each with its own attentions."""
     size = request.model_size
     return [
         TransformerLayer(
@@ -172,12 +172,12 @@ def stack_layers(
 
 
 def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:
-    """Return what each layer sees of a context: all the same, or what was projected for each."""
+    """Return the context of each layer: a shared one, or the projected one of that layer."""
     return context if isinstance(context, list) else [context] * len(layers)
 
 
 class TransformerStack(keras.layers.Layer):
-    """Layers one after another, and a last norm where `final_epsilon` is given."""
+    """A sequence of layers, with a final norm if `final_epsilon` is given."""
 
     def __init__(
         self,
@@ -197,13 +197,13 @@ class TransformerStack(keras.layers.Layer):
             layer.build(input_shape)
 
     def call(self, hidden_states: Any, training: bool | None = None, **masks: Any) -> Any:
-        """Pass through all layers."""
+        """Return the output of the last layer."""
         for layer in self.layers:
             hidden_states = layer(hidden_states, training=training, **masks)
         return hidden_states if self.final_norm is None else self.final_norm(hidden_states)
 
     def init_state(self, batch_size: int, max_length: int) -> list[Any]:
-        """Return empty states, one a layer."""
+        """Return the empty state of each layer."""
         return [layer.attention.init_state(batch_size, max_length) for layer in self.layers]
 
     def decode_step(
@@ -214,7 +214,7 @@ class TransformerStack(keras.layers.Layer):
         context: Any = None,
         context_mask: Any = None,
     ) -> tuple[Any, list[Any]]:
-        """Pass the newest positions through all layers, with what the states hold."""
+        """Return the output for the newest positions only, and the new state of each layer."""
         grown = []
         contexts = for_each_layer(context, self.layers)
         for layer, held, seen in zip(self.layers, state, contexts, strict=True):

@@ -1,4 +1,4 @@
-"""The contract of an architecture: what it is asked to build, and what it declares."""
+"""The contract of an architecture: its declarations, and the request that it builds from."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from suite.api.options import Options
 from suite.api.task import Recipe, Task
 
 PROBE_VOCABULARY_SIZE = 8_000
-"""How many different token ids a probe draws from."""
+"""The vocabulary size of a probe's random tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """A model's shape, the same for every architecture of a comparison."""
+    """The size of a model, the same for every architecture of a comparison."""
 
     name: str
     num_layers: int
@@ -30,11 +30,11 @@ class ModelSize:
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What an architecture is asked to build.
+    """The backbone that an architecture has to build.
 
-    `options` hold the architecture's own defaults with the cell's overrides applied.
-    `vocabulary_size` is set where `inputs` are token ids; `max_global_tokens` bounds how many
-    positions of an example may be global.
+    `options` holds the architecture's defaults with the cell's overrides. `vocabulary_size` is set
+    if `inputs` are token ids. `max_global_tokens` is the largest number of global positions in an
+    example.
     """
 
     form: Form
@@ -48,10 +48,10 @@ class BuildRequest:
 
 
 class Architecture(ABC):
-    """A published model: how it mixes a sequence, its positions, its norms.
+    """A published sequence model: its attention or recurrence, positions and norms.
 
-    An architecture is one file whose name is its key and which binds an instance to
-    `ARCHITECTURE`. At its top it imports the standard library and `suite.api` only.
+    An architecture is one file that binds an instance to `ARCHITECTURE`; the name of the file is
+    its key. At the top of the file, import the standard library and `suite.api` only.
     """
 
     version: int
@@ -60,22 +60,27 @@ class Architecture(ABC):
     forms: frozenset[Form]
     inputs: frozenset[Inputs]
     claimed_time: str
-    """Its cost per sequence in its length n, as it claims it: "n", "n log n", "n^2"."""
+    """The claimed time per sequence of length n: "n", "n log n" or "n^2"."""
     claimed_memory: str
+    """The claimed memory per sequence of length n, in the same notation."""
     options: Options = {}
-    """The options it takes and their defaults."""
+    """The options and their defaults."""
     control: bool = False
-    """A measuring control joins probes, and trains only when it is named."""
+    """Whether this is a control: probes include it, training only if it is named."""
     content_dependent_layout: bool = False
-    """Whether what a position sees hangs on all others' content and the length, as where a sequence
-    is sorted and cut in chunks: then adding padding moves what real positions see, and in causal
-    forms later tokens move which earlier ones are seen."""
+    """Whether the attended positions depend on the content and length of the whole sequence.
+
+    An example is a sequence that is sorted and split into chunks. Then adding padding changes which
+    real positions attend to each other, and in causal forms later tokens change which earlier
+    tokens are visible.
+    """
 
     def build(self, request: BuildRequest) -> Any:
-        """Build the backbone, after asking whether the architecture can.
+        """Return the backbone for a supported request.
 
         Raises:
-            Unsupported: it cannot do what was asked; the message says why, and what was received.
+            Unsupported: the architecture does not support the request; the message states the
+                reason and the received value.
         """
         if reason := supports(self, request):
             raise Unsupported(f"{self.title} {reason}.")
@@ -83,28 +88,42 @@ class Architecture(ABC):
 
     @abstractmethod
     def assemble(self, request: BuildRequest) -> Any:
-        """Put the backbone together: a `keras.layers.Layer` with the method
+        """Return the backbone: a `keras.layers.Layer` with the methods of its form.
 
-        `encode(inputs, padding_mask, state=None, global_mask=None, training=None)`
-        → `(hidden_states, state)`, hidden states of shape (batch, length, width). Inputs are
-        (batch, length) token ids or (batch, length, width) embeddings, as the request says.
+        Encoder and encoder-decoder:
+            `encode(inputs, padding_mask, state=None, global_mask=None, training=None)`
+            → `(hidden_states, state)`. Hidden states have shape (batch, length, width). Inputs are
+            (batch, length) token ids, (batch, length, patch size) patches or (batch, length,
+            width) embeddings, according to the request.
+
+        Decoder and encoder-decoder:
+            `decode(target, encoder_output=None, encoder_mask=None, padding_mask=None, state=None,
+            position=0, training=None)` → `(hidden_states, state)`. With a state, the target is the
+            positions from `position` on.
+            `init_state(batch_size, max_length)` → the state before the first position.
+
+        Optional:
+            `project_encoder_output(encoder_output)` returns a replacement for `encoder_output` that
+            many decoding steps share, such as projected keys and values.
+            `carries_state = True` states that a decoder's state can be carried from one batch to
+            the next: its shape does not change.
         """
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
-        """Say, before anything runs and without any framework, why a cell cannot be, or None."""
+        """Return why a request is unsupported, or None. This runs without any framework."""
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float | None:
-        """Count the floating-point operations that mix positions, by the published formulas.
+        """Return the floating-point operations that mix positions, or None if unknown.
 
-        Of all layers, for one sequence of the request's length, forward, beyond the products with
-        weights, which are counted from the weights themselves; a multiplication and an addition
-        are two. No framework is needed. None (the default) where nobody has worked it out.
+        The count follows the published formulas: the forward pass of all layers for one sequence of
+        the request's length. Products with weights are left out, because they are counted from the
+        weights. A multiplication and an addition are two operations. No framework is needed.
         """
         return None
 
     def compile_with_xla(self, request: BuildRequest) -> bool:
-        """Whether XLA makes this model faster on TensorFlow's CPU backend, as measured."""
+        """Return whether XLA makes this model faster on TensorFlow's CPU backend, as measured."""
         return False
 
 
@@ -116,9 +135,9 @@ def build_request(
     architecture: Architecture,
     spec: Mapping[str, Any] | None = None,
 ) -> BuildRequest:
-    """Return what a cell asks of its architecture; without a task, what a probe does.
+    """Return the request of a cell to its architecture; without a task, that of a probe.
 
-    `spec` is what the data says of the vocabulary, once it is read.
+    `spec` holds the vocabulary size of the data, once the data is read.
     """
     own = {name: cell.options.get(name, value) for name, value in architecture.options.items()}
     return BuildRequest(
@@ -134,13 +153,13 @@ def build_request(
 
 
 def uses_xla(cell: Cell, architecture: Architecture, request: BuildRequest) -> bool:
-    """Whether XLA compiles a cell on TensorFlow: as asked, or as the architecture prefers."""
+    """Return whether XLA compiles a cell: the option `compile`, or else the preference."""
     mode = cell.options.get("compile", "auto")
     return architecture.compile_with_xla(request) if mode == "auto" else mode == "xla"
 
 
 def supports(architecture: Architecture, request: BuildRequest) -> str | None:
-    """Say why an architecture cannot build what is requested, or None where it can."""
+    """Return why an architecture does not support a request, or None if it does."""
     if request.form not in architecture.forms:
         have = ", ".join(sorted(architecture.forms))
         return f"has no {request.form} form; it has: {have}"

@@ -16,7 +16,7 @@ NAMES = ("query", "key", "value")
 
 
 def numpy_attention(query, key, value, allowed):
-    """Attend head by head, position by position: the definition, nothing clever."""
+    """Return attention computed from its definition, head by head and position by position."""
     scores = query @ key.T / np.sqrt(query.shape[-1])
     scores = np.where(allowed, scores, -1e30)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -30,14 +30,14 @@ def project(layer, name, states):
 
 
 def randomize(layer, seed=0):
-    """Give every weight, biases too, a value that matters."""
+    """Set every weight, biases included, to a random value."""
     generator = np.random.default_rng(seed)
     for weight in layer.weights:
         weight.assign(generator.normal(scale=0.4, size=weight.shape))
 
 
 def oracle(layer, states, padding, is_global, window, causal=False, dilation=1):
-    """Longformer's attention for one example, before the output projection."""
+    """Return Longformer's attention for one example, before the output projection."""
     length, width = states.shape
     size = width // layer.num_heads
     signed = np.arange(length)[:, None] - np.arange(length)[None, :]
@@ -66,7 +66,7 @@ def oracle(layer, states, padding, is_global, window, causal=False, dilation=1):
 )
 @pytest.mark.parametrize("num_global", [0, 1, 3])
 @pytest.mark.parametrize("causal, dilation", [(False, 1), (True, 1), (False, 3), (True, 2)])
-def test_windowed_attention_is_its_definition(length, window, num_global, causal, dilation):
+def test_windowed_attention_equals_its_definition(length, window, num_global, causal, dilation):
     generator = np.random.default_rng(length * window + num_global)
     layer = SlidingWindowAttention(2, window, num_global, causal=causal, dilation=dilation)
     states = generator.normal(size=(3, length, 10)).astype("float32")
@@ -112,7 +112,7 @@ def test_windowed_attention_reproduces_the_published_outputs(reference_outputs):
 
 
 BY_QUERY = 2 * 3 * 13 * 4 * 5
-"""Bytes of scores, so few that five queries of the test's examples make a block."""
+"""Bytes of scores per block: five queries of the test's examples."""
 BY_EXAMPLE = 2 * 4 * 13 * 13 * 4
 
 
@@ -154,7 +154,7 @@ def test_blocks_change_neither_outputs_nor_gradients(causal, length, block_bytes
     generator = np.random.default_rng(0)
     states = generator.normal(size=(3, length, 8)).astype("float32")
     aim = generator.normal(size=(3, length, 8)).astype("float32")
-    aim[:, :-150] = 0  # sums over more positions are rounded by more than is asked below
+    aim[:, :-150] = 0  # the rounding of sums over more positions exceeds the tolerance below
     padding = np.arange(length)[None, :] < np.array([[length], [7], [9]])
     found = []
     for bytes_or_none in (None, block_bytes):
@@ -191,7 +191,7 @@ def test_blocks_cover_every_query_once_and_stay_small(batch, length, causal):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="looks into TensorFlow's graph")
 def test_no_array_of_windowed_attention_is_quadratic():
-    """Trace it at a length, and look at the shape of everything in the graph."""
+    """Trace the layer at one length, and check the shape of every tensor in the graph."""
     import tensorflow as tf
 
     length = 512
@@ -219,19 +219,19 @@ def test_no_array_of_windowed_attention_is_quadratic():
     assert max(sizes) < length * length / 4
 
 
-def test_sinusoids_are_the_paper_s():
+def test_sinusoids_equal_the_papers_formula():
     table = sinusoids(50, 8)
     assert table[7, 4] == pytest.approx(np.sin(7 / 10_000 ** (4 / 8)), abs=1e-6)
     assert table[7, 5] == pytest.approx(np.cos(7 / 10_000 ** (4 / 8)), abs=1e-6)
 
 
 @pytest.mark.parametrize("window", [0, 1, 7, -2])
-def test_odd_windows_are_refused(window):
+def test_odd_windows_are_rejected(window):
     with pytest.raises(ValueError, match="even and at least 2"):
         SlidingWindowAttention(num_heads=2, window=window)
 
 
 @pytest.mark.parametrize("layer", [FullAttention(3), SlidingWindowAttention(3, 4)])
-def test_a_width_that_heads_do_not_divide_is_refused(layer):
+def test_a_width_that_is_no_multiple_of_the_heads_is_rejected(layer):
     with pytest.raises(ValueError, match="multiple of num_heads"):
         layer.build((1, 5, 16))

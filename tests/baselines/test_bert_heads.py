@@ -1,4 +1,4 @@
-"""BERT's heads: what they compute, and that they cost nothing until they are used."""
+"""BERT's heads: their outputs, and that unused heads have no weights."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_pooler_is_tanh_over_the_first_position(encoded):
     assert bert.score_next_sentence(states).shape == (2, 2)
 
 
-def test_words_are_scored_by_the_embedding_turned_round(encoded):
+def test_words_are_scored_with_the_transposed_embedding(encoded):
     bert, _, states = encoded
     scores = ops.convert_to_numpy(bert.score_tokens(states))
     assert scores.shape == (2, 9, VOCABULARY)
@@ -71,7 +71,7 @@ def test_words_cannot_be_scored_without_token_ids():
         bert.score_tokens(states)
 
 
-def test_token_types_tell_two_inputs_apart(encoded):
+def test_token_types_change_the_hidden_states(encoded):
     bert, token_ids, states = encoded
     types = np.zeros((2, 9), "int32")
     same = ops.convert_to_numpy(bert.encode(token_ids, token_types=types)[0])

@@ -1,4 +1,4 @@
-"""What lengths and layers cost, measured: takes minutes, and wants the machine for itself."""
+"""Measured cost per length and layer. These tests take minutes and need an idle machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGISTRY = load_registry().architectures.plugins
 @pytest.mark.parametrize(
     ("mode", "tokens", "longest"), [("training", TOKENS, TOKENS), ("inference", 65_536, 65_536)]
 )
-def test_at_fixed_tokens_the_linear_ones_cost_the_same_at_every_length(name, mode, tokens, longest):
+def test_linear_architectures_cost_the_same_per_token_at_every_length(name, mode, tokens, longest):
     short, long = (
         measure(name, "encoder", mode, length, tokens, "small", 4) for length in (1_024, longest)
     )
@@ -28,7 +28,7 @@ def test_at_fixed_tokens_the_linear_ones_cost_the_same_at_every_length(name, mod
 
 @pytest.mark.parametrize("mode", ["training", "inference"])
 def test_attention_in_blocks_holds_no_masks_of_the_whole_length(mode):
-    """At 8,192 tokens they are 256 MiB a layer for each pass; a decoder held them once."""
+    """Masks of 8,192 tokens take 256 MiB per layer and pass."""
     short, long = (measure("vanilla", "decoder", mode, n, 8_192, "small", 4) for n in (512, 8_192))
     assert long["peak_bytes"] <= short["peak_bytes"] + 0.75 * GIB
 
@@ -45,11 +45,11 @@ def test_every_architecture_trains_at_16384(name, form):
     assert measure(name, form, "training", TOKENS, TOKENS, "small", 4)["peak_bytes"] <= 12 * GIB
 
 
-def test_reformer_s_layers_keep_next_to_nothing():
-    """Activation memory that each added layer takes at 8,192 tokens.
+def test_reformer_layers_store_few_activations():
+    """The activation memory of each added layer at 8,192 tokens is small.
 
-    What a layer takes whatever the tokens (weights, their gradients, moments and their update) is
-    the same at 2,048 and goes out by subtraction.
+    The memory that does not depend on tokens (weights, gradients, moments, updates) is the same at
+    2,048 tokens, so subtraction removes it.
     """
     added = {}
     for name in ("vanilla", "reformer"):

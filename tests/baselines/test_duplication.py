@@ -1,6 +1,6 @@
 """Reformer's duplication task: Kitaev et al. 2020, section 5 and table 2.
 
-A sequence is 0w0w; what is scored is the second w. One layer, width 256, 4 heads, length 1,024,
+A sequence is 0w0w; only the second w is scored. One layer, width 256, 4 heads, length 1,024,
 trained with four rounds of hashing and evaluated with fewer.
 """
 
@@ -26,7 +26,7 @@ from suite.worker.steps import (
 
 LENGTH, VOCABULARY, BATCH = 1_024, 128, 4
 SIZE = ModelSize("paper", num_layers=1, width=256, num_heads=4, feedforward_width=1_024)
-# A position and the one it copies from, 511 before it, lie in the same column.
+# A position and its source, 511 positions before, are in the same column.
 GRID = [3, 511]
 MAX_STEPS, SECONDS = 3_000, 900
 
@@ -60,7 +60,7 @@ def loss(outputs, targets, features):
 
 
 def accuracies(model: Model, num_batches: int) -> list[float]:
-    """Return the accuracy of each of some batches never trained on."""
+    """Return the accuracy of each of several batches outside the training data."""
     predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla=False)
     generator = np.random.default_rng(99)
     found = []
@@ -72,7 +72,7 @@ def accuracies(model: Model, num_batches: int) -> list[float]:
 
 
 @pytest.mark.slow
-def test_four_rounds_copy_and_fewer_copy_less():
+def test_four_rounds_of_hashing_copy_and_fewer_rounds_copy_less():
     keras.utils.set_random_seed(0)
     model = build(4)
     recipe = Recipe(learning_rate=1e-3, clip_norm=1.0, warmup_share=0.08, weight_decay=0.0)

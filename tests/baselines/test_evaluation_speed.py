@@ -1,4 +1,4 @@
-"""Evaluation with memory against recomputing the context: Dai et al. 2019, table 9."""
+"""Speed of evaluation, segment memory against recomputed context: Dai et al. 2019, table 9."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tokens(batch_size: int, length: int):
 
 
 def with_memory(batch_size: int) -> Callable[[], int]:
-    """Return what predicts a segment's tokens, the memory full."""
+    """Return a function that predicts one segment's tokens with a full memory."""
     import tensorflow as tf
 
     backbone, head = decoder("transformer_xl", SEGMENT, {"segment": SEGMENT, "memory": MEMORY})
@@ -65,7 +65,7 @@ def with_memory(batch_size: int) -> Callable[[], int]:
 
 
 def recomputing(batch_size: int) -> Callable[[], int]:
-    """Return what predicts one token of each example from its whole context."""
+    """Return a function that predicts one token per example from its whole context."""
     import tensorflow as tf
 
     backbone, head = decoder("vanilla", SEGMENT + MEMORY, {})
@@ -96,7 +96,7 @@ def seconds_per_token(run: Callable[[], int]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="compiled here for TensorFlow")
-def test_memory_makes_evaluation_300_times_as_fast():
+def test_segment_memory_makes_evaluation_300_times_as_fast():
     fastest = {
         make: min(seconds_per_token(make(batch_size)) for batch_size in (1, 4, 16))
         for make in (with_memory, recomputing)

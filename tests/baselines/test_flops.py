@@ -1,4 +1,4 @@
-"""Counted operations: against counting one by one, and against each other."""
+"""Counts of operations: against enumeration, and against each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def count(name: str, length: int, form: Form = Form.ENCODER, **options) -> float
 @pytest.mark.parametrize(
     ("length", "before", "after"), [(7, 2, 2), (7, 3, 0), (5, 9, 9), (1, 2, 2)]
 )
-def test_pairs_in_a_window_are_those_one_counts(length, before, after):
+def test_pairs_in_a_window_equal_their_enumeration(length, before, after):
     pairs = sum(-before <= key - query <= after for query in range(length) for key in range(length))
     assert pairs_in_window(length, before, after) == pairs
 
@@ -37,24 +37,24 @@ def test_full_attention_is_two_products_of_all_pairs():
     assert both == pytest.approx(operations * (1 + 101 / 200 + 1))
 
 
-def test_a_window_over_everything_is_full_attention():
+def test_a_window_over_the_whole_sequence_counts_as_full_attention():
     assert count("longformer", 100, window=[200]) == count("vanilla", 100)
     decoder = Form.DECODER
     assert count("longformer", 100, decoder, window=[200]) == count("vanilla", 100, decoder)
 
 
-def test_a_chunk_over_everything_is_full_attention():
+def test_a_chunk_over_the_whole_sequence_counts_as_full_attention():
     assert count("reformer", 64) == count("vanilla", 64)
     assert count("reformer", 16, Form.DECODER) == count("vanilla", 16, Form.DECODER)
 
 
-def test_one_segment_without_memory_is_full_attention_and_its_scores_by_distance():
+def test_one_segment_counts_as_full_attention_plus_scores_by_distance():
     found = count("transformer_xl", 100, segment=100, memory=0)
     assert found == 1.5 * count("vanilla", 100)
 
 
 @pytest.mark.parametrize("name", ["longformer", "reformer", "transformer_xl"])
-def test_what_claims_less_than_the_square_counts_less(name):
+def test_subquadratic_architectures_count_fewer_operations(name):
     growth = count(name, 16_384) / count(name, 8_192)
     assert growth < 2.1
     assert count("vanilla", 16_384) / count("vanilla", 8_192) == 4

@@ -1,4 +1,4 @@
-"""LSH attention against published outputs, and against full attention where it must equal it."""
+"""LSH attention against published outputs, and against full attention in a single bucket."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_ve
 from baselines.layers.sorting import SortPermutation, sort_by_bucket
 from tests.gradients import differentiate, run, tensors
 
-ALLOWED_WHERE_ALONE = 5e-2
-"""Where a position sees only itself, all scores are −1e5, and float32 is coarse there."""
+LONE_KEY_TOLERANCE = 5e-2
+"""The tolerance for positions that attend only to themselves: float32 is coarse at −1e5."""
 
 
-def sees_only_itself(case, causal: bool) -> np.ndarray:
-    """Find (example, head, position) whose only visible key is its own in every round."""
+def attends_only_to_itself(case, causal: bool) -> np.ndarray:
+    """Return which (example, head, position) has only its own key visible in every round."""
     buckets, chunk = case["buckets"], int(case["chunk_length"])
     num_hashes, length = buckets.shape[2:]
     batch, heads = buckets.shape[:2]
@@ -63,14 +63,14 @@ def test_published_outputs(reference_outputs):
             layer.mix(*tensors(case["inputs"], case["rotations"], mask))[0]
         )
         real = np.ones((batch, length), bool) if mask is None else mask
-        alone = sees_only_itself(case, causal)
+        alone = attends_only_to_itself(case, causal)
         ours = mixed.reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
         theirs = case["outputs"].reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
         difference = np.abs(ours - theirs).max(axis=-1)
         exact = ~alone & real[:, None, :]
         assert exact.mean() > 0.5, path.name
         assert difference[exact].max() < 1e-4, path.name
-        assert difference[alone & real[:, None, :]].max(initial=0) < ALLOWED_WHERE_ALONE, path.name
+        assert difference[alone & real[:, None, :]].max(initial=0) < LONE_KEY_TOLERANCE, path.name
 
 
 def random_layer(chunk_length: int, num_hashes: int, causal: bool):
@@ -100,13 +100,13 @@ def test_one_bucket_and_one_chunk_is_full_attention_with_shared_query_and_key(ca
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     expected = (weights / weights.sum(axis=-1, keepdims=True)) @ value
     expected = expected.transpose(0, 2, 1, 3).reshape(2, 13, 8)
-    first = 1 if causal else 0  # the first position sees itself alone
+    first = 1 if causal else 0  # the first position attends only to itself
     np.testing.assert_allclose(mixed[:, first:], expected[:, first:], atol=1e-4)
 
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("padded", [False, True])
-def test_one_chunk_gives_what_its_rounds_would(causal, padded):
+def test_one_chunk_gives_the_same_as_its_rounds(causal, padded):
     generator = np.random.default_rng(5)
     layer = random_layer(12, 2, causal)
     vectors, values = generator.normal(size=(2, 3, 12, 2, 4)).astype("float32")
@@ -122,14 +122,14 @@ def test_one_chunk_gives_what_its_rounds_would(causal, padded):
         return layer._attend_alike(vectors, values, buckets, real)
 
     seen = np.ones((3, 12), bool) if mask is None else mask
-    # Who sees itself alone has a score of −1e5 there, where float32 is coarse.
+    # The only score of a lone position is −1e5, where float32 is coarse.
     others = (np.arange(12) if causal else seen.sum(axis=1, keepdims=True) - 1) > 0
     seen = seen & others
     found, expected = (ops.convert_to_numpy(way(vectors, values)) for way in (at_once, by_rounds))
     np.testing.assert_allclose(found[seen], expected[seen], atol=1e-5)
 
 
-def test_a_causal_query_sees_no_later_key_when_buckets_are_fixed():
+def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets():
     generator = np.random.default_rng(1)
     states = generator.normal(size=(1, 24, 8)).astype("float32")
     layer = random_layer(4, 3, causal=True)
@@ -142,7 +142,7 @@ def test_a_causal_query_sees_no_later_key_when_buckets_are_fixed():
         np.testing.assert_allclose(other[:, :place], whole[:, :place], atol=1e-5)
 
 
-def test_padding_is_neither_seen_nor_mixed_in():
+def test_values_at_padded_positions_change_nothing():
     generator = np.random.default_rng(2)
     states = generator.normal(size=(2, 24, 8)).astype("float32")
     mask = np.arange(24)[None, :] < np.array([[24], [17]])
@@ -154,13 +154,13 @@ def test_padding_is_neither_seen_nor_mixed_in():
     np.testing.assert_allclose(again[mask], whole[mask], atol=1e-5)
 
 
-def test_a_length_that_is_no_whole_number_of_chunks_is_refused():
+def test_a_length_that_is_no_multiple_of_the_chunk_is_rejected():
     with pytest.raises(ValueError, match="multiple of the chunk length"):
         random_layer(5, 1, causal=False).mix(np.zeros((1, 12, 8), "float32"), None)
 
 
 @pytest.mark.parametrize("num_buckets", [2, 4, 7, 128, 130, 256, 512, 1000, 2048])
-def test_buckets_above_a_limit_are_hashed_in_two_steps(num_buckets):
+def test_many_buckets_are_hashed_with_two_factors(num_buckets):
     factors = factor_buckets(num_buckets)
     assert all(factor % 2 == 0 for factor in factors)
     assert num_buckets <= np.prod(factors) <= 1.2 * num_buckets + 2
@@ -179,8 +179,8 @@ def test_buckets_above_a_limit_are_hashed_in_two_steps(num_buckets):
 
 
 @pytest.mark.parametrize("num_hashes", [1, 3])
-def test_the_gradient_of_sorting_is_that_of_the_definition(num_hashes):
-    """Against gathers whose gradient the backend finds by itself."""
+def test_the_gradient_of_sorting_equals_that_of_a_gather(num_hashes):
+    """The reference is a gather whose gradient the backend derives."""
     generator = np.random.default_rng(4)
     order = np.stack([generator.permutation(12) for _ in range(2 * 2 * num_hashes)])
     order = order.reshape(2, 2, num_hashes, 12).astype("int32")
@@ -208,8 +208,8 @@ def test_the_gradient_of_sorting_is_that_of_the_definition(num_hashes):
         np.testing.assert_allclose(gradient, expected, atol=1e-6)
 
 
-def test_one_position_at_a_time_follows_the_cached_bucket_rule():
-    """Earlier buckets stay; the new one sees its chunk and the one before, counted round."""
+def test_decoding_follows_the_published_rule_for_new_positions():
+    """Earlier buckets stay; the new position attends to its chunk and the one before, modulo n."""
     length, chunk, num_hashes, heads, size = 23, 4, 2, 2, 4
     generator = np.random.default_rng(5)
     states = generator.normal(size=(2, length, heads * size)).astype("float32")

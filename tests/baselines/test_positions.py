@@ -1,4 +1,4 @@
-"""Positions of images at another grid, and what is said where a sequence does not fit."""
+"""Position tables of images at another grid, and errors for sequences that do not fit."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def test_the_same_grid_keeps_a_table():
     np.testing.assert_allclose(resize_grid(table, (2, 3), (2, 3)), table, atol=1e-6)
 
 
-def test_a_ramp_stays_a_ramp_and_the_class_token_stays_itself():
+def test_resizing_keeps_a_ramp_and_the_class_token():
     rows, columns = np.meshgrid(np.arange(4.0), np.arange(4.0), indexing="ij")
     table = np.stack([rows, columns], axis=-1).reshape(16, 2).astype("float32")
     token = np.array([[7.0, 8.0]], "float32")
     resized = resize_grid(np.concatenate([token, table]), (4, 4), (8, 8))
     np.testing.assert_array_equal(resized[:1], token)
     grid = resized[1:].reshape(8, 8, 2)
-    # Twice as fine: steps of a half, between the outermost rows and columns.
+    # At twice the resolution, inner rows and columns are half a step apart.
     np.testing.assert_allclose(np.diff(grid[1:7, :, 0], axis=0), 0.5, atol=1e-5)
     np.testing.assert_allclose(np.diff(grid[:, 1:7, 1], axis=1), 0.5, atol=1e-5)
 
 
-def test_a_table_smaller_than_its_grid_is_refused():
+def test_a_table_smaller_than_its_grid_is_rejected():
     with pytest.raises(ValueError, match="Received: 5 rows, old_grid=\\(2, 3\\)"):
         resize_grid(np.zeros((5, 2), "float32"), (2, 3), (4, 4))
 
@@ -42,7 +42,7 @@ def vit(length: int, **options):
     return architecture.build(BuildRequest(Form.ENCODER, Inputs.PATCHES, SIZE, length, options))
 
 
-def test_a_vit_at_another_grid_takes_the_resized_positions():
+def test_a_vit_at_another_grid_accepts_the_resized_positions():
     small, large = vit(4), vit(16)
     patches = np.random.default_rng(0).normal(size=(1, 16, 6)).astype("float32")
     small.encode(patches[:, :4])
@@ -53,7 +53,7 @@ def test_a_vit_at_another_grid_takes_the_resized_positions():
     assert target.shape == (17, 12)
 
 
-def test_the_class_token_or_the_mean_speaks_for_an_image():
+def test_the_class_token_or_the_mean_represents_an_image():
     patches = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
     mask = np.array([[True] * 4, [True, True, False, False]])
     with_token, without = vit(4), vit(4, class_token=False)
@@ -69,17 +69,17 @@ def test_the_class_token_or_the_mean_speaks_for_an_image():
 
 
 @pytest.mark.parametrize("positions", [LearnedPositions(4), AxialPositions(4)])
-def test_a_sequence_longer_than_its_positions_is_refused(positions):
-    with pytest.raises(ValueError, match=r"positions for 4\. Received: a sequence of 5\."):
+def test_a_sequence_longer_than_its_positions_is_rejected(positions):
+    with pytest.raises(ValueError, match=r"has 4 positions\. Received: a sequence of 5\."):
         positions(np.zeros((1, 5, 6), "float32"))
 
 
-def test_an_axial_grid_that_is_too_small_is_refused():
+def test_an_axial_grid_that_is_too_small_is_rejected():
     with pytest.raises(ValueError, match=r"Received: max_length=7, grid=\(2, 3\)"):
         AxialPositions(7, grid=(2, 3))
 
 
-def test_images_that_do_not_divide_into_patches_are_refused():
+def test_images_that_do_not_divide_into_patches_are_rejected():
     images = np.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
     patches = cut_patches(images, 2)
     assert patches.shape == (2, 6, 12)

@@ -1,4 +1,4 @@
-"""Whole encoders and decoders against the published implementations' outputs."""
+"""Encoders and decoders against the outputs of the published implementations."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_bert(reference_outputs):
         )
 
 
-def test_gpt_at_once_and_one_position_at_a_time(reference_outputs):
+def test_gpt_at_once_and_step_by_step(reference_outputs):
     for path, case in cases(reference_outputs, "gpt_decoder_"):
         words = case["weights/wte/weight"]
         layers = count_layers(case, "weights/h/{}/ln_1/weight")
@@ -184,7 +184,7 @@ def test_the_original_encoder_and_decoder(reference_outputs, block_bytes):
 
 
 def reference_stack(case: Weights, side: str, block_bytes: int | None) -> TransformerStack:
-    """Build one side with the case's weights; there, each stack ends with a norm."""
+    """Return one stack with the case's weights; the reference ends each stack with a norm."""
     num_heads = int(case["num_heads"])
     layers = count_layers(case, f"weights/{side}/layers/{{}}/linear1/weight")
     wide, width = case[f"weights/{side}/layers/0/linear1/weight"].shape

@@ -1,4 +1,4 @@
-"""What an architecture cannot be built as is refused before anything is built, and says why."""
+"""An unsupported request is rejected before anything is built, with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "changes", "message"), CASES)
-def test_it_says_the_rule_and_what_was_received(name, changes, message):
+def test_the_message_states_the_rule_and_the_received_value(name, changes, message):
     architecture = find_plugin(ARCHITECTURES, name)
     changes = dict(changes)
     form = changes.pop("form", Form.ENCODER)

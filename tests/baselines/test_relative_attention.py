@@ -1,4 +1,4 @@
-"""Transformer-XL's attention against its definition, and its recurrence against one long pass."""
+"""Transformer-XL's attention against its definition, and recurrence against one long pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def random_layer(causal: bool, segment_length: int, segment_memory_length: int):
 
 
 def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
-    """Add up the four terms of the paper for every pair of positions, one by one."""
+    """Return attention from the four terms of the paper, summed for every pair of positions."""
     kernel = {
         name: ops.convert_to_numpy(getattr(layer, name).kernel)
         for name in ("query", "key", "value", "distance", "output_projection")
@@ -56,7 +56,7 @@ def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
 
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize(("length", "remembered"), [(1, 0), (7, 0), (7, 5), (5, 11), (1, 3)])
-def test_it_is_its_definition(causal, length, remembered):
+def test_relative_attention_equals_its_definition(causal, length, remembered):
     generator = np.random.default_rng(length + remembered)
     layer, content_bias, position_bias = random_layer(causal, length, remembered)
     states = generator.normal(size=(2, length, WIDTH)).astype("float32")
@@ -105,7 +105,7 @@ def test_segments_with_enough_memory_equal_one_long_pass(segment_length):
     np.testing.assert_allclose(parts, whole, atol=2e-5)
 
 
-def test_memory_matters_and_is_carried_from_call_to_call():
+def test_the_segment_memory_is_carried_between_calls_and_changes_the_output():
     states = np.random.default_rng(0).normal(size=(2, 12, WIDTH)).astype("float32")
     stack = recurrent(4, 4)
     together, _ = stack(states)
@@ -118,7 +118,7 @@ def test_memory_matters_and_is_carried_from_call_to_call():
     assert np.abs(ops.convert_to_numpy(forgetful - second)).max() > 1e-2
 
 
-def test_the_gradient_stops_at_the_memory():
+def test_the_gradient_stops_at_the_segment_memory():
     stack = recurrent(4, 4)
     states = np.random.default_rng(0).normal(size=(1, 8, WIDTH)).astype("float32")
     _, (gradient,) = differentiate(lambda x: ops.sum(stack(x)[0][:, 4:] ** 2), [states])
@@ -130,8 +130,8 @@ def test_the_gradient_stops_at_the_memory():
 @pytest.mark.parametrize(
     ("segment", "remembered"), [(1, 3), (4, 4), (4, 6), (5, 2), (3, 11), (7, 0)]
 )
-def test_all_segments_at_once_equal_one_after_another(causal, segment, remembered):
-    """Whatever the segment and the memory, and where the sequence ends within a segment."""
+def test_all_segments_at_once_equal_separate_segments(causal, segment, remembered):
+    """Holds for any segment and memory, and for a sequence that ends within a segment."""
     generator = np.random.default_rng(segment + remembered)
     layer, *biases = random_layer(causal, segment, remembered)
     states = generator.normal(size=(2, 17, WIDTH)).astype("float32")
@@ -148,8 +148,8 @@ def test_all_segments_at_once_equal_one_after_another(causal, segment, remembere
         np.testing.assert_allclose(whole[:, part][real], alone[real], atol=2e-5)
 
 
-def test_the_gradient_is_that_of_one_segment_after_another():
-    """With the memory's hidden states held fast, but not what projects them."""
+def test_the_gradient_equals_that_of_separate_segments():
+    """The hidden states of the memory are constants; their projections are not."""
     layer, *biases = random_layer(True, 4, 4)
     states = np.random.default_rng(1).normal(size=(2, 12, WIDTH)).astype("float32")
     aim = np.random.default_rng(2).normal(size=(2, 12, WIDTH)).astype("float32")

@@ -1,4 +1,4 @@
-"""Reversible layers: the gradient that computes activations again is the ordinary one."""
+"""Reversible layers: the gradient from recomputed activations equals the ordinary gradient."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_the_gradient_equals_the_ordinary_one(dropout, length, compiled, crosses
         assert np.abs(plain - again).max() <= 1e-5 * max(scale, 1.0)
 
 
-def test_a_causal_decoder_learns_from_what_it_looks_at():
-    """Every weight of a stack that attends to a context has a gradient, and the context too."""
+def test_gradients_reach_every_weight_and_the_context():
+    """Every weight of a stack with cross-attention has a gradient, and so has the context."""
     stack = make_stack(reversible=True, dropout=0.0, crosses=True)
     generator = np.random.default_rng(0)
     states, aim = (generator.normal(size=(2, 16, WIDTH)).astype("float32") for _ in range(2))
@@ -77,7 +77,7 @@ def test_a_causal_decoder_learns_from_what_it_looks_at():
             assert np.abs(gradient).max() > 0, path
 
 
-def test_rotations_are_new_in_training_and_fixed_in_evaluation():
+def test_rotations_are_new_in_training_and_constant_in_evaluation():
     states = np.random.default_rng(0).normal(size=(1, 64, WIDTH)).astype("float32")
     stack = make_stack(reversible=True, dropout=0.0)
     first, second = (ops.convert_to_numpy(stack(states, training=True)) for _ in range(2))
@@ -87,7 +87,7 @@ def test_rotations_are_new_in_training_and_fixed_in_evaluation():
 
 
 class RecordingAttention(LshAttention):
-    """LSH attention that keeps the rotations that it receives."""
+    """LSH attention that records the rotations that it receives."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -119,7 +119,7 @@ def test_each_layer_has_rotations_of_its_own_in_evaluation_and_in_decoding():
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 16, 17, 100])
-def test_axial_positions_are_all_different_in_few_weights(length):
+def test_axial_positions_differ_and_have_few_weights(length):
     layer = AxialPositions(length)
     added = ops.convert_to_numpy(layer(np.zeros((1, length, 6), "float32")))[0]
     assert len(np.unique(added.round(7), axis=0)) == length

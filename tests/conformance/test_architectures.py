@@ -1,4 +1,4 @@
-"""What every architecture owes, whichever it is: found through the registry."""
+"""Contract tests for every architecture of the registry."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ARCHITECTURES = load_registry().architectures.plugins
 
 
 def shorten(options) -> dict:
-    """Make windows, segments and the like shorter than the sequence, so that they matter."""
+    """Return options whose windows and segments are shorter than the sequence."""
 
     def shortened(value):
         if isinstance(value, list):
@@ -66,7 +66,7 @@ def request_for(architecture: Architecture, inputs: Inputs, **changes) -> BuildR
 
 
 def main_inputs(architecture: Architecture) -> Inputs:
-    """Return token ids, or patches for an architecture that takes nothing else."""
+    """Return token ids, or patches if the architecture accepts only patches."""
     return Inputs.TOKEN_IDS if Inputs.TOKEN_IDS in architecture.inputs else Inputs.PATCHES
 
 
@@ -75,7 +75,7 @@ CASES = [
     for name, architecture in ARCHITECTURES.items()
     for inputs in Inputs
     if supports(architecture, request_for(architecture, inputs)) is None
-    # Every way in once is enough: what stands before an architecture is Keras's own.
+    # One backend tests every kind of input: input layers are Keras's own.
     and (BACKEND == "tensorflow" or inputs is main_inputs(architecture))
 ]
 ENCODERS = sorted({name for name, _ in CASES})
@@ -98,7 +98,7 @@ def random_inputs(inputs: Inputs, batch: int, length: int, seed: int = 0) -> np.
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
 def case(request):
-    """A backbone and the inputs it takes; no test changes its weights."""
+    """A backbone and its kind of inputs; no test changes its weights."""
     name, inputs = request.param
     keras.utils.set_random_seed(3)
     backbone = ARCHITECTURES[name].build(request_for(ARCHITECTURES[name], inputs))
@@ -109,22 +109,22 @@ def case(request):
 
 @lru_cache
 def encoder_of(backbone):
-    """Return the same function every time, so that JAX compiles it once for each shape."""
+    """Return the same function every time, so that JAX compiles it once per shape."""
     return lambda values, mask: backbone.encode(values, padding_mask=mask, training=False)[0]
 
 
 @lru_cache
 def decoder_of(backbone):
-    def decode(target, *memory):
+    def decode(target, *encoded):
         return backbone.decode(
-            target, **dict(zip(("encoder_output", "encoder_mask"), memory, strict=False))
+            target, **dict(zip(("encoder_output", "encoder_mask"), encoded, strict=False))
         )
 
     return decode
 
 
 def encode(backbone, inputs, mask) -> np.ndarray:
-    """Return the hidden states of the input's positions alone."""
+    """Return the hidden states of the input's positions, without extra positions."""
     states = run(encoder_of(backbone), inputs, mask)
     return states[:, backbone.extra_positions :]
 
@@ -191,13 +191,13 @@ def assert_gradients_reach(backbone, loss) -> None:
     _, gradients = differentiate(loss, [], weights)
     for weight, gradient in zip(weights, gradients, strict=True):
         assert gradient is not None, weight.path
-        # A bias shared by all keys of a query adds the same to all its scores: no gradient there.
+        # The key bias adds the same number to all scores of a query, so it has no gradient.
         if not weight.path.endswith("key/bias"):
             assert np.abs(gradient).max() > 0, weight.path
 
 
 class Projected(keras.layers.Layer):
-    """A task's embedding, for architectures that take patches or embeddings."""
+    """A task's embedding, for architectures that accept patches or embeddings."""
 
     def call(self, features, training=None):
         return features["values"]
@@ -228,28 +228,28 @@ def loss_of(outputs, targets, features):
 
 def learning_curve(name: str, xla: bool) -> list[float]:
     model, batch = model_of(name)
-    # Of all that is compiled here, Adam would be half.
+    # SGD, because compiling Adam would take half the time.
     step = make_training_step(model, loss_of, keras.optimizers.SGD(0.05), xla)
     return [float(step(batch)) for _ in range(6)]
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_it_learns_compiled_and_the_same_seed_gives_the_same_numbers(name):
+def test_training_lowers_the_loss_and_repeats_with_the_same_seed(name):
     first, again = (learning_curve(name, xla=False) for _ in range(2))
     assert first == again
     assert first[-1] < first[0]
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow does without XLA")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has steps without XLA")
 @pytest.mark.parametrize("name", ENCODERS)
-def test_it_compiles_under_xla_and_learns(name):
+def test_training_with_xla_lowers_the_loss(name):
     curve = learning_curve(name, xla=True)
     assert curve[-1] < curve[0]
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_it_learns_in_float16(name):
-    """Its scale halves until gradients fit, so the first steps may be skipped."""
+def test_training_in_float16_lowers_the_loss(name):
+    """The loss scale halves until gradients fit, so the first steps may be skipped."""
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model, batch = model_of(name)
@@ -269,10 +269,10 @@ EVERY_FORM = [
 ]
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="JAX alone can lower for a device that is not there")
+@pytest.mark.skipif(BACKEND != "jax", reason="only JAX lowers for an absent device")
 @pytest.mark.parametrize(("name", "form"), EVERY_FORM)
 def test_a_training_step_lowers_for_tpu(name, form):
-    """Export says what a TPU could not do, without one."""
+    """Exporting reports operations that a TPU does not support, without a TPU."""
     import jax
 
     from suite.worker.backends.jax import make_update, states_of
@@ -314,88 +314,88 @@ def test_weights_are_saved_and_loaded(name, tmp_path):
 
 @pytest.fixture(scope="module", params=DECODERS, ids=lambda case: f"{case[0]}-{case[1]}")
 def decoder(request):
-    """A decoder, with the memory that it looks at where its form has one."""
+    """A decoder, with the encoder's output in the encoder-decoder form."""
     name, form = request.param
     keras.utils.set_random_seed(3)
     architecture = ARCHITECTURES[name]
-    # Its own options where they can be: short segments would make decoding by parts another thing.
+    # Default options if supported: short segments would change the result of decoding in parts.
     whole = request_for(
         architecture, Inputs.TOKEN_IDS, form=form, options=dict(architecture.options)
     )
     short = request_for(architecture, Inputs.TOKEN_IDS, form=form)
     backbone = architecture.build(short if supports(architecture, whole) else whole)
-    memory: dict[str, np.ndarray] = {}
+    encoded: dict[str, np.ndarray] = {}
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     if form is Form.ENCODER_DECODER:
         mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
         source = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed=4)
         create_weights(encoder_of(backbone), source, mask)
-        memory = {"encoder_output": encode(backbone, source, mask), "encoder_mask": mask}
-    create_weights(decoder_of(backbone), target, *memory.values())
-    return architecture, backbone, memory
+        encoded = {"encoder_output": encode(backbone, source, mask), "encoder_mask": mask}
+    create_weights(decoder_of(backbone), target, *encoded.values())
+    return architecture, backbone, encoded
 
 
-def decode(backbone, target, **memory) -> np.ndarray:
-    return run(decoder_of(backbone), target, *memory.values())
+def decode(backbone, target, **encoded) -> np.ndarray:
+    return run(decoder_of(backbone), target, *encoded.values())
 
 
-def test_a_decoder_never_looks_ahead(decoder):
-    architecture, backbone, memory = decoder
+def test_a_decoder_attends_to_no_later_position(decoder):
+    architecture, backbone, encoded = decoder
     if architecture.content_dependent_layout:
-        return  # later tokens may move which earlier ones are seen: tested with order held fast
+        return  # later tokens may change the layout: tested elsewhere with fixed buckets
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    whole = decode(backbone, target, **memory)
+    whole = decode(backbone, target, **encoded)
     for position in (1, 7, LENGTH - 1):
         changed = target.copy()
         changed[:, position:] = (changed[:, position:] + 1) % VOCABULARY
-        other = decode(backbone, changed, **memory)
+        other = decode(backbone, changed, **encoded)
         np.testing.assert_allclose(other[:, :position], whole[:, :position], atol=1e-5)
         assert np.abs(other[:, position:] - whole[:, position:]).max() > 1e-3
 
 
 def test_decoding_step_by_step_equals_decoding_at_once(decoder):
-    architecture, backbone, memory = decoder
+    architecture, backbone, encoded = decoder
     if architecture.content_dependent_layout:
-        return  # it has a rule of its own for new positions, tested by itself
+        return  # its rule for new positions is tested elsewhere
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    whole = decode(backbone, target, **memory)
+    whole = decode(backbone, target, **encoded)
     state = backbone.init_state(2, LENGTH)
-    if memory and hasattr(backbone, "project_encoder_output"):
-        memory = {
-            **memory,
-            "encoder_output": backbone.project_encoder_output(memory["encoder_output"]),
+    if encoded and hasattr(backbone, "project_encoder_output"):
+        encoded = {
+            **encoded,
+            "encoder_output": backbone.project_encoder_output(encoded["encoder_output"]),
         }
     for start, stop in ((0, 1), (1, 2), (2, 7), (7, 8), (8, LENGTH)):
         states, state = backbone.decode(
-            target[:, start:stop], state=state, position=start, **memory
+            target[:, start:stop], state=state, position=start, **encoded
         )
         np.testing.assert_allclose(ops.convert_to_numpy(states), whole[:, start:stop], atol=1e-5)
 
 
-def test_a_decoder_does_not_see_the_memory_s_padding(decoder):
-    _, backbone, memory = decoder
+def test_values_at_padding_of_the_encoder_output_change_nothing(decoder):
+    _, backbone, encoded = decoder
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    if not memory:
+    if not encoded:
         return
-    other = np.where(memory["encoder_mask"][:, :, None], memory["encoder_output"], 9.0).astype(
+    other = np.where(encoded["encoder_mask"][:, :, None], encoded["encoder_output"], 9.0).astype(
         "float32"
     )
     np.testing.assert_allclose(
-        decode(backbone, target, encoder_output=other, encoder_mask=memory["encoder_mask"]),
-        decode(backbone, target, **memory),
+        decode(backbone, target, encoder_output=other, encoder_mask=encoded["encoder_mask"]),
+        decode(backbone, target, **encoded),
         atol=1e-5,
     )
 
 
 def test_gradients_reach_every_weight_of_a_decoder(decoder):
-    _, backbone, memory = decoder
+    _, backbone, encoded = decoder
     target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
     aim = np.random.default_rng(5).normal(size=(2, LENGTH, SIZE.width)).astype("float32")
 
     def loss():
-        given = dict(memory)
-        if memory:
-            given["encoder_output"], _ = backbone.encode(target, memory["encoder_mask"])
+        given = dict(encoded)
+        if encoded:
+            given["encoder_output"], _ = backbone.encode(target, encoded["encoder_mask"])
         return ops.sum(
             backbone.decode(target, training=True, **given)[0] * ops.convert_to_tensor(aim)
         )
@@ -403,9 +403,9 @@ def test_gradients_reach_every_weight_of_a_decoder(decoder):
     assert_gradients_reach(backbone, loss)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="a backend changes no count")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="counts are the same on every backend")
 def test_parameter_counts_agree_within_a_tenth():
-    """Parity: counted without embeddings, positions, head."""
+    """Parity counts parameters without embeddings, positions and head."""
     counts = {}
     size = MODEL_SIZES["tiny"]
     for name, architecture in ARCHITECTURES.items():
@@ -420,7 +420,7 @@ def test_parameter_counts_agree_within_a_tenth():
 
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
-def test_it_states_its_paper_and_refuses_what_it_has_not(name):
+def test_unsupported_forms_and_inputs_are_rejected(name):
     architecture = ARCHITECTURES[name]
     assert architecture.paper and architecture.title and architecture.__doc__
     for form in set(Form) - architecture.forms:
@@ -433,7 +433,7 @@ def test_it_states_its_paper_and_refuses_what_it_has_not(name):
 
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
-def test_a_width_that_heads_do_not_divide_is_refused(name):
+def test_a_width_that_is_no_multiple_of_the_heads_is_rejected(name):
     architecture = ARCHITECTURES[name]
     uneven = dataclasses.replace(SIZE, num_heads=3)
     request = request_for(architecture, main_inputs(ARCHITECTURES[name]), model_size=uneven)
@@ -445,7 +445,7 @@ def test_a_width_that_heads_do_not_divide_is_refused(name):
 @pytest.mark.parametrize("half", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", ENCODERS)
 def test_half_precision_gives_nearly_the_same(name, half):
-    """The typical position is held to account: in Reformer single ones may change their bucket."""
+    """The median position is tested: in Reformer, rounding may change the bucket of a few."""
     architecture = ARCHITECTURES[name]
     inputs = main_inputs(architecture)
     mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
@@ -454,7 +454,7 @@ def test_half_precision_gives_nearly_the_same(name, half):
     for precision in ("float32", f"mixed_{half}"):
         keras.config.set_dtype_policy(precision)
         try:
-            keras.utils.set_random_seed(3)  # the weights are float32 in both, and alike
+            keras.utils.set_random_seed(3)  # the weights are float32 and equal in both
             backbone = architecture.build(request_for(architecture, inputs))
             create_weights(encoder_of(backbone), given, mask)
             states[precision] = encode(backbone, given, mask).astype("float32")[mask]

@@ -1,4 +1,4 @@
-"""What is compared: sizes, lengths, and the floors that ours must keep above theirs."""
+"""The compared cases: sizes, lengths, and the required ratios of ours to theirs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLIP_NORM = 1.0
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table; speeds are ours over theirs, memory too."""
+    """One row of the table, with the required ratios (ours over theirs) of speed and memory."""
 
     architecture: str
     theirs: str
@@ -28,12 +28,12 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Name the case on the command line."""
+        """Return the name of the case on the command line."""
         return f"{self.architecture}-{self.sequence_length}"
 
     @property
     def batch_size(self) -> int:
-        """As many sequences as make up the tokens of a batch."""
+        """Return the number of sequences per batch."""
         return TOKENS_PER_BATCH // self.sequence_length
 
 

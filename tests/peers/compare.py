@@ -1,7 +1,7 @@
-"""Prints ours beside theirs: inference and training speed, training memory, one table.
+"""Prints a table of inference speed, training speed and training memory, ours and theirs.
 
-Both sides of a case run in processes of their own and take turns, one block each, so that the
-machine's moods hit both. Ends with 1 where a floor is missed.
+The two sides of a case run in separate processes and take turns, one block each, so that
+interference affects both. The exit code is 1 if a required ratio is missed.
 
     python -m tests.peers.compare [CASE ...] [--rounds 7]
 """
@@ -48,7 +48,7 @@ class Side:
         self._process.communicate()
 
     def ask(self, command: str) -> dict[str, Any]:
-        """Send a command and wait for its answer."""
+        """Send a command and return its answer."""
         assert self._process.stdin
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
@@ -58,13 +58,14 @@ class Side:
         assert self._process.stdout and self._process.stderr
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"a side ended early:\n{self._process.stderr.read()[-4000:]}")
+            errors = self._process.stderr.read()[-4000:]
+            raise RuntimeError(f"the process of a side ended early:\n{errors}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
 
 def measure(case: Case, mode: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Run both sides in turns; return each one's median seconds a step and peak bytes."""
+    """Run both sides in turns; return the median seconds per step and peak bytes of each."""
     with ExitStack() as stack:
         sides = {name: stack.enter_context(Side(name, case, mode)) for name in SIDES}
         seconds: dict[str, list[float]] = {name: [] for name in SIDES}
@@ -81,17 +82,18 @@ def measure(case: Case, mode: str, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and say by the exit code whether every floor holds."""
+    """Measure and print the cases; return 1 if a required ratio is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    names = ", ".join(CASES)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {names} (default: all)")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side (default 7)")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.cases if name not in CASES]
     if unknown:
-        parser.error(f"no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
+        parser.error(f"unknown case. Received: {', '.join(unknown)}. Choose from: {names}")
     chosen = [CASES[name] for name in given.cases or CASES]
     table = Table(title=f"Ours against theirs, medians of {given.rounds}, taking turns")
-    for column in ("case", "theirs", "measure", "ours", "theirs", "ratio", "wanted", ""):
+    for column in ("case", "theirs", "measure", "ours", "theirs", "ratio", "required", ""):
         table.add_column(column, justify="right" if column in ("ours", "ratio") else "left")
     missed = 0
     console = Console(width=110)

@@ -1,4 +1,4 @@
-"""Our side of a case: the registry's architecture with Keras, as a probe builds and trains it."""
+"""Our side of a case: the registry's architecture in Keras, built and trained as in a probe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
-    """Build the model; return one step of inference and one of training."""
+    """Build the model; return functions for one inference step and one training step."""
     keras.utils.set_random_seed(0)
     architecture = find_plugin(ARCHITECTURES, case.architecture)
     images = "patches" in features
@@ -59,7 +59,7 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
 
 
 def _size(case: Case) -> ModelSize:
-    """Give Reformer the feed-forward width of the case: ours widens it for parity of weights."""
+    """Return the model size, with Reformer's widening of the feed-forward network undone."""
     wide = case.feedforward_width
     if case.architecture == "reformer":
         wide -= case.width // 2
@@ -67,7 +67,7 @@ def _size(case: Case) -> ModelSize:
 
 
 class _FirstOf(keras.layers.Dense):
-    """Classifies by the first position, the class token."""
+    """Scores two classes from the first position, the class token."""
 
     def call(self, hidden_states: Any, features: Any) -> Any:
         return super().call(hidden_states[:, 0])

@@ -1,4 +1,4 @@
-"""One side of one case in a process of its own: reads commands, answers each with a line of JSON.
+"""One side of one case in its own process: reads commands, answers each with a line of JSON.
 
 python -m tests.peers.side ours bert-512 training
 → {"ready": true};  "run 3" → {"seconds": [...]};  "memory" → {"peak_bytes": ...}
@@ -22,13 +22,13 @@ WARMUP_STEPS = 2
 
 
 def data(case: Case) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Draw a batch's features and two-class labels, the same for both sides."""
+    """Return random features and two-class labels of a batch, the same for both sides."""
     generator = np.random.default_rng(0)
     shape = (case.batch_size, case.sequence_length)
     if case.architecture == "vit":
         assert case.sequence_length == (IMAGE_SIZE // PATCH_SIZE) ** 2
         patches = generator.random((*shape, PATCH_SIZE**2 * 3), dtype=np.float32)
-        # Nothing is padded; ours takes a mask everywhere.
+        # Without padding, ours still needs a mask.
         labels = generator.integers(2, size=case.batch_size, dtype=np.int32)
         return {"patches": patches, "padding_mask": np.ones(shape, bool)}, labels
     token_ids = generator.integers(VOCABULARY_SIZE, size=shape, dtype=np.int32)
@@ -39,7 +39,7 @@ def data(case: Case) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 
 def serve(side: str, case: Case, mode: str) -> None:
-    """Build, warm up, then do as told until the input ends."""
+    """Build and warm up the model, then answer commands until the input ends."""
     module = importlib.import_module(f"tests.peers.{side}")
     memory = PeakMemory()
     predict, train = module.make(case, *data(case))
@@ -70,7 +70,7 @@ def _say(answer: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    # Libraries print: their lines go to standard error, answers alone to standard output.
+    # Libraries print to standard output: redirect that to standard error, except answers.
     _answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):

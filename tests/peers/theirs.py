@@ -23,7 +23,7 @@ from tests.peers.cases import (
 
 
 def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
-    """Build the model; return one step of inference and one of training."""
+    """Build the model; return functions for one inference step and one training step."""
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
     model = BUILDERS[case.architecture](case)
@@ -52,7 +52,7 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
 
 
 class _Tokens(nn.Module):
-    """A transformers encoder and two classes a position."""
+    """A transformers encoder with two classes per position."""
 
     def __init__(self, encoder: Any, width: int) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def _longformer(case: Case) -> nn.Module:
     from transformers import LongformerConfig, LongformerModel
 
     common = _common(case)
-    common["max_position_embeddings"] += 2  # their numbering begins after the padding's
+    common["max_position_embeddings"] += 2  # their position ids start after the padding id
     config = LongformerConfig(**common, attention_window=[WINDOW] * case.num_layers)
     return _Tokens(LongformerModel(config, add_pooling_layer=False), case.width)
 

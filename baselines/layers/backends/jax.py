@@ -1,4 +1,4 @@
-"""On JAX: attention in blocks, gradients that compute activations again. XLA fuses by itself."""
+"""JAX: attention in blocks, gradients that recompute activations. XLA fuses operations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from keras import StatelessScope, ops
 
 CAUSAL_PARTS = 8
-"""A causal sequence is looked at in so many parts, each as far back as its last position does: a
-tenth more products than if each block stopped at its own."""
+"""The number of parts of a causal sequence. Each part attends to all keys up to its last position:
+a tenth more products than if each block stopped at its own last position."""
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
-    """Give a function of tensors a gradient of its own."""
+    """Return a function of tensors with the gradient that it defines itself."""
 
     @jax.custom_gradient  # type: ignore[untyped-decorator]
     def decorated(*inputs: Any) -> Any:
@@ -26,13 +26,13 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ..
 
 
 def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep only the inputs of a function of tensors, and compute it again for the gradient."""
+    """Return a function that stores only its inputs and is recomputed for the gradient."""
     again = jax.checkpoint(function)
     return lambda *inputs: again(*(ops.convert_to_tensor(part) for part in inputs))
 
 
 def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[..., Any]:
-    """Keep only the inputs of a function of tensors; XLA makes one kernel of it in any case."""
+    """Return a function that stores only its inputs; XLA fuses it into one kernel anyway."""
     return recomputed(function)
 
 
@@ -45,7 +45,7 @@ def attend_in_blocks(
     masked: float,
     blocks: Sequence[Any],
 ) -> Any:
-    """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient."""
+    """Return softmax(Q Kᵀ + bias) V block by block, and recompute scores for the gradient."""
 
     @jax.checkpoint  # type: ignore[untyped-decorator]
     def attend(query: Any, key: Any, value: Any, bias: Any, first: Any) -> Any:
@@ -66,7 +66,7 @@ def attend_in_blocks(
         return jax.lax.map(one, (query, key, value, bias), batch_size=first.examples.stop)
 
     def attend_by_blocks(start: int, stop: int, num_keys: int) -> Any:
-        """Loop over the queries: XLA would hold the scores of all blocks that it sees at once."""
+        """Loop over the queries: without a loop, XLA holds the scores of all blocks at once."""
         keys, values = key[:, :, :num_keys], value[:, :, :num_keys]
         here = None if bias is None else bias[..., :num_keys]
         batch, num_heads, _, head_size = query.shape
@@ -87,17 +87,17 @@ def attend_in_blocks(
 
     if not causal:
         return attend_by_blocks(0, query.shape[2], key.shape[2])
-    num_blocks = max(2, -(-len(blocks) // CAUSAL_PARTS))  # a loop of one would be none
+    num_blocks = max(2, -(-len(blocks) // CAUSAL_PARTS))  # XLA removes a loop of one iteration
     parts = [blocks[start : start + num_blocks] for start in range(0, len(blocks), num_blocks)]
     ends = [(part[0].queries.start, part[-1].queries.stop) for part in parts]
     return jnp.concatenate([attend_by_blocks(*end, end[1]) for end in ends], axis=2)
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
-    """Add to two streams in turn, keeping no activations for the gradient."""
+    """Add to two streams in turn, without storing activations for the gradient."""
 
     def run(half: Any, values: Any, states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
-        """Run a half as a function of its weights' values, whose gradient JAX then sees."""
+        """Run a half as a function of its weights' values, so that JAX differentiates them."""
         with StatelessScope(state_mapping=list(zip(half.weights, values, strict=True))):
             added: tuple[Any, Any] = half.run(states, context, kept)
         return added
@@ -121,7 +121,7 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
         d_values = []
         steps = zip(reversed(halves), reversed(all_values), reversed(stored), strict=True)
         for half, values, kept in steps:
-            # Tied to the gradient: XLA must not find all inputs again before it needs the first.
+            # The barrier keeps XLA from recovering all inputs before it needs the first.
             states, d_first, d_second = jax.lax.optimization_barrier((first, d_first, d_second))
             added, pull = jax.vjp(
                 lambda values, states, context, half=half, kept=kept: run(
@@ -131,9 +131,9 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
                 states,
                 context,
             )
-            d_weights, d_states, d_looked_at = pull(d_second)
+            d_weights, d_states, d_attended = pull(d_second)
             if context is not None:
-                d_context += d_looked_at
+                d_context += d_attended
             d_values.append(d_weights)
             first, second = second - added, states
             d_first, d_second = d_second, d_first + d_states
@@ -145,13 +145,13 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
 
 
 def drop(states: Any, rate: float, seed: Any) -> Any:
-    """Drop out by a seed (2 numbers): the same seed drops the same."""
+    """Return dropout from a seed (2 numbers): the same seed drops the same elements."""
     kept = jax.random.bernoulli(_key(seed), 1.0 - rate, states.shape)
     return jnp.where(kept, states / (1.0 - rate), 0.0)
 
 
 def draw_normal(shape: Sequence[int], seed: Any) -> Any:
-    """Draw normal numbers by a seed (2 numbers)."""
+    """Return normally distributed numbers from a seed (2 numbers)."""
     return jax.random.normal(_key(seed), tuple(shape))
 
 

@@ -1,4 +1,4 @@
-"""On TensorFlow: fused kernels, attention in blocks, gradients that compute activations again."""
+"""TensorFlow: fused kernels, attention in blocks, gradients that recompute activations."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 import tensorflow as tf
 
-TURNED_FROM = 128
-"""Below so many keys, reading scores across costs less than turning a product."""
+MIN_TRANSPOSED_KEYS = 128
+"""Below this number of keys, a strided read of scores is cheaper than transposing a product."""
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
-    """Give a function of tensors a gradient of its own."""
+    """Return a function of tensors with the gradient that it defines itself."""
     decorated: Callable[..., tuple[Any, ...]] = tf.custom_gradient(function)
     return lambda *inputs: decorated(*(tf.convert_to_tensor(part) for part in inputs))
 
 
 def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[..., Any]:
-    """Let XLA make one kernel of a function of tensors, which keeps only its inputs.
+    """Return a function that XLA compiles to one kernel, and that stores only its inputs.
 
-    Without XLA, TensorFlow passes over memory once for each operation and keeps what each gives for
-    the gradient. Products of matrices stay outside: oneDNN's are faster. Outside of a compiled step
-    the function runs as it is: compiling for one call does not pay. The last `num_constants` inputs
-    have no gradient.
+    Without XLA, TensorFlow reads and writes memory for each operation, and stores each result for
+    the gradient. Matrix products stay outside, because oneDNN's are faster. Outside a compiled step
+    the function runs uncompiled, because compiling for one call costs more. The last
+    `num_constants` inputs have no gradient.
     """
     forward = tf.function(function, jit_compile=True, autograph=False)
 
@@ -51,7 +51,7 @@ def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[...,
 
 
 def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep only the inputs of a function of tensors, and compute it again for the gradient."""
+    """Return a function that stores only its inputs and is recomputed for the gradient."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def forward(*inputs: Any) -> Any:
@@ -76,11 +76,12 @@ def attend_in_blocks(
     masked: float,
     blocks: Sequence[Any],
 ) -> Any:
-    """Give softmax(Q Kᵀ + bias) V block after block, and compute scores again for the gradient.
+    """Return softmax(Q Kᵀ + bias) V block by block, and recompute scores for the gradient.
 
-    StepTimings run one after another, or TensorFlow would hold several at once; also what waits for
-    none of them, as slices of the keys, it would make for all beforehand. So everything waits but
-    the mask, which is of a block's own keys alone and the same for all.
+    Control dependencies run the blocks in sequence; otherwise TensorFlow would hold the scores of
+    several blocks at once. It would also compute independent operations, such as slices of the
+    keys, for all blocks in advance. So every operation waits for the block before. The mask does
+    not: it covers a block's own keys only, and is the same for all blocks.
     """
     if causal:
         place = tf.range(max(block.queries.stop - block.queries.start for block in blocks))
@@ -120,13 +121,13 @@ def attend_in_blocks(
                     part, d_part = rows(block, query), rows(block, upstream)
                     keys, values = columns(block, key), columns(block, value)
                     probability = weights(block, part, keys)
-                    d_values = _multiply_turned(probability, d_part)
+                    d_values = _multiply_transposed_scores(probability, d_part)
                     d_scores = probability * (
                         tf.matmul(d_part, values, transpose_b=True) - rows(block, shared)
                     )
                     d_query.append(tf.matmul(d_scores, keys))
-                    _gather_up(d_key, _multiply_turned(d_scores, part), block)
-                    _gather_up(d_value, d_values, block)
+                    _accumulate(d_key, _multiply_transposed_scores(d_scores, part), block)
+                    _accumulate(d_value, d_values, block)
             return _join(d_query, blocks), tf.concat(d_key, axis=0), tf.concat(d_value, axis=0)
 
         return outputs, gradient
@@ -135,9 +136,9 @@ def attend_in_blocks(
 
 
 def _add_to_last(scores: Any, added: Any) -> Any:
-    """Add (n, m) to the last m keys of scores (…, n, keys), in place.
+    """Return scores (…, n, keys) with (n, m) added to the last m keys, in place.
 
-    As rows of a matrix: the update takes twice as long in four dimensions.
+    The scores are reshaped to a matrix, because the update takes twice as long in four dimensions.
     """
     start = scores.shape[-1] - added.shape[-1]
     if start == 0:
@@ -150,19 +151,19 @@ def _add_to_last(scores: Any, added: Any) -> Any:
     return tf.reshape(rows, scores.shape)
 
 
-def _multiply_turned(scores: Any, states: Any) -> Any:
-    """Multiply the transposed scores (…, n, m) by states (…, n, d).
+def _multiply_transposed_scores(scores: Any, states: Any) -> Any:
+    """Return the product of the transposed scores (…, n, m) and states (…, n, d).
 
-    Where scores are many, as (statesᵀ · scores)ᵀ, which turns small arrays alone: oneDNN takes
-    twice as long to read the large one across.
+    With many scores it is computed as (statesᵀ · scores)ᵀ, which transposes small arrays only.
+    oneDNN takes twice as long for a strided read of the large array.
     """
-    if scores.shape[-1] < TURNED_FROM:
+    if scores.shape[-1] < MIN_TRANSPOSED_KEYS:
         return tf.matmul(scores, states, transpose_a=True)
     return tf.linalg.matrix_transpose(tf.matmul(states, scores, transpose_a=True))
 
 
 def _part(states: Any, examples: slice, places: slice) -> Any:
-    """Slice axes 0 and 2; what is whole is not copied."""
+    """Return a slice of axes 0 and 2, without a copy if the slice is the whole tensor."""
     if examples == slice(0, states.shape[0]) and places == slice(0, states.shape[2]):
         return states
     return states[examples, :, places]
@@ -174,14 +175,14 @@ def _after(finished: Sequence[Any], tensor: Any) -> Any:
 
 
 def _join(parts: Sequence[Any], blocks: Sequence[Any]) -> Any:
-    """Put blocks together, of queries where they are all of the same examples."""
+    """Return the concatenated blocks, along queries if they belong to the same examples."""
     if len(parts) == 1:
         return parts[0]
     return tf.concat(parts, axis=2 if blocks[0].examples == blocks[1].examples else 0)
 
 
-def _gather_up(found: list[Any], gradient: Any, block: Any) -> None:
-    """Add a block's gradient of its keys to that of the examples' earlier blocks."""
+def _accumulate(found: list[Any], gradient: Any, block: Any) -> None:
+    """Add a block's gradient for its keys to that of the earlier blocks of its examples."""
     missing = block.all_keys - block.num_keys
     if missing:
         gradient = tf.pad(gradient, ((0, 0), (0, 0), (0, missing), (0, 0)))
@@ -192,57 +193,57 @@ def _gather_up(found: list[Any], gradient: Any, block: Any) -> None:
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
-    """Add to two streams in turn, keeping no activations for the gradient."""
-    looks = context is not None
+    """Add to two streams in turn, without storing activations for the gradient."""
+    attends = context is not None
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def forward(first: Any, second: Any, *contexts: Any) -> Any:
-        looked_at = contexts[0] if looks else None
+        attended = contexts[0] if attends else None
         stored = []
         for half in halves:
-            added, kept = half.run(second, looked_at, None)
+            added, kept = half.run(second, attended, None)
             first, second = second, first + added
             stored.append(kept)
         outputs = first, second
 
         def gradient(d_first: Any, d_second: Any, variables: Any = None) -> Any:
             found: dict[Any, Any] = {}
-            d_context = tf.zeros_like(looked_at) if looks else None
+            d_context = tf.zeros_like(attended) if attends else None
             first, second = outputs
             for half, kept in zip(reversed(halves), reversed(stored), strict=True):
-                # Without waiting, TensorFlow finds all inputs again before it needs the first.
+                # Without this dependency, TensorFlow recovers all inputs before it needs the first.
                 states = _after([d_first, d_second], first)
-                sources = [states, *([looked_at] if looks else [])]
+                sources = [states, *([attended] if attends else [])]
                 values = [weight.value for weight in half.weights]
                 with tf.GradientTape() as tape:
                     tape.watch(sources)
-                    added, _ = half.run(states, looked_at, kept)
+                    added, _ = half.run(states, attended, kept)
                 d_states, *others = tape.gradient(
                     added, [*sources, *values], output_gradients=d_second
                 )
-                if looks:
-                    d_looked_at, *others = others
-                    if d_looked_at is not None:
-                        d_context += d_looked_at
+                if attends:
+                    d_attended, *others = others
+                    if d_attended is not None:
+                        d_context += d_attended
                 for value, d_value in zip(values, others, strict=True):
                     reference = value.ref()
                     found[reference] = found[reference] + d_value if reference in found else d_value
                 first, second = second - added, states
                 d_first, d_second = d_second, d_first + d_states
             by_variable = [found.get(variable.ref()) for variable in variables or []]
-            return (d_first, d_second, *([d_context] if looks else [])), by_variable
+            return (d_first, d_second, *([d_context] if attends else [])), by_variable
 
         return outputs, gradient
 
-    return forward(first, second, *([context] if looks else []))  # type: ignore[no-any-return]
+    return forward(first, second, *([context] if attends else []))  # type: ignore[no-any-return]
 
 
 def drop(states: Any, rate: float, seed: Any) -> Any:
-    """Drop out by a seed (2 numbers): the same seed drops the same."""
+    """Return dropout from a seed (2 numbers): the same seed drops the same elements."""
     kept = tf.random.stateless_uniform(tf.shape(states), tf.cast(seed, "int32")) >= rate
     return tf.where(kept, states / (1.0 - rate), tf.zeros_like(states))
 
 
 def draw_normal(shape: Sequence[int], seed: Any) -> Any:
-    """Draw normal numbers by a seed (2 numbers)."""
+    """Return normally distributed numbers from a seed (2 numbers)."""
     return tf.random.stateless_normal(shape, tf.cast(seed, "int32"))

@@ -1,4 +1,4 @@
-"""On PyTorch: its fused attention, and gradients that compute activations again."""
+"""PyTorch: fused attention, and gradients that recompute activations."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from keras import ops
 from torch.utils.checkpoint import checkpoint
 
 MANY_KEYS = 768
-"""From about so many on, a causal kernel that leaves out what is later is the faster."""
+"""From about this number of keys, the causal kernel that skips later keys is faster."""
 
 
 class _WithGradient(torch.autograd.Function):
-    """A function whose second result says how its gradient goes."""
+    """A function whose second result computes its gradient."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], *inputs: Any) -> Any:
@@ -27,19 +27,19 @@ class _WithGradient(torch.autograd.Function):
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
-    """Give a function of tensors a gradient of its own."""
+    """Return a function of tensors with the gradient that it defines itself."""
     return lambda *inputs: _WithGradient.apply(
         function, *(ops.convert_to_tensor(part) for part in inputs)
     )
 
 
 def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[..., Any]:
-    """Run a function of tensors as it is: eager PyTorch has no cheap way to make it one kernel."""
+    """Return the function itself: eager PyTorch has no cheap way to fuse it into one kernel."""
     return lambda *inputs: function(*(ops.convert_to_tensor(part) for part in inputs))
 
 
 def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep only the inputs of a function of tensors, and compute it again for the gradient."""
+    """Return a function that stores only its inputs and is recomputed for the gradient."""
 
     def call(*inputs: Any) -> Any:
         tensors = tuple(ops.convert_to_tensor(part) for part in inputs)
@@ -59,10 +59,11 @@ def attend_in_blocks(
     masked: float,
     blocks: Sequence[Any],
 ) -> Any:
-    """Give softmax(Q Kᵀ + bias) V by the fused kernel, which needs no blocks of ours.
+    """Return softmax(Q Kᵀ + bias) V from the fused kernel, which needs no explicit blocks.
 
-    What is causal leaves out half the work, but takes no mask beside: a key's bias is then one
-    feature more of it, which in every query is 1. Of few keys a mask of all pairs is cheaper.
+    The causal path of the kernel skips half the work, but takes no mask. So the bias of each key
+    becomes an extra feature, which is 1 in every query. With few keys, a mask of all pairs is
+    cheaper.
     """
     attend = torch.nn.functional.scaled_dot_product_attention
     if bias is None or not causal:
@@ -80,7 +81,7 @@ def attend_in_blocks(
 
 
 class _Reversible(torch.autograd.Function):
-    """The streams' forward pass without a graph, and the backward pass that finds inputs again."""
+    """A forward pass without a graph, and a backward pass that recovers the inputs."""
 
     @staticmethod
     def forward(
@@ -102,16 +103,16 @@ class _Reversible(torch.autograd.Function):
         found: list[Any] = []
         for half, kept in zip(reversed(ctx.halves), reversed(ctx.stored), strict=True):
             states = first.detach().requires_grad_()
-            looked_at = None if context is None else context.detach().requires_grad_()
+            attended = None if context is None else context.detach().requires_grad_()
             values = [weight.value for weight in half.weights]
-            sources = [states, *values, *([] if looked_at is None else [looked_at])]
+            sources = [states, *values, *([] if attended is None else [attended])]
             with torch.enable_grad():
-                added, _ = half.run(states, looked_at, kept)
+                added, _ = half.run(states, attended, kept)
             d_states, *others = torch.autograd.grad(added, sources, d_second, allow_unused=True)
-            if looked_at is not None:
-                d_looked_at = others.pop()
-                if d_looked_at is not None:
-                    d_context = d_context + d_looked_at
+            if attended is not None:
+                d_attended = others.pop()
+                if d_attended is not None:
+                    d_context = d_context + d_attended
             found = [*others, *found]
             first, second = second - added.detach(), states.detach()
             d_first, d_second = d_second, d_first + d_states
@@ -119,19 +120,19 @@ class _Reversible(torch.autograd.Function):
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
-    """Add to two streams in turn, keeping no activations for the gradient."""
+    """Add to two streams in turn, without storing activations for the gradient."""
     values = [weight.value for half in halves for weight in half.weights]
     return _Reversible.apply(halves, first, second, context, *values)  # type: ignore[no-any-return]
 
 
 def drop(states: Any, rate: float, seed: Any) -> Any:
-    """Drop out by a seed (2 numbers): the same seed drops the same."""
+    """Return dropout from a seed (2 numbers): the same seed drops the same elements."""
     drawn = torch.rand(states.shape, generator=_generator(seed), dtype=states.dtype)
     return torch.where(drawn.to(states.device) >= rate, states / (1.0 - rate), 0.0)
 
 
 def draw_normal(shape: Sequence[int], seed: Any) -> Any:
-    """Draw normal numbers by a seed (2 numbers)."""
+    """Return normally distributed numbers from a seed (2 numbers)."""
     return ops.convert_to_tensor(torch.randn(tuple(shape), generator=_generator(seed)))
 
 

@@ -1,4 +1,4 @@
-"""What the fakes share: an architecture that embeds token ids and does nothing else."""
+"""Base of the fakes: an architecture that only embeds token ids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
 class Fake(Architecture):
-    """Takes everything, mixes nothing."""
+    """Accepts every request and mixes no positions."""
 
     version = 1
     title = "Fake"

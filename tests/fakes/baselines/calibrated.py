@@ -1,8 +1,8 @@
-"""Takes exactly so long and so much memory as it is told: what measuring is held against.
+"""Uses a given time and memory per pass, to validate the measurements.
 
 At length n a forward pass takes `seconds` and holds `mebibytes`, both times (n / 1024) ** power,
-and times log(n) / log(1024) where `logarithmic`. To fill memory takes time, now more, now less: 72
-MiB some 13 ms, at times twice that. It is part of the `seconds`, where those are more.
+and times log(n) / log(1024) with `logarithmic`. Filling memory takes time too: about 13 ms for 72
+MiB, sometimes twice that. The `seconds` include it if they are more.
 """
 
 import math
@@ -34,7 +34,7 @@ class Calibrated(Fake):
             ends = time.perf_counter() + options["seconds"] * growth
             held = np.ones(round(options["mebibytes"] * growth * 2**17))  # float64
             nothing = np.float32(0 * held.size)
-            del held  # giving it back takes time too
+            del held  # freeing memory takes time too
             time.sleep(max(0.0, ends - time.perf_counter()))
             return nothing
 

@@ -1,4 +1,4 @@
-"""Gives NaN."""
+"""Returns NaN."""
 
 from ._fake import Fake
 

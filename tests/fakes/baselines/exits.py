@@ -1,4 +1,4 @@
-"""Ends the process politely, without an outcome."""
+"""Exits the process cleanly, without an outcome."""
 
 import sys
 

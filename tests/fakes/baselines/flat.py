@@ -1,4 +1,4 @@
-"""Takes a tenth of a second whatever the length."""
+"""Takes 0.1 s at every length."""
 
 from .calibrated import Calibrated
 

@@ -1,4 +1,4 @@
-"""Writes to its output without end."""
+"""Writes to standard output forever."""
 
 from ._fake import Fake
 

@@ -1,4 +1,4 @@
-"""Never comes back, in native code that ignores signals' Python handlers."""
+"""Hangs in native code, where Python's signal handlers do not run."""
 
 import ctypes
 

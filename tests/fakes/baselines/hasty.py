@@ -1,4 +1,4 @@
-"""Is measured in no time: for tests of everything but measuring."""
+"""Makes measurements instant, for tests of everything else."""
 
 from suite.api import BuildRequest
 

@@ -1,4 +1,4 @@
-"""Takes memory until it is stopped."""
+"""Allocates memory until the process is stopped."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Takes patches, and no text."""
+"""Accepts patches only."""
 
 from suite.api import Inputs
 

@@ -1,4 +1,4 @@
-"""Is killed, as by hand or by the kernel."""
+"""Kills its process with SIGKILL, as a user or the kernel would."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Takes a tenth of a second at 1,024 positions, and 64 MiB, and so on in proportion."""
+"""Takes 0.1 s and 64 MiB at 1,024 positions, in proportion to the length."""
 
 from .calibrated import Calibrated
 

@@ -1,4 +1,4 @@
-"""Raises at once."""
+"""Raises an error immediately."""
 
 from ._fake import Fake
 

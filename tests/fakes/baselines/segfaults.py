@@ -1,4 +1,4 @@
-"""Reads where it may not."""
+"""Reads invalid memory, which ends the process with SIGSEGV."""
 
 import ctypes
 
