@@ -67,7 +67,7 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
         gibibytes = limits.memory_bytes / 2**30
         return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
     if result.stopped == "system":
-        return Status.OUT_OF_MEMORY, "the system ran out of memory and killed it"
+        return Status.OUT_OF_MEMORY, "killed while the system was out of memory"
     if result.stopped == "lost":
         return Status.FAILED, f"{len(result.lost)} machines were lost with it"
     if result.stopped == "output":

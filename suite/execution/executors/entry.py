@@ -1,6 +1,6 @@
-"""Starts the child: cuts it loose from the parent's terminal, then hands over to the worker.
+"""Start a cell's process: detach it from the parent's terminal, then run the worker.
 
-Standard library only. Forked children call `run`; spawned ones run this file as a module.
+Standard library only. Forked children call `run`; spawned children run this file as a module.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-PRELOADED = ("suite.execution.executors.tied", "suite.worker.main")
+PRELOADED = ("suite.worker.main",)
+"""The modules that a fork server imports before it forks."""
 PR_SET_PDEATHSIG = 1
 
 
-def run(folder: str) -> None:
-    """Run the job in `folder` in this process, which is the child's own."""
-    _cut_loose(Path(folder))
+def run(folder: str, parent: int) -> None:
+    """Run the job in `folder` in this process, which `parent` started for it."""
+    _detach(Path(folder))
+    _die_with(parent)
     from suite.worker.main import work
 
     work(Path(folder))
 
 
-def _cut_loose(folder: Path) -> None:
-    """Give the child its own process group and log, and tie its life to its parent's."""
+def _detach(folder: Path) -> None:
+    """Give the process its own group and log, and the default signal handlers."""
     with suppress(PermissionError):  # a spawned child already leads its session
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -36,17 +38,21 @@ def _cut_loose(folder: Path) -> None:
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it lives as long as the process
-    die_with_parent()
     if sys.platform == "linux":
-        with suppress(OSError):  # where memory runs out, this process is the one to go
+        with suppress(OSError):  # the kernel's first choice when memory runs out
             Path("/proc/self/oom_score_adj").write_text("900")
 
 
-def die_with_parent() -> None:
-    """Let the system kill this process when its parent ends, where it can (Linux)."""
+def _die_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, where it can (Linux).
+
+    Otherwise a cell would run for hours after its invocation was killed, and disturb the next one.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the parent ended before the call
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    run(sys.argv[1])
+    run(sys.argv[1], int(sys.argv[2]))

@@ -1,98 +1,197 @@
-"""A cell's process that is forked from a server with the framework imported."""
+"""A fork server of our own: its children start with the framework imported.
+
+`multiprocessing` has one server for the whole interpreter and imports the caller's main module in
+every child. Cells need a server for each environment, and a notebook or script must not run again.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from io import BytesIO
-from multiprocessing import forkserver, popen_forkserver, process, reduction, util
-from multiprocessing.context import set_spawning_popen
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import IO
 
-from suite.execution.executors import entry
+from suite.api.errors import LengthwiseError
+from suite.execution.executors.process import interpreter, interpreter_environment
+
+SERVER = "suite.execution.executors.fork_process"
+START_SECONDS = 300.0
+"""The time for importing the framework and the first fork."""
+KILL_SECONDS = 5.0
+ATTEMPTS = 2
+
+
+@dataclass
+class ForkServer:
+    """A process that imports `modules` under `environment`, and then forks children.
+
+    The server starts with the first child, and again after its death. It ends with this process:
+    its socket closes, and it watches its parent. Threads may share it.
+    """
+
+    environment: Mapping[str, str]
+    modules: Sequence[str]
+    _process: subprocess.Popen[bytes] | None = None
+    _control: socket.socket | None = None
+    _messages: IO[bytes] | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def fork(self, folder: Path) -> ForkedChild:
+        """Start a child for the job in `folder`.
+
+        Raises:
+            LengthwiseError: the server cannot start, or cannot fork.
+        """
+        with self._lock:
+            for _ in range(ATTEMPTS):
+                if not self.alive:
+                    self._start()
+                if child := self._request(folder):
+                    return child
+                messages = self._stop()
+        raise LengthwiseError(
+            "The fork server could not start a cell's process",
+            received=messages[-300:] or "no message from the server",
+            remedy="Check the memory and the number of processes, then run the command again",
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def close(self) -> None:
+        """End the server and all its children."""
+        with self._lock:
+            self._stop()
+
+    def _start(self) -> None:
+        self._stop()
+        self._control, server_end = socket.socketpair()
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - a framework's greetings, too
+        with server_end:
+            arguments = [str(server_end.fileno()), str(os.getpid()), *self.modules]
+            self._process = subprocess.Popen(
+                [*interpreter(SERVER), *arguments],
+                env={**interpreter_environment(), **self.environment},
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=self._messages,
+                stderr=self._messages,
+                pass_fds=(server_end.fileno(),),
+            )
+
+    def _request(self, folder: Path) -> ForkedChild | None:
+        """Ask the server for a child; return None when the server died or cannot fork."""
+        assert self._control is not None
+        request = {"folder": str(folder), "working_directory": str(Path.cwd())}
+        channel, server_end = socket.socketpair()
+        try:
+            with server_end:
+                line = json.dumps(request).encode() + b"\n"
+                socket.send_fds(self._control, [line], [server_end.fileno()])
+            channel.settimeout(START_SECONDS)
+            pid = _read_line(channel)
+        except OSError:
+            pid = b""
+        except BaseException:  # Ctrl-C while the server imports the framework
+            channel.close()
+            self._stop()
+            raise
+        if not pid:
+            channel.close()
+            return None
+        return ForkedChild(int(pid), channel, self)
+
+    def _stop(self) -> str:
+        """End the server, and return its messages."""
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            try:
+                self._process.wait(KILL_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()  # the kernel kills its children
+                self._process.wait()
+        text = ""
+        if self._messages is not None:
+            self._messages.seek(0)
+            text = self._messages.read().decode(errors="replace")
+            self._messages.close()
+        self._process = self._control = self._messages = None
+        return " ".join(text.split())
+
+
+def _read_line(channel: socket.socket) -> bytes:
+    """Read up to a line break and no further; return nothing if the channel ends before."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = channel.recv(1)
+        if not byte:
+            return b""
+        line += byte
+    return line
 
 
 class ForkedChild:
-    """A child of a forkserver."""
+    """A child of a fork server."""
 
-    def __init__(self, folder: Path, server: forkserver.ForkServer) -> None:
-        self._process = _ForkServerProcess(server, folder)
-        self._process.start()
-        assert self._process.pid is not None
-        self.pid = self._process.pid
-        self.sentinel = self._process.sentinel
+    def __init__(self, pid: int, channel: socket.socket, server: ForkServer) -> None:
+        self.pid = pid
+        self.sentinel = channel.fileno()
+        self._channel = channel
+        self._server = server
+        self._text = b""
+        self._ended = False
+        self._code: int | None = None
 
     def exit_code(self) -> int | None:
-        """Return the exit code, negative for a signal, or None while the process runs."""
-        return self._process.exitcode
+        """Return None while the process runs; then kill its group, reap it, return its exit code.
 
+        When the server died, the kernel has killed the child: the code is that of SIGKILL.
+        """
+        if self._code is not None:
+            return self._code
+        self._read()
+        if not self._ended and not self._server.alive:
+            self._read(KILL_SECONDS)
+            self._ended = True
+        code, newline, _ = self._text.partition(b"\n")
+        if newline:
+            self._code = int(code)
+        elif self._ended:
+            self._code = -signal.SIGKILL
+        if self._code is not None:
+            self.close()
+        return self._code
 
-class _ForkServerProcess(process.BaseProcess):
-    """A process started by a given forkserver; the standard one knows a single global server."""
+    def kill(self) -> None:
+        """Let the server kill the child and its group, unless the child was reaped."""
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
 
-    _start_method = "forkserver"
+    def close(self) -> None:
+        """Let the server kill the group and reap the child, and wait for both."""
+        self.kill()
+        self._read(KILL_SECONDS)
+        self._channel.close()
 
-    def __init__(self, server: forkserver.ForkServer, folder: Path) -> None:
-        super().__init__(target=entry.run, args=(str(folder),))
-        self.server = server
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "server"}
-
-    @staticmethod
-    def _Popen(process_object: _ForkServerProcess) -> _ForkServerPopen:  # noqa: N802 - its name there
-        return _ForkServerPopen(process_object)
-
-
-class _ForkServerPopen(popen_forkserver.Popen):
-    """Launches through the process's own server, and leaves the parent's main module out."""
-
-    def _launch(self, process_object: _ForkServerProcess) -> None:
-        buffer = BytesIO()
-        set_spawning_popen(self)
-        try:
-            reduction.dump({"sys_path": sys.path, "dir": str(Path.cwd())}, buffer)
-            reduction.dump(process_object, buffer)
-        finally:
-            set_spawning_popen(None)
-        self.sentinel, data = process_object.server.connect_to_new_process(
-            self._fds  # type: ignore[attr-defined]
-        )
-        held_open = os.dup(data)  # the child sees the parent's end by its closing
-        close = util.close_fds  # type: ignore[attr-defined]
-        self.finalizer = util.Finalize(self, close, (held_open, self.sentinel))
-        with open(data, "wb", closefd=True) as file:
-            file.write(buffer.getbuffer())
-        self.pid = forkserver.read_signed(self.sentinel)
-
-
-@contextmanager
-def process_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for what is started within; processes take over their parent's."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keep a framework's greetings off the terminal; a child's own output goes to its log."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    def _read(self, seconds: float = 0.0) -> None:
+        """Read what the channel holds; with a time limit, wait for the channel's end."""
+        self._channel.settimeout(seconds)
+        with suppress(BlockingIOError, TimeoutError):
+            while not self._ended:
+                try:
+                    text = self._channel.recv(4_096)
+                except ConnectionError:
+                    text = b""
+                self._ended = not text
+                self._text += text

@@ -1,8 +1,8 @@
-"""Runs cells on this machine: one fresh process each, watched for time, memory and output.
+"""Run cells on this machine, each in a fresh process, within limits of time, memory and output.
 
-Where fork is safe, children come from a `multiprocessing` forkserver that has imported the
-framework and run no operation: one server for each environment, because backend, threads and
-compiler flags are fixed when a process imports Keras. Elsewhere each child is a new interpreter.
+Where fork is safe, the process is forked from a server that has imported the framework but run no
+operation. Backend, threads and compiler flags are fixed when a process imports Keras: there is one
+server for each combination. Where fork is unsafe, the process is a new interpreter.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from typing import Any
 
 from suite.api import Cell, Job, Limits
-from suite.execution.executors import entry
+from suite.execution.executors import entry, memory
 from suite.execution.executors.base import POLL_SECONDS, ProcessResult, Update
-from suite.execution.executors.forkserver import ForkedChild, process_environment, quiet_stderr
-from suite.execution.executors.process import Child, SpawnedChild, kill_group
+from suite.execution.executors.forkserver import ForkServer
+from suite.execution.executors.process import Child, SpawnedChild
 from suite.records.environment import accelerator_ids
 
 START_LIMIT_SECONDS = 300.0
+"""The time limit until a process reports progress; its own time limit counts from there."""
 LOG_LIMIT_BYTES = 64 * 2**20
 LOG_TAIL_BYTES = 8_000
 
 
 @dataclass
 class _Running:
-    """A child under watch."""
+    """A running process and the state of watching it."""
 
     child: Child
     folder: Path
@@ -41,58 +41,60 @@ class _Running:
     started: float
     kills_before: int | None = None
     place: str | None = None
-    heard: bool = False
+    has_reported: bool = False
     stopped: str | None = None
-    offset: int = 0
-    partial: bytes = b""
+    progress_offset: int = 0
+    partial_line: bytes = b""
 
 
 @dataclass
 class LocalExecutor:
     """Runs up to `parallel` cells at once on this machine.
 
-    Each of `places` holds one cell at a time and names the accelerators that it alone sees ("0", or
-    "2,3"); without places the processor is everybody's.
+    Each of `places` holds one cell at a time and names the only accelerators that the cell sees
+    ("0", or "2,3"). Without places, all cells share the machine.
     """
 
     parallel: int = 1
     spawn: bool = False
     places: tuple[str, ...] = ()
     _running: dict[str, _Running] = field(default_factory=dict)
-    _servers: dict[tuple[tuple[str, str], ...], forkserver.ForkServer] = field(default_factory=dict)
+    _servers: dict[tuple[tuple[str, str], ...], ForkServer] = field(default_factory=dict)
 
     def has_room(self) -> bool:
         """Whether another cell may start now."""
         free = not self.places or bool(self._free_places())
         return free and len(self._running) < self.parallel
 
-    def _free_places(self) -> list[str]:
-        taken = {running.place for running in self._running.values()}
-        return [place for place in self.places if place not in taken]
-
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
-        """Start a cell in a fresh process."""
+        """Start a cell in a fresh process.
+
+        Raises:
+            LengthwiseError: the fork server cannot start a process.
+        """
         (job.folder / "job.json").write_text(job.to_json())
         environment = child_environment(job.cell)
         place = next(iter(self._free_places()), None)
         if place is not None:
             environment["CUDA_VISIBLE_DEVICES"] = place
+        kills_before = memory.kills_for_memory()
         child: Child
         if self.spawn:
             child = SpawnedChild(job.folder, environment)
         else:
-            child = ForkedChild(job.folder, self._server(environment))
+            child = self._server(environment).fork(job.folder)
         self._running[run_id] = _Running(
-            child, job.folder, limits, time.monotonic(), kills_for_memory(), place
+            child, job.folder, limits, time.monotonic(), kills_before, place
         )
 
     def wait(self) -> list[Update]:
-        """Wait until a child ends or a moment has passed, and return what is new."""
+        """Wait until a process ends, for at most `POLL_SECONDS`, and return the news."""
         if not self._running:
             return []
-        by_sentinel = {running.child.sentinel: run_id for run_id, running in self._running.items()}
-        wait_for_any(list(by_sentinel), timeout=POLL_SECONDS)
-        return [update for run_id in list(self._running) for update in self._look_at(run_id)]
+        wait_for_any(
+            [running.child.sentinel for running in self._running.values()], timeout=POLL_SECONDS
+        )
+        return [update for run_id in list(self._running) for update in self._check(run_id)]
 
     @property
     def running(self) -> bool:
@@ -100,64 +102,61 @@ class LocalExecutor:
         return bool(self._running)
 
     def stop(self) -> None:
-        """Kill what still runs."""
+        """Kill all running cells."""
         for running in self._running.values():
-            kill_group(running.child.pid)
+            running.child.close()
         self._running.clear()
 
     def close(self) -> None:
-        """Kill what still runs and stop the servers."""
+        """Kill all running cells, and end the fork servers."""
         self.stop()
         for server in self._servers.values():
-            server._stop()  # type: ignore[attr-defined]
+            server.close()
         self._servers.clear()
 
-    def _server(self, environment: Mapping[str, str]) -> forkserver.ForkServer:
-        """Return the running server for an environment, started anew where it has died."""
+    def _free_places(self) -> list[str]:
+        taken = {running.place for running in self._running.values()}
+        return [place for place in self.places if place not in taken]
+
+    def _server(self, environment: Mapping[str, str]) -> ForkServer:
         key = tuple(sorted(environment.items()))
         if key not in self._servers:
-            self._servers[key] = forkserver.ForkServer()
-            self._servers[key].set_forkserver_preload(list(entry.PRELOADED))
-        with process_environment(environment), quiet_stderr():
-            self._servers[key].ensure_running()
+            self._servers[key] = ForkServer(environment, entry.PRELOADED)
         return self._servers[key]
 
-    def _look_at(self, run_id: str) -> Iterator[Update]:
+    def _check(self, run_id: str) -> Iterator[Update]:
         running = self._running[run_id]
         exit_code = running.child.exit_code()
         for line in _new_lines(running):
-            if not running.heard:
-                running.heard, running.started = True, time.monotonic()
+            if not running.has_reported:
+                running.has_reported, running.started = True, time.monotonic()
             yield Update(run_id, progress=line)
         if exit_code is not None:
-            kill_group(running.child.pid)  # whatever it started goes with it
             del self._running[run_id]
-            if running.stopped is None and exit_code == -signal.SIGKILL:
-                running.stopped = _killed_by(running.kills_before)
             yield Update(run_id, result=_result(running, exit_code))
-        elif running.stopped is None and (limit := _limit_met(running)):
+        elif running.stopped is None and (limit := _exceeded_limit(running)):
             running.stopped = limit
-            kill_group(running.child.pid)
+            running.child.kill()
 
 
 def accelerator_places(devices_per_cell: int) -> tuple[str, ...]:
-    """Return this machine's accelerators in groups, as `places` names them; the rest is left."""
+    """Return this machine's accelerators in groups, for `places`; a remainder stays unused."""
     ids = accelerator_ids()
     starts = range(0, len(ids) - devices_per_cell + 1, devices_per_cell)
     return tuple(",".join(ids[start : start + devices_per_cell]) for start in starts)
 
 
 def child_environment(cell: Cell) -> dict[str, str]:
-    """Return the variables that are fixed when a process imports Keras."""
+    """Return the environment variables that must be set before a process imports Keras."""
     threads = str(cell.threads)
     return {
         "KERAS_BACKEND": cell.backend,
         "OMP_NUM_THREADS": threads,
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # numbers as NVML and /dev have them
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the numbering of NVML and /dev
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": threads,
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        "TF_ENABLE_ONEDNN_OPTS": "1",  # TensorFlow leaves them off without AVX-512
+        "TF_ENABLE_ONEDNN_OPTS": "1",  # off by default on processors without AVX-512
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "PYTHONHASHSEED": "0",
@@ -165,11 +164,11 @@ def child_environment(cell: Cell) -> dict[str, str]:
     }
 
 
-def _limit_met(running: _Running) -> str | None:
+def _exceeded_limit(running: _Running) -> str | None:
     elapsed = time.monotonic() - running.started
-    if elapsed > (running.limits.seconds if running.heard else START_LIMIT_SECONDS):
+    if elapsed > (running.limits.seconds if running.has_reported else START_LIMIT_SECONDS):
         return "time"
-    if _held_bytes(running.child.pid) > running.limits.memory_bytes:
+    if memory.held_bytes(running.child.pid) > running.limits.memory_bytes:
         return "memory"
     with suppress(OSError):
         if (running.folder / "log.txt").stat().st_size > LOG_LIMIT_BYTES:
@@ -177,45 +176,16 @@ def _limit_met(running: _Running) -> str | None:
     return None
 
 
-def kills_for_memory() -> int | None:
-    """Return how often the kernel has killed a process for want of memory; None if it is silent."""
-    with suppress(OSError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            name, _, count = line.partition(" ")
-            if name == "oom_kill":
-                return int(count)
-    return None
-
-
-def _killed_by(kills_before: int | None) -> str | None:
-    """Say "system" where the kernel has killed for want of memory since the child began."""
-    now = kills_for_memory()
-    return "system" if now is not None and kills_before is not None and now > kills_before else None
-
-
-def _held_bytes(pid: int) -> int:
-    """Return a process's resident memory without mapped files, 0 where /proc does not tell.
-
-    The pages of libraries are the system's to take back, and are no part of what a cell holds.
-    """
-    try:
-        words = Path(f"/proc/{pid}/statm").read_bytes().split()
-        pages = int(words[1]) - int(words[2])
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def _new_lines(running: _Running) -> Iterator[Mapping[str, Any]]:
-    """Yield the whole lines that the child has added to its progress file."""
+    """Yield the complete lines that the process has added to its progress file."""
     try:
         with open(running.folder / "progress.jsonl", "rb") as file:
-            file.seek(running.offset)
-            fresh = file.read()
+            file.seek(running.progress_offset)
+            added = file.read()
     except FileNotFoundError:
         return
-    running.offset += len(fresh)
-    *lines, running.partial = (running.partial + fresh).split(b"\n")
+    running.progress_offset += len(added)
+    *lines, running.partial_line = (running.partial_line + added).split(b"\n")
     for line in lines:
         yield json.loads(line)
 
@@ -224,7 +194,16 @@ def _result(running: _Running, exit_code: int) -> ProcessResult:
     outcome = None
     with suppress(FileNotFoundError):
         outcome = json.loads((running.folder / "outcome.json").read_bytes())
-    return ProcessResult(outcome, exit_code, running.stopped, _tail(running.folder / "log.txt"))
+    stopped = running.stopped
+    if stopped is None and exit_code == -signal.SIGKILL and _kernel_killed_since(running):
+        stopped = "system"
+    return ProcessResult(outcome, exit_code, stopped, _tail(running.folder / "log.txt"))
+
+
+def _kernel_killed_since(running: _Running) -> bool:
+    """Whether the kernel has killed any process for lack of memory since the cell started."""
+    before, now = running.kills_before, memory.kills_for_memory()
+    return now is not None and before is not None and now > before
 
 
 def _tail(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A cell's process that is a new interpreter, and how processes are killed."""
+"""A cell's process: the interface of all, and the one that is a new interpreter."""
 
 from __future__ import annotations
 
@@ -13,47 +13,98 @@ from typing import Protocol
 
 from suite.execution.executors import entry
 
+KILL_SECONDS = 5.0
+
 
 class Child(Protocol):
-    """The little of a process that both ways of starting one share."""
+    """A started process.
+
+    A dead process keeps its id, and its group's, until it is reaped. Implementations therefore
+    kill the group first and reap last: a signal to a reaped id could hit an unrelated process.
+    """
 
     pid: int
     sentinel: int
+    """A descriptor that becomes readable when the process ends."""
 
     def exit_code(self) -> int | None:
-        """Return the exit code, negative for a signal, or None while it runs."""
+        """Return None while the process runs; then kill its group, reap it, return its exit code.
+
+        The code is negative for a signal.
+        """
+
+    def kill(self) -> None:
+        """Kill the process and its group."""
+
+    def close(self) -> None:
+        """Kill the process and its group, and reap the process."""
 
 
 class SpawnedChild:
     """A child that is a new interpreter."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.sentinel, held_by_child = os.pipe()  # readable once the child is gone
+        self.sentinel, held_by_child = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", entry.__name__, str(folder)],
-                env={**os.environ, **environment},
+                [*interpreter(entry.__name__), str(folder), str(os.getpid())],
+                env={**interpreter_environment(), **environment},
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 pass_fds=(held_by_child,),
             )
+        except BaseException:
+            os.close(self.sentinel)
+            raise
         finally:
             os.close(held_by_child)
         self.pid = self._process.pid
 
     def exit_code(self) -> int | None:
-        """Return the exit code, negative for a signal, or None while the process runs."""
-        code = self._process.poll()
-        if code is not None and self.sentinel >= 0:
+        """Return None while the process runs; then kill its group, reap it, return its code."""
+        if self._process.returncode is None and _has_ended(self.pid):
+            self.close()
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """Kill the process and its group, unless it was reaped."""
+        if self._process.returncode is None:
+            for kill in (os.killpg, os.kill):  # before it leads a group, the process alone
+                with suppress(ProcessLookupError, PermissionError):
+                    kill(self.pid, signal.SIGKILL)
+                    return
+
+    def close(self) -> None:
+        """Kill the process and its group, and reap the process."""
+        self.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILL_SECONDS)
+        if self.sentinel >= 0:
             os.close(self.sentinel)
             self.sentinel = -1
-        return code
 
 
-def kill_group(pid: int) -> None:
-    """Kill a child and all it started; before it leads a group, the child alone."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
+def interpreter(module: str) -> list[str]:
+    """Return the command that runs a module; the working directory hides no package (-P)."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def interpreter_environment() -> dict[str, str]:
+    """Return the environment in which a new interpreter finds the modules that this one finds."""
+    paths = [path or str(Path.cwd()) for path in sys.path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child of this process has ended, without reaping it."""
+    if hasattr(os, "waitid"):
+        try:
+            return bool(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+        except ChildProcessError:  # the host application ignores SIGCHLD: the kernel reaped it
+            return True
+    import psutil  # macOS, before Python 3.13
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

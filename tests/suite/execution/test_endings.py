@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
-from suite.api import Job, Limits, Mode, Recipe, Status
-from suite.execution.executors import local
+from suite.api import Limits, Mode, Status
 from suite.execution.executors.base import ProcessResult, Update
-from suite.execution.executors.local import LocalExecutor, accelerator_places
-from suite.execution.outcome import classify_exit
+from suite.execution.executors.local import accelerator_places
 from suite.execution.runner import Runner
 from suite.matrix.expansion import expand
 from suite.matrix.plan import plan
-from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import accelerator_ids, describe_machine
 from suite.records.schema import Invocation, utc_now
 from suite.records.store import Store, ignore_set_aside
 from tests.suite.records.test_store import make_record
-
-
-def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, monkeypatch):
-    counts = iter([3, 4])
-    monkeypatch.setattr(local, "kills_for_memory", lambda: next(counts))
-
-    class Child:
-        pid, sentinel = 2**22 + 1, 0  # no process has that number
-
-        def exit_code(self):
-            return -signal.SIGKILL
-
-    limits = Limits(seconds=1, memory_bytes=1)
-    running = local._Running(Child(), tmp_path, limits, 0.0, local.kills_for_memory())
-    (update,) = LocalExecutor(_running={"one": running})._look_at("one")
-    status, reason = classify_exit(update.result, limits)
-    assert status is Status.OUT_OF_MEMORY
-    assert reason == "the system ran out of memory and killed it"
 
 
 class EndsAtOnce:
@@ -120,40 +97,6 @@ def test_an_outcome_that_makes_no_record_fails_its_cell_and_not_the_matrix(tmp_p
         assert record.status is Status.FAILED
         assert record.reason.startswith("what it left is no outcome: ")
         assert len(record.reason.splitlines()) == 1
-
-
-def test_each_accelerator_has_one_cell_at_a_time(tmp_path, monkeypatch):
-    seen = {}
-
-    class Child:
-        def __init__(self, folder, environment):
-            self.pid, self.sentinel, self.folder = 2**22 + 1, 0, folder
-            seen[folder.name] = environment.get("CUDA_VISIBLE_DEVICES")
-
-        def exit_code(self):
-            return 0 if self.folder.name in ended else None
-
-    ended = set()
-    monkeypatch.setattr(local, "SpawnedChild", Child)
-    executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",))
-    (planned,) = expand(request, load_registry(()))
-
-    def start(name):
-        (tmp_path / name).mkdir()
-        paths = (tmp_path / name, tmp_path, tmp_path / "checkpoint.npz")
-        job = Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (), *paths)
-        executor.start(name, job, Limits(100.0, 2**40))
-
-    start("a")
-    assert executor.has_room()
-    start("b")
-    assert not executor.has_room()
-    ended.add("a")
-    list(executor._look_at("a"))
-    assert executor.has_room()
-    start("c")
-    assert seen == {"a": "0", "b": "1", "c": "0"}
 
 
 @pytest.mark.parametrize(("named", "ids"), [("2,5", ["2", "5"]), ("", []), ("GPU-1f", ["GPU-1f"])])

@@ -35,8 +35,7 @@ class Victims:
         servers = {
             pid
             for pid, (parent, command) in everyone.items()
-            if "multiprocessing.forkserver" in command
-            and "forkserver" not in everyone.get(parent, (0, ""))[1]
+            if "fork_process" in command and "fork_process" not in everyone.get(parent, (0, ""))[1]
         }
         return {
             "invocation": [pid for pid, (_, c) in everyone.items() if "bench run" in c],

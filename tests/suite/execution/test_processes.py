@@ -1,0 +1,251 @@
+"""Processes of cells: how they start, end, and are killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from suite.api import Limits, Status
+from suite.api.errors import LengthwiseError
+from suite.execution.executors import memory
+from suite.execution.executors.forkserver import ForkServer
+from suite.execution.executors.local import LocalExecutor
+from suite.execution.outcome import classify_exit
+from tests.conftest import ROOT
+from tests.suite.execution.test_runner import begin, outcome_from, probe_job
+
+SCRIPT = """
+import os, select, signal, sys
+from pathlib import Path
+from suite.execution.executors.forkserver import ForkServer
+
+print("top level", flush=True)
+server = ForkServer({}, ())
+child = server.fork(Path(sys.argv[1]))
+os.kill(child.pid, signal.SIGKILL)
+select.select([child.sentinel], [], [])
+print("exit code", child.exit_code())
+server.close()
+"""
+
+
+@pytest.fixture
+def server():
+    """Yield a server that imports nothing: its children are killed before they import anything."""
+    server = ForkServer({}, ())
+    yield server
+    server.close()
+
+
+def killed(child):
+    """Kill a child, wait until it has ended, and return its exit code."""
+    os.kill(child.pid, signal.SIGKILL)
+    select.select([child.sentinel], [], [])
+    return child.exit_code()
+
+
+def processes(mark: str) -> list[psutil.Process]:
+    """Return the descendants of this process that have `mark` in their command line."""
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if mark in " ".join(process.cmdline())
+    ]
+
+
+def result_of(executor: LocalExecutor):
+    """Wait for the one cell that runs, and return its result."""
+    while True:
+        for update in executor.wait():
+            if update.result:
+                return update.result
+
+
+def test_a_dead_child_keeps_its_process_id_until_its_group_was_killed(server, tmp_path):
+    child = server.fork(tmp_path)
+    os.kill(child.pid, signal.SIGKILL)
+    select.select([child.sentinel], [], [])
+    assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+    assert child.exit_code() == -signal.SIGKILL
+    assert not psutil.pid_exists(child.pid)
+    child.kill()  # signals nothing
+    assert child.exit_code() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("spawn", [False, True], ids=["forked", "spawned"])
+def test_no_signal_is_sent_to_a_reaped_process(tmp_path, monkeypatch, spawn):
+    """A signal to a process id that is free again could kill an unrelated process."""
+    signalled, kill, killpg = [], os.kill, os.killpg
+
+    def recorded(send):
+        def wrapper(pid, number):
+            signalled.append((pid, Path(f"/proc/{pid}").exists()))
+            send(pid, number)
+
+        return wrapper
+
+    monkeypatch.setattr(os, "kill", recorded(kill))
+    monkeypatch.setattr(os, "killpg", recorded(killpg))
+    executor = LocalExecutor(spawn=spawn)
+    before = {process.pid for process in processes("python")}
+    begin(executor, probe_job(tmp_path / "cell", "hangs"))
+    (child,) = (
+        process
+        for process in processes("python")
+        if process.pid not in before and (spawn or process.ppid() != os.getpid())
+    )
+    kill(child.pid, signal.SIGKILL)
+    assert result_of(executor).exit_code == -signal.SIGKILL
+    executor.close()
+    assert all(existed for _, existed in signalled), signalled
+
+
+def test_descendants_of_a_cell_end_with_it(tmp_path):
+    executor = LocalExecutor()
+    begin(executor, probe_job(tmp_path / "cell", "leaves"))
+    outcome = outcome_from(executor)
+    (left,) = re.findall(r"left process (\d+)", outcome["error"]["message"])
+    executor.close()
+    assert ends(int(left))
+
+
+def ends(pid: int) -> bool:
+    """Wait for up to ten seconds until a process has ended, and say whether it has."""
+    deadline = time.monotonic() + 10
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_child_outlives_the_thread_that_started_its_server(server, tmp_path):
+    started = []
+    thread = threading.Thread(target=lambda: started.append(server.fork(tmp_path)))
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    (child,) = started
+    assert child.exit_code() is None
+    assert killed(child) == -signal.SIGKILL
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    ended = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.stdout, ended.stderr) == ("top level\nexit code -9\n", "")
+
+
+def test_a_dead_server_takes_its_children_along_and_is_replaced(server, tmp_path):
+    child = server.fork(tmp_path)
+    (process,) = [p for p in processes("fork_process") if p.ppid() == os.getpid()]
+    process.kill()
+    while (code := child.exit_code()) is None:
+        select.select([child.sentinel], [], [], 0.2)
+    assert code == -signal.SIGKILL
+    assert ends(child.pid)
+    another = server.fork(tmp_path)
+    assert another.exit_code() is None
+    assert killed(another) == -signal.SIGKILL
+
+
+def test_closing_a_server_ends_its_children(server, tmp_path):
+    children = [server.fork(tmp_path) for _ in range(3)]
+    server.close()
+    assert not any(psutil.pid_exists(child.pid) for child in children)
+    for child in children:
+        assert child.exit_code() == -signal.SIGKILL
+
+
+def test_a_server_that_cannot_start_is_one_clear_error(tmp_path):
+    server = ForkServer({"PYTHONHOME": str(tmp_path), "PYTHONPATH": ""}, ())
+    with pytest.raises(LengthwiseError, match="The fork server could not start"):
+        server.fork(tmp_path)
+
+
+def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, monkeypatch):
+    counts = iter([3, 4])
+    monkeypatch.setattr(memory, "kills_for_memory", lambda: next(counts))
+    executor = LocalExecutor(spawn=True)
+    begin(executor, probe_job(tmp_path / "cell", "hangs"))
+    (child,) = processes(str(tmp_path / "cell"))
+    child.kill()
+    status, reason = classify_exit(result_of(executor), Limits(seconds=1, memory_bytes=1))
+    executor.close()
+    assert status is Status.OUT_OF_MEMORY
+    assert reason == "killed while the system was out of memory"
+
+
+def test_each_accelerator_has_one_cell_at_a_time(tmp_path):
+    executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
+    seen = {}
+
+    def start(name):
+        begin(executor, probe_job(tmp_path / name, "hangs"))
+        (process,) = processes(str(tmp_path / name))
+        seen[name] = process.environ()["CUDA_VISIBLE_DEVICES"]
+        return process
+
+    first = start("first")
+    assert executor.has_room()
+    start("second")
+    assert not executor.has_room()
+    first.kill()
+    result_of(executor)
+    assert executor.has_room()
+    start("third")
+    executor.close()
+    assert seen == {"first": "0", "second": "1", "third": "0"}
+
+
+def test_held_memory_is_what_a_process_has_written(tmp_path):
+    """Mapped files are not counted: the kernel can reclaim their pages."""
+    size = 64 * 2**20
+    file = tmp_path / "mapped"
+    file.write_bytes(bytes(size))
+    program = (
+        "import mmap, sys\n"
+        "kept = None\n"
+        "if sys.argv[1] == 'mapped':\n"
+        "    file = open(sys.argv[2], 'rb')\n"
+        "    kept = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n"
+        "    sum(kept[::4096])\n"
+        "elif sys.argv[1] == 'written':\n"
+        f"    kept = bytearray(b'x') * {size}\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    held = {}
+    for kind in ("nothing", "mapped", "written"):
+        command = [sys.executable, "-c", program, kind, str(file)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes) as process:
+            process.stdout.readline()
+            held[kind] = memory.held_bytes(process.pid)
+            process.stdin.close()
+    assert held["mapped"] - held["nothing"] < size / 8
+    assert abs(held["written"] - held["nothing"] - size) < size / 8
+    assert memory.held_bytes(2**22 + 1) == 0  # no process has that number
