@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
+
+from suite.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -85,18 +89,85 @@ def bench_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
+@contextmanager
+def replaced_environment(environment: Mapping[str, str]) -> Iterator[None]:
+    """Replace all environment variables of this process."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def kept_signal_handlers() -> Iterator[None]:
+    """Restore the handlers that a command sets."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in this thread after some seconds."""
+
+    def end(number: int, frame: object) -> None:
+        raise TimeoutError(f"`bench` ran longer than {seconds:g} s")
+
+    former = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+def run_bench(
+    arguments: Sequence[str], environment: Mapping[str, str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run `bench` in this process, as its script does, and catch what it prints."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(
+            sys, "argv", ["bench", *arguments]
+        )
+        stack.enter_context(replaced_environment(environment))
+        stack.enter_context(kept_signal_handlers())
+        stack.enter_context(time_limit(seconds))
+        stack.enter_context(redirect_stdout(out))
+        stack.enter_context(redirect_stderr(err))
+        try:
+            main()
+        except SystemExit as ending:
+            code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    """Run `bench` with a home of its own."""
+    """Run `bench` with a home of its own, in this process or (`process=True`) in a fresh one.
 
-    def run(*arguments: str, timeout: float = 300, **environment: str):
+    Cells run in processes of their own either way.
+    """
+
+    def run(*arguments: str, timeout: float = 300, process: bool = False, **environment: str):
         defaults = {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
+        environment = bench_environment({**defaults, **environment})
+        if not process:
+            return run_bench(arguments, environment, timeout)
         return subprocess.run(
             [str(BENCH), *arguments],
             capture_output=True,
             text=True,
             timeout=timeout,
-            env=bench_environment({**defaults, **environment}),
+            env=environment,
         )
 
     return run

@@ -93,7 +93,8 @@ def check_pair(request: Request) -> tuple[str, str]:
     """
     names = request.architectures or ()
     if len(names) != 2 or names[0] == names[1]:
-        raise RequestError("A crossover compares two architectures", received=" and ".join(names))
+        received = f"{names[0]} twice" if len(names) == 2 else ", ".join(names)
+        raise RequestError("A crossover compares two architectures", received=received)
     return names[0], names[1]
 
 

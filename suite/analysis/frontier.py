@@ -48,7 +48,7 @@ class Budget:
         if self.memory_bytes and not has_accelerator() and self.memory_bytes > total_memory_bytes():
             raise RequestError(
                 "The budget is more than this machine's memory",
-                received=f"{self.memory_bytes / 2**30:,.1f} GiB, where there are "
+                received=f"{self.memory_bytes / 2**30:g}GiB, where there are "
                 f"{total_memory_bytes() / 2**30:.1f} GiB",
             )
 

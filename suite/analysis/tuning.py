@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from suite.analysis.probing import RunPlan
 from suite.api import PROTOCOL, Cell, Limits, Metric, Mode, RequestError, Status
 from suite.api.files import atomic_write_bytes
-from suite.execution.preparation import Prepared, check_any_can_run, prepare
+from suite.execution.preparation import check_any_can_run, prepare
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING, tuning_path, tuning_setting
 from suite.records.schema import Record
@@ -25,8 +26,6 @@ from suite.records.store import Store
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """The rates that may be tried; each is about three times the one before."""
 
-RunPlan = Callable[[Prepared], list[Record]]
-"""Runs a plan and returns the records of its cells, as `Session.run` does."""
 Point = tuple[str, int]
 """An architecture and a sequence length: what a rate is tuned for."""
 

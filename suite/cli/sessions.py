@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
+from suite.analysis.probing import RunPlan
 from suite.execution.preparation import Prepared
-from suite.execution.session import MakeExecutor, Session, open_session
+from suite.execution.session import Interrupted, MakeExecutor, Session, open_session
 from suite.progress import Display
 from suite.records.schema import Record
 from suite.records.store import Store
@@ -29,16 +30,25 @@ def open_command_session(
     """Yield a session that is named after this command and delivers its records to MLflow."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
-        command = command_line(sys.argv[1:])
-        yield stack.enter_context(
-            open_session(
-                store,
-                command,
-                planned_cells=planned_cells,
-                executor=executor,
-                listeners=listeners,
-            )
+        session = open_session(
+            store,
+            command_line(sys.argv[1:]),
+            planned_cells=planned_cells,
+            executor=executor,
+            listeners=listeners,
         )
+        try:
+            yield stack.enter_context(session)
+        except Interrupted:
+            print("Interrupted. The same command continues from here.", file=sys.stderr)
+            raise
+
+
+@contextmanager
+def open_search_session(store: Store) -> Iterator[RunPlan]:
+    """Yield what runs a search's plans; progress goes to standard error, the answer elsewhere."""
+    with open_command_session(store) as session:
+        yield lambda prepared: run_with_display(session, prepared, sys.stderr)
 
 
 def run_with_display(

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import shutil
 
 import pytest
-from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
-from suite.api import Status
-from suite.api.errors import HomeError, RequestError
-from suite.cli import crossover_command, frontier_command
-from suite.execution import preparation
-from suite.execution.preparation import make_limits, prepare
+from suite.execution.preparation import prepare
 from suite.matrix.request import Request
-from suite.records.schema import Measurement
 from suite.records.store import Store
 from tests.suite.records.test_store import make_record
 
@@ -73,6 +65,10 @@ def test_without_mlflow_a_search_answers_all_the_same(bench):
         (("crossover", "vanilla", "gpt"), "has no encoder form"),
         (("crossover", "vanilla", "bert", "--lengths", "512,128"), "512,128"),
         (("crossover", "vanilla", "bert", "--metric", "speed"), "'speed'"),
+        (
+            ("crossover", "vanilla", "bert", "--metric", "inference.other_process_cpu_share"),
+            "Only a measure with a better direction",
+        ),
         (("crossover", "vanilla", "bert", "--task", "ner"), "records with entity_f1 at two"),
         (("crossover", "vanilla", "bert", "--published"), "name a --task"),
         (
@@ -111,15 +107,6 @@ def leave_learned(home, metric, figures):
     return request, store
 
 
-def test_less_perplexity_is_better(tmp_path):
-    vanilla = {64: (10.0, 10.1, 10.2), 256: (20.0, 20.1, 20.2)}
-    gpt = {64: (12.0, 12.1, 12.2), 256: (15.0, 15.1, 15.2)}
-    request, store = leave_learned(tmp_path, "perplexity", {"vanilla": vanilla, "gpt": gpt})
-    _, found, gaps = crossover_command._from_records(request, "perplexity", store.current())
-    assert found.length is not None and 64 < found.length.value < 256
-    assert {at: gap.value for at, gap in gaps.items()} == pytest.approx({64: -2.0, 256: 5.0})
-
-
 @pytest.mark.parametrize(
     ("gpt", "said"),
     [
@@ -140,62 +127,21 @@ def test_what_was_learned_is_compared_by_the_task_s_metric_and_with_its_noise(
     assert said in result.stdout
 
 
-def test_an_accelerator_s_memory_bounds_no_process_of_the_host(monkeypatch):
-    budget = 2**30
-    monkeypatch.setattr(frontier_command, "has_accelerator", lambda: False)
-    on_processor = frontier_command._limits("smoke", budget).memory_bytes
-    assert on_processor <= budget + frontier_command.FRAMEWORK_BYTES
-    monkeypatch.setattr(frontier_command, "has_accelerator", lambda: True)
-    on_accelerator = frontier_command._limits("smoke", budget).memory_bytes
-    assert on_accelerator == make_limits("smoke").memory_bytes
+def test_a_frontier_whose_probe_fails_says_so_and_searches_the_others(bench):
+    asked = ("frontier", "--step-seconds", "60", "--architectures", "raises,hasty", "--json")
+    result = bench(*asked, "--preset", "smoke", "--up-to", "128")
+    assert result.returncode == 1, result.stderr
+    found = json.loads(result.stdout)
+    assert "raises · 128 · round 0 failed" in found["raises"]["failed"]
+    assert found["hasty"] == {"longest": 128, "beyond": None}
 
 
-def test_a_frontier_of_all_says_who_is_unsupported_and_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(frontier_command, "_fits", lambda *given: lambda length: length <= 300)
-    asked = ["--step-seconds", "1", "--home", str(tmp_path)]
-    told = CliRunner().invoke(frontier_command.command, asked)
-    assert told.exit_code == 0, told.output
-    lines = {line.split()[0]: line for line in told.output.splitlines()}
-    assert "unsupported: has no encoder form" in lines["gpt"]
-    assert "no more" in lines["vanilla"] and {"bert", "longformer", "reformer"} <= set(lines)
-    found = json.loads(CliRunner().invoke(frontier_command.command, [*asked, "--json"]).output)
-    assert "unsupported" in found["vit"]
-    assert found["bert"]["longest"] <= 300 < found["bert"]["beyond"]
-
-
-def test_a_frontier_whose_probe_fails_says_so_and_goes_on(tmp_path, monkeypatch):
-    def probe(prober, length, architectures):
-        (name,) = architectures
-        cell = dataclasses.replace(make_record().cell, architecture=name, sequence_length=length)
-        if name == "vanilla":
-            return [make_record(cell=cell, status=Status.FAILED, reason="no such operation")]
-        step = Measurement(value=length / 300, n=1, samples=(), quartiles=None, method="planted")
-        return [make_record(cell=cell, measurements={"training": {"step_seconds": step}})]
-
-    monkeypatch.setattr(frontier_command.Prober, "probe", probe)
-    asked = ["--step-seconds", "1", "--home", str(tmp_path), "--architectures", "vanilla,bert"]
-    told = CliRunner().invoke(frontier_command.command, [*asked, "--json"])
-    assert told.exit_code == 1, told.output
-    found = json.loads(told.output)
-    assert "failed: no such operation" in found["vanilla"]["failed"]
-    assert found["bert"]["longest"] <= 300 < found["bert"]["beyond"]
-
-
-def test_a_budget_that_nobody_meets_is_refused_with_what_each_takes(tmp_path, monkeypatch):
-    def probe(prober, length, architectures):
-        taken = {"step_seconds": 0.25, "peak_memory_bytes": 300.0 * 2**20}
-        measured = {
-            name: Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
-            for name, value in taken.items()
-        }
-        return [make_record(measurements={"training": measured})]
-
-    monkeypatch.setattr(frontier_command.Prober, "probe", probe)
-    asked = ["--memory", "1KiB", "--home", str(tmp_path), "--architectures", "vanilla,bert"]
-    told = CliRunner().invoke(frontier_command.command, asked)
-    assert "not even 128, which takes 300 MiB, 0.25 s a step" in told.output
-    assert isinstance(told.exception, RequestError) and "--memory 1KiB" in str(told.exception)
-    assert "--step-seconds" not in str(told.exception)
+def test_a_budget_that_no_architecture_meets_is_refused_with_what_each_takes(bench):
+    asked = ("frontier", "--step-seconds", "1e-9", "--architectures", "hasty")
+    result = bench(*asked, "--preset", "smoke")
+    assert result.returncode == 2
+    assert "hasty            not even 128, which takes" in result.stdout
+    assert "Received: --step-seconds 1e-09" in result.stderr and "--memory" not in result.stderr
 
 
 def test_what_is_published_is_compared_without_its_data(bench):
@@ -204,15 +150,3 @@ def test_what_is_published_is_compared_without_its_data(bench):
     assert result.returncode == 0, result.stderr
     gaps = json.loads(result.stdout)["differences"]
     assert {gap["length"] for gap in gaps} >= {64, 256} and all(gap["n"] >= 3 for gap in gaps)
-
-
-def test_too_little_disk_or_memory_is_said_before_anything_runs(tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    preparation.check_resources(store)
-    monkeypatch.setattr(preparation, "available_memory_bytes", lambda: 2**20)
-    with pytest.raises(RequestError, match="1 MiB available"):
-        preparation.check_resources(store)
-    usage = shutil.disk_usage(tmp_path)._replace(free=3 * 2**20)
-    monkeypatch.setattr(preparation.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(HomeError, match="3 MiB free"):
-        preparation.check_resources(store)

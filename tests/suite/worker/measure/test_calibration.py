@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from suite.analysis.measures import MEASURES
 from suite.analysis.statistics import ratio_interval
-from suite.cli.searches import MEASURES
 from suite.execution.executors.local import LocalExecutor
 from tests.conftest import read_records
 from tests.suite.execution.test_runner import begin, outcome_from, outcome_of, probe_job

@@ -1,0 +1,125 @@
+"""Crossovers: costs by probes, scores by records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from suite.analysis.crossover import cost_crossover, score_crossover
+from suite.analysis.measures import MEASURES
+from suite.api import Mode, RequestError, Status
+from suite.execution.preparation import prepare
+from suite.matrix.request import Request
+from suite.records.schema import Measurement, TuningChoice
+from suite.records.store import Store
+from tests.suite.records.test_store import make_record
+
+PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
+
+
+def measured(value):
+    return Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
+
+
+def probes(measure, value_of):
+    """Return a `run` whose probes end at once with the value of an architecture and length."""
+    phase, _, name = measure.partition(".")
+
+    def run(prepared):
+        return [
+            make_record(
+                cell=cell,
+                measurements={
+                    phase: {name: measured(value_of(cell.architecture, cell.sequence_length))}
+                },
+            )
+            for cell in (planned.cell for planned in prepared.plan.cells)
+        ]
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "home")
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_declared_direction_decides_which_is_better(store, measure):
+    """BERT's values fall with the length, vanilla's stay: they meet at 1,000."""
+    run = probes(measure, lambda name, length: 1.0 if name == "vanilla" else 1_000 / length)
+    higher_is_better = MEASURES[measure].higher_is_better
+    if higher_is_better is None:
+        with pytest.raises(RequestError, match="better direction"):
+            cost_crossover(PAIR, store, run, measure)
+        return
+    found = cost_crossover(PAIR, store, run, measure)
+    if higher_is_better:
+        assert found.crossing.always == "bert"
+    else:
+        assert found.crossing.length.value == pytest.approx(1_000, rel=0.05)
+
+
+def test_only_conditions_of_a_measurement_lack_a_direction():
+    undirected = {name for name, measure in MEASURES.items() if measure.higher_is_better is None}
+    assert undirected == {f"{phase}.other_process_cpu_share" for phase in ("training", "inference")}
+
+
+def test_a_value_of_zero_is_refused_in_words(store):
+    run = probes("training.energy_joules_per_token", lambda name, length: 0.0)
+    with pytest.raises(RequestError, match="must be above 0"):
+        cost_crossover(PAIR, store, run, "training.energy_joules_per_token")
+
+
+def test_a_failed_probe_is_named(store):
+    def run(prepared):
+        return [
+            make_record(cell=planned.cell, status=Status.FAILED, reason="no such operation")
+            for planned in prepared.plan.cells
+        ]
+
+    with pytest.raises(RequestError, match="no such operation"):
+        cost_crossover(PAIR, store, run)
+
+
+LEARNED = Request(
+    tasks=("language_modeling",), architectures=("vanilla", "gpt"), lengths=(64, 256), seeds=(0, 1)
+)
+
+
+def learned(store, figures, metric="perplexity", rates=(None,)):
+    """Return records by architecture and length with the figure of each seed, at each rate."""
+    records = []
+    for rate in rates:
+        for planned in prepare(LEARNED, store).plan.cells:
+            cell, ranking = planned.cell, planned.ranking
+            value = figures[cell.architecture][cell.sequence_length][cell.seed]
+            if rate is not None:
+                cell = replace(cell, options={"learning_rate": rate})
+                tuning = TuningChoice(learning_rate=rate, metric=metric, setting={})
+                ranking = ranking.model_copy(update={"tuning": tuning})
+                value = value / 10
+            metrics = {"test": {metric: value}}
+            records.append(make_record(cell=cell, metrics=metrics, ranking=ranking))
+    return records
+
+
+def test_lower_perplexity_is_better(store):
+    vanilla, gpt = {64: (10.0, 10.1), 256: (20.0, 20.1)}, {64: (12.0, 12.1), 256: (15.0, 15.1)}
+    records = learned(store, {"vanilla": vanilla, "gpt": gpt})
+    found = score_crossover(LEARNED, records, "perplexity")
+    assert found.crossing.length is not None and 64 < found.crossing.length.value < 256
+    gaps = {at: gap.value for at, gap in found.differences.items()}
+    assert gaps == pytest.approx({64: -2.0, 256: 5.0})
+    assert json.loads(json.dumps(found.to_dict()))["differences"][0]["length"] == 64
+
+
+def test_tuned_records_are_preferred(store):
+    figures = {name: {64: (10.0, 10.1), 256: (20.0, 20.1)} for name in ("vanilla", "gpt")}
+    figures["gpt"] = dict.fromkeys((64, 256), (30.0, 30.1))
+    records = learned(store, figures, rates=(None, 3e-3))
+    found = score_crossover(LEARNED, records, "perplexity")
+    gaps = {at: gap.value for at, gap in found.differences.items()}
+    assert gaps == pytest.approx({64: -2.0, 256: -1.0})
