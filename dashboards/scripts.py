@@ -22,7 +22,6 @@ def write_script(path: Path, name: str, content: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file that a web server may serve."""
     atomic_write_bytes(path, text.encode())
-    path.chmod(0o644)  # a web server reads it as another user
 
 
 def shorten(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def command(folder: Path, home: str | None, **given: Any) -> None:
         digests=dict(prepared.digests),
         search_path=prepared.search_path,
         limits=prepared.limits,
-        invocation=make_invocation(command_line(sys.argv[1:]), len(cells)),
+        invocation=make_invocation(command_line(), len(cells)),
     )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{len(cells)} cells packed into {folder} ({size / 2**20:.1f} MiB)")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TextIO
+
+import click
 
 from suite.analysis.probing import RunPlan
 from suite.execution.preparation import Prepared
 from suite.execution.session import Interrupted, MakeExecutor, Session, open_session
 from suite.progress import Display
+from suite.records.command_line import shareable_command
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.tracking.listener import deliver_records
-
-PATH_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def open_command_session(
         listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
         session = open_session(
             store,
-            command_line(sys.argv[1:]),
+            command_line(),
             planned_cells=planned_cells,
             executor=executor,
             listeners=listeners,
@@ -63,18 +64,11 @@ def run_with_display(
         return session.run(prepared, display)
 
 
-def command_line(arguments: list[str]) -> str:
-    """Return the command without the paths in its arguments, which stay private."""
-    words, hidden = ["bench"], False
-    for word in arguments:
-        name, equals, _ = word.partition("=")
-        if hidden:
-            word = "…"
-        elif equals and name in PATH_OPTIONS:
-            word = f"{name}=…"
-        hidden = word in PATH_OPTIONS
-        words.append(re.sub(r"files:.*", "files:…", word))
-    return " ".join(words)
+def command_line() -> str:
+    """Return the running command without the paths among its arguments, which stay private."""
+    context = click.get_current_context(silent=True)
+    given = context.params.values() if context else ()
+    return shareable_command(sys.argv[1:], [value for value in given if isinstance(value, Path)])
 
 
 def warn(message: str) -> None:

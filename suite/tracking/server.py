@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 
 from suite.api.errors import RequestError
-from suite.api.files import atomic_write_bytes
+from suite.api.files import PRIVATE, atomic_write_bytes
 from suite.records.store import Store
 from suite.tracking.mlflow_process import MlflowProcess
 
@@ -109,5 +109,4 @@ def _secret_key(folder: Path) -> str:
 
 def _write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read."""
-    atomic_write_bytes(path, text.encode())
-    path.chmod(0o600)
+    atomic_write_bytes(path, text.encode(), PRIVATE)

@@ -10,7 +10,8 @@ from suite.cli import verify_command
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.schema import TuningChoice
+from suite.publish.publishing import private, strip
+from suite.records.schema import TuningChoice, parse_record
 from tests.conftest import ROOT
 
 SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")
@@ -23,6 +24,10 @@ def test_a_record_is_run_again_and_compared(bench, tmp_path):
     again = bench("verify", str(path), "--home", str(tmp_path / "other"))
     assert again.returncode == 0, again.stderr
     assert "Reproduced: accuracy within 2%" in again.stdout
+    (new,) = (tmp_path / "other" / "records").glob("*.json")
+    stripped = strip(parse_record(new.read_bytes()))
+    assert stripped.invocation.command == "bench verify … --home …"
+    assert private(stripped) is None  # the verified path was absolute
     record = json.loads(path.read_text())
     record["metrics"]["test"]["accuracy"] = 0.99
     path.write_text(json.dumps(record))

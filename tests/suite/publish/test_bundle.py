@@ -35,6 +35,9 @@ def test_packed_cells_run_without_the_checkout_and_their_records_come_home(bench
     there = run_there(pack)
     assert there.returncode == 0, there.stdout + there.stderr
     assert "[1/1]" in there.stdout and run_there(pack).stdout == ""
+    about = json.loads((pack / "about.json").read_text())
+    clean = {**about, "commit": {"commit": "c" * 40, "dirty": False}}
+    (pack / "about.json").write_text(json.dumps(clean))
     for _ in range(2):
         assert "1 records taken home, 0 cells have" in bench("import", str(pack)).stdout
     (record,) = read_records(tmp_path / "home")
@@ -47,6 +50,10 @@ def test_packed_cells_run_without_the_checkout_and_their_records_come_home(bench
         and record["environment"]["code"]["task_digest"]
     )
     assert "0 to run" in bench("plan", *task, *SMOKE).stdout
+    # The pack was written to an absolute path, which must not keep its records from publication.
+    assert record["invocation"]["command"].startswith("bench export … --task image_classification")
+    published = bench("publish", "--dry-run")
+    assert "1 records would be published" in published.stdout, published.stdout
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no json", json.dumps({"limits": 3})])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 import pytest
 
 from suite.api import Status
@@ -64,6 +67,16 @@ def test_what_cannot_be_trusted_is_refused_with_the_reason(store, tmp_path, fiel
     outcome = publish(store, into=tmp_path)
     assert not outcome.written
     assert reason in outcome.refused[0][1]
+
+
+def test_a_published_file_can_be_read_by_a_web_server(store, tmp_path):
+    store.write(make_record(**GOOD))
+    before = os.umask(0o022)
+    try:
+        (path,) = publish(store, into=tmp_path).written
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 def test_a_machine_s_name_is_no_path(store):

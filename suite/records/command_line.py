@@ -1,0 +1,44 @@
+"""The command line as a record holds it: without the user's paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+HIDDEN = "…"
+FOLDER_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
+"""Options whose value is a folder, whatever the value looks like."""
+DATA_SET = re.compile(r"tfds:\w[\w.+-]*(?:/[\w.+-]+)?(?::[\w.+*-]+)?")
+"""A data set of TFDS with its configuration and version: a public name that contains a slash."""
+PATH = re.compile(r"[/\\]|^~|^\.\.?$")
+
+
+def shareable_command(arguments: Iterable[str], paths: Collection[Path] = ()) -> str:
+    """Return the `bench` command with its arguments, every path replaced by "…".
+
+    `paths` holds the arguments that the command line's parser took for paths. Without it, a
+    relative path without a slash cannot be told from another word.
+    """
+    words, is_folder = ["bench"], False
+    for word in arguments:
+        name, equals, value = word.partition("=")
+        if is_folder or (not word.startswith("-") and Path(word) in paths):
+            words.append(HIDDEN)
+        elif word.startswith("--") and equals:
+            hidden = name in FOLDER_OPTIONS or Path(value) in paths
+            words.append(f"{name}={HIDDEN if hidden else _without_path(value)}")
+        else:
+            words.append(_without_path(word))
+        is_folder = word in FOLDER_OPTIONS
+    return " ".join(words)
+
+
+def _without_path(word: str) -> str:
+    """Return a word without the path in it: `files:PATH`, `name=PATH` or the word itself."""
+    if word.startswith("files:"):
+        return f"files:{HIDDEN}"
+    name, equals, value = word.partition("=")
+    if equals and not PATH.search(name):
+        return f"{name}={_without_path(value)}"
+    return HIDDEN if PATH.search(word) and not DATA_SET.fullmatch(word) else word
