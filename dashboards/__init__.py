@@ -1,1 +1,1 @@
-"""Records → one tidy frame → figures → pages."""
+"""Static pages that draw the figures of `suite.analysis`."""

@@ -18,12 +18,12 @@ from suite.analysis.statistics import Estimate
 from suite.api import PROTOCOL
 
 
-def describe(comparison: Comparison, named: Mapping[ComparisonKey, str]) -> dict[str, Any]:
-    """Return what the pages say of a comparison and filter it by."""
+def describe(comparison: Comparison, title_of: Mapping[ComparisonKey, str]) -> dict[str, Any]:
+    """Return the properties of a comparison that the pages show and filter by."""
     setting, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
     return {
-        "title": named[setting],
+        "title": title_of[setting],
         "mode": setting.mode,
         "task": setting.task or f"probe, {setting.form.replace('_', '-')}",
         "source": setting.source or "random tokens",
@@ -44,7 +44,7 @@ def describe(comparison: Comparison, named: Mapping[ComparisonKey, str]) -> dict
 def _columns(
     frame: pd.DataFrame, lines: Sequence[Mapping[str, Any]], without: Sequence[str]
 ) -> dict[str, Any]:
-    """Return a frame column by column, text as numbers into a list of texts."""
+    """Return the columns of a frame. A column of texts becomes places in a list of the texts."""
     numbers = {line["name"]: number for number, line in enumerate(lines)}
     columns: dict[str, Any] = {}
     for name in frame.columns.drop(list(without)):
@@ -61,12 +61,12 @@ def _columns(
 
 
 def record_columns(records: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the records column by column; a line's architecture stands with the line."""
+    """Return the columns of the records, without the architecture, which the line has."""
     return _columns(records, lines, ["architecture"])
 
 
 def point_columns(points: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the points column by column, measures by their number."""
+    """Return the columns of the points, with the number of each measure."""
     columns = _columns(points, lines, [])
     keys = [measure.key for measure in MEASURES]
     columns["measure"] = [
@@ -76,28 +76,40 @@ def point_columns(points: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> d
 
 
 def board_rows(
-    boards: Sequence[Board], made: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
+    boards: Sequence[Board], comparisons: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
 ) -> list[Any]:
-    """Return the ranks: comparison, length, batch, metric, then the rows of each board.
+    """Return the comparison, length, batch size, metric and rows of each leaderboard.
 
-    Lines of which nothing stands any more are left to the leaderboard's files.
+    Lines without a standing record are left out. The files of the leaderboard list them.
     """
-    of_setting = {comparison.key: place for place, comparison in enumerate(made)}
+    number_of = {comparison.key: place for place, comparison in enumerate(comparisons)}
     names = {line["name"]: number for number, line in enumerate(lines)}
-    found = []
+    ranked = []
     for board in boards:
-        if board.setting not in of_setting:
+        if board.setting not in number_of:
             continue
         rows = []
         for row in board.rows:
             if row.line not in names:
                 continue
             estimate = row.estimate or Estimate(math.nan, None, None, 0)
-            of_row: list[Any] = [names[row.line], row.rank]
-            of_row += [shorten(estimate.value), shorten(estimate.low), shorten(estimate.high)]
-            of_row += [estimate.n, str(row.tier), row.note, row.superseded_by, row.parameter_count]
-            of_row += [shorten(row.worker_seconds), str(row.measured_on), row.run_ids[0]]
-            rows.append(of_row)
-        number, metric = of_setting[board.setting], board.metric.name
-        found.append([number, board.sequence_length, board.batch_size, metric, rows])
-    return found
+            rows.append(
+                [
+                    names[row.line],
+                    row.rank,
+                    shorten(estimate.value),
+                    shorten(estimate.low),
+                    shorten(estimate.high),
+                    estimate.n,
+                    str(row.tier),
+                    row.note,
+                    row.superseded_by,
+                    row.parameter_count,
+                    shorten(row.worker_seconds),
+                    str(row.measured_on),
+                    row.run_ids[0],
+                ]
+            )
+        number, metric = number_of[board.setting], board.metric.name
+        ranked.append([number, board.sequence_length, board.batch_size, metric, rows])
+    return ranked

@@ -21,7 +21,7 @@ PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
 
 
 def make_findings(
-    made: Sequence[Comparison],
+    comparisons: Sequence[Comparison],
     boards: Sequence[Board],
     architectures: Mapping[str, Architecture],
 ) -> dict[str, Any]:
@@ -29,16 +29,18 @@ def make_findings(
     shares = shares_of_best(boards)
     probes = [
         (number, comparison)
-        for number, comparison in enumerate(made)
+        for number, comparison in enumerate(comparisons)
         if comparison.key.mode is Mode.PROBE
     ]
     return {
         "growth": [row for probe in probes for row in _growth(*probe, architectures)],
         "crossings": [row for probe in probes for row in _crossings(*probe)],
         "pairs": [
-            row for number, comparison in enumerate(made) for row in _pairs(number, comparison)
+            row
+            for number, comparison in enumerate(comparisons)
+            for row in _pairs(number, comparison)
         ],
-        "ways": _engines(probes),
+        "engines": _engines(probes),
         "profile": {
             "shares": PROFILE_SHARES,
             "lines": performance_profile(shares, PROFILE_SHARES),
@@ -72,12 +74,19 @@ def _growth(
 
 def _crossings(number: int, comparison: Comparison) -> list[Any]:
     return [
-        [number, found.measure, found.behind, found.ahead, *_ends(found.length), *lengths]
+        [
+            number,
+            item.measure,
+            item.behind,
+            item.ahead,
+            *_ends(item.length),
+            item.shortest,
+            item.longest,
+        ]
         for measure in MEASURES[:2]
-        for found in pair_crossings(
+        for item in pair_crossings(
             comparison, measure.key, higher_is_better=measure.higher_is_better
         )
-        for lengths in [(found.shortest, found.longest)]
     ]
 
 

@@ -1,4 +1,4 @@
-"""Records → tidy frames: a row a record, and a row a point, which pools the repeats of a cell."""
+"""Comparisons → tidy frames: one row per record, and one row per point and measure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What can be drawn: its name in the record, its title, the unit, and what divides it."""
+    """A measure that can be drawn.
+
+    `key` is its name in the record. A figure in the record, divided by `scale`, is in `unit`.
+    """
 
     key: str
     title: str
@@ -41,7 +44,7 @@ MEASURES = (
 )
 
 
-def record_frame(made: Sequence[Comparison]) -> pd.DataFrame:
+def record_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return a row for each standing record: its place, its status and its figures."""
     rows = [
         {
@@ -57,7 +60,7 @@ def record_frame(made: Sequence[Comparison]) -> pd.DataFrame:
             QUALITY: record.metric(point.metric.name) if point.metric else None,
             **{measure.key: record.measured(*measure.key.split(".")) for measure in MEASURES},
         }
-        for number, comparison in enumerate(made)
+        for number, comparison in enumerate(comparisons)
         for point in comparison.points
         for record in point.records
     ]
@@ -77,16 +80,16 @@ def record_frame(made: Sequence[Comparison]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def point_frame(made: Sequence[Comparison]) -> pd.DataFrame:
+def point_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return a row for each point and measure: the figure, its 95% interval, n, and noisy runs.
 
     Noisy runs are counted and never aggregated.
     """
     rows = []
-    for number, comparison in enumerate(made):
+    for number, comparison in enumerate(comparisons):
         for point in sorted(comparison.points, key=lambda one: (one.entry, one.sequence_length)):
-            at = (number, point.entry, point.sequence_length, point.batch_size)
-            rows += [(*at, *row) for row in _figures_of(point)]
+            place = (number, point.entry, point.sequence_length, point.batch_size)
+            rows += [(*place, *row) for row in _figures_of(point)]
     columns = ["comparison", "line", "sequence_length", "batch_size"]
     columns += ["measure", "value", "low", "high", "n", "noisy"]
     return pd.DataFrame(rows, columns=columns)

@@ -7,18 +7,20 @@ from typing import Any
 
 import pandas as pd
 
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#882255", "#777777",
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#AA4499", "#777777",
           "#999933")  # fmt: skip
-"""Colours of Okabe and Ito and of Tol, which people with colour blindness can tell apart."""
+"""Colours of Okabe and Ito and of Tol, which people with colour blindness can tell apart.
+
+Each has enough contrast on the light and on the dark background."""
 SYMBOLS = (
     ("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"),
     ("triangle-down", "▼"), ("cross", "✚"), ("star", "★"), ("x", "✖"), ("hexagon", "⬢"),
     ("pentagon", "⬟"), ("hourglass", "⧗"),
 )  # fmt: skip
-"""Plotly's symbols, and the characters that stand for them in a legend.
+"""Plotly's symbols, each with the character of the legend.
 
 The number of symbols and the number of colours have no common divisor, so each of the first 99
-architectures has its own combination, also in a print without colours for the first 11.
+architectures has its own combination. The first 11 also differ in print without colours.
 """
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SHADES = ((0, 0.0), (0, 0.45), (255, 0.4))
@@ -29,8 +31,9 @@ def draw_lines(records: pd.DataFrame, architectures: Iterable[str] = ()) -> list
     """Return the name and style of each line in the records.
 
     The place of an architecture's name in the sorted names of all architectures sets colour and
-    symbol. These are the names in the records and those in `architectures`, which do not depend on
-    what has run. The lines of one architecture differ in shade and dash.
+    symbol. All architectures are those in the records and those in `architectures`, so the styles
+    do not depend on which architectures have run. The lines of one architecture differ in shade and
+    dash.
     """
     names = sorted({*architectures, *records["architecture"]})
     place_of = {name: place for place, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Python values → script files, which a page opened from disk can load."""
+"""Python values → script files, which a page can load when it is opened from disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from suite.api.files import atomic_write_bytes
 
 QUALITY_NUMBER = -1
-"""Stands for quality where measures are numbers: their places in `MEASURES`."""
+"""The number of quality. The number of any other measure is its place in `MEASURES`."""
 
 
 def write_script(path: Path, name: str, content: Any) -> None:
@@ -25,7 +25,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def shorten(value: Any) -> Any:
-    """Round to five digits: more are noise, and a byte each; so is the point of a whole number."""
+    """Return a number rounded to five significant digits, or None where the number is not finite.
+
+    More digits would make the file larger and are below the measuring noise. A whole number is
+    returned as an integer, which needs no decimal point. Other values are returned unchanged.
+    """
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):

@@ -1,10 +1,16 @@
-"""Frames → a site of a few pages that opens from disk, needs no network, and keeps its state in
-the address.
+"""Records → a site of a few static pages.
 
-What is drawn stands in script files beside the pages, since a page opened from disk can fetch
-nothing: `data/index.js` all points, `data/findings.js` what costs comparing, `data/mlflow.js` where
-MLflow shows a run, `data/runs/` the records whole, some in a file, loaded when one of them is
-looked at. Drawing is done by `assets/`, in the browser.
+The site opens from disk, needs no network, and keeps the state of a page in its address. A page
+opened from disk cannot fetch data, so the data are scripts beside the pages:
+
+- `data/index.js` has the comparisons, lines, points and leaderboards.
+- `data/findings.js` has growth with length, crossover points, differences between lines, and the
+  performance profile.
+- `data/mlflow.js` has the address of each run in MLflow.
+- `data/runs/` has the complete records, several in a script. A page loads a script when it shows
+  one of its records.
+
+The scripts in `assets/` draw the pages in the browser.
 """
 
 from __future__ import annotations
@@ -39,9 +45,18 @@ def write_site(
 ) -> Path:
     """Write all pages and data into `folder` and return the first page.
 
-    `mlflow_pages` says by run id where MLflow's UI shows it, for the run pages to link to. Bundles
-    of runs that are there already are left, since a record never changes; others are added, and
-    those that no longer exist removed.
+    Existing bundles of runs are kept, because a record never changes. New bundles are added, and
+    bundles that are no longer needed are removed.
+
+    Args:
+        entries: the records.
+        task_versions: the current version of each task.
+        architectures: all known architectures, with the growth of cost that each claims.
+        folder: the folder of the site.
+        mlflow_pages: the address in MLflow's UI of each run id, for links on the run pages.
+
+    Raises:
+        OSError: the site could not be written.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
     bundles = bundle_runs(entries)
@@ -58,32 +73,32 @@ def _write_rest(
     folder: Path,
     mlflow_pages: Mapping[str, str],
 ) -> None:
-    """Write everything but the records themselves."""
-    comparisons = compare(entries, task_versions)
-    made = [comparison for comparison in comparisons if comparison.records]
-    records = record_frame(made)
-    points = point_frame(made)
-    boards = rank_comparisons(comparisons, entries)
+    """Write all files except the complete records."""
+    all_comparisons = compare(entries, task_versions)
+    comparisons = [comparison for comparison in all_comparisons if comparison.records]
+    records = record_frame(comparisons)
+    points = point_frame(comparisons)
+    boards = rank_comparisons(all_comparisons, entries)
     lines = draw_lines(records, architectures)
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
-    named = titles(comparison.key for comparison in made)
+    title_of = titles(comparison.key for comparison in comparisons)
     index = {
         "protocol": PROTOCOL,
         "measures": [asdict(measure) for measure in MEASURES],
-        "comparisons": [describe(comparison, named) for comparison in made],
+        "comparisons": [describe(comparison, title_of) for comparison in comparisons],
         "lines": lines,
         "records": record_columns(records, lines),
         "points": point_columns(points, lines),
-        "boards": board_rows(boards, made, lines),
-        "bundles": [[of_bundle[0].record.run_id, name] for name, of_bundle in bundles.items()],
+        "boards": board_rows(boards, comparisons, lines),
+        "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],
     }
     write_script(folder / "data" / "index.js", "LENGTHWISE", index)
-    findings = make_findings(made, boards, architectures)
+    findings = make_findings(comparisons, boards, architectures)
     write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
     run_ids = {entry.record.run_id for entry in entries}
-    shown = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
-    write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", shown)
+    known = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
+    write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", known)
     for page in PAGES:
         write_text(folder / f"{page.name}.html", render_page(page))
 

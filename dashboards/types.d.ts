@@ -157,7 +157,7 @@ type Pair = [
   n: number,
 ];
 
-type Way = [
+type EngineRatio = [
   comparison: number,
   baseline: number,
   line: string,
@@ -174,7 +174,7 @@ interface Findings {
   growth: Growth[];
   crossings: Crossing[];
   pairs: Pair[];
-  ways: Way[];
+  engines: EngineRatio[];
   profile: {
     shares: number[];
     lines: Record<string, number[]>;

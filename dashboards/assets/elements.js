@@ -30,6 +30,14 @@ function plain(text) {
 }
 
 /**
+ * Returns the nodes of a text, with the parts between backticks as code.
+ * @param {string} text
+ */
+function withCode(text) {
+  return text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
+}
+
+/**
  * Returns a labelled selection list.
  * @param {string} label
  * @param {[text: string, value: string][]} options

@@ -58,7 +58,7 @@ function figure({ title, caption, traces, layout = {}, rows, name, tall = false 
     {},
     el("h3", {}, title),
     plot,
-    el("figcaption", {}, caption),
+    el("figcaption", {}, ...withCode(caption)),
     el("div", { className: "tools" }, button),
   );
 }

@@ -114,6 +114,22 @@ function linePicker(values, comparison) {
 }
 
 /**
+ * Returns a note where a comparison has costs in its records, but none of them is quiet.
+ * @param {number} comparison
+ */
+function noisyCostsNote(comparison) {
+  const measured = recordsOf(comparison).filter(
+    ({ status, values }) => status === "ok" && values[TOKENS_PER_SECOND] !== null,
+  );
+  const isShown = pointsOf(comparison).some(({ measure }) => measure === TOKENS_PER_SECOND);
+  if (!measured.length || isShown) return [];
+  const note =
+    `Training costs are not shown: other processes used the machine in all ${measured.length} ` +
+    "runs. Run the cells again on a quiet machine to measure costs.";
+  return [el("p", { className: "note" }, note)];
+}
+
+/**
  * Returns a list of the seeds or rounds of a comparison.
  * @param {State} values
  * @param {number} comparison

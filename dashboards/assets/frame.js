@@ -76,6 +76,14 @@ function measureNamed(name, comparison) {
   return measureOf(number, comparison); // findIndex returns -1, the number of quality
 }
 
+/**
+ * Returns the title of a cost, or the name of a metric of the task.
+ * @param {string} name
+ */
+function titleOf(name) {
+  return data.measures.find(({ key }) => key === name)?.title ?? name;
+}
+
 // ---- records and points ----
 
 /** @type {Map<number, RecordRow[]>} */

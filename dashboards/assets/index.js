@@ -92,7 +92,7 @@ function boardControls(values, number) {
   const lengths = boards.map((board) => String(board.length));
   const length = ["all", ...lengths].includes(values.length) ? values.length : lengths.at(-1);
   /** @type {(texts: string[]) => [string, string][]} */
-  const options = (texts) => texts.map((text) => [text, text]);
+  const options = (texts) => texts.map((text) => [titleOf(text), text]);
   const controls = [repeatPicker(values, number)];
   if (metrics.length > 1) {
     controls.push(
@@ -137,6 +137,7 @@ start((values) => {
       { className: "answer" },
       ...boards.map((board) => el("li", {}, leaderSentence(board, about))),
     ),
+    ...noisyCostsNote(number),
     el("div", { className: "figures" }, ...figures),
     el("h2", {}, "Leaderboard"),
     el("p", { className: "note" }, note),

@@ -116,7 +116,7 @@ function leaderboardTable(board, measure, points, { caption }) {
     if (!point || row.superseded) return "—";
     return formatNumber(point.value / data.measures[number].scale);
   };
-  const score = `${board.name} [95%]${measure.unit ? `, ${measure.unit}` : ""}`;
+  const score = `${titleOf(board.name)} [95%]${measure.unit ? `, ${measure.unit}` : ""}`;
   const head = ["rank", "architecture", score, "n", "tokens/s", "MiB", "parameters", "minutes"];
   const rows = board.rows.map((row) => [
     row.rank ?? "—",
@@ -163,11 +163,11 @@ function leadersTable(values, choice) {
     };
     const metric = data.boards.find((board) => board[0] === number)?.[3];
     const leaders = metric ? boardsOf(number, metric).flatMap((b) => leaderItem(b, link)) : [];
-    const title = el("span", {}, link(titles[place], ""), metric ? ` by ${metric}` : "");
+    const title = el("span", {}, link(titles[place], ""), metric ? ` by ${titleOf(metric)}` : "");
     const isShown = number === choice.shown?.number;
     return [
       { text: title, className: isShown ? "current" : "" },
-      leaders.length ? el("ul", { className: "leaders" }, ...leaders) : "not ranked",
+      leaders.length ? el("ul", { className: "inline" }, ...leaders) : "not ranked",
     ];
   });
   const rest = choice.matching.length - listed.length;

@@ -21,7 +21,7 @@ function lineTraces(line, points, measure, shift) {
       x: [...lengths, ...lengths.toReversed()],
       y: [...highs, ...lows.toReversed()],
       fill: "toself",
-      fillcolor: translucent(line.color, 0.16),
+      fillcolor: translucent(line.color, 0.12),
       line: { width: 0 },
       hoverinfo: "skip",
       mode: "lines",

@@ -78,7 +78,7 @@ function mlflowLink(run) {
   if (!page) return [];
   const where = ` at ${page.split("/#")[0]} (a local server answers while \`make ui\` runs)`;
   const link = el("a", { href: page }, "This run in MLflow");
-  return [el("p", {}, link, el("span", { className: "note" }, where))];
+  return [el("p", {}, link, el("span", { className: "note" }, ...withCode(where)))];
 }
 
 /** @param {RunRecord} record */

@@ -11,7 +11,7 @@ function redraw() {
   const focused = document.activeElement?.closest("label")?.firstChild?.textContent;
   const nodes = data.comparisons.length
     ? renderPage(state())
-    : [el("p", {}, "There are no records yet. Run `bench run`, then draw the site again.")];
+    : [el("p", {}, ...withCode("There are no records yet. Run `bench run` first."))];
   content.replaceChildren(...nodes);
   window.scrollTo(0, scrolled);
   // All elements are new, so the element that had the keyboard's focus gets it back.

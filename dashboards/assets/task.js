@@ -105,15 +105,15 @@ function taskFigures(runs, about) {
  * @param {Comparison} about
  */
 function taskContent(runs, about) {
-  const links = runs.flatMap(({ line, record }) => [
-    runLink(record.run_id, `${data.lines[line].name}, seed ${record.cell.seed}`),
-    "  ",
-  ]);
+  const links = runs.map(({ line, record }) => {
+    const text = `${data.lines[line].name}, seed ${record.cell.seed}`;
+    return el("li", {}, runLink(record.run_id, text));
+  });
   return [
     el("div", { className: "figures" }, ...taskFigures(runs, about)),
     ...[drawnOrError("The examples", () => exampleTables(runs))].flat(),
     el("h2", {}, "Runs"),
-    el("p", {}, ...links),
+    el("ul", { className: "inline" }, ...links),
   ];
 }
 

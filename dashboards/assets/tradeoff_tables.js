@@ -1,7 +1,7 @@
 // Tables of the trade-offs page, and the performance profile over all tasks.
 "use strict";
 
-/** The least number of comparisons of one line that makes a performance profile meaningful. */
+/** The least number of comparisons of a line in the performance profile: fewer show nothing. */
 const LEAST_COMPARISONS = 3;
 
 /**
@@ -13,7 +13,7 @@ function growthTable(comparison) {
   if (!found.length) return [];
   const rows = found.map(([, line, measure, value, low, high, rounds, first, last, claim, bad]) => [
     line,
-    measure,
+    titleOf(measure),
     {
       text: value === null ? "no growth to fit" : formatInterval({ value, low, high }),
       className: bad ? "bad" : "",
@@ -47,17 +47,17 @@ function rounded(gap) {
 }
 
 /** @typedef {{ length: number, line: string, backend: string, precision: string, apart: number,
- *   gaps: Record<string, Interval> }} OtherWay */
+ *   gaps: Record<string, Interval> }} EngineCell */
 
 /**
  * Returns the same cells on other backends and in other precisions, as ratios to this comparison.
  * @param {number} comparison
  * @param {Set<number>} hidden
  */
-function otherWays(comparison, hidden) {
-  /** @type {Map<string, OtherWay>} */
+function engineRatios(comparison, hidden) {
+  /** @type {Map<string, EngineCell>} */
   const cells = new Map();
-  for (const [number, base, line, length, measure, ...rest] of findings.ways) {
+  for (const [number, base, line, length, measure, ...rest] of findings.engines) {
     const [value, low, high, , apart] = rest;
     if (hidden.has(lineNumber.get(line) ?? -1)) continue;
     if (comparison !== number && comparison !== base) continue;
@@ -80,10 +80,12 @@ function otherWays(comparison, hidden) {
  * @param {number} comparison
  * @param {Set<number>} hidden
  */
-function otherWaysTable(comparison, hidden) {
-  const cells = otherWays(comparison, hidden);
+function engineTable(comparison, hidden) {
+  const cells = engineRatios(comparison, hidden);
   if (!cells.length) return [];
-  const measures = data.measures.filter(({ key }) => findings.ways.some((way) => way[4] === key));
+  const measures = data.measures.filter(({ key }) =>
+    findings.engines.some((item) => item[4] === key),
+  );
   const rows = cells.map(({ length, line, backend, precision, apart, gaps }) => [
     length,
     line,
@@ -137,17 +139,17 @@ function crossoverTable(comparison, hidden) {
     "The length from which the second line is better than the first, within the measured lengths. " +
     "`bench crossover` finds it within 5%.";
   const head = ["first line", "second line", "measure", "length [95%]"];
-  const rows = crossed.map((pair) => [pair[2], pair[3], pair[1], crossoverText(pair)]);
+  const rows = crossed.map((pair) => [pair[2], pair[3], titleOf(pair[1]), crossoverText(pair)]);
   const restHead = ["better line", "other line", "measure", "up to length"];
   const rest = never.map(([, measure, behind, ahead, , , , , last]) => [
     behind,
     ahead,
-    measure,
+    titleOf(measure),
     last,
   ]);
   return [
     el("h2", {}, "Crossover points"),
-    el("p", { className: "note" }, note),
+    el("p", { className: "note" }, ...withCode(note)),
     crossed.length ? table(head, rows, { texts: [0, 1, 2] }) : el("p", {}, "No two lines cross."),
     el(
       "details",
@@ -161,9 +163,12 @@ function crossoverTable(comparison, hidden) {
 /** Returns the performance profile over all comparisons of quality. */
 function performanceProfile() {
   const { shares, lines, means } = findings.profile;
-  const names = Object.keys(lines);
-  const counts = names.map((name) => means[name][1]);
-  if (!counts.some((count) => count >= LEAST_COMPARISONS)) return [];
+  /** @param {string} name */
+  const count = (name) => means[name][1];
+  const all = Object.keys(lines).sort((a, b) => count(b) - count(a));
+  const names = all.filter((name) => count(name) >= LEAST_COMPARISONS);
+  if (!names.length) return [];
+  const counts = names.map(count);
   const traces = names.map((name) => {
     const { color, dash } = data.lines[lineNumber.get(name) ?? -1] ?? {
       color: "#777777",
@@ -187,7 +192,7 @@ function performanceProfile() {
     caption:
       "The part of the comparisons of quality (task, data, budget, length) in which a line reaches " +
       "a share of the best score. Where lower is better, as for bits, the share is the best score " +
-      `divided by the line's score. Lines have ${range} comparisons.`,
+      `divided by the line's score. Drawn: lines with ${range} comparisons.`,
     traces,
     layout: {
       showlegend: true,
@@ -200,7 +205,7 @@ function performanceProfile() {
       ...shares.map((share, i) => [share, ...names.map((name) => lines[name][i])]),
     ],
   });
-  const rows = names.map((name) => [name, formatNumber(means[name][0]), means[name][1]]);
+  const rows = all.map((name) => [name, formatNumber(means[name][0]), count(name)]);
   const head = ["line", "interquartile mean of shares", "comparisons"];
   return [el("h2", {}, "All tasks"), profile, table(head, rows, { texts: [0] })];
 }

@@ -49,10 +49,11 @@ start((values) => {
   return [
     filterBar(values, choice, tradeOffControls(values, number, offered, mapped)),
     el("h2", {}, about.title),
+    ...noisyCostsNote(number),
     el("div", { className: "figures" }, ...figures),
     ...crossoverTable(number, hidden),
     ...growthTable(number),
-    ...otherWaysTable(number, hidden),
+    ...engineTable(number, hidden),
     ...performanceProfile(),
   ];
 });

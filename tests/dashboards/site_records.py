@@ -1,4 +1,4 @@
-"""Records for the tests of the site, and what reads a drawn site."""
+"""Records for the tests of the site, and functions that read a drawn site."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FROZEN = Path(__file__).parent.parent / "suite" / "records" / "frozen"
 
 
 def draw(entries, folder, pages=None):
-    """Draw the site of records written to disk and read again, as a command does."""
+    """Draw the site of records that are written to disk and read again, as in a command."""
     (folder / "records").mkdir(exist_ok=True)
     there = []
     for made in entries:
@@ -120,7 +120,7 @@ def read_script(path):
 
 
 def runs_of(site):
-    """Return by its path the records in each script that the run pages load."""
+    """Return the records in each script of runs, by the path of the script."""
     begin, end = "lengthwiseRuns(", ");\n"
     scripts = {path: path.read_text() for path in (site / "data" / "runs").iterdir()}
     assert all(text.startswith(begin) and text.endswith(end) for text in scripts.values())

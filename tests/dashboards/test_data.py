@@ -103,13 +103,13 @@ def test_crossings_and_pairs(folder):
 
 
 def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
-    """All are seen from the first; what was disturbed is no evidence."""
-    ways = ({"backend": "jax"}, {}, {"precision": "mixed_bfloat16"})
+    """The baseline is the first backend and precision. Noisy runs are left out."""
+    engines = ({"backend": "jax"}, {}, {"precision": "mixed_bfloat16"})
     entries = [
-        probe("vanilla", length, number, 100.0 * (place + 1), **way)
+        probe("vanilla", length, number, 100.0 * (place + 1), **engine)
         for number in range(3)
         for length in (512, 1_024)
-        for place, way in enumerate(ways)
+        for place, engine in enumerate(engines)
     ]
     noisy = probe("vanilla", 512, 3, 9e9, backend="jax").record
     noisy = noisy.model_copy(update={"details": {"noisy": ("training", "inference")}})
@@ -122,7 +122,7 @@ def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
         (about[other], about[base], length, measure): (value, rounds)
         for other, base, _, length, measure, value, _, _, rounds, _ in read_script(
             tmp_path / "data" / "findings.js"
-        )["ways"]
+        )["engines"]
     }
     first = ("tensorflow", "float32")
     assert {(other, base) for other, base, _, _ in found} == {

@@ -140,3 +140,20 @@ def test_superseded_rows_are_folded_and_have_no_costs(opened):
         cells = folded.locator("tbody td").all_text_contents()
         assert cells[:6] == ["—", "vanilla", "0.1", "1", "—", "—"]
         assert cells[-1].startswith("superseded by protocol")
+
+
+def test_a_comparison_without_quiet_costs_says_so(browser, tmp_path):
+    noisy = {"details": {"noisy": ("training", "inference")}}
+    runs = [entry("vanilla", 128, seed, f1=0.5, memory=1, speed=1) for seed in range(3)]
+    runs = [dataclasses.replace(run, record=run.record.model_copy(update=noisy)) for run in runs]
+    page = browser.new_page()
+    for quiet, count in ((False, 1), (True, 0)):
+        site = tmp_path / str(quiet)
+        site.mkdir()
+        draw(
+            [*runs, *([entry("vanilla", 128, 3, f1=0.5, memory=1, speed=1)] if quiet else [])], site
+        )
+        Tab(page, site).open("index.html")
+        note = page.locator("p.note", has_text="Training costs are not shown")
+        assert note.count() == count
+    page.close()
