@@ -82,12 +82,17 @@ def digest_code(search_path: tuple[str, ...] = ()) -> str:
 def plugin_files(plugin: Task | Architecture) -> list[Path]:
     """Return the Python files of a plug-in: its module or folder, and the helpers beside it.
 
-    Helpers are modules whose names begin with `_`, and folders that hold no plug-in.
+    Helpers are modules whose names begin with `_`, and folders that hold no plug-in. A module
+    outside any package (an entry point may name one) has no helpers: packages of other projects
+    lie beside it.
     """
     kind = TASKS if isinstance(plugin, Task) else ARCHITECTURES
     file = Path(inspect.getfile(type(plugin)))
-    own = file.parent.rglob("*.py") if file.stem == kind.module else [file]
-    folder = file.parent.parent if file.stem == kind.module else file.parent
+    in_folder = file.stem == kind.module
+    own = list(file.parent.rglob("*.py")) if in_folder else [file]
+    if type(plugin).__module__.count(".") < 1 + in_folder:
+        return sorted(own)
+    folder = file.parent.parent if in_folder else file.parent
     helpers = [path for path in folder.glob("_*.py") if path.name != "__init__.py"]
     for path in folder.iterdir():
         if path.is_dir() and not (path / f"{kind.module}.py").exists():

@@ -22,7 +22,7 @@ from suite.api.errors import LengthwiseError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import probe
-from suite.worker.provenance import CodeProvenance
+from suite.worker.provenance import CodeProvenance, digest_plugin
 from suite.worker.steps import has_accelerator, share_work
 from suite.worker.train import cell as train
 from suite.worker.train.loop import Diverged
@@ -76,12 +76,14 @@ def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[
     cell = job.cell
     _configure_backend(cell)
     architecture: Architecture = find_plugin(ARCHITECTURES, cell.architecture, job.search_path)
-    code.add_architecture(architecture)
+    code.architecture_digest = digest_plugin(
+        ARCHITECTURES, cell.architecture, job.search_path, architecture
+    )
     if cell.mode is Mode.PROBE:
         return probe.run(job, architecture, report_progress)
     assert cell.task is not None
     task: Task = find_plugin(TASKS, cell.task, job.search_path)
-    code.add_task(task)
+    code.task_digest = digest_plugin(TASKS, cell.task, job.search_path, task)
     return train.run(job, task, architecture, report_progress)
 
 

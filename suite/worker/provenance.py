@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from suite.api import Architecture, Task
 from suite.api.files import CHECKOUT, digest_paths
-from suite.api.plugins import plugin_files
+from suite.api.plugins import Kind, locate, plugin_files
 from suite.records.environment import describe_commit
 
 ENGINE_DIGEST = digest_paths((CHECKOUT / "suite").rglob("*.py"))
@@ -38,14 +41,6 @@ class CodeProvenance:
             found = describe_commit()
             self.commit, self.dirty = found["commit"], found["dirty"]
 
-    def add_architecture(self, architecture: Architecture) -> None:
-        """Digest the files of the architecture and its helpers."""
-        self.architecture_digest = digest_paths(plugin_files(architecture))
-
-    def add_task(self, task: Task) -> None:
-        """Digest the files of the task and its helpers."""
-        self.task_digest = digest_paths(plugin_files(task))
-
     def environment(self) -> dict[str, Any]:
         """Return the provenance as fields of a record's environment.
 
@@ -53,3 +48,14 @@ class CodeProvenance:
         """
         known = {} if self.commit is None else {"commit": self.commit, "dirty": self.dirty}
         return {**known, "code": asdict(self)}
+
+
+def digest_plugin(
+    kind: Kind[Any], key: str, search_path: Sequence[str], plugin: Task | Architecture
+) -> str:
+    """Digest the code of an imported plug-in: its module, its class's file, and their helpers."""
+    module = sys.modules[dict(locate(kind, search_path))[key].module]
+    files = {*plugin_files(plugin)}
+    if module.__file__:
+        files.add(Path(module.__file__))
+    return digest_paths(files)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.conftest import ROOT, read_records
+import shutil
+
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.worker.provenance import digest_plugin
+from tests.conftest import FAKES, ROOT, read_records
 from tests.test_newcomer import TASK
 
 EDITING_TASK = f"""{TASK}
@@ -37,3 +41,18 @@ def test_an_edit_during_a_matrix_shows_in_the_next_record(bench, tmp_path):
     assert all(first[name] for name in ("task_digest", "architecture_digest", "engine_digest"))
     if (ROOT / ".git").exists():
         assert first["commit"] and isinstance(first["dirty"], bool)
+
+
+def test_the_digest_covers_the_file_that_binds_a_plugin_of_a_shared_class(tmp_path):
+    """`ARCHITECTURE = Fake()` lies in another file than its class."""
+    folder = tmp_path / "plugins" / "baselines"
+    shutil.copytree(FAKES / "baselines", folder)
+    search_path = (str(tmp_path / "plugins"),)
+    plugin = find_plugin(ARCHITECTURES, "nothing", search_path)
+    digests = [digest_plugin(ARCHITECTURES, "nothing", search_path, plugin)]
+    for name in ("nothing.py", "_fake.py", "raises.py"):
+        (folder / name).write_text((folder / name).read_text() + "# one more line\n")
+        digests.append(digest_plugin(ARCHITECTURES, "nothing", search_path, plugin))
+    first, own, shared, unrelated = digests
+    assert len({first, own, shared}) == 3
+    assert unrelated == shared
