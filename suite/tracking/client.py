@@ -5,8 +5,8 @@ with a unique tag `lengthwise.key`:
 
 - `invocation`: one run per invocation, the parent of its cells;
 - `cell`: one run per record of a cell that ran, with the record as an artifact;
-- `lengths`: one run per architecture, comparison and home, whose step is the sequence length. A
-  changed one is deleted and written again, because MLflow only appends to metrics.
+- `lengths`: one run per entry, comparison and home, whose step is the sequence length. A changed
+  one is deleted and written again, because MLflow only appends to metrics.
 
 A run is complete once it has its final status. An incomplete run has the status RUNNING and is
 written again: at once if this home began the run (the home's lock excludes a second writer), after
@@ -30,6 +30,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from suite.analysis.aggregate import Comparison
 from suite.api import Status
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import (
@@ -47,7 +48,7 @@ from suite.tracking.experiments import (
     read_runs,
     tracking_errors,
 )
-from suite.tracking.length_runs import LengthRun, length_runs
+from suite.tracking.length_runs import LengthRun, is_length_run, length_runs
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,
@@ -129,10 +130,21 @@ class Tracker:
                 threads.shutdown(cancel_futures=True)
                 raise
 
-    def refresh_length_runs(self, records: Iterable[RecordSummary]) -> int:
-        """Write the length runs whose content changed, and return their number."""
+    def refresh_length_runs(self, comparisons: Iterable[Comparison]) -> int:
+        """Write the length runs whose content changed, and return their number.
+
+        `comparisons` hold all records of the home. This home's length runs of other comparisons,
+        which no longer exist, are deleted.
+        """
         with tracking_errors(self.uri):
-            return sum(self._write_length_run(run) for run in length_runs(records))
+            runs = length_runs(comparisons, self.writer)
+            num_written = sum(self._write_length_run(run) for run in runs)
+            current = {run.key for run in runs}
+            for experiment in self._experiments.values():
+                for key in experiment.runs.keys() - current:
+                    if is_length_run(key, self.writer):
+                        self._client.delete_run(experiment.runs.pop(key).run_id)
+        return num_written
 
     def close_invocations(self) -> None:
         """Set the end times of the invocations whose cells were written since the last call."""
@@ -316,15 +328,14 @@ class Tracker:
     def _write_length_run(self, run: LengthRun) -> bool:
         """Write a length run; return False if the store has a run with the same content."""
         experiment = self._experiment(run.newest)
-        key = f"{run.key}-{self.writer}"  # another home has other seeds, thus other means
-        stored = experiment.runs.get(key)
+        stored = experiment.runs.get(run.key)
         if stored and stored.status == "FINISHED" and stored.content == run.content:
             return False
         newest = run.newest
-        run_id = self._begin(experiment, key, "lengths", run.title, newest.started_at, run.tags)
+        run_id = self._begin(experiment, run.key, "lengths", run.title, newest.started_at, run.tags)
         self._client.log_batch(run_id, metrics=run.metrics, params=run.params)
         self._client.log_text(run_id, run.page(), "by_length.html")
-        self._end(experiment, key, run_id, "FINISHED", newest.ended_at, run.content)
+        self._end(experiment, run.key, run_id, "FINISHED", newest.ended_at, run.content)
         return True
 
 

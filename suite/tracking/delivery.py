@@ -31,6 +31,7 @@ from suite.records.schema import parse_record
 from suite.records.store import Store
 from suite.tracking.connection import connect, lock_writing
 from suite.tracking.pages import save_pages
+from suite.tracking.points import read_comparisons
 
 if TYPE_CHECKING:
     from suite.tracking.client import Tracker
@@ -201,7 +202,7 @@ class DeliveryQueue:
         try:
             with lock_writing(self.store, timeout_seconds=FINISH_SECONDS):
                 self._tracker.close_invocations()
-                self._tracker.refresh_length_runs(self.store.summaries())
+                self._tracker.refresh_length_runs(read_comparisons(self.store))
                 save_pages(self.store, self._tracker)
         except TrackingError as error:
             return str(error)

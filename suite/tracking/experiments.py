@@ -121,7 +121,7 @@ def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -
     )
     note = (
         f"{subject} One run per cell, grouped by invocation. Runs with the tag `{KIND}` = "
-        "`lengths` aggregate an architecture's cells; in their charts, step is sequence length."
+        "`lengths` aggregate the cells of an entry; their step is the sequence length."
     )
     try:
         created = client.create_experiment(

@@ -1,26 +1,26 @@
-"""Length runs: one MLflow run per architecture and comparison, whose step is sequence length."""
+"""Length runs: one MLflow run per entry of a comparison, whose step is the sequence length."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlflow.entities import Metric, Param
 
-from suite.api import Mode, Status
+from suite.analysis.aggregate import Comparison, Point
+from suite.api import Mode
 from suite.records.schema import RecordSummary
-from suite.records.standing import probed_machine
 from suite.tracking.experiments import CONTENT, milliseconds
-from suite.tracking.points import Points, points_by_length
+from suite.tracking.points import Values, values_by_length
 from suite.tracking.runs import PARAMS, axis_tags, params_of
 
+PREFIX = "lengths-"
+"""The start of every length run's key."""
 LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
-REPEATED = ("sequence_length", "batch_size", "seed", "round")
-"""The fields of a cell in which the records of one length run differ."""
 
 _templates = Environment(
     loader=PackageLoader("suite.tracking"), autoescape=True, undefined=StrictUndefined
@@ -29,31 +29,38 @@ _templates = Environment(
 
 @dataclass(frozen=True)
 class LengthRun:
-    """The content of one length run. `key` identifies the comparison."""
+    """The content of the length run of one entry. `key` identifies comparison, entry, home."""
 
     key: str
-    records: list[RecordSummary]
+    entry: str
+    points: Sequence[Point]
 
     @cached_property
-    def points(self) -> Points:
+    def values(self) -> Values:
         """The value of each metric at each sequence length."""
-        return points_by_length(self.records)
+        return values_by_length(self.points)
 
     @cached_property
+    def records(self) -> list[RecordSummary]:
+        """The successful records, the latest last."""
+        good = [record for point in self.points for record in point.good]
+        return sorted(good, key=lambda record: record.ended_at)
+
+    @property
     def newest(self) -> RecordSummary:
         """The record that ended last."""
-        return max(self.records, key=lambda record: record.ended_at)
+        return self.records[-1]
 
     @property
     def content(self) -> str:
-        """A hash of the points."""
-        text = json.dumps(self.points, sort_keys=True)
+        """A hash of the values."""
+        text = json.dumps(self.values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
     def title(self) -> str:
         """The name of the run."""
-        return f"{self.newest.cell.architecture} · all lengths"
+        return f"{self.entry} · all lengths"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -66,42 +73,52 @@ class LengthRun:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The points as MLflow metrics with step = sequence length."""
+        """The values as MLflow metrics with step = sequence length."""
         timestamp = milliseconds(self.newest.ended_at)
         return [
             Metric(name, value, timestamp, length)
-            for name, values in self.points.items()
-            for length, value in values.items()
+            for name, by_length in self.values.items()
+            for length, value in by_length.items()
         ]
 
     @property
     def params(self) -> list[Param]:
         """The parameters that all records of the run share."""
-        params = params_of(self.newest)
-        return [Param(name, str(params[name])) for name in params if name in LENGTH_RUN_PARAMS]
+        shared = set.intersection(*(set(_params(record).items()) for record in self.records))
+        return [Param(name, value) for name, value in sorted(shared)]
 
     def page(self) -> str:
-        """Return an HTML table of the points: a row per metric, a column per sequence length."""
-        lengths = sorted({length for values in self.points.values() for length in values})
+        """Return an HTML table of the values: a row per metric, a column per sequence length."""
+        lengths = sorted({length for by_length in self.values.values() for length in by_length})
         template = _templates.get_template("by_length.html")
-        return template.render(title=self.title, points=self.points, lengths=lengths)
+        return template.render(title=self.title, rows=self.values, lengths=lengths)
 
 
-def length_runs(records: Iterable[RecordSummary]) -> list[LengthRun]:
-    """Return the length runs of the successful records.
+def length_runs(comparisons: Iterable[Comparison], writer: str) -> list[LengthRun]:
+    """Return a length run for each entry with a successful record in each comparison.
 
-    The records of one run differ only in sequence length, batch size, seed and round. Each machine
-    has its own runs of probes.
+    `writer` is the identity of the home. Its keys differ from those of other homes, which have
+    other seeds.
     """
-    groups: dict[str, list[RecordSummary]] = {}
-    for record in records:
-        if record.status is Status.OK:
-            fields = asdict(record.cell)
-            for name in REPEATED:
-                del fields[name]
-            identity = json.dumps(
-                [fields, record.protocol, *probed_machine(record)], sort_keys=True
-            )
-            digest = hashlib.sha256(identity.encode()).hexdigest()
-            groups.setdefault(f"lengths-{digest[:16]}", []).append(record)
-    return [LengthRun(key, group) for key, group in sorted(groups.items())]
+    found = []
+    for comparison in comparisons:
+        for entry, points in comparison.by_entry().items():
+            run = LengthRun(_key(comparison, entry, writer), entry, points)
+            if run.records:
+                found.append(run)
+    return found
+
+
+def is_length_run(key: str, writer: str) -> bool:
+    """Return whether a key is that of a length run of a home."""
+    return key.startswith(PREFIX) and key.endswith(f"-{writer}")
+
+
+def _key(comparison: Comparison, entry: str, writer: str) -> str:
+    identity = json.dumps([asdict(comparison.key), entry], sort_keys=True)
+    return f"{PREFIX}{hashlib.sha256(identity.encode()).hexdigest()[:16]}-{writer}"
+
+
+def _params(record: RecordSummary) -> dict[str, str]:
+    params = params_of(record)
+    return {name: str(value) for name, value in params.items() if name in LENGTH_RUN_PARAMS}

@@ -1,29 +1,77 @@
-"""The values of a length run: one per metric and sequence length."""
+"""The values of length runs, taken from the analysis that tables, boards and the site use."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from suite.records.schema import RecordSummary
-from suite.tracking.runs import metrics_of
+from suite.analysis.aggregate import Comparison, Point, compare, scores_of
+from suite.api.plugins import search_path_from_environment
+from suite.matrix.registry import load_registry
+from suite.records.published import local_record
+from suite.records.store import Store
 
-Points = Mapping[str, Mapping[int, float]]
+Values = Mapping[str, Mapping[int, float]]
 """Metric → sequence length → value."""
 
-NOT_CHARTED = ("compile_seconds", "compile_peak_memory_bytes", "padded_tokens_per_second")
-"""Metrics that length runs leave out, to keep the number of charts in MLflow small."""
+NOT_CHARTED = (
+    "compile_seconds",
+    "compile_peak_memory_bytes",
+    "padded_tokens_per_second",
+    "other_process_cpu_share",
+)
+"""Measures that length runs leave out, to keep the number of charts in MLflow small."""
 
 
-def points_by_length(group: Iterable[RecordSummary]) -> Points:
-    """Return the mean over seeds and rounds per metric and sequence length."""
-    samples: dict[str, dict[int, list[float]]] = {}
-    for record in group:
-        for name, value in metrics_of(record).items():
-            if name.startswith("validation.") or name.endswith(NOT_CHARTED):
-                continue
-            samples.setdefault(name, {}).setdefault(record.cell.sequence_length, []).append(value)
-    return {
-        name: {length: statistics.fmean(values) for length, values in sorted(by_length.items())}
-        for name, by_length in samples.items()
+def read_comparisons(store: Store) -> list[Comparison]:
+    """Return the comparisons of a home's records."""
+    records = [local_record(record, store.path_of(record)) for record in store.summaries()]
+    registry = load_registry(search_path_from_environment())
+    return compare(records, registry.task_versions)
+
+
+def values_by_length(points: Iterable[Point]) -> Values:
+    """Return the values of one entry: scores, costs and the number of parameters.
+
+    Scores are means over seeds. Costs are geometric means over quiet runs; a length without a quiet
+    run has no cost. If a length has points of several batch sizes, the largest batch counts.
+    """
+    largest = {point.sequence_length: point for point in sorted(points, key=_batch_size)}
+    found: dict[str, dict[int, float]] = {}
+    for length, point in sorted(largest.items()):
+        for name, value in _values(point):
+            if value is not None:
+                found.setdefault(name, {})[length] = value
+    return found
+
+
+def _batch_size(point: Point) -> int:
+    return point.batch_size
+
+
+def _values(point: Point) -> Iterator[tuple[str, float | None]]:
+    good = point.good
+    metrics = {
+        (split, name)
+        for record in good
+        for split, of_split in record.metrics.items()
+        for name in of_split
     }
+    for split, name in sorted(metrics):
+        if split == "test":
+            scores = scores_of(good, name)
+            yield f"test.{name}", scores.estimate().value if scores.by_seed else None
+        elif split != "validation":
+            yield f"{split}.{name}", point.mean_metric(split, name)
+    measures = {
+        f"{phase}.{name}"
+        for record in good
+        for phase, measurements in record.measurements.items()
+        for name in measurements
+    }
+    for measure in sorted(measures):
+        if not measure.endswith(NOT_CHARTED):
+            yield measure, point.cost_value(measure)
+    counts = [record.parameter_count for record in good if record.parameter_count is not None]
+    if counts:
+        yield "parameter_count", statistics.fmean(counts)

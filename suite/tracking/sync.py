@@ -12,6 +12,7 @@ from suite.api.errors import TrackingError
 from suite.records.store import SetAside, Store, ignore_set_aside, without_password
 from suite.tracking.connection import connect, is_own, lock_writing, own_database, tracking_uri
 from suite.tracking.pages import save_pages
+from suite.tracking.points import read_comparisons
 
 COUNT_RUNS = """
 SELECT COUNT(*), COUNT(CASE WHEN COALESCE(writer.value, :identity) = :identity THEN tag.value END)
@@ -91,7 +92,7 @@ def sync(
             written += was_written
             on_progress(done, len(records))
         tracker.close_invocations()
-        num_length_runs = tracker.refresh_length_runs(store.summaries())
+        num_length_runs = tracker.refresh_length_runs(read_comparisons(store))
         duplicates = tracker.drop_duplicates()
         save_pages(store, tracker)
     return SyncReport(written, len(records) - written, num_length_runs, duplicates)

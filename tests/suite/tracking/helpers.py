@@ -20,7 +20,8 @@ def measured(value: float) -> Measurement:
 
 
 def good_record(length: int, seed: int = 0, f1: float = 0.5, minutes: int = 0, **fields) -> Record:
-    cell = dataclasses.replace(CELL, sequence_length=length, seed=seed)
+    batch_size = CELL.batch_size * CELL.sequence_length // length
+    cell = dataclasses.replace(CELL, sequence_length=length, batch_size=batch_size, seed=seed)
     defaults = {
         "metrics": {"test": {"entity_f1": f1}},
         "measurements": {"training": {"tokens_per_second": measured(1e6 / length)}},

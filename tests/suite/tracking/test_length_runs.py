@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+from suite.analysis.aggregate import compare
+from suite.analysis.tables import make_tables
 from suite.api import Mode
+from suite.matrix.registry import load_registry
+from suite.records.published import local_record
 from suite.tracking.experiments import PROBE_EXPERIMENT
 from suite.tracking.length_runs import LengthRun, length_runs
 from suite.tracking.sync import sync
@@ -51,23 +55,74 @@ def test_probes_of_two_machines_have_separate_length_runs(store):
     assert {run.data.tags["lengthwise.processor"] for run in runs} == {"old", "new"}
 
 
+def test_values_equal_those_of_tables(store):
+    """A cost is the geometric mean over quiet runs, a score the mean over all seeds."""
+    for seed, (speed, noisy) in enumerate([(100.0, ()), (400.0, ()), (9e6, ("training",))]):
+        store.write(
+            good_record(
+                128,
+                seed,
+                f1=0.1 * (seed + 1),
+                measurements={"training": {"tokens_per_second": measured(speed)}},
+                details={"noisy": noisy},
+            )
+        )
+    sync(store)
+    (run,) = runs_of_kind(store.tracking_uri, "lengths")
+    records = [local_record(record, store.path_of(record)) for record in store.summaries()]
+    ((row,),) = [table.rows for table in make_tables(records, load_registry(()).task_versions)]
+    assert run.data.metrics["training.tokens_per_second"] == pytest.approx(200.0)
+    for name in ("training.tokens_per_second", "test.entity_f1"):
+        assert run.data.metrics[name] == row.figures[name].value
+
+
+def test_length_without_quiet_run_has_no_cost(store):
+    store.write(good_record(128, details={"noisy": ("training",)}))
+    sync(store)
+    (run,) = runs_of_kind(store.tracking_uri, "lengths")
+    assert "training.tokens_per_second" not in run.data.metrics
+    assert run.data.metrics["test.entity_f1"] == 0.5
+
+
+def test_length_run_of_an_old_comparison_is_deleted(store):
+    first = good_record(128)
+    path = store.write(first)
+    sync(store)
+    path.unlink()
+    store.write(good_record(128, minutes=1, data={"fingerprint": "e" * 64, "digest": None}))
+    assert sync(store).length_runs == 1
+    assert count_kinds(store.tracking_uri)["lengths"] == 1
+
+
+def runs_of_records(*records) -> list[LengthRun]:
+    stored = [local_record(record, Path("unused")) for record in records]
+    return length_runs(compare(stored), "home")
+
+
 def test_page_escapes_names():
-    record = good_record(128, metrics={"test": {"<script>alert(1)</script>": 0.5}})
-    (run,) = length_runs([record])
-    assert "<script>" not in run.page()
-    assert "test.&lt;script&gt;" in run.page()
+    (run,) = runs_of_records(good_record(128, metrics={"test": {"<b>bold</b>": 0.5}}))
+    assert "<b>" not in run.page()
+    assert "test.&lt;b&gt;" in run.page()
 
 
-def test_page_leaves_a_cell_empty_where_a_metric_has_no_value():
+def test_page_is_empty_where_a_metric_has_no_value():
     with_memory = {"training": {"peak_memory_bytes": measured(2e9)}}
-    records = [good_record(128), good_record(256, measurements=with_memory)]
-    page = LengthRun("key", records).page()
-    row = page.partition('<th scope="row">training.peak_memory_bytes</th>')[2].partition("</tr>")[0]
-    assert row.split() == ["<td></td><td>2e+09</td>"]
+    (run,) = runs_of_records(good_record(128), good_record(256, measurements=with_memory))
+    row = run.page().partition('<th scope="row">training.peak_memory_bytes</th>')[2]
+    assert row.partition("</tr>")[0].split() == ["<td></td><td>2e+09</td>"]
 
 
 def test_content_depends_on_values_only():
-    one, two = (length_runs([good_record(128, minutes=minutes)])[0] for minutes in (0, 1))
-    other = length_runs([good_record(128, f1=0.6)])[0]
+    one, two = (runs_of_records(good_record(128, minutes=minutes))[0] for minutes in (0, 1))
+    (other,) = runs_of_records(good_record(128, f1=0.6))
     assert one.content == two.content != other.content
-    assert json.dumps(one.points) == json.dumps(two.points)
+
+
+def test_params_are_those_that_all_records_share():
+    records = [good_record(length) for length in (128, 256)]
+    cell = dataclasses.replace(records[1].cell, threads=4)
+    records[1] = records[1].model_copy(update={"cell": cell, "cell_id": cell.id})
+    (run,) = runs_of_records(*records)
+    names = {param.key for param in run.params}
+    assert {"task", "architecture", "budget"} <= names
+    assert not names & {"threads", "sequence_length", "seed"}
