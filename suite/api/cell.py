@@ -12,17 +12,17 @@ from suite.api.enums import Form, Mode
 from suite.api.options import BACKENDS, PRECISIONS, Options
 
 PROTOCOL = 2
-"""The rules of training and measuring. A change that moves numbers raises it."""
+"""The version of the rules for training and measuring. A change of results raises it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One point of the matrix. Its id is a hash of these fields and the protocol.
 
-    `options` holds only what was asked for beyond the defaults, so that a new option with a
-    neutral default leaves earlier cells what they were; a default that changes raises `*_version`.
-    `budget` counts training tokens (examples for images) and is 0 in probes. `task`,
-    `task_version` and `source` are None in probes.
+    `options` holds only values that differ from the defaults: a new option with a neutral default
+    does not change the ids of earlier cells. A changed default raises `*_version`. `budget` counts
+    training tokens (examples for images). In a probe, `budget` is 0, and `task`, `task_version`
+    and `source` are None.
     """
 
     mode: Mode
@@ -45,8 +45,8 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Sixteen hexadecimal digits that depend on nothing but the fields and the protocol."""
-        # Not asdict, which copies deeply: every record that is read is checked by its id.
+        """Sixteen hexadecimal digits that depend only on the fields and the protocol."""
+        # asdict would copy deeply, and every record that is read is checked by its id.
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         fields["protocol"] = PROTOCOL
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -54,12 +54,12 @@ class Cell:
 
     @property
     def source_kind(self) -> str:
-        """The key of its source among the task's, what follows the colon left out; "" of probes."""
+        """The part of the source before the colon, its key in the task's sources; "" in a probe."""
         return (self.source or "").partition(":")[0]
 
     @property
     def label(self) -> str:
-        """A short name for people: enough to tell the cells of one matrix apart."""
+        """A short name for display, unique within a matrix that varies no option."""
         parts = [self.task or "probe", self.architecture, str(self.sequence_length)]
         parts += [self.backend] if self.backend != BACKENDS[0] else []
         parts += [self.precision] if self.precision != PRECISIONS[0] else []

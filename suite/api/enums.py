@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Form(StrEnum):
-    """What a task needs of an architecture."""
+    """The kind of model that a task needs from an architecture."""
 
     ENCODER = "encoder"
     DECODER = "decoder"
@@ -14,7 +14,7 @@ class Form(StrEnum):
 
 
 class Inputs(StrEnum):
-    """What an architecture is fed."""
+    """The kind of input that an architecture takes."""
 
     TOKEN_IDS = "token_ids"
     PATCHES = "patches"
@@ -22,14 +22,14 @@ class Inputs(StrEnum):
 
 
 class Mode(StrEnum):
-    """`train` learns and scores, measuring on the way; `probe` only measures, on random input."""
+    """`train` learns, scores and measures; `probe` only measures, on random input."""
 
     TRAIN = "train"
     PROBE = "probe"
 
 
 class Status(StrEnum):
-    """What became of a cell. The last two were not run, and say why."""
+    """The outcome of a cell. Cells of the last two statuses did not run; a reason says why."""
 
     OK = "ok"
     FAILED = "failed"

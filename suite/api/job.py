@@ -1,4 +1,4 @@
-"""What a worker process is given: the cell, its data, its folders and its limits."""
+"""The job of a worker process: the cell, its data, its folders and its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suite.api.task import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a cell may use before its process is stopped."""
+    """The time and the memory after which a cell's process is stopped."""
 
     seconds: float
     memory_bytes: int
@@ -22,11 +22,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a child process is told: the cell, where its data is, where to write, its limits.
+    """The instructions for a worker process, written to a file in `folder`.
 
-    `source_digest` says which bytes the source has (None: unknown yet); encoded data is kept in
-    `cache`. A training leaves its state at `checkpoint` now and then, and goes on from there where
-    `code_digest` is the same.
+    `source_digest` identifies the bytes of the source, or is None before a download. Encoded data
+    is kept in `cache`. A training writes its state to `checkpoint` at intervals, and resumes from
+    there if `code_digest` is the same.
     """
 
     cell: Cell
@@ -47,7 +47,7 @@ class Job:
 
     @classmethod
     def from_json(cls, text: str) -> Job:
-        """Read what `to_json` wrote."""
+        """Read a job that `to_json` wrote."""
         fields = json.loads(text)
         source = fields["source"]
         return cls(

@@ -1,4 +1,4 @@
-"""Backends, precisions and the options that every cell has."""
+"""Backends, precisions and the options of every cell."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ Options = Mapping[str, Any]
 BACKENDS = ("tensorflow", "jax", "torch")
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-"""What runs a cell and how it computes where nobody says: the first of each."""
+"""The first backend and the first precision are the defaults."""
 
 COMPILE_MODES = ("auto", "graph", "xla")
-"""As the architecture prefers it, TensorFlow's own operations, or XLA's."""
+"""The architecture's preference, TensorFlow's graph, or XLA."""
 
 RUN_OPTIONS: Options = {"devices": 1, "compile": "auto"}
-"""Options of every cell, whatever its task and architecture, and their defaults: over how many
-devices of the machine its batches are split (data parallelism), and how TensorFlow compiles it (one
-of `COMPILE_MODES`)."""
+"""The options of every cell, with their defaults.
+
+`devices` is the number of devices that a batch is split over (data parallelism). `compile` is the
+way TensorFlow compiles the model, one of `COMPILE_MODES`.
+"""

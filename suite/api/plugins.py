@@ -1,7 +1,7 @@
-"""Finds tasks and architectures: the checkout's files, the folders of BENCH_PATH, entry points.
+"""Find tasks and architectures in the checkout, the folders of BENCH_PATH, and entry points.
 
-All three give the same thing: a module that binds `TASK` or `ARCHITECTURE`, whose file name (or
-entry-point name) is its key. The built-in ones come through the same code as a newcomer's.
+Each plug-in is a module that binds `TASK` or `ARCHITECTURE`. Its key is the name of its file, of
+its folder, or of its entry point. Built-in and external plug-ins use the same code.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Plugin = TypeVar("Plugin", Task, Architecture)
 
 @dataclass(frozen=True)
 class Kind(Generic[Plugin]):
-    """Where plugins of one kind live and what a module of it must bind."""
+    """The location of the plug-ins of one kind, and the attribute that their modules bind."""
 
     word: str
     folder: str
@@ -42,7 +42,7 @@ class Kind(Generic[Plugin]):
 
     @property
     def module(self) -> str:
-        """The name of the module that binds the plug-in where a folder holds it: "task.py"."""
+        """The name of the module that binds the plug-in in a folder: "task" for `task.py`."""
         return self.word
 
 
@@ -63,7 +63,12 @@ def search_path_from_environment() -> tuple[str, ...]:
 
 
 def find_plugin(kind: Kind[Plugin], key: str, search_path: Sequence[str] = ()) -> Plugin:
-    """Load a single plugin, without importing the files of the others."""
+    """Return one plug-in, without importing the files of the others.
+
+    Raises:
+        RequestError: the key is unknown.
+        PluginError: the file of the plug-in cannot be used.
+    """
     found = dict(locate(kind, search_path))
     if key not in found:
         raise unknown_name(kind.word, key, found)
@@ -72,7 +77,7 @@ def find_plugin(kind: Kind[Plugin], key: str, search_path: Sequence[str] = ()) -
 
 @cache
 def digest_code(search_path: tuple[str, ...] = ()) -> str:
-    """Hash the Python files of the checkout and of the folders added to it, as they were first."""
+    """Return the hash of the Python files of the checkout and the search path; cached."""
     folders = [CHECKOUT / "suite"]
     for root in (CHECKOUT, *map(Path, search_path)):
         folders += [root / kind.folder for kind in (TASKS, ARCHITECTURES)]
@@ -80,7 +85,7 @@ def digest_code(search_path: tuple[str, ...] = ()) -> str:
 
 
 def plugin_files(plugin: Task | Architecture) -> list[Path]:
-    """Return the Python files of a plug-in: its module or folder, and the helpers beside it.
+    """Return the Python files of a plug-in: its module or folder, and its helpers.
 
     Helpers are modules whose names begin with `_`, and folders that hold no plug-in. A module
     outside any package (an entry point may name one) has no helpers: packages of other projects
@@ -101,13 +106,13 @@ def plugin_files(plugin: Task | Architecture) -> list[Path]:
 
 
 def plugin_names(kind: Kind[Plugin], search_path: Sequence[str] = ()) -> list[str]:
-    """Return the names of all plugins of a kind, without importing any."""
+    """Return the keys of all plug-ins of a kind, without importing any."""
     return sorted(key for key, _ in locate(kind, search_path))
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where a plugin is: a module to import, and the attribute (entry points may name another)."""
+    """The module and the attribute of a plug-in; an entry point may name another attribute."""
 
     module: str
     attribute: str
@@ -115,7 +120,11 @@ class Location:
 
 
 def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
-    """Yield each key with where it is, refusing a key found twice."""
+    """Yield the key and the location of each plug-in.
+
+    Raises:
+        PluginError: two plug-ins have the same key.
+    """
     seen: dict[str, str] = {}
     for key, location in _candidates(kind, search_path):
         if key in seen:
@@ -141,7 +150,7 @@ def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tupl
 
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
-    """Yield the key of each plug-in of a folder, and the file of its module."""
+    """Yield the key and the module file of each plug-in in a folder."""
     found = {path.stem: path for path in folder.glob("*.py")}
     found |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
     for key, path in sorted(found.items()):
@@ -150,10 +159,10 @@ def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
 
 
 def _package_of(root: Path) -> str:
-    """Name the package whose sub-packages are the folders of `root`; none for the checkout.
+    """Return the name of the package that contains the folders of `root`; "" for the checkout.
 
-    A folder of the search path becomes a package of its own, so that its files can import the
-    helpers beside them (`from ._helper import …`) and never shadow the built-in ones.
+    A folder of the search path becomes a separate package. Its files can therefore import their
+    helpers (`from ._helper import …`), and never shadow built-in modules.
     """
     if root == CHECKOUT:
         return ""
@@ -169,7 +178,7 @@ def load_plugin(kind: Kind[Plugin], key: str, location: Location) -> Plugin:
     """Import a module and return the plug-in that it binds.
 
     Raises:
-        PluginError: the module cannot be imported, or binds no complete plug-in.
+        PluginError: the module cannot be imported, or its plug-in lacks an attribute.
     """
     try:
         module: ModuleType = importlib.import_module(location.module)
@@ -177,7 +186,7 @@ def load_plugin(kind: Kind[Plugin], key: str, location: Location) -> Plugin:
         raise PluginError(
             f"Importing it raised {type(error).__name__}: {error}",
             received=location.described,
-            remedy="Mend the file or take it off the search path",
+            remedy="Correct the file, or remove it from the search path",
         ) from error
     plugin = getattr(module, location.attribute, None)
     if not isinstance(plugin, kind.contract):

@@ -24,10 +24,10 @@ def make_record(
     limits: Limits,
     digest: str | None,
 ) -> Record:
-    """Return the record of a run; `verdict` is what `classify_exit` returned.
+    """Return the record of a run; `verdict` is the result of `classify_exit`.
 
-    `environment` is that of the parent; the child adds what only it can see. `digest` is of the
-    bytes that the source had when the run was planned.
+    `environment` describes the parent; the worker adds the facts that only its process knows.
+    `digest` is the digest of the source's bytes when the run was planned.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})
@@ -60,18 +60,18 @@ def make_record(
 
 
 def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | None]:
-    """Give a child's result its status and, unless it is `ok`, the reason."""
+    """Return the status of a finished process, and the reason unless the status is `ok`."""
     if result.stopped == "time":
-        return Status.TIMED_OUT, f"ran longer than its {limits.seconds:.0f} s"
+        return Status.TIMED_OUT, f"exceeded the time limit of {limits.seconds:.0f} s"
     if result.stopped == "memory":
         gibibytes = limits.memory_bytes / 2**30
-        return Status.OUT_OF_MEMORY, f"held more than its {gibibytes:.1f} GiB"
+        return Status.OUT_OF_MEMORY, f"exceeded the memory limit of {gibibytes:.1f} GiB"
     if result.stopped == "system":
         return Status.OUT_OF_MEMORY, "killed while the system was out of memory"
     if result.stopped == "lost":
-        return Status.FAILED, f"{len(result.lost)} machines were lost with it"
+        return Status.FAILED, f"{len(result.lost)} machines failed while running it"
     if result.stopped == "output":
-        return Status.FAILED, "flooded its log"
+        return Status.FAILED, "wrote more output than the log may hold"
     if result.outcome is not None:
         return Status(result.outcome["status"]), result.outcome.get("reason")
     if result.exit_code < 0:

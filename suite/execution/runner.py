@@ -1,4 +1,4 @@
-"""Runs a matrix: what is already done, leases, limits, order, progress, interruption."""
+"""Run the cells of a plan in order: leases, limits, progress and interruption."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from suite.records.environment import describe_environment
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Lease, Store, new_run_id
 
-GOES_ON = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
-"""A training that ended so goes on from its checkpoint where it is run again."""
+RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
+"""The statuses of trainings that resume from their checkpoint when they run again."""
 LEASE_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A cell's child was asked for."""
+    """A cell is about to start."""
 
     planned: PlannedCell
 
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """A cell's child told how far it is."""
+    """A cell reported progress."""
 
     planned: PlannedCell
     progress: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A cell's record was written, or stood already (`reused`)."""
+    """A cell's record was written, or an existing record is valid (`reused`)."""
 
     planned: PlannedCell
     record: Record
@@ -57,7 +57,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Only cells that other invocations are running are left."""
+    """All remaining cells are running in other invocations."""
 
     cells: Sequence[PlannedCell]
 
@@ -72,10 +72,7 @@ def ignore_event(event: Event) -> None:
 
 @dataclass
 class Runner:
-    """Runs the cells of one plan through an executor and writes their records.
-
-    Only what must be remembered between two looks is kept: the queue, and what runs.
-    """
+    """Runs the cells of one plan through an executor and writes their records."""
 
     plan: Plan
     store: Store
@@ -119,7 +116,7 @@ class Runner:
                 self._record_not_run(planned, Status.UNSUPPORTED, planned.unsupported)
             yield from self._read()
         while queue or self._running:
-            self._start_what_can(queue)
+            self._start_cells(queue)
             yield from self._read()
             for update in self.executor.wait():
                 self._take(update)
@@ -133,14 +130,14 @@ class Runner:
         while self._unread:
             yield self._unread.popleft()
 
-    def _start_what_can(self, queue: deque[PlannedCell]) -> None:
+    def _start_cells(self, queue: deque[PlannedCell]) -> None:
         held: list[PlannedCell] = []
         while queue and self.executor.has_room():
             planned = queue.popleft()
             lease = self.store.acquire(planned.cell.id)
             if lease is None:
                 held.append(planned)
-            elif record := self._made_meanwhile(planned):
+            elif record := self._written_since_plan(planned):
                 lease.close()
                 self._report(Finished(planned, record, reused=True))
             elif reason := shorter_length_ran_out_of_memory(planned, self._known()):
@@ -153,8 +150,8 @@ class Runner:
             self._report(Waiting(held))
             time.sleep(LEASE_POLL_SECONDS)
 
-    def _made_meanwhile(self, planned: PlannedCell) -> Record | None:
-        """Return a record that another invocation wrote since this one planned."""
+    def _written_since_plan(self, planned: PlannedCell) -> Record | None:
+        """Return a valid record that another invocation has written since this plan was made."""
         cell_id = planned.cell.id
         record = find_standing(self.store, [cell_id], self.plan.any_machine).get(cell_id)
         fresh = record and record.ended_at >= self.plan.made_at
@@ -211,20 +208,20 @@ class Runner:
         )
         try:
             record = make(result=result, verdict=(status, reason))
-        except (ValueError, TypeError) as error:  # a task's metric that is no number, for one
-            what = " ".join(str(error).split())[:300]
-            failed = (Status.FAILED, f"what it left is no outcome: {what}")
+        except (ValueError, TypeError) as error:  # for example, a metric that is not a number
+            problem = " ".join(str(error).split())[:300]
+            failed = (Status.FAILED, f"the worker wrote an invalid outcome file: {problem}")
             record = make(result=replace(result, outcome=None), verdict=failed)
         self.store.write(record)
         self._written.append(record)
         self.store.drop_scratch(run.job.folder)
-        if status not in GOES_ON:
+        if status not in RESUMABLE:
             run.job.checkpoint.unlink(missing_ok=True)
         run.lease.close()
         self._report(Finished(run.planned, record))
 
     def _record_not_run(self, planned: PlannedCell, status: Status, reason: str) -> None:
-        """Leave a record of a cell that cannot be, or need not be tried."""
+        """Write the record of a cell that is unsupported or skipped."""
         now = utc_now()
         record = Record(
             run_id=new_run_id(now),
@@ -242,13 +239,13 @@ class Runner:
         self._report(Finished(planned, record))
 
     def _known(self) -> list[Record]:
-        """Return the records that stand: those of the plan and those written since."""
+        """Return the valid records: those of the plan and those written since."""
         return [*self.plan.done.values(), *self._written]
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A cell that runs: its job, its lease, its start."""
+    """A running cell: its job, its lease and its start time."""
 
     planned: PlannedCell
     job: Job

@@ -51,7 +51,7 @@ def no_tuned_rate(cell: Cell) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Workload:
-    """A task with its source and lengths; name and task are None for a probe's random tokens."""
+    """A task with its source and lengths; a probe's random tokens have no name and no task."""
 
     name: str | None
     task: Task | None

@@ -1,4 +1,4 @@
-"""What is left to run: a matrix compared with the records that stand."""
+"""The cells that remain to run: a matrix compared with the valid records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPP
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A matrix against what is done: `done` stands, the rest is to run; nothing is dropped."""
+    """A matrix and the valid records of its cells (`done`); all other supported cells run."""
 
     cells: Sequence[PlannedCell]
     done: Mapping[str, Record]
@@ -27,7 +27,7 @@ class Plan:
 
     @property
     def to_run(self) -> list[PlannedCell]:
-        """The cells a run would start, in order."""
+        """The cells that a run starts, in order."""
         return [
             planned
             for planned in self.cells
@@ -36,7 +36,7 @@ class Plan:
 
 
 NOISY = "noisy"
-"""What may be run again beside statuses: what was measured while others used the machine."""
+"""A value of `retry` beside the statuses: records measured while others used the machine."""
 
 
 def plan(
@@ -50,13 +50,13 @@ def plan(
     any_machine: bool = False,
     set_aside: SetAside,
 ) -> Plan:
-    """Say which cells' records stand.
+    """Return a plan with the valid record of each cell.
 
-    A record stands unless its run was interrupted, its status is to be retried (or it is noisy, and
-    `NOISY` is), or the data it was made from has changed since: `digests` holds each task's digest
-    of its source. A probe's stands where this machine is like the one it measured, or for
-    `any_machine`. That of a cell that met its limit stands while `limits` are no higher, that of an
-    unsupported or skipped one while the reason is the same.
+    A record is invalid if its run was interrupted, if `retry` names its status (`NOISY` names noisy
+    records), or if its data has changed: `digests` maps each task to the digest of its source. The
+    record of a probe is valid on a similar machine only, unless `any_machine` is set. The record of
+    a cell that exceeded a limit is valid until `limits` are higher. The record of an unsupported or
+    skipped cell is valid while the reason is the same.
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
@@ -88,7 +88,7 @@ def find_standing(
     any_machine: bool,
     set_aside: SetAside = ignore_set_aside,
 ) -> dict[str, Record]:
-    """Return the records that stand; of probes, those that this machine or one like it measured."""
+    """Return the current records; of probes, only those of this machine or one like it."""
     here = hardware(describe_machine())
     return {
         record.cell_id: record
@@ -98,7 +98,7 @@ def find_standing(
 
 
 def _may_fit(record: Record, limits: Limits | None) -> bool:
-    """Whether a cell met a limit that is lower than the present one."""
+    """Whether a cell exceeded a limit that is lower than the present one."""
     then = record.details.get("limits")
     if not limits or not then:
         return False
@@ -108,7 +108,7 @@ def _may_fit(record: Record, limits: Limits | None) -> bool:
 
 
 def shorter_length_ran_out_of_memory(planned: PlannedCell, records: Iterable[Record]) -> str | None:
-    """Say why a cell need not be tried: a shorter one, alike in all else, ran out of memory."""
+    """Return why a cell is skipped: the same cell ran out of memory at a shorter length."""
     cell = planned.cell
     lengths = [
         record.cell.sequence_length
@@ -119,7 +119,7 @@ def shorter_length_ran_out_of_memory(planned: PlannedCell, records: Iterable[Rec
         <= cell.batch_size * cell.sequence_length
         and _but_for_length(record.cell) == _but_for_length(cell)
     ]
-    return f"ran out of memory at length {min(lengths):,} already" if lengths else None
+    return f"ran out of memory at the shorter length {min(lengths):,}" if lengths else None
 
 
 def _but_for_length(cell: Cell) -> Cell:
@@ -127,6 +127,6 @@ def _but_for_length(cell: Cell) -> Cell:
 
 
 def _same_data(record: Record, digest: str | None) -> bool:
-    """Whether the source is still what it was; a run that ended before reading it cannot differ."""
+    """Whether the source has the digest of the record, or one of the two is unknown."""
     known = record.data.get("digest") if record.data else None
     return digest is None or known is None or known == digest

@@ -1,4 +1,4 @@
-"""The only grids, sizes and budgets: what `--preset` and `--model-size` choose among."""
+"""The grids, model sizes and budgets: the choices of `--preset` and `--model-size`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MODEL_SIZES: Mapping[str, ModelSize] = {
 class Preset:
     """A named grid and budget.
 
-    `num_lengths` takes that many of a task's default lengths (all where None). A batch holds
-    `tokens_per_batch` tokens at every length; `training_tokens` is the budget of a train cell.
-    `time_limit_seconds` only bounds a cell that hangs.
+    A preset uses the first `num_lengths` of a task's default lengths, or all if it is None. A batch
+    holds `tokens_per_batch` tokens at every length. `training_tokens` is the budget of a train
+    cell. `time_limit_seconds` only serves to stop a cell that hangs.
     """
 
     name: str
@@ -105,7 +105,7 @@ def find_preset(name: str) -> Preset:
     """Return a preset.
 
     Raises:
-        RequestError: there is none of that name.
+        RequestError: the name is unknown.
     """
     if name not in PRESETS:
         raise unknown_name("preset", name, PRESETS)
@@ -116,7 +116,7 @@ def find_model_size(name: str) -> ModelSize:
     """Return a model size.
 
     Raises:
-        RequestError: there is none of that name.
+        RequestError: the name is unknown.
     """
     if name not in MODEL_SIZES:
         raise unknown_name("model size", name, MODEL_SIZES)

@@ -1,4 +1,4 @@
-"""What ranking needs of a cell, taken from its task when the cell is planned."""
+"""The facts that ranking needs about a cell, taken from its task during planning."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from suite.records.schema import RankingFacts, TuningChoice
 def ranking_facts(cell: Cell, task: Task | None, tuning: TuningChoice | None) -> RankingFacts:
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
-    The learning rate is part of the entry's name only where a user asked for it: a tuned entry is
-    the architecture as well as it could be tuned.
+    The learning rate is part of the entry's name only if a user asked for it. A tuned rate belongs
+    to the architecture's best version, and is not part of the name.
     """
     of_task = task.options if task else {}
     own = {name: value for name, value in cell.options.items() if name not in of_task}

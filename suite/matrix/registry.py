@@ -1,4 +1,4 @@
-"""The registry: every task and architecture that can be found."""
+"""The registry of all tasks and architectures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from suite.api.plugins import (
 
 @dataclass(frozen=True)
 class Collection(Generic[Plugin]):
-    """The plugins of one kind by key; `broken` holds what could not be loaded, and why."""
+    """The plug-ins of one kind by key; `broken` maps a key to the reason for a failed import."""
 
     word: str
     plugins: Mapping[str, Plugin]
@@ -31,11 +31,11 @@ class Collection(Generic[Plugin]):
         """Return one plugin.
 
         Raises:
-            RequestError: there is none of that name.
-            PluginError: there is, but its file cannot be used.
+            RequestError: the name is unknown.
+            PluginError: the file of the plug-in cannot be used.
         """
         if key in self.broken:
-            raise PluginError(f"The {self.word} '{key}' can't be used: {self.broken[key]}")
+            raise PluginError(f"The {self.word} '{key}' cannot be used: {self.broken[key]}")
         if key not in self.plugins:
             raise unknown_name(self.word, key, self.plugins)
         return self.plugins[key]
@@ -43,7 +43,7 @@ class Collection(Generic[Plugin]):
 
 @dataclass(frozen=True)
 class Registry:
-    """Every task and architecture that can be found."""
+    """All tasks and architectures that were found."""
 
     tasks: Collection[Task]
     architectures: Collection[Architecture]
@@ -55,11 +55,11 @@ class Registry:
 
 
 def load_registry(search_path: Sequence[str] = ()) -> Registry:
-    """Find all plugins in the checkout, then in `search_path`, then among installed packages.
+    """Find all plug-ins in the checkout, then in `search_path`, then among installed packages.
 
     Raises:
-        RequestError: a folder of the search path is none, or has neither `tasks` nor `baselines`.
-        PluginError: two plugins of one kind have the same key.
+        RequestError: a folder of the search path does not exist, or lacks `tasks` and `baselines`.
+        PluginError: two plug-ins of one kind have the same key.
     """
     for folder in map(Path, search_path):
         if not any((folder / kind.folder).is_dir() for kind in (TASKS, ARCHITECTURES)):

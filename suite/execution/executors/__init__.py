@@ -1,1 +1,1 @@
-"""Where cells run: this machine, a Ray cluster, or a packed folder."""
+"""The places where cells run: this machine, a Ray cluster, or a packed folder."""

@@ -51,4 +51,4 @@ class Executor(Protocol):
         """Wait for news for at most `POLL_SECONDS`, and return it."""
 
     def close(self) -> None:
-        """Stop all running cells and release what the executor holds."""
+        """Stop all running cells and release all resources."""

@@ -185,7 +185,7 @@ class ForkedChild:
         self._channel.close()
 
     def _read(self, seconds: float = 0.0) -> None:
-        """Read what the channel holds; with a time limit, wait for the channel's end."""
+        """Read the available data; with a time limit, wait for the channel's end."""
         self._channel.settimeout(seconds)
         with suppress(BlockingIOError, TimeoutError):
             while not self._ended:

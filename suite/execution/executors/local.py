@@ -1,8 +1,8 @@
 """Run cells on this machine, each in a fresh process, within limits of time, memory and output.
 
-Where fork is safe, the process is forked from a server that has imported the framework but run no
+If fork is safe, the process is forked from a server that has imported the framework but run no
 operation. Backend, threads and compiler flags are fixed when a process imports Keras: there is one
-server for each combination. Where fork is unsafe, the process is a new interpreter.
+server for each combination. If fork is unsafe, the process is a new interpreter.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Runs packed cells where there is no network and no TensorFlow. Standard library only.
+"""Run packed cells on a machine without network or TensorFlow. Standard library only.
 
-A pack is a folder: `jobs/<run id>/job.json`, the encoded data in `cache/`, the code beside. Each
-cell runs in a new interpreter; its outcome and `ending.json` stay in its job's folder, so the same
-command again runs what is missing.
+A pack is a folder with `jobs/<run id>/job.json`, the encoded data in `cache/`, and the code. Each
+cell runs in a new interpreter. Its outcome and `ending.json` remain in its job's folder; running
+the pack again runs the remaining cells.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ JOBS, CACHE, PARTS, ABOUT, RESULT = "jobs", "cache", "parts", "about.json", "end
 
 
 def run_pack(pack: Path) -> int:
-    """Run the cells that have not ended yet; return how many did not end well."""
+    """Run the cells without a result, and return the number of cells that failed."""
     limits = Limits(**json.loads((pack / ABOUT).read_text())["limits"])
     waiting = sorted(
         path.parent
@@ -72,7 +72,7 @@ def _run(job: Job, limits: Limits) -> ProcessResult:
 
 
 def read_result(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
-    """Return what is known of a packed cell that has run, None of one that has not."""
+    """Return the content of a packed cell's result file and its result, or None before it ran."""
     try:
         content = json.loads((folder / RESULT).read_text())
     except FileNotFoundError:

@@ -1,10 +1,9 @@
-"""Runs cells on a Ray cluster: scheduled by what they ask for, each still in its own fresh process.
+"""Run cells on a Ray cluster, each in its own fresh process.
 
-A cell is a Ray task that asks for its threads as CPUs, and for GPUs and memory where told. On the
-node that gets it, a `LocalExecutor` of that node's worker starts the process, watches it and hands
-its news back; so a cell is isolated, limited and measured as on one machine. The code travels with
-the job; the packages must be installed on every node, and a user's files be there at the same path.
-Encoded data is kept on each node.
+A cell is a Ray task that requests its threads as CPUs, and GPUs and memory if asked. On its node, a
+`LocalExecutor` in Ray's worker starts and watches the process and returns its news. A cell is
+therefore isolated, limited and measured as on one machine. Ray uploads the code with the job. Every
+node needs the packages, and a user's files at the same path. Each node caches its encoded data.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from suite.execution.executors.local import LocalExecutor
 from suite.records.environment import describe_machine, needs_spawn
 
 MAX_LOSSES = 3
-"""How often a cell is run elsewhere before it is given up."""
-PATIENCE_SECONDS = 5.0
+"""The number of lost nodes after which a cell fails."""
+CONNECT_SECONDS = 5.0
 NOT_UPLOADED = [".venv*", ".*_cache", "results", "tests", "**/__pycache__"]
 
 
 @dataclass
 class _Task:
-    """A cell on its way: what it needs to be sent again, and the nodes that were lost with it."""
+    """A submitted cell: its job, for a resubmission, and the losses of its nodes so far."""
 
     job: Job
     limits: Limits
@@ -47,13 +46,13 @@ class _Task:
 
 
 class RayExecutor:
-    """Runs cells wherever a Ray cluster has room.
+    """Runs cells on the nodes of a Ray cluster.
 
-    `address` is a cluster's, or None for one of this machine alone that ends with the executor.
-    `num_gpus` and `memory_bytes` are what each cell asks for beside its threads.
+    `address` is the cluster's. None starts a cluster on this machine alone, which ends with the
+    executor. Each cell requests `num_gpus` and `memory_bytes` in addition to its threads.
 
     Raises:
-        RequestError: no cluster answers at the address, or none of its nodes has what a cell asks.
+        RequestError: no cluster answers at the address.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class RayExecutor:
         self._tasks: dict[str, _Task] = {}
         self._asks = {"num_gpus": num_gpus, "memory": memory_bytes or 0}
         runtime = {"working_dir": str(CHECKOUT), "excludes": NOT_UPLOADED}
-        _refuse_if_nobody_answers(address)
+        _check_address(address)
         logging.getLogger("ray").setLevel(logging.ERROR)
         try:
             ray.init(
@@ -76,22 +75,26 @@ class RayExecutor:
             raise RequestError(
                 "No Ray cluster answers",
                 received=f"{address}: {str(error).strip().splitlines()[0]}",
-                remedy="Start one with `ray start --head`, or leave --address out",
+                remedy="Start one with `ray start --head`, or omit --address",
             ) from None
 
     def has_room(self) -> bool:
-        """Whether a node may be free, counting one cell that waits."""
+        """Whether a node may be free; one cell may wait for a node."""
         cpus = ray.cluster_resources().get("CPU", 0.0)
         taken = sum(task.job.cell.threads for task in self._tasks.values())
         return not self._tasks or taken <= cpus
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
-        """Send a cell on its way."""
-        self._refuse_if_nobody_has_it(job)
+        """Submit a cell.
+
+        Raises:
+            RequestError: no node has the resources that the cell requests.
+        """
+        self._check_resources(job)
         self._tasks[run_id] = _Task(job, limits, self._send(job, limits))
 
     def wait(self) -> list[Update]:
-        """Wait until there is news or a moment has passed, and return what is new."""
+        """Wait for news for at most `POLL_SECONDS`, and return it."""
         if not self._tasks:
             return []
         by_news = {task.news: run_id for run_id, task in self._tasks.items()}
@@ -99,14 +102,14 @@ class RayExecutor:
         return [update for news in ready for update in self._hear(by_news[news])]
 
     def close(self) -> None:
-        """Stop what still runs, and leave the cluster."""
+        """Stop all running cells, and leave the cluster."""
         for task in self._tasks.values():
             ray.cancel(task.news, force=True)
         self._tasks.clear()
         ray.shutdown()
 
     def _send(self, job: Job, limits: Limits) -> Any:
-        # A task that is lost is sent again from here, so that the record can say so.
+        # The executor resubmits a lost task itself, so that the record can list the losses.
         options = {**self._asks, "num_cpus": job.cell.threads, "max_retries": 0}
         return _run_cell.options(**options).remote(job.to_json(), limits)
 
@@ -115,8 +118,8 @@ class RayExecutor:
         try:
             news = ray.get(next(task.news))
         except StopIteration:
-            yield from self._lose(run_id, "it ended without a word")
-        except RayTaskError as error:  # our own code failed there
+            yield from self._lose(run_id, "the task ended without a result")
+        except RayTaskError as error:  # our own code failed on the node
             del self._tasks[run_id]
             yield Update(run_id, result=ProcessResult(None, 1, None, str(error)[-8_000:]))
         except (RayError, TaskCancelledError) as error:
@@ -130,7 +133,7 @@ class RayExecutor:
             yield Update(run_id, result=result)
 
     def _lose(self, run_id: str, how: str) -> Iterator[Update]:
-        """Send a cell elsewhere whose node is lost, or give it up."""
+        """Resubmit a cell after the loss of its node; after `MAX_LOSSES`, return a failure."""
         task = self._tasks[run_id]
         task.losses.append(how)
         if len(task.losses) < MAX_LOSSES:
@@ -139,11 +142,11 @@ class RayExecutor:
         del self._tasks[run_id]
         yield Update(run_id, result=ProcessResult(None, 1, "lost", "", lost=tuple(task.losses)))
 
-    def _refuse_if_nobody_has_it(self, job: Job) -> None:
-        """Refuse a cell that would wait for ever.
+    def _check_resources(self, job: Job) -> None:
+        """Refuse a cell that no node could ever run.
 
         Raises:
-            RequestError: no node has that many CPUs or GPUs, or that much memory.
+            RequestError: no node has enough CPUs, GPUs or memory.
         """
         wanted = {"CPU": job.cell.threads, "GPU": self._asks["num_gpus"]}
         wanted["memory"] = self._asks["memory"]
@@ -152,44 +155,44 @@ class RayExecutor:
             all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes
         ):
             raise RequestError(
-                "A cell asks for more than any node of the Ray cluster has",
+                "A cell requests more than any node of the Ray cluster has",
                 received=", ".join(f"{name} {amount:g}" for name, amount in wanted.items()),
-                remedy="Ask for less: --threads, --gpus, --memory-limit",
+                remedy="Lower --threads, --gpus or --memory-limit",
             )
 
 
-def _refuse_if_nobody_answers(address: str | None) -> None:
-    """Knock at a cluster's door first: Ray itself would wait for minutes.
+def _check_address(address: str | None) -> None:
+    """Try to connect to a cluster before Ray does, because Ray would wait for minutes.
 
     Raises:
-        RequestError: nobody answers.
+        RequestError: the address refuses the connection.
     """
     host, colon, port = (address or "").rpartition(":")
     if not (colon and port.isdigit() and "/" not in host):
         return
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise RequestError(
             "No Ray cluster answers",
             received=f"{address}: {error}",
-            remedy="Start one with `ray start --head`, or leave --address out",
+            remedy="Start one with `ray start --head`, or omit --address",
         ) from None
 
 
 @cache
-def _executor_here() -> LocalExecutor:
-    """Return this node's executor: it lives as long as Ray's worker, and its forkserver with it."""
+def _node_executor() -> LocalExecutor:
+    """Return this node's executor; it and its fork servers live as long as Ray's worker."""
     return LocalExecutor(spawn=needs_spawn())
 
 
 @ray.remote  # type: ignore[untyped-decorator]
 def _run_cell(job_json: str, limits: Limits) -> Iterator[Update]:
-    """Run a cell on this node, and yield its news."""
+    """Run a cell on this node, and yield its updates."""
     folder = Path(tempfile.mkdtemp(prefix="lengthwise-"))
-    executor = _executor_here()
+    executor = _node_executor()
     try:
-        executor.start("", _at_home_here(Job.from_json(job_json), folder), limits)
+        executor.start("", _with_node_paths(Job.from_json(job_json), folder), limits)
         while executor.running:
             for update in executor.wait():
                 if update.result:
@@ -201,8 +204,8 @@ def _run_cell(job_json: str, limits: Limits) -> Iterator[Update]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _at_home_here(job: Job, folder: Path) -> Job:
-    """Return the job with this node's own paths; a checkpoint stays where all see it."""
+def _with_node_paths(job: Job, folder: Path) -> Job:
+    """Return the job with paths of this node; a checkpoint in a shared folder keeps its path."""
     own = Path(tempfile.gettempdir()) / f"lengthwise-{getpass.getuser()}"
     shared = job.checkpoint.parent.parent.is_dir()
     checkpoint = job.checkpoint if shared else own / "checkpoints" / job.checkpoint.name

@@ -1,4 +1,4 @@
-"""What a child leaves, and what is made of it, without any child."""
+"""Records made of process results, without any process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.suite.records.test_store import make_record
 
 
 class EndsAtOnce:
-    """An executor whose children leave a given outcome."""
+    """An executor whose cells end at once with a given outcome."""
 
     def __init__(self, outcome):
         self.result = ProcessResult(outcome, 0, None, "")
@@ -95,7 +95,7 @@ def test_an_outcome_that_makes_no_record_fails_its_cell_and_not_the_matrix(tmp_p
     assert len(records) == 2
     for record in records:
         assert record.status is Status.FAILED
-        assert record.reason.startswith("what it left is no outcome: ")
+        assert record.reason.startswith("the worker wrote an invalid outcome file: ")
         assert len(record.reason.splitlines()) == 1
 
 
@@ -120,9 +120,9 @@ def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
     )
     cells = expand(request, load_registry(()))
     endings = (
-        (Status.OUT_OF_MEMORY, "held more than its 4 bytes"),
-        (Status.TIMED_OUT, "ran longer than its 10 s"),
-        (Status.SKIPPED, "ran out of memory at length 128 already"),
+        (Status.OUT_OF_MEMORY, "exceeded the memory limit of 4 bytes"),
+        (Status.TIMED_OUT, "exceeded the time limit of 10 s"),
+        (Status.SKIPPED, "ran out of memory at the shorter length 128"),
     )
     met = {
         "details": {"limits": {"seconds": 10.0, "memory_bytes": 4}},

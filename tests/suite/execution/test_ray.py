@@ -104,8 +104,8 @@ def test_overhead_of_a_cell(cluster, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--threads", "64"), "asks for more than any node"),
-        (("--gpus", "1"), "asks for more than any node"),
+        (("--threads", "64"), "requests more than any node"),
+        (("--gpus", "1"), "requests more than any node"),
     ],
 )
 def test_what_no_node_has_is_one_line_and_exit_code_2(cluster, tmp_path, words, message):

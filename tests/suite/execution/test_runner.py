@@ -1,4 +1,4 @@
-"""The runner against architectures that misbehave, through the public path."""
+"""The runner with architectures that fail in all ways, through the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAST = (*PROBE, "--no-tracking")
 
 
 def leave(home: Path, *architectures: str, **fields) -> list[Path]:
-    """Write the records that a run of `FAST` would have left, and return where they are."""
+    """Write the records of a run of `FAST`, and return their paths."""
     request = Request(mode=Mode.PROBE, preset="smoke", architectures=architectures, threads=1)
     store = Store(home)
     store.prepare()
@@ -43,7 +43,7 @@ BROKEN = {
     "segfaults": "killed by signal 11",
     "killed": "killed by signal 9",
     "exits": "ended with exit code 0 and without an outcome",
-    "floods": "flooded its log",
+    "floods": "wrote more output than the log may hold",
 }
 
 
@@ -63,14 +63,17 @@ def test_a_hanging_cell_is_timed_out(bench, tmp_path):
     result = bench(*FAST, "--architectures", "hangs", "--time-limit", "2")
     assert result.returncode == 1
     (record,) = read_records(tmp_path / "home")
-    assert (record["status"], record["reason"]) == ("timed_out", "ran longer than its 2 s")
+    assert (record["status"], record["reason"]) == ("timed_out", "exceeded the time limit of 2 s")
 
 
 def test_a_hungry_cell_is_out_of_memory(bench, tmp_path):
     result = bench(*FAST, "--architectures", "hungry", "--memory-limit", "2GiB")
     assert result.returncode == 1
     (record,) = read_records(tmp_path / "home")
-    assert (record["status"], record["reason"]) == ("out_of_memory", "held more than its 2.0 GiB")
+    assert (record["status"], record["reason"]) == (
+        "out_of_memory",
+        "exceeded the memory limit of 2.0 GiB",
+    )
     assert record["details"]["limits"]["memory_bytes"] == 2 * 2**30
 
 
@@ -133,7 +136,7 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Whoever runs the tests in the background ignores SIGINT, and children inherit that.
+        # A test run in the background ignores SIGINT, and children inherit the setting.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for line in process.stdout:
@@ -142,7 +145,7 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
             break
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    if number != signal.SIGHUP:  # nobody reads what is said to a lost terminal
+    if number != signal.SIGHUP:  # no terminal is left to print to
         assert "The same command runs the missing cells" in output
     (record,) = read_records(home)
     assert record["status"] == "interrupted"
@@ -240,7 +243,7 @@ def begin(executor: LocalExecutor, job: Job) -> None:
 
 
 def outcome_from(executor: LocalExecutor) -> dict:
-    """Wait for the one job that runs, and return what it left."""
+    """Wait for the one running job, and return its outcome."""
     while True:
         for update in executor.wait():
             if update.result:

@@ -1,4 +1,4 @@
-"""Whatever is killed, whenever: one clean command later everything is there, once, and true."""
+"""Random kills of all processes: one clean run afterwards completes every record once."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_broken_file_harms_only_who_names_it(tmp_path, content, message):
     registry = load_registry((str(tmp_path),))
     assert message in registry.architectures.broken["broken"]
     assert "vanilla" in registry.architectures.plugins
-    with pytest.raises(PluginError, match="can't be used"):
+    with pytest.raises(PluginError, match="cannot be used"):
         registry.architectures.get("broken")
 
 
