@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
-import json
 from pathlib import Path
 
 import pytest
 
 from suite.analysis.boards import Tier, make_boards
-from suite.analysis.grouping import group, key_of
 from suite.api import Mode, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.publish.leaderboard_files import to_csv, to_json, to_markdown
-from suite.publish.publishing import strip
-from suite.records.published import Folder, StoredRecord, read_published
-from suite.records.schema import Measurement, RecordError, TuningChoice
+from suite.records.published import Folder, StoredRecord
+from suite.records.schema import Measurement, TuningChoice
 from tests.suite.records.test_store import CELL, make_record
 
 REGISTRY = load_registry(())
@@ -131,114 +125,6 @@ def test_entries_that_are_not_separated_share_a_rank():
         ("vanilla", 3),
     ]
     assert board.rows[0].estimate.n == 3 and board.rows[1].behind.p_value > 0.05
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"fingerprint": "g"},
-        {"budget": 2},
-        {"sequence_length": 256},
-        {"batch_size": 17},
-        {"precision": "mixed_bfloat16"},
-        {"model_size": "small"},
-        {"source": "tfds"},
-        {"backend": "jax"},
-    ],
-)
-def test_different_settings_are_on_different_boards(other):
-    boards = make_boards([entry("vanilla"), entry("bert", **other)], VERSIONS)
-    assert [len(board.rows) for board in boards] == [1, 1]
-
-
-def test_equal_titles_name_the_fingerprint():
-    text = to_markdown(
-        make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS)
-    )
-    assert "· data aaaa" in text and "· data bbbb" in text
-
-
-def test_lengths_with_data_of_their_own_are_one_comparison():
-    def series(*found, task="listops"):
-        made = [
-            make_record(
-                cell=dataclasses.replace(
-                    CELL,
-                    task=task,
-                    source="synthetic",
-                    sequence_length=length,
-                    batch_size=4_096 // length,
-                ),
-                data={"fingerprint": fingerprint} if fingerprint else None,
-            )
-            for length, fingerprint in found
-        ]
-        groups = group([StoredRecord(one, Folder.LOCAL, "here", UNREAD) for one in made])
-        return [[one.record.cell.sequence_length for one in groups[key]] for key in groups]
-
-    assert series((128, "a"), (256, "b"), (128, "")) == [[128, 256, 128]]
-    assert series((128, "a"), (256, "b"), task="ner") == [[128], [256]]
-    # Other data of one length is other data.
-    assert series((128, "a"), (256, "b"), (256, "c"), (128, "a")) == [[128, 128], [256], [256]]
-
-
-@pytest.mark.parametrize(
-    ("length", "batch_size", "positions"),
-    [(2_048, 4, 8_192), (2_730, 3, 8_192), (3_072, 2, 6_144), (8_192, 1, 8_192)],
-)
-def test_a_probe_joins_batches_of_nearly_equal_size(length, batch_size, positions):
-    cell = dataclasses.replace(
-        CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
-        sequence_length=length, batch_size=batch_size,
-    )  # fmt: skip
-    stored = StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD)
-    assert key_of(stored).positions_per_batch == positions
-
-
-def test_a_sweep_is_one_comparison_for_constant_positions_or_sequences():
-    def series(*cells):
-        made = [
-            dataclasses.replace(
-                CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
-                sequence_length=length, batch_size=batch_size,
-            )
-            for length, batch_size in cells
-        ]  # fmt: skip
-        groups = group(
-            [StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD) for cell in made]
-        )
-        return {
-            key.batch: [one.record.cell.sequence_length for one in groups[key]] for key in groups
-        }
-
-    held_positions = [(1_024, 8), (2_048, 4), (4_096, 2), (8_192, 1)]
-    held_sequences = [(1_024, 2), (2_048, 2), (3_072, 2), (4_096, 2)]
-    assert series(*held_positions) == {"8,192 tokens a batch": [1_024, 2_048, 4_096, 8_192]}
-    assert series(*held_sequences) == {"batch 2": [1_024, 2_048, 3_072, 4_096]}
-    both = series(*held_positions, *held_sequences[:3])
-    assert both == {
-        "batch 2": [4_096, 1_024, 2_048, 3_072],
-        "8,192 tokens a batch": [1_024, 2_048, 4_096, 8_192],
-    }
-    assert series((512, 2)) == {"1,024 tokens a batch": [512]}
-    twice = series(*held_positions, *[(length, 2 * batch) for length, batch in held_positions])
-    assert set(twice) == {"8,192 tokens a batch", "16,384 tokens a batch"}
-
-
-def test_task_options_make_a_board_and_recipe_options_an_entry():
-    sentiment = {"task": "sentiment", "source": "tfds"}
-    entries = [
-        dataclasses.replace(found, record=found.record.model_copy(
-            update={"metrics": {"test": {"accuracy": 0.5}}}))
-        for found in (
-            entry(**sentiment),
-            entry(**sentiment, options={"dropout": 0.0}),
-            entry(**sentiment, options={"units": "bytes"}),
-        )
-    ]  # fmt: skip
-    boards = make_boards(entries, VERSIONS)
-    lines = sorted([row.line for row in board.rows] for board in boards)
-    assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]
 
 
 def test_superseded_rows_name_their_successor():
@@ -372,57 +258,3 @@ def test_an_untuned_run_does_not_join_a_tuned_entry():
         "vanilla": pytest.approx(0.8),
         "vanilla (untuned)": pytest.approx(0.5),
     }
-
-
-def test_files_agree_and_names_are_escaped():
-    boards = make_boards(
-        [*seeds("<script>|x", [0.1, 0.2, 0.3]), *seeds("bert", [0.8, 0.81, 0.82])], VERSIONS
-    )
-    text = to_markdown(boards)
-    assert "<script>" not in text and "&lt;script&gt;&#124;x" in text
-    rows = list(csv.DictReader(io.StringIO(to_csv(boards))))
-    assert [row["line"] for row in rows] == ["bert", "<script>|x"]
-    assert float(rows[0]["value"]) == pytest.approx(0.81)
-    loaded = json.loads(to_json(boards))
-    assert loaded[0]["rows"][0]["estimate"]["value"] == pytest.approx(0.81)
-
-
-def test_markdown_begins_with_leaders_and_ends_with_superseded_rows():
-    clear = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.70, 0.701, 0.702])
-    longer = {"sequence_length": 2 * CELL.sequence_length, "batch_size": CELL.batch_size // 2}
-    tied = seeds("bert", [0.8, 0.9, 0.7], **longer) + seeds("vanilla", [0.7, 0.8, 0.9], **longer)
-    former = seeds("vanilla", [0.1, 0.2, 0.3], protocol=1)
-    text = to_markdown(make_boards([*clear, *tied, *former], VERSIONS))
-    summary, *boards = text.split("\n### ")
-    assert "| 128: vanilla; 256: bert or 1 more |" in summary
-    standing, superseded = boards[0].split("<details>")
-    assert "| 0.801 [" in standing and "| 0.2 [" not in standing
-    assert superseded.count("superseded by protocol") == 1 and "| 0.2 [" in superseded
-    assert "Who is best" not in to_markdown(make_boards(clear[:1], VERSIONS))
-
-
-@pytest.fixture
-def results(tmp_path):
-    folder = tmp_path / "results" / "published" / "here"
-    folder.mkdir(parents=True)
-    for found in seeds("vanilla", [0.5, 0.6]):
-        record = strip(found.record)
-        name = f"{record.cell_id}.{record.run_id}.json"
-        (folder / name).write_text(record.to_json())
-    return tmp_path / "results"
-
-
-def test_check_finds_a_stale_or_edited_file(results, bench):
-    assert bench("leaderboard", "--results", str(results), "--check").returncode == 2
-    assert bench("leaderboard", "--results", str(results)).returncode == 0
-    assert bench("leaderboard", "--results", str(results), "--check").returncode == 0
-    path = results / "LEADERBOARD.md"
-    path.write_text(path.read_text().replace("0.55", "0.99"))
-    said = bench("leaderboard", "--results", str(results), "--check")
-    assert said.returncode == 2 and "LEADERBOARD.md, which is stale or was edited" in said.stderr
-
-
-def test_an_unreadable_published_file_is_named(results):
-    (results / "published" / "here" / "x.json").write_text("{}")
-    with pytest.raises(RecordError, match=r"published/here/x\.json"):
-        read_published(results)

@@ -1,0 +1,123 @@
+"""Grouping: the records that may be compared."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.analysis.boards import make_boards
+from suite.analysis.grouping import group, key_of
+from suite.api import Mode
+from suite.publish.leaderboard_files import to_markdown
+from suite.records.published import Folder, StoredRecord
+from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry
+from tests.suite.records.test_store import CELL, make_record
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"fingerprint": "g"},
+        {"budget": 2},
+        {"sequence_length": 256},
+        {"batch_size": 17},
+        {"precision": "mixed_bfloat16"},
+        {"model_size": "small"},
+        {"source": "tfds"},
+        {"backend": "jax"},
+    ],
+)
+def test_different_settings_are_on_different_boards(other):
+    boards = make_boards([entry("vanilla"), entry("bert", **other)], VERSIONS)
+    assert [len(board.rows) for board in boards] == [1, 1]
+
+
+def test_equal_titles_name_the_fingerprint():
+    text = to_markdown(
+        make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS)
+    )
+    assert "· data aaaa" in text and "· data bbbb" in text
+
+
+def test_lengths_with_data_of_their_own_are_one_comparison():
+    def series(*found, task="listops"):
+        made = [
+            make_record(
+                cell=dataclasses.replace(
+                    CELL,
+                    task=task,
+                    source="synthetic",
+                    sequence_length=length,
+                    batch_size=4_096 // length,
+                ),
+                data={"fingerprint": fingerprint} if fingerprint else None,
+            )
+            for length, fingerprint in found
+        ]
+        groups = group([StoredRecord(one, Folder.LOCAL, "here", UNREAD) for one in made])
+        return [[one.record.cell.sequence_length for one in groups[key]] for key in groups]
+
+    assert series((128, "a"), (256, "b"), (128, "")) == [[128, 256, 128]]
+    assert series((128, "a"), (256, "b"), task="ner") == [[128], [256]]
+    # Other data of one length is other data.
+    assert series((128, "a"), (256, "b"), (256, "c"), (128, "a")) == [[128, 128], [256], [256]]
+
+
+@pytest.mark.parametrize(
+    ("length", "batch_size", "positions"),
+    [(2_048, 4, 8_192), (2_730, 3, 8_192), (3_072, 2, 6_144), (8_192, 1, 8_192)],
+)
+def test_a_probe_joins_batches_of_nearly_equal_size(length, batch_size, positions):
+    cell = dataclasses.replace(
+        CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
+        sequence_length=length, batch_size=batch_size,
+    )  # fmt: skip
+    stored = StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD)
+    assert key_of(stored).positions_per_batch == positions
+
+
+def test_a_sweep_is_one_comparison_for_constant_positions_or_sequences():
+    def series(*cells):
+        made = [
+            dataclasses.replace(
+                CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
+                sequence_length=length, batch_size=batch_size,
+            )
+            for length, batch_size in cells
+        ]  # fmt: skip
+        groups = group(
+            [StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD) for cell in made]
+        )
+        return {
+            key.batch: [one.record.cell.sequence_length for one in groups[key]] for key in groups
+        }
+
+    held_positions = [(1_024, 8), (2_048, 4), (4_096, 2), (8_192, 1)]
+    held_sequences = [(1_024, 2), (2_048, 2), (3_072, 2), (4_096, 2)]
+    assert series(*held_positions) == {"8,192 tokens a batch": [1_024, 2_048, 4_096, 8_192]}
+    assert series(*held_sequences) == {"batch 2": [1_024, 2_048, 3_072, 4_096]}
+    both = series(*held_positions, *held_sequences[:3])
+    assert both == {
+        "batch 2": [4_096, 1_024, 2_048, 3_072],
+        "8,192 tokens a batch": [1_024, 2_048, 4_096, 8_192],
+    }
+    assert series((512, 2)) == {"1,024 tokens a batch": [512]}
+    twice = series(*held_positions, *[(length, 2 * batch) for length, batch in held_positions])
+    assert set(twice) == {"8,192 tokens a batch", "16,384 tokens a batch"}
+
+
+def test_task_options_make_a_board_and_recipe_options_an_entry():
+    sentiment = {"task": "sentiment", "source": "tfds"}
+    entries = [
+        dataclasses.replace(found, record=found.record.model_copy(
+            update={"metrics": {"test": {"accuracy": 0.5}}}))
+        for found in (
+            entry(**sentiment),
+            entry(**sentiment, options={"dropout": 0.0}),
+            entry(**sentiment, options={"units": "bytes"}),
+        )
+    ]  # fmt: skip
+    boards = make_boards(entries, VERSIONS)
+    lines = sorted([row.line for row in board.rows] for board in boards)
+    assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]

@@ -1,0 +1,224 @@
+"""One set of records shows the same figures in every table, page, file and MLflow run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from dashboards.site import write_site
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import make_boards
+from suite.analysis.crossover import score_crossover
+from suite.analysis.tables import make_tables
+from suite.api import Status
+from suite.matrix.expansion import expand
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.publish.leaderboard_files import to_csv
+from suite.records.published import local_record
+from suite.records.schema import Measurement
+from suite.records.store import Store
+from suite.tracking.sync import sync
+from tests.suite.records.test_store import make_record
+
+REGISTRY = load_registry(())
+REQUEST = Request(
+    tasks=("ner",), architectures=("vanilla", "bert"), lengths=(128, 256), seeds=(0, 1, 2)
+)
+SPEED = "training.tokens_per_second"
+NOISY_SEED = 2
+"""The training of this seed is noisy: its score counts and its speed does not."""
+
+
+def speed_of(cell) -> float:
+    return 1e5 / cell.sequence_length * (1 + cell.seed) * (2 if cell.architecture == "bert" else 1)
+
+
+def score_of(cell) -> float:
+    return 0.5 + 0.01 * cell.seed + (0.1 if cell.architecture == "bert" else 0.0)
+
+
+def measured(value: float) -> Measurement:
+    return Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
+
+
+def record_of(planned, minutes: int, score: float, speed: float):
+    cell = planned.cell
+    noisy = ("training",) if cell.seed == NOISY_SEED else ()
+    return make_record(
+        Status.OK,
+        minutes,
+        cell,
+        ranking=planned.ranking,
+        metrics={"test": {"entity_f1": score}},
+        reports={"test": {"by_part": {"entity_f1": (score - 0.01, score + 0.01)}}},
+        measurements={"training": {"tokens_per_second": measured(speed)}},
+        details={"noisy": noisy},
+        data={"fingerprint": "f"},
+        environment={"processor": "abacus", "num_cores": 2},
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Store:
+    """A home with three seeds of each cell, and an earlier run of each that is superseded."""
+    store = Store(tmp_path_factory.mktemp("one") / "home")
+    store.prepare()
+    for planned in expand(REQUEST, REGISTRY):
+        cell = planned.cell
+        store.write(record_of(planned, 0, 0.01, 1.0))
+        store.write(record_of(planned, 60, score_of(cell), speed_of(cell)))
+    return store
+
+
+@pytest.fixture(scope="module")
+def records(home):
+    return [local_record(record, home.path_of(record)) for record in home.summaries()]
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[tuple[str, int], tuple[float, float]]:
+    """The score and the speed of each entry and length, computed by hand."""
+    cells = [planned.cell for planned in expand(REQUEST, REGISTRY)]
+    found = {}
+    for entry in ("vanilla", "bert"):
+        for length in (128, 256):
+            repeats = [
+                cell
+                for cell in cells
+                if (cell.architecture, cell.sequence_length) == (entry, length)
+            ]
+            quiet = [speed_of(cell) for cell in repeats if cell.seed != NOISY_SEED]
+            score = statistics.fmean(map(score_of, repeats))
+            found[entry, length] = (score, statistics.geometric_mean(quiet))
+    return found
+
+
+def close(found, expected):
+    assert set(found) == set(expected)
+    for place, figures in found.items():
+        assert figures == pytest.approx(expected[place], rel=1e-4), place
+
+
+def test_points(records, expected):
+    (comparison,) = compare(records, REGISTRY.task_versions)
+    close(
+        {
+            (point.entry, point.sequence_length): (point.score().value, point.cost_value(SPEED))
+            for point in comparison.points
+        },
+        expected,
+    )
+
+
+def test_tables(records, expected):
+    (table,) = make_tables(records, REGISTRY.task_versions)
+    close(
+        {
+            (row.line, row.cell.sequence_length): (
+                row.figures["test.entity_f1"].value,
+                row.figures[SPEED].value,
+            )
+            for row in table.rows
+        },
+        expected,
+    )
+
+
+def test_the_report_of_the_command_line(home, bench, expected):
+    output = bench("report", "--json", "--home", str(home.home)).stdout
+    (table,) = json.loads(output)
+    close(
+        {
+            (row["line"], row["cell"]["sequence_length"]): (
+                row["figures"]["test.entity_f1"]["value"],
+                row["figures"][SPEED]["value"],
+            )
+            for row in table["rows"]
+        },
+        expected,
+    )
+
+
+def test_boards_and_leaderboard_files(records, expected):
+    boards = make_boards(records, REGISTRY.task_versions)
+    close(
+        {
+            (row.line, board.sequence_length): (row.estimate.value, row.training_tokens_per_second)
+            for board in boards
+            for row in board.rows
+            if not row.superseded_by
+        },
+        expected,
+    )
+    rows = csv.DictReader(io.StringIO(to_csv(boards)))
+    close(
+        {
+            (row["line"], int(row["sequence_length"])): (
+                float(row["value"]),
+                float(row["training_tokens_per_second"]),
+            )
+            for row in rows
+            if not row["superseded_by"]
+        },
+        expected,
+    )
+
+
+def test_the_site(records, tmp_path, expected):
+    write_site(records, REGISTRY.task_versions, {}, tmp_path)
+    text = (tmp_path / "data" / "index.js").read_text()
+    index = json.loads(text[text.index("=") + 1 :].rstrip(";\n"))
+    keys = [measure["key"] for measure in index["measures"]]
+    names = [line["name"] for line in index["lines"]]
+    columns = index["points"]
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    for line, length, measure, value in zip(
+        columns["line"],
+        columns["sequence_length"],
+        columns["measure"],
+        columns["value"],
+        strict=True,
+    ):
+        name = "quality" if measure < 0 else keys[measure]
+        found.setdefault((names[line], length), {})[name] = value
+    close(
+        {place: (figures["quality"], figures[SPEED]) for place, figures in found.items()}, expected
+    )
+
+
+def test_mlflow(home, monkeypatch, expected):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    sync(home)
+    client = MlflowClient(tracking_uri=home.tracking_uri)
+    experiment = client.get_experiment_by_name("ner")
+    runs = client.search_runs([experiment.experiment_id], "tags.`lengthwise.kind` = 'lengths'")
+    found = {}
+    for run in runs:
+        scores, speeds = (
+            {point.step: point.value for point in client.get_metric_history(run.info.run_id, name)}
+            for name in ("test.entity_f1", SPEED)
+        )
+        entry = run.data.params["architecture"]
+        found |= {(entry, length): (scores[length], speeds[length]) for length in scores}
+    close(found, expected)
+
+
+def test_crossover(home, expected):
+    found = score_crossover(REQUEST, home.summaries())
+    assert found.differences.keys() == {128, 256}
+    for length, gap in found.differences.items():
+        ahead = expected["bert", length][0] - expected["vanilla", length][0]
+        assert gap.value == pytest.approx(ahead)
+
+
+def test_noise_removes_costs_and_keeps_scores(records):
+    noisy = [stored for stored in records if stored.record.cell.seed == NOISY_SEED]
+    (table,) = make_tables(noisy, REGISTRY.task_versions)
+    assert all(row.figures[SPEED] is None for row in table.rows)
+    assert all(row.figures["test.entity_f1"].n == 1 for row in table.rows)
