@@ -1,4 +1,4 @@
-"""Checks that everything a run needs is there, each with its remedy."""
+"""Checks of the machine, the installation and the home, each with a remedy."""
 
 from __future__ import annotations
 
@@ -26,11 +26,19 @@ LEAST_MEMORY_BYTES = 4 * 2**30
 PROBE_SECONDS = 120
 EXTRAS = ("jax", "torch")
 MAKE_SETUP = "Run `make setup`"
+UNREADABLE_REMEDY = (
+    "Update Lengthwise if a newer version wrote the file. Otherwise restore the file, or move it "
+    "out of the records with `bench doctor --set-aside`"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding: `ok` or not, what to do where not, and whether every run needs it."""
+    """The result of one check.
+
+    `remedy` says what to do if the check failed. `needed` is true if every run needs what was
+    checked.
+    """
 
     name: str
     ok: bool
@@ -39,8 +47,17 @@ class Check:
     needed: bool = True
 
 
-def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[Check]:
-    """Yield the checks one by one; some take seconds."""
+def examine(
+    registry: Registry, store: Store, data_dir: str | None, *, set_aside: bool = False
+) -> Iterator[Check]:
+    """Yield the result of each check; some checks take seconds.
+
+    Args:
+        registry: the plug-ins to check.
+        store: the home to check.
+        data_dir: the folder of the TFDS data sets.
+        set_aside: whether unreadable files are moved out of the records.
+    """
     yield _python()
     yield from _packages()
     yield _hardware()
@@ -48,9 +65,10 @@ def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[
         "devices",
         "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; from suite.worker import steps; "
         "print(', '.join(steps.devices()))",
-        "TensorFlow can't be imported: install the project again (`make setup`)",
+        "TensorFlow cannot be imported. Install the project again with `make setup`",
     )
     yield _home(store)
+    yield from _records(store, set_aside)
     yield _disk(store)
     yield from _plugins(registry)
     yield from _data(registry, data_dir)
@@ -59,7 +77,8 @@ def examine(registry: Registry, store: Store, data_dir: str | None) -> Iterator[
         "import sys; from pathlib import Path; from suite.records.store import Store; "
         "from suite.tracking.connection import connect; "
         "print(connect(Store(Path(sys.argv[1]))).uri)",
-        "Start the server or correct MLFLOW_TRACKING_URI; records wait, `bench sync` delivers them",
+        "Start the server or correct MLFLOW_TRACKING_URI. No record is lost: `bench sync` delivers "
+        "the records later",
         str(store.home),
     )
 
@@ -75,7 +94,7 @@ def _packages() -> Iterator[Check]:
     for name in PACKAGES:
         found = versions[name]
         extra = name in EXTRAS
-        remedy = f'Only for --backend {name}: pip install -e ".[{name}]"' if extra else MAKE_SETUP
+        remedy = f'For --backend {name} only: pip install -e ".[{name}]"' if extra else MAKE_SETUP
         yield Check(f"package {name}", found is not None, found or "missing", remedy, not extra)
 
 
@@ -85,7 +104,7 @@ def _hardware() -> Check:
     named = [*machine["accelerators"], machine["processor"], f"{machine['num_cores']} cores"]
     found = ", ".join([*named, f"{memory / 2**30:.0f} GiB"])
     return Check(
-        "hardware", memory >= LEAST_MEMORY_BYTES, found, "Below 4 GiB only tiny models will fit"
+        "hardware", memory >= LEAST_MEMORY_BYTES, found, "Use tiny models: others need 4 GiB"
     )
 
 
@@ -93,8 +112,21 @@ def _home(store: Store) -> Check:
     try:
         store.prepare()
     except LengthwiseError as error:
-        return Check("home", False, str(error), "Choose another with --home DIR")
+        return Check("home", False, str(error), "Choose another folder with --home DIR")
     return Check("home", True, str(store.home))
+
+
+def _records(store: Store, set_aside: bool) -> Iterator[Check]:
+    """Check that each file among the records is readable."""
+    unreadable = store.unreadable()
+    for path, reason in unreadable:
+        if set_aside:
+            yield Check("records", True, f"{path.name} was moved to {store.set_aside(path)}")
+        else:
+            yield Check("records", False, f"{path}: {reason}", UNREADABLE_REMEDY, needed=False)
+    if not unreadable:
+        count = store.count()
+        yield Check("records", True, f"{count} readable record{'' if count == 1 else 's'}")
 
 
 def _disk(store: Store) -> Check:
@@ -103,18 +135,18 @@ def _disk(store: Store) -> Check:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     return Check(
-        "disk", free >= LEAST_DISK_BYTES, f"{free / 2**30:.1f} GiB free", "Make room, 2 GiB or more"
+        "disk", free >= LEAST_DISK_BYTES, f"{free / 2**30:.1f} GiB free", "Free 2 GiB or more"
     )
 
 
 def _plugins(registry: Registry) -> Iterator[Check]:
     for collection in (registry.tasks, registry.architectures):
         for key, reason in collection.broken.items():
-            yield Check(f"{collection.word} {key}", False, reason, "Mend the file")
+            yield Check(f"{collection.word} {key}", False, reason, "Correct the file")
 
 
 def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
-    """Look for every source that can be looked for without a path of the user's."""
+    """Check each data source that needs no path from the user."""
     for key, task in registry.tasks.plugins.items():
         for kind, source in task.sources.items():
             if source.argument_required:
@@ -123,14 +155,14 @@ def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
                 task.inspect(SourceRequest(kind=kind, data_dir=data_dir), task.options)
             except LengthwiseError as error:
                 yield Check(
-                    f"data {key} {kind}", False, str(error), "Only needed for this source", False
+                    f"data {key} {kind}", False, str(error), "Needed for this source only", False
                 )
             else:
                 yield Check(f"data {key} {kind}", True, source.summary)
 
 
 def _in_process(name: str, program: str, remedy: str, *arguments: str) -> Check:
-    """Run a check that imports something heavy in a process of its own."""
+    """Run a check in a separate process, because it imports a large package."""
     try:
         result = subprocess.run(
             [sys.executable, "-c", program, *arguments],

@@ -12,7 +12,7 @@ from suite.analysis.crossover import check_pair, cost_crossover, score_crossover
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.api import RequestError
 from suite.cli.options import json_option, make_single_request, make_store, request_options
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.cli.sessions import open_search_session
 from suite.records.published import Folder, read_published
 from suite.records.schema import RecordSummary
@@ -71,5 +71,5 @@ def command(
 
 def _records(store: Store, published: bool) -> Iterable[RecordSummary]:
     if not published:
-        return store.summaries(tell_set_aside)
+        return store.summaries(print_unreadable)
     return [stored.record for stored in read_published() if stored.folder is Folder.PUBLISHED]

@@ -1,4 +1,4 @@
-"""`bench doctor`: is everything there?"""
+"""`bench doctor`: checks of the machine, the installation and the home."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from suite.matrix.registry import load_registry
 
 @click.command("doctor")
 @click.option("--tfds-data-dir", envvar="TFDS_DATA_DIR", metavar="DIR")
+@click.option(
+    "--set-aside",
+    is_flag=True,
+    help="Move unreadable files from the records to the home's folder `set_aside`.",
+)
 @json_option
 @home_option
-def command(tfds_data_dir: str | None, as_json: bool, home: str | None) -> None:
-    """Check versions, devices, disk, data sources and tracking, each with its remedy.
+def command(tfds_data_dir: str | None, set_aside: bool, as_json: bool, home: str | None) -> None:
+    """Check versions, devices, records, disk, data sources and tracking; print remedies.
 
-    Exits with 1 where something that every run needs is missing; one data source or backend is not.
+    The exit code is 1 if something that every run needs is missing. A single data source, an extra
+    backend or an unreadable record file does not count.
     """
     registry = load_registry(search_path_from_environment())
     checks = []
-    for check in examine(registry, make_store(home), tfds_data_dir):
+    for check in examine(registry, make_store(home), tfds_data_dir, set_aside=set_aside):
         checks.append(check)
         if not as_json:
             mark = "ok  " if check.ok else "MISS"

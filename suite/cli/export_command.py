@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from suite.cli.options import make_request, make_store, request_options
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.cli.sessions import command_line
 from suite.execution.preparation import check_any_can_run, prepare
 from suite.execution.session import make_invocation
@@ -30,7 +30,7 @@ def command(folder: Path, home: str | None, **given: Any) -> None:
       bench export pack --task language_modeling --data tfds --backend jax --seeds 0
     """
     request, store = make_request(given), make_store(home)
-    prepared = prepare(request, store, set_aside=tell_set_aside)
+    prepared = prepare(request, store, report_unreadable=print_unreadable)
     check_any_can_run(prepared)
     cells = prepared.plan.to_run
     pack(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import Plan
@@ -26,7 +26,7 @@ def command(home: str | None, as_json: bool, **given: Any) -> None:
       bench plan --task ner
       bench plan --task ner --lengths 128,4096 --seeds 0,1,2 --json
     """
-    made = prepare(make_request(given), make_store(home), set_aside=tell_set_aside).plan
+    made = prepare(make_request(given), make_store(home), report_unreadable=print_unreadable).plan
     if as_json:
         print(json.dumps([_to_dict(made, planned) for planned in made.cells], indent=1))
         return

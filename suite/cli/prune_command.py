@@ -10,7 +10,7 @@ import click
 from suite.api import PROTOCOL
 from suite.api.errors import RequestError
 from suite.cli.options import FiniteRange, home_option, make_store, split_list
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.execution.preparation import check_statuses
 from suite.records.schema import utc_now
 from suite.records.store import prunable
@@ -60,7 +60,7 @@ def command(
         statuses=check_statuses(split_list(status) if status else ()),
         old_protocols=old_protocols,
         superseded=superseded,
-        set_aside=tell_set_aside,
+        report_unreadable=print_unreadable,
     )
     checkpoints = store.checkpoints(before) if before else []
     if sys.stdout.isatty() or dry_run:

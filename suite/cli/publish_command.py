@@ -12,6 +12,7 @@ from suite.analysis.boards import make_boards
 from suite.api.plugins import search_path_from_environment
 from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_store
+from suite.cli.planning import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import publish
@@ -49,7 +50,7 @@ def command(machine: str | None, folder: Path | None, dry_run: bool, home: str |
         _write_public(folder)
         return
     store = make_store(home)
-    outcome = publish(store, machine, dry_run=dry_run)
+    outcome = publish(store, machine, dry_run=dry_run, report_unreadable=print_unreadable)
     verb = "would be published" if dry_run else "published"
     folders = Counter(path.parent.name for path in outcome.written)
     for name, count in sorted(folders.items()):

@@ -11,7 +11,7 @@ from suite.analysis.tables import make_tables
 from suite.api.errors import RequestError, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store, split_list
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.records.published import local_record
 
@@ -39,7 +39,7 @@ def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None
     store = make_store(home)
     records = [
         local_record(record, store.path_of(record))
-        for record in store.summaries(tell_set_aside)
+        for record in store.summaries(print_unreadable)
         if (wanted is None or record.cell.task in wanted)
         and (mode is None or record.cell.mode == mode)
     ]

@@ -19,7 +19,7 @@ from suite.cli.options import (
     split_list,
 )
 from suite.cli.plan_command import summary
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.cli.sessions import open_command_session, run_with_display
 from suite.execution.preparation import (
     Prepared,
@@ -122,7 +122,7 @@ def command(
         rerun=rerun,
         limits=make_limits(request.preset, time_limit, memory_limit),
         any_machine=executor == "ray",  # a cluster's machines are not known beforehand
-        set_aside=tell_set_aside,
+        report_unreadable=print_unreadable,
     )
     check_any_can_run(prepared)
     place = _place(prepared, executor, parallel, address, gpus, memory_limit)

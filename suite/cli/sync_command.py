@@ -7,7 +7,7 @@ import sys
 import click
 
 from suite.cli.options import home_option, make_store
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.records.store import Store, without_password
 from suite.tracking.connection import tracking_uri
 from suite.tracking.sync import sync
@@ -30,7 +30,7 @@ def command(home: str | None) -> None:
 
 def sync_and_print(store: Store, *, rebuild: bool = False) -> None:
     """Sync a home and print the result."""
-    report = sync(store, _print_progress, tell_set_aside, rebuild=rebuild)
+    report = sync(store, _print_progress, print_unreadable, rebuild=rebuild)
     duplicates = f", {report.duplicates} duplicates deleted" if report.duplicates else ""
     print(
         f"{without_password(tracking_uri(store))}: {report.written} runs written, "

@@ -15,7 +15,7 @@ from suite.api.errors import RequestError
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import SECONDS, home_option, make_store
-from suite.cli.planning import tell_set_aside
+from suite.cli.planning import print_unreadable
 from suite.cli.sessions import open_command_session, run_with_display
 from suite.execution.preparation import make_limits, prepare
 from suite.matrix.registry import load_registry
@@ -57,7 +57,9 @@ def command(
     store = make_store(home)
     request = _request(record.cell, data, tfds_data_dir)
     limits = make_limits(request.preset, time_limit)
-    prepared = prepare(request, store, rerun=True, limits=limits, set_aside=tell_set_aside)
+    prepared = prepare(
+        request, store, rerun=True, limits=limits, report_unreadable=print_unreadable
+    )
     same = [planned for planned in prepared.plan.cells if planned.cell == record.cell]
     if not same or record.protocol != PROTOCOL:
         raise RequestError(

@@ -19,7 +19,7 @@ from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING, find_tuned_rate
 from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
 from suite.records.schema import TuningChoice
-from suite.records.store import SetAside, Store, ignore_set_aside
+from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 MEMORY_SHARE = 2 / 3
 """A cell's default memory limit, as a share of the machine's memory."""
@@ -60,7 +60,7 @@ def prepare(
     limits: Limits | None = None,
     any_machine: bool = False,
     tuning: Path = TUNING,
-    set_aside: SetAside = ignore_set_aside,
+    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Prepared:
     """Expand a request, inspect its data, and find which cells are done.
 
@@ -72,7 +72,7 @@ def prepare(
         limits: the limits of each cell; by default those of the preset.
         any_machine: whether a probe of another kind of machine counts as done.
         tuning: the folder of the tuned learning rates.
-        set_aside: called with the path of each file that is not a record, and the reason.
+        report_unreadable: called with the path of each file that is not a record, and the reason.
 
     Raises:
         LengthwiseError: the request or its data is invalid.
@@ -98,7 +98,7 @@ def prepare(
         rerun=rerun,
         limits=limits,
         any_machine=any_machine,
-        set_aside=set_aside,
+        report_unreadable=report_unreadable,
     )
     return Prepared(compared, registry, tasks, digests, search_path, limits)
 

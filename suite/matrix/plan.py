@@ -11,7 +11,7 @@ from suite.matrix.expansion import PlannedCell
 from suite.records.environment import describe_machine, hardware
 from suite.records.schema import Record, utc_now
 from suite.records.standing import probed_machine
-from suite.records.store import SetAside, Store, ignore_set_aside
+from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
 
@@ -48,7 +48,7 @@ def plan(
     rerun: bool = False,
     limits: Limits | None = None,
     any_machine: bool = False,
-    set_aside: SetAside,
+    report_unreadable: ReportUnreadable,
 ) -> Plan:
     """Return a plan with the valid record of each cell.
 
@@ -60,7 +60,9 @@ def plan(
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
-    found = find_standing(store, [planned.cell.id for planned in cells], any_machine, set_aside)
+    found = find_standing(
+        store, [planned.cell.id for planned in cells], any_machine, report_unreadable
+    )
     records = {cell_id: record for cell_id, record in found.items() if not _may_fit(record, limits)}
 
     def stands(planned: PlannedCell, record: Record) -> bool:
@@ -86,13 +88,13 @@ def find_standing(
     store: Store,
     cell_ids: Iterable[str],
     any_machine: bool,
-    set_aside: SetAside = ignore_set_aside,
+    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> dict[str, Record]:
     """Return the current records; of probes, only those of this machine or one like it."""
     here = hardware(describe_machine())
     return {
         record.cell_id: record
-        for record in store.current(cell_ids, set_aside)
+        for record in store.current(cell_ids, report_unreadable)
         if any_machine or probed_machine(record) in ((), here)
     }
 

@@ -17,7 +17,7 @@ from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.records.environment import machine_name
 from suite.records.schema import Record
-from suite.records.store import Store
+from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 PUBLISHED = CHECKOUT / "results" / "published"
 MACHINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,63}")
@@ -44,7 +44,12 @@ class Published:
 
 
 def publish(
-    store: Store, machine: str | None = None, into: Path = PUBLISHED, *, dry_run: bool = False
+    store: Store,
+    machine: str | None = None,
+    into: Path = PUBLISHED,
+    *,
+    dry_run: bool = False,
+    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Published:
     """Copy each cell's standing record that passes `why_not`, for `machine` or the one it names.
 
@@ -56,7 +61,9 @@ def publish(
             "A machine is named in lower-case letters, digits and hyphens", received=repr(machine)
         )
     outcome = Published()
-    for record in sorted(store.current(), key=lambda record: record.run_id):
+    for record in sorted(
+        store.current(report_unreadable=report_unreadable), key=lambda record: record.run_id
+    ):
         stripped = strip(record)
         if reason := why_not(record) or private(stripped):
             outcome.refused.append((record, reason))

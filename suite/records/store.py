@@ -1,14 +1,15 @@
-"""Records on disk: written atomically, found again by cell, guarded by leases.
+"""A home: the folder that holds a user's records, and everything made from them.
 
-The only module that knows the paths inside a home:
+Records are written atomically, found by cell, and never changed, moved or deleted by reading. This
+is the only module that knows the paths inside a home:
 
 ```
-records/<cell id>.<run id>.json   one file a run, never changed after it is written
-set_aside/                        files that are no records, moved out of the way
-locks/<cell id>                   held (flock) while an invocation runs the cell
+records/<cell id>.<run id>.json   one file for each run
+set_aside/                        unreadable files that `bench doctor --set-aside` moved here
+locks/<cell id>                   locked (flock) while an invocation runs the cell
 cache/                            encoded data; can be deleted at any time
-checkpoints/<cell id>.npz         a training cut off, for the next run of its cell to go on from
-scratch/<run id>/                 a running child's job, progress, outcome and log
+checkpoints/<cell id>.npz         the state of an interrupted training; its next run resumes from it
+scratch/<run id>/                 the job, progress, outcome and log of a running worker
 mlflow.db, mlflow_artifacts/      the default tracking store
 site/index.html                   the dashboard
 ```
@@ -51,27 +52,28 @@ TRACKING = "tracking"
 STALE_SECONDS = 600.0
 """The age from which a temporary file counts as abandoned; writing one takes seconds."""
 
-SetAside = Callable[[Path, str], None]
+ReportUnreadable = Callable[[Path, str], None]
+"""Receives the path of a file that is not a readable record, and the reason."""
 
 
-def ignore_set_aside(path: Path, reason: str) -> None:
-    """Take no notice of a file that was moved aside."""
+def ignore_unreadable(path: Path, reason: str) -> None:
+    """Ignore an unreadable file."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to one thing, such as running a cell, held until closed or the process's death."""
+    """An exclusive lock, such as on a cell. The end of the process releases the lock too."""
 
     descriptor: int
 
     def close(self) -> None:
-        """Give it free."""
+        """Release the lock."""
         os.close(self.descriptor)
 
 
 @dataclass(frozen=True)
 class Store:
-    """A home: the folder with a user's records and what is drawn from them."""
+    """A home: the folder that holds a user's records, and everything made from them."""
 
     home: Path
 
@@ -82,22 +84,22 @@ class Store:
 
     @property
     def cache(self) -> Path:
-        """Where encoded data is kept."""
+        """The folder of the encoded data."""
         return self.home / "cache"
 
     @property
     def tracking_uri(self) -> str:
-        """The default MLflow store."""
+        """The URI of the default MLflow store."""
         return f"sqlite:///{self.home / 'mlflow.db'}"
 
     @property
     def artifacts(self) -> Path:
-        """Where the default MLflow store keeps artifacts."""
+        """The folder of the artifacts of the default MLflow store."""
         return self.home / "mlflow_artifacts"
 
     @property
     def mlflow_pages(self) -> Path:
-        """Where MLflow's UI shows which run: what the dashboard's links follow."""
+        """The file that maps runs to pages of MLflow's UI, for the dashboard's links."""
         return self.home / "mlflow_pages.json"
 
     @property
@@ -106,10 +108,10 @@ class Store:
         return self.home / "site" / "index.html"
 
     def prepare(self) -> None:
-        """Create the folders and prove that they can be written.
+        """Create the folders, check that they are writable, and remove stale temporary files.
 
         Raises:
-            HomeError: they cannot.
+            HomeError: the folders cannot be created or are not writable.
         """
         try:
             for folder in (self.records, self._locks, self._scratch):
@@ -120,19 +122,19 @@ class Store:
             raise HomeError(
                 "The folder for records must be writable",
                 received=f"{self.home} ({error.strerror})",
-                remedy="Choose another with --home DIR or BENCH_HOME",
+                remedy="Choose another folder with --home DIR or BENCH_HOME",
             ) from None
         self._sweep()
 
     def path_of(self, record: RecordSummary) -> Path:
-        """Return where a record is, or will be."""
+        """Return the path of a record's file, whether or not it exists yet."""
         return self.records / f"{record.cell_id}.{record.run_id}.json"
 
     def write(self, record: Record) -> Path:
-        """Write a record whole or not at all, and return its path.
+        """Write a record atomically and return its path.
 
         Raises:
-            HomeError: the disk is full or cannot be written.
+            HomeError: the disk is full, or the folder is not writable.
         """
         path = self.path_of(record)
         try:
@@ -141,36 +143,72 @@ class Store:
             raise HomeError(
                 "A record could not be written",
                 received=f"{path} ({error.strerror})",
-                remedy="Make room or choose another --home, then run the same command again",
+                remedy="Free disk space or choose another --home, then repeat the command",
             ) from None
         return path
 
     def current(
-        self, cell_ids: Iterable[str] | None = None, set_aside: SetAside = ignore_set_aside
+        self,
+        cell_ids: Iterable[str] | None = None,
+        report_unreadable: ReportUnreadable = ignore_unreadable,
     ) -> list[Record]:
-        """Return the record that stands for each cell (all cells by default).
+        """Return the standing record of each cell (of all cells by default).
 
-        That is the latest run; an interrupted one only where there is no other. What a probe
-        measured is its machine's: one stands for each. Files that are no records are moved aside
-        and told to `set_aside`.
+        `suite.records.standing` decides which record stands. Unreadable files are passed to
+        `report_unreadable` and left alone.
         """
         wanted = None if cell_ids is None else set(cell_ids)
         with collector_paused():
-            return latest_runs(self._read(self._paths(wanted), set_aside, parse_record))
+            return latest_runs(self._read(self._paths(wanted), report_unreadable, parse_record))
 
-    def summaries(self, set_aside: SetAside = ignore_set_aside) -> list[RecordSummary]:
-        """Return what comparing needs of the record that stands for each cell."""
+    def summaries(
+        self, report_unreadable: ReportUnreadable = ignore_unreadable
+    ) -> list[RecordSummary]:
+        """Return the summary of each cell's standing record, as `current` does the records."""
         with collector_paused():
-            return latest_runs(self._read(self._paths(None), set_aside, parse_summary))
+            return latest_runs(self._read(self._paths(None), report_unreadable, parse_summary))
 
-    def all(self, set_aside: SetAside = ignore_set_aside) -> list[Record]:
+    def all(self, report_unreadable: ReportUnreadable = ignore_unreadable) -> list[Record]:
         """Return every record, oldest first."""
         with collector_paused():
-            records = list(self._read(self._paths(None), set_aside, parse_record))
+            records = list(self._read(self._paths(None), report_unreadable, parse_record))
         return sorted(records, key=lambda record: record.run_id)
 
+    def count(self) -> int:
+        """Return the number of files among the records, readable or not."""
+        return len(self._paths(None))
+
+    def unreadable(self) -> list[tuple[Path, str]]:
+        """Return the files among the records that are not readable records, with the reasons."""
+        found: list[tuple[Path, str]] = []
+        with collector_paused():
+            for _ in self._read(self._paths(None), lambda *item: found.append(item), parse_record):
+                pass
+        return found
+
+    def set_aside(self, path: Path) -> Path:
+        """Move an unreadable file out of the records and return its new path.
+
+        Raises:
+            HomeError: the file cannot be moved.
+        """
+        folder = self.home / "set_aside"
+        moved, number = folder / path.name, 0
+        while moved.exists():  # an earlier file of this name stays
+            number += 1
+            moved = folder / f"{path.stem}.{number}{path.suffix}"
+        try:
+            folder.mkdir(exist_ok=True)
+            return path.rename(moved)
+        except OSError as error:
+            raise HomeError(
+                "An unreadable file could not be set aside",
+                received=f"{path} ({error.strerror})",
+                remedy="Check the permissions of the home",
+            ) from None
+
     def acquire(self, name: str) -> Lease | None:
-        """Take the lease of a cell, or of `TRACKING`; None while another process holds it."""
+        """Return the lease of a cell or of `TRACKING`; None while another process holds it."""
         descriptor = os.open(self._locks / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,24 +219,24 @@ class Store:
 
     @property
     def identity(self) -> str:
-        """A random name of this home, made when it is first asked for."""
+        """The random name of this home, created at its first use."""
         path = self.home / "identity"
         if not path.exists():
             atomic_write_bytes(path, secrets.token_hex(8).encode())
         return path.read_text()
 
     def new_scratch(self, run_id: str) -> Path:
-        """Create the folder a child works in."""
+        """Create and return the folder in which the worker of a run works."""
         folder = self._scratch / run_id
         folder.mkdir(parents=True)
         return folder
 
     def drop_scratch(self, folder: Path) -> None:
-        """Remove a child's folder."""
+        """Remove a worker's folder."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def checkpoint(self, cell_id: str) -> Path:
-        """Return where a cell's training leaves its state while it runs."""
+        """Return the path of the checkpoint of a cell's training."""
         return self.home / "checkpoints" / f"{cell_id}.npz"
 
     def checkpoints(self, before: datetime) -> list[Path]:
@@ -229,17 +267,22 @@ class Store:
         return []
 
     def _read(
-        self, paths: Iterable[Path], set_aside: SetAside, parse: Callable[[bytes], Read]
+        self,
+        paths: Iterable[Path],
+        report_unreadable: ReportUnreadable,
+        parse: Callable[[bytes], Read],
     ) -> Iterator[Read]:
         for path in paths:
             try:
-                yield parse(path.read_bytes())
-            except FileNotFoundError:
+                record = parse(path.read_bytes())
+            except FileNotFoundError:  # `bench prune` may run meanwhile
                 continue
             except RecordError as error:
-                folder = self.home / "set_aside"
-                folder.mkdir(exist_ok=True)
-                set_aside(path.rename(folder / path.name), str(error))
+                report_unreadable(path, str(error))
+            except OSError as error:
+                report_unreadable(path, f"{error.strerror}.")
+            else:
+                yield record
 
     def _sweep(self) -> None:
         """Remove the remains of killed invocations: scratch folders and half-written files."""
@@ -278,7 +321,7 @@ def _remove_if_stale(path: Path) -> None:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Let the garbage collector rest: it would look through 100,000 records again and again."""
+    """Pause the garbage collector, which would scan up to 100,000 records again and again."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -295,13 +338,19 @@ def prunable(
     statuses: Collection[Status] = (),
     old_protocols: bool = False,
     superseded: bool = False,
-    set_aside: SetAside = ignore_set_aside,
+    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> list[Record]:
     """Return the records that meet every condition that is set, oldest first.
 
-    `superseded` are those in whose place another stands.
+    Args:
+        store: the home.
+        before: the record ended before this moment.
+        statuses: the record has one of these statuses; empty for any.
+        old_protocols: the record ran under another protocol than the current one.
+        superseded: another record of the same cell stands.
+        report_unreadable: receives each unreadable file.
     """
-    records = store.all(set_aside)
+    records = store.all(report_unreadable)
     standing = {record.run_id for record in latest_runs(records)}
     return [
         record
@@ -314,10 +363,10 @@ def prunable(
 
 
 def without_password(uri: str) -> str:
-    """Return a tracking store's address as it may be shown."""
+    """Return the URI of a tracking store without its user name and password."""
     return re.sub(r"(?<=://)[^/@]*@", "", uri)
 
 
 def new_run_id(now: datetime) -> str:
-    """Name a run so that names sort by time and never meet."""
+    """Return a new run id; run ids sort by time and are unique."""
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")

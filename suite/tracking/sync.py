@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from suite.api.errors import TrackingError
-from suite.records.store import SetAside, Store, ignore_set_aside, without_password
+from suite.records.store import ReportUnreadable, Store, ignore_unreadable, without_password
 from suite.tracking.connection import connect, is_own, lock_writing, own_database, tracking_uri
 from suite.tracking.pages import save_pages
 from suite.tracking.points import read_comparisons
@@ -67,7 +67,7 @@ class Deletion:
 def sync(
     store: Store,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    set_aside: SetAside = ignore_set_aside,
+    report_unreadable: ReportUnreadable = ignore_unreadable,
     *,
     rebuild: bool = False,
 ) -> SyncReport:
@@ -76,7 +76,7 @@ def sync(
     Args:
         store: the home.
         on_progress: is called with the number of records done and the number of all records.
-        set_aside: is called for each file that is not a valid record.
+        report_unreadable: is called for each file that is not a valid record.
         rebuild: delete the runs that this home wrote first (see `planned_deletion`).
 
     Raises:
@@ -86,7 +86,7 @@ def sync(
         if rebuild:
             _delete_own_runs(store)
         tracker = connect(store)
-        records = store.all(set_aside)
+        records = store.all(report_unreadable)
         written = 0
         for done, was_written in enumerate(tracker.log_all(records), start=1):
             written += was_written

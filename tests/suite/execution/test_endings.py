@@ -14,7 +14,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import accelerator_ids, describe_machine
 from suite.records.schema import Invocation, utc_now
-from suite.records.store import Store, ignore_set_aside
+from suite.records.store import Store, ignore_unreadable
 from tests.suite.records.test_store import make_record
 
 
@@ -47,7 +47,7 @@ def run_with(tmp_path, outcome):
     cells = expand(request, load_registry(()))
     finished = []
     runner = Runner(
-        plan=plan(cells, store, {}, set_aside=ignore_set_aside),
+        plan=plan(cells, store, {}, report_unreadable=ignore_unreadable),
         store=store,
         executor=EndsAtOnce(outcome),
         invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=2),
@@ -69,7 +69,9 @@ def test_what_another_machine_probed_is_measured_here(tmp_path):
     cell = cells[0].cell
 
     def to_run(**settings):
-        return len(plan(cells[:1], store, {}, set_aside=ignore_set_aside, **settings).to_run)
+        return len(
+            plan(cells[:1], store, {}, report_unreadable=ignore_unreadable, **settings).to_run
+        )
 
     there = {**describe_machine(), "processor": "abacus"}
     store.write(make_record(cell=cell, minutes=1, environment=there))
@@ -132,7 +134,7 @@ def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
         store.write(make_record(status, cell=planned.cell, reason=reason, **met))
 
     def lengths(limits):
-        made = plan(cells, store, {}, limits=limits, set_aside=ignore_set_aside)
+        made = plan(cells, store, {}, limits=limits, report_unreadable=ignore_unreadable)
         return [planned.cell.sequence_length for planned in made.to_run]
 
     assert lengths(None) == lengths(Limits(10.0, 4)) == lengths(Limits(5.0, 2)) == []

@@ -111,8 +111,9 @@ def test_the_second_time_only_what_is_lost_or_asked_for_runs(bench, tmp_path):
     assert again.returncode == 1  # a failure is still one
     path.write_bytes(path.read_bytes()[:500])
     retried = bench(*arguments, "--retry", "noisy,timed_out")
-    assert "no record was moved to" in retried.stderr
+    assert "was left alone" in retried.stderr
     assert "3 cells, 2 to run, 1 done" in retried.stdout
+    path.unlink()  # the unreadable record is still there
     ran = Counter(record["cell"]["architecture"] for record in read_records(home))
     assert ran == {"raises": 2, "exits": 1, "killed": 1}
 

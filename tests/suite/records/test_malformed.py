@@ -108,15 +108,15 @@ def test_a_record_cut_or_spoilt_is_read_or_refused(start, end, inserted):
     ],
     ids=["empty", "deep list", "deep object", "no UTF-8", "huge number", "huge version"],
 )
-def test_what_is_no_record_is_set_aside_not_lost(tmp_path, content):
+def test_a_malformed_file_is_reported_in_one_line_and_left_alone(tmp_path, content):
     store = Store(tmp_path)
     store.prepare()
     path = store.records / "0123456789abcdef.x.json"
     path.write_bytes(content)
     told = []
-    assert store.current(set_aside=lambda path, reason: told.append((path, reason))) == []
-    ((moved, reason),) = told
-    assert moved.read_bytes() == content
+    assert store.current(report_unreadable=lambda path, reason: told.append((path, reason))) == []
+    ((reported, reason),) = told
+    assert reported == path and path.read_bytes() == content
     assert len(reason.splitlines()) == 1
 
 

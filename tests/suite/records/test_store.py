@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -128,14 +129,79 @@ def test_a_probe_stands_for_each_machine_and_a_training_for_all(store, mode, sta
     assert len(prunable(store, superseded=True)) == 3 - stand
 
 
-def test_a_record_cut_in_half_is_set_aside_and_reported(store):
+def read_everything(store) -> list[list[str]]:
+    """Return the names of the files that each way of reading reports as unreadable."""
+    reported = []
+    for read in (store.current, store.summaries, store.all, partial(prunable, store)):
+        names: list[str] = []
+        read(report_unreadable=lambda path, reason, names=names: names.append(path.name))
+        reported.append(names)
+    return reported
+
+
+def test_reading_reports_an_unreadable_file_and_leaves_it_where_it_is(store):
     path = store.write(make_record())
+    whole = store.write(make_record(Status.FAILED, 1))
     path.write_bytes(path.read_bytes()[:200])
-    told = []
-    assert store.current(set_aside=lambda moved, reason: told.append((moved, reason))) == []
-    ((moved, reason),) = told
-    assert moved.exists() and not path.exists()
-    assert "A record is a JSON object" in reason
+    folder = store.records / "0123456789abcdef.x.json"
+    folder.mkdir()
+    before = {each: each.read_bytes() for each in (path, whole)}
+    assert read_everything(store) == [[folder.name, path.name]] * 4
+    assert {each: each.read_bytes() for each in (path, whole)} == before
+    assert sorted(store.records.iterdir()) == sorted((path, whole, folder))
+    (of_folder, of_path) = store.unreadable()
+    assert of_folder == (folder, "Is a directory.")
+    assert of_path[0] == path and "A record is a JSON object" in of_path[1]
+
+
+def test_a_file_that_is_set_aside_replaces_no_earlier_one(store):
+    path = store.write(make_record())
+    for content in (b"first", b"second", b"third"):
+        path.write_bytes(content)
+        store.set_aside(path)
+    kept = sorted(each.read_bytes() for each in (store.home / "set_aside").iterdir())
+    assert kept == [b"first", b"second", b"third"]
+    assert not path.exists()
+
+
+def test_commands_warn_once_about_an_unreadable_file(bench, tmp_path):
+    store = Store(tmp_path / "home")
+    store.prepare()
+    store.write(make_record())
+    path = store.records / "0123456789abcdef.x.json"
+    path.write_text("{}")
+    for command in (
+        ("report",),
+        ("prune", "--superseded", "--dry-run"),
+        ("publish", "--dry-run"),
+        ("dashboard",),
+    ):
+        result = bench(*command)
+        assert result.returncode == 0, result.stderr
+        warnings = [line for line in result.stderr.splitlines() if str(path) in line]
+        assert len(warnings) == 1 and "was left alone" in warnings[0], command
+    assert path.read_text() == "{}"
+
+
+def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, tmp_path):
+    store = Store(tmp_path / "home")
+    store.prepare()
+    record = store.write(make_record())
+    path = store.records / "0123456789abcdef.x.json"
+    path.write_text("{}")
+
+    def records_checks(*options):
+        checks = json.loads(bench("doctor", "--json", *options).stdout)
+        return [check for check in checks if check["name"] == "records"]
+
+    (listed,) = records_checks()
+    assert not listed["ok"] and str(path) in listed["found"] and "--set-aside" in listed["remedy"]
+    assert "A record is a JSON object" in listed["found"] and path.exists()
+    (moved,) = records_checks("--set-aside")
+    assert moved["ok"] and not path.exists()
+    assert (store.home / "set_aside" / path.name).read_text() == "{}"
+    (whole,) = records_checks()
+    assert whole["ok"] and whole["found"] == "1 readable record" and record.exists()
 
 
 @pytest.mark.parametrize(
