@@ -1,4 +1,4 @@
-"""Whole runs through the public path: what a record holds, resumes, repeats."""
+"""Whole runs through the public path: records, resumption and repeatability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMOKE = ("run", "--task", "ner", "--preset", "smoke", "--architectures")
 QUIET = ("--no-tracking", "--no-dashboard")
 
 
-def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
+def test_a_run_writes_complete_records(bench, tmp_path):
     result = bench(*SMOKE, "vanilla,nothing")
     assert result.returncode == 0, result.stderr
     home = tmp_path / "home"
@@ -46,14 +46,14 @@ def test_a_run_leaves_records_with_everything_a_reader_needs(bench, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_numbers_to_the_last_digit(bench, tmp_path):
-    """From run to run; that it does within a process, `test_checkpoint` says each time."""
+def test_the_same_seed_gives_the_same_numbers(bench, tmp_path):
+    """Two runs agree; `test_checkpoint` tests this within one process."""
     for _ in range(2):
         bench(*SMOKE, "vanilla", *QUIET, "--rerun")
     first, again = read_records(tmp_path / "home")
     for name in ("metrics", "reports"):
         assert first[name] == again[name]
-    # The training loss is a mean of each timed block, and how long a block is depends on the speed.
+    # The training loss is a mean over a timed block, and the length of a block depends on the speed.
     losses = [record["curves"].pop("training_loss") for record in (first, again)]
     assert first["curves"] == again["curves"]
     one, other = (dict(zip(loss["tokens"], loss["values"], strict=True)) for loss in losses)
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_numbers_to_the_last_digit(bench, tmp_path)
     assert one[beginning] == other[beginning]
 
 
-def test_changed_data_would_run_again_and_unchanged_would_not(bench, tmp_path):
+def test_only_changed_data_runs_again(bench, tmp_path):
     folder = tmp_path / "columns"
     folder.mkdir()
     text = "Anna B-PER\nsaw O\nRome B-LOC\n. O\n\n" * 60

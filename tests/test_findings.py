@@ -1,4 +1,4 @@
-"""What `results/README.md` tells in tables is what the leaderboard says."""
+"""The tables of `results/README.md` agree with the leaderboard."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from suite.api.files import CHECKOUT
 
 PAGE = (CHECKOUT / "results" / "README.md").read_text()
 MARKED = re.compile(r"<!-- board: (\w+) · (\w+) · budget ([\d,]+) -->\n((?:\|.*\n)+)")
-"""A board's name, in a comment that no reader sees, and the table below it."""
+"""The name of a board, in an invisible comment, and the table below it."""
 
 
 def rows_of(task: str, source: str, budget: int) -> dict[tuple[str, int], dict]:
-    """Return what stands on the boards of `tiny` models, by line and length."""
+    """Return the scores on the boards of `tiny` models, by entry and length."""
     boards = json.loads((CHECKOUT / "results" / "LEADERBOARD.json").read_text())
     wanted = {"task": task, "source": source, "budget": budget, "model_size": "tiny"}
     return {
@@ -29,7 +29,7 @@ def rows_of(task: str, source: str, budget: int) -> dict[tuple[str, int], dict]:
 
 
 def cells_of(table: str) -> Iterator[tuple[str, int, str]]:
-    """Yield a table's figures as they are written: architecture, length, text."""
+    """Yield the figures of a table: architecture, length, text."""
     split = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
     head, _, *rows = split
     lengths = [int(re.match(r"[\d,]+", name).group().replace(",", "")) for name in head[1:]]
@@ -43,7 +43,7 @@ def cells_of(table: str) -> Iterator[tuple[str, int, str]]:
     MARKED.findall(PAGE),
     ids=[found[0] for found in MARKED.findall(PAGE)],
 )
-def test_a_table_of_findings_says_what_the_leaderboard_says(task, source, budget, table):
+def test_tables_agree_with_the_leaderboard(task, source, budget, table):
     expected = rows_of(task, source, int(budget.replace(",", "")))
     told = {(name, length): text for name, length, text in cells_of(table)}
     assert set(told) == set(expected)

@@ -1,4 +1,4 @@
-"""The README's commands, run: with `PRESET=smoke` here, as they stand under `make test-slow`."""
+"""The commands of the README: with `PRESET=smoke` here, unchanged in `make test-slow`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     for line in block.splitlines()
 ]
-NOT_HERE = ("make test", "make ui")  # one is what runs this; the other serves until it is stopped
+NOT_HERE = ("make test", "make ui")  # the first runs this test; the second serves until it is stopped
 CORPUS = "EU B-ORG\nrejects O\nGerman B-MISC\ncall O\n. O\n\nPeter B-PER\nBlackburn I-PER\n\n"
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -32,7 +32,7 @@ def test_the_readme_has_the_two_commands_first():
 
 
 def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
-    """Run a README command with its placeholders filled in."""
+    """Run a command of the README with its placeholders replaced."""
     corpus = tmp_path / "my_corpus"
     corpus.mkdir(exist_ok=True)
     for split in ("train", "valid", "test"):
@@ -86,7 +86,7 @@ def test_the_first_command_as_it_stands(tmp_path, tfds_data_dir):
     assert "make ui" in output and "index.html" in output
 
 
-# Of the best architecture at the quick preset, and what guessing gives.
+# Lower bounds for the best architecture at the preset `quick`; the comments give chance.
 ABOVE_CHANCE = {
     "sentiment": ("accuracy", 0.7),  # 0.5
     "image_classification": ("accuracy", 0.7),  # 0.1

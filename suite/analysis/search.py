@@ -1,6 +1,6 @@
-"""Searches along the sequence length: the longest that is affordable, where one overtakes another.
+"""Searches along the sequence length: length limits and crossover points.
 
-Pure: what a length costs is told by a function that the caller gives.
+The functions are pure: the caller passes a function that measures one length.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from suite.analysis.statistics import Estimate, mean_interval
 
 TOLERANCE = 1.05
-"""A search ends when its two ends are this close."""
+"""A search ends when the ratio of its two ends is at most this."""
 NEARBY = 2.0
-"""Lengths within this factor of a crossing say where exactly it lies."""
+"""Lengths within this factor of a crossing determine its estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """The longest length that fits and the shortest found that does not; None where there is none.
+    """The longest length that fits, and the shortest length found that does not fit.
 
-    Without `beyond` the search met its own end, and longer ones may fit as well.
+    `longest` has no value if not even the first length fits. Without `beyond` the search reached
+    its own end, and longer sequences may fit as well.
     """
 
     longest: int | None
@@ -31,9 +32,9 @@ class Frontier:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Where the second overtakes the first, an estimate of a length; None up to `searched_to`.
+    """The length at which the second of two overtakes the first, searched up to `searched_to`.
 
-    `always` is set where one of them is ahead from the first length on.
+    If one of them is ahead at every length, `always` names it and there is no length.
     """
 
     length: Estimate | None
@@ -42,10 +43,10 @@ class Crossing:
 
 
 def find_frontier(fits: Callable[[int], bool], shortest: int, longest: int) -> Frontier:
-    """Find how long a sequence may be: doubling from `shortest`, then halving what is between.
+    """Find the longest length that fits: double from `shortest`, then bisect.
 
-    `fits` must not come true again above a length where it was false. At most 2 + log₂(longest /
-    shortest) + 5 lengths are asked for.
+    `fits` must be monotonic: once false, it stays false at longer lengths. The search measures at
+    most 2 + log₂(longest / shortest) + 5 lengths.
     """
     fitting, beyond = None, None
     length = shortest
@@ -71,12 +72,12 @@ def find_crossing(
     *,
     halves: bool = True,
 ) -> Crossing:
-    """Find the length from which on the second of `names` is ahead.
+    """Find the length from which the second of `names` is ahead.
 
-    `advantage` gives, for a length, how far the second is ahead in each round, above 0 where it
-    is. Where the median's sign changes between neighbours of `lengths`, the search `halves` what
-    is between them; each round's own crossing, from a line through its values near there, gives
-    the interval.
+    `advantage` returns, for a length, the lead of the second in each round; positive values mean
+    that it is ahead. If the sign of the median changes between two neighbours of `lengths`, the
+    search bisects that interval (unless `halves` is false). The interval of the estimate comes from
+    the crossings of the rounds.
     """
     known: dict[int, Sequence[float]] = {}
 
@@ -106,10 +107,10 @@ def pair_up(
     first: Mapping[int, Mapping[int, float]],
     second: Mapping[int, Mapping[int, float]],
 ) -> dict[int, list[float]]:
-    """Return by length how far the second is ahead in each repeat that both have.
+    """Return by length the lead of the second in each repeat (round or seed) that both have.
 
-    Both hold a figure, of which more is better, by length and by what repeats it: a round or a
-    seed. A length without a repeat in common is left out.
+    Both mappings hold figures, of which more is better, by length and repeat. A length without a
+    common repeat is left out.
     """
     found = {}
     for length in sorted(set(first) & set(second)):
@@ -122,8 +123,8 @@ def pair_up(
 def locate_crossing(known: Mapping[int, Sequence[float]], low: int, high: int) -> Estimate:
     """Estimate the length between `low` and `high` where the advantage is 0, and its interval.
 
-    Every round draws its line of advantage over log length through what is known nearby. Ends
-    without a crossing of their own are held at the bracket, so that the estimate is never outside.
+    For each round a regression line of the advantage over the logarithm of the length, through the
+    nearby lengths, gives a crossing. The estimate is clipped to the bracket.
     """
     near = {
         length: values
@@ -144,13 +145,13 @@ def locate_crossing(known: Mapping[int, Sequence[float]], low: int, high: int) -
     value = math.exp(min(max(found.value, math.log(low)), math.log(high)))
     if found.low is None or found.high is None:
         return Estimate(value, None, None, rounds)
-    # Where the value was held at the bracket, the interval reaches as far as it does.
+    # The interval contains the clipped estimate.
     low_end, high_end = math.exp(min(found.low, 700.0)), math.exp(min(found.high, 700.0))
     return Estimate(value, min(low_end, value), max(high_end, value), rounds)
 
 
 def between(low: int, high: int) -> int | None:
-    """Return a round length between two, or None where they are as close as is asked."""
+    """Return a round length between two; None if they are close enough."""
     if high <= low * TOLERANCE or high - low < 2:
         return None
     middle = math.sqrt(low * high)
