@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_numbers(bench, tmp_path):
     first, again = read_records(tmp_path / "home")
     for name in ("metrics", "reports"):
         assert first[name] == again[name]
-    # The training loss is a mean over a timed block, and the length of a block depends on the speed.
+    # The training loss is a mean over a timed block, whose length depends on the speed.
     losses = [record["curves"].pop("training_loss") for record in (first, again)]
     assert first["curves"] == again["curves"]
     one, other = (dict(zip(loss["tokens"], loss["values"], strict=True)) for loss in losses)

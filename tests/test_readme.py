@@ -17,7 +17,7 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     for line in block.splitlines()
 ]
-NOT_HERE = ("make test", "make ui")  # the first runs this test; the second serves until it is stopped
+NOT_HERE = ("make test", "make ui")  # this test itself, and a server
 CORPUS = "EU B-ORG\nrejects O\nGerman B-MISC\ncall O\n. O\n\nPeter B-PER\nBlackburn I-PER\n\n"
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
