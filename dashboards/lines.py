@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#AA4499", "#777777",
-          "#999933")  # fmt: skip
-"""Colours of Okabe and Ito and of Tol, which people with colour blindness can tell apart.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8811EE", "#994433",
+          "#BB66FF")  # fmt: skip
+"""Six colours of Okabe and Ito and three more, which people with colour blindness can tell apart.
 
-Each has enough contrast on the light and on the dark background."""
+A test simulates three kinds of colour blindness, and compares contrast with both backgrounds.
+"""
 SYMBOLS = (
     ("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"),
     ("triangle-down", "▼"), ("cross", "✚"), ("star", "★"), ("x", "✖"), ("hexagon", "⬢"),

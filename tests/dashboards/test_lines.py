@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import numpy as np
 import pandas as pd
+import pytest
 
 from dashboards.lines import COLORS, SYMBOLS, draw_lines
 from tests.dashboards.site_records import draw, entry, read_script
@@ -44,3 +48,49 @@ def test_colours_do_not_depend_on_which_architectures_have_run(tmp_path):
             drawn.setdefault(line["name"], set()).add((line["color"], line["symbol"]))
     assert len(drawn["vanilla"]) == 1
     assert len(set.union(*drawn.values())) == len(drawn) == 4
+
+
+COLOR_VISION = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]
+    ),
+    "deuteranopia": np.array(
+        [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9690]]
+    ),
+    "tritanopia": np.array(
+        [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9309, 0.1476], [0.0047, 0.6914, 0.3039]]
+    ),
+}
+"""Matrices of Machado, Oliveira and Fernandes (2009) for linear RGB."""
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear_rgb(color):
+    rgb = np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(color, vision):
+    """Return CIELAB coordinates of a colour as it is seen."""
+    seen = TO_XYZ @ np.clip(COLOR_VISION[vision] @ linear_rgb(color), 0, 1)
+    ratio = seen / np.array([0.9505, 1.0, 1.089])
+    f = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("vision", COLOR_VISION)
+def test_colours_differ_for_people_with_colour_blindness(vision):
+    distances = {
+        pair: np.linalg.norm(lab(pair[0], vision) - lab(pair[1], vision))
+        for pair in combinations(COLORS, 2)
+    }
+    assert min(distances.values()) > 15, min(distances, key=distances.get)
+
+
+@pytest.mark.parametrize("background", ["#FFFFFF", "#15171B"])
+def test_colours_stand_out_on_light_and_dark_pages(background):
+    behind = (TO_XYZ @ linear_rgb(background))[1]
+    for color in COLORS:
+        low, high = sorted([behind, (TO_XYZ @ linear_rgb(color))[1]])
+        assert (high + 0.05) / (low + 0.05) > 2.2, color
