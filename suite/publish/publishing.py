@@ -15,12 +15,12 @@ from typing import Any
 from suite.api import PROTOCOL, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
-from suite.records.environment import machine_name
+from suite.records.environment import MAX_MACHINE_NAME, machine_name
 from suite.records.schema import Record
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 PUBLISHED = CHECKOUT / "results" / "published"
-MACHINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,63}")
+MACHINE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{1,{MAX_MACHINE_NAME - 1}}}")
 UNFINISHED = {Status.INTERRUPTED, Status.FAILED}
 OWN_PATH = re.compile(
     r"(?<![\w.:/])(?!/(?:proc|sys|dev|device)\b)(?:~|/[\w.+-]+)(?:/[\w.+-]+)+|\b[A-Za-z]:\\"

@@ -1,7 +1,12 @@
-"""What a run ran on: the machine, the versions, the commit. Read once by the parent."""
+"""The environment of a run: the machine, the package versions and the commit.
+
+A pack's cells run where only Keras, NumPy and a backend are installed, so this module imports
+other packages inside the functions that need them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -25,17 +30,20 @@ PACKAGES = (
     "mlflow-skinny",
 )
 FALLBACK_MEMORY_BYTES = 8 * 2**30
+"""The assumed memory of a system that does not report it."""
+MAX_MACHINE_NAME = 240
+"""A folder's name may have 255 bytes; the rest is left for a suffix."""
 
 
 @cache
 def describe_environment() -> Mapping[str, Any]:
-    """Return the hardware, the versions and the commit, as a record holds them."""
+    """Return the hardware, the package versions and the commit, as a record holds them."""
     return {**describe_machine(), **describe_commit()}
 
 
 @cache
 def describe_machine() -> Mapping[str, Any]:
-    """Return the hardware and the versions."""
+    """Return the hardware and the package versions."""
     return {
         "host_name": platform.node(),
         "operating_system": f"{platform.system()} {platform.release()}",
@@ -49,14 +57,14 @@ def describe_machine() -> Mapping[str, Any]:
 
 
 def num_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def total_memory_bytes() -> int:
-    """Return the memory of the machine, or of the container where that is less."""
+    """Return the memory of the machine, or the limit of the container (cgroup) if that is lower."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -69,21 +77,22 @@ def total_memory_bytes() -> int:
 
 
 def available_memory_bytes() -> int | None:
-    """Return how much memory can be taken now, None where the system does not tell."""
+    """Return the memory that new processes can get; None if the system does not report it."""
+    import psutil
+
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
+        return int(psutil.virtual_memory().available)
+    except (OSError, RuntimeError, NotImplementedError):
         return None
-    return next((int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line), None)
 
 
 def has_accelerator() -> bool:
-    """Whether the system shows a GPU or TPU, found without any framework."""
+    """Return whether the system has a GPU or TPU; no framework is imported."""
     return any(any(Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "kfd", "accel*"))
 
 
 def accelerator_names(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
-    """Name the NVIDIA devices as their driver does ("NVIDIA H200"), without any framework."""
+    """Return the NVIDIA devices by the names of their driver, as "NVIDIA H200"."""
     names = []
     for path in sorted(driver.glob("*/information")):
         fields = dict(line.partition(":")[::2] for line in path.read_text().splitlines())
@@ -92,18 +101,18 @@ def accelerator_names(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[s
 
 
 def accelerator_ids() -> list[str]:
-    """Return the NVIDIA devices that may be used: CUDA_VISIBLE_DEVICES, or all that are there."""
+    """Return the ids of the NVIDIA devices in CUDA_VISIBLE_DEVICES, or of all devices."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
-    # Where a container was given some of a machine's, their files keep the machine's numbers, and
-    # CUDA counts from 0.
+    # In a container with some of a machine's devices, the device files keep the machine's numbers,
+    # but CUDA counts from 0.
     files = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
     return [str(number) for number in range(sum(name.isdigit() for name in files))]
 
 
 def describe_commit() -> dict[str, Any]:
-    """Return the checkout's commit and whether it was changed since, `results/` aside."""
+    """Return the checkout's commit, and whether files outside `results/` differ from it."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
@@ -112,7 +121,7 @@ def describe_commit() -> dict[str, Any]:
 
 
 def needs_spawn() -> bool:
-    """Whether a forked child is unsafe here: macOS, or an accelerator's driver is present."""
+    """Return whether forking is unsafe: on macOS, and with the driver of an accelerator."""
     accelerators = ("/dev/nvidiactl", "/dev/kfd", "/dev/accel0", "/dev/vfio/0")
     return sys.platform == "darwin" or any(Path(path).exists() for path in accelerators)
 
@@ -139,21 +148,26 @@ def _package_version(name: str) -> str | None:
 
 
 def machine_name(environment: Mapping[str, Any]) -> str:
-    """Name a machine by its accelerators, processor and cores, as a folder.
+    """Return the name of a machine's folder: accelerators, processor and number of cores.
 
-    "amd-epyc-family-25-model-1-2-cores", "nvidia-h200-amd-epyc-…". Costs are compared within one.
-    The accelerators are those that the cell saw, or all there are where it did not live to tell.
+    Costs are compared within one name, as in "nvidia-h200-amd-epyc-family-25-model-1-16-cores". The
+    accelerators are those that the cell saw, or those of the machine if the cell ended too early to
+    report them. A name that is too long for a folder ends in a digest of the whole name.
     """
     devices = environment.get("devices") or environment.get("accelerators")
     named = {str(device) for device in devices} if isinstance(devices, list) else set()
     accelerators = sorted(name for name in named if "CPU" not in name.upper())
     processor = str(environment.get("processor") or "unknown")
     words = " ".join([*accelerators, processor, f"{environment.get('num_cores')} cores"])
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:64]
+    name = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+    if len(name) <= MAX_MACHINE_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: MAX_MACHINE_NAME - len(digest) - 1]}-{digest}"
 
 
 def hardware(environment: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return what of a machine every record of it knows alike, however its cell ended."""
+    """Return the part of a machine's description that each of its records has, even failed ones."""
     accelerators = environment.get("accelerators") or ()
     return environment.get("processor"), environment.get("num_cores"), *accelerators
 
@@ -167,10 +181,10 @@ def _processor_name() -> str:
 
 
 def name_processor(cpuinfo: str) -> str | None:
-    """Return the processor's name with its family and model; None where the system tells no name.
+    """Return the processor's name with its family and model; None if `cpuinfo` has no name.
 
-    The name alone may say little: in a virtual machine "AMD EPYC" is any of a decade's, and one may
-    multiply matrices three times as fast as another.
+    The name alone is ambiguous: in a virtual machine, "AMD EPYC" stands for a decade of processors,
+    some of which multiply matrices three times as fast as others.
     """
     lines = (line.partition(":") for line in cpuinfo.split("\n\n", 1)[0].splitlines())
     fields = {name.strip(): value.strip() for name, _, value in lines}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 
@@ -13,7 +14,7 @@ from suite.publish.publishing import publish
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store
 from tests.conftest import ROOT
-from tests.suite.records.test_store import make_record
+from tests.suite.records.test_store import CELL, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
 GOOD = {
@@ -121,3 +122,14 @@ def test_a_folder_for_any_static_host_holds_site_leaderboard_and_records(bench, 
     committed = sorted(path.name for path in (ROOT / "results" / "published").glob("*/*.json"))
     assert sorted(path.name for path in folder.rglob("records/published/*/*.json")) == committed
     assert (folder / "index.html").stat().st_mode & 0o004  # a web server may read it
+
+
+def test_machines_with_long_names_are_published_apart(store, tmp_path):
+    processor = "Abacus (R) 9 with a name that is longer than sixty-four characters by far"
+    for number, cores in enumerate((16, 96)):
+        environment = {**CLEAN, "processor": processor, "num_cores": cores}
+        cell = dataclasses.replace(CELL, seed=number)
+        store.write(make_record(cell=cell, **{**GOOD, "environment": environment}))
+    folders = [path.parent.name for path in publish(store, into=tmp_path).written]
+    assert len(set(folders)) == 2
+    assert publish(store, folders[0], into=tmp_path / "named").written, "--machine takes the name"

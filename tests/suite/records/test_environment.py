@@ -44,6 +44,26 @@ def test_a_machine_is_named_by_what_computes():
     assert machine_name({"processor": 7, "devices": 3}) == "7-none-cores"  # a hostile record
 
 
+def test_long_names_of_different_machines_differ():
+    shared = "NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition"
+    processor = "AMD Ryzen Threadripper PRO 7995WX 96-Cores (family 25, model 24)"
+    names = [
+        machine_name({"processor": processor, "num_cores": cores, "devices": [shared]})
+        for cores in (16, 96)
+    ]
+    assert len(set(names)) == 2 and all(len(name) > 64 for name in names)
+    assert all(
+        name.endswith(f"-{cores}-cores") for name, cores in zip(names, (16, 96), strict=True)
+    )
+
+
+def test_a_name_too_long_for_a_folder_ends_in_a_digest(tmp_path):
+    names = [machine_name({"processor": "x" * 400, "num_cores": cores}) for cores in (2, 4)]
+    assert len(set(names)) == 2
+    for name in names:
+        (tmp_path / name).mkdir()
+
+
 def test_accelerators_are_named_by_their_driver(tmp_path):
     for bus, content in (
         ("0000:01", "Model: \t\t NVIDIA H200\nIRQ: 12\n"),
