@@ -75,9 +75,9 @@ check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import
 check-javascript: $(NODE_MODULES)/.installed ## lint, format and type-check the JavaScript of the site
 	@cd dashboards && npm run --silent check
 
-check-length: ## list the Python and JavaScript files above 350 lines
+check-length: ## list the Python, JavaScript and TypeScript files above 350 lines
 	@find . \( -name node_modules -o -name '.?*' -o -path ./results/local \) -prune -o \
-	  \( -name '*.py' -o -name '*.js' \) -exec wc -l {} + | \
+	  \( -name '*.py' -o -name '*.js' -o -name '*.ts' \) -exec wc -l {} + | \
 	  awk '$$1 > 350 && $$2 != "total" {print "above 350 lines: " $$2 " (" $$1 ")"; found = 1} END {exit found}'
 
 format: $(VENV)/.dev ## put the code into shape
