@@ -1,4 +1,4 @@
-"""`bench verify`: a cell run again comes out alike, another's does not."""
+"""`bench verify`: a cell that runs again agrees with its record; an altered record does not."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from suite.cli import verify_command
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.publishing import private, strip
+from suite.publish.verify import request_of
 from suite.records.schema import TuningChoice, parse_record
 from tests.conftest import ROOT
 
@@ -18,7 +18,7 @@ SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset",
 
 
 @pytest.mark.slow
-def test_a_record_is_run_again_and_compared(bench, tmp_path):
+def test_a_new_run_is_compared_with_the_record(bench, tmp_path):
     assert bench("run", *SMALL, "--no-tracking", "--no-dashboard").returncode == 0
     (path,) = (tmp_path / "home" / "records").glob("*.json")
     again = bench("verify", str(path), "--home", str(tmp_path / "other"))
@@ -35,10 +35,10 @@ def test_a_record_is_run_again_and_compared(bench, tmp_path):
     assert lied.returncode == 1 and "NOT reproduced" in lied.stdout
 
 
-def test_what_is_no_record_or_no_cell_of_this_version_is_refused(bench, tmp_path):
+def test_a_file_that_is_no_record_and_a_cell_of_another_version_are_refused(bench, tmp_path):
     path = tmp_path / "x.json"
     path.write_text("{}")
-    assert "A record is verified" in bench("verify", str(path)).stderr
+    assert "must be a record" in bench("verify", str(path)).stderr
     record = json.loads(
         (ROOT / "tests" / "suite" / "records" / "frozen" / "schema-1-train.json").read_text()
     )
@@ -48,11 +48,11 @@ def test_what_is_no_record_or_no_cell_of_this_version_is_refused(bench, tmp_path
     assert refused.returncode == 2 and "architecture version 99" in refused.stderr
 
 
-def test_a_cell_at_the_task_s_own_rate_is_asked_for_though_tuning_chose_another():
+def test_the_request_of_a_cell_at_the_default_rate_ignores_a_tuned_rate():
     registry = load_registry(())
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(1,))
     (planned,) = expand(request, registry)
     choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
     assert [p.cell for p in expand(request, registry, lambda cell: choice)] != [planned.cell]
-    again = verify_command._request(planned.cell, None, None)
+    again = request_of(planned.cell)
     assert [p.cell for p in expand(again, registry, lambda cell: choice)] == [planned.cell]

@@ -1,0 +1,223 @@
+"""Verification: run the cell of a record again and compare both runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from suite.analysis.boards import COSTS, TOLERANCE, agrees
+from suite.analysis.probing import RunPlan
+from suite.api import PROTOCOL, Cell, Metric, Mode, Status
+from suite.api.errors import RequestError
+from suite.api.files import atomic_write_bytes
+from suite.api.plugins import search_path_from_environment
+from suite.execution.preparation import Prepared, make_limits, prepare
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.publish.publishing import private, strip, why_not
+from suite.records.environment import machine_name
+from suite.records.published import RESULTS, Folder
+from suite.records.schema import Record, RecordError, parse_record
+from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+
+TIME_LIMIT_SECONDS = 14_400
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurePair:
+    """A measure in both runs of a cell."""
+
+    measure: str
+    original: float
+    again: float
+
+    @property
+    def change(self) -> float | None:
+        """The relative change from the original to the new run; None if the original is 0."""
+        return self.again / self.original - 1 if self.original else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A record and a new run of its cell."""
+
+    original: Record
+    again: Record
+
+    @property
+    def metric(self) -> Metric:
+        """The task's primary metric; for a probe, the first of the costs."""
+        return self.original.ranking.primary_metric or next(iter(COSTS.values()))
+
+    @property
+    def both_finished(self) -> bool:
+        """Whether both runs have the status `ok`."""
+        return self.original.status is self.again.status is Status.OK
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the new run agrees with the original.
+
+        Scores of trainings must lie within `TOLERANCE` of each other. A probe has no score: its
+        costs depend on the machine, so that it agrees if both runs finished. Where a run did not
+        finish, both must have the same status.
+        """
+        if not self.both_finished:
+            return self.original.status is self.again.status
+        if self.original.cell.mode is Mode.PROBE:
+            return True
+        return agrees(self.original, self.again, self.metric)
+
+    @property
+    def pairs(self) -> Sequence[MeasurePair]:
+        """The primary metric and the costs that both runs have."""
+        pairs = []
+        for name in dict.fromkeys((self.metric.name, *COSTS)):
+            original, again = _figure(self.original, name), _figure(self.again, name)
+            if original is not None and again is not None:
+                pairs.append(MeasurePair(name, original, again))
+        return pairs
+
+    def verdict(self) -> str:
+        """Return the result in one line; empty for two finished probes, which get no verdict."""
+        if not self.both_finished:
+            reason = f" ({self.again.reason})" if self.again.reason else ""
+            return (
+                f"Status of the record: {self.original.status}; here: {self.again.status}{reason}"
+            )
+        if self.original.cell.mode is Mode.PROBE:
+            return ""
+        verdict = "Reproduced" if self.reproduced else "NOT reproduced"
+        return f"{verdict}: {self.metric.name} within {TOLERANCE:.0%}"
+
+
+def read_original(path: Path) -> Record:
+    """Return the record in a file.
+
+    Raises:
+        RequestError: the file is not a record.
+    """
+    try:
+        return parse_record(path.read_bytes())
+    except RecordError as error:
+        raise RequestError(
+            "The file to verify must be a record", received=f"{path.name}: {error}"
+        ) from None
+
+
+def verify(
+    record: Record,
+    store: Store,
+    run: RunPlan,
+    *,
+    source: str | None = None,
+    data_dir: str | None = None,
+    time_limit_seconds: float = TIME_LIMIT_SECONDS,
+    report_unreadable: ReportUnreadable = ignore_unreadable,
+) -> Verification:
+    """Run the cell of a record again and return both runs.
+
+    Args:
+        record: the record to verify.
+        store: the home that gets the new record.
+        run: runs a plan and returns the records of its cells.
+        source: the data, such as "files:DIR"; by default the source that the record names.
+        data_dir: the folder of the TFDS data sets.
+        time_limit_seconds: the time limit of the new run.
+        report_unreadable: receives each unreadable file of the home.
+
+    Raises:
+        RequestError: this version cannot run the cell, or the data was a user's own files and
+            `source` does not name them.
+    """
+    request = request_of(record.cell, source, data_dir)
+    prepared = prepare(
+        request,
+        store,
+        rerun=True,
+        limits=make_limits(request.preset, time_limit_seconds),
+        report_unreadable=report_unreadable,
+    )
+    (again,) = run(_only(record, prepared))
+    return Verification(record, again)
+
+
+def request_of(cell: Cell, source: str | None = None, data_dir: str | None = None) -> Request:
+    """Return a request whose matrix contains this cell; that of a probe has its earlier rounds too.
+
+    The request states the learning rate even if it is the task's default, because a tuned rate
+    would replace the default.
+
+    Raises:
+        RequestError: the cell's data was a user's own files, and `source` is None.
+    """
+    train = cell.mode is Mode.TRAIN
+    options = {name: str(value) for name, value in cell.options.items()}
+    if cell.task:
+        task = load_registry(search_path_from_environment()).tasks.get(cell.task)
+        options.setdefault("learning_rate", str(task.recipe.learning_rate))
+    if train and cell.source == "files" and source is None:
+        raise RequestError(
+            "The record was trained on a user's own files",
+            received="no --data",
+            remedy="Name the folder of these files: --data files:DIR",
+        )
+    return Request(
+        mode=cell.mode,
+        tasks=(cell.task,) if cell.task else None,
+        architectures=(cell.architecture,),
+        lengths=(cell.sequence_length,),
+        seeds=(cell.seed,) if train else None,
+        rounds=None if train else cell.round + 1,
+        model_size=cell.model_size,
+        batch_size=cell.batch_size,
+        budget=cell.budget if train else None,
+        source=source or cell.source,
+        data_dir=data_dir,
+        options=options,
+        form=None if train else str(cell.form),
+        backends=(cell.backend,),
+        precisions=(cell.precision,),
+        threads=cell.threads,
+    )
+
+
+def keep(record: Record, results: Path = RESULTS) -> Path:
+    """Write a new run, stripped of private data, to `results/verified/<machine>/`; return the path.
+
+    Raises:
+        RequestError: the record cannot be published.
+    """
+    stripped = strip(record)
+    if reason := why_not(record) or private(stripped):
+        raise RequestError("The new record cannot be published", received=reason)
+    folder = results / Folder.VERIFIED / machine_name(record.environment)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{record.cell_id}.{record.run_id}.json"
+    atomic_write_bytes(path, stripped.to_json().encode())
+    return path
+
+
+def _only(record: Record, prepared: Prepared) -> Prepared:
+    """Return the plan with the record's cell alone.
+
+    Raises:
+        RequestError: the plan does not contain the cell.
+    """
+    same = [planned for planned in prepared.plan.cells if planned.cell == record.cell]
+    if not same or record.protocol != PROTOCOL:
+        raise RequestError(
+            "This version cannot run the cell of the record",
+            received=f"{record.cell.label}, protocol {record.protocol}, "
+            f"task version {record.cell.task_version}, "
+            f"architecture version {record.cell.architecture_version}",
+            remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
+        )
+    return replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
+
+
+def _figure(record: Record, measure: str) -> float | None:
+    """Return a measure of a phase, or a metric of the test split."""
+    phase, dot, name = measure.partition(".")
+    return record.measured(phase, name) if dot else record.metric(measure)

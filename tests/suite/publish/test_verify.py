@@ -1,0 +1,88 @@
+"""The verdict on two runs of a cell, and what is kept of the new run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.api import Mode, Status
+from suite.api.errors import RequestError
+from suite.publish.verify import Verification, keep
+from suite.records.published import read_published
+from suite.records.schema import Invocation, Measurement, parse_record
+from tests.suite.publish.test_publishing import GOOD
+from tests.suite.records.test_store import CELL, MOMENT, make_record
+
+
+def scored(value: float, status: Status = Status.OK):
+    metrics = {"test": {"entity_f1": value}} if status is Status.OK else {}
+    return make_record(status, **{**GOOD, "metrics": metrics})
+
+
+@pytest.mark.parametrize(
+    ("again", "reproduced"),
+    [(0.5, True), (0.5099, True), (0.4901, True), (0.5101, False), (0.4899, False)],
+)
+def test_a_score_is_reproduced_within_two_percent(again, reproduced):
+    verification = Verification(scored(0.5), scored(again))
+    assert verification.reproduced is reproduced
+    assert verification.verdict().startswith("Reproduced" if reproduced else "NOT reproduced")
+
+
+@pytest.mark.parametrize(
+    ("original", "again", "reproduced"),
+    [
+        (Status.OUT_OF_MEMORY, Status.OUT_OF_MEMORY, True),
+        (Status.OK, Status.OUT_OF_MEMORY, False),
+        (Status.OUT_OF_MEMORY, Status.OK, False),
+    ],
+)
+def test_a_run_that_did_not_finish_is_reproduced_by_the_same_status(original, again, reproduced):
+    verification = Verification(scored(0.5, original), scored(0.5, again))
+    assert verification.reproduced is reproduced
+    assert str(original) in verification.verdict() and str(again) in verification.verdict()
+
+
+def test_costs_are_compared_without_a_verdict():
+    cell = dataclasses.replace(CELL, mode=Mode.PROBE, task=None, source=None, task_version=None)
+
+    def probe(speed):
+        item = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
+        return make_record(cell=cell, measurements={"training": {"tokens_per_second": item}})
+
+    verification = Verification(probe(100.0), probe(50.0))
+    assert verification.reproduced and verification.verdict() == ""
+    (pair,) = verification.pairs
+    assert pair.measure == "training.tokens_per_second" and pair.change == -0.5
+
+
+def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):
+    path = keep(make_record(**GOOD), tmp_path)
+    assert "secret" not in path.read_text()
+    (stored,) = read_published(tmp_path)
+    assert (stored.path, stored.owner) == (path, "abacus-r-9-2-cores")
+    assert parse_record(path.read_bytes()).log_tail == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"environment": {**GOOD["environment"], "dirty": True}}, "changed files"),
+        (
+            {
+                "invocation": Invocation(
+                    id="i",
+                    started_at=MOMENT,
+                    command="bench verify /home/ann/x.json",
+                    planned_cells=1,
+                )
+            },
+            "path of somebody's machine",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_published_is_not_kept(tmp_path, fields, reason):
+    with pytest.raises(RequestError, match=reason):
+        keep(make_record(**{**GOOD, **fields}), tmp_path)
+    assert not list(tmp_path.iterdir())
