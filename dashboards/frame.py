@@ -58,7 +58,7 @@ def record_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "reason": record.reason or "",
             "run_id": record.run_id,
             QUALITY: record.metric(point.metric.name) if point.metric else None,
-            **{measure.key: record.measured(*measure.key.split(".")) for measure in MEASURES},
+            **{measure.key: record.cost(measure.key) for measure in MEASURES},
         }
         for number, comparison in enumerate(comparisons)
         for point in comparison.points

@@ -102,11 +102,8 @@ class Point:
 
     def costs(self, measure: str) -> dict[int, float]:
         """Return by repeat the positive values of a measure such as "training.step_seconds"."""
-        phase, _, name = measure.partition(".")
-        values = {
-            repeat: record.measured(phase, name)
-            for repeat, record in self.quiet_runs(phase).items()
-        }
+        quiet = self.quiet_runs(measure.partition(".")[0])
+        values = {repeat: record.cost(measure) for repeat, record in quiet.items()}
         return {
             repeat: value for repeat, value in values.items() if value is not None and value > 0
         }

@@ -173,6 +173,11 @@ class RecordSummary(_Model, extra="ignore"):
         """Return whether other processes left the machine alone while a phase was measured."""
         return phase not in self.details.get("noisy", ())
 
+    def cost(self, measure: str) -> float | None:
+        """Return a measure such as "training.step_seconds"; None if its phase was noisy."""
+        phase, _, name = measure.partition(".")
+        return self.measured(phase, name) if self.is_quiet(phase) else None
+
     @property
     def quiet(self) -> bool:
         """Whether every measured phase was quiet."""

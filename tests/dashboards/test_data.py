@@ -7,11 +7,11 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from dashboards.findings import shares_of_best
-from dashboards.frame import point_frame
+from dashboards.frame import point_frame, record_frame
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import make_boards
 from suite.analysis.findings import QUALITY
+from suite.analysis.profile import shares_of_best
 from suite.api import Form, Metric, Mode
 from suite.records.environment import machine_name
 from suite.records.published import Folder
@@ -63,6 +63,8 @@ def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
     made = compare(entries[3:], VERSIONS)
     points = point_frame(made).set_index("measure")
     assert "training.tokens_per_second" not in points.index and QUALITY in points.index
+    (speed,) = record_frame(made)["training.tokens_per_second"]
+    assert speed is None or pd.isna(speed)
 
 
 def test_points_leave_out_superseded_and_submitted_records():
