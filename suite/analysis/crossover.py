@@ -32,7 +32,8 @@ class Crossover:
     """Where `second` overtakes `first` in a metric.
 
     `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
-    `repeat` names what the intervals come from: "round" or "seed".
+    `repeat` names what the intervals come from: "round" or "seed". Noisy rounds of probes do not
+    count, except at `noisy_lengths`, where no round was quiet.
     """
 
     first: str
@@ -41,6 +42,7 @@ class Crossover:
     repeat: str
     crossing: Crossing
     differences: Mapping[int, Difference] = field(default_factory=dict)
+    noisy_lengths: Sequence[int] = ()
 
     @property
     def beyond_noise(self) -> bool:
@@ -56,6 +58,7 @@ class Crossover:
             "length": length,
             "metric": self.metric,
             "differences": apart,
+            "noisy_lengths": list(self.noisy_lengths),
         }
 
     def __str__(self) -> str:
@@ -64,6 +67,9 @@ class Crossover:
         ]
         for at, gap in self.differences.items():
             lines.append(f"  at {at:,}: {self.second} {_gap_text(gap)}")
+        if self.noisy_lengths:
+            lengths = ", ".join(f"{length:,}" for length in self.noisy_lengths)
+            lines.append(f"  noisy: other processes used the machine in every round at {lengths}")
         return "\n".join(lines)
 
     def _sentence(self) -> str:
@@ -121,17 +127,23 @@ def cost_crossover(
             )
     store.prepare()
     prober = Prober(request, store, run)
+    noisy: list[int] = []
 
     def advantage(length: int) -> list[float]:
         records = prober.probe(length, (first, second))
-        pairs = zip(
-            _values(records, first, measure), _values(records, second, measure), strict=True
-        )
-        return [sign * math.log(theirs / ours) for ours, theirs in pairs]
+        ours, theirs = (_values(records, name, measure) for name in (first, second))
+        rounds = sorted(ours.keys() & theirs.keys())
+        phase = measure.partition(".")[0]
+        disturbed = {record.repeat for record in records if not record.is_quiet(phase)}
+        if quiet := [number for number in rounds if number not in disturbed]:
+            rounds = quiet
+        else:
+            noisy.append(length)
+        return [sign * math.log(theirs[number] / ours[number]) for number in rounds]
 
     lengths = request.lengths or find_preset(request.preset).probe_lengths
     crossing = find_crossing(advantage, lengths, (first, second))
-    return Crossover(first, second, measure, "round", crossing)
+    return Crossover(first, second, measure, "round", crossing, noisy_lengths=sorted(noisy))
 
 
 def score_crossover(
@@ -181,14 +193,14 @@ def score_crossover(
     return Crossover(first, second, metric, "seed", crossing, gaps)
 
 
-def _values(records: Sequence[Record], architecture: str, measure: str) -> list[float]:
-    """Return one architecture's values of a measure, round by round.
+def _values(records: Sequence[Record], architecture: str, measure: str) -> dict[int, float]:
+    """Return one architecture's values of a measure by round.
 
     Raises:
         RequestError: a cell failed, or its record has no positive value of the measure.
     """
     phase, _, name = measure.partition(".")
-    found = []
+    found = {}
     for record in records:
         if record.cell.architecture != architecture:
             continue
@@ -206,7 +218,7 @@ def _values(records: Sequence[Record], architecture: str, measure: str) -> list[
                 received=f"{measure} {value:g} of {record.cell.label}",
                 remedy="Name another measure",
             )
-        found.append(value)
+        found[record.repeat] = value
     return found
 
 

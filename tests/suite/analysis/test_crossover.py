@@ -123,3 +123,32 @@ def test_tuned_records_are_preferred(store):
     found = score_crossover(LEARNED, records, "perplexity")
     gaps = {at: gap.value for at, gap in found.differences.items()}
     assert gaps == pytest.approx({64: -2.0, 256: -1.0})
+
+
+def noisy_probes(noisy_rounds):
+    """Return a `run` whose probes are noisy in some rounds, with absurd values there."""
+
+    def run(prepared):
+        found = []
+        for cell in (planned.cell for planned in prepared.plan.cells):
+            noisy = cell.round in noisy_rounds
+            speed = 1.0 if cell.architecture == "vanilla" else 1_000 / cell.sequence_length
+            value = measured(1e9 if noisy and cell.architecture == "bert" else speed)
+            found.append(
+                make_record(
+                    cell=cell,
+                    measurements={"training": {"tokens_per_second": value}},
+                    details={"noisy": ("training",) if noisy else ()},
+                )
+            )
+        return found
+
+    return run
+
+
+def test_noisy_rounds_do_not_count_where_a_round_is_quiet(store):
+    quiet = cost_crossover(PAIR, store, noisy_probes({}))
+    one_noisy = cost_crossover(PAIR, store, noisy_probes({1}))
+    assert one_noisy.crossing.always == quiet.crossing.always and not one_noisy.noisy_lengths
+    all_noisy = cost_crossover(PAIR, store, noisy_probes({0, 1, 2}))
+    assert all_noisy.noisy_lengths and "noisy" in str(all_noisy)
