@@ -1,13 +1,13 @@
-"""The tree of errors a user can meet: each is one line that says what was wrong and what to do.
+"""Errors for users: each prints one line that says what is wrong and what to do.
 
 ```
-LengthwiseError            exit code 2: the user can mend it
-├── RequestError           an unknown name, a length that cannot be, an option nobody has
-├── PluginError            a task's or architecture's file that cannot be used
+LengthwiseError            exit code 2: the user can correct it
+├── RequestError           an unknown name, an invalid length, an unknown option
+├── PluginError            a file of a task or an architecture that cannot be loaded
 ├── DataError              a source that is missing, empty or malformed
-├── HomeError              a folder for records that cannot be written
-└── TrackingError          a tracking server that cannot be reached
-Unsupported                not a mistake: this architecture cannot do what was asked, and why
+├── HomeError              a folder for records that is not writable
+└── TrackingError          a tracking server that does not answer
+Unsupported                no error of the user: the architecture cannot do what was requested
 ```
 """
 
@@ -18,25 +18,25 @@ from collections.abc import Iterable
 
 
 class LengthwiseError(Exception):
-    """A mistake the user can mend; printed as one line, without a traceback."""
+    """An error that the user can correct; the CLI prints one line without a traceback."""
 
     def __init__(self, rule: str, *, received: object = None, remedy: str = "") -> None:
-        """State the broken rule, what was received, and what to do."""
+        """Build the message from the broken rule, what was received, and what to do."""
         parts = [rule.rstrip(".") + "."]
         if received is not None:
             parts.append(f"Received: {received}.")
         if remedy:
             parts.append(remedy.rstrip(".") + ".")
-        # What was received may hold anything, line breaks too.
+        # `received` may hold line breaks.
         super().__init__(" ".join(" ".join(parts).splitlines()))
 
 
 class RequestError(LengthwiseError):
-    """A request that names what does not exist or cannot be."""
+    """A request with an unknown name or an invalid value."""
 
 
 class PluginError(LengthwiseError):
-    """A file or entry point that should give a task or an architecture and does not."""
+    """A file or entry point that does not provide the task or architecture that it should."""
 
 
 class DataError(LengthwiseError):
@@ -44,19 +44,19 @@ class DataError(LengthwiseError):
 
 
 class HomeError(LengthwiseError):
-    """A folder for records that cannot be used."""
+    """A folder for records that is not writable."""
 
 
 class TrackingError(LengthwiseError):
-    """A tracking server that cannot be reached."""
+    """A tracking server that does not answer."""
 
 
 class Unsupported(Exception):
-    """Raised where an architecture is asked to build what it cannot; the cell is `unsupported`."""
+    """An architecture cannot build the requested model; the cell's status is `unsupported`."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> RequestError:
-    """Build the error for a name that is not among the known ones, with the nearest of them."""
+    """Return the error for an unknown name; the message suggests the most similar known name."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean '{near[0]}'? " if near else ""

@@ -1,4 +1,4 @@
-"""`bench check-submission`: may these records join the leaderboard?"""
+"""`bench check-submission`: check whether records may join the leaderboard."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from suite.records.published import RESULTS, read_published
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @json_option
 def command(path: Path, results: Path, as_json: bool) -> None:
-    """Say of each record file of PATH whether it is accepted, or why not.
+    """Print for each record file of PATH whether it is accepted, or why it is refused.
 
-    Accepted are records as `bench publish` writes them: whole, under the present protocol, from a
-    clean commit, without anything private, and not in results/ yet. Those that learn better than
-    the references let one believe are flagged, for somebody to `bench verify`.
+    A record is accepted if `bench publish` could have written it: complete, under the current
+    protocol, from a clean commit, without private content, and new in results/. Implausibly good
+    records are flagged; check them with `bench verify`.
 
     \b
-    Exit codes: 0 all accepted; 1 one is refused.
+    Exit codes: 0 all are accepted; 1 at least one is refused.
     """
     registry = load_registry(search_path_from_environment())
     resolved = path if path.is_symlink() else path.resolve()
@@ -44,5 +44,5 @@ def command(path: Path, results: Path, as_json: bool) -> None:
             said = f"refused: {verdict.refused}" if verdict.refused else "accepted"
             print(f"{verdict.path.name!r:.120}: {said}".replace("\n", " "))
             for flag in verdict.flags:
-                print(f"  to be looked at: {flag}")
+                print(f"  to be checked: {flag}")
     sys.exit(1 if any(verdict.refused for verdict in verdicts) else 0)

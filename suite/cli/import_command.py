@@ -1,4 +1,4 @@
-"""`bench import`: the records of a pack, taken home."""
+"""`bench import`: write the records of a pack to a home."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from suite.publish.bundle import unpack
 @click.argument("folder", type=click.Path(path_type=Path))
 @home_option
 def command(folder: Path, home: str | None) -> None:
-    """Make records of what a pack's cells left in FOLDER; again, only of what is new."""
+    """Write the records of the cells that have run in the pack FOLDER.
+
+    The command can be repeated while more cells of the pack run.
+    """
     store = make_store(home)
     store.prepare()
     records, missing = unpack(folder, store)
     for record in records:
         print(", ".join(filter(None, (f"{record.cell.label}: {record.status}", record.reason))))
-    print(f"{len(records)} records taken home, {missing} cells have not run yet")
+    print(f"{len(records)} records imported, {missing} cells have not run yet")

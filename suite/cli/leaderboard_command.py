@@ -1,4 +1,4 @@
-"""`bench leaderboard`: published records → LEADERBOARD.md, .csv, .json."""
+"""`bench leaderboard`: rank the published records; write LEADERBOARD.md, .csv and .json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from suite.records.published import RESULTS, read_published
 
 
 @click.command("leaderboard")
-@click.option("--check", is_flag=True, help="Write nothing; exit 2 where a file is not up to date.")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit with 2 if a file is not up to date."
+)
 @click.option(
     "--results",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -27,8 +29,9 @@ from suite.records.published import RESULTS, read_published
 def command(check: bool, results: Path) -> None:
     """Rank the published records and write results/LEADERBOARD.md, .csv and .json.
 
-    Ranked together is what has one protocol, task, data, budget, batch and length (for speed and
-    memory: one machine too). What noise cannot tell from the best shares its rank.
+    Records are ranked together if they share the protocol, task, data, budget, batch size and
+    length (for speed and memory, the machine too). Entries that are not significantly worse than
+    the best share its rank.
     """
     registry = load_registry(search_path_from_environment())
     boards = make_boards(read_published(results), registry.task_versions)
@@ -39,7 +42,7 @@ def command(check: bool, results: Path) -> None:
             atomic_write_bytes(path, content.encode())
         elif not path.exists() or path.read_bytes() != content.encode():
             raise RequestError(
-                "The leaderboard is what its records say",
+                "The leaderboard must match the published records",
                 received=f"results/{name}, which is stale or was edited",
                 remedy="Run `make leaderboard`",
             )

@@ -1,4 +1,4 @@
-"""`bench prune`: records and leftovers that are no longer wanted."""
+"""`bench prune`: delete records and checkpoints."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ from suite.records.store import prunable
     "--older-than",
     type=FiniteRange(min=0, max=36_500),
     metavar="DAYS",
-    help="Records that ended before.",
+    help="Records that ended more than DAYS ago.",
 )
-@click.option("--status", metavar="STATUS,…", help="Records that ended so, e.g. failed,timed_out.")
+@click.option(
+    "--status",
+    metavar="STATUS,…",
+    help="Records with one of these statuses, as in failed,timed_out.",
+)
 @click.option("--old-protocols", is_flag=True, help=f"Records of protocols other than {PROTOCOL}.")
-@click.option("--superseded", is_flag=True, help="Records whose cell has a later one that stands.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")
+@click.option("--superseded", is_flag=True, help="Records whose cell has a newer standing record.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 @home_option
 def command(
     home: str | None,
@@ -36,10 +40,10 @@ def command(
     superseded: bool,
     dry_run: bool,
 ) -> None:
-    """Delete the records of a home that meet every condition given; at least one must be.
+    """Delete the records of a home that meet every given condition (at least one is needed).
 
-    With --older-than, checkpoints as old go too. What is published is never touched, and MLflow
-    keeps its runs until `bench rebuild --tracking`.
+    --older-than also deletes checkpoints of that age. Published records stay, and MLflow keeps its
+    runs until `bench rebuild --tracking`.
 
     \b
     Examples:
@@ -48,7 +52,8 @@ def command(
     """
     if older_than is None and not (status or old_protocols or superseded):
         raise RequestError(
-            "Say which records may go",
+            "At least one condition is needed",
+            received="none",
             remedy="Give --older-than, --status, --old-protocols or --superseded",
         )
     store = make_store(home)
@@ -69,5 +74,5 @@ def command(
     if not dry_run:
         for path in [*map(store.path_of, records), *checkpoints]:
             path.unlink(missing_ok=True)
-    done = "would go" if dry_run else "deleted"
+    done = "would be deleted" if dry_run else "deleted"
     print(f"{len(records)} records and {len(checkpoints)} checkpoints {done}")

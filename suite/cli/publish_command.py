@@ -1,4 +1,4 @@
-"""`bench publish`: local records → results/published."""
+"""`bench publish`: copy local records to results/published."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from suite.records.published import RESULTS, Folder, read_published
 @click.option(
     "--machine",
     metavar="NAME",
-    help="The folder's name.  [default: accelerators, processor and cores, from the record]",
+    help="The folder's name.  [default: accelerators, processor and cores of the record]",
 )
 @click.option(
     "--to",
     "folder",
     type=click.Path(path_type=Path),
-    help="Write instead what is published into a folder for any static host: the site, the "
-    "leaderboard, the records.",
+    help="Instead, write the published records, the leaderboard and the site to a folder for any "
+    "static host.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be published, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be published, and write nothing.")
 @home_option
 def command(machine: str | None, folder: Path | None, dry_run: bool, home: str | None) -> None:
-    """Check the records and copy those that pass into results/published/MACHINE.
+    """Copy the records that pass the checks to results/published/MACHINE.
 
-    A record passes that was measured under the present protocol, from a clean commit, to its end.
-    Host names, logs and tracebacks stay behind. Nothing published is ever changed or deleted.
+    A record passes if its run finished under the current protocol and from a clean commit. Host
+    names, logs and tracebacks are removed. Published files are never changed or deleted.
 
     \b
     Examples:
@@ -57,13 +57,13 @@ def command(machine: str | None, folder: Path | None, dry_run: bool, home: str |
         print(f"{count} records {verb} in results/published/{name}")
     if not outcome.written:
         print("No new record to publish")
-    print(f"{outcome.stood} records stood already, {len(outcome.refused)} refused")
+    print(f"{outcome.already_published} records already published, {len(outcome.refused)} refused")
     for record, reason in outcome.refused:
         print(f"  {record.cell.label}: {reason}")
 
 
 def _write_public(folder: Path) -> None:
-    """Write the site, the leaderboard's files and all records as they are committed."""
+    """Write the site, the leaderboard's files and all committed records."""
     registry = load_registry(search_path_from_environment())
     entries = read_published()
     first = draw_site(entries, registry, folder)
@@ -72,5 +72,5 @@ def _write_public(folder: Path) -> None:
     for part in Folder:
         if (RESULTS / part).is_dir() and part is not Folder.LOCAL:
             shutil.copytree(RESULTS / part, folder / "records" / part, dirs_exist_ok=True)
-    (folder / ".nojekyll").touch()  # repository pages would leave out what begins with _
-    print(f"{len(entries)} records, ready for any static host: {first}")
+    (folder / ".nojekyll").touch()  # otherwise repository pages leave out files that begin with _
+    print(f"{len(entries)} records are ready for any static host: {first}")

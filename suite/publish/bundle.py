@@ -1,4 +1,4 @@
-"""Cells packed for a machine without network or TensorFlow, and their records taken home."""
+"""Packs: cells for a machine without network or TensorFlow, and the import of their records."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from suite.api import Cell, Job, Limits, Mode, SourceRequest, Task
+from suite.api import Job, Limits, Mode, SourceRequest
 from suite.api.errors import DataError, RequestError
 from suite.api.files import CHECKOUT
 from suite.execution.executors.local import child_environment
 from suite.execution.executors.packed import ABOUT, CACHE, JOBS, PARTS, read_result
 from suite.execution.outcome import classify_exit, make_record
+from suite.execution.preparation import Prepared, check_any_can_run
+from suite.execution.session import make_invocation
 from suite.matrix.expansion import PlannedCell, recipe_for
 from suite.matrix.presets import find_model_size
 from suite.records.environment import describe_commit
@@ -26,7 +29,7 @@ from suite.records.store import Store, new_run_id
 
 RANKING = "ranking.json"
 CODE = ("suite", "tasks", "baselines")
-RUN = '''"""Runs this pack's cells: python run.py. Again, to run those that are missing."""
+RUN = '''"""Run the cells of this pack that have not run yet: python run.py."""
 
 import sys
 from pathlib import Path
@@ -40,76 +43,83 @@ from suite.execution.executors.packed import run_pack
 try:
     sys.exit(1 if run_pack(here) else 0)
 except KeyboardInterrupt:
-    sys.exit("Interrupted. The same command runs what is missing.")
+    sys.exit("Interrupted. The same command continues from here.")
 '''
 
 
-def pack(
-    cells: list[PlannedCell],
-    folder: Path,
-    *,
-    tasks: dict[str, Task],
-    digests: dict[str, str | None],
-    search_path: tuple[str, ...],
-    limits: Limits,
-    invocation: Invocation,
-) -> None:
-    """Write a pack of cells to a new folder, their data encoded.
+@dataclass(frozen=True, slots=True)
+class PackSummary:
+    """The number of cells and bytes of a pack."""
+
+    num_cells: int
+    num_bytes: int
+
+
+def pack(prepared: Prepared, folder: Path, command: str) -> PackSummary:
+    """Write the cells that are left to run to a new folder, with the code and the encoded data.
+
+    Args:
+        prepared: the plan, and what running it needs.
+        folder: the folder to create.
+        command: the command line, as the records will name it. It must hold no paths.
 
     Raises:
-        RequestError: the folder is there already, or nothing is to run.
-        DataError: data that is yet to be downloaded, or cannot be encoded.
+        RequestError: no cell is left to run, or the folder exists.
+        DataError: data is not downloaded yet, or cannot be encoded.
     """
+    check_any_can_run(prepared)
+    cells = prepared.plan.to_run
     if not cells:
-        raise RequestError("Nothing of this request is left to run")
+        raise RequestError(
+            "All cells of this request are done",
+            received=f"{len(prepared.plan.cells)} cells",
+            remedy="Request other cells",
+        )
     if folder.exists():
-        raise RequestError("A pack is written to a new folder", received=folder)
-    for name in CODE:
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(CHECKOUT / name, folder / name, ignore=ignored)
-    for number, path in enumerate(search_path):
-        for kind in ("tasks", "baselines"):
-            if (Path(path) / kind).is_dir():
-                shutil.copytree(Path(path) / kind, folder / PARTS / str(number) / kind)
+        raise RequestError(
+            "A pack needs a new folder", received=folder, remedy="Name a folder that does not exist"
+        )
+    _copy_code(folder, prepared.search_path)
     (folder / CACHE).mkdir()
-    (folder / "run.py").write_text(RUN)
-    about = {
-        "limits": asdict(limits),
-        "invocation": invocation.model_dump(mode="json"),
-        "commit": describe_commit(),
-        "digests": digests,
-    }
-    seen = set()
+    encoded = set()
     for planned in cells:
-        job = _job(planned, folder, tasks, digests, search_path)
+        job = _job(planned, folder, prepared)
         job.folder.mkdir(parents=True)
-        reads = (planned.cell.task, planned.cell.sequence_length, str(planned.cell.options))
-        if planned.cell.mode is Mode.TRAIN and reads not in seen:
-            seen.add(reads)
+        data = (planned.cell.task, planned.cell.sequence_length, str(planned.cell.options))
+        if planned.cell.mode is Mode.TRAIN and data not in encoded:
+            encoded.add(data)
             _encode(job)
-        # What travels is the encoded data, and no path of this machine's.
+        # The pack holds the encoded data, so that a job needs no path of this machine.
         source = SourceRequest(planned.source.kind) if planned.source else None
         (job.folder / "job.json").write_text(replace(job, source=source).to_json())
         (job.folder / RANKING).write_text(planned.ranking.model_dump_json())
+    about = {
+        "limits": asdict(prepared.limits),
+        "invocation": make_invocation(command, len(cells)).model_dump(mode="json"),
+        "commit": describe_commit(),
+        "digests": dict(prepared.digests),
+    }
     (folder / ABOUT).write_text(json.dumps(about, indent=1))
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return PackSummary(len(cells), size)
 
 
 def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
-    """Write the records of a pack's cells that have run; return them and how many have not.
+    """Write the records of the pack's cells that have run.
 
-    Taken home twice, a run is written once: its id is the pack's.
+    Return these records and the number of cells that have not run. A second import writes the same
+    files again, because the pack determines the run ids.
 
     Raises:
-        DataError: the folder is no pack.
+        DataError: the folder is not a pack.
     """
     try:
         about = json.loads((folder / ABOUT).read_text())
         limits = Limits(**about["limits"])
         invocation = Invocation.model_validate(about["invocation"])
+        commit, digests = dict(about["commit"]), dict(about["digests"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            "A pack is a folder that `bench export` made", received=f"{folder} ({error})"
-        ) from None
+        raise _not_a_pack(folder, error) from None
     records, missing = [], 0
     for path in sorted((folder / JOBS).glob("*/job.json")):
         found = read_result(path.parent)
@@ -117,47 +127,67 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
             missing += 1
             continue
         content, result = found
-        job = Job.from_json(path.read_text())
-        run_id = path.parent.name
-        ranking = RankingFacts.model_validate_json((path.parent / RANKING).read_bytes())
-        records.append(
-            make_record(
-                run_id=run_id,
-                planned=PlannedCell(job.cell, job.source, None, ranking),
-                result=result,
-                verdict=classify_exit(result, limits),
-                times=(_moment(content["started_at"]), _moment(content["ended_at"])),
-                environment={**content["environment"], **about["commit"]},
-                invocation=invocation,
-                limits=limits,
-                digest=about["digests"].get(job.cell.task or ""),
-            )
+        try:
+            job = Job.from_json(path.read_text())
+            ranking = RankingFacts.model_validate_json((path.parent / RANKING).read_bytes())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _not_a_pack(path.parent, error) from None
+        record = make_record(
+            run_id=path.parent.name,
+            planned=PlannedCell(job.cell, job.source, None, ranking),
+            result=result,
+            verdict=classify_exit(result, limits),
+            times=(_moment(content["started_at"]), _moment(content["ended_at"])),
+            environment={**content["environment"], **commit},
+            invocation=invocation,
+            limits=limits,
+            digest=digests.get(job.cell.task or ""),
         )
-        store.write(records[-1])
+        store.write(record)
+        records.append(record)
     return records, missing
 
 
-def _job(
-    planned: PlannedCell,
-    folder: Path,
-    tasks: dict[str, Task],
-    digests: dict[str, str | None],
-    search_path: tuple[str, ...],
-) -> Job:
-    cell: Cell = planned.cell
-    digest = digests.get(cell.task or "")
+def _not_a_pack(folder: Path, error: Exception) -> DataError:
+    return DataError(
+        "The folder must be a pack of this version of `bench export`",
+        received=f"{folder} ({error})",
+        remedy="Name the folder that `bench export` created",
+    )
+
+
+def _copy_code(folder: Path, search_path: Iterable[str]) -> None:
+    """Copy the packages, and the plug-ins of the search path, into a pack."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in CODE:
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=ignored)
+    for number, path in enumerate(search_path):
+        for kind in ("tasks", "baselines"):
+            if (Path(path) / kind).is_dir():
+                shutil.copytree(Path(path) / kind, folder / PARTS / str(number) / kind)
+    (folder / "run.py").write_text(RUN)
+
+
+def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
+    """Return the job of a cell in a pack.
+
+    Raises:
+        DataError: the cell's data is not downloaded yet.
+    """
+    cell = planned.cell
+    digest = prepared.digests.get(cell.task or "")
     if cell.mode is Mode.TRAIN and digest is None:
         raise DataError(
-            "Data is packed once it is on this machine",
-            received=f"{cell.source}, yet to be downloaded",
-            remedy="Run one cell of it here first",
+            "The data of a pack must be on this machine",
+            received=f"{cell.source}, not downloaded yet",
+            remedy="Run one cell of this data here first",
         )
     return Job(
         cell=cell,
         model_size=find_model_size(cell.model_size),
-        recipe=recipe_for(tasks.get(cell.task or ""), cell.options),
+        recipe=recipe_for(prepared.tasks.get(cell.task or ""), cell.options),
         source=planned.source,
-        search_path=search_path,
+        search_path=prepared.search_path,
         folder=folder / JOBS / new_run_id(utc_now()),
         cache=folder / CACHE,
         checkpoint=folder / "checkpoint.npz",
@@ -166,6 +196,11 @@ def _job(
 
 
 def _encode(job: Job) -> None:
+    """Encode the data of a job in a separate process, which imports TensorFlow.
+
+    Raises:
+        DataError: the process failed; the message has its last line.
+    """
     (job.folder / "job.json").write_text(job.to_json())
     result = subprocess.run(
         [sys.executable, "-m", "suite.worker.data.encode", str(job.folder)],

@@ -1,4 +1,4 @@
-"""Boards → LEADERBOARD.md for people, .csv and .json for scripts."""
+"""The files of the leaderboard: LEADERBOARD.md to read, .csv and .json for scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAD = (
 
 
 def leaderboard_files(boards: Sequence[Board]) -> dict[str, str]:
-    """Return what each file of the leaderboard holds, by its name."""
+    """Return the content of each file of the leaderboard, by name."""
     return {
         "LEADERBOARD.md": to_markdown(boards),
         "LEADERBOARD.csv": to_csv(boards),
@@ -29,7 +29,7 @@ def leaderboard_files(boards: Sequence[Board]) -> dict[str, str]:
 
 
 def to_json(boards: Sequence[Board]) -> str:
-    """Write all boards, as scripts read them."""
+    """Return all boards as JSON."""
     content = [
         {
             "setting": asdict(board.setting),
@@ -52,7 +52,7 @@ CSV_COLUMNS = (
 
 
 def to_csv(boards: Sequence[Board]) -> str:
-    """Write a row a line, all boards below each other."""
+    """Return all boards as one CSV table with a line for each row."""
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -77,7 +77,7 @@ def to_csv(boards: Sequence[Board]) -> str:
 
 
 def to_markdown(boards: Sequence[Board]) -> str:
-    """Write the boards for people: who is best at which length, then board by board."""
+    """Return the boards as Markdown: the leaders at each length, then each board."""
     if not boards:
         return "# Leaderboard\n\nNo records are published yet.\n"
     named = titles(board.setting for board in boards)
@@ -109,7 +109,7 @@ def to_markdown(boards: Sequence[Board]) -> str:
 
 
 def _leaders(boards: Sequence[Board], named: Mapping[ComparisonKey, str]) -> list[str]:
-    """Say of each comparison that has ranks who is best at which length."""
+    """Return a section with the leaders at each length, for each comparison that has ranks."""
     leaders: dict[tuple[ComparisonKey, str], list[str]] = {}
     for board in boards:
         ranked = [row for row in board.rows if row.rank is not None]
@@ -142,7 +142,7 @@ def _cells(row: Row, metric: Metric) -> list[str]:
     return [
         str(row.rank or "—"),
         row.line,
-        _said(row.estimate, metric),
+        _estimate_text(row.estimate, metric),
         str(row.estimate.n) if row.estimate else "0",
         f"{row.parameter_count:,}" if row.parameter_count else "—",
         _rounded(row.training_tokens_per_second),
@@ -155,8 +155,8 @@ def _cells(row: Row, metric: Metric) -> list[str]:
     ]
 
 
-def _said(estimate: Estimate | None, metric: Metric) -> str:
-    """Write an estimate with its interval, in a unit people read."""
+def _estimate_text(estimate: Estimate | None, metric: Metric) -> str:
+    """Return an estimate with its interval; bytes are in MiB."""
     if estimate is None:
         return "—"
 
@@ -176,7 +176,7 @@ def _rounded(value: float | None) -> str:
 
 
 def _escape(text: str) -> str:
-    """Make text harmless in a Markdown table that some page may show as HTML."""
+    """Escape text for a Markdown table, which a web page may show as HTML."""
     for char, other in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
         text = text.replace(char, other)
     return text.replace("\n", " ")

@@ -1,6 +1,6 @@
-"""Local records → `results/published/<machine>/`: checked, and without what stays at home.
+"""Publication: local records are checked, stripped and copied to `results/published/<machine>/`.
 
-A published record is a record like any other, so whatever reads one reads the other.
+A published record has the same schema as a local one.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ UNFINISHED = {Status.INTERRUPTED, Status.FAILED}
 OWN_PATH = re.compile(
     r"(?<![\w.:/])(?!/(?:proc|sys|dev|device)\b)(?:~|/[\w.+-]+)(?:/[\w.+-]+)+|\b[A-Za-z]:\\"
 )
-"""A path of somebody's machine; the system's own, which methods name, are everybody's."""
+"""A path of a user's machine. Paths of the system, which the methods name, reveal nothing."""
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-OF_TEXT = ("examples", "occlusion")
-"""The reports that hold, or picture, the texts themselves."""
+TEXT_REPORTS = ("examples", "occlusion")
+"""The reports that contain or picture texts of the data."""
 PRIVATE = ("host_name", "operating_system")
-"""What of the environment names somebody's machine and explains no figure."""
+"""The fields of the environment that identify a user's machine and explain no figure."""
 
 
 @dataclass
-class Published:
-    """What became of the records: paths written, how many stood already, reasons of the others."""
+class PublishResult:
+    """The paths that were written, the number of records already there, and the refusals."""
 
     written: list[Path] = field(default_factory=list)
-    stood: int = 0
+    already_published: int = 0
     refused: list[tuple[Record, str]] = field(default_factory=list)
 
 
@@ -50,28 +50,37 @@ def publish(
     *,
     dry_run: bool = False,
     report_unreadable: ReportUnreadable = ignore_unreadable,
-) -> Published:
-    """Copy each cell's standing record that passes `why_not`, for `machine` or the one it names.
+) -> PublishResult:
+    """Copy the standing record of each cell that passes the checks.
+
+    Args:
+        store: the home with the records.
+        machine: the name of the folder; by default each record's own machine.
+        into: the folder of the machines' folders.
+        dry_run: whether nothing is written.
+        report_unreadable: receives each unreadable file of the home.
 
     Raises:
-        RequestError: the machine's name is none for a folder.
+        RequestError: the machine's name is not valid.
     """
     if machine is not None and not MACHINE_NAME.fullmatch(machine):
         raise RequestError(
-            "A machine is named in lower-case letters, digits and hyphens", received=repr(machine)
+            "The name of a machine has lower-case letters, digits and hyphens",
+            received=repr(machine),
+            remedy="Name it as in --machine my-workstation",
         )
-    outcome = Published()
+    outcome = PublishResult()
     for record in sorted(
         store.current(report_unreadable=report_unreadable), key=lambda record: record.run_id
     ):
         stripped = strip(record)
-        if reason := why_not(record) or private(stripped):
+        if reason := unpublishable_reason(record) or private_content(stripped):
             outcome.refused.append((record, reason))
             continue
         folder = into / (machine or machine_name(record.environment))
         path = folder / store.path_of(record).name
         if path.exists():
-            outcome.stood += 1
+            outcome.already_published += 1
             continue
         if not dry_run:
             folder.mkdir(parents=True, exist_ok=True)
@@ -80,44 +89,45 @@ def publish(
     return outcome
 
 
-def why_not(record: Record) -> str | None:
-    """Say why a record cannot be published, or None where it can."""
+def unpublishable_reason(record: Record) -> str | None:
+    """Return why a record cannot be published; None if it can."""
     environment = record.environment
     if record.protocol != PROTOCOL:
-        return f"protocol {record.protocol}, where {PROTOCOL} is in force: run it again"
+        return f"protocol {record.protocol} instead of {PROTOCOL}: run the cell again"
     if record.status in UNFINISHED:
-        return f"it ended as {record.status}: run it again with --retry {record.status}"
+        return f"status {record.status}: run the cell again with --retry {record.status}"
     if environment.get("commit") is None:
-        return "the commit it ran from is unknown"
+        return "the commit of the code is unknown"
     if environment.get("dirty"):
-        return "it ran from changed files: commit them and run it again"
+        return "the code had uncommitted changes: commit them and run the cell again"
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
         if not (record.data or {}).get("fingerprint"):
-            return "the data it was trained on has no fingerprint"
+            return "the training data has no fingerprint"
         if not record.metrics.get("test"):
-            return "it was not scored on test"
+            return "no score on the test split"
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
         return (
-            f"others used the machine while {phases} was measured: run it again with --retry noisy"
+            f"other processes used the machine while {phases} was measured: run the cell again "
+            "with --retry noisy"
         )
     return None
 
 
-def private(record: Record) -> str | None:
-    """Say what of a stripped record should have stayed at home, or None where nothing should."""
+def private_content(record: Record) -> str | None:
+    """Return what private content a record still has; None if it has none."""
     if any(record.environment.get(name) for name in PRIVATE) or record.log_tail:
-        return "it names the machine or keeps its log: `bench publish` takes both out"
+        return "it has the machine's name or the log, which `bench publish` removes"
     for text in _texts(_without_maps(json.loads(record.to_json()))):
         if CONTROL.search(text):
             return f"{text[:40]!r} has control characters"
         if found := OWN_PATH.search(text):
-            return f"it holds a path of somebody's machine: {found.group()[:40]!r}"
+            return f"it holds a path of a user's machine: {found.group()[:40]!r}"
     return None
 
 
 def _without_maps(content: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what positions see: bytes in base64, where "+/f+/f76" is no path."""
+    """Return a record's content without occlusion maps: base64, where "+/f+/f76" is no path."""
     for report in content["reports"].values():
         occlusion = report.get("occlusion")
         if isinstance(occlusion, dict) and BASE64.fullmatch(str(occlusion.get("map"))):
@@ -126,13 +136,13 @@ def _without_maps(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def strip(record: Record) -> Record:
-    """Leave out what stays at home: the machine's name, log, traceback, text that is not free."""
+    """Return a record without the machine's name, the log, the traceback and non-free texts."""
     environment = {name: value for name, value in record.environment.items() if name not in PRIVATE}
     error = record.error and record.error.model_copy(update={"traceback": None})
     reports: Mapping[str, Any] = record.reports
     if not (record.data or {}).get("redistributable"):
         reports = {
-            split: {name: part for name, part in of_split.items() if name not in OF_TEXT}
+            split: {name: part for name, part in of_split.items() if name not in TEXT_REPORTS}
             for split, of_split in reports.items()
         }
     changes = {"environment": environment, "error": error, "log_tail": "", "reports": reports}
@@ -140,7 +150,7 @@ def strip(record: Record) -> Record:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield every text of what JSON holds, names too."""
+    """Yield every string of a JSON value, names of fields included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""Records from others: what is refused and why, what is too good to be true, what came out again.
+"""Checks of submitted records: reasons for refusal, and flags on implausible scores.
 
-A submission is a folder of record files that somebody puts under `results/submitted/<who>/`.
+A submission is a folder of record files for `results/submitted/<submitter>/`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from suite.analysis.aggregate import parts_of
 from suite.api import Mode, Status, Task
-from suite.publish.publishing import private, why_not
+from suite.publish.publishing import private_content, unpublishable_reason
 from suite.records.migrations import options_text
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
@@ -27,17 +27,17 @@ FILE_NAME = re.compile(r"[0-9a-f]{16}\.\d{8}T\d{6,}Z-[0-9a-f]{6}\.json")
 NAME = re.compile(r"[A-Za-z0-9][\w.+:/ -]{0,79}")
 CLOCK_TOLERANCE = timedelta(days=1)
 SHARES = ("accuracy", "f1", "roc_auc", "precision", "recall", "share")
-"""Metrics whose names end so lie between 0 and 1."""
+"""Name endings of metrics that lie between 0 and 1."""
 ABSURD = 1e30
-"""No score and no cost is as large, and sums of what is larger lose what is small."""
+"""The limit of plausible scores and costs. Sums with larger numbers would lose precision."""
 TOO_GOOD = 4.0
-"""So many standard deviations of the references beyond the best of them is too good to be luck."""
+"""A score is flagged that many standard deviations of the references beyond the best reference."""
 MIN_REFERENCES = 3
 
 
 @dataclass
 class Verdict:
-    """What is said of one file: accepted unless there is a reason; flags are for people to read."""
+    """The verdict on one file: accepted if `refused` is empty. Flags ask a person to look."""
 
     path: Path
     record: Record | None = None
@@ -48,7 +48,7 @@ class Verdict:
 def check_submission(
     path: Path, entries: Sequence[StoredRecord], tasks: Mapping[str, Task]
 ) -> list[Verdict]:
-    """Judge a file, or every file of a folder, against what `entries` hold already."""
+    """Check a file, or every file of a folder, against the records in `entries`."""
     known = {entry.record.run_id for entry in entries}
     seen: dict[str, Path] = {}
     verdicts = []
@@ -61,9 +61,9 @@ def check_submission(
         if record is None or verdict.refused:
             continue
         if record.run_id in known:
-            verdict.refused = "this run is in results/ already"
+            verdict.refused = "results/ has this run already"
         elif other := seen.get(record.cell_id) or seen.get(record.run_id):
-            verdict.refused = f"{other.name} is of the same cell: send one record a cell"
+            verdict.refused = f"{other.name} has the same cell: submit one record for each cell"
         else:
             seen[record.cell_id] = seen[record.run_id] = verdict.path
             verdict.flags = flags(record, entries, tasks)
@@ -71,12 +71,12 @@ def check_submission(
 
 
 def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, Task]) -> list[str]:
-    """Say where a training is better, or faster to learn, than the references let one believe."""
+    """Return in which respects a training is implausibly good, compared with the references."""
     task = tasks.get(record.cell.task or "")
     if record.cell.mode is not Mode.TRAIN or record.status is not Status.OK:
         return []
     if task is None:
-        return [f"nobody here knows the task {record.cell.task}"]
+        return [f"the task {record.cell.task} is unknown here"]
     metric = task.primary_metric
     sign = 1 if metric.higher_is_better else -1
     place = _place(record)
@@ -91,17 +91,17 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
     values = [sign * value for r in summaries if (value := r.metric(metric.name)) is not None]
     value = record.metric(metric.name)
     if value is None:
-        return [f"its test split has no {metric.name}"]
+        return [f"the test split has no {metric.name}"]
     if len(values) < MIN_REFERENCES:
-        return [f"{len(values)} references on this data and length: nothing to compare it with"]
+        return [f"{len(values)} references on this data and length: too few to compare with"]
     found = []
     parts = parts_of(record, metric.name)
     known = [part for part in parts if part is not None]
     if not min(known, default=value) <= value <= max(known, default=value):
-        found.append(f"test {metric.name} {value:.4g} lies outside of its own parts")
+        found.append(f"test {metric.name} {value:.4g} lies outside the range of its parts")
     counts = {len(parts_of(r, metric.name)) for r in summaries} - {0}
     if counts and len(parts) not in counts:
-        found.append(f"test is told in {len(parts)} parts, that of the references in {max(counts)}")
+        found.append(f"the test split has {len(parts)} parts, that of the references {max(counts)}")
     spread = statistics.stdev(values)
     if sign * value > max(values) + TOO_GOOD * spread:
         found.append(
@@ -110,7 +110,7 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
         )
     name = f"validation_{metric.name}"
     curve = record.curves.get(name)
-    # An outline has no curves: the references' own files have.
+    # A summary has no curves, so the references' files are read.
     curves = [parse_record(entry.path.read_bytes()).curves.get(name) for entry in references]
     ends = [
         sign * of_reference.values[-1]
@@ -118,38 +118,42 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
         if of_reference and of_reference.values[-1] is not None
     ]
     if curve is None:
-        found.append("it keeps no validation curve")
+        found.append("it has no validation curve")
     elif len(curve.values) > 1 and curve.values[0] is not None and ends:
         share = curve.tokens[0] / curve.tokens[-1]
         if sign * curve.values[0] > max(ends):
-            found.append(f"after {share:.0%} of its budget it is beyond where every reference ends")
+            found.append(
+                f"after {share:.0%} of its budget it is better than every reference at its end"
+            )
     return found
 
 
 def _place(record: RecordSummary) -> tuple[Any, ...]:
-    """Return what curves must share to be compared: the task, its options, the data, the length."""
+    """Return the task, its options, the data and the length: comparable curves share them."""
     cell, fingerprint = record.cell, (record.data or {}).get("fingerprint")
     return cell.task, options_text(record.ranking.task_options), fingerprint, cell.sequence_length
 
 
 def _files(path: Path) -> Iterator[Verdict]:
-    """Yield the files to be read; what is none is refused by its name alone."""
+    """Yield the files to read; files that cannot be records are refused unread."""
     if path.is_symlink() or not path.exists():
-        yield Verdict(path, refused="there is no such file or folder, links left aside")
+        yield Verdict(path, refused="no such file or folder (links are not followed)")
         return
     paths = sorted(path.iterdir()) if path.is_dir() else [path]
     if len(paths) > MAX_FILES:
-        yield Verdict(path, refused=f"it holds {len(paths)} files, where {MAX_FILES} are taken")
+        yield Verdict(path, refused=f"it holds {len(paths)} files; the limit is {MAX_FILES}")
         return
     if not paths:
-        yield Verdict(path, refused="it holds no file")
+        yield Verdict(path, refused="the folder is empty")
     for file in paths:
         if file.is_symlink() or not file.is_file():
-            yield Verdict(file, refused="records are plain files, side by side in one folder")
+            yield Verdict(file, refused="not a plain file: records lie side by side in one folder")
         elif not FILE_NAME.fullmatch(file.name):
-            yield Verdict(file, refused="a record's file is named CELL.RUN.json, as bench wrote it")
+            yield Verdict(
+                file, refused="the name of a record's file is CELL.RUN.json, as `bench` writes it"
+            )
         elif file.stat().st_size > MAX_FILE_BYTES:
-            yield Verdict(file, refused=f"it has more than {MAX_FILE_BYTES >> 20} MiB")
+            yield Verdict(file, refused=f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
         else:
             yield Verdict(file)
 
@@ -162,12 +166,17 @@ def _read(path: Path) -> tuple[Record | None, str]:
         record = parse_record(content)
     except RecordError as error:
         return None, str(error)
-    reasons = (_identity(record, path), why_not(record), private(record), _untrue(record))
+    reasons = (
+        _identity(record, path),
+        unpublishable_reason(record),
+        private_content(record),
+        _contradiction(record),
+    )
     return record, next((reason for reason in reasons if reason), "")
 
 
 def _depth(content: bytes) -> int:
-    """Return how deep brackets nest outside of strings, without building anything."""
+    """Return the depth of nested brackets outside strings, without parsing the JSON."""
     depth = deepest = 0
     for bracket in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', content):
         if bracket in (b"[", b"{"):
@@ -189,19 +198,19 @@ def _identity(record: Record, path: Path) -> str:
              *(name for split in record.metrics.values() for name in split)]  # fmt: skip
     for name in names:
         if name is not None and not NAME.fullmatch(name):
-            return f"{name[:40]!r} is no name"
+            return f"{name[:40]!r} is not a valid name"
     return ""
 
 
-def _untrue(record: Record) -> str:
-    """Say what contradicts itself or the clock."""
+def _contradiction(record: Record) -> str:
+    """Return how the record contradicts itself or the clock; "" if it does not."""
     if not record.started_at <= record.ended_at <= utc_now() + CLOCK_TOLERANCE:
         return "it ends before it starts, or in the future"
     elapsed = (record.ended_at - record.started_at).total_seconds()
     if record.worker_seconds is not None and not 0 <= record.worker_seconds <= elapsed + 5:
-        return f"it worked {record.worker_seconds:g} s in {elapsed:g} s"
+        return f"its worker took {record.worker_seconds:g} s of {elapsed:g} s"
     if (record.status is Status.OK) == (record.error is not None):
-        return f"its status is {record.status}, which its error contradicts"
+        return f"its status {record.status} contradicts its error"
     for split, name, value in _scores(record):
         if not abs(value) < ABSURD or (name.endswith(SHARES) and not 0 <= value <= 1):
             return f"{split} {name} cannot be {value:g}"
@@ -211,18 +220,18 @@ def _untrue(record: Record) -> str:
                 continue
             slack = 1e-6 * abs(item.value)
             if not min(item.samples) - slack <= item.value <= max(item.samples) + slack:
-                return f"{phase}.{name} lies outside of its own samples"
+                return f"{phase}.{name} lies outside the range of its samples"
             if not 0 <= item.value < ABSURD:
                 return f"{phase}.{name} cannot be {item.value:g}"
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
         for name in record.metrics.get("test", ()):
             if len(parts_of(record, name)) < 2:
-                return f"{name} is not told of parts of test: no interval could count its examples"
+                return f"{name} lacks scores of parts of the test split, which its interval needs"
     return ""
 
 
 def _scores(record: Record) -> Iterator[tuple[str, str, float]]:
-    """Yield every score of the record: the split, the metric, the figure; of parts too."""
+    """Yield the split, the metric and the value of every score, parts of splits included."""
     for split, metrics in record.metrics.items():
         yield from ((split, name, value) for name, value in metrics.items() if value is not None)
     for split, report in record.reports.items():

@@ -15,7 +15,7 @@ from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import Prepared, make_limits, prepare
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.publish.publishing import private, strip, why_not
+from suite.publish.publishing import private_content, strip, unpublishable_reason
 from suite.records.environment import machine_name
 from suite.records.published import RESULTS, Folder
 from suite.records.schema import Record, RecordError, parse_record
@@ -60,8 +60,8 @@ class Verification:
         """Whether the new run agrees with the original.
 
         Scores of trainings must lie within `TOLERANCE` of each other. A probe has no score: its
-        costs depend on the machine, so that it agrees if both runs finished. Where a run did not
-        finish, both must have the same status.
+        costs depend on the machine, so that it agrees if both runs finished. Otherwise both runs
+        must have the same status.
         """
         if not self.both_finished:
             return self.original.status is self.again.status
@@ -150,7 +150,7 @@ def request_of(cell: Cell, source: str | None = None, data_dir: str | None = Non
     would replace the default.
 
     Raises:
-        RequestError: the cell's data was a user's own files, and `source` is None.
+        RequestError: the cell was trained on a user's own files, and `source` is missing.
     """
     train = cell.mode is Mode.TRAIN
     options = {name: str(value) for name, value in cell.options.items()}
@@ -190,7 +190,7 @@ def keep(record: Record, results: Path = RESULTS) -> Path:
         RequestError: the record cannot be published.
     """
     stripped = strip(record)
-    if reason := why_not(record) or private(stripped):
+    if reason := unpublishable_reason(record) or private_content(stripped):
         raise RequestError("The new record cannot be published", received=reason)
     folder = results / Folder.VERIFIED / machine_name(record.environment)
     folder.mkdir(parents=True, exist_ok=True)

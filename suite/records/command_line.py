@@ -18,7 +18,7 @@ def shareable_command(arguments: Iterable[str], paths: Collection[Path] = ()) ->
     """Return the `bench` command with its arguments, every path replaced by "…".
 
     `paths` holds the arguments that the command line's parser took for paths. Without it, a
-    relative path without a slash cannot be told from another word.
+    relative path without a slash looks like any other word.
     """
     words, is_folder = ["bench"], False
     for word in arguments:

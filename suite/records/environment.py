@@ -105,8 +105,7 @@ def accelerator_ids() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
-    # In a container with some of a machine's devices, the device files keep the machine's numbers,
-    # but CUDA counts from 0.
+    # Device files keep the host's numbers inside a container, but CUDA counts from 0.
     files = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
     return [str(number) for number in range(sum(name.isdigit() for name in files))]
 
@@ -183,8 +182,8 @@ def _processor_name() -> str:
 def name_processor(cpuinfo: str) -> str | None:
     """Return the processor's name with its family and model; None if `cpuinfo` has no name.
 
-    The name alone is ambiguous: in a virtual machine, "AMD EPYC" stands for a decade of processors,
-    some of which multiply matrices three times as fast as others.
+    The name alone is ambiguous: in a virtual machine, "AMD EPYC" is any processor of a decade, and
+    one may multiply matrices three times as fast as another.
     """
     lines = (line.partition(":") for line in cpuinfo.split("\n\n", 1)[0].splitlines())
     fields = {name.strip(): value.strip() for name, _, value in lines}

@@ -1,4 +1,4 @@
-"""Cells run elsewhere, and their records come home."""
+"""Packs: cells run on another machine, and their records are imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import bench_environment, read_records
 SMOKE = ("--preset", "smoke", "--architectures", "vanilla", "--seeds", "0")
 
 
-def run_there(pack, **environment):
+def run_pack(pack, **environment):
     return subprocess.run(
         [sys.executable, "run.py"],
         cwd=pack,
@@ -24,22 +24,22 @@ def run_there(pack, **environment):
     )
 
 
-def test_packed_cells_run_without_the_checkout_and_their_records_come_home(bench, tmp_path):
+def test_packed_cells_run_without_the_checkout_and_their_records_are_imported(bench, tmp_path):
     pack = tmp_path / "pack"
     task = ("--task", "image_classification", "--length", "16", "--budget", "512")
     assert bench("export", str(pack), *task, *SMOKE).returncode == 0
     assert not read_records(tmp_path / "home")
     text = "".join(path.read_text() for path in pack.glob("jobs/*/job.json"))
     assert '"data_dir": null' in text
-    assert "0 records taken home, 1 cells have" in bench("import", str(pack)).stdout
-    there = run_there(pack)
+    assert "0 records imported, 1 cells have" in bench("import", str(pack)).stdout
+    there = run_pack(pack)
     assert there.returncode == 0, there.stdout + there.stderr
-    assert "[1/1]" in there.stdout and run_there(pack).stdout == ""
+    assert "[1/1]" in there.stdout and run_pack(pack).stdout == ""
     about = json.loads((pack / "about.json").read_text())
     clean = {**about, "commit": {"commit": "c" * 40, "dirty": False}}
     (pack / "about.json").write_text(json.dumps(clean))
     for _ in range(2):
-        assert "1 records taken home, 0 cells have" in bench("import", str(pack)).stdout
+        assert "1 records imported, 0 cells have" in bench("import", str(pack)).stdout
     (record,) = read_records(tmp_path / "home")
     assert record["status"] == "ok"
     assert record["metrics"]["test"]["accuracy"] > 0
@@ -57,13 +57,13 @@ def test_packed_cells_run_without_the_checkout_and_their_records_come_home(bench
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no json", json.dumps({"limits": 3})])
-def test_what_is_no_pack_is_refused(bench, tmp_path, content):
+def test_a_folder_that_is_no_pack_is_refused(bench, tmp_path, content):
     if content is not None:
         (tmp_path / "about.json").write_text(content)
     result = bench("import", str(tmp_path))
     assert result.returncode == 2 and "bench export" in result.stderr
 
 
-def test_a_pack_never_overwrites(bench, tmp_path):
+def test_a_pack_is_never_written_to_an_existing_folder(bench, tmp_path):
     result = bench("export", str(tmp_path), "--mode", "probe", *SMOKE[:4])
     assert result.returncode == 2 and "new folder" in result.stderr

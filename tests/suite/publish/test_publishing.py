@@ -1,4 +1,4 @@
-"""What may be published, and what stays at home."""
+"""Publication: checks, removal of private content, and files of a static site."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(tmp_path) -> Store:
     return store
 
 
-def test_a_good_record_is_published_once_without_what_is_private(store, tmp_path):
+def test_a_record_is_published_once_and_without_private_content(store, tmp_path):
     store.write(make_record(**GOOD))
     assert len(publish(store, into=tmp_path, dry_run=True).written) == 1
     assert not (tmp_path / "abacus-r-9-2-cores").exists()
@@ -41,10 +41,10 @@ def test_a_good_record_is_published_once_without_what_is_private(store, tmp_path
     assert "secret" not in path.read_text()
     assert parse_record(path.read_bytes()).metric("entity_f1") == 0.5
     again = publish(store, into=tmp_path)
-    assert (again.written, again.stood) == ([], 1)
+    assert (again.written, again.already_published) == ([], 1)
 
 
-def test_a_failure_s_traceback_stays_at_home(store, tmp_path):
+def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
     error = Failure(type="OutOfMemory", message="too much", traceback="/home/secret/file.py")
     store.write(make_record(Status.OUT_OF_MEMORY, **{**GOOD, "metrics": {}, "error": error}))
     (path,) = publish(store, "my-machine", into=tmp_path).written
@@ -54,16 +54,16 @@ def test_a_failure_s_traceback_stays_at_home(store, tmp_path):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"environment": {**CLEAN, "dirty": True}}, "changed files"),
+        ({"environment": {**CLEAN, "dirty": True}}, "uncommitted changes"),
         ({"environment": {**CLEAN, "commit": None}}, "commit"),
         ({"protocol": 0}, "protocol 0"),
         ({"status": Status.FAILED}, "failed"),
         ({"status": Status.INTERRUPTED}, "interrupted"),
         ({"data": {}}, "fingerprint"),
-        ({"metrics": {}}, "not scored"),
+        ({"metrics": {}}, "no score on the test split"),
     ],
 )
-def test_what_cannot_be_trusted_is_refused_with_the_reason(store, tmp_path, fields, reason):
+def test_a_record_that_fails_a_check_is_refused_with_the_reason(store, tmp_path, fields, reason):
     store.write(make_record(**{**GOOD, **fields}))
     outcome = publish(store, into=tmp_path)
     assert not outcome.written
@@ -80,13 +80,13 @@ def test_a_published_file_can_be_read_by_a_web_server(store, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_a_machine_s_name_is_no_path(store):
+def test_the_name_of_a_machine_must_not_be_a_path(store):
     with pytest.raises(RequestError):
         publish(store, "../elsewhere")
 
 
 @pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
-def test_examples_of_texts_that_are_not_free_stay_at_home(store, tmp_path, free, kept):
+def test_examples_of_non_free_texts_are_not_published(store, tmp_path, free, kept):
     reports = {"test": {"examples": [{"input": "a poem"}], "by_part": {"entity_f1": [0.5]}}}
     data = {"fingerprint": "f", **({} if free is None else {"redistributable": free})}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
@@ -104,16 +104,16 @@ def test_examples_of_texts_that_are_not_free_stay_at_home(store, tmp_path, free,
         ("kept in /home/secret/x", False),
     ],
 )
-def test_a_map_of_what_positions_see_is_no_path(store, tmp_path, occlusion, passes):
+def test_an_occlusion_map_is_not_taken_for_a_path(store, tmp_path, occlusion, passes):
     data = {"fingerprint": "f", "redistributable": True}
     reports = {"test": {"occlusion": occlusion}}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
     outcome = publish(store, into=tmp_path)
     assert bool(outcome.written) is passes
-    assert passes or "path of somebody's machine" in outcome.refused[0][1]
+    assert passes or "path of a user's machine" in outcome.refused[0][1]
 
 
-def test_a_folder_for_any_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
+def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
     folder = tmp_path / "public"
     said = bench("publish", "--to", str(folder))
     assert said.returncode == 0, said.stderr

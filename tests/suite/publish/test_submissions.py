@@ -1,4 +1,4 @@
-"""Records from others: each hostile file is refused in one line, the too good is flagged."""
+"""Submissions: each hostile file is refused with one line; implausible scores are flagged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.suite.records.test_store import make_record
 TASKS = load_registry(()).tasks.plugins
 
 
-def told(*parts):
+def report_of_parts(*parts):
     return {"test": {"by_part": {"entity_f1": parts}}}
 
 
@@ -26,7 +26,7 @@ def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), **fields):
     cell = entry("vanilla", seed=seed).record.cell
     given = {
         "metrics": {"test": {"entity_f1": f1}},
-        "reports": told(f1 - 0.1, f1, None, f1 + 0.001),
+        "reports": report_of_parts(f1 - 0.1, f1, None, f1 + 0.001),
         "data": {"fingerprint": "f"},
         "environment": {"processor": "abacus", "num_cores": 2, "commit": "c" * 40, "dirty": False},
         "worker_seconds": 8.0,
@@ -72,21 +72,24 @@ HOSTILE = {
     "deep": ({"details": {"x": nested(60)}}, "nests deeper"),
     "host name": ({"environment": {"commit": "c", "dirty": False, "host_name": "h"}}, "machine"),
     "log": ({"log_tail": "secret"}, "log"),
-    "path": ({"details": {"where": "see /home/ann/data"}}, "path of somebody"),
+    "path": ({"details": {"where": "see /home/ann/data"}}, "path of a user"),
     "control characters": ({"reason": "\x1b[2J"}, "control characters"),
-    "script in a metric": ({"metrics": {"test": {"<script>": 1.0}}}, "is no name"),
-    "dirty": ({"environment": {"commit": "c", "dirty": True}}, "changed files"),
+    "script in a metric": ({"metrics": {"test": {"<script>": 1.0}}}, "is not a valid name"),
+    "dirty": ({"environment": {"commit": "c", "dirty": True}}, "uncommitted changes"),
     "impossible": ({"metrics": {"test": {"entity_f1": 1.5}}}, "cannot be 1.5"),
-    "not scored": ({"metrics": {}}, "not scored on test"),
+    "not scored": ({"metrics": {}}, "no score on the test split"),
     "from the future": ({"ended_at": LATER}, "future"),
-    "too much work": ({"worker_seconds": 1e6}, "worked"),
+    "too much work": ({"worker_seconds": 1e6}, "its worker took"),
     "an error and ok": ({"error": {"type": "E", "message": "m"}}, "contradicts"),
-    "beside its samples": ({"measurements": measured(9.0, (1.0, 2.0))}, "outside of its own"),
+    "beside its samples": (
+        {"measurements": measured(9.0, (1.0, 2.0))},
+        "outside the range of its samples",
+    ),
     "a time of no zone": ({"started_at": "2026-01-01T00:00:00"}, "timezone"),
     "parts that are text": ({"reports": {"test": {"by_part": {"entity_f1": ["high"]}}}}, "by_part"),
     "a part of its own": ({"reports": {"test": {"by_part": {"entity_f1": [2.0]}}}}, "cannot be 2"),
-    "no parts": ({"reports": {}}, "not told of parts"),
-    "one part": ({"reports": {"test": {"by_part": {"entity_f1": [0.5]}}}}, "not told of parts"),
+    "no parts": ({"reports": {}}, "lacks scores of parts"),
+    "one part": ({"reports": {"test": {"by_part": {"entity_f1": [0.5]}}}}, "lacks scores of parts"),
     "a report that is none": ({"reports": {"test": -1}}, "reports"),
     "larger than all": ({"metrics": {"test": {"entity_f1": 0.5, "loss": 1e300}}}, "1e+300"),
     "noise that is none": ({"details": {"noisy": True}}, "noisy"),
@@ -95,7 +98,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_each_hostile_record_is_refused_in_one_line(tmp_path, case):
+def test_each_hostile_record_is_refused_with_one_line(tmp_path, case):
     changes, said = HOSTILE[case]
     record = good()
     write(tmp_path, record, **changes)
@@ -103,7 +106,7 @@ def test_each_hostile_record_is_refused_in_one_line(tmp_path, case):
     assert said in verdict.refused and "\n" not in verdict.refused
 
 
-def test_files_that_are_no_records_are_refused_by_sight(tmp_path):
+def test_files_that_cannot_be_records_are_refused_unread(tmp_path):
     record = good()
     name = f"{record.cell_id}.{record.run_id}.json"
     (tmp_path / "notes.txt").write_text("x")
@@ -114,7 +117,7 @@ def test_files_that_are_no_records_are_refused_by_sight(tmp_path):
     refused = [verdict.refused for verdict in judge(tmp_path)]
     assert len(refused) == 5 and all(refused)
     assert judge(tmp_path / "nothing")[0].refused
-    assert "CELL.RUN.json" in " ".join(refused) and "plain files" in " ".join(refused)
+    assert "CELL.RUN.json" in " ".join(refused) and "plain file" in " ".join(refused)
 
 
 def test_duplicates_are_refused(tmp_path):
@@ -124,7 +127,7 @@ def test_duplicates_are_refused(tmp_path):
     assert sum(bool(verdict.refused) for verdict in judge(tmp_path)) == 1
     known = [StoredRecord(one, Folder.PUBLISHED, "here", path)]
     first = next(v for v in judge(tmp_path, known) if v.path.name.endswith(f"{one.run_id}.json"))
-    assert "in results/ already" in first.refused
+    assert "results/ has this run already" in first.refused
 
 
 @pytest.fixture(scope="module")
@@ -141,20 +144,23 @@ def references(tmp_path_factory):
     [
         (good(9, 0.53), None),
         (good(9, 0.99), "standard deviations beyond"),
-        (good(9, 0.53, curve=(0.52, 0.53, 0.53)), "beyond where every reference ends"),
+        (good(9, 0.53, curve=(0.52, 0.53, 0.53)), "better than every reference at its end"),
         (good(9, 0.53, curves={}), "no validation curve"),
-        (good(9, 0.5, reports=told(0.6, 0.7, 0.8, 0.9)), "outside of its own parts"),
-        (good(9, 0.5, reports=told(0.4, 0.6)), "in 2 parts, that of the references in 4"),
+        (
+            good(9, 0.5, reports=report_of_parts(0.6, 0.7, 0.8, 0.9)),
+            "outside the range of its parts",
+        ),
+        (good(9, 0.5, reports=report_of_parts(0.4, 0.6)), "2 parts, that of the references 4"),
     ],
 )
-def test_the_too_good_is_flagged(tmp_path, references, record, flagged):
+def test_implausibly_good_records_are_flagged(tmp_path, references, record, flagged):
     write(tmp_path, record)
     (verdict,) = judge(tmp_path, references)
     assert not verdict.refused
     assert (flagged is None and not verdict.flags) or flagged in " ".join(verdict.flags)
 
 
-def test_the_command_exits_by_its_verdict(tmp_path, bench):
+def test_the_exit_code_follows_the_verdict(tmp_path, bench):
     folder, empty = tmp_path / "them", tmp_path / "results"
     folder.mkdir()
     path = write(folder, good())

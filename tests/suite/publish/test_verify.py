@@ -68,7 +68,7 @@ def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"environment": {**GOOD["environment"], "dirty": True}}, "changed files"),
+        ({"environment": {**GOOD["environment"], "dirty": True}}, "uncommitted changes"),
         (
             {
                 "invocation": Invocation(
@@ -78,7 +78,7 @@ def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):
                     planned_cells=1,
                 )
             },
-            "path of somebody's machine",
+            "path of a user's machine",
         ),
     ],
 )

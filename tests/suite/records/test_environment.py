@@ -1,4 +1,4 @@
-"""What a machine is called: costs are compared within one name alone."""
+"""Names of machines. Costs are compared within one name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cpuinfo(family: int, model: int) -> str:
     return "\n".join(GENERIC.format(core=core, family=family, model=model) for core in (0, 1))
 
 
-def test_two_processors_of_one_generic_name_are_told_apart():
+def test_processors_with_one_generic_name_differ_by_family_and_model():
     milan, turin = (name_processor(cpuinfo(*which)) for which in ((25, 1), (26, 2)))
     assert milan == "AMD EPYC (family 25, model 1)"
     assert turin == "AMD EPYC (family 26, model 2)"
@@ -31,13 +31,13 @@ def test_two_processors_of_one_generic_name_are_told_apart():
     assert name_processor("model name\t: Something virtual\n") == "Something virtual"
 
 
-def test_a_machine_is_named_by_what_computes():
+def test_the_name_of_a_machine_has_accelerators_processor_and_cores():
     host = {"processor": "AMD EPYC (family 25, model 1)", "num_cores": 16}
     assert machine_name(host) == "amd-epyc-family-25-model-1-16-cores"
     assert machine_name({**host, "devices": ["CPU"]}) == machine_name(host)
     with_device = machine_name({**host, "devices": ["NVIDIA H200", "NVIDIA H200"]})
     assert with_device == "nvidia-h200-amd-epyc-family-25-model-1-16-cores"
-    # Who ran out of memory did not live to say what it saw; who computed on the processor did.
+    # A worker that ran out of memory reports no devices; one that ran on the processor does.
     there = {**host, "accelerators": ["NVIDIA H200"]}
     assert machine_name(there) == with_device
     assert machine_name({**there, "devices": ["cpu"]}) == machine_name(host)
@@ -64,7 +64,7 @@ def test_a_name_too_long_for_a_folder_ends_in_a_digest(tmp_path):
         (tmp_path / name).mkdir()
 
 
-def test_accelerators_are_named_by_their_driver(tmp_path):
+def test_accelerators_have_the_names_of_their_driver(tmp_path):
     for bus, content in (
         ("0000:01", "Model: \t\t NVIDIA H200\nIRQ: 12\n"),
         ("0000:02", "no such line"),

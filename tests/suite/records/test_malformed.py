@@ -113,9 +113,12 @@ def test_a_malformed_file_is_reported_in_one_line_and_left_alone(tmp_path, conte
     store.prepare()
     path = store.records / "0123456789abcdef.x.json"
     path.write_bytes(content)
-    told = []
-    assert store.current(report_unreadable=lambda path, reason: told.append((path, reason))) == []
-    ((reported, reason),) = told
+    reported_files = []
+    assert (
+        store.current(report_unreadable=lambda path, reason: reported_files.append((path, reason)))
+        == []
+    )
+    ((reported, reason),) = reported_files
     assert reported == path and path.read_bytes() == content
     assert len(reason.splitlines()) == 1
 

@@ -1,9 +1,10 @@
-"""Records on disk."""
+"""A home: writing, reading, locking, sweeping and pruning of records."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 from suite.api import PROTOCOL, Cell, Form, Mode, Status
 from suite.api.errors import HomeError
-from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
@@ -73,7 +73,7 @@ def store(tmp_path) -> Store:
     return store
 
 
-def test_a_record_comes_back_as_it_was(store):
+def test_a_record_is_read_as_it_was_written(store):
     metrics = {"test": {"entity_f1": 0.5, "nothing": None}}
     record = make_record(metrics=metrics, parameter_count=7)
     path = store.write(record)
@@ -81,7 +81,7 @@ def test_a_record_comes_back_as_it_was(store):
     assert json.loads(path.read_text())["cell"]["options"] == {"window": 64}
 
 
-def test_an_outline_holds_of_the_record_what_comparing_needs_and_no_samples(store):
+def test_a_summary_holds_the_fields_that_comparing_needs_and_no_samples(store):
     measurement = {"value": 2.0, "n": 2, "samples": (1.0, 3.0), "quartiles": None, "method": "m"}
     report = {"by_part": {"entity_f1": (0.4, None)}, "examples": ["wordy"]}
     record = make_record(
@@ -93,21 +93,21 @@ def test_an_outline_holds_of_the_record_what_comparing_needs_and_no_samples(stor
         log_tail="word by word",
     )
     store.write(record)
-    (outline,) = store.summaries()
-    assert outline.metric("entity_f1") == 0.5 and outline.measured("training", "step_seconds") == 2
-    assert outline.reports == {"test": {"by_part": report["by_part"]}}
-    same = set(type(outline).model_fields) - {"reports", "measurements"}
-    assert all(getattr(outline, name) == getattr(record, name) for name in same)
-    kept = outline.model_dump_json()
+    (summary,) = store.summaries()
+    assert summary.metric("entity_f1") == 0.5 and summary.measured("training", "step_seconds") == 2
+    assert summary.reports == {"test": {"by_part": report["by_part"]}}
+    same = set(type(summary).model_fields) - {"reports", "measurements"}
+    assert all(getattr(summary, name) == getattr(record, name) for name in same)
+    kept = summary.model_dump_json()
     assert not any(word in kept for word in ("samples", "wordy", "word by word"))
 
 
-def test_nan_becomes_null(store):
+def test_nan_is_written_as_null(store):
     path = store.write(make_record(metrics={"test": {"entity_f1": float("nan")}}))
     assert json.loads(path.read_text())["metrics"]["test"]["entity_f1"] is None
 
 
-def test_the_latest_run_stands_but_an_interrupted_one_only_alone(store):
+def test_the_latest_run_stands_and_an_interrupted_run_only_without_another(store):
     store.write(make_record(Status.FAILED, 0))
     store.write(make_record(Status.OK, 1))
     store.write(make_record(Status.INTERRUPTED, 2))
@@ -119,7 +119,7 @@ def test_the_latest_run_stands_but_an_interrupted_one_only_alone(store):
 
 
 @pytest.mark.parametrize(("mode", "stand"), [(Mode.PROBE, 2), (Mode.TRAIN, 1)])
-def test_a_probe_stands_for_each_machine_and_a_training_for_all(store, mode, stand):
+def test_one_probe_stands_for_each_machine_and_one_training_for_all(store, mode, stand):
     cell = dataclasses.replace(CELL, mode=mode)
     for minutes, processor in enumerate(["old", "slow", "old"]):
         store.write(make_record(Status.OK, minutes, cell, environment={"processor": processor}))
@@ -154,7 +154,7 @@ def test_reading_reports_an_unreadable_file_and_leaves_it_where_it_is(store):
     assert of_path[0] == path and "A record is a JSON object" in of_path[1]
 
 
-def test_a_file_that_is_set_aside_replaces_no_earlier_one(store):
+def test_a_file_that_is_set_aside_does_not_replace_an_earlier_one(store):
     path = store.write(make_record())
     for content in (b"first", b"second", b"third"):
         path.write_bytes(content)
@@ -215,7 +215,7 @@ def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, tmp
         {"cell": {}},
     ],
 )
-def test_what_is_no_record_is_refused(change):
+def test_a_malformed_record_is_refused(change):
     fields = json.loads(make_record().to_json())
     with pytest.raises(RecordError):
         parse_record(json.dumps({**fields, **change}))
@@ -233,7 +233,7 @@ def test_a_lease_is_held_once_until_closed(store):
     assert store.acquire("a") is not None
 
 
-def test_scratch_of_the_dead_is_swept_and_of_the_living_kept(store):
+def test_the_sweep_removes_scratch_folders_without_a_running_worker(store):
     dead, living = store.new_scratch("dead"), store.new_scratch("living")
     (dead / "cell_id").write_text("d")
     (living / "cell_id").write_text("l")
@@ -249,17 +249,22 @@ def test_an_unwritable_home_is_one_clear_error(tmp_path):
         Store(tmp_path / "file" / "home").prepare()
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.fixture
+def small_files():
+    """Limit the size of files, so that a larger write fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    monkeypatch.setattr("suite.records.store.os.fsync", full)
-    with pytest.raises(OSError):
-        atomic_write_bytes(tmp_path / "record.json", b"content")
-    assert list(tmp_path.iterdir()) == []
+
+def test_a_failed_write_is_one_clear_error_and_leaves_no_file(store, small_files):
+    with pytest.raises(HomeError, match="could not be written"):
+        store.write(make_record())
+    assert list(store.records.iterdir()) == []
 
 
-def test_what_may_go_meets_every_condition_and_never_more(store):
+def test_prunable_records_meet_every_condition(store):
     old = make_record(Status.FAILED, 0, dataclasses.replace(CELL, seed=1))
     superseded = make_record(Status.FAILED, 1)
     standing = make_record(Status.OK, 2)
@@ -269,18 +274,18 @@ def test_what_may_go_meets_every_condition_and_never_more(store):
     for record in (old, superseded, standing, former):
         store.write(record)
 
-    def may_go(**conditions):
+    def pruned(**conditions):
         return [record.run_id for record in prunable(store, **conditions)]
 
-    assert may_go(statuses=[Status.FAILED]) == [old.run_id, superseded.run_id]
-    assert may_go(superseded=True) == [superseded.run_id]
-    assert may_go(old_protocols=True) == [former.run_id]
-    assert may_go(before=standing.ended_at) == [old.run_id, superseded.run_id]
-    assert may_go(before=standing.ended_at, superseded=True) == [superseded.run_id]
-    assert may_go(before=old.ended_at) == []
+    assert pruned(statuses=[Status.FAILED]) == [old.run_id, superseded.run_id]
+    assert pruned(superseded=True) == [superseded.run_id]
+    assert pruned(old_protocols=True) == [former.run_id]
+    assert pruned(before=standing.ended_at) == [old.run_id, superseded.run_id]
+    assert pruned(before=standing.ended_at, superseded=True) == [superseded.run_id]
+    assert pruned(before=old.ended_at) == []
 
 
-def test_prune_says_what_would_go_and_then_lets_it_go(bench, tmp_path):
+def test_prune_lists_records_with_dry_run_and_deletes_them_without(bench, tmp_path):
     store = Store(tmp_path / "home")
     store.prepare()
     gone, kept = make_record(Status.FAILED, 0), make_record(Status.OK, 1)
@@ -290,7 +295,7 @@ def test_prune_says_what_would_go_and_then_lets_it_go(bench, tmp_path):
     checkpoint.write_bytes(b"state")
     dry = bench("prune", "--status", "failed", "--older-than", "0", "--dry-run")
     assert dry.returncode == 0, dry.stderr
-    assert "1 records and 1 checkpoints would go" in dry.stdout and CELL.label in dry.stdout
+    assert "1 records and 1 checkpoints would be deleted" in dry.stdout and CELL.label in dry.stdout
     assert all(path.exists() for path in [*paths, checkpoint])
     assert "deleted" in bench("prune", "--status", "failed", "--older-than", "0").stdout
     assert [path.exists() for path in [*paths, checkpoint]] == [False, True, False]
