@@ -21,7 +21,7 @@ def differentiate(
 ) -> Found:
     """Return a scalar function's value and its gradients: for the inputs, then for the weights.
 
-    A missing gradient stays None. `compiled` compiles the computation on TensorFlow; JAX always
+    Missing gradients stay None. `compiled` compiles the computation on TensorFlow; JAX always
     compiles it.
     """
     value, gradients = RUNNERS[BACKEND](function, tensors(*inputs), list(weights), compiled)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache
 
 import keras
 import numpy as np
@@ -11,17 +10,13 @@ import pytest
 from keras import ops
 
 from suite.api import (
-    Architecture,
-    BuildRequest,
     Form,
     Inputs,
-    ModelSize,
     Recipe,
     supports,
 )
 from suite.api.errors import Unsupported
 from suite.matrix.presets import MODEL_SIZES
-from suite.matrix.registry import load_registry
 from suite.worker.data.batches import Batch
 from suite.worker.steps import (
     Model,
@@ -31,69 +26,21 @@ from suite.worker.steps import (
     make_prediction_step,
     make_training_step,
 )
-from tests.gradients import BACKEND, create_weights, differentiate, run
-
-SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=24)
-LENGTH = 19
-REAL = 13
-SHORT = 6
-VOCABULARY = 37
-
-ARCHITECTURES = load_registry().architectures.plugins
-
-
-def shorten(options) -> dict:
-    """Return options whose windows and segments are shorter than the sequence."""
-
-    def shortened(value):
-        if isinstance(value, list):
-            return [shortened(item) for item in value]
-        return SHORT if type(value) is int and value > LENGTH else value
-
-    return {name: shortened(value) for name, value in options.items()}
-
-
-def request_for(architecture: Architecture, inputs: Inputs, **changes) -> BuildRequest:
-    given = {
-        "form": Form.ENCODER,
-        "inputs": inputs,
-        "model_size": SIZE,
-        "sequence_length": LENGTH,
-        "options": shorten(architecture.options),
-        "vocabulary_size": VOCABULARY if inputs is Inputs.TOKEN_IDS else None,
-    }
-    return BuildRequest(**{**given, **changes})
-
-
-def main_inputs(architecture: Architecture) -> Inputs:
-    """Return token ids, or patches if the architecture accepts only patches."""
-    return Inputs.TOKEN_IDS if Inputs.TOKEN_IDS in architecture.inputs else Inputs.PATCHES
-
-
-CASES = [
-    (name, inputs)
-    for name, architecture in ARCHITECTURES.items()
-    for inputs in Inputs
-    if supports(architecture, request_for(architecture, inputs)) is None
-    # One backend tests every kind of input: input layers are Keras's own.
-    and (BACKEND == "tensorflow" or inputs is main_inputs(architecture))
-]
-ENCODERS = sorted({name for name, _ in CASES})
-DECODERS = [
-    (name, form)
-    for name, architecture in ARCHITECTURES.items()
-    for form in (Form.DECODER, Form.ENCODER_DECODER)
-    if supports(architecture, request_for(architecture, Inputs.TOKEN_IDS, form=form)) is None
-]
-PATCH_SIZE = 12
-
-
-def random_inputs(inputs: Inputs, batch: int, length: int, seed: int = 0) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    if inputs is Inputs.TOKEN_IDS:
-        return generator.integers(VOCABULARY, size=(batch, length)).astype("int32")
-    width = PATCH_SIZE if inputs is Inputs.PATCHES else SIZE.width
-    return generator.normal(size=(batch, length, width)).astype("float32")
+from tests.architectures import (
+    ARCHITECTURES,
+    CASES,
+    ENCODERS,
+    LENGTH,
+    REAL,
+    SIZE,
+    assert_gradients_reach,
+    encode,
+    encoder_of,
+    main_inputs,
+    random_inputs,
+    request_for,
+)
+from tests.gradients import BACKEND, create_weights
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
@@ -105,28 +52,6 @@ def case(request):
     given = random_inputs(inputs, 2, LENGTH), np.ones((2, LENGTH), bool)
     create_weights(encoder_of(backbone), *given)
     return name, inputs, backbone
-
-
-@lru_cache
-def encoder_of(backbone):
-    """Return the same function every time, so that JAX compiles it once per shape."""
-    return lambda values, mask: backbone.encode(values, padding_mask=mask, training=False)[0]
-
-
-@lru_cache
-def decoder_of(backbone):
-    def decode(target, *encoded):
-        return backbone.decode(
-            target, **dict(zip(("encoder_output", "encoder_mask"), encoded, strict=False))
-        )
-
-    return decode
-
-
-def encode(backbone, inputs, mask) -> np.ndarray:
-    """Return the hidden states of the input's positions, without extra positions."""
-    states = run(encoder_of(backbone), inputs, mask)
-    return states[:, backbone.extra_positions :]
 
 
 def test_shape(case):
@@ -183,17 +108,6 @@ def test_gradients_reach_every_weight(case):
         return ops.sum(hidden_states[:, backbone.extra_positions :] * ops.convert_to_tensor(aim))
 
     assert_gradients_reach(backbone, loss)
-
-
-def assert_gradients_reach(backbone, loss) -> None:
-    weights = backbone.trainable_weights
-    assert weights
-    _, gradients = differentiate(loss, [], weights)
-    for weight, gradient in zip(weights, gradients, strict=True):
-        assert gradient is not None, weight.path
-        # The key bias adds the same number to all scores of a query, so it has no gradient.
-        if not weight.path.endswith("key/bias"):
-            assert np.abs(gradient).max() > 0, weight.path
 
 
 class Projected(keras.layers.Layer):
@@ -310,97 +224,6 @@ def test_weights_are_saved_and_loaded(name, tmp_path):
     model.save_weights(tmp_path / "model.weights.h5")
     other.load_weights(tmp_path / "model.weights.h5")
     np.testing.assert_allclose(predict_other(batch), expected, atol=1e-6)
-
-
-@pytest.fixture(scope="module", params=DECODERS, ids=lambda case: f"{case[0]}-{case[1]}")
-def decoder(request):
-    """A decoder, with the encoder's output in the encoder-decoder form."""
-    name, form = request.param
-    keras.utils.set_random_seed(3)
-    architecture = ARCHITECTURES[name]
-    # Default options if supported: short segments would change the result of decoding in parts.
-    whole = request_for(
-        architecture, Inputs.TOKEN_IDS, form=form, options=dict(architecture.options)
-    )
-    short = request_for(architecture, Inputs.TOKEN_IDS, form=form)
-    backbone = architecture.build(short if supports(architecture, whole) else whole)
-    encoded: dict[str, np.ndarray] = {}
-    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    if form is Form.ENCODER_DECODER:
-        mask = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
-        source = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed=4)
-        create_weights(encoder_of(backbone), source, mask)
-        encoded = {"encoder_output": encode(backbone, source, mask), "encoder_mask": mask}
-    create_weights(decoder_of(backbone), target, *encoded.values())
-    return architecture, backbone, encoded
-
-
-def decode(backbone, target, **encoded) -> np.ndarray:
-    return run(decoder_of(backbone), target, *encoded.values())
-
-
-def test_a_decoder_attends_to_no_later_position(decoder):
-    architecture, backbone, encoded = decoder
-    if architecture.content_dependent_layout:
-        return  # later tokens may change the layout: tested elsewhere with fixed buckets
-    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    whole = decode(backbone, target, **encoded)
-    for position in (1, 7, LENGTH - 1):
-        changed = target.copy()
-        changed[:, position:] = (changed[:, position:] + 1) % VOCABULARY
-        other = decode(backbone, changed, **encoded)
-        np.testing.assert_allclose(other[:, :position], whole[:, :position], atol=1e-5)
-        assert np.abs(other[:, position:] - whole[:, position:]).max() > 1e-3
-
-
-def test_decoding_step_by_step_equals_decoding_at_once(decoder):
-    architecture, backbone, encoded = decoder
-    if architecture.content_dependent_layout:
-        return  # its rule for new positions is tested elsewhere
-    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    whole = decode(backbone, target, **encoded)
-    state = backbone.init_state(2, LENGTH)
-    if encoded and hasattr(backbone, "project_encoder_output"):
-        encoded = {
-            **encoded,
-            "encoder_output": backbone.project_encoder_output(encoded["encoder_output"]),
-        }
-    for start, stop in ((0, 1), (1, 2), (2, 7), (7, 8), (8, LENGTH)):
-        states, state = backbone.decode(
-            target[:, start:stop], state=state, position=start, **encoded
-        )
-        np.testing.assert_allclose(ops.convert_to_numpy(states), whole[:, start:stop], atol=1e-5)
-
-
-def test_values_at_padding_of_the_encoder_output_change_nothing(decoder):
-    _, backbone, encoded = decoder
-    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    if not encoded:
-        return
-    other = np.where(encoded["encoder_mask"][:, :, None], encoded["encoder_output"], 9.0).astype(
-        "float32"
-    )
-    np.testing.assert_allclose(
-        decode(backbone, target, encoder_output=other, encoder_mask=encoded["encoder_mask"]),
-        decode(backbone, target, **encoded),
-        atol=1e-5,
-    )
-
-
-def test_gradients_reach_every_weight_of_a_decoder(decoder):
-    _, backbone, encoded = decoder
-    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    aim = np.random.default_rng(5).normal(size=(2, LENGTH, SIZE.width)).astype("float32")
-
-    def loss():
-        given = dict(encoded)
-        if encoded:
-            given["encoder_output"], _ = backbone.encode(target, encoded["encoder_mask"])
-        return ops.sum(
-            backbone.decode(target, training=True, **given)[0] * ops.convert_to_tensor(aim)
-        )
-
-    assert_gradients_reach(backbone, loss)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="counts are the same on every backend")
