@@ -1,1 +1,353 @@
-"""Lengthwise: which sequence model should I use at my sequence length?"""
+"""Lengthwise: which sequence model should I use at my sequence length?
+
+The Python API. The command line `bench` has a command for each function here:
+
+| function        | command           | result                                              |
+|-----------------|-------------------|-----------------------------------------------------|
+| `plan`          | `bench plan`      | the cells of a matrix and their state               |
+| `run`           | `bench run`       | the records of a matrix; runs the missing cells     |
+| `run_events`    |                   | the same, as an iterator of events                  |
+| `read_records`  |                   | the records of a home, or the published ones        |
+| `compare`       | `bench report`    | tables of scores and costs                          |
+| `crossover`     | `bench crossover` | the length where one architecture overtakes another |
+| `frontier`      | `bench frontier`  | the longest sequence within a budget                |
+| `tune`          | `bench tune`      | learning rates chosen on validation                 |
+| `verify`        | `bench verify`    | both runs of a record's cell, which is run again    |
+
+A matrix is named by keyword arguments, which have the names of the command's options; see
+`RequestKeywords`. Mistakes raise a `suite.api.LengthwiseError` that says what is wrong, what was
+received and what to do. Importing this package imports neither a framework nor pandas nor MLflow.
+
+```python
+import suite
+
+records = suite.run(task="ner", architectures="vanilla,longformer", preset="smoke")
+print(suite.compare(records))
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from typing_extensions import Unpack
+
+    from suite.analysis.crossover import Crossover
+    from suite.execution.runner import Event
+    from suite.publish.verify import Verification
+    from suite.records.schema import RecordSummary
+    from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
+
+    Path = str | os.PathLike[str]
+    Names = str | Sequence[str]
+    Numbers = int | Sequence[int]
+
+__all__ = [
+    "RequestKeywords",
+    "RunKeywords",
+    "compare",
+    "crossover",
+    "frontier",
+    "plan",
+    "read_records",
+    "run",
+    "run_events",
+    "tune",
+    "verify",
+]
+
+
+class RequestKeywords(TypedDict, total=False):
+    """The keyword arguments that name a matrix. Without one, the preset or the task decides.
+
+    A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number or
+    a list of them: `lengths`, `seeds`. Each may be written in the singular. `mode` is "train"
+    (learn and score) or "probe" (measure costs on random tokens). `data` is a source such as
+    "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values. `budget` is in
+    training tokens (in examples for images). `home` is the folder of the records: by default
+    BENCH_HOME, or results/local in the checkout.
+    """
+
+    task: Names | None
+    tasks: Names | None
+    architecture: Names | None
+    architectures: Names | None
+    length: Numbers | None
+    lengths: Numbers | None
+    seed: Numbers | None
+    seeds: Numbers | None
+    preset: str | None
+    mode: str | None
+    model_size: str | None
+    data: str | None
+    download: bool
+    tfds_data_dir: Path | None
+    options: Mapping[str, Any] | None
+    batch_size: int | None
+    budget: int | None
+    rounds: int | None
+    form: str | None
+    backend: Names | None
+    backends: Names | None
+    precision: Names | None
+    precisions: Names | None
+    threads: int | None
+    home: Path | None
+
+
+class RunKeywords(RequestKeywords, total=False):
+    """The keyword arguments of a run: those of a matrix, and how its cells run.
+
+    `retry` holds statuses whose cells run again, or "noisy"; `rerun` runs all cells again.
+    `time_limit` (seconds) and `memory_limit` (such as "8GiB") bound each cell. `parallel` is the
+    number of cells that run at once. `executor` is "local" or "ray"; `address` and `gpus` are of a
+    Ray cluster. `tracking=False` leaves MLflow out.
+    """
+
+    retry: Names | None
+    rerun: bool
+    time_limit: float | None
+    memory_limit: str | None
+    parallel: int | None
+    executor: str
+    address: str | None
+    gpus: float
+    tracking: bool
+
+
+def plan(**request: Unpack[RequestKeywords]) -> MatrixPlan:
+    """Return the cells of a matrix and their state; nothing is run.
+
+    ```python
+    plan = suite.plan(task="ner", lengths=[128, 512], seeds=range(3))
+    print(plan.summary)
+    plan.to_frame()
+    ```
+
+    Raises:
+        LengthwiseError: the request or its data is invalid.
+    """
+    from suite.calls import plan_matrix
+
+    return plan_matrix(request)
+
+
+def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
+    """Run the cells of a matrix that are not done yet; return the records of all its cells.
+
+    Each cell runs in a fresh process. With `progress`, a live line per cell is shown in a terminal
+    and in a notebook, and plain lines in a log. Ctrl-C, or a notebook's stop button, raises
+    KeyboardInterrupt; the finished cells are kept, and the same call runs the missing ones.
+
+    ```python
+    records = suite.run(task="ner", architectures=["vanilla", "longformer"], preset="smoke")
+    records.to_frame()
+    ```
+
+    Raises:
+        LengthwiseError: the request or its data is invalid, or a record cannot be written.
+    """
+    from suite.calls import run_matrix
+
+    return run_matrix(request, progress=progress)
+
+
+def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
+    """Run the cells of a matrix that are not done yet, and yield each event.
+
+    The events are `Started`, `Progressed`, `Finished` and `Waiting` of `suite.execution.runner`.
+    Ending the loop early stops the running cells; their records have the status "interrupted".
+
+    ```python
+    for event in suite.run_events(mode="probe", architectures="vanilla", preset="smoke"):
+        print(type(event).__name__)
+    ```
+
+    Raises:
+        LengthwiseError: the request or its data is invalid, or a record cannot be written.
+    """
+    from suite.calls import iterate_matrix
+
+    return iterate_matrix(request)
+
+
+def read_records(
+    home: Path | None = None,
+    *,
+    published: bool = False,
+    tasks: Names | None = None,
+    mode: str | None = None,
+) -> Records:
+    """Return the latest record of each cell of a home, or the published records.
+
+    `tasks` and `mode` select some of them.
+
+    ```python
+    suite.read_records(published=True, tasks="ner").to_frame()
+    ```
+    """
+    from suite.calls import read_records
+
+    return read_records(home, published=published, tasks=tasks, mode=mode)
+
+
+def compare(
+    records: Records | Iterable[RecordSummary] | Path | None = None,
+    *,
+    tasks: Names | None = None,
+    mode: str | None = None,
+) -> Tables:
+    """Return tables of scores and costs: one for each group of records that may be compared.
+
+    `records` are records or a home (by default your own). A score is the mean over seeds; a cost is
+    the geometric mean over the runs that no other process disturbed.
+
+    ```python
+    tables = suite.compare(suite.read_records(published=True), tasks="ner")
+    tables.to_frame()
+    ```
+    """
+    from suite.calls import compare_records
+
+    return compare_records(records, tasks=tasks, mode=mode)
+
+
+def crossover(
+    first: str,
+    second: str,
+    *,
+    metric: str | None = None,
+    published: bool = False,
+    progress: bool = True,
+    tracking: bool = True,
+    **request: Unpack[RequestKeywords],
+) -> Crossover:
+    """Find the length from which on `second` is better than `first`.
+
+    Without a task, `metric` is a measure of probes (by default "training.tokens_per_second");
+    missing probes are run. With a task, `metric` is a metric of the test split, and the records of
+    a home, or the `published` ones, are compared.
+
+    ```python
+    found = suite.crossover(
+        "gpt", "vanilla", task="language_modeling", data="tfds", preset="standard", published=True
+    )
+    print(found)
+    ```
+
+    Raises:
+        LengthwiseError: the request is invalid, or there is nothing to compare.
+    """
+    from suite.calls import find_crossover
+
+    names = {"architectures": (first, second)}
+    return find_crossover(
+        {**request, **names}, metric, published=published, progress=progress, tracking=tracking
+    )
+
+
+def frontier(
+    *,
+    memory: str | None = None,
+    step_seconds: float | None = None,
+    phase: str = "training",
+    up_to: int = 2**20,
+    progress: bool = True,
+    tracking: bool = True,
+    **request: Unpack[RequestKeywords],
+) -> LengthLimits:
+    """Find the longest sequence that each architecture affords on this machine.
+
+    The budget is `memory` (such as "8GiB"), the seconds of a step, or both. The search probes
+    lengths up to `up_to`, to within 5%.
+
+    ```python
+    suite.frontier(step_seconds=0.5, architectures="vanilla", up_to=256, preset="smoke")
+    ```
+
+    Raises:
+        LengthwiseError: the request is invalid, or has no budget.
+    """
+    from suite.calls import find_frontier
+
+    return find_frontier(
+        request,
+        (memory, step_seconds, phase),
+        up_to=up_to,
+        progress=progress,
+        tracking=tracking,
+    )
+
+
+def tune(
+    *,
+    keep_in: Path | None = None,
+    time_limit: float | None = None,
+    parallel: int | None = None,
+    progress: bool = True,
+    tracking: bool = True,
+    **request: Unpack[RequestKeywords],
+) -> TunedRates:
+    """Tune the learning rate of each architecture on validation, at each length.
+
+    The rates and their evidence go to `keep_in`, by default results/tuning, where later runs of
+    exactly the same setting find them.
+
+    ```python
+    rates = suite.tune(task="ner", architectures="vanilla", preset="smoke", keep_in="my_tuning")
+    print(rates)
+    ```
+
+    Raises:
+        LengthwiseError: the request is invalid.
+    """
+    from suite.calls import tune_rates
+
+    return tune_rates(
+        request,
+        keep_in=keep_in,
+        time_limit=time_limit,
+        parallel=parallel,
+        progress=progress,
+        tracking=tracking,
+    )
+
+
+def verify(
+    path: Path,
+    *,
+    data: str | None = None,
+    tfds_data_dir: Path | None = None,
+    time_limit: float | None = None,
+    home: Path | None = None,
+    progress: bool = True,
+    tracking: bool = True,
+) -> Verification:
+    """Run the cell of a record file again on this machine, and return both runs.
+
+    `data` names the source where it was a user's own files. The score is `reproduced` if both lie
+    within 2% of each other.
+
+    ```python
+    verification = suite.verify("results/published/MACHINE/CELL.RUN.json", tracking=False)
+    print(verification.verdict())
+    ```
+
+    Raises:
+        LengthwiseError: the file is not a record, or this version cannot run the cell.
+    """
+    from suite.calls import verify_record
+
+    return verify_record(
+        path,
+        data=data,
+        tfds_data_dir=tfds_data_dir,
+        time_limit=time_limit,
+        home=home,
+        progress=progress,
+        tracking=tracking,
+    )

@@ -1,4 +1,4 @@
-"""The guides' commands, run in order, each guide in a folder of its own."""
+"""The commands and the Python code of the guides, run in order, each guide in its own folder."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, bench_environment
+from tests.conftest import ROOT, bench_environment, read_records
 from tests.test_newcomer import ARCHITECTURE, TASK
 from tests.test_readme import CORPUS
 
-GUIDES = sorted((ROOT / "docs").glob("*.md"))
+PYTHON_GUIDE = ROOT / "docs" / "use-from-python.md"
+GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path != PYTHON_GUIDE]
+
+
+def blocks(guide, language):
+    return re.findall(rf"```{language}\n(.*?)```", guide.read_text(), re.DOTALL)
 
 
 def commands(guide):
-    blocks = re.findall(r"```sh\n(.*?)```", guide.read_text(), re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
+    return [line for block in blocks(guide, "sh") for line in block.splitlines()]
 
 
 @pytest.mark.slow  # minutes; the code that guides print is run by default (test_newcomer.py)
@@ -51,3 +55,28 @@ def test_the_commands_of_a_guide_work(guide, tmp_path):
             words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}{result.stderr[-2000:]}"
+
+
+@pytest.mark.slow  # test_api.py calls the same functions by default
+def test_the_code_of_the_python_guide_works_as_a_script(tmp_path):
+    """A plain script without `if __name__`: no cell may run it again."""
+    script = tmp_path / "script.py"
+    code = "".join(blocks(PYTHON_GUIDE, "python"))
+    script.write_text(f"print('the script begins')\n{code}")
+    environment = bench_environment({"BENCH_HOME": str(tmp_path / "home")})
+    result = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.count("the script begins") == 1
+    assert "2 cells, 2 to run" in result.stdout
+    assert "Did you mean 'ner'?" in result.stdout
+    assert len(list((tmp_path / "my_tuning").glob("ner/vanilla/*.json"))) == 1
+    records = read_records(tmp_path / "home")
+    assert {record["status"] for record in records} == {"ok"}
+    assert "the script begins" not in "".join(record["log_tail"] for record in records)

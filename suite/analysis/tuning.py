@@ -38,6 +38,10 @@ class Trial:
     validation: float | None
     runs: Sequence[Mapping[str, Any]]
 
+    def __str__(self) -> str:
+        score = "—" if self.validation is None else f"{self.validation:.4f}"
+        return f"{self.learning_rate:g}: {score}"
+
 
 @dataclass(frozen=True, slots=True)
 class TunedRate:
@@ -52,6 +56,14 @@ class TunedRate:
     learning_rate: float | None
     trials: Sequence[Trial]
     path: Path | None
+
+    def __str__(self) -> str:
+        point = f"{self.architecture:16} {self.sequence_length:6,}"
+        if self.learning_rate is None:
+            return f"{point}  no rate succeeded with every seed"
+        scores = ", ".join(map(str, self.trials))
+        rate = f"{self.learning_rate:g}"
+        return f"{point}  {rate}   validation {self.metric} at {scores}   {self.path}"
 
 
 def tune(

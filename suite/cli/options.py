@@ -1,28 +1,39 @@
-"""Options that several commands share: what makes a request, and where records are."""
+"""Options that several commands share: those of a request, and the home."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
+from suite import keywords
 from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
+from suite.keywords import make_store, split_list
 from suite.matrix.presets import DEFAULT_PRESET, MODEL_SIZES, PRESETS
 from suite.matrix.request import Request
-from suite.records.environment import num_cores
-from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
+from suite.records.store import HOME_VARIABLE
+
+__all__ = [
+    "SECONDS",
+    "FiniteRange",
+    "home_option",
+    "json_option",
+    "make_request",
+    "make_single_request",
+    "make_store",
+    "request_options",
+    "split_list",
+]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class _Names(click.ParamType):
-    """A comma list of names; completes the last one."""
+    """A comma-separated list of names; the last one is completed."""
 
     name = "NAME,…"
 
@@ -42,7 +53,7 @@ class _Names(click.ParamType):
 
 
 class _Numbers(click.ParamType):
-    """A comma list of whole numbers."""
+    """A comma-separated list of whole numbers."""
 
     name = "N,…"
 
@@ -54,15 +65,15 @@ class _Numbers(click.ParamType):
         except ValueError:
             option = parameter.opts[0] if parameter else "The option"
             raise RequestError(
-                f"{option} takes whole numbers with commas between them", received=repr(value)
+                f"{option} takes whole numbers separated by commas", received=repr(value)
             ) from None
 
 
 class FiniteRange(click.FloatRange):
-    """A number from `min` on that is one: click's own range lets nan and inf pass."""
+    """A finite number in a range; click's own range accepts nan and inf."""
 
     def convert(self, value: Any, parameter: Any, context: Any) -> float:
-        """Return the number, or refuse it."""
+        """Return the number; fail if it is not finite."""
         number: float = super().convert(value, parameter, context)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", parameter, context)
@@ -73,7 +84,7 @@ SECONDS = FiniteRange(min=0, min_open=True)
 
 
 class _OneName(click.ParamType):
-    """A name that completes; whether it is known is checked with the request."""
+    """A name with completion; the request checks whether the name is known."""
 
     name = "NAME"
 
@@ -86,18 +97,6 @@ class _OneName(click.ParamType):
             for name in self.known()
             if name.startswith(incomplete)
         ]
-
-
-def split_list(text: str) -> tuple[str, ...]:
-    """Split at commas.
-
-    Raises:
-        RequestError: nothing stands between two of them.
-    """
-    parts = tuple(part.strip() for part in text.split(","))
-    if not all(parts):
-        raise RequestError("A list has a value between any two commas", received=repr(text))
-    return parts
 
 
 def _names_of(kind: Kind[Any]) -> Callable[[], Sequence[str]]:
@@ -121,21 +120,21 @@ home_option = _stack(
         "home",
         envvar=HOME_VARIABLE,
         metavar="DIR",
-        help=f"Where records are kept. [default: results/local in the checkout; {HOME_VARIABLE}]",
+        help=f"Folder of the records. [default: {HOME_VARIABLE}, or results/local]",
     )
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 request_options = _stack(
     click.option(
-        "--task", "tasks", type=_Names(_names_of(TASKS)), help="What to learn (mode train)."
+        "--task", "tasks", type=_Names(_names_of(TASKS)), help="Tasks to train on (mode train)."
     ),
     click.option(
         "--architectures",
         "--architecture",
         type=_Names(_names_of(ARCHITECTURES)),
-        help="Which architectures. [default: all]",
+        help="Architectures. [default: all]",
     ),
     click.option(
         "--lengths",
@@ -149,7 +148,7 @@ request_options = _stack(
         default=DEFAULT_PRESET,
         show_default=True,
         type=_OneName(lambda: list(PRESETS)),
-        help="The grid and the budget; see `bench list`.",
+        help="Lengths, seeds and budget; see `bench list`.",
     ),
     click.option(
         "--model-size",
@@ -162,39 +161,40 @@ request_options = _stack(
         default=str(Mode.TRAIN),
         show_default=True,
         type=click.Choice([str(mode) for mode in Mode]),
-        help="train: learn and score. probe: measure only, on random tokens.",
+        help="train: train and score. probe: measure costs only, on random tokens.",
     ),
     click.option(
         "--data",
         metavar="SOURCE",
-        help="synthetic, tfds, files:DIR; see `bench list`. [default: the task's]",
+        help="Data source: synthetic, tfds, files:DIR; see `bench list`. [default: the task's]",
     ),
-    click.option("--download", is_flag=True, help="Let TFDS download a data set that is missing."),
+    click.option("--download", is_flag=True, help="Let TFDS download a missing data set."),
     click.option(
         "--tfds-data-dir",
         envvar="TFDS_DATA_DIR",
         metavar="DIR",
-        help="Prepared TensorFlow Datasets. [default: TFDS_DATA_DIR, or TFDS's own folder]",
+        help="Folder of prepared TensorFlow Datasets. [default: TFDS_DATA_DIR, or TFDS's own]",
     ),
     click.option(
         "--option",
         "options",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Override an option of a task, its recipe or an architecture; may be repeated.",
+        help="Option of a task, its recipe or an architecture; may be repeated.",
     ),
     click.option(
-        "--batch-size", type=int, help="Examples a batch. [default: the preset's tokens / length]"
+        "--batch-size", type=int, help="Examples per batch. [default: the preset's tokens / length]"
     ),
     click.option(
         "--budget",
         type=int,
         metavar="N",
-        help="Training tokens (examples for images) of a cell. [default: the preset's]",
+        help="Training tokens (for images: examples) of a cell. [default: the preset's]",
     ),
-    click.option("--rounds", type=int, help="How often a probe is measured. [default: preset's]"),
+    click.option("--rounds", type=int, help="Repeats of a probe. [default: the preset's]"),
     click.option(
-        "--form", help="What a probe builds: encoder, decoder, encoder_decoder. [default: encoder]"
+        "--form",
+        help="Form of a probe: encoder, decoder, encoder_decoder. [default: encoder]",
     ),
     click.option(
         "--backends",
@@ -202,7 +202,7 @@ request_options = _stack(
         default=BACKENDS[0],
         show_default=True,
         type=_Names(lambda: BACKENDS),
-        help="Keras's backends: tensorflow, jax, torch (the latter two are extras to install).",
+        help="Keras backends: tensorflow, jax, torch (jax and torch are extras to install).",
     ),
     click.option(
         "--precisions",
@@ -210,57 +210,25 @@ request_options = _stack(
         default=PRECISIONS[0],
         show_default=True,
         type=_Names(lambda: PRECISIONS),
-        help="float32, mixed_bfloat16; on an accelerator mixed_float16.",
+        help="Precisions: float32, mixed_bfloat16; on an accelerator also mixed_float16.",
     ),
-    click.option("--threads", type=int, help="Threads a cell uses. [default: all cores]"),
+    click.option("--threads", type=int, help="Threads per cell. [default: all cores]"),
     home_option,
 )
 
 
 def make_request(given: dict[str, Any]) -> Request:
-    """Build the request from the values of `request_options`."""
-    return Request(
-        mode=Mode(given["mode"]),
-        preset=given["preset"],
-        tasks=given["tasks"],
-        architectures=given["architectures"],
-        lengths=given["lengths"],
-        seeds=given["seeds"],
-        rounds=given["rounds"],
-        model_size=given["model_size"],
-        batch_size=given["batch_size"],
-        budget=given["budget"],
-        source=given["data"],
-        data_dir=given["tfds_data_dir"],
-        download=given["download"],
-        options=_parse_options(given["options"]),
-        form=given["form"],
-        backends=given["backends"],
-        precisions=given["precisions"],
-        threads=given["threads"] if given["threads"] is not None else num_cores(),
-    )
+    """Return the request of the values of `request_options`."""
+    return keywords.make_request({**given, "options": _parse_options(given["options"])})
 
 
 def make_single_request(given: dict[str, Any]) -> Request:
-    """Build the request of a command that works on one backend and in one precision.
+    """Return the request of a command that works on one backend and in one precision.
 
     Raises:
         RequestError: several are named.
     """
-    request = make_request(given)
-    for option, names in (("--backend", request.backends), ("--precision", request.precisions)):
-        if len(names) > 1:
-            raise RequestError(
-                f"This command takes one {option}",
-                received=",".join(names),
-                remedy="Give it once for each; `bench run` takes several",
-            )
-    return request
-
-
-def make_store(home: str | None) -> Store:
-    """Return the store of a home."""
-    return Store(Path(home or os.fspath(DEFAULT_HOME)).expanduser().resolve())
+    return keywords.make_single_request({**given, "options": _parse_options(given["options"])})
 
 
 def _parse_options(pairs: Sequence[str]) -> dict[str, str]:

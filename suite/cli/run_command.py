@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from suite.analysis.tables import make_tables
-from suite.api import RequestError, Status
+from suite.api import Status
+from suite.calls import choose_executor, prepare_run, run_with_display
 from suite.cli.options import (
     SECONDS,
     FiniteRange,
@@ -18,20 +19,14 @@ from suite.cli.options import (
     request_options,
     split_list,
 )
-from suite.cli.plan_command import summary
 from suite.cli.planning import print_unreadable
-from suite.cli.sessions import open_command_session, run_with_display
-from suite.execution.preparation import (
-    Prepared,
-    check_any_can_run,
-    make_limits,
-    parse_size,
-    prepare,
-)
-from suite.execution.session import Interrupted, MakeExecutor, local_executor, ray_executor
+from suite.cli.sessions import open_command_session
+from suite.execution.preparation import Prepared, make_limits
+from suite.execution.session import Interrupted
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store, without_password
+from suite.results import MatrixPlan
 from suite.tracking.connection import tracking_uri
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
@@ -115,25 +110,31 @@ def command(
     """
     store = make_store(home)
     request = make_request(given)
-    prepared = prepare(
+    prepared = prepare_run(
         request,
         store,
         retry=split_list(retry) if retry else (),
         rerun=rerun,
         limits=make_limits(request.preset, time_limit, memory_limit),
-        any_machine=executor == "ray",  # a cluster's machines are not known beforehand
+        executor=executor,
         report_unreadable=print_unreadable,
     )
-    check_any_can_run(prepared)
-    place = _place(prepared, executor, parallel, address, gpus, memory_limit)
+    place = choose_executor(
+        prepared,
+        executor=executor,
+        parallel=parallel,
+        address=address,
+        gpus=gpus,
+        memory_limit=memory_limit,
+    )
     store.prepare()
-    print(summary(prepared.plan), flush=True)
+    print(MatrixPlan(prepared.plan.cells, prepared).summary, flush=True)
     interrupted = False
     with open_command_session(
         store, len(prepared.plan.cells), executor=place, tracking=not no_tracking
     ) as session:
         try:
-            records: Sequence[Record] = run_with_display(session, prepared)
+            records: Sequence[Record] = run_with_display(session, prepared, sys.stdout)
         except Interrupted as interruption:
             records, interrupted = interruption.records, True
     _print_results(records, prepared, store, dashboard=not no_dashboard)
@@ -141,21 +142,6 @@ def command(
         print("Interrupted. The same command runs the missing cells.")
         sys.exit(130)
     sys.exit(1 if any(record.status in BAD for record in records) else 0)
-
-
-def _place(
-    prepared: Prepared,
-    executor: str,
-    parallel: int | None,
-    address: str | None,
-    gpus: float,
-    memory_limit: str | None,
-) -> MakeExecutor:
-    if executor == "ray":
-        return ray_executor(address, gpus, parse_size(memory_limit) if memory_limit else None)
-    if address or gpus:
-        raise RequestError("--address and --gpus need --executor ray")
-    return local_executor(parallel, prepared.devices_per_cell)
 
 
 def _print_results(

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from suite.analysis.tuning import TunedRate, tune
+from suite.analysis.tuning import tune
+from suite.calls import run_with_display
 from suite.cli.options import make_single_request, make_store, request_options
 from suite.cli.run_command import parallel_option, time_limit_option
-from suite.cli.sessions import open_command_session, run_with_display
+from suite.cli.sessions import open_command_session
 from suite.execution.preparation import make_limits
 from suite.execution.session import local_executor
 from suite.matrix.tuned_rates import TUNING
@@ -58,23 +59,11 @@ def command(
         tuned = tune(
             request,
             store,
-            lambda prepared: run_with_display(session, prepared),
+            lambda prepared: run_with_display(session, prepared, sys.stdout),
             limits=limits,
             folder=keep_in,
             on_rate=lambda rate, length: print(f"learning rate {rate:g} at length {length:,}"),
         )
     for item in tuned:
-        print(_line(item))
+        print(item)
     sys.exit(0 if all(item.learning_rate is not None for item in tuned) else 1)
-
-
-def _line(item: TunedRate) -> str:
-    point = f"{item.architecture:16} {item.sequence_length:6,}"
-    if item.learning_rate is None:
-        return f"{point}  no rate succeeded with every seed"
-    scores = ", ".join(
-        f"{trial.learning_rate:g}: "
-        + ("—" if trial.validation is None else f"{trial.validation:.4f}")
-        for trial in item.trials
-    )
-    return f"{point}  {item.learning_rate:g}   validation {item.metric} at {scores}   {item.path}"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from suite.calls import run_with_display
 from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.planning import print_unreadable
-from suite.cli.sessions import open_command_session, run_with_display
+from suite.cli.sessions import open_command_session
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, keep, read_original, verify
 from suite.records.published import RESULTS
 
@@ -48,7 +49,7 @@ def command(
         verification = verify(
             record,
             store,
-            lambda prepared: run_with_display(session, prepared),
+            lambda prepared: run_with_display(session, prepared, sys.stdout),
             source=data,
             data_dir=tfds_data_dir,
             time_limit_seconds=time_limit,

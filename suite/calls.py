@@ -1,0 +1,357 @@
+"""The work behind the functions of `suite`: requests, sessions and results put together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from suite.analysis.crossover import Crossover, check_pair, cost_crossover, score_crossover
+from suite.analysis.frontier import Budget, find_length_limits
+from suite.analysis.measures import DEFAULT_MEASURE
+from suite.analysis.probing import RunPlan
+from suite.analysis.tables import make_tables
+from suite.analysis.tuning import tune
+from suite.api import Limits, Mode, RequestError
+from suite.api.errors import unknown_name
+from suite.api.plugins import search_path_from_environment
+from suite.execution.preparation import (
+    Prepared,
+    check_any_can_run,
+    make_limits,
+    parse_size,
+    prepare,
+)
+from suite.execution.runner import Event
+from suite.execution.session import (
+    MakeExecutor,
+    Session,
+    local_executor,
+    open_session,
+    ray_executor,
+)
+from suite.keywords import describe_call, make_request, make_single_request, make_store, split_list
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.matrix.tuned_rates import TUNING
+from suite.progress import Display
+from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original, verify
+from suite.records.environment import machine_name
+from suite.records.published import Folder, StoredRecord, read_published
+from suite.records.schema import Record, RecordSummary
+from suite.records.store import ReportUnreadable, Store
+from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
+from suite.tracking.listener import deliver_records
+
+PathLike = str | os.PathLike[str]
+RUN_KEYWORDS = (
+    *("retry", "rerun", "time_limit", "memory_limit"),
+    *("parallel", "executor", "address", "gpus", "tracking"),
+)
+
+
+def warn_of_file(path: Path, reason: str) -> None:
+    """Warn of a file that is not a readable record."""
+    warn(f"{path} is not a readable record and was left alone: {reason}")
+
+
+def warn(message: str) -> None:
+    """Give a Python warning."""
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def plan_matrix(keywords: Mapping[str, Any]) -> MatrixPlan:
+    """See `suite.plan`."""
+    request, store = _request_and_store(keywords)
+    prepared = prepare(request, store, report_unreadable=warn_of_file)
+    return MatrixPlan(prepared.plan.cells, prepared)
+
+
+def run_matrix(keywords: Mapping[str, Any], *, progress: bool) -> Records:
+    """See `suite.run`."""
+    with _open_run("run", keywords) as (session, prepared):
+        return Records(_run(session, prepared, progress=progress))
+
+
+def iterate_matrix(keywords: Mapping[str, Any]) -> Iterator[Event]:
+    """See `suite.run_events`."""
+    with _open_run("run_events", keywords) as (session, prepared):
+        yield from session.events(prepared)
+
+
+def read_records(
+    home: PathLike | None, *, published: bool, tasks: Any, mode: str | None
+) -> Records:
+    """See `suite.read_records`."""
+    if published:
+        found = [stored.record for stored in read_published() if stored.folder is Folder.PUBLISHED]
+    else:
+        found = make_store(home).summaries(warn_of_file)
+    return Records(_select(found, tasks, mode))
+
+
+def compare_records(
+    records: Records | Iterable[RecordSummary] | PathLike | None, *, tasks: Any, mode: str | None
+) -> Tables:
+    """See `suite.compare`."""
+    if records is None or isinstance(records, str | os.PathLike):
+        records = make_store(records).summaries(warn_of_file)
+    registry = load_registry(search_path_from_environment())
+    stored = [
+        StoredRecord(record, Folder.LOCAL, machine_name(record.environment), Path())
+        for record in _select(records, tasks, mode)
+    ]
+    return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
+
+
+def find_crossover(
+    keywords: Mapping[str, Any],
+    metric: str | None,
+    *,
+    published: bool,
+    progress: bool,
+    tracking: bool,
+) -> Crossover:
+    """See `suite.crossover`."""
+    request, store = _request_and_store(keywords, single=True)
+    check_pair(request)
+    if request.tasks:
+        records = read_records(store.home, published=published, tasks=None, mode=None)
+        return score_crossover(request, records, metric)
+    if published:
+        raise RequestError("Published records are compared by their scores: name a task")
+    with _open_search("crossover", keywords, store, progress, tracking) as run:
+        return cost_crossover(request, store, run, metric or DEFAULT_MEASURE)
+
+
+def find_frontier(
+    keywords: Mapping[str, Any],
+    budget: tuple[str | None, float | None, str],
+    *,
+    up_to: int,
+    progress: bool,
+    tracking: bool,
+) -> LengthLimits:
+    """See `suite.frontier`."""
+    memory, step_seconds, phase = budget
+    request, store = _request_and_store(keywords, single=True)
+    limit = Budget(parse_size(memory) if memory else None, step_seconds, phase)
+    with _open_search("frontier", keywords, store, progress, tracking) as run:
+        return LengthLimits(list(find_length_limits(request, store, run, limit, up_to)))
+
+
+def tune_rates(
+    keywords: Mapping[str, Any],
+    *,
+    keep_in: PathLike | None,
+    time_limit: float | None,
+    parallel: int | None,
+    progress: bool,
+    tracking: bool,
+) -> TunedRates:
+    """See `suite.tune`."""
+    request, store = _request_and_store(keywords, single=True)
+    store.prepare()
+    executor = local_executor(parallel)
+    with _open_search("tune", keywords, store, progress, tracking, executor) as run:
+        folder = Path(keep_in).expanduser() if keep_in else TUNING
+        limits = make_limits(request.preset, time_limit)
+        return TunedRates(tune(request, store, run, limits=limits, folder=folder))
+
+
+def verify_record(
+    path: PathLike,
+    *,
+    data: str | None,
+    tfds_data_dir: PathLike | None,
+    time_limit: float | None,
+    home: PathLike | None,
+    progress: bool,
+    tracking: bool,
+) -> Verification:
+    """See `suite.verify`."""
+    record, store = read_original(Path(path)), make_store(home)
+    store.prepare()
+    command = describe_call("verify", {"data": data, "time_limit": time_limit})
+    with open_tracked_session(store, command, 1, tracking=tracking) as session:
+        return verify(
+            record,
+            store,
+            lambda prepared: _run(session, prepared, progress=progress),
+            source=data,
+            data_dir=os.fspath(tfds_data_dir) if tfds_data_dir else None,
+            time_limit_seconds=time_limit or TIME_LIMIT_SECONDS,
+            report_unreadable=warn_of_file,
+        )
+
+
+def choose_executor(
+    prepared: Prepared,
+    *,
+    executor: str = "local",
+    parallel: int | None = None,
+    address: str | None = None,
+    gpus: float = 0,
+    memory_limit: str | None = None,
+) -> MakeExecutor:
+    """Return what makes the executor of a run.
+
+    Raises:
+        RequestError: there is no such executor, or an argument is of another one.
+    """
+    if executor not in ("local", "ray"):
+        raise unknown_name("executor", executor, ("local", "ray"))
+    if executor == "ray":
+        return ray_executor(address, gpus, parse_size(memory_limit) if memory_limit else None)
+    if address or gpus:
+        raise RequestError("--address and --gpus need --executor ray")
+    return local_executor(parallel, prepared.devices_per_cell)
+
+
+def prepare_run(
+    request: Request,
+    store: Store,
+    *,
+    retry: Sequence[str] = (),
+    rerun: bool = False,
+    limits: Limits | None = None,
+    executor: str = "local",
+    report_unreadable: ReportUnreadable = warn_of_file,
+) -> Prepared:
+    """Prepare a run, and check that at least one cell can run.
+
+    Raises:
+        LengthwiseError: the request or its data is invalid.
+    """
+    prepared = prepare(
+        request,
+        store,
+        retry=retry,
+        rerun=rerun,
+        limits=limits,
+        any_machine=executor == "ray",  # a cluster's machines are not known beforehand
+        report_unreadable=report_unreadable,
+    )
+    check_any_can_run(prepared)
+    return prepared
+
+
+@contextmanager
+def open_tracked_session(
+    store: Store,
+    command: str,
+    planned_cells: int | None = None,
+    *,
+    executor: MakeExecutor | None = None,
+    tracking: bool = True,
+    on_warning: Callable[[str], None] = warn,
+) -> Iterator[Session]:
+    """Yield a session whose records are delivered to MLflow."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(deliver_records(store, on_warning))] if tracking else []
+        session = open_session(
+            store,
+            command,
+            planned_cells=planned_cells,
+            executor=executor,
+            listeners=listeners,
+        )
+        yield stack.enter_context(session)
+
+
+def run_with_display(session: Session, prepared: Prepared, file: TextIO) -> list[Record]:
+    """Run a plan, show its progress and return its records.
+
+    Raises:
+        Interrupted: the user interrupted the run with Ctrl-C.
+    """
+    with Display(len(prepared.plan.to_run), file) as display:
+        return session.run(prepared, display)
+
+
+@contextmanager
+def _open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[tuple[Session, Prepared]]:
+    """Yield the session and the plan of a run's keyword arguments."""
+    of_run = {name: value for name, value in keywords.items() if name in RUN_KEYWORDS}
+    request, store = _request_and_store(
+        {name: value for name, value in keywords.items() if name not in of_run}
+    )
+    retry = of_run.get("retry") or ()
+    executor = of_run.get("executor", "local")
+    limits = make_limits(request.preset, of_run.get("time_limit"), of_run.get("memory_limit"))
+    prepared = prepare_run(
+        request,
+        store,
+        retry=split_list(retry) if isinstance(retry, str) else tuple(retry),
+        rerun=of_run.get("rerun", False),
+        limits=limits,
+        executor=executor,
+    )
+    make_executor = choose_executor(
+        prepared,
+        executor=executor,
+        parallel=of_run.get("parallel"),
+        address=of_run.get("address"),
+        gpus=of_run.get("gpus", 0),
+        memory_limit=of_run.get("memory_limit"),
+    )
+    store.prepare()
+    with open_tracked_session(
+        store,
+        describe_call(function, keywords),
+        len(prepared.plan.cells),
+        executor=make_executor,
+        tracking=of_run.get("tracking", True),
+    ) as session:
+        yield session, prepared
+
+
+@contextmanager
+def _open_search(
+    function: str,
+    keywords: Mapping[str, Any],
+    store: Store,
+    progress: bool,
+    tracking: bool,
+    executor: MakeExecutor | None = None,
+) -> Iterator[RunPlan]:
+    """Yield what runs a search's plans."""
+    command = describe_call(function, keywords)
+    with open_tracked_session(store, command, executor=executor, tracking=tracking) as session:
+        yield lambda prepared: _run(session, prepared, progress=progress)
+
+
+def _run(session: Session, prepared: Prepared, *, progress: bool) -> list[Record]:
+    return run_with_display(session, prepared, sys.stdout) if progress else session.run(prepared)
+
+
+def _request_and_store(
+    keywords: Mapping[str, Any], *, single: bool = False
+) -> tuple[Request, Store]:
+    of_request = {name: value for name, value in keywords.items() if name != "home"}
+    make = make_single_request if single else make_request
+    return make(of_request), make_store(keywords.get("home"))
+
+
+def _select(records: Iterable[RecordSummary], tasks: Any, mode: str | None) -> list[RecordSummary]:
+    """Return the records of some tasks and of a mode.
+
+    Raises:
+        RequestError: there is no task or mode of that name.
+    """
+    names = split_list(tasks) if isinstance(tasks, str) else tasks
+    known = load_registry(search_path_from_environment()).tasks.plugins if names else {}
+    for name in names or ():
+        if name not in known:
+            raise unknown_name("task", name, known)
+    if mode is not None and mode not in list(Mode):
+        raise unknown_name("mode", mode, list(Mode))
+    return [
+        record
+        for record in records
+        if (names is None or record.cell.task in names) and mode in (None, record.cell.mode)
+    ]

@@ -1,0 +1,160 @@
+"""The keyword arguments of the Python API, which are the options of the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from suite.api import BACKENDS, PRECISIONS, Mode, RequestError
+from suite.api.errors import unknown_name
+from suite.matrix.presets import DEFAULT_PRESET
+from suite.matrix.request import Request
+from suite.records.environment import num_cores
+from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
+
+DATA_DIR_VARIABLE = "TFDS_DATA_DIR"
+SINGULAR = {
+    "task": "tasks",
+    "architecture": "architectures",
+    "length": "lengths",
+    "seed": "seeds",
+    "backend": "backends",
+    "precision": "precisions",
+}
+"""Each axis may be named in the singular too."""
+NAMES = ("tasks", "architectures", "backends", "precisions")
+NUMBERS = ("lengths", "seeds")
+OTHERS = (
+    *("preset", "mode", "model_size", "data", "download", "tfds_data_dir", "options"),
+    *("batch_size", "budget", "rounds", "form", "threads"),
+)
+
+
+def make_request(keywords: Mapping[str, Any]) -> Request:
+    """Return the request of keyword arguments; None selects a default.
+
+    Raises:
+        RequestError: a keyword is unknown or given twice, or a value has the wrong type.
+    """
+    given: dict[str, Any] = {}
+    for keyword, value in keywords.items():
+        name = SINGULAR.get(keyword, keyword)
+        if name not in (*NAMES, *NUMBERS, *OTHERS):
+            raise unknown_name("keyword argument", keyword, [*NAMES, *NUMBERS, *OTHERS])
+        if name in given and value is not None:
+            raise RequestError("An axis is named once", received=f"{keyword} and {name}")
+        if value is not None:
+            given[name] = value
+    for name in NAMES:
+        if name in given:
+            given[name] = _names(name, given[name])
+    for name in NUMBERS:
+        if name in given:
+            given[name] = _numbers(name, given[name])
+    mode = str(given.get("mode", Mode.TRAIN))
+    if mode not in list(Mode):
+        raise unknown_name("mode", mode, list(Mode))
+    return Request(
+        mode=Mode(mode),
+        preset=given.get("preset", DEFAULT_PRESET),
+        tasks=given.get("tasks"),
+        architectures=given.get("architectures"),
+        lengths=given.get("lengths"),
+        seeds=given.get("seeds"),
+        rounds=given.get("rounds"),
+        model_size=given.get("model_size"),
+        batch_size=given.get("batch_size"),
+        budget=given.get("budget"),
+        source=given.get("data"),
+        data_dir=_path(given.get("tfds_data_dir") or os.environ.get(DATA_DIR_VARIABLE)),
+        download=given.get("download", False),
+        options=_options(given.get("options", {})),
+        form=given.get("form"),
+        backends=given.get("backends", BACKENDS[:1]),
+        precisions=given.get("precisions", PRECISIONS[:1]),
+        threads=given["threads"] if "threads" in given else num_cores(),
+    )
+
+
+def make_single_request(keywords: Mapping[str, Any]) -> Request:
+    """Return the request of a search, which works on one backend and in one precision.
+
+    Raises:
+        RequestError: several are named.
+    """
+    request = make_request(keywords)
+    for option, names in (("--backend", request.backends), ("--precision", request.precisions)):
+        if len(names) > 1:
+            raise RequestError(
+                f"This command takes one {option}",
+                received=",".join(names),
+                remedy="Give it once for each; `bench run` takes several",
+            )
+    return request
+
+
+def make_store(home: str | os.PathLike[str] | None = None) -> Store:
+    """Return the store of a home: by default BENCH_HOME, or results/local in the checkout."""
+    chosen = home or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME
+    return Store(Path(chosen).expanduser().resolve())
+
+
+def describe_call(function: str, keywords: Mapping[str, Any]) -> str:
+    """Return a call as the records name it: the paths in its arguments stay private."""
+    private = {"home", "tfds_data_dir"}
+    parts = []
+    for name, value in keywords.items():
+        if value is None:
+            continue
+        hidden = name in private or isinstance(value, Path)
+        text = "…" if hidden else repr(value)
+        if name == "data" and str(value).startswith("files:"):
+            text = "'files:…'"
+        parts.append(f"{name}={text}")
+    return f"suite.{function}({', '.join(parts)})"
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """Split a list at its commas.
+
+    Raises:
+        RequestError: a part is empty.
+    """
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts):
+        raise RequestError("A list has a value between any two commas", received=repr(text))
+    return parts
+
+
+def _names(axis: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return split_list(value)
+    if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise RequestError(f"`{axis}` takes a name or a list of names", received=repr(value))
+
+
+def _numbers(axis: str, value: Any) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else value
+    if isinstance(values, Sequence | range) and not isinstance(values, str):
+        numbers = tuple(values)
+        if all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
+            return numbers
+    raise RequestError(f"`{axis}` takes a whole number or a list of them", received=repr(value))
+
+
+def _options(options: Any) -> dict[str, str]:
+    """Return options as text, which the type of their default then reads."""
+    if not isinstance(options, Mapping):
+        raise RequestError("`options` takes a mapping from name to value", received=repr(options))
+    return {
+        str(name): value if isinstance(value, str) else json.dumps(value)
+        for name, value in options.items()
+    }
+
+
+def _path(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)

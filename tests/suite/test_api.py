@@ -1,0 +1,147 @@
+"""The Python API: keyword arguments, events, interruption, results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+
+import suite
+from suite.api import LengthwiseError, RequestError
+from suite.execution.runner import Finished, Started
+from suite.keywords import describe_call
+from tests.conftest import FAKES, bench_environment, processes_of, read_records
+from tests.conftest import replaced_environment as replaced
+
+FAST = {"mode": "probe", "preset": "smoke", "tracking": False}
+
+
+@pytest.fixture
+def home(tmp_path):
+    environment = {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
+    with replaced(bench_environment(environment)):
+        yield tmp_path / "home"
+
+
+def test_importing_it_imports_nothing_else():
+    program = "import suite, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    heavy = {"tensorflow", "keras", "pandas", "mlflow", "numpy", "pydantic", "rich", "click"}
+    assert not heavy & set(result.stdout.split())
+
+
+def test_all_names_are_there():
+    assert all(callable(getattr(suite, name)) for name in suite.__all__)
+
+
+def test_a_plan_takes_the_command_line_s_names(home):
+    plan = suite.plan(
+        task="ner",
+        architecture="vanilla,longformer",
+        lengths=[128, 256],
+        seeds=range(2),
+        options={"dropout": 0.45},
+        threads=1,
+    )
+    assert plan.summary == "8 cells, 8 to run"
+    assert {item.cell.options["dropout"] for item in plan} == {0.45}
+    frame = plan.to_frame()
+    assert set(frame["sequence_length"]) == {128, 256} and set(frame["state"]) == {"to run"}
+    assert len(repr(plan).splitlines()) == 9
+    assert json.loads(json.dumps(plan.to_dicts()))[0]["to_run"] is True
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"task": "nerr"}, "Did you mean 'ner'"),
+        ({"tsk": "ner"}, "no keyword argument of that name"),
+        ({"task": "ner", "tasks": "ner"}, "named once"),
+        ({"task": 7}, "`tasks` takes a name"),
+        ({"task": "ner", "lengths": "128"}, "`lengths` takes a whole number"),
+        ({"task": "ner", "seeds": [True]}, "`seeds` takes a whole number"),
+        ({"task": "ner", "options": ["window=3"]}, "takes a mapping"),
+        ({"mode": "dream"}, "no mode of that name"),
+        ({"task": "ner", "data": "files:/nowhere"}, "must exist"),
+    ],
+)
+def test_a_mistake_is_a_request_error_in_words(home, keywords, message):
+    with pytest.raises(LengthwiseError, match=message):
+        suite.plan(**keywords)
+
+
+def test_a_run_refuses_what_its_executor_cannot(home):
+    with pytest.raises(RequestError, match="--executor ray"):
+        suite.run(**FAST, architectures="hasty", gpus=1)
+    with pytest.raises(RequestError, match="no executor"):
+        suite.run(**FAST, architectures="hasty", executor="moon")
+    assert not home.exists()
+
+
+def test_a_run_returns_records_and_shows_progress_in_a_running_event_loop(home, capsys):
+    async def work():
+        return suite.run(**FAST, architectures=["hasty", "images_only"])
+
+    records = asyncio.run(work())
+    assert {record.status for record in records} == {"ok", "unsupported"}
+    assert "hasty · 128 · round 0: ok" in capsys.readouterr().out
+    assert set(records.to_frame()["status"]) == {"ok", "unsupported"}
+    tables = suite.compare(records)
+    assert set(tables.to_frame()["entry"]) == {"hasty", "images_only"}
+    assert "hasty" in repr(tables)
+    assert len(suite.read_records(mode="probe")) == 2
+    (record, _) = read_records(home)
+    assert record["invocation"]["command"].startswith("suite.run(mode='probe'")
+    again = suite.run(**FAST, architectures=["hasty", "images_only"], progress=False)
+    assert {record.run_id for record in again} == {record.run_id for record in records}
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("how", ["break", "interrupt"])
+def test_leaving_the_events_early_records_the_interruption(home, how):
+    events = suite.run_events(**FAST, architectures="hangs", time_limit=100)
+    for event in events:
+        assert isinstance(event, Started)
+        break
+    if how == "break":
+        events.close()
+    else:
+        told = events.throw(KeyboardInterrupt())
+        assert isinstance(told, Finished) and told.record.status == "interrupted"
+        with pytest.raises(KeyboardInterrupt):
+            next(events)
+    (record,) = read_records(home)
+    assert record["status"] == "interrupted"
+    assert not processes_of(home)
+
+
+def test_events_end_with_the_record(home):
+    *_, last = suite.run_events(**FAST, architectures="hasty")
+    assert isinstance(last, Finished) and last.record.status == "ok" and not last.reused
+
+
+def test_a_frontier_and_its_frame(home):
+    limits = suite.frontier(
+        step_seconds=60, architectures="hasty,gpt", up_to=128, preset="smoke", tracking=False
+    )
+    by_name = limits.to_frame().set_index("architecture")
+    assert by_name.loc["hasty", "longest"] == 128
+    assert "encoder" in by_name.loc["gpt", "unsupported"]
+
+
+def test_verify_runs_a_record_s_cell_again(home):
+    suite.run(**FAST, architectures="hasty", progress=False)
+    (path,) = (home / "records").iterdir()
+    verification = suite.verify(path, progress=False, tracking=False)
+    assert verification.reproduced and len(read_records(home)) == 2
+    with pytest.raises(RequestError, match="must be a record"):
+        suite.verify(__file__)
+
+
+def test_a_call_is_named_without_paths(tmp_path):
+    keywords = {"task": "ner", "data": f"files:{tmp_path}", "home": tmp_path, "seeds": None}
+    assert describe_call("run", keywords) == "suite.run(task='ner', data='files:…', home=…)"
