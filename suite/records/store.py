@@ -25,13 +25,12 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from suite.api import PROTOCOL, Status
 from suite.api.errors import HomeError
 from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.records.schema import (
@@ -329,37 +328,6 @@ def collector_paused() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
-
-
-def prunable(
-    store: Store,
-    *,
-    before: datetime | None = None,
-    statuses: Collection[Status] = (),
-    old_protocols: bool = False,
-    superseded: bool = False,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
-) -> list[Record]:
-    """Return the records that meet every condition that is set, oldest first.
-
-    Args:
-        store: the home.
-        before: the record ended before this moment.
-        statuses: the record has one of these statuses; empty for any.
-        old_protocols: the record ran under another protocol than the current one.
-        superseded: another record of the same cell stands.
-        report_unreadable: receives each unreadable file.
-    """
-    records = store.all(report_unreadable)
-    standing = {record.run_id for record in latest_runs(records)}
-    return [
-        record
-        for record in records
-        if (before is None or record.ended_at < before)
-        and (not statuses or record.status in statuses)
-        and not (old_protocols and record.protocol == PROTOCOL)
-        and not (superseded and record.run_id in standing)
-    ]
 
 
 def without_password(uri: str) -> str:

@@ -16,9 +16,10 @@ from suite.api.errors import HomeError
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
+from suite.records.pruning import prunable
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Invocation, Record, RecordError, parse_record, parse_summary
-from suite.records.store import Store, new_run_id, prunable
+from suite.records.store import Store, new_run_id
 
 REGISTRY = load_registry(())
 TASK = REGISTRY.tasks.get("ner")
