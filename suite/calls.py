@@ -91,7 +91,7 @@ def read_records(
         found = [stored.record for stored in read_published() if stored.folder is Folder.PUBLISHED]
     else:
         found = make_store(home).summaries(warn_of_file)
-    return Records(_select(found, tasks, mode))
+    return Records(select_records(found, tasks, mode))
 
 
 def compare_records(
@@ -103,7 +103,7 @@ def compare_records(
     registry = load_registry(search_path_from_environment())
     stored = [
         StoredRecord(record, Folder.LOCAL, machine_name(record.environment), Path())
-        for record in _select(records, tasks, mode)
+        for record in select_records(records, tasks, mode)
     ]
     return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
 
@@ -337,7 +337,9 @@ def _request_and_store(
     return make(of_request), make_store(keywords.get("home"))
 
 
-def _select(records: Iterable[RecordSummary], tasks: Any, mode: str | None) -> list[RecordSummary]:
+def select_records(
+    records: Iterable[RecordSummary], tasks: Any, mode: str | None
+) -> list[RecordSummary]:
     """Return the records of some tasks and of a mode.
 
     Raises:

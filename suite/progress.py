@@ -25,7 +25,7 @@ BAR_WIDTH = 20
 
 
 class _Surface(Protocol):
-    """Where lines are shown: lines that stay, and live lines below them that are redrawn."""
+    """An output with lines that stay, and live lines below them that are redrawn."""
 
     live: bool
     """Whether live lines are shown."""

@@ -1,4 +1,4 @@
-"""What the functions of the Python API return: frozen collections with a table of each."""
+"""The results of the Python API: frozen collections, each with a DataFrame."""
 
 from __future__ import annotations
 

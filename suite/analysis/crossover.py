@@ -29,7 +29,7 @@ from suite.records.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """Where `second` overtakes `first` in a metric.
+    """The length where `second` overtakes `first` in a metric.
 
     `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
     `repeat` names what the intervals come from: "round" or "seed". Noisy rounds of probes do not

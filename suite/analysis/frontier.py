@@ -94,7 +94,7 @@ class ProbeFailed(Exception):
 class LengthLimit:
     """The longest length that an architecture affords.
 
-    `longest` is None where not even the first length fits; `taken` then holds what it took.
+    `longest` is None if not even the first length fits; `taken` then holds its costs.
     `beyond` is the shortest length found that does not fit; None where the search met its end.
     `unsupported` or `failed` is the reason why there is no answer.
     """

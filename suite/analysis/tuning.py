@@ -27,7 +27,7 @@ LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """The rates that may be tried; each is about three times the one before."""
 
 Point = tuple[str, int]
-"""An architecture and a sequence length: what a rate is tuned for."""
+"""An architecture and a sequence length, for which a rate is tuned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def first_rates(own: float) -> Sequence[float]:
 def next_rate(runs: Mapping[float, Sequence[Record]], metric: Metric) -> float | None:
     """Return the next rate to try, or None if the best rate lies between others.
 
-    The next rate lies beyond the best one, if that is the smallest or the largest so far. If no
+    If the best rate is the smallest or the largest so far, the next rate lies outside it. If no
     rate succeeded, the next rate is a smaller one. None also at the end of `LEARNING_RATES`.
     """
     chosen = choose(runs, metric)

@@ -1,4 +1,4 @@
-"""The command `bench`: parsing and printing only, one file a command, loaded when it is called."""
+"""The command `bench`: parsing and printing only, one file per command, loaded on use."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import click
 from suite.api.errors import LengthwiseError
 
 COMMANDS = {
-    "list": "Show tasks, architectures and presets: what supports what, and why not.",
-    "plan": "Show the cells of a request without running them.",
+    "list": "List tasks, architectures, presets and which supports which.",
+    "plan": "Show the cells of a request and their state.",
     "run": "Run the cells of a request that are not done yet.",
-    "tune": "Choose each architecture's learning rate on validation, and keep the evidence.",
+    "tune": "Tune the learning rate of each architecture on validation.",
     "crossover": "Find the length from which on one architecture is better than another.",
-    "frontier": "Find the longest sequence each architecture affords.",
-    "report": "Print tables from the records.",
-    "dashboard": "Draw the dashboard from the records.",
+    "frontier": "Find the longest sequence that each architecture affords.",
+    "report": "Print tables of scores and costs.",
+    "dashboard": "Write the dashboard, a site that needs no server.",
     "ui": "Open the MLflow UI on 127.0.0.1.",
-    "server": "Serve MLflow to a team, behind names and passwords.",
-    "export": "Pack the cells of a request for a machine without network or TensorFlow.",
-    "import": "Take the records of a pack home.",
-    "publish": "Copy records that pass into results/published.",
-    "check-submission": "Say of records from others whether they are accepted, or why not.",
-    "verify": "Run a record's cell again and say whether it comes out alike.",
-    "leaderboard": "Rank the published records: results/LEADERBOARD.md, .csv, .json.",
-    "sync": "Bring MLflow up to the records.",
-    "rebuild": "Write MLflow anew from the records.",
-    "prune": "Delete records that are no longer wanted; says first what would go.",
-    "doctor": "Check versions, devices, disk, data and tracking, each with its remedy.",
-    "completion": "Print the line that switches shell completion on.",
+    "server": "Serve MLflow to a team, with user accounts.",
+    "export": "Pack cells for a machine without network or TensorFlow.",
+    "import": "Write the records of a pack to a home.",
+    "publish": "Copy records that pass the checks to results/published.",
+    "check-submission": "Check submitted records and give the reasons of a refusal.",
+    "verify": "Run a record's cell again and compare both runs.",
+    "leaderboard": "Rank the published records in results/LEADERBOARD.md, .csv and .json.",
+    "sync": "Write the records that MLflow lacks.",
+    "rebuild": "Write this home's MLflow runs again from the records.",
+    "prune": "Delete records and checkpoints.",
+    "doctor": "Check versions, devices, records, disk, data and tracking.",
+    "completion": "Print the line that enables shell completion.",
 }
 
 
 class _LazyGroup(click.Group):
-    """Imports a command's module when the command is used, so that `--help` stays quick."""
+    """Imports the module of a command when the command is used, so that `--help` is fast."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -64,53 +64,53 @@ class _LazyGroup(click.Group):
 def bench() -> None:
     """Which Transformer should I use at my sequence length? Find out by experiment.
 
-    A request (a task, architectures, sequence lengths, seeds) becomes a matrix of cells; every cell
-    runs in a process of its own and leaves one record; tables, MLflow and the dashboard are drawn
-    from the records.
+    A request (tasks, architectures, sequence lengths, seeds) expands to a matrix of cells. Each
+    cell runs in a process of its own and leaves one record. Tables, MLflow runs and the dashboard
+    are made from the records.
 
     \b
     Examples:
-      bench run --task ner                         the quick preset on generated data
+      bench run --task ner                         preset quick, generated data
       bench run --task ner --data tfds             CoNLL-2003, from TFDS_DATA_DIR
-      bench run --mode probe --lengths 1024,8192   speed and memory on random tokens
-      bench report --task ner                      the table again
+      bench run --mode probe --lengths 1024,8192   speed and memory, on random tokens
+      bench report --task ner                      print the table again
 
     \b
-    Exit codes: 0 all well; 1 a cell failed, ran out of memory or time, or diverged;
-    2 the request, the data or the home is at fault; 130 interrupted.
+    Exit codes: 0 success; 1 a cell failed, ran out of memory or time, or diverged;
+    2 the request, the data or the home is invalid; 130 interrupted.
     """
 
 
 def main() -> None:
-    """Run `bench`, turning a user's mistake into one line and exit code 2.
+    """Run `bench`. A user's mistake becomes one line on standard error and exit code 2.
 
-    To be told to end (SIGTERM), or to lose the terminal (SIGHUP), is to be interrupted by Ctrl-C.
+    SIGTERM, and SIGHUP when the terminal closes, interrupt the command as Ctrl-C does.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # who was told to ignore it goes on
+        if signal.getsignal(number) is signal.SIG_DFL:  # an ignored signal stays ignored
             signal.signal(number, _interrupt)
     try:
         bench(standalone_mode=False)
     except LengthwiseError as error:
-        _complain(str(error))
+        _print_error(str(error))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption | click.BadOptionUsage):
-            _complain(f"{error.format_message()} See `bench --help`.")
-        _complain(error.format_message())
+            _print_error(f"{error.format_message()} See `bench --help`.")
+        _print_error(error.format_message())
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
-    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _complain(
-            f"The disk is full. Received: {error.filename or error.strerror}. What was finished is "
-            "kept: make room or choose another --home, then run the same command again."
+        _print_error(
+            f"The disk is full. Received: {error.filename or error.strerror}. Finished "
+            "cells are kept. Make room or choose another --home, then run the same command again."
         )
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
@@ -124,6 +124,6 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _complain(message: str) -> None:
+def _print_error(message: str) -> None:
     print("bench: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)

@@ -1,4 +1,4 @@
-"""`bench completion`: shell completion, as click makes it."""
+"""`bench completion`: prints the line that enables shell completion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the line that switches completion on: eval "$(bench completion bash)"."""
+    """Print the line that enables completion: eval "$(bench completion bash)"."""
     if shell == "fish":
         print("_BENCH_COMPLETE=fish_source bench | source")
     else:

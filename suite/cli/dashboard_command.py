@@ -1,4 +1,4 @@
-"""`bench dashboard`: records → a site."""
+"""`bench dashboard`: writes a site from the records."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ from suite.tracking.pages import read_pages
 
 
 @click.command("dashboard")
-@click.option("--published", is_flag=True, help="Draw the records in results/ instead of your own.")
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="Where. [default: the home]")
+@click.option("--published", is_flag=True, help="Use the published records instead of your own.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder of the site. [default: in the home]",
+)
 @home_option
 def command(published: bool, folder: Path | None, home: str | None) -> None:
-    """Draw the dashboard: a few pages that work from disk, without a network."""
+    """Write the dashboard: a few pages that work from disk, without a network."""
     store = make_store(home)
     registry = load_registry(search_path_from_environment())
     if published:
@@ -32,7 +37,7 @@ def command(published: bool, folder: Path | None, home: str | None) -> None:
 
 
 def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
-    """Draw a home's records and return the first page."""
+    """Write the site of a home and return its first page."""
     with collector_paused():  # until the records are let go of
         return draw_site(
             _entries(store), registry, folder or store.dashboard.parent, _run_pages(store)
@@ -56,7 +61,9 @@ def draw_site(
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write the pages and return the first; `mlflow_pages` says by run id where MLflow shows it.
+    """Write a site and return its first page.
+
+    `mlflow_pages` holds the address of each run in MLflow by run id.
 
     Raises:
         RequestError: there are no records.
@@ -65,7 +72,7 @@ def draw_site(
 
     if not entries:
         raise RequestError(
-            "There are no records to draw yet", received=folder, remedy="Run `bench run` first"
+            "There are no records yet", received=folder, remedy="Run `bench run` first"
         )
     architectures = registry.architectures.plugins
     with collector_paused():

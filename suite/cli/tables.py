@@ -1,4 +1,4 @@
-"""Prints tables: figures in words a person reads, the exact ones under `--json`."""
+"""Print tables with rounded figures; `--json` prints the exact ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from suite.api import Mode, Status
 
 
 def console() -> Console:
-    """Return a console: as wide as the terminal, or wide enough where there is none."""
+    """Return a console as wide as the terminal, or 140 columns wide for a file."""
     plain = not sys.stdout.isatty()
     return Console(width=140 if plain else None, highlight=False, soft_wrap=False)
 
@@ -97,7 +97,7 @@ def _status(row: Row) -> str:
 def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
     if not exponents:
         return
-    out.print("\nGrowth with length n, of what one sequence costs above its fixed cost:")
+    out.print("\nGrowth with length n of the cost of one sequence above its fixed cost:")
     table = RichTable(show_edge=False, pad_edge=False)
     for name in ("architecture", "measure", "exponent of n [95%]", "rounds", "claims", "lengths"):
         table.add_column(_escape(name), justify="right" if name.startswith("exponent") else "left")
@@ -123,7 +123,7 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
 def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     if not ratios:
         return
-    out.print(f"\nSo many times the same cell's on {baseline}, with 95% intervals over rounds:")
+    out.print(f"\nRatio to the same cell on {baseline}, with 95% intervals over rounds:")
     table = RichTable(show_edge=False, pad_edge=False)
     table.add_column("length", justify="right")
     table.add_column("architecture")
