@@ -14,9 +14,8 @@ The Python API. The command line `bench` has a command for each function here:
 | `tune`          | `bench tune`      | learning rates chosen on validation                 |
 | `verify`        | `bench verify`    | both runs of a record's cell, which is run again    |
 
-A matrix is named by keyword arguments, which have the names of the command's options; see
-`RequestKeywords`. Mistakes raise a `suite.api.LengthwiseError` that says what is wrong, what was
-received and what to do. Importing this package imports neither a framework nor pandas nor MLflow.
+Keyword arguments have the names of the command's options; see `RequestKeywords`. Mistakes raise a
+`suite.api.LengthwiseError`. Importing this package imports neither a framework nor pandas.
 
 ```python
 import suite
@@ -274,13 +273,8 @@ def frontier(
     """
     from suite.calls import find_frontier
 
-    return find_frontier(
-        request,
-        (memory, step_seconds, phase),
-        up_to=up_to,
-        progress=progress,
-        tracking=tracking,
-    )
+    budget = (memory, step_seconds, phase)
+    return find_frontier(request, budget, up_to=up_to, progress=progress, tracking=tracking)
 
 
 def tune(

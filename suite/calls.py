@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from suite.analysis.crossover import Crossover, check_pair, cost_crossover, score_crossover
 from suite.analysis.frontier import Budget, find_length_limits
@@ -16,12 +15,11 @@ from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
 from suite.analysis.tables import make_tables
 from suite.analysis.tuning import tune
-from suite.api import Limits, Mode, RequestError
+from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (
     Prepared,
-    check_any_can_run,
     make_limits,
     parse_size,
     prepare,
@@ -31,37 +29,30 @@ from suite.execution.session import (
     MakeExecutor,
     Session,
     local_executor,
-    open_session,
-    ray_executor,
 )
 from suite.keywords import describe_call, make_request, make_single_request, make_store, split_list
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
-from suite.progress import Display
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original, verify
 from suite.records.environment import machine_name
 from suite.records.published import Folder, StoredRecord, read_published
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import ReportUnreadable, Store
+from suite.records.store import Store
 from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
-from suite.tracking.listener import deliver_records
+from suite.runs import (
+    choose_executor,
+    open_tracked_session,
+    prepare_run,
+    run_with_display,
+    warn_of_file,
+)
 
 PathLike = str | os.PathLike[str]
 RUN_KEYWORDS = (
     *("retry", "rerun", "time_limit", "memory_limit"),
     *("parallel", "executor", "address", "gpus", "tracking"),
 )
-
-
-def warn_of_file(path: Path, reason: str) -> None:
-    """Warn of a file that is not a readable record."""
-    warn(f"{path} is not a readable record and was left alone: {reason}")
-
-
-def warn(message: str) -> None:
-    """Give a Python warning."""
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def plan_matrix(keywords: Mapping[str, Any]) -> MatrixPlan:
@@ -187,90 +178,6 @@ def verify_record(
             time_limit_seconds=time_limit or TIME_LIMIT_SECONDS,
             report_unreadable=warn_of_file,
         )
-
-
-def choose_executor(
-    prepared: Prepared,
-    *,
-    executor: str = "local",
-    parallel: int | None = None,
-    address: str | None = None,
-    gpus: float = 0,
-    memory_limit: str | None = None,
-) -> MakeExecutor:
-    """Return what makes the executor of a run.
-
-    Raises:
-        RequestError: there is no such executor, or an argument is of another one.
-    """
-    if executor not in ("local", "ray"):
-        raise unknown_name("executor", executor, ("local", "ray"))
-    if executor == "ray":
-        return ray_executor(address, gpus, parse_size(memory_limit) if memory_limit else None)
-    if address or gpus:
-        raise RequestError("--address and --gpus need --executor ray")
-    return local_executor(parallel, prepared.devices_per_cell)
-
-
-def prepare_run(
-    request: Request,
-    store: Store,
-    *,
-    retry: Sequence[str] = (),
-    rerun: bool = False,
-    limits: Limits | None = None,
-    executor: str = "local",
-    report_unreadable: ReportUnreadable = warn_of_file,
-) -> Prepared:
-    """Prepare a run, and check that at least one cell can run.
-
-    Raises:
-        LengthwiseError: the request or its data is invalid.
-    """
-    prepared = prepare(
-        request,
-        store,
-        retry=retry,
-        rerun=rerun,
-        limits=limits,
-        any_machine=executor == "ray",  # a cluster's machines are not known beforehand
-        report_unreadable=report_unreadable,
-    )
-    check_any_can_run(prepared)
-    return prepared
-
-
-@contextmanager
-def open_tracked_session(
-    store: Store,
-    command: str,
-    planned_cells: int | None = None,
-    *,
-    executor: MakeExecutor | None = None,
-    tracking: bool = True,
-    on_warning: Callable[[str], None] = warn,
-) -> Iterator[Session]:
-    """Yield a session whose records are delivered to MLflow."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(deliver_records(store, on_warning))] if tracking else []
-        session = open_session(
-            store,
-            command,
-            planned_cells=planned_cells,
-            executor=executor,
-            listeners=listeners,
-        )
-        yield stack.enter_context(session)
-
-
-def run_with_display(session: Session, prepared: Prepared, file: TextIO) -> list[Record]:
-    """Run a plan, show its progress and return its records.
-
-    Raises:
-        Interrupted: the user interrupted the run with Ctrl-C.
-    """
-    with Display(len(prepared.plan.to_run), file) as display:
-        return session.run(prepared, display)
 
 
 @contextmanager

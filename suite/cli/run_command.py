@@ -10,7 +10,6 @@ import click
 
 from suite.analysis.tables import make_tables
 from suite.api import Status
-from suite.calls import choose_executor, prepare_run, run_with_display
 from suite.cli.options import (
     SECONDS,
     FiniteRange,
@@ -27,6 +26,7 @@ from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store, without_password
 from suite.results import MatrixPlan
+from suite.runs import choose_executor, prepare_run, run_with_display
 from suite.tracking.connection import tracking_uri
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})

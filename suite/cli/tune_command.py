@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from suite.analysis.tuning import tune
-from suite.calls import run_with_display
 from suite.cli.options import make_single_request, make_store, request_options
 from suite.cli.run_command import parallel_option, time_limit_option
 from suite.cli.sessions import open_command_session
 from suite.execution.preparation import make_limits
 from suite.execution.session import local_executor
 from suite.matrix.tuned_rates import TUNING
+from suite.runs import run_with_display
 
 
 @click.command("tune")

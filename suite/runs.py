@@ -1,0 +1,122 @@
+"""Runs with what users see of them: progress, delivery to MLflow, warnings.
+
+The command line and the Python API share these functions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from suite.api import Limits, RequestError
+from suite.api.errors import unknown_name
+from suite.execution.preparation import Prepared, check_any_can_run, parse_size, prepare
+from suite.execution.session import (
+    MakeExecutor,
+    Session,
+    local_executor,
+    open_session,
+    ray_executor,
+)
+from suite.matrix.request import Request
+from suite.progress import Display
+from suite.records.schema import Record
+from suite.records.store import ReportUnreadable, Store
+from suite.tracking.listener import deliver_records
+
+
+def warn_of_file(path: Path, reason: str) -> None:
+    """Warn of a file that is not a readable record."""
+    warn(f"{path} is not a readable record and was left alone: {reason}")
+
+
+def warn(message: str) -> None:
+    """Give a Python warning."""
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def choose_executor(
+    prepared: Prepared,
+    *,
+    executor: str = "local",
+    parallel: int | None = None,
+    address: str | None = None,
+    gpus: float = 0,
+    memory_limit: str | None = None,
+) -> MakeExecutor:
+    """Return what makes the executor of a run.
+
+    Raises:
+        RequestError: there is no such executor, or an argument is of another one.
+    """
+    if executor not in ("local", "ray"):
+        raise unknown_name("executor", executor, ("local", "ray"))
+    if executor == "ray":
+        return ray_executor(address, gpus, parse_size(memory_limit) if memory_limit else None)
+    if address or gpus:
+        raise RequestError("--address and --gpus need --executor ray")
+    return local_executor(parallel, prepared.devices_per_cell)
+
+
+def prepare_run(
+    request: Request,
+    store: Store,
+    *,
+    retry: Sequence[str] = (),
+    rerun: bool = False,
+    limits: Limits | None = None,
+    executor: str = "local",
+    report_unreadable: ReportUnreadable = warn_of_file,
+) -> Prepared:
+    """Prepare a run, and check that at least one cell can run.
+
+    Raises:
+        LengthwiseError: the request or its data is invalid.
+    """
+    prepared = prepare(
+        request,
+        store,
+        retry=retry,
+        rerun=rerun,
+        limits=limits,
+        any_machine=executor == "ray",  # a cluster's machines are not known beforehand
+        report_unreadable=report_unreadable,
+    )
+    check_any_can_run(prepared)
+    return prepared
+
+
+@contextmanager
+def open_tracked_session(
+    store: Store,
+    command: str,
+    planned_cells: int | None = None,
+    *,
+    executor: MakeExecutor | None = None,
+    tracking: bool = True,
+    on_warning: Callable[[str], None] = warn,
+) -> Iterator[Session]:
+    """Yield a session whose records are delivered to MLflow."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(deliver_records(store, on_warning))] if tracking else []
+        session = open_session(
+            store,
+            command,
+            planned_cells=planned_cells,
+            executor=executor,
+            listeners=listeners,
+        )
+        yield stack.enter_context(session)
+
+
+def run_with_display(session: Session, prepared: Prepared, file: TextIO) -> list[Record]:
+    """Run a plan, show its progress and return its records.
+
+    Raises:
+        Interrupted: the user interrupted the run with Ctrl-C.
+    """
+    with Display(len(prepared.plan.to_run), file) as display:
+        return session.run(prepared, display)
