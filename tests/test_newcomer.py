@@ -35,5 +35,5 @@ def test_the_task_and_architecture_of_the_guides_run(bench, tmp_path):
     assert "test accuracy" in result.stdout and "test entity_f1" in result.stdout
     report = json.loads(bench("report", "--json", BENCH_PATH=str(folder)).stdout)
     scores = {table["title"].split()[0]: table["rows"][0]["figures"] for table in report}
-    assert scores["larger"]["test.accuracy"]["mean"] > 0.8
+    assert scores["larger"]["test.accuracy"]["value"] > 0.8
     assert scores["ner"]["test.entity_f1"]["n"] == 1

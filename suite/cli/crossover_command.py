@@ -12,8 +12,8 @@ from suite.analysis.crossover import check_pair, cost_crossover, score_crossover
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.api import RequestError
 from suite.cli.options import json_option, make_single_request, make_store, request_options
-from suite.cli.planning import print_unreadable
 from suite.cli.sessions import open_search_session
+from suite.cli.unreadable import print_unreadable
 from suite.records.published import Folder, read_published
 from suite.records.schema import RecordSummary
 from suite.records.store import Store

@@ -10,7 +10,7 @@ import click
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, make_store
-from suite.cli.planning import print_unreadable
+from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import Registry, load_registry
 from suite.records.published import StoredRecord, local_record, read_published
 from suite.records.store import Store, collector_paused

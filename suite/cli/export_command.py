@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from suite.cli.options import make_request, make_store, request_options
-from suite.cli.planning import print_unreadable
 from suite.cli.sessions import command_line
+from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import prepare
 from suite.publish.bundle import pack
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
-from suite.cli.planning import print_unreadable
+from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import prepare
 from suite.results import MatrixPlan
 

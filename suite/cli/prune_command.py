@@ -10,7 +10,7 @@ import click
 from suite.api import PROTOCOL
 from suite.api.errors import RequestError
 from suite.cli.options import FiniteRange, home_option, make_store, split_list
-from suite.cli.planning import print_unreadable
+from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import check_statuses
 from suite.records.pruning import prunable
 from suite.records.schema import utc_now

@@ -12,7 +12,7 @@ from suite.analysis.boards import make_boards
 from suite.api.plugins import search_path_from_environment
 from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_store
-from suite.cli.planning import print_unreadable
+from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import publish

@@ -12,7 +12,7 @@ from suite.api import RequestError
 from suite.api.plugins import search_path_from_environment
 from suite.calls import select_records
 from suite.cli.options import home_option, json_option, make_store
-from suite.cli.planning import print_unreadable
+from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.records.published import local_record
 

@@ -18,8 +18,8 @@ from suite.cli.options import (
     request_options,
     split_list,
 )
-from suite.cli.planning import print_unreadable
 from suite.cli.sessions import open_command_session
+from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import Prepared, make_limits
 from suite.execution.session import Interrupted
 from suite.records.published import local_record

@@ -7,7 +7,7 @@ import sys
 import click
 
 from suite.cli.options import home_option, make_store
-from suite.cli.planning import print_unreadable
+from suite.cli.unreadable import print_unreadable
 from suite.records.store import Store, without_password
 from suite.tracking.connection import tracking_uri
 from suite.tracking.sync import sync
