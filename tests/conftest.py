@@ -1,4 +1,4 @@
-"""What the tests share: where data is, how to run `bench`, a home of one's own."""
+"""Shared by the tests: folders of real data, running `bench`, reading a home."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# What XLA makes of tiny models runs for milliseconds, and is compiled for seconds. `bench` does
-# without: what it measures is what users have.
+# Optimizing a tiny model takes XLA seconds and saves milliseconds. `bench` keeps the default and
+# measures the speed that users get.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
@@ -39,21 +39,21 @@ LONG = (
     "test_newcomer",
     "test_checkpoint",
 )
-"""Modules of few and long tests: begun first, or one worker would end alone with them."""
+"""Modules with few but long tests. They start first, so that both workers end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long modules first; the others stay in order."""
+    """Put the long modules first; the others keep their order."""
     items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 def folder_or_skip(variable: str, default: Path) -> Path:
-    """Return a folder of real data: fail where named and missing, skip where nobody has it."""
+    """Return a folder of real data; fail if a variable names a missing one, else skip."""
     if named := os.environ.get(variable):
-        assert Path(named).is_dir(), f"{variable}={named} is no folder"
+        assert Path(named).is_dir(), f"{variable}={named} is not a folder"
         return Path(named)
     if not default.is_dir():
-        pytest.skip(f"no real data: {variable} is not set and {default.name} is not beside")
+        pytest.skip(f"no real data: {variable} is not set and {default} does not exist")
     return default
 
 
@@ -83,7 +83,7 @@ def chromium() -> Path:
 
 
 def bench_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return an environment without the caller's own settings."""
+    """Return the environment without settings that change what `bench` does."""
     ours = ("BENCH_", "MLFLOW_", "TFDS_", "XLA_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, **(extra or {})}
