@@ -98,7 +98,9 @@ def unpublishable_reason(record: Record) -> str | None:
         return f"status {record.status}: run the cell again with --retry {record.status}"
     if environment.get("commit") is None:
         return "the commit of the code is unknown"
-    if environment.get("dirty"):
+    if environment.get("dirty") is not False:
+        if environment.get("dirty") is None:
+            return "it is unknown whether the code had uncommitted changes: run the cell again"
         return "the code had uncommitted changes: commit them and run the cell again"
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
         if not (record.data or {}).get("fingerprint"):

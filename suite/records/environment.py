@@ -111,12 +111,15 @@ def accelerator_ids() -> list[str]:
 
 
 def describe_commit() -> dict[str, Any]:
-    """Return the checkout's commit, and whether files outside `results/` differ from it."""
+    """Return the checkout's commit, and whether files outside `results/` differ from it.
+
+    A value is None if git does not report it.
+    """
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
     changes = _git("status", "--porcelain", "--", ".", ":(exclude)results")
-    return {"commit": commit, "dirty": bool(changes)}
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
 def needs_spawn() -> bool:

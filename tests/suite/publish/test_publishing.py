@@ -55,6 +55,8 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
     ("fields", "reason"),
     [
         ({"environment": {**CLEAN, "dirty": True}}, "uncommitted changes"),
+        ({"environment": {**CLEAN, "dirty": None}}, "unknown whether"),
+        ({"environment": {"commit": "abc"}}, "unknown whether"),
         ({"environment": {**CLEAN, "commit": None}}, "commit"),
         ({"protocol": 0}, "protocol 0"),
         ({"status": Status.FAILED}, "failed"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import pytest
 
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.matrix.registry import load_registry
-from suite.records.environment import accelerator_names, machine_name, name_processor
+from suite.records.environment import (
+    accelerator_names,
+    describe_commit,
+    machine_name,
+    name_processor,
+)
 from suite.records.schema import Measurement
 from tests.suite.records.test_store import CELL, make_record, stored
 
@@ -111,3 +117,14 @@ def test_a_report_never_pools_the_costs_of_two_machines():
     assert row.statuses == {"ok": 3}
     assert row.figures["training.tokens_per_second"].n == 2
     assert row.figures["training.tokens_per_second"].value == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "dirty"), [("true", False), ("echo ' M suite/api/job.py'", True), ("exit 1", None)]
+)
+def test_changes_are_unknown_when_git_status_fails(tmp_path, monkeypatch, status, dirty):
+    git = tmp_path / "git"
+    git.write_text(f'#!/bin/sh\ncase "$3" in rev-parse) echo abc ;; *) {status} ;; esac\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert describe_commit() == {"commit": "abc", "dirty": dirty}
