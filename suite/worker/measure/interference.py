@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from suite.records.environment import num_cores
@@ -18,10 +19,16 @@ except ImportError:  # the machine of an exported pack may have Keras and a back
 INTERFERENCE_LIMIT = 0.1
 """The highest share of the cell's cores that other processes may take in a quiet measurement."""
 CPU_METHOD = (
-    "CPU time of other processes (of all cores, stolen time included, by psutil) over the elapsed "
-    "time of the {cores} that the cell uses, at most 1"
+    "CPU time of other processes (of all cores, stolen time included, by {counter}) over the "
+    "elapsed time of the {cores} that the cell uses, at most 1"
 )
-UNKNOWN_METHOD = "not measured: psutil is not installed, or this system has no CPU times"
+UNKNOWN_METHOD = "not measured: neither psutil nor /proc/stat reports CPU times"
+PROC_STAT = Path("/proc/stat")
+PROC_STAT_BUSY = (0, 1, 2, 5, 6, 7)
+"""The columns user, nice, system, irq, softirq and steal of the first line of /proc/stat.
+
+The other columns are idle time, or time of guests, which is part of `user` and `nice`.
+"""
 
 
 class Totals(NamedTuple):
@@ -95,8 +102,9 @@ class InterferenceMonitor:
         """How `other_process_cpu_share` was measured."""
         if self.other_process_cpu_share is None:
             return UNKNOWN_METHOD
+        counter = "/proc/stat" if psutil is None else "psutil"
         cores = "1 core" if self._cores == 1 else f"{self._cores} cores"
-        methods = [CPU_METHOD.format(cores=cores)] if self._knows_cpu_share else []
+        methods = [CPU_METHOD.format(counter=counter, cores=cores)] if self._knows_cpu_share else []
         methods += [] if self._device_load is None else [nvml.LOAD_METHOD]
         return "; or, if higher, ".join(methods)
 
@@ -117,7 +125,7 @@ class InterferenceMonitor:
 def _all_cpu_seconds() -> float | None:
     """Return the busy time of all cores, stolen time included; None where it is unknown."""
     if psutil is None:
-        return None
+        return _all_cpu_seconds_from_proc()
     try:
         times = psutil.cpu_times()._asdict()
     except (OSError, ValueError, NotImplementedError):
@@ -125,6 +133,15 @@ def _all_cpu_seconds() -> float | None:
     # On Linux the time of guests is part of `user` and `nice`.
     idle = ("idle", "iowait", "guest", "guest_nice")
     return float(sum(seconds for name, seconds in times.items() if name not in idle))
+
+
+def _all_cpu_seconds_from_proc() -> float | None:
+    try:
+        name, *ticks = PROC_STAT.read_text().partition("\n")[0].split()
+        busy = sum(int(ticks[column]) for column in PROC_STAT_BUSY)
+    except (OSError, ValueError, IndexError):
+        return None
+    return busy / os.sysconf("SC_CLK_TCK") if name == "cpu" else None
 
 
 def _own_cpu_seconds() -> float:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from suite.worker.measure import energy, nvml
+from suite.worker.measure import energy, interference, nvml
 from suite.worker.measure.interference import InterferenceMonitor
 from tests.suite.worker.measure.machine import FakeMachine
 
@@ -28,7 +28,15 @@ def test_monitoring_costs_less_than_a_millisecond_per_block():
     assert statistics.median(costs) < 1e-3
 
 
-def test_the_cpu_time_of_another_process_is_interference():
+@pytest.fixture(params=["psutil", "/proc/stat"])
+def cpu_counter(request, monkeypatch) -> str:
+    """Name the counter of CPU times; a pack's machine may lack psutil."""
+    if request.param != "psutil":
+        monkeypatch.setattr(interference, "psutil", None)
+    return request.param
+
+
+def test_the_cpu_time_of_another_process_is_interference(cpu_counter):
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     cores = os.cpu_count()
     try:
@@ -38,9 +46,10 @@ def test_the_cpu_time_of_another_process_is_interference():
         busy.kill()
         busy.wait()
     assert monitor.other_process_cpu_share > 0.5 / cores
+    assert f"by {cpu_counter})" in monitor.method
 
 
-def test_the_cpu_time_of_the_process_itself_is_not_interference():
+def test_the_cpu_time_of_the_process_itself_is_not_interference(cpu_counter):
     cores = os.cpu_count()
     with InterferenceMonitor(cores) as monitor:
         started = time.process_time()
@@ -49,6 +58,32 @@ def test_the_cpu_time_of_the_process_itself_is_not_interference():
     # On a busy machine this second of CPU time is a smaller share of all cores' time.
     own = 1 / (monitor.totals.seconds * cores)
     assert monitor.other_process_cpu_share <= 1 - own / 2
+
+
+@pytest.mark.parametrize("content", [None, "", "cpu 1 2 3", "intr 1 2 3 4 5 6 7 8 9 10"])
+def test_interference_is_unknown_without_psutil_and_proc_stat(monkeypatch, tmp_path, content):
+    monkeypatch.setattr(interference, "psutil", None)
+    monkeypatch.setattr(interference, "PROC_STAT", tmp_path / "stat")
+    if content is not None:
+        (tmp_path / "stat").write_text(content)
+    with InterferenceMonitor(1) as monitor:
+        time.sleep(0.05)
+    assert monitor.other_process_cpu_share is None
+    assert monitor.quiet
+    assert "not measured" in monitor.method
+
+
+def test_proc_stat_counts_stolen_time_and_neither_idle_nor_guest_time(monkeypatch, tmp_path):
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(interference, "psutil", None)
+    monkeypatch.setattr(interference, "PROC_STAT", stat)
+    stat.write_text("cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n")
+    with InterferenceMonitor(1) as monitor:
+        ticks = [day * 8_640_000 for day in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)]
+        stat.write_text(f"cpu  {' '.join(map(str, ticks))}\ncpu0 0 0 0 0 0 0 0 0 0 0\n")
+    seconds = (1 + 2 + 4 + 32 + 64 + 128) * 8_640_000 / os.sysconf("SC_CLK_TCK")
+    assert monitor.totals.other_cpu_seconds == pytest.approx(seconds, rel=1e-3)
+    assert monitor.other_process_cpu_share == 1.0 and not monitor.quiet
 
 
 @pytest.mark.parametrize(
