@@ -12,7 +12,7 @@ from typing import Any
 
 from suite.api import Job, Limits, Status, Task
 from suite.api.plugins import digest_code
-from suite.execution.executors.base import Executor, ProcessResult, Update
+from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
 from suite.execution.outcome import classify_exit, make_record
 from suite.matrix.expansion import PlannedCell, recipe_for
 from suite.matrix.plan import (
@@ -188,8 +188,9 @@ class Runner:
 
     def _interrupt(self) -> None:
         self.executor.close()
-        result = ProcessResult(outcome=None, exit_code=0, stopped="interrupt", log_tail="")
-        for run_id in list(self._running):
+        for run_id, run in list(self._running.items()):
+            code = read_provenance(run.job.folder)
+            result = ProcessResult(None, 0, "interrupt", log_tail="", environment=code)
             self._finish(run_id, result, Status.INTERRUPTED, "the invocation was interrupted")
 
     def _finish(

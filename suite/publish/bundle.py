@@ -138,7 +138,7 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
             result=result,
             verdict=classify_exit(result, limits),
             times=(_moment(content["started_at"]), _moment(content["ended_at"])),
-            environment={**content["environment"], **commit},
+            environment={**content["environment"], **commit, **(result.environment or {})},
             invocation=invocation,
             limits=limits,
             digest=digests.get(job.cell.task or ""),

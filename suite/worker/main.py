@@ -57,10 +57,11 @@ class ProgressFile:
 def work(folder: Path) -> None:
     """Run the job in `folder` and write its outcome there."""
     started = time.perf_counter()
+    code = CodeProvenance()
+    code.write(folder)
     job = Job.from_json((folder / "job.json").read_text())
     report_progress = ProgressFile(folder / "progress.jsonl")
     report_progress("starting", 0.0)
-    code = CodeProvenance()
     try:
         outcome = _run(job, code, report_progress)
     except Exception as error:
@@ -79,11 +80,13 @@ def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[
     code.architecture_digest = digest_plugin(
         ARCHITECTURES, cell.architecture, job.search_path, architecture
     )
+    code.write(job.folder)
     if cell.mode is Mode.PROBE:
         return probe.run(job, architecture, report_progress)
     assert cell.task is not None
     task: Task = find_plugin(TASKS, cell.task, job.search_path)
     code.task_digest = digest_plugin(TASKS, cell.task, job.search_path, task)
+    code.write(job.folder)
     return train.run(job, task, architecture, report_progress)
 
 

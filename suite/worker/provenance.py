@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.api import Architecture, Task
-from suite.api.files import CHECKOUT, digest_paths
+from suite.api.files import CHECKOUT, atomic_write_bytes, digest_paths
 from suite.api.plugins import Kind, locate, plugin_files
 from suite.records.environment import describe_commit
 
@@ -27,6 +28,7 @@ class CodeProvenance:
 
     `commit` and `dirty` are read when the object is created: when the cell starts, before it
     imports its plug-ins. Each cell imports its plug-ins anew and digests their files at that time.
+    They are None if git does not report them.
     """
 
     commit: str | None = None
@@ -36,18 +38,27 @@ class CodeProvenance:
     engine_digest: str = ENGINE_DIGEST
 
     def __post_init__(self) -> None:
-        # A pack has no repository; one around the pack's folder would be that of other code.
-        if (CHECKOUT / ".git").exists():
+        if _has_repository():
             found = describe_commit()
             self.commit, self.dirty = found["commit"], found["dirty"]
 
     def environment(self) -> dict[str, Any]:
         """Return the provenance as fields of a record's environment.
 
-        A cell without a commit leaves `commit` and `dirty` to the process that writes the record.
+        Code without a repository leaves `commit` and `dirty` to the process that writes the record.
         """
-        known = {} if self.commit is None else {"commit": self.commit, "dirty": self.dirty}
+        known = {"commit": self.commit, "dirty": self.dirty} if _has_repository() else {}
         return {**known, "code": asdict(self)}
+
+    def write(self, folder: Path) -> None:
+        """Write the provenance to the job's folder, for the record of a cell that is killed."""
+        content = json.dumps(self.environment())
+        atomic_write_bytes(folder / "provenance.json", content.encode())
+
+
+def _has_repository() -> bool:
+    # A pack has no repository; one around the pack's folder would be that of other code.
+    return (CHECKOUT / ".git").exists()
 
 
 def digest_plugin(

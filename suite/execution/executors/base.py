@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from suite.api import Job, Limits
@@ -24,7 +27,7 @@ class ProcessResult:
     while the kernel was out of memory. "lost": the machine failed. "interrupt": the user's."""
     log_tail: str
     environment: Mapping[str, Any] | None = None
-    """The machine of the process, if it is not the parent's."""
+    """The code that the process ran, and its machine if that is not the parent's."""
     lost: tuple[str, ...] = ()
     """The reasons of earlier losses: after each, the cell was started on another machine."""
 
@@ -36,6 +39,16 @@ class Update:
     run_id: str
     progress: Mapping[str, Any] | None = None
     result: ProcessResult | None = None
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Return the code provenance that the worker wrote to its job's folder.
+
+    It consists of fields of the record's environment, and is empty if the worker never started.
+    """
+    with suppress(FileNotFoundError):
+        return dict(json.loads((folder / "provenance.json").read_bytes()))
+    return {}
 
 
 class Executor(Protocol):

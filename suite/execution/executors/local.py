@@ -20,7 +20,12 @@ from typing import Any
 
 from suite.api import Cell, Job, Limits
 from suite.execution.executors import entry, memory
-from suite.execution.executors.base import POLL_SECONDS, ProcessResult, Update
+from suite.execution.executors.base import (
+    POLL_SECONDS,
+    ProcessResult,
+    Update,
+    read_provenance,
+)
 from suite.execution.executors.forkserver import ForkServer
 from suite.execution.executors.process import Child, SpawnedChild
 from suite.records.environment import accelerator_ids
@@ -197,7 +202,13 @@ def _result(running: _Running, exit_code: int) -> ProcessResult:
     stopped = running.stopped
     if stopped is None and exit_code == -signal.SIGKILL and _kernel_killed_since(running):
         stopped = "system"
-    return ProcessResult(outcome, exit_code, stopped, _tail(running.folder / "log.txt"))
+    return ProcessResult(
+        outcome,
+        exit_code,
+        stopped,
+        _tail(running.folder / "log.txt"),
+        environment=read_provenance(running.folder),
+    )
 
 
 def _kernel_killed_since(running: _Running) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from suite.api import Job, Limits
 from suite.api.files import atomic_write_bytes
-from suite.execution.executors.base import ProcessResult
+from suite.execution.executors.base import ProcessResult, read_provenance
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.records.environment import describe_environment
 
@@ -80,7 +80,13 @@ def read_result(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
     outcome = None
     if (folder / "outcome.json").exists():
         outcome = json.loads((folder / "outcome.json").read_text())
-    result = ProcessResult(outcome, content["exit_code"], content["stopped"], content["log_tail"])
+    result = ProcessResult(
+        outcome,
+        content["exit_code"],
+        content["stopped"],
+        content["log_tail"],
+        environment=read_provenance(folder),
+    )
     return content, result
 
 

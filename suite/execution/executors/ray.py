@@ -13,7 +13,7 @@ import logging
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -196,7 +196,7 @@ def _run_cell(job_json: str, limits: Limits) -> Iterator[Update]:
         while executor.running:
             for update in executor.wait():
                 if update.result:
-                    here: Mapping[str, Any] = describe_machine()
+                    here = {**describe_machine(), **(update.result.environment or {})}
                     update = replace(update, result=replace(update.result, environment=here))
                 yield update
     finally:

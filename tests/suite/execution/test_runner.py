@@ -150,6 +150,7 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
         assert "The same command runs the missing cells" in output
     (record,) = read_records(home)
     assert record["status"] == "interrupted"
+    assert record["environment"]["code"]["architecture_digest"]
     assert not list((home / "scratch").iterdir())
     assert not processes_of(home)
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, timeout=120)

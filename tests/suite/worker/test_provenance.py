@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+
+import pytest
 
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.provenance import digest_plugin
@@ -22,6 +25,67 @@ class EditedMeanwhile(type(TASK)):
 
 TASK = EditedMeanwhile()
 """
+
+EDITED_AND_STOPPED = """import os, signal, time
+from suite.api import Architecture
+
+
+class Stopped(Architecture):
+    version = 1
+    title = paper = "Stopped"
+    forms = frozenset({"encoder"})
+    inputs = frozenset({"token_ids"})
+    claimed_time = claimed_memory = "n"
+
+    def compile_with_xla(self, request):
+        with open(__file__, "a") as file:
+            file.write("# one more line\\n")
+        STOP
+
+    def assemble(self, request): ...
+
+
+ARCHITECTURE = Stopped()
+"""
+
+
+@pytest.mark.parametrize(
+    ("stop", "limits", "status"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", (), "failed"),
+        ("time.sleep(600)", ("--time-limit", "2"), "timed_out"),
+    ],
+)
+def test_the_record_of_a_killed_cell_states_the_code_that_the_cell_ran(
+    bench, tmp_path, stop, limits, status
+):
+    """Git reports another commit at each call, and each of two cells edits its architecture."""
+    folder = tmp_path / "plugins"
+    (folder / "baselines").mkdir(parents=True)
+    (folder / "baselines" / "stopped.py").write_text(EDITED_AND_STOPPED.replace("STOP", stop))
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    count = f"echo >> {tmp_path}/calls; grep -c '' {tmp_path}/calls"
+    git.write_text(f'#!/bin/sh\ncase "$3" in rev-parse) {count} ;; esac\n')
+    git.chmod(0o755)
+    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "stopped")
+    result = bench(
+        *(*arguments, "--rounds", "2", "--no-tracking", "--no-dashboard", *limits),
+        BENCH_PATH=str(folder),
+        PATH=f"{git.parent}{os.pathsep}{os.environ['PATH']}",
+    )
+    assert result.returncode == 1, result.stderr
+    records = read_records(tmp_path / "home")
+    assert [record["status"] for record in records] == [status] * 2
+    first, second = (record["environment"] for record in records)
+    for environment in (first, second):
+        assert environment["code"]["engine_digest"] and environment["code"]["architecture_digest"]
+    assert first["code"]["architecture_digest"] != second["code"]["architecture_digest"]
+    if (ROOT / ".git").exists():
+        assert first["commit"] != second["commit"]
+        for environment in (first, second):
+            for name in ("commit", "dirty"):
+                assert environment[name] == environment["code"][name]
 
 
 def test_an_edit_during_a_matrix_shows_in_the_next_record(bench, tmp_path):
