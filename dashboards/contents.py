@@ -86,7 +86,7 @@ def board_rows(
     names = {line["name"]: number for number, line in enumerate(lines)}
     ranked = []
     for board in boards:
-        if board.setting not in number_of:
+        if board.key not in number_of:
             continue
         rows = []
         for row in board.rows:
@@ -110,6 +110,6 @@ def board_rows(
                     row.run_ids[0],
                 ]
             )
-        number, metric = number_of[board.setting], board.metric.name
+        number, metric = number_of[board.key], board.metric.name
         ranked.append([number, board.sequence_length, board.batch_size, metric, rows])
     return ranked

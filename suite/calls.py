@@ -36,7 +36,12 @@ from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original, verify
 from suite.records.environment import machine_name
-from suite.records.published import Folder, StoredRecord, read_published
+from suite.records.published import (
+    Folder,
+    StoredRecord,
+    local_records,
+    published_records,
+)
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
 from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
@@ -79,7 +84,7 @@ def read_records(
 ) -> Records:
     """See `suite.read_records`."""
     if published:
-        found = [stored.record for stored in read_published() if stored.folder is Folder.PUBLISHED]
+        found = [stored.record for stored in published_records()]
     else:
         found = make_store(home).summaries(warn_of_file)
     return Records(select_records(found, tasks, mode))
@@ -111,7 +116,7 @@ def find_crossover(
     request, store = _request_and_store(keywords, single=True)
     check_pair(request)
     if request.tasks:
-        records = read_records(store.home, published=published, tasks=None, mode=None)
+        records = published_records() if published else local_records(store, warn_of_file)
         return score_crossover(request, records, metric)
     if published:
         raise RequestError("Published records are compared by their scores: name a task")

@@ -23,7 +23,12 @@ from suite.analysis.statistics import Estimate, ratio_interval
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary
-from suite.records.standing import judge_repeats, newest_rules, rules_of
+from suite.records.standing import (
+    judge_repeats,
+    newest_architectures,
+    newest_rules,
+    versions_of,
+)
 
 PHASES = ("training", "inference")
 
@@ -217,15 +222,11 @@ def parts_of(record: RecordSummary, metric_name: str) -> Sequence[float | None]:
     return by_part.get(metric_name, ())
 
 
-def figure_estimate(figure: Figure) -> Estimate:
-    """Return a figure as an estimate, without its range."""
-    return Estimate(figure.value, figure.low, figure.high, figure.n)
-
-
 def _comparison(
     key: ComparisonKey, records: Sequence[StoredRecord], task_versions: Mapping[str, int]
 ) -> Comparison:
     rules = newest_rules((stored.record for stored in records), task_versions)
+    newest = newest_architectures((stored.record for stored in records), rules)
     named = _entry_names(records)
     points: dict[tuple[int, str, int], list[StoredRecord]] = {}
     for stored in records:
@@ -233,7 +234,7 @@ def _comparison(
         at = cell.sequence_length, named[id(stored)], cell.batch_size
         points.setdefault(at, []).append(stored)
     judged = {
-        at: judge_repeats(of_point, lambda stored: stored.record, rules)
+        at: judge_repeats(of_point, lambda stored: stored.record, newest)
         for at, of_point in sorted(points.items(), key=lambda item: item[0])
     }
     standing = [run for found in judged.values() for run in found.by_repeat.values()]
@@ -262,14 +263,14 @@ def _comparison(
 def _entry_names(records: Sequence[StoredRecord]) -> dict[int, str]:
     """Return the name of each record's entry; untuned runs are kept apart from tuned ones."""
     tuned = {
-        (stored.entry, rules_of(stored.record))
+        (stored.entry, versions_of(stored.record))
         for stored in records
         if stored.record.ranking.tuning is not None
     }
 
     def name(stored: StoredRecord) -> str:
         record = stored.record
-        apart = record.ranking.tuning is None and (stored.entry, rules_of(record)) in tuned
+        apart = record.ranking.tuning is None and (stored.entry, versions_of(record)) in tuned
         return f"{stored.entry} (untuned)" if apart else stored.entry
 
     return {id(stored): name(stored) for stored in records}

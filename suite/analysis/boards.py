@@ -26,6 +26,8 @@ COSTS = {
 RANKED_FROM = 3
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
+Verifying = dict[str, list[RecordSummary]]
+"""By cell, the successful runs that may verify a submitted record."""
 TOLERANCE = 0.02
 """A score is reproduced where another run comes within this share of it."""
 
@@ -72,7 +74,7 @@ class Row:
 class Board:
     """Rows that may be ranked together: one comparison, one length, one measure."""
 
-    setting: ComparisonKey
+    key: ComparisonKey
     sequence_length: int
     batch_size: int
     metric: Metric
@@ -93,12 +95,15 @@ def rank_comparisons(
 
     Unsupported cells have no row, because they are not results.
     """
-    verifying = {
-        stored.record.cell_id: stored.record
-        for stored in records
-        if stored.folder in (Folder.VERIFIED, Folder.PUBLISHED)
-        and stored.record.protocol == PROTOCOL
-    }
+    verifying: Verifying = {}
+    for stored in records:
+        record = stored.record
+        if (
+            stored.folder in (Folder.VERIFIED, Folder.PUBLISHED)
+            and record.protocol == PROTOCOL
+            and record.status is Status.OK
+        ):
+            verifying.setdefault(record.cell_id, []).append(record)
     boards = []
     for comparison in comparisons:
         for (length, batch_size), points in _by_place(comparison).items():
@@ -152,9 +157,7 @@ def _scores(point: Point, metric: Metric) -> Scores:
     return point.log_scores(metric.name) if metric.name in COSTS else point.scores(metric)
 
 
-def _rows(
-    points: Sequence[Point], metric: Metric, verifying: Mapping[str, RecordSummary]
-) -> list[Row]:
+def _rows(points: Sequence[Point], metric: Metric, verifying: Verifying) -> list[Row]:
     current = {point.entry: point for point in points if point.runs}
     known = {
         entry: found
@@ -188,9 +191,7 @@ def _note_overtaken(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
     return replace(row, note="; ".join(filter(None, (TOO_NOISY, row.note))))
 
 
-def _superseded_rows(
-    point: Point, metric: Metric, verifying: Mapping[str, RecordSummary]
-) -> list[Row]:
+def _superseded_rows(point: Point, metric: Metric, verifying: Verifying) -> list[Row]:
     """Return a row for what each reason superseded, version by version; none has a rank.
 
     Two runs of one repeat under the same version and reason make two rows: nothing is lost.
@@ -219,7 +220,7 @@ def _row(
     point: Point,
     ranked: Ranked | None,
     metric: Metric,
-    verifying: Mapping[str, RecordSummary],
+    verifying: Verifying,
 ) -> Row:
     records = point.records
     tier, verified = _tier(point, metric, verifying)
@@ -265,16 +266,19 @@ def _has_parts(records: Iterable[RecordSummary], metric: Metric) -> bool:
     return metric.name in COSTS or all(parts_of(record, metric.name) for record in records)
 
 
-def _tier(point: Point, metric: Metric, verifying: Mapping[str, RecordSummary]) -> tuple[Tier, str]:
+def _tier(point: Point, metric: Metric, verifying: Verifying) -> tuple[Tier, str]:
     """Return how far a row may be trusted, and a note on the cells that were reproduced.
 
-    A submitted row is reproduced where every one of its cells ran again with an agreeing score.
+    A submitted row is reproduced if each of its cells ran again and all scores of the cell agree.
+    Costs depend on the machine, so that no row of costs is reproduced.
     """
     folders = {run.folder for run in point.runs}
     if folders & {Folder.LOCAL, Folder.PUBLISHED}:
         return (Tier.REFERENCE if Folder.PUBLISHED in folders else Tier.LOCAL), ""
+    if metric.name in COSTS:
+        return Tier.SELF_REPORTED, ""
     again = [
-        agrees(record, verifying[record.cell_id], metric)
+        all(agrees(record, other, metric) for other in verifying[record.cell_id])
         for record in point.records
         if record.cell_id in verifying
     ]

@@ -7,22 +7,23 @@ the records of trainings; nothing is run.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from suite.analysis.aggregate import scores_of
+from suite.analysis.aggregate import Comparison, Point, compare
 from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
 from suite.analysis.probing import Prober, RunPlan
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Crossing, find_crossing, pair_up
-from suite.api import PROTOCOL, Cell, Metric, Mode, RequestError, Status
+from suite.api import Cell, Metric, Mode, RequestError, Status
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
 from suite.matrix.presets import find_preset
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.published import StoredRecord
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
 
@@ -147,7 +148,7 @@ def cost_crossover(
 
 
 def score_crossover(
-    request: Request, records: Iterable[RecordSummary], metric: str | None = None
+    request: Request, records: Iterable[StoredRecord], metric: str | None = None
 ) -> Crossover:
     """Compare the scores of two architectures at the lengths and seeds that both have.
 
@@ -170,18 +171,14 @@ def score_crossover(
         )
     registry = load_registry(search_path_from_environment())
     requested = {_score_id(planned.cell, tuned=False) for planned in expand(request, registry)}
-    chosen = _prefer_tuned(
-        record
-        for record in records
-        if record.protocol == PROTOCOL
-        and _score_id(record.cell, tuned=record.ranking.tuning is not None) in requested
-    )
+    points = _requested_points(compare(records, registry.task_versions), requested)
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
-    points = [_scores_by_length(chosen, name, metric) for name in (first, second)]
-    better, worse = (1, 0) if metrics.get(metric, Metric(metric)).higher_is_better else (0, 1)
-    known = pair_up(*({at: of.by_seed for at, of in points[i].items()} for i in (worse, better)))
+    chosen = metrics.get(metric, Metric(metric))
+    scores = [_scores_by_length(points, name, chosen) for name in (first, second)]
+    better, worse = (1, 0) if chosen.higher_is_better else (0, 1)
+    known = pair_up(*({at: of.by_seed for at, of in scores[i].items()} for i in (worse, better)))
     if len(known) < 2:
         raise RequestError(
             f"Both architectures need records with {metric} at two lengths or more",
@@ -189,7 +186,7 @@ def score_crossover(
             remedy="Run `bench run` with the same options first",
         )
     crossing = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
-    gaps = {at: difference(points[better][at], points[worse][at]) for at in known}
+    gaps = {at: difference(scores[better][at], scores[worse][at]) for at in known}
     return Crossover(first, second, metric, "seed", crossing, gaps)
 
 
@@ -230,26 +227,40 @@ def _score_id(cell: Cell, *, tuned: bool) -> str:
     return replace(cell, threads=1, options=options).id
 
 
-def _prefer_tuned(records: Iterable[RecordSummary]) -> list[RecordSummary]:
-    """Leave out the untuned records of an architecture and length that has tuned ones."""
-    records = list(records)
-    tuned = {_place(record) for record in records if record.ranking.tuning}
-    return [record for record in records if record.ranking.tuning or _place(record) not in tuned]
+def _requested_points(comparisons: Iterable[Comparison], requested: Collection[str]) -> list[Point]:
+    """Return the points of the requested cells, from the comparison with the most of them.
+
+    Records on other data are in another comparison. Of equals the newest comparison is taken.
+    """
+    found = [
+        [
+            point
+            for point in comparison.points
+            if any(_is_requested(record, requested) for record in point.records)
+        ]
+        for comparison in comparisons
+    ]
+    return max(found, key=lambda points: (len(points), _newest_run(points)), default=[])
 
 
-def _place(record: RecordSummary) -> tuple[str, int]:
-    return record.cell.architecture, record.cell.sequence_length
+def _is_requested(record: RecordSummary, requested: Collection[str]) -> bool:
+    return _score_id(record.cell, tuned=record.ranking.tuning is not None) in requested
+
+
+def _newest_run(points: Iterable[Point]) -> str:
+    return max((record.run_id for point in points for record in point.records), default="")
 
 
 def _scores_by_length(
-    records: Iterable[RecordSummary], architecture: str, metric: str
+    points: Iterable[Point], architecture: str, metric: Metric
 ) -> dict[int, Scores]:
-    by_length: dict[int, list[RecordSummary]] = {}
-    for record in records:
-        if record.cell.architecture == architecture:
-            by_length.setdefault(record.cell.sequence_length, []).append(record)
-    found = {length: scores_of(of, metric) for length, of in by_length.items()}
-    return {length: scores for length, scores in found.items() if scores.by_seed}
+    """Return the scores of an architecture; a tuned entry is preferred to an untuned one."""
+    found: dict[int, Scores] = {}
+    for point in sorted(points, key=lambda point: point.has_tuned_rate):
+        scores = point.scores(metric)
+        if point.architecture == architecture and scores.by_seed:
+            found[point.sequence_length] = scores
+    return dict(sorted(found.items()))
 
 
 def _gap_text(gap: Difference) -> str:

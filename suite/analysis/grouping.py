@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from suite.api import BACKENDS, PRECISIONS, Cell, Mode
-from suite.records.migrations import options_text
+from suite.records.naming import options_text
 from suite.records.published import StoredRecord
 
 Groups = dict["ComparisonKey", list[StoredRecord]]

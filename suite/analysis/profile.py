@@ -24,7 +24,7 @@ def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
         }
         higher = board.metric.higher_is_better
         best = (max if higher else min)(values.values(), default=0)
-        if board.setting.mode is not Mode.TRAIN or len(values) < 2 or best <= 0:
+        if board.key.mode is not Mode.TRAIN or len(values) < 2 or best <= 0:
             continue
         for line, value in values.items():
             shares.setdefault(line, []).append(value / best if higher else best / value)

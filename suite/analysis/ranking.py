@@ -122,8 +122,8 @@ def _holm(p_values: Mapping[str, float]) -> set[str]:
     """Return the names whose p-values are significant after Holm's correction."""
     found: set[str] = set()
     ordered = sorted(p_values.items(), key=lambda item: item[1])
-    for index, (name, chance) in enumerate(ordered):
-        if chance * (len(ordered) - index) > FALSE_POSITIVES:
+    for index, (name, value) in enumerate(ordered):
+        if value * (len(ordered) - index) > FALSE_POSITIVES:
             break
         found.add(name)
     return found
@@ -160,7 +160,7 @@ class _Layout:
         n = len(self.by_seed)
         if not self.spreads:
             return Estimate(self.mean, None, None, n)
-        half = self._half_width(FALSE_POSITIVES)
+        half = self._margin(FALSE_POSITIVES)
         return Estimate(self.mean, self.mean - half, self.mean + half, n)
 
     def p_value(self) -> float | None:
@@ -181,10 +181,10 @@ class _Layout:
         high = largest_p_value(away / math.sqrt(2))
         while high - low > PRECISION * high:
             chance = (low + high) / 2
-            low, high = (chance, high) if self._half_width(chance) > away else (low, chance)
+            low, high = (chance, high) if self._margin(chance) > away else (low, chance)
         return high
 
-    def _half_width(self, chance: float) -> float:
+    def _margin(self, chance: float) -> float:
         """Return the margin of an interval that misses the truth with this probability."""
         return math.hypot(*(margin_of_error(*spread, chance) for spread in self.spreads))
 

@@ -153,7 +153,7 @@ def scaling_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
     if power is None or len(found) < len(sweeps):
         return None
     spread = mean_interval(found)
-    misfit = _misfit_half_width(typical, power)
+    misfit = _misfit_margin(typical, power)
     if spread.high is None or misfit is None:
         return Estimate(power, None, None, len(found))
     half = math.hypot(spread.high - spread.value, misfit)
@@ -176,7 +176,7 @@ def claimed_exponent(claim: str, lengths: Sequence[int]) -> float | None:
     return scaling_exponent({length: cost(length) for length in lengths})
 
 
-def _misfit_half_width(costs: Mapping[int, float], power: float) -> float | None:
+def _misfit_margin(costs: Mapping[int, float], power: float) -> float | None:
     """Return the margin of p that the errors of the fit give; None for three lengths."""
     freedom = len(costs) - 3
     if freedom < 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -14,8 +13,7 @@ from suite.api import RequestError
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
 from suite.cli.unreadable import print_unreadable
-from suite.records.published import Folder, read_published
-from suite.records.schema import RecordSummary
+from suite.records.published import StoredRecord, local_records, published_records
 from suite.records.store import Store
 
 
@@ -69,7 +67,5 @@ def command(
     print(json.dumps(found.to_dict(), indent=1) if as_json else found)
 
 
-def _records(store: Store, published: bool) -> Iterable[RecordSummary]:
-    if not published:
-        return store.summaries(print_unreadable)
-    return [stored.record for stored in read_published() if stored.folder is Folder.PUBLISHED]
+def _records(store: Store, published: bool) -> list[StoredRecord]:
+    return published_records() if published else local_records(store, print_unreadable)

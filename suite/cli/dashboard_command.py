@@ -12,7 +12,7 @@ from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import Registry, load_registry
-from suite.records.published import StoredRecord, local_record, read_published
+from suite.records.published import StoredRecord, local_records, read_published
 from suite.records.store import Store, collector_paused
 from suite.tracking.pages import read_pages
 
@@ -45,9 +45,7 @@ def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
 
 
 def _entries(store: Store) -> list[StoredRecord]:
-    return [
-        local_record(record, store.path_of(record)) for record in store.summaries(print_unreadable)
-    ]
+    return local_records(store, print_unreadable)
 
 
 def _run_pages(store: Store) -> dict[str, str]:

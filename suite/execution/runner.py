@@ -111,7 +111,7 @@ class Runner:
         queue = deque(self.plan.to_run)
         for planned in self.plan.cells:
             if record := self.plan.done.get(planned.cell.id):
-                self._report(Finished(planned, record, reused=True))
+                self._report(Finished(planned, self._with_tuning(record, planned), reused=True))
             elif planned.unsupported:
                 self._record_not_run(planned, Status.UNSUPPORTED, planned.unsupported)
             yield from self._read()
@@ -121,6 +121,19 @@ class Runner:
             for update in self.executor.wait():
                 self._take(update)
                 yield from self._read()
+
+    def _with_tuning(self, record: Record, planned: PlannedCell) -> Record:
+        """Return a record that names the tuned rate of its cell.
+
+        A trial of `bench tune` has the same cell as the run with the chosen rate, but ran before
+        the choice. A copy with the choice supersedes such a record; the run is not repeated.
+        """
+        if planned.ranking.tuning is None or record.ranking.tuning is not None:
+            return record
+        update = {"run_id": new_run_id(utc_now()), "ranking": planned.ranking}
+        chosen = record.model_copy(update=update)
+        self.store.write(chosen)
+        return chosen
 
     def _report(self, event: Event) -> None:
         self.on_event(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from suite.api import Cell, Task
-from suite.records.migrations import entry_name
+from suite.records.naming import entry_name
 from suite.records.schema import RankingFacts, TuningChoice
 
 

@@ -32,7 +32,7 @@ def to_json(boards: Sequence[Board]) -> str:
     """Return all boards as JSON."""
     content = [
         {
-            "setting": asdict(board.setting),
+            "setting": asdict(board.key),
             "sequence_length": board.sequence_length,
             "batch_size": board.batch_size,
             "metric": asdict(board.metric),
@@ -56,7 +56,7 @@ def to_csv(boards: Sequence[Board]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    named = titles(board.setting for board in boards)
+    named = titles(board.key for board in boards)
     for board in boards:
         for row in board.rows:
             estimate = asdict(row.estimate) if row.estimate else {}
@@ -64,13 +64,13 @@ def to_csv(boards: Sequence[Board]) -> str:
                 {
                     **asdict(row),
                     **estimate,
-                    "task": board.setting.task or "probe",
-                    "source": board.setting.source,
+                    "task": board.key.task or "probe",
+                    "source": board.key.source,
                     "sequence_length": board.sequence_length,
                     "metric": board.metric.name,
                     "machines": "; ".join(row.machines),
                     "run_ids": " ".join(row.run_ids),
-                    "setting": named[board.setting],
+                    "setting": named[board.key],
                 }
             )
     return file.getvalue()
@@ -80,7 +80,7 @@ def to_markdown(boards: Sequence[Board]) -> str:
     """Return the boards as Markdown: the leaders at each length, then each board."""
     if not boards:
         return "# Leaderboard\n\nNo records are published yet.\n"
-    named = titles(board.setting for board in boards)
+    named = titles(board.key for board in boards)
     parts = [
         "# Leaderboard",
         "Made by `make leaderboard` from the records in this folder; do not edit. The best and all "
@@ -93,9 +93,9 @@ def to_markdown(boards: Sequence[Board]) -> str:
     ]
     before: ComparisonKey | None = None
     for board in boards:
-        if board.setting != before:
-            parts.append(f"## {_escape(named[board.setting])}")
-            before = board.setting
+        if board.key != before:
+            parts.append(f"## {_escape(named[board.key])}")
+            before = board.key
         parts.append(f"### {board.metric.name} at length {board.sequence_length}")
         standing = [row for row in board.rows if not row.superseded_by]
         if standing:
@@ -118,7 +118,7 @@ def _leaders(boards: Sequence[Board], named: Mapping[ComparisonKey, str]) -> lis
             continue
         others = f" or {len(best) - 1} more" if len(best) > 1 else ""
         alone = ", alone" if len(ranked) == 1 else ""
-        at = leaders.setdefault((board.setting, board.metric.name), [])
+        at = leaders.setdefault((board.key, board.metric.name), [])
         at.append(f"{board.sequence_length}: {best[0]}{others}{alone}")
     if not leaders:
         return []

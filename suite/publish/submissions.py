@@ -13,10 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.aggregate import parts_of
+from suite.analysis.aggregate import compare, parts_of
 from suite.api import Mode, Status, Task
 from suite.publish.publishing import private_content, unpublishable_reason
-from suite.records.migrations import options_text
+from suite.records.naming import options_text
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
 
@@ -81,11 +81,13 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
     sign = 1 if metric.higher_is_better else -1
     place = _place(record)
     references = [
-        entry
-        for entry in entries
-        if entry.folder is Folder.PUBLISHED
-        and entry.record.status is Status.OK
-        and _place(entry.record) == place
+        run
+        for comparison in compare(entries)
+        for point in comparison.points
+        for run in point.runs
+        if run.folder is Folder.PUBLISHED
+        and run.record.status is Status.OK
+        and _place(run.record) == place
     ]
     summaries = [entry.record for entry in references]
     values = [sign * value for r in summaries if (value := r.metric(metric.name)) is not None]

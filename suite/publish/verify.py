@@ -205,7 +205,11 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
     Raises:
         RequestError: the plan does not contain the cell.
     """
-    same = [planned for planned in prepared.plan.cells if planned.cell == record.cell]
+    same = [
+        replace(planned, ranking=record.ranking)
+        for planned in prepared.plan.cells
+        if planned.cell == record.cell
+    ]
     if not same or record.protocol != PROTOCOL:
         raise RequestError(
             "This version cannot run the cell of the record",

@@ -82,7 +82,7 @@ def _ranking_of_schema_1(cell: Mapping[str, Any]) -> dict[str, Any]:
     elif choice is not None:
         own["learning_rate"] = rate
     return {
-        "entry": entry_name(cell["architecture"], own),
+        "entry": _entry_of_schema_1(cell["architecture"], own),
         "task_options": {name: value for name, value in options.items() if name in of_task},
         "metric": task.get("metric"),
         "higher_is_better": task.get("higher_is_better", True),
@@ -94,14 +94,10 @@ def _ranking_of_schema_1(cell: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def entry_name(architecture: str, options: Mapping[str, Any]) -> str:
-    """Return the name of an entry: the architecture, and the options that are not the task's."""
-    return f"{architecture} ({options_text(options)})" if options else architecture
-
-
-def options_text(options: Mapping[str, object]) -> str:
-    """Return options as "name=value name=value", sorted by name."""
-    return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
+def _entry_of_schema_1(architecture: str, options: Mapping[str, Any]) -> str:
+    """Return an entry's name as schema 1 was shown; frozen with the migration."""
+    text = " ".join(f"{name}={value}" for name, value in sorted(options.items()))
+    return f"{architecture} ({text})" if options else architecture
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from pathlib import Path
 from suite.api.files import CHECKOUT
 from suite.records.environment import machine_name
 from suite.records.schema import RecordError, RecordSummary, parse_summary
+from suite.records.store import ReportUnreadable, Store
 
 RESULTS = CHECKOUT / "results"
 
@@ -55,6 +56,18 @@ class StoredRecord:
 def local_record(record: RecordSummary, path: Path) -> StoredRecord:
     """Return a record of a home."""
     return StoredRecord(record, Folder.LOCAL, machine_name(record.environment), path)
+
+
+def local_records(store: Store, report_unreadable: ReportUnreadable) -> list[StoredRecord]:
+    """Return the latest record of each cell of a home."""
+    return [
+        local_record(record, store.path_of(record)) for record in store.summaries(report_unreadable)
+    ]
+
+
+def published_records() -> list[StoredRecord]:
+    """Return the project's own published records."""
+    return [stored for stored in read_published() if stored.folder is Folder.PUBLISHED]
 
 
 def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> list[StoredRecord]:

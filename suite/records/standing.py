@@ -18,6 +18,8 @@ from suite.records.schema import Read, RecordSummary
 Item = TypeVar("Item")
 Rules = tuple[int, int]
 """A protocol and a version of the task (0 for a probe)."""
+Versions = tuple[int, int, int]
+"""A protocol, a version of the task and a version of the architecture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +67,32 @@ def newest_rules(records: Iterable[RecordSummary], task_versions: Mapping[str, i
     return max(known)
 
 
+def newest_architectures(records: Iterable[RecordSummary], rules: Rules) -> dict[str, Versions]:
+    """Return, by architecture, the newest versions among the records of one comparison."""
+    found: dict[str, Versions] = {}
+    for record in records:
+        name = record.cell.architecture
+        found[name] = max(found.get(name, (*rules, 0)), _versions(record))
+    return found
+
+
 def judge_repeats(
-    items: Iterable[Item], record_of: Callable[[Item], RecordSummary], rules: Rules
+    items: Iterable[Item],
+    record_of: Callable[[Item], RecordSummary],
+    newest: Mapping[str, Versions],
 ) -> Standing[Item]:
     """Decide which repeats of one entry, at one length of one comparison, stand.
 
-    `rules` are the newest of the comparison. The architecture's version is judged among the items.
+    `newest` are the newest versions of the comparison, by architecture.
     """
-    every = sorted(items, key=lambda item: record_of(item).run_id)
-    newest = max((*rules, 0), *(_versions(record_of(item)) for item in every))
+    every = sorted(items, key=lambda item: _precedence(record_of(item)))
     by_repeat: dict[int, Item] = {}
     superseded: list[tuple[Item, str]] = []
     for item in every:
         record = record_of(item)
-        if _versions(record) < newest:
-            superseded.append((item, versions_text(newest)))
+        needed = newest[record.cell.architecture]
+        if _versions(record) < needed:
+            superseded.append((item, versions_text(needed)))
             continue
         former = by_repeat.get(record.repeat)
         if former is not None:
@@ -101,7 +114,7 @@ def versions_of(record: RecordSummary) -> str:
     return versions_text(_versions(record))
 
 
-def _versions(record: RecordSummary) -> tuple[int, int, int]:
+def _versions(record: RecordSummary) -> Versions:
     return *rules_of(record), record.cell.architecture_version
 
 

@@ -176,7 +176,7 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
         for number in range(3)
     ]
     boards = make_boards(entries, VERSIONS)
-    assert [board.setting.machine for board in boards] == ["here", "there"]
+    assert [board.key.machine for board in boards] == ["here", "there"]
     first = boards[0].rows[0]
     assert (first.line, first.rank) == ("longformer", 1)
     assert first.estimate.value == pytest.approx((400 * 401 * 402) ** (1 / 3))
@@ -199,7 +199,7 @@ def test_submitted_probes_are_ranked_on_their_machine():
     entries += [probe("vanilla", "fast", number, **theirs) for number in range(3)]
     entries += [probe("vanilla", "slow", number, **theirs) for number in range(3)]
     boards = make_boards(entries, VERSIONS)
-    told = {board.setting.machine: sorted(row.line for row in board.rows) for board in boards}
+    told = {board.key.machine: sorted(row.line for row in board.rows) for board in boards}
     assert told == {
         "fast-2-cores": ["bert", "vanilla, by them"],
         "slow-2-cores": ["vanilla, by them"],
@@ -258,3 +258,38 @@ def test_an_untuned_run_does_not_join_a_tuned_entry():
         "vanilla": pytest.approx(0.8),
         "vanilla (untuned)": pytest.approx(0.5),
     }
+
+
+def test_an_interrupted_run_never_supersedes_another():
+    good = entry(f1=0.5, threads=2)
+    cut = entry(f1=0.5, threads=4, minutes=9)
+    interrupted = cut.record.model_copy(update={"status": Status.INTERRUPTED, "metrics": {}})
+    (board,) = make_boards([good, dataclasses.replace(cut, record=interrupted)], VERSIONS)
+    (row,) = [row for row in board.rows if not row.superseded_by]
+    assert row.estimate.value == 0.5 and row.run_ids == [good.record.run_id]
+
+
+def test_one_version_of_an_architecture_stands_at_all_lengths():
+    longer = {"sequence_length": 2 * CELL.sequence_length, "batch_size": CELL.batch_size // 2}
+    old = seeds("bert", [0.8] * 3, architecture_version=1, **longer)
+    new = seeds("bert", [0.7] * 3, architecture_version=2)
+    _, board = make_boards([*old, *new], VERSIONS)
+    assert [row.superseded_by.endswith("architecture version 2") for row in board.rows] == [True]
+    tuned_old = tuned(seeds("vanilla", [0.8] * 3, architecture_version=1))
+    (board,) = make_boards([*tuned_old, *seeds("vanilla", [0.7] * 3)], VERSIONS)
+    assert [row.line for row in board.rows if not row.superseded_by] == ["vanilla"]
+
+
+def test_costs_are_never_reproduced_on_a_board():
+    def probe(folder, number):
+        made = entry("vanilla", mode=Mode.PROBE, task=None, source=None, task_version=None,
+                     round=number, budget=0, folder=folder)  # fmt: skip
+        value = Measurement(value=9.0, n=1, samples=(9.0,), quartiles=None, method="")
+        update = {"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
+        return dataclasses.replace(made, record=made.record.model_copy(update=update))
+
+    theirs = [probe(Folder.SUBMITTED, number) for number in range(3)]
+    again = [probe(Folder.VERIFIED, number) for number in range(3)]
+    (board,) = make_boards([*theirs, *again], VERSIONS)
+    (row,) = board.rows
+    assert row.tier is Tier.SELF_REPORTED and "reproduced" not in row.note

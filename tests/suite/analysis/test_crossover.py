@@ -14,7 +14,7 @@ from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.schema import Measurement, TuningChoice
 from suite.records.store import Store
-from tests.suite.records.test_store import make_record
+from tests.suite.records.test_store import make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
 
@@ -102,7 +102,8 @@ def learned(store, figures, metric="perplexity", rates=(None,)):
                 ranking = ranking.model_copy(update={"tuning": tuning})
                 value = value / 10
             metrics = {"test": {metric: value}}
-            records.append(make_record(cell=cell, metrics=metrics, ranking=ranking))
+            record = make_record(cell=cell, metrics=metrics, ranking=ranking)
+            records.append(stored(record))
     return records
 
 

@@ -20,10 +20,11 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.leaderboard_files import to_csv
-from suite.records.published import local_record
+from suite.records.published import Folder, StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.tracking.sync import sync
+from tests.suite.analysis.test_boards import UNREAD
 from tests.suite.records.test_store import make_record
 
 REGISTRY = load_registry(())
@@ -209,12 +210,36 @@ def test_mlflow(home, monkeypatch, expected):
     close(found, expected)
 
 
-def test_crossover(home, expected):
-    found = score_crossover(REQUEST, home.summaries())
+def test_crossover(records, expected):
+    found = score_crossover(REQUEST, records)
     assert found.differences.keys() == {128, 256}
     for length, gap in found.differences.items():
         ahead = expected["bert", length][0] - expected["vanilla", length][0]
         assert gap.value == pytest.approx(ahead)
+
+
+def test_crossover_selects_the_records_that_boards_select():
+    """An older run on another machine, or on other data, changes neither."""
+    planned = expand(REQUEST, REGISTRY)
+
+    def stored(one, minutes, score, machine="a", **fields):
+        record = record_of(one, minutes, score, 1.0).model_copy(update=fields)
+        return StoredRecord(record, Folder.PUBLISHED, machine, UNREAD)
+
+    found = [stored(one, 60, score_of(one.cell)) for one in planned]
+    found += [stored(one, 0, 0.9, machine="b") for one in planned]
+    found += [stored(one, 90, 0.1, data={"fingerprint": "g"}) for one in planned[:1]]
+    boards = make_boards(found, REGISTRY.task_versions)
+    ranked = {
+        (row.line, board.sequence_length): row.estimate.value
+        for board in boards
+        for row in board.rows
+        if board.key.fingerprint == "f" and not row.superseded_by
+    }
+    gaps = score_crossover(REQUEST, found).differences
+    assert set(gaps) == {128, 256}
+    for length, gap in gaps.items():
+        assert gap.value == pytest.approx(ranked["bert", length] - ranked["vanilla", length])
 
 
 def test_noise_removes_costs_and_keeps_scores(records):
