@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from suite.api import Limits, Mode, Status
@@ -10,10 +12,11 @@ from suite.execution.executors.local import accelerator_places
 from suite.execution.runner import Runner
 from suite.matrix.expansion import expand
 from suite.matrix.plan import plan
+from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import accelerator_ids, describe_machine
-from suite.records.schema import Invocation, utc_now
+from suite.records.schema import Invocation, TuningChoice, utc_now
 from suite.records.store import Store, ignore_unreadable
 from tests.suite.records.test_store import make_record
 
@@ -140,3 +143,34 @@ def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
     assert lengths(None) == lengths(Limits(10.0, 4)) == lengths(Limits(5.0, 2)) == []
     assert lengths(Limits(20.0, 4)) == [256]
     assert lengths(Limits(10.0, 8)) == [128, 512]
+
+
+def test_a_trial_of_tuning_is_reused_under_the_tuned_entry(tmp_path):
+    """The trial has the same cell as the tuned run; it must join the entry's other seeds."""
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(
+        tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,), preset="smoke",
+        options={"learning_rate": "0.003"},
+    )  # fmt: skip
+    (trial,) = expand(request, load_registry(()))
+    store.write(make_record(cell=trial.cell, ranking=trial.ranking))
+    choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
+    task = load_registry(()).tasks.get("ner")
+    tuned = replace(trial, ranking=ranking_facts(trial.cell, task, choice))
+    finished = []
+    Runner(
+        plan=plan([tuned], store, {}, report_unreadable=ignore_unreadable),
+        store=store,
+        executor=EndsAtOnce(None),
+        invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=1),
+        limits=Limits(1.0, 1),
+        tasks={},
+        digests={},
+        search_path=(),
+        on_event=finished.append,
+    ).run()
+    (event,) = finished
+    assert event.reused and event.record.ranking.entry == "vanilla"
+    (standing,) = store.current()
+    assert standing.ranking.tuning == choice and trial.ranking.entry.endswith("0.003)")

@@ -8,9 +8,12 @@ import pytest
 
 from suite.api import Mode, Status
 from suite.api.errors import RequestError
-from suite.publish.verify import Verification, keep
+from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.registry import load_registry
+from suite.publish.verify import Verification, keep, verify
 from suite.records.published import read_published
-from suite.records.schema import Invocation, Measurement, parse_record
+from suite.records.schema import Invocation, Measurement, TuningChoice, parse_record
+from suite.records.store import Store
 from tests.suite.publish.test_publishing import GOOD
 from tests.suite.records.test_store import CELL, MOMENT, make_record
 
@@ -86,3 +89,19 @@ def test_a_record_that_cannot_be_published_is_not_kept(tmp_path, fields, reason)
     with pytest.raises(RequestError, match=reason):
         keep(make_record(**{**GOOD, **fields}), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_new_run_keeps_the_entry_of_the_record(tmp_path):
+    """Another name would make the record of one's own home another entry."""
+    task = load_registry(()).tasks.get("ner")
+    choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
+    cell = dataclasses.replace(CELL, architecture="vanilla", options={"learning_rate": 3e-3})
+    record = make_record(cell=cell, ranking=ranking_facts(cell, task, choice))
+    seen = []
+
+    def run(prepared):
+        seen.extend(prepared.plan.cells)
+        return [record]
+
+    verify(record, Store(tmp_path / "home"), run)
+    assert [planned.ranking for planned in seen] == [record.ranking]
