@@ -26,7 +26,7 @@ class Job:
 
     `source_digest` identifies the bytes of the source, or is None before a download. Encoded data
     is kept in `cache`. A training writes its state to `checkpoint` at intervals, and resumes from
-    there if `code_digest` is the same.
+    there if the data and the code are the same.
     """
 
     cell: Cell
@@ -38,7 +38,6 @@ class Job:
     cache: Path
     checkpoint: Path
     source_digest: str | None = None
-    code_digest: str | None = None
 
     def to_json(self) -> str:
         """Write the job as one JSON object."""
@@ -60,5 +59,4 @@ class Job:
             cache=Path(fields["cache"]),
             checkpoint=Path(fields["checkpoint"]),
             source_digest=fields["source_digest"],
-            code_digest=fields["code_digest"],
         )

@@ -14,7 +14,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Generic, TypeVar
 
 from suite.api import Architecture, Task
 from suite.api.errors import PluginError, unknown_name
-from suite.api.files import CHECKOUT, digest_paths
+from suite.api.files import CHECKOUT
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
 
@@ -73,15 +72,6 @@ def find_plugin(kind: Kind[Plugin], key: str, search_path: Sequence[str] = ()) -
     if key not in found:
         raise unknown_name(kind.word, key, found)
     return load_plugin(kind, key, found[key])
-
-
-@cache
-def digest_code(search_path: tuple[str, ...] = ()) -> str:
-    """Return the hash of the Python files of the checkout and the search path; cached."""
-    folders = [CHECKOUT / "suite"]
-    for root in (CHECKOUT, *map(Path, search_path)):
-        folders += [root / kind.folder for kind in (TASKS, ARCHITECTURES)]
-    return digest_paths(path for folder in folders for path in folder.rglob("*.py"))
 
 
 def plugin_files(plugin: Task | Architecture) -> list[Path]:

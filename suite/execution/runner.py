@@ -11,17 +11,16 @@ from functools import partial
 from typing import Any
 
 from suite.api import Job, Limits, Status, Task
-from suite.api.plugins import digest_code
 from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
+from suite.execution.jobs import make_job
 from suite.execution.outcome import classify_exit, make_record
-from suite.matrix.expansion import PlannedCell, recipe_for
+from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
     find_standing,
     shorter_length_ran_out_of_memory,
 )
-from suite.matrix.presets import find_model_size
 from suite.records.environment import describe_environment
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Lease, Store, new_run_id
@@ -175,17 +174,14 @@ class Runner:
         run_id = new_run_id(started_at)
         folder = self.store.new_scratch(run_id)
         (folder / "cell_id").write_text(planned.cell.id)
-        job = Job(
-            cell=planned.cell,
-            model_size=find_model_size(planned.cell.model_size),
-            recipe=recipe_for(self.tasks.get(planned.cell.task or ""), planned.cell.options),
-            source=planned.source,
-            search_path=self.search_path,
+        job = make_job(
+            planned,
+            self.tasks,
+            self.digests,
+            self.search_path,
             folder=folder,
             cache=self.store.cache,
             checkpoint=self.store.checkpoint(planned.cell.id),
-            source_digest=self.digests.get(planned.cell.task or ""),
-            code_digest=digest_code(self.search_path),
         )
         self._running[run_id] = _Run(planned, job, lease, started_at)
         self._report(Started(planned))

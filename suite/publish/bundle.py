@@ -18,11 +18,11 @@ from suite.api.errors import DataError, RequestError
 from suite.api.files import CHECKOUT
 from suite.execution.executors.local import child_environment
 from suite.execution.executors.packed import ABOUT, CACHE, JOBS, PARTS, read_result
+from suite.execution.jobs import make_job
 from suite.execution.outcome import classify_exit, make_record
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
-from suite.matrix.expansion import PlannedCell, recipe_for
-from suite.matrix.presets import find_model_size
+from suite.matrix.expansion import PlannedCell
 from suite.records.environment import describe_commit
 from suite.records.schema import Invocation, RankingFacts, Record, utc_now
 from suite.records.store import Store, new_run_id
@@ -175,23 +175,20 @@ def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
         DataError: the cell's data is not downloaded yet.
     """
     cell = planned.cell
-    digest = prepared.digests.get(cell.task or "")
-    if cell.mode is Mode.TRAIN and digest is None:
+    if cell.mode is Mode.TRAIN and prepared.digests.get(cell.task or "") is None:
         raise DataError(
             "The data of a pack must be on this machine",
             received=f"{cell.source}, not downloaded yet",
             remedy="Run one cell of this data here first",
         )
-    return Job(
-        cell=cell,
-        model_size=find_model_size(cell.model_size),
-        recipe=recipe_for(prepared.tasks.get(cell.task or ""), cell.options),
-        source=planned.source,
-        search_path=prepared.search_path,
+    return make_job(
+        planned,
+        prepared.tasks,
+        prepared.digests,
+        prepared.search_path,
         folder=folder / JOBS / new_run_id(utc_now()),
         cache=folder / CACHE,
         checkpoint=folder / "checkpoint.npz",
-        source_digest=digest,
     )
 
 

@@ -142,7 +142,7 @@ class Store:
             raise HomeError(
                 "A record could not be written",
                 received=f"{path} ({error.strerror})",
-                remedy="Free disk space or choose another --home, then repeat the command",
+                remedy="Make room or choose another --home, then repeat the command",
             ) from None
         return path
 

@@ -87,7 +87,7 @@ def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[
     task: Task = find_plugin(TASKS, cell.task, job.search_path)
     code.task_digest = digest_plugin(TASKS, cell.task, job.search_path, task)
     code.write(job.folder)
-    return train.run(job, task, architecture, report_progress)
+    return train.run(job, task, architecture, code.digests, report_progress)
 
 
 def _configure_backend(cell: Cell) -> None:

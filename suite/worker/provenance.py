@@ -42,6 +42,11 @@ class CodeProvenance:
             found = describe_commit()
             self.commit, self.dirty = found["commit"], found["dirty"]
 
+    @property
+    def digests(self) -> tuple[str | None, ...]:
+        """The digests of the engine, the task and the architecture."""
+        return self.engine_digest, self.task_digest, self.architecture_digest
+
     def environment(self) -> dict[str, Any]:
         """Return the provenance as fields of a record's environment.
 
@@ -64,9 +69,17 @@ def _has_repository() -> bool:
 def digest_plugin(
     kind: Kind[Any], key: str, search_path: Sequence[str], plugin: Task | Architecture
 ) -> str:
-    """Digest the code of an imported plug-in: its module, its class's file, and their helpers."""
+    """Digest the code of an imported plug-in: its module, its class's file, and their helpers.
+
+    A plug-in outside the checkout may also import built-in modules of its kind. The digest covers
+    those that the process has imported.
+    """
     module = sys.modules[dict(locate(kind, search_path))[key].module]
     files = {*plugin_files(plugin)}
     if module.__file__:
         files.add(Path(module.__file__))
+    if module.__name__.partition(".")[0] != kind.folder:
+        for name, other in list(sys.modules.items()):
+            if name.partition(".")[0] == kind.folder and getattr(other, "__file__", None):
+                files.add(Path(str(other.__file__)))
     return digest_paths(files)

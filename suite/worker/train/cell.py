@@ -48,9 +48,13 @@ from suite.worker.train.loop import TrainingLoop
 
 
 def run(
-    job: Job, task: Task, architecture: Architecture, report_progress: Callable[..., None]
+    job: Job,
+    task: Task,
+    architecture: Architecture,
+    code_digests: Sequence[str | None],
+    report_progress: Callable[..., None],
 ) -> dict[str, Any]:
-    """Run a train cell and return its outcome."""
+    """Run a train cell and return its outcome; a checkpoint of other `code_digests` is ignored."""
     cell = job.cell
     fix_randomness(cell.seed)
     report_progress("loading data", 0.0)
@@ -75,7 +79,9 @@ def run(
     release_freed_memory()
 
     training_memory = replace(inference_memory, highest_bytes=None, compile_bytes=None)
-    loop = TrainingLoop(job, task, data, model, evaluator, training_memory, xla, report_progress)
+    loop = TrainingLoop(
+        job, task, data, model, evaluator, training_memory, xla, code_digests, report_progress
+    )
     loop.run()
     assert loop.progress.best is not None
     report_progress("scoring", 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -58,6 +58,7 @@ class TrainingLoop:
     evaluator: Evaluator
     memory: PeakMemory
     xla: bool
+    code_digests: Sequence[str | None]
     report_progress: Callable[..., None]
 
     def __post_init__(self) -> None:
@@ -86,7 +87,7 @@ class TrainingLoop:
         optimizer = make_optimizer(self.job.recipe, self.total_steps)
         self._step = make_training_step(self.model, self.task.loss, optimizer, self.xla)
         self._stream = self._training_batches()
-        digests = [self.job.source_digest, self.job.code_digest]
+        digests = [self.job.source_digest, *self.code_digests]
         checkpoint = Checkpoint(self.job.checkpoint, digests)
 
         self._compile()

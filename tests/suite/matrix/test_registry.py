@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from suite.api.errors import PluginError, RequestError
-from suite.api.plugins import ARCHITECTURES, digest_code, find_plugin
+from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.registry import load_registry
 from tests.conftest import BENCH, FAKES, bench_environment
 from tests.test_newcomer import TASK
@@ -34,21 +34,6 @@ def test_listing_imports_nothing_heavy():
 
 def test_a_file_on_the_search_path_joins_with_its_helpers():
     assert find_plugin(ARCHITECTURES, "nothing", (str(FAKES),)).title == "Fake"
-
-
-def test_the_code_s_digest_knows_each_change_of_what_a_cell_runs_by(tmp_path):
-    helper = tmp_path / "tasks" / "_helper.py"
-    helper.parent.mkdir()
-    digests = [digest_code()]
-    for content in ("x = 1", "x = 2"):
-        helper.write_text(content)
-        digest_code.cache_clear()
-        digests.append(digest_code((str(tmp_path),)))
-    assert len(set(digests)) == 3
-    (tmp_path / "tasks" / "notes.txt").write_text("no code")
-    digest_code.cache_clear()
-    assert digest_code((str(tmp_path),)) == digests[-1]
-    assert digest_code() == digests[0]
 
 
 def test_a_duplicate_name_is_an_error(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -120,3 +122,20 @@ def test_the_digest_covers_the_file_that_binds_a_plugin_of_a_shared_class(tmp_pa
     first, own, shared, unrelated = digests
     assert len({first, own, shared}) == 3
     assert unrelated == shared
+
+
+def test_the_digest_of_an_external_plugin_covers_the_imported_built_in_modules(
+    tmp_path, monkeypatch
+):
+    """A file of the test takes the place of a built-in module, because it is edited."""
+    layer = tmp_path / "layer.py"
+    module = ModuleType("baselines.layers.edited")
+    module.__file__ = str(layer)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    search_path = (str(FAKES),)
+    plugin = find_plugin(ARCHITECTURES, "nothing", search_path)
+    digests = set()
+    for content in ("x = 1", "x = 2"):
+        layer.write_text(content)
+        digests.add(digest_plugin(ARCHITECTURES, "nothing", search_path, plugin))
+    assert len(digests) == 2

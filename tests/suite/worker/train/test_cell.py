@@ -33,7 +33,7 @@ def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, distu
     job = make_job(tmp_path, "language_modeling", "vanilla", 2_048)
     task = find_plugin(TASKS, job.cell.task)
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
-    outcome = cell.run(job, task, architecture, report_progress)
+    outcome = cell.run(job, task, architecture, (), report_progress)
     assert outcome["details"]["noisy"] == noisy
     for phase, measured in outcome["measurements"].items():
         share = measured["other_process_cpu_share"]["value"]

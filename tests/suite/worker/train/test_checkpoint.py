@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +16,13 @@ from suite.matrix.expansion import expand, recipe_for
 from suite.matrix.presets import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.worker import main
 from suite.worker.data import encoded
 from suite.worker.measure import timing, warmup
 from suite.worker.steps import Model
 from suite.worker.train import cell, checkpoint, loop, selection
 from suite.worker.train.checkpoint import Checkpoint
+from tests.conftest import FAKES
 
 
 class Interrupted(BaseException):
@@ -82,7 +86,7 @@ def run(job, stop_at=math.inf):
             raise Interrupted
 
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
-    return cell.run(job, find_plugin(TASKS, job.cell.task), architecture, report_progress)
+    return cell.run(job, find_plugin(TASKS, job.cell.task), architecture, (), report_progress)
 
 
 def results(outcome):
@@ -163,6 +167,34 @@ def test_averaged_steps_end_with_the_last_step_and_stay_within_their_share():
     steps = selection.averaged_steps(1_000, 0.5)
     assert (len(steps), min(steps), max(steps)) == (selection.NUM_AVERAGED, 525, 1_000)
     assert selection.averaged_steps(10, 0.5) == {6, 7, 8, 9, 10}
+
+
+@pytest.mark.parametrize("edited", [None, "nothing.py", "_fake.py"])
+def test_a_worker_resumes_a_checkpoint_of_the_code_that_it_runs(
+    tmp_path, monkeypatch, few_scored_examples, frequent_checkpoints, edited
+):
+    """Interrupt a worker, edit a file of the architecture or none, and run the job again."""
+    plugins = tmp_path / "plugins"
+    shutil.copytree(FAKES / "baselines", plugins / "baselines")
+    job = replace(make_job(tmp_path, "ner", "vanilla", 8_192), search_path=(str(plugins),))
+    job = replace(job, cell=replace(job.cell, architecture="nothing"))
+    (tmp_path / "job.json").write_text(job.to_json())
+
+    class Interrupting(main.ProgressFile):
+        def __call__(self, phase, fraction, loss=None):
+            if phase == "training" and fraction >= 0.5:
+                raise Interrupted
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(main, "ProgressFile", Interrupting)
+        main.work(tmp_path)
+    if edited:
+        with open(plugins / "baselines" / edited, "a") as file:
+            file.write("# one more line\n")
+    main.work(tmp_path)
+    outcome = json.loads((tmp_path / "outcome.json").read_text())
+    assert outcome["status"] == "ok", outcome
+    assert len(outcome["details"]["resumed_at_steps"]) == (0 if edited else 1)
 
 
 class Variable:
