@@ -292,7 +292,7 @@ def tune(
     exactly the same setting find them.
 
     ```python
-    rates = suite.tune(task="ner", architectures="vanilla", preset="smoke", keep_in="my_tuning")
+    rates = suite.tune(task="ner", architectures="vanilla", preset="smoke", keep_in="tuning")
     print(rates)
     ```
 

@@ -102,7 +102,8 @@ class MatrixPlan(Collection[PlannedCell]):
     def summary(self) -> str:
         """The numbers of cells in one line."""
         unsupported = sum(planned.unsupported is not None for planned in self.items)
-        parts = [f"{len(self.items)} cells", f"{len(self.to_run)} to run"]
+        count = len(self.items)
+        parts = [f"{count} cell{'' if count == 1 else 's'}", f"{len(self.to_run)} to run"]
         done = len(self.items) - len(self.to_run) - unsupported
         parts += [f"{done} done"] if done else []
         parts += [f"{unsupported} unsupported"] if unsupported else []

@@ -16,7 +16,7 @@ from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
 from suite.analysis.probing import Prober, RunPlan
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Crossing, find_crossing, pair_up
-from suite.api import Cell, Metric, Mode, RequestError, Status
+from suite.api import Cell, Metric, Mode, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
@@ -130,7 +130,7 @@ def cost_crossover(
     prober = Prober(request, store, run)
     noisy: list[int] = []
 
-    def advantage(length: int) -> list[float]:
+    def advantage(length: int) -> dict[int, float]:
         records = prober.probe(length, (first, second))
         ours, theirs = (_values(records, name, measure) for name in (first, second))
         rounds = sorted(ours.keys() & theirs.keys())
@@ -140,7 +140,7 @@ def cost_crossover(
             rounds = quiet
         else:
             noisy.append(length)
-        return [sign * math.log(theirs[number] / ours[number]) for number in rounds]
+        return {number: sign * math.log(theirs[number] / ours[number]) for number in rounds}
 
     lengths = request.lengths or find_preset(request.preset).probe_lengths
     crossing = find_crossing(advantage, lengths, (first, second))
@@ -175,6 +175,11 @@ def score_crossover(
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
+    recorded = {name for point in points for r in point.good for name in r.metrics.get("test", ())}
+    if metric not in metrics.keys() | recorded:
+        raise unknown_name(
+            f"metric of the task '{request.tasks[0]}'", metric, [*metrics, *recorded]
+        )
     chosen = metrics.get(metric, Metric(metric))
     scores = [_scores_by_length(points, name, chosen) for name in (first, second)]
     better, worse = (1, 0) if chosen.higher_is_better else (0, 1)
@@ -183,7 +188,7 @@ def score_crossover(
         raise RequestError(
             f"Both architectures need records with {metric} at two lengths or more",
             received=f"{len(known)} such lengths",
-            remedy="Run `bench run` with the same options first",
+            remedy="Run `bench run` with the same options and at least two --lengths first",
         )
     crossing = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
     gaps = {at: difference(scores[better][at], scores[worse][at]) for at in known}

@@ -76,9 +76,12 @@ def pair_crossings(
         if len(known) < 2:
             continue
         behind, ahead = first, second
-        if median(known[min(known)]) > 0:  # the second is ahead from the start
+        if median(known[min(known)].values()) > 0:  # the second is ahead from the start
             behind, ahead = second, first
-            known = {length: [-value for value in known[length]] for length in known}
+            known = {
+                length: {repeat: -lead for repeat, lead in leads.items()}
+                for length, leads in known.items()
+            }
         crossing = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False)
         yield PairCrossing(measure, behind, ahead, crossing.length, min(known), max(known))
 

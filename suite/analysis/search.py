@@ -66,7 +66,7 @@ def find_frontier(fits: Callable[[int], bool], shortest: int, longest: int) -> F
 
 
 def find_crossing(
-    advantage: Callable[[int], Sequence[float]],
+    advantage: Callable[[int], Mapping[int, float]],
     lengths: Sequence[int],
     names: tuple[str, str],
     *,
@@ -74,16 +74,16 @@ def find_crossing(
 ) -> Crossing:
     """Find the length from which the second of `names` is ahead.
 
-    `advantage` returns, for a length, the lead of the second in each round; positive values mean
-    that it is ahead. If the sign of the median changes between two neighbours of `lengths`, the
-    search bisects that interval (unless `halves` is false). The interval of the estimate comes from
-    the crossings of the rounds.
+    `advantage` returns, for a length, the lead of the second by repeat (round or seed); positive
+    values mean that it is ahead. If the sign of the median changes between two neighbours of
+    `lengths`, the search bisects that interval (unless `halves` is false). The interval of the
+    estimate comes from the crossings of the repeats.
     """
-    known: dict[int, Sequence[float]] = {}
+    known: dict[int, Mapping[int, float]] = {}
 
     def ahead(length: int) -> bool:
         known[length] = advantage(length)
-        return statistics.median(known[length]) > 0
+        return statistics.median(known[length].values()) > 0
 
     if ahead(lengths[0]):
         return Crossing(None, lengths[0], always=names[1])
@@ -106,7 +106,7 @@ def find_crossing(
 def pair_up(
     first: Mapping[int, Mapping[int, float]],
     second: Mapping[int, Mapping[int, float]],
-) -> dict[int, list[float]]:
+) -> dict[int, dict[int, float]]:
     """Return by length the lead of the second in each repeat (round or seed) that both have.
 
     Both mappings hold figures, of which more is better, by length and repeat. A length without a
@@ -116,26 +116,32 @@ def pair_up(
     for length in sorted(set(first) & set(second)):
         repeats = sorted(set(first[length]) & set(second[length]))
         if repeats:
-            found[length] = [second[length][r] - first[length][r] for r in repeats]
+            found[length] = {r: second[length][r] - first[length][r] for r in repeats}
     return found
 
 
-def locate_crossing(known: Mapping[int, Sequence[float]], low: int, high: int) -> Estimate:
+def locate_crossing(known: Mapping[int, Mapping[int, float]], low: int, high: int) -> Estimate:
     """Estimate the length between `low` and `high` where the advantage is 0, and its interval.
 
-    For each round a regression line of the advantage over the logarithm of the length, through the
-    nearby lengths, gives a crossing. The estimate is clipped to the bracket.
+    For each repeat a regression line of the advantage over the logarithm of the length, through the
+    nearby lengths that have the repeat, gives a crossing. A repeat at a single length is left out.
+    The estimate is clipped to the bracket.
     """
     near = {
         length: values
         for length, values in known.items()
         if low / NEARBY <= length <= high * NEARBY
     }
-    rounds = min(len(values) for values in near.values())
+    repeats = sorted({repeat for values in near.values() for repeat in values})
+    lines = [
+        {math.log(length): values[repeat] for length, values in near.items() if repeat in values}
+        for repeat in repeats
+    ]
+    lines = [line for line in lines if len(line) > 1]
+    rounds = len(lines)
     roots = []
-    for number in range(rounds):
-        places = [math.log(length) for length in near]
-        line = statistics.linear_regression(places, [values[number] for values in near.values()])
+    for points in lines:
+        line = statistics.linear_regression(list(points), list(points.values()))
         if line.slope > 0:
             roots.append(-line.intercept / line.slope)
     middle = math.sqrt(low * high)

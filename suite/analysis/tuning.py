@@ -47,7 +47,7 @@ class Trial:
 class TunedRate:
     """The result of tuning one architecture at one length.
 
-    `learning_rate` and `path` are None if no rate succeeded with every seed.
+    Without a choice (see `choose`) there is no `learning_rate` and no `path`.
     """
 
     architecture: str
@@ -60,7 +60,8 @@ class TunedRate:
     def __str__(self) -> str:
         point = f"{self.architecture:16} {self.sequence_length:6,}"
         if self.learning_rate is None:
-            return f"{point}  no rate succeeded with every seed"
+            scores = ", ".join(map(str, self.trials))
+            return f"{point}  no rate chosen   validation {self.metric} at {scores}"
         scores = ", ".join(map(str, self.trials))
         rate = f"{self.learning_rate:g}"
         return f"{point}  {rate}   validation {self.metric} at {scores}   {self.path}"
@@ -119,7 +120,11 @@ def tune(
 
 
 def _check(request: Request) -> None:
-    if request.mode is not Mode.TRAIN or not request.tasks or len(request.tasks) != 1:
+    if request.mode is not Mode.TRAIN:
+        raise RequestError(
+            "Tuning trains", received=f"mode {request.mode}", remedy="Use mode train"
+        )
+    if not request.tasks or len(request.tasks) != 1:
         raise RequestError("Tuning needs exactly one task", remedy="Name it: --task ner")
     if "learning_rate" in request.options:
         raise RequestError(
@@ -195,11 +200,12 @@ def choose(
 ) -> tuple[float, list[Trial]] | None:
     """Return the rate with the best mean on validation, and all trials.
 
-    Returns None if no rate succeeded with all its seeds.
+    Returns None if no rate succeeded with all its seeds, or if several rates scored exactly the
+    same: then nothing was learned, and validation prefers no rate.
     """
     trials = [_try(rate, records, metric) for rate, records in sorted(runs.items())]
     able = [trial for trial in trials if trial.validation is not None]
-    if not able:
+    if not able or (len(able) > 1 and len({trial.validation for trial in able}) == 1):
         return None
     sign = 1.0 if metric.higher_is_better else -1.0
     best = max(able, key=lambda trial: sign * (trial.validation or 0.0))

@@ -139,7 +139,8 @@ def command(
             records, interrupted = interruption.records, True
     _print_results(records, prepared, store, dashboard=not no_dashboard)
     if interrupted:
-        print("Interrupted. The same command runs the missing cells.")
+        without = " without --rerun" if rerun else ""
+        print(f"Interrupted. The same command{without} runs the missing cells.")
         sys.exit(130)
     sys.exit(1 if any(record.status in BAD for record in records) else 0)
 

@@ -21,12 +21,20 @@ def console() -> Console:
     return Console(width=140 if plain else None, highlight=False, soft_wrap=False)
 
 
+NOISY_NOTE = (
+    "noisy: other processes used more than a tenth of a cell's cores, so its costs do not count. "
+    "Stop them and run again with --retry noisy."
+)
+
+
 def print_tables(tables: Sequence[Table]) -> None:
     """Print each table with its notes and exponents."""
     out = console()
     for table in tables:
         out.print(f"\n[bold]{_escape(table.title)}[/bold]")
         out.print(_rich_table(table))
+        if any(row.noisy for row in table.rows):
+            out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
             for reason in row.reasons:
                 label = f"{row.line} at {row.cell.sequence_length}"

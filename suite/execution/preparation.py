@@ -157,6 +157,10 @@ def check_retry(names: Iterable[str]) -> list[str]:
         RequestError: a name is neither.
     """
     names = list(names)
+    known = [*Status, NOISY]
+    for name in names:
+        if name not in known:
+            raise unknown_name("status", name, known)
     statuses = check_statuses(name for name in names if name != NOISY)
     return [*statuses, *([NOISY] if NOISY in names else [])]
 

@@ -110,15 +110,22 @@ class SyncProcess:
         return self._failures[-1] if self._failures else None
 
     def _send(self, line: str) -> None:
-        if self._process is None or self._process.poll() is not None:
+        """Write a line to the helper; a helper that has ended is a failure."""
+        if self._process is None:
             return
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
             self._unanswered += 1
-        except BrokenPipeError:
-            pass
+        except (BrokenPipeError, ValueError):  # a closed pipe
+            if not self._unanswered:
+                self._fail("the tracking process ended unexpectedly")
+
+    def _fail(self, failure: str) -> None:
+        if not self._failures:
+            self.warn(failure)
+        self._failures.append(failure)
 
     def _receive(self, seconds: float) -> None:
         """Take answers until all have arrived, the time is up, or the helper ended."""
@@ -133,9 +140,7 @@ class SyncProcess:
                 return
             self._unanswered -= 1
             if failure := json.loads(line).get("error"):
-                if not self._failures:
-                    self.warn(failure)
-                self._failures.append(failure)
+                self._fail(failure)
 
 
 def _read_lines(output: IO[str], answers: queue.SimpleQueue[str | None]) -> None:
@@ -167,23 +172,32 @@ class DeliveryQueue:
 
     def deliver(self) -> str | None:
         """Try to deliver all waiting records; return why this failed, or None."""
+        rejected = None
         try:
             with lock_writing(self.store, timeout_seconds=CELL_DEADLINE_SECONDS):
                 self._tracker = self._tracker or connect(self.store)
                 while self.waiting:
-                    self._tracker.log(parse_record(self.waiting[0].read_bytes()))
+                    if reason := self._log(self._tracker, self.waiting[0]):
+                        self.lost = rejected = reason
                     self.waiting.popleft()
-        except TrackingError as error:
+        except Exception as error:  # the store or the lock cannot be reached: all records wait
             self._tracker = None  # the tracker's view of the store may be outdated
-            self._failure = str(error)
+            known = isinstance(error, TrackingError)
+            self._failure = str(error) if known else f"{type(error).__name__}: {error}"
             self._next_try = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
             return self._failure
-        except Exception as error:  # the store rejects this record; the others may pass
-            self.waiting.popleft()
-            self.lost = f"{type(error).__name__}: {error}"
-            return self.lost
         self._pause = FIRST_PAUSE_SECONDS
+        return rejected
+
+    def _log(self, tracker: Tracker, path: Path) -> str | None:
+        """Write a record to MLflow; return why a reachable store rejects it, or None."""
+        try:
+            tracker.log(parse_record(path.read_bytes()))
+        except TrackingError:
+            raise
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
         return None
 
     def finish(self) -> str | None:

@@ -36,7 +36,9 @@ def test_a_frontier_below_or_beyond_all_lengths_is_said():
 def test_a_crossing_is_found_within_a_twentieth(truth, noise):
     generator = random.Random(truth)
     found = find_crossing(
-        lambda length: [math.log(length / truth) + generator.gauss(0, noise) for _ in range(3)],
+        lambda length: {
+            repeat: math.log(length / truth) + generator.gauss(0, noise) for repeat in range(3)
+        },
         LENGTHS,
         ("a", "b"),
     )
@@ -46,6 +48,25 @@ def test_a_crossing_is_found_within_a_twentieth(truth, noise):
 
 
 def test_no_crossing_is_told_with_who_is_ahead():
-    assert find_crossing(lambda length: [1.0], LENGTHS, ("a", "b")).always == "b"
-    behind = find_crossing(lambda length: [-1.0], LENGTHS, ("a", "b"))
+    assert find_crossing(lambda length: {0: 1.0}, LENGTHS, ("a", "b")).always == "b"
+    behind = find_crossing(lambda length: {0: -1.0}, LENGTHS, ("a", "b"))
     assert (behind.always, behind.searched_to, behind.length) == ("a", 8_192, None)
+
+
+def test_repeats_are_paired_by_their_number():
+    """Repeat 0 lacks one length: its line has the other lengths, and no other repeat's values."""
+    offset = {0: 0.0, 1: 0.5, 2: 1.0}
+
+    def advantage(length):
+        repeats = offset if length != 512 else {1: 0.5, 2: 1.0}
+        return {number: math.log(length / 700) + offset[number] for number in repeats}
+
+    complete = find_crossing(
+        lambda length: {n: math.log(length / 700) + by for n, by in offset.items()},
+        LENGTHS,
+        ("a", "b"),
+        halves=False,
+    )
+    found = find_crossing(advantage, LENGTHS, ("a", "b"), halves=False)
+    assert found.length.value == pytest.approx(complete.length.value)
+    assert found.length.low == pytest.approx(complete.length.low)

@@ -206,7 +206,7 @@ def test_a_malformed_tuning_file_is_named(tmp_path, store, content):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tasks": None, "mode": Mode.PROBE}, "exactly one task"),
+        ({"tasks": None, "mode": Mode.PROBE}, "Tuning trains"),
         ({"tasks": ("ner", "sentiment")}, "exactly one task"),
         ({"options": {"learning_rate": "0.1"}}, "learning_rate=0.1"),
     ],
@@ -232,3 +232,11 @@ def test_the_committed_tuning_files_are_found_under_their_own_keys():
         )
         choice = find_tuned_rate(cell, setting["source_digest"])
         assert choice is not None and choice.learning_rate == content["learning_rate"], path
+
+
+def test_equal_scores_choose_no_rate():
+    """Every rate scored zero: nothing was learned, so that validation prefers none."""
+    assert (
+        choose({1e-3: runs(ACCURACY, 0.0, 0.0), 3e-3: runs(ACCURACY, 0.0, 0.0)}, ACCURACY) is None
+    )
+    assert choose({1e-3: runs(ACCURACY, 0.0)}, ACCURACY) is not None

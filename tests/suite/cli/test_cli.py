@@ -96,7 +96,7 @@ def test_plan_as_json_and_as_text(bench):
     assert planned["to_run"] and planned["cell"]["sequence_length"] == 128
     text = bench(*arguments).stdout
     assert planned["id"] in text
-    assert "1 cells, 1 to run" in text
+    assert "1 cell, 1 to run" in text
 
 
 def test_every_command_has_help(bench):

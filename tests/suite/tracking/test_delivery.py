@@ -187,6 +187,19 @@ def test_killed_helper_with_a_partial_answer_is_reported(store):
     assert process.finish() == "the tracking process ended unexpectedly"
 
 
+def test_records_after_the_death_of_the_helper_are_reported(store):
+    """The helper answers once and ends: MLflow lacks the second record."""
+    program = "sys.stdin.readline()\nos.write(1, b'{\"ok\": true}\\n')"
+    warnings = []
+    process = SyncProcess(store, warnings.append, fake_helper(program))
+    process.start()
+    process.record_written(store.home / "a.json")
+    process._process.wait()
+    process.record_written(store.home / "b.json")
+    assert process.finish() == "the tracking process ended unexpectedly"
+    assert warnings == ["the tracking process ended unexpectedly"]
+
+
 def test_helper_that_does_not_answer_is_ended(store, monkeypatch):
     monkeypatch.setattr(delivery, "CELL_DEADLINE_SECONDS", 0.1)
     monkeypatch.setattr(delivery, "FINAL_DEADLINE_SECONDS", 0.1)
