@@ -120,7 +120,7 @@ def _records(store: Store, set_aside: bool) -> Iterator[Check]:
     """Check that each file among the records is readable."""
     unreadable = store.unreadable()
     for path, reason in unreadable:
-        if set_aside:
+        if set_aside and store.is_malformed(path):
             yield Check("records", True, f"{path.name} was moved to {store.set_aside(path)}")
         else:
             yield Check("records", False, f"{path}: {reason}", UNREADABLE_REMEDY, needed=False)

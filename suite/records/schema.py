@@ -28,6 +28,10 @@ class RecordError(LengthwiseError):
     """A file that is not a record, or whose schema is newer than this version."""
 
 
+class UnknownSchemaError(RecordError):
+    """A record whose schema this version does not know; a newer version may have written it."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
@@ -263,7 +267,7 @@ def _migrated(text: str | bytes) -> dict[str, Any]:
         raise _malformed(f"the file: {type(content).__name__}")
     version = content.get("schema_version", SCHEMA_VERSION)
     if type(version) is not int or version not in (SCHEMA_VERSION, *MIGRATIONS):
-        raise RecordError(
+        raise UnknownSchemaError(
             f"This version reads records of schemas 1 to {SCHEMA_VERSION}",
             received=f"schema {str(version)[:40]}",
             remedy="Update Lengthwise",

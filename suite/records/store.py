@@ -38,6 +38,7 @@ from suite.records.schema import (
     Record,
     RecordError,
     RecordSummary,
+    UnknownSchemaError,
     parse_record,
     parse_summary,
 )
@@ -184,6 +185,19 @@ class Store:
             for _ in self._read(self._paths(None), lambda *item: found.append(item), parse_record):
                 pass
         return found
+
+    def is_malformed(self, path: Path) -> bool:
+        """Return whether a file's content is no record of any version.
+
+        A record of a newer schema and a file that the system cannot read are not malformed.
+        """
+        try:
+            parse_record(path.read_bytes())
+        except RecordError as error:
+            return not isinstance(error, UnknownSchemaError)
+        except OSError:
+            return False
+        return False
 
     def set_aside(self, path: Path) -> Path:
         """Move an unreadable file out of the records and return its new path.

@@ -203,6 +203,10 @@ def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, tmp
     assert (store.home / "set_aside" / path.name).read_text() == "{}"
     (whole,) = records_checks()
     assert whole["ok"] and whole["found"] == "1 readable record" and record.exists()
+    newer = store.records / "0123456789abcdef.y.json"
+    newer.write_text('{"schema_version": 99}')
+    (left,) = records_checks("--set-aside")
+    assert not left["ok"] and newer.exists()  # a newer version may have written it
 
 
 @pytest.mark.parametrize(
