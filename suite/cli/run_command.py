@@ -24,10 +24,11 @@ from suite.execution.preparation import Prepared, make_limits
 from suite.execution.session import Interrupted
 from suite.records.published import local_record
 from suite.records.schema import Record
-from suite.records.store import Store, without_password
+from suite.records.store import Store
 from suite.results import MatrixPlan
 from suite.runs import choose_executor, prepare_run, run_with_display
 from suite.tracking.connection import tracking_uri
+from suite.tracking.uri import without_password
 
 BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
 time_limit_option = click.option(

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from suite.cli.options import home_option, make_store
-from suite.records.store import without_password
 from suite.tracking.server import database_uri, prepare_server
+from suite.tracking.uri import without_password
 
 
 @click.command("server")

@@ -8,9 +8,10 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
-from suite.records.store import Store, without_password
+from suite.records.store import Store
 from suite.tracking.connection import tracking_uri
 from suite.tracking.sync import sync
+from suite.tracking.uri import without_password
 
 PROGRESS_INTERVAL = 25
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -342,11 +341,6 @@ def collector_paused() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
-
-
-def without_password(uri: str) -> str:
-    """Return the URI of a tracking store without its user name and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", uri)
 
 
 def new_run_id(now: datetime) -> str:

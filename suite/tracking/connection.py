@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.api.errors import TrackingError
-from suite.records.store import TRACKING, Store, without_password
+from suite.records.store import TRACKING, Store
+from suite.tracking.uri import without_password
 
 if TYPE_CHECKING:
     from suite.tracking.client import Tracker

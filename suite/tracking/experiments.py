@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from suite.api.errors import TrackingError
-from suite.records.store import without_password
+from suite.tracking.uri import without_password
 
 KEY = "lengthwise.key"
 """The tag that identifies a run of Lengthwise within its experiment."""

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from suite.api.files import atomic_write_bytes
-from suite.records.store import Store, without_password
+from suite.records.store import Store
 from suite.tracking.connection import tracking_uri
+from suite.tracking.uri import without_password
 
 if TYPE_CHECKING:
     from suite.tracking.client import Tracker

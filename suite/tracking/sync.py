@@ -9,10 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from suite.api.errors import TrackingError
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable, without_password
+from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 from suite.tracking.connection import connect, is_own, lock_writing, own_database, tracking_uri
 from suite.tracking.pages import save_pages
 from suite.tracking.points import read_comparisons
+from suite.tracking.uri import without_password
 
 COUNT_RUNS = """
 SELECT COUNT(*), COUNT(CASE WHEN COALESCE(writer.value, :identity) = :identity THEN tag.value END)

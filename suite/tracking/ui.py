@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from suite.api.errors import RequestError
-from suite.records.store import Store, without_password
+from suite.records.store import Store
 from suite.tracking.connection import is_own, own_database, tracking_uri
 from suite.tracking.mlflow_process import MlflowProcess
 from suite.tracking.pages import read_pages
+from suite.tracking.uri import without_password
 
 HOST = "127.0.0.1"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from suite.api.errors import TrackingError
-from suite.records.store import TRACKING, without_password
+from suite.records.store import TRACKING
 from suite.tracking.connection import lock_writing
+from suite.tracking.uri import without_password
 from tests.conftest import read_records
 
 
