@@ -114,13 +114,11 @@ function linePicker(values, comparison) {
 }
 
 /**
- * Returns a note where a comparison has costs in its records, but none of them is quiet.
+ * Returns a note if no record of a comparison has quiet costs; the data leaves noisy costs out.
  * @param {number} comparison
  */
 function noisyCostsNote(comparison) {
-  const measured = recordsOf(comparison).filter(
-    ({ status, values }) => status === "ok" && values[TOKENS_PER_SECOND] !== null,
-  );
+  const measured = recordsOf(comparison).filter(({ status }) => status === "ok");
   const isShown = pointsOf(comparison).some(({ measure }) => measure === TOKENS_PER_SECOND);
   if (!measured.length || isShown) return [];
   const note =
