@@ -27,6 +27,7 @@ from suite.api.enums import (
     Inputs,
     Mode,
     Status,
+    Track,
 )
 from suite.api.errors import (
     DataError,
@@ -48,6 +49,7 @@ from suite.api.options import (
     Options,
 )
 from suite.api.task import (
+    OPEN_RECIPE_OPTIONS,
     ExamplePrediction,
     Generation,
     Metric,
@@ -56,12 +58,14 @@ from suite.api.task import (
     Score,
     Task,
     task_options,
+    track_of,
 )
 
 __all__ = [
     "BACKENDS",
     "COMPILE_MODES",
     "MASKS",
+    "OPEN_RECIPE_OPTIONS",
     "PRECISIONS",
     "PROBE_VOCABULARY_SIZE",
     "PROTOCOL",
@@ -93,6 +97,7 @@ __all__ = [
     "Status",
     "Task",
     "TaskData",
+    "Track",
     "TrackingError",
     "Unsupported",
     "atomic_write_bytes",
@@ -102,6 +107,7 @@ __all__ = [
     "digest_paths",
     "supports",
     "task_options",
+    "track_of",
     "unknown_name",
     "uses_xla",
 ]

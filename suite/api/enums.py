@@ -1,4 +1,4 @@
-"""Fixed vocabularies: forms, inputs, modes and statuses."""
+"""Fixed vocabularies: forms, inputs, modes, tracks and statuses."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ class Mode(StrEnum):
 
     TRAIN = "train"
     PROBE = "probe"
+
+
+class Track(StrEnum):
+    """The rules that a cell keeps.
+
+    `standard` keeps protocol 3 to the letter: only the backbone mixes positions, and all entries
+    train alike. `open` changes an option that breaks a rule. The two tracks are ranked apart.
+    """
+
+    STANDARD = "standard"
+    OPEN = "open"
 
 
 class Status(StrEnum):

@@ -6,12 +6,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from suite.api.data import Examples, Source, SourceRequest, TaskData
-from suite.api.enums import Form, Inputs
+from suite.api.enums import Form, Inputs, Track
 from suite.api.errors import RequestError
 from suite.api.options import Options
+
+OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "curriculum_share"})
+"""The options of a recipe that put a cell on the open track, unless they are 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,16 @@ class Task(ABC):
     sources: Mapping[str, Source]
     options: Options = {}
     """The task's options with their defaults."""
+    open_options: frozenset[str] = frozenset()
+    """The options that put a cell on the open track if they differ from their default.
+
+    They let something other than the backbone mix positions, or change the training of one entry:
+    convolutions over neighbours, chains of tags, gold features, augmentation, hidden tokens, extra
+    supervision."""
     recipe: Recipe = Recipe()
-    budget_unit: str = "tokens"
-    """The unit of a budget: "tokens" or "examples"."""
+    scored_unit: Literal["positions", "examples"] = "positions"
+    """The unit that the task scores. At every length, an update has the same number of tokens if
+    positions are scored, and the same number of examples if whole examples are scored."""
     preset_overrides: Mapping[str, PresetOverride] = {}
     """The task's changes to presets, by preset name."""
     contiguous: bool = False
@@ -171,6 +181,12 @@ class Task(ABC):
     max_global_tokens: int = 0
     """The highest number of global positions in an example, for architectures with global
     attention."""
+
+    @property
+    def budget_unit(self) -> str:
+        """The unit of a preset's budget: "tokens" or "examples"."""
+        overrides = self.preset_overrides.values()
+        return "examples" if any(one.examples_per_batch for one in overrides) else "tokens"
 
     @abstractmethod
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
@@ -258,3 +274,15 @@ class Task(ABC):
 def task_options(task: Task, options: Options) -> dict[str, Any]:
     """Return the task's own options: its defaults, overridden by those of a cell."""
     return {name: options.get(name, default) for name, default in task.options.items()}
+
+
+def track_of(task: Task, options: Options) -> Track:
+    """Return the track of a cell of a task with these options.
+
+    It is open if an option of `task.open_options` differs from its default, or if a recipe option
+    of `OPEN_RECIPE_OPTIONS` is not 0.
+    """
+    own = task_options(task, options)
+    changed = any(own[name] != task.options[name] for name in task.open_options)
+    in_recipe = any(options.get(name, getattr(task.recipe, name)) for name in OPEN_RECIPE_OPTIONS)
+    return Track.OPEN if changed or in_recipe else Track.STANDARD

@@ -71,7 +71,7 @@ class ImageClassification(Classification):
     options = {"augmentation": "auto"}
     recipe = Recipe(learning_rate=1e-3, dropout=0.1, weight_decay=0.05, validations=5)
     label_smoothing = 0.1
-    budget_unit = "examples"
+    scored_unit = "examples"
     preset_overrides = {
         "smoke": PresetOverride(budget=8_192, examples_per_batch=32),
         "quick": PresetOverride(budget=8_192, examples_per_batch=32, lengths=(16, 64)),

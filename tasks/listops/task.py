@@ -53,6 +53,7 @@ class ListOps(Classification):
     }
     options = {"train_examples": 20_000}
     recipe = Recipe(learning_rate=5e-4, dropout=0.1, validations=6, curriculum_share=0.5)
+    scored_unit = "examples"
     max_global_tokens = 1
     length_buckets = (0.75, 0.5, 0.25)
     head_dropout = 0.0

@@ -54,7 +54,7 @@ class Pathfinder(Classification):
     options = {"image_size": 32, "curve_points": 9, "train_examples": 40_000, "trace": True}
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.01, validations=6)
     head_dropout = 0.0
-    budget_unit = "examples"
+    scored_unit = "examples"
     preset_overrides = {
         "smoke": PresetOverride(budget=2_048, examples_per_batch=16),
         "quick": PresetOverride(budget=16_384, examples_per_batch=32, lengths=(64,)),

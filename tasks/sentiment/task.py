@@ -83,6 +83,7 @@ class Sentiment(Classification):
         "label_column": "",
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.05, validations=6)
+    scored_unit = "examples"
     max_global_tokens = 1
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
