@@ -225,10 +225,16 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
                     d_attended, *others = others
                     if d_attended is not None:
                         d_context += d_attended
+                recovered = second - added
+                # The optimizer may update a weight once its gradient is known, and TensorFlow's
+                # graph optimizer drops the order of that update and the reads above. Without this
+                # dependency, a half would be recomputed with updated weights.
+                read = [d_states] if half is halves[0] else [d_states, recovered]
                 for value, d_value in zip(values, others, strict=True):
                     reference = value.ref()
+                    d_value = _after(read, d_value)
                     found[reference] = found[reference] + d_value if reference in found else d_value
-                first, second = second - added, states
+                first, second = recovered, states
                 d_first, d_second = d_second, d_first + d_states
             by_variable = [found.get(variable.ref()) for variable in variables or []]
             return (d_first, d_second, *([d_context] if attends else [])), by_variable
