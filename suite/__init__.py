@@ -20,7 +20,7 @@ Keyword arguments have the names of the command's options; see `RequestKeywords`
 ```python
 import suite
 
-records = suite.run(task="ner", architectures="vanilla,longformer", preset="smoke")
+records = suite.run(task="ner", architectures="vanilla,longformer", benchmark="smoke")
 print(suite.compare(records))
 ```
 """
@@ -61,13 +61,14 @@ __all__ = [
 
 
 class RequestKeywords(TypedDict, total=False):
-    """The keyword arguments that name a matrix. Without one, the preset or the task decides.
+    """The keyword arguments that name a matrix. Without one, the benchmark decides.
 
     A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number or
     a list of them: `lengths`, `seeds`. Each may be written in the singular. `mode` is "train"
     (learn and score) or "probe" (measure costs on random tokens). `data` is a source such as
-    "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values. `budget` is in
-    training tokens (in examples for images). `home` is the folder of the records: by default
+    "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values. `steps` is
+    the number of updates. `test` scores the test split although the settings are not those of a
+    frozen benchmark. `home` is the folder of the records: by default
     BENCH_HOME, or results/local in the checkout.
     """
 
@@ -79,7 +80,7 @@ class RequestKeywords(TypedDict, total=False):
     lengths: Numbers | None
     seed: Numbers | None
     seeds: Numbers | None
-    preset: str | None
+    benchmark: str | None
     mode: str | None
     model_size: str | None
     data: str | None
@@ -87,7 +88,8 @@ class RequestKeywords(TypedDict, total=False):
     tfds_data_dir: Path | None
     options: Mapping[str, Any] | None
     batch_size: int | None
-    budget: int | None
+    steps: int | None
+    test: bool
     rounds: int | None
     form: str | None
     backend: Names | None
@@ -143,7 +145,7 @@ def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
     KeyboardInterrupt; the finished cells are kept, and the same call runs the missing ones.
 
     ```python
-    records = suite.run(task="ner", architectures=["vanilla", "longformer"], preset="smoke")
+    records = suite.run(task="ner", architectures=["vanilla", "longformer"], benchmark="smoke")
     records.to_frame()
     ```
 
@@ -162,7 +164,7 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     Ending the loop early stops the running cells; their records have the status "interrupted".
 
     ```python
-    for event in suite.run_events(mode="probe", architectures="vanilla", preset="smoke"):
+    for event in suite.run_events(mode="probe", architectures="vanilla", benchmark="smoke"):
         print(type(event).__name__)
     ```
 
@@ -233,7 +235,7 @@ def crossover(
 
     ```python
     found = suite.crossover(
-        "gpt", "vanilla", task="language_modeling", data="tfds", preset="standard", published=True
+        "gpt", "vanilla", task="language_modeling", data="tfds", benchmark="core", published=True
     )
     print(found)
     ```
@@ -265,7 +267,7 @@ def frontier(
     lengths up to `up_to`, to within 5%.
 
     ```python
-    suite.frontier(step_seconds=0.5, architectures="vanilla", up_to=256, preset="smoke")
+    suite.frontier(step_seconds=0.5, architectures="vanilla", up_to=256, benchmark="smoke")
     ```
 
     Raises:
@@ -292,7 +294,7 @@ def tune(
     exactly the same setting find them.
 
     ```python
-    rates = suite.tune(task="ner", architectures="vanilla", preset="smoke", keep_in="tuning")
+    rates = suite.tune(task="ner", architectures="vanilla", benchmark="smoke", keep_in="tuning")
     print(rates)
     ```
 

@@ -113,7 +113,7 @@ def find_crossover(
     tracking: bool,
 ) -> Crossover:
     """See `suite.crossover`."""
-    request, store = _request_and_store(keywords, single=True)
+    request, store = _request_and_store(keywords, Mode.PROBE)
     check_pair(request)
     if request.tasks:
         records = published_records() if published else local_records(store, warn_of_file)
@@ -134,7 +134,7 @@ def find_frontier(
 ) -> LengthLimits:
     """See `suite.frontier`."""
     memory, step_seconds, phase = budget
-    request, store = _request_and_store(keywords, single=True)
+    request, store = _request_and_store(keywords, Mode.PROBE)
     limit = Budget(parse_size(memory) if memory else None, step_seconds, phase)
     with _open_search("frontier", keywords, store, progress, tracking) as run:
         return LengthLimits(list(find_length_limits(request, store, run, limit, up_to)))
@@ -150,12 +150,12 @@ def tune_rates(
     tracking: bool,
 ) -> TunedRates:
     """See `suite.tune`."""
-    request, store = _request_and_store(keywords, single=True)
+    request, store = _request_and_store(keywords, Mode.TRAIN)
     store.prepare()
     executor = local_executor(parallel)
     with _open_search("tune", keywords, store, progress, tracking, executor) as run:
         folder = Path(keep_in).expanduser() if keep_in else TUNING
-        limits = make_limits(request.preset, time_limit)
+        limits = make_limits(request.benchmark, time_limit)
         return TunedRates(tune(request, store, run, limits=limits, folder=folder))
 
 
@@ -194,7 +194,7 @@ def _open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[tuple[Sess
     )
     retry = of_run.get("retry") or ()
     executor = of_run.get("executor", "local")
-    limits = make_limits(request.preset, of_run.get("time_limit"), of_run.get("memory_limit"))
+    limits = make_limits(request.benchmark, of_run.get("time_limit"), of_run.get("memory_limit"))
     prepared = prepare_run(
         request,
         store,
@@ -242,11 +242,14 @@ def _run(session: Session, prepared: Prepared, *, progress: bool) -> list[Record
 
 
 def _request_and_store(
-    keywords: Mapping[str, Any], *, single: bool = False
+    keywords: Mapping[str, Any], search_mode: Mode | None = None
 ) -> tuple[Request, Store]:
+    """Return the request and the home; `search_mode` is the default mode of a search."""
     of_request = {name: value for name, value in keywords.items() if name != "home"}
-    make = make_single_request if single else make_request
-    return make(of_request), make_store(keywords.get("home"))
+    request = (
+        make_single_request(of_request, search_mode) if search_mode else make_request(of_request)
+    )
+    return request, make_store(keywords.get("home"))
 
 
 def select_records(

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from suite.api import BACKENDS, PRECISIONS, Mode, RequestError
+from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
-from suite.matrix.presets import DEFAULT_PRESET
+from suite.matrix.benchmarks import DEFAULT_BENCHMARK
 from suite.matrix.request import Request
 from suite.records.environment import num_cores
 from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
@@ -28,8 +28,8 @@ SINGULAR = {
 NAMES = ("tasks", "architectures", "backends", "precisions")
 NUMBERS = ("lengths", "seeds")
 OTHERS = (
-    *("preset", "mode", "model_size", "data", "download", "tfds_data_dir", "options"),
-    *("batch_size", "budget", "rounds", "form", "threads"),
+    *("benchmark", "mode", "model_size", "data", "download", "tfds_data_dir", "options"),
+    *("batch_size", "steps", "rounds", "form", "threads", "test"),
 )
 
 
@@ -54,12 +54,9 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
     for name in NUMBERS:
         if name in given:
             given[name] = _numbers(name, given[name])
-    mode = str(given.get("mode", Mode.TRAIN))
-    if mode not in list(Mode):
-        raise unknown_name("mode", mode, list(Mode))
     return Request(
-        mode=Mode(mode),
-        preset=given.get("preset", DEFAULT_PRESET),
+        mode=_mode(given),
+        benchmark=given.get("benchmark", DEFAULT_BENCHMARK),
         tasks=given.get("tasks"),
         architectures=given.get("architectures"),
         lengths=given.get("lengths"),
@@ -67,27 +64,53 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
         rounds=given.get("rounds"),
         model_size=given.get("model_size"),
         batch_size=given.get("batch_size"),
-        budget=given.get("budget"),
+        steps=given.get("steps"),
         source=given.get("data"),
         data_dir=_path(given.get("tfds_data_dir") or os.environ.get(DATA_DIR_VARIABLE)),
         download=given.get("download", False),
         options=_options(given.get("options", {})),
         form=given.get("form"),
-        backends=given.get("backends", BACKENDS[:1]),
-        precisions=given.get("precisions", PRECISIONS[:1]),
+        backends=given.get("backends"),
+        precisions=given.get("precisions"),
         threads=given["threads"] if "threads" in given else num_cores(),
+        score_test=given.get("test", False),
     )
 
 
-def make_single_request(keywords: Mapping[str, Any]) -> Request:
+def _mode(given: Mapping[str, Any]) -> Mode | None:
+    """Return the mode of a request; None for the whole of a benchmark.
+
+    Raises:
+        RequestError: the mode is unknown, or nothing says what to run.
+    """
+    if "mode" in given:
+        mode = str(given["mode"])
+        if mode not in list(Mode):
+            raise unknown_name("mode", mode, list(Mode))
+        return Mode(mode)
+    if "tasks" in given:
+        return Mode.TRAIN
+    if "benchmark" in given:
+        return None
+    raise RequestError(
+        "The request names no task and no benchmark",
+        remedy="Name one: --task ner, --benchmark core, or --mode probe",
+    )
+
+
+def make_single_request(keywords: Mapping[str, Any], mode: Mode) -> Request:
     """Return the request of a search, which works on one backend and in one precision.
+
+    `mode` is the mode of a request that names neither a mode nor a task.
 
     Raises:
         RequestError: several are named.
     """
+    if keywords.get("mode") is None and not (keywords.get("tasks") or keywords.get("task")):
+        keywords = {**keywords, "mode": str(mode)}
     request = make_request(keywords)
     for option, names in (("--backend", request.backends), ("--precision", request.precisions)):
-        if len(names) > 1:
+        if names and len(names) > 1:
             raise RequestError(
                 f"This command takes one {option}",
                 received=",".join(names),

@@ -115,7 +115,11 @@ class Records(Collection[RecordSummary]):
     """Records; from `suite.run` and `suite.read_records`."""
 
     def _rows(self, item: RecordSummary) -> list[dict[str, Any]]:
-        scores = {f"test.{name}": value for name, value in item.metrics.get("test", {}).items()}
+        scores = {
+            f"{split}.{name}": value
+            for split in ("validation", "test")
+            for name, value in item.metrics.get(split, {}).items()
+        }
         costs = {
             f"{phase}.{name}": figure.value
             for phase, figures in item.measurements.items()
@@ -138,7 +142,8 @@ class Records(Collection[RecordSummary]):
     def _line(self, item: RecordSummary) -> str:
         reason = f": {item.reason}" if item.reason else ""
         metric = item.ranking.metric
-        score = item.metric(metric) if metric else None
+        split = "test" if item.cell.scores_test else "validation"
+        score = item.metric(metric, split) if metric else None
         shown = "" if score is None else f"  {metric} {score:.3f}"
         return f"{item.cell.label:48}  {item.status}{reason}{shown}"
 
@@ -201,7 +206,7 @@ def _table_row(table: Table, row: Row) -> dict[str, Any]:
     cell: Mapping[str, Any] = asdict(row.cell)
     figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
     ends = {}
-    if score := row.figures.get(f"test.{table.metric}"):
+    if score := row.figures.get(f"{table.split}.{table.metric}"):
         ends = {"n": score.n, "low": score.low, "high": score.high}
     return {
         "table": table.title,

@@ -55,7 +55,8 @@ class Figure:
 class Point:
     """The repeats of one entry at one length and batch size.
 
-    `runs` holds the standing record of each repeat, `superseded` the others with the reason.
+    `runs` holds the standing record of each repeat, `superseded` the others with the reason. `split`
+    is the split that scores come from: "test", "validation" where the test split is sealed, or "".
     """
 
     entry: str
@@ -63,6 +64,7 @@ class Point:
     sequence_length: int
     batch_size: int
     metric: Metric | None
+    split: str
     measured_on: Place
     runs: Sequence[StoredRecord]
     superseded: Sequence[tuple[StoredRecord, str]] = ()
@@ -124,12 +126,12 @@ class Point:
         return figure.value if figure else None
 
     def scores(self, metric: Metric | None = None) -> Scores:
-        """Return a metric of the test split (by default the primary one) by seed and by part."""
+        """Return a metric (by default the primary one) by seed and by part of the split."""
         metric = metric or self.metric
-        return scores_of(self.good, metric.name) if metric else Scores({})
+        return scores_of(self.good, metric.name, self.split) if metric else Scores({})
 
     def score(self, metric: Metric | None = None) -> Figure | None:
-        """Return the mean of a metric of the test split over seeds."""
+        """Return the mean of a metric over seeds."""
         found = self.scores(metric)
         if not found.by_seed:
             return None
@@ -202,23 +204,23 @@ def place_of(stored: StoredRecord) -> Place:
     return stored.machine, stored.record.cell.threads
 
 
-def scores_of(records: Iterable[RecordSummary], metric_name: str) -> Scores:
-    """Return a metric of the test split by repeat, and of its parts."""
+def scores_of(records: Iterable[RecordSummary], metric_name: str, split: str = "test") -> Scores:
+    """Return a metric of a split by repeat, and of its parts."""
     by_seed: dict[int, float] = {}
     parts: dict[int, Sequence[float | None]] = {}
     for record in records:
-        value = record.metric(metric_name)
+        value = record.metric(metric_name, split)
         if record.status is Status.OK and value is not None:
             by_seed[record.repeat] = value
-            parts[record.repeat] = parts_of(record, metric_name)
+            parts[record.repeat] = parts_of(record, metric_name, split)
     return Scores(by_seed, parts)
 
 
-def parts_of(record: RecordSummary, metric_name: str) -> Sequence[float | None]:
-    """Return the scores of the parts of a record's test split; none where none were kept."""
-    by_part: Mapping[str, Sequence[float | None]] = record.reports.get("test", {}).get(
-        "by_part", {}
-    )
+def parts_of(
+    record: RecordSummary, metric_name: str, split: str = "test"
+) -> Sequence[float | None]:
+    """Return the scores of the parts of a split; none where none were kept."""
+    by_part: Mapping[str, Sequence[float | None]] = record.reports.get(split, {}).get("by_part", {})
     return by_part.get(metric_name, ())
 
 
@@ -251,6 +253,7 @@ def _comparison(
                 sequence_length=length,
                 batch_size=batch_size,
                 metric=metric,
+                split=key.split,
                 measured_on=measured_on,
                 runs=list(found.by_repeat.values()),
                 superseded=found.superseded,

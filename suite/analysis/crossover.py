@@ -20,7 +20,6 @@ from suite.api import Cell, Metric, Mode, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
-from suite.matrix.presets import find_preset
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.published import StoredRecord
@@ -119,7 +118,8 @@ def cost_crossover(
     request = replace(request, mode=Mode.PROBE)
     sign = 1 if find_directed_measure(measure).higher_is_better else -1
     # The lengths are probed one by one; check all of them before anything runs.
-    for planned in prepare(request, store).plan.cells:
+    cells = prepare(request, store).plan.cells
+    for planned in cells:
         if planned.unsupported:
             raise RequestError(
                 "Both architectures must run at every length",
@@ -142,7 +142,7 @@ def cost_crossover(
             noisy.append(length)
         return {number: sign * math.log(theirs[number] / ours[number]) for number in rounds}
 
-    lengths = request.lengths or find_preset(request.preset).probe_lengths
+    lengths = request.lengths or sorted({planned.cell.sequence_length for planned in cells})
     crossing = find_crossing(advantage, lengths, (first, second))
     return Crossover(first, second, measure, "round", crossing, noisy_lengths=sorted(noisy))
 

@@ -52,13 +52,13 @@ class Budget:
                 f"{total_memory_bytes() / 2**30:.1f} GiB",
             )
 
-    def limits(self, preset: str) -> Limits:
+    def limits(self, benchmark: str) -> Limits:
         """Return limits that stop a cell which cannot fit.
 
         The watched memory is that of the whole process, the compiler's too. On an accelerator the
         budget is of the device's memory, which the allocator bounds, and not of the process's.
         """
-        limits = make_limits(preset)
+        limits = make_limits(benchmark)
         if self.memory_bytes and not has_accelerator():
             bound = min(limits.memory_bytes, self.memory_bytes + FRAMEWORK_BYTES)
             limits = replace(limits, memory_bytes=bound)
@@ -154,7 +154,7 @@ def find_length_limits(
     store.prepare()
     prepared = prepare(replace(request, lengths=(SHORTEST,), rounds=1), store)
     check_any_can_run(prepared)
-    prober = Prober(request, store, run, budget.limits(request.preset))
+    prober = Prober(request, store, run, budget.limits(request.benchmark))
     return (
         LengthLimit(planned.cell.architecture, unsupported=planned.unsupported)
         if planned.unsupported

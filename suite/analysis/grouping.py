@@ -23,8 +23,9 @@ class ComparisonKey:
     `task_options` are the options that make another task of the task ("units=bytes"); options of
     the recipe and of architectures belong to the entry instead. `positions_per_batch` is the power
     of two from which whole sequences were cut to make a batch. It is 0 where batches of equally
-    many sequences are compared over the lengths (probes, and tasks whose budget is in examples):
-    `sequences_per_batch` is set then. `fingerprint` identifies the data; it is empty where the data
+    many sequences are compared over the lengths (probes, and tasks that score examples):
+    `sequences_per_batch` is set then. `benchmark` is the label of a frozen benchmark; `split` is
+    the split that scores come from, "test" or "validation". `fingerprint` identifies the data; it is empty where the data
     of several lengths, each drawn for its length, are joined. `threads` and `machine` are set for
     probes alone: trainings of several machines share their scores.
     """
@@ -35,7 +36,7 @@ class ComparisonKey:
     task_options: str
     form: str
     model_size: str
-    budget: int
+    steps: int
     precision: str
     backend: str
     positions_per_batch: int
@@ -44,6 +45,9 @@ class ComparisonKey:
     fingerprint: str = ""
     drawn_for_length: bool = False
     machine: str = ""
+    benchmark: str = ""
+    track: str = "standard"
+    split: str = ""
 
     @property
     def batch(self) -> str:
@@ -66,8 +70,10 @@ class ComparisonKey:
             what = ["probe", self.form.replace("_", "-")]
             last = [self.batch]
         else:
-            what = [self.task, self.source, self.task_options]
-            last = [f"budget {self.budget:,}", self.batch]
+            what = [self.task, self.source, self.task_options, self.benchmark]
+            what += ["validation"] if self.split == "validation" else []
+            what += ["open track"] if self.track == "open" else []
+            last = [f"{self.steps:,} steps", self.batch]
         how = [f"model size {self.model_size}", self.backend, self.precision, threads]
         return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
 
@@ -76,7 +82,7 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
     """Return the comparison that a record belongs to."""
     record, probe = stored.record, stored.record.cell.mode is Mode.PROBE
     cell, facts = record.cell, record.ranking
-    counts_examples = facts.budget_unit == "examples"
+    counts_examples = facts.scored_unit == "examples"
     return ComparisonKey(
         mode=cell.mode,
         task=cell.task or "",
@@ -84,7 +90,7 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
         task_options=options_text(facts.task_options),
         form=str(cell.form),
         model_size=cell.model_size,
-        budget=cell.budget,
+        steps=cell.steps,
         precision=cell.precision,
         backend=cell.backend,
         positions_per_batch=0 if counts_examples else _positions_per_batch(cell),
@@ -93,6 +99,9 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
         fingerprint=str((record.data or {}).get("fingerprint") or ""),
         drawn_for_length=facts.drawn_for_length,
         machine=stored.machine if probe else "",
+        benchmark=cell.benchmark or "",
+        track=facts.track,
+        split="" if probe else "test" if cell.scores_test else "validation",
     )
 
 

@@ -59,7 +59,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of one comparison. `metric` is the name of the score; None for probes.
+    """The rows of one comparison. `metric` is the name of the score; None for probes. `split` is the
+    split that was scored, "test" or "validation".
 
     `ratios` compare with the same cells on the backend and in the precision that `baseline` names.
     """
@@ -67,6 +68,7 @@ class Table:
     title: str
     metric: str | None
     rows: Sequence[Row]
+    split: str = "test"
     exponents: Sequence[Exponent] = ()
     baseline: str = ""
     ratios: Sequence[Ratio] = ()
@@ -76,6 +78,7 @@ class Table:
         return {
             "title": self.title,
             "metric": self.metric,
+            "split": self.split,
             "rows": [row.to_dict() for row in self.rows],
             "exponents": [asdict(item) for item in self.exponents],
             "baseline": self.baseline,
@@ -109,6 +112,7 @@ def make_tables(
                 title=_title(comparison, several_machines=len(machines) > 1),
                 metric=comparison.metric.name if comparison.metric else None,
                 rows=rows,
+                split=comparison.key.split,
                 exponents=exponents(comparison, architectures) if probe else (),
                 baseline=baseline.key.engine,
                 ratios=ratios(comparison, baseline) if probe and baseline is not comparison else (),
@@ -127,7 +131,7 @@ def _title(comparison: Comparison, *, several_machines: bool) -> str:
 def _row(point: Point) -> Row:
     figures: dict[str, Figure | None] = {}
     if point.metric:
-        figures[f"test.{point.metric.name}"] = point.score()
+        figures[f"{point.split}.{point.metric.name}"] = point.score()
     figures |= {measure: point.cost(measure) for measure in SHOWN}
     reasons = sorted({record.reason for record in point.records if record.reason})
     cell = point.records[0].cell

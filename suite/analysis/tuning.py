@@ -82,7 +82,7 @@ def tune(
         request: a training request of one task, on one backend and in one precision.
         store: the home of the trials' records; trials that are done are only read.
         run: runs a plan.
-        limits: the limits of each trial; by default those of the preset.
+        limits: the limits of each trial; by default those of the benchmark.
         folder: gets a file for each rate; runs use the files in `TUNING`.
         on_rate: called before the trials of a rate and a length.
 

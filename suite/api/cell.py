@@ -11,7 +11,7 @@ from typing import Any
 from suite.api.enums import Form, Mode
 from suite.api.options import BACKENDS, PRECISIONS, Options
 
-PROTOCOL = 2
+PROTOCOL = 3
 """The version of the rules for training and measuring. A change of results raises it."""
 
 
@@ -20,9 +20,11 @@ class Cell:
     """One point of the matrix. Its id is a hash of these fields and the protocol.
 
     `options` holds only values that differ from the defaults: a new option with a neutral default
-    does not change the ids of earlier cells. A changed default raises `*_version`. `budget` counts
-    training tokens (examples for images). In a probe, `budget` is 0, and `task`, `task_version`
-    and `source` are None.
+    does not change the ids of earlier cells. A changed default raises `*_version`. `steps` is the
+    number of updates of a training. `benchmark` is the label of the frozen benchmark whose settings
+    the cell has, such as "core-1"; None for a trial and for any other run. `scores_test` says
+    whether the test split is read: other trainings score validation alone. In a probe, `steps` is
+    0, and `task`, `task_version` and `source` are None.
     """
 
     mode: Mode
@@ -36,12 +38,14 @@ class Cell:
     sequence_length: int
     batch_size: int
     model_size: str
-    budget: int
+    steps: int
     precision: str
     backend: str
     threads: int
     seed: int
     round: int = 0
+    benchmark: str | None = None
+    scores_test: bool = False
 
     @property
     def id(self) -> str:

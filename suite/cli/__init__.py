@@ -13,7 +13,7 @@ import click
 from suite.api.errors import LengthwiseError
 
 COMMANDS = {
-    "list": "List tasks, architectures, presets and which supports which.",
+    "list": "List tasks, architectures and which supports which.",
     "plan": "Show the cells of a request and their state.",
     "run": "Run the cells of a request that are not done yet.",
     "tune": "Tune the learning rate of each architecture on validation.",
@@ -70,7 +70,7 @@ def bench() -> None:
 
     \b
     Examples:
-      bench run --task ner                         preset quick, generated data
+      bench run --task ner                         benchmark quick, generated data
       bench run --task ner --data tfds             CoNLL-2003, from TFDS_DATA_DIR
       bench run --mode probe --lengths 1024,8192   speed and memory, on random tokens
       bench report --task ner                      print the table again

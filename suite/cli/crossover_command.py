@@ -9,7 +9,7 @@ import click
 
 from suite.analysis.crossover import check_pair, cost_crossover, score_crossover
 from suite.analysis.measures import DEFAULT_MEASURE
-from suite.api import RequestError
+from suite.api import Mode, RequestError
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
 from suite.cli.unreadable import print_unreadable
@@ -52,9 +52,9 @@ def command(
     Examples:
       bench crossover vanilla longformer
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
-      bench crossover gpt vanilla --task language_modeling --data tfds --preset standard --published
+      bench crossover gpt vanilla --task language_modeling --data tfds --benchmark core --published
     """
-    request = make_single_request({**given, "architectures": (first, second)})
+    request = make_single_request({**given, "architectures": (first, second)}, Mode.PROBE)
     check_pair(request)
     store = make_store(home)
     if request.tasks:

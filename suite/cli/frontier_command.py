@@ -10,7 +10,7 @@ import click
 
 from suite.analysis.aggregate import PHASES
 from suite.analysis.frontier import LONGEST, SHORTEST, Budget, LengthLimit, find_length_limits
-from suite.api import RequestError
+from suite.api import Mode, RequestError
 from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
 from suite.execution.preparation import parse_size
@@ -63,7 +63,7 @@ def command(
     """
     budget = Budget(parse_size(memory) if memory else None, step_seconds, phase)
     budget.check()
-    request, store = make_single_request(given), make_store(home)
+    request, store = make_single_request(given, Mode.PROBE), make_store(home)
     limits: list[LengthLimit] = []
     with open_search_session(store) as run:
         for limit in find_length_limits(request, store, run, budget, up_to):

@@ -1,4 +1,4 @@
-"""`bench list`: lists tasks, architectures, presets and model sizes."""
+"""`bench list`: lists tasks, architectures and model sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from suite.matrix.registry import load_registry
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """List tasks, architectures, presets and model sizes, and which supports which."""
+    """List tasks, architectures and model sizes, and which supports which.
+
+    `bench benchmarks` lists the benchmarks.
+    """
     registry = load_registry(search_path_from_environment())
     listing = describe_registry(registry)
     if as_json:
@@ -36,17 +39,12 @@ def _print(listing: dict[str, Any]) -> None:
             argument = f":{source['argument']}" if source["argument"] else ""
             print(f"      --data {name}{argument}{mark}: {source['summary']}")
         for name, value in task["options"].items():
-            print(f"      --option {name}={value}")
-        for name, preset in task["presets"].items():
-            print(
-                f"      --preset {name}: lengths {', '.join(map(str, preset['lengths']))}; "
-                f"{preset['budget']:,} {task['budget_unit']} per cell, "
-                f"{preset['batch']}, size {preset['model_size']}"
-                + "".join(f", {key}={value}" for key, value in preset["options"].items())
-            )
+            mark = " (open track, if changed)" if name in task["open_options"] else ""
+            print(f"      --option {name}={value}{mark}")
     print("\nArchitectures")
     for key, part in listing["architectures"].items():
-        control = " (control: trained only if named)" if part["control"] else ""
+        control = " (control)" if part["control"] else ""
+        control = " (control of probes: trained only if named)" if part["probe_only"] else control
         print(f"  {key}: {part['title']}{control} — {part['paper']}")
         print(f"      forms {', '.join(part['forms'])}; inputs {', '.join(part['inputs'])}")
         print(f"      claims time {part['claimed_time']}, memory {part['claimed_memory']}")
@@ -56,12 +54,6 @@ def _print(listing: dict[str, Any]) -> None:
     for task_key, reasons in listing["supports"].items():
         for key, reason in reasons.items():
             print(f"  {task_key} × {key}: {'no: ' + reason if reason else 'yes'}")
-    print("\nPresets (--preset)")
-    for preset in listing["presets"].values():
-        print(f"  {preset['name']}: {preset['summary']}")
-        seeds = ", ".join(map(str, preset["seeds"]))
-        lengths = ", ".join(map(str, preset["probe_lengths"]))
-        print(f"      seeds {seeds}; probes: {preset['probe_rounds']} rounds, lengths {lengths}")
     print("\nModel sizes (--model-size)")
     for size in listing["model_sizes"].values():
         print(

@@ -13,7 +13,8 @@ from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
 from suite.keywords import make_store, split_list
-from suite.matrix.presets import DEFAULT_PRESET, MODEL_SIZES, PRESETS
+from suite.matrix.benchmarks import DEFAULT_BENCHMARK, benchmark_names
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.request import Request
 from suite.records.store import HOME_VARIABLE
 
@@ -128,7 +129,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 request_options = _stack(
     click.option(
-        "--task", "tasks", type=_Names(_names_of(TASKS)), help="Tasks to train on (mode train)."
+        "--task",
+        "tasks",
+        type=_Names(_names_of(TASKS)),
+        help="Tasks to train on. [default: the benchmark's]",
     ),
     click.option(
         "--architectures",
@@ -140,33 +144,31 @@ request_options = _stack(
         "--lengths",
         "--length",
         type=_Numbers(),
-        help="Sequence lengths. [default: the task's, or the preset's]",
+        help="Sequence lengths. [default: the benchmark's]",
     ),
-    click.option("--seeds", "--seed", type=_Numbers(), help="Seeds. [default: the preset's]"),
+    click.option("--seeds", "--seed", type=_Numbers(), help="Seeds. [default: the benchmark's]"),
     click.option(
-        "--preset",
-        default=DEFAULT_PRESET,
-        show_default=True,
-        type=_OneName(lambda: list(PRESETS)),
-        help="Lengths, seeds and budget; see `bench list`.",
+        "--benchmark",
+        type=_OneName(lambda: benchmark_names(search_path_from_environment())),
+        help="Benchmark: tasks, lengths, seeds and steps; see `bench benchmarks`. "
+        f"[default: {DEFAULT_BENCHMARK}]",
     ),
     click.option(
         "--model-size",
         "--model_size",
         type=_OneName(lambda: list(MODEL_SIZES)),
-        help="tiny, mini, small or base. [default: the preset's]",
+        help="tiny, mini, small or base. [default: the benchmark's]",
     ),
     click.option(
         "--mode",
-        default=str(Mode.TRAIN),
-        show_default=True,
         type=click.Choice([str(mode) for mode in Mode]),
-        help="train: train and score. probe: measure costs only, on random tokens.",
+        help="train: train and score. probe: measure costs only, on random tokens. "
+        "[default: train with a task, otherwise all of the benchmark]",
     ),
     click.option(
         "--data",
         metavar="SOURCE",
-        help="Data source: synthetic, tfds, files:DIR; see `bench list`. [default: the task's]",
+        help="Data source: synthetic, tfds, files:DIR; see `bench list`. [default: the benchmark's, or the task's]",
     ),
     click.option("--download", is_flag=True, help="Let TFDS download a missing data set."),
     click.option(
@@ -182,16 +184,14 @@ request_options = _stack(
         metavar="NAME=VALUE",
         help="Option of a task, its recipe or an architecture; may be repeated.",
     ),
+    click.option("--batch-size", type=int, help="Examples per batch. [default: the benchmark's]"),
     click.option(
-        "--batch-size", type=int, help="Examples per batch. [default: the preset's tokens / length]"
-    ),
-    click.option(
-        "--budget",
+        "--steps",
         type=int,
         metavar="N",
-        help="Training tokens (for images: examples) of a cell. [default: the preset's]",
+        help="Updates of a training. [default: the benchmark's]",
     ),
-    click.option("--rounds", type=int, help="Repeats of a probe. [default: the preset's]"),
+    click.option("--rounds", type=int, help="Repeats of a probe. [default: the benchmark's]"),
     click.option(
         "--form",
         help="Form of a probe: encoder, decoder, encoder_decoder. [default: encoder]",
@@ -199,20 +199,24 @@ request_options = _stack(
     click.option(
         "--backends",
         "--backend",
-        default=BACKENDS[0],
-        show_default=True,
         type=_Names(lambda: BACKENDS),
-        help="Keras backends: tensorflow, jax, torch (jax and torch are extras to install).",
+        help="Keras backends: tensorflow, jax, torch (jax and torch are extras to install). "
+        "[default: the benchmark's]",
     ),
     click.option(
         "--precisions",
         "--precision",
-        default=PRECISIONS[0],
-        show_default=True,
         type=_Names(lambda: PRECISIONS),
-        help="Precisions: float32, mixed_bfloat16; on an accelerator also mixed_float16.",
+        help="Precisions: float32, mixed_bfloat16; on an accelerator also mixed_float16. "
+        "[default: the benchmark's]",
     ),
     click.option("--threads", type=int, help="Threads per cell. [default: all cores]"),
+    click.option(
+        "--test",
+        is_flag=True,
+        help="Score the test split although the settings are not those of a frozen benchmark; the "
+        "record says so. Without it such a run scores validation alone.",
+    ),
     home_option,
 )
 
@@ -222,13 +226,16 @@ def make_request(given: dict[str, Any]) -> Request:
     return keywords.make_request({**given, "options": _parse_options(given["options"])})
 
 
-def make_single_request(given: dict[str, Any]) -> Request:
+def make_single_request(given: dict[str, Any], mode: Mode) -> Request:
     """Return the request of a command that works on one backend and in one precision.
+
+    `mode` is the mode of a request that names neither a mode nor a task.
 
     Raises:
         RequestError: several are named.
     """
-    return keywords.make_single_request({**given, "options": _parse_options(given["options"])})
+    options = _parse_options(given["options"])
+    return keywords.make_single_request({**given, "options": options}, mode)
 
 
 def _parse_options(pairs: Sequence[str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ time_limit_option = click.option(
     "--time-limit",
     type=SECONDS,
     metavar="SECONDS",
-    help="Time limit of a cell. [default: the preset's]",
+    help="Time limit of a cell. [default: the benchmark's]",
 )
 parallel_option = click.option(
     "--parallel",
@@ -116,7 +116,7 @@ def command(
         store,
         retry=split_list(retry) if retry else (),
         rerun=rerun,
-        limits=make_limits(request.preset, time_limit, memory_limit),
+        limits=make_limits(request.benchmark, time_limit, memory_limit),
         executor=executor,
         report_unreadable=print_unreadable,
     )

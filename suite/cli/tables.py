@@ -49,7 +49,7 @@ def _rich_table(table: Table) -> RichTable:
     rich_table.add_column("length", justify="right")
     rich_table.add_column("architecture")
     if not probe:
-        rich_table.add_column(f"test {table.metric}", justify="right")
+        rich_table.add_column(f"{table.split} {table.metric}", justify="right")
     rich_table.add_column("training memory", justify="right")
     rich_table.add_column("training tokens/s", justify="right")
     if probe:
@@ -58,15 +58,15 @@ def _rich_table(table: Table) -> RichTable:
         rich_table.add_column("batch", justify="right")
     rich_table.add_column("status")
     for row in table.rows:
-        rich_table.add_row(*_cells(row, table.metric))
+        rich_table.add_row(*_cells(row, table))
     return rich_table
 
 
-def _cells(row: Row, metric: str | None) -> list[str]:
+def _cells(row: Row, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
     texts = [str(cell.sequence_length), _escape(row.line)]
-    if metric:
-        texts.append(_quality(figures[f"test.{metric}"]))
+    if table.metric:
+        texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
     missing = "noisy" if row.noisy else "—"
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
         texts.append(_memory(figures[f"{phase}.peak_memory_bytes"], missing))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from suite.api import Mode
 from suite.analysis.tuning import tune
 from suite.cli.options import make_single_request, make_store, request_options
 from suite.cli.run_command import parallel_option, time_limit_option
@@ -39,20 +40,20 @@ def command(
 ) -> None:
     """Tune the learning rate of each architecture on validation.
 
-    All architectures start with the same three rates, under the same budget, at each of the lengths
+    All architectures start with the same three rates, with the same number of steps, at each of the lengths
     that they support. If the smallest or the largest rate is the best, the next rate beyond it is
     tried, until the best rate lies between two others. Use at least two seeds: a rate can learn
     with one seed and fail with another.
 
     The rates and the evidence go to results/tuning/TASK/ARCHITECTURE. A later run uses a rate only
-    for the same data, length, model size, budget, batch size and options.
+    for the same data, length, model size, steps, batch size and options.
 
     \b
     Examples:
-      bench tune --task ner --data tfds --preset standard --seeds 0,1
+      bench tune --task ner --data tfds --benchmark core --seeds 0,1
     """
-    request = make_single_request(given)
-    limits = make_limits(request.preset, time_limit)
+    request = make_single_request(given, Mode.TRAIN)
+    limits = make_limits(request.benchmark, time_limit)
     store = make_store(home)
     store.prepare()
     with open_command_session(store, executor=local_executor(parallel)) as session:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from suite.api import Job, Task
 from suite.matrix.expansion import PlannedCell, recipe_for
-from suite.matrix.presets import find_model_size
+from suite.matrix.model_sizes import find_model_size
 
 
 def make_job(

@@ -13,7 +13,7 @@ from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
-from suite.matrix.presets import find_preset
+from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING, find_tuned_rate
@@ -69,7 +69,7 @@ def prepare(
         store: the home whose records count.
         retry: statuses, or "noisy", whose cells run again.
         rerun: whether all cells run again.
-        limits: the limits of each cell; by default those of the preset.
+        limits: the limits of each cell; by default those of the benchmark.
         any_machine: whether a probe of another kind of machine counts as done.
         tuning: the folder of the tuned learning rates.
         report_unreadable: called with the path of each file that is not a record, and the reason.
@@ -80,8 +80,9 @@ def prepare(
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
     cells = expand(request, registry)
-    _check_backends(request)
-    tasks = {name: registry.tasks.get(name) for name in request.tasks or ()}
+    _check_backends(cells)
+    names = dict.fromkeys(planned.cell.task for planned in cells if planned.cell.task)
+    tasks = {name: registry.tasks.get(name) for name in names}
     digests = _inspect_sources(cells, tasks)
 
     def find_rate(cell: Cell) -> TuningChoice | None:
@@ -89,7 +90,7 @@ def prepare(
 
     if any((tuning / name).is_dir() for name in tasks):
         cells = expand(request, registry, find_rate)
-    limits = limits or make_limits(request.preset)
+    limits = limits or make_limits(request.benchmark)
     compared = plan(
         cells,
         store,
@@ -103,14 +104,14 @@ def prepare(
     return Prepared(compared, registry, tasks, digests, search_path, limits)
 
 
-def make_limits(preset: str, seconds: float | None = None, memory: str | None = None) -> Limits:
-    """Return a cell's limits; by default the preset's time, and `MEMORY_SHARE` of the memory.
+def make_limits(benchmark: str, seconds: float | None = None, memory: str | None = None) -> Limits:
+    """Return a cell's limits; by default the benchmark's time, and `MEMORY_SHARE` of the memory.
 
     Raises:
-        RequestError: `memory` is not a size.
+        RequestError: `memory` is not a size, or there is no such benchmark.
     """
     return Limits(
-        seconds or find_preset(preset).time_limit_seconds,
+        seconds or find_benchmark(benchmark, search_path_from_environment()).time_limit_seconds,
         parse_size(memory) if memory else int(total_memory_bytes() * MEMORY_SHARE),
     )
 
@@ -204,15 +205,16 @@ def check_resources(store: Store) -> None:
         )
 
 
-def _check_backends(request: Request) -> None:
-    for backend in request.backends:
+def _check_backends(cells: Iterable[PlannedCell]) -> None:
+    for backend in sorted({planned.cell.backend for planned in cells}):
         if find_spec(backend) is None:
             raise RequestError(
                 "The backend's package is not installed",
                 received=f"backend {backend}",
                 remedy=f'Install it: pip install -e ".[{backend}]"',
             )
-    if "mixed_float16" in request.precisions and not has_accelerator():
+    precisions = {planned.cell.precision for planned in cells}
+    if "mixed_float16" in precisions and not has_accelerator():
         raise RequestError(
             "mixed_float16 needs an accelerator, and this machine has none",
             received="precision mixed_float16",

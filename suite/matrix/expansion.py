@@ -5,6 +5,7 @@ A pure function: nothing is read from disk or from records.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,7 +17,6 @@ from suite.api import (
     Form,
     Mode,
     Options,
-    PresetOverride,
     Recipe,
     SourceRequest,
     Task,
@@ -24,8 +24,9 @@ from suite.api import (
     supports,
 )
 from suite.api.errors import RequestError, unknown_name
+from suite.matrix.benchmarks import Benchmark, ProbeSettings, TaskSettings
+from suite.matrix.model_sizes import find_model_size
 from suite.matrix.options import parse_options, unsupported_run_options
-from suite.matrix.presets import Preset, find_model_size, find_preset
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_request, check_unique, parse_source
@@ -51,21 +52,44 @@ def no_tuned_rate(cell: Cell) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Workload:
-    """A task with its source and lengths; a probe's random tokens have no name and no task."""
+    """A task or a probe with its settings; a probe's random tokens have no name and no task."""
 
     name: str | None
     task: Task | None
     form: Form
+    settings: TaskSettings | ProbeSettings
     lengths: tuple[int, ...]
     source: SourceRequest | None
-    options: Options
     recipe: Recipe
-    override: PresetOverride
+
+    @property
+    def mode(self) -> Mode:
+        """The mode of the cells."""
+        return Mode.TRAIN if self.task else Mode.PROBE
+
+    @property
+    def steps(self) -> int:
+        """The number of updates of a cell; 0 for a probe."""
+        return self.settings.steps if isinstance(self.settings, TaskSettings) else 0
+
+    @property
+    def options(self) -> Options:
+        """The options that the benchmark sets for the task."""
+        return self.settings.options if isinstance(self.settings, TaskSettings) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An architecture, and the options that the benchmark lists for it."""
+
+    name: str
+    architecture: Architecture
+    options: Options
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """The coordinates of a cell, except workload and architecture."""
+    """The coordinates of a cell, except workload and entry."""
 
     length: int
     backend: str
@@ -91,82 +115,130 @@ def expand(
     `find_tuned_rate` returns the learning rate that was tuned for a cell, or None. A learning rate
     in the request overrides the tuned one.
 
-    Seeds and rounds vary slowest. Architectures vary fastest, then precisions and backends. The
-    cells of one comparison therefore run side by side, and a drift of the machine's speed affects
-    all of them alike.
+    Probes come before trainings. Seeds and rounds vary slowest. Entries vary fastest, then
+    precisions and backends. The cells of one comparison therefore run side by side, and a drift of
+    the machine's speed affects all of them alike.
 
     Raises:
         RequestError: the request has an unknown name or an invalid value.
         PluginError: the file of a requested task or architecture cannot be used.
     """
-    preset = find_preset(request.preset)
+    benchmark = registry.benchmarks.get(request.benchmark)
     check_request(request)
-    architectures = _chosen_architectures(request, registry)
-    workloads = [_workload(request, registry, preset, name) for name in _chosen_tasks(request)]
-    _check_options(request, workloads, architectures)
-    return [
-        _plan(request, preset, workload, name, architecture, point, find_tuned_rate)
-        for seed, round_number in _repetitions(request, preset)
+    workloads = _workloads(request, registry, benchmark)
+    entries = {
+        workload.mode: _entries(request, registry, benchmark, workload.mode)
         for workload in workloads
+    }
+    _check_options(request, workloads, entries)
+    cells = [
+        _plan(request, benchmark, workload, entry, point, find_tuned_rate)
+        for mode in (Mode.PROBE, Mode.TRAIN)
+        if mode in entries
+        for seed, round_number in _repetitions(request, benchmark, workloads, mode)
+        for workload in workloads
+        if workload.mode is mode and _is_repeated(request, workload, round_number)
         for length in workload.lengths
-        for backend in request.backends
-        for precision in request.precisions
+        for backend in request.backends or (benchmark.backend,)
+        for precision in request.precisions or (benchmark.precision,)
         for point in [_Point(length, backend, precision, seed, round_number)]
-        for name, architecture in architectures.items()
+        for entry in entries[mode]
+    ]
+    # Two probes of a benchmark may meet: a batch of one sequence, and one of as many positions.
+    return list({planned.cell.id: planned for planned in cells}.values())
+
+
+def _workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[_Workload]:
+    """Return the workloads of a request: those of its mode, or all of the benchmark."""
+    mode = request.mode or (Mode.TRAIN if request.tasks else None)
+    workloads = []
+    if mode in (Mode.PROBE, None):
+        workloads += _probes(request, benchmark)
+    if mode in (Mode.TRAIN, None):
+        names = request.tasks or tuple(benchmark.tasks)
+        check_unique("task", names)
+        workloads += [_of_task(request, registry, benchmark, name) for name in names]
+    if not workloads:
+        raise RequestError(
+            f"The benchmark '{benchmark.name}' has no {'probes' if mode is Mode.PROBE else 'tasks'}",
+            received=f"mode {mode}",
+            remedy="`bench benchmarks` lists what each benchmark has",
+        )
+    return workloads
+
+
+def _probes(request: Request, benchmark: Benchmark) -> list[_Workload]:
+    if request.mode is Mode.PROBE and (request.tasks or request.source or request.steps):
+        raise RequestError(
+            "A probe measures on random tokens and takes no task, no source and no steps",
+            received=", ".join(request.tasks or ()) or request.source or request.steps,
+            remedy="Omit these options, or use --mode train",
+        )
+    probes = benchmark.probes
+    if request.form is not None:
+        form = Form(request.form)
+        of_form = [settings for settings in probes if settings.form is form]
+        probes = tuple(
+            of_form or (settings.model_copy(update={"form": form}) for settings in probes[:1])
+        )
+    return [
+        _Workload(
+            name=None,
+            task=None,
+            form=settings.form,
+            settings=settings,
+            lengths=request.lengths or settings.lengths,
+            source=None,
+            recipe=Recipe(),
+        )
+        for settings in probes
     ]
 
 
-def _chosen_tasks(request: Request) -> Sequence[str | None]:
-    if request.mode is Mode.PROBE:
-        if request.tasks or request.source or request.budget:
-            raise RequestError(
-                "A probe measures on random tokens and takes no task, no source and no budget",
-                received=", ".join(request.tasks or ()) or request.source or request.budget,
-                remedy="Omit these options, or use --mode train",
-            )
-        return (None,)
-    if not request.tasks:
-        raise RequestError("Mode train needs a task", remedy="Name one: --task ner")
-    check_unique("task", request.tasks)
-    return request.tasks
-
-
-def _chosen_architectures(request: Request, registry: Registry) -> dict[str, Architecture]:
-    """Return the requested architectures; by default all, with controls in probes only."""
-    known = registry.architectures
-    if request.architectures is not None:
-        check_unique("architecture", request.architectures)
-        return {name: known.get(name) for name in request.architectures}
-    return {
-        name: plugin
-        for name, plugin in sorted(known.plugins.items())
-        if request.mode is Mode.PROBE or not plugin.control
-    }
-
-
-def _workload(
-    request: Request, registry: Registry, preset: Preset, task_name: str | None
-) -> _Workload:
-    if task_name is None:
-        lengths = request.lengths or preset.probe_lengths
-        form = Form(request.form or Form.ENCODER)
-        return _Workload(None, None, form, lengths, None, {}, Recipe(), PresetOverride())
-    task = registry.tasks.get(task_name)
-    override = task.preset_overrides.get(preset.name, PresetOverride())
+def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: str) -> _Workload:
+    task = registry.tasks.get(name)
+    settings = benchmark.settings_of(name, task)
     return _Workload(
-        name=task_name,
+        name=name,
         task=task,
         form=task.form,
-        lengths=request.lengths or override.lengths or task.default_lengths[: preset.num_lengths],
-        source=_checked_source(task_name, task, request),
-        options=task.options,
+        settings=settings,
+        lengths=request.lengths or settings.lengths,
+        source=_checked_source(name, task, request, settings.source),
         recipe=task.recipe,
-        override=override,
     )
 
 
-def _checked_source(name: str, task: Task, request: Request) -> SourceRequest:
-    asked = parse_source(request.source or task.default_source)
+def _entries(
+    request: Request, registry: Registry, benchmark: Benchmark, mode: Mode
+) -> list[_Entry]:
+    """Return the requested entries; by default those of the benchmark.
+
+    A benchmark without a list has all architectures, the controls included, and the entries that
+    the file adds. An architecture that is `probe_only` trains only if it is named.
+    """
+    known = registry.architectures
+    names = request.architectures or benchmark.architectures
+    if request.architectures is not None:
+        check_unique("architecture", request.architectures)
+    if not names:
+        names = tuple(
+            name
+            for name, plugin in sorted(known.plugins.items())
+            if mode is Mode.PROBE or not plugin.probe_only
+        )
+    entries = [_Entry(name, known.get(name), {}) for name in names]
+    return entries + [
+        _Entry(listed.architecture, known.get(listed.architecture), listed.options)
+        for listed in benchmark.entries
+        if listed.architecture in names
+    ]
+
+
+def _checked_source(
+    name: str, task: Task, request: Request, of_benchmark: str | None
+) -> SourceRequest:
+    asked = parse_source(request.source or of_benchmark or task.default_source)
     if asked.kind not in task.sources:
         raise unknown_name(f"source for the task '{name}'", asked.kind, task.sources)
     declared = task.sources[asked.kind]
@@ -184,63 +256,74 @@ def _checked_source(name: str, task: Task, request: Request) -> SourceRequest:
 
 
 def _check_options(
-    request: Request, workloads: Sequence[_Workload], architectures: Mapping[str, Architecture]
+    request: Request,
+    workloads: Sequence[_Workload],
+    entries: Mapping[Mode, Sequence[_Entry]],
 ) -> None:
     """Refuse an option that no workload and no architecture of the request has."""
     known = {name for workload in workloads for name in _defaults(workload, None)}
-    known |= {name for architecture in architectures.values() for name in architecture.options}
+    known |= {
+        name for of in entries.values() for entry in of for name in entry.architecture.options
+    }
     for name in request.options:
         if name not in known:
             raise unknown_name("option", name, known)
 
 
 def _defaults(workload: _Workload, architecture: Architecture | None) -> dict[str, Any]:
-    recipe = asdict(workload.recipe) if workload.task else {}
+    of_task = {**asdict(workload.recipe), **workload.task.options} if workload.task else {}
     own = architecture.options if architecture else {}
-    return {**RUN_OPTIONS, **recipe, **workload.options, **own}
+    return {**RUN_OPTIONS, **of_task, **own}
 
 
-def _repetitions(request: Request, preset: Preset) -> Iterator[tuple[int, int]]:
+def _repetitions(
+    request: Request, benchmark: Benchmark, workloads: Sequence[_Workload], mode: Mode
+) -> Iterator[tuple[int, int]]:
     """Yield (seed, round): a training is repeated by seed, a probe by round."""
-    if request.mode is Mode.TRAIN:
-        yield from ((seed, 0) for seed in request.seeds or preset.seeds)
+    if mode is Mode.TRAIN:
+        yield from ((seed, 0) for seed in request.seeds or benchmark.seeds)
     else:
-        yield from ((0, number) for number in range(request.rounds or preset.probe_rounds))
+        rounds = [
+            workload.settings.rounds
+            for workload in workloads
+            if isinstance(workload.settings, ProbeSettings)
+        ]
+        yield from ((0, number) for number in range(request.rounds or max(rounds)))
+
+
+def _is_repeated(request: Request, workload: _Workload, round_number: int) -> bool:
+    """Return whether a workload has this round."""
+    settings = workload.settings
+    if request.rounds or not isinstance(settings, ProbeSettings):
+        return True
+    return round_number < settings.rounds
 
 
 def _plan(
     request: Request,
-    preset: Preset,
+    benchmark: Benchmark,
     workload: _Workload,
-    name: str,
-    architecture: Architecture,
+    entry: _Entry,
     point: _Point,
     find_tuned_rate: FindTunedRate,
 ) -> PlannedCell:
-    train = workload.task is not None
-    override = workload.override
-    tokens_per_batch = preset.probe_tokens_per_batch
-    if train:
-        tokens_per_batch = override.tokens_per_batch or preset.tokens_per_batch
-    asked = {**{key: str(value) for key, value in override.options.items()}, **request.options}
-    source = workload.source.cell_name if workload.source else None
-    defaults = _defaults(workload, architecture)
-    model_size = find_model_size(request.model_size or override.model_size or preset.model_size)
+    defaults = _defaults(workload, entry.architecture)
+    listed = _as_text({**workload.options, **entry.options})
+    asked = {**listed, **request.options}
+    model_size = find_model_size(request.model_size or benchmark.model_size)
     cell = Cell(
-        mode=request.mode,
+        mode=workload.mode,
         task=workload.name,
         form=workload.form,
-        source=source,
+        source=workload.source.cell_name if workload.source else None,
         options=parse_options(asked, defaults),
-        architecture=name,
+        architecture=entry.name,
         task_version=workload.task.version if workload.task else None,
-        architecture_version=architecture.version,
+        architecture_version=entry.architecture.version,
         sequence_length=point.length,
-        batch_size=request.batch_size
-        or (train and override.examples_per_batch)
-        or max(1, tokens_per_batch // point.length),
+        batch_size=request.batch_size or workload.settings.batch_size(point.length),
         model_size=model_size.name,
-        budget=(request.budget or override.budget or preset.training_tokens) if train else 0,
+        steps=(request.steps or workload.steps) if workload.task else 0,
         precision=point.precision,
         backend=point.backend,
         threads=request.threads,
@@ -248,14 +331,59 @@ def _plan(
         round=point.round,
     )
     tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
-    if tuning is not None:
-        asked = {**asked, "learning_rate": str(tuning.learning_rate)}
-        cell = replace(cell, options=parse_options(asked, defaults))
+    final = _has_settings_of(benchmark, workload, cell, parse_options(listed, defaults))
+    cell = replace(
+        cell,
+        options=cell.options
+        if tuning is None
+        else parse_options({**asked, "learning_rate": str(tuning.learning_rate)}, defaults),
+        benchmark=benchmark.label if final else None,
+        scores_test=workload.task is not None and (final or request.score_test),
+    )
     recipe = recipe_for(workload.task, cell.options)
     reason = unsupported_run_options(cell) or _unsupported_by_task(workload.task, cell, recipe)
-    build = build_request(cell, model_size, recipe, workload.task, architecture)
-    reason = reason or supports(architecture, build)
-    return PlannedCell(cell, workload.source, reason, ranking_facts(cell, workload.task, tuning))
+    build = build_request(cell, model_size, recipe, workload.task, entry.architecture)
+    reason = reason or supports(entry.architecture, build)
+    facts = ranking_facts(cell, workload.task, tuning, benchmark.content_hash if final else None)
+    return PlannedCell(cell, workload.source, reason, facts)
+
+
+def _as_text(options: Options) -> dict[str, str]:
+    """Return options as the command line would give them."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in options.items()
+    }
+
+
+def _has_settings_of(
+    benchmark: Benchmark, workload: _Workload, cell: Cell, options: Options
+) -> bool:
+    """Return whether a cell is one of a frozen benchmark: the data and the threads are the user's.
+
+    Only such a run scores the test split of its own accord, so that no option can be chosen by test
+    scores.
+    """
+    settings = workload.settings
+    if isinstance(settings, ProbeSettings):
+        repeated = cell.round < settings.rounds and settings in benchmark.probes
+    else:
+        repeated = cell.seed in benchmark.seeds
+    return (
+        benchmark.is_frozen
+        and repeated
+        and cell.sequence_length in settings.lengths
+        and cell
+        == replace(
+            cell,
+            options=options,
+            batch_size=settings.batch_size(cell.sequence_length),
+            model_size=benchmark.model_size,
+            steps=workload.steps,
+            precision=benchmark.precision,
+            backend=benchmark.backend,
+        )
+    )
 
 
 def _unsupported_by_task(task: Task | None, cell: Cell, recipe: Recipe) -> str | None:

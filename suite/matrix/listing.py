@@ -1,30 +1,39 @@
-"""A description of the registry: tasks, architectures, which supports which, presets and sizes."""
+"""A description of the registry: tasks, architectures, benchmarks, and which supports which."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from suite.api import Architecture, PresetOverride, Task
+from suite.api import Architecture, Task
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import expand
-from suite.matrix.presets import MODEL_SIZES, PRESETS, Preset
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 
 
 def describe_registry(registry: Registry) -> dict[str, Any]:
-    """Return all tasks, architectures, presets and model sizes as plain values."""
-    tasks, architectures = registry.tasks, registry.architectures
+    """Return all tasks, architectures, benchmarks and model sizes as plain values."""
+    tasks, architectures, benchmarks = registry.tasks, registry.architectures, registry.benchmarks
     return {
         "tasks": {key: _describe_task(task) for key, task in tasks.plugins.items()},
         "architectures": {
             key: _describe_architecture(part) for key, part in architectures.plugins.items()
         },
         "supports": {key: _reasons(registry, key) for key in tasks.plugins},
-        "presets": {preset.name: asdict(preset) for preset in PRESETS.values()},
+        "benchmarks": {
+            key: describe_benchmark(benchmark) for key, benchmark in benchmarks.plugins.items()
+        },
         "model_sizes": {size.name: asdict(size) for size in MODEL_SIZES.values()},
-        "broken": {**tasks.broken, **architectures.broken},
+        "broken": {**tasks.broken, **architectures.broken, **benchmarks.broken},
     }
+
+
+def describe_benchmark(benchmark: Benchmark) -> dict[str, Any]:
+    """Return the content of a benchmark file, its hash, and whether it is frozen."""
+    content = benchmark.model_dump(mode="json", exclude={"path", "content_hash", "frozen"})
+    return {**content, "hash": benchmark.content_hash, "is_frozen": benchmark.is_frozen}
 
 
 def _describe_task(task: Task) -> dict[str, Any]:
@@ -38,23 +47,9 @@ def _describe_task(task: Task) -> dict[str, Any]:
         "default_source": task.default_source,
         "sources": {key: asdict(source) for key, source in task.sources.items()},
         "options": dict(task.options),
+        "open_options": sorted(task.open_options),
         "recipe": asdict(task.recipe),
-        "budget_unit": task.budget_unit,
-        "presets": {name: _describe_preset(task, preset) for name, preset in PRESETS.items()},
-    }
-
-
-def _describe_preset(task: Task, preset: Preset) -> dict[str, Any]:
-    """Return a preset as a task overrides it."""
-    override = task.preset_overrides.get(preset.name, PresetOverride())
-    return {
-        "lengths": list(override.lengths or task.default_lengths[: preset.num_lengths]),
-        "budget": override.budget or preset.training_tokens,
-        "batch": f"{override.examples_per_batch:,} examples per batch"
-        if override.examples_per_batch
-        else f"{override.tokens_per_batch or preset.tokens_per_batch:,} tokens per batch",
-        "model_size": override.model_size or preset.model_size,
-        "options": dict(override.options),
+        "scored_unit": task.scored_unit,
     }
 
 
@@ -68,6 +63,7 @@ def _describe_architecture(part: Architecture) -> dict[str, Any]:
         "claimed_memory": part.claimed_memory,
         "options": dict(part.options),
         "control": part.control,
+        "probe_only": part.probe_only,
     }
 
 

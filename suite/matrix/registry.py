@@ -1,11 +1,11 @@
-"""The registry of all tasks and architectures."""
+"""The registry of all tasks, architectures and benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Generic, TypeVar
 
 from suite.api import Architecture, PluginError, RequestError, Task, unknown_name
 from suite.api.plugins import (
@@ -17,17 +17,20 @@ from suite.api.plugins import (
     load_plugin,
     locate,
 )
+from suite.matrix.benchmarks import FOLDER, Benchmark, benchmark_names, find_benchmark
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Collection(Generic[Plugin]):
+class Collection(Generic[Item]):
     """The plug-ins of one kind by key; `broken` maps a key to the reason for a failed import."""
 
     word: str
-    plugins: Mapping[str, Plugin]
+    plugins: Mapping[str, Item]
     broken: Mapping[str, str]
 
-    def get(self, key: str) -> Plugin:
+    def get(self, key: str) -> Item:
         """Return one plugin.
 
         Raises:
@@ -43,10 +46,11 @@ class Collection(Generic[Plugin]):
 
 @dataclass(frozen=True)
 class Registry:
-    """All tasks and architectures that were found."""
+    """All tasks, architectures and benchmarks that were found."""
 
     tasks: Collection[Task]
     architectures: Collection[Architecture]
+    benchmarks: Collection[Benchmark]
 
     @property
     def task_versions(self) -> dict[str, int]:
@@ -58,17 +62,23 @@ def load_registry(search_path: Sequence[str] = ()) -> Registry:
     """Find all plug-ins in the checkout, then in `search_path`, then among installed packages.
 
     Raises:
-        RequestError: a folder of the search path does not exist, or lacks `tasks` and `baselines`.
+        RequestError: a folder of the search path does not exist, or holds no plug-ins.
         PluginError: two plug-ins of one kind have the same key.
     """
     for folder in map(Path, search_path):
-        if not any((folder / kind.folder).is_dir() for kind in (TASKS, ARCHITECTURES)):
+        names = (TASKS.folder, ARCHITECTURES.folder, FOLDER)
+        if not any((folder / name).is_dir() for name in names):
             raise RequestError(
-                f"A folder of {SEARCH_PATH_VARIABLE} must hold `tasks/` or `baselines/`",
+                f"A folder of {SEARCH_PATH_VARIABLE} must hold `tasks/`, `baselines/` or "
+                "`benchmarks/`",
                 received=folder,
-                remedy="Correct the path, or create one of the two in it",
+                remedy="Correct the path, or create one of them in it",
             )
-    return Registry(_collect(TASKS, search_path), _collect(ARCHITECTURES, search_path))
+    return Registry(
+        _collect(TASKS, search_path),
+        _collect(ARCHITECTURES, search_path),
+        _collect_benchmarks(search_path),
+    )
 
 
 def _collect(kind: Kind[Plugin], search_path: Sequence[str]) -> Collection[Plugin]:
@@ -80,3 +90,14 @@ def _collect(kind: Kind[Plugin], search_path: Sequence[str]) -> Collection[Plugi
         except PluginError as error:
             broken[key] = str(error)
     return Collection(kind.word, plugins, broken)
+
+
+def _collect_benchmarks(search_path: Sequence[str]) -> Collection[Benchmark]:
+    found: dict[str, Benchmark] = {}
+    broken: dict[str, str] = {}
+    for name in benchmark_names(search_path):
+        try:
+            found[name] = find_benchmark(name, search_path)
+        except PluginError as error:
+            broken[name] = str(error)
+    return Collection("benchmark", found, broken)

@@ -8,7 +8,7 @@ from typing import Any
 
 from suite.api import BACKENDS, PRECISIONS, Form, Mode, SourceRequest
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.presets import DEFAULT_PRESET
+from suite.matrix.benchmarks import DEFAULT_BENCHMARK
 
 MAX_THREADS = 1_024
 """A larger number is a typing mistake, and a framework would start that many threads."""
@@ -17,10 +17,14 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The matrix a user asks for. None selects the default of the preset or the task."""
+    """The matrix a user asks for. None selects the settings of the benchmark.
 
-    mode: Mode = Mode.TRAIN
-    preset: str = DEFAULT_PRESET
+    Without a mode, tasks select trainings; without tasks too, the request is the whole benchmark.
+    `score_test` lets a run score the test split whose settings are not those of its benchmark.
+    """
+
+    mode: Mode | None = Mode.TRAIN
+    benchmark: str = DEFAULT_BENCHMARK
     tasks: tuple[str, ...] | None = None
     architectures: tuple[str, ...] | None = None
     lengths: tuple[int, ...] | None = None
@@ -28,15 +32,16 @@ class Request:
     rounds: int | None = None
     model_size: str | None = None
     batch_size: int | None = None
-    budget: int | None = None
+    steps: int | None = None
     source: str | None = None
     data_dir: str | None = None
     download: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     form: str | None = None
-    backends: tuple[str, ...] = BACKENDS[:1]
-    precisions: tuple[str, ...] = PRECISIONS[:1]
+    backends: tuple[str, ...] | None = None
+    precisions: tuple[str, ...] | None = None
     threads: int = 1
+    score_test: bool = False
 
 
 def parse_source(text: str) -> SourceRequest:
@@ -83,7 +88,7 @@ def _check_names(request: Request) -> None:
         ("precision", request.precisions, PRECISIONS),
     ):
         check_unique(axis, names)
-        for name in names:
+        for name in names or ():
             if name not in known:
                 raise unknown_name(axis, name, known)
     if request.form is None:
@@ -112,7 +117,7 @@ def _check_numbers(request: Request) -> None:
             raise RequestError(f"A seed is a whole number from 0 to {MAX_SEED}", received=seed)
     for what, number in (
         ("A batch size", request.batch_size),
-        ("A budget", request.budget),
+        ("The number of steps", request.steps),
         ("The number of rounds", request.rounds),
         ("The number of threads", request.threads),
     ):

@@ -1,7 +1,7 @@
 """Tuned learning rates on disk: one file for each architecture and setting.
 
 `results/tuning/<task>/<architecture>/<key>.json`. The key is made of everything that a good rate
-depends on: the bytes of the source, the sequence length, the model size, the budget, the batch
+depends on: the bytes of the source, the sequence length, the model size, the steps, the batch
 size, the options and both versions. A cell that differs in one of them has no tuned rate.
 """
 
@@ -31,7 +31,7 @@ def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
         "sequence_length": cell.sequence_length,
         "batch_size": cell.batch_size,
         "model_size": cell.model_size,
-        "budget": cell.budget,
+        "steps": cell.steps,
         "options": {name: value for name, value in cell.options.items() if name != "learning_rate"},
         "task_version": cell.task_version,
         "architecture_version": cell.architecture_version,

@@ -105,7 +105,7 @@ def unpublishable_reason(record: Record) -> str | None:
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
         if not (record.data or {}).get("fingerprint"):
             return "the training data has no fingerprint"
-        if not record.metrics.get("test"):
+        if record.cell.scores_test and not record.metrics.get("test"):
             return "no score on the test split"
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)

@@ -136,7 +136,7 @@ def verify(
         request,
         store,
         rerun=True,
-        limits=make_limits(request.preset, time_limit_seconds),
+        limits=make_limits(request.benchmark, time_limit_seconds),
         report_unreadable=report_unreadable,
     )
     (again,) = run(_only(record, prepared))
@@ -172,7 +172,7 @@ def request_of(cell: Cell, source: str | None = None, data_dir: str | None = Non
         rounds=None if train else cell.round + 1,
         model_size=cell.model_size,
         batch_size=cell.batch_size,
-        budget=cell.budget if train else None,
+        steps=cell.steps if train else None,
         source=source or cell.source,
         data_dir=data_dir,
         options=options,
@@ -205,10 +205,11 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
     Raises:
         RequestError: the plan does not contain the cell.
     """
+    cell = record.cell
     same = [
-        replace(planned, ranking=record.ranking)
+        replace(planned, cell=cell, ranking=record.ranking)
         for planned in prepared.plan.cells
-        if planned.cell == record.cell
+        if replace(planned.cell, benchmark=cell.benchmark, scores_test=cell.scores_test) == cell
     ]
     if not same or record.protocol != PROTOCOL:
         raise RequestError(

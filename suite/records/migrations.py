@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 FROZEN_FACTS = Path(__file__).with_name("schema_1.json")
 NOISY_SHARE_1 = 0.1
@@ -113,4 +113,27 @@ def _facts_of_schema_1() -> dict[str, Any]:
     return {"tasks": facts["tasks"], "tuning": choices}
 
 
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1_to_2}
+def _from_2_to_3(content: dict[str, Any]) -> dict[str, Any]:
+    """Count the budget in steps, and add the benchmark, the track and the seal of the test split.
+
+    Schema 2 had budgets in tokens or examples; the steps are those that fill the budget if each
+    batch is full. All its trainings scored the test split. It had no benchmarks.
+    """
+    ranking = dict(content["ranking"])
+    unit = ranking.pop("budget_unit", "tokens")
+    cell = dict(content["cell"])
+    budget = cell.pop("budget")
+    per_step = cell["batch_size"] * (cell["sequence_length"] if unit == "tokens" else 1)
+    cell |= {
+        "steps": -(-budget // per_step),
+        "benchmark": None,
+        "scores_test": cell["mode"] == "train",
+    }
+    ranking["scored_unit"] = {"tokens": "positions", "examples": "examples"}[unit]
+    return {**content, "schema_version": 3, "cell": cell, "ranking": ranking}
+
+
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+}

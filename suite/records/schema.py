@@ -118,16 +118,20 @@ class RankingFacts(_Model):
 
     `entry` names the ranked thing: the architecture, with the options that do not belong to the
     task. `task_options` are the options that make another task of the task. `metric` is the task's
-    primary metric; a probe has none. `budget_unit` is "tokens" or "examples". `drawn_for_length` is
-    true if each length has raw examples of its own. `tuning` holds the choice of the learning rate
-    if it was tuned.
+    primary metric; a probe has none. `scored_unit` is what the task scores, and what a batch has
+    equally many of at every length: "positions" or "examples". `drawn_for_length` is true if each
+    length has raw examples of its own. `tuning` holds the choice of the learning rate if it was
+    tuned. `track` is "standard" or "open". `benchmark_hash` is the hash of the frozen benchmark
+    that the cell belongs to.
     """
 
     entry: str
     task_options: Mapping[str, Any] = {}
     metric: str | None = None
     higher_is_better: bool = True
-    budget_unit: str = "tokens"
+    scored_unit: str = "positions"
+    track: str = "standard"
+    benchmark_hash: str | None = None
     drawn_for_length: bool = False
     learning_rate: float | None = None
     tuning: TuningChoice | None = None

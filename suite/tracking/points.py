@@ -58,9 +58,9 @@ def _values(point: Point) -> Iterator[tuple[str, float | None]]:
         for name in of_split
     }
     for split, name in sorted(metrics):
-        if split == "test":
-            scores = scores_of(good, name)
-            yield f"test.{name}", scores.estimate().value if scores.by_seed else None
+        if split == point.split:
+            scores = scores_of(good, name, split)
+            yield f"{split}.{name}", scores.estimate().value if scores.by_seed else None
         elif split != "validation":
             yield f"{split}.{name}", point.mean_metric(split, name)
     measures = {

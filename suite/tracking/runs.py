@@ -25,14 +25,14 @@ SEVERITY = ("FINISHED", "KILLED", "FAILED")
 
 PARAMS = (
     *("task", "source", "architecture", "sequence_length", "seed", "round", "form", "model_size"),
-    *("batch_size", "budget", "precision", "backend", "threads", "mode"),
+    *("batch_size", "steps", "precision", "backend", "threads", "mode", "benchmark"),
 )
 VIEW = "lengthwise"
 """The key of the saved view. The MLflow UI opens it for addresses with `viewStateShareKey=`."""
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 VIEW_COSTS = ("training.tokens_per_second", "training.peak_memory_bytes",
               "inference.tokens_per_second", "inference.peak_memory_bytes")  # fmt: skip
-VIEW_PARAMS = ("source", "model_size", "batch_size", "budget")
+VIEW_PARAMS = ("source", "model_size", "batch_size", "steps")
 MAX_CURVE_POINTS = 50
 MAX_REASON_CHARACTERS = 500
 
@@ -135,7 +135,8 @@ def dataset_of(record: Record) -> DatasetInput | None:
 def view_of(record: Record) -> str:
     """Return the saved view of an experiment: a table of its cells with scores and costs."""
     curves = [name.removeprefix("validation_") for name in record.curves]
-    scores = [f"test.{name}" for name in curves if name in record.metrics.get("test", {})]
+    split = "test" if record.cell.scores_test else "validation"
+    scores = [f"{split}.{name}" for name in curves if name in record.metrics.get(split, {})]
     columns = [f"metrics.`{name}`" for name in (*scores, *VIEW_COSTS)]
     columns += [f"params.`{name}`" for name in VIEW_PARAMS]
     view = {

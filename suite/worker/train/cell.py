@@ -1,6 +1,7 @@
 """A train cell: load data, build the model, measure inference, train, score.
 
-Validation selects the weights. The test split is scored once, at the end.
+Validation selects the weights. The test split is scored once, at the end, if the cell scores it;
+otherwise it is sealed.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from suite.worker.steps import (
 )
 from suite.worker.train.evaluation import Evaluator, splits_of
 from suite.worker.train.loop import TrainingLoop
+from suite.worker.train.sealing import seal_test
 
 
 def run(
@@ -62,6 +64,8 @@ def run(
     started = time.perf_counter()
     data = encoded.load(job, task, options)
     data_seconds = time.perf_counter() - started
+    if not cell.scores_test:
+        data = seal_test(data)
     request = build_request(cell, job.model_size, job.recipe, task, architecture, data.spec)
     xla = uses_xla(cell, architecture, request)
     report_progress("warming up", 0.0)
@@ -85,7 +89,9 @@ def run(
     loop.run()
     assert loop.progress.best is not None
     report_progress("scoring", 0.0)
-    scores = {"validation": loop.progress.best.score, **evaluator.final_scores()}
+    scores = {"validation": loop.progress.best.score}
+    if cell.scores_test:
+        scores |= evaluator.final_scores()
     phases = {"inference": (inference, inference_memory), "training": (loop.timings, loop.memory)}
     return {
         "status": Status.OK,
@@ -104,7 +110,7 @@ def run(
             "data_seconds": data_seconds,
             **_run_details(job, request, options, xla),
             **_training_details(loop),
-            **_data_details(task, data),
+            **_data_details(task, data, with_test=cell.scores_test),
         },
     }
 
@@ -195,10 +201,11 @@ def _training_details(loop: TrainingLoop) -> dict[str, Any]:
     }
 
 
-def _data_details(task: Task, data: TaskData) -> dict[str, Any]:
+def _data_details(task: Task, data: TaskData, *, with_test: bool) -> dict[str, Any]:
     shares = {
         split: _real_token_share(examples, task.length_buckets)
         for split, examples in splits_of(data).items()
+        if split != "test" or with_test
     }
     return {"real_token_share": shares}
 

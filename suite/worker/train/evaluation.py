@@ -100,7 +100,7 @@ class Evaluator:
 
 
 def splits_of(data: TaskData) -> Mapping[str, Examples]:
-    """Return the splits by name."""
+    """Return the splits by name; the test split may be sealed."""
     return {"train": data.train, "validation": data.validation, "test": data.test}
 
 

@@ -67,10 +67,7 @@ class TrainingLoop:
         self.timings = StepTimings(InterferenceMonitor(cell.threads, self.memory.on_accelerator))
         self.waiting_seconds = 0.0
         self.training_seconds = 0.0
-        budget_per_step = float(cell.batch_size)
-        if self.task.budget_unit == "tokens":
-            budget_per_step *= train.num_tokens / train.num_examples
-        self.total_steps = math.ceil(cell.budget / budget_per_step)
+        self.total_steps = cell.steps
         self._validation_steps = validation_steps(self.total_steps, recipe.validations)
         self._averaged_steps = averaged_steps(self.total_steps, recipe.averaged_share)
         # Each length of batches compiles once, in the first steps.
@@ -79,7 +76,7 @@ class TrainingLoop:
         self._compiling_steps = min(max(WARMUP_STEPS, len(lengths)), *stops)
 
     def run(self) -> None:
-        """Train for the budget, then set the weights that are best on validation.
+        """Take all steps, then set the weights that are best on validation.
 
         A checkpoint of an interrupted run is resumed. The first steps run in any case because they
         compile; then the checkpoint replaces all variables.

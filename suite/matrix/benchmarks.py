@@ -1,0 +1,296 @@
+"""Benchmarks: named, versioned, frozen files of tasks, lengths, seeds and budgets.
+
+A benchmark is a TOML file in `suite/matrix/benchmarks`, or in the folder `benchmarks` of a folder
+of BENCH_PATH. Only the runs of a frozen benchmark score the test split. A benchmark is frozen when
+the file states the hash of its version; a later change needs a new version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from suite.api import BACKENDS, PRECISIONS, Form, PluginError, Task, Track
+from suite.api.errors import RequestError, unknown_name
+from suite.api.files import CHECKOUT
+
+BUILT_IN = CHECKOUT / "suite" / "matrix" / "benchmarks"
+FOLDER = "benchmarks"
+"""The name of the folder of benchmarks in a folder of BENCH_PATH."""
+DEFAULT_BENCHMARK = "quick"
+UNHASHED = ("summary", "expected", "scale", "frozen")
+"""The fields that change no cell; the others are part of the hash."""
+HASH_DIGITS = 16
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Batch(_Model):
+    """The size of a batch: `positions_per_step` fixes positions, `examples_per_step` examples."""
+
+    positions_per_step: int | None = Field(None, ge=1)
+    examples_per_step: int | None = Field(None, ge=1)
+
+    def batch_size(self, sequence_length: int) -> int:
+        """Return the number of examples in a batch at a sequence length."""
+        if self.examples_per_step:
+            return self.examples_per_step
+        return max(1, (self.positions_per_step or 1) // sequence_length)
+
+
+class OtherTasks(_Batch):
+    """The settings of each task that a benchmark does not name, such as a user's own.
+
+    The lengths are the first `num_lengths` of the task's default lengths. A task that scores
+    positions takes `positions_per_step`, a task that scores examples `examples_per_step`.
+    """
+
+    num_lengths: int = Field(ge=1)
+    steps: int = Field(ge=1)
+
+
+class TaskSettings(_Batch):
+    """The settings of one task. A batch has either fixed positions or fixed examples."""
+
+    lengths: tuple[int, ...] = Field(min_length=1, strict=False)
+    steps: int = Field(ge=1)
+    source: str | None = None
+    options: Mapping[str, Any] = {}
+
+
+class ProbeSettings(_Batch):
+    """Probes of one form: the lengths, the size of a batch and the number of rounds."""
+
+    form: Form = Field(Form.ENCODER, strict=False)
+    lengths: tuple[int, ...] = Field(min_length=1, strict=False)
+    rounds: int = Field(ge=1)
+
+
+class EntrySettings(_Model):
+    """An entry beside the architectures with their default options."""
+
+    architecture: str
+    options: Mapping[str, Any] = {}
+
+
+class TuningSettings(_Model):
+    """The search for the learning rate of each entry, task and length.
+
+    `learning_rates` are the rates that the search may try, in increasing order. `seeds` are those
+    of the last stage.
+    """
+
+    learning_rates: tuple[float, ...] = Field(min_length=3, strict=False)
+    seeds: tuple[int, ...] = Field((0, 1), min_length=2, strict=False)
+
+
+class ExpectedFigure(_Model):
+    """A published figure that the benchmark's result is compared with."""
+
+    task: str
+    architecture: str
+    length: int
+    metric: str
+    value: float
+    tolerance: float = Field(gt=0)
+    source: str
+
+
+class Scale(_Model):
+    """The scores of a task at a length that count as 0 (a trivial predictor) and as 100."""
+
+    zero: float
+    hundred: float | None = None
+
+
+class Benchmark(_Model):
+    """A benchmark file.
+
+    `frozen` maps a version to the hash that it was frozen with. `scale` maps a task to the scale of
+    each length (the length is a string, as TOML has it). An empty `architectures` means all that
+    support a task; controls are included.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    version: int = Field(ge=1)
+    summary: str
+    track: Track = Field(Track.STANDARD, strict=False)
+    ranked: bool = True
+    model_size: str
+    precision: str = PRECISIONS[0]
+    backend: str = BACKENDS[0]
+    seeds: tuple[int, ...] = Field((), strict=False)
+    time_limit_seconds: int = Field(ge=1)
+    architectures: tuple[str, ...] = Field((), strict=False)
+    tasks: Mapping[str, TaskSettings] = {}
+    other_tasks: OtherTasks | None = None
+    probes: tuple[ProbeSettings, ...] = Field((), strict=False)
+    entries: tuple[EntrySettings, ...] = Field((), strict=False)
+    tuning: TuningSettings | None = None
+    expected: tuple[ExpectedFigure, ...] = Field((), strict=False)
+    scale: Mapping[str, Mapping[str, Scale]] = {}
+    frozen: Mapping[str, str] = {}
+    content_hash: str
+    path: Path
+
+    @model_validator(mode="after")
+    def _check(self) -> Benchmark:
+        if (self.tasks or self.other_tasks) and not self.seeds:
+            raise ValueError("a benchmark with tasks states its seeds")
+        if not (self.tasks or self.other_tasks or self.probes):
+            raise ValueError("a benchmark has [tasks.NAME], [other_tasks] or [[probes]]")
+        for name, settings in self.tasks.items():
+            if (settings.positions_per_step is None) == (settings.examples_per_step is None):
+                raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
+        for settings in self.probes:
+            if (settings.positions_per_step is None) == (settings.examples_per_step is None):
+                raise ValueError("probes: give positions_per_step or examples_per_step")
+        if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
+            raise ValueError(
+                f"version {self.version} is frozen with the hash "
+                f"{self.frozen[str(self.version)]}, but the file has {self.content_hash}: "
+                "a changed benchmark needs a new version"
+            )
+        return self
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether this version is frozen, so that its runs score the test split."""
+        return str(self.version) in self.frozen
+
+    @property
+    def label(self) -> str:
+        """The name and the version, such as "core-1"."""
+        return f"{self.name}-{self.version}"
+
+    def settings_of(self, key: str, task: Task) -> TaskSettings:
+        """Return the settings of a task.
+
+        Raises:
+            RequestError: the benchmark has no such task, or its batches do not fit the task.
+        """
+        settings = self.tasks.get(key) or self._settings_of_other(task)
+        if settings is None:
+            raise unknown_name(f"task of the benchmark '{self.name}'", key, self.tasks)
+        fixed = "positions" if settings.positions_per_step else "examples"
+        if fixed != task.scored_unit:
+            raise RequestError(
+                f"The task '{key}' scores {task.scored_unit}, so that its batches have equally "
+                f"many {task.scored_unit} at every length",
+                received=f"{fixed}_per_step in {self.path.name}",
+                remedy=f"Write {task.scored_unit}_per_step",
+            )
+        return settings
+
+    def _settings_of_other(self, task: Task) -> TaskSettings | None:
+        other = self.other_tasks
+        if other is None:
+            return None
+        positions = task.scored_unit == "positions"
+        return TaskSettings(
+            lengths=task.default_lengths[: other.num_lengths],
+            steps=other.steps,
+            positions_per_step=other.positions_per_step if positions else None,
+            examples_per_step=None if positions else other.examples_per_step,
+        )
+
+
+def benchmark_names(search_path: Sequence[str] = ()) -> list[str]:
+    """Return the names of all benchmarks, which are those of their files.
+
+    Raises:
+        PluginError: two files have the same name.
+    """
+    return sorted(_files(search_path))
+
+
+def find_benchmark(name: str, search_path: Sequence[str] = ()) -> Benchmark:
+    """Return a benchmark, without reading the others.
+
+    Raises:
+        RequestError: the name is unknown.
+        PluginError: the file is not a benchmark.
+    """
+    paths = _files(search_path)
+    if name not in paths:
+        raise unknown_name("benchmark", name, paths)
+    return read_benchmark(paths[name])
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """Read a benchmark file.
+
+    Raises:
+        PluginError: the file is not a benchmark; the message names the field.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+        benchmark = Benchmark(**content, content_hash=hash_content(content), path=path)
+        if benchmark.name != path.stem:
+            raise ValueError(f"name: the file's name is {path.stem}, not {benchmark.name}")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _malformed(path, f"{place}: {first['msg']}" if place else first["msg"]) from None
+    except (OSError, ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
+        raise _malformed(path, str(error)) from None
+    return benchmark
+
+
+def hash_content(content: Mapping[str, Any]) -> str:
+    """Return the hash of a benchmark's content, without the fields that change no cell."""
+    hashed = {name: value for name, value in content.items() if name not in UNHASHED}
+    canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def freeze(benchmark: Benchmark) -> str:
+    """Write the hash of a benchmark's version into its file, and return the hash.
+
+    Raises:
+        RequestError: the version is frozen already.
+    """
+    if benchmark.is_frozen:
+        raise RequestError(
+            f"Version {benchmark.version} of the benchmark '{benchmark.name}' is frozen already",
+            remedy="Raise the version after a change",
+        )
+    text = benchmark.path.read_text()
+    line = f'"{benchmark.version}" = "{benchmark.content_hash}"\n'
+    if "[frozen]" in text:
+        text = text.replace("[frozen]\n", f"[frozen]\n{line}", 1)
+    else:
+        text = f"{text.rstrip()}\n\n[frozen]\n{line}"
+    benchmark.path.write_text(text)
+    return benchmark.content_hash
+
+
+def _files(search_path: Sequence[str]) -> dict[str, Path]:
+    """Return the files of all benchmarks by name."""
+    found: dict[str, Path] = {}
+    for folder in (BUILT_IN, *(Path(root) / FOLDER for root in search_path)):
+        for path in sorted(folder.glob("*.toml")):
+            if path.stem in found:
+                raise PluginError(
+                    f"Two benchmarks have the name '{path.stem}'",
+                    received=f"{found[path.stem]} and {path}",
+                    remedy="Rename one of the two",
+                )
+            found[path.stem] = path
+    return found
+
+
+def _malformed(path: Path, received: str) -> PluginError:
+    return PluginError(
+        "A benchmark is a TOML file as docs/benchmarks.md describes it",
+        received=f"{path.name}: {' '.join(received.split())[:400]}",
+        remedy="Correct the file",
+    )

@@ -1,0 +1,29 @@
+"""The model sizes: the choices of `--model-size`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite.api import ModelSize
+from suite.api.errors import unknown_name
+
+MODEL_SIZES: Mapping[str, ModelSize] = {
+    size.name: size
+    for size in (
+        ModelSize("tiny", num_layers=2, width=128, num_heads=4, feedforward_width=512),
+        ModelSize("mini", num_layers=4, width=128, num_heads=4, feedforward_width=512),
+        ModelSize("small", num_layers=4, width=256, num_heads=4, feedforward_width=1024),
+        ModelSize("base", num_layers=12, width=768, num_heads=12, feedforward_width=3072),
+    )
+}
+
+
+def find_model_size(name: str) -> ModelSize:
+    """Return a model size.
+
+    Raises:
+        RequestError: the name is unknown.
+    """
+    if name not in MODEL_SIZES:
+        raise unknown_name("model size", name, MODEL_SIZES)
+    return MODEL_SIZES[name]
