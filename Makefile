@@ -7,8 +7,8 @@ NODE_MODULES := dashboards/node_modules
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \
-  $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(PRESET),--preset "$(PRESET)") \
-  $(if $(BUDGET),--budget "$(BUDGET)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
+  $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(BENCHMARK),--benchmark "$(BENCHMARK)") \
+  $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
 .PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
@@ -20,7 +20,7 @@ BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
-	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS SEEDS PRESET BUDGET MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
+	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS SEEDS BENCHMARK STEPS MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
 	@echo "Example:  make bench TASK=ner LENGTHS=128,512 SEEDS=0,1,2"
 
 bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner
@@ -66,11 +66,12 @@ test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
 test-slow: $(VENV)/.slow ## run the tests that take longer
 	@$(BIN)/python -m pytest -m slow
 
-check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import layers, file length, leaderboard up to date
+check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import layers, file length, benchmarks, leaderboard
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/bench benchmarks --check > /dev/null
 	@$(BIN)/bench leaderboard --check
 
 check-javascript: $(NODE_MODULES)/.installed ## lint, format and type-check the JavaScript of the site

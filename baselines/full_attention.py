@@ -21,6 +21,7 @@ class FullAttentionControl(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n^2"
     control = True
+    probe_only = True
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of full attention."""

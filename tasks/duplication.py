@@ -15,7 +15,6 @@ from suite.api import (
     Inputs,
     Metric,
     Options,
-    PresetOverride,
     Recipe,
     Score,
     Source,
@@ -50,11 +49,6 @@ class Duplication(Task):
         )
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
-    preset_overrides = {
-        "smoke": PresetOverride(budget=65_536, tokens_per_batch=1_024),
-        "quick": PresetOverride(budget=589_824, tokens_per_batch=2_048, lengths=(64, 128)),
-        "reach": PresetOverride(budget=12_288_000, tokens_per_batch=4_096, lengths=(1_024,)),
-    }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Reject odd lengths and lengths below 4."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import read_records
 
-SMOKE = ("run", "--task", "ner", "--preset", "smoke", "--architectures")
+SMOKE = ("run", "--task", "ner", "--benchmark", "smoke", "--architectures")
 QUIET = ("--no-tracking", "--no-dashboard")
 
 
@@ -98,7 +98,7 @@ def test_memory_grows_as_claimed_and_the_control_as_n_squared(bench):
 @pytest.mark.slow
 def test_conll_is_learned_within_three_minutes(bench, tmp_path, conll_columns):
     result = bench(
-        *("run", "--task", "ner", "--data", f"files:{conll_columns}", "--preset", "standard"),
+        *("run", "--task", "ner", "--data", f"files:{conll_columns}", "--benchmark", "standard"),
         *("--lengths", "128", "--architectures", "vanilla", "--seeds", "0", "--no-tracking"),
         timeout=900,
     )
@@ -112,7 +112,7 @@ def test_a_probe_of_another_form_on_another_backend(bench, tmp_path):
     pytest.importorskip("jax", reason="the extra `jax` is not installed")
     result = bench(
         *("run", "--mode", "probe", "--backend", "jax", "--form", "encoder_decoder"),
-        *("--architectures", "vanilla,gpt", "--lengths", "16", "--preset", "smoke"),
+        *("--architectures", "vanilla,gpt", "--lengths", "16", "--benchmark", "smoke"),
         *("--model-size", "tiny", "--no-tracking"),
     )
     assert result.returncode == 0, result.stdout + result.stderr

@@ -15,7 +15,16 @@ QUIET = ("--no-tracking", "--no-dashboard")
 def test_the_other_tasks_run(bench, tmp_path):
     """Run the tasks that no other end-to-end test runs."""
     tasks = "sentiment,image_classification,translation,listops,pathfinder"
-    run = ("run", "--preset", "smoke", "--architectures", "longformer", "--parallel", "2", *QUIET)
+    run = (
+        "run",
+        "--benchmark",
+        "smoke",
+        "--architectures",
+        "longformer",
+        "--parallel",
+        "2",
+        *QUIET,
+    )
     # Generating ListOps expressions can take a minute with other tests running.
     result = bench(*run, "--task", tasks, "--time-limit", "600")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
@@ -34,7 +43,7 @@ def test_the_other_tasks_run(bench, tmp_path):
 
 @pytest.mark.slow
 def test_tuning_keeps_the_best_rate(bench, tmp_path):
-    run = ("tune", "--task", "duplication", "--preset", "smoke", "--architectures", "longformer")
+    run = ("tune", "--task", "duplication", "--benchmark", "smoke", "--architectures", "longformer")
     result = bench(*run, "--keep-in", str(tmp_path / "tuning"))
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     chosen = json.loads((tmp_path / "tuning" / "duplication" / "longformer.json").read_text())
@@ -48,7 +57,7 @@ def test_tuning_keeps_the_best_rate(bench, tmp_path):
 
 @pytest.mark.slow
 def test_transformer_xl_uses_its_memory_and_data_is_read_once(bench, tmp_path):
-    run = ("run", "--task", "language_modeling", "--preset", "smoke", "--seeds", "0,1", *QUIET)
+    run = ("run", "--task", "language_modeling", "--benchmark", "smoke", "--seeds", "0,1", *QUIET)
     assert bench(*run, "--architectures", "transformer_xl").returncode == 0
     first, second = read_records(tmp_path / "home")
     assert second["details"]["data_seconds"] < first["details"]["data_seconds"]

@@ -1,4 +1,4 @@
-"""The commands of the README: with `PRESET=smoke` here, unchanged in `make test-slow`."""
+"""The commands of the README: with `BENCHMARK=smoke` here, unchanged in `make test-slow`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_commands_work_at_the_smallest_preset(tmp_path, tfds_data_dir):
             continue
         extra: tuple[str, ...] = ()
         if re.match("make (bench|probe)", command):
-            extra = ("PRESET=smoke", "ARCHITECTURES=longformer")
+            extra = ("BENCHMARK=smoke", "ARCHITECTURES=longformer")
         run(command, tmp_path, tfds_data_dir, extra)
     records = read_records(tmp_path / "home")
     assert {record["status"] for record in records} == {"ok"}

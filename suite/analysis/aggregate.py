@@ -55,8 +55,9 @@ class Figure:
 class Point:
     """The repeats of one entry at one length and batch size.
 
-    `runs` holds the standing record of each repeat, `superseded` the others with the reason. `split`
-    is the split that scores come from: "test", "validation" where the test split is sealed, or "".
+    `runs` holds the standing record of each repeat, `superseded` the others with the reason.
+    `split` is the split that scores come from: "test", or "validation" if the test split is
+    sealed; a probe has none.
     """
 
     entry: str

@@ -59,8 +59,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of one comparison. `metric` is the name of the score; None for probes. `split` is the
-    split that was scored, "test" or "validation".
+    """The rows of one comparison. `metric` is the name of the score; None for probes.
+
+    `split` is the split that was scored, "test" or "validation".
 
     `ratios` compare with the same cells on the backend and in the precision that `baseline` names.
     """

@@ -66,7 +66,9 @@ class Architecture(ABC):
     options: Options = {}
     """The options and their defaults."""
     control: bool = False
-    """Whether this is a control: probes include it, training only if it is named."""
+    """Whether this is a control, which shows what the other architectures are worth."""
+    probe_only: bool = False
+    """Whether probes include the architecture, and trainings only if it is named."""
     content_dependent_layout: bool = False
     """Whether the attended positions depend on the content and length of the whole sequence.
 

@@ -31,19 +31,19 @@ class Recipe:
 
     Attributes:
         learning_rate: peak of the schedule.
-        warmup_share: share of the budget in which the learning rate rises linearly. Afterwards
+        warmup_share: share of the steps in which the learning rate rises linearly. Afterwards
             the rate falls linearly to zero.
         weight_decay: of AdamW; biases and normalisation weights do not decay.
         clip_norm: bound of the gradient's global norm.
         dropout: rate inside the architecture.
         carry_memory: whether an architecture with a memory carries it from batch to batch of a
             contiguous task.
-        validations: number of validation passes, evenly spread over the budget. The best weights
+        validations: number of validation passes, evenly spread over the steps. The best weights
             are kept.
-        averaged_share: share of the budget, at its end, over which weights are averaged (Izmailov
+        averaged_share: share of the steps, at the end, over which weights are averaged (Izmailov
             et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"). The
             mean is kept if it scores better on validation than every other set of weights.
-        curriculum_share: share of the budget, at its beginning, in which short examples come
+        curriculum_share: share of the steps, at the beginning, in which short examples come
             first. The longest allowed rank grows evenly from the shortest tenth to all examples
             (Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine
             Translation", section 3). The number of steps stays the same, so a curriculum trains on
@@ -100,24 +100,6 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
-class PresetOverride:
-    """A task's changes to a preset; None keeps the preset's value.
-
-    `budget` is in the task's unit of budget. `tokens_per_batch` counts positions. A task whose
-    budget counts examples sets `examples_per_batch` instead, so that every length has the same
-    number of updates. `options` override the defaults of the task and its recipe; a user's
-    `--option` takes precedence.
-    """
-
-    budget: int | None = None
-    lengths: tuple[int, ...] | None = None
-    tokens_per_batch: int | None = None
-    examples_per_batch: int | None = None
-    model_size: str | None = None
-    options: Options = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
     """The scores of a split: `metrics` are numbers, `reports` are their breakdowns."""
 
@@ -168,8 +150,6 @@ class Task(ABC):
     scored_unit: Literal["positions", "examples"] = "positions"
     """The unit that the task scores. At every length, an update has the same number of tokens if
     positions are scored, and the same number of examples if whole examples are scored."""
-    preset_overrides: Mapping[str, PresetOverride] = {}
-    """The task's changes to presets, by preset name."""
     contiguous: bool = False
     """Whether consecutive examples continue one stream, so that an architecture's memory of one
     example helps with the next."""
@@ -181,12 +161,6 @@ class Task(ABC):
     max_global_tokens: int = 0
     """The highest number of global positions in an example, for architectures with global
     attention."""
-
-    @property
-    def budget_unit(self) -> str:
-        """The unit of a preset's budget: "tokens" or "examples"."""
-        overrides = self.preset_overrides.values()
-        return "examples" if any(one.examples_per_batch for one in overrides) else "tokens"
 
     @abstractmethod
     def inspect(self, request: SourceRequest, options: Options) -> str | None:

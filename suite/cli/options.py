@@ -168,7 +168,8 @@ request_options = _stack(
     click.option(
         "--data",
         metavar="SOURCE",
-        help="Data source: synthetic, tfds, files:DIR; see `bench list`. [default: the benchmark's, or the task's]",
+        help="Data source: synthetic, tfds, files:DIR; see `bench list`. "
+        "[default: the benchmark's, or the task's]",
     ),
     click.option("--download", is_flag=True, help="Let TFDS download a missing data set."),
     click.option(

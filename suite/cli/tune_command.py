@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from suite.api import Mode
 from suite.analysis.tuning import tune
+from suite.api import Mode
 from suite.cli.options import make_single_request, make_store, request_options
 from suite.cli.run_command import parallel_option, time_limit_option
 from suite.cli.sessions import open_command_session
@@ -40,10 +40,10 @@ def command(
 ) -> None:
     """Tune the learning rate of each architecture on validation.
 
-    All architectures start with the same three rates, with the same number of steps, at each of the lengths
-    that they support. If the smallest or the largest rate is the best, the next rate beyond it is
-    tried, until the best rate lies between two others. Use at least two seeds: a rate can learn
-    with one seed and fail with another.
+    All architectures start with the same three rates and take the same number of steps, at each
+    length that they support. If the smallest or the largest rate is the best, the next rate beyond
+    it is tried, until the best rate lies between two others. Use at least two seeds: a rate can
+    learn with one seed and fail with another.
 
     The rates and the evidence go to results/tuning/TASK/ARCHITECTURE. A later run uses a rate only
     for the same data, length, model size, steps, batch size and options.

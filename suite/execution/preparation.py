@@ -11,9 +11,9 @@ from pathlib import Path
 from suite.api import Cell, HomeError, Limits, RequestError, Status, Task, task_options
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
+from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
-from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING, find_tuned_rate

@@ -45,6 +45,13 @@ class _Batch(_Model):
             return self.examples_per_step
         return max(1, (self.positions_per_step or 1) // sequence_length)
 
+    @property
+    def batch_text(self) -> str:
+        """The size of a batch, such as "2,048 positions"."""
+        if self.examples_per_step:
+            return f"{self.examples_per_step:,} example{'s' if self.examples_per_step > 1 else ''}"
+        return f"{self.positions_per_step or 0:,} positions"
+
 
 class OtherTasks(_Batch):
     """The settings of each task that a benchmark does not name, such as a user's own.
@@ -150,8 +157,8 @@ class Benchmark(_Model):
         for name, settings in self.tasks.items():
             if (settings.positions_per_step is None) == (settings.examples_per_step is None):
                 raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
-        for settings in self.probes:
-            if (settings.positions_per_step is None) == (settings.examples_per_step is None):
+        for probe in self.probes:
+            if (probe.positions_per_step is None) == (probe.examples_per_step is None):
                 raise ValueError("probes: give positions_per_step or examples_per_step")
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(

@@ -159,8 +159,9 @@ def _workloads(request: Request, registry: Registry, benchmark: Benchmark) -> li
         check_unique("task", names)
         workloads += [_of_task(request, registry, benchmark, name) for name in names]
     if not workloads:
+        missing = "probes" if mode is Mode.PROBE else "tasks"
         raise RequestError(
-            f"The benchmark '{benchmark.name}' has no {'probes' if mode is Mode.PROBE else 'tasks'}",
+            f"The benchmark '{benchmark.name}' has no {missing}",
             received=f"mode {mode}",
             remedy="`bench benchmarks` lists what each benchmark has",
         )

@@ -15,7 +15,6 @@ from suite.api import (
     Examples,
     Inputs,
     Options,
-    PresetOverride,
     Recipe,
     RequestError,
     Source,
@@ -72,12 +71,6 @@ class ImageClassification(Classification):
     recipe = Recipe(learning_rate=1e-3, dropout=0.1, weight_decay=0.05, validations=5)
     label_smoothing = 0.1
     scored_unit = "examples"
-    preset_overrides = {
-        "smoke": PresetOverride(budget=8_192, examples_per_batch=32),
-        "quick": PresetOverride(budget=8_192, examples_per_batch=32, lengths=(16, 64)),
-        "standard": PresetOverride(budget=12_288, examples_per_batch=32),
-        "reach": PresetOverride(budget=1_250_000, examples_per_batch=64, lengths=(64,)),
-    }
 
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any

@@ -18,7 +18,6 @@ from suite.api import (
     Inputs,
     Metric,
     Options,
-    PresetOverride,
     Recipe,
     Score,
     Source,
@@ -84,17 +83,6 @@ class LanguageModeling(Task):
     options = {"units": "characters", "vocabulary": 8_192}
     recipe = Recipe(learning_rate=2e-3, dropout=0.1, weight_decay=0.1, validations=6)
     contiguous = True
-    preset_overrides = {
-        "smoke": PresetOverride(budget=65_536, tokens_per_batch=1_024),
-        "quick": PresetOverride(budget=393_216, tokens_per_batch=2_048, lengths=(64, 256)),
-        # The number of characters in nanoGPT's CPU setting: 2,000 steps of 12 × 64.
-        "standard": PresetOverride(
-            budget=1_536_000, tokens_per_batch=2_048, lengths=(64, 256, 1_024)
-        ),
-        "reach": PresetOverride(
-            budget=6_000_000, tokens_per_batch=2_048, lengths=(256,), model_size="mini"
-        ),
-    }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""

@@ -18,7 +18,6 @@ from suite.api import (
     Examples,
     Inputs,
     Options,
-    PresetOverride,
     Recipe,
     Source,
     SourceRequest,
@@ -57,11 +56,6 @@ class ListOps(Classification):
     max_global_tokens = 1
     length_buckets = (0.75, 0.5, 0.25)
     head_dropout = 0.0
-    preset_overrides = {
-        "smoke": PresetOverride(budget=65_536, tokens_per_batch=2_048),
-        "quick": PresetOverride(budget=196_608, tokens_per_batch=4_096, lengths=(128, 256)),
-        "reach": PresetOverride(budget=12_000_000, tokens_per_batch=4_096, lengths=(512,)),
-    }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Reject lengths in which hardly any expression fits."""

@@ -18,7 +18,6 @@ from suite.api import (
     Inputs,
     Metric,
     Options,
-    PresetOverride,
     Recipe,
     RequestError,
     Score,
@@ -85,21 +84,6 @@ class NamedEntityRecognition(Task):
     `hidden_spellings`: the share that keep only their shape and columns, like a name that is absent
     from training. Generated text hides no spellings, since its spellings do not generalise."""
     recipe = Recipe(learning_rate=1e-3, dropout=0.3)
-    preset_overrides = {
-        "quick": PresetOverride(lengths=(128, 512)),
-        "standard": PresetOverride(budget=1_500_000, tokens_per_batch=2_048),
-        "reach": PresetOverride(
-            budget=8_000_000,
-            tokens_per_batch=1_024,
-            lengths=(128, 256),
-            options={
-                "averaged_share": 0.5,
-                "weight_decay": 0.3,
-                "hidden_words": 0.4,
-                "hidden_spellings": 0.6,
-            },
-        ),
-    }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's files or the prepared data set; return a digest."""

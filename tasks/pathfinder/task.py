@@ -15,7 +15,6 @@ from suite.api import (
     Examples,
     Inputs,
     Options,
-    PresetOverride,
     Recipe,
     RequestError,
     Source,
@@ -55,12 +54,6 @@ class Pathfinder(Classification):
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.01, validations=6)
     head_dropout = 0.0
     scored_unit = "examples"
-    preset_overrides = {
-        "smoke": PresetOverride(budget=2_048, examples_per_batch=16),
-        "quick": PresetOverride(budget=16_384, examples_per_batch=32, lengths=(64,)),
-        "standard": PresetOverride(budget=200_000, examples_per_batch=32),
-        "reach": PresetOverride(budget=1_000_000, examples_per_batch=128, lengths=(64,)),
-    }
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Reject lengths that no patch size gives."""

@@ -21,7 +21,6 @@ from suite.api import (
     Examples,
     Inputs,
     Options,
-    PresetOverride,
     Recipe,
     RequestError,
     Source,
@@ -88,24 +87,6 @@ class Sentiment(Classification):
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
     head_dropout = 0.2
-    preset_overrides = {
-        "smoke": PresetOverride(budget=65_536, tokens_per_batch=4_096),
-        "quick": PresetOverride(budget=262_144, tokens_per_batch=4_096, lengths=(128, 256)),
-        "standard": PresetOverride(
-            budget=3_000_000, tokens_per_batch=2_048, lengths=(128, 256, 512)
-        ),
-        "reach": PresetOverride(
-            budget=8_000_000,
-            tokens_per_batch=8_192,
-            lengths=(128, 256, 512, 1_024),
-            options={
-                "pairs": 65_536,
-                "dropout": 0.4,
-                "weight_decay": 0.5,
-                "averaged_share": 0.5,
-            },
-        ),
-    }
 
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any

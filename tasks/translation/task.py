@@ -20,7 +20,6 @@ from suite.api import (
     Inputs,
     Metric,
     Options,
-    PresetOverride,
     Recipe,
     Score,
     Source,
@@ -83,15 +82,6 @@ class Translation(Task):
     options = {"vocabulary": 4_096, "source_language": "", "target_language": ""}
     recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.01, validations=8)
     generation = Generation(start_id=START, end_id=END, padding_id=PADDING)
-    preset_overrides = {
-        "smoke": PresetOverride(budget=32_768, tokens_per_batch=1_024),
-        # This budget is too short to overfit. Without dropout, training needs fewer tokens.
-        "quick": PresetOverride(
-            budget=327_680, tokens_per_batch=1_024, lengths=(16, 32), options={"dropout": 0.0}
-        ),
-        "standard": PresetOverride(budget=4_000_000, tokens_per_batch=1_024),
-        "reach": PresetOverride(budget=30_000_000, tokens_per_batch=1_280, lengths=(40,)),
-    }
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""

@@ -6,7 +6,7 @@ import pytest
 
 from baselines.layers.flops import all_pairs, pairs_in_window
 from suite.api import BuildRequest, Form, Inputs
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 
 ARCHITECTURES = load_registry(()).architectures.plugins

@@ -16,7 +16,7 @@ from suite.api import (
     supports,
 )
 from suite.api.errors import Unsupported
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker.data.batches import Batch
 from suite.worker.steps import (
     Model,

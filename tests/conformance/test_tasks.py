@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from suite.api import Inputs, SourceRequest
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.worker.data.batches import evaluation_batches, training_stream
 from suite.worker.train.evaluation import MAX_PARTS, score_parts

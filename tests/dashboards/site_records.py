@@ -76,7 +76,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
 def probe(architecture, length, number, speed, **changes):
     cell = dataclasses.replace(
         CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={},
-        architecture=architecture, sequence_length=length, batch_size=4_096 // length, budget=0,
+        architecture=architecture, sequence_length=length, batch_size=4_096 // length, steps=0,
         seed=0, round=number, **changes,
     )  # fmt: skip
     cost = measured(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)

@@ -126,7 +126,7 @@ def test_events_end_with_the_record(home):
 
 def test_a_frontier_and_its_frame(home):
     limits = suite.frontier(
-        step_seconds=60, architectures="hasty,gpt", up_to=128, preset="smoke", tracking=False
+        step_seconds=60, architectures="hasty,gpt", up_to=128, benchmark="smoke", tracking=False
     )
     by_name = limits.to_frame().set_index("architecture")
     assert by_name.loc["hasty", "longest"] == 128

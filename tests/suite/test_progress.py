@@ -20,7 +20,7 @@ from tests.suite.records.test_store import make_record
 )
 def test_the_remaining_time_counts_the_cells_that_run_at_once(monkeypatch, capsys, at_once, left):
     """Six cells of 10 s each, after the first places have finished one cell and taken the next."""
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",), rounds=6)
+    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), rounds=6)
     cells = expand(request, load_registry(()))
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])

@@ -162,7 +162,7 @@ def test_a_failed_run_has_a_row_without_a_score():
 def test_probes_are_ranked_on_one_machine_by_ratio():
     def probe(architecture, speed, number, owner):
         made = entry(architecture, mode=Mode.PROBE, task=None, source=None, task_version=None,
-                     round=number, budget=0, owner=owner)  # fmt: skip
+                     round=number, steps=0, owner=owner)  # fmt: skip
         value = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
         record = made.record.model_copy(
             update={"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
@@ -283,7 +283,7 @@ def test_one_version_of_an_architecture_stands_at_all_lengths():
 def test_costs_are_never_reproduced_on_a_board():
     def probe(folder, number):
         made = entry("vanilla", mode=Mode.PROBE, task=None, source=None, task_version=None,
-                     round=number, budget=0, folder=folder)  # fmt: skip
+                     round=number, steps=0, folder=folder)  # fmt: skip
         value = Measurement(value=9.0, n=1, samples=(9.0,), quartiles=None, method="")
         update = {"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
         return dataclasses.replace(made, record=made.record.model_copy(update=update))

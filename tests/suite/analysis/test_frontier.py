@@ -34,7 +34,7 @@ def run(prepared):
 
 
 def limits_of(store, budget, *architectures):
-    request = Request(preset="smoke", architectures=architectures or None)
+    request = Request(benchmark="smoke", architectures=architectures or None)
     found = find_length_limits(request, store, run, budget)
     return {limit.architecture: limit for limit in found}
 

@@ -17,7 +17,7 @@ LENGTHS = (512, 1_024)
 
 def probe(number, length, speed, status=Status.OK, memory=None, **changes):
     cell = dataclasses.replace(
-        CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={}, budget=0,
+        CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={}, steps=0,
         seed=0, round=number, sequence_length=length, batch_size=4_096 // length, **changes,
     )  # fmt: skip
     values = {

@@ -197,7 +197,7 @@ def test_a_malformed_tuning_file_is_named(tmp_path, store, content):
     tuned.path.write_text(content)
     with pytest.raises(DataError, match=tuned.path.name):
         planned_rate(store, folder)
-    assert planned_rate(store, folder, budget=1_000) is None  # other cells do not read the file
+    assert planned_rate(store, folder, steps=1_000) is None  # other cells do not read the file
     tune(request, store, learner(peak_at(3e-3)), folder=folder)
     assert tuned.path.read_bytes() != content and planned_rate(store, folder) == 3e-3
     assert json.loads(written)["setting"] == json.loads(tuned.path.read_text())["setting"]

@@ -46,7 +46,7 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
     [
         (["run", "--task", "nerr"], "Did you mean 'ner'?"),
         (["run", "--task", "ner", "--architectures", "longfromer"], "Did you mean 'longformer'?"),
-        (["run", "--task", "ner", "--preset", "fast"], "There is no preset of that name"),
+        (["run", "--task", "ner", "--benchmark", "fast"], "There is no preset of that name"),
         (["run", "--task", "ner", "--data", "hub"], "There is no source for the task 'ner'"),
         (["run", "--task", "ner", "--lengths", "0"], "Received: 0"),
         (["run", "--task", "ner", "--lengths", "12x"], "--lengths takes whole numbers"),

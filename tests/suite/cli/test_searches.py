@@ -12,7 +12,7 @@ from suite.matrix.request import Request
 from suite.records.store import Store
 from tests.suite.records.test_store import make_record
 
-FLAT_AND_LINEAR = ("--preset", "smoke", "--batch-size", "1")
+FLAT_AND_LINEAR = ("--benchmark", "smoke", "--batch-size", "1")
 
 
 @pytest.mark.slow
@@ -29,7 +29,7 @@ def test_the_crossover_is_found_where_it_is(bench):
 @pytest.mark.slow
 def test_the_frontier_is_found_where_it_is(bench):
     command = ("frontier", "--step-seconds", "0.5", "--architectures", "linear", "--json")
-    result = bench(*command, "--preset", "smoke", timeout=1_200)
+    result = bench(*command, "--benchmark", "smoke", timeout=1_200)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)["linear"]
     assert 0.9 * 5_120 <= found["longest"] <= 5_120 <= 1.06 * found["beyond"]
@@ -37,7 +37,7 @@ def test_the_frontier_is_found_where_it_is(bench):
 
 def test_a_search_is_one_run_of_mlflow_with_its_probes_below(bench, tmp_path):
     command = ("frontier", "--step-seconds", "60", "--architectures", "hasty", "--up-to", "256")
-    told = bench(*command, "--preset", "smoke")
+    told = bench(*command, "--benchmark", "smoke")
     assert told.returncode == 0, told.stderr
     client = MlflowClient(Store(tmp_path / "home").tracking_uri)
     experiment = client.get_experiment_by_name("probe")
@@ -51,7 +51,9 @@ def test_a_search_is_one_run_of_mlflow_with_its_probes_below(bench, tmp_path):
 
 def test_without_mlflow_a_search_answers_all_the_same(bench):
     command = ("frontier", "--step-seconds", "60", "--architectures", "hasty", "--up-to", "128")
-    told = bench(*command, "--preset", "smoke", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    told = bench(
+        *command, "--benchmark", "smoke", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9"
+    )
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)["hasty"]["longest"] == 128
     assert "`bench sync` delivers them later" in told.stderr
@@ -129,7 +131,7 @@ def test_what_was_learned_is_compared_by_the_task_s_metric_and_with_its_noise(
 
 def test_a_frontier_whose_probe_fails_says_so_and_searches_the_others(bench):
     asked = ("frontier", "--step-seconds", "60", "--architectures", "raises,hasty", "--json")
-    result = bench(*asked, "--preset", "smoke", "--up-to", "128")
+    result = bench(*asked, "--benchmark", "smoke", "--up-to", "128")
     assert result.returncode == 1, result.stderr
     found = json.loads(result.stdout)
     assert "raises · 128 · round 0 failed" in found["raises"]["failed"]
@@ -138,14 +140,14 @@ def test_a_frontier_whose_probe_fails_says_so_and_searches_the_others(bench):
 
 def test_a_budget_that_no_architecture_meets_is_refused_with_what_each_takes(bench):
     asked = ("frontier", "--step-seconds", "1e-9", "--architectures", "hasty")
-    result = bench(*asked, "--preset", "smoke")
+    result = bench(*asked, "--benchmark", "smoke")
     assert result.returncode == 2
     assert "hasty            not even 128, which takes" in result.stdout
     assert "Received: --step-seconds 1e-09" in result.stderr and "--memory" not in result.stderr
 
 
 def test_what_is_published_is_compared_without_its_data(bench):
-    settings = ("--data", "tfds", "--preset", "standard", "--published", "--json")
+    settings = ("--data", "tfds", "--benchmark", "standard", "--published", "--json")
     result = bench("crossover", "vanilla", "longformer", "--task", "language_modeling", *settings)
     assert result.returncode == 0, result.stderr
     gaps = json.loads(result.stdout)["differences"]

@@ -14,7 +14,7 @@ from suite.publish.verify import request_of
 from suite.records.schema import TuningChoice, parse_record
 from tests.conftest import ROOT
 
-SMALL = ("--task", "image_classification", "--architectures", "vit", "--preset", "smoke")
+SMALL = ("--task", "image_classification", "--architectures", "vit", "--benchmark", "smoke")
 
 
 @pytest.mark.slow

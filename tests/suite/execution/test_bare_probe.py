@@ -12,7 +12,7 @@ import pytest
 
 from suite.api import Job, Mode, Recipe
 from suite.matrix.expansion import expand
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from tests.conftest import ROOT
@@ -54,7 +54,7 @@ def test_a_probe_needs_only_keras_and_its_backend(tmp_path, backend, architectur
         pytest.skip(f"the extra `{backend}` is not installed")
     request = Request(
         mode=Mode.PROBE,
-        preset="smoke",
+        benchmark="smoke",
         architectures=(architecture,),
         lengths=(64,),
         batch_size=1,

@@ -46,7 +46,9 @@ class EndsAtOnce:
 def run_with(tmp_path, outcome):
     store = Store(tmp_path)
     store.prepare()
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert", "vanilla"), rounds=1)
+    request = Request(
+        mode=Mode.PROBE, benchmark="smoke", architectures=("bert", "vanilla"), rounds=1
+    )
     cells = expand(request, load_registry(()))
     finished = []
     runner = Runner(
@@ -67,7 +69,7 @@ def run_with(tmp_path, outcome):
 def test_what_another_machine_probed_is_measured_here(tmp_path):
     store = Store(tmp_path)
     store.prepare()
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=("bert",), rounds=1)
+    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), rounds=1)
     cells = expand(request, load_registry(()))
     cell = cells[0].cell
 
@@ -121,7 +123,11 @@ def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
     store = Store(tmp_path)
     store.prepare()
     request = Request(
-        mode=Mode.PROBE, preset="smoke", architectures=("bert",), lengths=(128, 256, 512), rounds=1
+        mode=Mode.PROBE,
+        benchmark="smoke",
+        architectures=("bert",),
+        lengths=(128, 256, 512),
+        rounds=1,
     )
     cells = expand(request, load_registry(()))
     endings = (
@@ -150,7 +156,7 @@ def test_a_trial_of_tuning_is_reused_under_the_tuned_entry(tmp_path):
     store = Store(tmp_path)
     store.prepare()
     request = Request(
-        tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,), preset="smoke",
+        tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,), benchmark="smoke",
         options={"learning_rate": "0.003"},
     )  # fmt: skip
     (trial,) = expand(request, load_registry(()))

@@ -12,7 +12,7 @@ from tests.conftest import BENCH, FAKES, bench_environment, read_records
 
 NUM_CELLS = 6
 COMMAND = [
-    *(str(BENCH), "run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty"),
+    *(str(BENCH), "run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty"),
     *("--rounds", str(NUM_CELLS), "--no-tracking", "--no-dashboard"),
 ]
 

@@ -28,7 +28,7 @@ def command(cluster, *words):
     ]
 
 
-HASTY = ("--mode", "probe", "--preset", "smoke", "--architectures", "hasty")
+HASTY = ("--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty")
 
 
 def environment(tmp_path):
@@ -37,7 +37,9 @@ def environment(tmp_path):
 
 def test_cells_run_on_nodes_and_a_lost_node_s_are_run_elsewhere(cluster, tmp_path):
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    words = command(cluster, "--mode", "probe", "--preset", "smoke", "--architectures", "nothing")
+    words = command(
+        cluster, "--mode", "probe", "--benchmark", "smoke", "--architectures", "nothing"
+    )
     process = subprocess.Popen(
         [*words, "--rounds", "4"],
         env=environment(tmp_path),
@@ -63,7 +65,7 @@ def test_cells_run_on_nodes_and_a_lost_node_s_are_run_elsewhere(cluster, tmp_pat
 
 def test_what_is_limited_here_is_limited_there(cluster, tmp_path):
     cluster.add_node(num_cpus=2)
-    words = ("--mode", "probe", "--preset", "smoke", "--architectures", "hangs,killed,hasty")
+    words = ("--mode", "probe", "--benchmark", "smoke", "--architectures", "hangs,killed,hasty")
     ended = subprocess.run(
         [*command(cluster, *words), "--time-limit", "12"],
         env=environment(tmp_path),
@@ -82,7 +84,7 @@ def test_what_is_limited_here_is_limited_there(cluster, tmp_path):
 def test_overhead_of_a_cell(cluster, tmp_path):
     """Beyond the cell's own time half a second is promised, of cells that end at once."""
     cluster.add_node(num_cpus=1)
-    words = ("--mode", "probe", "--preset", "smoke", "--architectures", "raises")
+    words = ("--mode", "probe", "--benchmark", "smoke", "--architectures", "raises")
     subprocess.run(
         [*command(cluster, *words), "--rounds", "40"],
         env=environment(tmp_path),

@@ -15,7 +15,7 @@ import pytest
 from suite.api import Job, Limits, Mode, Recipe, Status
 from suite.execution.executors.local import LocalExecutor
 from suite.matrix.expansion import expand
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
@@ -23,13 +23,13 @@ from suite.records.store import Store
 from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records
 from tests.suite.records.test_store import make_record
 
-PROBE = ("run", "--mode", "probe", "--preset", "smoke", "--no-dashboard", "--threads", "1")
+PROBE = ("run", "--mode", "probe", "--benchmark", "smoke", "--no-dashboard", "--threads", "1")
 FAST = (*PROBE, "--no-tracking")
 
 
 def leave(home: Path, *architectures: str, **fields) -> list[Path]:
     """Write the records of a run of `FAST`, and return their paths."""
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=architectures, threads=1)
+    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=architectures, threads=1)
     store = Store(home)
     store.prepare()
     cells = expand(request, load_registry((str(FAKES),)))
@@ -79,7 +79,14 @@ def test_a_hungry_cell_is_out_of_memory(bench, tmp_path):
 
 def test_nan_is_diverged_with_its_step_and_no_nan_in_the_record(bench, tmp_path):
     result = bench(
-        "run", "--task", "ner", "--preset", "smoke", "--architectures", "diverges", "--no-tracking"
+        "run",
+        "--task",
+        "ner",
+        "--benchmark",
+        "smoke",
+        "--architectures",
+        "diverges",
+        "--no-tracking",
     )
     assert result.returncode == 1
     (record,) = read_records(tmp_path / "home")
@@ -224,7 +231,7 @@ def test_a_spawned_child_does_the_same_work(tmp_path):
 def probe_job(folder: Path, architecture: str, **asked) -> Job:
     """Return the job of a probe at the smallest preset, to be done in a folder that is made."""
     folder.mkdir()
-    request = Request(mode=Mode.PROBE, preset="smoke", architectures=(architecture,), **asked)
+    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=(architecture,), **asked)
     (planned,) = expand(request, load_registry((str(FAKES),)))
     beside = folder.parent
     paths = (folder, beside, beside / "checkpoint.npz")

@@ -62,7 +62,7 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
     extra = {"MLFLOW_TRACKING_URI": server.uri} if with_server else {}
     environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES), **extra})
     command = [
-        *(str(BENCH), "run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty"),
+        *(str(BENCH), "run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty"),
         *("--rounds", str(num_cells)),
     ]
     runs_made = 1

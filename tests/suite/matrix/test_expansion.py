@@ -67,7 +67,7 @@ def test_backends_and_precisions_are_compared_side_by_side():
 
 def test_ids_are_stable():
     """A frozen id: it changes only when a field of the cell or the protocol does."""
-    cell = dataclasses.replace(CELL, budget=262_144, task_version=1, architecture_version=1)
+    cell = dataclasses.replace(CELL, steps=262_144, task_version=1, architecture_version=1)
     assert cell.id == "eb4d914ca87c8618"
     assert Cell.from_dict(dataclasses.asdict(cell)).id == cell.id
     others = [
@@ -101,7 +101,7 @@ def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
 
 
 def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
-    reach = dataclasses.replace(NER, preset="reach", lengths=(128,))
+    reach = dataclasses.replace(NER, benchmark="reach", lengths=(128,))
     own = {"averaged_share": 0.5, "weight_decay": 0.3, "hidden_words": 0.4, "hidden_spellings": 0.6}
     assert all(cell.options == own for cell in cells_of(reach))
     for said, kept in (("0", {}), ("0.25", {"averaged_share": 0.25})):
@@ -133,14 +133,14 @@ def test_what_cannot_be_stays_with_its_reason():
 
 
 def test_a_probe_repeats_by_round_and_has_the_controls():
-    cells = cells_of(Request(mode=Mode.PROBE, preset="standard", lengths=(64,)))
+    cells = cells_of(Request(mode=Mode.PROBE, benchmark="standard", lengths=(64,)))
     assert {cell.round for cell in cells} == {0, 1, 2}
     assert "full_attention" in {cell.architecture for cell in cells}
     assert all(cell.task is None and cell.budget == 0 for cell in cells)
 
 
 def test_a_probe_is_told_its_form():
-    request = Request(mode=Mode.PROBE, preset="smoke", lengths=(64,), form="decoder")
+    request = Request(mode=Mode.PROBE, benchmark="smoke", lengths=(64,), form="decoder")
     planned = {each.cell.architecture: each for each in expand(request, REGISTRY)}
     assert planned["gpt"].unsupported is None
     assert planned["gpt"].cell.form == "decoder"
@@ -201,7 +201,7 @@ def test_bad_requests_say_what_is_wrong(changes, message):
 
 def test_a_budget_of_examples_gives_as_many_updates_at_every_length():
     registry = load_registry(())
-    request = Request(tasks=("image_classification",), architectures=("vit",), preset="standard")
+    request = Request(tasks=("image_classification",), architectures=("vit",), benchmark="standard")
     cells = [planned.cell for planned in expand(request, registry)]
     assert {cell.sequence_length for cell in cells} == {16, 64, 256}
     assert len({cell.budget / cell.batch_size for cell in cells}) == 1

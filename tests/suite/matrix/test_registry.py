@@ -107,7 +107,7 @@ def test_an_installed_package_adds_a_task_and_an_architecture(tmp_path):
     environment = bench_environment({"BENCH_HOME": str(tmp_path / "home"), "PYTHONPATH": str(site)})
     command = [str(BENCH), "run", "--task", "extra_larger", "--architectures", "extra_mean"]
     result = subprocess.run(
-        [*command, "--preset", "smoke", "--no-tracking", "--no-dashboard"],
+        [*command, "--benchmark", "smoke", "--no-tracking", "--no-dashboard"],
         env=environment,
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ import pytest
 from suite.api import Mode, Recipe, build_request, uses_xla
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.expansion import expand
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from tests.conftest import read_records
@@ -68,7 +68,7 @@ def test_a_compile_mode_is_tensorflow_s(backend, mode, reason):
 
 
 def test_a_cell_computes_in_its_precision(bench, tmp_path):
-    words = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "vanilla")
+    words = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "vanilla")
     words += ("--lengths", "64", "--precisions", "float32,mixed_bfloat16")
     ended = bench(*words, "--no-tracking", "--no-dashboard")
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -79,7 +79,16 @@ def test_a_cell_computes_in_its_precision(bench, tmp_path):
 
 @pytest.mark.slow
 def test_the_loss_of_four_devices_is_that_of_one(bench, tmp_path):
-    words = ("run", "--task", "ner", "--preset", "smoke", "--architectures", "bert", "--batch-size")
+    words = (
+        "run",
+        "--task",
+        "ner",
+        "--benchmark",
+        "smoke",
+        "--architectures",
+        "bert",
+        "--batch-size",
+    )
     words += ("8", "--backend", "jax", "--no-tracking", "--no-dashboard", "--option", "dropout=0")
     flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
     for devices in ("1", "4"):

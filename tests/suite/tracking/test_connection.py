@@ -32,7 +32,7 @@ def test_lock_is_exclusive_and_released(store):
 
 
 def test_unreachable_server_costs_only_a_warning(bench, tmp_path):
-    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "hasty")
+    arguments = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty")
     uri = "http://ann:secret@127.0.0.1:9"
     result = bench(*arguments, MLFLOW_TRACKING_URI=uri)
     assert result.returncode == 0, result.stderr

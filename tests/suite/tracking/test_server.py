@@ -211,7 +211,7 @@ def test_wrong_password_is_an_error_of_one_line(server, tmp_path):
 @slow
 def test_passwords_are_in_no_output_record_run_or_argument(server, tmp_path, monkeypatch):
     environment = environment_of("ann", tmp_path)
-    words = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "bert")
+    words = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "bert")
     ended = subprocess.run(
         [str(BENCH), *words], env=environment, capture_output=True, text=True, timeout=300
     )

@@ -76,7 +76,7 @@ def server(tmp_path_factory):
 
 
 def run(environment, rounds=NUM_CELLS):
-    words = ("--mode", "probe", "--preset", "smoke", "--architectures", "hasty")
+    words = ("--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty")
     words += ("--rounds", str(rounds))
     return subprocess.run(
         [str(BENCH), "run", *words, "--no-dashboard"],

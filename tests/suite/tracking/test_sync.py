@@ -161,7 +161,7 @@ def test_locked_own_database_is_not_removed(store):
 
 @pytest.mark.slow
 def test_undelivered_records_are_delivered_later(bench):
-    bench("run", "--mode", "probe", "--preset", "smoke", "--architectures", "nothing",
+    bench("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "nothing",
           "--no-tracking")  # fmt: skip
     failed = bench("sync", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert failed.returncode == 2

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from suite.api import Inputs, Status
 from suite.api.errors import PluginError, Unsupported
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker import steps
 from suite.worker.main import classify
 from suite.worker.measure import warmup

@@ -70,7 +70,7 @@ def test_the_record_of_a_killed_cell_states_the_code_that_the_cell_ran(
     count = f"echo >> {tmp_path}/calls; grep -c '' {tmp_path}/calls"
     git.write_text(f'#!/bin/sh\ncase "$3" in rev-parse) {count} ;; esac\n')
     git.chmod(0o755)
-    arguments = ("run", "--mode", "probe", "--preset", "smoke", "--architectures", "stopped")
+    arguments = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "stopped")
     result = bench(
         *(*arguments, "--rounds", "2", "--no-tracking", "--no-dashboard", *limits),
         BENCH_PATH=str(folder),
@@ -95,7 +95,7 @@ def test_an_edit_during_a_matrix_shows_in_the_next_record(bench, tmp_path):
     folder = tmp_path / "plugins"
     (folder / "tasks").mkdir(parents=True)
     (folder / "tasks" / "edited.py").write_text(EDITING_TASK)
-    arguments = ("run", "--task", "edited", "--architectures", "vanilla", "--preset", "smoke")
+    arguments = ("run", "--task", "edited", "--architectures", "vanilla", "--benchmark", "smoke")
     result = bench(
         *arguments, "--seeds", "0,1", "--no-tracking", "--no-dashboard", BENCH_PATH=str(folder)
     )

@@ -13,7 +13,7 @@ from suite.api import Examples, Job, Recipe, SourceRequest, TaskData
 from suite.api.files import CHECKOUT
 from suite.api.plugins import TASKS, find_plugin, plugin_files
 from suite.matrix.expansion import expand
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.worker.data import encoded

@@ -13,7 +13,7 @@ import pytest
 from suite.api import Examples, Job
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.matrix.expansion import expand, recipe_for
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.worker import main
@@ -35,7 +35,7 @@ def make_job(tmp_path, task, architecture, budget, **options):
         architectures=(architecture,),
         lengths=(32,),
         seeds=(0,),
-        budget=budget,
+        steps=budget,
         batch_size=4,
         options=options,
     )
