@@ -244,7 +244,9 @@ def read_benchmark(path: Path) -> Benchmark:
         if benchmark.name != path.stem:
             raise ValueError(f"name: the file's name is {path.stem}, not {benchmark.name}")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        errors = error.errors(include_url=False, include_input=False)
+        # A misspelt field explains the missing one.
+        first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
         place = ".".join(map(str, first["loc"]))
         raise _malformed(path, f"{place}: {first['msg']}" if place else first["msg"]) from None
     except (OSError, ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError

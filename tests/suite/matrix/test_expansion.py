@@ -23,11 +23,11 @@ def cells_of(request: Request) -> list[Cell]:
     return [planned.cell for planned in expand(request, REGISTRY)]
 
 
-def test_the_default_matrix_is_every_architecture_at_the_preset_s_lengths():
+def test_the_default_matrix_is_every_architecture_at_the_benchmark_s_lengths():
     cells = cells_of(NER)
     names = {cell.architecture for cell in cells}
     assert {"vanilla", "longformer"} <= names
-    assert not any(REGISTRY.architectures.get(name).control for name in names)
+    assert not any(REGISTRY.architectures.get(name).probe_only for name in names)
     assert {cell.sequence_length for cell in cells} == {128, 512}
     assert {cell.batch_size * cell.sequence_length for cell in cells} == {2_048}
 
@@ -100,17 +100,6 @@ def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
     assert all(cell.options == {"trace": False} for cell in cells_of(request))
 
 
-def test_a_preset_s_options_are_the_cell_s_and_a_user_s_go_before():
-    reach = dataclasses.replace(NER, benchmark="reach", lengths=(128,))
-    own = {"averaged_share": 0.5, "weight_decay": 0.3, "hidden_words": 0.4, "hidden_spellings": 0.6}
-    assert all(cell.options == own for cell in cells_of(reach))
-    for said, kept in (("0", {}), ("0.25", {"averaged_share": 0.25})):
-        asked = dataclasses.replace(reach, options={"averaged_share": said})
-        others = {name: value for name, value in own.items() if name != "averaged_share"}
-        assert all(cell.options == {**others, **kept} for cell in cells_of(asked))
-    assert not any("averaged_share" in cell.options for cell in cells_of(NER))
-
-
 def test_a_stream_cannot_come_shortest_first():
     for task, cannot in (("language_modeling", True), ("sentiment", False)):
         request = Request(tasks=(task,), threads=2, options={"curriculum_share": "0.5"})
@@ -133,10 +122,10 @@ def test_what_cannot_be_stays_with_its_reason():
 
 
 def test_a_probe_repeats_by_round_and_has_the_controls():
-    cells = cells_of(Request(mode=Mode.PROBE, benchmark="standard", lengths=(64,)))
+    cells = cells_of(Request(mode=Mode.PROBE, lengths=(64,)))
     assert {cell.round for cell in cells} == {0, 1, 2}
     assert "full_attention" in {cell.architecture for cell in cells}
-    assert all(cell.task is None and cell.budget == 0 for cell in cells)
+    assert all(cell.task is None and cell.steps == 0 for cell in cells)
 
 
 def test_a_probe_is_told_its_form():
@@ -154,7 +143,7 @@ def test_a_probe_is_told_its_form():
     [
         ({"tasks": ("nerr",)}, "no task of that name. Received: 'nerr'. Did you mean 'ner'?"),
         ({"architectures": ("vanila",)}, "Did you mean 'vanilla'?"),
-        ({"preset": "quik"}, "Did you mean 'quick'?"),
+        ({"benchmark": "quik"}, "Did you mean 'quick'?"),
         ({"model_size": "smal"}, "Did you mean 'small'?"),
         ({"backends": ("jax", "tensorflo")}, "Did you mean 'tensorflow'?"),
         ({"precisions": ("float33",)}, "Did you mean 'float32'?"),
@@ -188,9 +177,8 @@ def test_a_probe_is_told_its_form():
         ({"options": {"window": "8,x"}}, "Write it as window=128"),
         ({"options": {"dropout": "wet"}}, "The option 'dropout' is a number"),
         ({"form": "decoder"}, "Only a probe takes a form"),
-        ({"tasks": None}, "Mode train needs a task"),
         ({"rounds": 2}, "Rounds repeat a probe; seeds repeat a training"),
-        ({"mode": Mode.PROBE}, "takes no task, no source and no budget"),
+        ({"mode": Mode.PROBE}, "takes no task, no source and no steps"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(changes, message):
@@ -199,11 +187,18 @@ def test_bad_requests_say_what_is_wrong(changes, message):
     assert message in str(caught.value)
 
 
-def test_a_budget_of_examples_gives_as_many_updates_at_every_length():
-    registry = load_registry(())
-    request = Request(tasks=("image_classification",), architectures=("vit",), benchmark="standard")
-    cells = [planned.cell for planned in expand(request, registry)]
-    assert {cell.sequence_length for cell in cells} == {16, 64, 256}
-    assert len({cell.budget / cell.batch_size for cell in cells}) == 1
+@pytest.mark.parametrize("task", sorted(load_registry(()).tasks.plugins))
+def test_every_length_has_the_same_number_of_updates_of_the_same_size(task):
+    cells = cells_of(Request(tasks=(task,)))
+    assert len({cell.sequence_length for cell in cells}) > 1
+    assert len({cell.steps for cell in cells}) == 1
+    positions = REGISTRY.tasks.get(task).scored_unit == "positions"
+    sizes = {cell.batch_size * (cell.sequence_length if positions else 1) for cell in cells}
+    assert len(sizes) == 1
+
+
+def test_lengths_of_a_task_that_scores_examples_are_one_comparison():
+    cells = cells_of(Request(tasks=("image_classification",), architectures=("vit",)))
+    assert {cell.sequence_length for cell in cells} == {16, 64}
     keys = {key_of(stored(make_record(cell=cell))) for cell in cells}
     assert len(keys) == 1, "one comparison"

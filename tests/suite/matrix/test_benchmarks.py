@@ -1,0 +1,206 @@
+"""Benchmark files: reading, freezing, and which cells are final runs that score the test split."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import pytest
+
+from suite.api import Mode
+from suite.api.errors import PluginError, RequestError
+from suite.matrix.benchmarks import BUILT_IN, find_benchmark, freeze, read_benchmark
+from suite.matrix.expansion import expand
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+
+SMALL = """
+name = "small"
+version = 1
+summary = "a test's benchmark"
+model_size = "tiny"
+seeds = [0, 1]
+time_limit_seconds = 60
+
+[tasks.ner]
+lengths = [64, 128]
+steps = 10
+positions_per_step = 256
+
+[[entries]]
+architecture = "longformer"
+options = { window = [64] }
+
+[[probes]]
+lengths = [64]
+examples_per_step = 1
+rounds = 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of BENCH_PATH with the frozen benchmark `small`."""
+    (tmp_path / "benchmarks").mkdir()
+    path = tmp_path / "benchmarks" / "small.toml"
+    path.write_text(SMALL)
+    freeze(read_benchmark(path))
+    return tmp_path
+
+
+def cells_of(folder, **fields):
+    registry = load_registry((str(folder),))
+    request = Request(tasks=("ner",), benchmark="small", architectures=("vanilla", "longformer"))
+    return [planned.cell for planned in expand(dataclasses.replace(request, **fields), registry)]
+
+
+def edit(folder, old, new):
+    path = folder / "benchmarks" / "small.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(BUILT_IN.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_built_in_benchmark_is_read_and_expands(path):
+    benchmark = read_benchmark(path)
+    registry = load_registry()
+    cells = expand(Request(mode=None, benchmark=benchmark.name), registry)
+    assert {planned.cell.task for planned in cells} >= set(benchmark.tasks)
+    assert any(planned.unsupported is None for planned in cells)
+
+
+def test_the_settings_of_a_frozen_benchmark_are_a_final_run_narrowed_or_not(folder):
+    for fields in (
+        {},
+        {"seeds": (1,), "lengths": (128,)},
+        {"source": "files:some_folder"},
+        {"steps": 10, "threads": 2, "model_size": "tiny"},
+    ):
+        cells = cells_of(folder, **fields)
+        assert cells and all(cell.benchmark == "small-1" for cell in cells)
+        assert all(cell.scores_test for cell in cells)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"steps": 11},
+        {"lengths": (32,)},
+        {"seeds": (2,)},
+        {"batch_size": 3},
+        {"model_size": "mini"},
+        {"precisions": ("mixed_bfloat16",)},
+        {"backends": ("jax",)},
+        {"options": {"learning_rate": "0.01"}},
+        {"options": {"dropout": "0.2"}},
+        {"options": {"window": "32"}, "architectures": ("longformer",)},
+        {"options": {"hidden_words": "0.5"}},
+    ],
+)
+def test_an_override_that_the_file_does_not_list_scores_validation_alone(folder, fields):
+    cells = cells_of(folder, **fields)
+    assert cells and not any(cell.benchmark or cell.scores_test for cell in cells)
+    marked = cells_of(folder, score_test=True, **fields)
+    assert all(cell.scores_test and cell.benchmark is None for cell in marked)
+    assert {cell.id for cell in cells}.isdisjoint(cell.id for cell in marked)
+
+
+def test_a_listed_entry_runs_beside_the_default_and_is_final(folder):
+    cells = cells_of(folder)
+    assert [(cell.architecture, dict(cell.options)) for cell in cells[:3]] == [
+        ("vanilla", {}),
+        ("longformer", {}),
+        ("longformer", {"window": [64]}),
+    ]
+
+
+def test_the_hash_is_in_the_ranking_facts_of_final_runs_alone(folder):
+    registry = load_registry((str(folder),))
+    request = Request(tasks=("ner",), benchmark="small", architectures=("vanilla",))
+    final = expand(request, registry)[0].ranking
+    assert final.benchmark_hash == registry.benchmarks.get("small").content_hash
+    trial = expand(dataclasses.replace(request, steps=3), registry)[0].ranking
+    assert trial.benchmark_hash is None
+
+
+def test_a_draft_scores_validation_alone(folder):
+    edit(folder, "version = 1", "version = 2")
+    cells = cells_of(folder)
+    assert cells and not any(cell.benchmark or cell.scores_test for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("steps = 10", "steps = 20"),
+        ("seeds = [0, 1]", "seeds = [0]"),
+        ("lengths = [64, 128]", "lengths = [64]"),
+        ("window = [64]", "window = [32]"),
+        ('model_size = "tiny"', 'model_size = "mini"'),
+    ],
+)
+def test_an_edited_frozen_benchmark_is_refused_until_its_version_is_raised(folder, old, new):
+    path = edit(folder, old, new)
+    with pytest.raises(PluginError, match="a changed benchmark needs a new version"):
+        read_benchmark(path)
+    with pytest.raises(PluginError, match="needs a new version"):
+        cells_of(folder)
+    edit(folder, "version = 1", "version = 2")
+    assert not read_benchmark(path).is_frozen
+
+
+def test_the_summary_and_expected_figures_change_no_hash(folder):
+    before = find_benchmark("small", (str(folder),)).content_hash
+    path = edit(folder, "a test's benchmark", "another summary")
+    assert read_benchmark(path).content_hash == before
+
+
+def test_a_frozen_version_is_frozen_once(folder):
+    with pytest.raises(RequestError, match="frozen already"):
+        freeze(find_benchmark("small", (str(folder),)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps = 10", "steps = 0", "tasks.ner.steps"),
+        ("steps = 10", "stepz = 10", "tasks.ner.stepz"),
+        ("seeds = [0, 1]", "seeds = []", "states its seeds"),
+        ("positions_per_step = 256", "", "positions_per_step or examples_per_step"),
+        ('name = "small"', 'name = "other"', "the file's name is small"),
+        ("[tasks.ner]", "[tasks.ner", "small.toml"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_the_field(folder, old, new, message):
+    with pytest.raises(PluginError, match="A benchmark is a TOML file") as caught:
+        read_benchmark(edit(folder, old, new))
+    assert message in str(caught.value)
+
+
+def test_a_batch_must_fix_what_the_task_scores(folder):
+    edit(folder, "version = 1", "version = 2")
+    edit(folder, "positions_per_step = 256", "examples_per_step = 4")
+    with pytest.raises(RequestError, match="scores positions"):
+        cells_of(folder)
+
+
+def test_two_benchmarks_of_one_name_are_refused(folder):
+    shutil.copy(BUILT_IN / "quick.toml", folder / "benchmarks")
+    with pytest.raises(PluginError, match="Two benchmarks have the name 'quick'"):
+        load_registry((str(folder),))
+
+
+def test_probes_have_their_rounds_and_are_of_the_benchmark(folder):
+    cells = cells_of(folder, mode=Mode.PROBE, tasks=None)
+    assert {cell.round for cell in cells} == {0, 1}
+    assert all(cell.benchmark == "small-1" and not cell.scores_test for cell in cells)
+    more = cells_of(folder, mode=Mode.PROBE, tasks=None, rounds=3)
+    assert [cell.benchmark for cell in more if cell.round == 2][0] is None
+
+
+def test_a_request_without_mode_and_task_is_the_whole_benchmark(folder):
+    cells = cells_of(folder, mode=None, tasks=None)
+    assert {cell.mode for cell in cells} == {Mode.PROBE, Mode.TRAIN}
+    assert [cell.mode for cell in cells] == sorted((cell.mode for cell in cells), key=str)
