@@ -33,7 +33,7 @@ def test_a_run_writes_complete_records(bench, tmp_path):
         assert record["environment"]["packages"]["tensorflow"]
         assert record["environment"]["commit"]
         assert len(record["data"]["fingerprint"]) == 64
-        assert record["details"]["training_tokens"] >= record["cell"]["budget"]
+        assert record["details"]["training_steps"] == record["cell"]["steps"]
         assert record["reports"]["test"]["by_type"]["PER"]["support"] > 0
         assert "by_cue_distance" in record["reports"]["test"]
     assert records[0]["data"]["fingerprint"] == records[1]["data"]["fingerprint"]

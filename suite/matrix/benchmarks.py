@@ -240,9 +240,9 @@ def read_benchmark(path: Path) -> Benchmark:
     """
     try:
         content = tomllib.loads(path.read_text())
+        if content.get("name") != path.stem:
+            raise ValueError(f"name: the file's name is {path.stem}, not {content.get('name')}")
         benchmark = Benchmark(**content, content_hash=hash_content(content), path=path)
-        if benchmark.name != path.stem:
-            raise ValueError(f"name: the file's name is {path.stem}, not {benchmark.name}")
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
         # A misspelt field explains the missing one.

@@ -144,8 +144,35 @@ def expand(
         for point in [_Point(length, backend, precision, seed, round_number)]
         for entry in entries[mode]
     ]
+    cells = _final_together(request, cells)
     # Two probes of a benchmark may meet: a batch of one sequence, and one of as many positions.
     return list({planned.cell.id: planned for planned in cells}.values())
+
+
+def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[PlannedCell]:
+    """Make trials of all cells of a workload if one is a trial, so that their scores compare.
+
+    A request that adds a seed or a length to those of a benchmark is thus no final run.
+    """
+    trials = {_workload_of(planned.cell) for planned in cells if planned.cell.benchmark is None}
+    return [
+        planned
+        if _workload_of(planned.cell) not in trials
+        else replace(
+            planned,
+            cell=replace(
+                planned.cell,
+                benchmark=None,
+                scores_test=planned.cell.task is not None and request.score_test,
+            ),
+            ranking=planned.ranking.model_copy(update={"benchmark_hash": None}),
+        )
+        for planned in cells
+    ]
+
+
+def _workload_of(cell: Cell) -> tuple[str | None, Form]:
+    return cell.task, cell.form
 
 
 def _workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[_Workload]:

@@ -16,7 +16,7 @@ from suite.keywords import describe_call
 from tests.conftest import FAKES, bench_environment, processes_of, read_records
 from tests.conftest import replaced_environment as replaced
 
-FAST = {"mode": "probe", "preset": "smoke", "tracking": False}
+FAST = {"mode": "probe", "benchmark": "smoke", "tracking": False}
 
 
 @pytest.fixture

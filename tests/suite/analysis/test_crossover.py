@@ -85,7 +85,11 @@ def test_a_failed_probe_is_named(store):
 
 
 LEARNED = Request(
-    tasks=("language_modeling",), architectures=("vanilla", "gpt"), lengths=(64, 256), seeds=(0, 1)
+    tasks=("language_modeling",),
+    architectures=("vanilla", "gpt"),
+    lengths=(64, 256),
+    seeds=(0, 1),
+    score_test=True,
 )
 
 

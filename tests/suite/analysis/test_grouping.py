@@ -19,7 +19,7 @@ from tests.suite.records.test_store import CELL, make_record
     "other",
     [
         {"fingerprint": "g"},
-        {"budget": 2},
+        {"steps": 2},
         {"sequence_length": 256},
         {"batch_size": 17},
         {"precision": "mixed_bfloat16"},

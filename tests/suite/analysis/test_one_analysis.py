@@ -29,7 +29,11 @@ from tests.suite.records.test_store import make_record
 
 REGISTRY = load_registry(())
 REQUEST = Request(
-    tasks=("ner",), architectures=("vanilla", "bert"), lengths=(128, 256), seeds=(0, 1, 2)
+    tasks=("ner",),
+    architectures=("vanilla", "bert"),
+    lengths=(128, 256),
+    seeds=(0, 1, 2),
+    score_test=True,
 )
 SPEED = "training.tokens_per_second"
 NOISY_SEED = 2

@@ -134,7 +134,7 @@ def test_a_tuned_rate_is_used_only_for_the_setting_it_was_tuned_for(tmp_path, st
     (tuned,) = tune(request, store, learner(peak_at(3e-3)), folder=folder)
     assert (tuned.learning_rate, tuned.sequence_length) == (3e-3, 128)
     written = json.loads(tuned.path.read_text())
-    assert written["setting"]["source_digest"] and written["setting"]["budget"]
+    assert written["setting"]["source_digest"] and written["setting"]["steps"]
     assert [trial["learning_rate"] for trial in written["trials"]] == [3e-4, 1e-3, 3e-3, 1e-2]
     assert planned_rate(store, folder, source=source) == 3e-3
     for changes in (
@@ -142,7 +142,7 @@ def test_a_tuned_rate_is_used_only_for_the_setting_it_was_tuned_for(tmp_path, st
         {"source": None},
         {"lengths": (256,)},
         {"model_size": "small"},
-        {"budget": 1_000},
+        {"steps": 1_000},
         {"batch_size": 3},
         {"options": {"dropout": "0.45"}},
         {"architectures": ("bert",)},
@@ -221,7 +221,7 @@ def test_the_committed_tuning_files_are_found_under_their_own_keys():
     for path in sorted(TUNING.glob("*/*/*.json")):
         content = json.loads(path.read_text())
         setting = content["setting"]
-        fields = ("source", "sequence_length", "batch_size", "model_size", "budget", "options")
+        fields = ("source", "sequence_length", "batch_size", "model_size", "steps", "options")
         cell = replace(
             make_record().cell,
             task=content["task"],

@@ -46,7 +46,7 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
     [
         (["run", "--task", "nerr"], "Did you mean 'ner'?"),
         (["run", "--task", "ner", "--architectures", "longfromer"], "Did you mean 'longformer'?"),
-        (["run", "--task", "ner", "--benchmark", "fast"], "There is no preset of that name"),
+        (["run", "--task", "ner", "--benchmark", "fast"], "There is no benchmark of that name"),
         (["run", "--task", "ner", "--data", "hub"], "There is no source for the task 'ner'"),
         (["run", "--task", "ner", "--lengths", "0"], "Received: 0"),
         (["run", "--task", "ner", "--lengths", "12x"], "--lengths takes whole numbers"),
@@ -85,7 +85,8 @@ def test_list_says_what_supports_what_and_why_not(bench):
     assert listing["supports"]["ner"]["vanilla"] is None
     assert "patches" in listing["supports"]["ner"]["images_only"]
     assert listing["tasks"]["ner"]["sources"]["tfds"]["redistributable"] is False
-    assert listing["tasks"]["sentiment"]["presets"]["reach"]["lengths"] == [128, 256, 512, 1_024]
+    assert listing["benchmarks"]["quick"]["tasks"]["sentiment"]["lengths"] == [128, 256]
+    assert listing["benchmarks"]["quick"]["is_frozen"]
     printed = bench("list").stdout
     assert "ner × images_only: no: does not take embeddings; it takes: patches" in printed
 

@@ -107,6 +107,12 @@ def test_an_override_that_the_file_does_not_list_scores_validation_alone(folder,
     assert {cell.id for cell in cells}.isdisjoint(cell.id for cell in marked)
 
 
+def test_a_request_that_adds_a_seed_to_those_of_the_benchmark_is_no_final_run(folder):
+    cells = cells_of(folder, seeds=(0, 1, 2))
+    assert {cell.seed for cell in cells} == {0, 1, 2}
+    assert not any(cell.benchmark or cell.scores_test for cell in cells)
+
+
 def test_a_listed_entry_runs_beside_the_default_and_is_final(folder):
     cells = cells_of(folder)
     assert [(cell.architecture, dict(cell.options)) for cell in cells[:3]] == [
@@ -197,7 +203,7 @@ def test_probes_have_their_rounds_and_are_of_the_benchmark(folder):
     assert {cell.round for cell in cells} == {0, 1}
     assert all(cell.benchmark == "small-1" and not cell.scores_test for cell in cells)
     more = cells_of(folder, mode=Mode.PROBE, tasks=None, rounds=3)
-    assert [cell.benchmark for cell in more if cell.round == 2][0] is None
+    assert not any(cell.benchmark for cell in more)
 
 
 def test_a_request_without_mode_and_task_is_the_whole_benchmark(folder):

@@ -40,6 +40,7 @@ CELL = Cell(
     backend="tensorflow",
     threads=2,
     seed=0,
+    scores_test=True,
 )
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

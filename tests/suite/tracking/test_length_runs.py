@@ -124,5 +124,5 @@ def test_params_are_those_that_all_records_share():
     records[1] = records[1].model_copy(update={"cell": cell, "cell_id": cell.id})
     (run,) = runs_of_records(*records)
     names = {param.key for param in run.params}
-    assert {"task", "architecture", "budget"} <= names
+    assert {"task", "architecture", "steps"} <= names
     assert not names & {"threads", "sequence_length", "seed"}

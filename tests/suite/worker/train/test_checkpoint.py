@@ -29,13 +29,13 @@ class Interrupted(BaseException):
     """The end of a process, which no handler of exceptions catches."""
 
 
-def make_job(tmp_path, task, architecture, budget, **options):
+def make_job(tmp_path, task, architecture, steps, **options):
     request = Request(
         tasks=(task,),
         architectures=(architecture,),
         lengths=(32,),
         seeds=(0,),
-        steps=budget,
+        steps=steps,
         batch_size=4,
         options=options,
     )
@@ -113,8 +113,8 @@ def results(outcome):
 def test_the_results_are_those_of_an_uninterrupted_training(
     tmp_path, few_scored_examples, frequent_checkpoints, task, architecture, stops
 ):
-    whole = run(make_job(tmp_path / "whole", task, architecture, 8_192))
-    job = make_job(tmp_path / "parts", task, architecture, 8_192)
+    whole = run(make_job(tmp_path / "whole", task, architecture, 64))
+    job = make_job(tmp_path / "parts", task, architecture, 64)
     for stop in stops:
         with pytest.raises(Interrupted):
             run(job, stop)
@@ -148,7 +148,7 @@ def test_averaged_weights_are_the_mean_and_an_interruption_does_not_change_them(
 
     monkeypatch.setattr(selection.RunningMean, "add", add_seen)
     monkeypatch.setattr(Model, "set_weights", set_weights_seen)
-    asked = ("language_modeling", "vanilla", 8_192)
+    asked = ("language_modeling", "vanilla", 64)
     whole = run(make_job(tmp_path / "whole", *asked, averaged_share="0.5"))
     assert whole["details"]["best_weights_are_averaged"]
     assert len(added) == selection.NUM_AVERAGED
@@ -176,7 +176,7 @@ def test_a_worker_resumes_a_checkpoint_of_the_code_that_it_runs(
     """Interrupt a worker, edit a file of the architecture or none, and run the job again."""
     plugins = tmp_path / "plugins"
     shutil.copytree(FAKES / "baselines", plugins / "baselines")
-    job = replace(make_job(tmp_path, "ner", "vanilla", 8_192), search_path=(str(plugins),))
+    job = replace(make_job(tmp_path, "ner", "vanilla", 64), search_path=(str(plugins),))
     job = replace(job, cell=replace(job.cell, architecture="nothing"))
     (tmp_path / "job.json").write_text(job.to_json())
 
