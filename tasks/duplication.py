@@ -1,7 +1,8 @@
 """The duplication task: predict the second w in a sequence 0w0w.
 
-Kitaev et al. 2020, "Reformer: The Efficient Transformer", section 5. Symbols are 1 to 127, and a
-symbol's copy is half the length away. A position is a symbol.
+The rule of Kitaev et al. 2020, "Reformer: The Efficient Transformer", section 5. Symbols are 1 to
+127, and a symbol's copy is half the length away. The paper's length is 1,024. A position is a
+symbol.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Duplication(Task):
     """Predict the next symbol at every position of the second half."""
 
     version = 1
-    title = "Duplication"
+    title = "Duplication, up to 1,024 symbols"
     summary = "repeats what it read half a sequence ago"
     form = Form.DECODER
     inputs = Inputs.TOKEN_IDS
@@ -49,6 +50,7 @@ class Duplication(Task):
         )
     }
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
+    """Nothing regularises, since the task is exact and its words are random."""
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Reject odd lengths and lengths below 4."""

@@ -14,7 +14,7 @@ QUIET = ("--no-tracking", "--no-dashboard")
 
 def test_the_other_tasks_run(bench, tmp_path):
     """Run the tasks that no other end-to-end test runs."""
-    tasks = "sentiment,image_classification,translation,listops,pathfinder"
+    tasks = "sentiment,image_classification,translation,listops,curve_tracing"
     run = (
         "run",
         "--benchmark",

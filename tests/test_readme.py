@@ -94,7 +94,7 @@ ABOVE_CHANCE = {
     "translation": ("bleu", 20.0),  # 0
     "listops": ("accuracy", 0.25),  # 0.16, the commonest digit
     "duplication": ("accuracy", 0.5),  # 0.01
-    "pathfinder": ("accuracy", 0.65),  # 0.5
+    "curve_tracing": ("accuracy", 0.65),  # 0.5
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from suite.api.data import Examples, Source, SourceRequest, TaskData
 from suite.api.enums import Form, Inputs, Track
-from suite.api.errors import RequestError
+from suite.api.errors import PluginError, RequestError
 from suite.api.options import Options
 
 OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "curriculum_share"})
@@ -28,6 +28,11 @@ class Metric:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """The training hyper-parameters of a task, the same for every architecture of a comparison.
+
+    The defaults have published sources. Dropout is that of Vaswani et al. 2017, section 5.4. Weight
+    decay, warm-up and clipping are those of BERT (Devlin et al. 2019, appendix A.2, and its
+    published code for fine-tuning). A task states the source of another value. No value may be
+    chosen by test scores.
 
     Attributes:
         learning_rate: peak of the schedule.
@@ -161,6 +166,20 @@ class Task(ABC):
     max_global_tokens: int = 0
     """The highest number of global positions in an example, for architectures with global
     attention."""
+
+    def __init_subclass__(cls) -> None:
+        """Check that each of `open_options` is an option.
+
+        Raises:
+            PluginError: an option is missing.
+        """
+        super().__init_subclass__()
+        if unknown := cls.open_options - cls.options.keys():
+            raise PluginError(
+                "Each of `open_options` must be one of the task's options",
+                received=", ".join(sorted(unknown)),
+                remedy=f"Add it to `options` of {cls.__name__}",
+            )
 
     @abstractmethod
     def inspect(self, request: SourceRequest, options: Options) -> str | None:

@@ -28,10 +28,12 @@ def add_global_mask(features: Mapping[str, Any]) -> dict[str, Any]:
 class Classification(Task):
     """A task with one class per example.
 
-    `targets["labels"]` (examples,) holds indices into `spec["classes"]`.
+    `targets["labels"]` (examples,) holds indices into `spec["classes"]`. The dropout before the
+    head is BERT's (Devlin et al. 2019).
     """
 
     form = Form.ENCODER
+    scored_unit = "examples"
     primary_metric = Metric("accuracy")
     label_smoothing = 0.0
     head_dropout = 0.1

@@ -1,4 +1,4 @@
-"""An embedding of short tokens together with their neighbours."""
+"""Convolutions over neighbouring positions: options of the open track."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ from keras import ops
 
 REACH = 3
 """The number of neighbours on either side: for letters, about a word."""
+
+
+class NeighbourConvolution(keras.layers.Layer):
+    """Adds a convolution over neighbouring positions to embeddings, and normalises the sum.
+
+    Input: embeddings (batch, n, width) and a padding mask (batch, n). Output: (batch, n, width) of
+    about unit variance. Padding reaches no other position. Time and memory O(n).
+    """
+
+    def __init__(self, width: int, reach: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.convolution = keras.layers.Conv1D(
+            width, 2 * reach + 1, padding="same", activation="relu"
+        )
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
+
+    def call(self, embeddings: Any, padding_mask: Any) -> Any:
+        """Return the embeddings with their neighbours."""
+        real = ops.cast(padding_mask, embeddings.dtype)[:, :, None]
+        return self.norm(embeddings + self.convolution(embeddings * real))
 
 
 class NeighbourEmbedding(keras.layers.Layer):
@@ -27,14 +47,10 @@ class NeighbourEmbedding(keras.layers.Layer):
     def __init__(self, vocabulary_size: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tokens = keras.layers.Embedding(vocabulary_size, width)
-        self.neighbours = keras.layers.Conv1D(
-            width, 2 * REACH + 1, padding="same", activation="relu"
-        )
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
-        self.output_norm = keras.layers.LayerNormalization(epsilon=1e-5)
+        self.neighbours = NeighbourConvolution(width, REACH)
 
     def call(self, features: Mapping[str, Any], training: bool | None = None) -> Any:
         """Return the embeddings."""
         embeddings = self.norm(self.tokens(features["token_ids"]))
-        real = ops.cast(features["padding_mask"], embeddings.dtype)[:, :, None]
-        return self.output_norm(embeddings + self.neighbours(embeddings * real))
+        return self.neighbours(embeddings, features["padding_mask"])

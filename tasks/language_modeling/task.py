@@ -81,7 +81,8 @@ class LanguageModeling(Task):
         ),
     }
     options = {"units": "characters", "vocabulary": 8_192}
-    recipe = Recipe(learning_rate=2e-3, dropout=0.1, weight_decay=0.1, validations=6)
+    recipe = Recipe(learning_rate=2e-3, weight_decay=0.1, validations=6)
+    """Weight decay as in Brown et al. 2020, "Language Models are Few-Shot Learners", appendix B."""
     contiguous = True
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:

@@ -1,12 +1,10 @@
 """The ListOps task: evaluate a nested expression of MIN, MAX, MEDIAN and SUM MODULO 10.
 
-Nangia and Bowman 2018, with the rules of Long Range Arena (Tay et al. 2021, section 2.3.1): up to
-ten levels of nesting, two to ten arguments, digits. A position is a token: a digit, an operator
-with its opening bracket, or a closing bracket.
-
-Two things differ from the arena. The embedding has a convolution of width 7
-(`tasks/common/neighbour_embedding.py`), and training begins with the shortest expressions
-(`Recipe.curriculum_share`).
+Nangia and Bowman 2018, with the generator of Long Range Arena (Tay et al. 2021, section 2.3.1;
+`lra_benchmarks/data/listops.py`): up to ten levels of nesting, two to ten arguments, digits. The
+arena's expressions have 500 to 2,000 tokens; here an expression has more than a quarter of the
+sequence length and at most all of it. A position is a token: a digit, an operator with its opening
+bracket, or a closing bracket.
 """
 
 from __future__ import annotations
@@ -34,10 +32,10 @@ MIN_EXAMPLES = 100
 class ListOps(Classification):
     """Classify expressions by their value, a digit."""
 
-    version = 4
-    title = "ListOps"
+    version = 5
+    title = "ListOps, up to 512 symbols"
     summary = "evaluates nested expressions of digits"
-    inputs = Inputs.EMBEDDINGS
+    inputs = Inputs.TOKEN_IDS
     position = "a digit, an operator or a bracket"
     default_lengths = (128, 256, 512)
     default_source = "synthetic"
@@ -50,19 +48,27 @@ class ListOps(Classification):
             drawn_for_length=True,
         )
     }
-    options = {"train_examples": 20_000}
-    recipe = Recipe(learning_rate=5e-4, dropout=0.1, validations=6, curriculum_share=0.5)
-    scored_unit = "examples"
+    options = {"train_examples": 20_000, "neighbour_convolution": False}
+    """`neighbour_convolution`: whether the embedding has a convolution of width 7
+    (`tasks/common/neighbour_embedding.py`)."""
+    open_options = frozenset({"neighbour_convolution"})
+    recipe = Recipe(learning_rate=5e-4, validations=6)
     max_global_tokens = 1
     length_buckets = (0.75, 0.5, 0.25)
-    head_dropout = 0.0
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
         """Reject lengths in which hardly any expression fits."""
         return None if sequence_length >= 16 else "needs lengths of at least 16"
 
+    def inputs_for(self, options: Options) -> Inputs:
+        """Return token ids, or embeddings with the option `neighbour_convolution`."""
+        convolved = task_options(self, options)["neighbour_convolution"]
+        return Inputs.EMBEDDINGS if convolved else self.inputs
+
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Build an embedding that combines an operator with its first arguments."""
+        """Build a convolved embedding; the architecture embeds plain tokens itself."""
+        if not spec["neighbour_convolution"]:
+            return None
         from tasks.common.neighbour_embedding import NeighbourEmbedding
 
         return NeighbourEmbedding(spec["vocabulary_size"], width)
@@ -87,6 +93,7 @@ class ListOps(Classification):
             **{split: _encode(rows, sequence_length) for split, rows in drawn.items()},
             spec={
                 "vocabulary_size": len(TOKENS),
+                "neighbour_convolution": options["neighbour_convolution"],
                 "classes": [str(digit) for digit in range(10)],
                 "shown": [
                     " ".join(TOKENS[token] for token in row) for row, _ in drawn["test"][:NUM_SHOWN]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 NUM_SHOWN_WORDS = 1_000
 """The number of test words that `spec["shown"]` keeps."""
+SPEC_OPTIONS = ("neighbour_convolution", "tag_chain", "hidden_words", "hidden_spellings")
+"""The options that `spec` keeps."""
 
 CONLL_CITATION = (
     "Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task: "
@@ -47,7 +49,7 @@ CONLL_CITATION = (
 class NamedEntityRecognition(Task):
     """Tag words in IOB2; scored by entities, by the rules of conlleval."""
 
-    version = 2
+    version = 3
     title = "Named entity recognition"
     summary = "finds names in running text and their types"
     form = Form.ENCODER
@@ -78,12 +80,21 @@ class NamedEntityRecognition(Task):
             argument_required=True,
         ),
     }
-    options = {"columns": False, "hidden_words": 0.3, "hidden_spellings": 0.4}
-    """`columns`: whether a source's further annotations of a word, such as part of speech, become
-    features. `hidden_words`: the share of a training batch's words that lose their identity.
+    options = {
+        "neighbour_convolution": False,
+        "tag_chain": False,
+        "columns": False,
+        "hidden_words": 0.0,
+        "hidden_spellings": 0.0,
+    }
+    """`neighbour_convolution`: whether the embedding of a word has a convolution over two words on
+    either side. `tag_chain`: whether the head is a conditional random field instead of a linear
+    layer. `columns`: whether a source's further annotations of a word, such as part of speech,
+    become features. `hidden_words`: the share of a training batch's words that lose their identity.
     `hidden_spellings`: the share that keep only their shape and columns, like a name that is absent
-    from training. Generated text hides no spellings, since its spellings do not generalise."""
-    recipe = Recipe(learning_rate=1e-3, dropout=0.3)
+    from training."""
+    open_options = frozenset(options)
+    recipe = Recipe(learning_rate=1e-3)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's files or the prepared data set; return a digest."""
@@ -137,8 +148,7 @@ class NamedEntityRecognition(Task):
                 "sizes": sizes,
                 "tags": list(corpus.tags),
                 "shown": [corpus.words[word] for word in shown_words],
-                "hidden_words": own["hidden_words"],
-                "hidden_spellings": 0.0 if request.kind == "synthetic" else own["hidden_spellings"],
+                **{name: own[name] for name in SPEC_OPTIONS},
             },
             facts={
                 "fingerprint": corpus.fingerprint(),
@@ -161,7 +171,9 @@ class NamedEntityRecognition(Task):
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Hide the identity of random words and the spelling of others, to train on context."""
+        """Hide the identity of random words and the spelling of others, as the options say."""
+        if not spec["hidden_words"] and not spec["hidden_spellings"]:
+            return features
         from tasks.common.hidden_tokens import draw_hidden, replace_hidden
         from tasks.ner.word_features import UNKNOWN
 
@@ -178,13 +190,17 @@ class NamedEntityRecognition(Task):
         }
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Build an embedding of identity, shape, affixes and characters."""
+        """Build an embedding of a word's identity, shape, affixes and characters."""
         from tasks.ner.word_embedding import WordEmbedding
 
-        return WordEmbedding(spec["sizes"], width)
+        return WordEmbedding(spec["sizes"], width, neighbours=spec["neighbour_convolution"])
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Build a CRF layer that scores each tag at each word after each other tag."""
+        """Build a linear layer that scores the tags of each word, or a chain of tags."""
+        if not spec["tag_chain"]:
+            from tasks.common.heads import PositionHead
+
+            return PositionHead(len(spec["tags"]), name="tags")
         from tasks.ner.scoring import OUTSIDE
         from tasks.ner.tag_chain import TagChain
 
@@ -194,14 +210,24 @@ class NamedEntityRecognition(Task):
         """Return the negative log-likelihood of the gold tags per real word."""
         from keras import ops
 
-        from tasks.ner.tag_chain import log_normalizer, path_score
+        real = ops.cast(features["padding_mask"], outputs.dtype)
+        if _is_chain(outputs):
+            from tasks.ner.tag_chain import log_normalizer, path_score
 
-        real = features["padding_mask"]
-        losses = log_normalizer(outputs) - path_score(outputs, targets["tags"], real)
-        return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(real, losses.dtype)), 1.0)
+            gold = path_score(outputs, targets["tags"], features["padding_mask"])
+            losses = log_normalizer(outputs) - gold
+        else:
+            losses = real * ops.sparse_categorical_crossentropy(
+                targets["tags"], outputs, from_logits=True
+            )
+        return ops.sum(losses) / ops.maximum(ops.sum(real), 1.0)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Return the most likely sequence of tags."""
+        """Return the most likely tag of each word, or the most likely sequence of tags."""
+        from keras import ops
+
+        if not _is_chain(outputs):
+            return ops.argmax(outputs, axis=-1)
         from tasks.ner.tag_chain import best_path
 
         return best_path(outputs)
@@ -219,6 +245,11 @@ class NamedEntityRecognition(Task):
         from tasks.ner.scoring import show_sentences
 
         return show_sentences(examples, predictions, spec)
+
+
+def _is_chain(outputs: Any) -> bool:
+    """Return whether outputs are the potentials of a chain, not the scores of single tags."""
+    return len(outputs.shape) == 4
 
 
 def _read_corpus(request: SourceRequest, with_columns: bool) -> Corpus:

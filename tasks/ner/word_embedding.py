@@ -8,32 +8,35 @@ from typing import Any
 import keras
 from keras import ops
 
+from tasks.common.neighbour_embedding import NeighbourConvolution
 from tasks.ner.word_features import MAX_CHARACTERS, NUM_AFFIXES
 
 AFFIX_WIDTH = 32
 CHARACTER_WIDTH = 32
 CHARACTER_FILTERS = 96
 COLUMN_WIDTH = 32
-DROPOUT = 0.4
-"""The dropout of word embeddings, since taggers overfit to single features."""
+DROPOUT = 0.5
+"""The dropout of word embeddings (Ma and Hovy 2016, section 3.2)."""
 REACH = 2
-"""The number of neighbouring words on either side."""
+"""The number of neighbouring words on either side that the convolution over words reaches."""
 
 
 class WordEmbedding(keras.layers.Layer):
     """Embeds a word by its identity, shape, affixes and characters.
 
     The characters pass through a convolution of width 3 and a maximum over the word, as in Ma and
-    Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF", section 2.1. After
-    normalisation, a convolution adds information from two words on either side. The ends of names
-    depend on their neighbours, which attention alone is slow to learn.
+    Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF", section 2.1. An
+    embedding depends on its own word alone. With `neighbours`, a convolution adds information from
+    two words on either side.
 
     Input: `word_ids`, `shape_ids`, `padding_mask`, `sentence_starts` (batch, n), `affix_ids`
     (batch, n, 6), `character_ids` (batch, n, 16), and `column_ids` (batch, n, columns) if `sizes`
     has "columns". Output: (batch, n, width) of about unit variance. Time and memory O(n).
     """
 
-    def __init__(self, sizes: Mapping[str, int], width: int, **kwargs: Any) -> None:
+    def __init__(
+        self, sizes: Mapping[str, int], width: int, *, neighbours: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.words = keras.layers.Embedding(sizes["words"], width)
         self.shapes = keras.layers.Embedding(sizes["shapes"], width)
@@ -45,12 +48,9 @@ class WordEmbedding(keras.layers.Layer):
         )
         self.convolution = keras.layers.Conv1D(CHARACTER_FILTERS, 3, padding="same")
         self.spelling = keras.layers.Dense(width)
-        self.neighbours = keras.layers.Conv1D(
-            width, 2 * REACH + 1, padding="same", activation="relu"
-        )
         self.dropout = keras.layers.Dropout(DROPOUT)
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
-        self.output_norm = keras.layers.LayerNormalization(epsilon=1e-5)
+        self.neighbours = NeighbourConvolution(width, REACH) if neighbours else None
 
     def call(self, features: Mapping[str, Any], training: bool | None = None) -> Any:
         """Return the embeddings."""
@@ -70,8 +70,9 @@ class WordEmbedding(keras.layers.Layer):
             + self.spelling(ops.concatenate(spelling, axis=-1))
         )
         embeddings = self.dropout(self.norm(embeddings), training=training)
-        real = ops.cast(features["padding_mask"], embeddings.dtype)[:, :, None]
-        return self.output_norm(embeddings + self.neighbours(embeddings * real))
+        if self.neighbours:
+            embeddings = self.neighbours(embeddings, features["padding_mask"])
+        return embeddings
 
     def _embed_characters(self, character_ids: Any) -> Any:
         """Convolve and take the maximum: (batch, n, 16) to (batch, n, filters)."""

@@ -1,9 +1,7 @@
 """The sentiment task: classify reviews as positive or negative.
 
 A position is a subword. With the option `units=bytes` a position is a byte, as in Long Range Arena
-(Tay et al. 2021, section 2.3.2). Unlike the arena's models, ours then have a convolution in the
-embedding (`tasks/common/neighbour_embedding.py`). The option `pairs` adds embeddings of the most
-frequent pairs of adjacent subwords (`tasks/sentiment/subword_pairs.py`).
+(Tay et al. 2021, section 2.3.2).
 
 A text that exceeds the length is cut, and the number of such texts is reported. The first quarter
 and the last three quarters of the length are kept, since a review ends with its verdict (head and
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from tasks.sentiment.subword_pairs import SubwordPairs
 
 TFDS_NAME = "imdb_reviews"
-HIDDEN_TOKENS = 0.15
-"""The share of a training batch's tokens that are replaced by the unknown token."""
 HIDDEN_SPAN = 8
 """The number of adjacent bytes or characters to hide, since a single one is easy to guess."""
 Texts = dict[str, list[tuple[str, str]]]
@@ -45,7 +41,7 @@ Texts = dict[str, list[tuple[str, str]]]
 class Sentiment(Classification):
     """Classify texts into two classes, or into those of a user's data."""
 
-    version = 3
+    version = 4
     title = "Sentiment"
     summary = "classifies reviews as positive or negative"
     inputs = Inputs.TOKEN_IDS
@@ -77,26 +73,34 @@ class Sentiment(Classification):
     options = {
         "units": "subwords",
         "vocabulary": 16_384,
-        "pairs": 0,
         "text_column": "",
         "label_column": "",
+        "neighbour_convolution": False,
+        "pairs": 0,
+        "hidden_tokens": 0.0,
     }
-    recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.05, validations=6)
-    scored_unit = "examples"
+    """`neighbour_convolution`: whether the embedding has a convolution of width 7
+    (`tasks/common/neighbour_embedding.py`). `pairs`: the number of frequent pairs of adjacent
+    subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `hidden_tokens`: the share
+    of a training batch's tokens that are replaced by the unknown token."""
+    open_options = frozenset({"neighbour_convolution", "pairs", "hidden_tokens"})
+    recipe = Recipe(learning_rate=1e-3, validations=6)
     max_global_tokens = 1
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
-    head_dropout = 0.2
+    """Szegedy et al. 2016, section 7."""
 
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
     ) -> Mapping[str, Any]:
-        """Replace random tokens by the unknown token, letters in spans of `HIDDEN_SPAN`."""
+        """Replace a share of the tokens by the unknown token, letters in spans of `HIDDEN_SPAN`."""
+        if not spec["hidden_tokens"]:
+            return features
         from tasks.common.hidden_tokens import draw_hidden, replace_hidden
         from tasks.common.tokenization import UNKNOWN
 
         span = HIDDEN_SPAN if spec["letters"] else 1
-        hidden = draw_hidden(features["padding_mask"], HIDDEN_TOKENS, generator, span)
+        hidden = draw_hidden(features["padding_mask"], spec["hidden_tokens"], generator, span)
         token_ids = replace_hidden(features["token_ids"], hidden, UNKNOWN)
         augmented = {**features, "token_ids": token_ids}
         if "pair_ids" in features:
@@ -108,17 +112,18 @@ class Sentiment(Classification):
         return augmented
 
     def inputs_for(self, options: Options) -> Inputs:
-        """Return token ids for plain subwords, and embeddings for letters or pairs of subwords."""
-        options = task_options(self, options)
-        return Inputs.EMBEDDINGS if _has_letters(options) or options["pairs"] else self.inputs
+        """Return token ids, or embeddings with the options `pairs` or `neighbour_convolution`."""
+        own = task_options(self, options)
+        embedded = own["pairs"] or own["neighbour_convolution"]
+        return Inputs.EMBEDDINGS if embedded else self.inputs
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Build an embedding of pairs or of letters; the architecture embeds plain subwords."""
+        """Build an embedding of pairs or a convolved one; the architecture embeds plain tokens."""
         if spec["num_pairs"]:
             from tasks.sentiment.subword_pairs import SubwordPairEmbedding
 
             return SubwordPairEmbedding(spec["vocabulary_size"], spec["num_pairs"], width)
-        if not spec["letters"]:
+        if not spec["neighbour_convolution"]:
             return None
         from tasks.common.neighbour_embedding import NeighbourEmbedding
 
@@ -132,10 +137,17 @@ class Sentiment(Classification):
         own = task_options(self, options)
         check_tokenizer_options(own)
         check_range(own, "pairs", 0)
+        check_range(own, "hidden_tokens", 0, 1)
         if own["pairs"] and _has_letters(own):
             raise RequestError(
                 "The option 'pairs' needs subwords",
                 received=f"pairs={own['pairs']} and units={own['units']}",
+                remedy="Remove one of the two options",
+            )
+        if own["pairs"] and own["neighbour_convolution"]:
+            raise RequestError(
+                "The options 'pairs' and 'neighbour_convolution' exclude each other",
+                received=f"pairs={own['pairs']} and neighbour_convolution=True",
                 remedy="Remove one of the two options",
             )
         if request.kind == "files":
@@ -196,6 +208,8 @@ class Sentiment(Classification):
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
                 "letters": _has_letters(options),
+                "neighbour_convolution": options["neighbour_convolution"],
+                "hidden_tokens": options["hidden_tokens"],
                 "num_pairs": pairs.num_ids if pairs else 0,
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],

@@ -2,8 +2,9 @@
 
 A position is a subword; both languages share one vocabulary. The sequence length bounds each side.
 Consecutive pairs share an example while both sides fit, so longer examples hold more sentences and
-little padding. Each sentence ends with an end token, at which the generated ids are split again, so
-every length is scored on the same sentences.
+little padding. With the option `packed=False`, an example is one pair. Each sentence ends with an
+end token, at which the generated ids are split again, so every length is scored on the same
+sentences.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ Pairs = dict[str, list[tuple[str, str]]]
 class Translation(Task):
     """Translate sentences; scored with sacreBLEU."""
 
-    version = 1
+    version = 2
     title = "Translation"
     summary = "translates sentences into another language"
     form = Form.ENCODER_DECODER
@@ -79,8 +80,8 @@ class Translation(Task):
             argument_required=True,
         ),
     }
-    options = {"vocabulary": 4_096, "source_language": "", "target_language": ""}
-    recipe = Recipe(learning_rate=1e-3, dropout=0.2, weight_decay=0.01, validations=8)
+    options = {"vocabulary": 4_096, "source_language": "", "target_language": "", "packed": True}
+    recipe = Recipe(learning_rate=1e-3, validations=8)
     generation = Generation(start_id=START, end_id=END, padding_id=PADDING)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
@@ -113,7 +114,7 @@ class Translation(Task):
         texts = [text for pair in pairs["train"] for text in pair]
         tokenizer = learn_subwords(texts, options["vocabulary"], request, lowercase=False)
         encoded = {
-            split: _pack(pairs[split], tokenizer, sequence_length, index)
+            split: _pack(pairs[split], tokenizer, sequence_length, index, options["packed"])
             for index, split in enumerate(SPLITS)
         }
         facts = {
@@ -266,9 +267,9 @@ def _read_pairs(request: SourceRequest, options: Options) -> tuple[Pairs, dict[s
 
 
 def _pack(
-    pairs: list[tuple[str, str]], tokenizer: Tokenizer, length: int, split: int
+    pairs: list[tuple[str, str]], tokenizer: Tokenizer, length: int, split: int, packed: bool
 ) -> tuple[Examples, int]:
-    """Pack consecutive pairs into examples; return these and the number of pairs cut."""
+    """Put each pair, or consecutive pairs, into an example; return these and the number cut."""
     import numpy as np
 
     sides = [tokenizer.encode([pair[side] for pair in pairs]) for side in (0, 1)]
@@ -280,7 +281,8 @@ def _pack(
     free = (0, 0)
     for index, pair in enumerate(zip(*sides, strict=True)):
         sizes = tuple(min(len(side), max_tokens) + 1 for side in pair)
-        if groups and all(size <= space for size, space in zip(sizes, free, strict=True)):
+        fits = all(size <= space for size, space in zip(sizes, free, strict=True))
+        if packed and groups and fits:
             groups[-1].append(index)
         else:
             groups.append([index])

@@ -23,9 +23,10 @@ def loaded(request):
     return task, load(task)
 
 
-def load(task, length=None):
+def load(task, length=None, options=None):
     """Load the default source, by default at its shortest length, with few examples if possible."""
     few = {name: 600 for name in ("train_examples",) if name in task.options}
+    few |= options or {}
     with pytest.MonkeyPatch.context() as patch:
         reviews = {"train": 600, "validation": 100, "test": 100}
         patch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", reviews)
@@ -116,10 +117,10 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
         assert isinstance(shown.input, str) and isinstance(shown.right, bool)
 
 
-def build_head(task, data, table=None):
+def build_head(task, data, table=None, width=WIDTH):
     head = task.build_head(data.spec)
     if hasattr(head, "tie"):
-        table = table or keras.layers.Embedding(data.spec["vocabulary_size"], WIDTH)
+        table = table or keras.layers.Embedding(data.spec["vocabulary_size"], width)
         table.build()
         head.tie(table)
     return head

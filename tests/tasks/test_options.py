@@ -16,11 +16,13 @@ TASKS = load_registry(()).tasks
         ("sentiment", "vocabulary", 3, "at least 100. Received: 3"),
         ("translation", "vocabulary", 3, "at least 100"),
         ("language_modeling", "units", "words", "one of subwords, bytes, characters"),
-        ("pathfinder", "curve_points", -3, "from 6 to 24. Received: -3"),
-        ("pathfinder", "curve_points", 25, "from 6 to 24"),
-        ("pathfinder", "image_size", 48, "one of 32, 64"),
-        ("pathfinder", "train_examples", 0, "at least 100"),
+        ("curve_tracing", "curve_points", -3, "from 6 to 24. Received: -3"),
+        ("curve_tracing", "curve_points", 25, "from 6 to 24"),
+        ("curve_tracing", "image_size", 48, "one of 32, 64"),
+        ("curve_tracing", "train_examples", 0, "at least 100"),
         ("listops", "train_examples", 99, "at least 100"),
+        ("sentiment", "hidden_tokens", 1.5, "from 0 to 1"),
+        ("image_classification", "augmentation", "auto", "one of none, shift, shift_and_mirror"),
         ("ner", "hidden_words", 1.5, "from 0 to 1. Received: 1.5"),
         ("ner", "hidden_spellings", -0.5, "from 0 to 1"),
         ("ner", "columns", True, "needs a source with columns between word and tag"),
@@ -28,7 +30,7 @@ TASKS = load_registry(()).tasks
 )
 def test_invalid_values_are_rejected_by_inspect(name, option, value, message):
     task = TASKS.get(name)
-    request = SourceRequest("synthetic")
+    request = SourceRequest(task.default_source)
     assert task.inspect(request, {}) is not None
     with pytest.raises(RequestError, match=message):
         task.inspect(request, {option: value})

@@ -94,10 +94,10 @@ def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
     assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
 
 
-@pytest.mark.parametrize("said", ["False", "false"])
+@pytest.mark.parametrize("said", ["True", "true"])
 def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
-    request = Request(tasks=("pathfinder",), threads=2, options={"trace": said})
-    assert all(cell.options == {"trace": False} for cell in cells_of(request))
+    request = Request(tasks=("curve_tracing",), threads=2, options={"trace": said})
+    assert all(cell.options == {"trace": True} for cell in cells_of(request))
 
 
 def test_a_stream_cannot_come_shortest_first():

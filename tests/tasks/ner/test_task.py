@@ -133,6 +133,29 @@ def test_a_hidden_spelling_leaves_only_the_shape():
     assert (kept["character_ids"] == 7).all()
 
 
+@pytest.mark.parametrize("tag_chain", [False, True])
+def test_the_head_learns_the_gold_tags_and_ignores_padding(tag_chain):
+    spec = {"tags": ["B-A", "I-A", "O"], "tag_chain": tag_chain}
+    head = TASK.build_head(spec)
+    tags = np.random.default_rng(0).integers(0, 3, (2, 7)).astype("int32")
+    states = 30 * np.eye(3, dtype="float32")[tags]
+    features = {"padding_mask": np.arange(7) < np.array([[7], [4]])}
+    head(states, features)
+    for weights in head.trainable_weights:
+        weights.assign(np.eye(3) if weights.shape == (3, 3) else np.zeros(weights.shape))
+    outputs = head(states, features)
+    targets = {"tags": tags}
+    predicted = ops.convert_to_numpy(TASK.predict(outputs, targets, features))
+    real = features["padding_mask"]
+    assert (predicted == tags)[real].all()
+    assert float(TASK.loss(outputs, targets, features)) < 1.5
+    wrong = {"tags": np.where(real, (tags + 1) % 3, tags).astype("int32")}
+    assert float(TASK.loss(outputs, wrong, features)) > 20
+    padded = {"tags": np.where(real, tags, (tags + 1) % 3).astype("int32")}
+    losses = [float(TASK.loss(outputs, one, features)) for one in (targets, padded)]
+    assert losses[0] == losses[1]
+
+
 def test_columns_are_numbered_by_the_training_split_and_enter_the_fingerprint(tmp_path):
     train = "EU NNP B-ORG\nsays VBZ O\nUN NNP B-ORG\ngoes VBZ O\nX NNP O\n"
     for split, text in (("train", train), ("valid", train), ("test", "A NNP O\nb NEW O\n")):

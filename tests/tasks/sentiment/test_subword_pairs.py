@@ -14,7 +14,7 @@ from tasks.sentiment.subword_pairs import (
     SubwordPairEmbedding,
     SubwordPairs,
 )
-from tasks.sentiment.task import HIDDEN_TOKENS, TASK
+from tasks.sentiment.task import TASK
 
 ROWS = [np.array(row) for row in ([4, 5, 6], [4, 5, 4, 5, 9], [5, 6], [8], [])]
 
@@ -66,9 +66,10 @@ def test_both_pairs_of_a_hidden_subword_are_hidden():
         "pair_ids": np.full(shape, 7, np.int32),
         "padding_mask": np.ones(shape, bool),
     }
-    augmented = TASK.augment(features, {"letters": False}, np.random.default_rng(0))
+    spec = {"letters": False, "hidden_tokens": 0.15}
+    augmented = TASK.augment(features, spec, np.random.default_rng(0))
     hidden = augmented["token_ids"] == UNKNOWN
-    assert hidden.mean() == pytest.approx(HIDDEN_TOKENS, abs=0.03)
+    assert hidden.mean() == pytest.approx(0.15, abs=0.03)
     before = np.pad(hidden[:, :-1], ((0, 0), (1, 0)))
     assert ((augmented["pair_ids"] == UNKNOWN_PAIR) == (hidden | before)).all()
 
@@ -96,6 +97,10 @@ def test_pairs_come_from_the_training_split_and_are_cut_with_their_subwords(tmp_
 def test_pairs_need_embeddings_and_subwords():
     assert TASK.inputs_for({}) is Inputs.TOKEN_IDS
     assert TASK.inputs_for({"pairs": 9}) is Inputs.EMBEDDINGS
-    for options in ({"pairs": 9, "units": "bytes"}, {"pairs": -1}):
+    for options in (
+        {"pairs": 9, "units": "bytes"},
+        {"pairs": 9, "neighbour_convolution": True},
+        {"pairs": -1},
+    ):
         with pytest.raises(RequestError, match="pairs"):
             TASK.inspect(SourceRequest("synthetic"), options)

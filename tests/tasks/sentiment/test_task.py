@@ -10,14 +10,17 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from tasks.common.tokenization import UNKNOWN
-from tasks.sentiment.task import HIDDEN_SPAN, HIDDEN_TOKENS, TASK
+from tasks.sentiment.task import HIDDEN_SPAN, TASK
+
+HIDDEN_TOKENS = 0.15
 
 
 @pytest.mark.parametrize(("letters", "span"), [(False, 1), (True, HIDDEN_SPAN)])
 def test_letters_are_hidden_in_spans_and_subwords_one_by_one(letters, span):
     ids = np.full((200, 64), 9, np.int32)
     features = {"token_ids": ids, "padding_mask": np.ones(ids.shape, bool)}
-    augmented = TASK.augment(features, {"letters": letters}, np.random.default_rng(0))
+    spec = {"letters": letters, "hidden_tokens": HIDDEN_TOKENS}
+    augmented = TASK.augment(features, spec, np.random.default_rng(0))
     hidden = augmented["token_ids"] == UNKNOWN
     assert hidden.mean() == pytest.approx(HIDDEN_TOKENS, abs=0.02)
     share_followed = (hidden[:, :-1] & hidden[:, 1:]).sum() / hidden[:, :-1].sum()
@@ -25,20 +28,24 @@ def test_letters_are_hidden_in_spans_and_subwords_one_by_one(letters, span):
 
 
 @pytest.mark.parametrize(
-    ("units", "inputs"),
+    ("options", "inputs"),
     [
-        ("subwords", Inputs.TOKEN_IDS),
-        ("bytes", Inputs.EMBEDDINGS),
-        ("characters", Inputs.EMBEDDINGS),
+        ({"units": "subwords"}, Inputs.TOKEN_IDS),
+        ({"units": "bytes"}, Inputs.TOKEN_IDS),
+        ({"units": "bytes", "neighbour_convolution": "True"}, Inputs.EMBEDDINGS),
+        ({"pairs": "9"}, Inputs.EMBEDDINGS),
     ],
 )
-def test_letters_need_architectures_that_take_embeddings(units, inputs):
-    assert TASK.inputs_for({"units": units}) is inputs
-    assert TASK.inputs_for({}) is Inputs.TOKEN_IDS
-    spec = {"letters": units != "subwords", "num_pairs": 0, "vocabulary_size": 9}
+def test_convolutions_and_pairs_need_architectures_that_take_embeddings(options, inputs):
+    assert TASK.inputs_for(options) is inputs
+    spec = {
+        "neighbour_convolution": "neighbour_convolution" in options,
+        "num_pairs": int(options.get("pairs", 0)),
+        "vocabulary_size": 9,
+    }
     embedding = TASK.build_embedding(spec, 8)
     assert (embedding is not None) == (inputs is Inputs.EMBEDDINGS)
-    request = Request(tasks=("sentiment",), lengths=(64,), seeds=(0,), options={"units": units})
+    request = Request(tasks=("sentiment",), lengths=(64,), seeds=(0,), options=options)
     reasons = {
         planned.cell.architecture: planned.unsupported
         for planned in expand(request, load_registry(()))

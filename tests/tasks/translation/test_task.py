@@ -65,6 +65,14 @@ def test_long_examples_hold_more_sentences_and_little_padding(folder):
     assert shares[128] > 0.7
 
 
+def test_an_example_is_one_pair_unless_pairs_are_packed(folder):
+    data = load(folder, 64, packed=False)
+    assert data.train.num_examples == len(PAIRS)
+    assert set(data.train.targets["sentences"]) == {1}
+    score = TASK.score(data.test, data.test.targets["next_ids"], data.spec)
+    assert score.metrics["bleu"] == pytest.approx(100)
+
+
 def test_sentences_that_do_not_fit_are_cut_and_counted(folder):
     data = load(folder, 4)
     assert data.facts["sentences_cut"]["test"] == len(PAIRS)

@@ -1,4 +1,4 @@
-"""Tests of the Pathfinder task: head, loss and lengths."""
+"""Tests of the curve tracing task: head, loss and lengths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from suite.api import RequestError, SourceRequest
-from tasks.pathfinder.task import CLASSES, TASK
+from tasks.curve_tracing.task import CLASSES, TASK
 
 
 def test_the_loss_includes_traces_only_with_the_option():

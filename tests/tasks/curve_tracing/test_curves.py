@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.pathfinder.curves import CURVE, MARK, choose_marks, draw_images, draw_pairs
+from tasks.curve_tracing.curves import CURVE, MARK, choose_marks, draw_images, draw_pairs
 
 
 def test_images_are_balanced_distinct_and_reproducible():

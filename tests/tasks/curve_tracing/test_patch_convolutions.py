@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from tasks.common.patches import cut_patches
-from tasks.pathfinder.patch_convolutions import PatchConvolutions
+from tasks.curve_tracing.patch_convolutions import PatchConvolutions
 
 
 @pytest.mark.parametrize("patch_size", [1, 2, 4, 8])
