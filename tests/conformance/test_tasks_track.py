@@ -150,3 +150,10 @@ def test_averaged_weights_and_a_curriculum_are_the_open_track(name):
         assert track_of(TASKS[name], {option: 0.5}) is Track.OPEN
         assert track_of(TASKS[name], {option: 0.0}) is Track.STANDARD
     assert track_of(TASKS[name], {"dropout": 0.5, "learning_rate": 0.1}) is Track.STANDARD
+
+
+def test_benchmarks_of_the_standard_track_set_no_open_option():
+    for benchmark in load_registry(()).benchmarks.plugins.values():
+        if benchmark.track is Track.STANDARD:
+            for name, settings in benchmark.tasks.items():
+                assert track_of(TASKS[name], settings.options) is Track.STANDARD, benchmark.name
