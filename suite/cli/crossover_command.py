@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,8 +14,7 @@ from suite.api import Mode, RequestError
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
 from suite.cli.unreadable import print_unreadable
-from suite.records.published import StoredRecord, local_records, published_records
-from suite.records.store import Store
+from suite.records.published import RESULTS, local_records, published_records
 
 
 @click.command("crossover")
@@ -30,6 +30,7 @@ from suite.records.store import Store
     is_flag=True,
     help="With --task: compare the published records instead of your own.",
 )
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @request_options
 @json_option
 def command(
@@ -37,6 +38,7 @@ def command(
     second: str,
     metric: str | None,
     published: bool,
+    results: Path,
     home: str | None,
     as_json: bool,
     **given: Any,
@@ -58,14 +60,13 @@ def command(
     check_pair(request)
     store = make_store(home)
     if request.tasks:
-        found = score_crossover(request, _records(store, published), metric)
+        records = (
+            published_records(results) if published else local_records(store, print_unreadable)
+        )
+        found = score_crossover(request, records, metric)
     elif published:
         raise RequestError("Published records are compared by their scores: name a --task")
     else:
         with open_search_session(store) as run:
             found = cost_crossover(request, store, run, metric or DEFAULT_MEASURE)
     print(json.dumps(found.to_dict(), indent=1) if as_json else found)
-
-
-def _records(store: Store, published: bool) -> list[StoredRecord]:
-    return published_records() if published else local_records(store, print_unreadable)

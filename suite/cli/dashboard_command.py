@@ -31,7 +31,11 @@ def command(published: bool, folder: Path | None, home: str | None) -> None:
     store = make_store(home)
     registry = load_registry(search_path_from_environment())
     if published:
-        print(draw_site(read_published(), registry, folder or store.home / "published_site"))
+        entries = read_published()
+        if entries:
+            print(draw_site(entries, registry, folder or store.home / "published_site"))
+        else:
+            print("No results are published yet: no site is written")
     else:
         print(draw(store, registry, folder))
 

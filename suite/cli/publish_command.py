@@ -32,9 +32,12 @@ from suite.records.published import RESULTS, Folder, read_published
     help="Instead, write the published records, the leaderboard and the site to a folder for any "
     "static host.",
 )
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be published, and write nothing.")
 @home_option
-def command(machine: str | None, folder: Path | None, dry_run: bool, home: str | None) -> None:
+def command(
+    machine: str | None, folder: Path | None, results: Path, dry_run: bool, home: str | None
+) -> None:
     """Copy the records that pass the checks to results/published/MACHINE.
 
     A record passes if its run finished under the current protocol and from a clean commit. Host
@@ -47,7 +50,7 @@ def command(machine: str | None, folder: Path | None, dry_run: bool, home: str |
       bench publish --to public
     """
     if folder is not None:
-        _write_public(folder)
+        _write_public(folder, results)
         return
     store = make_store(home)
     outcome = publish(store, machine, dry_run=dry_run, report_unreadable=print_unreadable)
@@ -62,15 +65,16 @@ def command(machine: str | None, folder: Path | None, dry_run: bool, home: str |
         print(f"  {record.cell.label}: {reason}")
 
 
-def _write_public(folder: Path) -> None:
-    """Write the site, the leaderboard's files and all committed records."""
+def _write_public(folder: Path, results: Path) -> None:
+    """Write the leaderboard's files, all committed records, and the site if there are records."""
     registry = load_registry(search_path_from_environment())
-    entries = read_published()
-    first = draw_site(entries, registry, folder)
+    entries = read_published(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    first = draw_site(entries, registry, folder) if entries else folder / "LEADERBOARD.md"
     for name, content in leaderboard_files(make_boards(entries, registry.task_versions)).items():
         (folder / name).write_text(content, encoding="utf-8")
     for part in Folder:
-        if (RESULTS / part).is_dir() and part is not Folder.LOCAL:
-            shutil.copytree(RESULTS / part, folder / "records" / part, dirs_exist_ok=True)
+        if (results / part).is_dir() and part is not Folder.LOCAL:
+            shutil.copytree(results / part, folder / "records" / part, dirs_exist_ok=True)
     (folder / ".nojekyll").touch()  # otherwise repository pages leave out files that begin with _
     print(f"{len(entries)} records are ready for any static host: {first}")

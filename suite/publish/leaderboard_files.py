@@ -17,6 +17,10 @@ HEAD = (
     "rank", "architecture", "value [95%]", "n", "parameters", "tokens/s", "memory", "minutes",
     "date", "machine", "tier", "note",
 )  # fmt: skip
+NO_RESULTS = """# Leaderboard
+
+No results are published yet. [CHANGES.md](CHANGES.md) names the last commit with older results.
+"""
 
 
 def leaderboard_files(boards: Sequence[Board]) -> dict[str, str]:
@@ -79,7 +83,7 @@ def to_csv(boards: Sequence[Board]) -> str:
 def to_markdown(boards: Sequence[Board]) -> str:
     """Return the boards as Markdown: the leaders at each length, then each board."""
     if not boards:
-        return "# Leaderboard\n\nNo records are published yet.\n"
+        return NO_RESULTS
     named = titles(board.key for board in boards)
     parts = [
         "# Leaderboard",

@@ -65,9 +65,9 @@ def local_records(store: Store, report_unreadable: ReportUnreadable) -> list[Sto
     ]
 
 
-def published_records() -> list[StoredRecord]:
+def published_records(results: Path = RESULTS) -> list[StoredRecord]:
     """Return the project's own published records."""
-    return [stored for stored in read_published() if stored.folder is Folder.PUBLISHED]
+    return [stored for stored in read_published(results) if stored.folder is Folder.PUBLISHED]
 
 
 def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> list[StoredRecord]:

@@ -12,7 +12,6 @@ from suite.analysis.tuning import LEARNING_RATES, choose, first_rates, next_rate
 from suite.api import DataError, Metric, Mode, RequestError, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
-from suite.matrix.tuned_rates import TUNING, find_tuned_rate
 from suite.records.store import Store
 from tests.suite.records.test_store import make_record
 
@@ -215,23 +214,6 @@ def test_tuning_refuses_other_requests(tmp_path, store, changes, message):
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,))
     with pytest.raises(RequestError, match=message):
         tune(replace(request, **changes), store, learner(peak_at(1e-3)), folder=tmp_path)
-
-
-def test_the_committed_tuning_files_are_found_under_their_own_keys():
-    for path in sorted(TUNING.glob("*/*/*.json")):
-        content = json.loads(path.read_text())
-        setting = content["setting"]
-        fields = ("source", "sequence_length", "batch_size", "model_size", "steps", "options")
-        cell = replace(
-            make_record().cell,
-            task=content["task"],
-            architecture=content["architecture"],
-            task_version=setting["task_version"],
-            architecture_version=setting["architecture_version"],
-            **{name: setting[name] for name in fields},
-        )
-        choice = find_tuned_rate(cell, setting["source_digest"])
-        assert choice is not None and choice.learning_rate == content["learning_rate"], path
 
 
 def test_equal_scores_choose_no_rate():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from suite.execution.preparation import prepare
+from suite.matrix.expansion import expand
+from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.store import Store
 from tests.suite.records.test_store import make_record
@@ -146,9 +149,27 @@ def test_a_budget_that_no_architecture_meets_is_refused_with_what_each_takes(ben
     assert "Received: --step-seconds 1e-09" in result.stderr and "--memory" not in result.stderr
 
 
-def test_what_is_published_is_compared_without_its_data(bench):
-    settings = ("--data", "tfds", "--benchmark", "standard", "--published", "--json")
-    result = bench("crossover", "vanilla", "longformer", "--task", "language_modeling", *settings)
+def test_published_records_are_compared_without_their_data(bench, tmp_path):
+    """Records of a data set that is not prepared here."""
+    folder = tmp_path / "results" / "published" / "there"
+    folder.mkdir(parents=True)
+    figures = {"vanilla": {64: 2.6, 256: 2.7}, "longformer": {64: 2.9, 256: 2.4}}
+    request = Request(
+        tasks=("language_modeling",),
+        architectures=tuple(figures),
+        lengths=(64, 256),
+        seeds=(0, 1, 2),
+    )
+    for planned in expand(request, load_registry(())):
+        cell = replace(planned.cell, source="tfds", scores_test=True)
+        value = figures[cell.architecture][cell.sequence_length] + 0.01 * cell.seed
+        record = make_record(
+            cell=cell, ranking=planned.ranking, metrics={"test": {"bits_per_character": value}}
+        )
+        (folder / f"{record.cell_id}.{record.run_id}.json").write_text(record.to_json())
+    results = ("--published", "--results", str(tmp_path / "results"), "--json")
+    asked = ("--task", "language_modeling", "--data", "tfds", "--lengths", "64,256", *results)
+    result = bench("crossover", "vanilla", "longformer", *asked)
     assert result.returncode == 0, result.stderr
     gaps = json.loads(result.stdout)["differences"]
-    assert {gap["length"] for gap in gaps} >= {64, 256} and all(gap["n"] >= 3 for gap in gaps)
+    assert {gap["length"] for gap in gaps} == {64, 256} and all(gap["n"] == 3 for gap in gaps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import stat
 
 import pytest
@@ -13,7 +14,7 @@ from suite.api.errors import RequestError
 from suite.publish.publishing import publish
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store
-from tests.conftest import ROOT
+from tests.suite.records.test_migrations import FROZEN
 from tests.suite.records.test_store import CELL, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
@@ -116,14 +117,25 @@ def test_an_occlusion_map_is_not_taken_for_a_path(store, tmp_path, occlusion, pa
 
 
 def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
-    folder = tmp_path / "public"
-    said = bench("publish", "--to", str(folder))
+    results, folder = tmp_path / "results", tmp_path / "public"
+    published = results / "published" / "here"
+    published.mkdir(parents=True)
+    for path in FROZEN.glob("schema-2-*.json"):
+        shutil.copy(path, published)
+    said = bench("publish", "--to", str(folder), "--results", str(results))
     assert said.returncode == 0, said.stderr
     there = {path.name for path in folder.iterdir()}
     assert {"index.html", "run.html", "LEADERBOARD.md", "records", ".nojekyll"} <= there
-    committed = sorted(path.name for path in (ROOT / "results" / "published").glob("*/*.json"))
+    committed = sorted(path.name for path in published.iterdir())
+    assert committed
     assert sorted(path.name for path in folder.rglob("records/published/*/*.json")) == committed
     assert (folder / "index.html").stat().st_mode & 0o004  # a web server may read it
+
+
+def test_without_published_records_the_folder_holds_a_leaderboard_that_says_so(bench, tmp_path):
+    said = bench("publish", "--to", str(tmp_path / "public"), "--results", str(tmp_path / "none"))
+    assert said.returncode == 0, said.stderr
+    assert "No results are published yet" in (tmp_path / "public" / "LEADERBOARD.md").read_text()
 
 
 def test_machines_with_long_names_are_published_apart(store, tmp_path):
