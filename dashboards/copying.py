@@ -10,6 +10,7 @@ starts without the packages of the project, to start fast.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import runpy
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +50,42 @@ def migrated(
     return json.dumps(migrate(json.loads(content)), separators=(",", ":")).encode()
 
 
+@cache
+def _archive(path: str) -> dict[str, bytes]:
+    """Return the records of an archive by run id."""
+    with gzip.open(path) as file:
+        return {json.loads(line)["run_id"]: line for line in file.read().splitlines()}
+
+
+def read(address: str) -> bytes:
+    """Return the record at an address: a file, or `FILE.jsonl.gz#RUN_ID`.
+
+    Raises:
+        FileNotFoundError: there is no such record.
+    """
+    path, mark, run_id = address.rpartition(".jsonl.gz#")
+    if not mark:
+        return Path(address).read_bytes()
+    try:
+        return _archive(f"{path}.jsonl.gz")[run_id]
+    except KeyError:
+        raise FileNotFoundError(address) from None
+
+
 def copy(bundles: Iterable[tuple[str, list[str]]], migrations: str) -> None:
-    """Write the script of each bundle of record files. Files that have been removed are left out.
+    """Write the script of each bundle of records. Records that have been removed are left out.
 
     Args:
-        bundles: the path of each script, with the paths of its record files.
+        bundles: the path of each script, with the addresses of its records.
         migrations: the path of the module with `SCHEMA_VERSION` and `migrate`.
     """
     module = runpy.run_path(migrations)
     current, migrate = module["SCHEMA_VERSION"], module["migrate"]
-    for script, paths in bundles:
+    for script, addresses in bundles:
         records = []
-        for path in paths:
+        for address in addresses:
             with suppress(FileNotFoundError):
-                records.append(migrated(Path(path).read_bytes(), current, migrate))
+                records.append(migrated(read(address), current, migrate))
         write_bundle(Path(script), records)
 
 

@@ -58,7 +58,7 @@ def runs_written(bundles: Mapping[str, Sequence[StoredRecord]], folder: Path) ->
     missing = [name for name in wanted if name not in existing]
     with TemporaryFile("w+") as request:
         for name in missing:
-            paths = [str(entry.path) for entry in wanted[name]]
+            paths = [entry.address for entry in wanted[name]]
             print(json.dumps([str(folder / name), paths]), file=request)
         request.seek(0)
         command = [sys.executable, "-I", "-S", str(copying_program), str(migrations)]

@@ -323,13 +323,14 @@ def verify(
     progress: bool = True,
     tracking: bool = True,
 ) -> Verification:
-    """Run the cell of a record file again on this machine, and return both runs.
+    """Run the cell of a record again on this machine, and return both runs.
 
-    `data` names the source where it was a user's own files. The score is `reproduced` if both lie
-    within 2% of each other.
+    `path` is a file, `FILE.jsonl.gz#RUN_ID`, or the id of a run in `results/`. `data` names the
+    source where it was a user's own files. The score is `reproduced` if both lie within 2% of each
+    other.
 
     ```python
-    verification = suite.verify("results/published/MACHINE/CELL.RUN.json", tracking=False)
+    verification = suite.verify("results/published/MACHINE/core-1/ner/RUN.json", tracking=False)
     print(verification.verdict())
     ```
 

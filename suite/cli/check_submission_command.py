@@ -20,7 +20,7 @@ from suite.records.published import RESULTS, read_published
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @json_option
 def command(path: Path, results: Path, as_json: bool) -> None:
-    """Print for each record file of PATH whether it is accepted, or why it is refused.
+    """Print for each record of PATH whether it is accepted, or why it is refused.
 
     A record is accepted if `bench publish` could have written it: complete, under the current
     protocol, from a clean commit, without private content, and new in results/. Implausibly good
@@ -35,14 +35,14 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     verdicts = check_submission(resolved, entries, registry.tasks.plugins)
     if as_json:
         told = [
-            {"file": verdict.path.name, "refused": verdict.refused, "flags": verdict.flags}
+            {"file": verdict.name, "refused": verdict.refused, "flags": verdict.flags}
             for verdict in verdicts
         ]
         print(json.dumps(told, indent=1))
     else:
         for verdict in verdicts:
             said = f"refused: {verdict.refused}" if verdict.refused else "accepted"
-            print(f"{verdict.path.name!r:.120}: {said}".replace("\n", " "))
+            print(f"{verdict.name!r:.160}: {said}".replace("\n", " "))
             for flag in verdict.flags:
                 print(f"  to be checked: {flag}")
     sys.exit(1 if any(verdict.refused for verdict in verdicts) else 0)

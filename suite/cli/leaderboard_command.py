@@ -12,12 +12,16 @@ from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
+from suite.publish.tree import check_tree
 from suite.records.published import RESULTS, read_published
 
 
 @click.command("leaderboard")
 @click.option(
-    "--check", is_flag=True, help="Write nothing; exit with 2 if a file is not up to date."
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 2 if a file is not up to date, or if a published record is too "
+    "large or misplaced.",
 )
 @click.option(
     "--results",
@@ -33,6 +37,8 @@ def command(check: bool, results: Path) -> None:
     length (for speed and memory, the machine too). Entries that are not significantly worse than
     the best share its rank.
     """
+    if check:
+        check_tree(results)
     registry = load_registry(search_path_from_environment())
     boards = make_boards(read_published(results), registry.task_versions)
     contents = leaderboard_files(boards)

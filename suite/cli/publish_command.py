@@ -15,7 +15,7 @@ from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
-from suite.publish.publishing import publish
+from suite.publish.publishing import PUBLISHED, publish
 from suite.records.published import RESULTS, Folder, read_published
 
 
@@ -41,7 +41,8 @@ def command(
     """Copy the records that pass the checks to results/published/MACHINE.
 
     A record passes if its run finished under the current protocol and from a clean commit. Host
-    names, logs and tracebacks are removed. Published files are never changed or deleted.
+    names, logs and tracebacks are removed, and large fields are reduced. A final run of a benchmark
+    becomes a file, other records join an archive. Published records are never changed or deleted.
 
     \b
     Examples:
@@ -55,7 +56,7 @@ def command(
     store = make_store(home)
     outcome = publish(store, machine, dry_run=dry_run, report_unreadable=print_unreadable)
     verb = "would be published" if dry_run else "published"
-    folders = Counter(path.parent.name for path in outcome.written)
+    folders = Counter(path.relative_to(PUBLISHED).parts[0] for path in outcome.written)
     for name, count in sorted(folders.items()):
         print(f"{count} records {verb} in results/published/{name}")
     if not outcome.written:

@@ -16,7 +16,7 @@ from suite.runs import run_with_display
 
 
 @click.command("verify")
-@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("record", type=click.Path(path_type=Path))
 @click.option(
     "--data", metavar="SOURCE", help="The data, if the record used a user's own files: files:DIR."
 )
@@ -27,14 +27,16 @@ from suite.runs import run_with_display
 @click.option("--keep", "keeps", is_flag=True, help="Write the new record to results/verified.")
 @home_option
 def command(
-    path: Path,
+    record: Path,
     data: str | None,
     tfds_data_dir: str | None,
     time_limit: float,
     keeps: bool,
     home: str | None,
 ) -> None:
-    """Run the cell of a record file again on this machine and compare both runs.
+    """Run the cell of a record again on this machine and compare both runs.
+
+    RECORD is a file, FILE.jsonl.gz#RUN_ID, or the id of a run in results/.
 
     A score is reproduced if the new score lies within 2% of it. Costs depend on the machine: they
     are shown for both runs, without a verdict. With --keep, the new record is written to
@@ -43,11 +45,11 @@ def command(
     \b
     Exit codes: 0 reproduced; 1 not reproduced; 2 this machine or version cannot run the cell.
     """
-    record, store = read_original(path), make_store(home)
+    original, store = read_original(record), make_store(home)
     store.prepare()
     with open_command_session(store, 1) as session:
         verification = verify(
-            record,
+            original,
             store,
             lambda prepared: run_with_display(session, prepared, sys.stdout),
             source=data,

@@ -1,6 +1,7 @@
-"""Publication: local records are checked, stripped and copied to `results/published/<machine>/`.
+"""Publication: local records are checked, stripped, reduced and written to `results/published/`.
 
-A published record has the same schema as a local one.
+A published record has the same schema as a local one. `suite.records.published` describes the
+folders, and `suite.publish.reduction` what a published record keeps.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any
 from suite.api import PROTOCOL, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
+from suite.publish.reduction import TooLargeError, reduced
+from suite.records.archives import SUFFIX, read_by_run, write_archive
 from suite.records.environment import MAX_MACHINE_NAME, machine_name
+from suite.records.published import place_of
 from suite.records.schema import Record
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
@@ -36,7 +40,7 @@ PRIVATE = ("host_name", "operating_system")
 
 @dataclass
 class PublishResult:
-    """The paths that were written, the number of records already there, and the refusals."""
+    """The file of each record that was written, the number already there, and the refusals."""
 
     written: list[Path] = field(default_factory=list)
     already_published: int = 0
@@ -52,6 +56,8 @@ def publish(
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> PublishResult:
     """Copy the standing record of each cell that passes the checks.
+
+    Records of an archive are added to those that it has already.
 
     Args:
         store: the home with the records.
@@ -70,6 +76,7 @@ def publish(
             remedy="Name it as in --machine my-workstation",
         )
     outcome = PublishResult()
+    added: dict[Path, dict[str, bytes]] = {}
     for record in sorted(
         store.current(report_unreadable=report_unreadable), key=lambda record: record.run_id
     ):
@@ -77,16 +84,38 @@ def publish(
         if reason := unpublishable_reason(record) or private_content(stripped):
             outcome.refused.append((record, reason))
             continue
-        folder = into / (machine or machine_name(record.environment))
-        path = folder / store.path_of(record).name
-        if path.exists():
-            outcome.already_published += 1
+        try:
+            content = reduced(stripped)
+        except TooLargeError as error:
+            outcome.refused.append((record, str(error)))
             continue
-        if not dry_run:
-            folder.mkdir(parents=True, exist_ok=True)
-            atomic_write_bytes(path, stripped.to_json().encode())
-        outcome.written.append(path)
+        path = into / (machine or machine_name(record.environment)) / place_of(record)
+        added.setdefault(path, {})[record.run_id] = content
+    for path, records in added.items():
+        num_new = add_records(path, records, dry_run=dry_run)
+        outcome.written += [path] * num_new
+        outcome.already_published += len(records) - num_new
     return outcome
+
+
+def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = False) -> int:
+    """Write the records, by run id, that a committed file lacks; return their number.
+
+    A file that has all of them is not written again.
+    """
+    if path.name.endswith(SUFFIX):
+        there = read_by_run(path)
+        new = {run_id: content for run_id, content in records.items() if run_id not in there}
+        if new and not dry_run:
+            write_archive(path, {**there, **new})
+        return len(new)
+    if path.exists():
+        return 0
+    if not dry_run:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (content,) = records.values()
+        atomic_write_bytes(path, content)
+    return len(records)
 
 
 def unpublishable_reason(record: Record) -> str | None:
@@ -105,8 +134,11 @@ def unpublishable_reason(record: Record) -> str | None:
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
         if not (record.data or {}).get("fingerprint"):
             return "the training data has no fingerprint"
-        if record.cell.scores_test and not record.metrics.get("test"):
-            return "no score on the test split"
+        split = "test" if record.cell.scores_test else "validation"
+        if not record.metrics.get(split):
+            return f"no score on the {split} split"
+        if not record.cell.scores_test and record.metrics.get("test"):
+            return "a score on the test split, which only final runs and --test may read"
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
         return (

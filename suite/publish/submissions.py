@@ -1,6 +1,7 @@
 """Checks of submitted records: reasons for refusal, and flags on implausible scores.
 
-A submission is a folder of record files for `results/submitted/<submitter>/`.
+A submission is a folder for `results/submitted/<submitter>/`, with the files that
+`suite.records.published` describes.
 """
 
 from __future__ import annotations
@@ -10,20 +11,32 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from suite.analysis.aggregate import compare, parts_of
-from suite.api import Mode, Status, Task
+from suite.api import Status, Task
 from suite.publish.publishing import private_content, unpublishable_reason
+from suite.records.archives import SUFFIX, read_archive
 from suite.records.naming import options_text
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import (
+    MAX_ARCHIVED_BYTES,
+    MAX_FINAL_BYTES,
+    Folder,
+    StoredRecord,
+    is_final,
+    place_of,
+    read_record,
+)
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
 
 MAX_FILES = 2_000
-MAX_FILE_BYTES = 2**20
+MAX_ARCHIVE_FILE_BYTES = 2**22
+"""The limit of a compressed archive."""
+MAX_FOLDERS = 2
+"""Files lie that many folders deep at most."""
 MAX_DEPTH = 24
-FILE_NAME = re.compile(r"[0-9a-f]{16}\.\d{8}T\d{6,}Z-[0-9a-f]{6}\.json")
+FILE_NAME = re.compile(r"[A-Za-z0-9_]+-\d+-seed-\d+\.\d{8}T\d{6,}Z-[0-9a-f]{6}\.json")
 NAME = re.compile(r"[A-Za-z0-9][\w.+:/ -]{0,79}")
 CLOCK_TOLERANCE = timedelta(days=1)
 SHARES = ("accuracy", "f1", "roc_auc", "precision", "recall", "share")
@@ -37,12 +50,23 @@ MIN_REFERENCES = 3
 
 @dataclass
 class Verdict:
-    """The verdict on one file: accepted if `refused` is empty. Flags ask a person to look."""
+    """The verdict on one record: accepted if `refused` is empty. Flags ask a person to look.
 
-    path: Path
+    `place` is the file, relative to the submission. `content` is the record as JSON; None for a
+    file that cannot hold records.
+    """
+
+    place: PurePosixPath
+    content: bytes | None = None
+    line: int | None = None
     record: Record | None = None
     refused: str = ""
     flags: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The file; for a record of an archive, the number of its line too."""
+        return str(self.place) if self.line is None else f"{self.place}, line {self.line}"
 
 
 def check_submission(
@@ -50,30 +74,30 @@ def check_submission(
 ) -> list[Verdict]:
     """Check a file, or every file of a folder, against the records in `entries`."""
     known = {entry.record.run_id for entry in entries}
-    seen: dict[str, Path] = {}
+    seen: dict[str, str] = {}
     verdicts = []
-    for verdict in _files(path):
+    for verdict in _contents(path):
         verdicts.append(verdict)
         if verdict.refused:
             continue
-        verdict.record, verdict.refused = _read(verdict.path)
+        verdict.record, verdict.refused = _read(verdict, whole=path.is_dir())
         record = verdict.record
         if record is None or verdict.refused:
             continue
         if record.run_id in known:
             verdict.refused = "results/ has this run already"
         elif other := seen.get(record.cell_id) or seen.get(record.run_id):
-            verdict.refused = f"{other.name} has the same cell: submit one record for each cell"
+            verdict.refused = f"{other} has the same cell: submit one record for each cell"
         else:
-            seen[record.cell_id] = seen[record.run_id] = verdict.path
+            seen[record.cell_id] = seen[record.run_id] = verdict.name
             verdict.flags = flags(record, entries, tasks)
     return verdicts
 
 
 def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, Task]) -> list[str]:
-    """Return in which respects a training is implausibly good, compared with the references."""
+    """Return in which respects a final run is implausibly good, compared with the references."""
     task = tasks.get(record.cell.task or "")
-    if record.cell.mode is not Mode.TRAIN or record.status is not Status.OK:
+    if not is_final(record) or record.status is not Status.OK:
         return []
     if task is None:
         return [f"the task {record.cell.task} is unknown here"]
@@ -113,7 +137,7 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
     name = f"validation_{metric.name}"
     curve = record.curves.get(name)
     # A summary has no curves, so the references' files are read.
-    curves = [parse_record(entry.path.read_bytes()).curves.get(name) for entry in references]
+    curves = [read_record(entry.address).curves.get(name) for entry in references]
     ends = [
         sign * of_reference.values[-1]
         for of_reference in curves
@@ -136,32 +160,65 @@ def _place(record: RecordSummary) -> tuple[Any, ...]:
     return cell.task, options_text(record.ranking.task_options), fingerprint, cell.sequence_length
 
 
-def _files(path: Path) -> Iterator[Verdict]:
-    """Yield the files to read; files that cannot be records are refused unread."""
+def _contents(path: Path) -> Iterator[Verdict]:
+    """Yield each record to read; files that cannot hold records are refused unread."""
     if path.is_symlink() or not path.exists():
-        yield Verdict(path, refused="no such file or folder (links are not followed)")
+        place = PurePosixPath(path.name)
+        yield Verdict(place, refused="no such file or folder (links are not followed)")
         return
-    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    root = path if path.is_dir() else path.parent
+    paths = sorted(_files(path)) if path.is_dir() else [path]
     if len(paths) > MAX_FILES:
-        yield Verdict(path, refused=f"it holds {len(paths)} files; the limit is {MAX_FILES}")
+        place = PurePosixPath(path.name)
+        yield Verdict(place, refused=f"it holds {len(paths)} files; the limit is {MAX_FILES}")
         return
     if not paths:
-        yield Verdict(path, refused="the folder is empty")
+        yield Verdict(PurePosixPath(path.name), refused="the folder is empty")
     for file in paths:
+        place = PurePosixPath(file.relative_to(root))
+        archived = file.name.endswith(SUFFIX)
+        limit = MAX_ARCHIVE_FILE_BYTES if archived else MAX_FINAL_BYTES
         if file.is_symlink() or not file.is_file():
-            yield Verdict(file, refused="not a plain file: records lie side by side in one folder")
-        elif not FILE_NAME.fullmatch(file.name):
+            yield Verdict(place, refused="not a plain file, or in too many folders")
+        elif not archived and not FILE_NAME.fullmatch(file.name):
             yield Verdict(
-                file, refused="the name of a record's file is CELL.RUN.json, as `bench` writes it"
+                place,
+                refused="the name must be as `bench publish` writes it: see results/README.md",
             )
-        elif file.stat().st_size > MAX_FILE_BYTES:
-            yield Verdict(file, refused=f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
+        elif file.stat().st_size > limit:
+            yield Verdict(place, refused=f"it is larger than {limit >> 10} KiB")
+        elif archived:
+            yield from _lines(file, place)
         else:
-            yield Verdict(file)
+            yield Verdict(place, file.read_bytes())
 
 
-def _read(path: Path) -> tuple[Record | None, str]:
-    content = path.read_bytes()
+def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """Yield all that is no folder, and the folders that are too deep. Links are not followed."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and depth < MAX_FOLDERS:
+            yield from _files(path, depth + 1)
+        else:
+            yield path
+
+
+def _lines(file: Path, place: PurePosixPath) -> Iterator[Verdict]:
+    """Yield each record of an archive."""
+    try:
+        lines = read_archive(file)
+    except RecordError as error:
+        yield Verdict(place, refused=str(error))
+        return
+    if not lines:
+        yield Verdict(place, refused="the archive is empty")
+    for number, line in enumerate(lines, start=1):
+        large = f"it is larger than {MAX_ARCHIVED_BYTES:,} bytes"
+        yield Verdict(place, line, number, refused=large if len(line) > MAX_ARCHIVED_BYTES else "")
+
+
+def _read(verdict: Verdict, *, whole: bool) -> tuple[Record | None, str]:
+    """Return the record and why it is refused. `whole` says whether the folder is judged too."""
+    content = verdict.content or b""
     if _depth(content) > MAX_DEPTH:
         return None, f"it nests deeper than {MAX_DEPTH} levels"
     try:
@@ -169,7 +226,7 @@ def _read(path: Path) -> tuple[Record | None, str]:
     except RecordError as error:
         return None, str(error)
     reasons = (
-        _identity(record, path),
+        _identity(record, verdict.place, whole=whole),
         unpublishable_reason(record),
         private_content(record),
         _contradiction(record),
@@ -189,10 +246,11 @@ def _depth(content: bytes) -> int:
     return deepest
 
 
-def _identity(record: Record, path: Path) -> str:
-    cell = record.cell
-    if path.name != f"{record.cell_id}.{record.run_id}.json":
-        return "its name is not that of the record in it"
+def _identity(record: Record, place: PurePosixPath, *, whole: bool) -> str:
+    """Return how the record contradicts its place, or has an invalid name; "" if it does not."""
+    cell, expected = record.cell, place_of(record)
+    if place != (expected if whole else PurePosixPath(expected.name)):
+        return f"a record of this cell and run belongs in {str(expected)!r:.200}"
     if record.cell_id != cell.id:
         return "its cell_id is not the hash of its cell"
     names = [cell.task, cell.source, cell.architecture, cell.model_size, cell.precision,
@@ -225,7 +283,7 @@ def _contradiction(record: Record) -> str:
                 return f"{phase}.{name} lies outside the range of its samples"
             if not 0 <= item.value < ABSURD:
                 return f"{phase}.{name} cannot be {item.value:g}"
-    if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
+    if is_final(record) and record.status is Status.OK:
         for name in record.metrics.get("test", ()):
             if len(parts_of(record, name)) < 2:
                 return f"{name} lacks scores of parts of the test split, which its interval needs"

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from suite.analysis.boards import COSTS, TOLERANCE, agrees
+from suite.analysis.boards import COSTS, TOLERANCE
 from suite.analysis.probing import RunPlan
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
-from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import Prepared, make_limits, prepare
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.publish.publishing import private_content, strip, unpublishable_reason
+from suite.publish.publishing import (
+    add_records,
+    private_content,
+    strip,
+    unpublishable_reason,
+)
+from suite.publish.reduction import reduced
 from suite.records.environment import machine_name
-from suite.records.published import RESULTS, Folder
-from suite.records.schema import Record, RecordError, parse_record
+from suite.records.published import RESULTS, Folder, place_of, read_published, read_record
+from suite.records.schema import Record, RecordError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 TIME_LIMIT_SECONDS = 14_400
+RUN_ID = re.compile(r"\d{8}T\d{6,}Z-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,11 @@ class Verification:
         return self.original.ranking.primary_metric or next(iter(COSTS.values()))
 
     @property
+    def split(self) -> str:
+        """The split that is compared: test, or validation if the cell does not read test."""
+        return "test" if self.original.cell.scores_test else "validation"
+
+    @property
     def both_finished(self) -> bool:
         """Whether both runs have the status `ok`."""
         return self.original.status is self.again.status is Status.OK
@@ -67,14 +79,20 @@ class Verification:
             return self.original.status is self.again.status
         if self.original.cell.mode is Mode.PROBE:
             return True
-        return agrees(self.original, self.again, self.metric)
+        first, second = (
+            record.metric(self.metric.name, self.split) for record in (self.original, self.again)
+        )
+        if first is None or second is None:
+            return False
+        return abs(first - second) <= TOLERANCE * abs(first)
 
     @property
     def pairs(self) -> Sequence[MeasurePair]:
         """The primary metric and the costs that both runs have."""
         pairs = []
         for name in dict.fromkeys((self.metric.name, *COSTS)):
-            original, again = _figure(self.original, name), _figure(self.again, name)
+            original = _figure(self.original, name, self.split)
+            again = _figure(self.again, name, self.split)
             if original is not None and again is not None:
                 pairs.append(MeasurePair(name, original, again))
         return pairs
@@ -89,20 +107,33 @@ class Verification:
         if self.original.cell.mode is Mode.PROBE:
             return ""
         verdict = "Reproduced" if self.reproduced else "NOT reproduced"
-        return f"{verdict}: {self.metric.name} within {TOLERANCE:.0%}"
+        where = "" if self.split == "test" else f" on {self.split}"
+        return f"{verdict}: {self.metric.name}{where} within {TOLERANCE:.0%}"
 
 
-def read_original(path: Path) -> Record:
-    """Return the record in a file.
+def read_original(address: str | Path, results: Path = RESULTS) -> Record:
+    """Return the record at an address: a file, `FILE.jsonl.gz#RUN_ID`, or a committed run's id.
 
     Raises:
-        RequestError: the file is not a record.
+        RequestError: there is no such record.
     """
+    if RUN_ID.fullmatch(str(address)):
+        found = [
+            stored.address
+            for stored in read_published(results)
+            if stored.record.run_id == str(address)
+        ]
+        if not found:
+            raise RequestError("The run must be in results/", received=address)
+        address = found[0]
     try:
-        return parse_record(path.read_bytes())
-    except RecordError as error:
+        return read_record(address)
+    except (RecordError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise RequestError(
-            "The file to verify must be a record", received=f"{path.name}: {error}"
+            "The file to verify must be a record",
+            received=f"{Path(address).name}: {reason}",
+            remedy="Name a file, FILE.jsonl.gz#RUN_ID, or the id of a run in results/",
         ) from None
 
 
@@ -184,7 +215,7 @@ def request_of(cell: Cell, source: str | None = None, data_dir: str | None = Non
 
 
 def keep(record: Record, results: Path = RESULTS) -> Path:
-    """Write a new run, stripped of private data, to `results/verified/<machine>/`; return the path.
+    """Write a new run as `bench publish` would, to `results/verified/<machine>/`; return the file.
 
     Raises:
         RequestError: the record cannot be published.
@@ -192,10 +223,9 @@ def keep(record: Record, results: Path = RESULTS) -> Path:
     stripped = strip(record)
     if reason := unpublishable_reason(record) or private_content(stripped):
         raise RequestError("The new record cannot be published", received=reason)
-    folder = results / Folder.VERIFIED / machine_name(record.environment)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{record.cell_id}.{record.run_id}.json"
-    atomic_write_bytes(path, stripped.to_json().encode())
+    machine = machine_name(record.environment)
+    path = results / Folder.VERIFIED / machine / place_of(record)
+    add_records(path, {record.run_id: reduced(stripped)})
     return path
 
 
@@ -222,7 +252,7 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
     return replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
 
 
-def _figure(record: Record, measure: str) -> float | None:
-    """Return a measure of a phase, or a metric of the test split."""
+def _figure(record: Record, measure: str, split: str) -> float | None:
+    """Return a measure of a phase, or a metric of a split."""
     phase, dot, name = measure.partition(".")
-    return record.measured(phase, name) if dot else record.metric(measure)
+    return record.measured(phase, name) if dot else record.metric(measure, split)

@@ -1,21 +1,39 @@
 """Records in the folders of `results/` that are committed, and in a home.
 
 `published/<machine>/` holds the project's own records, `submitted/<who>/` those of others, and
-`verified/<machine>/` those that ran a submitted cell again.
+`verified/<machine>/` those that ran a submitted cell again. Each of these folders holds:
+
+```
+<benchmark>/<task>/<architecture>-<length>-seed-<seed>.<run id>.json   one final run
+trials/<task>-v<version>-<source>-<length>-<size>.jsonl.gz             other trainings
+timing/<mode>-<form>-<size>-<precision>-<backend>.jsonl.gz             rounds of probes
+```
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from suite.api import Mode
 from suite.api.files import CHECKOUT
+from suite.records.archives import SUFFIX, read_archive, read_by_run
 from suite.records.environment import machine_name
-from suite.records.schema import RecordError, RecordSummary, parse_summary
+from suite.records.schema import Record, RecordError, RecordSummary, parse_record, parse_summary
 from suite.records.store import ReportUnreadable, Store
 
 RESULTS = CHECKOUT / "results"
+TRIALS = "trials"
+TIMING = "timing"
+MAX_FINAL_BYTES = 12 * 2**10
+"""The limit of the file of a final run."""
+MAX_ARCHIVED_BYTES = 2 * 2**10
+"""The limit of a record in an archive, uncompressed."""
+MAX_TREE_BYTES = 15 * 2**20
+"""The limit of all committed records together."""
 
 
 class Folder(StrEnum):
@@ -25,6 +43,9 @@ class Folder(StrEnum):
     PUBLISHED = "published"
     SUBMITTED = "submitted"
     VERIFIED = "verified"
+
+
+COMMITTED = (Folder.PUBLISHED, Folder.SUBMITTED, Folder.VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +73,36 @@ class StoredRecord:
         name = self.record.ranking.entry
         return f"{name}, by {self.owner}" if self.folder is Folder.SUBMITTED else name
 
+    @property
+    def address(self) -> str:
+        """The path of the record's file; for a record of an archive, `FILE#RUN_ID`."""
+        archived = self.path.name.endswith(SUFFIX)
+        return f"{self.path}#{self.record.run_id}" if archived else str(self.path)
+
+
+def is_final(record: RecordSummary) -> bool:
+    """Return whether a record is a final run: a training of a frozen benchmark."""
+    return record.cell.mode is Mode.TRAIN and record.cell.benchmark is not None
+
+
+def place_of(record: RecordSummary) -> PurePosixPath:
+    """Return the file of a committed record, relative to the folder of its machine or submitter."""
+    cell = record.cell
+    if is_final(record):
+        name = f"{cell.architecture}-{cell.sequence_length}-seed-{cell.seed}.{record.run_id}.json"
+        return PurePosixPath(str(cell.benchmark), str(cell.task), name)
+    if cell.mode is Mode.TRAIN:
+        name = _name(
+            cell.task, f"v{cell.task_version}", cell.source, cell.sequence_length, cell.model_size
+        )
+        return PurePosixPath(TRIALS, name + SUFFIX)
+    name = _name(cell.mode, cell.form, cell.model_size, cell.precision, cell.backend)
+    return PurePosixPath(TIMING, name + SUFFIX)
+
+
+def _name(*parts: object) -> str:
+    return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", str(part)) for part in parts)
+
 
 def local_record(record: RecordSummary, path: Path) -> StoredRecord:
     """Return a record of a home."""
@@ -70,20 +121,46 @@ def published_records(results: Path = RESULTS) -> list[StoredRecord]:
     return [stored for stored in read_published(results) if stored.folder is Folder.PUBLISHED]
 
 
+def committed_files(results: Path = RESULTS) -> Iterator[tuple[Folder, str, Path]]:
+    """Yield the folder, the owner and the path of each committed file, sorted by path."""
+    for folder in COMMITTED:
+        for path in sorted((results / folder).glob("*/**/*")):
+            if path.is_file():
+                yield folder, path.relative_to(results / folder).parts[0], path
+
+
 def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> list[StoredRecord]:
-    """Read all committed records but those of a file or folder, sorted by path.
+    """Read all committed records but those of a file or folder, sorted by path and run id.
 
     Raises:
-        RecordError: a file is not a record; the message names the file.
+        RecordError: a file is not a record or an archive; the message names the file.
     """
     found = []
-    for folder in (Folder.PUBLISHED, Folder.SUBMITTED, Folder.VERIFIED):
-        for path in sorted((results / folder).glob("*/*.json")):
-            if leaving_out in (path, path.parent):
-                continue
-            try:
-                record = parse_summary(path.read_bytes())
-            except RecordError as error:
-                raise RecordError(f"{path.relative_to(results)}: {error}") from None
-            found.append(StoredRecord(record, folder, path.parent.name, path))
+    for folder, owner, path in committed_files(results):
+        if leaving_out is not None and path.is_relative_to(leaving_out):
+            continue
+        if not path.name.endswith((".json", SUFFIX)):
+            continue
+        try:
+            contents = read_archive(path) if path.name.endswith(SUFFIX) else [path.read_bytes()]
+            records = [parse_summary(content) for content in contents]
+        except RecordError as error:
+            raise RecordError(f"{path.relative_to(results)}: {error}") from None
+        found += [StoredRecord(record, folder, owner, path) for record in records]
     return found
+
+
+def read_record(address: str | Path) -> Record:
+    """Return the record at an address: a file, or `FILE.jsonl.gz#RUN_ID`.
+
+    Raises:
+        RecordError: there is no such record.
+        OSError: the file cannot be read.
+    """
+    path, mark, run_id = str(address).rpartition(f"{SUFFIX}#")
+    if not mark:
+        return parse_record(Path(address).read_bytes())
+    content = read_by_run(Path(path + SUFFIX)).get(run_id)
+    if content is None:
+        raise RecordError("The archive must have this run", received=str(address))
+    return parse_record(content)

@@ -43,12 +43,12 @@ class Figure(_Model, extra="ignore"):
 
 
 class Measurement(Figure, extra="forbid"):
-    """A measured quantity. Its name carries the unit."""
+    """A measured quantity. Its name carries the unit. Archives keep `value` and `n` alone."""
 
     n: int
-    samples: tuple[FiniteFloat, ...]
-    quartiles: tuple[FiniteFloat, FiniteFloat] | None
-    method: str
+    samples: tuple[FiniteFloat, ...] = ()
+    quartiles: tuple[FiniteFloat, FiniteFloat] | None = None
+    method: str = ""
 
 
 class Curve(_Model):

@@ -10,8 +10,9 @@ import pytest
 
 from suite.analysis.boards import make_boards
 from suite.publish.leaderboard_files import to_csv, to_json, to_markdown
-from suite.publish.publishing import strip
-from suite.records.published import read_published
+from suite.publish.publishing import add_records, strip
+from suite.publish.reduction import reduced
+from suite.records.published import place_of, read_published
 from suite.records.schema import RecordError
 from tests.suite.analysis.test_boards import VERSIONS, seeds
 from tests.suite.records.test_store import CELL
@@ -47,11 +48,9 @@ def test_markdown_begins_with_leaders_and_ends_with_superseded_rows():
 @pytest.fixture
 def results(tmp_path):
     folder = tmp_path / "results" / "published" / "here"
-    folder.mkdir(parents=True)
-    for found in seeds("vanilla", [0.5, 0.6]):
+    for found in seeds("vanilla", [0.5, 0.6], benchmark="core-1", scores_test=True):
         record = strip(found.record)
-        name = f"{record.cell_id}.{record.run_id}.json"
-        (folder / name).write_text(record.to_json())
+        add_records(folder / place_of(record), {record.run_id: reduced(record)})
     return tmp_path / "results"
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.publish.publishing import publish
+from suite.publish.reduction import reduced
+from suite.records.archives import write_archive
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store
 from tests.suite.records.test_migrations import FROZEN
-from tests.suite.records.test_store import CELL, make_record
+from tests.suite.records.test_store import CELL, FINAL, PROBE, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
 GOOD = {
+    "cell": FINAL,
     "environment": {**CLEAN, "host_name": "secret", "operating_system": "Linux secret"},
     "data": {"fingerprint": "f"},
     "metrics": {"test": {"entity_f1": 0.5}},
@@ -38,7 +43,9 @@ def test_a_record_is_published_once_and_without_private_content(store, tmp_path)
     assert len(publish(store, into=tmp_path, dry_run=True).written) == 1
     assert not (tmp_path / "abacus-r-9-2-cores").exists()
     (path,) = publish(store, into=tmp_path).written
-    assert path.parent.name == "abacus-r-9-2-cores"
+    place = Path("abacus-r-9-2-cores", "core-1", "ner")
+    assert path.parent == tmp_path / place
+    assert path.name.startswith("longformer-128-seed-0.2026")
     assert "secret" not in path.read_text()
     assert parse_record(path.read_bytes()).metric("entity_f1") == 0.5
     again = publish(store, into=tmp_path)
@@ -49,7 +56,7 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
     error = Failure(type="OutOfMemory", message="too much", traceback="/home/secret/file.py")
     store.write(make_record(Status.OUT_OF_MEMORY, **{**GOOD, "metrics": {}, "error": error}))
     (path,) = publish(store, "my-machine", into=tmp_path).written
-    assert path.parent.name == "my-machine" and "secret" not in path.read_text()
+    assert path.is_relative_to(tmp_path / "my-machine") and "secret" not in path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -64,6 +71,8 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
         ({"status": Status.INTERRUPTED}, "interrupted"),
         ({"data": {}}, "fingerprint"),
         ({"metrics": {}}, "no score on the test split"),
+        ({"cell": CELL, "metrics": {}}, "no score on the validation split"),
+        ({"cell": CELL, "metrics": {"validation": {"f1": 0.5}, "test": {"f1": 0.5}}}, "--test"),
     ],
 )
 def test_a_record_that_fails_a_check_is_refused_with_the_reason(store, tmp_path, fields, reason):
@@ -118,17 +127,22 @@ def test_an_occlusion_map_is_not_taken_for_a_path(store, tmp_path, occlusion, pa
 
 def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
     results, folder = tmp_path / "results", tmp_path / "public"
-    published = results / "published" / "here"
-    published.mkdir(parents=True)
+    published = results / "published"
+    (published / "here" / "core-1" / "ner").mkdir(parents=True)
     for path in FROZEN.glob("schema-2-*.json"):
-        shutil.copy(path, published)
+        shutil.copy(path, published / "here" / "core-1" / "ner")
+    line = reduced(make_record(cell=PROBE))
+    write_archive(published / "here" / "timing" / "x.jsonl.gz", {"run": line})
     said = bench("publish", "--to", str(folder), "--results", str(results))
     assert said.returncode == 0, said.stderr
     there = {path.name for path in folder.iterdir()}
     assert {"index.html", "run.html", "LEADERBOARD.md", "records", ".nojekyll"} <= there
-    committed = sorted(path.name for path in published.iterdir())
-    assert committed
-    assert sorted(path.name for path in folder.rglob("records/published/*/*.json")) == committed
+    copied = folder / "records" / "published"
+    committed = {path.relative_to(published) for path in published.rglob("*.*")}
+    assert len(committed) == 2
+    assert {path.relative_to(copied) for path in copied.rglob("*.*")} == committed
+    pages = "".join(path.read_text() for path in (folder / "data" / "runs").iterdir())
+    assert json.loads(line)["run_id"] in pages
     assert (folder / "index.html").stat().st_mode & 0o004  # a web server may read it
 
 
@@ -142,8 +156,10 @@ def test_machines_with_long_names_are_published_apart(store, tmp_path):
     processor = "Abacus (R) 9 with a name that is longer than sixty-four characters by far"
     for number, cores in enumerate((16, 96)):
         environment = {**CLEAN, "processor": processor, "num_cores": cores}
-        cell = dataclasses.replace(CELL, seed=number)
-        store.write(make_record(cell=cell, **{**GOOD, "environment": environment}))
-    folders = [path.parent.name for path in publish(store, into=tmp_path).written]
+        cell = dataclasses.replace(FINAL, seed=number)
+        store.write(make_record(**{**GOOD, "cell": cell, "environment": environment}))
+    folders = [
+        path.relative_to(tmp_path).parts[0] for path in publish(store, into=tmp_path).written
+    ]
     assert len(set(folders)) == 2
     assert publish(store, folders[0], into=tmp_path / "named").written, "--machine takes the name"

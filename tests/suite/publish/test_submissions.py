@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from suite.api import Status
 from suite.matrix.registry import load_registry
+from suite.publish.reduction import reduced
 from suite.publish.submissions import check_submission
-from suite.records.published import Folder, StoredRecord
+from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
+from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, place_of
 from suite.records.schema import Curve, Measurement, utc_now
-from tests.suite.analysis.test_boards import entry
-from tests.suite.records.test_store import make_record
+from tests.suite.records.test_store import CELL, FINAL, make_record
 
 TASKS = load_registry(()).tasks.plugins
 
@@ -22,8 +25,8 @@ def report_of_parts(*parts):
     return {"test": {"by_part": {"entity_f1": parts}}}
 
 
-def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), **fields):
-    cell = entry("vanilla", seed=seed).record.cell
+def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), of=FINAL, **fields):
+    cell = replace(of, architecture="vanilla", options={}, seed=seed)
     given = {
         "metrics": {"test": {"entity_f1": f1}},
         "reports": report_of_parts(f1 - 0.1, f1, None, f1 + 0.001),
@@ -37,8 +40,9 @@ def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), **fields):
 
 def write(folder, record, name=None, **changes):
     content = {**json.loads(record.to_json()), **changes}
-    path = folder / (name or f"{record.cell_id}.{record.run_id}.json")
-    path.write_text(json.dumps(content))
+    path = folder / (name or place_of(record))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, separators=(",", ":")))
     return path
 
 
@@ -46,10 +50,53 @@ def judge(path, entries=()):
     return check_submission(path, entries, TASKS)
 
 
-def test_a_record_as_published_is_accepted(tmp_path):
+def archive(folder, *records, place=None):
+    """Write records, or lines that are none, to the archive of the first record."""
+    path = folder / (place or place_of(records[0]))
+    lines = [one if isinstance(one, bytes) else reduced(one) for one in records]
+    write_archive(path, {f"{number:02}": line for number, line in enumerate(lines)})
+    return path
+
+
+def trial(seed=0, **fields):
+    given = {"metrics": {"validation": {"entity_f1": 0.5}}, "reports": {}}
+    return good(seed, of=CELL, **{**given, **fields})
+
+
+def test_records_as_published_are_accepted(tmp_path):
     write(tmp_path, good(0))
-    write(tmp_path, good(1))
-    assert [verdict.refused for verdict in judge(tmp_path)] == ["", ""]
+    path = write(tmp_path, good(1))
+    archive(tmp_path, trial(0), trial(1))
+    assert [verdict.refused for verdict in judge(tmp_path)] == [""] * 4
+    assert [verdict.refused for verdict in judge(path)] == [""]
+
+
+def test_hostile_archives_are_refused_with_the_line(tmp_path):
+    large = trial(1, reason="x" * 2_048).model_dump_json().encode()
+    archive(tmp_path, trial(0), large, b"[" * 90, trial(2, environment={"commit": None}))
+    archive(tmp_path, trial(3), place="trials/elsewhere.jsonl.gz")
+    (tmp_path / "timing").mkdir()
+    (tmp_path / "timing" / "x.jsonl.gz").write_bytes(b"not gzip")
+    bomb = gzip.compress(b" " * (MAX_ARCHIVE_BYTES + 1))
+    (tmp_path / "timing" / "y.jsonl.gz").write_bytes(bomb)
+    (tmp_path / "timing" / "z.jsonl.gz").write_bytes(gzip.compress(b""))
+    told = {verdict.name: verdict.refused for verdict in judge(tmp_path)}
+    name = str(place_of(trial()))
+    assert told[f"{name}, line 1"] == ""
+    assert "larger than 2,048 bytes" in told[f"{name}, line 2"]
+    assert "nests deeper" in told[f"{name}, line 3"]
+    assert "commit" in told[f"{name}, line 4"]
+    assert "belongs in" in told["trials/elsewhere.jsonl.gz, line 1"]
+    assert "gzip" in told["timing/x.jsonl.gz"] and "64 MiB" in told["timing/y.jsonl.gz"]
+    assert "empty" in told["timing/z.jsonl.gz"]
+    assert not any("\n" in refused for refused in told.values())
+
+
+def test_a_trial_that_read_the_test_split_is_refused(tmp_path):
+    scores = {"validation": {"entity_f1": 0.5}, "test": {"entity_f1": 0.5}}
+    archive(tmp_path, trial(metrics=scores))
+    (verdict,) = judge(tmp_path)
+    assert "which only final runs and --test may read" in verdict.refused
 
 
 def nested(depth):
@@ -68,7 +115,7 @@ HOSTILE = {
     "unknown field": ({"surprise": 1}, "surprise"),
     "wrong type": ({"cell": 3}, "cell"),
     "edited cell": ({"cell_id": "0" * 16}, "hash of its cell"),
-    "path in the run's id": ({"run_id": "../../evil"}, "not that of the record"),
+    "path in the run's id": ({"run_id": "../../evil"}, "belongs in"),
     "deep": ({"details": {"x": nested(60)}}, "nests deeper"),
     "host name": ({"environment": {"commit": "c", "dirty": False, "host_name": "h"}}, "machine"),
     "log": ({"log_tail": "secret"}, "log"),
@@ -107,17 +154,19 @@ def test_each_hostile_record_is_refused_with_one_line(tmp_path, case):
 
 
 def test_files_that_cannot_be_records_are_refused_unread(tmp_path):
-    record = good()
-    name = f"{record.cell_id}.{record.run_id}.json"
+    name = place_of(good()).name
+    folder = tmp_path / "core-1" / "ner"
+    folder.mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("x")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / f"1{name[1:]}").symlink_to("/etc/passwd")
-    (tmp_path / f"2{name[1:]}").write_bytes(b" " * (2**20 + 1))
-    (tmp_path / f"3{name[1:]}").write_bytes(b"\xff\x00{")
+    (folder / "deeper").mkdir()
+    (folder / f"a{name}").symlink_to("/etc/passwd")
+    (folder / f"b{name}").write_bytes(b" " * (MAX_FINAL_BYTES + 1))
+    (folder / f"c{name}").write_bytes(b"\xff\x00{")
     refused = [verdict.refused for verdict in judge(tmp_path)]
     assert len(refused) == 5 and all(refused)
     assert judge(tmp_path / "nothing")[0].refused
-    assert "CELL.RUN.json" in " ".join(refused) and "plain file" in " ".join(refused)
+    told = " ".join(refused)
+    assert "as `bench publish` writes it" in told and "plain file" in told and "12 KiB" in told
 
 
 def test_duplicates_are_refused(tmp_path):
@@ -126,7 +175,7 @@ def test_duplicates_are_refused(tmp_path):
     write(tmp_path, again)
     assert sum(bool(verdict.refused) for verdict in judge(tmp_path)) == 1
     known = [StoredRecord(one, Folder.PUBLISHED, "here", path)]
-    first = next(v for v in judge(tmp_path, known) if v.path.name.endswith(f"{one.run_id}.json"))
+    first = next(v for v in judge(tmp_path, known) if v.name.endswith(f"{one.run_id}.json"))
     assert "results/ has this run already" in first.refused
 
 

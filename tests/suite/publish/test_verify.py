@@ -10,12 +10,14 @@ from suite.api import Mode, Status
 from suite.api.errors import RequestError
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.publish.verify import Verification, keep, verify
+from suite.publish.verify import Verification, keep, read_original, verify
 from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement, TuningChoice, parse_record
 from suite.records.store import Store
 from tests.suite.publish.test_publishing import GOOD
-from tests.suite.records.test_store import CELL, MOMENT, make_record
+from tests.suite.records.test_store import CELL, FINAL, MOMENT, make_record
+
+SECOND = dataclasses.replace(CELL, seed=1)
 
 
 def scored(value: float, status: Status = Status.OK):
@@ -58,6 +60,42 @@ def test_costs_are_compared_without_a_verdict():
     assert verification.reproduced and verification.verdict() == ""
     (pair,) = verification.pairs
     assert pair.measure == "training.tokens_per_second" and pair.change == -0.5
+
+
+def test_a_trial_is_reproduced_by_its_validation_score():
+    def trial(value):
+        return make_record(metrics={"validation": {"entity_f1": value}})
+
+    near, far = Verification(trial(0.5), trial(0.505)), Verification(trial(0.5), trial(0.6))
+    assert near.reproduced and not far.reproduced
+    assert near.verdict() == "Reproduced: entity_f1 on validation within 2%"
+    assert [pair.measure for pair in near.pairs] == ["entity_f1"]
+
+
+def test_a_record_is_found_by_its_file_in_its_archive_and_by_its_run_id(tmp_path):
+    records = [
+        make_record(**{**GOOD, "cell": cell, "metrics": {split: {"entity_f1": 0.5}}})
+        for cell, split in ((FINAL, "test"), (CELL, "validation"), (SECOND, "validation"))
+    ]
+    paths = [keep(record, tmp_path) for record in records]
+    assert paths[1] == paths[2] != paths[0]
+    addresses = [str(paths[0]), *(f"{paths[1]}#{record.run_id}" for record in records[1:])]
+    for address, record in zip(addresses, records, strict=True):
+        assert read_original(address).cell == record.cell
+        assert read_original(record.run_id, tmp_path).cell == record.cell
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nothing.json", "No such file"),
+        ("nothing.jsonl.gz#20260102T030405000000Z-000000", "must have this run"),
+        ("20260102T030405000000Z-000000", "must be in results/"),
+    ],
+)
+def test_an_address_without_a_record_is_refused(tmp_path, address, reason):
+    with pytest.raises(RequestError, match=reason):
+        read_original(address, tmp_path)
 
 
 def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):

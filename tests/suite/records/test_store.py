@@ -42,6 +42,11 @@ CELL = Cell(
     seed=0,
     scores_test=True,
 )
+FINAL = dataclasses.replace(CELL, benchmark="core-1", scores_test=True)
+"""The same cell as a final run of a frozen benchmark."""
+PROBE = dataclasses.replace(
+    CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={}, steps=0
+)
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 

@@ -1,0 +1,180 @@
+"""The size of published records: what a final run and a record of an archive keep.
+
+A final run has at most `MAX_FINAL_BYTES`. Its samples and curves are thinned, and the numbers in
+samples, curves and reports are rounded to `DIGITS` digits. If the file is still too large, its
+occlusion maps are left out, then its examples.
+
+A record of an archive has at most `MAX_ARCHIVED_BYTES`. It keeps what identifies, ranks and
+verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
+is still too large, it loses all scores but the primary metric's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from suite.api import Mode
+from suite.api.errors import RequestError
+from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, is_final
+from suite.records.schema import Curve, Measurement, Record
+
+MAX_SAMPLES = 20
+MAX_CURVE_POINTS = 60
+DIGITS = 7
+"""Rounded samples still enclose their median to within a millionth, as `check-submission` asks."""
+LARGE_REPORTS = ("occlusion", "examples")
+"""The reports that a final run loses if it is too large, the first one first."""
+DETAILS = ("noisy", "resumed_at_steps", "lost")
+"""The details that a record of an archive keeps."""
+DATA = ("fingerprint",)
+"""The facts about the data that a record of an archive keeps."""
+PACKAGES = ("tensorflow", "jax", "torch", "keras", "numpy")
+"""The packages whose versions a record of an archive keeps."""
+LEFT_OUT = ("padded_tokens_per_second", "compile_peak_memory_bytes", "model_flops_utilization")
+"""The measurements that a record of an archive lacks. A probe has no padding."""
+OF_TASKS = ("higher_is_better", "scored_unit", "drawn_for_length")
+"""The ranking facts about a task, which a probe lacks."""
+
+
+class TooLargeError(RequestError):
+    """A record that is too large to be published, even reduced."""
+
+
+def reduced(record: Record) -> bytes:
+    """Return a record as it is published, as JSON without spaces.
+
+    Raises:
+        TooLargeError: the record is too large.
+    """
+    if not is_final(record):
+        return _archived(record)
+    thin = record.model_copy(
+        update={
+            "reports": _rounded(record.reports),
+            "curves": {name: _thin_curve(curve) for name, curve in record.curves.items()},
+            "measurements": {
+                phase: {name: _thin_samples(item) for name, item in items.items()}
+                for phase, items in record.measurements.items()
+            },
+        }
+    )
+    content = thin.model_dump_json().encode()
+    for name in LARGE_REPORTS:
+        if len(content) > MAX_FINAL_BYTES:
+            thin = thin.model_copy(update={"reports": _without_report(thin.reports, name)})
+            content = thin.model_dump_json().encode()
+    return _checked(content, MAX_FINAL_BYTES, "The file of a final run")
+
+
+def _archived(record: Record) -> bytes:
+    fields = json.loads(record.model_dump_json(exclude={"reports", "curves", "parameter_counts"}))
+    probe = record.cell.mode is not Mode.TRAIN
+    of_tasks = OF_TASKS if probe else ()
+    fields["ranking"] = {
+        name: value
+        for name, value in _without_empty(fields["ranking"]).items()
+        if name not in of_tasks
+    }
+    if tuning := fields["ranking"].get("tuning"):
+        fields["ranking"]["tuning"] = {**tuning, "setting": {}, "trials": []}
+    fields["details"] = _only(fields["details"], DETAILS)
+    fields["data"] = _only(fields["data"] or {}, DATA)
+    fields["invocation"]["command"] = ""
+    fields["metrics"] = _rounded(fields["metrics"])
+    fields["worker_seconds"] = _rounded(fields["worker_seconds"])
+    environment = fields["environment"] = _without_empty(fields["environment"])
+    if "packages" in environment:
+        environment["packages"] = _only(environment["packages"], PACKAGES)
+    fields["measurements"] = {
+        phase: {
+            name: {"value": _rounded(item.value), "n": item.n}
+            for name, item in items.items()
+            if item.value is not None and name not in LEFT_OUT
+        }
+        for phase, items in record.measurements.items()
+        if probe
+    }
+    content = _line(fields)
+    if len(content) > MAX_ARCHIVED_BYTES:
+        primary = (record.ranking.metric or "",)
+        fields["metrics"] = {name: _only(of, primary) for name, of in fields["metrics"].items()}
+        content = _line(fields)
+    return _checked(content, MAX_ARCHIVED_BYTES, "A record of an archive")
+
+
+def _line(fields: Mapping[str, Any]) -> bytes:
+    kept = {**_without_empty(fields), "environment": fields["environment"]}
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _checked(content: bytes, limit: int, what: str) -> bytes:
+    if len(content) <= limit:
+        return content
+    sizes = {
+        f"{name}.{part}": len(json.dumps(value))
+        for name, fields in json.loads(content).items()
+        if isinstance(fields, dict)
+        for part, value in fields.items()
+    }
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:3]
+    named = ", ".join(f"{name} {sizes[name]:,}" for name in largest)
+    raise TooLargeError(
+        f"{what} has at most {limit:,} bytes",
+        received=f"{len(content):,} bytes, most of them in {named}",
+    )
+
+
+def _thin_samples(item: Measurement) -> Measurement:
+    """Return a measurement with the least, the greatest and evenly spaced samples, in order."""
+    samples = item.samples
+    if len(samples) > MAX_SAMPLES:
+        by_value = sorted(range(len(samples)), key=samples.__getitem__)
+        chosen = {*_spread(len(samples), MAX_SAMPLES - 2), by_value[0], by_value[-1]}
+        samples = tuple(samples[index] for index in sorted(chosen))
+    return item.model_copy(update={"samples": tuple(map(_rounded, samples))})
+
+
+def _thin_curve(curve: Curve) -> Curve:
+    """Return a curve with evenly spaced points, the first and the last among them."""
+    chosen: Sequence[int] = range(len(curve.values))
+    if len(chosen) > MAX_CURVE_POINTS:
+        chosen = _spread(len(chosen), MAX_CURVE_POINTS)
+    values = (curve.values[index] for index in chosen)
+    return Curve(
+        tokens=tuple(curve.tokens[index] for index in chosen),
+        values=tuple(map(_rounded, values)),
+    )
+
+
+def _spread(length: int, count: int) -> list[int]:
+    """Return `count` evenly spaced indices of a sequence, the first and the last among them."""
+    return [round(index * (length - 1) / (count - 1)) for index in range(count)]
+
+
+def _rounded(value: Any) -> Any:
+    """Return a JSON value with its floats rounded."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(map(_rounded, value))
+    return value
+
+
+def _without_report(reports: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+    return {
+        split: {name: part for name, part in of_split.items() if name != left_out}
+        for split, of_split in reports.items()
+    }
+
+
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not empty; the schema gives the others the same values."""
+    return {name: value for name, value in fields.items() if value not in (None, "", {}, [])}
+
+
+def _only(fields: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: fields[name] for name in names if name in fields}

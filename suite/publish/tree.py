@@ -1,0 +1,52 @@
+"""The limits of the committed records, which `bench leaderboard --check` holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from suite.api.errors import RequestError
+from suite.records.archives import SUFFIX, read_archive
+from suite.records.published import (
+    MAX_ARCHIVED_BYTES,
+    MAX_FINAL_BYTES,
+    MAX_TREE_BYTES,
+    RESULTS,
+    committed_files,
+    place_of,
+)
+from suite.records.schema import parse_summary
+
+
+def check_tree(results: Path = RESULTS) -> None:
+    """Check the place and the size of each committed record, and the size of all together.
+
+    Raises:
+        RequestError: a limit is exceeded, or a file is at another place than its records belong.
+        RecordError: a file is not a record or an archive.
+    """
+    total = 0
+    for folder, owner, path in committed_files(results):
+        place = path.relative_to(results / folder / owner)
+        named = f"results/{path.relative_to(results)}"
+        total += path.stat().st_size
+        archived = path.name.endswith(SUFFIX)
+        contents = read_archive(path) if archived else [path.read_bytes()]
+        limit = MAX_ARCHIVED_BYTES if archived else MAX_FINAL_BYTES
+        for content in contents:
+            record = parse_summary(content)
+            if len(content) > limit:
+                raise RequestError(
+                    f"A committed record has at most {limit:,} bytes here",
+                    received=f"{named}, run {record.run_id}: {len(content):,} bytes",
+                    remedy="Publish the record with `bench publish`",
+                )
+            if (belongs := Path(place_of(record))) != place:
+                raise RequestError(
+                    f"The record belongs in {folder}/{owner}/{belongs}", received=named
+                )
+    if total > MAX_TREE_BYTES:
+        raise RequestError(
+            f"All committed records together have at most {MAX_TREE_BYTES >> 20} MiB",
+            received=f"{total:,} bytes",
+            remedy="Remove records of earlier protocols, and name their last commit in CHANGES.md",
+        )

@@ -1,0 +1,201 @@
+"""The size of published records, their archives, and the limits of the published tree."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+
+from suite.publish import tree
+from suite.publish.publishing import publish
+from suite.publish.reduction import TooLargeError, reduced
+from suite.publish.tree import check_tree
+from suite.records.archives import read_archive
+from suite.records.environment import machine_name
+from suite.records.published import (
+    MAX_ARCHIVED_BYTES,
+    MAX_FINAL_BYTES,
+    Folder,
+    read_published,
+)
+from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
+from suite.records.store import Store
+from tests.suite.publish.test_publishing import GOOD
+from tests.suite.records.test_store import CELL, FINAL, PROBE, make_record
+
+TIMES = tuple(1 + (index * 37 % 101) / 303 for index in range(100))
+PACKAGES = [f"package_{index}" for index in range(9)]
+MEASURES = [f"measure_number_{index}_seconds" for index in range(8)]
+LONG_CURVE = Curve(tokens=tuple(range(500)), values=tuple(1 / (1 + i) for i in range(500)))
+FREE = {"fingerprint": "f", "redistributable": True}
+
+
+def measured():
+    item = Measurement(
+        value=TIMES[0], n=100, samples=TIMES, quartiles=(1.1, 1.2), method="a clock " * 10
+    )
+    return {phase: dict.fromkeys(MEASURES, item) for phase in ("training", "inference")}
+
+
+def full_record(cell, seed=0, **fields):
+    """Return a record with everything that takes space."""
+    split = "test" if cell.scores_test else "validation"
+    given = {
+        **GOOD,
+        "cell": dataclasses.replace(cell, seed=seed),
+        "environment": {
+            **GOOD["environment"],
+            "packages": {f"package_{i}": "1.2" for i in range(9)},
+        },
+        "metrics": {split: {"entity_f1": 0.5}},
+        "curves": {"training_loss": LONG_CURVE},
+        "measurements": measured(),
+        "reports": {split: {"by_type": {"PER": {"f1": 0.5}}}},
+        "details": {"noisy": ("training",) if cell.task else (), "recipe": {"steps": 9}},
+    }
+    return make_record(**{**given, **fields})
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return store
+
+
+def test_a_final_run_is_thinned_and_keeps_its_figures():
+    record = full_record(FINAL)
+    content = reduced(record)
+    assert len(content) <= MAX_FINAL_BYTES < len(record.to_json())
+    kept = parse_record(content)
+    curve, item = kept.curves["training_loss"], kept.measurements["training"][MEASURES[0]]
+    assert len(curve.values) == 60 and (curve.tokens[0], curve.tokens[-1]) == (0, 499)
+    assert curve.values[-1] == pytest.approx(1 / 500, rel=1e-6)
+    assert len(item.samples) <= 20 and item.n == 100
+    assert (item.value, item.quartiles) == (TIMES[0], (1.1, 1.2))
+    assert min(item.samples) == pytest.approx(min(TIMES), rel=1e-6)
+    assert max(item.samples) == pytest.approx(max(TIMES), rel=1e-6)
+    assert (kept.metrics, kept.reports, kept.ranking) == (
+        record.metrics, record.reports, record.ranking,
+    )  # fmt: skip
+    assert reduced(kept) == content
+
+
+def test_a_final_run_that_is_too_large_loses_its_map_first_and_its_examples_next(store, tmp_path):
+    def reports(occlusion, examples):
+        kept = {"occlusion": {"map": "a" * occlusion}, "examples": ["b" * examples]}
+        return {"test": {"by_type": {}, **kept}}
+
+    for sizes, left in [
+        ((10, 10), {"by_type", "occlusion", "examples"}),
+        ((12_000, 10), {"by_type", "examples"}),
+        ((10, 12_000), {"by_type"}),
+    ]:
+        record = full_record(FINAL, data=FREE, reports=reports(*sizes))
+        assert set(parse_record(reduced(record)).reports["test"]) == left
+    store.write(full_record(FINAL, data=FREE, reports={"test": {"by_type": {"PER": "c" * 12_000}}}))
+    outcome = publish(store, into=tmp_path)
+    assert not outcome.written
+    ((_, reason),) = outcome.refused
+    assert "at most 12,288 bytes" in reason and "reports.test 12," in reason
+
+
+@pytest.mark.parametrize("cell", [CELL, PROBE], ids=["trial", "probe"])
+def test_a_record_of_an_archive_is_small_and_a_record(cell):
+    trials = tuple({"learning_rate": 10.0**-i, "scores": [0.5] * 9} for i in range(9))
+    choice = TuningChoice(learning_rate=0.1, metric="f1", setting={}, trials=trials)
+    record = full_record(cell)
+    record = record.model_copy(
+        update={"ranking": record.ranking.model_copy(update={"tuning": choice})}
+    )
+    content = reduced(record)
+    assert len(content) <= MAX_ARCHIVED_BYTES and b"\n" not in content
+    kept = parse_record(content)
+    assert (kept.cell, kept.cell_id, kept.metrics) == (record.cell, record.cell_id, record.metrics)
+    assert machine_name(kept.environment) == machine_name(record.environment)
+    assert kept.environment["commit"] == "abc" and kept.quiet == record.quiet
+    assert kept.ranking.tuning.learning_rate == 0.1 and not kept.ranking.tuning.trials
+    assert kept.invocation.id == record.invocation.id
+    assert (kept.invocation.command, kept.curves, kept.reports) == ("", {}, {})
+    if cell is PROBE:
+        item = kept.measurements["training"][MEASURES[0]]
+        assert (item.value, item.n, item.samples, item.quartiles) == (TIMES[0], 100, (), None)
+
+
+def test_a_trial_that_is_too_large_keeps_its_primary_metric():
+    scores = {"entity_f1": 0.5, **{f"metric_{index}": index / 7 for index in range(60)}}
+    record = full_record(CELL, metrics={"validation": scores})
+    content = reduced(record)
+    assert len(content) <= MAX_ARCHIVED_BYTES
+    assert parse_record(content).metrics == {"validation": {"entity_f1": 0.5}}
+    with pytest.raises(TooLargeError, match=r"at most 2,048 bytes.*cell\.options"):
+        reduced(full_record(dataclasses.replace(CELL, options={"a": "x" * 2_000})))
+
+
+def test_an_archive_grows_in_order_and_stays_the_same_when_nothing_is_new(store, tmp_path):
+    for seed in (1, 0):
+        store.write(full_record(CELL, seed, minutes=seed))
+    (path, again) = publish(store, into=tmp_path).written
+    version = CELL.task_version
+    name = f"ner-v{version}-synthetic-128-tiny.jsonl.gz"
+    assert path == again == tmp_path / "abacus-r-9-2-cores" / "trials" / name
+    before = path.read_bytes()
+    os.utime(path, (1, 1))
+    assert publish(store, into=tmp_path).already_published == 2
+    assert path.stat().st_mtime == 1
+    path.unlink()
+    publish(store, into=tmp_path)
+    assert path.read_bytes() == before, "equal records give equal bytes"
+    store.write(full_record(CELL, 2, minutes=-5))
+    assert publish(store, into=tmp_path, dry_run=True).written == [path]
+    assert path.read_bytes() == before
+    outcome = publish(store, into=tmp_path)
+    assert (outcome.written, outcome.already_published) == ([path], 2)
+    run_ids = [parse_record(line).run_id for line in read_archive(path)]
+    assert len(run_ids) == 3 and run_ids == sorted(run_ids)
+
+
+def test_final_runs_trials_and_probes_are_read_together(store, tmp_path):
+    written = [full_record(cell) for cell in (FINAL, CELL, PROBE)]
+    for record in written:
+        store.write(record)
+    publish(store, into=tmp_path / "results" / "published")
+    check_tree(tmp_path / "results")
+    stored = read_published(tmp_path / "results")
+    assert {one.record.run_id for one in stored} == {record.run_id for record in written}
+    assert {(one.folder, one.owner) for one in stored} == {(Folder.PUBLISHED, "abacus-r-9-2-cores")}
+    trials = tmp_path / "results" / "published" / "abacus-r-9-2-cores" / "trials"
+    left = read_published(tmp_path / "results", leaving_out=trials)
+    assert len(left) == 2
+
+
+def test_the_check_of_the_leaderboard_holds_the_limits_of_the_tree(
+    store, tmp_path, bench, monkeypatch
+):
+    results = tmp_path / "results"
+    store.write(full_record(FINAL))
+    (path,) = publish(store, into=results / "published").written
+    check = ("leaderboard", "--results", str(results))
+    assert bench(*check).returncode == 0 and bench(*check, "--check").returncode == 0
+    fitting = path.read_text()
+    path.write_text(fitting + " " * MAX_FINAL_BYTES)
+    said = bench(*check, "--check")
+    assert said.returncode == 2 and "at most 12,288 bytes" in said.stderr
+    path.write_text(fitting)
+    elsewhere = path.with_name("elsewhere.json")
+    path.rename(elsewhere)
+    said = bench(*check, "--check")
+    assert said.returncode == 2 and f"core-1/ner/{path.name}" in said.stderr
+    elsewhere.rename(path)
+    monkeypatch.setattr(tree, "MAX_TREE_BYTES", len(fitting) - 1)
+    said = bench(*check, "--check")
+    assert said.returncode == 2 and "All committed records together" in said.stderr
+
+
+def test_what_is_no_archive_is_named(tmp_path):
+    path = tmp_path / "published" / "here" / "trials" / "x.jsonl.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no gzip")
+    with pytest.raises(RecordError, match=r"published/here/trials/x\.jsonl\.gz.*gzip"):
+        read_published(tmp_path)
