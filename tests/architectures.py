@@ -10,7 +10,7 @@ from suite.api import Architecture, BuildRequest, Form, Inputs, ModelSize, suppo
 from suite.matrix.registry import load_registry
 from tests.gradients import BACKEND, differentiate, run
 
-SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=24)
+SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=48)
 LENGTH = 19
 REAL = 13
 SHORT = 6

@@ -17,11 +17,9 @@ class Backbone(keras.layers.Layer):
     `encode` returns hidden states (batch, n, width) of the whole input. The architecture's own
     `extra_positions` (a class token) come first. `decode` returns those of a target: each position
     attends to itself, to earlier ones, and to the encoder's output if there is one. With a state
-    from `init_state`, the target is the newest positions only.
+    from `init_state`, the target is the newest positions only. `carries_state` states that the
+    decoder's state can be carried from one input to the next, at a fixed size.
     """
-
-    carries_state = False
-    """Whether the decoder's state can be carried from one input to the next, at a fixed size."""
 
     def __init__(
         self,
@@ -32,6 +30,7 @@ class Backbone(keras.layers.Layer):
         decoder_embedding: InputEmbedding | None = None,
         takes_global_mask: bool = False,
         extra_positions: int = 0,
+        carries_state: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -41,6 +40,7 @@ class Backbone(keras.layers.Layer):
         self.decoder_embedding = decoder_embedding
         self.takes_global_mask = takes_global_mask
         self.extra_positions = extra_positions
+        self.carries_state = carries_state
 
     def encode(
         self,
@@ -87,8 +87,10 @@ class Backbone(keras.layers.Layer):
                 padding_mask=padding_mask,
             )
             return hidden_states, None
-        embedded = self.decoder_embedding(target, training=False, start=position)
-        return self.decoder.decode_step(embedded, state, position, encoder_output, encoder_mask)
+        embedded = self.decoder_embedding(target, training=training, start=position)
+        return self.decoder.decode_step(
+            embedded, state, position, encoder_output, encoder_mask, training
+        )
 
     def project_encoder_output(self, encoder_output: Any) -> Any:
         """Return each layer's cross-attention keys and values of the encoder's output.

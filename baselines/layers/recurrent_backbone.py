@@ -17,10 +17,8 @@ class RecurrentBackbone(Backbone):
     The rest of a sequence can follow in parts of any length.
     """
 
-    carries_state = True
-
     def __init__(self, width: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(carries_state=True, **kwargs)
         self.width = width
 
     def encode(

@@ -188,8 +188,12 @@ class ReversibleStack(keras.layers.Layer):
         position: Any,
         context: Any = None,
         context_mask: Any = None,
+        training: bool | None = None,
     ) -> tuple[Any, list[Any]]:
-        """Return the output for the newest positions, computed one by one, and the new state."""
+        """Return the output for the newest positions, computed one by one, and the new state.
+
+        The rotations are those of evaluation, and no dropout is applied, whatever `training` is.
+        """
         done = []
         for index in range(hidden_states.shape[1]):
             newest = hidden_states[:, index : index + 1]

@@ -22,9 +22,9 @@ from suite.api import BuildRequest
 class TransformerLayer(keras.layers.Layer):
     """Attention, optional cross-attention to a context, and a feed-forward network.
 
-    d_ff is `feedforward_width`; `norm_first` puts the norm before each sub-layer. In and out:
-    (batch, n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of
-    attention.
+    d_ff is `feedforward_width`; `norm_first` puts the norm before each sub-layer. `attention` is
+    any layer that mixes positions; with None the layer has no such sub-layer. In and out: (batch,
+    n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
     """
 
     def __init__(
@@ -46,9 +46,10 @@ class TransformerLayer(keras.layers.Layer):
         self.norm_first = norm_first
         self.up_projection = keras.layers.Dense(feedforward_width)
         self.activation = keras.activations.get(activation)
-        self.attention_norm = LayerNorm(epsilon=epsilon)
+        if attention is not None:
+            self.attention_norm = LayerNorm(epsilon=epsilon)
+            self.attention_dropout = keras.layers.Dropout(dropout)
         self.feedforward_norm = LayerNorm(epsilon=epsilon)
-        self.attention_dropout = keras.layers.Dropout(dropout)
         self.feedforward_dropout = keras.layers.Dropout(dropout)
         if cross_attention is not None:
             self.cross_norm = LayerNorm(epsilon=epsilon)
@@ -57,7 +58,9 @@ class TransformerLayer(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
         self.down_projection = keras.layers.Dense(input_shape[-1])
-        parts = [self.attention, self.up_projection, self.attention_norm, self.feedforward_norm]
+        parts = [self.up_projection, self.feedforward_norm]
+        if self.attention is not None:
+            parts += [self.attention, self.attention_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
         for part in parts:
@@ -79,19 +82,32 @@ class TransformerLayer(keras.layers.Layer):
         """
         if self.norm_first and masks.get("segment_memory") is not None:
             masks["segment_memory"] = self.attention_norm(masks["segment_memory"])
-        hidden_states = self._add(
-            hidden_states,
-            lambda states: self.attention(states, **masks),
-            self.attention_norm,
-            self.attention_dropout,
-            training,
-        )
+        if self.attention is not None:
+            hidden_states = self._add(
+                hidden_states,
+                lambda states: self.attention(states, **masks),
+                self.attention_norm,
+                self.attention_dropout,
+                training,
+            )
         return self._finish(hidden_states, context, context_mask, training)
 
+    def init_state(self, batch_size: int, max_length: int) -> Any:
+        """Return the empty state of the attention; without attention, a state without tensors."""
+        return () if self.attention is None else self.attention.init_state(batch_size, max_length)
+
     def decode_step(
-        self, hidden_states: Any, state: Any, position: Any, context: Any, context_mask: Any
+        self,
+        hidden_states: Any,
+        state: Any,
+        position: Any,
+        context: Any,
+        context_mask: Any,
+        training: bool | None = None,
     ) -> tuple[Any, Any]:
         """Return the output for the newest positions only, and the new state."""
+        if self.attention is None:
+            return self._finish(hidden_states, context, context_mask, training), state
         kept = []
 
         def attend(states: Any) -> Any:
@@ -100,9 +116,9 @@ class TransformerLayer(keras.layers.Layer):
             return mixed
 
         hidden_states = self._add(
-            hidden_states, attend, self.attention_norm, self.attention_dropout, False
+            hidden_states, attend, self.attention_norm, self.attention_dropout, training
         )
-        return self._finish(hidden_states, context, context_mask, False), kept[0]
+        return self._finish(hidden_states, context, context_mask, training), kept[0]
 
     def _finish(
         self, hidden_states: Any, context: Any, context_mask: Any, training: bool | None
@@ -204,7 +220,7 @@ class TransformerStack(keras.layers.Layer):
 
     def init_state(self, batch_size: int, max_length: int) -> list[Any]:
         """Return the empty state of each layer."""
-        return [layer.attention.init_state(batch_size, max_length) for layer in self.layers]
+        return [layer.init_state(batch_size, max_length) for layer in self.layers]
 
     def decode_step(
         self,
@@ -213,13 +229,14 @@ class TransformerStack(keras.layers.Layer):
         position: Any,
         context: Any = None,
         context_mask: Any = None,
+        training: bool | None = None,
     ) -> tuple[Any, list[Any]]:
         """Return the output for the newest positions only, and the new state of each layer."""
         grown = []
         contexts = for_each_layer(context, self.layers)
         for layer, held, seen in zip(self.layers, state, contexts, strict=True):
             hidden_states, kept = layer.decode_step(
-                hidden_states, held, position, seen, context_mask
+                hidden_states, held, position, seen, context_mask, training
             )
             grown.append(kept)
         if self.final_norm is not None:

@@ -66,9 +66,9 @@ class Architecture(ABC):
     options: Options = {}
     """The options and their defaults."""
     control: bool = False
-    """Whether this is a control, which shows what the other architectures are worth."""
+    """Whether this is a control: a reference for the other architectures."""
     probe_only: bool = False
-    """Whether probes include the architecture, and trainings only if it is named."""
+    """Whether probes include the architecture by default, but training only if it is named."""
     content_dependent_layout: bool = False
     """Whether the attended positions depend on the content and length of the whole sequence.
 

@@ -43,9 +43,10 @@ def _print(listing: dict[str, Any]) -> None:
             print(f"      --option {name}={value}{mark}")
     print("\nArchitectures")
     for key, part in listing["architectures"].items():
-        control = " (control)" if part["control"] else ""
-        control = " (control of probes: trained only if named)" if part["probe_only"] else control
-        print(f"  {key}: {part['title']}{control} — {part['paper']}")
+        notes = ["control"] if part["control"] else []
+        notes += ["trained only if named"] if part["probe_only"] else []
+        mark = f" ({'; '.join(notes)})" if notes else ""
+        print(f"  {key}: {part['title']}{mark} — {part['paper']}")
         print(f"      forms {', '.join(part['forms'])}; inputs {', '.join(part['inputs'])}")
         print(f"      claims time {part['claimed_time']}, memory {part['claimed_memory']}")
         for name, value in part["options"].items():

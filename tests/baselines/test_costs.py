@@ -36,7 +36,7 @@ def test_attention_in_blocks_holds_no_masks_of_the_whole_length(mode):
 TEXT = {
     name: "encoder" if "encoder" in architecture.forms else "decoder"
     for name, architecture in REGISTRY.items()
-    if "token_ids" in architecture.inputs and not architecture.control
+    if "token_ids" in architecture.inputs and not architecture.probe_only
 }
 
 

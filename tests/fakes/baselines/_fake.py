@@ -17,7 +17,7 @@ class Fake(Architecture):
     inputs = frozenset({Inputs.TOKEN_IDS, Inputs.EMBEDDINGS})
     claimed_time = "n"
     claimed_memory = "n"
-    control = True
+    probe_only = True
 
     def assemble(self, request: BuildRequest) -> Any:
         import keras

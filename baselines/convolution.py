@@ -1,0 +1,81 @@
+"""The convolutional control: the Transformer with convolutions in place of self-attention.
+
+Wu et al. 2019, "Pay Less Attention with Lightweight and Dynamic Convolutions".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.api import Architecture, BuildRequest, Form, Inputs
+
+
+class Convolution(Architecture):
+    """`vanilla` with the paper's LightConv blocks in place of self-attention.
+
+    `kernels` are the kernel sizes from the lowest layer to the highest. The default is the paper's
+    for 7 layers (section 4.1). They are spread evenly over another number of layers: 2 layers take
+    the first and the last. Convolutions of the encoder see neighbours on both sides, those of the
+    decoder only on the left. In the encoder-decoder form, the decoder keeps attention to the
+    encoder's output, as in the paper. A feed-forward network wider by width / 2 makes up for
+    projections with 3 · width² parameters, where attention has 4 · width².
+    """
+
+    version = 1
+    title = "Lightweight convolution (control)"
+    paper = "Wu et al. 2019, Pay Less Attention with Lightweight and Dynamic Convolutions"
+    forms = frozenset(Form)
+    inputs = frozenset(Inputs)
+    claimed_time = "n"
+    claimed_memory = "n"
+    control = True
+    options = {"kernels": [3, 7, 15, 31, 31, 31, 31]}
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why the kernel sizes are invalid, or None."""
+        kernels = request.options["kernels"]
+        if not kernels or any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
+            return f"needs kernel sizes that are odd and at least 1; received: {kernels}"
+        return None
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Return the operations of the convolutions: two for each channel of an attended pair."""
+        from baselines.layers.flops import over_stacks, pairs_in_window
+
+        size, length = request.model_size, request.sequence_length
+        kernels = _per_layer(request.options["kernels"], size.num_layers)
+
+        def of_stack(causal: bool) -> float:
+            pairs = sum(
+                pairs_in_window(length, kernel - 1, 0)
+                if causal
+                else pairs_in_window(length, kernel // 2, kernel // 2)
+                for kernel in kernels
+            )
+            return 2.0 * size.width * pairs
+
+        return over_stacks(request, of_stack)
+
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the requested form."""
+        from baselines.layers.lightweight_convolution import LightweightConvolution
+        from baselines.layers.transformer import build_with_mixer
+
+        size = request.model_size
+        kernels = _per_layer(request.options["kernels"], size.num_layers)
+        return build_with_mixer(
+            request,
+            lambda index, causal: LightweightConvolution(size.num_heads, kernels[index], causal),
+            lambda causal: size.feedforward_width + size.width // 2,
+        )
+
+
+def _per_layer(kernels: list[int], num_layers: int) -> list[int]:
+    """Return one kernel size per layer; a single layer takes the last."""
+    if num_layers == 1:
+        return kernels[-1:]
+    last = len(kernels) - 1
+    return [kernels[index * last // (num_layers - 1)] for index in range(num_layers)]
+
+
+ARCHITECTURE = Convolution()

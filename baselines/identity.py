@@ -1,0 +1,50 @@
+"""The control without mixing: the Transformer without its self-attention.
+
+The control shows what a task needs of mixing at all: an architecture that does not beat it has
+learned nothing from the order or the company of the positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.api import Architecture, BuildRequest, Form, Inputs
+
+
+class Identity(Architecture):
+    """`vanilla` without the self-attention sub-layers: each position is processed alone.
+
+    Position and token are all that a hidden state depends on; padding changes nothing. The head may
+    still combine positions, such as the mean of a document. In the encoder-decoder form, the decoder
+    keeps attention to the encoder's output, without which it could not see the source. A
+    feed-forward network wider by 2 · width uses the parameters of the attention (4 · width²).
+    """
+
+    version = 1
+    title = "No mixing (control)"
+    paper = "Vaswani et al. 2017, Attention Is All You Need, without self-attention"
+    forms = frozenset(Form)
+    inputs = frozenset(Inputs)
+    claimed_time = "n"
+    claimed_memory = "n"
+    control = True
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Return the operations of attention to the encoder's output, the only mixing."""
+        from baselines.layers.flops import over_stacks
+
+        return over_stacks(request, lambda causal: 0.0)
+
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the requested form."""
+        from baselines.layers.transformer import build_with_mixer
+
+        size = request.model_size
+        return build_with_mixer(
+            request,
+            lambda index, causal: None,
+            lambda causal: size.feedforward_width + 2 * size.width,
+        )
+
+
+ARCHITECTURE = Identity()

@@ -1,0 +1,82 @@
+"""Long short-term memory as a mixer of positions, in one direction or in both.
+
+Hochreiter and Schmidhuber 1997, "Long Short-Term Memory".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class LongShortTermMemory(keras.layers.Layer):
+    """An LSTM over the positions; without `causal`, one for each direction.
+
+    Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. With `causal`, the
+    LSTM has as many units as the input is wide. Otherwise each direction has half of them, and the
+    outputs are concatenated (Schuster and Paliwal 1997). A padded position leaves the state as it
+    is.
+
+    In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
+    n, width). Time O(n), in n steps that cannot run at once. Memory O(n) for the gradient. The
+    decoding state has O(1) size: hidden state and cell state, (batch, width) each.
+
+    Example:
+        >>> layer = LongShortTermMemory()
+        >>> layer(keras.random.normal((2, 19, 32))).shape
+        TensorShape([2, 19, 32])
+    """
+
+    def __init__(self, causal: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.causal = causal
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the LSTM of each direction."""
+        width = input_shape[-1]
+        assert width is not None
+        self.backward = None
+        if not self.causal:
+            self.backward = self._lstm(width // 2, "backward", go_backwards=True)
+            self.backward.build(input_shape)
+        self.forward = self._lstm(width if self.causal else width - width // 2, "forward")
+        self.forward.build(input_shape)
+
+    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
+        """Return the outputs of the LSTMs."""
+        outputs = self.forward(hidden_states, mask=padding_mask)[0]
+        if self.backward is None:
+            return outputs
+        reverse = self.backward(hidden_states, mask=padding_mask)[0]
+        return ops.concatenate([outputs, ops.flip(reverse, axis=1)], axis=-1)
+
+    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+        """Return zeros for the hidden state and the cell state."""
+        shape = (batch_size, self.forward.units)
+        return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)
+
+    def decode_step(
+        self, hidden_states: Any, state: tuple[Any, Any], position: Any
+    ) -> tuple[Any, Any]:
+        """Return the output for the newest positions, (batch, m, width), and the state after them.
+
+        It equals that of `call` on all positions so far. Time O(m).
+        """
+        outputs, *state = self.forward(hidden_states, initial_state=list(state))
+        return outputs, tuple(state)
+
+    def _lstm(self, units: int, name: str, **kwargs: Any) -> Any:
+        return keras.layers.LSTM(
+            units,
+            return_sequences=True,
+            return_state=True,
+            name=name,
+            dtype=self.dtype_policy,
+            **kwargs,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "causal": self.causal}

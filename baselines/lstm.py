@@ -1,0 +1,69 @@
+"""The recurrent control: the Transformer with LSTMs in place of self-attention.
+
+Hochreiter and Schmidhuber 1997, "Long Short-Term Memory".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.api import Architecture, BuildRequest, Form, Inputs
+
+
+class Lstm(Architecture):
+    """`vanilla` with an LSTM in each layer in place of self-attention, and without positions.
+
+    The encoder's LSTMs run in both directions, with half of the units each; the decoder's run
+    forward. A padded position leaves the state as it is. A decoder of a stream carries its state
+    from batch to batch. In the encoder-decoder form, the decoder keeps attention to the encoder's
+    output. A narrower feed-forward network makes up for the LSTMs' parameters: 6 · width² in both
+    directions and 8 · width² in one, where attention has 4 · width².
+    """
+
+    version = 1
+    title = "LSTM (control)"
+    paper = "Hochreiter and Schmidhuber 1997, Long Short-Term Memory"
+    forms = frozenset(Form)
+    inputs = frozenset(Inputs)
+    claimed_time = "n"
+    claimed_memory = "n"
+    control = True
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why parity is impossible at this size, or None."""
+        size = request.model_size
+        if size.feedforward_width <= 2 * size.width:
+            return (
+                "needs a feed-forward network wider than twice the width, to give its parameters "
+                f"to the LSTM; received: width={size.width}, "
+                f"feedforward_width={size.feedforward_width}"
+            )
+        return None
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Return the operations of the cells: three multiplications and an addition per unit.
+
+        The recurrent products are with weights, and are counted from these.
+        """
+        from baselines.layers.flops import over_stacks
+
+        size = request.model_size
+        cells = 4.0 * size.width * request.sequence_length * size.num_layers
+        return over_stacks(request, lambda causal: cells)
+
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the requested form."""
+        from baselines.layers.long_short_term_memory import LongShortTermMemory
+        from baselines.layers.transformer import build_with_mixer
+
+        size = request.model_size
+        return build_with_mixer(
+            request,
+            lambda index, causal: LongShortTermMemory(causal),
+            lambda causal: size.feedforward_width - (2 if causal else 1) * size.width,
+            adds_positions=False,
+            carries_state=True,
+        )
+
+
+ARCHITECTURE = Lstm()
