@@ -15,7 +15,7 @@ EPSILON = 1e-12
 class Bert(Architecture):
     """BERT's encoder with exact attention, computed in blocks of queries at long lengths."""
 
-    version = 2
+    version = 3
     title = "BERT"
     paper = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers"
     forms = frozenset({Form.ENCODER})
@@ -34,6 +34,7 @@ class Bert(Architecture):
         from baselines.layers.bert_backbone import BertBackbone
         from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
+        from baselines.layers.initialization import embedding_stddev
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import TypedPositions
         from baselines.layers.transformer_layer import TransformerStack, stack_layers
@@ -47,7 +48,7 @@ class Bert(Architecture):
                 epsilon=EPSILON,
             )
         )
-        positions = TypedPositions(request.sequence_length)
+        positions = TypedPositions(request.sequence_length, embedding_stddev(request))
         embedding = InputEmbedding(request, positions, norm_epsilon=EPSILON)
         return BertBackbone(EPSILON, encoder=stack, encoder_embedding=embedding)
 

@@ -14,10 +14,10 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 class Identity(Architecture):
     """`vanilla` without the self-attention sub-layers: each position is processed alone.
 
-    Position and token are all that a hidden state depends on; padding changes nothing. The head may
-    still combine positions, such as the mean of a document. In the encoder-decoder form, the decoder
-    keeps attention to the encoder's output, without which it could not see the source. A
-    feed-forward network wider by 2 · width uses the parameters of the attention (4 · width²).
+    A hidden state depends on its own token and position only, so padding changes nothing. The head
+    may still combine positions, as the mean of a document does. In the encoder-decoder form, the
+    decoder keeps attention to the encoder's output, without which it could not see the source. A
+    feed-forward network wider by 2 · width makes up for the parameters of attention (4 · width²).
     """
 
     version = 1

@@ -17,17 +17,20 @@ class Longformer(Architecture):
     The default window is an eighth of the longest default length, like the paper's 512 of 4,096.
     `window` and `dilation` take one number for all layers, or one number per layer, lowest layer
     first. The decoder form's window extends to the left only. The encoder-decoder form is LED
-    (section 7): its decoder has full attention to itself and to the encoder's output.
+    (section 7): its decoder has full attention to itself and to the encoder's output. With
+    `matched_projections`, the projections of global tokens start with the values of the ordinary
+    ones (section 3.1). Where a task has global tokens, the encoder's feed-forward network is
+    narrower by 1.5 · width, which makes up for the parameters of these projections (3 · width²).
     """
 
-    version = 2
+    version = 3
     title = "Longformer"
     paper = "Beltagy et al. 2020, Longformer: The Long-Document Transformer"
     forms = frozenset(Form)
     inputs = frozenset(Inputs)
     claimed_time = "n"
     claimed_memory = "n"
-    options = {"window": [128], "dilation": [1]}
+    options = {"window": [128], "dilation": [1], "matched_projections": True}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why these windows or dilations are invalid, or None."""
@@ -42,6 +45,13 @@ class Longformer(Architecture):
             return f"needs windows that are even and at least 2; received: {windows}"
         if any(dilation < 1 for dilation in dilations):
             return f"needs dilations of at least 1; received: {dilations}"
+        if _feedforward_width(request, causal=False) < 1:
+            return (
+                "needs a feed-forward network wider than 1.5 times the width, to give its "
+                "parameters to the global projections; received: "
+                f"width={request.model_size.width}, "
+                f"feedforward_width={request.model_size.feedforward_width}"
+            )
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float:
@@ -85,10 +95,12 @@ class Longformer(Architecture):
         return Backbone(**parts)
 
     def _embedding(self, request: BuildRequest) -> Any:
+        from baselines.layers.initialization import embedding_stddev
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
 
-        return InputEmbedding(request, LearnedPositions(request.sequence_length), norm_epsilon=1e-5)
+        positions = LearnedPositions(request.sequence_length, embedding_stddev(request))
+        return InputEmbedding(request, positions, norm_epsilon=1e-5)
 
     def _windowed(self, request: BuildRequest, causal: bool) -> Any:
         from baselines.layers.elementwise import gelu
@@ -106,9 +118,13 @@ class Longformer(Architecture):
                 0 if causal else request.max_global_tokens,
                 causal=causal,
                 dilation=next(dilations),
+                matched_projections=request.options["matched_projections"],
             )
 
-        return TransformerStack(stack_layers(request, make_attention, activation=gelu))
+        width = _feedforward_width(request, causal)
+        return TransformerStack(
+            stack_layers(request, make_attention, activation=gelu, feedforward_width=width)
+        )
 
     def _full(self, request: BuildRequest) -> Any:
         from baselines.layers.elementwise import gelu
@@ -124,6 +140,13 @@ class Longformer(Architecture):
                 make_cross_attention=lambda: FullAttention(num_heads),
             )
         )
+
+
+def _feedforward_width(request: BuildRequest, causal: bool) -> int:
+    size = request.model_size
+    if causal or request.form is Form.DECODER or not request.max_global_tokens:
+        return size.feedforward_width
+    return size.feedforward_width - 3 * size.width // 2
 
 
 def _per_layer(values: Sequence[int], num_layers: int) -> Sequence[int]:

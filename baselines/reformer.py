@@ -22,7 +22,7 @@ class Reformer(Architecture):
     comes between LSH attention and the feed-forward network, and is reversible too.
     """
 
-    version = 3
+    version = 4
     title = "Reformer"
     paper = "Kitaev et al. 2020, Reformer: The Efficient Transformer"
     forms = frozenset(Form)
@@ -83,11 +83,14 @@ class Reformer(Architecture):
         return Backbone(**parts)
 
     def _embedding(self, request: BuildRequest) -> Any:
+        from baselines.layers.initialization import embedding_stddev
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import AxialPositions
 
         grid = request.options["axial_grid"]
-        positions = AxialPositions(request.sequence_length, tuple(grid) if any(grid) else None)
+        positions = AxialPositions(
+            request.sequence_length, tuple(grid) if any(grid) else None, embedding_stddev(request)
+        )
         return InputEmbedding(request, positions)
 
     def _stack(self, request: BuildRequest, *, causal: bool, crosses: bool = False) -> Any:

@@ -83,8 +83,8 @@ class TransformerXl(Architecture):
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import NoPositions
 
-        width = request.model_size.width
-        return InputEmbedding(request, NoPositions(), stddev=width**-0.5, scale=width**0.5)
+        scale = request.model_size.width**0.5
+        return InputEmbedding(request, NoPositions(), scale=scale)
 
     def _stack(
         self,

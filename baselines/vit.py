@@ -20,7 +20,7 @@ class Vit(Architecture):
     interpolates learned positions to another grid.
     """
 
-    version = 2
+    version = 3
     title = "Vision Transformer"
     paper = "Dosovitskiy et al. 2021, An Image is Worth 16x16 Words"
     forms = frozenset({Form.ENCODER})
@@ -41,6 +41,7 @@ class Vit(Architecture):
         from baselines.layers.class_token import ClassToken
         from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
+        from baselines.layers.initialization import embedding_stddev
         from baselines.layers.input_embedding import InputEmbedding
         from baselines.layers.positions import LearnedPositions
         from baselines.layers.transformer_layer import TransformerStack, stack_layers
@@ -57,8 +58,11 @@ class Vit(Architecture):
             final_epsilon=EPSILON,
         )
         with_token = request.options["class_token"]
-        positions = LearnedPositions(request.sequence_length + with_token)
-        embedding = InputEmbedding(request, ClassToken(positions) if with_token else positions)
+        stddev = embedding_stddev(request)
+        positions = LearnedPositions(request.sequence_length + with_token, stddev)
+        embedding = InputEmbedding(
+            request, ClassToken(positions, stddev) if with_token else positions
+        )
         return Backbone(encoder=stack, encoder_embedding=embedding, extra_positions=int(with_token))
 
 

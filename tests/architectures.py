@@ -20,12 +20,15 @@ ARCHITECTURES = load_registry().architectures.plugins
 
 
 def shorten(options) -> dict:
-    """Return options whose windows and segments are shorter than the sequence."""
+    """Return options whose windows, kernels and segments are shorter than the sequence.
+
+    Odd numbers stay odd and even ones even, because windows and kernels need one of the two.
+    """
 
     def shortened(value):
         if isinstance(value, list):
             return [shortened(item) for item in value]
-        return SHORT if type(value) is int and value > LENGTH else value
+        return SHORT + value % 2 if type(value) is int and value > LENGTH else value
 
     return {name: shortened(value) for name, value in options.items()}
 

@@ -12,6 +12,7 @@ from keras import ops
 
 from baselines.layers.backbone import Backbone
 from baselines.layers.elementwise import LayerNorm, gelu
+from baselines.layers.initialization import dense
 
 
 class BertBackbone(Backbone):
@@ -46,13 +47,13 @@ class BertBackbone(Backbone):
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the pooled first position: (batch, width)."""
         if self.pooler is None:
-            self.pooler = keras.layers.Dense(hidden_states.shape[-1], "tanh", name="pooler")
+            self.pooler = dense(hidden_states.shape[-1], "tanh", name="pooler")
         return self.pooler(hidden_states[:, 0])
 
     def score_next_sentence(self, hidden_states: Any) -> Any:
         """Return the scores of whether the second segment follows the first: (batch, 2)."""
         if self.next_sentence is None:
-            self.next_sentence = keras.layers.Dense(2, name="next_sentence")
+            self.next_sentence = dense(2, name="next_sentence")
         return self.next_sentence(self.summarize(hidden_states))
 
     def score_tokens(self, hidden_states: Any) -> Any:
@@ -80,7 +81,7 @@ class _TokenTransform(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.dense = keras.layers.Dense(input_shape[-1])
+        self.dense = dense(input_shape[-1])
         self.dense.build(input_shape)
         self.norm.build(input_shape)
         self.bias = self.add_weight((self._vocabulary_size,), "zeros", name="bias")

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
+from baselines.layers.initialization import dense, kernel
 
 MASKED = -3e4
 """Added to the score of a masked key. Twice this number still fits float16."""
@@ -137,7 +138,7 @@ class FullAttention(keras.layers.Layer):
     (batch, m, width), by default the hidden states, or the result of `project_context`. Out:
     (batch, n, width). Time O(n·m). Memory O(n + m): scores exist for one block of queries at a
     time, of about `block_bytes`, and are recomputed for the gradient. With `block_bytes=None`
-    memory is O(n·m).
+    memory is O(n·m). Initially, the kernel of W^O is divided by √`num_residual_branches`.
 
     Raises:
         ValueError: the width is not a multiple of the heads.
@@ -153,19 +154,24 @@ class FullAttention(keras.layers.Layer):
         num_heads: int,
         causal: bool = False,
         block_bytes: int | None = BLOCK_BYTES,
+        num_residual_branches: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.causal = causal
         self.block_bytes = block_bytes
+        self.num_residual_branches = num_residual_branches
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the four projections."""
         width = input_shape[-1]
         check_heads(width, self.num_heads)
         for name in ("query", "key", "value", "output_projection"):
-            projection = keras.layers.Dense(width, name=name, dtype=self.dtype_policy)
+            branches = self.num_residual_branches if name == "output_projection" else 1
+            projection = dense(
+                width, kernel_initializer=kernel(branches), name=name, dtype=self.dtype_policy
+            )
             projection.build(input_shape)
             setattr(self, name, projection)
 
@@ -226,6 +232,7 @@ class FullAttention(keras.layers.Layer):
             "num_heads": self.num_heads,
             "causal": self.causal,
             "block_bytes": self.block_bytes,
+            "num_residual_branches": self.num_residual_branches,
         }
         return {**super().get_config(), **own}
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from baselines.layers.elementwise import LayerNorm
+from baselines.layers.initialization import dense, token_table
 from suite.api import BuildRequest, Inputs
 
 
@@ -23,7 +24,6 @@ class InputEmbedding(keras.layers.Layer):
         request: BuildRequest,
         add_positions: Any,
         *,
-        stddev: float = 0.02,
         scale: float = 1.0,
         norm_epsilon: float | None = None,
         **kwargs: Any,
@@ -39,10 +39,10 @@ class InputEmbedding(keras.layers.Layer):
             self.tokens = keras.layers.Embedding(
                 request.vocabulary_size,
                 width,
-                embeddings_initializer=keras.initializers.RandomNormal(stddev=stddev),
+                embeddings_initializer=token_table(width),
             )
         elif request.inputs is Inputs.PATCHES:
-            self.patches = keras.layers.Dense(width, name="patches")
+            self.patches = dense(width, name="patches")
         if norm_epsilon is not None:
             self.norm = LayerNorm(epsilon=norm_epsilon)
 

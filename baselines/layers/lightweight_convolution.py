@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.full_attention import check_heads
+from baselines.layers.initialization import dense, kernel
 
 MIN_BLOCK = 32
 """The least number of positions in a block: smaller products cost more per position."""
@@ -65,10 +66,10 @@ class LightweightConvolution(keras.layers.Layer):
         check_heads(width, self.num_heads)
         assert width is not None
         for name, units in (("input_projection", 2 * width), ("output_projection", width)):
-            projection = keras.layers.Dense(units, name=name, dtype=self.dtype_policy)
+            projection = dense(units, name=name, dtype=self.dtype_policy)
             projection.build(input_shape)
             setattr(self, name, projection)
-        self.kernel = self.add_weight((self.num_heads, self.kernel_size), name="kernel")
+        self.kernel = self.add_weight((self.num_heads, self.kernel_size), kernel(), name="kernel")
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the projected convolution."""
@@ -130,4 +131,5 @@ class LightweightConvolution(keras.layers.Layer):
 def _bands(kernel_size: int, block: int) -> np.ndarray:
     """Return (k, b, 2b), 1 where input j is the k-th that output i sees: j = i + k."""
     taps, outputs, inputs = np.ogrid[:kernel_size, :block, : 2 * block]
-    return (inputs == outputs + taps).astype("float32")
+    bands: np.ndarray = (inputs == outputs + taps).astype("float32")
+    return bands

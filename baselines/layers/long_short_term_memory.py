@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from baselines.layers.initialization import lstm
+
 
 class LongShortTermMemory(keras.layers.Layer):
     """An LSTM over the positions; without `causal`, one for each direction.
@@ -68,7 +70,7 @@ class LongShortTermMemory(keras.layers.Layer):
         return outputs, tuple(state)
 
     def _lstm(self, units: int, name: str, **kwargs: Any) -> Any:
-        return keras.layers.LSTM(
+        return lstm(
             units,
             return_sequences=True,
             return_state=True,

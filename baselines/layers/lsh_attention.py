@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from baselines.layers.full_attention import MASKED, check_heads, merge_heads, multiply_transposed
+from baselines.layers.initialization import dense
 from baselines.layers.lsh_hashing import factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, row_numbers, sort_by_bucket, take_rows
 
@@ -63,7 +64,7 @@ class LshAttention(keras.layers.Layer):
         width = input_shape[-1]
         check_heads(width, self.num_heads)
         for name in ("query_key", "value", "output_projection"):
-            projection = keras.layers.Dense(width, use_bias=False, name=name)
+            projection = dense(width, use_bias=False, name=name)
             projection.build(input_shape)
             setattr(self, name, projection)
 

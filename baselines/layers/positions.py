@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from baselines.layers.initialization import added_vectors
+
 
 def angles(places: np.ndarray, width: int) -> np.ndarray:
     """Return place / 10000^(2i/d) for each place and i < d / 2; d is `width`, which is even."""
@@ -89,6 +91,7 @@ class NoPositions(keras.layers.Layer):
 class LearnedPositions(keras.layers.Layer):
     """Adds a learned vector to each position.
 
+    The vectors start with the standard deviation `stddev`, which should be that of the embeddings.
     In and out: (batch, n, width), n at most `max_length`. Time and memory O(n).
 
     Example:
@@ -96,15 +99,16 @@ class LearnedPositions(keras.layers.Layer):
         TensorShape([2, 9, 8])
     """
 
-    def __init__(self, max_length: int, **kwargs: Any) -> None:
+    def __init__(self, max_length: int, stddev: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_length = max_length
+        self.stddev = stddev
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the table."""
         self.table = self.add_weight(
             shape=(self.max_length, input_shape[-1]),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=added_vectors(self.stddev),
             name="table",
         )
 
@@ -114,7 +118,7 @@ class LearnedPositions(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "max_length": self.max_length}
+        return {**super().get_config(), "max_length": self.max_length, "stddev": self.stddev}
 
 
 class TypedPositions(LearnedPositions):
@@ -124,8 +128,10 @@ class TypedPositions(LearnedPositions):
     `num_types`; without them, all tokens have type 0.
     """
 
-    def __init__(self, max_length: int, num_types: int = 2, **kwargs: Any) -> None:
-        super().__init__(max_length, **kwargs)
+    def __init__(
+        self, max_length: int, stddev: float = 1.0, num_types: int = 2, **kwargs: Any
+    ) -> None:
+        super().__init__(max_length, stddev, **kwargs)
         self.num_types = num_types
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -133,7 +139,7 @@ class TypedPositions(LearnedPositions):
         super().build(input_shape)
         self.types = self.add_weight(
             shape=(self.num_types, input_shape[-1]),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=added_vectors(self.stddev),
             name="types",
         )
 
@@ -158,9 +164,16 @@ class AxialPositions(keras.layers.Layer):
         ValueError: the grid has fewer places than `max_length`.
     """
 
-    def __init__(self, max_length: int, grid: tuple[int, int] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        max_length: int,
+        grid: tuple[int, int] | None = None,
+        stddev: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.max_length = max_length
+        self.stddev = stddev
         columns = math.isqrt(max_length - 1) + 1
         self.rows, self.columns = grid or (-(-max_length // columns), columns)
         if self.rows * self.columns < max_length:
@@ -173,10 +186,11 @@ class AxialPositions(keras.layers.Layer):
         """Create a table for the rows and one for the columns."""
         width = input_shape[-1]
         assert width is not None
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.by_row = self.add_weight((self.rows, width // 2), initializer, name="rows")
+        self.by_row = self.add_weight(
+            (self.rows, width // 2), added_vectors(self.stddev), name="rows"
+        )
         self.by_column = self.add_weight(
-            (self.columns, width - width // 2), initializer, name="columns"
+            (self.columns, width - width // 2), added_vectors(self.stddev), name="columns"
         )
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
@@ -189,5 +203,6 @@ class AxialPositions(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        own = {"max_length": self.max_length, "grid": (self.rows, self.columns)}
+        grid = self.rows, self.columns
+        own = {"max_length": self.max_length, "grid": grid, "stddev": self.stddev}
         return {**super().get_config(), **own}

@@ -16,6 +16,7 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import MASKED, check_heads, multiply_transposed
+from baselines.layers.initialization import dense
 from baselines.layers.positions import angles
 
 
@@ -116,7 +117,7 @@ class RelativeAttention(keras.layers.Layer):
         width = input_shape[-1]
         check_heads(width, self.num_heads)
         for name in ("query", "key", "value", "distance", "output_projection"):
-            projection = keras.layers.Dense(width, use_bias=False, name=name)
+            projection = dense(width, use_bias=False, name=name)
             projection.build(input_shape)
             setattr(self, name, projection)
 

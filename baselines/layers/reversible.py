@@ -15,6 +15,7 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import LayerNorm
 from baselines.layers.full_attention import FullAttention
+from baselines.layers.initialization import dense
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.lsh_hashing import draw_rotations
 from baselines.layers.transformer_layer import for_each_layer
@@ -44,7 +45,7 @@ class ReversibleLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.attention = attention
         self.cross_attention = cross_attention
-        self.up_projection = keras.layers.Dense(feedforward_width, "relu")
+        self.up_projection = dense(feedforward_width, "relu")
         self.attention_norm = LayerNorm(epsilon=1e-5)
         self.feedforward_norm = LayerNorm(epsilon=1e-5)
         if cross_attention is not None:
@@ -52,7 +53,7 @@ class ReversibleLayer(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.down_projection = keras.layers.Dense(input_shape[-1])
+        self.down_projection = dense(input_shape[-1])
         parts = [self.attention, self.up_projection, self.attention_norm, self.feedforward_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from baselines.layers.initialization import query_bias
 from baselines.layers.transformer_layer import TransformerLayer, for_each_layer
 
 SegmentMemory = tuple[Any, Any]
@@ -39,9 +40,8 @@ class RecurrentStack(keras.layers.Layer):
         assert width is not None
         num_heads = self.layers[0].attention.num_heads
         shape = (num_heads, width // num_heads)
-        initializer = keras.initializers.RandomNormal(stddev=0.02)
-        self.content_bias = self.add_weight(shape, initializer, name="content_bias")
-        self.position_bias = self.add_weight(shape, initializer, name="position_bias")
+        self.content_bias = self.add_weight(shape, query_bias(), name="content_bias")
+        self.position_bias = self.add_weight(shape, query_bias(), name="position_bias")
         for layer in self.layers:
             layer.build(input_shape)
 

@@ -23,6 +23,7 @@ from baselines.layers.full_attention import (
     multiply_transposed,
     split_heads,
 )
+from baselines.layers.initialization import dense, kernel, repeated_kernel
 
 
 class SlidingWindowAttention(keras.layers.Layer):
@@ -38,6 +39,7 @@ class SlidingWindowAttention(keras.layers.Layer):
     The sequence is split into blocks of w/2 positions. A block of queries attends to its own block
     of keys and to the neighbouring blocks, so no n × n array exists. Global tokens score the hidden
     states directly, (K_gᵀ q)ᵀ x, which avoids projecting every position for a few queries.
+    With `matched_projections`, Q_g, K_g, V_g start with the values of Q_s, K_s, V_s.
 
     In: hidden states (batch, n, width); padding mask and global mask (batch, n), True where real
     and where global. Out: (batch, n, width); padded rows are 0 before the output projection. Time
@@ -62,6 +64,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         *,
         causal: bool = False,
         dilation: int = 1,
+        matched_projections: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,6 +83,7 @@ class SlidingWindowAttention(keras.layers.Layer):
         self.max_global_tokens = max_global_tokens
         self.causal = causal
         self.dilation = dilation
+        self.matched_projections = matched_projections
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections; the global ones only if `max_global_tokens` is above 0."""
@@ -88,8 +92,15 @@ class SlidingWindowAttention(keras.layers.Layer):
         names = ["query", "key", "value", "output_projection"]
         if self.max_global_tokens:
             names += ["query_global", "key_global", "value_global"]
+        initializers = {name: kernel() for name in names}
         for name in names:
-            projection = keras.layers.Dense(width, name=name, dtype=self.dtype_policy)
+            own = name.removesuffix("_global")
+            if own != name and self.matched_projections:
+                initializers[own] = initializers[name] = repeated_kernel()
+        for name in names:
+            projection = dense(
+                width, kernel_initializer=initializers[name], name=name, dtype=self.dtype_policy
+            )
             projection.build(input_shape)
             setattr(self, name, projection)
 
@@ -231,6 +242,7 @@ class SlidingWindowAttention(keras.layers.Layer):
             "max_global_tokens": self.max_global_tokens,
             "causal": self.causal,
             "dilation": self.dilation,
+            "matched_projections": self.matched_projections,
         }
         return {**super().get_config(), **own}
 

@@ -74,4 +74,4 @@ def _embedding(request: BuildRequest, adds_positions: bool) -> InputEmbedding:
     positions = NoPositions()
     if adds_positions:
         positions = SinusoidalPositions(request.sequence_length, width)
-    return InputEmbedding(request, positions, stddev=width**-0.5, scale=width**0.5)
+    return InputEmbedding(request, positions, scale=width**0.5)

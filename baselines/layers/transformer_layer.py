@@ -16,6 +16,7 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import LayerNorm
+from baselines.layers.initialization import dense, kernel
 from suite.api import BuildRequest
 
 
@@ -23,7 +24,8 @@ class TransformerLayer(keras.layers.Layer):
     """Attention, optional cross-attention to a context, and a feed-forward network.
 
     d_ff is `feedforward_width`; `norm_first` puts the norm before each sub-layer. `attention` is
-    any layer that mixes positions; with None the layer has no such sub-layer. In and out: (batch,
+    any layer that mixes positions; with None the layer has no such sub-layer. Initially, the last
+    kernel of the feed-forward network is divided by √`num_residual_branches`. In and out: (batch,
     n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
     """
 
@@ -37,6 +39,7 @@ class TransformerLayer(keras.layers.Layer):
         norm_first: bool = False,
         epsilon: float = 1e-5,
         cross_attention: Any = None,
+        num_residual_branches: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -44,7 +47,8 @@ class TransformerLayer(keras.layers.Layer):
         self.cross_attention = cross_attention
         self.feedforward_width = feedforward_width
         self.norm_first = norm_first
-        self.up_projection = keras.layers.Dense(feedforward_width)
+        self.num_residual_branches = num_residual_branches
+        self.up_projection = dense(feedforward_width)
         self.activation = keras.activations.get(activation)
         if attention is not None:
             self.attention_norm = LayerNorm(epsilon=epsilon)
@@ -57,7 +61,9 @@ class TransformerLayer(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.down_projection = keras.layers.Dense(input_shape[-1])
+        self.down_projection = dense(
+            input_shape[-1], kernel_initializer=kernel(self.num_residual_branches)
+        )
         parts = [self.up_projection, self.feedforward_norm]
         if self.attention is not None:
             parts += [self.attention, self.attention_norm]
@@ -170,6 +176,7 @@ def stack_layers(
     epsilon: float = 1e-5,
     make_cross_attention: Callable[[], Any] | None = None,
     feedforward_width: int | None = None,
+    num_residual_branches: int = 1,
 ) -> list[TransformerLayer]:
     """Return the layers of the requested model size, each with its own attentions."""
     size = request.model_size
@@ -182,6 +189,7 @@ def stack_layers(
             norm_first=norm_first,
             epsilon=epsilon,
             cross_attention=make_cross_attention() if make_cross_attention else None,
+            num_residual_branches=num_residual_branches,
         )
         for _ in range(size.num_layers)
     ]

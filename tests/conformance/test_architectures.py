@@ -29,6 +29,7 @@ from suite.worker.steps import (
 from tests.architectures import (
     ARCHITECTURES,
     CASES,
+    DECODERS,
     ENCODERS,
     LENGTH,
     REAL,
@@ -52,6 +53,16 @@ def case(request):
     given = random_inputs(inputs, 2, LENGTH), np.ones((2, LENGTH), bool)
     create_weights(encoder_of(backbone), *given)
     return name, inputs, backbone
+
+
+def test_every_declared_form_and_kind_of_inputs_is_tested():
+    for name, architecture in ARCHITECTURES.items():
+        tested = {Form.ENCODER} if name in ENCODERS else set()
+        tested |= {form for decoder, form in DECODERS if decoder == name}
+        assert tested == architecture.forms, name
+        kinds = {inputs for known, inputs in CASES if known == name}
+        if BACKEND == "tensorflow" and Form.ENCODER in architecture.forms:
+            assert kinds == architecture.inputs, name
 
 
 def test_shape(case):

@@ -1,0 +1,89 @@
+"""The initial values of weights: one policy for all architectures.
+
+- **Kernels**: Glorot's uniform distribution (Glorot and Bengio 2010, equation 16), which keeps the
+  variance from layer to layer. Biases start at 0, norms at scale 1.
+- **Token embeddings**: normal with variance 1 / width, so that a head with the transposed table
+  starts with scores of unit variance. Where the paper has it (Vaswani et al. 2017, section 3.4),
+  the architecture multiplies the embeddings by √width.
+- **Vectors added to embeddings** (learned positions, token types) and the class token have the
+  scale of the embeddings beside them: see `embedding_stddev`.
+- **Recurrent kernels**: orthogonal (Saxe et al. 2014). Forget gates start with a bias of 1, so that
+  a state persists (Gers et al. 2000; Jozefowicz et al. 2015).
+
+Papers demand these deviations:
+- GPT-2, option `scaled_residuals`: kernels at the end of residual branches are divided by √N for N
+  residual branches (Radford et al. 2019, section 2.3).
+- Longformer, option `matched_projections`: global projections start with the values of the ordinary
+  ones (Beltagy et al. 2020, section 3.1).
+- Transformer-XL: the biases u and v, which replace queries, start as small random numbers, as in
+  the authors' code (Dai et al. 2019, section 3.3).
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import keras
+
+from suite.api import BuildRequest, Inputs
+
+QUERY_BIAS_STDDEV = 0.02
+"""The scale of Transformer-XL's u and v in the authors' code."""
+
+
+def kernel(num_residual_branches: int = 1) -> Any:
+    """Return Glorot's uniform initializer, with values divided by √`num_residual_branches`."""
+    return keras.initializers.VarianceScaling(1.0 / num_residual_branches, "fan_avg", "uniform")
+
+
+def repeated_kernel() -> Any:
+    """Return `kernel()` with a fixed seed: kernels of one shape get the same values."""
+    seed = random.randint(1, 10**9)  # noqa: S311 (as Keras draws its default seeds)
+    return keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform", seed=seed)
+
+
+def dense(
+    units: int | None, activation: Any = None, *, kernel_initializer: Any = None, **kwargs: Any
+) -> Any:
+    """Return a dense layer whose kernel starts as `kernel()`, unless an initializer is given."""
+    return keras.layers.Dense(
+        units, activation, kernel_initializer=kernel_initializer or kernel(), **kwargs
+    )
+
+
+def lstm(units: int, **kwargs: Any) -> Any:
+    """Return an LSTM layer with the kernels and the bias of the policy."""
+    return keras.layers.LSTM(
+        units,
+        kernel_initializer=kernel(),
+        recurrent_initializer=keras.initializers.Orthogonal(),
+        unit_forget_bias=True,
+        **kwargs,
+    )
+
+
+def token_table(width: int) -> Any:
+    """Return the initializer of a token embedding."""
+    return added_vectors(width**-0.5)
+
+
+def added_vectors(stddev: float) -> Any:
+    """Return the initializer of vectors that are added to embeddings of a standard deviation."""
+    return keras.initializers.RandomNormal(stddev=stddev)
+
+
+def query_bias() -> Any:
+    """Return the initializer of Transformer-XL's u and v."""
+    return keras.initializers.RandomNormal(stddev=QUERY_BIAS_STDDEV)
+
+
+def embedding_stddev(request: BuildRequest, scale: float = 1.0) -> float:
+    """Return the standard deviation of the embeddings that positions are added to.
+
+    Token embeddings are multiplied by `scale`. A task's own embeddings and projected patches have
+    about unit variance: `tests/conformance/test_tasks.py` holds tasks to it.
+    """
+    if request.inputs is Inputs.TOKEN_IDS:
+        return float(scale * request.model_size.width**-0.5)
+    return 1.0
