@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -118,9 +119,9 @@ class Model(keras.Model):
         parts = [*getattr(self.backbone, "embedding_layers", ()), self.embedding]
         embedded = {id(weight): weight for part in parts if part for weight in part.weights}
         own = [weight for weight in self.head.weights if id(weight) not in embedded]
-        embedding = sum(int(ops.size(weight)) for weight in embedded.values())
-        head = sum(int(ops.size(weight)) for weight in own)
-        total = sum(int(ops.size(weight)) for weight in self.trainable_variables)
+        embedding = sum(math.prod(weight.shape) for weight in embedded.values())
+        head = sum(math.prod(weight.shape) for weight in own)
+        total = sum(math.prod(weight.shape) for weight in self.trainable_variables)
         return {
             "total": total,
             "embedding": embedding,

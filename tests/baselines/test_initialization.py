@@ -1,0 +1,105 @@
+"""Initial values follow one policy in every architecture."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.api import Form, Inputs, ModelSize, supports
+from tests.architectures import ARCHITECTURES, random_inputs, request_for
+from tests.gradients import BACKEND, create_weights
+
+WIDTH, LENGTH = 64, 128
+SIZE = ModelSize("test", num_layers=2, width=WIDTH, num_heads=4, feedforward_width=256)
+CASES = [
+    (name, form, inputs)
+    for name, architecture in ARCHITECTURES.items()
+    for form in sorted(architecture.forms)
+    for inputs in sorted(architecture.inputs)
+    if BACKEND == "tensorflow" or form is min(architecture.forms)
+]
+
+
+def build(name: str, form: Form, inputs: Inputs, **options):
+    """Return a backbone whose weights exist."""
+    keras.utils.set_random_seed(5)
+    architecture = ARCHITECTURES[name]
+    request = request_for(
+        architecture,
+        inputs,
+        form=form,
+        model_size=SIZE,
+        sequence_length=LENGTH,
+        options={**architecture.options, **options},
+        vocabulary_size=400 if inputs is Inputs.TOKEN_IDS else None,
+        max_global_tokens=2,
+    )
+    assert supports(architecture, request) is None
+    backbone = architecture.build(request)
+    values = random_inputs(inputs, 1, LENGTH)
+    if inputs is Inputs.EMBEDDINGS:
+        values = np.zeros((1, LENGTH, WIDTH), "float32")
+
+    def run(values):
+        encoded = backbone.encode(values)[0] if form is not Form.DECODER else None
+        return encoded if form is Form.ENCODER else backbone.decode(values, encoded)[0]
+
+    create_weights(run, values)
+    return backbone
+
+
+@pytest.mark.parametrize(("name", "form", "inputs"), CASES)
+def test_positions_start_at_the_scale_of_the_embeddings_beside_them(name, form, inputs):
+    for embedding in build(name, form, inputs).embedding_layers:
+        scale = 1.0  # of a task's embeddings and of projected patches
+        if embedding.tokens is not None:
+            table = ops.convert_to_numpy(embedding.tokens.embeddings)
+            assert table.std() == pytest.approx(WIDTH**-0.5, rel=0.05)
+            scale = embedding.scale * table.std()
+        added = embedding.add_positions(ops.zeros((1, LENGTH, WIDTH)))
+        positions = ops.convert_to_numpy(added).std()
+        if positions or embedding.add_positions.weights:
+            assert 0.5 * scale < positions < 2.0 * scale
+
+
+@pytest.mark.parametrize(("name", "form", "inputs"), CASES)
+def test_kernels_have_glorot_s_scale(name, form, inputs):
+    backbone = build(name, form, inputs)
+    kernels = [weight for weight in backbone.weights if weight.path.endswith("/kernel")]
+    assert kernels
+    for kernel in kernels:
+        fan_in, fan_out = kernel.shape
+        found = ops.convert_to_numpy(kernel).std() / math.sqrt(2.0 / (fan_in + fan_out))
+        scaled = name == "gpt" and ("output_projection" in kernel.path or fan_in > fan_out)
+        assert found == pytest.approx(4**-0.5 if scaled else 1.0, rel=0.1), kernel.path
+
+
+def kernel_of(layer) -> np.ndarray:
+    return ops.convert_to_numpy(layer.kernel)
+
+
+def test_gpt_scales_residual_branches_unless_the_option_says_not_to():
+    ends = {}
+    for scaled in (True, False):
+        stack = build("gpt", Form.DECODER, Inputs.TOKEN_IDS, scaled_residuals=scaled).decoder
+        ends[scaled] = [
+            kernel_of(part).std()
+            for layer in stack.layers
+            for part in (layer.attention.output_projection, layer.down_projection)
+        ]
+    np.testing.assert_allclose(np.divide(ends[True], ends[False]), 4**-0.5, rtol=0.05)
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_longformer_s_global_projections_start_with_the_ordinary_values(matched):
+    backbone = build("longformer", Form.ENCODER, Inputs.TOKEN_IDS, matched_projections=matched)
+    first, second = (layer.attention for layer in backbone.encoder.layers)
+    for name in ("query", "key", "value"):
+        own, of_global = (kernel_of(getattr(first, part)) for part in (name, f"{name}_global"))
+        assert (own == of_global).all() == matched
+        assert (own != kernel_of(getattr(second, name))).any()
+    assert (kernel_of(first.query) != kernel_of(first.key)).any()
