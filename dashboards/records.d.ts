@@ -29,7 +29,7 @@ interface Occlusion {
 /** The reports of a split. A record of another version may hold another form under a name. */
 interface Reports {
   by_type?: Record<string, Record<string, number>>;
-  by_part?: Record<string, number[]>;
+  without_part?: Record<string, (number | null)[]>;
   confusion?: number[][];
   classes?: string[];
   occlusion?: Occlusion;

@@ -38,7 +38,7 @@ class Duplication(Task):
     inputs = Inputs.TOKEN_IDS
     position = "a symbol"
     default_lengths = (64, 128, 256, 1_024)
-    primary_metric = Metric("accuracy")
+    primary_metric = Metric("accuracy", share=True)
     default_source = "synthetic"
     sources = {
         "synthetic": Source(

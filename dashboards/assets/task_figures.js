@@ -194,8 +194,13 @@ function confusionFigure({ line, record }) {
  */
 function partsFigure(runs, metric) {
   const items = runs.flatMap(({ line, record }) => {
-    const parts = record.reports.test?.by_part?.[metric];
-    return parts ? [{ ...data.lines[line], line, parts, seed: record.cell.seed }] : [];
+    const whole = record.metrics?.test?.[metric];
+    const without = record.reports.test?.without_part?.[metric];
+    if (typeof whole !== "number" || !without) return [];
+    // The jackknife's pseudo-values, as suite/analysis/statistics.py defines them.
+    const k = without.length;
+    const parts = without.map((value) => (value === null ? null : k * whole - (k - 1) * value));
+    return [{ ...data.lines[line], line, parts, seed: record.cell.seed }];
   });
   if (!items.length) return null;
   const lastOfEachLine = new Map(items.map((item) => [item.line, item])).values();
@@ -203,9 +208,9 @@ function partsFigure(runs, metric) {
     title: `Test ${metric} by part of the split`,
     name: "by-part",
     caption:
-      "The test split in consecutive parts, each scored alone. Lines that rise and fall together " +
-      "find the same parts hard; then their difference is more certain than either score. One " +
-      "seed per line.",
+      "What each of the consecutive parts of the test split adds to the score (the jackknife's " +
+      "pseudo-values; for an accuracy, the accuracy on the part). Where lines rise and fall " +
+      "together, their difference is more certain than either score. One seed per line.",
     traces: [...lastOfEachLine].map(({ name, color, dash, symbol, parts }) => ({
       y: parts,
       x: parts.map((_, i) => i + 1),

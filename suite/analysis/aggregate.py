@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from suite.analysis.grouping import ComparisonKey, group
 from suite.analysis.ranking import Scores
-from suite.analysis.statistics import Estimate, ratio_interval
+from suite.analysis.statistics import Estimate, pseudo_values, ratio_interval
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary
@@ -129,7 +129,7 @@ class Point:
     def scores(self, metric: Metric | None = None) -> Scores:
         """Return a metric (by default the primary one) by seed and by part of the split."""
         metric = metric or self.metric
-        return scores_of(self.good, metric.name, self.split) if metric else Scores({})
+        return scores_of(self.good, metric, self.split) if metric else Scores({})
 
     def score(self, metric: Metric | None = None) -> Figure | None:
         """Return the mean of a metric over seeds."""
@@ -205,24 +205,31 @@ def place_of(stored: StoredRecord) -> Place:
     return stored.machine, stored.record.cell.threads
 
 
-def scores_of(records: Iterable[RecordSummary], metric_name: str, split: str = "test") -> Scores:
+def scores_of(
+    records: Iterable[RecordSummary], metric: Metric, split: str = "test"
+) -> Scores:
     """Return a metric of a split by repeat, and of its parts."""
     by_seed: dict[int, float] = {}
     parts: dict[int, Sequence[float | None]] = {}
+    num_examples: set[int] = set()
     for record in records:
-        value = record.metric(metric_name, split)
+        value = record.metric(metric.name, split)
         if record.status is Status.OK and value is not None:
             by_seed[record.repeat] = value
-            parts[record.repeat] = parts_of(record, metric_name, split)
-    return Scores(by_seed, parts)
+            parts[record.repeat] = parts_of(record, metric.name, split)
+            num_examples.add((record.data or {}).get("examples", {}).get(split, 0))
+    return Scores(by_seed, parts, metric.share, min(num_examples, default=0) or None)
 
 
 def parts_of(
     record: RecordSummary, metric_name: str, split: str = "test"
 ) -> Sequence[float | None]:
-    """Return the scores of the parts of a split; none where none were kept."""
-    by_part: Mapping[str, Sequence[float | None]] = record.reports.get(split, {}).get("by_part", {})
-    return by_part.get(metric_name, ())
+    """Return the pseudo-values of the parts of a split; none where none were kept."""
+    value = record.metric(metric_name, split)
+    without_part: Mapping[str, Sequence[float | None]] = record.reports.get(split, {}).get(
+        "without_part", {}
+    )
+    return () if value is None else pseudo_values(value, without_part.get(metric_name, ()))
 
 
 def _comparison(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from suite.analysis.aggregate import Comparison, Point, compare, parts_of
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Scores, rank
-from suite.analysis.statistics import Estimate, exponential
+from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.api import PROTOCOL, Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary
@@ -23,7 +23,7 @@ COSTS = {
     "inference.peak_memory_bytes": Metric("inference.peak_memory_bytes", higher_is_better=False),
 }
 """The measures that probes are ranked by, on one machine."""
-RANKED_FROM = 3
+RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
 Verifying = dict[str, list[RecordSummary]]
@@ -45,9 +45,10 @@ class Tier(StrEnum):
 class Row:
     """One entry of a board, its repeats pooled.
 
-    Without a rank, `rank` holds None and `note` gives the reason. `behind` is the difference
-    to the leader of the rank; for costs it is the logarithm of the ratio. Costs are geometric means
-    over quiet runs on one machine.
+    Without a rank, `rank` holds None and `note` gives the reason. `behind` is the difference to the
+    leader of the rank; for costs it is the logarithm of the ratio. `detectable_difference` is the
+    smallest difference to that leader, in the same unit, that the board would have separated. The
+    leader has neither. Costs are geometric means over quiet runs on one machine.
     """
 
     line: str
@@ -68,17 +69,23 @@ class Row:
     machines: Sequence[str]
     run_ids: Sequence[str]
     superseded_by: str = ""
+    detectable_difference: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Rows that may be ranked together: one comparison, one length, one measure."""
+    """Rows that may be ranked together: one comparison, one length, one measure.
+
+    `detectable_difference` is the difference to the leader that the board would have separated for
+    the median entry; for costs it is the logarithm of a ratio.
+    """
 
     key: ComparisonKey
     sequence_length: int
     batch_size: int
     metric: Metric
     rows: Sequence[Row]
+    detectable_difference: float | None = None
 
 
 def make_boards(
@@ -108,9 +115,10 @@ def rank_comparisons(
     for comparison in comparisons:
         for (length, batch_size), points in _by_place(comparison).items():
             for metric in _metrics(comparison):
-                rows = _rows(points, metric, verifying)
+                rows, detectable = _rows(points, metric, verifying)
                 if any(row.estimate for row in rows):
-                    boards.append(Board(comparison.key, length, batch_size, metric, rows))
+                    key = comparison.key
+                    boards.append(Board(key, length, batch_size, metric, rows, detectable))
     return boards
 
 
@@ -157,14 +165,18 @@ def _scores(point: Point, metric: Metric) -> Scores:
     return point.log_scores(metric.name) if metric.name in COSTS else point.scores(metric)
 
 
-def _rows(points: Sequence[Point], metric: Metric, verifying: Verifying) -> list[Row]:
+def _rows(
+    points: Sequence[Point], metric: Metric, verifying: Verifying
+) -> tuple[list[Row], float | None]:
+    """Return the rows of a board, and the difference that it can detect."""
     current = {point.entry: point for point in points if point.runs}
     known = {
         entry: found
         for entry, point in current.items()
         if (found := _scores(point, metric)).by_seed
     }
-    ranked = rank(known, higher_is_better=metric.higher_is_better, at_least=RANKED_FROM)
+    ranking = rank(known, higher_is_better=metric.higher_is_better, at_least=RANKED_FROM)
+    ranked = ranking.entries
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, verifying) for item in ranked]
@@ -174,7 +186,8 @@ def _rows(points: Sequence[Point], metric: Metric, verifying: Verifying) -> list
         for entry, point in current.items()
         if entry not in known
     ]
-    return rows + [row for point in points for row in _superseded_rows(point, metric, verifying)]
+    rows += [row for point in points for row in _superseded_rows(point, metric, verifying)]
+    return rows, ranking.detectable_difference
 
 
 def _note_overtaken(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
@@ -210,7 +223,7 @@ def _superseded_rows(point: Point, metric: Metric, verifying: Verifying) -> list
         estimate = found.estimate() if found.by_seed else None
         if estimate and metric.name in COSTS:
             estimate = exponential(estimate)
-        ranked = Ranked(point.entry, None, estimate, None) if estimate else None
+        ranked = Ranked(point.entry, None, estimate) if estimate else None
         row = _row(former, ranked, metric, verifying)
         rows.append(replace(row, superseded_by=reason, note=""))
     return rows
@@ -242,6 +255,7 @@ def _row(
         commits=sorted({str(record.environment.get("commit"))[:10] for record in records}),
         machines=sorted({run.machine for run in point.runs}),
         run_ids=[record.run_id for record in records],
+        detectable_difference=ranked.detectable_difference if ranked else None,
     )
 
 

@@ -1,13 +1,16 @@
-"""Differences between entries over seeds and test examples, and ranks.
+"""Intervals of scores, differences between entries, and ranks.
 
 A score on the test split varies for two reasons: another seed would have trained another model,
 and another test split would have held other examples. All models are scored on the same examples,
 so the second part does not shrink with more seeds. A record keeps the evidence for both: the score
-of each seed, and the scores of the parts of the test split (`reports.test.by_part`).
+of each seed, and the scores without each part of the test split (`reports.test.without_part`).
 
-The intervals add Student's t of both levels in quadrature. They cover the truth 95 to 97 times in
-100 (tests/suite/analysis/test_ranking.py). The two-level bootstrap was tried first: with three
-seeds its intervals cover 73 times in 100, because three draws from three seeds hardly vary.
+The intervals of one entry and of one difference add Student's t of both levels in quadrature. They
+use the entry's own seeds alone, so that other entries never change them, and cover the truth 93 to
+97 times in 100 (tests/suite/analysis/test_ranking.py). A variance pooled over the board would not:
+where standard deviations are 5 times apart, its intervals of the most variable entry cover the
+truth 73 times in 100. The two-level bootstrap covers it 73 times in 100 too, because three draws
+from three seeds hardly vary. Ranks do pool variances (`suite.analysis.separation`).
 """
 
 from __future__ import annotations
@@ -17,55 +20,85 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from suite.analysis.statistics import Estimate, margin_of_error, p_value, variance
+from suite.analysis.statistics import (
+    MIN_REPEATS,
+    Estimate,
+    margin_of_error,
+    share_interval,
+    variance,
+)
 
-FALSE_POSITIVES = 0.05
-PRECISION = 1e-6
-"""The relative precision of a p-value."""
 Parts = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The scores of one entry by seed, and by seed of the parts of the test split."""
+    """The scores of one entry by seed, and by seed of the parts of the test split.
+
+    `share` says that the scores are shares from 0 to 1. `num_examples` is the number of test
+    examples, if it is known.
+    """
 
     by_seed: Mapping[int, float]
     parts: Mapping[int, Parts] = field(default_factory=dict)
+    share: bool = False
+    num_examples: int | None = None
 
     def estimate(self) -> Estimate:
-        """Return the mean over seeds; one seed has no interval."""
+        """Return the mean over seeds; it has an interval from three seeds on."""
         seeds = sorted(self.by_seed)
-        return _Layout(
+        layout = _Layout(
             [self.by_seed[seed] for seed in seeds], [self.parts.get(seed, ()) for seed in seeds]
-        ).estimate()
+        )
+        margin = layout.margin()
+        if margin is None:
+            return Estimate(layout.mean, None, None, len(seeds))
+        if not self.share:
+            return Estimate(layout.mean, layout.mean - margin, layout.mean + margin, len(seeds))
+        # Without the number of examples: each part holds at least one.
+        num_examples = self.num_examples or max(1, layout.num_parts)
+        return Estimate(layout.mean, *share_interval(layout.mean, margin, num_examples), len(seeds))
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The difference between two entries on the seeds that both have.
+    """The difference between two entries; `n` is the number of seeds that both have.
 
-    `p_value` is the probability of a difference at least as large between equal entries. With fewer
-    than two common seeds there is no interval and no p-value.
+    Of a difference to the leader of a rank, the interval holds for all entries of the rank at once.
+    With fewer than three common seeds there is no interval.
     """
 
     value: float
     low: float | None
     high: float | None
     n: int
-    p_value: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The rank of one entry; None where it has too few seeds, or none in common with the leader.
 
-    `behind` is the difference to the leader of the rank; the leader itself has none.
+    `behind` is the difference to the leader of the rank, and `detectable_difference` the smallest
+    difference that would have been separated from it. The leader itself has neither.
     """
 
     name: str
     rank: int | None
     estimate: Estimate
-    behind: Difference | None
+    behind: Difference | None = None
+    detectable_difference: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The ranks of a board, the best entry first, and the difference that it can detect.
+
+    `detectable_difference` is the median over entries of the smallest difference to the leader that
+    would have been separated; None with fewer than two ranked entries.
+    """
+
+    entries: Sequence[Ranked]
+    detectable_difference: float | None
 
 
 def difference(one: Scores, other: Scores) -> Difference:
@@ -73,60 +106,99 @@ def difference(one: Scores, other: Scores) -> Difference:
     seeds = sorted(set(one.by_seed) & set(other.by_seed))
     if not seeds:
         gap = statistics.fmean(one.by_seed.values()) - statistics.fmean(other.by_seed.values())
-        return Difference(gap, None, None, 0, None)
+        return Difference(gap, None, None, 0)
     layout = _Layout(
         [one.by_seed[seed] - other.by_seed[seed] for seed in seeds],
         [_minus(one.parts.get(seed, ()), other.parts.get(seed, ())) for seed in seeds],
     )
-    found = layout.estimate()
-    return Difference(found.value, found.low, found.high, found.n, layout.p_value())
+    margin = layout.margin()
+    if margin is None:
+        return Difference(layout.mean, None, None, len(seeds))
+    return Difference(layout.mean, layout.mean - margin, layout.mean + margin, len(seeds))
 
 
 def rank(
-    lines: Mapping[str, Scores], *, higher_is_better: bool = True, at_least: int = 2
-) -> list[Ranked]:
+    lines: Mapping[str, Scores], *, higher_is_better: bool = True, at_least: int = MIN_REPEATS
+) -> Ranking:
     """Rank entries: those that are not separated from the best share its rank; then the next best.
 
-    Each entry is compared with the best alone, and the p-values are corrected for their number
-    (Holm 1979): comparing all pairs would make every board with three seeds one tie. Entries with
-    fewer seeds than `at_least` come last, without a rank.
+    Entries with fewer seeds than `at_least`, or without a seed in common with the best, come last,
+    without a rank.
     """
     sign = 1 if higher_is_better else -1
     estimates = {name: scores.estimate() for name, scores in lines.items()}
+    best_first = sorted(lines, key=lambda name: (-sign * estimates[name].value, name))
+    names = [name for name in best_first if estimates[name].n >= max(at_least, MIN_REPEATS)]
+    names = [name for name in names if lines[name].by_seed.keys() & lines[names[0]].by_seed.keys()]
+    ranked, detectable = _separated({name: lines[name] for name in names}, estimates, sign)
+    unranked = [Ranked(name, None, estimates[name]) for name in best_first if name not in names]
+    return Ranking([*ranked, *unranked], detectable)
 
-    def best_first(names: Sequence[str]) -> list[str]:
-        return sorted(names, key=lambda name: (-sign * estimates[name].value, name))
 
-    left = best_first([name for name in lines if estimates[name].n >= at_least])
-    unranked = [name for name in lines if estimates[name].n < at_least]
-    ranked: list[Ranked] = []
-    while left:
-        leader, *others = left
-        gaps = {name: difference(lines[name], lines[leader]) for name in others}
-        unranked += [name for name in others if gaps[name].p_value is None]
-        others = [name for name in others if gaps[name].p_value is not None]
-        p_values = {name: gap.p_value for name, gap in gaps.items() if gap.p_value is not None}
-        separated = _holm(p_values)
-        place = len(ranked) + 1
-        ranked.append(Ranked(leader, place, estimates[leader], None))
-        ranked += [
-            Ranked(name, place, estimates[name], gaps[name])
-            for name in others
-            if name not in separated
+def _separated(
+    lines: Mapping[str, Scores], estimates: Mapping[str, Estimate], sign: int
+) -> tuple[list[Ranked], float | None]:
+    """Return the ranks of entries that can be ranked, given best first."""
+    if not lines:
+        return [], None
+    # Not at the top: listings need neither numpy nor scipy.
+    import numpy as np
+
+    from suite.analysis.separation import separate
+
+    names = list(lines)
+    seeds = sorted({seed for scores in lines.values() for seed in scores.by_seed})
+    table = [[scores.by_seed.get(seed, math.nan) for seed in seeds] for scores in lines.values()]
+    parts = _table_of_parts(list(lines.values()), seeds)
+    found = separate(sign * np.array(table), None if parts is None else sign * np.array(parts))
+    ranked = []
+    for i in sorted(range(len(names)), key=lambda i: int(found.rank[i])):
+        name, leader, margin = names[i], names[found.leader[i]], float(found.margin[i])
+        if name == leader:
+            ranked.append(Ranked(name, int(found.rank[i]), estimates[name]))
+            continue
+        gap = estimates[name].value - estimates[leader].value
+        common = len(lines[name].by_seed.keys() & lines[leader].by_seed.keys())
+        behind = Difference(gap, gap - margin, gap + margin, common)
+        ranked.append(Ranked(name, int(found.rank[i]), estimates[name], behind, margin))
+    return ranked, float(found.detectable) if len(names) > 1 else None
+
+
+def _table_of_parts(
+    lines: Sequence[Scores], seeds: Sequence[int]
+) -> list[list[list[float]]] | None:
+    """Return the parts' scores of all entries and seeds; NaN where an entry has none.
+
+    Parts that any entry or seed lacks are left out. None means that no entry has parts.
+    """
+    counts = {len(parts) for scores in lines for parts in scores.parts.values() if parts}
+    if len(counts) != 1:
+        return None
+    (num_parts,) = counts
+    complete = [
+        all(len(scores.parts.get(seed, ())) == num_parts for seed in scores.by_seed)
+        for scores in lines
+    ]
+    whole = [
+        part
+        for part in range(num_parts)
+        if not any(
+            scores.parts[seed][part] is None
+            for scores, known in zip(lines, complete, strict=True)
+            for seed in scores.by_seed
+            if known
+        )
+    ]
+    missing = [math.nan] * len(whole)
+    return [
+        [
+            [float(scores.parts[seed][part] or 0.0) for part in whole]
+            if known and seed in scores.by_seed
+            else missing
+            for seed in seeds
         ]
-        left = [name for name in others if name in separated]
-    return ranked + [Ranked(name, None, estimates[name], None) for name in best_first(unranked)]
-
-
-def _holm(p_values: Mapping[str, float]) -> set[str]:
-    """Return the names whose p-values are significant after Holm's correction."""
-    found: set[str] = set()
-    ordered = sorted(p_values.items(), key=lambda item: item[1])
-    for index, (name, value) in enumerate(ordered):
-        if value * (len(ordered) - index) > FALSE_POSITIVES:
-            break
-        found.add(name)
-    return found
+        for scores, known in zip(lines, complete, strict=True)
+    ]
 
 
 def _minus(one: Parts, other: Parts) -> Parts:
@@ -147,46 +219,21 @@ class _Layout:
 
     def __post_init__(self) -> None:
         self.mean = statistics.fmean(self.by_seed)
-        # Degrees of freedom and standard error of each source of variance; empty for one seed.
+        # Degrees of freedom and standard error of each source of variance; empty for few seeds.
         self.spreads: list[tuple[int, float]] = []
+        self.num_parts = 0
         num_seeds = len(self.by_seed)
-        if num_seeds > 1:
+        if num_seeds >= MIN_REPEATS:
             self.spreads.append((num_seeds - 1, math.sqrt(variance(self.by_seed) / num_seeds)))
-            example_variance, num_parts = self._example_variance()
-            if num_parts > 1:
-                self.spreads.append((num_parts - 1, math.sqrt(example_variance)))
+            example_variance, self.num_parts = self._example_variance()
+            if self.num_parts > 1:
+                self.spreads.append((self.num_parts - 1, math.sqrt(example_variance)))
 
-    def estimate(self) -> Estimate:
-        n = len(self.by_seed)
-        if not self.spreads:
-            return Estimate(self.mean, None, None, n)
-        half = self._margin(FALSE_POSITIVES)
-        return Estimate(self.mean, self.mean - half, self.mean + half, n)
-
-    def p_value(self) -> float | None:
-        """Return the probability whose interval just reaches 0; None for one seed."""
+    def margin(self) -> float | None:
+        """Return half the width of the interval of the mean; None with too few seeds."""
         if not self.spreads:
             return None
-        away = abs(self.mean)
-        if away == 0:
-            return 1.0
-
-        def largest_p_value(distance: float) -> float:
-            return max(p_value(freedom, distance, error) for freedom, error in self.spreads)
-
-        low = largest_p_value(away)
-        if len(self.spreads) == 1:
-            return low
-        # Two margins of 1/√2 of the distance each add up to the distance in quadrature.
-        high = largest_p_value(away / math.sqrt(2))
-        while high - low > PRECISION * high:
-            chance = (low + high) / 2
-            low, high = (chance, high) if self._margin(chance) > away else (low, chance)
-        return high
-
-    def _margin(self, chance: float) -> float:
-        """Return the margin of an interval that misses the truth with this probability."""
-        return math.hypot(*(margin_of_error(*spread, chance) for spread in self.spreads))
+        return math.hypot(*(margin_of_error(*spread) for spread in self.spreads))
 
     def _example_variance(self) -> tuple[float, int]:
         """Return the variance of the mean that the choice of test examples causes, and the parts.

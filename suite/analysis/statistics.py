@@ -1,4 +1,4 @@
-"""Estimates with 95% intervals by Student's t."""
+"""Estimates with 95% intervals by Student's t, and pseudo-values of the jackknife."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+MIN_REPEATS = 3
+"""The fewest repeats (seeds or rounds) with an interval: two repeats say too little of a spread."""
+MISSES = 0.05
+"""The probability that an interval misses the truth."""
+MAX_EXPONENT = 700.0
+"""A float holds no larger power of e."""
+WILSON_QUANTILE = statistics.NormalDist().inv_cdf(1 - MISSES / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +34,9 @@ def variance(values: Sequence[float]) -> float:
 
 
 def mean_interval(values: Sequence[float]) -> Estimate:
-    """Return the mean of independent values; a single value has no interval."""
+    """Return the mean of independent values; it has an interval from `MIN_REPEATS` values on."""
     mean = statistics.fmean(values)
-    if len(values) < 2:
+    if len(values) < MIN_REPEATS:
         return Estimate(mean, None, None, len(values))
     half = margin_of_error(len(values) - 1, math.sqrt(variance(values) / len(values)))
     return Estimate(mean, mean - half, mean + half, len(values))
@@ -47,28 +55,51 @@ def exponential(estimate: Estimate) -> Estimate:
     """Return the estimate whose logarithm is given."""
 
     def power(value: float) -> float:
-        return math.exp(min(value, 700.0))  # a float holds no larger power
+        return math.exp(min(value, MAX_EXPONENT))
 
     low = None if estimate.low is None else power(estimate.low)
     high = None if estimate.high is None else power(estimate.high)
     return Estimate(power(estimate.value), low, high, estimate.n)
 
 
-def margin_of_error(freedom: int, standard_error: float, chance: float = 0.05) -> float:
-    """Return half the width of an interval that misses the truth with this probability."""
-    return _student_quantile(freedom, 1 - chance / 2) * standard_error
+def share_interval(value: float, margin: float, num_examples: int) -> tuple[float, float]:
+    """Return the ends of the interval of a share, which lie from 0 to 1.
+
+    The margin is carried to the logit scale, where the standard error of a share p is that of p
+    divided by p(1 - p) (the delta method). At exactly 0 or 1 the logit is infinite, and the
+    interval is Wilson's for `num_examples` examples that were all wrong or all right. All seeds
+    are scored on the same examples, so their number does not multiply the number of examples.
+    """
+    if not 0 < value < 1:
+        away = WILSON_QUANTILE**2 / (num_examples + WILSON_QUANTILE**2)
+        return (0.0, away) if value <= 0 else (1 - away, 1.0)
+    middle = math.log(value / (1 - value))
+    half = margin / (value * (1 - value))
+    return _logistic(middle - half), _logistic(middle + half)
 
 
-def p_value(freedom: int, value: float, standard_error: float) -> float:
-    """Return the two-sided p-value of a value under the hypothesis that the mean is 0."""
-    from scipy.special import stdtr  # not at the top: listings do not need scipy
+def pseudo_values(whole: float, without_part: Sequence[float | None]) -> list[float | None]:
+    """Return the jackknife's pseudo-values, one for each part of the test split.
 
-    if standard_error == 0:
-        return 0.0
-    return 2 * float(stdtr(freedom, -abs(value) / standard_error))
+    `whole` is a metric θ of the whole split, `without_part` the metric with each of the k parts
+    left out. The pseudo-value kθ - (k - 1)θ₍₋ᵢ₎ is what part i adds to θ. For the mean over
+    equally large parts it is the score of part i (Tukey 1958, "Bias and Confidence in Not Quite
+    Large Samples").
+    """
+    k = len(without_part)
+    return [None if without is None else k * whole - (k - 1) * without for without in without_part]
 
 
-@functools.lru_cache(maxsize=100_000)  # scipy takes longer than the cache
+def margin_of_error(freedom: int, standard_error: float) -> float:
+    """Return half the width of a 95% interval."""
+    return _student_quantile(freedom, 1 - MISSES / 2) * standard_error
+
+
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(min(-value, MAX_EXPONENT)))
+
+
+@functools.lru_cache(maxsize=10_000)  # scipy takes longer than the cache
 def _student_quantile(freedom: int, probability: float) -> float:
     from scipy.special import stdtrit  # not at the top: listings do not need scipy
 

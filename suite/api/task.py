@@ -19,10 +19,15 @@ OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "curriculum_share"})
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A measure of quality and its direction."""
+    """A measure of quality and its direction.
+
+    `share` is true if the values are shares from 0 to 1, such as accuracies. Intervals of shares
+    stay inside that range.
+    """
 
     name: str
     higher_is_better: bool = True
+    share: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def ranking_facts(
         task_options={name: cell.options[name] for name in cell.options if name in of_task},
         metric=task.primary_metric.name,
         higher_is_better=task.primary_metric.higher_is_better,
+        share=task.primary_metric.share,
         scored_unit=task.scored_unit,
         track=str(track_of(task, cell.options)),
         drawn_for_length=source is not None and source.drawn_for_length,

@@ -123,7 +123,8 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
     found = []
     parts = parts_of(record, metric.name)
     known = [part for part in parts if part is not None]
-    if not min(known, default=value) <= value <= max(known, default=value):
+    slack = 1e-6 * abs(value)
+    if not min(known, default=value) - slack <= value <= max(known, default=value) + slack:
         found.append(f"test {metric.name} {value:.4g} lies outside the range of its parts")
     counts = {len(parts_of(r, metric.name)) for r in summaries} - {0}
     if counts and len(parts) not in counts:
@@ -286,7 +287,7 @@ def _contradiction(record: Record) -> str:
     if is_final(record) and record.status is Status.OK:
         for name in record.metrics.get("test", ()):
             if len(parts_of(record, name)) < 2:
-                return f"{name} lacks scores of parts of the test split, which its interval needs"
+                return f"{name} lacks scores without parts of the test split: no interval"
     return ""
 
 
@@ -295,5 +296,7 @@ def _scores(record: Record) -> Iterator[tuple[str, str, float]]:
     for split, metrics in record.metrics.items():
         yield from ((split, name, value) for name, value in metrics.items() if value is not None)
     for split, report in record.reports.items():
-        for name, values in report.get("by_part", {}).items():
-            yield from ((f"part of {split}", name, value) for value in values if value is not None)
+        for name, values in report.get("without_part", {}).items():
+            yield from (
+                (f"{split} without a part", name, value) for value in values if value is not None
+            )

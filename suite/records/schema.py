@@ -60,14 +60,14 @@ class Curve(_Model):
 
 @with_config(extra="ignore")
 class Parts(TypedDict, total=False):
-    """Each metric on consecutive parts of a split; null where a part has none."""
+    """Each metric of a split without each of its consecutive parts; null where it has no value."""
 
-    by_part: Mapping[str, tuple[FiniteFloat | None, ...]]
+    without_part: Mapping[str, tuple[FiniteFloat | None, ...]]
 
 
 @with_config(extra="allow")
 class Report(Parts, total=False):
-    """The detail behind a split's metrics: the task's own fields, and the scores of the parts."""
+    """The detail behind a split's metrics: the task's own fields, and the scores without a part."""
 
 
 @with_config(extra="allow")
@@ -118,17 +118,18 @@ class RankingFacts(_Model):
 
     `entry` names the ranked thing: the architecture, with the options that do not belong to the
     task. `task_options` are the options that make another task of the task. `metric` is the task's
-    primary metric; a probe has none. `scored_unit` is what the task scores, and what a batch has
-    equally many of at every length: "positions" or "examples". `drawn_for_length` is true if each
-    length has raw examples of its own. `tuning` holds the choice of the learning rate if it was
-    tuned. `track` is "standard" or "open". `benchmark_hash` is the hash of the frozen benchmark
-    that the cell belongs to.
+    primary metric; a probe has none. `share` is true if the metric is a share from 0 to 1.
+    `scored_unit` is what the task scores, and what a batch has equally many of at every length:
+    "positions" or "examples". `drawn_for_length` is true if each length has raw examples of its
+    own. `tuning` holds the choice of the learning rate if it was tuned. `track` is "standard" or
+    "open". `benchmark_hash` is the hash of the frozen benchmark that the cell belongs to.
     """
 
     entry: str
     task_options: Mapping[str, Any] = {}
     metric: str | None = None
     higher_is_better: bool = True
+    share: bool = False
     scored_unit: str = "positions"
     track: str = "standard"
     benchmark_hash: str | None = None
@@ -138,8 +139,8 @@ class RankingFacts(_Model):
 
     @property
     def primary_metric(self) -> Metric | None:
-        """The primary metric and its direction; None for a probe."""
-        return Metric(self.metric, self.higher_is_better) if self.metric else None
+        """The primary metric; None for a probe."""
+        return Metric(self.metric, self.higher_is_better, self.share) if self.metric else None
 
 
 class RecordSummary(_Model, extra="ignore"):

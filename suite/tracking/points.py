@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 
-from suite.analysis.aggregate import Comparison, Point, compare, scores_of
+from suite.analysis.aggregate import Comparison, Point, compare
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.records.published import local_record
@@ -58,10 +58,7 @@ def _values(point: Point) -> Iterator[tuple[str, float | None]]:
         for name in of_split
     }
     for split, name in sorted(metrics):
-        if split == point.split:
-            scores = scores_of(good, name, split)
-            yield f"{split}.{name}", scores.estimate().value if scores.by_seed else None
-        elif split != "validation":
+        if split == point.split or split != "validation":
             yield f"{split}.{name}", point.mean_metric(split, name)
     measures = {
         f"{phase}.{name}"

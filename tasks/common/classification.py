@@ -34,7 +34,7 @@ class Classification(Task):
 
     form = Form.ENCODER
     scored_unit = "examples"
-    primary_metric = Metric("accuracy")
+    primary_metric = Metric("accuracy", share=True)
     label_smoothing = 0.0
     head_dropout = 0.1
 

@@ -56,7 +56,7 @@ class NamedEntityRecognition(Task):
     inputs = Inputs.EMBEDDINGS
     position = "a word"
     default_lengths = (128, 256, 512)
-    primary_metric = Metric("entity_f1")
+    primary_metric = Metric("entity_f1", share=True)
     default_source = "synthetic"
     sources = {
         "synthetic": Source(

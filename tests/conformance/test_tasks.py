@@ -11,7 +11,7 @@ from suite.api import Inputs, SourceRequest
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.worker.data.batches import evaluation_batches, training_stream
-from suite.worker.train.evaluation import MAX_PARTS, score_parts
+from suite.worker.train.evaluation import MAX_PARTS, scores_without_part
 
 TASKS = load_registry().tasks.plugins
 WIDTH = MODEL_SIZES["tiny"].width
@@ -110,7 +110,7 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
     value = score.metrics[task.primary_metric.name]
     assert value is not None and value >= 0
     assert value <= 1 or not task.primary_metric.higher_is_better
-    parts = score_parts(task, data.validation, predictions, data.spec)
+    parts = scores_without_part(task, data.validation, predictions, data.spec)
     assert set(parts) == set(score.metrics)
     assert 2 <= len(parts[task.primary_metric.name]) <= MAX_PARTS
     for shown in task.show(data.validation, predictions, data.spec):

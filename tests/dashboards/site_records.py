@@ -59,7 +59,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
             "test": {
                 "by_type": {"PER": {"f1": f1, "precision": f1, "recall": f1}},
                 "by_cue_distance": {"1-8": {"f1": 0.9}, "9-64": {"f1": 0.4}},
-                "by_part": {"entity_f1": [f1 - 0.05, f1, f1 + 0.05]},
+                "without_part": {"entity_f1": [f1 - 0.05, f1, f1 + 0.05]},
                 "examples": [
                     {"input": f"{SCRIPT} lives", "expected": "PER O", "answer": "O O", "right": 0}
                 ],

@@ -63,7 +63,7 @@ def test_a_report_of_another_form_hides_its_own_figure_only(browser, tmp_path):
             "confusion": 5,
             "by_cue_distance": [1],
             "examples": {"length": 2},
-            "by_part": {"entity_f1": (0.4, 0.6)},
+            "without_part": {"entity_f1": (0.4, 0.6)},
         }
     }
     other = first.record.model_copy(update={"reports": reports})

@@ -17,8 +17,8 @@ from suite.worker.steps import Model
 MAX_EXAMPLES = 6
 MAX_EXAMPLE_CHARACTERS = 400
 MAX_PARTS = 20
-"""The most parts into which the test split is cut. Each part is scored by itself: the variation
-between parts shows how much a figure depends on the examples that happen to be in the split."""
+"""The most parts into which the test split is cut. The split is scored without each part: the
+variation shows how much a figure depends on the examples that happen to be in the split."""
 
 
 @dataclass
@@ -52,8 +52,8 @@ class Evaluator:
         predictions = self.predictions("test", num_beams=num_beams)
         score = self.task.score(test, predictions, spec)
         examples = choose_examples(self.task.show(test, predictions, spec))
-        by_part = score_parts(self.task, test, predictions, spec)
-        reports = {**score.reports, "by_part": by_part, "examples": examples}
+        without_part = scores_without_part(self.task, test, predictions, spec)
+        reports = {**score.reports, "without_part": without_part, "examples": examples}
         if self.task.form is not Form.ENCODER_DECODER:
             reports["occlusion"] = occlusion_map(self.model, test)
         scores["test"] = replace(score, reports=reports)
@@ -104,25 +104,27 @@ def splits_of(data: TaskData) -> Mapping[str, Examples]:
     return {"train": data.train, "validation": data.validation, "test": data.test}
 
 
-def score_parts(
+def scores_without_part(
     task: Task, examples: Examples, predictions: np.ndarray, spec: Mapping[str, Any]
 ) -> dict[str, list[float | None]]:
-    """Return each metric on equal parts of consecutive examples.
+    """Return each metric with each part of the examples left out in turn.
 
-    Consecutive examples, which may be from one document, stay in one part.
+    Parts are equal numbers of consecutive examples. Consecutive examples, which may be from one
+    document, stay in one part. A single example has no parts.
     """
-    rows = np.array_split(np.arange(examples.num_examples), min(MAX_PARTS, examples.num_examples))
-    scores = [
-        task.score(
-            Examples(
-                {name: array[part] for name, array in examples.features.items()},
-                {name: array[part] for name, array in examples.targets.items()},
-            ),
-            predictions[part],
-            spec,
-        ).metrics
-        for part in rows
-    ]
+    num_examples = examples.num_examples
+    num_parts = min(MAX_PARTS, num_examples)
+    if num_parts < 2:
+        return {}
+    rows = np.arange(num_examples)
+    scores = []
+    for part in np.array_split(rows, num_parts):
+        kept = np.delete(rows, part)
+        others = Examples(
+            {name: array[kept] for name, array in examples.features.items()},
+            {name: array[kept] for name, array in examples.targets.items()},
+        )
+        scores.append(task.score(others, predictions[kept], spec).metrics)
     return {name: [score[name] for score in scores] for name in scores[0]}
 
 

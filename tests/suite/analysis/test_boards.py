@@ -30,7 +30,7 @@ def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner
         minutes,
         made,
         metrics={"test": {"entity_f1": f1}},
-        reports={"test": {"by_part": {"entity_f1": (f1,) * num_parts}}},
+        reports={"test": {"without_part": {"entity_f1": (f1,) * num_parts}}},
         data={"fingerprint": fingerprint},
         parameter_count=7,
         worker_seconds=9.0,

@@ -99,12 +99,12 @@ def test_the_name_of_a_machine_must_not_be_a_path(store):
 
 @pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
 def test_examples_of_non_free_texts_are_not_published(store, tmp_path, free, kept):
-    reports = {"test": {"examples": [{"input": "a poem"}], "by_part": {"entity_f1": [0.5]}}}
+    reports = {"test": {"examples": [{"input": "a poem"}], "without_part": {"entity_f1": [0.5]}}}
     data = {"fingerprint": "f", **({} if free is None else {"redistributable": free})}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
     (path,) = publish(store, into=tmp_path).written
     assert ("a poem" in path.read_text()) is kept
-    assert parse_record(path.read_bytes()).reports["test"]["by_part"]
+    assert parse_record(path.read_bytes()).reports["test"]["without_part"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ TASKS = load_registry(()).tasks.plugins
 
 
 def report_of_parts(*parts):
-    return {"test": {"by_part": {"entity_f1": parts}}}
+    return {"test": {"without_part": {"entity_f1": parts}}}
 
 
 def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), of=FINAL, **fields):
@@ -133,10 +133,19 @@ HOSTILE = {
         "outside the range of its samples",
     ),
     "a time of no zone": ({"started_at": "2026-01-01T00:00:00"}, "timezone"),
-    "parts that are text": ({"reports": {"test": {"by_part": {"entity_f1": ["high"]}}}}, "by_part"),
-    "a part of its own": ({"reports": {"test": {"by_part": {"entity_f1": [2.0]}}}}, "cannot be 2"),
-    "no parts": ({"reports": {}}, "lacks scores of parts"),
-    "one part": ({"reports": {"test": {"by_part": {"entity_f1": [0.5]}}}}, "lacks scores of parts"),
+    "parts that are text": (
+        {"reports": {"test": {"without_part": {"entity_f1": ["high"]}}}},
+        "without_part",
+    ),
+    "a part of its own": (
+        {"reports": {"test": {"without_part": {"entity_f1": [2.0]}}}},
+        "cannot be 2",
+    ),
+    "no parts": ({"reports": {}}, "lacks scores without parts"),
+    "one part": (
+        {"reports": {"test": {"without_part": {"entity_f1": [0.5]}}}},
+        "lacks scores without parts",
+    ),
     "a report that is none": ({"reports": {"test": -1}}, "reports"),
     "larger than all": ({"metrics": {"test": {"entity_f1": 0.5, "loss": 1e300}}}, "1e+300"),
     "noise that is none": ({"details": {"noisy": True}}, "noisy"),

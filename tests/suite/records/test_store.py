@@ -90,7 +90,7 @@ def test_a_record_is_read_as_it_was_written(store):
 
 def test_a_summary_holds_the_fields_that_comparing_needs_and_no_samples(store):
     measurement = {"value": 2.0, "n": 2, "samples": (1.0, 3.0), "quartiles": None, "method": "m"}
-    report = {"by_part": {"entity_f1": (0.4, None)}, "examples": ["wordy"]}
+    report = {"without_part": {"entity_f1": (0.4, None)}, "examples": ["wordy"]}
     record = make_record(
         metrics={"test": {"entity_f1": 0.5}},
         measurements={"training": {"step_seconds": measurement}},
@@ -102,7 +102,7 @@ def test_a_summary_holds_the_fields_that_comparing_needs_and_no_samples(store):
     store.write(record)
     (summary,) = store.summaries()
     assert summary.metric("entity_f1") == 0.5 and summary.measured("training", "step_seconds") == 2
-    assert summary.reports == {"test": {"by_part": report["by_part"]}}
+    assert summary.reports == {"test": {"without_part": report["without_part"]}}
     same = set(type(summary).model_fields) - {"reports", "measurements"}
     assert all(getattr(summary, name) == getattr(record, name) for name in same)
     kept = summary.model_dump_json()

@@ -1,0 +1,248 @@
+"""Separation of the entries of a board from the leader, for one board or many at once.
+
+**Model.** The score of an entry in one seed is the entry's mean, plus an effect of the seed, plus a
+residual. The test split adds an effect of its examples, which all entries share. The difference
+between two entries therefore has two errors: that of the seeds, and that of the test examples.
+
+**Variance of the residuals.** Three seeds give an entry a variance with two degrees of freedom,
+which separates next to nothing. The variance is therefore pooled over the entries of the board. An
+entry whose own variance is larger than the pooled one keeps its own, and the degrees of freedom are
+those of Welch and Satterthwaite: few if one entry holds most of the variance. Pooling without these
+two rules gives a false separation on up to 29% of the boards if standard deviations are up to 5
+times apart. With three seeds no test of equal variances has the power to warn of that.
+
+**Seeds.** If all entries have the same seeds and an F test finds effects of the seeds, these are
+removed (a two-way layout). Otherwise the layout is one-way: it has more degrees of freedom, and
+effects of the seeds can only widen it. Always removing them would cost a board of two entries half
+of its degrees of freedom; never removing them hides most differences where seeds matter, as in
+language modelling at 1,024 characters, where seeds have 24 times the variance of the residuals.
+
+**Leader.** Entries are dropped step by step, the clearest first. A step with m entries left of n
+asks how far the best of n equal entries lies by chance ahead of the worst of m of them (a closed
+test). The probability that any of the truly best entries is separated is at most 5%. The entries
+that were separated are ranked in the same way among themselves, at a chance of 5% times their share
+p / (n - 1). Wrong separations at all ranks of a board together stay within 5%.
+
+tests/suite/analysis/test_separation.py holds all this by simulation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import fdtri
+
+from suite.analysis.critical_values import critical_values
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+FALSE_SEPARATIONS = 0.05
+"""The probability that a board separates any entry that is not worse."""
+SEED_EFFECT_CHANCE = 0.05
+"""The probability that effects of the seeds are removed although there are none."""
+SAFETY = 1.09
+"""The factor of all margins with which false separations stay within 5% on boards of 16 entries,
+of which one varies 5 times as much as the others. Without it they reach 5.6%."""
+
+
+OUTLYING_VARIANCE = 100.0
+"""An entry whose variance is this many times that of the others leaves their pool. Some of its
+seeds failed to learn, and its variance would hide all differences between the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """The ranks of boards. The last axis of each array has one element for each entry.
+
+    Attributes:
+        rank: 1 for the leader and all entries that are not separated from it.
+        leader: the best entry of the entry's rank.
+        margin: half the interval of the difference to that leader, which holds for all entries of
+            the rank at once. This is the smallest difference that would have been separated.
+        detectable: the median of the margins of all entries against the board's leader; the last
+            axis is missing. NaN for a single entry.
+    """
+
+    rank: NDArray[np.int_]
+    leader: NDArray[np.int_]
+    margin: Array
+    detectable: Array
+
+
+def separate(scores: Array, parts: Array | None = None) -> Separation:
+    """Rank the entries of boards; higher scores are better.
+
+    Args:
+        scores: of shape (..., entries, seeds); NaN where an entry lacks a seed. Each entry has at
+            least two seeds.
+        parts: the scores of the parts of the test split, of shape (..., entries, seeds, parts).
+            An entry with NaN in any part counts without an error of the test examples.
+    """
+    means = np.nanmean(scores, axis=-1)
+    of_seeds, freedom = _seed_errors(scores)
+    of_examples = np.zeros((*means.shape, means.shape[-1]))
+    num_parts = 0
+    if parts is not None and (num_parts := parts.shape[-1]) > 1:
+        of_examples = _example_errors(parts)
+    return _Ranking(means, of_seeds, freedom, of_examples, num_parts - 1).run()
+
+
+def _seed_errors(scores: Array) -> tuple[Array, Array]:
+    """Return the variance of each entry's mean that the seeds cause, and its freedom."""
+    num_entries, num_seeds = scores.shape[-2:]
+    counts = np.sum(~np.isnan(scores), axis=-1)
+    own = np.nanvar(scores, axis=-1, ddof=1)
+    lost = np.ones(scores.shape[:-2])  # the share of the freedom that effects of the seeds leave
+    if num_entries > 1:
+        seeds = scores.mean(axis=-2)  # NaN, and therefore never significant, if a seed is missing
+        centred = scores - seeds[..., None, :]
+        kept = (num_entries - 1) / num_entries
+        without = centred.var(axis=-1, ddof=1) / kept
+        residual = without.mean(axis=-1)
+        significant = num_entries * seeds.var(axis=-1, ddof=1) > residual * fdtri(
+            num_seeds - 1, (num_entries - 1) * (num_seeds - 1), 1 - SEED_EFFECT_CHANCE
+        )
+        own = np.where(significant[..., None], without, own)
+        lost = np.where(significant, kept, 1.0)
+    pool = _pool(own, counts - 1)
+    weights = np.where(pool, counts - 1, 0)
+    total = np.sum(weights * own, axis=-1)
+    squares = np.sum(weights * own**2, axis=-1)
+    # Without any variance every difference is separated, whatever the degrees of freedom.
+    freedom = lost * np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0)
+    pooled = total / np.sum(weights, axis=-1)
+    return (
+        np.maximum(own, pooled[..., None]) / counts,
+        np.where(pool, np.maximum(freedom, 1.0)[..., None], lost[..., None] * (counts - 1)),
+    )
+
+
+def _pool(own: Array, weights: Array) -> Flags:
+    """Return which entries share one variance: all but those that vary much more than the rest."""
+    pool = np.ones(own.shape, bool)
+    for _ in range((own.shape[-1] - 1) // 2):
+        inside = np.where(pool, own, -1.0)
+        largest = inside == inside.max(axis=-1, keepdims=True)
+        rest = np.where(pool & ~largest, weights, 0)
+        others = np.sum(rest * own, axis=-1) / np.maximum(np.sum(rest, axis=-1), 1)
+        pool &= ~(largest & (own > OUTLYING_VARIANCE * others[..., None]) & (others > 0)[..., None])
+    return pool
+
+
+def _example_errors(parts: Array) -> Array:
+    """Return the variance of each difference of two means that the choice of test examples causes.
+
+    This is the variance over parts of the difference of the entries' means, less the share of the
+    residuals of seeds and parts, which the variance over seeds contains already.
+    """
+    known = ~np.isnan(parts).any(axis=-1, keepdims=True)
+    num_seeds = known.sum(axis=(-1, -2))
+    num_parts = parts.shape[-1]
+    means = np.where(known, parts, 0.0).sum(axis=-2) / np.maximum(num_seeds, 1)[..., None]
+    means = np.where(num_seeds[..., None] > 0, means, np.nan)
+    centred = means - means.mean(axis=-1, keepdims=True)
+    residuals = parts - parts.mean(axis=-1, keepdims=True) - centred[..., None, :]
+    residual = np.where(known, residuals**2, 0.0).sum(axis=(-1, -2)) / (
+        np.maximum(num_seeds - 1, 1) * (num_parts - 1) * np.maximum(num_seeds, 1)
+    )
+    products = np.einsum("...ip,...jp->...ij", centred, centred) / (num_parts - 1)
+    own = np.einsum("...ii->...i", products)
+    between = own[..., :, None] + own[..., None, :] - 2 * products
+    found = (between - residual[..., :, None] - residual[..., None, :]) / num_parts
+    errors: Array = np.maximum(np.nan_to_num(found), 0.0)  # NaN: an entry without parts
+    return errors
+
+
+class _Ranking:
+    """The steps of the closed test, for all boards at once."""
+
+    def __init__(
+        self, means: Array, of_seeds: Array, freedom: Array, of_examples: Array, part_freedom: int
+    ) -> None:
+        self.shape = means.shape
+        self.num_entries = means.shape[-1]
+        self.means = means.reshape(-1, self.num_entries)
+        self.of_seeds = of_seeds.reshape(-1, self.num_entries)
+        self.freedom = freedom.reshape(-1, self.num_entries)
+        self.of_examples = of_examples.reshape(-1, self.num_entries, self.num_entries)
+        self.part_freedom = np.array(float(max(part_freedom, 1)))
+        self.rank = np.zeros(self.means.shape, int)
+        self.leader = np.zeros(self.means.shape, int)
+        self.margin = np.zeros(self.means.shape)
+
+    def run(self) -> Separation:
+        detectable = None
+        while not self.rank.all():
+            margin = self._rank_next()
+            if detectable is None:
+                detectable = np.full(len(self.means), np.nan)
+                if self.num_entries > 1:
+                    detectable = np.nanmedian(margin, axis=-1)
+        assert detectable is not None
+        return Separation(
+            self.rank.reshape(self.shape),
+            self.leader.reshape(self.shape),
+            self.margin.reshape(self.shape),
+            detectable.reshape(self.shape[:-1]),
+        )
+
+    def _rank_next(self) -> Array:
+        """Give the next rank of each board to its leader and to all that are not separated.
+
+        Returns the margin of each entry that had no rank, at the step that decided it.
+        """
+        unranked = self.rank == 0
+        num_left = unranked.sum(axis=-1)
+        leader = np.where(unranked, self.means, -np.inf).argmax(axis=-1)
+        boards = np.arange(len(self.means))
+        gaps = self.means[boards, leader][:, None] - self.means
+        own, leaders = self.of_seeds, self.of_seeds[boards, leader][:, None]
+        seed_error = np.sqrt(own + leaders)
+        freedom = _welch(own, self.freedom, leaders, self.freedom[boards, leader][:, None])
+        example_error = np.sqrt(self.of_examples[boards, leader])
+        others = unranked.copy()
+        others[boards, leader] = False
+        margin = np.full(self.means.shape, np.nan)
+        tied = others
+        while True:
+            of_seeds, of_examples = self._critical(tied.sum(axis=-1) + 1, num_left, freedom)
+            reach = SAFETY * np.hypot(of_seeds * seed_error, of_examples * example_error)
+            margin = np.where(tied, reach, margin)
+            separated = tied & (gaps > reach)
+            if not separated.any():
+                break
+            tied = tied & ~separated
+        ranked = tied.copy()
+        ranked[boards, leader] = num_left > 0
+        self.margin = np.where(tied, margin, self.margin)
+        self.leader = np.where(ranked, leader[:, None], self.leader)
+        self.rank = np.where(ranked, (self.num_entries - num_left + 1)[:, None], self.rank)
+        return margin
+
+    def _critical(
+        self, num_tied: NDArray[np.int_], num_left: NDArray[np.int_], freedom: Array
+    ) -> tuple[Array, Array]:
+        """Return the critical values of the errors of the seeds and of the examples."""
+        of_seeds, of_examples = np.zeros(freedom.shape), np.zeros(freedom.shape)
+        for tied, left in sorted(set(zip(num_tied.tolist(), num_left.tolist(), strict=True))):
+            if tied < 2:
+                continue
+            at = (num_tied == tied) & (num_left == left)
+            chance = FALSE_SEPARATIONS * min(1.0, left / (self.num_entries - 1))
+            of_seeds[at] = critical_values(tied, left, chance, freedom[at])
+            of_examples[at] = critical_values(tied, left, chance, self.part_freedom)
+        return of_seeds, of_examples
+
+
+def _welch(one: Array, one_freedom: Array, other: Array, other_freedom: Array) -> Array:
+    """Return the degrees of freedom of the sum of two variances (Welch and Satterthwaite).
+
+    Two variances from the same pool have the freedom of the pool.
+    """
+    squares = one**2 / one_freedom + other**2 / other_freedom
+    both = np.divide((one + other) ** 2, squares, out=np.ones_like(squares), where=squares > 0)
+    found: Array = np.where(one_freedom == other_freedom, one_freedom, np.maximum(both, 1.0))
+    return found
