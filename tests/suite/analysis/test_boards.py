@@ -124,7 +124,53 @@ def test_entries_that_are_not_separated_share_a_rank():
         ("bert", 1),
         ("vanilla", 3),
     ]
-    assert board.rows[0].estimate.n == 3 and board.rows[1].behind.p_value > 0.05
+    assert board.rows[0].estimate.n == 3
+    _, tied, apart = board.rows
+    assert tied.behind.low < 0 < tied.behind.high
+    assert 0 < -tied.behind.value < tied.detectable_difference < 0.3
+    assert board.rows[0].detectable_difference is None is apart.detectable_difference
+    assert 0 < board.detectable_difference < 0.3
+
+
+def test_intervals_of_shares_never_pass_1():
+    shares = seeds("vanilla", [0.98, 0.995, 0.9999], num_parts=0)
+    entries = tuned(shares + seeds("bert", [1.0, 1.0, 1.0]))
+    (board,) = make_boards(entries, VERSIONS)
+    ends = {row.line: (row.estimate.low, row.estimate.high) for row in board.rows}
+    assert 0.9 < ends["vanilla"][0] < 0.9919 < ends["vanilla"][1] < 1
+    assert ends["bert"][1] == 1 and 0.5 < ends["bert"][0] < 0.52  # 4 parts, Wilson
+
+
+def test_the_number_of_test_examples_gives_the_interval_of_1():
+    entries = [
+        dataclasses.replace(
+            one,
+            record=one.record.model_copy(
+                update={"data": {"fingerprint": "f", "examples": {"test": 996}}}
+            ),
+        )
+        for one in tuned(seeds("vanilla", [1.0] * 3))
+    ]
+    (board,) = make_boards(entries, VERSIONS)
+    assert board.rows[0].estimate.low == pytest.approx(996 / (996 + 1.96**2), abs=1e-5)
+
+
+def test_parts_are_pseudo_values_of_the_score_without_each():
+    """Scores without a part differ 19 times less than those of 20 parts."""
+
+    def of_parts(spread):
+        parts = [0.5 + spread * (-1) ** part for part in range(20)]
+        made = seeds("vanilla", [0.5, 0.501, 0.502])
+        reports = {"test": {"without_part": {"entity_f1": parts}}}
+        made = [
+            dataclasses.replace(one, record=one.record.model_copy(update={"reports": reports}))
+            for one in made
+        ]
+        (board,) = make_boards(made, VERSIONS)
+        return board.rows[0].estimate
+
+    alone, wide = of_parts(0.0), of_parts(0.01)
+    assert wide.high - wide.low > 10 * (alone.high - alone.low)
 
 
 def test_superseded_rows_name_their_successor():

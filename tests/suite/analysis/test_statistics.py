@@ -9,7 +9,7 @@ import statistics
 import pytest
 
 from suite.analysis.scaling import claimed_exponent, scaling_estimate, scaling_exponent
-from suite.analysis.statistics import mean_interval
+from suite.analysis.statistics import mean_interval, ratio_interval
 
 LENGTHS = (1_024, 2_048, 4_096, 8_192)
 
@@ -96,3 +96,11 @@ def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says():
         estimate = mean_interval([generator.gauss(1, 2) for _ in range(3)])
         hits += estimate.low <= 1 <= estimate.high
     assert 0.93 <= hits / 2_000 <= 0.97
+
+
+@pytest.mark.parametrize("interval", [mean_interval, ratio_interval])
+def test_there_is_no_interval_below_three_repeats(interval):
+    for values in ([2.0], [2.0, 2.5]):
+        estimate = interval(values)
+        assert (estimate.low, estimate.high, estimate.n) == (None, None, len(values))
+    assert interval([2.0, 2.5, 2.2]).low < 2.2 < interval([2.0, 2.5, 2.2]).high
