@@ -168,6 +168,7 @@ class RecordSummary(_Model, extra="ignore"):
     details: Details = {}
     data: Mapping[str, Any] | None = None
     environment: Mapping[str, Any]
+    invocation: Invocation
 
     def metric(self, name: str, split: str = "test") -> float | None:
         """Return a metric of a split; None where the record has none."""
@@ -210,7 +211,6 @@ class Record(RecordSummary, extra="forbid"):
     curves: Mapping[str, Curve] = {}
     measurements: Mapping[str, Mapping[str, Measurement]] = {}
     parameter_counts: Mapping[str, int] = {}
-    invocation: Invocation
     error: Failure | None = None
     log_tail: str = ""
 
