@@ -205,9 +205,7 @@ def place_of(stored: StoredRecord) -> Place:
     return stored.machine, stored.record.cell.threads
 
 
-def scores_of(
-    records: Iterable[RecordSummary], metric: Metric, split: str = "test"
-) -> Scores:
+def scores_of(records: Iterable[RecordSummary], metric: Metric, split: str = "test") -> Scores:
     """Return a metric of a split by repeat, and of its parts."""
     by_seed: dict[int, float] = {}
     parts: dict[int, Sequence[float | None]] = {}

@@ -23,13 +23,14 @@ from suite.api import (
     build_request,
     supports,
 )
-from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmarks import Benchmark, ProbeSettings, TaskSettings
+from suite.api.errors import unknown_name
+from suite.matrix.benchmarks import Benchmark, ProbeSettings
 from suite.matrix.model_sizes import find_model_size
 from suite.matrix.options import parse_options, unsupported_run_options
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
-from suite.matrix.request import Request, check_request, check_unique, parse_source
+from suite.matrix.request import Request, check_request
+from suite.matrix.workloads import Entry, Workload, find_entries, find_workloads
 from suite.records.schema import RankingFacts, TuningChoice
 
 
@@ -48,43 +49,6 @@ FindTunedRate = Callable[[Cell], TuningChoice | None]
 
 def no_tuned_rate(cell: Cell) -> None:
     """Return None: no learning rate was tuned."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Workload:
-    """A task or a probe with its settings; a probe's random tokens have no name and no task."""
-
-    name: str | None
-    task: Task | None
-    form: Form
-    settings: TaskSettings | ProbeSettings
-    lengths: tuple[int, ...]
-    source: SourceRequest | None
-    recipe: Recipe
-
-    @property
-    def mode(self) -> Mode:
-        """The mode of the cells."""
-        return Mode.TRAIN if self.task else Mode.PROBE
-
-    @property
-    def steps(self) -> int:
-        """The number of updates of a cell; 0 for a probe."""
-        return self.settings.steps if isinstance(self.settings, TaskSettings) else 0
-
-    @property
-    def options(self) -> Options:
-        """The options that the benchmark sets for the task."""
-        return self.settings.options if isinstance(self.settings, TaskSettings) else {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An architecture, and the options that the benchmark lists for it."""
-
-    name: str
-    architecture: Architecture
-    options: Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +89,9 @@ def expand(
     """
     benchmark = registry.benchmarks.get(request.benchmark)
     check_request(request)
-    workloads = _workloads(request, registry, benchmark)
+    workloads = find_workloads(request, registry, benchmark)
     entries = {
-        workload.mode: _entries(request, registry, benchmark, workload.mode)
+        workload.mode: find_entries(request, registry, benchmark, workload.mode)
         for workload in workloads
     }
     _check_options(request, workloads, entries)
@@ -175,118 +139,10 @@ def _workload_of(cell: Cell) -> tuple[str | None, Form]:
     return cell.task, cell.form
 
 
-def _workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[_Workload]:
-    """Return the workloads of a request: those of its mode, or all of the benchmark."""
-    mode = request.mode or (Mode.TRAIN if request.tasks else None)
-    workloads = []
-    if mode in (Mode.PROBE, None):
-        workloads += _probes(request, benchmark)
-    if mode in (Mode.TRAIN, None):
-        names = request.tasks or tuple(benchmark.tasks)
-        check_unique("task", names)
-        workloads += [_of_task(request, registry, benchmark, name) for name in names]
-    if not workloads:
-        missing = "probes" if mode is Mode.PROBE else "tasks"
-        raise RequestError(
-            f"The benchmark '{benchmark.name}' has no {missing}",
-            received=f"mode {mode}",
-            remedy="`bench benchmarks` lists what each benchmark has",
-        )
-    return workloads
-
-
-def _probes(request: Request, benchmark: Benchmark) -> list[_Workload]:
-    if request.mode is Mode.PROBE and (request.tasks or request.source or request.steps):
-        raise RequestError(
-            "A probe measures on random tokens and takes no task, no source and no steps",
-            received=", ".join(request.tasks or ()) or request.source or request.steps,
-            remedy="Omit these options, or use --mode train",
-        )
-    probes = benchmark.probes
-    if request.form is not None:
-        form = Form(request.form)
-        of_form = [settings for settings in probes if settings.form is form]
-        probes = tuple(
-            of_form or (settings.model_copy(update={"form": form}) for settings in probes[:1])
-        )
-    return [
-        _Workload(
-            name=None,
-            task=None,
-            form=settings.form,
-            settings=settings,
-            lengths=request.lengths or settings.lengths,
-            source=None,
-            recipe=Recipe(),
-        )
-        for settings in probes
-    ]
-
-
-def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: str) -> _Workload:
-    task = registry.tasks.get(name)
-    settings = benchmark.settings_of(name, task)
-    return _Workload(
-        name=name,
-        task=task,
-        form=task.form,
-        settings=settings,
-        lengths=request.lengths or settings.lengths,
-        source=_checked_source(name, task, request, settings.source),
-        recipe=task.recipe,
-    )
-
-
-def _entries(
-    request: Request, registry: Registry, benchmark: Benchmark, mode: Mode
-) -> list[_Entry]:
-    """Return the requested entries; by default those of the benchmark.
-
-    A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. An architecture that is `probe_only` trains only if it is named.
-    """
-    known = registry.architectures
-    names = request.architectures or benchmark.architectures
-    if request.architectures is not None:
-        check_unique("architecture", request.architectures)
-    if not names:
-        names = tuple(
-            name
-            for name, plugin in sorted(known.plugins.items())
-            if mode is Mode.PROBE or not plugin.probe_only
-        )
-    entries = [_Entry(name, known.get(name), {}) for name in names]
-    return entries + [
-        _Entry(listed.architecture, known.get(listed.architecture), listed.options)
-        for listed in benchmark.entries
-        if listed.architecture in names
-    ]
-
-
-def _checked_source(
-    name: str, task: Task, request: Request, of_benchmark: str | None
-) -> SourceRequest:
-    asked = parse_source(request.source or of_benchmark or task.default_source)
-    if asked.kind not in task.sources:
-        raise unknown_name(f"source for the task '{name}'", asked.kind, task.sources)
-    declared = task.sources[asked.kind]
-    if asked.argument and not declared.argument:
-        raise RequestError(
-            f"The source '{asked.kind}' takes nothing after a colon", received=request.source
-        )
-    if declared.argument_required and not asked.argument:
-        raise RequestError(
-            f"The source '{asked.kind}' needs its {declared.argument} after a colon",
-            received=request.source,
-            remedy=f"Write {asked.kind}:{declared.argument}",
-        )
-    return replace(asked, data_dir=request.data_dir, download=request.download)
-
-
 def _check_options(
     request: Request,
-    workloads: Sequence[_Workload],
-    entries: Mapping[Mode, Sequence[_Entry]],
+    workloads: Sequence[Workload],
+    entries: Mapping[Mode, Sequence[Entry]],
 ) -> None:
     """Refuse an option that no workload and no architecture of the request has."""
     known = {name for workload in workloads for name in _defaults(workload, None)}
@@ -298,14 +154,14 @@ def _check_options(
             raise unknown_name("option", name, known)
 
 
-def _defaults(workload: _Workload, architecture: Architecture | None) -> dict[str, Any]:
+def _defaults(workload: Workload, architecture: Architecture | None) -> dict[str, Any]:
     of_task = {**asdict(workload.recipe), **workload.task.options} if workload.task else {}
     own = architecture.options if architecture else {}
     return {**RUN_OPTIONS, **of_task, **own}
 
 
 def _repetitions(
-    request: Request, benchmark: Benchmark, workloads: Sequence[_Workload], mode: Mode
+    request: Request, benchmark: Benchmark, workloads: Sequence[Workload], mode: Mode
 ) -> Iterator[tuple[int, int]]:
     """Yield (seed, round): a training is repeated by seed, a probe by round."""
     if mode is Mode.TRAIN:
@@ -319,7 +175,7 @@ def _repetitions(
         yield from ((0, number) for number in range(request.rounds or max(rounds)))
 
 
-def _is_repeated(request: Request, workload: _Workload, round_number: int) -> bool:
+def _is_repeated(request: Request, workload: Workload, round_number: int) -> bool:
     """Return whether a workload has this round."""
     settings = workload.settings
     if request.rounds or not isinstance(settings, ProbeSettings):
@@ -330,8 +186,8 @@ def _is_repeated(request: Request, workload: _Workload, round_number: int) -> bo
 def _plan(
     request: Request,
     benchmark: Benchmark,
-    workload: _Workload,
-    entry: _Entry,
+    workload: Workload,
+    entry: Entry,
     point: _Point,
     find_tuned_rate: FindTunedRate,
 ) -> PlannedCell:
@@ -385,7 +241,7 @@ def _as_text(options: Options) -> dict[str, str]:
 
 
 def _has_settings_of(
-    benchmark: Benchmark, workload: _Workload, cell: Cell, options: Options
+    benchmark: Benchmark, workload: Workload, cell: Cell, options: Options
 ) -> bool:
     """Return whether a cell is one of a frozen benchmark: the data and the threads are the user's.
 

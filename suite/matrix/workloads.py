@@ -1,0 +1,156 @@
+"""The workloads and entries of a request: what each comparison trains or probes, and whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, Task
+from suite.api.errors import RequestError, unknown_name
+from suite.matrix.benchmarks import Benchmark, ProbeSettings, TaskSettings
+from suite.matrix.registry import Registry
+from suite.matrix.request import Request, check_unique, parse_source
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A task or a probe with its settings; a probe's random tokens have no name and no task."""
+
+    name: str | None
+    task: Task | None
+    form: Form
+    settings: TaskSettings | ProbeSettings
+    lengths: tuple[int, ...]
+    source: SourceRequest | None
+    recipe: Recipe
+
+    @property
+    def mode(self) -> Mode:
+        """The mode of the cells."""
+        return Mode.TRAIN if self.task else Mode.PROBE
+
+    @property
+    def steps(self) -> int:
+        """The number of updates of a cell; 0 for a probe."""
+        return self.settings.steps if isinstance(self.settings, TaskSettings) else 0
+
+    @property
+    def options(self) -> Options:
+        """The options that the benchmark sets for the task."""
+        return self.settings.options if isinstance(self.settings, TaskSettings) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An architecture, and the options that the benchmark lists for it."""
+
+    name: str
+    architecture: Architecture
+    options: Options
+
+
+def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[Workload]:
+    """Return the workloads of a request: those of its mode, or all of the benchmark."""
+    mode = request.mode or (Mode.TRAIN if request.tasks else None)
+    workloads = []
+    if mode in (Mode.PROBE, None):
+        workloads += _probes(request, benchmark)
+    if mode in (Mode.TRAIN, None):
+        names = request.tasks or tuple(benchmark.tasks)
+        check_unique("task", names)
+        workloads += [_of_task(request, registry, benchmark, name) for name in names]
+    if not workloads:
+        missing = "probes" if mode is Mode.PROBE else "tasks"
+        raise RequestError(
+            f"The benchmark '{benchmark.name}' has no {missing}",
+            received=f"mode {mode}",
+            remedy="`bench benchmarks` lists what each benchmark has",
+        )
+    return workloads
+
+
+def _probes(request: Request, benchmark: Benchmark) -> list[Workload]:
+    if request.mode is Mode.PROBE and (request.tasks or request.source or request.steps):
+        raise RequestError(
+            "A probe measures on random tokens and takes no task, no source and no steps",
+            received=", ".join(request.tasks or ()) or request.source or request.steps,
+            remedy="Omit these options, or use --mode train",
+        )
+    probes = benchmark.probes
+    if request.form is not None:
+        form = Form(request.form)
+        of_form = [settings for settings in probes if settings.form is form]
+        probes = tuple(
+            of_form or (settings.model_copy(update={"form": form}) for settings in probes[:1])
+        )
+    return [
+        Workload(
+            name=None,
+            task=None,
+            form=settings.form,
+            settings=settings,
+            lengths=request.lengths or settings.lengths,
+            source=None,
+            recipe=Recipe(),
+        )
+        for settings in probes
+    ]
+
+
+def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: str) -> Workload:
+    task = registry.tasks.get(name)
+    settings = benchmark.settings_of(name, task)
+    return Workload(
+        name=name,
+        task=task,
+        form=task.form,
+        settings=settings,
+        lengths=request.lengths or settings.lengths,
+        source=_checked_source(name, task, request, settings.source),
+        recipe=task.recipe,
+    )
+
+
+def find_entries(
+    request: Request, registry: Registry, benchmark: Benchmark, mode: Mode
+) -> list[Entry]:
+    """Return the requested entries; by default those of the benchmark.
+
+    A benchmark without a list has all architectures, the controls included, and the entries that
+    the file adds. An architecture that is `probe_only` trains only if it is named.
+    """
+    known = registry.architectures
+    names = request.architectures or benchmark.architectures
+    if request.architectures is not None:
+        check_unique("architecture", request.architectures)
+    if not names:
+        names = tuple(
+            name
+            for name, plugin in sorted(known.plugins.items())
+            if mode is Mode.PROBE or not plugin.probe_only
+        )
+    entries = [Entry(name, known.get(name), {}) for name in names]
+    return entries + [
+        Entry(listed.architecture, known.get(listed.architecture), listed.options)
+        for listed in benchmark.entries
+        if listed.architecture in names
+    ]
+
+
+def _checked_source(
+    name: str, task: Task, request: Request, of_benchmark: str | None
+) -> SourceRequest:
+    asked = parse_source(request.source or of_benchmark or task.default_source)
+    if asked.kind not in task.sources:
+        raise unknown_name(f"source for the task '{name}'", asked.kind, task.sources)
+    declared = task.sources[asked.kind]
+    if asked.argument and not declared.argument:
+        raise RequestError(
+            f"The source '{asked.kind}' takes nothing after a colon", received=request.source
+        )
+    if declared.argument_required and not asked.argument:
+        raise RequestError(
+            f"The source '{asked.kind}' needs its {declared.argument} after a colon",
+            received=request.source,
+            remedy=f"Write {asked.kind}:{declared.argument}",
+        )
+    return replace(asked, data_dir=request.data_dir, download=request.download)
