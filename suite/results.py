@@ -96,7 +96,17 @@ class MatrixPlan(Collection[PlannedCell]):
         return f"{item.cell.id}  {item.cell.label:48}  {self.state(item)}"
 
     def _summary(self) -> str:
-        return self.summary
+        return "\n".join(filter(None, [self.summary, self.sealed_note]))
+
+    @property
+    def sealed_note(self) -> str:
+        """Why trainings score validation alone; empty if all of them score the test split."""
+        if all(item.cell.scores_test or item.cell.task is None for item in self.items):
+            return ""
+        return (
+            "These settings are not those of a frozen benchmark: trainings score validation alone "
+            "(--test scores the test split)"
+        )
 
     @property
     def summary(self) -> str:

@@ -13,7 +13,13 @@ from typing import TextIO
 
 from suite.api import Limits, RequestError
 from suite.api.errors import unknown_name
-from suite.execution.preparation import Prepared, check_any_can_run, parse_size, prepare
+from suite.execution.preparation import (
+    Prepared,
+    check_any_can_run,
+    check_tuned,
+    parse_size,
+    prepare,
+)
 from suite.execution.session import (
     MakeExecutor,
     Session,
@@ -86,6 +92,7 @@ def prepare_run(
         report_unreadable=report_unreadable,
     )
     check_any_can_run(prepared)
+    check_tuned(prepared)
     return prepared
 
 

@@ -129,7 +129,8 @@ def command(
         memory_limit=memory_limit,
     )
     store.prepare()
-    print(MatrixPlan(prepared.plan.cells, prepared).summary, flush=True)
+    plan = MatrixPlan(prepared.plan.cells, prepared)
+    print("\n".join(filter(None, [plan.summary, plan.sealed_note])), flush=True)
     interrupted = False
     with open_command_session(
         store, len(prepared.plan.cells), executor=place, tracking=not no_tracking

@@ -11,7 +11,7 @@ from pathlib import Path
 from suite.api import Cell, HomeError, Limits, RequestError, Status, Task, task_options
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.benchmarks import find_benchmark
+from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
 from suite.matrix.registry import Registry, load_registry
@@ -180,6 +180,35 @@ def check_any_can_run(prepared: Prepared) -> None:
             received=f"{first.cell.label}: {first.cell.architecture} {first.unsupported}",
             remedy="`bench list` shows which architecture supports which task",
         )
+
+
+def check_tuned(prepared: Prepared) -> None:
+    """Check that the final runs of a benchmark that tunes have a tuned learning rate.
+
+    Raises:
+        RequestError: a cell to run has none.
+    """
+    untuned = [
+        planned.cell
+        for planned in prepared.plan.to_run
+        if planned.cell.benchmark is not None
+        and planned.cell.task is not None
+        and planned.ranking.tuning is None
+        and _benchmark_of(planned.cell, prepared.registry).tuning is not None
+    ]
+    if untuned:
+        names = ",".join(sorted({str(cell.task) for cell in untuned}))
+        benchmark = str(untuned[0].benchmark).rpartition("-")[0]
+        raise RequestError(
+            f"A final run of the benchmark '{benchmark}' needs a learning rate that was tuned on "
+            "the same data",
+            received=f"{len(untuned)} cells without one, the first {untuned[0].label}",
+            remedy=f"Run `bench tune --benchmark {benchmark} --task {names}` first",
+        )
+
+
+def _benchmark_of(cell: Cell, registry: Registry) -> Benchmark:
+    return registry.benchmarks.get(str(cell.benchmark).rpartition("-")[0])
 
 
 def check_resources(store: Store) -> None:
