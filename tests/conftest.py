@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from suite.cli import main
+from tests.fork_servers import shared_servers
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -150,6 +151,13 @@ def run_bench(
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_fork_servers() -> Iterator[None]:
+    """Import the framework once for the cells of many tests, not once per run."""
+    with shared_servers():
+        yield
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     """Run `bench` with a home of its own, in this process or (`process=True`) in a fresh one.
@@ -180,11 +188,18 @@ def read_records(home: Path) -> list[dict]:
 
 
 def processes_of(home: Path) -> dict[int, tuple[int, str]]:
-    """Return parent and command line of every process that has the home in its environment."""
+    """Return parent and command line of every process of a home.
+
+    Such a process has the home in its environment, or its log in the home: the fork server of a
+    cell may have started for another home.
+    """
     mark, found = f"BENCH_HOME={home}".encode(), {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError, ValueError):
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
+            if (
+                mark in (folder / "environ").read_bytes().split(b"\0")
+                or home in (folder / "fd" / "1").readlink().parents
+            ):
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 after_name = (folder / "stat").read_text().rpartition(")")[2].split()
                 if after_name[0] != "Z":

@@ -91,7 +91,7 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:  # an ignored signal stays ignored
             signal.signal(number, _interrupt)
     try:
-        bench(standalone_mode=False)
+        bench(prog_name="bench", standalone_mode=False)
     except LengthwiseError as error:
         _print_error(str(error))
     except click.exceptions.NoArgsIsHelpError as error:

@@ -68,7 +68,7 @@ def test_a_compile_mode_is_tensorflow_s(backend, mode, reason):
 
 
 def test_a_cell_computes_in_its_precision(bench, tmp_path):
-    words = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "vanilla")
+    words = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty")
     words += ("--lengths", "64", "--precisions", "float32,mixed_bfloat16")
     ended = bench(*words, "--no-tracking", "--no-dashboard")
     assert ended.returncode == 0, ended.stdout + ended.stderr

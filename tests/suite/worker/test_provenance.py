@@ -95,9 +95,10 @@ def test_an_edit_during_a_matrix_shows_in_the_next_record(bench, tmp_path):
     folder = tmp_path / "plugins"
     (folder / "tasks").mkdir(parents=True)
     (folder / "tasks" / "edited.py").write_text(EDITING_TASK)
-    arguments = ("run", "--task", "edited", "--architectures", "vanilla", "--benchmark", "smoke")
+    arguments = ("run", "--task", "edited", "--architectures", "hasty", "--benchmark", "smoke")
     result = bench(
-        *arguments, "--seeds", "0,1", "--no-tracking", "--no-dashboard", BENCH_PATH=str(folder)
+        *(*arguments, "--seeds", "0,1", "--no-tracking", "--no-dashboard"),
+        BENCH_PATH=f"{folder}{os.pathsep}{FAKES}",
     )
     assert result.returncode == 0, result.stderr
     first, second = (record["environment"]["code"] for record in read_records(tmp_path / "home"))
