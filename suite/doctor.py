@@ -50,7 +50,7 @@ class Check:
 def examine(
     registry: Registry, store: Store, data_dir: str | None, *, set_aside: bool = False
 ) -> Iterator[Check]:
-    """Yield the result of each check; some checks take seconds.
+    """Yield the result of each check; the last two, in processes of their own, take seconds.
 
     Args:
         registry: the plug-ins to check.
@@ -61,17 +61,17 @@ def examine(
     yield _python()
     yield from _packages()
     yield _hardware()
+    yield _home(store)
+    yield from _records(store, set_aside)
+    yield _disk(store)
+    yield from _plugins(registry)
+    yield from _data(registry, data_dir)
     yield _in_process(
         "devices",
         "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; from suite.worker import steps; "
         "print(', '.join(steps.devices()))",
         "TensorFlow cannot be imported. Install the project again with `make setup`",
     )
-    yield _home(store)
-    yield from _records(store, set_aside)
-    yield _disk(store)
-    yield from _plugins(registry)
-    yield from _data(registry, data_dir)
     yield _in_process(
         "tracking",
         "import sys; from pathlib import Path; from suite.records.store import Store; "
