@@ -66,10 +66,9 @@ class RequestKeywords(TypedDict, total=False):
     A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number or
     a list of them: `lengths`, `seeds`. Each may be written in the singular. `mode` is "train"
     (learn and score) or "probe" (measure costs on random tokens). `data` is a source such as
-    "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values. `steps` is
-    the number of updates. `test` scores the test split although the settings are not those of a
-    frozen benchmark. `home` is the folder of the records: by default
-    BENCH_HOME, or results/local in the checkout.
+    "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values. `steps` is the
+    number of updates. `test` scores the test split although the settings are not those of a frozen
+    benchmark. `home` is the folder of the records: by default BENCH_HOME, or results/local.
     """
 
     task: Names | None
@@ -104,15 +103,17 @@ class RunKeywords(RequestKeywords, total=False):
     """The keyword arguments of a run: those of a matrix, and how its cells run.
 
     `retry` holds statuses whose cells run again, or "noisy"; `rerun` runs all cells again.
-    `time_limit` (seconds) and `memory_limit` (such as "8GiB") bound each cell. `parallel` is the
-    number of cells that run at once. `executor` is "local" or "ray"; `address` and `gpus` are of a
-    Ray cluster. `tracking=False` leaves MLflow out.
+    `time_limit` (seconds) and `memory_limit` ("8GiB") bound each cell. `stop_after` ("150m") starts
+    no cell that is not expected to end by then. `parallel` is the number of cells that run at once.
+    `executor` is "local" or "ray"; `address` and `gpus` are of a Ray cluster. `tracking=False`
+    leaves MLflow out.
     """
 
     retry: Names | None
     rerun: bool
     time_limit: float | None
     memory_limit: str | None
+    stop_after: str | None
     parallel: int | None
     executor: str
     address: str | None
@@ -234,10 +235,8 @@ def crossover(
     a home, or the `published` ones, are compared.
 
     ```python
-    found = suite.crossover(
-        "gpt", "vanilla", task="language_modeling", data="tfds", benchmark="core", published=True
-    )
-    print(found)
+    pair = {"first": "gpt", "second": "vanilla"}
+    print(suite.crossover(**pair, task="language_modeling", benchmark="core", published=True))
     ```
 
     Raises:

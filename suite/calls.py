@@ -21,6 +21,7 @@ from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (
     Prepared,
     make_limits,
+    parse_duration,
     parse_size,
     prepare,
 )
@@ -55,7 +56,7 @@ from suite.runs import (
 
 PathLike = str | os.PathLike[str]
 RUN_KEYWORDS = (
-    *("retry", "rerun", "time_limit", "memory_limit"),
+    *("retry", "rerun", "time_limit", "memory_limit", "stop_after"),
     *("parallel", "executor", "address", "gpus", "tracking"),
 )
 
@@ -193,6 +194,7 @@ def _open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[tuple[Sess
         {name: value for name, value in keywords.items() if name not in of_run}
     )
     retry = of_run.get("retry") or ()
+    stop_after = of_run.get("stop_after")
     executor = of_run.get("executor", "local")
     limits = make_limits(request.benchmark, of_run.get("time_limit"), of_run.get("memory_limit"))
     prepared = prepare_run(
@@ -218,6 +220,7 @@ def _open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[tuple[Sess
         len(prepared.plan.cells),
         executor=make_executor,
         tracking=of_run.get("tracking", True),
+        stop_after_seconds=parse_duration(stop_after) if stop_after else None,
     ) as session:
         yield session, prepared
 

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from suite.api import Status
-from suite.execution.runner import Event, Finished, Progressed, Started, Waiting
+from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
 from suite.records.schema import Record
 
 PLAIN_LINE_SECONDS = 5.0
@@ -151,6 +151,8 @@ class Display:
             self.surface.write(
                 f"waiting for {len(event.cells)} cells that another invocation is running"
             )
+        elif isinstance(event, Postponed):
+            self.surface.write(f"{len(event.cells)} cells were not started: they end too late")
         if self.surface.live:
             self.surface.redraw("\n".join(map(self._live_line, self.active.values())))
 

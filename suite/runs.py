@@ -105,6 +105,7 @@ def open_tracked_session(
     executor: MakeExecutor | None = None,
     tracking: bool = True,
     on_warning: Callable[[str], None] = warn,
+    stop_after_seconds: float | None = None,
 ) -> Iterator[Session]:
     """Yield a session whose records are delivered to MLflow."""
     with ExitStack() as stack:
@@ -115,6 +116,7 @@ def open_tracked_session(
             planned_cells=planned_cells,
             executor=executor,
             listeners=listeners,
+            stop_after_seconds=stop_after_seconds,
         )
         yield stack.enter_context(session)
 

@@ -20,7 +20,7 @@ from suite.cli.options import (
 )
 from suite.cli.sessions import open_command_session
 from suite.cli.unreadable import print_unreadable
-from suite.execution.preparation import Prepared, make_limits
+from suite.execution.preparation import Prepared, make_limits, parse_duration
 from suite.execution.session import Interrupted
 from suite.records.published import local_record
 from suite.records.schema import Record
@@ -56,6 +56,12 @@ parallel_option = click.option(
 @click.option("--rerun", is_flag=True, help="Run all cells again.")
 @time_limit_option
 @click.option(
+    "--stop-after",
+    metavar="TIME",
+    help="Start no cell that is not expected to end by then, e.g. 150m or 8h. The same command "
+    "continues later.",
+)
+@click.option(
     "--memory-limit",
     metavar="SIZE",
     help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory]",
@@ -88,6 +94,7 @@ def command(
     retry: str | None,
     rerun: bool,
     time_limit: float | None,
+    stop_after: str | None,
     memory_limit: str | None,
     parallel: int | None,
     executor: str,
@@ -103,9 +110,14 @@ def command(
     finished cells are kept.
 
     \b
+    Exit codes: 0 success; 1 a cell failed, ran out of memory or time, or diverged;
+    3 --stop-after left cells for a later run; 130 interrupted.
+
+    \b
     Examples:
       bench run --task ner
       bench run --task ner --data files:my_corpus --lengths 128,512 --seeds 0,1,2
+      bench run --benchmark core --parallel 2 --stop-after 8h
       bench run --mode probe --lengths 1024,2048,4096,8192 --batch-size 1
       bench run --mode probe --backends tensorflow,jax --precisions float32,mixed_bfloat16
     """
@@ -133,7 +145,11 @@ def command(
     print("\n".join(filter(None, [plan.summary, plan.sealed_note])), flush=True)
     interrupted = False
     with open_command_session(
-        store, len(prepared.plan.cells), executor=place, tracking=not no_tracking
+        store,
+        len(prepared.plan.cells),
+        executor=place,
+        tracking=not no_tracking,
+        stop_after_seconds=parse_duration(stop_after) if stop_after else None,
     ) as session:
         try:
             records: Sequence[Record] = run_with_display(session, prepared, sys.stdout)
@@ -144,7 +160,12 @@ def command(
         without = " without --rerun" if rerun else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
         sys.exit(130)
-    sys.exit(1 if any(record.status in BAD for record in records) else 0)
+    if any(record.status in BAD for record in records):
+        sys.exit(1)
+    left = len(prepared.plan.cells) - len(records)
+    if left:
+        print(f"{left} cells are left for a later run: the same command continues.")
+    sys.exit(3 if left else 0)
 
 
 def _print_results(

@@ -23,6 +23,7 @@ def open_command_session(
     *,
     executor: MakeExecutor | None = None,
     tracking: bool = True,
+    stop_after_seconds: float | None = None,
 ) -> Iterator[Session]:
     """Yield a session that is named after this command and delivers its records to MLflow."""
     opened = open_tracked_session(
@@ -32,6 +33,7 @@ def open_command_session(
         executor=executor,
         tracking=tracking,
         on_warning=warn,
+        stop_after_seconds=stop_after_seconds,
     )
     with opened as session:
         try:

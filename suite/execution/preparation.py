@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +28,7 @@ MEMORY_SHARE = 2 / 3
 MIN_DISK_BYTES = 256 * 2**20
 MIN_MEMORY_BYTES = 1_536 * 2**20
 """The memory of the framework and a small model."""
+DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600}
 SIZE_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -134,6 +137,24 @@ def parse_size(text: str) -> int:
         "A size is a number above 0 and a unit",
         received=repr(text),
         remedy=f"Write 8GiB; units: {', '.join(SIZE_UNITS)}",
+    )
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as "150m".
+
+    Raises:
+        RequestError: the text is not a duration, or its unit is unknown.
+    """
+    unit = text[-1:]
+    with suppress(ValueError, OverflowError):
+        seconds = float(text[:-1]) * DURATION_UNITS.get(unit, math.nan)
+        if 0 < seconds < math.inf:
+            return seconds
+    raise RequestError(
+        "A duration is a number above 0 and a unit",
+        received=repr(text),
+        remedy=f"Write 150m; units: {', '.join(DURATION_UNITS)}",
     )
 
 

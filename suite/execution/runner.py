@@ -10,10 +10,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from suite.api import Job, Limits, Status, Task
+from suite.api import Cell, Job, Limits, Status, Task
 from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
 from suite.execution.jobs import make_job
 from suite.execution.outcome import classify_exit, make_record
+from suite.matrix.durations import Durations
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
@@ -28,6 +29,8 @@ from suite.records.store import Lease, Store, new_run_id
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
 """The statuses of trainings that resume from their checkpoint when they run again."""
 LEASE_POLL_SECONDS = 1.0
+MARGIN = 1.2
+"""A cell may take this many times its expected time before a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,36 @@ class Waiting:
     cells: Sequence[PlannedCell]
 
 
-Event = Started | Progressed | Finished | Waiting
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Cells that were not started, since they would not end before the deadline."""
+
+    cells: Sequence[PlannedCell]
+
+
+Event = Started | Progressed | Finished | Waiting | Postponed
 OnEvent = Callable[[Event], None]
 
 
 def ignore_event(event: Event) -> None:
     """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment, on the monotonic clock, by which all cells of a run have to end."""
+
+    at: float
+    durations: Durations
+
+    def allows(self, cell: Cell, limits: Limits) -> bool:
+        """Return whether a cell that starts now ends in time.
+
+        The expected time counts with a margin. The time limit bounds a cell of unknown duration.
+        """
+        expected = self.durations.expected_seconds(cell)
+        seconds = limits.seconds if expected is None else min(MARGIN * expected, limits.seconds)
+        return time.monotonic() + seconds <= self.at
 
 
 @dataclass
@@ -82,9 +109,11 @@ class Runner:
     digests: Mapping[str, str | None]
     search_path: tuple[str, ...]
     on_event: OnEvent = ignore_event
+    deadline: Deadline | None = None
     _running: dict[str, _Run] = field(default_factory=dict)
     _written: list[Record] = field(default_factory=list)
     _unread: deque[Event] = field(default_factory=deque)
+    _postponed: list[PlannedCell] = field(default_factory=list)
 
     def run(self) -> None:
         """Run all cells of the plan that are to run; see `events`."""
@@ -120,6 +149,9 @@ class Runner:
             for update in self.executor.wait():
                 self._take(update)
                 yield from self._read()
+        if self._postponed:
+            self._report(Postponed(self._postponed))
+            yield from self._read()
 
     def _with_tuning(self, record: Record, planned: PlannedCell) -> Record:
         """Return a record that names the tuned rate of its cell.
@@ -146,6 +178,9 @@ class Runner:
         held: list[PlannedCell] = []
         while queue and self.executor.has_room():
             planned = queue.popleft()
+            if self.deadline and not self.deadline.allows(planned.cell, self.limits):
+                self._postponed.append(planned)
+                continue
             lease = self.store.acquire(planned.cell.id)
             if lease is None:
                 held.append(planned)
@@ -224,6 +259,8 @@ class Runner:
             record = make(result=replace(result, outcome=None), verdict=failed)
         self.store.write(record)
         self._written.append(record)
+        if self.deadline:
+            self.deadline.durations.add(record)
         self.store.drop_scratch(run.job.folder)
         if status not in RESUMABLE:
             run.job.checkpoint.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ displays; they listen to its events.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from suite.api import RequestError
 from suite.execution.executors.base import Executor
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.preparation import Prepared, check_resources
-from suite.execution.runner import Event, Finished, OnEvent, Runner, ignore_event
+from suite.execution.runner import Deadline, Event, Finished, OnEvent, Runner, ignore_event
+from suite.matrix.durations import durations_here
 from suite.records.environment import needs_spawn
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Store
@@ -43,6 +45,7 @@ class Session:
     invocation: Invocation
     make_executor: MakeExecutor
     listeners: Sequence[OnEvent] = ()
+    deadline: Deadline | None = None
     _executor: Executor | None = None
     _active: list[Generator[Event, None, None]] = field(default_factory=list)
 
@@ -70,6 +73,7 @@ class Session:
             digests=prepared.digests,
             search_path=prepared.search_path,
             on_event=self._tell,
+            deadline=self.deadline,
         )
         events = runner.events()
         self._active.append(events)
@@ -114,6 +118,7 @@ def open_session(
     planned_cells: int | None = None,
     executor: MakeExecutor | None = None,
     listeners: Sequence[OnEvent] = (),
+    stop_after_seconds: float | None = None,
 ) -> Iterator[Session]:
     """Yield a session, by default on this machine; close it at the end.
 
@@ -123,9 +128,13 @@ def open_session(
         planned_cells: the number of cells; None where a search plans them as it goes.
         executor: makes the executor when the first plan runs.
         listeners: get every event.
+        stop_after_seconds: no cell starts that is not expected to end by then.
     """
     invocation = make_invocation(command, planned_cells)
-    session = Session(store, invocation, executor or local_executor(), listeners)
+    deadline = None
+    if stop_after_seconds is not None:
+        deadline = Deadline(time.monotonic() + stop_after_seconds, durations_here(store))
+    session = Session(store, invocation, executor or local_executor(), listeners, deadline)
     try:
         yield session
     finally:

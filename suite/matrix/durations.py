@@ -1,0 +1,80 @@
+"""Expected times of cells, learned from the records of this machine."""
+
+from __future__ import annotations
+
+import heapq
+import statistics
+from collections.abc import Iterable, Sequence
+
+from suite.api import Cell, Status
+from suite.records.environment import describe_machine, hardware
+from suite.records.schema import RecordSummary
+from suite.records.store import Store
+
+Kind = tuple[object, ...]
+
+
+class Durations:
+    """The times that cells took on one kind of machine.
+
+    A cell is expected to take the median time of finished cells that differ in seed or round alone;
+    another number of steps changes the time of the steps. Without such a cell, the longest time of
+    another architecture at the same task, length and batch counts.
+    """
+
+    def __init__(self, records: Iterable[RecordSummary] = ()) -> None:
+        self._times: dict[Kind, dict[str, list[tuple[float, float]]]] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: RecordSummary) -> None:
+        """Learn from a record; one that did not end well teaches nothing."""
+        if record.status is not Status.OK or record.worker_seconds is None:
+            return
+        if record.details.get("resumed_at_steps"):
+            return  # the worker of the record took a part of the steps only
+        steps = record.cell.steps  # 0 in a probe
+        of_steps = steps * (record.measured("training", "step_seconds") or 0.0)
+        of_steps = min(of_steps, record.worker_seconds)
+        per_step = of_steps / steps if steps else 0.0
+        time = record.worker_seconds - of_steps, per_step
+        by_architecture = self._times.setdefault(_kind(record.cell), {})
+        by_architecture.setdefault(record.cell.architecture, []).append(time)
+
+    def expected_seconds(self, cell: Cell) -> float | None:
+        """Return how long a cell is expected to take; None if no similar cell has finished."""
+        by_architecture = self._times.get(_kind(cell), {})
+        if times := by_architecture.get(cell.architecture):
+            return _seconds(times, cell)
+        return max((_seconds(times, cell) for times in by_architecture.values()), default=None)
+
+    def total_seconds(self, cells: Sequence[Cell], parallel: int = 1) -> tuple[float, int]:
+        """Return how long cells take, `parallel` at a time, and how many of them are unknown.
+
+        An unknown cell counts as the mean of the known ones.
+        """
+        found = [self.expected_seconds(cell) for cell in cells]
+        known = [seconds for seconds in found if seconds is not None]
+        mean = statistics.fmean(known) if known else 0.0
+        places = [0.0] * parallel
+        for seconds in found:
+            heapq.heapreplace(places, places[0] + (mean if seconds is None else seconds))
+        return max(places), len(found) - len(known)
+
+
+def durations_here(store: Store) -> Durations:
+    """Return the durations that a home's records of this machine or one like it teach."""
+    here = hardware(describe_machine())
+    return Durations(record for record in store.summaries() if hardware(record.environment) == here)
+
+
+def _kind(cell: Cell) -> Kind:
+    """Return what similar cells share, besides the architecture."""
+    return (
+        *(cell.mode, cell.task, cell.source_kind, cell.form, cell.sequence_length),
+        *(cell.batch_size, cell.model_size, cell.backend, cell.precision, cell.threads),
+    )
+
+
+def _seconds(times: Sequence[tuple[float, float]], cell: Cell) -> float:
+    return statistics.median(fixed + per_step * cell.steps for fixed, per_step in times)

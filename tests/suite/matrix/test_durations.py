@@ -1,0 +1,79 @@
+"""Expected times of cells, from records."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.api import Status
+from suite.matrix.durations import Durations
+from suite.records.schema import Measurement
+from tests.suite.records.test_store import CELL, make_record
+
+TRAINED = dataclasses.replace(CELL, steps=100)
+
+
+def finished(cell, worker_seconds, step_seconds=0.1, **fields):
+    measured = Measurement(
+        value=step_seconds, n=1, samples=(step_seconds,), quartiles=None, method="by hand"
+    )
+    return make_record(
+        cell=cell,
+        worker_seconds=worker_seconds,
+        measurements={"training": {"step_seconds": measured}},
+        **fields,
+    )
+
+
+def test_a_cell_takes_what_its_repeats_took():
+    durations = Durations([finished(TRAINED, 30.0), finished(TRAINED, 34.0)])
+    again = dataclasses.replace(TRAINED, seed=7, options={"learning_rate": 0.1})
+    assert durations.expected_seconds(again) == pytest.approx(32.0)
+
+
+def test_another_number_of_steps_changes_the_time_of_the_steps_alone():
+    durations = Durations([finished(TRAINED, 30.0, step_seconds=0.2)])
+    longer = dataclasses.replace(TRAINED, steps=200)
+    assert durations.expected_seconds(longer) == pytest.approx(10.0 + 40.0)
+
+
+def test_an_architecture_that_never_ran_takes_as_long_as_the_slowest():
+    other = dataclasses.replace(TRAINED, architecture="bert")
+    durations = Durations([finished(TRAINED, 30.0), finished(other, 50.0)])
+    new = dataclasses.replace(TRAINED, architecture="vanilla")
+    assert durations.expected_seconds(new) == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence_length": 256},
+        {"batch_size": 32},
+        {"task": "sentiment"},
+        {"model_size": "base"},
+        {"threads": 1},
+        {"backend": "jax"},
+    ],
+)
+def test_a_cell_that_is_unlike_all_others_is_unknown(change):
+    durations = Durations([finished(TRAINED, 30.0)])
+    assert durations.expected_seconds(dataclasses.replace(TRAINED, **change)) is None
+
+
+def test_failures_and_resumed_trainings_teach_nothing():
+    durations = Durations(
+        [
+            finished(TRAINED, 30.0, status=Status.FAILED, reason="no"),
+            finished(TRAINED, 30.0, details={"resumed_at_steps": [5]}),
+        ]
+    )
+    assert durations.expected_seconds(TRAINED) is None
+
+
+def test_the_total_fills_the_places_and_counts_unknown_cells():
+    durations = Durations([finished(TRAINED, 30.0)])
+    unknown = dataclasses.replace(TRAINED, threads=1)
+    assert durations.total_seconds([TRAINED] * 3, parallel=2) == (pytest.approx(60.0), 0)
+    assert durations.total_seconds([TRAINED, unknown]) == (pytest.approx(60.0), 1)
+    assert durations.total_seconds([]) == (0.0, 0)
