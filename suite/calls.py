@@ -64,7 +64,7 @@ RUN_KEYWORDS = (
 def plan_matrix(keywords: Mapping[str, Any]) -> MatrixPlan:
     """See `suite.plan`."""
     request, store = _request_and_store(keywords)
-    prepared = prepare(request, store, report_unreadable=warn_of_file)
+    prepared = prepare(request, store, accept_missing_data=True, report_unreadable=warn_of_file)
     return MatrixPlan(prepared.plan.cells, prepared)
 
 

@@ -96,7 +96,12 @@ class MatrixPlan(Collection[PlannedCell]):
         return f"{item.cell.id}  {item.cell.label:48}  {self.state(item)}"
 
     def _summary(self) -> str:
-        return "\n".join(filter(None, [self.summary, self.sealed_note]))
+        return "\n".join(filter(None, [self.summary, self.sealed_note, *self.missing_data]))
+
+    @property
+    def missing_data(self) -> tuple[str, ...]:
+        """One line for each data set that a run needs and that is not prepared here."""
+        return self.prepared.missing_data
 
     @property
     def sealed_note(self) -> str:

@@ -31,6 +31,7 @@ from suite.api.enums import (
 )
 from suite.api.errors import (
     DataError,
+    DataNotPrepared,
     HomeError,
     LengthwiseError,
     PluginError,
@@ -73,6 +74,7 @@ __all__ = [
     "BuildRequest",
     "Cell",
     "DataError",
+    "DataNotPrepared",
     "ExamplePrediction",
     "Examples",
     "Form",

@@ -5,6 +5,7 @@ LengthwiseError            exit code 2: the user can correct it
 ├── RequestError           an unknown name, an invalid length, an unknown option
 ├── PluginError            a file of a task or an architecture that cannot be loaded
 ├── DataError              a source that is missing, empty or malformed
+│   └── DataNotPrepared    a data set that must be downloaded or prepared first
 ├── HomeError              a folder for records that is not writable
 └── TrackingError          a tracking server that does not answer
 Unsupported                no error of the user: the architecture cannot do what was requested
@@ -41,6 +42,10 @@ class PluginError(LengthwiseError):
 
 class DataError(LengthwiseError):
     """A source of data that is missing, empty or malformed."""
+
+
+class DataNotPrepared(DataError):
+    """A data set that must be downloaded or prepared first; a plan can be made without it."""
 
 
 class HomeError(LengthwiseError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -19,11 +20,24 @@ from suite.results import MatrixPlan
 def command(home: str | None, as_json: bool, **given: Any) -> None:
     """Show the cells of a request and their state, without running them.
 
+    The data need not be here: the last lines name each data set that a run would need.
+
     \b
     Examples:
       bench plan --task ner
+      bench plan --benchmark core
       bench plan --task ner --lengths 128,4096 --seeds 0,1,2 --json
     """
-    prepared = prepare(make_request(given), make_store(home), report_unreadable=print_unreadable)
+    prepared = prepare(
+        make_request(given),
+        make_store(home),
+        accept_missing_data=True,
+        report_unreadable=print_unreadable,
+    )
     plan = MatrixPlan(prepared.plan.cells, prepared)
-    print(json.dumps(plan.to_dicts(), indent=1) if as_json else plan)
+    if as_json:
+        print(json.dumps(plan.to_dicts(), indent=1))
+        for line in plan.missing_data:
+            print(f"bench: {line}", file=sys.stderr)
+    else:
+        print(plan)

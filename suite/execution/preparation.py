@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from suite.api import Cell, HomeError, Limits, RequestError, Status, Task, task_options
+from suite.api import (
+    Cell,
+    DataNotPrepared,
+    HomeError,
+    Limits,
+    RequestError,
+    Status,
+    Task,
+    task_options,
+)
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.benchmarks import Benchmark, find_benchmark
@@ -37,7 +46,7 @@ class Prepared:
     """A plan, and what running it needs.
 
     `digests` holds the digest of each task's source; None for a source that is yet to be
-    downloaded.
+    downloaded. `missing_data` says which data sets are not prepared, if that was accepted.
     """
 
     plan: Plan
@@ -46,6 +55,7 @@ class Prepared:
     digests: Mapping[str, str | None]
     search_path: tuple[str, ...]
     limits: Limits
+    missing_data: tuple[str, ...] = ()
 
     @property
     def devices_per_cell(self) -> int:
@@ -63,6 +73,7 @@ def prepare(
     limits: Limits | None = None,
     any_machine: bool = False,
     tuning: Path = TUNING,
+    accept_missing_data: bool = False,
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Prepared:
     """Expand a request, inspect its data, and find which cells are done.
@@ -75,6 +86,8 @@ def prepare(
         limits: the limits of each cell; by default those of the benchmark.
         any_machine: whether a probe of another kind of machine counts as done.
         tuning: the folder of the tuned learning rates.
+        accept_missing_data: whether to plan cells whose data set is not prepared here. Their
+            records count as valid, whatever data they had.
         report_unreadable: called with the path of each file that is not a record, and the reason.
 
     Raises:
@@ -86,7 +99,7 @@ def prepare(
     _check_backends(cells)
     names = dict.fromkeys(planned.cell.task for planned in cells if planned.cell.task)
     tasks = {name: registry.tasks.get(name) for name in names}
-    digests = _inspect_sources(cells, tasks)
+    digests, missing_data = _inspect_sources(cells, tasks, accept_missing_data)
 
     def find_rate(cell: Cell) -> TuningChoice | None:
         return find_tuned_rate(cell, digests.get(cell.task or ""), tuning)
@@ -104,7 +117,7 @@ def prepare(
         any_machine=any_machine,
         report_unreadable=report_unreadable,
     )
-    return Prepared(compared, registry, tasks, digests, search_path, limits)
+    return Prepared(compared, registry, tasks, digests, search_path, limits, missing_data)
 
 
 def make_limits(benchmark: str, seconds: float | None = None, memory: str | None = None) -> Limits:
@@ -273,17 +286,27 @@ def _check_backends(cells: Iterable[PlannedCell]) -> None:
 
 
 def _inspect_sources(
-    cells: Iterable[PlannedCell], tasks: Mapping[str, Task]
-) -> dict[str, str | None]:
-    """Return the digest of each task's source; all cells of a task share the source.
+    cells: Iterable[PlannedCell], tasks: Mapping[str, Task], accept_missing_data: bool
+) -> tuple[dict[str, str | None], tuple[str, ...]]:
+    """Return the digest of each task's source, and a message for each data set not prepared here.
+
+    All cells of a task share the source.
 
     Raises:
         DataError: a source is missing, empty or malformed.
     """
     any_cell = {planned.cell.task: planned for planned in cells}
     digests: dict[str, str | None] = {}
+    missing = []
     for name, task in tasks.items():
         planned = any_cell.get(name)
         if planned and planned.source:
-            digests[name] = task.inspect(planned.source, task_options(task, planned.cell.options))
-    return digests
+            options = task_options(task, planned.cell.options)
+            try:
+                digests[name] = task.inspect(planned.source, options)
+            except DataNotPrepared as error:
+                if not accept_missing_data:
+                    raise
+                digests[name] = None
+                missing.append(f"{name}: {error}")
+    return digests, tuple(missing)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from suite.api import DataError, SourceRequest
+from suite.api import DataNotPrepared, SourceRequest
 
 BATCH_SIZE = 256
 
@@ -32,13 +32,13 @@ def digest_prepared(name: str, request: SourceRequest) -> str | None:
     """Hash the files of a prepared data set; None if it is still to be downloaded or prepared.
 
     Raises:
-        DataError: the data set is not prepared and a download is not allowed.
+        DataNotPrepared: the data set is not prepared and a download is not allowed.
     """
     description = _description_file(name, request)
     if description is None:
         if request.download:
             return None
-        raise DataError(
+        raise DataNotPrepared(
             f"The data set '{name}' is not prepared here",
             received=f"TFDS_DATA_DIR={data_folder(request)}",
             remedy="Point TFDS_DATA_DIR at a folder that has it, or allow the download with "

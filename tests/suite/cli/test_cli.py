@@ -100,6 +100,20 @@ def test_plan_as_json_and_as_text(bench):
     assert "1 cell, 1 to run" in text
 
 
+def test_a_plan_needs_no_data_and_names_the_data_sets_that_a_run_would_need(bench):
+    arguments = ("--benchmark", "core", "--task", "ner,sentiment", "--tfds-data-dir", "/nowhere")
+    text = bench("plan", *arguments)
+    assert text.returncode == 0, text.stderr
+    for name in ("conll2003", "imdb_reviews"):
+        assert f"The data set '{name}' is not prepared here" in text.stdout
+    as_json = bench("plan", *arguments, "--json")
+    assert len(json.loads(as_json.stdout)) > 50
+    assert as_json.stderr.count("not prepared") == 2
+    run = bench("run", *arguments)
+    assert run.returncode == 2
+    assert "not prepared" in run.stderr
+
+
 def test_every_command_has_help(bench):
     names = [
         line.split()[0]
