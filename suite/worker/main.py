@@ -22,7 +22,7 @@ from suite.api.errors import LengthwiseError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import probe
-from suite.worker.provenance import CodeProvenance, digest_plugin
+from suite.worker.provenance import CodeProvenance, digest_costs, digest_plugin
 from suite.worker.steps import has_accelerator, share_work
 from suite.worker.train import cell as train
 from suite.worker.train.loop import Diverged
@@ -80,6 +80,7 @@ def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[
     code.architecture_digest = digest_plugin(
         ARCHITECTURES, cell.architecture, job.search_path, architecture
     )
+    code.cost_digest = digest_costs(cell.architecture, job.search_path, cell.backend)
     code.write(job.folder)
     if cell.mode is Mode.PROBE:
         return probe.run(job, architecture, report_progress)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import keras
 import pytest
-from suite.matrix.presets import MODEL_SIZES
+from suite.matrix.model_sizes import MODEL_SIZES
 
 from suite.api import Form, Inputs, supports
 from suite.worker.steps import Model, PositionHead

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 from types import ModuleType
 
 import pytest
 
 from suite.api.plugins import ARCHITECTURES, find_plugin
-from suite.worker.provenance import digest_plugin
+from suite.worker.provenance import digest_costs, digest_plugin
 from tests.conftest import FAKES, ROOT, read_records
 from tests.test_newcomer import TASK
 
@@ -82,6 +84,7 @@ def test_the_record_of_a_killed_cell_states_the_code_that_the_cell_ran(
     first, second = (record["environment"] for record in records)
     for environment in (first, second):
         assert environment["code"]["engine_digest"] and environment["code"]["architecture_digest"]
+        assert environment["cost_digest"]
     assert first["code"]["architecture_digest"] != second["code"]["architecture_digest"]
     if (ROOT / ".git").exists():
         assert first["commit"] != second["commit"]
@@ -101,7 +104,9 @@ def test_an_edit_during_a_matrix_shows_in_the_next_record(bench, tmp_path):
         BENCH_PATH=f"{folder}{os.pathsep}{FAKES}",
     )
     assert result.returncode == 0, result.stderr
-    first, second = (record["environment"]["code"] for record in read_records(tmp_path / "home"))
+    records = read_records(tmp_path / "home")
+    assert len({record["environment"]["cost_digest"] for record in records} - {None}) == 1
+    first, second = (record["environment"]["code"] for record in records)
     assert first["task_digest"] != second["task_digest"]
     unchanged = ("engine_digest", "architecture_digest", "commit", "dirty")
     assert {name: first[name] for name in unchanged} == {name: second[name] for name in unchanged}
@@ -140,3 +145,67 @@ def test_the_digest_of_an_external_plugin_covers_the_imported_built_in_modules(
         layer.write_text(content)
         digests.add(digest_plugin(ARCHITECTURES, "nothing", search_path, plugin))
     assert len(digests) == 2
+
+
+EDIT_AND_DIGEST = """
+import json, pathlib, sys
+from suite.worker.provenance import digest_costs
+
+digests = {}
+for name, (file, old, new) in json.loads(sys.argv[1]).items():
+    path = pathlib.Path("baselines", file)
+    code = path.read_text()
+    assert old in code, (file, old)
+    path.write_text(code.replace(old, new, 1))
+    digests[name] = digest_costs("vanilla", (), "tensorflow")
+    path.write_text(code)
+print(json.dumps(digests))
+"""
+FUTURE = "from __future__ import annotations\n"
+MORE = (FUTURE, f"{FUTURE}MORE = 1\n")
+UNCHANGED_BY = {
+    "nothing": ("vanilla.py", "", ""),
+    "comment": ("layers/full_attention.py", FUTURE, f"{FUTURE}# One more line.\n"),
+    "docstring": ("layers/full_attention.py", "Full attention:", "Whole attention:"),
+    "docstring of an attribute": ("layers/full_attention.py", "Twice this number", "This number"),
+    "another layer": ("layers/lsh_hashing.py", *MORE),
+    "another backend": ("layers/backends/jax.py", *MORE),
+    "another architecture": ("bert.py", *MORE),
+    "the package of architectures": ("__init__.py", "one file each", "each in a file"),
+}
+CHANGED_BY = {
+    "architecture": ("vanilla.py", *MORE),
+    "layer imported in a function": ("layers/full_attention.py", *MORE),
+    "layer imported by a layer": ("layers/initialization.py", *MORE),
+    "functions of the backend": ("layers/backends/tensorflow.py", *MORE),
+    "constant": ("layers/full_attention.py", "MAX_BLOCKS = 32", "MAX_BLOCKS = 64"),
+}
+
+
+def test_the_cost_digest_follows_the_code_of_the_architecture_and_of_its_imports(tmp_path):
+    """A process edits a copy of the checkout, one edit at a time."""
+    for folder in ("suite", "baselines"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc"))
+    edits = json.dumps({**UNCHANGED_BY, **CHANGED_BY})
+    command = [sys.executable, "-c", EDIT_AND_DIGEST, edits]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    digests = json.loads(result.stdout)
+    before = digests["nothing"]
+    assert [name for name in UNCHANGED_BY if digests[name] != before] == []
+    assert [name for name in CHANGED_BY if digests[name] == before] == []
+    assert len({digests[name] for name in CHANGED_BY}) == len(CHANGED_BY)
+
+
+def test_the_cost_digest_of_a_plugin_covers_its_helpers_and_not_its_place(tmp_path):
+    digests = []
+    for name in ("here", "there"):
+        folder = tmp_path / name / "baselines"
+        shutil.copytree(FAKES / "baselines", folder)
+        digests.append(digest_costs("nothing", (str(tmp_path / name),), "tensorflow"))
+    helper, other = folder / "_fake.py", folder / "raises.py"
+    for path in (helper, other):
+        path.write_text(path.read_text() + "MORE = 1\n")
+        digests.append(digest_costs("nothing", (str(tmp_path / name),), "tensorflow"))
+    here, there, helped, unrelated = digests
+    assert here == there != helped == unrelated
