@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import keras
 import pytest
-from suite.matrix.model_sizes import MODEL_SIZES
 
 from suite.api import Form, Inputs, supports
+from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker.steps import Model, PositionHead
 from tests.architectures import ARCHITECTURES, main_inputs, request_for
 from tests.gradients import BACKEND
