@@ -165,6 +165,7 @@ class RecordSummary(_Model, extra="ignore"):
     reports: Mapping[str, Parts] = {}
     measurements: Mapping[str, Mapping[str, Figure]] = {}
     parameter_count: int | None = None
+    parameter_counts: Mapping[str, int] = {}
     details: Details = {}
     data: Mapping[str, Any] | None = None
     environment: Mapping[str, Any]
@@ -210,7 +211,6 @@ class Record(RecordSummary, extra="forbid"):
     reports: Mapping[str, Report] = {}
     curves: Mapping[str, Curve] = {}
     measurements: Mapping[str, Mapping[str, Measurement]] = {}
-    parameter_counts: Mapping[str, int] = {}
     error: Failure | None = None
     log_tail: str = ""
 

@@ -1,0 +1,161 @@
+"""The core table: one row for each entry that has every cell of a form's tasks."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from suite.analysis.aggregate import Point
+from suite.analysis.boards import Board, Row
+from suite.analysis.final_boards import Place, places_of, standing
+from suite.analysis.scores import Scale, normalized
+from suite.analysis.statistics import Estimate
+from suite.api import Form, Task
+from suite.matrix.benchmarks import Benchmark
+
+FORMS = (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
+"""The forms in the order of the core tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRow:
+    """An entry that has every cell of a block.
+
+    `score` is the mean over lengths, then over tasks, where 0 is a trivial predictor and 100 the
+    reference; None while the benchmark states no reference. `by_task` is the mean of the primary
+    metric over lengths. `mixing_parameters` are the smallest and the largest number of weights
+    without embedding and head. `good_range_decades` is the mean width of the range of good learning
+    rates.
+    """
+
+    line: str
+    architecture: str
+    score: Estimate | None
+    mean_rank: float
+    by_task: Mapping[str, float]
+    mixing_parameters: tuple[int, int] | None
+    good_range_decades: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The core table of one form of model.
+
+    `incomplete` maps each entry without a row to the places that it lacks. `unscaled` are the
+    places for which the benchmark file states no trivial score or no reference score.
+    """
+
+    form: Form
+    tasks: Sequence[str]
+    rows: Sequence[CoreRow]
+    incomplete: Mapping[str, Sequence[Place]]
+    unscaled: Sequence[Place]
+
+
+def make_blocks(
+    benchmark: Benchmark,
+    boards: Mapping[Place, Board],
+    points: Mapping[Place, Mapping[str, Point]],
+    tasks: Mapping[str, Task],
+) -> list[Block]:
+    """Return a block for each form that has results."""
+    known = [place for place in places_of(benchmark) if place[0] in tasks]
+    blocks = []
+    for form in FORMS:
+        places = [place for place in known if tasks[place[0]].form is form]
+        if any(place in boards for place in places):
+            blocks.append(_block(benchmark, form, places, boards, points))
+    return blocks
+
+
+def _block(
+    benchmark: Benchmark,
+    form: Form,
+    places: Sequence[Place],
+    boards: Mapping[Place, Board],
+    points: Mapping[Place, Mapping[str, Point]],
+) -> Block:
+    ranked: dict[str, dict[Place, Row]] = {}
+    for place in places:
+        for row in standing(boards[place]) if place in boards else ():
+            at = ranked.setdefault(row.line, {})
+            if row.rank is not None:
+                at[place] = row
+    scales = {place: scale for place in places if (scale := scale_of(benchmark, place))}
+    unscaled = [place for place in places if place not in scales]
+    rows = [
+        _core_row(line, at, {place: points[place][line] for place in places}, boards, scales)
+        for line, at in ranked.items()
+        if len(at) == len(places)
+    ]
+    return Block(
+        form=form,
+        tasks=list(dict.fromkeys(task for task, _ in places)),
+        rows=sorted(rows, key=_best_first),
+        incomplete={
+            line: [place for place in places if place not in at]
+            for line, at in sorted(ranked.items())
+            if len(at) < len(places)
+        },
+        unscaled=unscaled,
+    )
+
+
+def _best_first(row: CoreRow) -> tuple[float, float, str]:
+    return -row.score.value if row.score else 0.0, row.mean_rank, row.line
+
+
+def scale_of(benchmark: Benchmark, place: Place) -> Scale | None:
+    """Return the scores that count as 0 and 100; None while either is missing."""
+    task, length = place
+    stated = benchmark.scale.get(task, {}).get(str(length))
+    if stated is None or stated.hundred is None:
+        return None
+    return Scale(stated.zero, stated.hundred)
+
+
+def _core_row(
+    line: str,
+    ranked: Mapping[Place, Row],
+    points: Mapping[Place, Point],
+    boards: Mapping[Place, Board],
+    scales: Mapping[Place, Scale],
+) -> CoreRow:
+    by_task = _by_task(points, lambda place: _value(ranked[place]))
+    records = [record for point in points.values() for record in point.good]
+    counts = [count for record in records if (count := record.parameter_counts.get("mixing"))]
+    ranges = [
+        width
+        for record in records
+        if (width := getattr(record.ranking, "good_range_decades", None)) is not None
+    ]
+    score = None
+    if len(scales) == len(points):
+        scored = {
+            place: (point.scores(boards[place].metric), scales[place])
+            for place, point in points.items()
+        }
+        score = normalized(scored)
+    return CoreRow(
+        line=line,
+        architecture=next(iter(points.values())).architecture,
+        score=score,
+        mean_rank=statistics.fmean(row.rank for row in ranked.values() if row.rank is not None),
+        by_task=by_task,
+        mixing_parameters=(min(counts), max(counts)) if counts else None,
+        good_range_decades=statistics.fmean(ranges) if ranges else None,
+    )
+
+
+def _value(row: Row) -> float:
+    assert row.estimate is not None  # a rank needs one
+    return row.estimate.value
+
+
+def _by_task(places: Iterable[Place], value: Callable[[Place], float]) -> dict[str, float]:
+    """Return the mean over lengths of each task."""
+    found: dict[str, list[float]] = {}
+    for place in places:
+        found.setdefault(place[0], []).append(value(place))
+    return {task: statistics.fmean(values) for task, values in found.items()}

@@ -1,0 +1,82 @@
+"""The boards of a benchmark's final runs, by task and length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.boards import Board, Row
+from suite.api import Task
+from suite.matrix.benchmarks import Benchmark, TaskSettings
+from suite.records.naming import options_text
+
+Place = tuple[str, int]
+"""A task and a sequence length of a benchmark; each has one board."""
+
+
+def final_boards(
+    benchmark: Benchmark,
+    boards: Iterable[Board],
+    tasks: Mapping[str, Task],
+    label: str | None = None,
+) -> dict[Place, Board]:
+    """Return the boards of a benchmark's final runs on its own data, in the order of its file.
+
+    `label` names another version of the benchmark. Of two boards with different data, the one with
+    more entries is returned.
+    """
+    by_place: dict[Place, list[Board]] = {}
+    for board in boards:
+        name = board.key.task
+        settings, task = benchmark.tasks.get(name), tasks.get(name)
+        if settings and task and _is_own(board, label or benchmark.label, task, settings):
+            by_place.setdefault((name, board.sequence_length), []).append(board)
+    return {
+        place: max(by_place[place], key=lambda board: len(standing(board)))
+        for place in places_of(benchmark)
+        if place in by_place
+    }
+
+
+def places_of(benchmark: Benchmark) -> list[Place]:
+    """Return each task and length of a benchmark, in the order of its file."""
+    return [(name, length) for name, of in benchmark.tasks.items() for length in of.lengths]
+
+
+def standing(board: Board) -> list[Row]:
+    """Return the rows of a board that are not superseded."""
+    return [row for row in board.rows if not row.superseded_by]
+
+
+def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> bool:
+    """Return whether a board ranks final runs on the data and with the options of the benchmark."""
+    key = board.key
+    own = {
+        name: value
+        for name, value in settings.options.items()
+        if name in task.options and task.options[name] != value
+    }
+    return (
+        key.benchmark == label
+        and key.split == "test"
+        and key.source == (settings.source or task.default_source)
+        and key.task_options == options_text(own)
+        and board.sequence_length in settings.lengths
+    )
+
+
+def points_of(
+    boards: Mapping[Place, Board], comparisons: Iterable[Comparison]
+) -> dict[Place, dict[str, Point]]:
+    """Return the points behind the standing rows of each board, by entry."""
+    by_key = {comparison.key: comparison for comparison in comparisons}
+    return {
+        place: {
+            point.entry: point
+            for point in by_key[board.key].points
+            if point.runs
+            and (point.sequence_length, point.batch_size)
+            == (board.sequence_length, board.batch_size)
+        }
+        for place, board in boards.items()
+    }

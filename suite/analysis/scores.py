@@ -1,0 +1,74 @@
+"""Scores from 0 (a trivial predictor) to 100 (the reference), and their mean over a block."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from suite.analysis.final_boards import Place
+from suite.analysis.ranking import Parts, Scores
+from suite.analysis.statistics import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The values of a metric that count as 0 and as 100. For a loss, `hundred` is the smaller."""
+
+    zero: float
+    hundred: float
+
+    def of(self, value: float) -> float:
+        """Return the score of a value of the metric; it may lie below 0 or above 100."""
+        return 100 * (value - self.zero) / (self.hundred - self.zero)
+
+
+def normalized(scored: Mapping[Place, tuple[Scores, Scale]]) -> Estimate:
+    """Return the mean score over lengths, then over tasks, with its interval.
+
+    Each seed has a mean score over all places, and so has each part of the test splits. The
+    interval is that of these means (`suite.analysis.ranking`): the variances of independent places
+    add up in the mean, and lengths that share test examples keep their covariance. Without equal
+    numbers of parts at all places the interval covers the seeds alone.
+    """
+    lengths: dict[str, int] = {}
+    for task, _ in scored:
+        lengths[task] = lengths.get(task, 0) + 1
+    weights = {place: 1 / (len(lengths) * lengths[place[0]]) for place in scored}
+    seeds = set.intersection(*(set(found.by_seed) for found, _ in scored.values()))
+    if not seeds:
+        means = {
+            place: scale.of(statistics.fmean(found.by_seed.values()))
+            for place, (found, scale) in scored.items()
+        }
+        return Estimate(sum(weights[place] * mean for place, mean in means.items()), None, None, 0)
+    by_seed = {
+        seed: sum(
+            weights[place] * scale.of(found.by_seed[seed])
+            for place, (found, scale) in scored.items()
+        )
+        for seed in sorted(seeds)
+    }
+    parts = {seed: _mean_parts(scored, weights, seed) for seed in by_seed}
+    return Scores(by_seed, parts).estimate()
+
+
+def _mean_parts(
+    scored: Mapping[Place, tuple[Scores, Scale]], weights: Mapping[Place, float], seed: int
+) -> Parts:
+    """Return the mean score of each part; none where the places have different numbers of parts."""
+    values = {place: found.parts.get(seed, ()) for place, (found, _) in scored.items()}
+    counts = {len(parts) for parts in values.values()}
+    if len(counts) != 1:
+        return ()
+    means: list[float | None] = []
+    for number in range(counts.pop()):
+        at = {place: parts[number] for place, parts in values.items()}
+        known = {place: value for place, value in at.items() if value is not None}
+        if len(known) < len(at):
+            means.append(None)
+        else:
+            means.append(
+                sum(weights[place] * scored[place][1].of(value) for place, value in known.items())
+            )
+    return means
