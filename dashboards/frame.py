@@ -57,7 +57,7 @@ def record_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "status": str(record.status),
             "reason": record.reason or "",
             "run_id": record.run_id,
-            QUALITY: record.metric(point.metric.name) if point.metric else None,
+            QUALITY: record.metric(point.metric.name, point.split) if point.metric else None,
             **{measure.key: record.cost(measure.key) for measure in MEASURES},
         }
         for number, comparison in enumerate(comparisons)

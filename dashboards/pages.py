@@ -54,7 +54,7 @@ PAGES = (
     Page(
         "task",
         "Tasks",
-        "Learning curves, reports on the test split, and examples",
+        "Learning curves, reports on the scored split, and examples",
         own_scripts=("task_figures", "task"),
     ),
     Page(

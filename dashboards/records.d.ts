@@ -44,7 +44,9 @@ interface RunCell {
   source: string | null;
   seed: number;
   round: number;
-  budget: number;
+  steps: number;
+  benchmark: string | null;
+  scores_test: boolean;
   architecture: string;
   sequence_length: number;
   batch_size: number;
@@ -67,7 +69,7 @@ interface RunRecord {
   metrics: Record<string, Record<string, number>> | null;
   measurements: Record<string, Record<string, Measurement>> | null;
   curves: Record<string, Curve> | null;
-  reports: { test?: Reports };
+  reports: Record<string, Reports>;
   details: { recipe?: { learning_rate?: number }; [detail: string]: unknown };
   data: object | null;
   ranking: object | null;

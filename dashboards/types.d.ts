@@ -19,7 +19,12 @@ interface Comparison {
   source: string;
   options: string;
   model_size: string;
-  budget: string | number;
+  steps: number;
+  /** The label of the frozen benchmark of final runs ("core-1"), otherwise "". */
+  benchmark: string;
+  track: "standard" | "open";
+  /** The split that scores come from, "" for a probe. */
+  split: "test" | "validation" | "";
   precision: string;
   backend: string;
   batch: string;

@@ -105,7 +105,7 @@ function valueAxis(values, measure, mayBeLogarithmic) {
   const positive = values.filter((value) => value > 0);
   const most = Math.max(...positive);
   const least = Math.min(...positive);
-  const title = { text: measure.unit || measure.title.replace("Test ", "") };
+  const title = { text: measure.unit || measure.title.replace(/^(Test|Validation) /, "") };
   if (!(mayBeLogarithmic && positive.length && most / least > 5)) {
     // Quality is drawn over its own range: on an axis from zero, all lines would coincide.
     return measure.key === "quality" ? { title } : { title, rangemode: "tozero" };

@@ -62,8 +62,9 @@ function reversed({ value, low, high }, isRatio) {
  */
 function measureOf(number, comparison) {
   if (number !== QUALITY) return data.measures[number];
-  const { metric, higher_is_better } = comparison;
-  return { key: "quality", title: `Test ${metric}`, unit: "", scale: 1, higher_is_better };
+  const { metric, higher_is_better, split } = comparison;
+  const title = `${split === "test" ? "Test" : "Validation"} ${metric}`;
+  return { key: "quality", title, unit: "", scale: 1, higher_is_better };
 }
 
 /**

@@ -32,15 +32,31 @@ async function loadRun(run) {
 }
 
 /**
+ * Returns the split whose scores count: validation where the test split is sealed.
+ * @param {RunRecord} record
+ */
+const splitOf = ({ cell }) => (cell.scores_test ? "test" : "validation");
+
+/**
+ * Returns the reports on the split whose scores count.
+ * @param {RunRecord} record
+ * @returns {Reports}
+ */
+const reportsOf = (record) => record.reports[splitOf(record)] ?? {};
+
+/**
  * Returns the command that runs the cell of a record again.
  * @param {RunRecord} record
  */
 function commandOf({ cell, details }) {
   const parts = ["bench run"];
+  const isFinal = cell.benchmark !== null;
   /** @type {(name: string, value: unknown) => void} */
   const add = (name, value) => {
     if (value !== null && value !== undefined) parts.push(`--${name} ${value}`);
   };
+  // The benchmark sets steps, sizes and learning rate; a run that sets them itself is a trial.
+  if (isFinal) add("benchmark", cell.benchmark?.replace(/-\d+$/, ""));
   if (cell.mode === "probe") {
     add("mode", "probe");
     add("form", cell.form);
@@ -49,18 +65,23 @@ function commandOf({ cell, details }) {
     add("task", cell.task);
     add("data", cell.source === "files" ? "files:DIR" : cell.source);
     add("seeds", cell.seed);
-    add("budget", cell.budget);
+    if (!isFinal) add("steps", cell.steps);
+    if (!isFinal && cell.scores_test) parts.push("--test");
   }
   add("architectures", cell.architecture);
   add("lengths", cell.sequence_length);
-  add("batch-size", cell.batch_size);
-  add("model-size", cell.model_size);
+  if (!isFinal) {
+    add("batch-size", cell.batch_size);
+    add("model-size", cell.model_size);
+  }
   add("precision", cell.precision);
   add("backend", cell.backend);
   add("threads", cell.threads);
-  // The learning rate is always named: the tuned rate may have changed since the run.
+  // A trial names its learning rate: the tuned rate may have changed since the run.
   const rate = details.recipe?.learning_rate;
   const options = { ...(rate && { learning_rate: rate }), ...cell.options };
-  for (const [name, value] of Object.entries(options)) add("option", `${name}=${value}`);
+  for (const [name, value] of Object.entries(options)) {
+    if (!(isFinal && name === "learning_rate")) add("option", `${name}=${value}`);
+  }
   return parts.join(" ");
 }

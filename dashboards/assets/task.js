@@ -1,4 +1,4 @@
-// Tasks: learning curves, reports on the test split, examples.
+// Tasks: learning curves, reports on the scored split, examples.
 "use strict";
 
 /**
@@ -6,11 +6,11 @@
  * @param {Run[]} runs
  */
 function exampleTables(runs) {
-  const withExamples = runs.filter(({ record }) => record.reports.test?.examples?.length);
+  const withExamples = runs.filter(({ record }) => reportsOf(record).examples?.length);
   const lastOfEachLine = [...new Map(withExamples.map((run) => [run.line, run])).values()];
   if (!lastOfEachLine.length) return [];
   const tables = lastOfEachLine.flatMap(({ line, record }) => {
-    const rows = (record.reports.test?.examples ?? []).map(({ right, input, expected, answer }) => [
+    const rows = (reportsOf(record).examples ?? []).map(({ right, input, expected, answer }) => [
       { text: right ? "right" : "wrong", className: right ? "status-ok" : "bad" },
       input,
       expected,
@@ -21,7 +21,7 @@ function exampleTables(runs) {
       table(["", "input", "expected", "prediction"], rows, { texts: [0], long: [1, 2, 3] }),
     ];
   });
-  return [el("h2", {}, "Examples of the test split"), ...tables];
+  return [el("h2", {}, "Examples"), ...tables];
 }
 
 /**
@@ -41,10 +41,12 @@ function drawnOrError(name, draw) {
   }
 }
 
-/** @param {Run[]} runs */
-function cueFigure(runs) {
+/**
+ * @param {Run[]} runs
+ * @param {string} caption
+ */
+function cueFigure(runs, caption) {
   const unit = "words between name and cue";
-  const caption = "Mean over seeds, on the test split.";
   const generated =
     `${caption} Four in ten of the generated names can be typed only by a word this far before ` +
     "them. Chance is 0.25.";
@@ -62,7 +64,7 @@ function cueFigure(runs) {
  * @param {Comparison} about
  */
 function taskFigures(runs, about) {
-  const caption = "Mean over seeds, on the test split.";
+  const caption = `Mean over seeds, on the ${about.split} split.`;
   const bleu = { title: "BLEU by sentence length", unit: "words of the reference", caption };
   const loss = {
     title: "Loss by position in the context",
@@ -73,7 +75,7 @@ function taskFigures(runs, about) {
   const isValidation = (name) => name.startsWith("validation_");
   /** @type {(name: string) => boolean} */
   const isLoss = (name) => name === "training_loss";
-  const validationCaption = "During training, one line per seed. The best weights are tested.";
+  const validationCaption = "During training, one line per seed. The best weights are scored.";
   const lossCaption = "One line per seed. Each point is the mean of a block of steps.";
   /** @type {[string, () => Node | null][]} */
   const figures = [
@@ -82,8 +84,8 @@ function taskFigures(runs, about) {
       () => learningFigure(runs, isValidation, `Validation ${about.metric}`, validationCaption),
     ],
     ["The training loss", () => learningFigure(runs, isLoss, "Training loss", lossCaption)],
-    ["F1 by entity type", () => entityTypeFigure(runs)],
-    ["The figure by distance of the cue", () => cueFigure(runs)],
+    ["F1 by entity type", () => entityTypeFigure(runs, caption)],
+    ["The figure by distance of the cue", () => cueFigure(runs, caption)],
     ["BLEU by length", () => spanFigure(runs, "bleu_by_reference_words", "bleu", bleu)],
     ["The loss by position", () => spanFigure(runs, "nats_by_position", null, loss)],
     ["The metric by part of the split", () => partsFigure(runs, about.metric)],

@@ -1,4 +1,4 @@
-// The figures of the tasks page: learning curves, and the reports on the test split.
+// The figures of the tasks page: learning curves, and the reports on the scored split.
 "use strict";
 
 /** @param {(number | undefined)[]} values */
@@ -63,7 +63,7 @@ function learningFigure(runs, isShown, title, caption) {
  */
 function spanMeans(runs, key, field) {
   /** @param {RunRecord} record */
-  const report = (record) => /** @type {Record<string, any>} */ (record.reports.test?.[key] ?? {});
+  const report = (record) => /** @type {Record<string, any>} */ (reportsOf(record)[key] ?? {});
   /** @param {any} item */
   const figureOf = (item) => (field ? item?.[field] : item);
   const spans = [...new Set(runs.flatMap(({ record }) => Object.keys(report(record))))]
@@ -113,10 +113,11 @@ function spanFigure(runs, key, field, { title, unit, caption }) {
 /**
  * Returns bars of F1 by entity type, or null where no run reports them.
  * @param {Run[]} runs
+ * @param {string} caption
  */
-function entityTypeFigure(runs) {
+function entityTypeFigure(runs, caption) {
   /** @param {RunRecord} record */
-  const report = (record) => record.reports.test?.by_type ?? {};
+  const report = (record) => reportsOf(record).by_type ?? {};
   const types = [...new Set(runs.flatMap(({ record }) => Object.keys(report(record))))].sort();
   if (!types.length) return null;
   /** @type {(line: number, type: string, name: string) => number | null} */
@@ -127,7 +128,7 @@ function entityTypeFigure(runs) {
   const lines = linesOfRuns(runs);
   return figure({
     title: "F1 by entity type",
-    caption: "Mean over seeds. The CSV file has precision and recall.",
+    caption: `${caption} The CSV file has precision and recall.`,
     name: "by-type",
     traces: lines.map((line) => ({
       type: "bar",
@@ -155,14 +156,14 @@ function entityTypeFigure(runs) {
  * @param {Run} run
  */
 function confusionFigure({ line, record }) {
-  const { confusion: matrix, classes = [] } = record.reports.test ?? {};
+  const { confusion: matrix, classes = [] } = reportsOf(record);
   if (!matrix) return null;
   const labels = classes.map(plain);
   return figure({
     title: `Confusion matrix: ${data.lines[line].name}, seed ${record.cell.seed}`,
     tall: true,
     name: "confusion",
-    caption: "Rows are true classes, columns predictions. Counts of test examples.",
+    caption: "Rows are true classes, columns predictions. Counts of examples.",
     traces: [
       {
         type: "heatmap",
@@ -194,8 +195,8 @@ function confusionFigure({ line, record }) {
  */
 function partsFigure(runs, metric) {
   const items = runs.flatMap(({ line, record }) => {
-    const whole = record.metrics?.test?.[metric];
-    const without = record.reports.test?.without_part?.[metric];
+    const whole = record.metrics?.[splitOf(record)]?.[metric];
+    const without = reportsOf(record).without_part?.[metric];
     if (typeof whole !== "number" || !without) return [];
     // The jackknife's pseudo-values, as suite/analysis/statistics.py defines them.
     const k = without.length;
@@ -235,7 +236,7 @@ function partsFigure(runs, metric) {
  * @param {Run} run
  */
 function occlusionFigure({ line, record }) {
-  const found = record.reports.test?.occlusion;
+  const found = reportsOf(record).occlusion;
   if (!found) return null;
   const { name } = data.lines[line];
   const bytes = Uint8Array.from(atob(found.map), (character) => character.charCodeAt(0));
@@ -248,7 +249,7 @@ function occlusionFigure({ line, record }) {
     tall: true,
     name: `occlusion-${name}`,
     caption:
-      `One test example, seed ${record.cell.seed}. Shows how far each output (row) moves when the ` +
+      `One example, seed ${record.cell.seed}. Shows how far each output (row) moves when the ` +
       "input at a position (column) is exchanged, as a share of the largest move. Darker is " +
       "farther, on a square root scale.",
     traces: [

@@ -97,7 +97,7 @@ function qualityAgainstCost(comparison, costNumber, values) {
     });
   }
   return figure({
-    title: `Test ${about.metric} against ${cost.title.toLowerCase()}`,
+    title: `${measureOf(QUALITY, about).title} against ${cost.title.toLowerCase()}`,
     traces,
     tall: true,
     name: `${about.task}-against-${cost.key}`,

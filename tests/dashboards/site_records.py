@@ -73,6 +73,18 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
     return StoredRecord(record, Folder.LOCAL, owner, UNWRITTEN)
 
 
+def trial(architecture, seed, f1, length=128, **changes):
+    """Return a run that scores the validation split alone."""
+    found = entry(architecture, length, seed, f1=f1, memory=100.0, speed=1_000.0)
+    cell = dataclasses.replace(found.record.cell, scores_test=False, **changes)
+    scores = {"validation": found.record.metrics["test"]}
+    reports = {"validation": {"by_type": found.record.reports["test"]["by_type"]}}
+    record = found.record.model_copy(
+        update={"cell": cell, "cell_id": cell.id, "metrics": scores, "reports": reports}
+    )
+    return dataclasses.replace(found, record=record)
+
+
 def probe(architecture, length, number, speed, **changes):
     cell = dataclasses.replace(
         CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={},

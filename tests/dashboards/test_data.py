@@ -23,24 +23,55 @@ from tests.dashboards.site_records import (
     entry,
     probe,
     read_script,
+    trial,
 )
+from tests.dashboards.tab import Tab
 
 
 def test_points_have_means_intervals_and_counts():
-    made = compare(ENTRIES, VERSIONS)
-    points = point_frame(made)
+    third = entry("vanilla", 128, 2, f1=0.6, memory=110.0, speed=1_100.0)
+    points = point_frame(compare([*ENTRIES, third], VERSIONS))
 
     def point(measure, line, length):
         at = (points["measure"] == measure) & (points["line"] == line)
         return points[at & (points["sequence_length"] == length)].iloc[0]
 
     quality = point(QUALITY, "vanilla", 128)
-    assert (quality["value"], quality["n"]) == (pytest.approx(0.6), 2)
+    assert (quality["value"], quality["n"]) == (pytest.approx(0.6), 3)
     assert quality["low"] < 0.5 and quality["high"] > 0.7
     train = point("training.tokens_per_second", "vanilla", 128)
-    assert train["value"] == pytest.approx(1_100.0)  # the geometric mean of 1,000 and 1,210
+    # The geometric mean of 1,000, 1,210 and 1,100.
+    assert train["value"] == pytest.approx(1_100.0)
     alone = point(QUALITY, "vanilla", 512)
     assert alone["n"] == 1 and pd.isna(alone["low"])
+    points = point_frame(compare(ENTRIES, VERSIONS))
+    two = point(QUALITY, "vanilla", 128)
+    assert two["n"] == 2 and pd.isna(two["low"])  # an interval needs three seeds
+
+
+def test_scores_of_the_validation_split_are_drawn(browser, tmp_path):
+    """A run that does not score the test split shows its validation score everywhere."""
+    trials = [
+        trial(architecture, seed, f1)
+        for architecture, f1 in (("vanilla", 0.5), ("longformer", 0.7))
+        for seed in range(3)
+    ]
+    draw(trials, tmp_path)
+    index = read_script(tmp_path / "data" / "index.js")
+    assert [about["split"] for about in index["comparisons"]] == ["validation"]
+    assert set(index["records"]["quality"]) == {0.5, 0.7}
+    page = browser.new_page()
+    tab = Tab(page, tmp_path)
+    tab.open("index.html")
+    titles = page.locator("figure h3").all_text_contents()
+    assert "Validation entity_f1" in titles and not any("Test" in title for title in titles)
+    tab.open("task.html")
+    page.locator("h3", has_text="F1 by entity type").wait_for()
+    captions = page.locator("figcaption").all_text_contents()
+    assert any("validation split" in caption for caption in captions)
+    assert not any("test split" in caption for caption in captions)
+    assert tab.errors == []
+    page.close()
 
 
 def test_costs_come_from_one_machine_and_leave_out_noisy_runs():

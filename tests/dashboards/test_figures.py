@@ -6,6 +6,8 @@ import dataclasses
 import json
 
 from dashboards.site import write_site
+from suite.api import PROTOCOL
+from suite.records.migrations import SCHEMA_VERSION
 from suite.records.schema import parse_summary
 from tests.dashboards.site_records import (
     ARCHITECTURES,
@@ -82,8 +84,17 @@ def test_a_report_of_another_form_hides_its_own_figure_only(browser, tmp_path):
     page.close()
 
 
-def test_the_occlusion_map_of_an_older_record_is_drawn(browser, tmp_path):
-    path = FROZEN / "schema-1-occlusion.json"
+def test_the_occlusion_map_of_a_record_of_an_older_schema_is_drawn(browser, tmp_path):
+    frozen = (FROZEN / "schema-1-occlusion.json").read_bytes()
+    content = json.loads(frozen)
+    # Only the schema is old: a record of an older protocol is superseded.
+    content["protocol"] = PROTOCOL
+    content["cell"]["task_version"] = VERSIONS["ner"]
+    cell = dataclasses.replace(parse_summary(frozen).cell, task_version=VERSIONS["ner"])
+    content["cell_id"] = cell.id
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(content))
+    assert content["schema_version"] < SCHEMA_VERSION
     record = parse_summary(path.read_bytes())
     stored = dataclasses.replace(ENTRIES[0], record=record, path=path)
     write_site([stored], VERSIONS, ARCHITECTURES, tmp_path)
@@ -95,7 +106,7 @@ def test_the_occlusion_map_of_an_older_record_is_drawn(browser, tmp_path):
     map_ = page.locator("figure", has=title).locator(".plot")
     map_.locator(".main-svg").first.wait_for()
     rows, columns = map_.evaluate("p => [p.data[0].z.length, p.data[0].z[0].length]")
-    found = json.loads(path.read_text())["reports"]["test"]["influence"]
+    found = content["reports"]["test"]["influence"]
     assert (rows, columns) == (len(found["outputs"]), len(found["inputs"]))
     assert tab.errors == []
     page.close()
