@@ -165,7 +165,7 @@ def score_crossover(
         )
     if metric and "." in metric:
         raise RequestError(
-            "A score of trainings is a metric of the test split",
+            "A score of trainings is one of the task's metrics",
             received=f"--metric {metric}",
             remedy="Leave --task out to compare costs by probes",
         )
@@ -175,7 +175,9 @@ def score_crossover(
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
-    recorded = {name for point in points for r in point.good for name in r.metrics.get("test", ())}
+    recorded = {
+        name for point in points for r in point.good for name in r.metrics.get(point.split, ())
+    }
     if metric not in metrics.keys() | recorded:
         raise unknown_name(
             f"metric of the task '{request.tasks[0]}'", metric, [*metrics, *recorded]

@@ -126,6 +126,12 @@ def _check(request: Request) -> None:
         )
     if not request.tasks or len(request.tasks) != 1:
         raise RequestError("Tuning needs exactly one task", remedy="Name it: --task ner")
+    if request.score_test:
+        raise RequestError(
+            "Tuning scores validation alone, so that no rate is chosen by test scores",
+            received="--test",
+            remedy="Omit --test",
+        )
     if "learning_rate" in request.options:
         raise RequestError(
             "Tuning chooses the learning rate",

@@ -22,7 +22,7 @@ from suite.records.published import RESULTS, local_records, published_records
 @click.argument("second")
 @click.option(
     "--metric",
-    help="What is compared: a measure of probes, or with --task a metric of the test split. "
+    help="What is compared: a measure of probes, or with --task a metric of the task. "
     f"[default: {DEFAULT_MEASURE}, or the task's primary metric]",
 )
 @click.option(

@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +24,15 @@ from suite.api import Examples, Job, Options, Task, TaskData
 from suite.api.files import digest_paths
 from suite.api.plugins import plugin_files
 
-SPLITS = ("train", "validation", "test")
+SPLITS_BEFORE_TEST = ("train", "validation")
+SPLITS = (*SPLITS_BEFORE_TEST, "test")
 
 
 def load(job: Job, task: Task, options: Options) -> TaskData:
     """Return a cell's data, from the cache where there is an entry.
 
-    Data whose source has no digest yet (before its download) is encoded and not cached.
+    A cell that does not score the test split opens no file of that split: its test arrays are
+    missing. Data whose source has no digest yet (before its download) is encoded and not cached.
     """
     assert job.source is not None
     source = replace(job.source, cache_dir=str(job.cache))
@@ -38,10 +40,11 @@ def load(job: Job, task: Task, options: Options) -> TaskData:
     if job.source_digest is None:
         return task.load(source, length, options)
     entry = job.cache / _key(job, task, options)
-    if (kept := _open(entry)) is None:
+    opened = SPLITS if job.cell.scores_test else SPLITS_BEFORE_TEST
+    if (kept := _open(entry, opened)) is None:
         data = task.load(source, length, options)
         _keep(data, entry)
-        kept = _open(entry) or data
+        kept = _open(entry, opened) or data
     return _read_through(kept)
 
 
@@ -79,7 +82,8 @@ def _keep(data: TaskData, entry: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _open(entry: Path) -> TaskData | None:
+def _open(entry: Path, opened: Collection[str]) -> TaskData | None:
+    """Return the splits `opened` of an entry, and the others without arrays."""
     try:
         about = json.loads((entry / "about.json").read_text())
         parts: dict[str, dict[str, dict[str, Any]]] = {
@@ -87,7 +91,8 @@ def _open(entry: Path) -> TaskData | None:
         }
         for path in sorted(entry.glob("*.npy")):
             split, kind, name = path.stem.split(".", 2)
-            parts[split][kind][name] = np.load(path, mmap_mode="r")
+            if split in opened:
+                parts[split][kind][name] = np.load(path, mmap_mode="r")
     except FileNotFoundError:
         return None
     splits = {split: Examples(**parts[split]) for split in SPLITS}
