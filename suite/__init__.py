@@ -283,14 +283,17 @@ def tune(
     keep_in: Path | None = None,
     time_limit: float | None = None,
     parallel: int | None = None,
+    max_cost: float | None = None,
+    stop_after: str | None = None,
     progress: bool = True,
     tracking: bool = True,
     **request: Unpack[RequestKeywords],
 ) -> TunedRates:
-    """Tune the learning rate of each architecture on validation, at each length.
+    """Tune the learning rate of each entry on validation, at each length.
 
     The rates and their evidence go to `keep_in`, by default results/tuning, where later runs of
-    exactly the same setting find them.
+    exactly the same setting find them. A search costs at most `max_cost` final runs, by default
+    2.5. `seeds` are those of the last stage of the search.
 
     ```python
     rates = suite.tune(task="ner", architectures="vanilla", benchmark="smoke", keep_in="tuning")
@@ -302,14 +305,9 @@ def tune(
     """
     from suite.calls import tune_rates
 
-    return tune_rates(
-        request,
-        keep_in=keep_in,
-        time_limit=time_limit,
-        parallel=parallel,
-        progress=progress,
-        tracking=tracking,
-    )
+    run = {"parallel": parallel, "time_limit": time_limit, "stop_after": stop_after}
+    how = {"keep_in": keep_in, "max_cost": max_cost, **run}
+    return tune_rates(request, how, progress=progress, tracking=tracking)
 
 
 def verify(

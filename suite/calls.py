@@ -13,6 +13,7 @@ from suite.analysis.crossover import Crossover, check_pair, cost_crossover, scor
 from suite.analysis.frontier import Budget, find_length_limits
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
+from suite.analysis.rate_search import MAX_COST
 from suite.analysis.tables import make_tables
 from suite.analysis.tuning import tune
 from suite.api import Mode, RequestError
@@ -27,7 +28,6 @@ from suite.execution.preparation import (
 )
 from suite.execution.runner import Event
 from suite.execution.session import (
-    MakeExecutor,
     Session,
     local_executor,
 )
@@ -142,22 +142,31 @@ def find_frontier(
 
 
 def tune_rates(
-    keywords: Mapping[str, Any],
-    *,
-    keep_in: PathLike | None,
-    time_limit: float | None,
-    parallel: int | None,
-    progress: bool,
-    tracking: bool,
+    keywords: Mapping[str, Any], how: Mapping[str, Any], *, progress: bool, tracking: bool
 ) -> TunedRates:
     """See `suite.tune`."""
+    keep_in, stop_after = how["keep_in"], how["stop_after"]
     request, store = _request_and_store(keywords, Mode.TRAIN)
     store.prepare()
-    executor = local_executor(parallel)
-    with _open_search("tune", keywords, store, progress, tracking, executor) as run:
-        folder = Path(keep_in).expanduser() if keep_in else TUNING
-        limits = make_limits(request.benchmark, time_limit)
-        return TunedRates(tune(request, store, run, limits=limits, folder=folder))
+    with open_tracked_session(
+        store,
+        describe_call("tune", keywords),
+        executor=local_executor(how["parallel"]),
+        tracking=tracking,
+        stop_after_seconds=parse_duration(stop_after) if stop_after else None,
+    ) as session:
+        return TunedRates(
+            tune(
+                request,
+                store,
+                lambda prepared: _run(session, prepared, progress=progress, trials=True),
+                limits=make_limits(request.benchmark, how["time_limit"]),
+                folder=Path(keep_in).expanduser() if keep_in else TUNING,
+                max_cost=how["max_cost"] or MAX_COST,
+                parallel=how["parallel"] or 1,
+                report=print if progress else lambda text: None,
+            )
+        )
 
 
 def verify_record(
@@ -232,16 +241,19 @@ def _open_search(
     store: Store,
     progress: bool,
     tracking: bool,
-    executor: MakeExecutor | None = None,
 ) -> Iterator[RunPlan]:
     """Yield what runs a search's plans."""
     command = describe_call(function, keywords)
-    with open_tracked_session(store, command, executor=executor, tracking=tracking) as session:
+    with open_tracked_session(store, command, tracking=tracking) as session:
         yield lambda prepared: _run(session, prepared, progress=progress)
 
 
-def _run(session: Session, prepared: Prepared, *, progress: bool) -> list[Record]:
-    return run_with_display(session, prepared, sys.stdout) if progress else session.run(prepared)
+def _run(
+    session: Session, prepared: Prepared, *, progress: bool, trials: bool = False
+) -> list[Record]:
+    if not progress:
+        return session.run(prepared)
+    return run_with_display(session, prepared, sys.stdout, trials=trials)
 
 
 def _request_and_store(

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from suite.api import Status
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
+from suite.matrix.expansion import PlannedCell
 from suite.records.schema import Record
 
 PLAIN_LINE_SECONDS = 5.0
@@ -118,9 +119,13 @@ class _Active:
 class Display:
     """Shows the events of a run; a context manager that removes the live lines at its end."""
 
-    def __init__(self, to_run: int, file: TextIO | None = None) -> None:
-        """Expect `to_run` cells; write to `file`, by default standard output."""
+    def __init__(self, to_run: int, file: TextIO | None = None, *, trials: bool = False) -> None:
+        """Expect `to_run` cells; write to `file`, by default standard output.
+
+        Of `trials`, show the learning rates and the scores on validation.
+        """
         self.to_run = to_run
+        self.trials = trials
         self.finished = 0
         self.seconds: list[float] = []
         self.active: dict[str, _Active] = {}
@@ -138,10 +143,10 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Started):
-            cell = event.planned.cell
-            self.active[cell.id] = _Active(cell.label, time.monotonic())
+            label = self._label(event.planned)
+            self.active[event.planned.cell.id] = _Active(label, time.monotonic())
             self.most_active = max(self.most_active, len(self.active))
-            self._line(f"[{self.finished + len(self.active)}/{self.to_run}] {cell.label}: starting")
+            self._line(f"[{self.finished + len(self.active)}/{self.to_run}] {label}: starting")
         elif isinstance(event, Progressed):
             self._progress(event)
         elif isinstance(event, Finished):
@@ -166,14 +171,12 @@ class Display:
             self._line(f"  {self._describe(active)}")
 
     def _finish(self, event: Finished) -> None:
-        cell, record = event.planned.cell, event.record
+        cell, record, label = event.planned.cell, event.record, self._label(event.planned)
         if event.reused or cell.id not in self.active:
             if record.status is Status.UNSUPPORTED:
-                self.surface.write(f"{cell.label}: unsupported: {record.reason}")
+                self.surface.write(f"{label}: unsupported: {record.reason}")
             elif cell.id not in self.active:
-                self._line(
-                    f"{cell.label}: {record.status}, from {record.started_at:%Y-%m-%d %H:%M}"
-                )
+                self._line(f"{label}: {record.status}, from {record.started_at:%Y-%m-%d %H:%M}")
             return
         active = self.active.pop(cell.id)
         seconds = time.monotonic() - active.since
@@ -181,9 +184,14 @@ class Display:
         self.seconds.append(seconds)
         reason = f": {record.reason}" if record.reason else ""
         position = f"[{self.finished}/{self.to_run}]"
+        figure = _score(record) if self.trials else _speed(record)
         self.surface.write(
-            f"{position} {cell.label}: {record.status}{reason} in {seconds:.0f} s{_speed(record)}"
+            f"{position} {label}: {record.status}{reason} in {seconds:.0f} s{figure}"
         )
+
+    def _label(self, planned: PlannedCell) -> str:
+        label, rate = planned.cell.label, planned.ranking.learning_rate
+        return f"{label} · learning rate {rate:g}" if self.trials and rate else label
 
     def _describe(self, active: _Active) -> str:
         progress = active.progress
@@ -236,6 +244,12 @@ def _surface(file: TextIO) -> _Surface:
 def _speed(record: Record) -> str:
     speed = record.measured("training", "tokens_per_second")
     return f", {speed:,.0f} training tokens/s" if speed else ""
+
+
+def _score(record: Record) -> str:
+    name = record.ranking.metric or ""
+    score = record.metric(name, "validation")
+    return "" if score is None else f", validation {name} {score:.4f}"
 
 
 def _duration(seconds: float) -> str:

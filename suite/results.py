@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from suite.analysis.frontier import LengthLimit
 from suite.analysis.tables import REPEATED, Row, Table
-from suite.analysis.tuning import TunedRate
+from suite.analysis.trials import TunedRate
 from suite.execution.preparation import Prepared
 from suite.matrix.expansion import PlannedCell
 from suite.records.schema import RecordSummary
@@ -204,9 +204,12 @@ class TunedRates(Collection[TunedRate]):
     def _rows(self, item: TunedRate) -> list[dict[str, Any]]:
         return [
             {
+                "task": item.task,
+                "entry": item.entry,
                 "architecture": item.architecture,
                 "sequence_length": item.sequence_length,
                 "learning_rate": trial.learning_rate,
+                "steps": trial.steps,
                 "validation": trial.validation,
                 "chosen": trial.learning_rate == item.learning_rate,
             }

@@ -121,11 +121,15 @@ def open_tracked_session(
         yield stack.enter_context(session)
 
 
-def run_with_display(session: Session, prepared: Prepared, file: TextIO) -> list[Record]:
+def run_with_display(
+    session: Session, prepared: Prepared, file: TextIO, *, trials: bool = False
+) -> list[Record]:
     """Run a plan, show its progress and return its records.
+
+    Of `trials`, the progress says the learning rates and the scores.
 
     Raises:
         Interrupted: the user interrupted the run with Ctrl-C.
     """
-    with Display(len(prepared.plan.to_run), file) as display:
+    with Display(len(prepared.plan.to_run), file, trials=trials) as display:
         return session.run(prepared, display)

@@ -72,7 +72,7 @@ def prepare(
     rerun: bool = False,
     limits: Limits | None = None,
     any_machine: bool = False,
-    tuning: Path = TUNING,
+    tuning: Path | None = TUNING,
     accept_missing_data: bool = False,
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Prepared:
@@ -85,7 +85,7 @@ def prepare(
         rerun: whether all cells run again.
         limits: the limits of each cell; by default those of the benchmark.
         any_machine: whether a probe of another kind of machine counts as done.
-        tuning: the folder of the tuned learning rates.
+        tuning: the folder of the tuned learning rates; None to use none of them.
         accept_missing_data: whether to plan cells whose data set is not prepared here. Their
             records count as valid, whatever data they had.
         report_unreadable: called with the path of each file that is not a record, and the reason.
@@ -102,9 +102,9 @@ def prepare(
     digests, missing_data = _inspect_sources(cells, tasks, accept_missing_data)
 
     def find_rate(cell: Cell) -> TuningChoice | None:
-        return find_tuned_rate(cell, digests.get(cell.task or ""), tuning)
+        return find_tuned_rate(cell, digests.get(cell.task or ""), tuning) if tuning else None
 
-    if any((tuning / name).is_dir() for name in tasks):
+    if tuning and any((tuning / name).is_dir() for name in tasks):
         cells = expand(request, registry, find_rate)
     limits = limits or make_limits(request.benchmark)
     compared = plan(

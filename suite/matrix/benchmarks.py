@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -27,6 +27,9 @@ DEFAULT_BENCHMARK = "quick"
 UNHASHED = ("summary", "expected", "scale", "frozen")
 """The fields that change no cell; the others are part of the hash."""
 HASH_DIGITS = 16
+HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""The learning rates of a search where the benchmark has no section [tuning]."""
+Rate = Annotated[float, Field(gt=0)]
 
 
 class _Model(BaseModel):
@@ -91,12 +94,20 @@ class EntrySettings(_Model):
 class TuningSettings(_Model):
     """The search for the learning rate of each entry, task and length.
 
-    `learning_rates` are the rates that the search may try, in increasing order. `seeds` are those
-    of the last stage.
+    A search starts with `learning_rates`, and goes beyond them if the best lies at an edge. The
+    last stage trains with each of `seeds`.
     """
 
-    learning_rates: tuple[float, ...] = Field(min_length=3, strict=False)
-    seeds: tuple[int, ...] = Field((0, 1), min_length=2, strict=False)
+    learning_rates: tuple[Rate, ...] = Field(default=HALF_DECADES, min_length=3, strict=False)
+    seeds: tuple[int, ...] = Field(default=(0, 1), min_length=2, strict=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> TuningSettings:
+        if list(self.learning_rates) != sorted(set(self.learning_rates)):
+            raise ValueError("learning_rates: write them in increasing order, each once")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: write each once")
+        return self
 
 
 class ExpectedFigure(_Model):

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from suite.api import Cell, DataError
-from suite.api.files import CHECKOUT
+from suite.api import PROTOCOL, Cell, DataError
+from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.records.schema import TuningChoice
 
 TUNING = CHECKOUT / "results" / "tuning"
-KEPT = ("learning_rate", "metric", "setting", "trials")
+KEPT = ("learning_rate", "metric", "setting", "good_range_decades", "cost", "trials")
 """The fields of a tuning file that a record holds too."""
 
 
@@ -69,6 +70,26 @@ def find_tuned_rate(
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _malformed(path, error) from None
     return choice
+
+
+def write_choice(
+    cell: Cell, source_digest: str, evidence: Mapping[str, Any], folder: Path = TUNING
+) -> Path:
+    """Write a choice and return its file.
+
+    `cell` is a final run of the entry. `evidence` holds the fields `KEPT` except the setting.
+    """
+    content = {
+        "task": cell.task,
+        "architecture": cell.architecture,
+        "protocol": PROTOCOL,
+        "setting": tuning_setting(cell, source_digest),
+        **evidence,
+    }
+    path = tuning_path(cell, source_digest, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
+    return path
 
 
 def _malformed(path: Path, error: Exception) -> DataError:

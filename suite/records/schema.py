@@ -103,13 +103,17 @@ class Invocation(_Model):
 class TuningChoice(_Model):
     """A learning rate that `bench tune` chose on validation, and the evidence for it.
 
-    The choice is valid for its `setting`. `trials` holds the validation score of each learning rate
-    that was tried.
+    The choice is valid for its `setting`. `trials` holds the validation scores of each learning
+    rate in each stage of the search. `good_range_decades` is the width of the range of rates that
+    score within one standard error of the best. `cost` is the number of updates of all trials
+    divided by those of a final run.
     """
 
     learning_rate: float
     metric: str
     setting: Mapping[str, Any]
+    good_range_decades: float | None = None
+    cost: float | None = None
     trials: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -136,6 +140,11 @@ class RankingFacts(_Model):
     drawn_for_length: bool = False
     learning_rate: float | None = None
     tuning: TuningChoice | None = None
+
+    @property
+    def good_range_decades(self) -> float | None:
+        """The width of the range of good learning rates; None if the rate was not tuned."""
+        return self.tuning.good_range_decades if self.tuning else None
 
     @property
     def primary_metric(self) -> Metric | None:

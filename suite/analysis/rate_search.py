@@ -1,0 +1,306 @@
+"""The search for a learning rate: which trials come next, and which rate is chosen.
+
+The search is successive halving, the same for every entry, task and length. All rates of a list
+train briefly on one seed. The best of them and its two neighbours then train twice as long (with
+the default settings), first on the same seed, then on the others. The highest mean score wins.
+
+A best rate at an edge is never chosen: the search goes on with the next rate beyond the edge.
+These functions are pure; `suite.analysis.tuning` runs the trials.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+SHORT_COST, LONG_COST = Fraction(7, 10), Fraction(12, 10)
+"""The cost of all short trials, and of the long trials at three rates, in final runs."""
+MAX_COST = 2.5
+"""The most that a search costs, in final runs: what exceeds the two above pays extensions."""
+WORST = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A training at one learning rate, short or long."""
+
+    learning_rate: float
+    seed: int
+    long: bool
+
+
+Scores = Mapping[Trial, float | None]
+"""The validation score of each trial; None for a trial that diverged, which counts as the worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """The settings of a search.
+
+    `steps` are those of a final run. `default_rate` is the recipe's: among equal scores the nearest
+    rate to it is preferred.
+    """
+
+    learning_rates: Sequence[float]
+    seeds: Sequence[int]
+    steps: int
+    default_rate: float
+    higher_is_better: bool = True
+    max_cost: float = MAX_COST
+
+    @property
+    def short_steps(self) -> int:
+        """The updates of a short trial, whose schedule is that of a final run of these steps."""
+        return max(1, int(SHORT_COST * self.steps / len(self.learning_rates)))
+
+    @property
+    def long_steps(self) -> int:
+        """The updates of a long trial."""
+        return max(1, int(LONG_COST * self.steps / (3 * len(self.seeds))))
+
+    def steps_of(self, trial: Trial) -> int:
+        """Return the updates of a trial."""
+        return self.long_steps if trial.long else self.short_steps
+
+    def cost(self, trials: Iterable[Trial]) -> float:
+        """Return the cost of trials in final runs."""
+        return sum(map(self.steps_of, trials)) / self.steps
+
+    def first_plan(self) -> list[Trial]:
+        """Return the trials of a search without extensions, the best rate being the middle one."""
+        rates, middle = self.learning_rates, len(self.learning_rates) // 2
+        short = [Trial(rate, self.seeds[0], long=False) for rate in rates]
+        window = rates[middle - 1 : middle + 2]
+        return short + [Trial(rate, seed, long=True) for seed in self.seeds for rate in window]
+
+    def utility(self, score: float | None) -> float:
+        """Return a score of which more is better."""
+        if score is None or math.isnan(score):
+            return WORST
+        return score if self.higher_is_better else -score
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The result of a search: a rate, or the reason why there is none."""
+
+    learning_rate: float | None
+    reason: str = ""
+
+
+def stage_of(trial: Trial, strategy: Strategy) -> int:
+    """Return the stage of a trial: 1 short, 2 long on the first seed, 3 long on the others."""
+    if not trial.long:
+        return 1
+    return 2 if trial.seed == strategy.seeds[0] else 3
+
+
+def next_trials(strategy: Strategy, scores: Scores) -> list[Trial]:
+    """Return the trials that come next; none if the search has ended."""
+    first, others = strategy.seeds[0], strategy.seeds[1:]
+    missing = [
+        trial
+        for rate in strategy.learning_rates
+        if (trial := Trial(rate, first, long=False)) not in scores
+    ]
+    if missing:
+        return missing
+    short = _utilities(strategy, scores, long=False)
+    best = _best(strategy, short)
+    beyond = [rate for rate in _neighbours(strategy, scores, best) if rate not in short]
+    wanted = [Trial(rate, first, long=False) for rate in beyond]
+    num_reserved = 3 * len(strategy.seeds)
+    if wanted and _affords(strategy, scores, wanted, num_reserved):
+        return wanted
+    if short[best] == WORST:
+        return []  # no rate survives
+
+    long = _utilities(strategy, scores, long=True)
+    window = _window(strategy, scores, best)
+    if not long:
+        return [Trial(rate, first, long=True) for rate in window]
+    best = _best(strategy, long)
+    wanted = [
+        Trial(rate, first, long=True)
+        for rate in _neighbours(strategy, scores, best)
+        if rate not in long
+    ]
+    confirmed = [trial for trial in scores if trial.long and trial.seed != first]
+    if wanted and not confirmed and _affords(strategy, scores, wanted, 3 * len(others)):
+        return wanted
+    if long[best] == WORST:
+        return []
+
+    able = [rate for rate in _window(strategy, scores, best) if rate in long]
+    wanted = _missing_seeds(strategy, scores, able)
+    if wanted and not confirmed:
+        return wanted
+    return _extension(strategy, scores)
+
+
+def _extension(strategy: Strategy, scores: Scores) -> list[Trial]:
+    """Return the trials beside the best mean of all seeds; none if it lies inside."""
+    means = mean_utilities(strategy, scores)
+    best = _best(strategy, means)
+    beside = [rate for rate in _neighbours(strategy, scores, best) if rate not in means]
+    wanted = _missing_seeds(strategy, scores, beside)
+    return wanted if _affords(strategy, scores, wanted, 0) else []
+
+
+def choose(strategy: Strategy, scores: Scores) -> Choice:
+    """Return the rate with the best mean of the long trials, if it lies between two others.
+
+    No rate is chosen if none survived all seeds, or if all scored exactly the same: then nothing
+    was learned.
+    """
+    means = mean_utilities(strategy, scores)
+    able = {rate: mean for rate, mean in means.items() if mean > WORST}
+    if not able:
+        return Choice(None, "no learning rate survived")
+    if len(able) > 1 and len(set(able.values())) == 1:
+        return Choice(None, "all learning rates scored the same, so that none is preferred")
+    best = _best(strategy, means)
+    if any(rate not in means for rate in _neighbours(strategy, scores, best)):
+        spent = strategy.cost(scores)
+        return Choice(
+            None,
+            f"the best rate {best:g} lies at the edge after {spent:.2f} final runs; continue with "
+            f"--max-cost {math.ceil(spent) + 1}",
+        )
+    return Choice(best)
+
+
+def mean_utilities(strategy: Strategy, scores: Scores) -> dict[float, float]:
+    """Return the mean of each rate whose long trials are complete, as a number to maximize.
+
+    A rate that diverged on one seed is complete, and its mean is the worst possible.
+    """
+    by_rate = _long_scores(strategy, scores)
+    return {
+        rate: WORST if WORST in values else statistics.fmean(values)
+        for rate, values in by_rate.items()
+        if WORST in values or len(values) == len(strategy.seeds)
+    }
+
+
+def good_range_decades(strategy: Strategy, scores: Scores) -> float | None:
+    """Return the width in decades of the rates within one standard error of the best mean.
+
+    The standard error is that of a mean over the seeds; its standard deviation is the median of
+    those of the rates, since one rate that fails on one seed must not widen the range. Between two
+    rates the mean is interpolated over the logarithm of the rate. The range ends with the rates
+    that were tried, so that the width of a flat optimum is a lower bound.
+    """
+    means = mean_utilities(strategy, scores)
+    by_rate = _long_scores(strategy, scores)
+    able = sorted(rate for rate, mean in means.items() if mean > WORST)
+    if not able:
+        return None
+    deviation = statistics.median(statistics.stdev(by_rate[rate]) for rate in able)
+    best = max(able, key=means.__getitem__)
+    threshold = means[best] - deviation / math.sqrt(len(strategy.seeds))
+    above = [rate for rate in sorted(means) if rate >= best]
+    below = [rate for rate in sorted(means, reverse=True) if rate <= best]
+    return _reach(above, means, threshold) + _reach(below, means, threshold)
+
+
+def _reach(rates: Sequence[float], means: Mapping[float, float], threshold: float) -> float:
+    """Return how many decades the means of successive rates stay above a threshold."""
+    start = inside = math.log10(rates[0])
+    for last, rate in pairwise(rates):
+        mean, end = means[rate], math.log10(rate)
+        if mean >= threshold:
+            inside = end
+            continue
+        if mean > WORST:
+            share = (means[last] - threshold) / (means[last] - mean)
+            inside += share * (end - inside)
+        break
+    return abs(inside - start)
+
+
+def _utilities(strategy: Strategy, scores: Scores, *, long: bool) -> dict[float, float]:
+    """Return the utility of each rate on the first seed."""
+    return {
+        trial.learning_rate: strategy.utility(score)
+        for trial, score in scores.items()
+        if trial.long is long and trial.seed == strategy.seeds[0]
+    }
+
+
+def _long_scores(strategy: Strategy, scores: Scores) -> dict[float, list[float]]:
+    found: dict[float, list[float]] = {}
+    for trial, score in scores.items():
+        if trial.long:
+            found.setdefault(trial.learning_rate, []).append(strategy.utility(score))
+    return found
+
+
+def _best(strategy: Strategy, utilities: Mapping[float, float]) -> float:
+    """Return the best rate; the nearest to the default among equals, the smallest if all failed."""
+    if max(utilities.values()) == WORST:
+        return min(utilities)
+
+    def order(rate: float) -> tuple[float, float]:
+        return utilities[rate], -abs(math.log(rate / strategy.default_rate))
+
+    return max(sorted(utilities), key=order)
+
+
+def _neighbours(strategy: Strategy, scores: Scores, rate: float) -> tuple[float, float]:
+    """Return the rates below and above, among those known and otherwise half a decade away."""
+    known = {*strategy.learning_rates, *(trial.learning_rate for trial in scores)}
+    below = max((other for other in known if other < rate), default=half_decade_below(rate))
+    above = min((other for other in known if other > rate), default=half_decade_above(rate))
+    return below, above
+
+
+def _window(strategy: Strategy, scores: Scores, rate: float) -> tuple[float, float, float]:
+    below, above = _neighbours(strategy, scores, rate)
+    return below, rate, above
+
+
+def half_decade_above(rate: float) -> float:
+    """Return the next larger rate of 1, 3, 10, 30, …, as 0.3 above 0.1."""
+    exponent = math.floor(math.log10(rate)) - 1
+    return next(
+        found
+        for power in range(exponent, exponent + 4)
+        for found in (float(f"1e{power}"), float(f"3e{power}"))
+        if found > rate * 1.001
+    )
+
+
+def half_decade_below(rate: float) -> float:
+    """Return the next smaller rate of 1, 3, 10, 30, …, as 3e-5 below 1e-4."""
+    exponent = math.floor(math.log10(rate)) + 1
+    return next(
+        found
+        for power in range(exponent, exponent - 4, -1)
+        for found in (float(f"3e{power}"), float(f"1e{power}"))
+        if found < rate / 1.001
+    )
+
+
+def _missing_seeds(strategy: Strategy, scores: Scores, rates: Iterable[float]) -> list[Trial]:
+    """Return the long trials that the rates lack; a rate that diverged lacks none."""
+    by_rate = _long_scores(strategy, scores)
+    return [
+        trial
+        for seed in strategy.seeds
+        for rate in rates
+        if WORST not in by_rate.get(rate, [])
+        and (trial := Trial(rate, seed, long=True)) not in scores
+    ]
+
+
+def _affords(
+    strategy: Strategy, scores: Scores, wanted: Sequence[Trial], num_reserved: int
+) -> bool:
+    """Return whether an extension leaves enough for the long trials that are still to come."""
+    reserved = num_reserved * strategy.long_steps / strategy.steps
+    return strategy.cost([*scores, *wanted]) + reserved <= strategy.max_cost + 1e-9
