@@ -29,7 +29,7 @@ bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner
 probe: $(VENV)/.run ## measure speed and memory against length, without data
 	@$(BIN)/bench run --mode probe $(RUN_OPTIONS)
 
-tune: $(VENV)/.run ## choose each architecture's learning rate on validation: make tune TASK=ner
+tune: $(VENV)/.run ## choose each entry's learning rate on validation: make tune BENCHMARK=core TASK=ner
 	@$(BIN)/bench tune $(RUN_OPTIONS)
 
 peers: $(PEERS)/.run ## compare our speed and memory with PyTorch's (CASES="bert-512 vit-64")

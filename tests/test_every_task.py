@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from suite.analysis.tuning import LEARNING_RATES
 from tests.conftest import read_records
 
 QUIET = ("--no-tracking", "--no-dashboard")
@@ -37,13 +36,16 @@ def test_tuning_keeps_the_best_rate(bench, tmp_path):
     run = ("tune", "--task", "duplication", "--benchmark", "smoke", "--architectures", "longformer")
     result = bench(*run, "--keep-in", str(tmp_path / "tuning"))
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-    chosen = json.loads((tmp_path / "tuning" / "duplication" / "longformer.json").read_text())
-    trials = {trial["learning_rate"]: trial["validation"] for trial in chosen["trials"]}
-    assert {3e-4, 1e-3, 3e-3} <= set(trials)
+    (path,) = (tmp_path / "tuning" / "duplication" / "longformer").glob("*.json")
+    chosen = json.loads(path.read_text())
+    longest = max(trial["steps"] for trial in chosen["trials"])
+    trials = {
+        trial["learning_rate"]: trial["validation"]
+        for trial in chosen["trials"]
+        if trial["steps"] == longest
+    }
     assert trials[chosen["learning_rate"]] == max(trials.values())
-    ends_of_list = {LEARNING_RATES[0], LEARNING_RATES[-1]}
-    between = min(trials) < chosen["learning_rate"] < max(trials)
-    assert between or chosen["learning_rate"] in ends_of_list
+    assert min(trials) < chosen["learning_rate"] < max(trials)
 
 
 @pytest.mark.slow

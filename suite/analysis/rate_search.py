@@ -112,34 +112,22 @@ def next_trials(strategy: Strategy, scores: Scores) -> list[Trial]:
     short = _utilities(strategy, scores, long=False)
     best = _best(strategy, short)
     beyond = [rate for rate in _neighbours(strategy, scores, best) if rate not in short]
-    wanted = [Trial(rate, first, long=False) for rate in beyond]
-    num_reserved = 3 * len(strategy.seeds)
-    if wanted and _affords(strategy, scores, wanted, num_reserved):
-        return wanted
-    if short[best] == WORST:
-        return []  # no rate survives
+    if beyond:
+        wanted = [Trial(rate, first, long=False) for rate in beyond]
+        return wanted if _affords(strategy, scores, wanted, 3 * len(strategy.seeds)) else []
 
     long = _utilities(strategy, scores, long=True)
-    window = _window(strategy, scores, best)
     if not long:
-        return [Trial(rate, first, long=True) for rate in window]
+        return [Trial(rate, first, long=True) for rate in _window(strategy, scores, best)]
+    if any(trial.long and trial.seed != first for trial in scores):
+        return _extension(strategy, scores)
     best = _best(strategy, long)
-    wanted = [
-        Trial(rate, first, long=True)
-        for rate in _neighbours(strategy, scores, best)
-        if rate not in long
-    ]
-    confirmed = [trial for trial in scores if trial.long and trial.seed != first]
-    if wanted and not confirmed and _affords(strategy, scores, wanted, 3 * len(others)):
-        return wanted
-    if long[best] == WORST:
-        return []
-
-    able = [rate for rate in _window(strategy, scores, best) if rate in long]
-    wanted = _missing_seeds(strategy, scores, able)
-    if wanted and not confirmed:
-        return wanted
-    return _extension(strategy, scores)
+    window = _window(strategy, scores, best)
+    beyond = [rate for rate in window if rate not in long]
+    if beyond:
+        wanted = [Trial(rate, first, long=True) for rate in beyond]
+        return wanted if _affords(strategy, scores, wanted, 3 * len(others)) else []
+    return _missing_seeds(strategy, scores, window)
 
 
 def _extension(strategy: Strategy, scores: Scores) -> list[Trial]:
@@ -158,12 +146,15 @@ def choose(strategy: Strategy, scores: Scores) -> Choice:
     was learned.
     """
     means = mean_utilities(strategy, scores)
-    able = {rate: mean for rate, mean in means.items() if mean > WORST}
-    if not able:
+    able = [mean for mean in means.values() if mean > WORST]
+    tried = means
+    if not able:  # the search ended in an earlier stage
+        tried = _utilities(strategy, scores, long=any(trial.long for trial in scores))
+    if max(tried.values()) == WORST:
         return Choice(None, "no learning rate survived")
-    if len(able) > 1 and len(set(able.values())) == 1:
+    if len(able) > 1 and len(set(able)) == 1:
         return Choice(None, "all learning rates scored the same, so that none is preferred")
-    best = _best(strategy, means)
+    best = _best(strategy, tried)
     if any(rate not in means for rate in _neighbours(strategy, scores, best)):
         spent = strategy.cost(scores)
         return Choice(

@@ -70,6 +70,17 @@ class _Numbers(click.ParamType):
             ) from None
 
 
+class _Lists(click.Option):
+    """An option that takes a list, and may be repeated: the lists are joined."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **{**settings, "multiple": True, "callback": _join})
+
+
+def _join(context: Any, parameter: Any, lists: Sequence[tuple[Any, ...]]) -> Any:
+    return tuple(value for values in lists for value in values) or None
+
+
 class FiniteRange(click.FloatRange):
     """A finite number in a range; click's own range accepts nan and inf."""
 
@@ -131,22 +142,31 @@ request_options = _stack(
     click.option(
         "--task",
         "tasks",
+        cls=_Lists,
         type=_Names(_names_of(TASKS)),
         help="Tasks to train on. [default: the benchmark's]",
     ),
     click.option(
         "--architectures",
         "--architecture",
+        cls=_Lists,
         type=_Names(_names_of(ARCHITECTURES)),
         help="Architectures. [default: all]",
     ),
     click.option(
         "--lengths",
         "--length",
+        cls=_Lists,
         type=_Numbers(),
         help="Sequence lengths. [default: the benchmark's]",
     ),
-    click.option("--seeds", "--seed", type=_Numbers(), help="Seeds. [default: the benchmark's]"),
+    click.option(
+        "--seeds",
+        "--seed",
+        cls=_Lists,
+        type=_Numbers(),
+        help="Seeds. [default: the benchmark's]",
+    ),
     click.option(
         "--benchmark",
         type=_OneName(lambda: benchmark_names(search_path_from_environment())),
@@ -200,6 +220,7 @@ request_options = _stack(
     click.option(
         "--backends",
         "--backend",
+        cls=_Lists,
         type=_Names(lambda: BACKENDS),
         help="Keras backends: tensorflow, jax, torch (jax and torch are extras to install). "
         "[default: the benchmark's]",
@@ -207,6 +228,7 @@ request_options = _stack(
     click.option(
         "--precisions",
         "--precision",
+        cls=_Lists,
         type=_Names(lambda: PRECISIONS),
         help="Precisions: float32, mixed_bfloat16; on an accelerator also mixed_float16. "
         "[default: the benchmark's]",

@@ -117,7 +117,9 @@ def command(
             report=lambda text: print(text, flush=True),
         )
     for item in tuned:
-        print(item)
-    if not all(item.is_complete for item in tuned):
+        if item.is_complete:
+            print(item)
+    if left := sum(not item.is_complete for item in tuned):
+        print(f"{left} searches are left for a later run: the same command continues.")
         sys.exit(3)
     sys.exit(0 if all(item.learning_rate is not None for item in tuned) else 1)

@@ -202,7 +202,7 @@ def test_every_entry_of_the_benchmark_has_a_search_of_its_own(tmp_path, store, b
     rates = {(item.entry, item.sequence_length): item.learning_rate for item in tuned}
     assert rates == {
         (entry, length): 1e-2 if "window" in entry else 1e-3
-        for entry in ("vanilla", "longformer", "longformer (window=64)")
+        for entry in ("vanilla", "longformer", "longformer (window=[64])")
         for length in (64, 128)
     }
     final = prepare(request, store, tuning=folder)
