@@ -41,7 +41,8 @@ def test_equal_titles_name_the_fingerprint():
 
 
 def test_lengths_with_data_of_their_own_are_one_comparison():
-    def series(*found, task="listops"):
+    def series(*found, task="listops", positions=None):
+        """`positions` are those of a batch; without them, batches hold equally many sequences."""
         made = [
             make_record(
                 cell=dataclasses.replace(
@@ -49,7 +50,7 @@ def test_lengths_with_data_of_their_own_are_one_comparison():
                     task=task,
                     source="synthetic",
                     sequence_length=length,
-                    batch_size=4_096 // length,
+                    batch_size=positions // length if positions else CELL.batch_size,
                 ),
                 data={"fingerprint": fingerprint} if fingerprint else None,
             )
@@ -59,7 +60,9 @@ def test_lengths_with_data_of_their_own_are_one_comparison():
         return [[one.record.cell.sequence_length for one in groups[key]] for key in groups]
 
     assert series((128, "a"), (256, "b"), (128, "")) == [[128, 256, 128]]
-    assert series((128, "a"), (256, "b"), task="ner") == [[128], [256]]
+    apart = series((128, "a"), (256, "b"), task="ner", positions=4_096)
+    assert apart == [[128], [256]]
+    assert series((128, "a"), (256, "a"), task="ner", positions=4_096) == [[128, 256]]
     # Other data of one length is other data.
     assert series((128, "a"), (256, "b"), (256, "c"), (128, "a")) == [[128, 128], [256], [256]]
 
