@@ -4,7 +4,7 @@ The search is successive halving, the same for every entry, task and length. All
 train briefly on one seed. The best of them and its two neighbours then train twice as long (with
 the default settings), first on the same seed, then on the others. The highest mean score wins.
 
-A best rate at an edge is never chosen: the search goes on with the next rate beyond the edge.
+A best rate at an edge is not chosen: the search continues with the next rate beyond the edge.
 These functions are pure; `suite.analysis.tuning` runs the trials.
 """
 
@@ -70,6 +70,15 @@ class Strategy:
         """Return the cost of trials in final runs."""
         return sum(map(self.steps_of, trials)) / self.steps
 
+    def allows(self, trials: Iterable[Trial]) -> bool:
+        """Return whether trials cost at most `max_cost`, before their steps are rounded down.
+
+        Few steps, which are rounded up to 1, thus allow the same trials as many.
+        """
+        long = LONG_COST / (3 * len(self.seeds))
+        short = SHORT_COST / len(self.learning_rates)
+        return sum(long if trial.long else short for trial in trials) <= Fraction(self.max_cost)
+
     def first_plan(self) -> list[Trial]:
         """Return the trials of a search without extensions, the best rate being the middle one."""
         rates, middle = self.learning_rates, len(self.learning_rates) // 2
@@ -86,7 +95,7 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The result of a search: a rate, or the reason why there is none."""
+    """The result of a search: a learning rate, or the reason for no choice."""
 
     learning_rate: float | None
     reason: str = ""
@@ -293,5 +302,5 @@ def _affords(
     strategy: Strategy, scores: Scores, wanted: Sequence[Trial], num_reserved: int
 ) -> bool:
     """Return whether an extension leaves enough for the long trials that are still to come."""
-    reserved = num_reserved * strategy.long_steps / strategy.steps
-    return strategy.cost([*scores, *wanted]) + reserved <= strategy.max_cost + 1e-9
+    reserved = [Trial(0.0, 0, long=True)] * num_reserved
+    return strategy.allows([*scores, *wanted, *reserved])

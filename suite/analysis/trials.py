@@ -134,7 +134,7 @@ class Search:
         return [] if self.stopped else next_trials(self.strategy, self.scores)
 
     def best_so_far(self) -> str:
-        """Return the best rate so far in words."""
+        """Describe the best rate so far, its score and the cost."""
         utilities = mean_utilities(self.strategy, self.scores)
         if not utilities:
             longest = max(trial.long for trial in self.scores)

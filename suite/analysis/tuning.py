@@ -1,8 +1,8 @@
 """Tune the learning rate of each entry on validation, and keep the evidence.
 
-All entries of a task share the list of rates, the seeds and the strategy, so that none is
-under-tuned. A rate is valid for exactly one setting: see `suite.matrix.tuned_rates`. The strategy
-itself is in `suite.analysis.rate_search`.
+All entries of a task share the list of rates, the seeds and the strategy, so that no entry is
+under-tuned. A tuned rate is valid for exactly one setting: see `suite.matrix.tuned_rates`. The
+strategy is in `suite.analysis.rate_search`.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _report_best(searches: Sequence[Search], report: Report) -> None:
 
 
 def _stages(wanted: Iterable[tuple[Search, Trial, PlannedCell]]) -> str:
-    """Return what runs next in words."""
+    """Describe the next trials: their stages, numbers and steps."""
     trials = Counter(
         (stage_of(trial, search.strategy), planned.cell.steps) for search, trial, planned in wanted
     )
@@ -196,7 +196,7 @@ def _stages(wanted: Iterable[tuple[Search, Trial, PlannedCell]]) -> str:
 
 
 def _statement(name: str, searches: Sequence[Search], store: Store, parallel: int) -> str:
-    """Return the cost of the searches of a task in words, before they start."""
+    """Describe the cost of the searches of a task, before they start."""
     strategy = searches[0].strategy
     first = strategy.first_plan()
     cells = [search.plan(trial).cell for search in searches for trial in first]

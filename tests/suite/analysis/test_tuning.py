@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from suite.analysis.tuning import tune
-from suite.api import DataError, Mode, RequestError, Status
+from suite.api import DataError, Mode, PluginError, RequestError, Status
 from suite.execution.preparation import check_tuned, prepare
 from suite.matrix.benchmarks import freeze, read_benchmark
 from suite.matrix.request import Request
@@ -189,6 +189,23 @@ def test_no_trial_is_a_final_run_or_scores_the_test_split(tmp_path, store, bench
         assert not any(record.cell.scores_test or record.cell.benchmark for record in seen)
         assert not any(record.ranking.benchmark_hash for record in seen)
         assert {record.cell.seed for record in seen} == {5, 6}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[1e-4, 3e-4,", "[3e-4, 1e-4,", "increasing order"),
+        ("[1e-4, 3e-4,", "[0.0, 3e-4,", "greater than 0"),
+        ("seeds = [5, 6]", "seeds = [5]", "tuning.seeds"),
+        ("seeds = [5, 6]", "seeds = [5, 5]", "each once"),
+    ],
+)
+def test_a_malformed_section_of_tuning_is_refused(tmp_path, old, new, message):
+    path = tmp_path / "tuned.toml"
+    assert old in BENCHMARK
+    path.write_text(BENCHMARK.replace(old, new))
+    with pytest.raises(PluginError, match=message):
+        read_benchmark(path)
 
 
 def test_every_entry_of_the_benchmark_has_a_search_of_its_own(tmp_path, store, benchmark):
