@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from suite.analysis.rate_search import MAX_COST
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
 from suite.matrix.benchmarks import Benchmark, freeze
@@ -87,6 +88,9 @@ def _print(benchmark: Benchmark, expected: Mapping[str, Any]) -> None:
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
         axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
         print(f"  {name}: {axes}; {settings.steps:,} steps of {settings.batch_text}")
+    if tuning := benchmark.tuning:
+        rates = f"{len(tuning.learning_rates)} learning rates"
+        print(f"  tuning: {rates}, at most {MAX_COST} final runs per entry, task and length")
     for probe in benchmark.probes:
         lengths = ", ".join(f"{length:,}" for length in probe.lengths)
         rounds = f"{probe.rounds} round{'s' if probe.rounds > 1 else ''}"
