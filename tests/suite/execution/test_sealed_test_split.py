@@ -25,7 +25,8 @@ def test_trials_and_tuning_open_no_file_of_the_test_split(bench, tmp_path):
         path.write_bytes(b"broken")
 
     assert bench(*RUN, *data, *TRIAL).returncode == 0
-    tuned = bench("tune", *FINAL, *data, *TRIAL, "--keep-in", str(tmp_path / "tuning"))
+    kept = ("--keep-in", str(tmp_path / "tuning"), "--parallel", "2")
+    tuned = bench("tune", *FINAL, *data, *TRIAL, *kept)
     assert tuned.returncode == 0, tuned.stderr
     trials = read_records(home)[1:]
     assert len(trials) >= 4
