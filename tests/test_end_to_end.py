@@ -98,8 +98,8 @@ def test_memory_grows_as_claimed_and_the_control_as_n_squared(bench):
 @pytest.mark.slow
 def test_conll_is_learned_within_three_minutes(bench, tmp_path, conll_columns):
     result = bench(
-        *("run", "--task", "ner", "--data", f"files:{conll_columns}", "--benchmark", "standard"),
-        *("--lengths", "128", "--architectures", "vanilla", "--seeds", "0", "--no-tracking"),
+        *("run", "--task", "ner", "--data", f"files:{conll_columns}", "--benchmark", "quick"),
+        *("--lengths", "128", "--architectures", "vanilla", "--steps", "750", "--test", *QUIET),
         timeout=900,
     )
     assert result.returncode == 0, result.stderr

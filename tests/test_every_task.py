@@ -1,4 +1,4 @@
-"""End-to-end tests of tasks at the smallest preset."""
+"""End-to-end tests of tasks with the benchmark `smoke`."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_tuning_keeps_the_best_rate(bench, tmp_path):
 
 @pytest.mark.slow
 def test_transformer_xl_uses_its_memory_and_data_is_read_once(bench, tmp_path):
-    run = ("run", "--task", "language_modeling", "--benchmark", "smoke", "--seeds", "0,1", *QUIET)
-    assert bench(*run, "--architectures", "transformer_xl").returncode == 0
+    run = ("run", "--task", "language_modeling", "--benchmark", "smoke", "--seeds", "0,1", "--test")
+    assert bench(*run, "--architectures", "transformer_xl", *QUIET).returncode == 0
     first, second = read_records(tmp_path / "home")
     assert second["details"]["data_seconds"] < first["details"]["data_seconds"]
     assert first["data"] == second["data"]

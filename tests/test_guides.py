@@ -76,7 +76,7 @@ def test_the_code_of_the_python_guide_works_as_a_script(tmp_path):
     assert result.stdout.count("the script begins") == 1
     assert "2 cells, 2 to run" in result.stdout
     assert "Did you mean 'ner'?" in result.stdout
-    assert len(list((tmp_path / "my_tuning").glob("ner/vanilla/*.json"))) == 1
+    assert len(list((tmp_path / "results" / "local" / "tuning").glob("ner/vanilla/*.json"))) == 1
     records = read_records(tmp_path / "home")
     assert {record["status"] for record in records} == {"ok"}
     assert "the script begins" not in "".join(record["log_tail"] for record in records)

@@ -60,7 +60,7 @@ def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
 
 @needs_make
 @needs_venv
-def test_the_commands_work_at_the_smallest_preset(tmp_path, tfds_data_dir):
+def test_the_commands_work_with_the_benchmark_smoke(tmp_path, tfds_data_dir):
     for command in COMMANDS:
         if command in NOT_HERE:
             continue
@@ -92,7 +92,7 @@ def test_the_first_command_as_it_stands(tmp_path, tfds_data_dir):
     assert "make ui" in output and "index.html" in output
 
 
-# Lower bounds for the best architecture at the preset `quick`; the comments give chance. No
+# Lower bounds for the best architecture with the benchmark `quick`; the comments give chance. No
 # architecture learns curve tracing at this size.
 ABOVE_CHANCE = {
     "sentiment": ("accuracy", 0.7),  # 0.5

@@ -161,8 +161,7 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path):
 
 def test_a_dead_server_takes_its_children_along_and_is_replaced(server, tmp_path):
     child = server.fork(tmp_path)
-    (process,) = [p for p in processes("fork_process") if p.ppid() == os.getpid()]
-    process.kill()
+    psutil.Process(child.pid).parent().kill()
     while (code := child.exit_code()) is None:
         select.select([child.sentinel], [], [], 0.2)
     assert code == -signal.SIGKILL

@@ -229,7 +229,7 @@ def test_a_spawned_child_does_the_same_work(tmp_path):
 
 
 def probe_job(folder: Path, architecture: str, **asked) -> Job:
-    """Return the job of a probe at the smallest preset, to be done in a folder that is made."""
+    """Return the job of a probe of `smoke`, to be done in a folder that is made."""
     folder.mkdir()
     request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=(architecture,), **asked)
     (planned,) = expand(request, load_registry((str(FAKES),)))

@@ -28,7 +28,7 @@ def draw(num_examples):
     random = np.random.default_rng(num_examples)
     classes = random.integers(0, 2, num_examples)
     predictions = np.where(random.random(num_examples) < 0.8, classes, 1 - classes)
-    features = {"token_ids": np.zeros((num_examples, 4), int)}
+    features = {"padding_mask": np.ones((num_examples, 4), bool)}
     return Examples(features, {"classes": classes}), predictions
 
 
