@@ -12,11 +12,15 @@ QUIET = ("--no-tracking", "--no-dashboard")
 
 
 def test_the_other_tasks_run(bench, tmp_path):
-    """Run the tasks that no other end-to-end test runs."""
+    """Run the tasks that no other end-to-end test runs.
+
+    One validation pass instead of five halves the time, and makes the cells trials: `--test`.
+    """
     tasks = "sentiment,image_classification,translation,listops,curve_tracing"
     run = ("run", "--benchmark", "smoke", "--architectures", "brisk", "--parallel", "2", *QUIET)
+    briefly = ("--option", "validations=1", "--test")
     # Generating ListOps expressions can take a minute with other tests running.
-    result = bench(*run, "--task", tasks, "--time-limit", "600")
+    result = bench(*run, *briefly, "--task", tasks, "--time-limit", "600")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     records = {record["cell"]["task"]: record for record in read_records(tmp_path / "home")}
     assert len(records) == 5
@@ -26,7 +30,8 @@ def test_the_other_tasks_run(bench, tmp_path):
         assert set(record["data"]["shared_with_train"]) == {"validation", "test"}
         assert record["details"]["waiting_for_data_share"] < 0.05
         assert 0 < record["details"]["real_token_share"]["train"] <= 1
-    assert records["image_classification"]["metrics"]["test"]["accuracy"] > 0.5
+    # A tenth of the images is guessed. Patches without convolutions, 32 steps: 0.45 at seed 0.
+    assert records["image_classification"]["metrics"]["test"]["accuracy"] > 0.3
     assert records["translation"]["reports"]["test"]["bleu_signature"]
     assert {"test", "test_greedy"} <= set(records["translation"]["metrics"])
 

@@ -18,7 +18,6 @@ from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_j
     [
         ({"measuring inference"}, ["inference"]),
         ({"training"}, ["training"]),
-        (set(), []),
     ],
 )
 def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, disturbed, noisy):

@@ -29,7 +29,8 @@ class Interrupted(BaseException):
     """The end of a process, which no handler of exceptions catches."""
 
 
-def make_job(tmp_path, task, architecture, steps, **options):
+def make_job(tmp_path, task, architecture, steps, *, score_test=False, **options):
+    """Return the job of a small training, without XLA: compiling takes most of its time."""
     request = Request(
         tasks=(task,),
         architectures=(architecture,),
@@ -37,7 +38,8 @@ def make_job(tmp_path, task, architecture, steps, **options):
         seeds=(0,),
         steps=steps,
         batch_size=4,
-        options=options,
+        options={"compile": "graph", **options},
+        score_test=score_test,
     )
     (planned,) = expand(request, load_registry(()))
     return Job(
@@ -113,8 +115,9 @@ def results(outcome):
 def test_the_results_are_those_of_an_uninterrupted_training(
     tmp_path, few_scored_examples, frequent_checkpoints, task, architecture, stops
 ):
-    whole = run(make_job(tmp_path / "whole", task, architecture, 64))
-    job = make_job(tmp_path / "parts", task, architecture, 64)
+    asked = (task, architecture, 64)
+    whole = run(make_job(tmp_path / "whole", *asked, score_test=True))
+    job = make_job(tmp_path / "parts", *asked, score_test=True)
     for stop in stops:
         with pytest.raises(Interrupted):
             run(job, stop)
