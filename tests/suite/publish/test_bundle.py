@@ -42,7 +42,7 @@ def test_packed_cells_run_without_the_checkout_and_their_records_are_imported(be
         assert "1 records imported, 0 cells have" in bench("import", str(pack)).stdout
     (record,) = read_records(tmp_path / "home")
     assert record["status"] == "ok"
-    assert record["metrics"]["test"]["accuracy"] > 0
+    assert record["metrics"]["validation"]["accuracy"] > 0
     assert record["data"]["digest"]
     assert record["environment"]["commit"], "the commit of the checkout that made the pack"
     assert (

@@ -19,7 +19,7 @@ from suite.records.archives import write_archive
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store
 from tests.suite.records.test_migrations import FROZEN
-from tests.suite.records.test_store import CELL, FINAL, PROBE, make_record
+from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
 GOOD = {
@@ -71,8 +71,8 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
         ({"status": Status.INTERRUPTED}, "interrupted"),
         ({"data": {}}, "fingerprint"),
         ({"metrics": {}}, "no score on the test split"),
-        ({"cell": CELL, "metrics": {}}, "no score on the validation split"),
-        ({"cell": CELL, "metrics": {"validation": {"f1": 0.5}, "test": {"f1": 0.5}}}, "--test"),
+        ({"cell": TRIAL, "metrics": {}}, "no score on the validation split"),
+        ({"cell": TRIAL, "metrics": {"validation": {"f1": 0.5}, "test": {"f1": 0.5}}}, "--test"),
     ],
 )
 def test_a_record_that_fails_a_check_is_refused_with_the_reason(store, tmp_path, fields, reason):

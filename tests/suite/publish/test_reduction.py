@@ -22,7 +22,7 @@ from suite.records.published import (
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
 from suite.records.store import Store
 from tests.suite.publish.test_publishing import GOOD
-from tests.suite.records.test_store import CELL, FINAL, PROBE, make_record
+from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
 
 TIMES = tuple(1 + (index * 37 % 101) / 303 for index in range(100))
 PACKAGES = [f"package_{index}" for index in range(9)]
@@ -101,7 +101,7 @@ def test_a_final_run_that_is_too_large_loses_its_map_first_and_its_examples_next
     assert "at most 12,288 bytes" in reason and "reports.test 12," in reason
 
 
-@pytest.mark.parametrize("cell", [CELL, PROBE], ids=["trial", "probe"])
+@pytest.mark.parametrize("cell", [TRIAL, PROBE], ids=["trial", "probe"])
 def test_a_record_of_an_archive_is_small_and_a_record(cell):
     trials = tuple({"learning_rate": 10.0**-i, "scores": [0.5] * 9} for i in range(9))
     choice = TuningChoice(learning_rate=0.1, metric="f1", setting={}, trials=trials)
@@ -125,19 +125,19 @@ def test_a_record_of_an_archive_is_small_and_a_record(cell):
 
 def test_a_trial_that_is_too_large_keeps_its_primary_metric():
     scores = {"entity_f1": 0.5, **{f"metric_{index}": index / 7 for index in range(60)}}
-    record = full_record(CELL, metrics={"validation": scores})
+    record = full_record(TRIAL, metrics={"validation": scores})
     content = reduced(record)
     assert len(content) <= MAX_ARCHIVED_BYTES
     assert parse_record(content).metrics == {"validation": {"entity_f1": 0.5}}
     with pytest.raises(TooLargeError, match=r"at most 2,048 bytes.*cell\.options"):
-        reduced(full_record(dataclasses.replace(CELL, options={"a": "x" * 2_000})))
+        reduced(full_record(dataclasses.replace(TRIAL, options={"a": "x" * 2_000})))
 
 
 def test_an_archive_grows_in_order_and_stays_the_same_when_nothing_is_new(store, tmp_path):
     for seed in (1, 0):
-        store.write(full_record(CELL, seed, minutes=seed))
+        store.write(full_record(TRIAL, seed, minutes=seed))
     (path, again) = publish(store, into=tmp_path).written
-    version = CELL.task_version
+    version = TRIAL.task_version
     name = f"ner-v{version}-synthetic-128-tiny.jsonl.gz"
     assert path == again == tmp_path / "abacus-r-9-2-cores" / "trials" / name
     before = path.read_bytes()
@@ -147,7 +147,7 @@ def test_an_archive_grows_in_order_and_stays_the_same_when_nothing_is_new(store,
     path.unlink()
     publish(store, into=tmp_path)
     assert path.read_bytes() == before, "equal records give equal bytes"
-    store.write(full_record(CELL, 2, minutes=-5))
+    store.write(full_record(TRIAL, 2, minutes=-5))
     assert publish(store, into=tmp_path, dry_run=True).written == [path]
     assert path.read_bytes() == before
     outcome = publish(store, into=tmp_path)
@@ -157,7 +157,7 @@ def test_an_archive_grows_in_order_and_stays_the_same_when_nothing_is_new(store,
 
 
 def test_final_runs_trials_and_probes_are_read_together(store, tmp_path):
-    written = [full_record(cell) for cell in (FINAL, CELL, PROBE)]
+    written = [full_record(cell) for cell in (FINAL, TRIAL, PROBE)]
     for record in written:
         store.write(record)
     publish(store, into=tmp_path / "results" / "published")

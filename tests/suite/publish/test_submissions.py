@@ -16,7 +16,7 @@ from suite.publish.submissions import check_submission
 from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
 from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, place_of
 from suite.records.schema import Curve, Measurement, utc_now
-from tests.suite.records.test_store import CELL, FINAL, make_record
+from tests.suite.records.test_store import FINAL, TRIAL, make_record
 
 TASKS = load_registry(()).tasks.plugins
 
@@ -60,7 +60,7 @@ def archive(folder, *records, place=None):
 
 def trial(seed=0, **fields):
     given = {"metrics": {"validation": {"entity_f1": 0.5}}, "reports": {}}
-    return good(seed, of=CELL, **{**given, **fields})
+    return good(seed, of=TRIAL, **{**given, **fields})
 
 
 def test_records_as_published_are_accepted(tmp_path):

@@ -15,9 +15,9 @@ from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement, TuningChoice, parse_record
 from suite.records.store import Store
 from tests.suite.publish.test_publishing import GOOD
-from tests.suite.records.test_store import CELL, FINAL, MOMENT, make_record
+from tests.suite.records.test_store import CELL, FINAL, MOMENT, TRIAL, make_record
 
-SECOND = dataclasses.replace(CELL, seed=1)
+SECOND = dataclasses.replace(TRIAL, seed=1)
 
 
 def scored(value: float, status: Status = Status.OK):
@@ -64,7 +64,7 @@ def test_costs_are_compared_without_a_verdict():
 
 def test_a_trial_is_reproduced_by_its_validation_score():
     def trial(value):
-        return make_record(metrics={"validation": {"entity_f1": value}})
+        return make_record(cell=TRIAL, metrics={"validation": {"entity_f1": value}})
 
     near, far = Verification(trial(0.5), trial(0.505)), Verification(trial(0.5), trial(0.6))
     assert near.reproduced and not far.reproduced
@@ -75,7 +75,7 @@ def test_a_trial_is_reproduced_by_its_validation_score():
 def test_a_record_is_found_by_its_file_in_its_archive_and_by_its_run_id(tmp_path):
     records = [
         make_record(**{**GOOD, "cell": cell, "metrics": {split: {"entity_f1": 0.5}}})
-        for cell, split in ((FINAL, "test"), (CELL, "validation"), (SECOND, "validation"))
+        for cell, split in ((FINAL, "test"), (TRIAL, "validation"), (SECOND, "validation"))
     ]
     paths = [keep(record, tmp_path) for record in records]
     assert paths[1] == paths[2] != paths[0]
@@ -131,9 +131,15 @@ def test_a_record_that_cannot_be_published_is_not_kept(tmp_path, fields, reason)
 
 def test_the_new_run_keeps_the_entry_of_the_record(tmp_path):
     """Another name would make the record of one's own home another entry."""
-    task = load_registry(()).tasks.get("ner")
+    registry = load_registry(())
+    task, version = registry.tasks.get("ner"), registry.architectures.get("vanilla").version
     choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
-    cell = dataclasses.replace(CELL, architecture="vanilla", options={"learning_rate": 3e-3})
+    cell = dataclasses.replace(
+        CELL,
+        architecture="vanilla",
+        architecture_version=version,
+        options={"learning_rate": 3e-3},
+    )
     record = make_record(cell=cell, ranking=ranking_facts(cell, task, choice))
     seen = []
 

@@ -46,6 +46,8 @@ CELL = Cell(
 )
 FINAL = dataclasses.replace(CELL, benchmark="core-1", scores_test=True)
 """The same cell as a final run of a frozen benchmark."""
+TRIAL = dataclasses.replace(CELL, scores_test=False)
+"""The same cell as a run that scores validation alone."""
 PROBE = dataclasses.replace(
     CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={}, steps=0
 )
