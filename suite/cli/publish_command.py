@@ -15,7 +15,7 @@ from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
-from suite.publish.publishing import PUBLISHED, publish
+from suite.publish.publishing import publish
 from suite.records.published import RESULTS, Folder, read_published
 
 
@@ -54,9 +54,17 @@ def command(
         _write_public(folder, results)
         return
     store = make_store(home)
-    outcome = publish(store, machine, dry_run=dry_run, report_unreadable=print_unreadable)
+    published = results / Folder.PUBLISHED
+    outcome = publish(
+        store,
+        machine,
+        published,
+        dry_run=dry_run,
+        search_path=search_path_from_environment(),
+        report_unreadable=print_unreadable,
+    )
     verb = "would be published" if dry_run else "published"
-    folders = Counter(path.relative_to(PUBLISHED).parts[0] for path in outcome.written)
+    folders = Counter(path.relative_to(published).parts[0] for path in outcome.written)
     for name, count in sorted(folders.items()):
         print(f"{count} records {verb} in results/published/{name}")
     if not outcome.written:

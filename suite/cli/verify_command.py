@@ -25,6 +25,7 @@ from suite.runs import run_with_display
     "--time-limit", type=SECONDS, default=TIME_LIMIT_SECONDS, show_default=True, metavar="SECONDS"
 )
 @click.option("--keep", "keeps", is_flag=True, help="Write the new record to results/verified.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @home_option
 def command(
     record: Path,
@@ -32,6 +33,7 @@ def command(
     tfds_data_dir: str | None,
     time_limit: float,
     keeps: bool,
+    results: Path,
     home: str | None,
 ) -> None:
     """Run the cell of a record again on this machine and compare both runs.
@@ -45,7 +47,7 @@ def command(
     \b
     Exit codes: 0 reproduced; 1 not reproduced; 2 this machine or version cannot run the cell.
     """
-    original, store = read_original(record), make_store(home)
+    original, store = read_original(record, results), make_store(home)
     store.prepare()
     with open_command_session(store, 1) as session:
         verification = verify(
@@ -59,7 +61,8 @@ def command(
         )
     _print(verification)
     if keeps:
-        print(f"Kept: {keep(verification.again).relative_to(RESULTS.parent)}")
+        path = keep(verification.again, results)
+        print(f"Kept: results/{path.relative_to(results)}")
     sys.exit(0 if verification.reproduced else 1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from suite.api import PROTOCOL, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
+from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
 from suite.records.archives import SUFFIX, read_by_run, write_archive
 from suite.records.environment import MAX_MACHINE_NAME, machine_name
@@ -53,6 +54,7 @@ def publish(
     into: Path = PUBLISHED,
     *,
     dry_run: bool = False,
+    search_path: Sequence[str] = (),
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> PublishResult:
     """Copy the standing record of each cell that passes the checks.
@@ -64,6 +66,7 @@ def publish(
         machine: the name of the folder; by default each record's own machine.
         into: the folder of the machines' folders.
         dry_run: whether nothing is written.
+        search_path: further folders of benchmarks.
         report_unreadable: receives each unreadable file of the home.
 
     Raises:
@@ -81,7 +84,8 @@ def publish(
         store.current(report_unreadable=report_unreadable), key=lambda record: record.run_id
     ):
         stripped = strip(record)
-        if reason := unpublishable_reason(record) or private_content(stripped):
+        reason = unpublishable_reason(record, search_path) or private_content(stripped)
+        if reason:
             outcome.refused.append((record, reason))
             continue
         try:
@@ -118,8 +122,11 @@ def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = Fal
     return len(records)
 
 
-def unpublishable_reason(record: Record) -> str | None:
-    """Return why a record cannot be published; None if it can."""
+def unpublishable_reason(record: Record, search_path: Sequence[str] = ()) -> str | None:
+    """Return why a record cannot be published; None if it can.
+
+    `search_path` are further folders of benchmarks.
+    """
     environment = record.environment
     if record.protocol != PROTOCOL:
         return f"protocol {record.protocol} instead of {PROTOCOL}: run the cell again"
@@ -139,6 +146,8 @@ def unpublishable_reason(record: Record) -> str | None:
             return f"no score on the {split} split"
         if not record.cell.scores_test and record.metrics.get("test"):
             return "a score on the test split, which only final runs and --test may read"
+    if reason := benchmark_contradiction(record, search_path):
+        return reason
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
         return (

@@ -2,11 +2,12 @@
 
 A final run has at most `MAX_FINAL_BYTES`. Its samples and curves are thinned, and the numbers in
 samples, curves and reports are rounded to `DIGITS` digits. If the file is still too large, its
-occlusion maps are left out, then its examples.
+occlusion maps are left out, then its examples, then the report of the validation split.
 
 A record of an archive has at most `MAX_ARCHIVED_BYTES`. It keeps what identifies, ranks and
 verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
-is still too large, it loses all scores but the primary metric's.
+is still too large, a trial keeps the score of its primary metric alone, and a probe only the
+measurements of `RANKED`.
 """
 
 from __future__ import annotations
@@ -32,8 +33,17 @@ DATA = ("fingerprint",)
 """The facts about the data that a record of an archive keeps."""
 PACKAGES = ("tensorflow", "jax", "torch", "keras", "numpy")
 """The packages whose versions a record of an archive keeps."""
-LEFT_OUT = ("padded_tokens_per_second", "compile_peak_memory_bytes", "model_flops_utilization")
-"""The measurements that a record of an archive lacks. A probe has no padding."""
+LEFT_OUT = (
+    "padded_tokens_per_second",
+    "compile_peak_memory_bytes",
+    "model_flops_utilization",
+    "other_process_cpu_share",
+)
+"""The measurements that a record of an archive lacks. A probe has no padding, and `noisy` stays."""
+RANKED = ("tokens_per_second", "peak_memory_bytes", "step_seconds")
+"""The measurements that a probe keeps if it is too large."""
+CODE_DIGITS = 16
+"""The digits of the digests of code in a record of an archive. The digest of costs stays whole."""
 OF_TASKS = ("higher_is_better", "scored_unit", "drawn_for_length")
 """The ranking facts about a task, which a probe lacks."""
 
@@ -65,6 +75,9 @@ def reduced(record: Record) -> bytes:
         if len(content) > MAX_FINAL_BYTES:
             thin = thin.model_copy(update={"reports": _without_report(thin.reports, name)})
             content = thin.model_dump_json().encode()
+    if len(content) > MAX_FINAL_BYTES:
+        tested = {split: part for split, part in thin.reports.items() if split != "validation"}
+        content = thin.model_copy(update={"reports": tested}).model_dump_json().encode()
     return _checked(content, MAX_FINAL_BYTES, "The file of a final run")
 
 
@@ -84,9 +97,7 @@ def _archived(record: Record) -> bytes:
     fields["invocation"]["command"] = ""
     fields["metrics"] = _rounded(fields["metrics"])
     fields["worker_seconds"] = _rounded(fields["worker_seconds"])
-    environment = fields["environment"] = _without_empty(fields["environment"])
-    if "packages" in environment:
-        environment["packages"] = _only(environment["packages"], PACKAGES)
+    fields["environment"] = _archived_environment(fields["environment"])
     fields["measurements"] = {
         phase: {
             name: {"value": _rounded(item.value), "n": item.n}
@@ -98,10 +109,27 @@ def _archived(record: Record) -> bytes:
     }
     content = _line(fields)
     if len(content) > MAX_ARCHIVED_BYTES:
-        primary = (record.ranking.metric or "",)
-        fields["metrics"] = {name: _only(of, primary) for name, of in fields["metrics"].items()}
+        for part, names in (
+            ("metrics", (record.ranking.metric or "",)),
+            ("measurements", RANKED),
+        ):
+            fields[part] = {name: _only(of, names) for name, of in fields[part].items()}
         content = _line(fields)
     return _checked(content, MAX_ARCHIVED_BYTES, "A record of an archive")
+
+
+def _archived_environment(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the environment without what is empty or stated twice, and with short digests."""
+    kept = _without_empty(environment)
+    if "packages" in kept:
+        kept["packages"] = _without_empty(_only(kept["packages"], PACKAGES))
+    if isinstance(code := kept.get("code"), Mapping):
+        kept["code"] = {
+            name: value[:CODE_DIGITS] if name.endswith("_digest") else value
+            for name, value in _without_empty(code).items()
+            if name not in kept or kept[name] != value
+        }
+    return kept
 
 
 def _line(fields: Mapping[str, Any]) -> bytes:

@@ -70,9 +70,15 @@ class Verdict:
 
 
 def check_submission(
-    path: Path, entries: Sequence[StoredRecord], tasks: Mapping[str, Task]
+    path: Path,
+    entries: Sequence[StoredRecord],
+    tasks: Mapping[str, Task],
+    search_path: Sequence[str] = (),
 ) -> list[Verdict]:
-    """Check a file, or every file of a folder, against the records in `entries`."""
+    """Check a file, or every file of a folder, against the records in `entries`.
+
+    `search_path` are further folders of benchmarks.
+    """
     known = {entry.record.run_id for entry in entries}
     seen: dict[str, str] = {}
     verdicts = []
@@ -80,7 +86,7 @@ def check_submission(
         verdicts.append(verdict)
         if verdict.refused:
             continue
-        verdict.record, verdict.refused = _read(verdict, whole=path.is_dir())
+        verdict.record, verdict.refused = _read(verdict, search_path, whole=path.is_dir())
         record = verdict.record
         if record is None or verdict.refused:
             continue
@@ -217,7 +223,9 @@ def _lines(file: Path, place: PurePosixPath) -> Iterator[Verdict]:
         yield Verdict(place, line, number, refused=large if len(line) > MAX_ARCHIVED_BYTES else "")
 
 
-def _read(verdict: Verdict, *, whole: bool) -> tuple[Record | None, str]:
+def _read(
+    verdict: Verdict, search_path: Sequence[str], *, whole: bool
+) -> tuple[Record | None, str]:
     """Return the record and why it is refused. `whole` says whether the folder is judged too."""
     content = verdict.content or b""
     if _depth(content) > MAX_DEPTH:
@@ -228,7 +236,7 @@ def _read(verdict: Verdict, *, whole: bool) -> tuple[Record | None, str]:
         return None, str(error)
     reasons = (
         _identity(record, verdict.place, whole=whole),
-        unpublishable_reason(record),
+        unpublishable_reason(record, search_path),
         private_content(record),
         _contradiction(record),
     )

@@ -15,6 +15,7 @@ from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import Prepared, make_limits, prepare
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.publish.frozen import benchmark_contradiction
 from suite.publish.publishing import (
     add_records,
     private_content,
@@ -159,9 +160,15 @@ def verify(
         report_unreadable: receives each unreadable file of the home.
 
     Raises:
-        RequestError: this version cannot run the cell, or the data was a user's own files and
-            `source` does not name them.
+        RequestError: this version cannot run the cell, the record contradicts its benchmark, or the
+            data was a user's own files and `source` does not name them.
     """
+    if reason := benchmark_contradiction(record, search_path_from_environment()):
+        raise RequestError(
+            "A record of a benchmark must agree with its frozen file",
+            received=reason,
+            remedy="Name a record of a benchmark as it is frozen here",
+        )
     request = request_of(record.cell, source, data_dir)
     prepared = prepare(
         request,
@@ -221,7 +228,8 @@ def keep(record: Record, results: Path = RESULTS) -> Path:
         RequestError: the record cannot be published.
     """
     stripped = strip(record)
-    if reason := unpublishable_reason(record) or private_content(stripped):
+    search_path = search_path_from_environment()
+    if reason := unpublishable_reason(record, search_path) or private_content(stripped):
         raise RequestError("The new record cannot be published", received=reason)
     machine = machine_name(record.environment)
     path = results / Folder.VERIFIED / machine / place_of(record)

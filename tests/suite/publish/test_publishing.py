@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -18,10 +19,13 @@ from suite.publish.reduction import reduced
 from suite.records.archives import write_archive
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store
+from tests.conftest import FAKES
 from tests.suite.records.test_migrations import FROZEN
 from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
+SEARCH_PATH = (str(FAKES),)
+publish_here = functools.partial(publish, search_path=SEARCH_PATH)
 GOOD = {
     "cell": FINAL,
     "environment": {**CLEAN, "host_name": "secret", "operating_system": "Linux secret"},
@@ -40,22 +44,22 @@ def store(tmp_path) -> Store:
 
 def test_a_record_is_published_once_and_without_private_content(store, tmp_path):
     store.write(make_record(**GOOD))
-    assert len(publish(store, into=tmp_path, dry_run=True).written) == 1
+    assert len(publish_here(store, into=tmp_path, dry_run=True).written) == 1
     assert not (tmp_path / "abacus-r-9-2-cores").exists()
-    (path,) = publish(store, into=tmp_path).written
-    place = Path("abacus-r-9-2-cores", "core-1", "ner")
+    (path,) = publish_here(store, into=tmp_path).written
+    place = Path("abacus-r-9-2-cores", "miniature-1", "ner")
     assert path.parent == tmp_path / place
     assert path.name.startswith("longformer-128-seed-0.2026")
     assert "secret" not in path.read_text()
     assert parse_record(path.read_bytes()).metric("entity_f1") == 0.5
-    again = publish(store, into=tmp_path)
+    again = publish_here(store, into=tmp_path)
     assert (again.written, again.already_published) == ([], 1)
 
 
 def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
     error = Failure(type="OutOfMemory", message="too much", traceback="/home/secret/file.py")
     store.write(make_record(Status.OUT_OF_MEMORY, **{**GOOD, "metrics": {}, "error": error}))
-    (path,) = publish(store, "my-machine", into=tmp_path).written
+    (path,) = publish_here(store, "my-machine", into=tmp_path).written
     assert path.is_relative_to(tmp_path / "my-machine") and "secret" not in path.read_text()
 
 
@@ -77,7 +81,7 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
 )
 def test_a_record_that_fails_a_check_is_refused_with_the_reason(store, tmp_path, fields, reason):
     store.write(make_record(**{**GOOD, **fields}))
-    outcome = publish(store, into=tmp_path)
+    outcome = publish_here(store, into=tmp_path)
     assert not outcome.written
     assert reason in outcome.refused[0][1]
 
@@ -86,7 +90,7 @@ def test_a_published_file_can_be_read_by_a_web_server(store, tmp_path):
     store.write(make_record(**GOOD))
     before = os.umask(0o022)
     try:
-        (path,) = publish(store, into=tmp_path).written
+        (path,) = publish_here(store, into=tmp_path).written
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
@@ -94,7 +98,7 @@ def test_a_published_file_can_be_read_by_a_web_server(store, tmp_path):
 
 def test_the_name_of_a_machine_must_not_be_a_path(store):
     with pytest.raises(RequestError):
-        publish(store, "../elsewhere")
+        publish_here(store, "../elsewhere")
 
 
 @pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
@@ -102,7 +106,7 @@ def test_examples_of_non_free_texts_are_not_published(store, tmp_path, free, kep
     reports = {"test": {"examples": [{"input": "a poem"}], "without_part": {"entity_f1": [0.5]}}}
     data = {"fingerprint": "f", **({} if free is None else {"redistributable": free})}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
-    (path,) = publish(store, into=tmp_path).written
+    (path,) = publish_here(store, into=tmp_path).written
     assert ("a poem" in path.read_text()) is kept
     assert parse_record(path.read_bytes()).reports["test"]["without_part"]
 
@@ -120,7 +124,7 @@ def test_an_occlusion_map_is_not_taken_for_a_path(store, tmp_path, occlusion, pa
     data = {"fingerprint": "f", "redistributable": True}
     reports = {"test": {"occlusion": occlusion}}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
-    outcome = publish(store, into=tmp_path)
+    outcome = publish_here(store, into=tmp_path)
     assert bool(outcome.written) is passes
     assert passes or "path of a user's machine" in outcome.refused[0][1]
 
@@ -128,9 +132,9 @@ def test_an_occlusion_map_is_not_taken_for_a_path(store, tmp_path, occlusion, pa
 def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, tmp_path):
     results, folder = tmp_path / "results", tmp_path / "public"
     published = results / "published"
-    (published / "here" / "core-1" / "ner").mkdir(parents=True)
+    (published / "here" / "miniature-1" / "ner").mkdir(parents=True)
     for path in FROZEN.glob("schema-2-*.json"):
-        shutil.copy(path, published / "here" / "core-1" / "ner")
+        shutil.copy(path, published / "here" / "miniature-1" / "ner")
     line = reduced(make_record(cell=PROBE))
     write_archive(published / "here" / "timing" / "x.jsonl.gz", {"run": line})
     said = bench("publish", "--to", str(folder), "--results", str(results))
@@ -159,7 +163,9 @@ def test_machines_with_long_names_are_published_apart(store, tmp_path):
         cell = dataclasses.replace(FINAL, seed=number)
         store.write(make_record(**{**GOOD, "cell": cell, "environment": environment}))
     folders = [
-        path.relative_to(tmp_path).parts[0] for path in publish(store, into=tmp_path).written
+        path.relative_to(tmp_path).parts[0] for path in publish_here(store, into=tmp_path).written
     ]
     assert len(set(folders)) == 2
-    assert publish(store, folders[0], into=tmp_path / "named").written, "--machine takes the name"
+    assert publish_here(store, folders[0], into=tmp_path / "named").written, (
+        "--machine takes the name"
+    )

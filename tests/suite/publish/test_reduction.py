@@ -7,9 +7,9 @@ import os
 
 import pytest
 
+from suite.analysis.measures import MEASURES as MEASURES_OF_PROBES
 from suite.publish import tree
-from suite.publish.publishing import publish
-from suite.publish.reduction import TooLargeError, reduced
+from suite.publish.reduction import CODE_DIGITS, LEFT_OUT, RANKED, TooLargeError, reduced
 from suite.publish.tree import check_tree
 from suite.records.archives import read_archive
 from suite.records.environment import machine_name
@@ -21,7 +21,7 @@ from suite.records.published import (
 )
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
 from suite.records.store import Store
-from tests.suite.publish.test_publishing import GOOD
+from tests.suite.publish.test_publishing import GOOD, publish_here
 from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
 
 TIMES = tuple(1 + (index * 37 % 101) / 303 for index in range(100))
@@ -94,8 +94,12 @@ def test_a_final_run_that_is_too_large_loses_its_map_first_and_its_examples_next
     ]:
         record = full_record(FINAL, data=FREE, reports=reports(*sizes))
         assert set(parse_record(reduced(record)).reports["test"]) == left
+    large = {"validation": {"by_type": "d" * 12_000}, "test": {"by_type": {}}}
+    assert set(parse_record(reduced(full_record(FINAL, data=FREE, reports=large))).reports) == {
+        "test"
+    }
     store.write(full_record(FINAL, data=FREE, reports={"test": {"by_type": {"PER": "c" * 12_000}}}))
-    outcome = publish(store, into=tmp_path)
+    outcome = publish_here(store, into=tmp_path)
     assert not outcome.written
     ((_, reason),) = outcome.refused
     assert "at most 12,288 bytes" in reason and "reports.test 12," in reason
@@ -123,6 +127,56 @@ def test_a_record_of_an_archive_is_small_and_a_record(cell):
         assert (item.value, item.n, item.samples, item.quartiles) == (TIMES[0], 100, (), None)
 
 
+def test_a_probe_with_every_measure_and_digest_of_a_real_one_fits():
+    """The record of a probe on an accelerator has about the longest fields that occur."""
+    digest, commit = "d" * 64, "c" * 40
+    item = Measurement(value=123456.78901, n=100, samples=TIMES, method="a clock")
+    measurements: dict[str, dict] = {}
+    for name in MEASURES_OF_PROBES:
+        phase, _, measure = name.partition(".")
+        measurements.setdefault(phase, {})[measure] = item
+    code = {"commit": commit, "dirty": False, "task_digest": None}
+    code |= {"architecture_digest": digest, "engine_digest": digest}
+    environment = {
+        "processor": "INTEL(R) XEON(R) PLATINUM 8558 (family 6, model 207)",
+        "num_cores": 192,
+        "memory_bytes": 137438953472,
+        "accelerators": ["NVIDIA H200"],
+        "packages": {**dict.fromkeys(("tensorflow", "jax", "keras"), "2.21.0"), "torch": None},
+        "commit": commit,
+        "dirty": False,
+        "cost_digest": digest,
+        "code": code,
+        "devices": ["GPU: NVIDIA H200"],
+    }
+    cell = dataclasses.replace(
+        PROBE, options={"window": 128, "num_landmarks": 64}, benchmark="accelerator-1",
+        precision="mixed_bfloat16", sequence_length=131_072,
+    )  # fmt: skip
+    noisy = {"noisy": ("inference", "training")}
+    record = full_record(
+        cell, environment=environment, measurements=measurements, details=noisy, reports={}
+    )
+    content = reduced(record)
+    assert len(content) <= MAX_ARCHIVED_BYTES
+    kept = parse_record(content)
+    assert kept.environment["cost_digest"] == digest
+    assert kept.environment["code"] == dict.fromkeys(
+        ("architecture_digest", "engine_digest"), "d" * CODE_DIGITS
+    )
+    for phase, items in measurements.items():
+        assert set(kept.measurements[phase]) == set(items) - set(LEFT_OUT)
+
+
+def test_a_probe_that_is_too_large_keeps_what_is_ranked():
+    item = Measurement(value=1.0, n=1)
+    names = (*RANKED, *(f"measure_number_{index}_seconds" for index in range(60)))
+    record = full_record(PROBE, measurements={"training": dict.fromkeys(names, item)})
+    content = reduced(record)
+    assert len(content) <= MAX_ARCHIVED_BYTES
+    assert set(parse_record(content).measurements["training"]) == set(RANKED)
+
+
 def test_a_trial_that_is_too_large_keeps_its_primary_metric():
     scores = {"entity_f1": 0.5, **{f"metric_{index}": index / 7 for index in range(60)}}
     record = full_record(TRIAL, metrics={"validation": scores})
@@ -136,21 +190,21 @@ def test_a_trial_that_is_too_large_keeps_its_primary_metric():
 def test_an_archive_grows_in_order_and_stays_the_same_when_nothing_is_new(store, tmp_path):
     for seed in (1, 0):
         store.write(full_record(TRIAL, seed, minutes=seed))
-    (path, again) = publish(store, into=tmp_path).written
+    (path, again) = publish_here(store, into=tmp_path).written
     version = TRIAL.task_version
     name = f"ner-v{version}-synthetic-128-tiny.jsonl.gz"
     assert path == again == tmp_path / "abacus-r-9-2-cores" / "trials" / name
     before = path.read_bytes()
     os.utime(path, (1, 1))
-    assert publish(store, into=tmp_path).already_published == 2
+    assert publish_here(store, into=tmp_path).already_published == 2
     assert path.stat().st_mtime == 1
     path.unlink()
-    publish(store, into=tmp_path)
+    publish_here(store, into=tmp_path)
     assert path.read_bytes() == before, "equal records give equal bytes"
     store.write(full_record(TRIAL, 2, minutes=-5))
-    assert publish(store, into=tmp_path, dry_run=True).written == [path]
+    assert publish_here(store, into=tmp_path, dry_run=True).written == [path]
     assert path.read_bytes() == before
-    outcome = publish(store, into=tmp_path)
+    outcome = publish_here(store, into=tmp_path)
     assert (outcome.written, outcome.already_published) == ([path], 2)
     run_ids = [parse_record(line).run_id for line in read_archive(path)]
     assert len(run_ids) == 3 and run_ids == sorted(run_ids)
@@ -160,7 +214,7 @@ def test_final_runs_trials_and_probes_are_read_together(store, tmp_path):
     written = [full_record(cell) for cell in (FINAL, TRIAL, PROBE)]
     for record in written:
         store.write(record)
-    publish(store, into=tmp_path / "results" / "published")
+    publish_here(store, into=tmp_path / "results" / "published")
     check_tree(tmp_path / "results")
     stored = read_published(tmp_path / "results")
     assert {one.record.run_id for one in stored} == {record.run_id for record in written}
@@ -175,7 +229,7 @@ def test_the_check_of_the_leaderboard_holds_the_limits_of_the_tree(
 ):
     results = tmp_path / "results"
     store.write(full_record(FINAL))
-    (path,) = publish(store, into=results / "published").written
+    (path,) = publish_here(store, into=results / "published").written
     check = ("leaderboard", "--results", str(results))
     assert bench(*check).returncode == 0 and bench(*check, "--check").returncode == 0
     fitting = path.read_text()
@@ -186,7 +240,7 @@ def test_the_check_of_the_leaderboard_holds_the_limits_of_the_tree(
     elsewhere = path.with_name("elsewhere.json")
     path.rename(elsewhere)
     said = bench(*check, "--check")
-    assert said.returncode == 2 and f"core-1/ner/{path.name}" in said.stderr
+    assert said.returncode == 2 and f"miniature-1/ner/{path.name}" in said.stderr
     elsewhere.rename(path)
     monkeypatch.setattr(tree, "MAX_TREE_BYTES", len(fitting) - 1)
     said = bench(*check, "--check")

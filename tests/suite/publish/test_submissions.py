@@ -16,6 +16,7 @@ from suite.publish.submissions import check_submission
 from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
 from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, place_of
 from suite.records.schema import Curve, Measurement, utc_now
+from tests.conftest import FAKES
 from tests.suite.records.test_store import FINAL, TRIAL, make_record
 
 TASKS = load_registry(()).tasks.plugins
@@ -47,7 +48,7 @@ def write(folder, record, name=None, **changes):
 
 
 def judge(path, entries=()):
-    return check_submission(path, entries, TASKS)
+    return check_submission(path, entries, TASKS, (str(FAKES),))
 
 
 def archive(folder, *records, place=None):
@@ -108,6 +109,11 @@ def measured(value, samples):
     return {"training": {"tokens_per_second": json.loads(item.model_dump_json())}}
 
 
+def ranking(benchmark_hash):
+    facts = good().ranking.model_copy(update={"benchmark_hash": benchmark_hash})
+    return json.loads(facts.model_dump_json())
+
+
 LATER = (utc_now() + timedelta(days=9)).isoformat()
 HOSTILE = {
     "another schema": ({"schema_version": 9}, "schema 9"),
@@ -150,6 +156,7 @@ HOSTILE = {
     "larger than all": ({"metrics": {"test": {"entity_f1": 0.5, "loss": 1e300}}}, "1e+300"),
     "noise that is none": ({"details": {"noisy": True}}, "noisy"),
     "no fingerprint": ({"data": {}}, "no fingerprint"),
+    "another benchmark": ({"ranking": ranking("0" * 16)}, "is frozen with the hash"),
 }
 
 
@@ -164,7 +171,7 @@ def test_each_hostile_record_is_refused_with_one_line(tmp_path, case):
 
 def test_files_that_cannot_be_records_are_refused_unread(tmp_path):
     name = place_of(good()).name
-    folder = tmp_path / "core-1" / "ner"
+    folder = tmp_path / "miniature-1" / "ner"
     folder.mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("x")
     (folder / "deeper").mkdir()

@@ -14,10 +14,17 @@ from suite.publish.verify import Verification, keep, read_original, verify
 from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement, TuningChoice, parse_record
 from suite.records.store import Store
+from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import GOOD
 from tests.suite.records.test_store import CELL, FINAL, MOMENT, TRIAL, make_record
 
 SECOND = dataclasses.replace(TRIAL, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def benchmark_of_tests(monkeypatch):
+    """Let the benchmark of `FINAL` be found."""
+    monkeypatch.setenv("BENCH_PATH", str(FAKES))
 
 
 def scored(value: float, status: Status = Status.OK):
@@ -149,3 +156,23 @@ def test_the_new_run_keeps_the_entry_of_the_record(tmp_path):
 
     verify(record, Store(tmp_path / "home"), run)
     assert [planned.ranking for planned in seen] == [record.ranking]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "benchmark_hash", "reason"),
+    [
+        (FINAL.benchmark, "0" * 16, "has the hash 0000000000000000, but miniature-1 is frozen"),
+        (FINAL.benchmark, None, "has no hash of its benchmark"),
+        ("miniature-2", "0" * 16, "miniature-2 is not frozen"),
+        ("elsewhere-1", "0" * 16, "elsewhere-1 cannot be checked"),
+    ],
+)
+def test_a_record_of_another_benchmark_is_not_verified(tmp_path, benchmark, benchmark_hash, reason):
+    record = make_record(cell=dataclasses.replace(FINAL, benchmark=benchmark))
+    ranking = record.ranking.model_copy(update={"benchmark_hash": benchmark_hash})
+    with pytest.raises(RequestError, match=reason):
+        verify(
+            record.model_copy(update={"ranking": ranking}),
+            Store(tmp_path / "home"),
+            lambda prepared: pytest.fail("the cell must not run"),
+        )

@@ -16,15 +16,18 @@ from suite.api import PROTOCOL, Cell, Form, Mode, Status
 from suite.api.errors import HomeError
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.doctor import examine
+from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.records.pruning import prunable
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Invocation, Record, RecordError, parse_record, parse_summary
 from suite.records.store import Store, new_run_id
+from tests.conftest import FAKES
 
 REGISTRY = load_registry(())
 TASK = REGISTRY.tasks.get("ner")
+MINIATURE = find_benchmark("miniature", (str(FAKES),))
 CELL = Cell(
     mode=Mode.TRAIN,
     task="ner",
@@ -44,7 +47,7 @@ CELL = Cell(
     seed=0,
     scores_test=True,
 )
-FINAL = dataclasses.replace(CELL, benchmark="core-1", scores_test=True)
+FINAL = dataclasses.replace(CELL, benchmark=MINIATURE.label, scores_test=True)
 """The same cell as a final run of a frozen benchmark."""
 TRIAL = dataclasses.replace(CELL, scores_test=False)
 """The same cell as a run that scores validation alone."""
@@ -58,6 +61,8 @@ def make_record(
     status: Status = Status.OK, minutes: int = 0, cell: Cell = CELL, **fields
 ) -> Record:
     moment = MOMENT + timedelta(minutes=minutes)
+    task = REGISTRY.tasks.plugins.get(cell.task or "")
+    frozen = MINIATURE.content_hash if cell.benchmark == MINIATURE.label else None
     given = {
         "run_id": new_run_id(moment),
         "cell_id": cell.id,
@@ -65,7 +70,7 @@ def make_record(
         "status": status,
         "started_at": moment,
         "ended_at": moment + timedelta(seconds=9),
-        "ranking": ranking_facts(cell, REGISTRY.tasks.plugins.get(cell.task or ""), None),
+        "ranking": ranking_facts(cell, task, None, frozen),
         "environment": {"processor": "abacus"},
         "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
     }
