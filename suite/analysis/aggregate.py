@@ -5,175 +5,62 @@ boards, the site and every search take their figures from here, so that one set 
 number everywhere:
 
 - a score is the mean over the seeds that ended well, with an interval over seeds and test examples;
-- a cost is the geometric mean over the quiet runs of one machine and number of threads; a point
-  without a quiet run has no cost.
+- a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); a
+  point without a quiet run in the session has no cost.
 """
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.grouping import ComparisonKey, group
-from suite.analysis.ranking import Scores
-from suite.analysis.statistics import Estimate, pseudo_values, ratio_interval
+from suite.analysis.points import Figure, Place, Point, parts_of, place_of, scores_of
+from suite.analysis.sessions import (
+    PHASES,
+    Session,
+    by_session,
+    choose_session,
+    newest_digests,
+)
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import (
+    Standing,
     judge_repeats,
     newest_architectures,
     newest_rules,
     versions_of,
 )
 
-PHASES = ("training", "inference")
-
-Place = tuple[str, int]
-"""A machine, by name, and the number of threads used on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of a point: the mean over its repeats, a 95% interval, and the range.
-
-    The mean of a cost is geometric. Without an interval, `low` and `high` hold None.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    lowest: float
-    highest: float
-
-
-@dataclass(frozen=True)
-class Point:
-    """The repeats of one entry at one length and batch size.
-
-    `runs` holds the standing record of each repeat, `superseded` the others with the reason.
-    `split` is the split that scores come from: "test", or "validation" if the test split is
-    sealed; a probe has none.
-    """
-
-    entry: str
-    architecture: str
-    sequence_length: int
-    batch_size: int
-    metric: Metric | None
-    split: str
-    measured_on: Place
-    runs: Sequence[StoredRecord]
-    superseded: Sequence[tuple[StoredRecord, str]] = ()
-
-    @property
-    def records(self) -> list[RecordSummary]:
-        """The standing records."""
-        return [run.record for run in self.runs]
-
-    @property
-    def good(self) -> list[RecordSummary]:
-        """The standing records that ended well."""
-        return [record for record in self.records if record.status is Status.OK]
-
-    @property
-    def statuses(self) -> Mapping[str, int]:
-        """How many standing records ended with each status."""
-        return Counter(str(record.status) for record in self.records)
-
-    @property
-    def num_noisy(self) -> int:
-        """How many records that ended well have a noisy phase."""
-        return sum(not record.quiet for record in self.good)
-
-    @property
-    def has_tuned_rate(self) -> bool:
-        """Whether every training ran with a learning rate that tuning chose."""
-        return all(
-            record.cell.mode is not Mode.TRAIN or record.ranking.tuning is not None
-            for record in self.records
-        )
-
-    def quiet_runs(self, phase: str) -> dict[int, RecordSummary]:
-        """Return by repeat the records whose costs of a phase count."""
-        return {
-            run.record.repeat: run.record
-            for run in self.runs
-            if run.record.status is Status.OK
-            and place_of(run) == self.measured_on
-            and run.record.is_quiet(phase)
-        }
-
-    def costs(self, measure: str) -> dict[int, float]:
-        """Return by repeat the positive values of a measure such as "training.step_seconds"."""
-        quiet = self.quiet_runs(measure.partition(".")[0])
-        values = {repeat: record.cost(measure) for repeat, record in quiet.items()}
-        return {
-            repeat: value for repeat, value in values.items() if value is not None and value > 0
-        }
-
-    def cost(self, measure: str) -> Figure | None:
-        """Return the geometric mean of a measure; None where no run was quiet."""
-        values = list(self.costs(measure).values())
-        return _figure(ratio_interval(values), values) if values else None
-
-    def cost_value(self, measure: str) -> float | None:
-        """Return the geometric mean of a measure as a number."""
-        figure = self.cost(measure)
-        return figure.value if figure else None
-
-    def scores(self, metric: Metric | None = None) -> Scores:
-        """Return a metric (by default the primary one) by seed and by part of the split."""
-        metric = metric or self.metric
-        return scores_of(self.good, metric, self.split) if metric else Scores({})
-
-    def score(self, metric: Metric | None = None) -> Figure | None:
-        """Return the mean of a metric over seeds."""
-        found = self.scores(metric)
-        if not found.by_seed:
-            return None
-        return _figure(found.estimate(), list(found.by_seed.values()))
-
-    def log_scores(self, measure: str) -> Scores:
-        """Return the logarithms of a cost by repeat, so that differences are ratios."""
-        return Scores({repeat: math.log(value) for repeat, value in self.costs(measure).items()})
-
-    def mean_metric(self, split: str, name: str) -> float | None:
-        """Return the mean of a metric of any split over the records that ended well."""
-        values = [record.metric(name, split) for record in self.good]
-        known = [value for value in values if value is not None]
-        return statistics.fmean(known) if known else None
-
-    @property
-    def worker_seconds(self) -> float | None:
-        """The median time of a cell on the machine of the costs, resumed trainings left out."""
-        seconds = [
-            run.record.worker_seconds
-            for run in self.runs
-            if run.record.status is Status.OK
-            and place_of(run) == self.measured_on
-            and run.record.worker_seconds is not None
-            and not run.record.details.get("resumed_at_steps")
-        ]
-        return statistics.median(seconds) if seconds else None
+__all__ = [
+    "PHASES",
+    "Comparison",
+    "Figure",
+    "Place",
+    "Point",
+    "compare",
+    "parts_of",
+    "place_of",
+    "scores_of",
+]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The points that may be compared: they share everything but entry, length and repeat.
 
-    Scores may come from several machines. Costs come from the machine and number of threads
-    `measured_on`, which has the most records.
+    Scores may come from several machines. Costs come from `session`. `measured_on` is its machine
+    and number of threads, or those of the most records if no run ended well.
     """
 
     key: ComparisonKey
     metric: Metric | None
     measured_on: Place
     points: Sequence[Point]
+    session: Session | None = None
 
     @property
     def records(self) -> list[RecordSummary]:
@@ -200,36 +87,6 @@ def compare(
     return [_comparison(key, of_key, task_versions or {}) for key, of_key in group(present).items()]
 
 
-def place_of(stored: StoredRecord) -> Place:
-    """Return the machine and the number of threads of a record."""
-    return stored.machine, stored.record.cell.threads
-
-
-def scores_of(records: Iterable[RecordSummary], metric: Metric, split: str = "test") -> Scores:
-    """Return a metric of a split by repeat, and of its parts."""
-    by_seed: dict[int, float] = {}
-    parts: dict[int, Sequence[float | None]] = {}
-    num_examples: set[int] = set()
-    for record in records:
-        value = record.metric(metric.name, split)
-        if record.status is Status.OK and value is not None:
-            by_seed[record.repeat] = value
-            parts[record.repeat] = parts_of(record, metric.name, split)
-            num_examples.add((record.data or {}).get("examples", {}).get(split, 0))
-    return Scores(by_seed, parts, metric.share, min(num_examples, default=0) or None)
-
-
-def parts_of(
-    record: RecordSummary, metric_name: str, split: str = "test"
-) -> Sequence[float | None]:
-    """Return the pseudo-values of the parts of a split; none where none were kept."""
-    value = record.metric(metric_name, split)
-    without_part: Mapping[str, Sequence[float | None]] = record.reports.get(split, {}).get(
-        "without_part", {}
-    )
-    return () if value is None else pseudo_values(value, without_part.get(metric_name, ()))
-
-
 def _comparison(
     key: ComparisonKey, records: Sequence[StoredRecord], task_versions: Mapping[str, int]
 ) -> Comparison:
@@ -245,13 +102,18 @@ def _comparison(
         at: judge_repeats(of_point, lambda stored: stored.record, newest)
         for at, of_point in sorted(points.items(), key=lambda item: item[0])
     }
+    current = {at: _current_runs(found) for at, found in judged.items()}
+    digests = newest_digests(run.record for runs in current.values() for run in runs)
+    sessions = {at: by_session(runs, digests) for at, runs in current.items()}
+    session = choose_session(sessions.values())
+    if session and key.mode is Mode.PROBE:
+        judged = {at: _prefer(session, found, current[at]) for at, found in judged.items()}
     standing = [run for found in judged.values() for run in found.by_repeat.values()]
-    measured_on = _place_of_most(standing)
     metric = max(records, key=lambda stored: stored.record.run_id).record.ranking.primary_metric
     return Comparison(
         key,
         metric,
-        measured_on,
+        session.place if session else _place_of_most(standing),
         [
             Point(
                 entry=entry,
@@ -260,13 +122,43 @@ def _comparison(
                 batch_size=batch_size,
                 metric=metric,
                 split=key.split,
-                measured_on=measured_on,
                 runs=list(found.by_repeat.values()),
                 superseded=found.superseded,
+                session=session,
+                sessions=sessions[length, entry, batch_size],
             )
             for (length, entry, batch_size), found in judged.items()
         ],
+        session,
     )
+
+
+def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
+    """Return the runs of a point under the newest versions, repeated ones included."""
+    versions = {versions_of(run.record) for run in found.by_repeat.values()}
+    again = [run for run, _ in found.superseded if versions_of(run.record) in versions]
+    return [*again, *found.by_repeat.values()]
+
+
+def _prefer(
+    session: Session, found: Standing[StoredRecord], current: Sequence[StoredRecord]
+) -> Standing[StoredRecord]:
+    """Let the runs of a probe in the session stand; if there is none, the others stand."""
+    chosen = {
+        run.record.repeat: run
+        for run in sorted(current, key=lambda run: run.record.run_id)
+        if run.record.invocation.id == session.invocation and place_of(run) == session.place
+    }
+    if not chosen:
+        return found
+    reasons = {id(run): reason for run, reason in found.superseded}
+    standing = {id(run) for run in chosen.values()}
+    others = [
+        (run, reasons.get(id(run), f"session {session.invocation}"))
+        for run in [*found.by_repeat.values(), *(run for run, _ in found.superseded)]
+        if id(run) not in standing
+    ]
+    return Standing(chosen, others)
 
 
 def _entry_names(records: Sequence[StoredRecord]) -> dict[int, str]:
@@ -290,7 +182,3 @@ def _place_of_most(runs: Sequence[StoredRecord]) -> Place:
     good = [place_of(run) for run in runs if run.record.status is Status.OK]
     counts = Counter(good or [place_of(run) for run in runs])
     return max(sorted(counts), key=counts.__getitem__, default=("", 0))
-
-
-def _figure(estimate: Estimate, values: Sequence[float]) -> Figure:
-    return Figure(estimate.value, estimate.low, estimate.high, estimate.n, min(values), max(values))

@@ -48,7 +48,9 @@ class Row:
     Without a rank, `rank` holds None and `note` gives the reason. `behind` is the difference to the
     leader of the rank; for costs it is the logarithm of the ratio. `detectable_difference` is the
     smallest difference to that leader, in the same unit, that the board would have separated. The
-    leader has neither. Costs are geometric means over quiet runs on one machine.
+    leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
+    the number of sessions that measured the cost, and `between_sessions` the standard deviation of
+    the logarithms of their means.
     """
 
     line: str
@@ -70,6 +72,8 @@ class Row:
     run_ids: Sequence[str]
     superseded_by: str = ""
     detectable_difference: float | None = None
+    sessions: int = 1
+    between_sessions: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +222,7 @@ def _superseded_rows(point: Point, metric: Metric, verifying: Verifying) -> list
         parts.setdefault((reason, versions, number), {})[stored.record.repeat] = stored
     rows = []
     for (reason, _, _), by_repeat in parts.items():
-        former = replace(point, runs=list(by_repeat.values()), superseded=())
+        former = point.of_runs(list(by_repeat.values()))
         found = _scores(former, metric)
         estimate = found.estimate() if found.by_seed else None
         if estimate and metric.name in COSTS:
@@ -237,6 +241,7 @@ def _row(
 ) -> Row:
     records = point.records
     tier, verified = _tier(point, metric, verifying)
+    cost = point.cost(metric.name) if metric.name in COSTS else None
     return Row(
         line=point.entry,
         architecture=point.architecture,
@@ -256,6 +261,8 @@ def _row(
         machines=sorted({run.machine for run in point.runs}),
         run_ids=[record.run_id for record in records],
         detectable_difference=ranked.detectable_difference if ranked else None,
+        sessions=cost.sessions if cost else 1,
+        between_sessions=cost.between_sessions if cost else None,
     )
 
 
@@ -271,7 +278,11 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric) -> list[str]:
     if ranked and ranked.estimate.low is not None and not _has_parts(point.good, metric):
         notes = [*notes, "interval over seeds alone"]
     if metric.name in COSTS and ranked is None and point.good:
-        notes = [*notes, "no quiet run"]
+        why = point.why_no_cost(metric.name)
+        notes = [
+            *notes,
+            "measured in another session" if why == "other session" else "no quiet run",
+        ]
     return notes if point.has_tuned_rate else [*notes, "untuned"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.analysis.aggregate import PHASES, Comparison, Figure, Point, compare
@@ -31,7 +31,7 @@ class Row:
 
     `figures` holds the score and the costs of the good records, `statuses` counts all records,
     `reasons` says once each why the others are not good. `noisy` counts the good records with a
-    noisy phase: no cost is read from such a phase.
+    noisy phase: no cost is read from such a phase. `missing` says by cost why it has no figure.
     """
 
     line: str
@@ -40,6 +40,7 @@ class Row:
     statuses: Mapping[str, int]
     reasons: Sequence[str]
     noisy: int = 0
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
@@ -54,6 +55,7 @@ class Row:
             "statuses": dict(self.statuses),
             "reasons": list(self.reasons),
             "noisy": self.noisy,
+            "missing": dict(self.missing),
         }
 
 
@@ -136,4 +138,5 @@ def _row(point: Point) -> Row:
     figures |= {measure: point.cost(measure) for measure in SHOWN}
     reasons = sorted({record.reason for record in point.records if record.reason})
     cell = point.records[0].cell
-    return Row(point.entry, cell, figures, point.statuses, reasons, point.num_noisy)
+    missing = {measure: why for measure in SHOWN if (why := point.why_no_cost(measure))}
+    return Row(point.entry, cell, figures, point.statuses, reasons, point.num_noisy, missing)

@@ -67,10 +67,11 @@ def _cells(row: Row, table: Table) -> list[str]:
     texts = [str(cell.sequence_length), _escape(row.line)]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
-    missing = "noisy" if row.noisy else "—"
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
-        texts.append(_memory(figures[f"{phase}.peak_memory_bytes"], missing))
-        texts.append(_speed(figures[f"{phase}.tokens_per_second"], missing))
+        for name, scale in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
+            measure = f"{phase}.{name}"
+            figure = figures[measure]
+            texts.append(_cost(figure, scale) if figure else row.missing.get(measure, "—"))
     if cell.mode is Mode.PROBE:
         texts.append(str(cell.batch_size))
     texts.append(_status(row))
@@ -86,12 +87,12 @@ def _quality(figure: Figure | None) -> str:
     return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
 
 
-def _memory(figure: Figure | None, missing: str) -> str:
-    return missing if figure is None else f"{figure.value / 2**20:,.0f} MiB"
-
-
-def _speed(figure: Figure | None, missing: str) -> str:
-    return missing if figure is None else f"{figure.value:,.0f}"
+def _cost(figure: Figure, scale: int) -> str:
+    """Return a cost, with its variation between sessions where there are several."""
+    text = f"{figure.value / scale:,.0f}{' MiB' if scale > 1 else ''}"
+    if figure.between_sessions is None:
+        return text
+    return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
 
 
 def _status(row: Row) -> str:

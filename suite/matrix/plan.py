@@ -8,7 +8,7 @@ from datetime import datetime
 
 from suite.api import Cell, Limits, Status
 from suite.matrix.expansion import PlannedCell
-from suite.records.environment import describe_machine, hardware
+from suite.records.environment import describe_machine, speed_facts
 from suite.records.schema import Record, utc_now
 from suite.records.standing import probed_machine
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
@@ -91,11 +91,11 @@ def find_standing(
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> dict[str, Record]:
     """Return the current records; of probes, only those of this machine or one like it."""
-    here = hardware(describe_machine())
+    machine = describe_machine()
     return {
         record.cell_id: record
         for record in store.current(cell_ids, report_unreadable)
-        if any_machine or probed_machine(record) in ((), here)
+        if any_machine or probed_machine(record) in ((), speed_facts(machine, record.cell.backend))
     }
 
 

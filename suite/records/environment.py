@@ -152,13 +152,11 @@ def _package_version(name: str) -> str | None:
 def machine_name(environment: Mapping[str, Any]) -> str:
     """Return the name of a machine's folder: accelerators, processor and number of cores.
 
-    Costs are compared within one name, as in "nvidia-h200-amd-epyc-family-25-model-1-16-cores". The
-    accelerators are those that the cell saw, or those of the machine if the cell ended too early to
-    report them. A name that is too long for a folder ends in a digest of the whole name.
+    An example is "nvidia-h200-amd-epyc-family-25-model-1-16-cores". The name alone does not make
+    costs comparable, see `speed_facts`. A name that is too long for a folder ends in a digest of
+    the whole name.
     """
-    devices = environment.get("devices") or environment.get("accelerators")
-    named = {str(device) for device in devices} if isinstance(devices, list) else set()
-    accelerators = sorted(name for name in named if "CPU" not in name.upper())
+    accelerators = sorted(set(_used_accelerators(environment)))
     processor = str(environment.get("processor") or "unknown")
     words = " ".join([*accelerators, processor, f"{environment.get('num_cores')} cores"])
     name = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
@@ -169,9 +167,39 @@ def machine_name(environment: Mapping[str, Any]) -> str:
 
 
 def hardware(environment: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return the part of a machine's description that each of its records has, even failed ones."""
+    """Return the part of a machine's description that each of its records has, even failed ones.
+
+    The memory counts in whole GiB, rounded up, because the system keeps a varying part for itself.
+    """
+    memory = environment.get("memory_bytes")
+    gibibytes = -(-memory // 2**30) if isinstance(memory, int) else None
     accelerators = environment.get("accelerators") or ()
-    return environment.get("processor"), environment.get("num_cores"), *accelerators
+    return environment.get("processor"), environment.get("num_cores"), gibibytes, *accelerators
+
+
+def speed_facts(environment: Mapping[str, Any], backend: str) -> tuple[object, ...]:
+    """Return what determines the speed of a machine; costs are compared only where it is equal.
+
+    These are the hardware, the accelerators that the cell used, and the versions of the backend, of
+    Keras and of NumPy. The host name is not among them: equal machines have equal costs.
+    """
+    packages = environment.get("packages")
+    versions = packages if isinstance(packages, Mapping) else {}
+    return (
+        *hardware(environment),
+        *sorted(_used_accelerators(environment)),
+        *(f"{name} {versions.get(name)}" for name in sorted({backend, "keras", "numpy"})),
+    )
+
+
+def _used_accelerators(environment: Mapping[str, Any]) -> list[str]:
+    """Return the accelerators that the cell used.
+
+    A cell that ended too early to report them counts as a user of those of the machine.
+    """
+    devices = environment.get("devices") or environment.get("accelerators")
+    named = [str(device) for device in devices] if isinstance(devices, list) else []
+    return [name for name in named if "CPU" not in name.upper()]
 
 
 def _processor_name() -> str:

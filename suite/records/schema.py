@@ -32,6 +32,21 @@ class UnknownSchemaError(RecordError):
     """A record whose schema this version does not know; a newer version may have written it."""
 
 
+MEASURED_APART = ("compile", "latency")
+"""The parts of a phase that have a noise flag of their own: the first words of their measures."""
+
+
+def phase_of(measure: str) -> str:
+    """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
+
+    Parts of a phase have flags of their own: that of "inference.latency_p50_seconds" is
+    "inference.latency".
+    """
+    phase, _, name = measure.partition(".")
+    part = name.partition("_")[0]
+    return f"{phase}.{part}" if part in MEASURED_APART else phase
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
@@ -74,8 +89,9 @@ class Report(Parts, total=False):
 class Details(TypedDict, total=False):
     """How a cell was run: the recipe, the resolved options, the limits, and more.
 
-    `noisy` names the phases during which other processes used the machine. `lost` says how earlier
-    executions of the cell were lost together with their machines.
+    `noisy` names the phases during which other processes used the machine: "training", and parts
+    of a phase that are measured apart, as "training.compile" or "inference.latency". `lost` says
+    how earlier executions of the cell were lost together with their machines.
     """
 
     noisy: tuple[str, ...]
@@ -196,7 +212,7 @@ class RecordSummary(_Model, extra="ignore"):
     def cost(self, measure: str) -> float | None:
         """Return a measure such as "training.step_seconds"; None if its phase was noisy."""
         phase, _, name = measure.partition(".")
-        return self.measured(phase, name) if self.is_quiet(phase) else None
+        return self.measured(phase, name) if self.is_quiet(phase_of(measure)) else None
 
     @property
     def quiet(self) -> bool:

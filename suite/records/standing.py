@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from suite.api import PROTOCOL, Mode, Status
-from suite.records.environment import hardware
+from suite.records.environment import speed_facts
 from suite.records.schema import Read, RecordSummary
 
 Item = TypeVar("Item")
@@ -30,14 +30,18 @@ class Standing(Generic[Item]):
     superseded: Sequence[tuple[Item, str]]
 
 
-def latest_runs(records: Iterable[Read]) -> list[Read]:
+def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> list[Read]:
     """Return the latest run of each cell, in the order in which the cells came.
 
-    A probe measures a machine, so the latest of each kind of machine is returned.
+    A probe measures a machine, so the latest of each kind of machine is returned. With
+    `of_each_session` the latest of each invocation is: their spread shows how costs vary from one
+    session to the next.
     """
     latest: dict[tuple[object, ...], Read] = {}
     for record in records:
-        place = (record.cell_id, *probed_machine(record))
+        probe = record.cell.mode is Mode.PROBE
+        session = record.invocation.id if of_each_session and probe else ""
+        place = (record.cell_id, session, *probed_machine(record))
         former = latest.get(place)
         if former is None or _precedence(record) > _precedence(former):
             latest[place] = record
@@ -45,8 +49,18 @@ def latest_runs(records: Iterable[Read]) -> list[Read]:
 
 
 def probed_machine(record: RecordSummary) -> tuple[object, ...]:
-    """Return the hardware that a probe measured; empty for a training."""
-    return hardware(record.environment) if record.cell.mode is Mode.PROBE else ()
+    """Return the facts that determine the speed of a probed machine; empty for a training.
+
+    Devices are left out, because a probe that ends early does not report them.
+    """
+    if record.cell.mode is not Mode.PROBE:
+        return ()
+    return speed_facts(without_devices(record.environment), record.cell.backend)
+
+
+def without_devices(environment: Mapping[str, object]) -> dict[str, object]:
+    """Return an environment as the process that starts the cells knows it."""
+    return {name: value for name, value in environment.items() if name != "devices"}
 
 
 def rules_of(record: RecordSummary) -> Rules:

@@ -163,9 +163,10 @@ class Store:
     def summaries(
         self, report_unreadable: ReportUnreadable = ignore_unreadable
     ) -> list[RecordSummary]:
-        """Return the summary of each cell's standing record, as `current` does the records."""
+        """Return the summary of each cell's standing record; of a probe, one of each session."""
         with collector_paused():
-            return latest_runs(self._read(self._paths(None), report_unreadable, parse_summary))
+            read = self._read(self._paths(None), report_unreadable, parse_summary)
+            return latest_runs(read, of_each_session=True)
 
     def all(self, report_unreadable: ReportUnreadable = ignore_unreadable) -> list[Record]:
         """Return every record, oldest first."""

@@ -26,7 +26,7 @@ from suite.api import (
 )
 from suite.worker.data.batches import Batch
 from suite.worker.measure import warmup
-from suite.worker.measure.matrix_rate import machine_rate
+from suite.worker.measure.matrix_rate import is_quiet, machine_rate
 from suite.worker.measure.memory import PeakMemory, release_freed_memory
 from suite.worker.measure.samples import Measurements, single
 from suite.worker.measure.timing import StepTimings, time_latency, time_repeats
@@ -86,7 +86,9 @@ def run(
     )
     report_progress("measuring latency", 0.7)
     one = random_batch(1, cell.sequence_length, cell.seed, cell.form)
-    latency = time_latency(lambda: predict(one))
+    latency, quiet_latency = time_latency(
+        lambda: predict(one), threads=cell.threads, on_accelerator=training_memory.on_accelerator
+    )
     report_progress("measuring the machine", 0.9)
     rate = machine_rate(job)
     counts = model.parameter_counts()
@@ -109,7 +111,14 @@ def run(
         "details": {
             "xla": xla,
             "options": dict(request.options),
-            "noisy": [phase for phase, (timings, _) in phases.items() if not timings.quiet],
+            "noisy": [
+                *(
+                    item
+                    for name, (timings, _) in phases.items()
+                    for item in timings.noisy_phases(name)
+                ),
+                *([] if quiet_latency else ["inference.latency"]),
+            ],
             "operations_per_token": operations,
             "matrix_rate": rate,
         },
@@ -143,6 +152,8 @@ def utilization(
     speed = timings.measured()["tokens_per_second"]["value"]
     if operations is None or speed is None:
         return {name: single(None, "not measured: the architecture does not count its operations")}
+    if not is_quiet(rate):
+        return {name: single(None, "not measured: others used the machine during its matrix rate")}
     share = operations[phase] * speed / rate["operations_per_second"]
     return {name: single(share, "counted operations a second over the machine's matrix rate")}
 

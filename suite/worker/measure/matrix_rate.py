@@ -19,7 +19,7 @@ from keras import ops
 
 from suite.api import Job
 from suite.api.files import atomic_write_bytes
-from suite.records.environment import describe_machine, machine_name
+from suite.records.environment import describe_machine, speed_facts
 from suite.worker.measure.interference import INTERFERENCE_LIMIT, InterferenceMonitor
 from suite.worker.steps import devices, has_accelerator
 
@@ -30,17 +30,23 @@ BLOCK_SECONDS = 0.3
 
 def machine_rate(job: Job) -> dict[str, Any]:
     """Return the rate with the date and method of its measurement, from the cache if possible."""
-    machine = machine_name({**describe_machine(), "devices": devices()})
-    about = [machine, job.cell.backend, job.cell.precision, job.cell.threads]
+    cell = job.cell
+    facts = speed_facts({**describe_machine(), "devices": devices()}, cell.backend)
+    about = [*facts, cell.backend, cell.precision, cell.threads]
     name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
     path = job.cache / f"matrix_rate-{name}.json"
     try:
         rate: dict[str, Any] = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
-        rate = measure_rate(job.cell.threads)
-        if (rate["other_process_cpu_share"] or 0.0) <= INTERFERENCE_LIMIT:
+        rate = measure_rate(cell.threads)
+        if is_quiet(rate):
             _keep(path, rate)
     return rate
+
+
+def is_quiet(rate: dict[str, Any]) -> bool:
+    """Return whether other processes left the machine alone while a rate was measured."""
+    return (rate["other_process_cpu_share"] or 0.0) <= INTERFERENCE_LIMIT
 
 
 def measure_rate(threads: int) -> dict[str, Any]:

@@ -106,7 +106,13 @@ def run(
         "data": dict(data.facts),
         "environment": {"devices": devices()},
         "details": {
-            "noisy": [phase for phase, (timings, _) in phases.items() if not timings.quiet],
+            "noisy": [
+                *(
+                    item
+                    for name, (timings, _) in phases.items()
+                    for item in timings.noisy_phases(name)
+                )
+            ],
             "data_seconds": data_seconds,
             **_run_details(job, request, options, xla),
             **_training_details(loop),

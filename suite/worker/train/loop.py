@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -64,7 +63,10 @@ class TrainingLoop:
     def __post_init__(self) -> None:
         cell, recipe, train = self.job.cell, self.job.recipe, self.data.train
         self.progress = Progress()
-        self.timings = StepTimings(InterferenceMonitor(cell.threads, self.memory.on_accelerator))
+        blocks, compiling = (
+            InterferenceMonitor(cell.threads, self.memory.on_accelerator) for _ in range(2)
+        )
+        self.timings = StepTimings(blocks, compiling)
         self.waiting_seconds = 0.0
         self.training_seconds = 0.0
         self.total_steps = cell.steps
@@ -112,9 +114,9 @@ class TrainingLoop:
         return augmented(stream, partial(task.augment, spec=self.data.spec), cell.seed)
 
     def _compile(self) -> None:
-        """Take the first steps; the monitor and the throughput leave them out."""
+        """Take the first steps; they are timed apart, as the compilation."""
         self.memory.reset()
-        block = self._take_steps(self._compiling_steps, nullcontext())
+        block = self._take_steps(self._compiling_steps, self.timings.compile_monitor)
         self.timings.compile_seconds = block.seconds
         self.memory.end_compilation()
 
@@ -124,7 +126,7 @@ class TrainingLoop:
         self.timings.add(block.seconds, block.steps, block.tokens, block.positions)
         self.memory.update()
 
-    def _take_steps(self, count: int, monitor: AbstractContextManager[Any]) -> _Block:
+    def _take_steps(self, count: int, monitor: InterferenceMonitor) -> _Block:
         """Take `count` steps together and report the progress.
 
         Raises:

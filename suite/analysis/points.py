@@ -1,0 +1,222 @@
+"""A point of a comparison: the repeats of one entry at one length, and their figures."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from suite.analysis.ranking import Scores
+from suite.analysis.sessions import (
+    Session,
+    Sessions,
+    by_session,
+    choose_session,
+    counts,
+    newest_digests,
+    spread,
+)
+from suite.analysis.statistics import Estimate, pseudo_values, ratio_interval
+from suite.api import Metric, Mode, Status
+from suite.records.published import StoredRecord
+from suite.records.schema import RecordSummary, phase_of
+
+Place = tuple[str, int]
+"""A machine, by name, and the number of threads used on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a point: the mean over its repeats, a 95% interval, and the range.
+
+    The mean of a cost is geometric. Without an interval, `low` and `high` hold None. All runs of a
+    cost are of one session; `sessions` is the number of sessions that measured it, and
+    `between_sessions` the standard deviation of the logarithms of their means (0.03: about 3%).
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    lowest: float
+    highest: float
+    sessions: int = 1
+    between_sessions: float | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """The repeats of one entry at one length and batch size.
+
+    `runs` holds the standing record of each repeat, `superseded` the others with the reason.
+    `split` is the split that scores come from: "test", or "validation" if the test split is
+    sealed; a probe has none. Costs are those of `session`; `sessions` holds the runs of all
+    sessions that may count as costs.
+    """
+
+    entry: str
+    architecture: str
+    sequence_length: int
+    batch_size: int
+    metric: Metric | None
+    split: str
+    runs: Sequence[StoredRecord]
+    superseded: Sequence[tuple[StoredRecord, str]] = ()
+    session: Session | None = None
+    sessions: Sessions = field(default_factory=dict)
+
+    @property
+    def records(self) -> list[RecordSummary]:
+        """The standing records."""
+        return [run.record for run in self.runs]
+
+    @property
+    def good(self) -> list[RecordSummary]:
+        """The standing records that ended well."""
+        return [record for record in self.records if record.status is Status.OK]
+
+    @property
+    def statuses(self) -> Mapping[str, int]:
+        """How many standing records ended with each status."""
+        return Counter(str(record.status) for record in self.records)
+
+    @property
+    def num_noisy(self) -> int:
+        """How many records that ended well have a noisy phase."""
+        return sum(not record.quiet for record in self.good)
+
+    @property
+    def has_tuned_rate(self) -> bool:
+        """Whether every training ran with a learning rate that tuning chose."""
+        return all(
+            record.cell.mode is not Mode.TRAIN or record.ranking.tuning is not None
+            for record in self.records
+        )
+
+    def of_runs(self, runs: Sequence[StoredRecord]) -> Point:
+        """Return a point of these runs alone, whose costs are those of their own best session."""
+        sessions = by_session(runs, newest_digests(run.record for run in runs))
+        session = choose_session([sessions])
+        return replace(self, runs=runs, superseded=(), session=session, sessions=sessions)
+
+    def quiet_runs(self, phase: str, session: Session | None = None) -> dict[int, RecordSummary]:
+        """Return by repeat the records whose costs of a phase count; by default of the session."""
+        session = session or self.session
+        runs = self.sessions.get(session, {}) if session else {}
+        return {
+            repeat: stored.record for repeat, stored in runs.items() if counts(stored.record, phase)
+        }
+
+    def costs(self, measure: str, session: Session | None = None) -> dict[int, float]:
+        """Return by repeat the positive values of a measure such as "training.step_seconds"."""
+        quiet = self.quiet_runs(phase_of(measure), session)
+        values = {repeat: record.cost(measure) for repeat, record in quiet.items()}
+        return {
+            repeat: value for repeat, value in values.items() if value is not None and value > 0
+        }
+
+    def like_sessions(self) -> list[Session]:
+        """Return the sessions on machines equal to that of `session`, itself included."""
+        chosen = self.session
+        return [one for one in self.sessions if chosen and one.is_on_machine_of(chosen)]
+
+    def cost(self, measure: str) -> Figure | None:
+        """Return the geometric mean of a measure; None where no run of the session was quiet."""
+        values = list(self.costs(measure).values())
+        if not values:
+            return None
+        found = [self.costs(measure, session) for session in self.like_sessions()]
+        between = spread([statistics.geometric_mean(of.values()) for of in found if of])
+        return replace(
+            _figure(ratio_interval(values), values),
+            sessions=between.num_sessions,
+            between_sessions=between.deviation,
+        )
+
+    def why_no_cost(self, measure: str) -> str:
+        """Return why a measure has no cost, "" if it has one or no run ended well."""
+        if not self.good or self.costs(measure):
+            return ""
+        if any(self.costs(measure, session) for session in self.sessions):
+            return "other session"
+        if not any(record.is_quiet(phase_of(measure)) for record in self.good):
+            return "noisy"
+        if not self.sessions:
+            return "older code"
+        return "resumed" if phase_of(measure) == "training" else ""
+
+    def cost_value(self, measure: str) -> float | None:
+        """Return the geometric mean of a measure as a number."""
+        figure = self.cost(measure)
+        return figure.value if figure else None
+
+    def scores(self, metric: Metric | None = None) -> Scores:
+        """Return a metric (by default the primary one) by seed and by part of the split."""
+        metric = metric or self.metric
+        return scores_of(self.good, metric, self.split) if metric else Scores({})
+
+    def score(self, metric: Metric | None = None) -> Figure | None:
+        """Return the mean of a metric over seeds."""
+        found = self.scores(metric)
+        if not found.by_seed:
+            return None
+        return _figure(found.estimate(), list(found.by_seed.values()))
+
+    def log_scores(self, measure: str) -> Scores:
+        """Return the logarithms of a cost by repeat, so that differences are ratios."""
+        return Scores({repeat: math.log(value) for repeat, value in self.costs(measure).items()})
+
+    def mean_metric(self, split: str, name: str) -> float | None:
+        """Return the mean of a metric of any split over the records that ended well."""
+        values = [record.metric(name, split) for record in self.good]
+        known = [value for value in values if value is not None]
+        return statistics.fmean(known) if known else None
+
+    @property
+    def worker_seconds(self) -> float | None:
+        """The median time of a cell on the machine of the costs, resumed trainings left out."""
+        seconds = [
+            run.record.worker_seconds
+            for run in self.runs
+            if run.record.status is Status.OK
+            and (self.session is None or place_of(run) == self.session.place)
+            and run.record.worker_seconds is not None
+            and not run.record.details.get("resumed_at_steps")
+        ]
+        return statistics.median(seconds) if seconds else None
+
+
+def place_of(stored: StoredRecord) -> Place:
+    """Return the machine and the number of threads of a record."""
+    return stored.machine, stored.record.cell.threads
+
+
+def scores_of(records: Iterable[RecordSummary], metric: Metric, split: str = "test") -> Scores:
+    """Return a metric of a split by repeat, and of its parts."""
+    by_seed: dict[int, float] = {}
+    parts: dict[int, Sequence[float | None]] = {}
+    num_examples: set[int] = set()
+    for record in records:
+        value = record.metric(metric.name, split)
+        if record.status is Status.OK and value is not None:
+            by_seed[record.repeat] = value
+            parts[record.repeat] = parts_of(record, metric.name, split)
+            num_examples.add((record.data or {}).get("examples", {}).get(split, 0))
+    return Scores(by_seed, parts, metric.share, min(num_examples, default=0) or None)
+
+
+def parts_of(
+    record: RecordSummary, metric_name: str, split: str = "test"
+) -> Sequence[float | None]:
+    """Return the pseudo-values of the parts of a split; none where none were kept."""
+    value = record.metric(metric_name, split)
+    without_part: Mapping[str, Sequence[float | None]] = record.reports.get(split, {}).get(
+        "without_part", {}
+    )
+    return () if value is None else pseudo_values(value, without_part.get(metric_name, ()))
+
+
+def _figure(estimate: Estimate, values: Sequence[float]) -> Figure:
+    return Figure(estimate.value, estimate.low, estimate.high, estimate.n, min(values), max(values))

@@ -1,0 +1,144 @@
+"""Sessions: the runs of one `bench run` on one machine, within which costs are compared.
+
+A machine drifts: from one hour to the next it may be 10% faster. The cells of one session run
+interleaved, so that drift affects all entries alike. A comparison therefore takes its costs from
+one session. The other sessions on the same kind of machine show how much a figure varies from
+session to session.
+
+A run counts only if it ran under the newest versions and with the newest code: the newest cost
+digest of its architecture among the records of the comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from suite.analysis.statistics import variance
+from suite.api import Status
+from suite.records.environment import speed_facts
+from suite.records.published import StoredRecord
+from suite.records.schema import RecordSummary
+
+PHASES = ("training", "inference")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One invocation on one machine with one number of threads.
+
+    `machine` is the name of the machine, `speed_facts` what determines its speed.
+    """
+
+    invocation: str
+    started_at: datetime
+    machine: str
+    threads: int
+    speed_facts: tuple[object, ...]
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The machine, by name, and the number of threads used on it."""
+        return self.machine, self.threads
+
+    def is_on_machine_of(self, other: Session) -> bool:
+        """Return whether two sessions used equal machines and equally many threads."""
+        ours, theirs = (
+            (session.machine, session.threads, session.speed_facts) for session in (self, other)
+        )
+        return ours == theirs
+
+
+Sessions = Mapping[Session, Mapping[int, StoredRecord]]
+"""The runs of one point that may count as costs: by session, then by repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a cost varies between sessions on equal machines.
+
+    `deviation` is the standard deviation of the logarithms of the sessions' means: 0.03 says that
+    sessions differ by about 3%. It is None with a single session.
+    """
+
+    num_sessions: int
+    deviation: float | None
+
+
+def session_of(stored: StoredRecord) -> Session:
+    """Return the session of a record."""
+    record = stored.record
+    return Session(
+        record.invocation.id,
+        record.invocation.started_at,
+        stored.machine,
+        record.cell.threads,
+        speed_facts(record.environment, record.cell.backend),
+    )
+
+
+def newest_digests(records: Iterable[RecordSummary]) -> dict[str, str | None]:
+    """Return the newest cost digest of each architecture among the runs that ended well."""
+    newest: dict[str, RecordSummary] = {}
+    for record in records:
+        former = newest.get(record.cell.architecture)
+        if record.status is Status.OK and (former is None or record.run_id > former.run_id):
+            newest[record.cell.architecture] = record
+    return {name: cost_digest(record) for name, record in newest.items()}
+
+
+def cost_digest(record: RecordSummary) -> str | None:
+    """Return the digest of the code whose costs a record holds; None if it has none."""
+    return record.environment.get("cost_digest")
+
+
+def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) -> Sessions:
+    """Return the runs of a point that ended well and have the newest digest, by session.
+
+    Of two runs of a repeat in one session the later counts.
+    """
+    found: dict[Session, dict[int, StoredRecord]] = {}
+    for stored in sorted(runs, key=lambda stored: stored.record.run_id):
+        record = stored.record
+        if record.status is Status.OK and cost_digest(record) == digests[record.cell.architecture]:
+            found.setdefault(session_of(stored), {})[record.repeat] = stored
+    return found
+
+
+def counts(record: RecordSummary, phase: str) -> bool:
+    """Return whether the costs of a phase, or of a part of it, count.
+
+    A noisy phase does not. The training of a resumed run does not either, because its steps were
+    taken in two sessions.
+    """
+    resumed = phase.startswith("training") and record.details.get("resumed_at_steps")
+    return record.is_quiet(phase) and not resumed
+
+
+def choose_session(points: Iterable[Sessions]) -> Session | None:
+    """Return the session whose costs are compared; None if no run ended well.
+
+    It is the session with quiet costs of the most points; of equals the one with the most quiet
+    runs; of equals the newest. The phases of a point count one by one.
+    """
+    covered: dict[Session, list[int]] = {}
+    for sessions in points:
+        for session, by_repeat in sessions.items():
+            tally = covered.setdefault(session, [0, 0])
+            for phase in PHASES:
+                quiet = sum(counts(stored.record, phase) for stored in by_repeat.values())
+                tally[0] += quiet > 0
+                tally[1] += quiet
+
+    def precedence(session: Session) -> tuple[list[int], datetime, str, str]:
+        return covered[session], session.started_at, session.invocation, repr(session)
+
+    return max(covered, key=precedence, default=None)
+
+
+def spread(means: Sequence[float]) -> Spread:
+    """Return how the means of sessions vary; all are positive."""
+    logs = [math.log(mean) for mean in means]
+    return Spread(len(logs), math.sqrt(variance(logs)) if len(logs) > 1 else None)

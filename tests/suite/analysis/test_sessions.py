@@ -1,0 +1,239 @@
+"""Costs are compared within one session and one cost digest, and only where they are quiet."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import make_boards
+from suite.analysis.tables import make_tables
+from suite.api import Mode, Status
+from suite.records.published import Folder, StoredRecord
+from suite.records.schema import Invocation, Measurement
+from tests.suite.records.test_store import CELL, MOMENT, make_record
+
+SPEED, MEMORY = "training.tokens_per_second", "training.peak_memory_bytes"
+LATENCY = "inference.latency_p50_seconds"
+MACHINE = {
+    "host_name": "host-a",
+    "processor": "abacus (family 1, model 2)",
+    "num_cores": 2,
+    "memory_bytes": 16 * 2**30 - 5,
+    "accelerators": [],
+    "devices": ["CPU"],
+    "packages": {"tensorflow": "2.1", "keras": "3.1", "numpy": "2.0", "jax": "0.1"},
+}
+
+
+def cost(entry, speed, session=1, *, digest="d1", noisy=(), round=0, length=512, mode=Mode.PROBE,
+         status=Status.OK, details=None, measures=None, **environment):  # fmt: skip
+    """Return the record of a probe, or of a training, of an entry in a session."""
+    fields = {"options": {}, "architecture": entry, "sequence_length": length}
+    if mode is Mode.PROBE:
+        fields |= {"mode": mode, "task": None, "task_version": None, "source": None, "steps": 0}
+        fields |= {"round": round, "seed": 0, "batch_size": 8_192 // length}
+    else:
+        fields |= {"seed": round}
+    cell = dataclasses.replace(CELL, **fields)
+    values = measures or {SPEED: speed, MEMORY: 2.0**20 * speed}
+    measured: dict[str, dict[str, Measurement]] = {}
+    for name, value in values.items():
+        phase, _, what = name.partition(".")
+        measured.setdefault(phase, {})[what] = Measurement(value=value, n=1)
+    started = MOMENT + timedelta(hours=session)
+    record = make_record(
+        status,
+        60 * session + round,
+        cell,
+        measurements=measured if status is Status.OK else {},
+        metrics={"test": {"entity_f1": 0.5}} if mode is Mode.TRAIN else {},
+        data={"fingerprint": "f"} if mode is Mode.TRAIN else None,
+        details={"noisy": noisy, **(details or {})},
+        environment={**MACHINE, "cost_digest": digest, **environment},
+        invocation=Invocation(
+            id=f"session-{session}", started_at=started, command="bench run", planned_cells=9
+        ),
+    )
+    return StoredRecord(record, Folder.PUBLISHED, "here", Path("unread"))
+
+
+def rounds(entry, speed, session=1, **fields):
+    """Return three rounds whose geometric mean is the speed."""
+    return [
+        cost(entry, speed * factor, session, round=number, **fields)
+        for number, factor in enumerate((0.99, 1.0, 1 / 0.99))
+    ]
+
+
+def points_of(records):
+    (comparison,) = compare(records)
+    return {(point.entry, point.sequence_length): point for point in comparison.points}
+
+
+def speeds(records, measure=SPEED):
+    return {at[0]: point.cost_value(measure) for at, point in points_of(records).items()}
+
+
+@pytest.mark.parametrize("mode", [Mode.PROBE, Mode.TRAIN])
+def test_costs_come_from_the_session_that_covers_most_entries(mode):
+    whole = [*rounds("vanilla", 100.0, mode=mode), *rounds("bert", 50.0, mode=mode)]
+    alone = rounds("bert", 500.0, session=2, mode=mode)  # newer, on a quicker day
+    assert speeds(whole + alone) == {
+        "vanilla": pytest.approx(100.0),
+        "bert": pytest.approx(50.0),
+    }
+    # Without the older session of both there is one session for each; the newer is taken.
+    apart = points_of(rounds("vanilla", 100.0, mode=mode) + alone)
+    assert apart["vanilla", 512].cost(SPEED) is None
+    assert apart["vanilla", 512].why_no_cost(SPEED) == "other session"
+    assert apart["bert", 512].cost_value(SPEED) == pytest.approx(500.0)
+
+
+def test_of_sessions_that_cover_equally_many_points_the_newest_counts():
+    old = [*rounds("vanilla", 100.0), *rounds("bert", 50.0)]
+    new = [*rounds("vanilla", 110.0, session=2), *rounds("bert", 60.0, session=2)]
+    expected = {"vanilla": pytest.approx(110.0), "bert": pytest.approx(60.0)}
+    assert speeds(old + new) == speeds(new + old) == expected
+
+
+def test_the_rounds_of_two_sessions_are_never_pooled():
+    """Rounds that were added later are of another session although no cell ran twice."""
+    first = rounds("vanilla", 100.0)
+    later = [cost("vanilla", 300.0, session=2, round=number) for number in (3, 4)]
+    figure = points_of(first + later)["vanilla", 512].cost(SPEED)
+    assert (figure.value, figure.n) == (pytest.approx(100.0), 3)
+
+
+def test_the_other_sessions_give_the_variation_between_sessions():
+    records = [*rounds("vanilla", 100.0), *rounds("vanilla", 110.0, session=2)]
+    figure = points_of(records)["vanilla", 512].cost(SPEED)
+    assert figure.sessions == 2 and figure.value == pytest.approx(110.0)
+    assert figure.between_sessions == pytest.approx(math.log(1.1) / math.sqrt(2))
+    boards = make_boards(records)
+    row = next(row for board in boards if board.metric.name == SPEED for row in board.rows
+               if not row.superseded_by)  # fmt: skip
+    assert row.sessions == 2 and row.between_sessions == figure.between_sessions
+    (table,) = make_tables(records)
+    assert table.to_dict()["rows"][0]["figures"][SPEED]["sessions"] == 2
+    alone = points_of(rounds("vanilla", 100.0))["vanilla", 512].cost(SPEED)
+    assert (alone.sessions, alone.between_sessions) == (1, None)
+
+
+def test_a_board_ranks_the_costs_of_one_session():
+    """Pooled over the sessions, bert would be quicker; in each session vanilla is."""
+    records = [*rounds("vanilla", 100.0), *rounds("bert", 90.0)]
+    records += rounds("bert", 200.0, session=2)
+    board = next(board for board in make_boards(records) if board.metric.name == SPEED)
+    ranked = {row.line: (row.rank, row.estimate.value) for row in board.rows if row.rank}
+    assert ranked == {"vanilla": (1, pytest.approx(100.0)), "bert": (2, pytest.approx(90.0))}
+    # The other session's figure is shown, without a rank.
+    (other,) = (row for row in board.rows if row.superseded_by == "session session-1")
+    assert (other.line, other.rank) == ("bert", None)
+    assert other.estimate.value == pytest.approx(200.0)
+
+
+def test_costs_of_older_code_do_not_count():
+    records = [*rounds("vanilla", 100.0), *rounds("bert", 50.0), *rounds("longformer", 70.0)]
+    changed = [cost("bert", 80.0, round=3, digest="d2")]
+    figure = points_of(records + changed)["bert", 512].cost(SPEED)
+    assert (figure.value, figure.n) == (pytest.approx(80.0), 1)
+    assert speeds(records + changed)["vanilla"] == pytest.approx(100.0)  # its code is the same
+    # The code changed after the session, and the entry alone was measured again.
+    again = points_of([*records, *rounds("bert", 80.0, session=2, digest="d2")])
+    assert again["bert", 512].cost(SPEED) is None
+    assert again["bert", 512].why_no_cost(SPEED) == "other session"
+
+
+def test_code_that_changed_gives_no_variation_between_sessions():
+    records = [*rounds("vanilla", 100.0), *rounds("vanilla", 300.0, session=2, digest="d2")]
+    figure = points_of(records)["vanilla", 512].cost(SPEED)
+    assert (figure.value, figure.sessions) == (pytest.approx(300.0), 1)
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "same"),
+    [
+        ({"host_name": "host-b"}, True),
+        ({"memory_bytes": 16 * 2**30 - 9_999}, True),
+        ({"packages": {**MACHINE["packages"], "jax": "0.2"}}, True),  # the cells use TensorFlow
+        ({"processor": "abacus (family 1, model 3)"}, False),
+        ({"num_cores": 4}, False),
+        ({"memory_bytes": 32 * 2**30}, False),
+        ({"devices": ["NVIDIA H200"]}, False),
+        ({"packages": {**MACHINE["packages"], "tensorflow": "2.2"}}, False),
+        ({"packages": {**MACHINE["packages"], "keras": "3.2"}}, False),
+    ],
+)
+def test_a_machine_is_what_determines_its_speed(elsewhere, same):
+    """Cells of one command may run on several machines, for example with `--executor ray`."""
+    records = [*rounds("vanilla", 100.0), cost("vanilla", 400.0, round=3, **elsewhere)]
+    figure = points_of(records)["vanilla", 512].cost(SPEED)
+    assert figure.n == (4 if same else 3)
+    records = [*rounds("vanilla", 100.0), *rounds("vanilla", 110.0, session=2, **elsewhere)]
+    assert points_of(records)["vanilla", 512].cost(SPEED).sessions == (2 if same else 1)
+
+
+def test_each_phase_and_each_part_of_it_has_its_own_noise_flag():
+    compiling, step = "training.compile_seconds", "inference.step_seconds"
+    measures = {SPEED: 5.0, compiling: 6.0, step: 7.0, LATENCY: 8.0}
+    flags = {
+        "training": SPEED,
+        "training.compile": compiling,
+        "inference": step,
+        "inference.latency": LATENCY,
+    }
+    for flag, hidden in flags.items():
+        (point,) = points_of([cost("vanilla", 1.0, noisy=(flag,), measures=measures)]).values()
+        assert {name: point.cost_value(name) for name in measures} == {
+            name: None if name == hidden else pytest.approx(value)
+            for name, value in measures.items()
+        }
+        assert point.why_no_cost(hidden) == "noisy"
+
+
+def test_a_noisy_phase_is_neither_ranked_nor_printed():
+    records = [*rounds("vanilla", 100.0), *rounds("bert", 900.0, noisy=("training",))]
+    board = next(board for board in make_boards(records) if board.metric.name == SPEED)
+    told = {row.line: (row.rank, row.estimate, row.note) for row in board.rows}
+    assert told["vanilla"][0] == 1
+    assert told["bert"][:2] == (None, None) and "no quiet run" in told["bert"][2]
+    (table,) = make_tables(records)
+    assert {row.line: row.figures[SPEED] is None for row in table.rows} == {
+        "vanilla": False, "bert": True,
+    }  # fmt: skip
+    assert {row.line: row.missing.get(SPEED) for row in table.rows} == {
+        "vanilla": None, "bert": "noisy",
+    }  # fmt: skip
+
+
+def test_a_session_without_quiet_costs_is_not_chosen():
+    quiet = [*rounds("vanilla", 100.0), *rounds("bert", 50.0)]
+    loud = [
+        record
+        for entry in ("vanilla", "bert")
+        for record in rounds(entry, 1.0, session=2, noisy=("training", "inference"))
+    ]
+    assert speeds(quiet + loud) == {"vanilla": pytest.approx(100.0), "bert": pytest.approx(50.0)}
+
+
+def test_the_training_cost_of_a_resumed_run_does_not_count():
+    """Its steps were taken in two sessions; its inference was measured in one."""
+    measures = {SPEED: 5.0, "inference.step_seconds": 7.0}
+    resumed = cost("vanilla", 1.0, mode=Mode.TRAIN, measures=measures,
+                   details={"resumed_at_steps": [4]})  # fmt: skip
+    (point,) = points_of([resumed]).values()
+    assert (point.cost(SPEED), point.why_no_cost(SPEED)) == (None, "resumed")
+    assert point.cost_value("inference.step_seconds") == pytest.approx(7.0)
+
+
+def test_a_run_of_another_session_stands_where_the_session_has_none():
+    records = [*rounds("vanilla", 100.0), *rounds("bert", 50.0)]
+    failed = cost("longformer", 0.0, session=2, status=Status.OUT_OF_MEMORY)
+    points = points_of([*records, failed])
+    assert points["longformer", 512].statuses == {"out_of_memory": 1}
+    assert points["longformer", 512].cost(SPEED) is None
