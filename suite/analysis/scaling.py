@@ -1,4 +1,4 @@
-"""Scaling exponents: how the cost of one sequence grows with its length."""
+"""Growth: how the cost of one sequence rises with its length."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import PHASES, Comparison, Point
+from suite.analysis.quadratic import FULL_ATTENTION, Quadratic, fit_quadratic
 from suite.analysis.statistics import Estimate, margin_of_error, mean_interval
 from suite.api import Architecture
 
@@ -23,9 +24,10 @@ CLAIM_TOLERANCE = 0.15
 class Exponent:
     """The exponent of a cost in the length, as measured and as the architecture claims it.
 
-    `claimed_exponent` is that of the claim over the same lengths: "n log n" lies a little above 1.
-    `contradicted` is true where the low end of the interval exceeds the claim by more than
-    `CLAIM_TOLERANCE`.
+    The fit describes the `lengths` alone, from `shortest` to `longest`. `claimed_exponent` is that
+    of the claim over the same lengths: "n log n" lies a little above 1. `contradicted` is true
+    where the low end of the interval exceeds the claim by more than `CLAIM_TOLERANCE`. Where the
+    claim is "n^2", `quadratic` is the fit to show.
     """
 
     line: str
@@ -38,6 +40,17 @@ class Exponent:
     claim: str | None = None
     claimed_exponent: float | None = None
     contradicted: bool = False
+    quadratic: Quadratic | None = None
+
+    @property
+    def shortest(self) -> int:
+        """The shortest length that was fitted."""
+        return min(self.lengths)
+
+    @property
+    def longest(self) -> int:
+        """The longest length that was fitted."""
+        return max(self.lengths)
 
 
 def exponents(
@@ -92,8 +105,10 @@ def _judge(
     claimed = claimed_exponent(claim, lengths) if claim else None
     value, low, high = (estimate.value, estimate.low, estimate.high) if estimate else (None,) * 3
     contradicted = low is not None and claimed is not None and low > claimed + CLAIM_TOLERANCE
+    quadratic = fit_quadratic(sweeps) if claim == FULL_ATTENTION else None
     return Exponent(
-        entry, measure, value, low, high, len(sweeps), lengths, claim, claimed, contradicted
+        *(entry, measure, value, low, high, len(sweeps), lengths),
+        *(claim, claimed, contradicted, quadratic),
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from suite.analysis.aggregate import Figure
 from suite.analysis.engines import COMPARED, Ratio
+from suite.analysis.quadratic import Quadratic
 from suite.analysis.scaling import Exponent
 from suite.analysis.tables import Row, Table
 from suite.api import Mode, Status
@@ -108,14 +109,21 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
         return
     out.print("\nGrowth with length n of the cost of one sequence above its fixed cost:")
     table = RichTable(show_edge=False, pad_edge=False)
-    for name in ("architecture", "measure", "exponent of n [95%]", "rounds", "claims", "lengths"):
-        table.add_column(_escape(name), justify="right" if name.startswith("exponent") else "left")
+    for name in (
+        "architecture",
+        "measure",
+        "growth [95%]",
+        "rounds",
+        "claims",
+        "fitted on lengths",
+    ):
+        table.add_column(_escape(name), justify="right" if name.startswith("growth") else "left")
     for item in exponents:
-        lengths = ", ".join(map(str, item.lengths))
+        lengths = f"{item.shortest:,} to {item.longest:,} ({len(item.lengths)})"
         table.add_row(
             _escape(item.line),
             item.measure,
-            _escape(_exponent(item)),
+            _escape(_quadratic(item.quadratic) if item.quadratic else _exponent(item)),
             str(item.rounds),
             f"O({item.claim})" if item.claim else "—",
             lengths,
@@ -125,7 +133,7 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
         if item.contradicted:
             out.print(
                 f"  {_escape(item.line)}, {item.measure}: claims O({item.claim}), "
-                f"measures n^{item.exponent:.1f}"
+                f"measures n^{item.exponent:.1f} from {item.shortest:,} to {item.longest:,}"
             )
 
 
@@ -158,7 +166,16 @@ def _ratio(item: Ratio | None) -> str:
 def _exponent(item: Exponent) -> str:
     if item.exponent is None:
         return "—"
-    return _with_interval(item.exponent, item.low, item.high)
+    return f"n^{_with_interval(item.exponent, item.low, item.high)}"
+
+
+def _quadratic(fit: Quadratic) -> str:
+    """Return the fit of full attention, as "1.2e-05 [1e-05, 1.4e-05] n + 3e-09 n²"."""
+    parts = []
+    for of, name in ((fit.linear, "n"), (fit.squared, "n²")):
+        ends = "" if of.low is None or of.high is None else f" [{of.low:.2g}, {of.high:.2g}]"
+        parts.append(f"{of.value:.2g}{ends} {name}")
+    return " + ".join(parts)
 
 
 def _with_interval(value: float, low: float | None, high: float | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -46,6 +47,36 @@ def load(job: Job, task: Task, options: Options) -> TaskData:
         _keep(data, entry)
         kept = _open(entry, opened) or data
     return _read_through(kept)
+
+
+def encode_apart(job: Job, task: Task, options: Options) -> None:
+    """Encode data that is not in the cache yet in a child process, so that `load` only opens it.
+
+    Encoding leaves a heap with holes. What the model would allocate later fits into them, so that
+    the peak of the first cell on new data would be too low: 48 MiB instead of 52 MiB for NER on
+    CoNLL-2003. Only a process with one thread can fork safely. Elsewhere, and where the child
+    fails, `load` encodes the data and raises its errors.
+    """
+    entry = job.cache / _key(job, task, options)
+    if job.source_digest is None or entry.exists() or _num_threads() != 1:
+        return
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            load(job, task, options)
+            status = 0
+        finally:
+            os._exit(status)
+    os.waitpid(child, 0)
+
+
+def _num_threads() -> int | None:
+    """Return the number of threads of this process; None where the system does not tell."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return None
 
 
 def _key(job: Job, task: Task, options: Options) -> str:

@@ -62,6 +62,7 @@ def run(
     report_progress("loading data", 0.0)
     options = task_options(task, cell.options)
     started = time.perf_counter()
+    encoded.encode_apart(job, task, options)
     data = encoded.load(job, task, options)
     data_seconds = time.perf_counter() - started
     if not cell.scores_test:

@@ -1,0 +1,131 @@
+"""Costs as multiples of a baseline's, at a few lengths: what the leaderboard prints of costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from suite.analysis.aggregate import Comparison
+from suite.analysis.points import Point
+from suite.analysis.sessions import Session, spread
+from suite.analysis.statistics import Estimate, ratio_interval
+from suite.api import Mode
+
+BASELINE = "vanilla"
+LENGTHS = (512, 8_192)
+RELATIVE = (
+    "training.tokens_per_second",
+    "inference.tokens_per_second",
+    "training.peak_memory_bytes",
+    "inference.peak_memory_bytes",
+)
+"""The measures whose ratios are printed. A speed above 1 is better, a memory above 1 is worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeCost:
+    """A cost as a multiple of the baseline's, paired by round within one session.
+
+    `ratio` has an interval of logarithms from three rounds on. `sessions` is the number of sessions
+    on equal machines that measured both, and `between_sessions` the standard deviation of the
+    logarithms of their ratios (0.03: about 3%); None with one session.
+    """
+
+    ratio: Estimate
+    sessions: int
+    between_sessions: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeCosts:
+    """The relative costs of one entry at one length, by measure.
+
+    A cost is None where the entry or the baseline has no quiet measurement in the session.
+    """
+
+    entry: str
+    sequence_length: int
+    batch_size: int
+    costs: Mapping[str, RelativeCost | None]
+
+
+def relative_costs(
+    comparison: Comparison,
+    lengths: Iterable[int] = LENGTHS,
+    *,
+    baseline: str = BASELINE,
+    measures: Sequence[str] = RELATIVE,
+) -> list[RelativeCosts]:
+    """Return the costs of each entry relative to the baseline's, at each length and batch size.
+
+    All costs are of the comparison's session. Only points of equal batch size are compared.
+
+    Args:
+        comparison: a comparison of probes, or of trainings.
+        lengths: the sequence lengths; those that nothing was measured at are left out.
+        baseline: the name of the entry with ratio 1.
+        measures: the measures, as "training.tokens_per_second".
+    """
+    wanted = set(lengths)
+    bases = {
+        (point.sequence_length, point.batch_size): point
+        for point in comparison.points
+        if point.entry == baseline
+    }
+    found = []
+    for point in sorted(comparison.points, key=lambda one: (one.entry, one.sequence_length)):
+        if point.sequence_length in wanted:
+            base = bases.get((point.sequence_length, point.batch_size))
+            costs = {name: _relative(point, base, name) if base else None for name in measures}
+            found.append(RelativeCosts(point.entry, point.sequence_length, point.batch_size, costs))
+    return found
+
+
+def choose_probes(
+    comparisons: Iterable[Comparison],
+    *,
+    form: str,
+    model_size: str,
+    lengths: Iterable[int] = LENGTHS,
+    baseline: str = BASELINE,
+) -> Comparison | None:
+    """Return the comparison of probes to print relative costs of; None without any.
+
+    It is the one whose `relative_costs` has the most values. Of equals, the one with equally many
+    positions in a batch at every length is taken, then the one with the newest session.
+    """
+    wanted = tuple(lengths)
+    probes = [
+        one
+        for one in comparisons
+        if one.key.mode is Mode.PROBE
+        and (one.key.form, one.key.model_size) == (form, model_size)
+        and one.session is not None
+    ]
+
+    def precedence(one: Comparison) -> tuple[int, bool, str]:
+        known = relative_costs(one, wanted, baseline=baseline)
+        count = sum(cost is not None for of in known for cost in of.costs.values())
+        started = one.session.started_at.isoformat() if one.session else ""
+        return count, not one.key.sequences_per_batch, started
+
+    return max(probes, key=precedence, default=None)
+
+
+def _relative(point: Point, base: Point, measure: str) -> RelativeCost | None:
+    ratios = _ratios(point, base, measure, point.session)
+    if not ratios:
+        return None
+    by_session = [_ratios(point, base, measure, session) for session in point.like_sessions()]
+    means = [math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session if of]
+    between = spread(means)
+    return RelativeCost(ratio_interval(ratios), between.num_sessions, between.deviation)
+
+
+def _ratios(point: Point, base: Point, measure: str, session: Session | None) -> list[float]:
+    """Return the ratio of each round that both have in a session."""
+    if session is None:
+        return []
+    ours, theirs = point.costs(measure, session), base.costs(measure, session)
+    return [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]
