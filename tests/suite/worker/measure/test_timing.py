@@ -94,7 +94,7 @@ def test_the_compilation_has_a_noise_flag_of_its_own(monkeypatch):
         nonlocal calls
         time.sleep(0.01)
         calls += 1
-        machine.other_cores = 2.0 if calls < timing.WARMUP_STEPS else 0.0
+        machine.other_cores = 2.0 if calls <= timing.WARMUP_STEPS else 0.0
 
     machine.other_cores = 2.0
     timings = time_repeats(step, 1, 1, PeakMemory(), threads=2)
