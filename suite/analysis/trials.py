@@ -147,7 +147,8 @@ class Search:
         cost = f"{self.strategy.cost(self.scores):.2f} final runs spent"
         if utilities[rate] == WORST:
             return f"{self.name}: every rate diverged so far; {cost}"
-        return f"{self.name}: best so far {rate:g} ({abs(utilities[rate]):.4f}); {cost}"
+        score = utilities[rate] if self.strategy.higher_is_better else -utilities[rate]
+        return f"{self.name}: best so far {rate:g} ({score:.4f}); {cost}"
 
     def result(self, folder: Path, source_digest: str | None) -> TunedRate:
         """Return the result, and write its file if a rate was chosen."""

@@ -64,6 +64,9 @@ def tune(
     found: list[TunedRate] = []
     for task in prepared.tasks:
         searches = _searches(request, prepared, task, max_cost)
+        if not searches:
+            report(f"{task}: no requested architecture supports the task")
+            continue
         report(_statement(task, searches, store, parallel))
         _run_searches(searches, prepared, store, run, check_retry(retry), report)
         # A source that was downloaded by the first trial has a digest only now.

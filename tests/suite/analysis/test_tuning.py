@@ -175,6 +175,14 @@ def test_each_length_is_tuned_where_it_is_supported(tmp_path, store):
     assert rates == {(name, at): expected[at] for name in ("vit", "reformer") for at in (16, 64)}
 
 
+def test_a_task_that_no_architecture_supports_is_passed_over(tmp_path, store):
+    told = []
+    request = Request(tasks=("ner", "image_classification"), architectures=("vit",), lengths=(16,))
+    (tuned,) = tune(request, store, learner(peak_at(3e-4)), folder=tmp_path, report=told.append)
+    assert (tuned.task, tuned.learning_rate) == ("image_classification", 3e-4)
+    assert told[0] == "ner: no requested architecture supports the task"
+
+
 def test_no_trial_is_a_final_run_or_scores_the_test_split(tmp_path, store, benchmark):
     """Not even a trial at the recipe's rate with as many steps as the frozen benchmark has."""
     for steps in (100, 1):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import suite
 from tests.conftest import FAKES, read_records
 
 BENCHMARK = """
@@ -29,7 +30,7 @@ WORDS = ("tune", "--benchmark", "walk", "--architectures", "hasty", "--parallel"
 
 
 def test_an_optimum_at_an_edge_and_next_to_divergence_is_found_and_the_search_resumes(
-    bench, tmp_path
+    bench, tmp_path, monkeypatch
 ):
     """Long trials have 24 steps: 0.3 walks about 4, and 1.0 so far that the loss is no number."""
     (tmp_path / "mine" / "benchmarks").mkdir(parents=True)
@@ -68,6 +69,13 @@ def test_an_optimum_at_an_edge_and_next_to_divergence_is_found_and_the_search_re
     again = tune()
     assert again.returncode == 0 and len(read_records(tmp_path / "home")) == len(records)
     assert json.loads(path.read_text()) == choice
+
+    monkeypatch.setenv("BENCH_PATH", f"{FAKES}:{tmp_path / 'mine'}")
+    places = {"home": tmp_path / "home", "keep_in": tmp_path / "tuning"}
+    quiet = {"progress": False, "tracking": False, "threads": 1}
+    (rate,) = suite.tune(benchmark="walk", architectures="hasty", **places, **quiet)
+    assert (rate.learning_rate, rate.path) == (0.3, path)
+    assert len(read_records(tmp_path / "home")) == len(records)
 
 
 @pytest.mark.parametrize(
