@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records
+from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records, run_bench
 from tests.mlflow_server import MlflowServer, agrees_with_records
 
 PORT = 5_987
@@ -103,8 +103,7 @@ def test_nothing_is_lost(tmp_path, num_cells, num_kills, with_server):
             server.wait_until_it_answers()
 
         def bench(*words: str) -> str:
-            arguments = {"env": environment, "capture_output": True, "text": True, "timeout": 900}
-            ended = subprocess.run([str(BENCH), *words], **arguments)
+            ended = run_bench(words, environment, 900)
             assert ended.returncode == 0, ended.stdout[-2_000:] + ended.stderr[-2_000:]
             return ended.stdout
 

@@ -90,6 +90,7 @@ def test_the_loss_of_four_devices_is_that_of_one(bench, tmp_path):
         "--batch-size",
     )
     words += ("8", "--backend", "jax", "--no-tracking", "--no-dashboard", "--option", "dropout=0")
+    words += ("--test",)
     flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
     for devices in ("1", "4"):
         ended = bench(*words, "--option", f"devices={devices}", XLA_FLAGS=flags)
