@@ -6,10 +6,13 @@ from ._fake import Fake
 
 
 def measure_briefly() -> None:
-    """Measure as few steps as a record may hold; call it in a cell's process only."""
-    from suite.worker.measure import timing as measuring
+    """Measure as little as a record may hold, without warm-up; call it in a cell's process only."""
+    from suite.worker.measure import matrix_rate, timing, warmup
 
-    measuring.BLOCK_SECONDS = measuring.MIN_SECONDS = measuring.LATENCY_SECONDS = 0.0
+    timing.BLOCK_SECONDS = timing.MIN_SECONDS = timing.LATENCY_SECONDS = 0.0
+    timing.ATTEMPTS = 1
+    matrix_rate.HOST_SIZE, matrix_rate.BLOCK_SECONDS = 64, 0.0
+    warmup.throwaway_step = lambda xla: None
 
 
 class Hasty(Fake):
