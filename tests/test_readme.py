@@ -1,8 +1,8 @@
 """The commands of the README: with `BENCHMARK=smoke` here, unchanged in `make test-slow`.
 
-They train an architecture of the tests, whose measurements are instant. The commands after the first
-validate once and leave drawing to `make dashboard`. Their `make` calls a stand-in for `bench`, and
-`bench` runs in this process: importing the framework again would take most of their time.
+They train an architecture of the tests, whose measurements are instant. The commands after the
+first validate once and leave drawing to `make dashboard`. Their `make` calls a stand-in for
+`bench`, and `bench` runs in this process: another import of the framework would take longer.
 """
 
 from __future__ import annotations
