@@ -23,7 +23,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.published import StoredRecord
-from suite.records.schema import Record, RecordSummary
+from suite.records.schema import Record, RecordSummary, phase_of
 from suite.records.store import Store
 
 
@@ -134,7 +134,7 @@ def cost_crossover(
         records = prober.probe(length, (first, second))
         ours, theirs = (_values(records, name, measure) for name in (first, second))
         rounds = sorted(ours.keys() & theirs.keys())
-        phase = measure.partition(".")[0]
+        phase = phase_of(measure)
         disturbed = {record.repeat for record in records if not record.is_quiet(phase)}
         if quiet := [number for number in rounds if number not in disturbed]:
             rounds = quiet

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from suite.analysis.aggregate import PHASES, Comparison, Point
+from suite.analysis.sessions import Session
 from suite.analysis.statistics import ratio_interval
+from suite.records.schema import phase_of
 
 COMPARED = tuple(
     f"{phase}.{name}" for phase in PHASES for name in ("tokens_per_second", "peak_memory_bytes")
@@ -50,14 +52,16 @@ def _place(point: Point) -> tuple[str, int, int]:
 
 
 def _ratio(ours: Point, theirs: Point, measure: str) -> Sequence[Ratio]:
-    """Return the ratio of two points, or nothing where they share no round."""
-    phase = measure.partition(".")[0]
-    values, others = ours.costs(measure), theirs.costs(measure)
+    """Return the ratio of two points, or nothing where they share no round of a session."""
+    phase = phase_of(measure)
+    session, their_session = _common_session(ours, theirs)
+    values = ours.costs(measure, session) if session else {}
+    others = theirs.costs(measure, their_session) if their_session else {}
     rounds = sorted(values.keys() & others.keys())
     if not rounds:
         return ()
     found = ratio_interval([values[number] / others[number] for number in rounds])
-    runs, other_runs = ours.quiet_runs(phase), theirs.quiet_runs(phase)
+    runs, other_runs = ours.quiet_runs(phase, session), theirs.quiet_runs(phase, their_session)
     apart = max(abs(runs[n].started_at - other_runs[n].started_at) for n in rounds)
     return [
         Ratio(
@@ -71,3 +75,18 @@ def _ratio(ours: Point, theirs: Point, measure: str) -> Sequence[Ratio]:
             apart / timedelta(hours=1),
         )
     ]
+
+
+def _common_session(ours: Point, theirs: Point) -> tuple[Session | None, Session | None]:
+    """Return the sessions of two points that are one invocation on one machine.
+
+    The chosen sessions come first, then the newest. The two may differ in the backend's version.
+    """
+
+    def same(one: Session, other: Session) -> bool:
+        return one.invocation == other.invocation and one.place == other.place
+
+    pairs = [(one, other) for one in ours.sessions for other in theirs.sessions if same(one, other)]
+    if not pairs:
+        return None, None
+    return max(pairs, key=lambda pair: (pair[0] == ours.session, pair[0].started_at))

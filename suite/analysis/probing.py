@@ -17,7 +17,11 @@ RunPlan = Callable[[Prepared], list[Record]]
 
 @dataclass(frozen=True, slots=True)
 class Prober:
-    """Probes the architectures of a request; probes that are done are only read."""
+    """Probes the architectures of a request.
+
+    Probes that are done are only read, unless a round of theirs ran in several sessions: costs are
+    compared within one session, so all probes of the length run again.
+    """
 
     request: Request
     store: Store
@@ -27,6 +31,20 @@ class Prober:
     def probe(self, length: int, architectures: Sequence[str]) -> list[Record]:
         """Return the records of a length, in the order of the rounds."""
         request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
-        prepared = prepare(request, self.store, limits=self.limits)
+        records = self._run(request)
+        if _crosses_sessions(records):
+            records = self._run(request, rerun=True)
+        return sorted(records, key=lambda record: record.cell.round)
+
+    def _run(self, request: Request, *, rerun: bool = False) -> list[Record]:
+        prepared = prepare(request, self.store, limits=self.limits, rerun=rerun)
         check_any_can_run(prepared)
-        return sorted(self.run(prepared), key=lambda record: record.cell.round)
+        return self.run(prepared)
+
+
+def _crosses_sessions(records: Sequence[Record]) -> bool:
+    """Return whether a round of several architectures ran in several sessions."""
+    sessions: dict[int, set[str]] = {}
+    for record in records:
+        sessions.setdefault(record.cell.round, set()).add(record.invocation.id)
+    return any(len(ids) > 1 for ids in sessions.values())

@@ -12,9 +12,10 @@ from suite.analysis.measures import MEASURES
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
-from suite.records.schema import Measurement, TuningChoice
+from suite.records.environment import describe_machine
+from suite.records.schema import Invocation, Measurement, TuningChoice
 from suite.records.store import Store
-from tests.suite.records.test_store import make_record, stored
+from tests.suite.records.test_store import MOMENT, make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
 
@@ -157,3 +158,36 @@ def test_noisy_rounds_do_not_count_where_a_round_is_quiet(store):
     assert one_noisy.crossing.always == quiet.crossing.always and not one_noisy.noisy_lengths
     all_noisy = cost_crossover(PAIR, store, noisy_probes({0, 1, 2}))
     assert all_noisy.noisy_lengths and "noisy" in str(all_noisy)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_costs_of_two_sessions_are_measured_again_together(store, apart):
+    """The second was probed on another day, on which the machine was ten times as fast."""
+    runs = []
+
+    def run(prepared):
+        cells = [planned.cell for planned in prepared.plan.cells]
+        again = len(prepared.plan.to_run) == len(cells)
+        runs.append((cells[0].sequence_length, again))
+        found = []
+        for cell in cells:
+            other_day = apart and not again and cell.architecture == "bert"
+            session = "new" if again else "other" if other_day else "old"
+            value = (0.5 if cell.architecture == "bert" else 1.0) * (10 if other_day else 1)
+            found.append(
+                make_record(
+                    cell=cell,
+                    measurements={"training": {"tokens_per_second": measured(value)}},
+                    invocation=Invocation(
+                        id=session, started_at=MOMENT, command="bench run", planned_cells=2
+                    ),
+                )
+            )
+        return found
+
+    store.prepare()
+    for planned in prepare(PAIR, store).plan.cells:  # all probes are done
+        store.write(make_record(cell=planned.cell, environment=dict(describe_machine())))
+    found = cost_crossover(PAIR, store, run)
+    assert found.crossing.always == "vanilla"
+    assert {again for _, again in runs} == ({False, True} if apart else {False})

@@ -120,6 +120,23 @@ def test_a_peak_of_no_bytes_is_no_cost_and_breaks_no_exponent():
     assert table.rows[1].figures["training.peak_memory_bytes"].n == 2
 
 
+def test_ratios_of_backends_never_cross_sessions():
+    def of_session(number, record):
+        invocation = record.invocation.model_copy(update={"id": f"session {number}"})
+        return record.model_copy(update={"invocation": invocation})
+
+    records = [
+        of_session(1, probe(0, 512, 10.0)),
+        of_session(2, probe(0, 512, 20.0, backend="jax")),
+    ]
+    assert not any(table.ratios for table in make_tables(map(stored, records)))
+    records.append(of_session(1, probe(1, 512, 15.0, backend="jax")))
+    records.append(of_session(1, probe(1, 512, 10.0)))
+    (compared,) = (table.ratios for table in make_tables(map(stored, records)) if table.ratios)
+    (speed,) = (item for item in compared if item.measure == "training.tokens_per_second")
+    assert speed.value == pytest.approx(1.5) and speed.rounds == 1
+
+
 def test_ratios_state_the_time_between_paired_runs():
     later = timedelta(minutes=90)
     records = []
