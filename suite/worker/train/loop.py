@@ -115,6 +115,7 @@ class TrainingLoop:
 
     def _compile(self) -> None:
         """Take the first steps; they are timed apart, as the compilation."""
+        self.report_progress("compiling", 0.0)
         self.memory.reset()
         block = self._take_steps(self._compiling_steps, self.timings.compile_monitor)
         self.timings.compile_seconds = block.seconds

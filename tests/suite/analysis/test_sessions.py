@@ -13,9 +13,13 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import make_boards
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
-from suite.records.published import Folder, StoredRecord
+from suite.execution.preparation import prepare
+from suite.matrix.request import Request
+from suite.records.environment import describe_machine
+from suite.records.published import Folder, StoredRecord, local_records
 from suite.records.schema import Invocation, Measurement
-from tests.suite.records.test_store import CELL, MOMENT, make_record
+from suite.records.store import ignore_unreadable
+from tests.suite.records.test_store import CELL, MOMENT, make_record, store  # noqa: F401
 
 SPEED, MEMORY = "training.tokens_per_second", "training.peak_memory_bytes"
 LATENCY = "inference.latency_p50_seconds"
@@ -237,3 +241,27 @@ def test_a_run_of_another_session_stands_where_the_session_has_none():
     points = points_of([*records, failed])
     assert points["longformer", 512].statuses == {"out_of_memory": 1}
     assert points["longformer", 512].cost(SPEED) is None
+
+
+def test_a_home_keeps_the_sessions_of_a_probe(store):  # noqa: F811
+    """A probe that ran again counts as another session; of a training the latest run stands."""
+    for record in (*rounds("vanilla", 100.0), *rounds("vanilla", 110.0, session=2)):
+        store.write(record.record)
+    for session in (1, 2):
+        store.write(cost("vanilla", 1.0, session, mode=Mode.TRAIN).record)
+    found = local_records(store, ignore_unreadable)
+    assert len(found) == 6 + 1
+    (probes,) = (one for one in compare(found) if one.key.mode is Mode.PROBE)
+    figure = probes.points[0].cost(SPEED)
+    assert (figure.value, figure.sessions) == (pytest.approx(110.0), 2)
+
+
+@pytest.mark.parametrize(("keras", "done"), [("of today", 1), ("0.1", 0)])
+def test_a_probe_under_other_versions_of_the_framework_runs_again(store, keras, done):  # noqa: F811
+    request = Request(mode=Mode.PROBE, architectures=("vanilla",), lengths=(128,), rounds=1)
+    (planned,) = prepare(request, store).plan.cells
+    environment = dict(describe_machine())
+    if keras != "of today":
+        environment["packages"] = {**environment["packages"], "keras": keras}
+    store.write(make_record(cell=planned.cell, environment=environment))
+    assert len(prepare(request, store).plan.done) == done

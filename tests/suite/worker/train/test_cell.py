@@ -16,7 +16,8 @@ from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_j
 @pytest.mark.parametrize(
     ("disturbed", "noisy"),
     [
-        ({"measuring inference"}, ["inference"]),
+        ({"measuring inference"}, ["inference", "inference.compile"]),
+        ({"compiling"}, ["training.compile"]),
         ({"training"}, ["training"]),
     ],
 )
