@@ -1,4 +1,4 @@
-"""The size of published records: what a final run and a record of an archive keep.
+"""The size of published records: the fields that a final run and a record of an archive keep.
 
 A final run has at most `MAX_FINAL_BYTES`. Its samples and curves are thinned, and the numbers in
 samples, curves and reports are rounded to `DIGITS` digits. If the file is still too large, its

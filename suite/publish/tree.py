@@ -14,7 +14,7 @@ from suite.records.published import (
     committed_files,
     place_of,
 )
-from suite.records.schema import parse_summary
+from suite.records.schema import RecordError, parse_summary
 
 
 def check_tree(results: Path = RESULTS) -> None:
@@ -24,29 +24,35 @@ def check_tree(results: Path = RESULTS) -> None:
         RequestError: a limit is exceeded, or a file is at another place than its records belong.
         RecordError: a file is not a record or an archive.
     """
-    total = 0
+    sizes: dict[str, int] = {}
     for folder, owner, path in committed_files(results):
         place = path.relative_to(results / folder / owner)
         named = f"results/{path.relative_to(results)}"
-        total += path.stat().st_size
+        sizes[named] = path.stat().st_size
         archived = path.name.endswith(SUFFIX)
-        contents = read_archive(path) if archived else [path.read_bytes()]
         limit = MAX_ARCHIVED_BYTES if archived else MAX_FINAL_BYTES
-        for content in contents:
-            record = parse_summary(content)
+        try:
+            contents = read_archive(path) if archived else [path.read_bytes()]
+            records = [parse_summary(content) for content in contents]
+        except RecordError as error:
+            raise RecordError(f"{named}: {error}") from None
+        for content, record in zip(contents, records, strict=True):
             if len(content) > limit:
                 raise RequestError(
                     f"A committed record has at most {limit:,} bytes here",
                     received=f"{named}, run {record.run_id}: {len(content):,} bytes",
-                    remedy="Publish the record with `bench publish`",
+                    remedy="Remove the record, and publish it again with `bench publish`",
                 )
             if (belongs := Path(place_of(record))) != place:
                 raise RequestError(
-                    f"The record belongs in {folder}/{owner}/{belongs}", received=named
+                    f"The record belongs in {folder}/{owner}/{belongs}",
+                    received=named,
+                    remedy="Move the record, or publish it again with `bench publish`",
                 )
-    if total > MAX_TREE_BYTES:
+    if (total := sum(sizes.values())) > MAX_TREE_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
         raise RequestError(
-            f"All committed records together have at most {MAX_TREE_BYTES >> 20} MiB",
-            received=f"{total:,} bytes",
+            f"All committed records together have at most {MAX_TREE_BYTES:,} bytes",
+            received=f"{total:,} bytes, {sizes[largest]:,} of them in {largest}",
             remedy="Remove records of earlier protocols, and name their last commit in CHANGES.md",
         )

@@ -11,7 +11,7 @@ from suite.analysis.measures import MEASURES as MEASURES_OF_PROBES
 from suite.publish import tree
 from suite.publish.reduction import CODE_DIGITS, LEFT_OUT, RANKED, TooLargeError, reduced
 from suite.publish.tree import check_tree
-from suite.records.archives import read_archive
+from suite.records.archives import read_archive, write_archive
 from suite.records.environment import machine_name
 from suite.records.published import (
     MAX_ARCHIVED_BYTES,
@@ -236,6 +236,9 @@ def test_the_check_of_the_leaderboard_holds_the_limits_of_the_tree(
     path.write_text(fitting + " " * MAX_FINAL_BYTES)
     said = bench(*check, "--check")
     assert said.returncode == 2 and "at most 12,288 bytes" in said.stderr
+    assert f"results/{path.relative_to(results)}, run" in said.stderr
+    assert f"{len(fitting) + MAX_FINAL_BYTES:,} bytes" in said.stderr
+    assert "publish it again with `bench publish`" in said.stderr
     path.write_text(fitting)
     elsewhere = path.with_name("elsewhere.json")
     path.rename(elsewhere)
@@ -245,6 +248,34 @@ def test_the_check_of_the_leaderboard_holds_the_limits_of_the_tree(
     monkeypatch.setattr(tree, "MAX_TREE_BYTES", len(fitting) - 1)
     said = bench(*check, "--check")
     assert said.returncode == 2 and "All committed records together" in said.stderr
+    assert f"{len(fitting):,} of them in results/{path.relative_to(results)}" in said.stderr
+    assert "Remove records of earlier protocols" in said.stderr
+
+
+@pytest.mark.parametrize("cell", [TRIAL, PROBE], ids=["trial", "probe"])
+def test_a_record_of_an_archive_above_the_limit_is_named_with_its_size(
+    store, tmp_path, bench, cell
+):
+    results = tmp_path / "results"
+    store.write(full_record(cell))
+    (path,) = publish_here(store, into=results / "published").written
+    check_tree(results)
+    (line,) = read_archive(path)
+    record = parse_record(line)
+    large = record.model_copy(update={"reason": "x" * MAX_ARCHIVED_BYTES}).model_dump_json()
+    write_archive(path, {record.run_id: large.encode()})
+    said = bench("leaderboard", "--results", str(results), "--check")
+    assert said.returncode == 2 and "at most 2,048 bytes" in said.stderr
+    assert f"{path.name}, run {record.run_id}: {len(large):,} bytes" in said.stderr
+
+
+def test_a_stray_file_among_the_committed_records_is_named(store, tmp_path, bench):
+    results = tmp_path / "results"
+    store.write(full_record(FINAL))
+    (path,) = publish_here(store, into=results / "published").written
+    path.with_name("notes.txt").write_text("no record")
+    said = bench("leaderboard", "--results", str(results), "--check")
+    assert said.returncode == 2 and "miniature-1/ner/notes.txt" in said.stderr
 
 
 def test_what_is_no_archive_is_named(tmp_path):
