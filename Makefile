@@ -44,7 +44,7 @@ server: $(VENV)/.server ## serve MLflow to a team: PostgreSQL, names and passwor
 dashboard: $(VENV)/.run ## draw the dashboard from your records: results/local/site/index.html
 	@$(BIN)/bench dashboard
 
-leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, .csv, .json, and its site
+leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, results/leaderboard, and the site
 	@$(BIN)/bench leaderboard
 	@$(BIN)/bench dashboard --published
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from suite.analysis.aggregate import Figure, Point
+from suite.analysis.aggregate import Point
+from suite.analysis.statistics import Estimate
 from suite.api import Metric
 from suite.matrix.benchmarks import ExpectedFigure
 
@@ -25,7 +26,7 @@ class Verdict:
     """A published figure, the measured one, and whether they agree."""
 
     expected: ExpectedFigure
-    measured: Figure | None
+    measured: Estimate | None
     agreement: Agreement
 
 
@@ -36,12 +37,13 @@ def verdicts(
     found = []
     for figure in expected:
         point = points.get((figure.task, figure.length), {}).get(figure.architecture)
-        measured = point.score(_metric(point, figure.metric)) if point else None
+        scores = point.scores(_metric(point, figure.metric)) if point else None
+        measured = scores.estimate() if scores and scores.by_seed else None
         found.append(Verdict(figure, measured, agreement(figure, measured)))
     return found
 
 
-def agreement(expected: ExpectedFigure, measured: Figure | None) -> Agreement:
+def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
     """Return whether the interval of a measured figure lies within the tolerance.
 
     The figures agree if the whole interval lies within the tolerance, and differ if the whole

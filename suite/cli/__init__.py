@@ -29,7 +29,7 @@ COMMANDS = {
     "publish": "Copy records that pass the checks to results/published.",
     "check-submission": "Check submitted records and give the reasons of a refusal.",
     "verify": "Run a record's cell again and compare both runs.",
-    "leaderboard": "Rank the published records in results/LEADERBOARD.md, .csv and .json.",
+    "leaderboard": "Rank the published records in results/LEADERBOARD.md.",
     "sync": "Write the records that MLflow lacks.",
     "rebuild": "Write this home's MLflow runs again from the records.",
     "prune": "Delete records and checkpoints.",

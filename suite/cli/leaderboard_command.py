@@ -1,4 +1,4 @@
-"""`bench leaderboard`: rank the published records; write LEADERBOARD.md, .csv and .json."""
+"""`bench leaderboard`: rank the published records; write LEADERBOARD.md and its folder."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.boards import make_boards
 from suite.api.errors import RequestError
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
-from suite.publish.leaderboard_files import leaderboard_files
+from suite.publish.leaderboard_files import FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
 from suite.records.published import RESULTS, read_published
 
@@ -31,27 +30,34 @@ from suite.records.published import RESULTS, read_published
     help="For tests.",
 )
 def command(check: bool, results: Path) -> None:
-    """Rank the published records and write results/LEADERBOARD.md, .csv and .json.
+    """Rank the published records and write results/LEADERBOARD.md and results/leaderboard.
 
-    Records are ranked together if they share the protocol, task, data, budget, batch size and
-    length (for speed and memory, the machine too). Entries that are not significantly worse than
-    the best share its rank.
+    LEADERBOARD.md ranks the final runs of the benchmark `core`. The folder has the open track, the
+    costs on each machine, and an archive of all rows.
     """
     if check:
         check_tree(results)
     registry = load_registry(search_path_from_environment())
-    boards = make_boards(read_published(results), registry.task_versions)
-    contents = leaderboard_files(boards)
+    contents = leaderboard_files(read_published(results), registry)
+    former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():
         path = results / name
         if not check:
+            path.parent.mkdir(exist_ok=True)
             atomic_write_bytes(path, content.encode())
         elif not path.exists() or path.read_bytes() != content.encode():
-            raise RequestError(
-                "The leaderboard must match the published records",
-                received=f"results/{name}, which is stale or was edited",
-                remedy="Run `make leaderboard`",
-            )
-    rows = sum(len(board.rows) for board in boards)
+            raise _stale(name)
+    for name in sorted(former - contents.keys()):
+        if check:
+            raise _stale(name)
+        (results / name).unlink()
     verb = "up to date" if check else "written"
-    print(f"{len(boards)} boards, {rows} rows: results/{', '.join(contents)} {verb}")
+    print(f"results/{', '.join(contents)}: {verb}")
+
+
+def _stale(name: str) -> RequestError:
+    return RequestError(
+        "The leaderboard must match the published records",
+        received=f"results/{name}, which is stale or was edited",
+        remedy="Run `make leaderboard`",
+    )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.boards import make_boards
 from suite.api.plugins import search_path_from_environment
 from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_store
@@ -80,7 +79,8 @@ def _write_public(folder: Path, results: Path) -> None:
     entries = read_published(results)
     folder.mkdir(parents=True, exist_ok=True)
     first = draw_site(entries, registry, folder) if entries else folder / "LEADERBOARD.md"
-    for name, content in leaderboard_files(make_boards(entries, registry.task_versions)).items():
+    for name, content in leaderboard_files(entries, registry).items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, encoding="utf-8")
     for part in Folder:
         if (results / part).is_dir() and part is not Folder.LOCAL:

@@ -9,7 +9,7 @@ import pytest
 from suite.analysis.boards import make_boards
 from suite.analysis.grouping import group, key_of
 from suite.api import Mode
-from suite.publish.leaderboard_files import to_markdown
+from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import Folder, StoredRecord
 from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry
 from tests.suite.records.test_store import CELL, make_record
@@ -34,9 +34,7 @@ def test_different_settings_are_on_different_boards(other):
 
 
 def test_equal_titles_name_the_fingerprint():
-    text = to_markdown(
-        make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS)
-    )
+    text = to_csv(make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS))
     assert "· data aaaa" in text and "· data bbbb" in text
 
 

@@ -19,7 +19,7 @@ from suite.api import Status
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.publish.leaderboard_files import to_csv
+from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import Folder, StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store

@@ -3,68 +3,254 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
-import json
+import re
 
 import pytest
 
 from suite.analysis.boards import make_boards
-from suite.publish.leaderboard_files import to_csv, to_json, to_markdown
+from suite.matrix.benchmarks import BUILT_IN
+from suite.matrix.registry import load_registry
+from suite.publish.leaderboard_archive import to_csv
+from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import add_records, strip
 from suite.publish.reduction import reduced
-from suite.records.published import place_of, read_published
-from suite.records.schema import RecordError
+from suite.records.published import Folder, StoredRecord, place_of, read_published
+from suite.records.schema import Measurement, RecordError
+from tests.suite.analysis.final_runs import (
+    SCALE,
+    SMALL,
+    UNREAD,
+    benchmark_folder,
+    by_architecture,
+    final_runs,
+)
 from tests.suite.analysis.test_boards import VERSIONS, seeds
-from tests.suite.records.test_store import CELL
+from tests.suite.records.test_store import PROBE, make_record
+
+EXPECTED = """
+[[expected]]
+task = "ner"
+architecture = "vanilla"
+length = 128
+metric = "entity_f1"
+value = 0.81
+tolerance = 0.02
+source = "Someone et al. 2020, table 1"
+"""
+ENTRIES = {"vanilla": 0.80, "bert": 0.70, "longformer": 0.799, "identity": 0.40}
 
 
-def test_files_agree_and_names_are_escaped():
-    boards = make_boards(
-        [*seeds("<script>|x", [0.1, 0.2, 0.3]), *seeds("bert", [0.8, 0.81, 0.82])], VERSIONS
+def files_of(folder, records):
+    return leaderboard_files(records, load_registry((str(folder),)))
+
+
+def runs(folder, values=ENTRIES, **fields):
+    registry = load_registry((str(folder),))
+    return final_runs(registry, by_architecture(values), list(values), **fields)
+
+
+def renamed(stored, entry):
+    """Return the record of another entry, with the figures of this one."""
+    record = stored.record
+    cell = dataclasses.replace(record.cell, architecture=entry)
+    ranking = record.ranking.model_copy(update={"entry": entry})
+    changes = {"cell": cell, "cell_id": cell.id, "ranking": ranking}
+    return dataclasses.replace(stored, record=record.model_copy(update=changes))
+
+
+def section(text, heading):
+    """Return the part of a page below a heading."""
+    return re.split(rf"\n##+ {heading}\b.*\n", text)[1].split("\n##")[0]
+
+
+def rows_of(text):
+    """Return the cells of each row of the first table of a text."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_page_has_winners_core_tables_and_a_table_for_each_task(tmp_path):
+    folder = benchmark_folder(tmp_path, SMALL + SCALE + EXPECTED)
+    page = files_of(folder, runs(folder))["LEADERBOARD.md"]
+    head, *winners = rows_of(section(page, "Winner by length"))
+    assert head[:3] == ["task", "length", "leader"] and len(winners) == 5  # with a line of dashes
+    ner = winners[1]
+    assert ner[:3] == ["Named entity recognition: entity f1 ↑", "128", "**vanilla**"]
+    assert re.fullmatch(r"0\.800 \[0\.7\d\d, 0\.8\d\d\]", ner[3])
+    assert ner[4:6] == ["longformer", "0.001"] and ner[7] == "longformer"
+    assert float(ner[6]) > 0.001
+    core = {row[0]: row for row in rows_of(section(page, "Encoders"))}
+    assert re.fullmatch(r"102\.5 \[\d+\.\d, \d+\.\d\]", core["vanilla"][1])
+    assert core["vanilla"][2:6] == ["1.0", "0.800", "0.800", "0.80 M"]
+    assert "*identity*" in core  # a control
+    task = {row[0]: row for row in rows_of(section(page, "Named entity recognition"))}
+    assert task["bert"][1].startswith("3: 0.700 [") and len(task["bert"]) == 3
+    assert section(page, "Sentiment").splitlines()[0] == "| entry | 128 (0.500) |"
+    assert re.search(
+        r"vanilla at 128, entity f1: published 0\.810 ± 0\.020 \(Someone et al\. 2020, table 1\), "
+        r"measured 0\.800 \[0\.\d+, 0\.\d+\]: agrees\.",
+        section(page, "Published figures"),
     )
-    text = to_markdown(boards)
-    assert "<script>" not in text and "&lt;script&gt;&#124;x" in text
-    rows = list(csv.DictReader(io.StringIO(to_csv(boards))))
-    assert [row["line"] for row in rows] == ["bert", "<script>|x"]
-    assert float(rows[0]["value"]) == pytest.approx(0.81)
-    loaded = json.loads(to_json(boards))
-    assert loaded[0]["rows"][0]["estimate"]["value"] == pytest.approx(0.81)
+    assert "first version" in section(page, "Changes since the version before")
 
 
-def test_markdown_begins_with_leaders_and_ends_with_superseded_rows():
-    clear = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.70, 0.701, 0.702])
-    longer = {"sequence_length": 2 * CELL.sequence_length, "batch_size": CELL.batch_size // 2}
-    tied = seeds("bert", [0.8, 0.9, 0.7], **longer) + seeds("vanilla", [0.7, 0.8, 0.9], **longer)
-    former = seeds("vanilla", [0.1, 0.2, 0.3], protocol=1)
-    text = to_markdown(make_boards([*clear, *tied, *former], VERSIONS))
-    summary, *boards = text.split("\n### ")
-    assert "| 128: vanilla; 256: bert or 1 more |" in summary
-    standing, superseded = boards[0].split("<details>")
-    assert "| 0.801 [" in standing and "| 0.2 [" not in standing
-    assert superseded.count("superseded by protocol") == 1 and "| 0.2 [" in superseded
-    assert "Who is best" not in to_markdown(make_boards(clear[:1], VERSIONS))
+def test_the_page_says_why_there_is_no_score(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    page = files_of(folder, runs(folder))["LEADERBOARD.md"]
+    note = section(page, "Core table")
+    assert "states no reference: Named entity recognition 128, 512; Sentiment 128;" in note
+    assert [row[1] for row in rows_of(section(page, "Encoders"))[2:]] == ["—"] * 4
+
+
+def test_every_board_has_the_controls(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    page = files_of(folder, runs(folder))["LEADERBOARD.md"]
+    for heading in ("Encoders", "Decoders", "Sentiment"):
+        assert "| *identity* |" in section(page, heading)
+
+
+@pytest.mark.parametrize(("num_entries", "apart"), [(16, False), (40, True)])
+def test_the_page_has_at_most_200_lines(tmp_path, num_entries, apart):
+    content = (BUILT_IN / "core.toml").read_text().replace('name = "core"', 'name = "small"')
+    folder = benchmark_folder(tmp_path, content + EXPECTED)
+    made = runs(folder, {"vanilla": 0.8})
+    assert len(made) == 9 * 3
+    records = [renamed(one, f"entry_{n}") for one in made for n in range(num_entries)]
+    files = files_of(folder, records)
+    page = files["LEADERBOARD.md"]
+    assert page.count("\n") <= 200
+    assert ("leaderboard/small-tables.md" in files) is apart
+    assert ("(leaderboard/small-tables.md)" in page) is apart
+    tables = files["leaderboard/small-tables.md"] if apart else page
+    rows = rows_of(section(tables, "Language modelling"))
+    assert len(rows) == num_entries + 2 and len(rows[0]) == 4
+
+
+def test_without_results_the_page_says_how_to_make_the_first(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    files = files_of(folder, [])
+    assert list(files) == ["LEADERBOARD.md"]
+    page = files["LEADERBOARD.md"]
+    assert page.count("\n") == 5 and "BENCHMARK=core" in page and "make leaderboard" in page
+
+
+def test_a_further_benchmark_has_a_page_of_its_own(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    benchmark_folder(folder, SMALL.replace('"small"', '"other"'), name="other")
+    files = files_of(folder, runs(folder) + runs(folder, name="other"))
+    assert "`other` version 1" in files["LEADERBOARD.md"]
+    assert "(leaderboard/small.md)" in files["LEADERBOARD.md"]
+    assert "`small` version 1" in files["leaderboard/small.md"]
+    assert "(../CHANGES.md)" in files["leaderboard/small.md"]
+
+
+def test_an_unranked_benchmark_has_no_page(tmp_path):
+    folder = benchmark_folder(tmp_path, SMALL.replace("version = 1", "version = 1\nranked = false"))
+    assert "No results" in files_of(folder, runs(folder))["LEADERBOARD.md"]
+
+
+def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone(tmp_path):
+    options = "\noptions = { tag_chain = true }"
+    content = SMALL.replace("positions_per_step = 512\n", f"positions_per_step = 512{options}\n", 1)
+    folder = benchmark_folder(tmp_path, content)
+    trials = runs(folder, tasks=("ner",), options={"columns": "true"}, score_test=True)
+    sealed = runs(folder, tasks=("ner",), options={"hidden_words": "0.5"})
+    page = files_of(folder, [*runs(folder), *trials, *sealed])["leaderboard/open.md"]
+    _, _, *rows = rows_of(section(page, "ner"))
+    ranks = {(row[2], row[3], row[4]) for row in rows}
+    assert ("tag_chain=True", "1", "vanilla") in ranks
+    assert ("columns=True tag_chain=True", "—", "vanilla") in ranks
+    assert "hidden_words" not in page and "sentiment" not in page
+
+
+def probe(entry, seconds, number, *, length=512, noisy=()):
+    cell = dataclasses.replace(
+        PROBE, architecture=entry, sequence_length=length, batch_size=1, round=number
+    )
+    measured = {
+        "tokens_per_second": Measurement(value=length / seconds, n=3),
+        "peak_memory_bytes": Measurement(value=2.0**20, n=3),
+    }
+    record = make_record(
+        cell=cell,
+        measurements={"training": measured, "inference": measured},
+        details={"noisy": noisy},
+    )
+    return StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD)
+
+
+def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    quiet = [probe("vanilla", 0.1, number) for number in range(3)]
+    noisy = [probe("bert", 0.1, number, noisy=("training",)) for number in range(3)]
+    files = files_of(folder, quiet + noisy)
+    page = files["leaderboard/costs-abacus.md"]
+    training, inference = page.split("### Inference, thousand tokens per second")
+    assert "| vanilla | 5.120 (1) |" in training and "| bert | — |" in training
+    assert "| bert | 5.120 (1) |" in inference
+    assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
+
+
+def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    former = [
+        dataclasses.replace(one, record=one.record.model_copy(update={"protocol": 1}))
+        for one in runs(folder, {"vanilla": 0.1})
+    ]
+    nasty = [renamed(one, "<script>|[x](y)") for one in runs(folder, {"vanilla": 0.3})]
+    files = files_of(folder, [*former, *nasty, *runs(folder)])
+    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
+    assert {row["line"] for row in rows} == {*ENTRIES, "<script>|[x](y)"}
+    gone = [row for row in rows if row["superseded_by"]]
+    assert len(gone) == 4 and all(float(row["value"]) < 0.2 and not row["rank"] for row in gone)
+    page = files["LEADERBOARD.md"]
+    assert "<script>" not in page and "&lt;script&gt;&#124;&#91;x&#93;(y)" in page
+    assert "now in the archive: vanilla 4." in page
+
+
+def test_the_archive_has_no_trials():
+    trial = seeds("vanilla", [0.1, 0.2, 0.3], scores_test=False)
+    assert to_csv(make_boards(trial, VERSIONS)).count("\n") == 1
 
 
 @pytest.fixture
-def results(tmp_path):
-    folder = tmp_path / "results" / "published" / "here"
-    for found in seeds("vanilla", [0.5, 0.6], benchmark="core-1", scores_test=True):
+def committed(tmp_path):
+    """A folder of results, and the folder of the benchmark whose final runs it holds."""
+    folder = benchmark_folder(tmp_path / "plug-ins")
+    published = tmp_path / "results" / "published" / "here"
+    for found in runs(folder):
         record = strip(found.record)
-        add_records(folder / place_of(record), {record.run_id: reduced(record)})
-    return tmp_path / "results"
+        add_records(published / place_of(record), {record.run_id: reduced(record)})
+    return tmp_path / "results", folder
 
 
-def test_check_finds_a_stale_or_edited_file(results, bench):
-    assert bench("leaderboard", "--results", str(results), "--check").returncode == 2
-    assert bench("leaderboard", "--results", str(results)).returncode == 0
-    assert bench("leaderboard", "--results", str(results), "--check").returncode == 0
+def test_check_finds_a_stale_edited_or_left_over_file(committed, bench):
+    results, folder = committed
+
+    def run(*arguments):
+        return bench("leaderboard", "--results", str(results), *arguments, BENCH_PATH=str(folder))
+
+    assert run("--check").returncode == 2
+    assert run().returncode == 0
+    assert run("--check").returncode == 0
     path = results / "LEADERBOARD.md"
-    path.write_text(path.read_text().replace("0.55", "0.99"))
-    said = bench("leaderboard", "--results", str(results), "--check")
+    assert "**vanilla**" in path.read_text()
+    path.write_text(path.read_text().replace("0.800", "0.999"))
+    said = run("--check")
     assert said.returncode == 2 and "LEADERBOARD.md, which is stale or was edited" in said.stderr
+    assert run().returncode == 0
+    left_over = results / "leaderboard" / "costs-gone.md"
+    left_over.write_text("# Costs")
+    said = run("--check")
+    assert said.returncode == 2 and "leaderboard/costs-gone.md" in said.stderr
+    assert run().returncode == 0 and not left_over.exists()
+    assert run("--check").returncode == 0
 
 
-def test_an_unreadable_published_file_is_named(results):
+def test_an_unreadable_published_file_is_named(committed):
+    results, _ = committed
     (results / "published" / "here" / "x.json").write_text("{}")
     with pytest.raises(RecordError, match=r"published/here/x\.json"):
         read_published(results)

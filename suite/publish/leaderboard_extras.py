@@ -1,0 +1,123 @@
+"""Pages beside the leaderboard: the open track, and the costs on each machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from suite.analysis.boards import Board, Row
+from suite.analysis.final_boards import standing
+from suite.analysis.grouping import ComparisonKey, titles
+from suite.api import Mode, Track
+from suite.publish.markdown import NONE, escape, escape_name, interval, number, table
+
+COSTS = {
+    "training.tokens_per_second": "Training, thousand tokens per second",
+    "inference.tokens_per_second": "Inference, thousand tokens per second",
+    "training.peak_memory_bytes": "Training, peak memory in MiB",
+    "inference.peak_memory_bytes": "Inference, peak memory in MiB",
+}
+"""The tables of costs. Each value is divided by that of `UNITS`."""
+UNITS = {"tokens_per_second": 1e3, "peak_memory_bytes": 2.0**20}
+
+
+def open_track(boards: Sequence[Board]) -> str:
+    """Return the page of the open track; it lists the options of each row."""
+    of_track = [
+        board
+        for board in boards
+        if board.key.mode is Mode.TRAIN
+        and board.key.track == Track.OPEN
+        and board.key.split == "test"
+        and standing(board)
+    ]
+    parts = [
+        "# Open track",
+        "Entries with options that the standard track excludes. Ranks hold within one set of "
+        "options. Only final runs of a frozen benchmark are ranked.",
+    ]
+    if not of_track:
+        parts.append("No results of the open track are published yet.")
+    for task in dict.fromkeys(board.key.task for board in of_track):
+        rows = [
+            _open_cells(board, row)
+            for board in of_track
+            if board.key.task == task
+            for row in standing(board)
+        ]
+        metric = next(board.metric for board in of_track if board.key.task == task)
+        head = ("length", "data", "options", "rank", "entry", metric.name, "n", "training", "note")
+        parts += [f"## {escape(task)}", table(head, rows, numbers_from=99)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _open_cells(board: Board, row: Row) -> list[str]:
+    key = board.key
+    ranked = key.benchmark and row.rank is not None
+    return [
+        f"{board.sequence_length:,}",
+        escape(key.source),
+        escape(key.task_options) or NONE,
+        str(row.rank) if ranked else NONE,
+        escape_name(row.line),
+        interval(row.estimate),
+        str(row.estimate.n) if row.estimate else "0",
+        f"{key.benchmark or 'trial'}, {key.steps:,} steps, {key.batch}",
+        escape(row.note) or NONE,
+    ]
+
+
+def cost_pages(boards: Sequence[Board]) -> dict[str, str]:
+    """Return the page of costs of each machine, by machine; they hold quiet costs alone."""
+    found: dict[str, list[Board]] = {}
+    for board in boards:
+        if board.key.mode is Mode.PROBE and any(row.estimate for row in standing(board)):
+            found.setdefault(board.key.machine, []).append(board)
+    return {machine: _cost_page(machine, of_machine) for machine, of_machine in found.items()}
+
+
+def file_name(machine: str) -> str:
+    """Return the name of the file of a machine's costs."""
+    return f"costs-{re.sub(r'[^a-z0-9.-]+', '-', machine.lower())}.md"
+
+
+def _cost_page(machine: str, boards: Sequence[Board]) -> str:
+    parts = [
+        f"# Costs on {escape(machine)}",
+        "Probes of training and inference on random tokens, by sequence length. A cost is the "
+        "geometric mean over the rounds that no other process disturbed; its rank is in brackets.",
+    ]
+    named = titles(board.key for board in boards)
+    by_key: dict[ComparisonKey, dict[str, dict[int, Board]]] = {}
+    for board in boards:
+        by_measure = by_key.setdefault(board.key, {})
+        by_measure.setdefault(board.metric.name, {})[board.sequence_length] = board
+    for key, by_measure in by_key.items():
+        parts.append(f"## {escape(named[key])}")
+        for measure, title in COSTS.items():
+            if measure in by_measure:
+                parts += [f"### {title}", _cost_table(measure, by_measure[measure])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cost_table(measure: str, by_length: Mapping[int, Board]) -> str:
+    unit = UNITS[measure.partition(".")[2]]
+    rows: dict[str, dict[int, Row]] = {}
+    for length, board in sorted(by_length.items()):
+        for row in standing(board):
+            rows.setdefault(row.line, {})[length] = row
+    lengths = sorted(by_length)
+    return table(
+        ("entry", *(f"{length:,}" for length in lengths)),
+        (
+            [escape_name(line), *(_cost(at.get(length), unit) for length in lengths)]
+            for line, at in sorted(rows.items())
+        ),
+    )
+
+
+def _cost(row: Row | None, unit: float) -> str:
+    if row is None or row.estimate is None:
+        return NONE
+    rank = f" ({row.rank})" if row.rank is not None else ""
+    return f"{number(row.estimate.value / unit)}{rank}"
