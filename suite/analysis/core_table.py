@@ -126,9 +126,7 @@ def _core_row(
     records = [record for point in points.values() for record in point.good]
     counts = [count for record in records if (count := record.parameter_counts.get("mixing"))]
     ranges = [
-        width
-        for record in records
-        if (width := getattr(record.ranking, "good_range_decades", None)) is not None
+        width for record in records if (width := record.ranking.good_range_decades) is not None
     ]
     score = None
     if len(scales) == len(points):

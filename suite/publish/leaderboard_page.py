@@ -115,8 +115,8 @@ class LeaderboardPage:
         notes = [
             f"No score where the benchmark file states no reference: {self._places(unscaled)}."
             if unscaled
-            else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1; the mean over lengths, "
-            "then over tasks.",
+            else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1; the mean over "
+            "lengths, then over tasks.",
             "A task's column has the mean over lengths.",
         ]
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
