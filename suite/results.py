@@ -223,9 +223,15 @@ class TunedRates(Collection[TunedRate]):
 def _table_row(table: Table, row: Row) -> dict[str, Any]:
     cell: Mapping[str, Any] = asdict(row.cell)
     figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
-    ends = {}
+    ends: dict[str, Any] = {}
     if score := row.figures.get(f"{table.split}.{table.metric}"):
-        ends = {"n": score.n, "low": score.low, "high": score.high}
+        ends = {
+            "n": score.n,
+            "low": score.low,
+            "high": score.high,
+            "rank": row.rank,
+            "detectable_difference": row.detectable_difference,
+        }
     return {
         "table": table.title,
         "entry": row.line,

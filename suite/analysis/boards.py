@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from suite.analysis.aggregate import Comparison, Point, compare, parts_of
 from suite.analysis.grouping import ComparisonKey
-from suite.analysis.ranking import Difference, Ranked, Scores, rank
+from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.api import PROTOCOL, Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
@@ -126,6 +126,12 @@ def rank_comparisons(
     return boards
 
 
+def rank_points(points: Iterable[Point], metric: Metric) -> Ranking:
+    """Rank the points of one length and batch size; points without a figure are left out."""
+    known = {point.entry: scores for point in points if (scores := _scores(point, metric)).by_seed}
+    return rank(known, higher_is_better=metric.higher_is_better, at_least=RANKED_FROM)
+
+
 def agrees(one: RecordSummary, other: RecordSummary, metric: Metric) -> bool:
     """Return whether the scores of two runs of a cell lie within `TOLERANCE` of each other."""
     first, second = one.metric(metric.name), other.metric(metric.name)
@@ -174,17 +180,13 @@ def _rows(
 ) -> tuple[list[Row], float | None]:
     """Return the rows of a board, and the difference that it can detect."""
     current = {point.entry: point for point in points if point.runs}
-    known = {
-        entry: found
-        for entry, point in current.items()
-        if (found := _scores(point, metric)).by_seed
-    }
-    ranking = rank(known, higher_is_better=metric.higher_is_better, at_least=RANKED_FROM)
+    ranking = rank_points(current.values(), metric)
     ranked = ranking.entries
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, verifying) for item in ranked]
     rows = [_note_overtaken(row, rows, metric) for row in rows]
+    known = {item.name for item in ranked}
     rows += [
         _row(point, None, metric, verifying)
         for entry, point in current.items()

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.analysis.aggregate import PHASES, Comparison, Figure, Point, compare
+from suite.analysis.boards import rank_points
 from suite.analysis.engines import Ratio, ratios
 from suite.analysis.grouping import baseline_keys
+from suite.analysis.ranking import Ranked
 from suite.analysis.scaling import Exponent, exponents
 from suite.api import Architecture, Cell, Mode
 from suite.records.published import StoredRecord
@@ -32,6 +34,10 @@ class Row:
     `figures` holds the score and the costs of the good records, `statuses` counts all records,
     `reasons` says once each why the others are not good. `noisy` counts the good records with a
     noisy phase: no cost is read from such a phase. `missing` says by cost why it has no figure.
+
+    `rank` is the rank by score, as on a board: None below three seeds, and for probes. An entry
+    that shares a rank with a better one has a `detectable_difference`: the smallest difference to
+    the leader of the rank that would have been separated.
     """
 
     line: str
@@ -41,6 +47,8 @@ class Row:
     reasons: Sequence[str]
     noisy: int = 0
     missing: Mapping[str, str] = field(default_factory=dict)
+    rank: int | None = None
+    detectable_difference: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
@@ -56,6 +64,8 @@ class Row:
             "reasons": list(self.reasons),
             "noisy": self.noisy,
             "missing": dict(self.missing),
+            "rank": self.rank,
+            "detectable_difference": self.detectable_difference,
         }
 
 
@@ -105,7 +115,8 @@ def make_tables(
     machines = {comparison.measured_on[0] for comparison in comparisons}
     tables = []
     for comparison in comparisons:
-        rows = [_row(point) for point in comparison.points if point.runs]
+        ranked = _ranked(comparison)
+        rows = [_row(point, ranked.get(id(point))) for point in comparison.points if point.runs]
         if not rows:
             continue
         baseline = by_key[baselines[comparison.key]]
@@ -131,7 +142,22 @@ def _title(comparison: Comparison, *, several_machines: bool) -> str:
     return (key if several_machines else replace(key, machine="")).title
 
 
-def _row(point: Point) -> Row:
+def _ranked(comparison: Comparison) -> dict[int, Ranked]:
+    """Return the rank by score of each point, by the identity of the point."""
+    places: dict[tuple[int, int], list[Point]] = {}
+    if comparison.metric and comparison.key.mode is Mode.TRAIN:
+        for point in comparison.points:
+            if point.runs:
+                places.setdefault((point.sequence_length, point.batch_size), []).append(point)
+    found: dict[int, Ranked] = {}
+    for points in places.values():
+        assert comparison.metric is not None
+        by_name = {item.name: item for item in rank_points(points, comparison.metric).entries}
+        found |= {id(point): by_name[point.entry] for point in points if point.entry in by_name}
+    return found
+
+
+def _row(point: Point, ranked: Ranked | None) -> Row:
     figures: dict[str, Figure | None] = {}
     if point.metric:
         figures[f"{point.split}.{point.metric.name}"] = point.score()
@@ -139,4 +165,14 @@ def _row(point: Point) -> Row:
     reasons = sorted({record.reason for record in point.records if record.reason})
     cell = point.records[0].cell
     missing = {measure: why for measure in SHOWN if (why := point.why_no_cost(measure))}
-    return Row(point.entry, cell, figures, point.statuses, reasons, point.num_noisy, missing)
+    return Row(
+        point.entry,
+        cell,
+        figures,
+        point.statuses,
+        reasons,
+        point.num_noisy,
+        missing,
+        ranked.rank if ranked else None,
+        ranked.detectable_difference if ranked else None,
+    )

@@ -12,9 +12,9 @@ from suite.analysis.grouping import titles
 
 COLUMNS = (
     "task", "source", "sequence_length", "metric", "rank", "line", "tier", "value", "low", "high",
-    "n", "parameter_count", "training_tokens_per_second", "training_peak_memory_bytes",
-    "worker_seconds", "measured_on", "machines", "versions", "note", "superseded_by", "setting",
-    "run_ids",
+    "n", "detectable_difference", "parameter_count", "training_tokens_per_second",
+    "training_peak_memory_bytes", "worker_seconds", "measured_on", "machines", "versions", "note",
+    "superseded_by", "setting", "run_ids",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import statistics
@@ -10,6 +11,7 @@ import statistics
 import pytest
 from mlflow.tracking import MlflowClient
 
+import suite
 from dashboards.site import write_site
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import make_boards
@@ -173,6 +175,71 @@ def test_boards_and_leaderboard_files(records, expected):
         },
         expected,
     )
+
+
+def test_ranks_and_detectable_differences(records):
+    """Boards, CSV and the Python API tell the same rank and detectable difference."""
+    boards = make_boards(records, REGISTRY.task_versions)
+    ranked = {
+        (row.line, board.sequence_length): (row.rank, row.detectable_difference)
+        for board in boards
+        for row in board.rows
+        if not row.superseded_by
+    }
+    assert ranked["bert", 128] == (1, None) and ranked["vanilla", 128] == (2, None)
+    close_by = [
+        dataclasses.replace(stored, record=lowered(stored.record))
+        if stored.record.cell.architecture == "bert"
+        else stored
+        for stored in records
+    ]
+    boards = make_boards(close_by, REGISTRY.task_versions)
+    ties = {
+        (row.line, board.sequence_length): (row.rank, row.detectable_difference)
+        for board in boards
+        for row in board.rows
+        if not row.superseded_by
+    }
+    assert ties["bert", 128] == (1, None)
+    assert ties["vanilla", 128][0] == 1 and 0.01 < ties["vanilla", 128][1] < 0.1
+    frame = suite.compare(stored.record for stored in close_by).to_frame()
+    told = {
+        (row["entry"], row["sequence_length"]): (row["rank"], row["detectable_difference"])
+        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    }
+    assert told == ties
+    told = {
+        (row["line"], int(row["sequence_length"])): (
+            int(row["rank"]),
+            float(row["detectable_difference"]) if row["detectable_difference"] else None,
+        )
+        for row in csv.DictReader(io.StringIO(to_csv(boards)))
+        if not row["superseded_by"]
+    }
+    assert told == ties
+
+
+def lowered(record):
+    """Return a record whose score is lower by 0.09 or 0.11, so that the lead varies over seeds."""
+    score = record.metrics["test"]["entity_f1"] - (0.11 if record.cell.seed == 1 else 0.09)
+    return record.model_copy(update={"metrics": {"test": {"entity_f1": score}}})
+
+
+def test_no_interval_below_three_seeds(records, tmp_path):
+    """Tables, boards, CSV and the site show two seeds without an interval."""
+    two = [stored for stored in records if stored.record.cell.seed < 2]
+    (table,) = make_tables(two, REGISTRY.task_versions)
+    figures = [figure for row in table.rows for figure in row.figures.values() if figure]
+    assert figures and all(figure.low is None is figure.high for figure in figures)
+    frame = suite.compare(stored.record for stored in two).to_frame()
+    assert frame[["low", "high", "rank", "detectable_difference"]].isna().all(axis=None)
+    boards = make_boards(two, REGISTRY.task_versions)
+    rows = list(csv.DictReader(io.StringIO(to_csv(boards))))
+    assert rows and {(row["low"], row["high"], row["rank"]) for row in rows} == {("", "", "")}
+    write_site(two, REGISTRY.task_versions, {}, tmp_path)
+    text = (tmp_path / "data" / "index.js").read_text()
+    columns = json.loads(text[text.index("=") + 1 :].rstrip(";\n"))["points"]
+    assert columns["value"] and set(columns["low"]) == set(columns["high"]) == {None}
 
 
 def test_the_site(records, tmp_path, expected):

@@ -99,16 +99,14 @@ def test_an_entry_that_fails_to_learn_separates_no_others(share, drop, num_entri
     assert false_separations(scores, means) <= LIMIT
 
 
-@pytest.mark.parametrize("num_entries", NUM_ENTRIES)
+@pytest.mark.parametrize("num_entries", (3, *NUM_ENTRIES))
 @pytest.mark.parametrize(("share", "drop"), [(0.2, 3), (0.3, 3), (0.1, 5), (0.3, 5)])
 def test_an_entry_that_equals_the_others_in_spite_of_failures(share, drop, num_entries):
     random = np.random.default_rng(num_entries)
     means = np.zeros(num_entries)
     means[-1] = share * drop
     scores = fail(random, draw(random, num_entries, means=means), share, drop)
-    # In a third of the boards no seed of 30% failing ones fails. Two entries then give no hint.
-    reached = 0.08 - 0.05 if (share, drop, num_entries) == (0.3, 5, 2) else 0.0
-    assert false_separations(scores, 0.0) <= LIMIT + reached
+    assert false_separations(scores, 0.0) <= LIMIT
 
 
 @pytest.mark.parametrize("num_entries", NUM_ENTRIES[1:])
@@ -158,10 +156,10 @@ def power(scores, others=slice(1, None)):
 
 
 # The power by number of entries, without and with effects of the seeds of three standard
-# deviations. docs/how-we-measure.md reports the first row.
+# deviations. docs/ranks-and-intervals.md reports them.
 POWER = {
-    0.0: {2: 0.77, 5: 0.69, 9: 0.67, 16: 0.63},
-    3.0: {2: 0.54, 5: 0.61, 9: 0.63, 16: 0.61},
+    0.0: {2: 0.624, 5: 0.639, 9: 0.635, 16: 0.598},
+    3.0: {2: 0.400, 5: 0.542, 9: 0.594, 16: 0.580},
 }
 
 
