@@ -15,6 +15,7 @@ the dead child keeps its process id, so that no signal can reach an unrelated pr
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -194,6 +195,9 @@ def main(arguments: Sequence[str]) -> None:
         # A module that cannot be imported fails again in the child, which has a log.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    # A child's collections need not visit the framework's objects, nor copy their pages.
+    gc.collect()
+    gc.freeze()
     server = _Server(socket.socket(fileno=int(descriptor)), int(parent))
     try:
         server.serve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import select
@@ -80,6 +81,34 @@ def test_a_dead_child_keeps_its_process_id_until_its_group_was_killed(server, tm
     assert not psutil.pid_exists(child.pid)
     child.kill()  # signals nothing
     assert child.exit_code() == -signal.SIGKILL
+
+
+COUNTS_FROZEN = """
+import gc
+
+from baselines.vanilla import Vanilla
+
+
+class Counts(Vanilla):
+    def compile_with_xla(self, request):
+        raise ValueError(f"{gc.get_freeze_count()} frozen objects")
+
+
+ARCHITECTURE = Counts()
+"""
+
+
+def test_collections_of_a_cell_do_not_visit_the_framework_s_objects(tmp_path):
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "counts.py").write_text(COUNTS_FROZEN)
+    job = probe_job(tmp_path / "cell", "hasty")
+    cell = dataclasses.replace(job.cell, architecture="counts")
+    job = dataclasses.replace(job, cell=cell, search_path=(str(tmp_path),))
+    executor = LocalExecutor()
+    begin(executor, job)
+    (frozen,) = re.findall(r"(\d+) frozen", outcome_from(executor)["error"]["message"])
+    executor.close()
+    assert int(frozen) > 100_000
 
 
 @pytest.mark.parametrize("spawn", [False, True], ids=["forked", "spawned"])
