@@ -20,7 +20,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.store import Store
-from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records
+from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records, run_bench
 from tests.suite.records.test_store import make_record
 
 PROBE = ("run", "--mode", "probe", "--benchmark", "smoke", "--no-dashboard", "--threads", "1")
@@ -160,7 +160,7 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
     assert record["environment"]["code"]["architecture_digest"]
     assert not list((home / "scratch").iterdir())
     assert not processes_of(home)
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, timeout=120)
+    run_bench(command[1:], environment, 120)
     statuses = [record["status"] for record in read_records(home)]
     assert statuses == ["interrupted", "ok"]
 
