@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import resource
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -272,18 +273,24 @@ def test_an_unwritable_home_is_one_clear_error(tmp_path):
         Store(tmp_path / "file" / "home").prepare()
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """Limit the size of files, so that a larger write fails as on a full disk."""
+    """Limit the size of files, so that a larger write fails as on a full disk.
+
+    The limit ends before pytest reports: its own output may go to a larger file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_failed_write_is_one_clear_error_and_leaves_no_file(store, small_files):
-    with pytest.raises(HomeError, match="could not be written"):
-        store.write(make_record())
+def test_a_failed_write_is_one_clear_error_and_leaves_no_file(store):
+    record = make_record()
+    with pytest.raises(HomeError, match="could not be written"), small_files():
+        store.write(record)
     assert list(store.records.iterdir()) == []
 
 
