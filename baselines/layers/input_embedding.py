@@ -29,7 +29,7 @@ class InputEmbedding(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        width = request.model_size.width
+        self.width = width = request.model_size.width
         self.scale = scale
         self.add_positions = add_positions
         self.dropout = keras.layers.Dropout(request.dropout)
@@ -45,6 +45,18 @@ class InputEmbedding(keras.layers.Layer):
             self.patches = dense(width, name="patches")
         if norm_epsilon is not None:
             self.norm = LayerNorm(epsilon=norm_epsilon)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights; a token table shared with another embedding may exist already."""
+        embedded = (*input_shape[:2], self.width)
+        for part, shape in (
+            (self.tokens, input_shape),
+            (self.patches, input_shape),
+            (self.add_positions, embedded),
+            (self.norm, embedded),
+        ):
+            if part is not None and not part.built:
+                part.build(shape)
 
     def call(
         self,
