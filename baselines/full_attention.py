@@ -16,7 +16,7 @@ class FullAttentionControl(Architecture):
     version = 2
     title = "Full attention (control)"
     paper = "Vaswani et al. 2017, Attention Is All You Need"
-    forms = frozenset({Form.ENCODER})
+    forms = frozenset({Form.ENCODER, Form.DECODER})
     inputs = frozenset({Inputs.TOKEN_IDS, Inputs.EMBEDDINGS})
     claimed_time = "n^2"
     claimed_memory = "n^2"
@@ -30,7 +30,7 @@ class FullAttentionControl(Architecture):
         return full_attention_operations(request)
 
     def assemble(self, request: BuildRequest) -> Any:
-        """Build the encoder."""
+        """Build the requested form."""
         from baselines.layers.transformer import build_transformer
 
         return build_transformer(request, block_bytes=None)
