@@ -69,6 +69,11 @@ class Architecture(ABC):
     """Whether this is a control: a reference for the other architectures."""
     probe_only: bool = False
     """Whether probes include the architecture by default, but training only if it is named."""
+    relative_parameters: Mapping[Form, float] = {}
+    """The non-embedding parameters relative to `vanilla`, by form, where they differ by over 10%.
+
+    An architecture declares a form only if its paper makes a difference of 10% or less impossible.
+    """
     content_dependent_layout: bool = False
     """Whether the attended positions depend on the content and length of the whole sequence.
 
