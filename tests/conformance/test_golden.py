@@ -1,0 +1,119 @@
+"""Golden values: outputs, losses and parameter counts move only if a version does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conformance import golden
+from tests.gradients import BACKEND
+
+pytestmark = pytest.mark.skipif(BACKEND != "tensorflow", reason="the values are TensorFlow's")
+
+NAME = "architecture-identity"
+FILE = f"{NAME}.json"
+
+
+@pytest.mark.parametrize("name", golden.ENTRIES)
+def test_values_move_only_with_a_version(name):
+    problem, _ = golden.find_problem(name)
+    assert problem is None, problem
+
+
+def test_every_file_belongs_to_an_architecture_or_a_task():
+    assert golden.unknown_files() == []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the golden values of one architecture."""
+    (tmp_path / FILE).write_bytes((golden.FOLDER / FILE).read_bytes())
+    return tmp_path
+
+
+def change(path, edit) -> bytes:
+    """Edit the stored values and return the file's bytes."""
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+    return path.read_bytes()
+
+
+def move(part, index, factor):
+    def edit(content):
+        content["values"]["decoder"][part][index] *= factor
+
+    return edit
+
+
+def add_parameter(content):
+    content["values"]["decoder"]["parameters"]["mixing"] += 1
+
+
+def lower_version(content):
+    content["versions"]["architecture"] -= 1
+
+
+def lower_version_and_move(content):
+    lower_version(content)
+    move("losses", 4, 1.5)(content)
+
+
+def forget_form(content):
+    del content["values"]["decoder"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (move("outputs", 1, 1.0003), "decoder.outputs"),
+        (move("losses", 4, 1.003), "decoder.losses"),
+        (add_parameter, "decoder.parameters.mixing"),
+    ],
+)
+def test_moved_values_of_the_same_version_are_refused(folder, capsys, edit, named):
+    stored = change(folder / FILE, edit)
+    for arguments in ([NAME], ["--write", NAME]):
+        assert golden.main(arguments, folder) == 1
+        message = capsys.readouterr().out
+        assert "moved, and its version did not" in message and named in message
+        assert f"raise `version` of identity and run `{golden.COMMAND} {NAME}`" in message
+        assert (folder / FILE).read_bytes() == stored
+
+
+@pytest.mark.parametrize("factor", [1 + 2e-5, 1 - 2e-5])
+def test_rounding_is_tolerated_and_never_written(folder, factor):
+    def edit(content):
+        for part in ("outputs", "losses"):
+            values = content["values"]["decoder"][part]
+            content["values"]["decoder"][part] = [value * factor for value in values]
+
+    stored = change(folder / FILE, edit)
+    assert golden.main([NAME], folder) == golden.main(["--write", NAME], folder) == 0
+    assert (folder / FILE).read_bytes() == stored
+
+
+@pytest.mark.parametrize("edit", [lower_version, lower_version_and_move, forget_form])
+def test_values_of_a_new_version_or_form_are_written(folder, capsys, edit):
+    change(folder / FILE, edit)
+    assert golden.main([NAME], folder) == 1
+    assert f"Run `{golden.COMMAND} {NAME}`" in capsys.readouterr().out
+    assert golden.main(["--write", NAME], folder) == golden.main([NAME], folder) == 0
+    assert json.loads((folder / FILE).read_text())["versions"] == golden.ENTRIES[NAME].versions
+
+
+def test_missing_values_name_the_command_that_writes_them(tmp_path, capsys):
+    assert golden.main([NAME], tmp_path) == 1
+    expected = f"{NAME} has no golden values. Run `{golden.COMMAND} {NAME}`.\n"
+    assert capsys.readouterr().out == expected
+    assert golden.main(["--write", NAME], tmp_path) == golden.main([NAME], tmp_path) == 0
+
+
+def test_the_file_of_a_removed_plugin_is_reported_and_removed(folder, capsys):
+    extra = folder / "architecture-removed.json"
+    extra.write_text("{}")
+    assert golden.main([NAME], folder) == 1
+    assert "architecture-removed.json belongs to no architecture or task" in capsys.readouterr().out
+    assert golden.main(["--write", NAME], folder) == 0
+    assert not extra.exists() and (folder / FILE).exists()
