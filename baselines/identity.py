@@ -1,7 +1,7 @@
 """The control without mixing: the Transformer without its self-attention.
 
-The control shows what a task needs of mixing at all: an architecture that does not beat it has
-learned nothing from the order or the company of the positions.
+The control shows how much a task depends on mixing. An architecture that scores no better has
+learned nothing from other positions.
 """
 
 from __future__ import annotations

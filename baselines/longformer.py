@@ -19,8 +19,8 @@ class Longformer(Architecture):
     first. The decoder form's window extends to the left only. The encoder-decoder form is LED
     (section 7): its decoder has full attention to itself and to the encoder's output. With
     `matched_projections`, the projections of global tokens start with the values of the ordinary
-    ones (section 3.1). Where a task has global tokens, the encoder's feed-forward network is
-    narrower by 1.5 · width, which makes up for the parameters of these projections (3 · width²).
+    ones (section 3.1). The global projections have 3 · width² parameters. To make up for them, the
+    encoder's feed-forward network is narrower by 1.5 · width if a task has global tokens.
     """
 
     version = 3

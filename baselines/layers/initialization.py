@@ -3,8 +3,8 @@
 - **Kernels**: Glorot's uniform distribution (Glorot and Bengio 2010, equation 16), which keeps the
   variance from layer to layer. Biases start at 0, norms at scale 1.
 - **Token embeddings**: normal with variance 1 / width, so that a head with the transposed table
-  starts with scores of unit variance. Where the paper has it (Vaswani et al. 2017, section 3.4),
-  the architecture multiplies the embeddings by √width.
+  starts with scores of unit variance. Architectures that follow Vaswani et al. 2017
+  (section 3.4) multiply the embeddings by √width.
 - **Vectors added to embeddings** (learned positions, token types) and the class token have the
   scale of the embeddings beside them: see `embedding_stddev`.
 - **Recurrent kernels**: orthogonal (Saxe et al. 2014). Forget gates start with a bias of 1, so that

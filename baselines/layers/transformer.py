@@ -13,7 +13,7 @@ from baselines.layers.transformer_layer import TransformerStack, stack_layers
 from suite.api import BuildRequest, Form
 
 MakeMixer = Callable[[int, bool], Any]
-"""Returns the mixer of the layer with an index, causal or not; None is no mixer."""
+"""Returns the mixer of a layer, given its index and whether it is causal, or None."""
 
 
 def build_transformer(request: BuildRequest, block_bytes: int | None) -> Any:

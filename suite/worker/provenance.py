@@ -95,9 +95,8 @@ def digest_costs(key: str, search_path: Sequence[str], backend: str) -> str:
 
     The digest covers the syntax trees of the architecture's module and of every module that it
     imports, directly or not, from `baselines` or from its own package. Imports inside functions
-    count. A module name that is completed at run time, as in
-    `import_module(f"baselines.layers.backends.{name}")`, stands for all modules that it can name,
-    except those named after another backend.
+    count. `import_module(f"baselines.layers.backends.{name}")` counts as an import of every module
+    that the name can complete, except modules named after another backend.
     """
     start = dict(locate(ARCHITECTURES, search_path))[key].module
     packages = {ARCHITECTURES.folder, start.partition(".")[0]}
