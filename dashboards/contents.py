@@ -18,12 +18,23 @@ from suite.analysis.statistics import Estimate
 from suite.api import PROTOCOL
 
 
-def describe(comparison: Comparison, title_of: Mapping[ComparisonKey, str]) -> dict[str, Any]:
-    """Return the properties of a comparison that the pages show and filter by."""
+def describe(
+    comparison: Comparison,
+    title_of: Mapping[ComparisonKey, str],
+    name_of: Mapping[ComparisonKey, str],
+    subject: str,
+) -> dict[str, Any]:
+    """Return the properties of a comparison that the pages show and filter by.
+
+    The title is unique; the name is short and unique among the comparisons of the subject.
+    """
     setting, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
     return {
         "title": title_of[setting],
+        "name": name_of[setting],
+        "subject": subject,
+        "form": setting.form,
         "mode": setting.mode,
         "task": setting.task or f"probe, {setting.form.replace('_', '-')}",
         "source": setting.source or "random tokens",
@@ -81,7 +92,7 @@ def point_columns(points: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> d
 def board_rows(
     boards: Sequence[Board], comparisons: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
 ) -> list[Any]:
-    """Return the comparison, length, batch size, metric and rows of each leaderboard.
+    """Return the comparison, length, batch, metric, rows and detectable difference of each board.
 
     Lines without a standing record are left out. The files of the leaderboard list them.
     """
@@ -114,5 +125,6 @@ def board_rows(
                 ]
             )
         number, metric = number_of[board.key], board.metric.name
-        ranked.append([number, board.sequence_length, board.batch_size, metric, rows])
+        place = [number, board.sequence_length, board.batch_size, metric]
+        ranked.append([*place, rows, shorten(board.detectable)])
     return ranked

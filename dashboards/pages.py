@@ -41,8 +41,8 @@ PAGES = (
     Page(
         "index",
         "Overview",
-        "The best architecture at each sequence length, its lead and its cost",
-        own_scripts=("leaderboard", "index"),
+        "Choose a task and a sequence length, and see which architecture is best",
+        own_scripts=("answer", "leaderboard", "core_table", "index"),
     ),
     Page(
         "tradeoffs",

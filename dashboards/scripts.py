@@ -36,3 +36,12 @@ def shorten(value: Any) -> Any:
         return None
     rounded = float(f"{value:.5g}")
     return int(rounded) if rounded.is_integer() else rounded
+
+
+def shorten_all(value: Any) -> Any:
+    """Return a value of lists and mappings with each number in it shortened."""
+    if isinstance(value, dict):
+        return {name: shorten_all(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shorten_all(inner) for inner in value]
+    return shorten(value)

@@ -13,7 +13,13 @@ interface Measure {
 
 /** Records that may be drawn in one picture, and the machine whose costs are shown. */
 interface Comparison {
+  /** The full name, unique among all comparisons. */
   title: string;
+  /** A short name, unique among the comparisons of the subject. */
+  name: string;
+  /** The title of the task, or what is probed. */
+  subject: string;
+  form: "encoder" | "decoder" | "encoder_decoder";
   mode: "train" | "probe" | "decode";
   task: string;
   source: string;
@@ -46,6 +52,8 @@ interface Line {
   /** The character that stands for the symbol in the legend. */
   glyph: string;
   dash: string;
+  /** Whether the architecture is a control, such as one without any mixing of positions. */
+  control: boolean;
 }
 
 /** A column of texts: each text once, and the place of each row's text. */
@@ -107,7 +115,51 @@ type BoardData = [
   batch: number,
   metric: string,
   rows: BoardRowData[],
+  detectable: number | null,
 ];
+
+/** The best entry at one task and length of a benchmark. */
+interface WinnerData extends Interval {
+  task: string;
+  length: number;
+  metric: string;
+  line: string;
+  tied: string[];
+  next: string | null;
+  gap: number | null;
+  detectable: number | null;
+}
+
+/** The core table of one form of model. */
+interface BlockData {
+  form: string;
+  tasks: string[];
+  rows: {
+    line: string;
+    score: Interval | null;
+    rank: number;
+    /** The mean of the primary metric over lengths, in the order of `tasks`. */
+    tasks: number[];
+    /** The smallest and the largest number of weights without embedding and head. */
+    parameters: [least: number, most: number] | null;
+    /** The width of the range of good learning rates in decades. */
+    rates: number | null;
+  }[];
+  incomplete: [line: string, places: [task: string, length: number][]][];
+  /** The places for which the benchmark states no reference score. */
+  unscaled: [task: string, length: number][];
+}
+
+/** The leaderboard of a ranked benchmark. */
+interface LeaderboardData {
+  label: string;
+  summary: string;
+  machines: string[];
+  latest: string;
+  titles: Record<string, string>;
+  winners: WinnerData[];
+  blocks: BlockData[];
+}
 
 interface SiteData {
   protocol: number;
@@ -117,6 +169,7 @@ interface SiteData {
   records: RecordColumns;
   points: PointColumns;
   boards: BoardData[];
+  leaderboards: LeaderboardData[];
   /** The first run of each bundle, and the name of its script in data/runs/. */
   bundles: [first: string, name: string][];
 }
@@ -251,6 +304,8 @@ interface Board {
   batch: number;
   name: string;
   rows: BoardRow[];
+  /** The detectable difference, or for costs the detectable ratio. */
+  detectable: number | null;
 }
 
 /** A record with its line. */

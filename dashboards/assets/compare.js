@@ -261,5 +261,5 @@ start((values) => {
   bar.querySelector("fieldset.lines")?.remove();
   const content =
     a === b ? [el("p", {}, "This comparison has only one line.")] : compareLines(number, a, b);
-  return [bar, el("h2", {}, about.title), ...content, form];
+  return [bar, el("h2", {}, `${about.subject} · ${about.name}`), ...content, form];
 });

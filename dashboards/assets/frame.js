@@ -55,6 +55,17 @@ function reversed({ value, low, high }, isRatio) {
 // ---- measures ----
 
 /**
+ * Returns the name of a metric as text.
+ * @param {string} metric
+ */
+function metricText(metric) {
+  return metric
+    .replaceAll("_", " ")
+    .replace(/\bf1\b/, "F1")
+    .replace(/\bbleu\b/, "BLEU");
+}
+
+/**
  * Returns the measure with a number; quality is the primary metric of the comparison.
  * @param {number} number
  * @param {Comparison} comparison
@@ -63,7 +74,7 @@ function reversed({ value, low, high }, isRatio) {
 function measureOf(number, comparison) {
   if (number !== QUALITY) return data.measures[number];
   const { metric, higher_is_better, split } = comparison;
-  const title = `${split === "test" ? "Test" : "Validation"} ${metric}`;
+  const title = `${split === "test" ? "Test" : "Validation"} ${metricText(metric)}`;
   return { key: "quality", title, unit: "", scale: 1, higher_is_better };
 }
 
@@ -82,7 +93,7 @@ function measureNamed(name, comparison) {
  * @param {string} name
  */
 function titleOf(name) {
-  return data.measures.find(({ key }) => key === name)?.title ?? name;
+  return data.measures.find(({ key }) => key === name)?.title ?? metricText(name);
 }
 
 // ---- records and points ----

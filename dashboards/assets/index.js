@@ -1,4 +1,4 @@
-// Overview: the best architecture at each length, its lead and its cost.
+// Overview: the best architecture of a task at a length, figures against length, core tables.
 "use strict";
 
 /** The number of runs in the list: the browser takes long to lay out a larger table. */
@@ -67,20 +67,46 @@ function runsTable(records, about) {
 }
 
 /**
- * Returns the numbers of the measures that the overview draws, those with points only.
- * @param {Comparison} about
- * @param {Point[]} points
+ * Returns the figures against length: quality, memory and speed. Where a training has no quiet
+ * costs, memory and speed are those of the probes of the same form and size.
+ * @param {NumberedComparison} shown
+ * @param {State} values
+ * @param {number | undefined} length that is marked
  */
-function overviewMeasures(about, points) {
+function overviewFigures({ comparison: about, number }, values, length) {
+  const points = pointsOf(number, values.repeat);
   const isProbe = about.mode === "probe";
   const wanted = isProbe
     ? [PEAK_MEMORY, TOKENS_PER_SECOND, 3, 2, 4]
     : [QUALITY, PEAK_MEMORY, TOKENS_PER_SECOND];
-  return wanted.filter((number) => points.some(({ measure }) => measure === number));
+  const probed = isProbe ? undefined : probesFor(about);
+  return wanted.flatMap((measure) => {
+    if (points.some((point) => point.measure === measure)) {
+      return [lengthFigure(number, measure, values, { marked: length })];
+    }
+    if (measure === QUALITY || !probed) return [];
+    const note = `From the ${about.form.replace("_", "-")} probes on random tokens. `;
+    const { without } = values;
+    /** @type {State} */
+    const kept = without ? { without } : {};
+    return [lengthFigure(probed.number, measure, kept, { marked: length, note })];
+  });
 }
 
 /**
- * Returns the lists that choose the metric, the length and the seed, with the chosen boards.
+ * Returns the largest comparison of probes of the same form and model size.
+ * @param {Comparison} about
+ */
+function probesFor({ form, model_size }) {
+  return data.comparisons
+    .map((comparison, number) => ({ comparison, number }))
+    .filter(({ comparison: c }) => c.mode === "probe" && c.form === form)
+    .filter(({ comparison: c, number }) => c.model_size === model_size && sizes[number])
+    .sort(largestFirst)[0];
+}
+
+/**
+ * Returns the lists that choose the length and the metric, with the chosen boards.
  * @param {State} values
  * @param {number} number
  */
@@ -89,37 +115,31 @@ function boardControls(values, number) {
   const metrics = [...new Set(ofComparison.map((board) => board[3]))];
   const metric = metrics.includes(values.metric) ? values.metric : metrics[0];
   const boards = boardsOf(number, metric);
-  const lengths = boards.map((board) => String(board.length));
-  const length = ["all", ...lengths].includes(values.length) ? values.length : lengths.at(-1);
+  const lengths = lengthsOf(boards).map(String);
+  const length = lengths.includes(values.length) ? values.length : lengths.at(-1);
   /** @type {(texts: string[]) => [string, string][]} */
   const options = (texts) => texts.map((text) => [titleOf(text), text]);
-  const controls = [repeatPicker(values, number)];
+  const controls = [];
+  if (length) {
+    controls.push(select("Length", options(lengths), length, (value) => change({ length: value })));
+  }
   if (metrics.length > 1) {
     controls.push(
       select("Ranked by", options(metrics), metric, (value) => change({ metric: value })),
     );
   }
-  if (lengths.length > 1) {
-    controls.push(
-      select("Leaderboard at length", options([...lengths, "all"]), length ?? "", (value) =>
-        change({ length: value }),
-      ),
-    );
-  }
-  const chosen = boards.filter((board) => length === "all" || String(board.length) === length);
-  return { controls, boards, chosen };
+  const chosen = boards.filter((board) => String(board.length) === length);
+  return { controls, chosen, length: length ? Number(length) : undefined };
 }
 
 start((values) => {
-  const choice = chooseComparison(values);
+  const choice = chooseComparison(values, () => true, finalFirst);
   if (!choice.shown) return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES)];
   const { comparison: about, number } = choice.shown;
-  const { controls, boards, chosen } = boardControls(values, number);
+  const { controls, chosen, length } = boardControls(values, number);
   const points = pointsOf(number, values.repeat);
-  const records = recordsOf(number);
   const hidden = hiddenLines(values);
   const able = new Set(linesOf(number));
-  const figures = overviewMeasures(about, points).map((n) => lengthFigure(number, n, values));
   const tables = chosen.flatMap((board) => {
     const rows = board.rows.filter(({ line }) => !hidden.has(line) && able.has(line));
     return leaderboard({ ...board, rows }, about, points);
@@ -129,23 +149,20 @@ start((values) => {
     "compared with the leader on the same seeds and test examples. Ranks use all seeds and all " +
     "lines, whatever the filters show. The name of an architecture is a link to its first run.";
   return [
-    filterBar(values, choice, controls),
-    ...leadersTable(values, choice),
-    el("h2", { id: "shown" }, about.title),
-    el(
-      "ul",
-      { className: "answer" },
-      ...boards.map((board) => el("li", {}, leaderSentence(board, about))),
-    ),
+    filterBar(values, choice, controls, [repeatPicker(values, number)]),
+    el("h2", { id: "shown" }, `${about.subject} · ${about.name}`),
+    ...answers(chosen, about),
     ...noisyCostsNote(number),
-    el("div", { className: "figures" }, ...figures),
-    el("h2", {}, "Leaderboard"),
+    el("div", { className: "figures" }, ...overviewFigures(choice.shown, values, length)),
+    ...leaderboardSections(values, about, length),
+    el("h2", {}, `Ranks at length ${length ?? "—"}`),
     el("p", { className: "note" }, note),
     ...tables,
-    ...failuresTable(records),
-    el("h2", {}, "All runs of this comparison"),
+    ...failuresTable(recordsOf(number)),
+    el("h2", {}, "All results"),
+    ...leadersTable(values, choice),
     runsTable(
-      records.filter(({ line }) => !hidden.has(line)),
+      recordsOf(number).filter(({ line }) => !hidden.has(line)),
       about,
     ),
   ];

@@ -13,7 +13,13 @@ const LEADERS_LISTED = 30;
 function boardsOf(comparison, metric) {
   return data.boards
     .filter((board) => board[0] === comparison && board[3] === metric)
-    .map(([, length, batch, name, rows]) => ({ length, batch, name, rows: rows.map(boardRow) }));
+    .map(([, length, batch, name, rows, detectable]) => ({
+      length,
+      batch,
+      name,
+      rows: rows.map(boardRow),
+      detectable,
+    }));
 }
 
 /**
@@ -50,26 +56,6 @@ const leadersOf = (board) => board.rows.filter(({ rank }) => rank === 1);
 const rankedOf = (board) => board.rows.filter(({ rank }) => rank !== null);
 
 /**
- * Returns a sentence: the leader at one length, and the lines that share its rank.
- * @param {Board} board
- * @param {Comparison} about
- */
-function leaderSentence(board, about) {
-  const [leader, ...tied] = leadersOf(board);
-  const repeats = about.mode === "probe" ? "rounds" : "seeds";
-  if (!leader) return `Length ${board.length}: not ranked, because there are too few ${repeats}.`;
-  const { scale, unit } = measureNamed(board.name, about);
-  const value = `${nameOf(leader)} ${formatInterval(leader, scale)}${unit ? ` ${unit}` : ""}`;
-  if (tied.length) {
-    const names = tied.map(nameOf).join(", ");
-    return `Length ${board.length}: ${value}. No significant difference from ${names}.`;
-  }
-  return rankedOf(board).length > 1
-    ? `Length ${board.length}: ${value}, significantly better than all others.`
-    : `Length ${board.length}: ${value}, the only ranked line.`;
-}
-
-/**
  * Returns the table of a leaderboard, and its superseded rows in a folded table.
  * @param {Board} board
  * @param {Comparison} about
@@ -80,7 +66,9 @@ function leaderboard(board, about, points) {
   const standing = board.rows.filter((row) => !row.superseded);
   const superseded = board.rows.filter((row) => row.superseded);
   const better = `${measure.higher_is_better ? "Higher" : "Lower"} is better.`;
-  const caption = `Length ${board.length}, batch ${board.batch}. ${better}`;
+  const detectable = detectableText(board, measure);
+  const sensitivity = detectable && ` ${detectable[0].toUpperCase()}${detectable.slice(1)}.`;
+  const caption = `Length ${board.length}, batch ${board.batch}. ${better}${sensitivity}`;
   const nodes = [
     leaderboardTable({ ...board, rows: standing }, measure, points, {
       caption: `${caption} Speed and memory are of training.`,
@@ -143,48 +131,50 @@ function noteOf({ note, superseded }) {
 }
 
 /**
- * Returns a table of the leaders of all matching comparisons, with links to their leaderboards.
+ * Returns a folded table of the leaders of all comparisons, with links to them.
  * @param {State} values
  * @param {Choice} choice
  */
 function leadersTable(values, choice) {
-  if (choice.matching.length < 2) return [];
-  const listed = [...choice.matching].sort(largestFirst).slice(0, LEADERS_LISTED);
-  const parts = listed.map(({ comparison }) => comparison.title.split(" · "));
-  // The parts that all titles have in common are left out.
-  const titles = parts.map((own) =>
-    own.filter((part) => !parts.every((other) => other.includes(part))).join(" · "),
-  );
-  const rows = listed.map(({ comparison, number }, place) => {
+  if (choice.allowed.length < 2) return [];
+  const ordered = [...choice.allowed].sort(finalFirst).slice(0, LEADERS_LISTED);
+  const rows = ordered.map(({ comparison, number }) => {
     /** @type {(text: string, length: number | string) => HTMLElement} */
     const link = (text, length) => {
-      const target = { ...values, comparison: comparison.title, metric: "", length };
+      const { task, title } = comparison;
+      const target = { without: values.without, task, comparison: title, length };
       return el("a", { href: address("index", target) }, text);
     };
     const metric = data.boards.find((board) => board[0] === number)?.[3];
     const leaders = metric ? boardsOf(number, metric).flatMap((b) => leaderItem(b, link)) : [];
-    const title = el("span", {}, link(titles[place], ""), metric ? ` by ${titleOf(metric)}` : "");
     const isShown = number === choice.shown?.number;
     return [
-      { text: title, className: isShown ? "current" : "" },
+      { text: comparison.subject, className: isShown ? "current" : "" },
+      link(comparison.name, ""),
+      metric ? titleOf(metric) : "—",
       leaders.length ? el("ul", { className: "inline" }, ...leaders) : "not ranked",
     ];
   });
-  const rest = choice.matching.length - listed.length;
+  const rest = choice.allowed.length - ordered.length;
   const note = [
     "“or 4 more”: four other lines do not differ significantly from the leader.",
     "“alone”: no other line is ranked.",
     "“not ranked”: fewer than three seeds.",
-    "Each name is a link to its leaderboard.",
+    "Each name is a link to its results.",
     rest ? `${rest} smaller comparisons are not listed: use the filters to find them.` : "",
   ];
   return [
-    el("h2", {}, "Leaders by sequence length"),
-    el("p", { className: "note" }, note.filter(Boolean).join(" ")),
-    table(["comparison", "length and leader"], rows, {
-      long: [0, 1],
-      caption: "Leaders of the comparisons that match the filters",
-    }),
+    el(
+      "details",
+      {},
+      el("summary", {}, `Leaders of all ${choice.allowed.length} comparisons`),
+      el("p", { className: "note" }, note.filter(Boolean).join(" ")),
+      table(["task", "results", "by", "length and leader"], rows, {
+        texts: [0],
+        long: [1, 2, 3],
+        caption: "Leaders of all comparisons",
+      }),
+    ),
   ];
 }
 

@@ -109,12 +109,31 @@ function lengthCaption(about, measure, points) {
 }
 
 /**
+ * Returns a dotted line at a length, which a shape on a logarithmic axis takes as it is.
+ * @param {number} length
+ */
+function lengthMark(length) {
+  const line = { color: "#888888", width: 1, dash: "dot" };
+  return {
+    type: "line",
+    x0: length,
+    x1: length,
+    yref: "paper",
+    y0: 0,
+    y1: 1,
+    layer: "below",
+    line,
+  };
+}
+
+/**
  * Returns the figure of a measure against length: a line and its band for each architecture.
  * @param {number} comparison
  * @param {number} number of the measure
  * @param {State} values
+ * @param {{ marked?: number, note?: string }} [options] a length to mark, and a first sentence
  */
-function lengthFigure(comparison, number, values) {
+function lengthFigure(comparison, number, values, { marked, note = "" } = {}) {
   const about = data.comparisons[comparison];
   const measure = measureOf(number, about);
   const hidden = hiddenLines(values);
@@ -136,7 +155,7 @@ function lengthFigure(comparison, number, values) {
     title: measure.title,
     traces,
     name: `${about.task}-${measure.key}`,
-    caption: lengthCaption(about, measure, points),
+    caption: `${note}${lengthCaption(about, measure, points)}`,
     layout: {
       xaxis: lengthAxis(lengthsOf(records)),
       yaxis: valueAxis(
@@ -145,6 +164,7 @@ function lengthFigure(comparison, number, values) {
         number !== QUALITY,
       ),
       annotations: failureMarks(records, hidden),
+      shapes: marked === undefined ? [] : [lengthMark(marked)],
     },
     rows: [
       ["line", "sequence_length", "batch_size", measure.key, "low", "high", "n", "noisy"],

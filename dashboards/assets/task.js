@@ -81,7 +81,13 @@ function taskFigures(runs, about) {
   const figures = [
     [
       "The validation curve",
-      () => learningFigure(runs, isValidation, `Validation ${about.metric}`, validationCaption),
+      () =>
+        learningFigure(
+          runs,
+          isValidation,
+          `Validation ${metricText(about.metric)}`,
+          validationCaption,
+        ),
     ],
     ["The training loss", () => learningFigure(runs, isLoss, "Training loss", lossCaption)],
     ["F1 by entity type", () => entityTypeFigure(runs, caption)],
@@ -162,6 +168,6 @@ start((values) => {
     repeatPicker(values, number),
     select("Length", options, String(length), (value) => change({ length: value })),
   ];
-  const title = `${about.title} · length ${length}`;
+  const title = `${about.subject} · ${about.name} · length ${length}`;
   return [filterBar(values, choice, controls), el("h2", {}, title), place];
 });

@@ -206,7 +206,7 @@ function partsFigure(runs, metric) {
   if (!items.length) return null;
   const lastOfEachLine = new Map(items.map((item) => [item.line, item])).values();
   return figure({
-    title: `Test ${metric} by part of the split`,
+    title: `Test ${metricText(metric)} by part of the split`,
     name: "by-part",
     caption:
       "What each of the consecutive parts of the test split adds to the score (the jackknife's " +

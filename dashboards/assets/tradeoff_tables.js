@@ -190,7 +190,7 @@ function performanceProfile() {
     tall: true,
     name: "profile",
     caption:
-      "The part of the comparisons of quality (task, data, budget, length) in which a line reaches " +
+      "The part of the comparisons of quality (task, data, steps, length) in which a line reaches " +
       "a share of the best score. Where lower is better, as for bits, the share is the best score " +
       `divided by the line's score. Drawn: lines with ${range} comparisons.`,
     traces,

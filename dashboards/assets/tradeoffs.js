@@ -48,7 +48,7 @@ start((values) => {
   if (known.has(PEAK_MEMORY)) figures.push(lengthLimits(number, values));
   return [
     filterBar(values, choice, tradeOffControls(values, number, offered, mapped)),
-    el("h2", {}, about.title),
+    el("h2", {}, `${about.subject} · ${about.name}`),
     ...noisyCostsNote(number),
     el("div", { className: "figures" }, ...figures),
     ...crossoverTable(number, hidden),

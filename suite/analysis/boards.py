@@ -91,6 +91,13 @@ class Board:
     rows: Sequence[Row]
     detectable_difference: float | None = None
 
+    @property
+    def detectable(self) -> float | None:
+        """`detectable_difference` in the metric's unit, or as a ratio for costs."""
+        if self.detectable_difference is None or self.metric.name not in COSTS:
+            return self.detectable_difference
+        return exponential(Estimate(self.detectable_difference, None, None, 0)).value
+
 
 def make_boards(
     records: Sequence[StoredRecord], task_versions: Mapping[str, int] | None = None

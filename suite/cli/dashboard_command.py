@@ -70,12 +70,19 @@ def draw_site(
     Raises:
         RequestError: there are no records.
     """
-    from dashboards.site import write_site
+    from dashboards.site import Known, write_site
+    from suite.analysis.leaderboard_summary import summarize_leaderboards
 
     if not entries:
         raise RequestError(
             "There are no records yet", received=folder, remedy="Run `bench run` first"
         )
-    architectures = registry.architectures.plugins
     with collector_paused():
-        return write_site(entries, registry.task_versions, architectures, folder, mlflow_pages)
+        known = Known(
+            registry.tasks.plugins,
+            registry.architectures.plugins,
+            lambda comparisons, boards: summarize_leaderboards(
+                registry.benchmarks.plugins.values(), comparisons, boards, registry.tasks.plugins
+            ),
+        )
+        return write_site(entries, known, folder, mlflow_pages)

@@ -6,22 +6,23 @@ import dataclasses
 import json
 from pathlib import Path
 
-from dashboards.site import write_site
 from suite.api import PROTOCOL, Mode, Status
+from suite.cli.dashboard_command import draw_site
 from suite.matrix.registry import load_registry
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Curve, Measurement, parse_summary
 from tests.suite.records.test_store import CELL, make_record
 
 SCRIPT = "<script>alert(1)</script>"
-VERSIONS = load_registry(()).task_versions
-ARCHITECTURES = load_registry(()).architectures.plugins
+REGISTRY = load_registry(())
+VERSIONS = REGISTRY.task_versions
+ARCHITECTURES = REGISTRY.architectures.plugins
 UNWRITTEN = Path("see `draw`")
 FROZEN = Path(__file__).parent.parent / "suite" / "records" / "frozen"
 """A record of each schema that was published."""
 
 
-def draw(entries, folder, pages=None):
+def draw(entries, folder, pages=None, registry=REGISTRY):
     """Draw the site of records that are written to disk and read again, as in a command."""
     (folder / "records").mkdir(exist_ok=True)
     there = []
@@ -29,7 +30,7 @@ def draw(entries, folder, pages=None):
         path = folder / "records" / f"{len(there)}.json"
         path.write_text(made.record.to_json())
         there.append(dataclasses.replace(made, record=parse_summary(path.read_bytes()), path=path))
-    return write_site(there, VERSIONS, ARCHITECTURES, folder, pages)
+    return draw_site(there, registry, folder, pages)
 
 
 def measured(**values):

@@ -64,7 +64,7 @@ def test_scores_of_the_validation_split_are_drawn(browser, tmp_path):
     tab = Tab(page, tmp_path)
     tab.open("index.html")
     titles = page.locator("figure h3").all_text_contents()
-    assert "Validation entity_f1" in titles and not any("Test" in title for title in titles)
+    assert "Validation entity F1" in titles and not any("Test" in title for title in titles)
     tab.open("task.html")
     page.locator("h3", has_text="F1 by entity type").wait_for()
     captions = page.locator("figcaption").all_text_contents()

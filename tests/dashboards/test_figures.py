@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from dashboards.site import write_site
 from suite.api import PROTOCOL
+from suite.cli.dashboard_command import draw_site
 from suite.records.migrations import SCHEMA_VERSION
 from suite.records.schema import parse_summary
 from tests.dashboards.site_records import (
     ARCHITECTURES,
     ENTRIES,
     FROZEN,
+    REGISTRY,
     SCRIPT,
     VERSIONS,
     draw,
@@ -26,17 +27,21 @@ def test_the_table_of_leaders_links_to_the_leaderboards(opened):
 
     with opened() as tab:
         tab.open("index.html", "metric=training.peak_memory_bytes")
-        leaders = tab.page.locator("table").first
-        learned, probed = (leaders.locator("tr", has_text=name) for name in ("ner", "probe"))
+        tab.page.locator("summary", has_text="Leaders of all").click()
+        leaders = tab.page.locator("details", has_text="Leaders of all").locator("table")
+        learned, probed = (
+            leaders.locator("tr", has_text=name) for name in ("Named entity", "Speed and memory")
+        )
         assert "not ranked" in learned.text_content()
         items = [text.strip() for text in probed.locator("li").all_text_contents()]
         assert items == ["512 vanilla", "1024 longformer", "2048 longformer"]
         probed.locator("li a").nth(1).click()
         # The page is drawn after the click, not during it.
-        expect(select(tab.page, "Leaderboard at length")).to_have_value("1024")
+        expect(select(tab.page, "Length")).to_have_value("1024")
         expect(select(tab.page, "Ranked by")).to_have_value("training.tokens_per_second")
+        tab.page.locator("summary", has_text="Leaders of all").click()
         learned.locator("a").click()
-        expect(tab.page.locator("#shown")).to_contain_text("ner")
+        expect(tab.page.locator("#shown")).to_contain_text("Named entity recognition")
 
 
 def test_one_seed_is_drawn_alone(opened):
@@ -97,7 +102,7 @@ def test_the_occlusion_map_of_a_record_of_an_older_schema_is_drawn(browser, tmp_
     assert content["schema_version"] < SCHEMA_VERSION
     record = parse_summary(path.read_bytes())
     stored = dataclasses.replace(ENTRIES[0], record=record, path=path)
-    write_site([stored], VERSIONS, ARCHITECTURES, tmp_path)
+    draw_site([stored], REGISTRY, tmp_path)
     page = browser.new_page()
     tab = Tab(page, tmp_path)
     tab.open("task.html")

@@ -8,15 +8,14 @@ import os
 import re
 
 from dashboards.pages import PAGES, render_page
-from dashboards.site import write_site
+from suite.cli.dashboard_command import draw_site
 from suite.records.migrations import SCHEMA_VERSION
 from suite.records.schema import parse_summary
 from tests.dashboards.site_records import (
-    ARCHITECTURES,
     ENTRIES,
     FROZEN,
+    REGISTRY,
     SCRIPT,
-    VERSIONS,
     draw,
     entry,
     read_script,
@@ -87,7 +86,7 @@ def test_a_bundle_holds_the_records_of_the_files(tmp_path):
         dataclasses.replace(known, path=file),
         dataclasses.replace(gone, path=tmp_path / "gone"),
     ]
-    write_site(both, VERSIONS, ARCHITECTURES, tmp_path / "site")
+    draw_site(both, REGISTRY, tmp_path / "site")
     found = [record for records in runs_of(tmp_path / "site").values() for record in records]
     assert found == [json.loads(file.read_text())]
 
@@ -102,7 +101,7 @@ def test_a_bundle_holds_older_records_in_the_current_schema(tmp_path):
         dataclasses.replace(ENTRIES[0], record=parse_summary(path.read_bytes()), path=path)
         for path in (old, new)
     ]
-    write_site(stored, VERSIONS, ARCHITECTURES, tmp_path / "site")
+    draw_site(stored, REGISTRY, tmp_path / "site")
     records = {
         record["run_id"]: record
         for bundle in runs_of(tmp_path / "site").values()

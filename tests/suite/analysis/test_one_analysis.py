@@ -12,12 +12,12 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import suite
-from dashboards.site import write_site
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import make_boards
 from suite.analysis.crossover import score_crossover
 from suite.analysis.tables import make_tables
 from suite.api import Status
+from suite.cli.dashboard_command import draw_site
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
@@ -236,14 +236,14 @@ def test_no_interval_below_three_seeds(records, tmp_path):
     boards = make_boards(two, REGISTRY.task_versions)
     rows = list(csv.DictReader(io.StringIO(to_csv(boards))))
     assert rows and {(row["low"], row["high"], row["rank"]) for row in rows} == {("", "", "")}
-    write_site(two, REGISTRY.task_versions, {}, tmp_path)
+    draw_site(two, REGISTRY, tmp_path)
     text = (tmp_path / "data" / "index.js").read_text()
     columns = json.loads(text[text.index("=") + 1 :].rstrip(";\n"))["points"]
     assert columns["value"] and set(columns["low"]) == set(columns["high"]) == {None}
 
 
 def test_the_site(records, tmp_path, expected):
-    write_site(records, REGISTRY.task_versions, {}, tmp_path)
+    draw_site(records, REGISTRY, tmp_path)
     text = (tmp_path / "data" / "index.js").read_text()
     index = json.loads(text[text.index("=") + 1 :].rstrip(";\n"))
     keys = [measure["key"] for measure in index["measures"]]

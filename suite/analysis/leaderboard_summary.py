@@ -1,0 +1,84 @@
+"""Leaderboards of the ranked benchmarks → plain data: what a page needs to show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from suite.analysis.aggregate import Comparison
+from suite.analysis.boards import Board
+from suite.analysis.core_table import Block, CoreRow
+from suite.analysis.leaderboard import Leaderboard, Winner, make_leaderboard
+from suite.analysis.statistics import Estimate
+from suite.api import Task
+from suite.matrix.benchmarks import Benchmark
+
+
+def summarize_leaderboards(
+    benchmarks: Iterable[Benchmark],
+    comparisons: Sequence[Comparison],
+    boards: Sequence[Board],
+    tasks: Mapping[str, Task],
+) -> list[dict[str, Any]]:
+    """Return the winners and the core tables of each ranked benchmark that has results."""
+    made = [
+        make_leaderboard(benchmark, comparisons, boards, tasks)
+        for benchmark in benchmarks
+        if benchmark.ranked
+    ]
+    return [summarize(leaderboard) for leaderboard in made if leaderboard.boards]
+
+
+def summarize(board: Leaderboard) -> dict[str, Any]:
+    """Return the winners and the core tables of a leaderboard, as values that JSON can hold."""
+    return {
+        "label": board.benchmark.label,
+        "summary": board.benchmark.summary,
+        "machines": list(board.machines),
+        "latest": str(board.latest or ""),
+        "titles": dict(board.titles),
+        "winners": [_winner(winner) for winner in board.winners],
+        "blocks": [_block(block) for block in board.blocks],
+    }
+
+
+def _winner(winner: Winner) -> dict[str, Any]:
+    task, length = winner.place
+    return {
+        "task": task,
+        "length": length,
+        "metric": winner.metric.name,
+        "line": winner.leader,
+        **_interval(winner.estimate),
+        "tied": list(winner.tied),
+        "next": winner.next,
+        "gap": winner.gap,
+        "detectable": winner.detectable_difference,
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {
+        "form": str(block.form).replace("_", "-"),
+        "tasks": list(block.tasks),
+        "rows": [_core_row(row, block) for row in block.rows],
+        "incomplete": [
+            [line, [list(place) for place in places]] for line, places in block.incomplete.items()
+        ],
+        "unscaled": [list(place) for place in block.unscaled],
+    }
+
+
+def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
+    return {
+        "line": row.line,
+        "score": None if row.score is None else _interval(row.score),
+        "rank": row.mean_rank,
+        "tasks": [row.by_task[task] for task in block.tasks],
+        "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
+        "rates": row.good_range_decades,
+    }
+
+
+def _interval(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
