@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.aggregate import Point
+from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import Board, Row
 from suite.analysis.final_boards import Place, places_of, standing
+from suite.analysis.relative import BASELINE, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import Scale, normalized
 from suite.analysis.statistics import Estimate
 from suite.api import Form, Task
@@ -43,7 +44,8 @@ class Block:
     """The core table of one form of model.
 
     `incomplete` maps each entry without a row to the places that it lacks. `unscaled` are the
-    places for which the benchmark file states no trivial score or no reference score.
+    places for which the benchmark file states no trivial score or no reference score. `costs` are
+    those of the probes of this form, relative to `vanilla`, by entry and length.
     """
 
     form: Form
@@ -51,6 +53,7 @@ class Block:
     rows: Sequence[CoreRow]
     incomplete: Mapping[str, Sequence[Place]]
     unscaled: Sequence[Place]
+    costs: Mapping[str, Mapping[int, RelativeCosts]]
 
 
 def make_blocks(
@@ -58,6 +61,7 @@ def make_blocks(
     boards: Mapping[Place, Board],
     points: Mapping[Place, Mapping[str, Point]],
     tasks: Mapping[str, Task],
+    comparisons: Sequence[Comparison],
 ) -> list[Block]:
     """Return a block for each form that has results."""
     known = [place for place in places_of(benchmark) if place[0] in tasks]
@@ -65,7 +69,8 @@ def make_blocks(
     for form in FORMS:
         places = [place for place in known if tasks[place[0]].form is form]
         if any(place in boards for place in places):
-            blocks.append(_block(benchmark, form, places, boards, points))
+            costs = _costs(benchmark, form, comparisons)
+            blocks.append(_block(benchmark, form, places, boards, points, costs))
     return blocks
 
 
@@ -75,6 +80,7 @@ def _block(
     places: Sequence[Place],
     boards: Mapping[Place, Board],
     points: Mapping[Place, Mapping[str, Point]],
+    costs: Mapping[str, Mapping[int, RelativeCosts]],
 ) -> Block:
     ranked: dict[str, dict[Place, Row]] = {}
     for place in places:
@@ -99,7 +105,20 @@ def _block(
             if len(at) < len(places)
         },
         unscaled=unscaled,
+        costs=costs,
     )
+
+
+def _costs(
+    benchmark: Benchmark, form: Form, comparisons: Sequence[Comparison]
+) -> dict[str, dict[int, RelativeCosts]]:
+    """Return the relative costs of a form at the size of a benchmark, by entry and length."""
+    probes = choose_probes(comparisons, form=form, model_size=benchmark.model_size)
+    found: dict[str, dict[int, RelativeCosts]] = {}
+    for costs in relative_costs(probes) if probes else ():
+        if any(costs.costs.values()):
+            found.setdefault(costs.entry, {})[costs.sequence_length] = costs
+    return found
 
 
 def _best_first(row: CoreRow) -> tuple[float, float, str]:
@@ -157,3 +176,15 @@ def _by_task(places: Iterable[Place], value: Callable[[Place], float]) -> dict[s
     for place in places:
         found.setdefault(place[0], []).append(value(place))
     return {task: statistics.fmean(values) for task, values in found.items()}
+
+
+def reference_scores(
+    boards: Mapping[Place, Board], entry: str = BASELINE
+) -> dict[str, dict[int, float]]:
+    """Return the scores of the entry that counts as 100, by task and length, where it is ranked."""
+    found: dict[str, dict[int, float]] = {}
+    for (task, length), board in boards.items():
+        for row in standing(board):
+            if row.line == entry and row.rank is not None:
+                found.setdefault(task, {})[length] = _value(row)
+    return found

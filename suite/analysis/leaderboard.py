@@ -100,7 +100,7 @@ def make_leaderboard(
     tasks: Mapping[str, Task],
 ) -> Leaderboard:
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
-    boards = list(boards)
+    comparisons, boards = list(comparisons), list(boards)
     found = final_boards(benchmark, boards, tasks)
     points = points_of(found, comparisons)
     rows = [row for board in found.values() for row in standing(board)]
@@ -108,7 +108,7 @@ def make_leaderboard(
         benchmark=benchmark,
         boards=found,
         winners=[won for place in found if (won := _winner(place, found[place]))],
-        blocks=make_blocks(benchmark, found, points, tasks),
+        blocks=make_blocks(benchmark, found, points, tasks, comparisons),
         tasks=_task_tables(benchmark, found, tasks),
         verdicts=verdicts(benchmark.expected, points),
         changes=_changes(benchmark, boards, found, tasks),

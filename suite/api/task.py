@@ -258,6 +258,14 @@ class Task(ABC):
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Score the predictions of a split, or of consecutive examples of one, in NumPy."""
 
+    def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
+        """Return the predictions of a predictor that ignores its input, as `score` takes them.
+
+        It may use the targets of `train`, and the targets of `examples` only where `predict` does.
+        Its score is the 0 of the leaderboard. The default, None, means that there is none.
+        """
+        return None
+
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import rank_comparisons
+from suite.analysis.core_table import reference_scores
+from suite.analysis.final_boards import final_boards
 from suite.analysis.rate_search import MAX_COST
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
+from suite.execution.trivial import trivial_scores
 from suite.matrix.benchmarks import Benchmark, freeze
 from suite.matrix.durations import Durations, durations_here
 from suite.matrix.expansion import expand
 from suite.matrix.listing import describe_benchmark
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
+from suite.matrix.scales import add_to_scale
 from suite.records.environment import num_cores
+from suite.records.published import read_published
+from suite.records.store import Store
 
 
 @click.command("benchmarks")
 @click.option("--check", is_flag=True, help="Exit with 1 if a benchmark file cannot be used.")
 @click.option("--freeze", "to_freeze", metavar="NAME", help="Write the hash of NAME into its file.")
+@click.option(
+    "--reference",
+    metavar="NAME",
+    help="Write the scores that count as 0 and 100 into the file of NAME, where they are missing.",
+)
 @json_option
 @home_option
-def command(check: bool, to_freeze: str | None, as_json: bool, home: str | None) -> None:
+def command(
+    check: bool, to_freeze: str | None, reference: str | None, as_json: bool, home: str | None
+) -> None:
     """List the benchmarks with their numbers of cells and their expected hours on this machine.
 
     The hours follow from the records of your home that ran on this machine. Cells that are unlike
@@ -35,6 +51,10 @@ def command(check: bool, to_freeze: str | None, as_json: bool, home: str | None)
     A benchmark is a TOML file with tasks, lengths, seeds and steps. Only a frozen benchmark scores
     the test split. A frozen file that was edited needs a new version: --check and every run refuse
     it until then.
+
+    --reference scores the trivial predictor of each task (majority class, unigram, empty answer) on
+    the data of the benchmark, and takes the scores of `vanilla` from the published final runs. It
+    never changes a score that the file has.
 
     \b
     Examples:
@@ -47,6 +67,10 @@ def command(check: bool, to_freeze: str | None, as_json: bool, home: str | None)
     if to_freeze:
         benchmark = benchmarks.get(to_freeze)
         print(f"{benchmark.label} is frozen with the hash {freeze(benchmark)}")
+        return
+    if reference:
+        num_new = _add_reference(benchmarks.get(reference), registry, make_store(home))
+        print(f"{num_new} scores were added to the scale of {reference}")
         return
     durations = durations_here(make_store(home))
     if as_json:
@@ -62,6 +86,16 @@ def command(check: bool, to_freeze: str | None, as_json: bool, home: str | None)
         print(f"bench: unusable: {name}: {reason}", file=sys.stderr)
     if check and benchmarks.broken:
         sys.exit(1)
+
+
+def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> int:
+    """Score the trivial predictors, and read the reference from the published final runs."""
+    zeros = trivial_scores(benchmark, store, os.environ.get("TFDS_DATA_DIR"))
+    records = read_published()
+    comparisons = compare(records, registry.task_versions)
+    boards = rank_comparisons(comparisons, records)
+    hundreds = reference_scores(final_boards(benchmark, boards, registry.tasks.plugins))
+    return add_to_scale(benchmark, zeros, hundreds)
 
 
 def _expected(benchmark: Benchmark, registry: Registry, durations: Durations) -> dict[str, Any]:

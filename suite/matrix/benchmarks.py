@@ -27,6 +27,8 @@ DEFAULT_BENCHMARK = "quick"
 UNHASHED = ("summary", "expected", "scale", "frozen")
 """The fields that change no cell; the others are part of the hash."""
 HASH_DIGITS = 16
+SCALE = "scale"
+"""The name under which `frozen` has the hash of the scale."""
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """The learning rates of a search where the benchmark has no section [tuning]."""
 Rate = Annotated[float, Field(gt=0)]
@@ -132,9 +134,9 @@ class Scale(_Model):
 class Benchmark(_Model):
     """A benchmark file.
 
-    `frozen` maps a version to the hash that it was frozen with. `scale` maps a task to the scale of
-    each length (the length is a string, as TOML has it). An empty `architectures` means all that
-    support a task; controls are included.
+    `frozen` maps a version to the hash that it was frozen with, and "scale" to that of the scale.
+    `scale` maps a task to the scale of each length (a string, as TOML has it). An empty
+    `architectures` means all that support a task; controls are included.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -176,6 +178,11 @@ class Benchmark(_Model):
                 f"version {self.version} is frozen with the hash "
                 f"{self.frozen[str(self.version)]}, but the file has {self.content_hash}: "
                 "a changed benchmark needs a new version"
+            )
+        if self.frozen.get(SCALE, hash_scale(self.scale)) != hash_scale(self.scale):
+            raise ValueError(
+                "scale: the scores that count as 0 and 100 are frozen, but the file has others: "
+                "only `bench benchmarks --reference` adds to them"
             )
         return self
 
@@ -269,6 +276,13 @@ def hash_content(content: Mapping[str, Any]) -> str:
     """Return the hash of a benchmark's content, without the fields that change no cell."""
     hashed = {name: value for name, value in content.items() if name not in UNHASHED}
     canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:
+    """Return the hash of the scores that count as 0 and 100."""
+    plain = {task: {n: of[n].model_dump() for n in of} for task, of in scale.items()}
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
 
 

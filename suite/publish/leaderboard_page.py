@@ -9,6 +9,7 @@ from suite.analysis.core_table import Block, CoreRow
 from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import Place
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
+from suite.analysis.relative import LENGTHS
 from suite.api import Form, Metric
 from suite.publish.markdown import NONE, escape, escape_name, interval, names, number, table
 
@@ -18,6 +19,13 @@ BLOCKS = {
     Form.DECODER: "Decoders",
     Form.ENCODER_DECODER: "Encoder-decoders",
 }
+COSTS = {
+    "training.tokens_per_second": "training speed",
+    "inference.tokens_per_second": "inference speed",
+    "training.peak_memory_bytes": "training memory",
+    "inference.peak_memory_bytes": "inference memory",
+}
+"""The columns of costs, relative to `vanilla`."""
 NO_RESULTS = """# Leaderboard
 
 No results are published yet: the leaderboard ranks final runs of a frozen benchmark.
@@ -117,7 +125,8 @@ class LeaderboardPage:
             if unscaled
             else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1; the mean over "
             "lengths, then over tasks.",
-            "A task's column has the mean over lengths.",
+            "A task's column has the mean over lengths. Costs are multiples of those of `vanilla` "
+            f"on random tokens, at lengths {' / '.join(f'{length:,}' for length in LENGTHS)}.",
         ]
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
             notes.append(f"Not here, without all cells: {incomplete}.")
@@ -130,6 +139,7 @@ class LeaderboardPage:
             "mean rank",
             *(self._title(task) for task in block.tasks),
             "mixing parameters",
+            *(COSTS.values() if block.costs else ()),
             "good rates, decades",
         ]
         rows = [self._core_cells(row, block) for row in block.rows]
@@ -142,6 +152,7 @@ class LeaderboardPage:
             f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
             _parameters(row.mixing_parameters),
+            *(_relative(block, row.line, measure) for measure in (COSTS if block.costs else ())),
             NONE if row.good_range_decades is None else f"{row.good_range_decades:.1f}",
         ]
 
@@ -263,6 +274,15 @@ def _parameters(counts: tuple[int, int] | None) -> str:
         return NONE
     least, most = (f"{count / 1e6:.2f}" for count in counts)
     return f"{least} M" if least == most else f"{least}–{most} M"
+
+
+def _relative(block: Block, line: str, measure: str) -> str:
+    """Return a relative cost at each of `LENGTHS`."""
+    of_entry = block.costs.get(line, {})
+    costs = [of_entry[at].costs.get(measure) if at in of_entry else None for at in LENGTHS]
+    if not any(costs):
+        return NONE
+    return " / ".join(f"{cost.ratio.value:.2f}" if cost else NONE for cost in costs)
 
 
 def _rank_and_value(row: Row | None) -> str:

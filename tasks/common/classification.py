@@ -94,6 +94,16 @@ class Classification(Task):
             reports["confusion"] = matrix.tolist()
         return Score(scores, reports)
 
+    def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
+        """Return probability 1 for the most frequent class of `train`."""
+        import numpy as np
+
+        num_classes = len(spec["classes"])
+        counts = np.bincount(np.asarray(train.targets["labels"]), minlength=num_classes)
+        probabilities = np.zeros((examples.num_examples, num_classes), np.float32)
+        probabilities[:, counts.argmax()] = 1.0
+        return probabilities
+
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:

@@ -153,6 +153,17 @@ class LanguageModeling(Task):
         losses = ops.sparse_categorical_crossentropy(targets["next_ids"], outputs, from_logits=True)
         return ops.cast(losses, "float32")
 
+    def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
+        """Return the nats of each next token by the frequencies of tokens in `train`.
+
+        Each token counts once more, so that an unseen one has a probability.
+        """
+        import numpy as np
+
+        seen = np.asarray(train.targets["next_ids"])[np.asarray(train.features["padding_mask"])]
+        counts = np.bincount(seen, minlength=spec["vocabulary_size"]) + 1
+        return -np.log(counts / counts.sum())[np.asarray(examples.targets["next_ids"])]
+
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Average the loss over the stream, and over each range of positions in the window."""
         import numpy as np

@@ -160,6 +160,12 @@ class Translation(Task):
 
         return ops.argmax(outputs, axis=-1)
 
+    def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
+        """Return empty answers."""
+        import numpy as np
+
+        return np.full(examples.features["target_mask"].shape, PADDING, np.int32)
+
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Split the answers into sentences and compare these with the references."""
         import numpy as np

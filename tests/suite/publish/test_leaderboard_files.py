@@ -193,6 +193,33 @@ def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_
     assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
 
 
+def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    costs = [
+        probe(entry, seconds * length / 512, number, length=length)
+        for entry, seconds in (("vanilla", 0.1), ("bert", 0.05), ("identity", 0.02))
+        for number in range(3)
+        for length in (512, 8_192)
+    ]
+    noisy = [
+        dataclasses.replace(
+            one, record=one.record.model_copy(update={"details": {"noisy": ("training",)}})
+        )
+        if one.record.cell.architecture == "identity"
+        else one
+        for one in costs
+    ]
+    page = files_of(folder, runs(folder) + noisy)["LEADERBOARD.md"]
+    head, _, *rows = rows_of(section(page, "Encoders"))
+    found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    assert found["bert"]["training speed"] == "2.00 / 2.00"
+    assert found["bert"]["inference memory"] == "1.00 / 1.00"
+    assert found["*identity*"]["training speed"] == "—"
+    assert found["*identity*"]["inference speed"] == "5.00 / 5.00"
+    assert found["longformer"]["training speed"] == "—"
+    assert "training speed" not in section(page, "Decoders")
+
+
 def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
     folder = benchmark_folder(tmp_path)
     former = [

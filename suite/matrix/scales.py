@@ -1,0 +1,60 @@
+"""The scale of a benchmark: the scores that count as 0 and 100, written into its file once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from suite.matrix.benchmarks import SCALE, Benchmark, Scale, hash_scale
+
+Scores = Mapping[str, Mapping[int, float]]
+"""A score by task and length."""
+SECTION = re.compile(r"^\[scale\.[^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
+HASH = re.compile(rf"^{SCALE} = \"[0-9a-f]*\"\n?", re.MULTILINE)
+DIGITS = 6
+"""The number of significant digits of a score in the file."""
+
+
+def add_to_scale(benchmark: Benchmark, zeros: Scores, hundreds: Scores) -> int:
+    """Write the scores that a benchmark's file lacks, and return their number.
+
+    A score that the file has stays as it is. A place needs a trivial score before a reference.
+    """
+    scale = {task: dict(of_task) for task, of_task in benchmark.scale.items()}
+    num_new = 0
+    for task, of_task in zeros.items():
+        for length, zero in of_task.items():
+            if str(length) not in scale.setdefault(task, {}):
+                scale[task][str(length)] = Scale(zero=_rounded(zero))
+                num_new += 1
+    for task, of_task in hundreds.items():
+        for length, hundred in of_task.items():
+            known = scale.get(task, {}).get(str(length))
+            if known and known.hundred is None:
+                scale[task][str(length)] = Scale(zero=known.zero, hundred=_rounded(hundred))
+                num_new += 1
+    if num_new:
+        _write(benchmark, scale)
+    return num_new
+
+
+def _rounded(score: float) -> float:
+    return float(f"{score:.{DIGITS}g}")
+
+
+def _write(benchmark: Benchmark, scale: Mapping[str, Mapping[str, Scale]]) -> None:
+    """Replace the sections of the scale and their hash in the file."""
+    text = HASH.sub("", SECTION.sub("", benchmark.path.read_text()))
+    sections = [
+        f"[scale.{task}]\n"
+        + "".join(f"{length} = {_inline(at)}\n" for length, at in of_task.items())
+        for task, of_task in scale.items()
+    ]
+    body, _, frozen = text.partition("[frozen]\n")
+    frozen = f'[frozen]\n{frozen.strip()}\n{SCALE} = "{hash_scale(scale)}"\n'.replace("\n\n", "\n")
+    benchmark.path.write_text("\n".join([body.rstrip() + "\n", *sections, frozen]))
+
+
+def _inline(scale: Scale) -> str:
+    hundred = "" if scale.hundred is None else f", hundred = {scale.hundred!r}"
+    return f"{{ zero = {scale.zero!r}{hundred} }}"
