@@ -16,6 +16,8 @@ from tests.test_newcomer import ARCHITECTURE, TASK
 from tests.test_readme import CORPUS
 
 PYTHON_GUIDE = ROOT / "docs" / "use-from-python.md"
+
+
 def blocks(guide, language):
     return re.findall(rf"```{language}\n(.*?)```", guide.read_text(), re.DOTALL)
 

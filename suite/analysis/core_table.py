@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import Board, Row
-from suite.analysis.final_boards import Place, places_of, standing
+from suite.analysis.final_boards import Place, mean_position, places_of, standing
 from suite.analysis.relative import BASELINE, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import Scale, normalized
 from suite.analysis.statistics import Estimate
@@ -98,7 +98,7 @@ def _block(
     return Block(
         form=form,
         tasks=list(dict.fromkeys(task for task, _ in places)),
-        rows=sorted(rows, key=_best_first),
+        rows=sorted(rows, key=lambda row: _best_first(row, [boards[place] for place in places])),
         incomplete={
             line: [place for place in places if place not in at]
             for line, at in sorted(ranked.items())
@@ -121,8 +121,9 @@ def _costs(
     return found
 
 
-def _best_first(row: CoreRow) -> tuple[float, float, str]:
-    return -row.score.value if row.score else 0.0, row.mean_rank, row.line
+def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:
+    score = -row.score.value if row.score else 0.0
+    return score, row.mean_rank, mean_position(row.line, boards)
 
 
 def scale_of(benchmark: Benchmark, place: Place) -> Scale | None:

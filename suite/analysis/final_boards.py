@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping
 
 from suite.analysis.aggregate import Comparison, Point
@@ -46,6 +47,17 @@ def places_of(benchmark: Benchmark) -> list[Place]:
 def standing(board: Board) -> list[Row]:
     """Return the rows of a board that are not superseded."""
     return [row for row in board.rows if not row.superseded_by]
+
+
+def mean_position(line: str, boards: Iterable[Board]) -> float:
+    """Return the mean position of an entry by value on the boards that rank it; 0 without any."""
+    positions = [
+        number
+        for board in boards
+        for number, row in enumerate(row for row in standing(board) if row.rank is not None)
+        if row.line == line
+    ]
+    return statistics.fmean(positions) if positions else 0.0
 
 
 def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> bool:

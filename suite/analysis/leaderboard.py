@@ -7,6 +7,7 @@ published figures, and the changes since the version before.
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
 from suite.analysis.core_table import Block, make_blocks
 from suite.analysis.expected import Verdict, verdicts
-from suite.analysis.final_boards import Place, final_boards, points_of, standing
+from suite.analysis.final_boards import Place, final_boards, mean_position, points_of, standing
 from suite.analysis.statistics import Estimate
 from suite.api import Metric, Task
 from suite.matrix.benchmarks import Benchmark
@@ -159,15 +160,16 @@ def _task_tables(
                 metric=tasks[name].primary_metric,
                 lengths=list(of_task),
                 trivial={n: stated[str(n)].zero for n in of_task if str(n) in stated},
-                rows=sorted(rows, key=_most_ranks_first),
+                rows=sorted(rows, key=functools.partial(_most_ranks_first, of_task.values())),
             )
         )
     return tables
 
 
-def _most_ranks_first(row: TaskRow) -> tuple[int, float, str]:
+def _most_ranks_first(boards: Iterable[Board], row: TaskRow) -> tuple[int, float, float]:
     ranks = [at.rank for at in row.by_length.values() if at.rank is not None]
-    return -len(ranks), statistics.fmean(ranks) if ranks else 0.0, row.line
+    mean_rank = statistics.fmean(ranks) if ranks else 0.0
+    return -len(ranks), mean_rank, mean_position(row.line, boards)
 
 
 def _changes(

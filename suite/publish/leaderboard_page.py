@@ -11,7 +11,7 @@ from suite.analysis.final_boards import Place
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
 from suite.analysis.relative import LENGTHS
 from suite.api import Form, Metric
-from suite.publish.markdown import NONE, escape, escape_name, interval, names, number, table
+from suite.publish.markdown import NONE, escape, escape_name, interval, names, number, small, table
 
 MAX_LINES = 200
 BLOCKS = {
@@ -111,8 +111,8 @@ class LeaderboardPage:
             f"**{self._name(winner.leader, winner.leader)}**",
             interval(winner.estimate),
             escape_name(winner.next) if winner.next else NONE,
-            number(winner.gap),
-            number(winner.detectable_difference),
+            small(winner.gap),
+            small(winner.detectable_difference),
             names(winner.tied),
         ]
 
@@ -126,7 +126,8 @@ class LeaderboardPage:
             else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1; the mean over "
             "lengths, then over tasks.",
             "A task's column has the mean over lengths. Costs are multiples of those of `vanilla` "
-            f"on random tokens, at lengths {' / '.join(f'{length:,}' for length in LENGTHS)}.",
+            f"on random tokens, at lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. "
+            "Controls are in italics.",
         ]
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
             notes.append(f"Not here, without all cells: {incomplete}.")

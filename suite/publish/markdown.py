@@ -43,6 +43,13 @@ def number(value: float | None) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def small(value: float | None) -> str:
+    """Return a difference with two significant digits."""
+    if value is None:
+        return NONE
+    return f"{value:.2g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
 def interval(estimate: Estimate | None) -> str:
     """Return an estimate with its interval."""
     if estimate is None:

@@ -182,3 +182,11 @@ def test_superseded_rows_are_counted_and_are_in_no_table(folder):
     board = board_of([*former, *runs(folder)], folder)
     assert board.winners == board_of(runs(folder), folder).winners
     assert board.changes.superseded == {"vanilla": 4}
+
+
+def test_entries_of_equal_rank_are_in_the_order_of_their_values(folder):
+    board = board_of(runs(folder, {"bert": 0.799, "longformer": 0.7995, "vanilla": 0.8}), folder)
+    assert {row.mean_rank for row in board.blocks[0].rows} == {1}
+    expected = ["vanilla", "longformer", "bert"]
+    assert [row.line for row in board.blocks[0].rows] == expected
+    assert [row.line for row in board.tasks[0].rows] == expected
