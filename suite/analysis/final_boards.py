@@ -23,8 +23,8 @@ def final_boards(
 ) -> dict[Place, Board]:
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
-    `label` names another version of the benchmark. Of two boards with different data, the one with
-    more entries is returned.
+    `label` names another version of the benchmark. If two boards have different data,
+    the board with more entries is returned.
     """
     by_place: dict[Place, list[Board]] = {}
     for board in boards:

@@ -65,7 +65,7 @@ class TaskTable:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The changes since the version before, which is None for the first version with results.
+    """The changes since the version `before`. The first version with results has no `before`.
 
     `winners` maps a place to the entries of rank 1 before and now, if they differ. `superseded`
     maps an entry to the number of its rows that newer versions replaced.

@@ -59,7 +59,7 @@ def trivial_scores(
 
 
 def _score(job: Job) -> float | None:
-    """Score the trivial predictor in a separate process, which imports what the task needs."""
+    """Score the trivial predictor in a separate process, since tasks may import a framework."""
     job.folder.mkdir()
     (job.folder / "job.json").write_text(job.to_json())
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""The files of the leaderboard: LEADERBOARD.md, and the folder `leaderboard` beside it.
+"""The files of the leaderboard: LEADERBOARD.md and the folder `leaderboard`.
 
 The folder has the open track, the costs on each machine, an archive of all rows, and the pages of
 further ranked benchmarks.
