@@ -122,7 +122,7 @@ class Display:
     def __init__(self, to_run: int, file: TextIO | None = None, *, trials: bool = False) -> None:
         """Expect `to_run` cells; write to `file`, by default standard output.
 
-        Of `trials`, show the learning rates and the scores on validation.
+        With `trials`, show the learning rates and the scores on validation.
         """
         self.to_run = to_run
         self.trials = trials

@@ -126,7 +126,7 @@ def run_with_display(
 ) -> list[Record]:
     """Run a plan, show its progress and return its records.
 
-    Of `trials`, the progress says the learning rates and the scores.
+    With `trials`, the progress shows the learning rates and the scores.
 
     Raises:
         Interrupted: the user interrupted the run with Ctrl-C.

@@ -143,7 +143,7 @@ def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
 def _prefer(
     session: Session, found: Standing[StoredRecord], current: Sequence[StoredRecord]
 ) -> Standing[StoredRecord]:
-    """Let the runs of a probe in the session stand; if there is none, the others stand."""
+    """Keep the runs of a probe in the session, or the other runs if the session has none."""
     chosen = {
         run.record.repeat: run
         for run in sorted(current, key=lambda run: run.record.run_id)

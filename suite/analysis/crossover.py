@@ -237,7 +237,7 @@ def _score_id(cell: Cell, *, tuned: bool) -> str:
 def _requested_points(comparisons: Iterable[Comparison], requested: Collection[str]) -> list[Point]:
     """Return the points of the requested cells, from the comparison with the most of them.
 
-    Records on other data are in another comparison. Of equals the newest comparison is taken.
+    Records on other data are in another comparison. Among equals the newest comparison counts.
     """
     found = [
         [

@@ -1,4 +1,4 @@
-"""Leaderboards of the ranked benchmarks → plain data: what a page needs to show them."""
+"""Leaderboards of the ranked benchmarks as plain data, for the pages that show them."""
 
 from __future__ import annotations
 

@@ -121,8 +121,8 @@ def _fit(
 def _fit_not_negative(lengths: Sequence[int], costs: Sequence[float]) -> dict[int, float]:
     """Return the best coefficients by power among those that are not negative.
 
-    Of the fits with some of the powers, the best one without a negative coefficient is the answer:
-    with three powers, all seven are tried.
+    The function fits every subset of the powers (seven for three powers) and returns the best fit
+    without a negative coefficient.
     """
     found: list[tuple[float, dict[int, float]]] = []
     for count in (3, 2, 1):

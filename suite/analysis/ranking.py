@@ -68,8 +68,8 @@ class Scores:
 class Difference:
     """The difference between two entries; `n` is the number of seeds that both have.
 
-    Of a difference to the leader of a rank, the interval holds for all entries of the rank at once.
-    With fewer than three common seeds there is no interval.
+    The interval of a difference to the leader holds for all entries of the rank at once. With fewer
+    than three common seeds there is no interval.
     """
 
     value: float

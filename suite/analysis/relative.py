@@ -90,10 +90,10 @@ def choose_probes(
     lengths: Iterable[int] = LENGTHS,
     baseline: str = BASELINE,
 ) -> Comparison | None:
-    """Return the comparison of probes to print relative costs of; None without any.
+    """Return the comparison of probes for the relative costs, or None if there are no probes.
 
-    It is the one whose `relative_costs` has the most values. Of equals, the one with equally many
-    positions in a batch at every length is taken, then the one with the newest session.
+    The comparison whose `relative_costs` has the most values is returned. Among equals, a batch
+    with the same number of positions at every length is preferred, then the newest session.
     """
     wanted = tuple(lengths)
     probes = [

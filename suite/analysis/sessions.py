@@ -97,7 +97,7 @@ def cost_digest(record: RecordSummary) -> str | None:
 def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) -> Sessions:
     """Return the runs of a point that ended well and have the newest digest, by session.
 
-    Of two runs of a repeat in one session the later counts.
+    If a session has two runs of one repeat, the later one counts.
     """
     found: dict[Session, dict[int, StoredRecord]] = {}
     for stored in sorted(runs, key=lambda stored: stored.record.run_id):

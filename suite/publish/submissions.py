@@ -201,7 +201,7 @@ def _contents(path: Path) -> Iterator[Verdict]:
 
 
 def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Yield all that is no folder, and the folders that are too deep. Links are not followed."""
+    """Yield each file and link, and each folder that is too deep. Links are not followed."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink() and depth < MAX_FOLDERS:
             yield from _files(path, depth + 1)

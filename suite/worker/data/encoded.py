@@ -52,8 +52,8 @@ def load(job: Job, task: Task, options: Options) -> TaskData:
 def encode_apart(job: Job, task: Task, options: Options) -> None:
     """Encode data that is not in the cache yet in a child process, so that `load` only opens it.
 
-    Encoding leaves a heap with holes. What the model would allocate later fits into them, so that
-    the peak of the first cell on new data would be too low: 48 MiB instead of 52 MiB for NER on
+    Encoding leaves a heap with holes, which later allocations of the model fill. The peak of the
+    first cell on new data would be too low: 48 MiB instead of 52 MiB for NER on
     CoNLL-2003. Only a process with one thread can fork safely. Elsewhere, and where the child
     fails, `load` encodes the data and raises its errors.
     """

@@ -70,7 +70,7 @@ class StepTimings:
         return self.monitor.quiet
 
     def noisy_phases(self, phase: str) -> list[str]:
-        """Return the names of what was measured with too much interference, as a record does.
+        """Return the names of the measurements with too much interference, as a record has them.
 
         The blocks have the name of the phase, the compilation that of the phase and "compile".
         """
