@@ -142,9 +142,14 @@ interface BlockData {
     tasks: number[];
     /** The smallest and the largest number of weights without embedding and head. */
     parameters: [least: number, most: number] | null;
+    /** For each of the block's `costs`, its multiple of `vanilla`'s at each of `cost_lengths`. */
+    costs: (number | null)[][];
     /** The width of the range of good learning rates in decades. */
     rates: number | null;
   }[];
+  /** The titles of the relative costs; empty without probes. */
+  costs: string[];
+  cost_lengths: number[];
   incomplete: [line: string, places: [task: string, length: number][]][];
   /** The places for which the benchmark states no reference score. */
   unscaled: [task: string, length: number][];

@@ -92,6 +92,15 @@ function scoreText(score) {
 }
 
 /**
+ * Returns a relative cost at each length, such as "2.00 / 4.12".
+ * @param {(number | null)[]} ratios
+ */
+function ratiosText(ratios) {
+  if (ratios.every((ratio) => ratio === null)) return "—";
+  return ratios.map((ratio) => (ratio === null ? "—" : ratio.toFixed(2))).join(" / ");
+}
+
+/**
  * Returns the core table of one form of model.
  * @param {LeaderboardData} board
  * @param {BlockData} block
@@ -102,16 +111,21 @@ function coreTable(board, block) {
     places.map(([task, length]) => `${board.titles[task] ?? task} ${length}`).join(", ");
   const score = block.unscaled.length
     ? `No score yet: the benchmark states no reference score for ${placesText(block.unscaled)}.`
-    : "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1.";
-  const note = `${score} Columns of tasks: the mean over lengths.`;
+    : "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the benchmark.";
+  const lengths = block.cost_lengths.map((length) => formatNumber(length)).join(" / ");
+  const costs = block.costs.length
+    ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}.`
+    : "";
+  const note = `${score} Columns of tasks: the mean over lengths.${costs}`;
   const tasks = block.tasks.map((task) => board.titles[task] ?? task);
-  const head = ["entry", "score [95%]", "mean rank", ...tasks, "mixing parameters"];
+  const head = ["entry", "score [95%]", "mean rank", ...tasks, "mixing parameters", ...block.costs];
   const rows = block.rows.map((row) => [
     entryName(row.line),
     scoreText(row.score),
     row.rank.toFixed(1),
     ...row.tasks.map((value) => formatNumber(value)),
     row.parameters ? [...new Set(row.parameters)].map((n) => formatNumber(n)).join(" – ") : "—",
+    ...row.costs.map(ratiosText),
     formatNumber(row.rates, 2),
   ]);
   const nodes = [

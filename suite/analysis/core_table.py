@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import Board, Row
 from suite.analysis.final_boards import Place, mean_position, places_of, standing
-from suite.analysis.relative import BASELINE, RelativeCosts, choose_probes, relative_costs
+from suite.analysis.relative import BASELINE, LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import Scale, normalized
 from suite.analysis.statistics import Estimate
 from suite.api import Form, Task
@@ -54,6 +54,12 @@ class Block:
     incomplete: Mapping[str, Sequence[Place]]
     unscaled: Sequence[Place]
     costs: Mapping[str, Mapping[int, RelativeCosts]]
+
+    def ratios(self, line: str, measure: str) -> list[float | None]:
+        """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
+        of_entry = self.costs.get(line, {})
+        costs = [of_entry[at].costs.get(measure) if at in of_entry else None for at in LENGTHS]
+        return [cost.ratio.value if cost else None for cost in costs]
 
 
 def make_blocks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison
@@ -14,13 +14,14 @@ from suite.api import Mode
 
 BASELINE = "vanilla"
 LENGTHS = (512, 8_192)
-RELATIVE = (
-    "training.tokens_per_second",
-    "inference.tokens_per_second",
-    "training.peak_memory_bytes",
-    "inference.peak_memory_bytes",
-)
-"""The measures whose ratios are printed. A speed above 1 is better, a memory above 1 is worse."""
+RELATIVE = {
+    "training.tokens_per_second": "training speed",
+    "inference.tokens_per_second": "inference speed",
+    "training.peak_memory_bytes": "training memory",
+    "inference.peak_memory_bytes": "inference memory",
+}
+"""The measures whose ratios are printed, with their titles. A speed above 1 is better, a memory
+above 1 is worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def relative_costs(
     lengths: Iterable[int] = LENGTHS,
     *,
     baseline: str = BASELINE,
-    measures: Sequence[str] = RELATIVE,
+    measures: Iterable[str] = tuple(RELATIVE),
 ) -> list[RelativeCosts]:
     """Return the costs of each entry relative to the baseline's, at each length and batch size.
 

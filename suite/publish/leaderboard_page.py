@@ -9,7 +9,7 @@ from suite.analysis.core_table import Block, CoreRow
 from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import Place
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
-from suite.analysis.relative import LENGTHS
+from suite.analysis.relative import LENGTHS, RELATIVE
 from suite.api import Form, Metric
 from suite.publish.markdown import NONE, escape, escape_name, interval, names, number, small, table
 
@@ -19,13 +19,6 @@ BLOCKS = {
     Form.DECODER: "Decoders",
     Form.ENCODER_DECODER: "Encoder-decoders",
 }
-COSTS = {
-    "training.tokens_per_second": "training speed",
-    "inference.tokens_per_second": "inference speed",
-    "training.peak_memory_bytes": "training memory",
-    "inference.peak_memory_bytes": "inference memory",
-}
-"""The columns of costs, relative to `vanilla`."""
 NO_RESULTS = """# Leaderboard
 
 No results are published yet: the leaderboard ranks final runs of a frozen benchmark.
@@ -123,8 +116,8 @@ class LeaderboardPage:
         notes = [
             f"No score where the benchmark file states no reference: {self._places(unscaled)}."
             if unscaled
-            else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1; the mean over "
-            "lengths, then over tasks.",
+            else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the "
+            "benchmark; the mean over lengths, then over tasks.",
             "A task's column has the mean over lengths. Costs are multiples of those of `vanilla` "
             f"on random tokens, at lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. "
             "Controls are in italics.",
@@ -140,7 +133,7 @@ class LeaderboardPage:
             "mean rank",
             *(self._title(task) for task in block.tasks),
             "mixing parameters",
-            *(COSTS.values() if block.costs else ()),
+            *(RELATIVE.values() if block.costs else ()),
             "good rates, decades",
         ]
         rows = [self._core_cells(row, block) for row in block.rows]
@@ -153,7 +146,7 @@ class LeaderboardPage:
             f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
             _parameters(row.mixing_parameters),
-            *(_relative(block, row.line, measure) for measure in (COSTS if block.costs else ())),
+            *(_relative(block, row.line, measure) for measure in (RELATIVE if block.costs else ())),
             NONE if row.good_range_decades is None else f"{row.good_range_decades:.1f}",
         ]
 
@@ -279,11 +272,10 @@ def _parameters(counts: tuple[int, int] | None) -> str:
 
 def _relative(block: Block, line: str, measure: str) -> str:
     """Return a relative cost at each of `LENGTHS`."""
-    of_entry = block.costs.get(line, {})
-    costs = [of_entry[at].costs.get(measure) if at in of_entry else None for at in LENGTHS]
-    if not any(costs):
+    ratios = block.ratios(line, measure)
+    if not any(ratios):
         return NONE
-    return " / ".join(f"{cost.ratio.value:.2f}" if cost else NONE for cost in costs)
+    return " / ".join(f"{ratio:.2f}" if ratio else NONE for ratio in ratios)
 
 
 def _rank_and_value(row: Row | None) -> str:

@@ -37,8 +37,8 @@ def made(tmp_path_factory):
     registry = load_registry((str(benchmark_folder(top / "bench", SMALL + SCALE)),))
     finals = final_runs(registry, score, NAMES)
     probes = [
-        probe(name, length, number, 1_000.0 * (1 + number / 1_000))
-        for name in ("vanilla", "longformer")
+        probe(name, length, number, speed * (1 + number / 1_000))
+        for name, speed in (("vanilla", 1_000.0), ("longformer", 2_500.0))
         for length in (128, 512)
         for number in range(3)
     ]
@@ -50,7 +50,7 @@ def made(tmp_path_factory):
     site = top / "site"
     site.mkdir()
     draw([*finals, *probes, *trials], site, None, registry)
-    comparisons = compare(finals, registry.task_versions)
+    comparisons = compare([*finals, *probes], registry.task_versions)
     boards = rank_comparisons(comparisons, finals)
     benchmark = registry.benchmarks.get("small")
     return site, make_leaderboard(benchmark, comparisons, boards, registry.tasks.plugins)
@@ -63,6 +63,10 @@ def tab(browser, made):
     yield found
     page.close()
     assert found.errors == []
+
+
+def texts_of(row):
+    return row.locator("td").all_text_contents()
 
 
 def answer(page):
@@ -178,6 +182,11 @@ def test_the_core_table_is_that_of_the_analysis(tab, made):
             [row.by_task["ner"], row.by_task["sentiment"]], rel=1e-3
         )
     assert rows.locator("em").all_text_contents() == ["identity"]  # a control
+    head = table.locator("th").all_text_contents()
+    speed = head.index("training speed")
+    found = {cells[0]: cells[speed] for cells in map(texts_of, rows.all())}
+    assert found["longformer"] == "2.50 / —" and found["vanilla"] == "1.00 / —"
+    assert found["identity"] == "—"
     lacking = tab.page.locator("details", has_text="lack cells of this table")
     assert lacking.count() == bool(encoder.incomplete) + bool(decoder.incomplete)
 
