@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ SCALE = "scale"
 """The name under which `frozen` has the hash of the scale."""
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """The learning rates of a search where the benchmark has no section [tuning]."""
+FROZEN = re.compile(r"^\[frozen\][ \t]*$\n?", re.MULTILINE)
+"""The head of the section of hashes; the text may occur elsewhere, as in a summary."""
 Rate = Annotated[float, Field(gt=0)]
 
 
@@ -170,6 +173,12 @@ class Benchmark(_Model):
         for name, settings in self.tasks.items():
             if (settings.positions_per_step is None) == (settings.examples_per_step is None):
                 raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
+            positions = settings.positions_per_step
+            if positions and (odd := [n for n in settings.lengths if n < 1 or positions % n]):
+                raise ValueError(
+                    f"task {name}: positions_per_step = {positions} is not divisible by the "
+                    f"lengths {odd}, so that updates would differ in positions: change either"
+                )
         for probe in self.probes:
             if (probe.positions_per_step is None) == (probe.examples_per_step is None):
                 raise ValueError("probes: give positions_per_step or examples_per_step")
@@ -177,7 +186,7 @@ class Benchmark(_Model):
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
                 f"{self.frozen[str(self.version)]}, but the file has {self.content_hash}: "
-                "a changed benchmark needs a new version"
+                "a changed benchmark needs a new version: raise the version or undo the edit"
             )
         if self.frozen.get(SCALE, hash_scale(self.scale)) != hash_scale(self.scale):
             raise ValueError(
@@ -290,7 +299,7 @@ def freeze(benchmark: Benchmark) -> str:
     """Write the hash of a benchmark's version into its file, and return the hash.
 
     Raises:
-        RequestError: the version is frozen already.
+        RequestError: the version is frozen already, or the file cannot be frozen.
     """
     if benchmark.is_frozen:
         raise RequestError(
@@ -299,11 +308,15 @@ def freeze(benchmark: Benchmark) -> str:
         )
     text = benchmark.path.read_text()
     line = f'"{benchmark.version}" = "{benchmark.content_hash}"\n'
-    if "[frozen]" in text:
-        text = text.replace("[frozen]\n", f"[frozen]\n{line}", 1)
-    else:
-        text = f"{text.rstrip()}\n\n[frozen]\n{line}"
-    benchmark.path.write_text(text)
+    changed, found = FROZEN.subn(lambda _: f"[frozen]\n{line}", text, count=1)
+    if not found:
+        changed = f"{text.rstrip()}\n\n[frozen]\n{line}"
+    benchmark.path.write_text(changed)
+    if not read_benchmark(benchmark.path).is_frozen:
+        benchmark.path.write_text(text)
+        raise RequestError(
+            f"{benchmark.path.name} could not be frozen", remedy=f"Add [frozen] and {line.strip()}"
+        )
     return benchmark.content_hash
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from suite.matrix.benchmarks import SCALE, Benchmark, Scale, hash_scale
+from suite.matrix.benchmarks import FROZEN, SCALE, Benchmark, Scale, hash_scale
 
 Scores = Mapping[str, Mapping[int, float]]
 """A score by task and length."""
@@ -50,7 +50,8 @@ def _write(benchmark: Benchmark, scale: Mapping[str, Mapping[str, Scale]]) -> No
         + "".join(f"{length} = {_inline(at)}\n" for length, at in of_task.items())
         for task, of_task in scale.items()
     ]
-    body, _, frozen = text.partition("[frozen]\n")
+    body, *rest = FROZEN.split(text, maxsplit=1)
+    frozen = "".join(rest)
     frozen = f'[frozen]\n{frozen.strip()}\n{SCALE} = "{hash_scale(scale)}"\n'.replace("\n\n", "\n")
     benchmark.path.write_text("\n".join([body.rstrip() + "\n", *sections, frozen]))
 

@@ -13,6 +13,7 @@ from suite.matrix.benchmarks import BUILT_IN, find_benchmark, freeze, read_bench
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.matrix.scales import add_to_scale
 
 SMALL = """
 name = "small"
@@ -149,7 +150,9 @@ def test_a_draft_scores_validation_alone(folder):
 )
 def test_an_edited_frozen_benchmark_is_refused_until_its_version_is_raised(folder, old, new):
     path = edit(folder, old, new)
-    with pytest.raises(PluginError, match="a changed benchmark needs a new version"):
+    with pytest.raises(
+        PluginError, match="a changed benchmark needs a new version: raise the version or undo"
+    ):
         read_benchmark(path)
     with pytest.raises(PluginError, match="needs a new version"):
         cells_of(folder)
@@ -169,12 +172,28 @@ def test_a_frozen_version_is_frozen_once(folder):
 
 
 @pytest.mark.parametrize(
+    "head",
+    ['summary = "a test of [frozen]"', "# [frozen]\nsummary = 'small'"],
+)
+def test_the_word_frozen_elsewhere_in_the_file_does_not_hinder_freezing(tmp_path, head):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace('summary = "a test\'s benchmark"', head))
+    freeze(read_benchmark(path))
+    assert read_benchmark(path).is_frozen
+    add_to_scale(read_benchmark(path), {"ner": {64: 0.25}}, {})
+    found = read_benchmark(path)
+    assert found.is_frozen and found.scale["ner"]["64"].zero == 0.25
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("steps = 10", "steps = 0", "tasks.ner.steps"),
         ("steps = 10", "stepz = 10", "tasks.ner.stepz"),
         ("seeds = [0, 1]", "seeds = []", "states its seeds"),
         ("positions_per_step = 256", "", "positions_per_step or examples_per_step"),
+        ("lengths = [64, 128]", "lengths = [64, 100]", "is not divisible by the lengths [100]"),
+        ("lengths = [64, 128]", "lengths = [64, 512]", "is not divisible by the lengths [512]"),
         ('name = "small"', 'name = "other"', "the file's name is small"),
         ("[tasks.ner]", "[tasks.ner", "small.toml"),
     ],
