@@ -133,11 +133,12 @@ def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, fl
 
 
 def scale_of(benchmark: Benchmark, place: Place) -> Scale | None:
-    """Return the scores that count as 0 and 100; None while either is missing."""
+    """Return the scores that count as 0 and 100; None while one is missing, or if equal."""
     task, length = place
     stated = benchmark.scale.get(task, {}).get(str(length))
-    if stated is None or stated.hundred is None:
+    if stated is None or stated.hundred in (None, stated.zero):
         return None
+    assert stated.hundred is not None
     return Scale(stated.zero, stated.hundred)
 
 

@@ -95,7 +95,9 @@ def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> in
     comparisons = compare(records, registry.task_versions)
     boards = rank_comparisons(comparisons, records)
     hundreds = reference_scores(final_boards(benchmark, boards, registry.tasks.plugins))
-    return add_to_scale(benchmark, zeros, hundreds)
+    tasks = registry.tasks.plugins.items()
+    losses = [name for name, task in tasks if not task.primary_metric.higher_is_better]
+    return add_to_scale(benchmark, zeros, hundreds, losses)
 
 
 def _expected(benchmark: Benchmark, registry: Registry, durations: Durations) -> dict[str, Any]:

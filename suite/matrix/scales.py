@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from suite.api.errors import RequestError
 from suite.matrix.benchmarks import FROZEN, SCALE, Benchmark, Scale, hash_scale
 
 Scores = Mapping[str, Mapping[int, float]]
@@ -15,10 +16,16 @@ DIGITS = 6
 """The number of significant digits of a score in the file."""
 
 
-def add_to_scale(benchmark: Benchmark, zeros: Scores, hundreds: Scores) -> int:
+def add_to_scale(
+    benchmark: Benchmark, zeros: Scores, hundreds: Scores, losses: Collection[str] = ()
+) -> int:
     """Write the scores that a benchmark's file lacks, and return their number.
 
     A score that the file has stays as it is. A place needs a trivial score before a reference.
+    `losses` are the tasks whose smaller score is the better.
+
+    Raises:
+        RequestError: a reference is not better than the trivial score.
     """
     scale = {task: dict(of_task) for task, of_task in benchmark.scale.items()}
     num_new = 0
@@ -31,11 +38,22 @@ def add_to_scale(benchmark: Benchmark, zeros: Scores, hundreds: Scores) -> int:
         for length, hundred in of_task.items():
             known = scale.get(task, {}).get(str(length))
             if known and known.hundred is None:
+                _check_better(task, length, known.zero, _rounded(hundred), task in losses)
                 scale[task][str(length)] = Scale(zero=known.zero, hundred=_rounded(hundred))
                 num_new += 1
     if num_new:
         _write(benchmark, scale)
     return num_new
+
+
+def _check_better(task: str, length: int, zero: float, hundred: float, is_loss: bool) -> None:
+    if hundred < zero if is_loss else hundred > zero:
+        return
+    raise RequestError(
+        f"The reference of {task} at length {length} must be better than the trivial predictor",
+        received=f"{hundred:g} against {zero:g}",
+        remedy="Check the published final runs",
+    )
 
 
 def _rounded(score: float) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from suite.api.errors import PluginError
+from suite.analysis.core_table import scale_of
+from suite.api.errors import PluginError, RequestError
 from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.scales import add_to_scale
 from tests.suite.analysis.final_runs import benchmark_folder
@@ -41,3 +42,18 @@ def test_an_edited_scale_is_refused(path, old, new):
     path.write_text(text.replace(old, new))
     with pytest.raises(PluginError, match="count as 0 and 100 are frozen"):
         read_benchmark(path)
+
+
+@pytest.mark.parametrize(("hundred", "losses"), [(0.5, ()), (0.4, ()), (0.6, ("sentiment",))])
+def test_a_reference_that_is_not_better_than_the_trivial_score_is_refused(path, hundred, losses):
+    add_to_scale(read_benchmark(path), ZEROS, {})
+    before = path.read_text()
+    with pytest.raises(RequestError, match="must be better than the trivial predictor"):
+        add_to_scale(read_benchmark(path), {}, {"sentiment": {128: hundred}}, losses)
+    assert path.read_text() == before
+
+
+def test_equal_scores_of_0_and_100_give_no_scale(path):
+    text = path.read_text()
+    path.write_text(text + "\n[scale.ner]\n128 = { zero = 0.5, hundred = 0.5 }\n")
+    assert scale_of(read_benchmark(path), ("ner", 128)) is None
