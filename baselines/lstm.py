@@ -59,7 +59,7 @@ class Lstm(Architecture):
         size = request.model_size
         return build_with_mixer(
             request,
-            lambda index, causal: LongShortTermMemory(causal),
+            lambda index, causal: LongShortTermMemory(size.width, causal),
             lambda causal: size.feedforward_width - (2 if causal else 1) * size.width,
             adds_positions=False,
             carries_state=True,

@@ -54,13 +54,24 @@ def test_tuning_keeps_the_best_rate(bench, tmp_path):
 
 
 @pytest.mark.slow
-def test_transformer_xl_uses_its_memory_and_data_is_read_once(bench, tmp_path):
-    run = ("run", "--task", "language_modeling", "--benchmark", "smoke", "--seeds", "0,1", "--test")
+def test_transformer_xl_carries_its_state_on_the_open_track_and_data_is_read_once(bench, tmp_path):
+    run = (
+        "run",
+        "--option",
+        "carry_state=true",
+        "--task",
+        "language_modeling",
+        "--benchmark",
+        "smoke",
+        "--seeds",
+        "0,1",
+        "--test",
+    )
     assert bench(*run, "--architectures", "transformer_xl", *QUIET).returncode == 0
     first, second = read_records(tmp_path / "home")
     assert second["details"]["data_seconds"] < first["details"]["data_seconds"]
     assert first["data"] == second["data"]
     for record in (first, second):
         assert record["metrics"]["test"]["bits_per_character"] < 4.5
-        without = record["metrics"]["test_without_memory"]["bits_per_character"]
+        without = record["metrics"]["test_without_carried_state"]["bits_per_character"]
         assert without != record["metrics"]["test"]["bits_per_character"]

@@ -88,6 +88,8 @@ class Backbone(keras.layers.Layer):
             )
             return hidden_states, None
         embedded = self.decoder_embedding(target, training=training, start=position)
+        if not self.decoder.built:  # calls of `decode_step` do not build a layer
+            self.decoder.build(embedded.shape)
         return self.decoder.decode_step(
             embedded, state, position, encoder_output, encoder_mask, training
         )

@@ -17,33 +17,33 @@ class LongShortTermMemory(keras.layers.Layer):
     """An LSTM over the positions; without `causal`, one for each direction.
 
     Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. With `causal`, the
-    LSTM has as many units as the input is wide. Otherwise each direction has half of them, and the
-    outputs are concatenated (Schuster and Paliwal 1997). A padded position leaves the state as it
-    is.
+    LSTM has `width` units, as many as the input is wide. Otherwise each direction has half of
+    them, and the outputs are concatenated (Schuster and Paliwal 1997). A padded position leaves the
+    state as it is.
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width). Time O(n), in n steps that cannot run at once. Memory O(n) for the gradient. The
     decoding state has O(1) size: hidden state and cell state, (batch, width) each.
 
     Example:
-        >>> layer = LongShortTermMemory()
+        >>> layer = LongShortTermMemory(width=32)
         >>> layer(keras.random.normal((2, 19, 32))).shape
         TensorShape([2, 19, 32])
     """
 
-    def __init__(self, causal: bool = False, **kwargs: Any) -> None:
+    def __init__(self, width: int, causal: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.width = width
         self.causal = causal
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the LSTM of each direction."""
-        width = input_shape[-1]
-        assert width is not None
         self.backward = None
+        half = self.width // 2
         if not self.causal:
-            self.backward = self._lstm(width // 2, "backward", go_backwards=True)
+            self.backward = self._lstm(half, "backward", go_backwards=True)
             self.backward.build(input_shape)
-        self.forward = self._lstm(width if self.causal else width - width // 2, "forward")
+        self.forward = self._lstm(self.width - (0 if self.causal else half), "forward")
         self.forward.build(input_shape)
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
@@ -56,7 +56,7 @@ class LongShortTermMemory(keras.layers.Layer):
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return zeros for the hidden state and the cell state."""
-        shape = (batch_size, self.forward.units)
+        shape = (batch_size, self.width)
         return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)
 
     def decode_step(
@@ -81,4 +81,4 @@ class LongShortTermMemory(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "causal": self.causal}
+        return {**super().get_config(), "width": self.width, "causal": self.causal}

@@ -13,8 +13,8 @@ from suite.api.enums import Form, Inputs, Track
 from suite.api.errors import PluginError, RequestError
 from suite.api.options import Options
 
-OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "curriculum_share"})
-"""The options of a recipe that put a cell on the open track, unless they are 0."""
+OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "carry_state", "curriculum_share"})
+"""The options of a recipe that put a cell on the open track, unless they are 0 or false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,9 @@ class Recipe:
         weight_decay: of AdamW; biases and normalisation weights do not decay.
         clip_norm: bound of the gradient's global norm.
         dropout: rate inside the architecture.
-        carry_memory: whether an architecture with a memory carries it from batch to batch of a
-            contiguous task.
+        carry_state: whether an architecture that can carries its state from batch to batch of a
+            contiguous task (Dai et al. 2019, section 3.2). Such a model sees more positions than
+            the sequence length.
         validations: number of validation passes, evenly spread over the steps. The best weights
             are kept.
         averaged_share: share of the steps, at the end, over which weights are averaged (Izmailov
@@ -65,7 +66,7 @@ class Recipe:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     dropout: float = 0.1
-    carry_memory: bool = True
+    carry_state: bool = False
     validations: int = 5
     averaged_share: float = 0.0
     curriculum_share: float = 0.0
@@ -161,8 +162,8 @@ class Task(ABC):
     """The unit that the task scores. At every length, an update has the same number of tokens if
     positions are scored, and the same number of examples if whole examples are scored."""
     contiguous: bool = False
-    """Whether consecutive examples continue one stream, so that an architecture's memory of one
-    example helps with the next."""
+    """Whether consecutive examples continue one stream, so that the state after one example helps
+    with the next."""
     length_buckets: tuple[float, ...] = ()
     """Shares of the length to which a batch of shorter examples may be trimmed. Set this only if
     the shape of the outputs does not depend on the length."""
@@ -286,7 +287,7 @@ def track_of(task: Task, options: Options) -> Track:
     """Return the track of a cell of a task with these options.
 
     It is open if an option of `task.open_options` differs from its default, or if a recipe option
-    of `OPEN_RECIPE_OPTIONS` is not 0.
+    of `OPEN_RECIPE_OPTIONS` is neither 0 nor false.
     """
     own = task_options(task, options)
     changed = any(own[name] != task.options[name] for name in task.open_options)

@@ -10,13 +10,14 @@ window, scattered buckets, and the reach of a memory.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from suite.api import MASKS, Examples
+from suite.worker.steps import compile_with_weights
 
 MAX_POSITIONS = 64
 """The most input positions that are replaced, evenly spread, and the most groups of outputs."""
@@ -41,14 +42,15 @@ def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
     features = {name: np.asarray(array[row]) for name, array in examples.features.items()}
     other = {name: np.asarray(array[donor]) for name, array in examples.features.items()}
     donor_length = max(1, int(real[donor].sum()))
-    before = _hidden_states(model, [features], length)[0]
+    compute = compile_with_weights(model, model.hidden_states)
+    before = _hidden_states(model, compute, [features], length)[0]
     changes = []
     for first in range(0, len(inputs), ROWS_PER_PASS):
         replaced = [
             _replace_position(features, other, int(position), int(position) % donor_length)
             for position in inputs[first : first + ROWS_PER_PASS]
         ]
-        for after in _hidden_states(model, replaced, length):
+        for after in _hidden_states(model, compute, replaced, length):
             distance = np.linalg.norm(after - before, axis=-1)
             changes.append(np.maximum.reduceat(distance, starts))
     change = np.array(changes)
@@ -61,10 +63,19 @@ def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
     }
 
 
-def _hidden_states(model: Any, rows: Sequence[Mapping[str, np.ndarray]], length: int) -> np.ndarray:
-    """Return the hidden states of the real positions, without extra ones: (rows, length, width)."""
-    batch = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    hidden_states = ops.convert_to_numpy(ops.cast(model.hidden_states(batch), "float32"))
+def _hidden_states(
+    model: Any,
+    compute: Callable[..., Any],
+    rows: Sequence[Mapping[str, np.ndarray]],
+    length: int,
+) -> np.ndarray:
+    """Return the hidden states of the real positions, without extra ones: (rows, length, width).
+
+    Every pass has `ROWS_PER_PASS` rows, so that `compute` is compiled once.
+    """
+    filled = [*rows, *[rows[0]] * (ROWS_PER_PASS - len(rows))]
+    batch = {name: np.stack([row[name] for row in filled]) for name in filled[0]}
+    hidden_states = ops.convert_to_numpy(ops.cast(compute(batch), "float32"))[: len(rows)]
     extra = getattr(model.backbone, "extra_positions", 0)
     found: np.ndarray = hidden_states[:, extra : extra + length]
     return found

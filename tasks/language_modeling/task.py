@@ -2,8 +2,8 @@
 
 A position is a character, or with `units=bytes` or `units=subwords` a byte or a subword. Each split
 is one stream, cut into windows of the sequence length without overlap, so that every token is
-predicted once. Each row of a batch continues the same row of the batch before, so that an
-architecture with a memory can use it.
+predicted once. Each row of a batch continues the same row of the batch before. With the recipe
+option `carry_state`, an architecture that can carries its state from batch to batch.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CONTEXT_MARGIN = 0.01
 class LanguageModeling(Task):
     """Predict the next token at every position."""
 
-    version = 1
+    version = 2
     title = "Language modelling"
     summary = "predicts the next character of a text"
     form = Form.DECODER

@@ -19,6 +19,8 @@ def extract_entities(tags: Iterable[str], starts: Iterable[bool]) -> list[Entity
     begin, open_type = 0, ""
     position = 0
     for position, (tag, starts_sentence) in enumerate(zip(tags, starts, strict=True)):
+        if tag == "O" and not open_type:  # most words
+            continue
         prefix, _, entity_type = tag.partition("-")
         if open_type and (starts_sentence or prefix != "I" or entity_type != open_type):
             entities.append((begin, position, open_type))

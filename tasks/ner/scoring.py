@@ -74,11 +74,14 @@ def _count_by_cue_distance(
     elsewhere do not depend on cues and are ignored.
     """
     counts = {}
+    bounds = np.array([entity[:2] for entity in predicted], int).reshape(-1, 2)
     for low, high in itertools.pairwise(CUE_DISTANCES):
         in_range = (distances >= low) & (distances < high)
         cued = [entity for entity in gold if in_range[entity[0]]]
-        guesses = [entity for entity in predicted if in_range[entity[0] : entity[1]].any()]
         if cued:
+            num_before = np.concatenate([[0], np.cumsum(in_range)])
+            overlaps = num_before[bounds[:, 1]] > num_before[bounds[:, 0]]
+            guesses = list(itertools.compress(predicted, overlaps.tolist()))
             counts[f"{low}-{high - 1}"] = count_entities(cued, guesses)
     return counts
 

@@ -143,7 +143,7 @@ def column_files(folder):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_averaged_weights_and_a_curriculum_are_the_open_track(name):
+def test_an_open_option_of_the_recipe_is_the_open_track(name):
     recipe = TASKS[name].recipe
     for option in OPEN_RECIPE_OPTIONS:
         assert getattr(recipe, option) == 0

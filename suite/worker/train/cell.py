@@ -131,7 +131,7 @@ def build_model(
         architecture.build(request),
         task.build_head(data.spec),
         task.form,
-        task.contiguous and job.recipe.carry_memory,
+        task.contiguous and job.recipe.carry_state,
     )
 
 

@@ -58,7 +58,7 @@ class Evaluator:
             reports["occlusion"] = occlusion_map(self.model, test)
         scores["test"] = replace(score, reports=reports)
         if self.model.carries_state:
-            scores["test_without_memory"] = self.score("test", reset_state=True)
+            scores["test_without_carried_state"] = self.score("test", reset_state=True)
         return scores
 
     def predictions(

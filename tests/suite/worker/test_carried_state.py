@@ -17,11 +17,14 @@ from suite.worker.steps import (
     make_training_step,
 )
 
-SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=32)
+SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=64)
 LENGTH, BATCH = 6, 3
 
 
-def make_model(name: str = "transformer_xl", carries: bool = True) -> Model:
+CARRYING = ("transformer_xl", "lstm")
+
+
+def make_model(name: str, carries: bool = True) -> Model:
     keras.utils.set_random_seed(0)
     architecture = find_plugin(ARCHITECTURES, name)
     options = dict(architecture.options)
@@ -50,8 +53,9 @@ def outputs_of(model: Model, batches: list[Batch]) -> list[np.ndarray]:
     return [predict(batch) for batch in batches]
 
 
-def test_the_parts_of_a_stream_have_the_outputs_of_one_pass():
-    model = make_model()
+@pytest.mark.parametrize("name", CARRYING)
+def test_the_parts_of_a_stream_have_the_outputs_of_one_pass(name):
+    model = make_model(name)
     found = np.concatenate(outputs_of(model, parts(fresh=False)), axis=1)
     whole = np.concatenate([batch.features["token_ids"] for batch in parts(True)], axis=1)
     hidden_states, _ = model.backbone.decode(whole)
@@ -59,15 +63,18 @@ def test_the_parts_of_a_stream_have_the_outputs_of_one_pass():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_fresh_batch_does_not_depend_on_the_previous_batch():
-    model = make_model()
+@pytest.mark.parametrize("name", CARRYING)
+def test_a_fresh_batch_does_not_depend_on_the_previous_batch(name):
+    model = make_model(name)
     alone, continued = outputs_of(model, parts(fresh=True)), outputs_of(model, parts(fresh=False))
     np.testing.assert_allclose(alone[0], continued[0], atol=1e-6)
     assert np.abs(alone[1] - continued[1]).max() > 1e-3
     np.testing.assert_allclose(outputs_of(model, parts(fresh=True))[2], alone[2], atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "carries"), [("transformer_xl", False), ("vanilla", True)])
+@pytest.mark.parametrize(
+    ("name", "carries"), [("transformer_xl", False), ("lstm", False), ("vanilla", True)]
+)
 def test_without_carried_state_batches_are_independent(name, carries):
     model = make_model(name, carries)
     assert not model.carries_state
@@ -77,10 +84,11 @@ def test_without_carried_state_batches_are_independent(name, carries):
         np.testing.assert_allclose(fresh, continued, atol=1e-6)
 
 
-def test_training_continues_from_the_state_of_the_previous_batch():
+@pytest.mark.parametrize("name", CARRYING)
+def test_training_continues_from_the_state_of_the_previous_batch(name):
     losses = {}
     for fresh in (True, False):
-        model = make_model()
+        model = make_model(name)
         step = make_training_step(
             model,
             lambda outputs, targets, features: keras.ops.mean(
