@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from suite.analysis.probing import RunPlan
-from suite.analysis.rate_search import MAX_COST, Strategy, Trial, stage_of
+from suite.analysis.rate_search import MAX_COST, Trial, stage_of
 from suite.analysis.trials import Search, TunedRate
+from suite.analysis.tuning_evidence import strategy_of
 from suite.api import Limits, Mode, RequestError
 from suite.execution.preparation import Prepared, check_any_can_run, check_retry, prepare
-from suite.matrix.benchmarks import Benchmark, TuningSettings
 from suite.matrix.durations import durations_here
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import plan
@@ -106,33 +106,18 @@ def _check(request: Request) -> None:
 def _searches(request: Request, prepared: Prepared, name: str, max_cost: float) -> list[Search]:
     """Return a search for each entry and length of a task, shorter lengths first."""
     task = prepared.tasks[name]
-    settings = settings_of(prepared.registry.benchmarks.get(request.benchmark))
+    benchmark = prepared.registry.benchmarks.get(request.benchmark)
     points: dict[str, PlannedCell] = {}
     for planned in prepared.plan.cells:
         cell = replace(planned.cell, seed=0)
         if cell.task == name and not planned.unsupported and "learning_rate" not in cell.options:
             points.setdefault(cell.id, replace(planned, cell=cell))
-    searches = [
-        Search(
-            point,
-            task,
-            Strategy(
-                learning_rates=settings.learning_rates,
-                seeds=request.seeds or settings.seeds,
-                steps=point.cell.steps,
-                default_rate=task.recipe.learning_rate,
-                higher_is_better=task.primary_metric.higher_is_better,
-                max_cost=max_cost,
-            ),
-        )
-        for point in points.values()
-    ]
+    searches = []
+    for point in points.values():
+        strategy = strategy_of(benchmark, task, point.cell.steps)
+        seeds = request.seeds or strategy.seeds
+        searches.append(Search(point, task, replace(strategy, seeds=seeds, max_cost=max_cost)))
     return sorted(searches, key=lambda search: search.cell.sequence_length)
-
-
-def settings_of(benchmark: Benchmark) -> TuningSettings:
-    """Return a benchmark's settings of the search; the default ones where it has none."""
-    return benchmark.tuning or TuningSettings()
 
 
 def _run_searches(

@@ -29,11 +29,10 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     \b
     Exit codes: 0 all are accepted; 1 at least one is refused.
     """
-    search_path = search_path_from_environment()
-    registry = load_registry(search_path)
+    registry = load_registry(search_path_from_environment())
     resolved = path if path.is_symlink() else path.resolve()
     entries = read_published(results, leaving_out=resolved)
-    verdicts = check_submission(resolved, entries, registry.tasks.plugins, search_path)
+    verdicts = check_submission(resolved, entries, registry)
     if as_json:
         told = [
             {"file": verdict.name, "refused": verdict.refused, "flags": verdict.flags}

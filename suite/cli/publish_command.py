@@ -58,8 +58,8 @@ def command(
         store,
         machine,
         published,
+        registry=load_registry(search_path_from_environment()),
         dry_run=dry_run,
-        search_path=search_path_from_environment(),
         report_unreadable=print_unreadable,
     )
     verb = "would be published" if dry_run else "published"

@@ -1,27 +1,34 @@
-"""The check that a record ran under the frozen benchmark that the record names."""
+"""The check that a record is a run of the frozen benchmark that the record names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
+from suite.analysis.tuning_evidence import evidence_problem
 from suite.api import Cell, LengthwiseError, Mode
-from suite.matrix.benchmarks import Benchmark, find_benchmark
-from suite.records.schema import RecordSummary
+from suite.matrix.benchmarks import Benchmark
+from suite.matrix.expansion import expand
+from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.registry import Registry
+from suite.matrix.request import Request
+from suite.records.schema import RankingFacts, RecordSummary
 
 
-def benchmark_contradiction(record: RecordSummary, search_path: Sequence[str] = ()) -> str | None:
+def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | None:
     """Return how a record contradicts the frozen benchmark that it names; None if it does not.
 
     The hash must be that of the benchmark's version. If this version is the current one, the cell
-    must have the benchmark's settings too. A record without a benchmark contradicts none.
+    must be one of the benchmark's cells, except for the data, the threads and the versions of the
+    code. The ranking facts must be those of the cell, and a tuned learning rate must follow from
+    its trials. A record without a benchmark contradicts none.
     """
     label, stated = record.cell.benchmark, record.ranking.benchmark_hash
     if label is None:
         return f"it has the hash {stated} of a benchmark, but names none" if stated else None
     name, _, version = label.rpartition("-")
     try:
-        benchmark = find_benchmark(name, search_path)
+        benchmark = registry.benchmarks.get(name)
     except LengthwiseError as error:
         return f"its benchmark {label} cannot be checked: {error}"
     frozen = benchmark.frozen.get(version)
@@ -32,55 +39,72 @@ def benchmark_contradiction(record: RecordSummary, search_path: Sequence[str] = 
         return f"it has {has}, but {label} is frozen with the hash {frozen}"
     if version != str(benchmark.version):
         return None
-    if setting := _other_setting(record, benchmark):
-        return f"its {setting} is not that of the benchmark {label}"
-    return None
+    try:
+        return _other_cell(record, benchmark, registry) or _other_facts(record, registry)
+    except LengthwiseError as error:
+        return f"its cell cannot be checked against the benchmark {label}: {error}"
 
 
-def _other_setting(record: RecordSummary, benchmark: Benchmark) -> str | None:
-    """Return a setting of a record's cell that a benchmark does not have; None if it has all."""
-    cell = record.cell
-    for name in ("model_size", "precision", "backend"):
-        if (value := getattr(cell, name)) != getattr(benchmark, name):
-            return f"{name} {value}"
-    if cell.mode is not Mode.TRAIN:
-        return None if _is_probe_of(cell, benchmark) else f"probe of length {cell.sequence_length}"
-    settings = benchmark.tasks.get(cell.task or "")
-    if settings is None:
-        return None if benchmark.other_tasks else f"task {cell.task}"
-    for name, value, known in (
-        ("seed", cell.seed, benchmark.seeds),
-        ("length", cell.sequence_length, settings.lengths),
-        ("steps", cell.steps, (settings.steps,)),
-        ("batch", cell.batch_size, (settings.batch_size(cell.sequence_length),)),
-    ):
-        if value not in known:
-            return f"{name} {value}"
-    return _other_option(record, benchmark, settings.options)
-
-
-def _is_probe_of(cell: Cell, benchmark: Benchmark) -> bool:
-    return any(
-        settings.form is cell.form
-        and cell.sequence_length in settings.lengths
-        and cell.batch_size == settings.batch_size(cell.sequence_length)
-        and cell.round < settings.rounds
-        for settings in benchmark.probes
+def _other_cell(record: RecordSummary, benchmark: Benchmark, registry: Registry) -> str | None:
+    """Return a setting in which a record's cell differs from the nearest cell of a benchmark."""
+    cell, tuning = record.cell, record.ranking.tuning
+    train = cell.mode is Mode.TRAIN
+    request = Request(
+        mode=cell.mode,
+        benchmark=benchmark.name,
+        tasks=(cell.task,) if cell.task else None,
+        architectures=(cell.architecture,),
+        form=None if train else str(cell.form),
     )
-
-
-def _other_option(
-    record: RecordSummary, benchmark: Benchmark, of_task: Mapping[str, Any]
-) -> str | None:
-    """Return an option that the benchmark does not list for the entry; a tuned rate is no such."""
-    cell = record.cell
-    entries = [
-        {},
-        *(one.options for one in benchmark.entries if one.architecture == cell.architecture),
+    of_benchmark = [
+        replace(
+            planned.cell,
+            source=cell.source,
+            threads=cell.threads,
+            task_version=cell.task_version,
+            architecture_version=cell.architecture_version,
+        )
+        for planned in expand(request, registry, lambda _: tuning)
     ]
-    listed = [{**of_task, **options} for options in entries]
-    tuned = ("learning_rate",) if record.ranking.tuning else ()
-    for name, value in cell.options.items():
-        if name not in tuned and not any(options.get(name) == value for options in listed):
-            return f"option {name}={value}"
+    differences = min((_differences(cell, other) for other in of_benchmark), key=len)
+    if differences:
+        return f"its {differences[0]} is not that of the benchmark {benchmark.label}"
     return None
+
+
+def _differences(cell: Cell, other: Cell) -> Sequence[str]:
+    """Return the settings of a cell that another cell has not."""
+    found = [
+        f"{name} {getattr(cell, name)}"
+        for name in cell.__dataclass_fields__
+        if name != "options" and getattr(cell, name) != getattr(other, name)
+    ]
+    options = {**other.options, **cell.options}
+    found += [
+        f"option {name}={cell.options.get(name, 'default')}"
+        for name in options
+        if cell.options.get(name) != other.options.get(name)
+    ]
+    return found
+
+
+def _other_facts(record: RecordSummary, registry: Registry) -> str | None:
+    """Return a ranking fact of a record that is not that of its cell; None if all are.
+
+    The facts of a cell of another version of its task are not known here.
+    """
+    cell, stated = record.cell, record.ranking
+    task = registry.tasks.get(cell.task) if cell.task else None
+    if task is not None and cell.task_version != task.version:
+        return None
+    if task is not None and cell.source_kind not in task.sources:
+        return f"its source {cell.source} is none of the task {cell.task}"
+    facts = ranking_facts(cell, task, stated.tuning, stated.benchmark_hash)
+    for name in RankingFacts.model_fields:
+        known, told = getattr(facts, name), getattr(stated, name)
+        if known != told:
+            return f"its ranking fact {name} is {told!r}, but that of its cell is {known!r}"
+    if task is None:
+        return None
+    benchmark = registry.benchmarks.get(str(cell.benchmark).rpartition("-")[0])
+    return evidence_problem(record, task, benchmark)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from suite.api import PROTOCOL, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
+from suite.matrix.registry import Registry
 from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
 from suite.records.archives import SUFFIX, read_by_run, write_archive
@@ -53,8 +54,8 @@ def publish(
     machine: str | None = None,
     into: Path = PUBLISHED,
     *,
+    registry: Registry,
     dry_run: bool = False,
-    search_path: Sequence[str] = (),
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> PublishResult:
     """Copy the standing record of each cell that passes the checks.
@@ -65,8 +66,8 @@ def publish(
         store: the home with the records.
         machine: the name of the folder; by default each record's own machine.
         into: the folder of the machines' folders.
+        registry: the tasks, architectures and benchmarks that the records are checked against.
         dry_run: whether nothing is written.
-        search_path: further folders of benchmarks.
         report_unreadable: receives each unreadable file of the home.
 
     Raises:
@@ -84,7 +85,7 @@ def publish(
         store.current(report_unreadable=report_unreadable), key=lambda record: record.run_id
     ):
         stripped = strip(record)
-        reason = unpublishable_reason(record, search_path) or private_content(stripped)
+        reason = unpublishable_reason(record, registry) or private_content(stripped)
         if reason:
             outcome.refused.append((record, reason))
             continue
@@ -122,11 +123,8 @@ def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = Fal
     return len(records)
 
 
-def unpublishable_reason(record: Record, search_path: Sequence[str] = ()) -> str | None:
-    """Return why a record cannot be published; None if it can.
-
-    `search_path` are further folders of benchmarks.
-    """
+def unpublishable_reason(record: Record, registry: Registry) -> str | None:
+    """Return why a record cannot be published; None if it can."""
     environment = record.environment
     if record.protocol != PROTOCOL:
         return f"protocol {record.protocol} instead of {PROTOCOL}: run the cell again"
@@ -146,7 +144,7 @@ def unpublishable_reason(record: Record, search_path: Sequence[str] = ()) -> str
             return f"no score on the {split} split"
         if not record.cell.scores_test and record.metrics.get("test"):
             return "a score on the test split, which only final runs and --test may read"
-    if reason := benchmark_contradiction(record, search_path):
+    if reason := benchmark_contradiction(record, registry):
         return reason
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from suite.analysis.aggregate import compare, parts_of
-from suite.api import Status, Task
+from suite.api import Options, Status, Task
+from suite.matrix.registry import Registry
 from suite.publish.publishing import private_content, unpublishable_reason
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.naming import options_text
@@ -72,13 +73,9 @@ class Verdict:
 def check_submission(
     path: Path,
     entries: Sequence[StoredRecord],
-    tasks: Mapping[str, Task],
-    search_path: Sequence[str] = (),
+    registry: Registry,
 ) -> list[Verdict]:
-    """Check a file, or every file of a folder, against the records in `entries`.
-
-    `search_path` are further folders of benchmarks.
-    """
+    """Check a file, or every file of a folder, against the records in `entries`."""
     known = {entry.record.run_id for entry in entries}
     seen: dict[str, str] = {}
     verdicts = []
@@ -86,7 +83,7 @@ def check_submission(
         verdicts.append(verdict)
         if verdict.refused:
             continue
-        verdict.record, verdict.refused = _read(verdict, search_path, whole=path.is_dir())
+        verdict.record, verdict.refused = _read(verdict, registry, whole=path.is_dir())
         record = verdict.record
         if record is None or verdict.refused:
             continue
@@ -96,7 +93,7 @@ def check_submission(
             verdict.refused = f"{other} has the same cell: submit one record for each cell"
         else:
             seen[record.cell_id] = seen[record.run_id] = verdict.name
-            verdict.flags = flags(record, entries, tasks)
+            verdict.flags = flags(record, entries, registry.tasks.plugins)
     return verdicts
 
 
@@ -223,9 +220,7 @@ def _lines(file: Path, place: PurePosixPath) -> Iterator[Verdict]:
         yield Verdict(place, line, number, refused=large if len(line) > MAX_ARCHIVED_BYTES else "")
 
 
-def _read(
-    verdict: Verdict, search_path: Sequence[str], *, whole: bool
-) -> tuple[Record | None, str]:
+def _read(verdict: Verdict, registry: Registry, *, whole: bool) -> tuple[Record | None, str]:
     """Return the record and why it is refused. `whole` says whether the folder is judged too."""
     content = verdict.content or b""
     if _depth(content) > MAX_DEPTH:
@@ -236,7 +231,7 @@ def _read(
         return None, str(error)
     reasons = (
         _identity(record, verdict.place, whole=whole),
-        unpublishable_reason(record, search_path),
+        unpublishable_reason(record, registry),
         private_content(record),
         _contradiction(record),
     )
@@ -263,12 +258,18 @@ def _identity(record: Record, place: PurePosixPath, *, whole: bool) -> str:
     if record.cell_id != cell.id:
         return "its cell_id is not the hash of its cell"
     names = [cell.task, cell.source, cell.architecture, cell.model_size, cell.precision,
-             cell.backend, *cell.options, *map(str, cell.options.values()),
+             cell.backend, *cell.options, *_values(cell.options),
              *(name for split in record.metrics.values() for name in split)]  # fmt: skip
     for name in names:
         if name is not None and not NAME.fullmatch(name):
             return f"{name[:40]!r} is not a valid name"
     return ""
+
+
+def _values(options: Options) -> Iterator[str]:
+    """Yield the values of options as text, and the items of lists one by one."""
+    for value in options.values():
+        yield from map(str, value if isinstance(value, list) else [value])
 
 
 def _contradiction(record: Record) -> str:

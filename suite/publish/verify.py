@@ -13,7 +13,7 @@ from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import Prepared, make_limits, prepare
-from suite.matrix.registry import load_registry
+from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
 from suite.publish.publishing import (
@@ -163,7 +163,7 @@ def verify(
         RequestError: this version cannot run the cell, the record contradicts its benchmark, or the
             data was a user's own files and `source` does not name them.
     """
-    if reason := benchmark_contradiction(record, search_path_from_environment()):
+    if reason := benchmark_contradiction(record, _registry()):
         raise RequestError(
             "A record of a benchmark must agree with its frozen file",
             received=reason,
@@ -193,7 +193,7 @@ def request_of(cell: Cell, source: str | None = None, data_dir: str | None = Non
     train = cell.mode is Mode.TRAIN
     options = {name: str(value) for name, value in cell.options.items()}
     if cell.task:
-        task = load_registry(search_path_from_environment()).tasks.get(cell.task)
+        task = _registry().tasks.get(cell.task)
         options.setdefault("learning_rate", str(task.recipe.learning_rate))
     if train and cell.source == "files" and source is None:
         raise RequestError(
@@ -228,8 +228,7 @@ def keep(record: Record, results: Path = RESULTS) -> Path:
         RequestError: the record cannot be published.
     """
     stripped = strip(record)
-    search_path = search_path_from_environment()
-    if reason := unpublishable_reason(record, search_path) or private_content(stripped):
+    if reason := unpublishable_reason(record, _registry()) or private_content(stripped):
         raise RequestError("The new record cannot be published", received=reason)
     machine = machine_name(record.environment)
     path = results / Folder.VERIFIED / machine / place_of(record)
@@ -258,6 +257,10 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
             remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
         )
     return replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
+
+
+def _registry() -> Registry:
+    return load_registry(search_path_from_environment())
 
 
 def _figure(record: Record, measure: str, split: str) -> float | None:

@@ -1,8 +1,8 @@
 """Which records stand: decided here, once, for plans, tables, MLflow, boards and the site.
 
-Two rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has no
-other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
-task and the architecture.
+Three rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has
+no other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
+task and the architecture, and at the learning rate of the entry's newest run.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def judge_repeats(
 ) -> Standing[Item]:
     """Decide which repeats of one entry, at one length of one comparison, stand.
 
-    `newest` are the newest versions of the comparison, by architecture.
+    `newest` are the newest versions of the comparison, by architecture. All repeats that stand have
+    the learning rate of the newest of them, so that a mean over seeds never mixes two rates.
     """
     every = sorted(items, key=lambda item: _precedence(record_of(item)))
     by_repeat: dict[int, Item] = {}
@@ -112,6 +113,14 @@ def judge_repeats(
         if former is not None:
             superseded.append((former, f"run {record.run_id}"))
         by_repeat[record.repeat] = item
+    rates = {repeat: record_of(item).ranking.learning_rate for repeat, item in by_repeat.items()}
+    if len(set(rates.values())) > 1:
+        last = max(by_repeat, key=lambda repeat: record_of(by_repeat[repeat]).run_id)
+        superseded += [
+            (by_repeat.pop(repeat), f"learning rate {rates[last]}")
+            for repeat, rate in rates.items()
+            if rate != rates[last]
+        ]
     return Standing(by_repeat, superseded)
 
 

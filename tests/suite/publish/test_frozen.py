@@ -1,4 +1,4 @@
-"""A record of a benchmark has the hash and the settings of the frozen file."""
+"""A record of a benchmark is one of the cells of the frozen file, with the facts of its cell."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import dataclasses
 
 import pytest
 
-from suite.api import Mode
-from suite.matrix.benchmarks import find_benchmark
+from suite.analysis.rate_search import Trial, choose, good_range_decades
+from suite.analysis.tuning_evidence import strategy_of
+from suite.api import Form, Mode
+from suite.matrix.benchmarks import find_benchmark, freeze
+from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.registry import load_registry
+from suite.matrix.tuned_rates import tuning_setting
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.schema import TuningChoice
 from suite.records.store import Store
 from tests.conftest import FAKES
-from tests.suite.publish.test_publishing import GOOD, SEARCH_PATH, publish_here
-from tests.suite.records.test_store import FINAL, TRIAL, make_record
+from tests.suite.publish.test_publishing import GOOD, REGISTRY, publish_here
+from tests.suite.records.test_store import FINAL, TASK, TRIAL, make_record
 
-RATE = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
+DATA = {"fingerprint": "f", "digest": "d"}
 
 
-def contradiction(cell=FINAL, search_path=SEARCH_PATH, **facts):
+def contradiction(cell=FINAL, registry=REGISTRY, **facts):
     record = make_record(cell=cell)
     ranking = record.ranking.model_copy(update=facts)
-    return benchmark_contradiction(record.model_copy(update={"ranking": ranking}), search_path)
+    return benchmark_contradiction(record.model_copy(update={"ranking": ranking}), registry)
 
 
 def changed(**fields):
@@ -30,7 +35,10 @@ def changed(**fields):
 
 def test_a_record_of_the_frozen_benchmark_and_one_of_none_are_accepted():
     assert contradiction() is None
-    assert contradiction(changed(options={}, architecture="vanilla", seed=9)) is None
+    assert (
+        contradiction(changed(options={}, architecture="vanilla", architecture_version=9)) is None
+    )
+    assert contradiction(changed(options={}, seed=9)) is None
     assert contradiction(changed(source="files", threads=7)) is None, "the data is the user's"
     assert contradiction(TRIAL) is None
 
@@ -45,16 +53,25 @@ def test_a_record_of_the_frozen_benchmark_and_one_of_none_are_accepted():
         (changed(benchmark="nothing-1"), {}, "nothing-1 cannot be checked: There is no benchmark"),
         (TRIAL, {"benchmark_hash": "0" * 16}, "names none"),
         (changed(seed=10), {}, "its seed 10 is not that of the benchmark miniature-1"),
-        (changed(sequence_length=512), {}, "its length 512"),
+        (changed(sequence_length=512), {}, "its sequence_length 512"),
         (changed(steps=2), {}, "its steps 2"),
-        (changed(batch_size=8), {}, "its batch 8"),
+        (changed(batch_size=8), {}, "its batch_size 8"),
         (changed(model_size="base"), {}, "its model_size base"),
         (changed(precision="mixed_bfloat16"), {}, "its precision mixed_bfloat16"),
-        (changed(task="sentiment"), {}, "its task sentiment"),
+        (changed(form=Form.DECODER), {}, "its form decoder"),
+        (changed(scores_test=False), {}, "its scores_test False"),
+        (changed(task="sentiment"), {}, "There is no task of the benchmark 'miniature'"),
+        (changed(architecture="secret"), {}, "of that name. Received: 'secret'"),
+        (changed(source="tfd"), {}, "its source tfd is none of the task ner"),
         (changed(options={"dropout": 0.4}), {}, "its option dropout=0.4"),
         (changed(options={"learning_rate": 3e-3}), {}, "its option learning_rate=0.003"),
-        (changed(architecture="vanilla"), {}, "its option window=64"),
-        (changed(mode=Mode.PROBE, task=None), {}, "its probe of length 128"),
+        (changed(architecture="vanilla"), {}, "its option window=[64]"),
+        (changed(mode=Mode.PROBE, task=None), {}, "The benchmark 'miniature' has no probes"),
+        (FINAL, {"higher_is_better": False}, "its ranking fact higher_is_better is False, but"),
+        (FINAL, {"metric": "token_accuracy"}, "its ranking fact metric is 'token_accuracy'"),
+        (FINAL, {"entry": "longformer"}, "its ranking fact entry is 'longformer'"),
+        (FINAL, {"track": "open"}, "its ranking fact track is 'open'"),
+        (FINAL, {"learning_rate": 0.5}, "its ranking fact learning_rate is 0.5"),
     ],
 )  # fmt: skip
 def test_a_record_of_another_benchmark_or_with_other_settings_is_refused(
@@ -70,9 +87,18 @@ def test_a_record_of_another_benchmark_or_with_other_settings_is_refused(
     assert not outcome.written and reason in told
 
 
-def test_a_tuned_learning_rate_is_no_option_of_the_benchmark():
-    tuned = changed(architecture="vanilla", options={"learning_rate": 3e-3})
-    assert contradiction(tuned, tuning=RATE) is None
+def test_an_omitted_option_of_the_benchmark_is_noticed(tmp_path):
+    """The options of a cell leave out defaults, so that a missing one is another setting."""
+    text = (FAKES / "benchmarks" / "miniature.toml").read_text().split("[frozen]")[0]
+    text = text.replace("steps = 1\n", "steps = 1\noptions = { dropout = 0.4 }\n")
+    registry = frozen_registry(tmp_path, text)
+    benchmark = registry.benchmarks.get("miniature")
+    with_option, without = (
+        changed(architecture="vanilla", options=options) for options in ({"dropout": 0.4}, {})
+    )
+    facts = {"benchmark_hash": benchmark.content_hash}
+    assert contradiction(with_option, registry, **facts) is None
+    assert "its option dropout=default" in contradiction(without, registry, **facts)
 
 
 def test_the_hash_of_an_earlier_version_stays_in_the_file(tmp_path):
@@ -83,9 +109,111 @@ def test_the_hash_of_an_earlier_version_stays_in_the_file(tmp_path):
         text.replace("version = 1", "version = 2").replace("steps = 1\n", "steps = 5\n")
     )
     assert not find_benchmark("miniature", (str(tmp_path),)).is_frozen
-    assert contradiction(search_path=(str(tmp_path),)) is None
+    assert contradiction(registry=load_registry((str(tmp_path),))) is None
     (folder / "miniature.toml").write_text(text.replace("steps = 1\n", "steps = 5\n"))
-    assert "a changed benchmark needs a new version" in contradiction(search_path=(str(tmp_path),))
+    problem = contradiction(registry=load_registry((str(tmp_path),)))
+    assert "a changed benchmark needs a new version" in problem
+
+
+TUNING = """
+[tuning]
+learning_rates = [3e-4, 3e-3, 3e-2]
+seeds = [0, 1]
+"""
+
+
+def frozen_registry(tmp_path, text):
+    """Return a registry in which a text is the frozen benchmark `miniature`."""
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / "miniature.toml").write_text(text)
+    freeze(find_benchmark("miniature", (str(tmp_path),)))
+    return load_registry((str(tmp_path),))
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    """Return a registry whose benchmark tunes, and a final run whose rate follows from trials."""
+    text = (FAKES / "benchmarks" / "miniature.toml").read_text().split("[frozen]")[0]
+    registry = frozen_registry(tmp_path, text.replace("steps = 1\n", "steps = 100\n") + TUNING)
+    benchmark = registry.benchmarks.get("miniature")
+    cell = changed(architecture="vanilla", options={"learning_rate": 3e-3}, steps=100)
+    strategy = strategy_of(benchmark, TASK, cell.steps)
+    scores = {
+        Trial(rate, seed, long): score - 0.01 * seed
+        for rate, score in ((3e-4, 0.5), (3e-3, 0.7), (3e-2, 0.6))
+        for seed, long in ((0, False), (0, True), (1, True))
+    }
+    assert choose(strategy, scores).learning_rate == 3e-3
+    return registry, cell, evidence(cell, strategy, scores)
+
+
+def evidence(cell, strategy, scores, **changes):
+    """Return the choice that `bench tune` states for these scores."""
+    trials = [
+        {
+            "learning_rate": trial.learning_rate,
+            "steps": strategy.steps_of(trial),
+            "runs": [{"seed": trial.seed, "status": "ok", "validation": score}],
+        }
+        for trial, score in scores.items()
+    ]
+    given = {
+        "learning_rate": 3e-3,
+        "metric": "validation entity_f1",
+        "setting": tuning_setting(dataclasses.replace(cell, options={}), DATA["digest"]),
+        "good_range_decades": good_range_decades(strategy, scores),
+        "cost": 1.9,
+        "trials": trials,
+    }
+    return TuningChoice(**{**given, **changes})
+
+
+def tuned_contradiction(registry, cell, choice):
+    benchmark_hash = registry.benchmarks.get("miniature").content_hash
+    facts = ranking_facts(cell, TASK, choice, benchmark_hash)
+    return benchmark_contradiction(make_record(cell=cell, data=DATA, ranking=facts), registry)
+
+
+def test_a_tuned_rate_follows_from_its_trials(tuned):
+    assert tuned_contradiction(*tuned) is None
+
+
+def test_an_untuned_final_run_of_a_benchmark_that_tunes_is_refused(tuned):
+    registry, cell, _ = tuned
+    untuned = dataclasses.replace(cell, options={})
+    assert tuned_contradiction(registry, untuned, None) == "its learning rate was not tuned"
+
+
+def with_run(choice, index, **changes):
+    """Return a choice with another run in one of its trials."""
+    trials = [dict(trial) for trial in choice.trials]
+    trials[index]["runs"] = [{**trials[index]["runs"][0], **changes}]
+    return choice.model_copy(update={"trials": tuple(trials)})
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda one: one.model_copy(update={"learning_rate": 3e-2}), "its option learning_rate"),
+        (lambda one: with_run(with_run(one, 7, validation=0.9), 8, validation=0.9),
+         "its learning rate 0.003 does not follow from its trials: the best rate 0.03 lies at the"),
+        (lambda one: with_run(with_run(one, 4, status="diverged"), 1, validation=0.69),
+         "its learning rate 0.003 does not follow from its trials"),
+        (lambda one: one.model_copy(update={"good_range_decades": 3.0}), "its range of good rates"),
+        (lambda one: one.model_copy(update={"trials": one.trials[1:]}),
+         "its search lacks a trial at the learning rate 0.0003"),
+        (lambda one: one.model_copy(update={"trials": ()}), "its search lacks a trial"),
+        (lambda one: with_run(one, 8, seed=2), "seed 2 and 20 steps is none of the benchmark's"),
+        (lambda one: one.model_copy(update={"setting": {**one.setting, "steps": 99}}),
+         "its learning rate was tuned for steps 99"),
+        (lambda one: one.model_copy(update={"setting": {**one.setting, "source_digest": "e"}}),
+         "its learning rate was tuned for source_digest e"),
+    ],
+)  # fmt: skip
+def test_a_rate_that_does_not_follow_from_its_trials_is_refused(tuned, edit, reason):
+    registry, cell, choice = tuned
+    assert reason in tuned_contradiction(registry, cell, edit(choice))
 
 
 @pytest.fixture

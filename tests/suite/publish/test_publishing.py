@@ -14,6 +14,7 @@ import pytest
 
 from suite.api import Status
 from suite.api.errors import RequestError
+from suite.matrix.registry import load_registry
 from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
 from suite.records.archives import write_archive
@@ -24,8 +25,8 @@ from tests.suite.records.test_migrations import FROZEN
 from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
-SEARCH_PATH = (str(FAKES),)
-publish_here = functools.partial(publish, search_path=SEARCH_PATH)
+REGISTRY = load_registry((str(FAKES),))
+publish_here = functools.partial(publish, registry=REGISTRY)
 GOOD = {
     "cell": FINAL,
     "environment": {**CLEAN, "host_name": "secret", "operating_system": "Linux secret"},

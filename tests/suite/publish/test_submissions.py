@@ -19,7 +19,7 @@ from suite.records.schema import Curve, Measurement, utc_now
 from tests.conftest import FAKES
 from tests.suite.records.test_store import FINAL, TRIAL, make_record
 
-TASKS = load_registry(()).tasks.plugins
+REGISTRY = load_registry((str(FAKES),))
 
 
 def report_of_parts(*parts):
@@ -48,7 +48,7 @@ def write(folder, record, name=None, **changes):
 
 
 def judge(path, entries=()):
-    return check_submission(path, entries, TASKS, (str(FAKES),))
+    return check_submission(path, entries, REGISTRY)
 
 
 def archive(folder, *records, place=None):
@@ -70,6 +70,17 @@ def test_records_as_published_are_accepted(tmp_path):
     archive(tmp_path, trial(0), trial(1))
     assert [verdict.refused for verdict in judge(tmp_path)] == [""] * 4
     assert [verdict.refused for verdict in judge(path)] == [""]
+
+
+def test_lists_are_values_of_options_and_their_items_are_checked(tmp_path):
+    cell = replace(FINAL, options={"window": [64]})
+    record = good(of=TRIAL)
+    for value, reason in (([64], ""), (["<b>"], "'<b>' is not a valid name")):
+        changed = replace(cell, benchmark=None, scores_test=True, options={"window": value})
+        made = make_record(cell=changed, **{name: getattr(record, name) for name in (
+            "metrics", "data", "environment", "worker_seconds", "curves")})  # fmt: skip
+        path = archive(tmp_path, made)
+        assert [verdict.refused for verdict in judge(path)] == [reason]
 
 
 def test_hostile_archives_are_refused_with_the_line(tmp_path):

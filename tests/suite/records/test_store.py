@@ -34,7 +34,7 @@ CELL = Cell(
     task="ner",
     form=Form.ENCODER,
     source="synthetic",
-    options={"window": 64},
+    options={"window": [64]},
     architecture="longformer",
     task_version=TASK.version,
     architecture_version=find_plugin(ARCHITECTURES, "longformer").version,
@@ -95,7 +95,7 @@ def test_a_record_is_read_as_it_was_written(store):
     record = make_record(metrics=metrics, parameter_count=7)
     path = store.write(record)
     assert parse_record(path.read_bytes()) == record
-    assert json.loads(path.read_text())["cell"]["options"] == {"window": 64}
+    assert json.loads(path.read_text())["cell"]["options"] == {"window": [64]}
 
 
 def test_a_summary_holds_the_fields_that_comparing_needs_and_no_samples(store):
