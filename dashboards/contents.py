@@ -44,6 +44,7 @@ def describe(
         "benchmark": setting.benchmark,
         "track": setting.track,
         "split": setting.split,
+        "why_unranked": setting.why_unranked,
         "precision": setting.precision,
         "backend": setting.backend,
         "batch": setting.batch,

@@ -31,6 +31,8 @@ interface Comparison {
   track: "standard" | "open";
   /** The split that scores come from, "" for a probe. */
   split: "test" | "validation" | "";
+  /** Why no entry has a rank, "" if entries may have one. */
+  why_unranked: string;
   precision: string;
   backend: string;
   batch: string;

@@ -73,11 +73,9 @@ function detectableText({ detectable }, measure) {
 function unrankedSentences(board, about, measure) {
   const [first] = board.rows.filter((row) => !row.superseded && row.value !== null);
   if (!first) return ["no entry has a standing result."];
-  const most = Math.max(...board.rows.filter(({ superseded }) => !superseded).map(({ n }) => n));
-  const repeat = about.mode === "probe" ? "round" : "seed";
   return [
-    `no entry is ranked, because a rank needs at least 3 ${repeat}s and these results have ` +
-      `${most}. The best value so far is that of `,
+    `no entry is ranked: ${about.why_unranked || first.note}. ` +
+      "The best value so far is that of ",
     el("strong", {}, nameOf(first)),
     `: ${figureText(first, measure)}. This is no proof that it is better than others. `,
   ];

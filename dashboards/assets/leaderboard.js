@@ -159,7 +159,7 @@ function leadersTable(values, choice) {
   const note = [
     "“or 4 more”: four other lines do not differ significantly from the leader.",
     "“alone”: no other line is ranked.",
-    "“not ranked”: fewer than three seeds.",
+    "“not ranked”: not three seeds of a final run of a ranked benchmark.",
     "Each name is a link to its results.",
     rest ? `${rest} smaller comparisons are not listed: use the filters to find them.` : "",
   ];

@@ -5,40 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 
-from suite.analysis.aggregate import Comparison, Point, compare, parts_of
+from suite.analysis.aggregate import Comparison, Point, parts_of
+from suite.analysis.costs import COSTS
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
-from suite.api import PROTOCOL, Metric, Mode, Status
-from suite.records.published import Folder, StoredRecord
+from suite.analysis.tiers import Tier, Verifying, tier_of, verifying_runs, why_self_reported
+from suite.api import Metric, Mode, Status
+from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import versions_of
 
-COSTS = {
-    "training.tokens_per_second": Metric("training.tokens_per_second"),
-    "training.peak_memory_bytes": Metric("training.peak_memory_bytes", higher_is_better=False),
-    "inference.tokens_per_second": Metric("inference.tokens_per_second"),
-    "inference.peak_memory_bytes": Metric("inference.peak_memory_bytes", higher_is_better=False),
-}
-"""The measures that probes are ranked by, on one machine."""
 RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
-Verifying = dict[str, list[RecordSummary]]
-"""By cell, the successful runs that may verify a submitted record."""
-TOLERANCE = 0.02
-"""A score is reproduced where another run comes within this share of it."""
-
-
-class Tier(StrEnum):
-    """How far a row may be trusted."""
-
-    LOCAL = "local"
-    REFERENCE = "reference"
-    REPRODUCED = "reproduced"
-    SELF_REPORTED = "self-reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,52 +80,43 @@ class Board:
         return exponential(Estimate(self.detectable_difference, None, None, 0)).value
 
 
-def make_boards(
-    records: Sequence[StoredRecord], task_versions: Mapping[str, int] | None = None
-) -> list[Board]:
-    """Rank records: a board for each comparison, length, batch size and measure."""
-    return rank_comparisons(compare(records, task_versions), records)
-
-
 def rank_comparisons(
     comparisons: Iterable[Comparison], records: Iterable[StoredRecord]
 ) -> list[Board]:
-    """Rank comparisons; `records` may hold runs that verify others.
+    """Return a board for each comparison, length, batch size and measure.
+
+    `records` may hold runs that verify others. Scores have ranks only in final runs of a ranked
+    benchmark, and only if they were measured or reproduced here: a self-reported score has none.
 
     Unsupported cells have no row, because they are not results.
     """
-    verifying: Verifying = {}
-    for stored in records:
-        record = stored.record
-        if (
-            stored.folder in (Folder.VERIFIED, Folder.PUBLISHED)
-            and record.protocol == PROTOCOL
-            and record.status is Status.OK
-        ):
-            verifying.setdefault(record.cell_id, []).append(record)
+    verifying = verifying_runs(records)
     boards = []
     for comparison in comparisons:
         for (length, batch_size), points in _by_place(comparison).items():
             for metric in _metrics(comparison):
-                rows, detectable = _rows(points, metric, verifying)
+                key = comparison.key
+                rows, detectable = _rows(points, metric, verifying, key.why_unranked)
                 if any(row.estimate for row in rows):
-                    key = comparison.key
                     boards.append(Board(key, length, batch_size, metric, rows, detectable))
     return boards
 
 
-def rank_points(points: Iterable[Point], metric: Metric) -> Ranking:
-    """Rank the points of one length and batch size; points without a figure are left out."""
-    known = {point.entry: scores for point in points if (scores := _scores(point, metric)).by_seed}
-    return rank(known, higher_is_better=metric.higher_is_better, at_least=RANKED_FROM)
-
-
-def agrees(one: RecordSummary, other: RecordSummary, metric: Metric) -> bool:
-    """Return whether the scores of two runs of a cell lie within `TOLERANCE` of each other."""
-    first, second = one.metric(metric.name), other.metric(metric.name)
-    if first is None or second is None:
-        return False
-    return abs(first - second) <= TOLERANCE * abs(first)
+def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:
+    """Rank the entries without a reason not to; the others follow, best first, without a rank."""
+    ranking = rank(
+        {entry: of_entry for entry, of_entry in scores.items() if not reasons[entry]},
+        higher_is_better=metric.higher_is_better,
+        at_least=RANKED_FROM,
+    )
+    sign = -1 if metric.higher_is_better else 1
+    others = [
+        Ranked(entry, None, of_entry.estimate())
+        for entry, of_entry in scores.items()
+        if reasons[entry]
+    ]
+    others.sort(key=lambda item: (sign * item.estimate.value, item.name))
+    return replace(ranking, entries=[*ranking.entries, *others])
 
 
 def _by_place(comparison: Comparison) -> dict[tuple[int, int], list[Point]]:
@@ -173,7 +145,7 @@ def _supported(point: Point) -> Point:
 
 def _metrics(comparison: Comparison) -> list[Metric]:
     if comparison.key.mode is Mode.PROBE:
-        return list(COSTS.values())
+        return [cost.metric for cost in COSTS.values()]
     return [comparison.metric] if comparison.metric else []
 
 
@@ -183,15 +155,26 @@ def _scores(point: Point, metric: Metric) -> Scores:
 
 
 def _rows(
-    points: Sequence[Point], metric: Metric, verifying: Verifying
+    points: Sequence[Point], metric: Metric, verifying: Verifying, why_unranked: str
 ) -> tuple[list[Row], float | None]:
     """Return the rows of a board, and the difference that it can detect."""
     current = {point.entry: point for point in points if point.runs}
-    ranking = rank_points(current.values(), metric)
+    scores = {
+        entry: found
+        for entry, point in current.items()
+        if (found := _scores(point, metric)).by_seed
+    }
+    reasons = {
+        entry: why_unranked or why_self_reported(current[entry], metric, verifying)
+        for entry in scores
+    }
+    ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
-    rows = [_row(current[item.name], item, metric, verifying) for item in ranked]
+    rows = [
+        _row(current[item.name], item, metric, verifying, reasons[item.name]) for item in ranked
+    ]
     rows = [_note_overtaken(row, rows, metric) for row in rows]
     known = {item.name for item in ranked}
     rows += [
@@ -247,9 +230,11 @@ def _row(
     ranked: Ranked | None,
     metric: Metric,
     verifying: Verifying,
+    why_unranked: str = "",
 ) -> Row:
+    """Return a row; `why_unranked` is a reason for no rank that its seeds do not tell."""
     records = point.records
-    tier, verified = _tier(point, metric, verifying)
+    tier, verified = tier_of(point, metric, verifying)
     cost = point.cost(metric.name) if metric.name in COSTS else None
     return Row(
         line=point.entry,
@@ -259,7 +244,7 @@ def _row(
         estimate=ranked.estimate if ranked else None,
         behind=ranked.behind if ranked else None,
         seeds=sorted(record.repeat for record in records),
-        note="; ".join(filter(None, [*_notes(point, ranked, metric), verified])),
+        note="; ".join(filter(None, [*_notes(point, ranked, metric, why_unranked), verified])),
         parameter_count=next((record.parameter_count for record in point.good), None),
         training_tokens_per_second=point.cost_value("training.tokens_per_second"),
         training_peak_memory_bytes=point.cost_value("training.peak_memory_bytes"),
@@ -275,11 +260,13 @@ def _row(
     )
 
 
-def _notes(point: Point, ranked: Ranked | None, metric: Metric) -> list[str]:
+def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: str) -> list[str]:
     records = point.records
     bad = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
     notes = bad
-    if ranked and ranked.rank is None:
+    if why_unranked:
+        notes = [why_unranked, *bad]
+    elif ranked and ranked.rank is None:
         n = ranked.estimate.n
         repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {RANKED_FROM}"
@@ -298,25 +285,3 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric) -> list[str]:
 def _has_parts(records: Iterable[RecordSummary], metric: Metric) -> bool:
     """Return whether an interval covers the choice of test examples."""
     return metric.name in COSTS or all(parts_of(record, metric.name) for record in records)
-
-
-def _tier(point: Point, metric: Metric, verifying: Verifying) -> tuple[Tier, str]:
-    """Return how far a row may be trusted, and a note on the cells that were reproduced.
-
-    A submitted row is reproduced if each of its cells ran again and all scores of the cell agree.
-    Costs depend on the machine, so that no row of costs is reproduced.
-    """
-    folders = {run.folder for run in point.runs}
-    if folders & {Folder.LOCAL, Folder.PUBLISHED}:
-        return (Tier.REFERENCE if Folder.PUBLISHED in folders else Tier.LOCAL), ""
-    if metric.name in COSTS:
-        return Tier.SELF_REPORTED, ""
-    again = [
-        all(agrees(record, other, metric) for other in verifying[record.cell_id])
-        for record in point.records
-        if record.cell_id in verifying
-    ]
-    if again and len(again) == len(point.records) and all(again):
-        return Tier.REPRODUCED, ""
-    note = f"{sum(again)} of {len(point.records)} cells reproduced" if again else ""
-    return Tier.SELF_REPORTED, note

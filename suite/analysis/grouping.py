@@ -27,7 +27,8 @@ class ComparisonKey:
     `sequences_per_batch` is set then. `fingerprint` identifies the data; it is empty where the data
     of several lengths, each drawn for its length, are joined. `threads` and `machine` are set for
     probes alone: trainings of several machines share their scores. `benchmark` is the label of a
-    frozen benchmark, or "". `split` is the split that scores come from, "test" or "validation".
+    frozen benchmark, or ""; `ranked` is true if that benchmark ranks its trainings. `split` is the
+    split that scores come from, "test" or "validation".
     """
 
     mode: Mode
@@ -48,6 +49,7 @@ class ComparisonKey:
     benchmark: str = ""
     track: str = "standard"
     split: str = ""
+    ranked: bool = False
 
     @property
     def batch(self) -> str:
@@ -56,6 +58,17 @@ class ComparisonKey:
             return f"batch {self.sequences_per_batch}"
         positions = "tokens" if self.mode is Mode.PROBE else "positions"
         return f"{self.positions_per_batch:,} {positions} a batch"
+
+    @property
+    def why_unranked(self) -> str:
+        """Why no entry of the comparison has a rank; "" if entries may have one."""
+        if self.mode is Mode.PROBE or (self.ranked and self.split == "test"):
+            return ""
+        if self.split == "validation":
+            return "validation scores are not ranked"
+        if self.benchmark:
+            return f"the benchmark {self.benchmark} is not ranked"
+        return "only final runs of a ranked benchmark are ranked"
 
     @property
     def engine(self) -> str:
@@ -102,6 +115,7 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
         benchmark=cell.benchmark or "",
         track=facts.track,
         split="" if probe else "test" if cell.scores_test else "validation",
+        ranked=facts.ranked,
     )
 
 

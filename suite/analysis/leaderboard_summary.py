@@ -8,8 +8,9 @@ from typing import Any
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
 from suite.analysis.core_table import Block, CoreRow
+from suite.analysis.costs import COSTS
 from suite.analysis.leaderboard import Leaderboard, Winner, make_leaderboard
-from suite.analysis.relative import LENGTHS, RELATIVE
+from suite.analysis.relative import LENGTHS
 from suite.analysis.statistics import Estimate
 from suite.api import Task
 from suite.matrix.benchmarks import Benchmark
@@ -67,7 +68,7 @@ def _block(block: Block) -> dict[str, Any]:
             [line, [list(place) for place in places]] for line, places in block.incomplete.items()
         ],
         "unscaled": [list(place) for place in block.unscaled],
-        "costs": list(RELATIVE.values()) if block.costs else [],
+        "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
         "cost_lengths": list(LENGTHS),
     }
 
@@ -79,7 +80,7 @@ def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
         "rank": row.mean_rank,
         "tasks": [row.by_task[task] for task in block.tasks],
         "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
-        "costs": [block.ratios(row.line, name) for name in RELATIVE] if block.costs else [],
+        "costs": [block.ratios(row.line, name) for name in COSTS] if block.costs else [],
         "rates": row.good_range_decades,
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison
+from suite.analysis.costs import COSTS
 from suite.analysis.points import Point
 from suite.analysis.sessions import Session, spread
 from suite.analysis.statistics import Estimate, ratio_interval
@@ -14,14 +15,6 @@ from suite.api import Mode
 
 BASELINE = "vanilla"
 LENGTHS = (512, 8_192)
-RELATIVE = {
-    "training.tokens_per_second": "training speed",
-    "inference.tokens_per_second": "inference speed",
-    "training.peak_memory_bytes": "training memory",
-    "inference.peak_memory_bytes": "inference memory",
-}
-"""The measures whose ratios are printed, with their titles. A speed above 1 is better, a memory
-above 1 is worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,7 @@ def relative_costs(
     lengths: Iterable[int] = LENGTHS,
     *,
     baseline: str = BASELINE,
-    measures: Iterable[str] = tuple(RELATIVE),
+    measures: Iterable[str] = tuple(COSTS),
 ) -> list[RelativeCosts]:
     """Return the costs of each entry relative to the baseline's, at each length and batch size.
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.analysis.aggregate import PHASES, Comparison, Figure, Point, compare
-from suite.analysis.boards import rank_points
+from suite.analysis.boards import Row as BoardRow
+from suite.analysis.boards import rank_comparisons
 from suite.analysis.engines import Ratio, ratios
-from suite.analysis.grouping import baseline_keys
-from suite.analysis.ranking import Ranked
+from suite.analysis.grouping import ComparisonKey, baseline_keys
 from suite.analysis.scaling import Exponent, exponents
 from suite.api import Architecture, Cell, Mode
 from suite.records.published import StoredRecord
@@ -35,9 +35,9 @@ class Row:
     `reasons` says once each why the others are not good. `noisy` counts the good records with a
     noisy phase: no cost is read from such a phase. `missing` says by cost why it has no figure.
 
-    `rank` is the rank by score, as on a board: None below three seeds, and for probes. An entry
-    that shares a rank with a better one has a `detectable_difference`: the smallest difference to
-    the leader of the rank that would have been separated.
+    `rank` is the rank by score on the board; None without one, and for probes. An entry that shares
+    a rank with a better one has a `detectable_difference`: the smallest difference to the leader of
+    the rank that would have been separated.
     """
 
     line: str
@@ -109,14 +109,19 @@ def make_tables(
     `architectures` hold the claimed costs that exponents are judged by. Superseded records are left
     out. A title names the machine of probes only where several machines were probed.
     """
+    records = list(records)
     comparisons = compare(records, task_versions)
+    ranked = _board_rows(comparisons, records)
     by_key = {comparison.key: comparison for comparison in comparisons}
     baselines = baseline_keys(by_key)
     machines = {comparison.measured_on[0] for comparison in comparisons}
     tables = []
     for comparison in comparisons:
-        ranked = _ranked(comparison)
-        rows = [_row(point, ranked.get(id(point))) for point in comparison.points if point.runs]
+        rows = [
+            _row(point, ranked.get(_place(comparison.key, point)))
+            for point in comparison.points
+            if point.runs
+        ]
         if not rows:
             continue
         baseline = by_key[baselines[comparison.key]]
@@ -142,22 +147,24 @@ def _title(comparison: Comparison, *, several_machines: bool) -> str:
     return (key if several_machines else replace(key, machine="")).title
 
 
-def _ranked(comparison: Comparison) -> dict[int, Ranked]:
-    """Return the rank by score of each point, by the identity of the point."""
-    places: dict[tuple[int, int], list[Point]] = {}
-    if comparison.metric and comparison.key.mode is Mode.TRAIN:
-        for point in comparison.points:
-            if point.runs:
-                places.setdefault((point.sequence_length, point.batch_size), []).append(point)
-    found: dict[int, Ranked] = {}
-    for points in places.values():
-        assert comparison.metric is not None
-        by_name = {item.name: item for item in rank_points(points, comparison.metric).entries}
-        found |= {id(point): by_name[point.entry] for point in points if point.entry in by_name}
-    return found
+def _board_rows(
+    comparisons: Iterable[Comparison], records: Iterable[StoredRecord]
+) -> dict[tuple[ComparisonKey, int, int, str], BoardRow]:
+    """Return the standing rows of all boards of scores, by comparison, length, batch and entry."""
+    trainings = [found for found in comparisons if found.key.mode is Mode.TRAIN]
+    return {
+        (board.key, board.sequence_length, board.batch_size, row.line): row
+        for board in rank_comparisons(trainings, records)
+        for row in board.rows
+        if not row.superseded_by
+    }
 
 
-def _row(point: Point, ranked: Ranked | None) -> Row:
+def _place(key: ComparisonKey, point: Point) -> tuple[ComparisonKey, int, int, str]:
+    return key, point.sequence_length, point.batch_size, point.entry
+
+
+def _row(point: Point, ranked: BoardRow | None) -> Row:
     figures: dict[str, Figure | None] = {}
     if point.metric:
         figures[f"{point.split}.{point.metric.name}"] = point.score()

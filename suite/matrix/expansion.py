@@ -129,7 +129,7 @@ def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[Plan
                 benchmark=None,
                 scores_test=planned.cell.task is not None and request.score_test,
             ),
-            ranking=planned.ranking.model_copy(update={"benchmark_hash": None}),
+            ranking=planned.ranking.model_copy(update={"benchmark_hash": None, "ranked": False}),
         )
         for planned in cells
     ]
@@ -228,7 +228,7 @@ def _plan(
     reason = unsupported_run_options(cell) or _unsupported_by_task(workload.task, cell, recipe)
     build = build_request(cell, model_size, recipe, workload.task, entry.architecture)
     reason = reason or supports(entry.architecture, build)
-    facts = ranking_facts(cell, workload.task, tuning, benchmark.content_hash if final else None)
+    facts = ranking_facts(cell, workload.task, tuning, benchmark if final else None)
     return PlannedCell(cell, workload.source, reason, facts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from suite.api import Cell, Task, track_of
+from suite.matrix.benchmarks import Benchmark
 from suite.records.naming import entry_name
 from suite.records.schema import RankingFacts, TuningChoice
 
@@ -11,10 +12,11 @@ def ranking_facts(
     cell: Cell,
     task: Task | None,
     tuning: TuningChoice | None,
-    benchmark_hash: str | None = None,
+    benchmark: Benchmark | None = None,
 ) -> RankingFacts:
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
+    `benchmark` is the frozen benchmark whose final run the cell belongs to; None for other runs.
     The learning rate is part of the entry's name only if a user asked for it. A tuned rate belongs
     to the architecture's best version, and is not part of the name.
     """
@@ -22,6 +24,7 @@ def ranking_facts(
     own = {name: value for name, value in cell.options.items() if name not in of_task}
     if tuning is not None:
         own.pop("learning_rate", None)
+    benchmark_hash = benchmark.content_hash if benchmark else None
     if task is None:
         return RankingFacts(entry=entry_name(cell.architecture, own), benchmark_hash=benchmark_hash)
     source = task.sources.get(cell.source_kind)
@@ -37,4 +40,5 @@ def ranking_facts(
         learning_rate=cell.options.get("learning_rate", task.recipe.learning_rate),
         tuning=tuning,
         benchmark_hash=benchmark_hash,
+        ranked=benchmark is not None and benchmark.ranked,
     )

@@ -40,7 +40,7 @@ def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | 
     if version != str(benchmark.version):
         return None
     try:
-        return _other_cell(record, benchmark, registry) or _other_facts(record, registry)
+        return _other_cell(record, benchmark, registry) or _other_facts(record, benchmark, registry)
     except LengthwiseError as error:
         return f"its cell cannot be checked against the benchmark {label}: {error}"
 
@@ -88,7 +88,7 @@ def _differences(cell: Cell, other: Cell) -> Sequence[str]:
     return found
 
 
-def _other_facts(record: RecordSummary, registry: Registry) -> str | None:
+def _other_facts(record: RecordSummary, benchmark: Benchmark, registry: Registry) -> str | None:
     """Return a ranking fact of a record that is not that of its cell; None if all are.
 
     The facts of a cell of another version of its task are not known here.
@@ -99,12 +99,11 @@ def _other_facts(record: RecordSummary, registry: Registry) -> str | None:
         return None
     if task is not None and cell.source_kind not in task.sources:
         return f"its source {cell.source} is none of the task {cell.task}"
-    facts = ranking_facts(cell, task, stated.tuning, stated.benchmark_hash)
+    facts = ranking_facts(cell, task, stated.tuning, benchmark)
     for name in RankingFacts.model_fields:
         known, told = getattr(facts, name), getattr(stated, name)
         if known != told:
             return f"its ranking fact {name} is {told!r}, but that of its cell is {known!r}"
     if task is None:
         return None
-    benchmark = registry.benchmarks.get(str(cell.benchmark).rpartition("-")[0])
     return evidence_problem(record, task, benchmark)

@@ -11,10 +11,10 @@ from suite.analysis.boards import Board
 from suite.analysis.grouping import titles
 
 COLUMNS = (
-    "task", "source", "sequence_length", "metric", "rank", "line", "tier", "value", "low", "high",
-    "n", "detectable_difference", "parameter_count", "training_tokens_per_second",
-    "training_peak_memory_bytes", "worker_seconds", "measured_on", "machines", "versions", "note",
-    "superseded_by", "setting", "run_ids",
+    "task", "source", "benchmark", "split", "sequence_length", "metric", "rank", "line", "tier",
+    "value", "low", "high", "n", "detectable_difference", "parameter_count",
+    "training_tokens_per_second", "training_peak_memory_bytes", "worker_seconds", "measured_on",
+    "machines", "versions", "note", "superseded_by", "setting", "run_ids",
 )  # fmt: skip
 
 
@@ -33,6 +33,8 @@ def to_csv(boards: Sequence[Board]) -> str:
                     **estimate,
                     "task": board.key.task or "probe",
                     "source": board.key.source,
+                    "benchmark": board.key.benchmark,
+                    "split": board.key.split,
                     "sequence_length": board.sequence_length,
                     "metric": board.metric.name,
                     "machines": "; ".join(row.machines),

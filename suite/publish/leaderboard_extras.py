@@ -6,19 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from suite.analysis.boards import Board, Row
+from suite.analysis.costs import COSTS
 from suite.analysis.final_boards import standing
 from suite.analysis.grouping import ComparisonKey, titles
 from suite.api import Mode, Track
 from suite.publish.markdown import NONE, escape, escape_name, interval, number, table
-
-COSTS = {
-    "training.tokens_per_second": "Training, thousand tokens per second",
-    "inference.tokens_per_second": "Inference, thousand tokens per second",
-    "training.peak_memory_bytes": "Training, peak memory in MiB",
-    "inference.peak_memory_bytes": "Inference, peak memory in MiB",
-}
-"""The tables of costs. Each value is divided by that of `UNITS`."""
-UNITS = {"tokens_per_second": 1e3, "peak_memory_bytes": 2.0**20}
 
 
 def open_track(boards: Sequence[Board]) -> str:
@@ -53,12 +45,11 @@ def open_track(boards: Sequence[Board]) -> str:
 
 def _open_cells(board: Board, row: Row) -> list[str]:
     key = board.key
-    ranked = key.benchmark and row.rank is not None
     return [
         f"{board.sequence_length:,}",
         escape(key.source),
         escape(key.task_options) or NONE,
-        str(row.rank) if ranked else NONE,
+        NONE if row.rank is None else str(row.rank),
         escape_name(row.line),
         interval(row.estimate),
         str(row.estimate.n) if row.estimate else "0",
@@ -94,14 +85,14 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
         by_measure.setdefault(board.metric.name, {})[board.sequence_length] = board
     for key, by_measure in by_key.items():
         parts.append(f"## {escape(named[key])}")
-        for measure, title in COSTS.items():
-            if measure in by_measure:
-                parts += [f"### {title}", _cost_table(measure, by_measure[measure])]
+        for name, cost in COSTS.items():
+            if name in by_measure:
+                title = f"### {cost.title.capitalize()}, {cost.unit}"
+                parts += [title, _cost_table(cost.scale, by_measure[name])]
     return "\n\n".join(parts) + "\n"
 
 
-def _cost_table(measure: str, by_length: Mapping[int, Board]) -> str:
-    unit = UNITS[measure.partition(".")[2]]
+def _cost_table(unit: float, by_length: Mapping[int, Board]) -> str:
     rows: dict[str, dict[int, Row]] = {}
     for length, board in sorted(by_length.items()):
         for row in standing(board):

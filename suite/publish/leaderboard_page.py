@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from suite.analysis.boards import Row
 from suite.analysis.core_table import Block, CoreRow
+from suite.analysis.costs import COSTS
 from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import Place
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
-from suite.analysis.relative import LENGTHS, RELATIVE
+from suite.analysis.relative import LENGTHS
 from suite.api import Form, Metric
 from suite.publish.markdown import NONE, escape, escape_name, interval, names, number, small, table
 
@@ -133,7 +134,7 @@ class LeaderboardPage:
             "mean rank",
             *(self._title(task) for task in block.tasks),
             "mixing parameters",
-            *(RELATIVE.values() if block.costs else ()),
+            *(cost.title for cost in COSTS.values() if block.costs),
             "good rates, decades",
         ]
         rows = [self._core_cells(row, block) for row in block.rows]
@@ -146,7 +147,7 @@ class LeaderboardPage:
             f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
             _parameters(row.mixing_parameters),
-            *(_relative(block, row.line, measure) for measure in (RELATIVE if block.costs else ())),
+            *(_relative(block, row.line, name) for name in COSTS if block.costs),
             NONE if row.good_range_decades is None else f"{row.good_range_decades:.1f}",
         ]
 

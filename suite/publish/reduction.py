@@ -44,8 +44,8 @@ RANKED = ("tokens_per_second", "peak_memory_bytes", "step_seconds")
 """The measurements that a probe keeps if it is too large."""
 CODE_DIGITS = 16
 """The digits of the digests of code in a record of an archive. The digest of costs stays whole."""
-OF_TASKS = ("higher_is_better", "scored_unit", "drawn_for_length")
-"""The ranking facts about a task, which a probe lacks."""
+OF_TASKS = ("higher_is_better", "scored_unit", "drawn_for_length", "ranked")
+"""The ranking facts about a training, which a probe lacks."""
 
 
 class TooLargeError(RequestError):

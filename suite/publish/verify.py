@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from suite.analysis.boards import COSTS, TOLERANCE
+from suite.analysis.costs import COSTS
 from suite.analysis.probing import RunPlan
+from suite.analysis.tiers import TOLERANCE
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
@@ -56,7 +57,7 @@ class Verification:
     @property
     def metric(self) -> Metric:
         """The task's primary metric; for a probe, the first of the costs."""
-        return self.original.ranking.primary_metric or next(iter(COSTS.values()))
+        return self.original.ranking.primary_metric or next(iter(COSTS.values())).metric
 
     @property
     def split(self) -> str:

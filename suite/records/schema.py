@@ -142,7 +142,8 @@ class RankingFacts(_Model):
     `scored_unit` is what the task scores, and what a batch has equally many of at every length:
     "positions" or "examples". `drawn_for_length` is true if each length has raw examples of its
     own. `tuning` holds the choice of the learning rate if it was tuned. `track` is "standard" or
-    "open". `benchmark_hash` is the hash of the frozen benchmark that the cell belongs to.
+    "open". `benchmark_hash` is the hash of the frozen benchmark that the cell belongs to; `ranked`
+    is true if that benchmark ranks its trainings.
     """
 
     entry: str
@@ -153,6 +154,7 @@ class RankingFacts(_Model):
     scored_unit: str = "positions"
     track: str = "standard"
     benchmark_hash: str | None = None
+    ranked: bool = False
     drawn_for_length: bool = False
     learning_rate: float | None = None
     tuning: TuningChoice | None = None

@@ -9,7 +9,6 @@ import pytest
 
 from dashboards.frame import point_frame, record_frame
 from suite.analysis.aggregate import compare
-from suite.analysis.boards import make_boards
 from suite.analysis.findings import QUALITY
 from suite.analysis.profile import shares_of_best
 from suite.api import Form, Metric, Mode
@@ -26,6 +25,7 @@ from tests.dashboards.site_records import (
     trial,
 )
 from tests.dashboards.tab import Tab
+from tests.suite.analysis.final_runs import make_boards
 
 
 def test_points_have_means_intervals_and_counts():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from suite.analysis.aggregate import compare
-from suite.analysis.boards import rank_comparisons
+from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.api import Mode, Status
 from suite.matrix.benchmarks import freeze, read_benchmark
@@ -95,6 +95,14 @@ def final_runs(
         )
         found.append(StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD))
     return found
+
+
+def make_boards(
+    records: Iterable[StoredRecord], task_versions: Mapping[str, int] | None = None
+) -> list[Board]:
+    """Return the boards of records."""
+    records = list(records)
+    return rank_comparisons(compare(records, task_versions), records)
 
 
 def board_of(records: Iterable[StoredRecord], folder: Path, name: str = "small") -> Leaderboard:

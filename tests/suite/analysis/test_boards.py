@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from suite.analysis.boards import Tier, make_boards
 from suite.api import Mode, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Measurement, TuningChoice
-from tests.suite.records.test_store import CELL, make_record
+from tests.suite.analysis.final_runs import make_boards
+from tests.suite.records.test_store import FINAL, MINIATURE, make_record
 
 REGISTRY = load_registry(())
 TASKS, VERSIONS = REGISTRY.tasks.plugins, REGISTRY.task_versions
@@ -23,7 +23,7 @@ UNREAD = Path("records are compared by what was read of them")
 def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner="here",
           fingerprint="f", minutes=0, protocol=None, num_parts=4, **cell):  # fmt: skip
     made = dataclasses.replace(
-        CELL, **{"architecture": architecture, "seed": seed, "options": {}, **cell}
+        FINAL, **{"architecture": architecture, "seed": seed, "options": {}, **cell}
     )
     record = make_record(
         Status.OK,
@@ -97,7 +97,7 @@ def tuned(entries):
     changed = []
     for one in entries:
         task = TASKS["ner"]
-        ranking = ranking_facts(one.record.cell, task, choice)
+        ranking = ranking_facts(one.record.cell, task, choice, MINIATURE)
         record = one.record.model_copy(update={"ranking": ranking})
         changed.append(dataclasses.replace(one, record=record))
     return changed
@@ -176,7 +176,7 @@ def test_parts_are_pseudo_values_of_the_score_without_each():
 
 def test_superseded_rows_name_their_successor():
     entries = [entry(protocol=1, f1=0.9), entry(f1=0.4), entry(f1=0.5, minutes=5)]
-    newest = CELL.architecture_version
+    newest = FINAL.architecture_version
     entries.append(entry("bert", architecture_version=newest))
     entries.append(entry("bert", architecture_version=newest - 1))
     (board,) = make_boards(entries, VERSIONS)
@@ -187,21 +187,21 @@ def test_superseded_rows_name_their_successor():
     assert [row.estimate.value for row in current if row.line == "vanilla"] == [0.5]
 
 
-@pytest.mark.parametrize("older", [{"protocol": 1}, {"task_version": CELL.task_version - 1}])
+@pytest.mark.parametrize("older", [{"protocol": 1}, {"task_version": FINAL.task_version - 1}])
 def test_older_versions_are_superseded(older):
     entries = seeds("vanilla", [0.5, 0.5, 0.5]) + seeds("bert", [0.9, 0.9, 0.9], **older)
     (board,) = make_boards(entries, VERSIONS)
     assert [(row.line, row.rank) for row in board.rows if not row.superseded_by] == [("vanilla", 1)]
     former = [row for row in board.rows if row.superseded_by]
     assert [(row.line, row.rank, row.estimate.value) for row in former] == [("bert", None, 0.9)]
-    assert f"task version {CELL.task_version}" in former[0].superseded_by
+    assert f"task version {FINAL.task_version}" in former[0].superseded_by
     # The versions in force come from the code too, so a lone old entry has no rank.
     (alone,) = make_boards(seeds("bert", [0.9, 0.9, 0.9], **older), VERSIONS)
     assert [(row.rank, bool(row.superseded_by)) for row in alone.rows] == [(None, True)]
 
 
 def test_a_failed_run_has_a_row_without_a_score():
-    cell = dataclasses.replace(CELL, architecture="bert", options={})
+    cell = dataclasses.replace(FINAL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
     (board,) = make_boards([entry(), StoredRecord(bad, Folder.PUBLISHED, "here", UNREAD)], VERSIONS)
     assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB; untuned"
@@ -254,35 +254,29 @@ def test_submitted_probes_are_ranked_on_their_machine():
     }
 
 
-def test_a_submission_is_reproduced_only_if_every_cell_agrees():
-    theirs = seeds("vanilla", [0.50, 0.51, 0.52], folder=Folder.SUBMITTED, owner="them")
-    (board,) = make_boards(theirs, VERSIONS)
-    assert [(row.line, row.tier) for row in board.rows] == [
-        ("vanilla, by them", Tier.SELF_REPORTED)
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"benchmark": None}, "only final runs of a ranked benchmark are ranked"),
+        ({"benchmark": None, "scores_test": False}, "validation scores are not ranked"),
+    ],
+)
+def test_other_runs_have_no_rank_and_the_best_comes_first(changes, reason):
+    made = seeds("vanilla", [0.50, 0.51, 0.52], **changes) + seeds("bert", [0.8, 0.8], **changes)
+    split = "test" if changes.get("scores_test", True) else "validation"
+    entries = [
+        dataclasses.replace(
+            one,
+            record=one.record.model_copy(
+                update={"metrics": {split: one.record.metrics["test"]}, "reports": {}}
+            ),
+        )
+        for one in made
     ]
-
-    def tier(*scores):
-        again = seeds("vanilla", scores, folder=Folder.VERIFIED)
-        (board,) = make_boards([*theirs, *again], VERSIONS)
-        (row,) = board.rows
-        return row.tier, row.note
-
-    assert tier(0.505, 0.51, 0.52)[0] is Tier.REPRODUCED
-    # Every cell must come out alike, within 2% of its own score and not of the row's interval.
-    assert tier(0.505)[0] is Tier.SELF_REPORTED
-    assert tier(0.505, 0.51, 0.49)[0] is Tier.SELF_REPORTED
-    assert tier(0.485, 0.51, 0.52)[0] is Tier.SELF_REPORTED
-    (board,) = make_boards([*theirs, *seeds("vanilla", [0.5, 0.51, 0.52])], VERSIONS)
-    assert sorted(row.tier for row in board.rows) == [Tier.REFERENCE, Tier.REPRODUCED]
-
-
-def test_an_interval_does_not_grant_reproduction():
-    theirs = seeds("vanilla", [0.1, 0.9, 0.5], folder=Folder.SUBMITTED, owner="them")
-    again = seeds("vanilla", [0.3, 0.9, 0.5], folder=Folder.VERIFIED)
-    (board,) = make_boards([*theirs, *again], VERSIONS)
-    (row,) = board.rows
-    assert row.estimate.high - row.estimate.value > 0.2
-    assert row.tier is Tier.SELF_REPORTED and "2 of 3 cells reproduced" in row.note
+    (board,) = make_boards(entries, VERSIONS)
+    assert board.detectable_difference is None
+    assert [(row.line, row.rank) for row in board.rows] == [("bert", None), ("vanilla", None)]
+    assert all(row.note.startswith(f"{reason}; ") for row in board.rows)
 
 
 def test_every_superseded_run_is_in_a_row():
@@ -318,7 +312,7 @@ def test_an_interrupted_run_never_supersedes_another():
 
 
 def test_one_version_of_an_architecture_stands_at_all_lengths():
-    longer = {"sequence_length": 2 * CELL.sequence_length, "batch_size": CELL.batch_size // 2}
+    longer = {"sequence_length": 2 * FINAL.sequence_length, "batch_size": FINAL.batch_size // 2}
     old = seeds("bert", [0.8] * 3, architecture_version=1, **longer)
     new = seeds("bert", [0.7] * 3, architecture_version=2)
     _, board = make_boards([*old, *new], VERSIONS)
@@ -326,18 +320,3 @@ def test_one_version_of_an_architecture_stands_at_all_lengths():
     tuned_old = tuned(seeds("vanilla", [0.8] * 3, architecture_version=1))
     (board,) = make_boards([*tuned_old, *seeds("vanilla", [0.7] * 3)], VERSIONS)
     assert [row.line for row in board.rows if not row.superseded_by] == ["vanilla"]
-
-
-def test_costs_are_never_reproduced_on_a_board():
-    def probe(folder, number):
-        made = entry("vanilla", mode=Mode.PROBE, task=None, source=None, task_version=None,
-                     round=number, steps=0, folder=folder)  # fmt: skip
-        value = Measurement(value=9.0, n=1, samples=(9.0,), quartiles=None, method="")
-        update = {"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
-        return dataclasses.replace(made, record=made.record.model_copy(update=update))
-
-    theirs = [probe(Folder.SUBMITTED, number) for number in range(3)]
-    again = [probe(Folder.VERIFIED, number) for number in range(3)]
-    (board,) = make_boards([*theirs, *again], VERSIONS)
-    (row,) = board.rows
-    assert row.tier is Tier.SELF_REPORTED and "reproduced" not in row.note

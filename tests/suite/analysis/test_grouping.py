@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.boards import make_boards
 from suite.analysis.grouping import group, key_of
 from suite.api import Mode
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import Folder, StoredRecord
+from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry
 from tests.suite.records.test_store import CELL, make_record
 

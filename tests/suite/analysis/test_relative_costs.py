@@ -8,11 +8,12 @@ import math
 import pytest
 
 from suite.analysis.aggregate import compare
-from suite.analysis.relative import RELATIVE, choose_probes, relative_costs
+from suite.analysis.costs import COSTS
+from suite.analysis.relative import choose_probes, relative_costs
 from suite.api import Status
 from tests.suite.analysis.test_sessions import cost, rounds
 
-SPEED, SERVING, MEMORY, _ = RELATIVE
+SPEED, SERVING, MEMORY, _ = COSTS
 DRIFT = (1.0, 1.4, 0.8)
 """The machine's drift over three rounds, which both entries of a round see."""
 

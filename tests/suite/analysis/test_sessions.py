@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from suite.analysis.aggregate import compare
-from suite.analysis.boards import make_boards
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.execution.preparation import prepare
@@ -19,6 +18,7 @@ from suite.records.environment import describe_machine
 from suite.records.published import Folder, StoredRecord, local_records
 from suite.records.schema import Invocation, Measurement
 from suite.records.store import ignore_unreadable
+from tests.suite.analysis.final_runs import make_boards
 from tests.suite.records.test_store import CELL, MOMENT, make_record, store  # noqa: F401
 
 SPEED, MEMORY = "training.tokens_per_second", "training.peak_memory_bytes"

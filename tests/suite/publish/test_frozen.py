@@ -101,6 +101,14 @@ def test_an_omitted_option_of_the_benchmark_is_noticed(tmp_path):
     assert "its option dropout=default" in contradiction(without, registry, **facts)
 
 
+def test_a_record_of_an_unranked_benchmark_cannot_claim_a_rank(tmp_path):
+    text = (FAKES / "benchmarks" / "miniature.toml").read_text().split("[frozen]")[0]
+    registry = frozen_registry(tmp_path, text.replace("ranked = true", "ranked = false"))
+    facts = {"benchmark_hash": registry.benchmarks.get("miniature").content_hash}
+    assert contradiction(registry=registry, **facts, ranked=False) is None
+    assert "ranking fact ranked is True" in contradiction(registry=registry, **facts, ranked=True)
+
+
 def test_the_hash_of_an_earlier_version_stays_in_the_file(tmp_path):
     folder = tmp_path / "benchmarks"
     folder.mkdir()
@@ -170,8 +178,7 @@ def evidence(cell, strategy, scores, **changes):
 
 
 def tuned_contradiction(registry, cell, choice):
-    benchmark_hash = registry.benchmarks.get("miniature").content_hash
-    facts = ranking_facts(cell, TASK, choice, benchmark_hash)
+    facts = ranking_facts(cell, TASK, choice, registry.benchmarks.get("miniature"))
     return benchmark_contradiction(make_record(cell=cell, data=DATA, ranking=facts), registry)
 
 

@@ -9,7 +9,6 @@ import re
 
 import pytest
 
-from suite.analysis.boards import make_boards
 from suite.matrix.benchmarks import BUILT_IN
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_archive import to_csv
@@ -25,6 +24,7 @@ from tests.suite.analysis.final_runs import (
     benchmark_folder,
     by_architecture,
     final_runs,
+    make_boards,
 )
 from tests.suite.analysis.test_boards import VERSIONS, seeds
 from tests.suite.records.test_store import PROBE, make_record
@@ -187,7 +187,7 @@ def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_
     noisy = [probe("bert", 0.1, number, noisy=("training",)) for number in range(3)]
     files = files_of(folder, quiet + noisy)
     page = files["leaderboard/costs-abacus.md"]
-    training, inference = page.split("### Inference, thousand tokens per second")
+    training, inference = page.split("### Inference speed, thousand tokens per second")
     assert "| vanilla | 5.120 (1) |" in training and "| bert | — |" in training
     assert "| bert | 5.120 (1) |" in inference
     assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
@@ -235,6 +235,21 @@ def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_p
     page = files["LEADERBOARD.md"]
     assert "<script>" not in page and "&lt;script&gt;&#124;&#91;x&#93;(y)" in page
     assert "now in the archive: vanilla 4." in page
+
+
+def test_runs_with_test_and_of_an_unranked_benchmark_have_no_rank(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    content = SMALL.replace("version = 1", "version = 1\nranked = false")
+    benchmark_folder(folder, content.replace('"small"', '"look"'), name="look")
+    marked = runs(folder, steps=9, score_test=True)
+    files = files_of(folder, [*runs(folder), *runs(folder, name="look"), *marked])
+    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
+    told = {(row["benchmark"], row["split"], bool(row["rank"]), row["note"]) for row in rows}
+    assert told == {
+        ("small-1", "test", True, "untuned"),
+        ("look-1", "test", False, "the benchmark look-1 is not ranked; untuned"),
+        ("", "test", False, "only final runs of a ranked benchmark are ranked; untuned"),
+    }
 
 
 def test_the_archive_has_no_trials():

@@ -63,7 +63,7 @@ def make_record(
 ) -> Record:
     moment = MOMENT + timedelta(minutes=minutes)
     task = REGISTRY.tasks.plugins.get(cell.task or "")
-    frozen = MINIATURE.content_hash if cell.benchmark == MINIATURE.label else None
+    benchmark = MINIATURE if cell.benchmark == MINIATURE.label else None
     given = {
         "run_id": new_run_id(moment),
         "cell_id": cell.id,
@@ -71,7 +71,7 @@ def make_record(
         "status": status,
         "started_at": moment,
         "ended_at": moment + timedelta(seconds=9),
-        "ranking": ranking_facts(cell, task, None, frozen),
+        "ranking": ranking_facts(cell, task, None, benchmark),
         "environment": {"processor": "abacus"},
         "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
     }

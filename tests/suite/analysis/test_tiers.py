@@ -1,0 +1,74 @@
+"""Tiers: which submitted rows are reproduced, and which scores are ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from suite.analysis.tiers import Tier
+from suite.api import Mode
+from suite.records.published import Folder
+from suite.records.schema import Measurement
+from tests.suite.analysis.final_runs import make_boards
+from tests.suite.analysis.test_boards import VERSIONS, entry, seeds
+
+
+def test_a_submission_is_reproduced_only_if_every_cell_agrees():
+    theirs = seeds("vanilla", [0.50, 0.51, 0.52], folder=Folder.SUBMITTED, owner="them")
+    (board,) = make_boards(theirs, VERSIONS)
+    assert [(row.line, row.tier) for row in board.rows] == [
+        ("vanilla, by them", Tier.SELF_REPORTED)
+    ]
+
+    def tier(*scores):
+        again = seeds("vanilla", scores, folder=Folder.VERIFIED)
+        (board,) = make_boards([*theirs, *again], VERSIONS)
+        (row,) = board.rows
+        return row.tier, row.note
+
+    assert tier(0.505, 0.51, 0.52)[0] is Tier.REPRODUCED
+    # Every cell must come out alike, within 2% of its own score and not of the row's interval.
+    assert tier(0.505)[0] is Tier.SELF_REPORTED
+    assert tier(0.505, 0.51, 0.49)[0] is Tier.SELF_REPORTED
+    assert tier(0.485, 0.51, 0.52)[0] is Tier.SELF_REPORTED
+    (board,) = make_boards([*theirs, *seeds("vanilla", [0.5, 0.51, 0.52])], VERSIONS)
+    assert sorted(row.tier for row in board.rows) == [Tier.REFERENCE, Tier.REPRODUCED]
+
+
+def test_a_self_reported_score_has_no_rank_and_takes_none():
+    """Not even the best score is ranked before it is reproduced."""
+    theirs = seeds("bert", [0.90, 0.91, 0.92], folder=Folder.SUBMITTED, owner="them")
+    ours = seeds("vanilla", [0.50, 0.51, 0.52]) + seeds("longformer", [0.40, 0.41, 0.42])
+    (board,) = make_boards([*theirs, *ours], VERSIONS)
+    assert [(row.line, row.rank) for row in board.rows] == [
+        ("vanilla", 1),
+        ("longformer", 2),
+        ("bert, by them", None),
+    ]
+    assert board.rows[-1].note == "not ranked until reproduced; untuned"
+    again = seeds("bert", [0.90, 0.91, 0.92], folder=Folder.VERIFIED)
+    (board,) = make_boards([*theirs, *ours, *again], VERSIONS)
+    assert [row.rank for row in board.rows] == [1, 2, 3]
+
+
+def test_an_interval_does_not_grant_reproduction():
+    theirs = seeds("vanilla", [0.1, 0.9, 0.5], folder=Folder.SUBMITTED, owner="them")
+    again = seeds("vanilla", [0.3, 0.9, 0.5], folder=Folder.VERIFIED)
+    (board,) = make_boards([*theirs, *again], VERSIONS)
+    (row,) = board.rows
+    assert row.estimate.high - row.estimate.value > 0.2
+    assert row.tier is Tier.SELF_REPORTED and "2 of 3 cells reproduced" in row.note
+
+
+def test_costs_are_never_reproduced_on_a_board():
+    def probe(folder, number):
+        made = entry("vanilla", mode=Mode.PROBE, task=None, source=None, task_version=None,
+                     round=number, steps=0, folder=folder)  # fmt: skip
+        value = Measurement(value=9.0, n=1, samples=(9.0,), quartiles=None, method="")
+        update = {"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
+        return dataclasses.replace(made, record=made.record.model_copy(update=update))
+
+    theirs = [probe(Folder.SUBMITTED, number) for number in range(3)]
+    again = [probe(Folder.VERIFIED, number) for number in range(3)]
+    (board,) = make_boards([*theirs, *again], VERSIONS)
+    (row,) = board.rows
+    assert row.tier is Tier.SELF_REPORTED and "reproduced" not in row.note
