@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -15,15 +16,21 @@ from suite.analysis.boards import rank_comparisons
 from suite.analysis.core_table import reference_scores
 from suite.analysis.final_boards import final_boards
 from suite.analysis.rate_search import MAX_COST
+from suite.api import Cell, LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
 from suite.execution.trivial import trivial_scores
-from suite.matrix.benchmarks import Benchmark, freeze
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import Durations, durations_here
-from suite.matrix.expansion import expand
+from suite.matrix.freezing import (
+    PublishedHashes,
+    check_published,
+    checked_cells,
+    freeze,
+    published_hashes,
+)
 from suite.matrix.listing import describe_benchmark
 from suite.matrix.registry import Registry, load_registry
-from suite.matrix.request import Request
 from suite.matrix.scales import add_to_scale
 from suite.records.environment import num_cores
 from suite.records.published import read_published
@@ -50,7 +57,10 @@ def command(
 
     A benchmark is a TOML file with tasks, lengths, seeds and steps. Only a frozen benchmark scores
     the test split. A frozen file that was edited needs a new version: --check and every run refuse
-    it until then.
+    it until then. --check also compares the hashes in [frozen] with those of the published runs.
+
+    --freeze first checks the whole file: tasks, options, architectures, lengths, and the controls
+    of a ranked benchmark.
 
     --reference scores the trivial predictor of each task (majority class, unigram, empty answer) on
     the data of the benchmark, and takes the scores of `vanilla` from the published final runs. It
@@ -66,26 +76,50 @@ def command(
     benchmarks = registry.benchmarks
     if to_freeze:
         benchmark = benchmarks.get(to_freeze)
+        checked_cells(benchmark, registry)
+        check_published(benchmark, published_hashes())
         print(f"{benchmark.label} is frozen with the hash {freeze(benchmark)}")
         return
     if reference:
         num_new = _add_reference(benchmarks.get(reference), registry, make_store(home))
         print(f"{num_new} scores were added to the scale of {reference}")
         return
+    usable, broken = _usable(registry, published_hashes() if check else {})
     durations = durations_here(make_store(home))
+    expected = {name: _expected(cells, durations) for name, cells in usable.items()}
     if as_json:
         content = {
-            name: {**describe_benchmark(one), **_expected(one, registry, durations)}
-            for name, one in benchmarks.plugins.items()
+            name: {**describe_benchmark(benchmarks.get(name)), **expected[name]} for name in usable
         }
-        print(json.dumps({"benchmarks": content, "broken": dict(benchmarks.broken)}, indent=1))
+        print(json.dumps({"benchmarks": content, "broken": broken}, indent=1))
     else:
-        for one in benchmarks.plugins.values():
-            _print(one, _expected(one, registry, durations))
-    for name, reason in benchmarks.broken.items():
+        for name in usable:
+            _print(benchmarks.get(name), expected[name])
+    for name, reason in broken.items():
         print(f"bench: unusable: {name}: {reason}", file=sys.stderr)
-    if check and benchmarks.broken:
+    if check and broken:
         sys.exit(1)
+
+
+def _usable(
+    registry: Registry, hashes: PublishedHashes
+) -> tuple[dict[str, list[Cell]], dict[str, str]]:
+    """Return the cells that can run of each benchmark, and why the other files are unusable."""
+    usable: dict[str, list[Cell]] = {}
+    broken = dict(registry.benchmarks.broken)
+    for name, benchmark in registry.benchmarks.plugins.items():
+        try:
+            cells = checked_cells(benchmark, registry)
+            check_published(benchmark, hashes)
+        except LengthwiseError as error:
+            broken[name] = str(error)
+        else:
+            usable[name] = [
+                replace(planned.cell, threads=num_cores())
+                for planned in cells
+                if not planned.unsupported
+            ]
+    return usable, broken
 
 
 def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> int:
@@ -100,10 +134,8 @@ def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> in
     return add_to_scale(benchmark, zeros, hundreds, losses)
 
 
-def _expected(benchmark: Benchmark, registry: Registry, durations: Durations) -> dict[str, Any]:
-    """Return the number of cells that can run and their expected time, one after another."""
-    request = Request(mode=None, benchmark=benchmark.name, threads=num_cores())
-    cells = [planned.cell for planned in expand(request, registry) if not planned.unsupported]
+def _expected(cells: Sequence[Cell], durations: Durations) -> dict[str, Any]:
+    """Return the number of cells and their expected time, one after another."""
     seconds, unknown = durations.total_seconds(cells)
     known = len(cells) > unknown
     return {

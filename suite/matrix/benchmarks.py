@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,8 +31,6 @@ SCALE = "scale"
 """The name under which `frozen` has the hash of the scale."""
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """The learning rates of a search where the benchmark has no section [tuning]."""
-FROZEN = re.compile(r"^\[frozen\][ \t]*$\n?", re.MULTILINE)
-"""The head of the section of hashes; the text may occur elsewhere, as in a summary."""
 Rate = Annotated[float, Field(gt=0)]
 
 
@@ -166,6 +163,12 @@ class Benchmark(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Benchmark:
+        for axis, name, known in (
+            ("precision", self.precision, PRECISIONS),
+            ("backend", self.backend, BACKENDS),
+        ):
+            if name not in known:
+                raise ValueError(f"{axis}: choose one of {', '.join(known)}")
         if (self.tasks or self.other_tasks) and not self.seeds:
             raise ValueError("a benchmark with tasks states its seeds")
         if not (self.tasks or self.other_tasks or self.probes):
@@ -182,6 +185,12 @@ class Benchmark(_Model):
         for probe in self.probes:
             if (probe.positions_per_step is None) == (probe.examples_per_step is None):
                 raise ValueError("probes: give positions_per_step or examples_per_step")
+        if self.architectures and (
+            left_out := {entry.architecture for entry in self.entries} - {*self.architectures}
+        ):
+            raise ValueError(
+                f"entries: add {', '.join(sorted(left_out))} to architectures, or remove the entry"
+            )
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -293,31 +302,6 @@ def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:
     plain = {task: {n: of[n].model_dump() for n in of} for task, of in scale.items()}
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
-
-
-def freeze(benchmark: Benchmark) -> str:
-    """Write the hash of a benchmark's version into its file, and return the hash.
-
-    Raises:
-        RequestError: the version is frozen already, or the file cannot be frozen.
-    """
-    if benchmark.is_frozen:
-        raise RequestError(
-            f"Version {benchmark.version} of the benchmark '{benchmark.name}' is frozen already",
-            remedy="Raise the version after a change",
-        )
-    text = benchmark.path.read_text()
-    line = f'"{benchmark.version}" = "{benchmark.content_hash}"\n'
-    changed, found = FROZEN.subn(lambda _: f"[frozen]\n{line}", text, count=1)
-    if not found:
-        changed = f"{text.rstrip()}\n\n[frozen]\n{line}"
-    benchmark.path.write_text(changed)
-    if not read_benchmark(benchmark.path).is_frozen:
-        benchmark.path.write_text(text)
-        raise RequestError(
-            f"{benchmark.path.name} could not be frozen", remedy=f"Add [frozen] and {line.strip()}"
-        )
-    return benchmark.content_hash
 
 
 def _files(search_path: Sequence[str]) -> dict[str, Path]:

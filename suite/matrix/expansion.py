@@ -144,7 +144,15 @@ def _check_options(
     workloads: Sequence[Workload],
     entries: Mapping[Mode, Sequence[Entry]],
 ) -> None:
-    """Refuse an option that no workload and no architecture of the request has."""
+    """Refuse an option that no workload and no architecture of the request has.
+
+    The options that a benchmark sets for a task must be options of this task.
+    """
+    for workload in workloads:
+        of_task = _defaults(workload, None)
+        for name in workload.options:
+            if name not in of_task:
+                raise unknown_name(f"option of the task '{workload.name}'", name, of_task)
     known = {name for workload in workloads for name in _defaults(workload, None)}
     known |= {
         name for of in entries.values() for entry in of for name in entry.architecture.options

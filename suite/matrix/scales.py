@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Mapping
 
 from suite.api.errors import RequestError
-from suite.matrix.benchmarks import FROZEN, SCALE, Benchmark, Scale, hash_scale
+from suite.matrix.benchmarks import SCALE, Benchmark, Scale, hash_scale
+from suite.matrix.freezing import FROZEN
 
 Scores = Mapping[str, Mapping[int, float]]
 """A score by task and length."""

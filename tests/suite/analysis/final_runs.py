@@ -10,8 +10,9 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.api import Mode, Status
-from suite.matrix.benchmarks import freeze, read_benchmark
+from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.expansion import PlannedCell, expand
+from suite.matrix.freezing import freeze
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.records.published import Folder, StoredRecord

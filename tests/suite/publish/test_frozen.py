@@ -9,7 +9,8 @@ import pytest
 from suite.analysis.rate_search import Trial, choose, good_range_decades
 from suite.analysis.tuning_evidence import strategy_of
 from suite.api import Form, Mode
-from suite.matrix.benchmarks import find_benchmark, freeze
+from suite.matrix.benchmarks import find_benchmark
+from suite.matrix.freezing import freeze
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import tuning_setting

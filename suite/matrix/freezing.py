@@ -1,0 +1,149 @@
+"""The freezing of a benchmark: its check against the registry and the records, and its hash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict
+from pathlib import Path
+
+from suite.api import RUN_OPTIONS, Form, Mode
+from suite.api.errors import RequestError, unknown_name
+from suite.matrix.benchmarks import Benchmark, read_benchmark
+from suite.matrix.expansion import PlannedCell, expand
+from suite.matrix.registry import Registry
+from suite.matrix.request import Request
+from suite.records.published import RESULTS, published_records
+
+FROZEN = re.compile(r"^\[frozen\][ \t]*$\n?", re.MULTILINE)
+"""The head of the section of hashes; the text may occur elsewhere, as in a summary."""
+PublishedHashes = Mapping[str, AbstractSet[str]]
+"""The hashes that published records state for a benchmark, by label such as "core-1"."""
+
+
+def checked_cells(benchmark: Benchmark, registry: Registry) -> list[PlannedCell]:
+    """Return the cells of a benchmark after a check of the whole file against the registry.
+
+    Raises:
+        RequestError: a name, an option or a length is invalid, or a ranked benchmark lacks a
+            control.
+        PluginError: the file of a task or an architecture cannot be used.
+    """
+    _check_entries(benchmark, registry)
+    if not (benchmark.tasks or benchmark.probes):
+        return []
+    cells = expand(Request(mode=None, benchmark=benchmark.name), registry)
+    _check_lengths(benchmark, cells)
+    if benchmark.ranked and benchmark.architectures:
+        _check_controls(benchmark, registry, {(one.cell.mode, one.cell.form) for one in cells})
+    return cells
+
+
+def published_hashes(results: Path = RESULTS) -> dict[str, set[str]]:
+    """Return the hashes that the published records state for each benchmark.
+
+    Raises:
+        RecordError: a file is not a record.
+    """
+    found: dict[str, set[str]] = {}
+    for stored in published_records(results):
+        label, stated = stored.record.cell.benchmark, stored.record.ranking.benchmark_hash
+        if label is not None and stated is not None:
+            found.setdefault(label, set()).add(stated)
+    return found
+
+
+def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
+    """Check that the file has the hash of each version that has published runs.
+
+    A version is therefore not redefined by an edit of its line in [frozen].
+
+    Raises:
+        RequestError: a hash is missing, or is another one.
+    """
+    for label, published in sorted(hashes.items()):
+        name, _, version = label.rpartition("-")
+        if name != benchmark.name or published == {benchmark.frozen.get(version)}:
+            continue
+        text = " and ".join(sorted(published))
+        raise RequestError(
+            f"Version {version} of the benchmark '{name}' has published runs with the hash {text}",
+            received=f"{benchmark.frozen.get(version, 'no hash')} in [frozen] of "
+            f"{benchmark.path.name}",
+            remedy="Restore the file; a changed benchmark needs a new version",
+        )
+
+
+def freeze(benchmark: Benchmark) -> str:
+    """Write the hash of a benchmark's version into its file, and return the hash.
+
+    Raises:
+        RequestError: the version is frozen already, or the file cannot be frozen.
+    """
+    if benchmark.is_frozen:
+        raise RequestError(
+            f"Version {benchmark.version} of the benchmark '{benchmark.name}' is frozen already",
+            remedy="Raise the version after a change",
+        )
+    text = benchmark.path.read_text()
+    line = f'"{benchmark.version}" = "{benchmark.content_hash}"\n'
+    changed, found = FROZEN.subn(lambda _: f"[frozen]\n{line}", text, count=1)
+    if not found:
+        changed = f"{text.rstrip()}\n\n[frozen]\n{line}"
+    benchmark.path.write_text(changed)
+    if not read_benchmark(benchmark.path).is_frozen:
+        benchmark.path.write_text(text)
+        raise RequestError(
+            f"{benchmark.path.name} could not be frozen", remedy=f"Add [frozen] and {line.strip()}"
+        )
+    return benchmark.content_hash
+
+
+def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
+    """Check that each option of an entry is one of its architecture or of a task."""
+    tasks = [registry.tasks.get(name) for name in benchmark.tasks]
+    of_tasks = {name for task in tasks for name in (*asdict(task.recipe), *task.options)}
+    for entry in benchmark.entries:
+        known = {*RUN_OPTIONS, *of_tasks, *registry.architectures.get(entry.architecture).options}
+        for name in entry.options:
+            if name not in known:
+                raise unknown_name(f"option of the entry {entry.architecture}", name, known)
+
+
+def _check_lengths(benchmark: Benchmark, cells: Sequence[PlannedCell]) -> None:
+    """Check that some entry can run each task at each length."""
+    reasons: dict[tuple[str, int], list[str | None]] = {}
+    for planned in cells:
+        what = planned.cell.task or f"probe, {planned.cell.form}"
+        reasons.setdefault((what, planned.cell.sequence_length), []).append(planned.unsupported)
+    for (what, length), found in reasons.items():
+        if all(found):
+            raise RequestError(
+                f"No entry of the benchmark '{benchmark.name}' can run {what} at length {length:,}",
+                received=found[0],
+                remedy="Correct the lengths, options or architectures of the file",
+            )
+
+
+def _check_controls(
+    benchmark: Benchmark, registry: Registry, workloads: Iterable[tuple[Mode, Form]]
+) -> None:
+    """Check that a ranked benchmark lists each control that supports one of its workloads."""
+    workloads = list(workloads)
+    missing = [
+        name
+        for name, plugin in sorted(registry.architectures.plugins.items())
+        if plugin.control
+        and name not in benchmark.architectures
+        and any(
+            form in plugin.forms and not (plugin.probe_only and mode is Mode.TRAIN)
+            for mode, form in workloads
+        )
+    ]
+    if missing:
+        raise RequestError(
+            f"A ranked benchmark has every control: '{benchmark.name}' lacks {', '.join(missing)}",
+            received=f"architectures {', '.join(benchmark.architectures)}",
+            remedy="Add the controls, or write ranked = false",
+        )

@@ -1,0 +1,120 @@
+"""A benchmark is frozen only after a check against the registry and the published records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from suite.api import PluginError, RequestError
+from suite.matrix.benchmarks import find_benchmark
+from suite.matrix.freezing import check_published, checked_cells, freeze, published_hashes
+from suite.matrix.registry import load_registry
+from tests.suite.records.test_store import FINAL, TRIAL, make_record
+
+SMALL = """
+name = "small"
+version = 1
+summary = "a test's benchmark"
+model_size = "tiny"
+seeds = [0]
+time_limit_seconds = 60
+architectures = ["vanilla", "longformer", "convolution", "identity", "lstm"]
+
+[tasks.ner]
+lengths = [64, 128]
+steps = 10
+positions_per_step = 256
+
+[tasks.image_classification]
+lengths = [64]
+steps = 10
+examples_per_step = 4
+options = { dropout = 0.3 }
+
+[[entries]]
+architecture = "longformer"
+options = { window = [64] }
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write the benchmark `small` with a text replaced; return it with its registry."""
+    (tmp_path / "benchmarks").mkdir()
+
+    def replaced(old="", new=""):
+        assert old in SMALL
+        (tmp_path / "benchmarks" / "small.toml").write_text(SMALL.replace(old, new))
+        path = (str(tmp_path),)
+        return find_benchmark("small", path), load_registry(path)
+
+    return replaced
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[tasks.ner]", "[tasks.nerr]", "There is no task"),
+        ('"vanilla"', '"vanila"', "There is no architecture"),
+        ("dropout = 0.3", "dropuot = 0.3", "There is no option of the task 'image_classification'"),
+        ("dropout = 0.3", 'dropout = "no"', "The option 'dropout' is a number"),
+        ("window = [64]", "widow = [64]", "There is no option of the entry longformer"),
+        ("window = [64]", 'window = ["x"]', "The option 'window' is a list of int"),
+        ("lengths = [64]\n", "lengths = [63]\n", "can run image_classification at length 63"),
+        ("positions_per_step = 256", "examples_per_step = 4", "Write positions_per_step"),
+        ("steps = 10\nposi", 'source = "tfd"\nsteps = 10\nposi', "There is no source"),
+        ('size = "tiny"', 'size = "tny"', "There is no model size"),
+        (', "identity", "lstm"]', "]", "lacks identity, lstm"),
+    ],
+)
+def test_a_file_that_contradicts_the_registry_is_refused(write, old, new, message):
+    with pytest.raises(RequestError, match=message):
+        checked_cells(*write(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"longformer", ', "", "entries: add longformer to architectures"),
+        ("seeds = [0]", 'seeds = [0]\nprecision = "float31"', "precision: choose one of float32"),
+        ("seeds = [0]", 'seeds = [0]\nbackend = "keras"', "backend: choose one of tensorflow"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(write, old, new, message):
+    with pytest.raises(PluginError, match=message):
+        write(old, new)
+
+
+def test_the_cells_of_a_correct_file_are_returned(write):
+    cells = checked_cells(*write())
+    assert len(cells) == 6 * 3
+    unranked = write(', "identity", "lstm"]', "]\nranked = false")
+    assert len(checked_cells(*unranked)) == 4 * 3
+
+
+def test_the_hash_of_a_published_run_stays_in_the_file(write, tmp_path):
+    benchmark, _ = write()
+    published = tmp_path / "results" / "published" / "abacus"
+    published.mkdir(parents=True)
+    final = dataclasses.replace(FINAL, benchmark="small-1")
+    record = make_record(cell=final)
+    ranking = record.ranking.model_copy(update={"benchmark_hash": benchmark.content_hash})
+    for number, one in enumerate(
+        [record.model_copy(update={"ranking": ranking}), make_record(cell=TRIAL)]
+    ):
+        (published / f"{number}.json").write_text(json.dumps(one.model_dump(mode="json")))
+    hashes = published_hashes(tmp_path / "results")
+    assert hashes == {"small-1": {benchmark.content_hash}}
+
+    with pytest.raises(RequestError, match="Version 1 of the benchmark 'small' has published runs"):
+        check_published(benchmark, hashes)  # the line of [frozen] was deleted
+    freeze(benchmark)
+    check_published(find_benchmark("small", (str(tmp_path),)), hashes)
+    edited, _ = write("steps = 10\nposi", "steps = 20\nposi")
+    freeze(edited)
+    with pytest.raises(RequestError, match=f"Received: {edited.content_hash} in .frozen."):
+        check_published(find_benchmark("small", (str(tmp_path),)), hashes)
+    other = {"smaller-1": {"0" * 16}}
+    check_published(edited, other)
