@@ -15,6 +15,12 @@ function entryName(name) {
 }
 
 /**
+ * Returns a number to one decimal place.
+ * @param {number | null} value
+ */
+const decimal = (value) => (value === null ? "—" : value.toFixed(1));
+
+/**
  * Returns all leaderboards, or a note that there is none.
  * @param {State} values
  * @param {Comparison} about the comparison that is shown
@@ -64,18 +70,19 @@ function winnersTable(board, values, about, length) {
       formatNumber(winner.gap, 2),
       formatNumber(winner.detectable, 2),
       winner.tied.join(", ") || "none",
+      winner.marks.join("; ") || "—",
     ];
   });
   const head = ["task", "length", "leader", "value [95%]", "metric", "next", "gap"];
   const note =
     "“Detectable” is the difference to the leader that would have been separated for the median " +
-    "entry. The entries of the last column are not separated from the leader.";
+    "entry. The tied entries are not separated from the leader.";
   return [
     el("h3", {}, "Winner by length"),
     el("p", { className: "note" }, note),
-    table([...head, "detectable", "tied with the leader"], rows, {
+    table([...head, "detectable", "tied with the leader", "notes"], rows, {
       texts: [0, 2, 4, 5],
-      long: [8],
+      long: [8, 9],
     }),
   ];
 }
@@ -114,7 +121,8 @@ function coreTable(board, block) {
     : "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the benchmark.";
   const lengths = block.cost_lengths.map((length) => formatNumber(length)).join(" / ");
   const costs = block.costs.length
-    ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}.`
+    ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}, in ` +
+      `the session of ${block.cost_session}.`
     : "";
   const note = `${score} Columns of tasks: the mean over lengths.${costs}`;
   const tasks = block.tasks.map((task) => board.titles[task] ?? task);
@@ -122,19 +130,21 @@ function coreTable(board, block) {
   const rows = block.rows.map((row) => [
     entryName(row.line),
     scoreText(row.score),
-    row.rank.toFixed(1),
+    decimal(row.rank),
     ...row.tasks.map((value) => formatNumber(value)),
     row.parameters ? [...new Set(row.parameters)].map((n) => formatNumber(n)).join(" – ") : "—",
     ...row.costs.map(ratiosText),
-    formatNumber(row.rates, 2),
+    decimal(row.rates),
+    row.marks.join("; ") || "—",
   ]);
   const nodes = [
     el("h3", {}, `Core table: ${block.form}`),
     el("p", { className: "note" }, ...withCode(note)),
   ];
+  const columns = [...head, "good rates, decades", "notes"];
   if (rows.length) {
     const caption = `Entries with every cell, best first, ${block.form} tasks`;
-    nodes.push(table([...head, "good rates, decades"], rows, { caption, texts: [0] }));
+    nodes.push(table(columns, rows, { caption, texts: [0], long: [columns.length - 1] }));
   } else {
     nodes.push(el("p", {}, "No entry has every cell of this table yet."));
   }

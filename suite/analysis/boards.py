@@ -19,6 +19,10 @@ from suite.records.standing import versions_of
 
 RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
+BASELINE = "vanilla"
+"""The entry whose number of parameters the others share, and whose costs count as 1."""
+PARITY = 0.1
+"""The largest relative difference in mixing parameters that needs no note."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
 
 
@@ -176,6 +180,7 @@ def _rows(
         _row(current[item.name], item, metric, verifying, reasons[item.name]) for item in ranked
     ]
     rows = [_note_overtaken(row, rows, metric) for row in rows]
+    rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
     rows += [
         _row(point, None, metric, verifying)
@@ -198,6 +203,25 @@ def _note_overtaken(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
     if not any(map(passes, rows)):
         return row
     return replace(row, note="; ".join(filter(None, (TOO_NOISY, row.note))))
+
+
+def _note_parameters(rows: Sequence[Row], points: Mapping[str, Point]) -> list[Row]:
+    """Say by how much an entry breaks the parity of parameters with the baseline on its board."""
+    counts = {line: _mixing_parameters(point) for line, point in points.items()}
+    base = counts.get(BASELINE)
+    noted = []
+    for row in rows:
+        ratio = counts[row.line] / base if base else 1.0
+        if counts[row.line] and abs(ratio - 1) > PARITY:
+            note = f"{ratio:.2f} times the mixing parameters of {BASELINE}"
+            row = replace(row, note="; ".join(filter(None, (row.note, note))))
+        noted.append(row)
+    return noted
+
+
+def _mixing_parameters(point: Point) -> int:
+    """Return the number of weights without embedding and head; 0 if no record states it."""
+    return next((record.parameter_counts.get("mixing", 0) for record in point.good), 0)
 
 
 def _superseded_rows(point: Point, metric: Metric, verifying: Verifying) -> list[Row]:

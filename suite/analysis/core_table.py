@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.boards import Board, Row
-from suite.analysis.final_boards import Place, mean_position, places_of, standing
-from suite.analysis.relative import BASELINE, LENGTHS, RelativeCosts, choose_probes, relative_costs
+from suite.analysis.boards import BASELINE, Board, Row
+from suite.analysis.final_boards import Place, marks_of, mean_position, places_of, standing
+from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import Scale, normalized
+from suite.analysis.sessions import Session
 from suite.analysis.statistics import Estimate
+from suite.analysis.tiers import Tier
 from suite.api import Form, Task
 from suite.matrix.benchmarks import Benchmark
 
@@ -27,16 +30,18 @@ class CoreRow:
     reference; None while the benchmark states no reference. `by_task` is the mean of the primary
     metric over lengths. `mixing_parameters` are the smallest and the largest number of weights
     without embedding and head. `good_range_decades` is the mean width of the range of good learning
-    rates.
+    rates. A self-reported entry has no mean rank. `marks` are its tier, unless the entry was
+    measured here, and the notes of its rows.
     """
 
     line: str
     architecture: str
     score: Estimate | None
-    mean_rank: float
+    mean_rank: float | None
     by_task: Mapping[str, float]
     mixing_parameters: tuple[int, int] | None
     good_range_decades: float | None
+    marks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class Block:
 
     `incomplete` maps each entry without a row to the places that it lacks. `unscaled` are the
     places for which the benchmark file states no trivial score or no reference score. `costs` are
-    those of the probes of this form, relative to `vanilla`, by entry and length.
+    those of the probes of this form, relative to `vanilla`, by entry and length; `session` is the
+    session that measured them.
     """
 
     form: Form
@@ -54,6 +60,7 @@ class Block:
     incomplete: Mapping[str, Sequence[Place]]
     unscaled: Sequence[Place]
     costs: Mapping[str, Mapping[int, RelativeCosts]]
+    session: Session | None
 
     def ratios(self, line: str, measure: str) -> list[float | None]:
         """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
@@ -75,8 +82,14 @@ def make_blocks(
     for form in FORMS:
         places = [place for place in known if tasks[place[0]].form is form]
         if any(place in boards for place in places):
-            costs = _costs(benchmark, form, comparisons)
-            blocks.append(_block(benchmark, form, places, boards, points, costs))
+            probes = choose_probes(
+                comparisons,
+                form=form,
+                model_size=benchmark.model_size,
+                precision=benchmark.precision,
+                backend=benchmark.backend,
+            )
+            blocks.append(_block(benchmark, form, places, boards, points, probes))
     return blocks
 
 
@@ -86,15 +99,16 @@ def _block(
     places: Sequence[Place],
     boards: Mapping[Place, Board],
     points: Mapping[Place, Mapping[str, Point]],
-    costs: Mapping[str, Mapping[int, RelativeCosts]],
+    probes: Comparison | None,
 ) -> Block:
     ranked: dict[str, dict[Place, Row]] = {}
     for place in places:
         for row in standing(boards[place]) if place in boards else ():
             at = ranked.setdefault(row.line, {})
-            if row.rank is not None:
+            if _counts(row):
                 at[place] = row
     scales = {place: scale for place in places if (scale := scale_of(benchmark, place))}
+    costs = _costs(probes) if probes else {}
     unscaled = [place for place in places if place not in scales]
     rows = [
         _core_row(line, at, {place: points[place][line] for place in places}, boards, scales)
@@ -112,16 +126,21 @@ def _block(
         },
         unscaled=unscaled,
         costs=costs,
+        session=probes.session if probes and costs else None,
     )
 
 
-def _costs(
-    benchmark: Benchmark, form: Form, comparisons: Sequence[Comparison]
-) -> dict[str, dict[int, RelativeCosts]]:
-    """Return the relative costs of a form at the size of a benchmark, by entry and length."""
-    probes = choose_probes(comparisons, form=form, model_size=benchmark.model_size)
+def _counts(row: Row) -> bool:
+    """Return whether a row counts for the core table: it has a rank, or only lacks verification."""
+    estimate = row.estimate
+    self_reported = row.tier is Tier.SELF_REPORTED and estimate and estimate.low is not None
+    return row.rank is not None or bool(self_reported)
+
+
+def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:
+    """Return the relative costs of probes, by entry and length."""
     found: dict[str, dict[int, RelativeCosts]] = {}
-    for costs in relative_costs(probes) if probes else ():
+    for costs in relative_costs(probes):
         if any(costs.costs.values()):
             found.setdefault(costs.entry, {})[costs.sequence_length] = costs
     return found
@@ -129,7 +148,8 @@ def _costs(
 
 def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:
     score = -row.score.value if row.score else 0.0
-    return score, row.mean_rank, mean_position(row.line, boards)
+    rank = math.inf if row.mean_rank is None else row.mean_rank
+    return score, rank, mean_position(row.line, boards)
 
 
 def scale_of(benchmark: Benchmark, place: Place) -> Scale | None:
@@ -166,11 +186,20 @@ def _core_row(
         line=line,
         architecture=next(iter(points.values())).architecture,
         score=score,
-        mean_rank=statistics.fmean(row.rank for row in ranked.values() if row.rank is not None),
+        mean_rank=_mean_rank(ranked),
         by_task=by_task,
         mixing_parameters=(min(counts), max(counts)) if counts else None,
         good_range_decades=statistics.fmean(ranges) if ranges else None,
+        marks=list(dict.fromkeys(mark for row in ranked.values() for mark in marks_of(row))),
     )
+
+
+def _mean_rank(ranked: Mapping[Place, Row]) -> float | None:
+    """Return the mean rank over the lengths of each task, then over tasks, as the score has it."""
+    ranks = {place: row.rank for place, row in ranked.items() if row.rank is not None}
+    if len(ranks) < len(ranked):
+        return None
+    return statistics.fmean(_by_task(ranks, ranks.__getitem__).values())
 
 
 def _value(row: Row) -> float:

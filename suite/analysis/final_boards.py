@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import Board, Row
+from suite.analysis.tiers import Tier
 from suite.api import Task
 from suite.matrix.benchmarks import Benchmark, TaskSettings
 from suite.records.naming import options_text
@@ -23,20 +24,39 @@ def final_boards(
 ) -> dict[Place, Board]:
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
-    `label` names another version of the benchmark. If two boards have different data,
-    the board with more entries is returned.
+    `label` names another version of the benchmark. If a task has boards of different data, the
+    data of its newest final run counts, published runs first: at all lengths, except where each
+    length has data of its own.
     """
-    by_place: dict[Place, list[Board]] = {}
+    own: dict[str, list[Board]] = {}
     for board in boards:
         name = board.key.task
         settings, task = benchmark.tasks.get(name), tasks.get(name)
         if settings and task and _is_own(board, label or benchmark.label, task, settings):
-            by_place.setdefault((name, board.sequence_length), []).append(board)
+            own.setdefault(name, []).append(board)
+    found = {name: _of_newest_data(of_task) for name, of_task in own.items()}
     return {
-        place: max(by_place[place], key=lambda board: len(standing(board)))
-        for place in places_of(benchmark)
-        if place in by_place
+        (name, length): found[name][length]
+        for name, length in places_of(benchmark)
+        if length in found.get(name, ())
     }
+
+
+def _of_newest_data(boards: Sequence[Board]) -> dict[int, Board]:
+    """Return the boards of a task on the data of its newest run, by length."""
+    newest_first = sorted(boards, key=_newest_run, reverse=True)
+    key = newest_first[0].key
+    found: dict[int, Board] = {}
+    for board in newest_first:
+        if board.key == key or key.drawn_for_length:
+            found.setdefault(board.sequence_length, board)
+    return found
+
+
+def _newest_run(board: Board) -> tuple[bool, str]:
+    """Return whether a board has a published run of the project, and the newest such run."""
+    runs = [(row.tier is Tier.REFERENCE, max(row.run_ids)) for row in standing(board)]
+    return max(runs, default=(False, ""))
 
 
 def places_of(benchmark: Benchmark) -> list[Place]:
@@ -47,6 +67,12 @@ def places_of(benchmark: Benchmark) -> list[Place]:
 def standing(board: Board) -> list[Row]:
     """Return the rows of a board that are not superseded."""
     return [row for row in board.rows if not row.superseded_by]
+
+
+def marks_of(row: Row) -> list[str]:
+    """Return the tier of a row, unless it was measured here, and its notes."""
+    measured_here = row.tier in (Tier.LOCAL, Tier.REFERENCE)
+    return [*([] if measured_here else [str(row.tier)]), *filter(None, row.note.split("; "))]
 
 
 def mean_position(line: str, boards: Iterable[Board]) -> float:

@@ -18,7 +18,14 @@ from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
 from suite.analysis.core_table import Block, make_blocks
 from suite.analysis.expected import Verdict, verdicts
-from suite.analysis.final_boards import Place, final_boards, mean_position, points_of, standing
+from suite.analysis.final_boards import (
+    Place,
+    final_boards,
+    marks_of,
+    mean_position,
+    points_of,
+    standing,
+)
 from suite.analysis.statistics import Estimate
 from suite.api import Metric, Task
 from suite.matrix.benchmarks import Benchmark
@@ -30,7 +37,7 @@ class Winner:
 
     `tied` are the entries that are not separated from the leader, best first. `gap` is how far the
     next entry lies behind; it is never negative. `detectable_difference` is the difference to the
-    leader that the board would have separated for the median entry.
+    leader that the board would have separated for the median entry. `marks` are the leader's.
     """
 
     place: Place
@@ -41,6 +48,7 @@ class Winner:
     next: str | None
     gap: float | None
     detectable_difference: float | None
+    marks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +128,8 @@ def make_leaderboard(
 
 
 def _winner(place: Place, board: Board) -> Winner | None:
-    estimates = {
-        row.line: row.estimate for row in standing(board) if row.rank is not None and row.estimate
-    }
+    ranked = {row.line: row for row in standing(board) if row.rank is not None}
+    estimates = {line: row.estimate for line, row in ranked.items() if row.estimate}
     if not estimates:
         return None
     leader, *others = estimates
@@ -137,6 +144,7 @@ def _winner(place: Place, board: Board) -> Winner | None:
         next=nearest,
         gap=None if nearest is None else gaps[nearest],
         detectable_difference=board.detectable_difference,
+        marks=marks_of(ranked[leader]),
     )
 
 

@@ -56,6 +56,7 @@ def _winner(winner: Winner) -> dict[str, Any]:
         "next": winner.next,
         "gap": winner.gap,
         "detectable": winner.detectable_difference,
+        "marks": list(winner.marks),
     }
 
 
@@ -70,6 +71,7 @@ def _block(block: Block) -> dict[str, Any]:
         "unscaled": [list(place) for place in block.unscaled],
         "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
         "cost_lengths": list(LENGTHS),
+        "cost_session": str(block.session or ""),
     }
 
 
@@ -77,12 +79,18 @@ def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
     return {
         "line": row.line,
         "score": None if row.score is None else _interval(row.score),
-        "rank": row.mean_rank,
+        "rank": _decimal(row.mean_rank),
         "tasks": [row.by_task[task] for task in block.tasks],
         "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
         "costs": [block.ratios(row.line, name) for name in COSTS] if block.costs else [],
-        "rates": row.good_range_decades,
+        "rates": _decimal(row.good_range_decades),
+        "marks": list(row.marks),
     }
+
+
+def _decimal(value: float | None) -> float | None:
+    """Return a value to one decimal place; JavaScript would round 1.25 to another than Python."""
+    return None if value is None else round(value, 1)
 
 
 def _interval(estimate: Estimate) -> dict[str, float | None]:

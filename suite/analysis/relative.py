@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison
+from suite.analysis.boards import BASELINE
 from suite.analysis.costs import COSTS
 from suite.analysis.points import Point
 from suite.analysis.sessions import Session, spread
 from suite.analysis.statistics import Estimate, ratio_interval
 from suite.api import Mode
 
-BASELINE = "vanilla"
 LENGTHS = (512, 8_192)
 
 
@@ -81,6 +81,8 @@ def choose_probes(
     *,
     form: str,
     model_size: str,
+    precision: str,
+    backend: str,
     lengths: Iterable[int] = LENGTHS,
     baseline: str = BASELINE,
 ) -> Comparison | None:
@@ -95,6 +97,7 @@ def choose_probes(
         for one in comparisons
         if one.key.mode is Mode.PROBE
         and (one.key.form, one.key.model_size) == (form, model_size)
+        and (one.key.precision, one.key.backend) == (precision, backend)
         and one.session is not None
     ]
 

@@ -43,6 +43,10 @@ class Session:
         """The machine, by name, and the number of threads used on it."""
         return self.machine, self.threads
 
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return f"{self.started_at:%Y-%m-%d %H:%M} on {self.machine}, {threads}"
+
     def is_on_machine_of(self, other: Session) -> bool:
         """Return whether two sessions used equal machines and equally many threads."""
         ours, theirs = (

@@ -8,13 +8,16 @@ from suite.analysis.boards import Row
 from suite.analysis.core_table import Block, CoreRow
 from suite.analysis.costs import COSTS
 from suite.analysis.expected import Agreement, Verdict
-from suite.analysis.final_boards import Place
+from suite.analysis.final_boards import Place, marks_of
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
 from suite.analysis.relative import LENGTHS
 from suite.api import Form, Metric
 from suite.publish.markdown import NONE, escape, escape_name, interval, names, number, small, table
 
 MAX_LINES = 200
+WINNERS = (
+    "task", "length", "leader", "value", "next", "gap", "detectable", "not separated", "notes"
+)  # fmt: skip
 BLOCKS = {
     Form.ENCODER: "Encoders",
     Form.DECODER: "Decoders",
@@ -57,8 +60,8 @@ class LeaderboardPage:
             "# Leaderboard",
             self._head(),
             "## Winner by length",
-            "The leader has the best mean over seeds. The entries of the last column are not "
-            "separated from it (at most 5% of boards separate any falsely). Detectable is the "
+            "The leader has the best mean over seeds. The entries 'not separated' are tied "
+            "with it (at most 5% of boards separate any falsely). Detectable is the "
             "difference that the board separates for the median entry.",
             self._winners(),
             *self._core(),
@@ -93,9 +96,8 @@ class LeaderboardPage:
         )
 
     def _winners(self) -> str:
-        head = ("task", "length", "leader", "value", "next", "gap", "detectable", "not separated")
         rows = [self._winner_cells(winner) for winner in self.leaderboard.winners]
-        return table(head, rows, numbers_from=99)
+        return table(WINNERS, rows, numbers_from=99)
 
     def _winner_cells(self, winner: Winner) -> list[str]:
         task, length = winner.place
@@ -108,6 +110,7 @@ class LeaderboardPage:
             small(winner.gap),
             small(winner.detectable_difference),
             names(winner.tied),
+            escape("; ".join(winner.marks)) or NONE,
         ]
 
     def _core(self) -> list[str]:
@@ -121,8 +124,12 @@ class LeaderboardPage:
             "benchmark; the mean over lengths, then over tasks.",
             "A task's column has the mean over lengths. Costs are multiples of those of `vanilla` "
             f"on random tokens, at lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. "
-            "Controls are in italics.",
+            "Controls are in italics; self-reported entries have no mean rank.",
         ]
+        for block in blocks:
+            if block.session:
+                costs = f"The costs of {BLOCKS[block.form].lower()} are of the session of"
+                notes.append(f"{costs} {escape(str(block.session))}.")
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
             notes.append(f"Not here, without all cells: {incomplete}.")
         return ["## Core table", " ".join(notes), *map(self._block, blocks)]
@@ -136,6 +143,7 @@ class LeaderboardPage:
             "mixing parameters",
             *(cost.title for cost in COSTS.values() if block.costs),
             "good rates, decades",
+            "notes",
         ]
         rows = [self._core_cells(row, block) for row in block.rows]
         return f"### {BLOCKS[block.form]}\n{table(head, rows)}"
@@ -144,11 +152,12 @@ class LeaderboardPage:
         return [
             self._name(row.line, row.architecture),
             _score(row),
-            f"{row.mean_rank:.1f}",
+            NONE if row.mean_rank is None else f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
             _parameters(row.mixing_parameters),
             *(_relative(block, row.line, name) for name in COSTS if block.costs),
             NONE if row.good_range_decades is None else f"{row.good_range_decades:.1f}",
+            escape("; ".join(row.marks)) or NONE,
         ]
 
     def _incomplete(self, block: Block) -> str:
@@ -174,7 +183,10 @@ class LeaderboardPage:
         return self._task_parts()
 
     def _task_parts(self) -> list[str]:
-        note = "Rank, then the value, by length; in brackets the value of a trivial predictor."
+        note = (
+            "Rank, value and notes by length. The head has the value of a trivial predictor in "
+            "brackets."
+        )
         return ["## Tables by task", note, *map(self._task_table, self.leaderboard.tasks)]
 
     def _task_table(self, task: TaskTable) -> str:
@@ -280,7 +292,10 @@ def _relative(block: Block, line: str, measure: str) -> str:
 
 
 def _rank_and_value(row: Row | None) -> str:
-    if row is None or row.estimate is None:
-        return row.note if row and row.note else NONE
+    if row is None:
+        return NONE
+    if row.estimate is None:
+        return escape("; ".join(marks_of(row))) or NONE
     rank = NONE if row.rank is None else str(row.rank)
-    return f"{rank}: {interval(row.estimate)}"
+    notes = escape("; ".join(marks_of(row)))
+    return f"{rank}: {interval(row.estimate)}{f' ({notes})' if notes else ''}"

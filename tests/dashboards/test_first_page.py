@@ -175,12 +175,15 @@ def test_the_core_table_is_that_of_the_analysis(tab, made):
         score = row.score
         assert cells[1] == f"{score.value:.1f} [{score.low:.1f}, {score.high:.1f}]"
         assert cells[2] == f"{row.mean_rank:.1f}"
+        assert cells[-1] == "untuned"
         assert [float(cell) for cell in cells[3:5]] == pytest.approx(
             [row.by_task["ner"], row.by_task["sentiment"]], rel=1e-3
         )
     assert rows.locator("em").all_text_contents() == ["identity"]  # a control
     head = table.locator("th").all_text_contents()
     speed = head.index("training speed")
+    note = tab.page.locator("p.note", has_text="Costs are multiples").text_content()
+    assert "in the session of 2026-01-02 03:04 on here, 2 threads." in note
     found = {cells[0]: cells[speed] for cells in map(texts_of, rows.all())}
     assert found["longformer"] == "2.50 / —" and found["vanilla"] == "1.00 / —"
     assert found["identity"] == "—"

@@ -174,6 +174,24 @@ def test_parts_are_pseudo_values_of_the_score_without_each():
     assert wide.high - wide.low > 10 * (alone.high - alone.low)
 
 
+def test_a_row_says_by_how_much_an_entry_breaks_parity():
+    def sized(architecture, mixing):
+        return [
+            dataclasses.replace(
+                one, record=one.record.model_copy(update={"parameter_counts": {"mixing": mixing}})
+            )
+            for one in seeds(architecture, [0.5, 0.51, 0.52])
+        ]
+
+    made = sized("vanilla", 1_000) + sized("bert", 1_090) + sized("longformer", 1_254)
+    (board,) = make_boards(tuned(made), VERSIONS)
+    assert {row.line: row.note for row in board.rows} == {
+        "vanilla": "",
+        "bert": "",
+        "longformer": "1.25 times the mixing parameters of vanilla",
+    }
+
+
 def test_superseded_rows_name_their_successor():
     entries = [entry(protocol=1, f1=0.9), entry(f1=0.4), entry(f1=0.5, minutes=5)]
     newest = FINAL.architecture_version

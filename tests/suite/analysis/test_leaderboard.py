@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
 
 from suite.analysis.expected import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
+from suite.records.published import Folder
+from suite.records.store import new_run_id
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
@@ -17,6 +20,7 @@ from tests.suite.analysis.final_runs import (
     by_architecture,
     final_runs,
 )
+from tests.suite.records.test_store import MOMENT
 
 SCORES = {"vanilla": 0.80, "bert": 0.70, "identity": 0.40}
 
@@ -109,6 +113,61 @@ def test_only_final_runs_on_the_data_of_the_benchmark_are_on_its_leaderboard(fol
     assert dataclasses.replace(board_of(tests, folder), boards={}) == dataclasses.replace(
         board_of([*tests, *others], folder), boards={}
     )
+
+
+def test_the_mean_rank_is_the_mean_over_lengths_and_then_over_tasks(folder):
+    def value(planned):
+        cell = planned.cell
+        better = "vanilla" if cell.task == "ner" else "bert"
+        return (0.8 if cell.architecture == better else 0.5) + 0.001 * cell.seed
+
+    registry = load_registry((str(folder),))
+    encoder = board_of(final_runs(registry, value, ("vanilla", "bert")), folder).blocks[0]
+    # Vanilla has rank 1 at both lengths of NER, and rank 2 at the length of sentiment.
+    assert {row.line: row.mean_rank for row in encoder.rows} == {"vanilla": 1.5, "bert": 1.5}
+
+
+def on_data(found, fingerprint, minutes=0, **update):
+    """Return runs on other data, later by some minutes."""
+    return [
+        dataclasses.replace(
+            one,
+            record=one.record.model_copy(
+                update={
+                    "run_id": new_run_id(MOMENT + timedelta(minutes=minutes)),
+                    "data": {"fingerprint": f"{one.record.cell.task} {fingerprint}"},
+                }
+            ),
+            **update,
+        )
+        for one in found
+    ]
+
+
+def test_the_newest_published_run_decides_which_data_counts(folder):
+    """Neither more entries nor a newer submission change the data, at any length."""
+    older = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "old")
+    newer = on_data(runs(folder, {"vanilla": 0.6, "bert": 0.5}), "new", minutes=5)
+    theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
+    submitted = on_data(runs(folder, {"vanilla": 0.99}), "theirs", minutes=9, **theirs)
+    board = board_of([*older, *newer, *submitted], folder)
+    assert {found.key.fingerprint for found in board.boards.values()} == {
+        "ner new", "sentiment new", "language_modeling new"
+    }  # fmt: skip
+    cut = [one for one in newer if one.record.cell.sequence_length != 512]
+    assert ("ner", 512) not in board_of([*older, *cut], folder).boards
+
+
+def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):
+    theirs = [
+        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
+        for one in runs(folder, {"longformer": 0.9})
+    ]
+    board = board_of([*runs(folder), *theirs], folder)
+    assert board.winners[0].leader == "vanilla" and board.winners[0].marks == ["untuned"]
+    row = board.blocks[0].rows[-1]
+    assert (row.line, row.mean_rank) == ("longformer, by them", None)
+    assert row.marks == ["self-reported", "not ranked until reproduced", "untuned"]
 
 
 def test_a_leaderboard_without_records_is_empty(folder):

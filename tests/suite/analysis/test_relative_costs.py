@@ -123,9 +123,13 @@ def test_the_comparison_with_the_most_ratios_is_printed():
     few = [_elsewhere(record) for record in few]
     comparisons = compare([*few, *many])
     assert len(comparisons) == 2
-    chosen = choose_probes(comparisons, form="encoder", model_size="tiny")
-    assert chosen.measured_on[0] == "here"
-    assert choose_probes(comparisons, form="decoder", model_size="tiny") is None
+    wanted = {"form": "encoder", "model_size": "tiny"}
+    wanted |= {"precision": "float32", "backend": "tensorflow"}
+    assert choose_probes(comparisons, **wanted).measured_on[0] == "here"
+    for other in (
+        {"form": "decoder"}, {"model_size": "mini"}, {"precision": "bfloat16"}, {"backend": "jax"}
+    ):  # fmt: skip
+        assert choose_probes(comparisons, **{**wanted, **other}) is None
 
 
 def _elsewhere(stored):

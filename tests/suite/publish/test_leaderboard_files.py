@@ -86,7 +86,8 @@ def test_the_page_has_winners_core_tables_and_a_table_for_each_task(tmp_path):
     assert core["vanilla"][2:6] == ["1.0", "0.800", "0.800", "0.80 M"]
     assert "*identity*" in core  # a control
     task = {row[0]: row for row in rows_of(section(page, "Named entity recognition"))}
-    assert task["bert"][1].startswith("3: 0.700 [") and len(task["bert"]) == 3
+    assert re.fullmatch(r"3: 0\.700 \[.*\] \(untuned\)", task["bert"][1])
+    assert len(task["bert"]) == 3 and ner[8] == core["vanilla"][-1] == "untuned"
     assert section(page, "Sentiment").splitlines()[0] == "| entry | 128 (0.500) |"
     assert re.search(
         r"vanilla at 128, entity f1: published 0\.810 ± 0\.020 \(Someone et al\. 2020, table 1\), "
@@ -218,6 +219,8 @@ def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
     assert found["*identity*"]["inference speed"] == "5.00 / 5.00"
     assert found["longformer"]["training speed"] == "—"
     assert "training speed" not in section(page, "Decoders")
+    session = "The costs of encoders are of the session of 2026-01-02 03:04 on abacus, 2 threads."
+    assert session in section(page, "Core table")
 
 
 def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
