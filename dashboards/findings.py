@@ -79,7 +79,7 @@ def _crossings(number: int, comparison: Comparison) -> list[Any]:
             item.measure,
             item.behind,
             item.ahead,
-            *_ends(item.length),
+            [_ends(change) for change in item.changes],
             item.shortest,
             item.longest,
         ]

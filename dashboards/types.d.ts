@@ -154,9 +154,8 @@ type Crossing = [
   measure: string,
   behind: string,
   ahead: string,
-  value: number | null,
-  low: number | null,
-  high: number | null,
+  /** Where `ahead` overtakes `behind`, is overtaken by it, and so on. */
+  changes: [value: number | null, low: number | null, high: number | null][],
   first: number,
   last: number,
 ];

@@ -108,10 +108,21 @@ function engineTable(comparison, hidden) {
 }
 
 /**
- * Returns a crossover point with its interval, which ends where the measured lengths end.
+ * Returns the crossover points of two lines; after the second, the first is better again.
  * @param {Crossing} crossing
  */
-function crossoverText([, , , , value, low, high, first, last]) {
+function crossoverText([, , , , changes, first, last]) {
+  const texts = changes.map((change) => changeText(change, first, last));
+  return texts.length > 1 ? `${texts.join(", back at ")}: neither stays better` : texts[0];
+}
+
+/**
+ * Returns a crossover point with its interval, which ends where the measured lengths end.
+ * @param {[number | null, number | null, number | null]} change
+ * @param {number} first
+ * @param {number} last
+ */
+function changeText([value, low, high], first, last) {
   if (low === null || high === null) {
     return `${formatNumber(value)} (no interval: rounds are missing)`;
   }
@@ -133,15 +144,15 @@ function crossoverTable(comparison, hidden) {
     ([number, , behind, ahead]) => number === comparison && !isHidden(behind) && !isHidden(ahead),
   );
   if (!pairs.length) return [];
-  const crossed = pairs.filter((pair) => pair[4] !== null);
-  const never = pairs.filter((pair) => pair[4] === null);
+  const crossed = pairs.filter((pair) => pair[4].length);
+  const never = pairs.filter((pair) => !pair[4].length);
   const note =
     "The length from which the second line is better than the first, within the measured lengths. " +
     "`bench crossover` finds it within 5%.";
   const head = ["first line", "second line", "measure", "length [95%]"];
   const rows = crossed.map((pair) => [pair[2], pair[3], titleOf(pair[1]), crossoverText(pair)]);
   const restHead = ["better line", "other line", "measure", "up to length"];
-  const rest = never.map(([, measure, behind, ahead, , , , , last]) => [
+  const rest = never.map(([, measure, behind, ahead, , , last]) => [
     behind,
     ahead,
     titleOf(measure),

@@ -15,7 +15,7 @@ from suite.analysis.aggregate import Comparison, Point, compare
 from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
 from suite.analysis.probing import Prober, RunPlan
 from suite.analysis.ranking import Difference, Scores, difference
-from suite.analysis.search import Crossing, find_crossing, pair_up
+from suite.analysis.search import Change, Crossing, find_crossing, pair_up
 from suite.api import Cell, Metric, Mode, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
@@ -29,7 +29,7 @@ from suite.records.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """The length where `second` overtakes `first` in a metric.
+    """The lengths where one of two architectures overtakes the other in a metric.
 
     `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
     `repeat` names what the intervals come from: "round" or "seed". Noisy rounds of probes do not
@@ -74,12 +74,19 @@ class Crossover:
 
     def _sentence(self) -> str:
         first, second, metric, found = self.first, self.second, self.metric, self.crossing
-        if found.length is None:
-            if found.always == second:
-                return f"{second} is ahead of {first} in {metric} from {found.searched_to} on"
+        if found.always == second:
+            return f"{second} is ahead of {first} in {metric} at all lengths to {found.searched_to}"
+        if found.always == first:
             return f"none up to {found.searched_to}: {first} stays ahead of {second} in {metric}"
-        estimate = found.length
-        text = f"{second} overtakes {first} in {metric} at length {estimate.value:,.0f}"
+        if found.length is not None:
+            return self._change(found.changes[0])
+        changes = "; ".join(map(self._change, found.changes))
+        return f"{changes}: the curves cross back, up to {found.searched_to}"
+
+    def _change(self, change: Change) -> str:
+        estimate = change.length
+        behind = self.second if change.ahead == self.first else self.first
+        text = f"{change.ahead} overtakes {behind} in {self.metric} at length {estimate.value:,.0f}"
         if estimate.low is None or estimate.high is None:
             return f"{text} (one {self.repeat}: no interval)"
         interval = f"[{estimate.low:,.0f}, {estimate.high:,.0f}]"

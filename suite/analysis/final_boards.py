@@ -10,6 +10,7 @@ from suite.analysis.boards import Board, Row
 from suite.analysis.tiers import Tier
 from suite.api import Task
 from suite.matrix.benchmarks import Benchmark, TaskSettings
+from suite.matrix.options import listed_options
 from suite.records.naming import options_text
 
 Place = tuple[str, int]
@@ -89,16 +90,11 @@ def mean_position(line: str, boards: Iterable[Board]) -> float:
 def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> bool:
     """Return whether a board ranks final runs on the data and with the options of the benchmark."""
     key = board.key
-    own = {
-        name: value
-        for name, value in settings.options.items()
-        if name in task.options and task.options[name] != value
-    }
     return (
         key.benchmark == label
         and key.split == "test"
         and key.source == (settings.source or task.default_source)
-        and key.task_options == options_text(own)
+        and key.task_options == options_text(listed_options(task, settings.options))
         and board.sequence_length in settings.lengths
     )
 

@@ -34,12 +34,16 @@ class PairDifference:
 
 @dataclass(frozen=True, slots=True)
 class PairCrossing:
-    """The length at which `ahead` overtakes `behind` in a measure, None where it never does."""
+    """The lengths at which two entries overtake each other in a measure.
+
+    `ahead` overtakes `behind` at the first of `changes`, is overtaken at the second, and so on.
+    Without changes, `behind` is better at every length.
+    """
 
     measure: str
     behind: str
     ahead: str
-    length: Estimate | None
+    changes: Sequence[Estimate]
     shortest: int
     longest: int
 
@@ -64,7 +68,7 @@ def pair_differences(comparison: Comparison, measures: Sequence[str]) -> list[Pa
 def pair_crossings(
     comparison: Comparison, measure: str, *, higher_is_better: bool
 ) -> Iterator[PairCrossing]:
-    """Yield for every two entries where one overtakes the other, between the measured lengths."""
+    """Yield for every two entries where they overtake each other, within the measured lengths."""
     sign = 1 if higher_is_better else -1
     values: dict[str, dict[int, dict[int, float]]] = {}
     for point in comparison.points:
@@ -83,7 +87,8 @@ def pair_crossings(
                 for length, leads in known.items()
             }
         crossing = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False)
-        yield PairCrossing(measure, behind, ahead, crossing.length, min(known), max(known))
+        changes = [change.length for change in crossing.changes]
+        yield PairCrossing(measure, behind, ahead, changes, min(known), max(known))
 
 
 def _scores(point: Point, measure: str) -> Scores | None:

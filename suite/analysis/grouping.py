@@ -20,12 +20,12 @@ FILLED = 0.9
 class ComparisonKey:
     """The fields that the records of one comparison share, except the length.
 
-    `task_options` are the options that make another task of the task ("units=bytes"); options of
-    the recipe and of architectures belong to the entry instead. `positions_per_batch` is the power
-    of two from which whole sequences were cut to make a batch. It is 0 where batches of equally
-    many sequences are compared over the lengths (probes, and tasks that score examples):
-    `sequences_per_batch` is set then. `fingerprint` identifies the data; it is empty where the data
-    of several lengths, each drawn for its length, are joined. `threads` and `machine` are set for
+    `task_options` are the options of the task ("units=bytes") and those that the benchmark sets for
+    the task. Other options of the recipe and those of architectures belong to the entry.
+    `positions_per_batch` is the power of two from which whole sequences were cut to make a batch.
+    It is 0 where batches of equally many sequences are compared over the lengths (probes, and tasks
+    that score examples): `sequences_per_batch` is set then. `fingerprint` identifies the data; it
+    is empty where the data of several lengths, each drawn for its length, are joined. `threads` and `machine` are set for
     probes alone: trainings of several machines share their scores. `benchmark` is the label of a
     frozen benchmark, or ""; `ranked` is true if that benchmark ranks its trainings. `split` is the
     split that scores come from, "test" or "validation".

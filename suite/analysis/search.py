@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from suite.analysis.statistics import Estimate, mean_interval
 
@@ -31,15 +32,28 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
-    """The length at which the second of two overtakes the first, searched up to `searched_to`.
+class Change:
+    """A length at which one of two overtakes the other: from there on it is ahead."""
 
-    If one of them is ahead at every length, `always` names it and there is no length.
+    length: Estimate
+    ahead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Each length at which one of two overtakes the other, searched up to `searched_to`.
+
+    If one of them is ahead at every length, `always` names it and there are no changes.
     """
 
-    length: Estimate | None
+    changes: Sequence[Change]
     searched_to: int
     always: str | None = None
+
+    @property
+    def length(self) -> Estimate | None:
+        """The length from which on one stays ahead; None without a change or with several."""
+        return self.changes[0].length if len(self.changes) == 1 else None
 
 
 def find_frontier(fits: Callable[[int], bool], shortest: int, longest: int) -> Frontier:
@@ -72,12 +86,13 @@ def find_crossing(
     *,
     halves: bool = True,
 ) -> Crossing:
-    """Find the length from which the second of `names` is ahead.
+    """Find all lengths at which one of `names` overtakes the other.
 
     `advantage` returns, for a length, the lead of the second by repeat (round or seed); positive
-    values mean that it is ahead. If the sign of the median changes between two neighbours of
-    `lengths`, the search bisects that interval (unless `halves` is false). The interval of the
-    estimate comes from the crossings of the repeats.
+    values mean that it is ahead. All lengths are measured, so that curves that cross back are
+    noticed. Wherever the sign of the median changes between two neighbours of `lengths`, the search
+    bisects that interval (unless `halves` is false). The interval of an estimate comes from the
+    crossings of the repeats.
     """
     known: dict[int, Mapping[int, float]] = {}
 
@@ -85,22 +100,20 @@ def find_crossing(
         known[length] = advantage(length)
         return statistics.median(known[length].values()) > 0
 
-    if ahead(lengths[0]):
-        return Crossing(None, lengths[0], always=names[1])
-    low, high = lengths[0], None
-    for length in lengths[1:]:
-        if ahead(length):
-            high = length
-            break
-        low = length
-    if high is None:
-        return Crossing(None, lengths[-1], always=names[0])
-    while halves and (middle := between(low, high)) is not None:
-        if ahead(middle):
-            high = middle
-        else:
-            low = middle
-    return Crossing(locate_crossing(known, low, high), high)
+    leads = [(length, ahead(length)) for length in lengths]
+    changes = []
+    for (low, before), (high, after) in pairwise(leads):
+        if before == after:
+            continue
+        while halves and (middle := between(low, high)) is not None:
+            if ahead(middle) == after:
+                high = middle
+            else:
+                low = middle
+        estimate = locate_crossing(known, low, high, rising=after)
+        changes.append(Change(estimate, names[after]))
+    always = None if changes else names[leads[0][1]]
+    return Crossing(changes, lengths[-1], always)
 
 
 def pair_up(
@@ -120,12 +133,14 @@ def pair_up(
     return found
 
 
-def locate_crossing(known: Mapping[int, Mapping[int, float]], low: int, high: int) -> Estimate:
+def locate_crossing(
+    known: Mapping[int, Mapping[int, float]], low: int, high: int, *, rising: bool = True
+) -> Estimate:
     """Estimate the length between `low` and `high` where the advantage is 0, and its interval.
 
     For each repeat a regression line of the advantage over the logarithm of the length, through the
     nearby lengths that have the repeat, gives a crossing. A repeat at a single length is left out.
-    The estimate is clipped to the bracket.
+    The advantage rises there, or falls. The estimate is clipped to the bracket.
     """
     near = {
         length: values
@@ -142,7 +157,7 @@ def locate_crossing(known: Mapping[int, Mapping[int, float]], low: int, high: in
     roots = []
     for points in lines:
         line = statistics.linear_regression(list(points), list(points.values()))
-        if line.slope > 0:
+        if line.slope > 0 if rising else line.slope < 0:
             roots.append(-line.intercept / line.slope)
     middle = math.sqrt(low * high)
     if len(roots) < rounds or not roots:

@@ -18,6 +18,7 @@ from suite.analysis.rate_search import (
     next_trials,
 )
 from suite.api import Cell, Status, Task
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.tuned_rates import write_choice
@@ -88,6 +89,7 @@ class Search:
     point: PlannedCell
     task: Task
     strategy: Strategy
+    benchmark: Benchmark
     records: dict[Trial, Record] = field(default_factory=dict)
     scores: dict[Trial, float | None] = field(default_factory=dict)
     stopped: str = ""
@@ -115,7 +117,8 @@ class Search:
             benchmark=None,
             scores_test=False,
         )
-        return replace(self.point, cell=cell, ranking=ranking_facts(cell, self.task, None))
+        facts = ranking_facts(cell, self.task, None, self.benchmark)
+        return replace(self.point, cell=cell, ranking=facts)
 
     def take(self, trial: Trial, record: Record) -> None:
         """Add the record of a trial; one that failed ends the search."""

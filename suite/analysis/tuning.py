@@ -116,7 +116,8 @@ def _searches(request: Request, prepared: Prepared, name: str, max_cost: float) 
     for point in points.values():
         strategy = strategy_of(benchmark, task, point.cell.steps)
         seeds = request.seeds or strategy.seeds
-        searches.append(Search(point, task, replace(strategy, seeds=seeds, max_cost=max_cost)))
+        strategy = replace(strategy, seeds=seeds, max_cost=max_cost)
+        searches.append(Search(point, task, strategy, benchmark))
     return sorted(searches, key=lambda search: search.cell.sequence_length)
 
 

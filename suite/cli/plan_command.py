@@ -26,7 +26,7 @@ def command(home: str | None, as_json: bool, **given: Any) -> None:
     Examples:
       bench plan --task ner
       bench plan --benchmark core
-      bench plan --task ner --lengths 128,4096 --seeds 0,1,2 --json
+      bench plan --task ner --lengths 128,1024 --seeds 0,1,2 --json
     """
     prepared = prepare(
         make_request(given),

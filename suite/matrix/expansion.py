@@ -5,7 +5,6 @@ A pure function: nothing is read from disk or from records.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -26,7 +25,7 @@ from suite.api import (
 from suite.api.errors import unknown_name
 from suite.matrix.benchmarks import Benchmark, ProbeSettings
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.options import parse_options, unsupported_run_options
+from suite.matrix.options import as_text, parse_options, unsupported_run_options
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_request
@@ -200,7 +199,7 @@ def _plan(
     find_tuned_rate: FindTunedRate,
 ) -> PlannedCell:
     defaults = _defaults(workload, entry.architecture)
-    listed = _as_text({**workload.options, **entry.options})
+    listed = as_text({**workload.options, **entry.options})
     asked = {**listed, **request.options}
     model_size = find_model_size(request.model_size or benchmark.model_size)
     cell = Cell(
@@ -236,16 +235,8 @@ def _plan(
     reason = unsupported_run_options(cell) or _unsupported_by_task(workload.task, cell, recipe)
     build = build_request(cell, model_size, recipe, workload.task, entry.architecture)
     reason = reason or supports(entry.architecture, build)
-    facts = ranking_facts(cell, workload.task, tuning, benchmark if final else None)
+    facts = ranking_facts(cell, workload.task, tuning, benchmark)
     return PlannedCell(cell, workload.source, reason, facts)
-
-
-def _as_text(options: Options) -> dict[str, str]:
-    """Return options as the command line would give them."""
-    return {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in options.items()
-    }
 
 
 def _has_settings_of(

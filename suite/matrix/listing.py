@@ -74,5 +74,6 @@ def _reasons(registry: Registry, task: str) -> dict[str, str | None]:
         architectures=tuple(registry.architectures.plugins),
         lengths=registry.tasks.get(task).default_lengths[:1],
         seeds=(0,),
+        batch_size=1,  # any length is accepted with it
     )
     return {planned.cell.architecture: planned.unsupported for planned in expand(request, registry)}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from suite.api import COMPILE_MODES, RUN_OPTIONS, Cell
+from suite.api import COMPILE_MODES, RUN_OPTIONS, Cell, Options, Task
 from suite.api.errors import RequestError
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
@@ -25,6 +26,19 @@ def parse_options(asked: Mapping[str, str], defaults: Mapping[str, Any]) -> dict
         if name in defaults
     }
     return {name: value for name, value in sorted(values.items()) if value != defaults[name]}
+
+
+def as_text(options: Options) -> dict[str, str]:
+    """Return options as the command line would give them."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in options.items()
+    }
+
+
+def listed_options(task: Task, options: Options) -> dict[str, Any]:
+    """Return the options that a benchmark lists for a task and that differ from the defaults."""
+    return parse_options(as_text(options), {**RUN_OPTIONS, **asdict(task.recipe), **task.options})
 
 
 def parse_option(name: str, text: str, default: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from suite.api import Cell, Task, track_of
+from typing import Any
+
+from suite.api import Cell, Options, Task, track_of
 from suite.matrix.benchmarks import Benchmark
+from suite.matrix.options import listed_options
 from suite.records.naming import entry_name
 from suite.records.schema import RankingFacts, TuningChoice
 
@@ -16,21 +19,24 @@ def ranking_facts(
 ) -> RankingFacts:
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
-    `benchmark` is the frozen benchmark whose final run the cell belongs to; None for other runs.
-    The learning rate is part of the entry's name only if a user asked for it. A tuned rate belongs
-    to the architecture's best version, and is not part of the name.
+    `benchmark` is the benchmark of the request. The options that it sets for the task belong to the
+    comparison, as those of the task itself do. The others are part of the entry's name. The
+    learning rate is part of the name only if a user asked for it: a tuned rate belongs to the
+    architecture's best version.
     """
-    of_task = task.options if task else {}
-    own = {name: value for name, value in cell.options.items() if name not in of_task}
+    settings = benchmark.tasks.get(cell.task or "") if benchmark else None
+    shared = _shared_options(cell, task, settings.options if settings else {})
+    own = {name: value for name, value in cell.options.items() if name not in shared}
     if tuning is not None:
         own.pop("learning_rate", None)
-    benchmark_hash = benchmark.content_hash if benchmark else None
+    final = benchmark is not None and cell.benchmark == benchmark.label
+    benchmark_hash = benchmark.content_hash if benchmark and final else None
     if task is None:
         return RankingFacts(entry=entry_name(cell.architecture, own), benchmark_hash=benchmark_hash)
     source = task.sources.get(cell.source_kind)
     return RankingFacts(
         entry=entry_name(cell.architecture, own),
-        task_options={name: cell.options[name] for name in cell.options if name in of_task},
+        task_options=shared,
         metric=task.primary_metric.name,
         higher_is_better=task.primary_metric.higher_is_better,
         share=task.primary_metric.share,
@@ -40,5 +46,17 @@ def ranking_facts(
         learning_rate=cell.options.get("learning_rate", task.recipe.learning_rate),
         tuning=tuning,
         benchmark_hash=benchmark_hash,
-        ranked=benchmark is not None and benchmark.ranked,
+        ranked=final and benchmark is not None and benchmark.ranked,
     )
+
+
+def _shared_options(cell: Cell, task: Task | None, of_benchmark: Options) -> dict[str, Any]:
+    """Return the options of a cell that all entries of its comparison share."""
+    if task is None:
+        return {}
+    listed = listed_options(task, of_benchmark)
+    return {
+        name: value
+        for name, value in cell.options.items()
+        if name in task.options or (name in listed and listed[name] == value)
+    }

@@ -104,10 +104,26 @@ def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: s
         task=task,
         form=task.form,
         settings=settings,
-        lengths=request.lengths or settings.lengths,
+        lengths=_checked_lengths(name, request, settings),
         source=_checked_source(name, task, request, settings.source),
         recipe=task.recipe,
     )
+
+
+def _checked_lengths(name: str, request: Request, settings: TaskSettings) -> tuple[int, ...]:
+    """Return the lengths of a training; each update has the same positions at all of them."""
+    lengths = request.lengths or settings.lengths
+    positions = settings.positions_per_step
+    if positions is None or request.batch_size is not None:
+        return lengths
+    if odd := [length for length in lengths if positions % length]:
+        raise RequestError(
+            f"Each update of the task '{name}' has {positions:,} positions in the benchmark "
+            f"'{request.benchmark}', so that a length must divide this number",
+            received=f"length {', '.join(map(str, odd))}",
+            remedy="Choose other lengths, another benchmark, or a batch size",
+        )
+    return lengths
 
 
 def find_entries(

@@ -137,9 +137,9 @@ class RankingFacts(_Model):
     """The facts that ranking needs in addition to the cell and the figures.
 
     `entry` names the ranked thing: the architecture, with the options that do not belong to the
-    task. `task_options` are the options that make another task of the task. `metric` is the task's
-    primary metric; a probe has none. `share` is true if the metric is a share from 0 to 1.
-    `scored_unit` is what the task scores, and what a batch has equally many of at every length:
+    comparison. `task_options` are the options that all entries of the comparison share. `metric` is
+    the task's primary metric; a probe has none. `share` is true if the metric is a share from 0 to
+    1. `scored_unit` is what the task scores, and what a batch has equally many of at every length:
     "positions" or "examples". `drawn_for_length` is true if each length has raw examples of its
     own. `tuning` holds the choice of the learning rate if it was tuned. `track` is "standard" or
     "open". `benchmark_hash` is the hash of the frozen benchmark that the cell belongs to; `ranked`

@@ -53,6 +53,28 @@ def test_no_crossing_is_told_with_who_is_ahead():
     assert (behind.always, behind.searched_to, behind.length) == ("a", 8_192, None)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("halves", [True, False])
+def test_curves_that_cross_back_have_two_changes(sign, halves):
+    """The second leads, or falls behind, between 300 and 3,000 alone."""
+
+    def advantage(length):
+        lead = math.log(length / 300) if length < 1_000 else math.log(3_000 / length)
+        return {repeat: sign * lead + 0.01 * (repeat - 1) for repeat in range(3)}
+
+    found = find_crossing(advantage, LENGTHS, ("a", "b"), halves=halves)
+    assert found.length is None is found.always
+    assert [change.ahead for change in found.changes] == (["b", "a"] if sign > 0 else ["a", "b"])
+    values = [change.length.value for change in found.changes]
+    assert values == pytest.approx([300, 3_000], rel=0.05 if halves else 0.4)
+    assert all(change.length.low is not None for change in found.changes if halves)
+
+
+def test_a_lead_that_is_lost_at_the_longest_length_is_noticed():
+    found = find_crossing(lambda n: {0: 1.0 if n < 8_192 else -1.0}, LENGTHS, ("a", "b"))
+    assert [change.ahead for change in found.changes] == ["a"] and found.always is None
+
+
 def test_repeats_are_paired_by_their_number():
     """Repeat 0 lacks one length: its line has the other lengths, and no other repeat's values."""
     offset = {0: 0.0, 1: 0.5, 2: 1.0}

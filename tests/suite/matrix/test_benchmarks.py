@@ -230,3 +230,34 @@ def test_a_request_without_mode_and_task_is_the_whole_benchmark(folder):
     cells = cells_of(folder, mode=None, tasks=None)
     assert {cell.mode for cell in cells} == {Mode.PROBE, Mode.TRAIN}
     assert [cell.mode for cell in cells] == sorted((cell.mode for cell in cells), key=str)
+
+
+def test_options_that_the_benchmark_sets_for_a_task_are_not_part_of_the_entry_s_name(folder):
+    edit(folder, "version = 1", "version = 2")
+    edit(
+        folder, "positions_per_step = 256", "positions_per_step = 256\noptions = { dropout = 0.3 }"
+    )
+    freeze(find_benchmark("small", (str(folder),)))
+    registry = load_registry((str(folder),))
+    request = Request(tasks=("ner",), benchmark="small", architectures=("vanilla", "longformer"))
+    for fields in ({}, {"steps": 3}):
+        facts = [
+            planned.ranking for planned in expand(dataclasses.replace(request, **fields), registry)
+        ]
+        assert {one.entry for one in facts} == {"vanilla", "longformer", "longformer (window=[64])"}
+        assert {str(one.task_options) for one in facts} == {"{'dropout': 0.3}"}
+    other = expand(dataclasses.replace(request, options={"dropout": "0.2"}), registry)[0].ranking
+    assert other.entry == "vanilla (dropout=0.2)" and not other.task_options
+
+
+def test_a_length_that_does_not_divide_the_positions_of_an_update_needs_a_batch_size(folder):
+    for length in (48, 512):
+        with pytest.raises(RequestError, match=f"256 positions .* Received: length {length}"):
+            cells_of(folder, lengths=(64, length))
+        (cell, *_) = cells_of(folder, lengths=(length,), batch_size=2)
+        assert cell.benchmark is None
+    edit(folder, "version = 1", "version = 2")
+    edit(folder, "[tasks.ner]\nlengths = [64, 128]\n", "[other_tasks]\nnum_lengths = 3\n")
+    with pytest.raises(RequestError, match="256 positions .* Received: length 512"):
+        cells_of(folder)
+    assert cells_of(folder, lengths=(64, 128))
