@@ -25,10 +25,10 @@ class ComparisonKey:
     `positions_per_batch` is the power of two from which whole sequences were cut to make a batch.
     It is 0 where batches of equally many sequences are compared over the lengths (probes, and tasks
     that score examples): `sequences_per_batch` is set then. `fingerprint` identifies the data; it
-    is empty where the data of several lengths, each drawn for its length, are joined. `threads` and `machine` are set for
-    probes alone: trainings of several machines share their scores. `benchmark` is the label of a
-    frozen benchmark, or ""; `ranked` is true if that benchmark ranks its trainings. `split` is the
-    split that scores come from, "test" or "validation".
+    is empty where the data of several lengths, each drawn for its length, are joined. `threads`
+    and `machine` are set for probes alone: trainings of several machines share their scores.
+    `benchmark` is the label of a frozen benchmark, or ""; `ranked` is true if that benchmark ranks
+    its trainings. `split` is the split that scores come from, "test" or "validation".
     """
 
     mode: Mode

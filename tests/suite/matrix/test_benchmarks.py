@@ -234,9 +234,7 @@ def test_a_request_without_mode_and_task_is_the_whole_benchmark(folder):
 
 def test_options_that_the_benchmark_sets_for_a_task_are_not_part_of_the_entry_s_name(folder):
     edit(folder, "version = 1", "version = 2")
-    edit(
-        folder, "positions_per_step = 256", "positions_per_step = 256\noptions = { dropout = 0.3 }"
-    )
+    edit(folder, "steps = 10\n", "steps = 10\noptions = { dropout = 0.3 }\n")
     freeze(find_benchmark("small", (str(folder),)))
     registry = load_registry((str(folder),))
     request = Request(tasks=("ner",), benchmark="small", architectures=("vanilla", "longformer"))
@@ -252,12 +250,12 @@ def test_options_that_the_benchmark_sets_for_a_task_are_not_part_of_the_entry_s_
 
 def test_a_length_that_does_not_divide_the_positions_of_an_update_needs_a_batch_size(folder):
     for length in (48, 512):
-        with pytest.raises(RequestError, match=f"256 positions .* Received: length {length}"):
-            cells_of(folder, lengths=(64, length))
+        with pytest.raises(RequestError, match=rf"256 positions .* Received: length {length}"):
+            cells_of(folder, lengths=(32, length))
         (cell, *_) = cells_of(folder, lengths=(length,), batch_size=2)
         assert cell.benchmark is None
     edit(folder, "version = 1", "version = 2")
     edit(folder, "[tasks.ner]\nlengths = [64, 128]\n", "[other_tasks]\nnum_lengths = 3\n")
-    with pytest.raises(RequestError, match="256 positions .* Received: length 512"):
+    with pytest.raises(RequestError, match=r"256 positions .* Received: length 512"):
         cells_of(folder)
     assert cells_of(folder, lengths=(64, 128))

@@ -97,7 +97,11 @@ def test_an_omitted_option_of_the_benchmark_is_noticed(tmp_path):
     with_option, without = (
         changed(architecture="vanilla", options=options) for options in ({"dropout": 0.4}, {})
     )
-    facts = {"benchmark_hash": benchmark.content_hash}
+    facts = {
+        "benchmark_hash": benchmark.content_hash,
+        "entry": "vanilla",
+        "task_options": {"dropout": 0.4},
+    }
     assert contradiction(with_option, registry, **facts) is None
     assert "its option dropout=default" in contradiction(without, registry, **facts)
 
