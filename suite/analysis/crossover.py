@@ -1,4 +1,4 @@
-"""Crossover points: the length from which on one architecture is better than another.
+"""Crossover points: the lengths at which one architecture overtakes another.
 
 Costs are compared by probes, which the search runs where they are missing. Scores are compared by
 the records of trainings; nothing is run.

@@ -90,7 +90,7 @@ def find_crossing(
 
     `advantage` returns, for a length, the lead of the second by repeat (round or seed); positive
     values mean that it is ahead. All lengths are measured, so that curves that cross back are
-    noticed. Wherever the sign of the median changes between two neighbours of `lengths`, the search
+    noticed. If the sign of the median changes between two neighbours of `lengths`, the search
     bisects that interval (unless `halves` is false). The interval of an estimate comes from the
     crossings of the repeats.
     """

@@ -18,7 +18,7 @@ COMMANDS = {
     "plan": "Show the cells of a request and their state.",
     "run": "Run the cells of a request that are not done yet.",
     "tune": "Tune the learning rate of each architecture on validation.",
-    "crossover": "Find the length from which on one architecture is better than another.",
+    "crossover": "Find each length at which one architecture overtakes another.",
     "frontier": "Find the longest sequence that each architecture affords.",
     "report": "Print tables of scores and costs.",
     "dashboard": "Write the dashboard, a site that needs no server.",

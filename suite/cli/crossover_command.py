@@ -1,4 +1,4 @@
-"""`bench crossover`: finds the length from which on one architecture is better than another."""
+"""`bench crossover`: finds each length at which one architecture overtakes another."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Find the length from which on SECOND is better than FIRST.
+    """Find each length at which FIRST or SECOND overtakes the other.
 
-    Without --task, costs are compared: missing probes are run until the length is known within 5%.
+    Without --task, costs are compared: missing probes are run at all lengths, and then
+    between two lengths until a crossover is known within 5%.
     The interval comes from the rounds. With --task, the scores of existing records are compared,
     whatever their number of threads, and nothing is run. The difference at each length has an
     interval over seeds and test examples.
