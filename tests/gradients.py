@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -51,6 +52,21 @@ def create_weights(function: Callable[..., Any], *arrays: Any) -> None:
             jax.eval_shape(function, *arrays)
     else:
         function(*tensors(*arrays))
+
+
+@contextmanager
+def without_compiling() -> Iterator[None]:
+    """Run TensorFlow's functions eagerly: building a graph takes longer than a few steps."""
+    if BACKEND != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def tensors(*arrays: Any) -> list[Any]:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from itertools import islice
@@ -32,6 +31,7 @@ from suite.worker.steps import make_optimizer as optimizer_of
 from suite.worker.train.cell import build_embedding
 from tests.architectures import LENGTH, REAL, SIZE, main_inputs, random_inputs, request_for
 from tests.conformance.test_tasks import load
+from tests.gradients import without_compiling
 
 MEASUREMENT = 1
 """The version of the measurement. Raise it if this module or a batch of its inputs changes."""
@@ -181,18 +181,6 @@ def measure_model(
         "outputs": rounded(summarize(outputs)),
         "losses": rounded(losses),
     }
-
-
-@contextmanager
-def without_compiling() -> Iterator[None]:
-    """Run TensorFlow's functions eagerly: building a graph takes longer than five steps."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 def summarize(outputs: np.ndarray) -> list[float]:
