@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from suite.api import (
     Task,
     task_options,
 )
+from suite.api.cost_digest import digest_costs
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.benchmarks import Benchmark, find_benchmark
@@ -107,10 +109,16 @@ def prepare(
     if tuning and any((tuning / name).is_dir() for name in tasks):
         cells = expand(request, registry, find_rate)
     limits = limits or make_limits(request.benchmark)
+
+    @functools.cache
+    def digest(architecture: str, backend: str) -> str:
+        return digest_costs(architecture, search_path, backend)
+
     compared = plan(
         cells,
         store,
         digests,
+        cost_digest=lambda cell: digest(cell.architecture, cell.backend),
         retry=check_retry(retry),
         rerun=rerun,
         limits=limits,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from suite.api import Cell, Limits, Status
+from suite.api import Cell, Limits, Mode, Status
 from suite.matrix.expansion import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
 from suite.records.schema import Record, utc_now
@@ -44,6 +44,7 @@ def plan(
     store: Store,
     digests: Mapping[str, str | None],
     *,
+    cost_digest: Callable[[Cell], str | None] = lambda cell: None,
     retry: Iterable[str] = (),
     rerun: bool = False,
     limits: Limits | None = None,
@@ -54,9 +55,10 @@ def plan(
 
     A record is invalid if its run was interrupted, if `retry` names its status (`NOISY` names noisy
     records), or if its data has changed: `digests` maps each task to the digest of its source. The
-    record of a probe is valid on a similar machine only, unless `any_machine` is set. The record of
-    a cell that exceeded a limit is valid until `limits` are higher. The record of an unsupported or
-    skipped cell is valid while the reason is the same.
+    record of a probe is valid on a similar machine only, unless `any_machine` is set, and only for
+    the code that it measured: `cost_digest` returns the digest of a cell's architecture. The record
+    of a cell that exceeded a limit is valid until `limits` are higher. The record of an unsupported
+    or skipped cell is valid while the reason is the same.
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
@@ -72,6 +74,8 @@ def plan(
         if record.status is Status.SKIPPED and not set(again) - RETRIED_ALWAYS:
             return shorter_length_ran_out_of_memory(planned, records.values()) == record.reason
         if NOISY in again and not record.quiet:
+            return False
+        if planned.cell.mode is not Mode.TRAIN and not _same_code(record, cost_digest):
             return False
         digest = digests.get(planned.cell.task or "")
         return record.status not in again and _same_data(record, digest)
@@ -132,3 +136,9 @@ def _same_data(record: Record, digest: str | None) -> bool:
     """Whether the source has the digest of the record, or one of the two is unknown."""
     known = record.data.get("digest") if record.data else None
     return digest is None or known is None or known == digest
+
+
+def _same_code(record: Record, cost_digest: Callable[[Cell], str | None]) -> bool:
+    """Whether the code is that of the record, or one of the two digests is unknown."""
+    then = record.environment.get("cost_digest")
+    return then is None or cost_digest(record.cell) in (None, then)

@@ -18,11 +18,12 @@ from typing import Any
 import keras
 
 from suite.api import Architecture, Cell, Job, Mode, Status, Task
+from suite.api.cost_digest import digest_costs
 from suite.api.errors import LengthwiseError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import probe
-from suite.worker.provenance import CodeProvenance, digest_costs, digest_plugin
+from suite.worker.provenance import CodeProvenance, digest_plugin
 from suite.worker.steps import has_accelerator, share_work
 from suite.worker.train import cell as train
 from suite.worker.train.loop import Diverged

@@ -76,19 +76,6 @@ def test_a_sentence_on_curves_that_cross_back_promises_nothing(store):
     ]
 
 
-def test_a_sentence_on_curves_that_cross_back_promises_nothing(store):
-    run = probes("training.step_seconds", lambda name, n: 2.0 if (name, n) == ("bert", 512) else
-                 0.5 if name == "bert" else 1.0)  # fmt: skip
-    found = cost_crossover(PAIR, store, run, "training.step_seconds")
-    assert [change.ahead for change in found.crossing.changes] == ["vanilla", "bert"]
-    assert "the curves cross back" in str(found)
-    told = json.loads(json.dumps(found.to_dict()))
-    assert told["length"] is None and [one["ahead"] for one in told["changes"]] == [
-        "vanilla",
-        "bert",
-    ]
-
-
 def test_only_conditions_of_a_measurement_lack_a_direction():
     undirected = {name for name, measure in MEASURES.items() if measure.higher_is_better is None}
     assert undirected == {f"{phase}.other_process_cpu_share" for phase in ("training", "inference")}

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from suite.api import Limits, Mode, Status
+from suite.api.cost_digest import digest_costs
 from suite.execution.executors.base import ProcessResult, Update
 from suite.execution.executors.local import accelerator_places
+from suite.execution.preparation import prepare
 from suite.execution.runner import Runner
 from suite.matrix.expansion import expand
 from suite.matrix.plan import plan
@@ -84,6 +86,24 @@ def test_what_another_machine_probed_is_measured_here(tmp_path):
     assert to_run(any_machine=True) == 0
     store.write(make_record(cell=cell, environment=describe_machine()))  # and earlier than theirs
     assert to_run() == 0
+
+
+def test_a_probe_of_other_code_is_measured_again(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    request = Request(
+        mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), lengths=(128,), rounds=1
+    )
+
+    def to_run(minutes, **environment):
+        (planned,) = prepare(request, store).plan.cells
+        environment |= describe_machine()
+        store.write(make_record(cell=planned.cell, minutes=minutes, environment=environment))
+        return len(prepare(request, store).plan.to_run)
+
+    assert to_run(1, cost_digest=digest_costs("bert", (), "tensorflow")) == 0
+    assert to_run(2, cost_digest="0" * 64) == 1
+    assert to_run(3) == 0, "the code of the record is unknown"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from types import ModuleType
 
 import pytest
 
+from suite.api.cost_digest import digest_costs
 from suite.api.plugins import ARCHITECTURES, find_plugin
-from suite.worker.provenance import digest_costs, digest_plugin
+from suite.worker.provenance import digest_plugin
 from tests.conftest import FAKES, ROOT, read_records
 from tests.test_newcomer import TASK
 
@@ -149,7 +150,7 @@ def test_the_digest_of_an_external_plugin_covers_the_imported_built_in_modules(
 
 EDIT_AND_DIGEST = """
 import json, pathlib, sys
-from suite.worker.provenance import digest_costs
+from suite.api.cost_digest import digest_costs
 
 digests = {}
 for name, (file, old, new) in json.loads(sys.argv[1]).items():
