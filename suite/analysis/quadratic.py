@@ -33,11 +33,6 @@ class Quadratic:
     shortest: int
     longest: int
 
-    @property
-    def equal_length(self) -> float | None:
-        """The length α / β, from which on βn² is the larger part; None where β is 0."""
-        return self.linear.value / self.squared.value if self.squared.value else None
-
 
 def fit_quadratic(rounds: Sequence[Mapping[int, float]]) -> Quadratic | None:
     """Fit the costs of one sequence by length, in repeated sweeps over the lengths.
