@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from suite.analysis.frontier import LengthLimit
 from suite.analysis.tables import REPEATED, Row, Table
 from suite.analysis.trials import TunedRate
-from suite.execution.preparation import Prepared
+from suite.execution.preparation import Prepared, tune_command
 from suite.matrix.expansion import PlannedCell
 from suite.records.schema import RecordSummary
 
@@ -69,11 +70,13 @@ class MatrixPlan(Collection[PlannedCell]):
         return self.prepared.plan.to_run
 
     def state(self, planned: PlannedCell) -> str:
-        """Return "to run", or "done" or "unsupported" with the status or the reason."""
+        """Return "to run", "to tune", or "done" or "unsupported" with the status or the reason."""
         if planned.unsupported:
             return f"unsupported: {planned.unsupported}"
         record = self.prepared.plan.done.get(planned.cell.id)
-        return f"done: {record.status}" if record else "to run"
+        if record:
+            return f"done: {record.status}"
+        return "to tune" if planned.cell.id in self._untuned_ids else "to run"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the cells as `bench plan --json` prints them."""
@@ -87,6 +90,7 @@ class MatrixPlan(Collection[PlannedCell]):
             "status": str(record.status) if record else None,
             "unsupported": planned.unsupported,
             "to_run": planned.unsupported is None and record is None,
+            "to_tune": planned.cell.id in self._untuned_ids,
         }
 
     def _rows(self, item: PlannedCell) -> list[dict[str, Any]]:
@@ -96,7 +100,28 @@ class MatrixPlan(Collection[PlannedCell]):
         return f"{item.cell.id}  {item.cell.label:48}  {self.state(item)}"
 
     def _summary(self) -> str:
-        return "\n".join(filter(None, [self.summary, self.sealed_note, *self.missing_data]))
+        notes = [self.summary, self.tuning_note, self.sealed_note, *self.missing_data]
+        return "\n".join(filter(None, notes))
+
+    @cached_property
+    def _untuned_ids(self) -> frozenset[str]:
+        return frozenset(planned.cell.id for planned in self.prepared.untuned)
+
+    @property
+    def tuning_note(self) -> str:
+        """The command that tunes the learning rates that final runs lack; empty if none lacks one.
+
+        A run starts none of the cells before.
+        """
+        untuned = self.prepared.untuned
+        if not untuned:
+            return ""
+        cells = (
+            "1 cell needs a tuned learning rate"
+            if len(untuned) == 1
+            else (f"{len(untuned)} cells need tuned learning rates")
+        )
+        return f"{cells} first: {tune_command(untuned)}"
 
     @property
     def missing_data(self) -> tuple[str, ...]:
@@ -118,7 +143,9 @@ class MatrixPlan(Collection[PlannedCell]):
         """The numbers of cells in one line."""
         unsupported = sum(planned.unsupported is not None for planned in self.items)
         count = len(self.items)
-        parts = [f"{count} cell{'' if count == 1 else 's'}", f"{len(self.to_run)} to run"]
+        untuned = len(self._untuned_ids)
+        parts = [f"{count} cell{'' if count == 1 else 's'}", f"{len(self.to_run) - untuned} to run"]
+        parts += [f"{untuned} to tune"] if untuned else []
         done = len(self.items) - len(self.to_run) - unsupported
         parts += [f"{done} done"] if done else []
         parts += [f"{unsupported} unsupported"] if unsupported else []

@@ -8,7 +8,7 @@ strategy is in `suite.analysis.rate_search`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from suite.analysis.probing import RunPlan
 from suite.analysis.rate_search import MAX_COST, Trial, stage_of
 from suite.analysis.trials import Search, TunedRate
 from suite.analysis.tuning_evidence import strategy_of
-from suite.api import Limits, Mode, RequestError
+from suite.api import Cell, Limits, Mode, RequestError, Task
 from suite.execution.preparation import Prepared, check_any_can_run, check_retry, prepare
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import durations_here
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import plan
@@ -63,7 +64,10 @@ def tune(
     check_any_can_run(prepared)
     found: list[TunedRate] = []
     for task in prepared.tasks:
-        searches = _searches(request, prepared, task, max_cost)
+        benchmark = prepared.registry.benchmarks.get(request.benchmark)
+        searches = _searches(
+            prepared.plan.cells, task, prepared.tasks[task], benchmark, max_cost, request.seeds
+        )
         if not searches:
             report(f"{task}: no requested architecture supports the task")
             continue
@@ -103,20 +107,44 @@ def _check(request: Request) -> None:
         )
 
 
-def _searches(request: Request, prepared: Prepared, name: str, max_cost: float) -> list[Search]:
+def tuning_cells(
+    cells: Sequence[PlannedCell], benchmark: Benchmark, tasks: Mapping[str, Task]
+) -> list[Cell]:
+    """Return the trials that tune the final runs of a benchmark, without extensions."""
+    if benchmark.tuning is None:
+        return []
+    searches = [
+        search
+        for name in benchmark.tasks
+        for search in _searches(cells, name, tasks[name], benchmark)
+    ]
+    return _first_trials(searches)
+
+
+def _first_trials(searches: Sequence[Search]) -> list[Cell]:
+    return [
+        search.plan(trial).cell for search in searches for trial in search.strategy.first_plan()
+    ]
+
+
+def _searches(
+    cells: Sequence[PlannedCell],
+    name: str,
+    task: Task,
+    benchmark: Benchmark,
+    max_cost: float = MAX_COST,
+    seeds: Sequence[int] | None = None,
+) -> list[Search]:
     """Return a search for each entry and length of a task, shorter lengths first."""
-    task = prepared.tasks[name]
-    benchmark = prepared.registry.benchmarks.get(request.benchmark)
     points: dict[str, PlannedCell] = {}
-    for planned in prepared.plan.cells:
+    for planned in cells:
         cell = replace(planned.cell, seed=0)
         if cell.task == name and not planned.unsupported and "learning_rate" not in cell.options:
             points.setdefault(cell.id, replace(planned, cell=cell))
     searches = []
     for point in points.values():
         strategy = strategy_of(benchmark, task, point.cell.steps)
-        seeds = request.seeds or strategy.seeds
-        strategy = replace(strategy, seeds=seeds, max_cost=max_cost)
+        strategy = replace(strategy, seeds=seeds or strategy.seeds, max_cost=max_cost)
         searches.append(Search(point, task, strategy, benchmark))
     return sorted(searches, key=lambda search: search.cell.sequence_length)
 
@@ -188,7 +216,7 @@ def _statement(name: str, searches: Sequence[Search], store: Store, parallel: in
     """Describe the cost of the searches of a task, before they start."""
     strategy = searches[0].strategy
     first = strategy.first_plan()
-    cells = [search.plan(trial).cell for search in searches for trial in first]
+    cells = _first_trials(searches)
     seconds, unknown = durations_here(store).total_seconds(cells, parallel)
     hours = f"; about {seconds / 3_600:.1f} hours" if unknown < len(cells) else ""
     lengths = sorted({search.cell.sequence_length for search in searches})

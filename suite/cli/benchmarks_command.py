@@ -16,12 +16,14 @@ from suite.analysis.boards import rank_comparisons
 from suite.analysis.core_table import reference_scores
 from suite.analysis.final_boards import final_boards
 from suite.analysis.rate_search import MAX_COST
-from suite.api import Cell, LengthwiseError
+from suite.analysis.tuning import tuning_cells
+from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
 from suite.execution.trivial import trivial_scores
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import Durations, durations_here
+from suite.matrix.expansion import PlannedCell
 from suite.matrix.freezing import (
     PublishedHashes,
     check_published,
@@ -53,7 +55,7 @@ def command(
     """List the benchmarks with their numbers of cells and their expected hours on this machine.
 
     The hours follow from the records of your home that ran on this machine. Cells that are unlike
-    all of them are counted apart.
+    all of them are counted apart. The hours of tuning are those of searches without extensions.
 
     A benchmark is a TOML file with tasks, lengths, seeds and steps. Only a frozen benchmark scores
     the test split. A frozen file that was edited needs a new version: --check and every run refuse
@@ -86,7 +88,10 @@ def command(
         return
     usable, broken = _usable(registry, published_hashes() if check else {})
     durations = durations_here(make_store(home))
-    expected = {name: _expected(cells, durations) for name, cells in usable.items()}
+    expected = {
+        name: _expected(cells, benchmarks.get(name), registry, durations)
+        for name, cells in usable.items()
+    }
     if as_json:
         content = {
             name: {**describe_benchmark(benchmarks.get(name)), **expected[name]} for name in usable
@@ -103,9 +108,9 @@ def command(
 
 def _usable(
     registry: Registry, hashes: PublishedHashes
-) -> tuple[dict[str, list[Cell]], dict[str, str]]:
+) -> tuple[dict[str, list[PlannedCell]], dict[str, str]]:
     """Return the cells that can run of each benchmark, and why the other files are unusable."""
-    usable: dict[str, list[Cell]] = {}
+    usable: dict[str, list[PlannedCell]] = {}
     broken = dict(registry.benchmarks.broken)
     for name, benchmark in registry.benchmarks.plugins.items():
         try:
@@ -115,7 +120,7 @@ def _usable(
             broken[name] = str(error)
         else:
             usable[name] = [
-                replace(planned.cell, threads=num_cores())
+                replace(planned, cell=replace(planned.cell, threads=num_cores()))
                 for planned in cells
                 if not planned.unsupported
             ]
@@ -134,14 +139,20 @@ def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> in
     return add_to_scale(benchmark, zeros, hundreds, losses)
 
 
-def _expected(cells: Sequence[Cell], durations: Durations) -> dict[str, Any]:
-    """Return the number of cells and their expected time, one after another."""
+def _expected(
+    planned: Sequence[PlannedCell], benchmark: Benchmark, registry: Registry, durations: Durations
+) -> dict[str, Any]:
+    """Return the numbers of cells and trials and their expected times, one after another."""
+    cells = [one.cell for one in planned]
     seconds, unknown = durations.total_seconds(cells)
-    known = len(cells) > unknown
+    trials = tuning_cells(planned, benchmark, registry.tasks.plugins)
+    tuning_seconds, unknown_trials = durations.total_seconds(trials)
     return {
         "num_cells": len(cells),
-        "expected_seconds": seconds if known else None,
+        "expected_seconds": seconds if len(cells) > unknown else None,
         "num_cells_of_unknown_duration": unknown,
+        "num_trials": len(trials),
+        "expected_tuning_seconds": tuning_seconds if len(trials) > unknown_trials else None,
     }
 
 
@@ -171,4 +182,8 @@ def _hours(expected: Mapping[str, Any]) -> str:
     if seconds is None:
         return "expected time unknown: no record of this machine has such a cell"
     text = f"about {seconds / 3_600:.1f} hours on this machine, one cell at a time"
+    if expected["num_trials"]:
+        tuning = expected["expected_tuning_seconds"]
+        hours = "an unknown time" if tuning is None else f"about {tuning / 3_600:.1f} hours"
+        text += f", and {hours} before for {expected['num_trials']:,} trials of tuning"
     return f"{text}; {unknown} cells like none that has run" if unknown else text

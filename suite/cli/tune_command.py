@@ -25,6 +25,12 @@ from suite.execution.session import local_executor
 from suite.matrix.tuned_rates import TUNING
 from suite.runs import run_with_display
 
+REFUSED = ("mode", "rounds", "form", "test")
+"""Options of a request that tuning refuses; the help leaves them out."""
+SEEDS = (
+    "Seeds of the long trials, at least two. [default: those of the benchmark's [tuning], or 0,1]"
+)
+
 
 @click.command("tune")
 @request_options
@@ -80,8 +86,7 @@ def command(
     it starts. The test split is never read.
 
     The rates and the evidence go to results/tuning/TASK/ARCHITECTURE. A later run uses a rate only
-    for the same data, length, model size, steps, batch size and options. --seeds are those of the
-    long trials.
+    for the same data, length, model size, steps, batch size and options.
 
     Every trial is a record. The same command continues after an interruption and runs no trial
     twice. `bench publish` publishes the trials.
@@ -123,3 +128,9 @@ def command(
         print(f"{left} searches are left for a later run: the same command continues.")
         sys.exit(3)
     sys.exit(0 if all(item.learning_rate is not None for item in tuned) else 1)
+
+
+for parameter in command.params:
+    if isinstance(parameter, click.Option):
+        parameter.hidden = parameter.name in REFUSED
+        parameter.help = SEEDS if parameter.name == "seeds" else parameter.help

@@ -24,7 +24,7 @@ from suite.api import (
 from suite.api.cost_digest import digest_costs
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.benchmarks import Benchmark, find_benchmark
+from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
 from suite.matrix.registry import Registry, load_registry
@@ -58,6 +58,18 @@ class Prepared:
     search_path: tuple[str, ...]
     limits: Limits
     missing_data: tuple[str, ...] = ()
+
+    @property
+    def untuned(self) -> list[PlannedCell]:
+        """The final runs that cannot start before `bench tune` chooses their learning rates."""
+        return [
+            planned
+            for planned in self.plan.to_run
+            if planned.cell.benchmark is not None
+            and planned.cell.task is not None
+            and planned.ranking.tuning is None
+            and self.registry.benchmarks.get(planned.cell.benchmark.rpartition("-")[0]).tuning
+        ]
 
     @property
     def devices_per_cell(self) -> int:
@@ -230,27 +242,24 @@ def check_tuned(prepared: Prepared) -> None:
     Raises:
         RequestError: a cell to run has none.
     """
-    untuned = [
-        planned.cell
-        for planned in prepared.plan.to_run
-        if planned.cell.benchmark is not None
-        and planned.cell.task is not None
-        and planned.ranking.tuning is None
-        and _benchmark_of(planned.cell, prepared.registry).tuning is not None
-    ]
-    if untuned:
-        names = ",".join(sorted({str(cell.task) for cell in untuned}))
-        benchmark = str(untuned[0].benchmark).rpartition("-")[0]
+    if untuned := prepared.untuned:
+        first, count = untuned[0].cell, len(untuned)
         raise RequestError(
-            f"A final run of the benchmark '{benchmark}' needs a learning rate that was tuned on "
-            "the same data",
-            received=f"{len(untuned)} cells without one, the first {untuned[0].label}",
-            remedy=f"Run `bench tune --benchmark {benchmark} --task {names}` first",
+            f"A final run of the benchmark '{str(first.benchmark).rpartition('-')[0]}' needs a "
+            "learning rate that was tuned on the same data",
+            received=f"{count} cell{'' if count == 1 else 's'} without one, the first "
+            f"{first.label}",
+            remedy=f"Run `{tune_command(untuned)}` first",
         )
 
 
-def _benchmark_of(cell: Cell, registry: Registry) -> Benchmark:
-    return registry.benchmarks.get(str(cell.benchmark).rpartition("-")[0])
+def tune_command(untuned: Sequence[PlannedCell]) -> str:
+    """Return the command that tunes the learning rates of final runs."""
+    first, source = untuned[0].cell, untuned[0].source
+    tasks = ",".join(sorted({str(planned.cell.task) for planned in untuned}))
+    data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
+    benchmark = str(first.benchmark).rpartition("-")[0]
+    return f"bench tune --benchmark {benchmark} --task {tasks} --data {data}"
 
 
 def check_resources(store: Store) -> None:

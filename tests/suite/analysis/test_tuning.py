@@ -246,8 +246,12 @@ def test_a_final_run_without_a_tuned_rate_is_refused_with_the_command(bench, tmp
     result = bench("run", *words, BENCH_PATH=str(tmp_path / "plugins"))
     assert (result.returncode, result.stdout) == (2, "")
     assert "needs a learning rate that was tuned" in result.stderr
-    assert "bench tune --benchmark tuned --task ner" in result.stderr
+    assert "6 cells without one" in result.stderr
+    assert "bench tune --benchmark tuned --task ner --data synthetic" in result.stderr
     assert not list((tmp_path / "home").glob("records/*"))
+    one = ("--lengths", "64", "--seeds", "0")
+    result = bench("run", *words, *one, BENCH_PATH=str(tmp_path / "plugins"))
+    assert "Received: 1 cell without one" in result.stderr
 
 
 def test_a_plan_that_is_not_finished_ends_the_tuning_and_the_next_one_runs_no_trial_twice(
