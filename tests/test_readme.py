@@ -2,8 +2,8 @@
 
 The first trains one layer of `vanilla` with instant measurements. The others run an architecture
 that only embeds, except language modelling. They validate once and leave drawing to
-`make dashboard`. Their `make` calls a stand-in for `bench`, and `bench` runs in this process: another
-import of the framework would take longer.
+`make dashboard`. Their `make` calls a stand-in for `bench`, and `bench` runs in this process:
+another import of the framework would take longer.
 """
 
 from __future__ import annotations
