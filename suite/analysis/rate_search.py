@@ -53,6 +53,11 @@ class Strategy:
     max_cost: float = MAX_COST
 
     @property
+    def setting(self) -> dict[str, list[float] | list[int]]:
+        """The rates and the seeds of the search, as a tuning file states them."""
+        return {"learning_rates": list(self.learning_rates), "seeds": list(self.seeds)}
+
+    @property
     def short_steps(self) -> int:
         """The updates of a short trial, whose schedule is that of a final run of these steps."""
         return max(1, int(SHORT_COST * self.steps / len(self.learning_rates)))

@@ -179,7 +179,7 @@ class Search:
                     for trial in trials
                 ],
             }
-            path = write_choice(self.cell, source_digest, evidence, folder)
+            path = write_choice(self.cell, source_digest, self.strategy.setting, evidence, folder)
         return TunedRate(
             task=str(self.cell.task),
             entry=self.point.ranking.entry,

@@ -10,7 +10,7 @@ from typing import Any
 from suite.analysis.rate_search import Strategy, Trial, choose, good_range_decades
 from suite.api import Task
 from suite.matrix.benchmarks import Benchmark, TuningSettings
-from suite.matrix.tuned_rates import tuning_setting
+from suite.matrix.tuned_rates import STRATEGY, tuning_setting
 from suite.records.schema import RecordSummary, TuningChoice
 
 
@@ -42,6 +42,8 @@ def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) ->
         if name not in without and tuning.setting.get(name) != value:
             return f"its learning rate was tuned for {name} {tuning.setting.get(name)}"
     strategy = strategy_of(benchmark, task, cell.steps)
+    if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
+        return f"its learning rate was tuned with {searched}, not with {strategy.setting}"
     scores = _scores(tuning, strategy)
     if isinstance(scores, str):
         return scores

@@ -86,7 +86,7 @@ def command(
     it starts. The test split is never read.
 
     The rates and the evidence go to results/tuning/TASK/ARCHITECTURE. A later run uses a rate only
-    for the same data, length, model size, steps, batch size and options.
+    for the same data, length, model size, steps, batch size, options, precision and backend.
 
     Every trial is a record. The same command continues after an interruption and runs no trial
     twice. `bench publish` publishes the trials.

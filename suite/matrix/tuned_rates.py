@@ -2,7 +2,8 @@
 
 `results/tuning/<task>/<architecture>/<key>.json`. The key is made of everything that a good rate
 depends on: the bytes of the source, the sequence length, the model size, the steps, the batch
-size, the options and both versions. A cell that differs in one of them has no tuned rate.
+size, the options, the precision, the backend and both versions. A cell that differs in one of them
+has no tuned rate. The setting in the file also states the rates and the seeds of the search.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from suite.records.schema import TuningChoice
 TUNING = CHECKOUT / "results" / "tuning"
 KEPT = ("learning_rate", "metric", "setting", "good_range_decades", "cost", "trials")
 """The fields of a tuning file that a record holds too."""
+STRATEGY = "strategy"
+"""The name of the rates and the seeds of the search in a setting; they are not part of the key."""
 
 
 def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
@@ -34,6 +37,8 @@ def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
         "model_size": cell.model_size,
         "steps": cell.steps,
         "options": {name: value for name, value in cell.options.items() if name != "learning_rate"},
+        "precision": cell.precision,
+        "backend": cell.backend,
         "task_version": cell.task_version,
         "architecture_version": cell.architecture_version,
     }
@@ -73,17 +78,22 @@ def find_tuned_rate(
 
 
 def write_choice(
-    cell: Cell, source_digest: str, evidence: Mapping[str, Any], folder: Path = TUNING
+    cell: Cell,
+    source_digest: str,
+    strategy: Mapping[str, Any],
+    evidence: Mapping[str, Any],
+    folder: Path = TUNING,
 ) -> Path:
     """Write a choice and return its file.
 
-    `cell` is a final run of the entry. `evidence` holds the fields `KEPT` except the setting.
+    `cell` is a final run of the entry. `strategy` holds the rates and the seeds of the search.
+    `evidence` holds the fields `KEPT` except the setting.
     """
     content = {
         "task": cell.task,
         "architecture": cell.architecture,
         "protocol": PROTOCOL,
-        "setting": tuning_setting(cell, source_digest),
+        "setting": {**tuning_setting(cell, source_digest), STRATEGY: dict(strategy)},
         **evidence,
     }
     path = tuning_path(cell, source_digest, folder)

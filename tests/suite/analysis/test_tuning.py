@@ -126,6 +126,7 @@ def test_a_tuned_rate_is_used_only_for_the_setting_it_was_tuned_for(tmp_path, st
         {"steps": 1_000},
         {"batch_size": 3},
         {"options": {"dropout": "0.45"}},
+        {"precisions": ("mixed_bfloat16",)},
         {"architectures": ("bert",)},
         {"options": {"learning_rate": "0.002"}},
     ):

@@ -174,7 +174,10 @@ def evidence(cell, strategy, scores, **changes):
     given = {
         "learning_rate": 3e-3,
         "metric": "validation entity_f1",
-        "setting": tuning_setting(dataclasses.replace(cell, options={}), DATA["digest"]),
+        "setting": {
+            **tuning_setting(dataclasses.replace(cell, options={}), DATA["digest"]),
+            "strategy": strategy.setting,
+        },
         "good_range_decades": good_range_decades(strategy, scores),
         "cost": 1.9,
         "trials": trials,
@@ -221,6 +224,10 @@ def with_run(choice, index, **changes):
          "its learning rate was tuned for steps 99"),
         (lambda one: one.model_copy(update={"setting": {**one.setting, "source_digest": "e"}}),
          "its learning rate was tuned for source_digest e"),
+        (lambda one: one.model_copy(update={"setting": {**one.setting, "backend": "jax"}}),
+         "its learning rate was tuned for backend jax"),
+        (lambda one: one.model_copy(update={"setting": {**one.setting, "strategy": {"seeds": [3]}}}),
+         "its learning rate was tuned with {'seeds': [3]}, not with {'learning_rates'"),
     ],
 )  # fmt: skip
 def test_a_rate_that_does_not_follow_from_its_trials_is_refused(tuned, edit, reason):
