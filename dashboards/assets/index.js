@@ -94,13 +94,14 @@ function overviewFigures({ comparison: about, number }, values, length) {
 }
 
 /**
- * Returns the largest comparison of probes of the same form and model size.
+ * Returns the largest comparison of probes of the same form, model size, backend and precision.
  * @param {Comparison} about
  */
-function probesFor({ form, model_size }) {
+function probesFor({ form, model_size, backend, precision }) {
   return data.comparisons
     .map((comparison, number) => ({ comparison, number }))
     .filter(({ comparison: c }) => c.mode === "probe" && c.form === form)
+    .filter(({ comparison: c }) => c.backend === backend && c.precision === precision)
     .filter(({ comparison: c, number }) => c.model_size === model_size && sizes[number])
     .sort(largestFirst)[0];
 }

@@ -164,6 +164,22 @@ def test_three_charts_and_costs_from_probes(tab):
     assert marks == [[512]] * 3
 
 
+def test_costs_of_another_engine_are_not_drawn_beside_scores(browser, tmp_path):
+    registry = load_registry((str(benchmark_folder(tmp_path / "bench")),))
+    probes = [
+        probe("vanilla", length, number, 900.0, backend="jax")
+        for length in (128, 512, 1_024)
+        for number in range(3)
+    ]
+    draw([*final_runs(registry, score, ["vanilla"]), *probes], tmp_path, None, registry)
+    page = browser.new_page()
+    tab = Tab(page, tmp_path)
+    tab.open("index.html", "task=ner&length=512")
+    assert page.locator("figure h3").all_text_contents() == ["Test entity F1"]
+    assert tab.errors == []
+    page.close()
+
+
 def test_the_core_table_is_that_of_the_analysis(tab, made):
     tab.open("index.html")
     encoder, decoder = made[1].blocks
