@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from suite.analysis.frontier import LengthLimit
-from suite.analysis.tables import REPEATED, Row, Table
+from suite.analysis.tables import REPEATED, Table, TableRow
 from suite.analysis.trials import TunedRate
 from suite.execution.preparation import Prepared, tune_command
 from suite.matrix.expansion import PlannedCell
@@ -247,7 +247,7 @@ class TunedRates(Collection[TunedRate]):
         return f"{len(self.items)} learning rates"
 
 
-def _table_row(table: Table, row: Row) -> dict[str, Any]:
+def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
     cell: Mapping[str, Any] = asdict(row.cell)
     figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
     ends: dict[str, Any] = {}
@@ -269,7 +269,7 @@ def _table_row(table: Table, row: Row) -> dict[str, Any]:
     }
 
 
-def _figures(row: Row) -> str:
+def _figures(row: TableRow) -> str:
     known = {name: figure for name, figure in row.figures.items() if figure}
     shown = [f"{name.removeprefix('test.')} {figure.value:,.4g}" for name, figure in known.items()]
     return ", ".join(shown) or ", ".join(row.statuses)

@@ -19,7 +19,7 @@ from suite.analysis.grouping import ComparisonKey, group
 from suite.analysis.points import Figure, Place, Point, parts_of, place_of, scores_of
 from suite.analysis.sessions import (
     PHASES,
-    Session,
+    CostSession,
     by_session,
     choose_session,
     newest_digests,
@@ -60,7 +60,7 @@ class Comparison:
     metric: Metric | None
     measured_on: Place
     points: Sequence[Point]
-    session: Session | None = None
+    session: CostSession | None = None
 
     @property
     def records(self) -> list[RecordSummary]:
@@ -141,7 +141,7 @@ def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
 
 
 def _prefer(
-    session: Session, found: Standing[StoredRecord], current: Sequence[StoredRecord]
+    session: CostSession, found: Standing[StoredRecord], current: Sequence[StoredRecord]
 ) -> Standing[StoredRecord]:
     """Keep the runs of a probe in the session, or the other runs if the session has none."""
     chosen = {

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import BASELINE, Board, Row
-from suite.analysis.final_boards import Place, marks_of, mean_position, places_of, standing
+from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
 from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import Scale, normalized
-from suite.analysis.sessions import Session
+from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import Estimate
 from suite.analysis.tiers import Tier
 from suite.api import Form, Task
@@ -57,10 +57,10 @@ class Block:
     form: Form
     tasks: Sequence[str]
     rows: Sequence[CoreRow]
-    incomplete: Mapping[str, Sequence[Place]]
-    unscaled: Sequence[Place]
+    incomplete: Mapping[str, Sequence[TaskLength]]
+    unscaled: Sequence[TaskLength]
     costs: Mapping[str, Mapping[int, RelativeCosts]]
-    session: Session | None
+    session: CostSession | None
 
     def ratios(self, line: str, measure: str) -> list[float | None]:
         """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
@@ -71,8 +71,8 @@ class Block:
 
 def make_blocks(
     benchmark: Benchmark,
-    boards: Mapping[Place, Board],
-    points: Mapping[Place, Mapping[str, Point]],
+    boards: Mapping[TaskLength, Board],
+    points: Mapping[TaskLength, Mapping[str, Point]],
     tasks: Mapping[str, Task],
     comparisons: Sequence[Comparison],
 ) -> list[Block]:
@@ -96,12 +96,12 @@ def make_blocks(
 def _block(
     benchmark: Benchmark,
     form: Form,
-    places: Sequence[Place],
-    boards: Mapping[Place, Board],
-    points: Mapping[Place, Mapping[str, Point]],
+    places: Sequence[TaskLength],
+    boards: Mapping[TaskLength, Board],
+    points: Mapping[TaskLength, Mapping[str, Point]],
     probes: Comparison | None,
 ) -> Block:
-    ranked: dict[str, dict[Place, Row]] = {}
+    ranked: dict[str, dict[TaskLength, Row]] = {}
     for place in places:
         for row in standing(boards[place]) if place in boards else ():
             at = ranked.setdefault(row.line, {})
@@ -152,7 +152,7 @@ def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, fl
     return score, rank, mean_position(row.line, boards)
 
 
-def scale_of(benchmark: Benchmark, place: Place) -> Scale | None:
+def scale_of(benchmark: Benchmark, place: TaskLength) -> Scale | None:
     """Return the scores that count as 0 and 100; None while one is missing, or if equal."""
     task, length = place
     stated = benchmark.scale.get(task, {}).get(str(length))
@@ -164,10 +164,10 @@ def scale_of(benchmark: Benchmark, place: Place) -> Scale | None:
 
 def _core_row(
     line: str,
-    ranked: Mapping[Place, Row],
-    points: Mapping[Place, Point],
-    boards: Mapping[Place, Board],
-    scales: Mapping[Place, Scale],
+    ranked: Mapping[TaskLength, Row],
+    points: Mapping[TaskLength, Point],
+    boards: Mapping[TaskLength, Board],
+    scales: Mapping[TaskLength, Scale],
 ) -> CoreRow:
     by_task = _by_task(points, lambda place: _value(ranked[place]))
     records = [record for point in points.values() for record in point.good]
@@ -194,7 +194,7 @@ def _core_row(
     )
 
 
-def _mean_rank(ranked: Mapping[Place, Row]) -> float | None:
+def _mean_rank(ranked: Mapping[TaskLength, Row]) -> float | None:
     """Return the mean rank over the lengths of each task, then over tasks, as the score has it."""
     ranks = {place: row.rank for place, row in ranked.items() if row.rank is not None}
     if len(ranks) < len(ranked):
@@ -207,7 +207,9 @@ def _value(row: Row) -> float:
     return row.estimate.value
 
 
-def _by_task(places: Iterable[Place], value: Callable[[Place], float]) -> dict[str, float]:
+def _by_task(
+    places: Iterable[TaskLength], value: Callable[[TaskLength], float]
+) -> dict[str, float]:
     """Return the mean over lengths of each task."""
     found: dict[str, list[float]] = {}
     for place in places:
@@ -216,7 +218,7 @@ def _by_task(places: Iterable[Place], value: Callable[[Place], float]) -> dict[s
 
 
 def reference_scores(
-    boards: Mapping[Place, Board], entry: str = BASELINE
+    boards: Mapping[TaskLength, Board], entry: str = BASELINE
 ) -> dict[str, dict[int, float]]:
     """Return the scores of the entry that counts as 100, by task and length, where it is ranked."""
     found: dict[str, dict[int, float]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from suite.analysis.aggregate import PHASES, Comparison, Point
-from suite.analysis.sessions import Session
+from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import ratio_interval
 from suite.records.schema import phase_of
 
@@ -77,13 +77,13 @@ def _ratio(ours: Point, theirs: Point, measure: str) -> Sequence[Ratio]:
     ]
 
 
-def _common_session(ours: Point, theirs: Point) -> tuple[Session | None, Session | None]:
+def _common_session(ours: Point, theirs: Point) -> tuple[CostSession | None, CostSession | None]:
     """Return the sessions of two points that are one invocation on one machine.
 
     The chosen sessions come first, then the newest. The two may differ in the backend's version.
     """
 
-    def same(one: Session, other: Session) -> bool:
+    def same(one: CostSession, other: CostSession) -> bool:
         return one.invocation == other.invocation and one.place == other.place
 
     pairs = [(one, other) for one in ours.sessions for other in theirs.sessions if same(one, other)]

@@ -13,7 +13,7 @@ from suite.matrix.benchmarks import Benchmark, TaskSettings
 from suite.matrix.options import listed_options
 from suite.records.naming import options_text
 
-Place = tuple[str, int]
+TaskLength = tuple[str, int]
 """A task and a sequence length of a benchmark; each has one board."""
 
 
@@ -22,7 +22,7 @@ def final_boards(
     boards: Iterable[Board],
     tasks: Mapping[str, Task],
     label: str | None = None,
-) -> dict[Place, Board]:
+) -> dict[TaskLength, Board]:
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
     `label` names another version of the benchmark. If a task has boards of different data, the
@@ -60,7 +60,7 @@ def _newest_run(board: Board) -> tuple[bool, str]:
     return max(runs, default=(False, ""))
 
 
-def places_of(benchmark: Benchmark) -> list[Place]:
+def places_of(benchmark: Benchmark) -> list[TaskLength]:
     """Return each task and length of a benchmark, in the order of its file."""
     return [(name, length) for name, of in benchmark.tasks.items() for length in of.lengths]
 
@@ -100,8 +100,8 @@ def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> boo
 
 
 def points_of(
-    boards: Mapping[Place, Board], comparisons: Iterable[Comparison]
-) -> dict[Place, dict[str, Point]]:
+    boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
+) -> dict[TaskLength, dict[str, Point]]:
     """Return the points behind the standing rows of each board, by entry."""
     by_key = {comparison.key: comparison for comparison in comparisons}
     return {

@@ -19,7 +19,7 @@ from suite.analysis.boards import Board, Row
 from suite.analysis.core_table import Block, make_blocks
 from suite.analysis.expected import Verdict, verdicts
 from suite.analysis.final_boards import (
-    Place,
+    TaskLength,
     final_boards,
     marks_of,
     mean_position,
@@ -40,7 +40,7 @@ class Winner:
     leader that the board would have separated for the median entry. `marks` are the leader's.
     """
 
-    place: Place
+    place: TaskLength
     metric: Metric
     leader: str
     estimate: Estimate
@@ -80,7 +80,7 @@ class Changes:
     """
 
     before: str | None
-    winners: Mapping[Place, tuple[Sequence[str], Sequence[str]]]
+    winners: Mapping[TaskLength, tuple[Sequence[str], Sequence[str]]]
     joined: Sequence[str]
     left: Sequence[str]
     superseded: Mapping[str, int]
@@ -91,7 +91,7 @@ class Leaderboard:
     """The leaderboard of one benchmark; `boards` are those that it was made from, by place."""
 
     benchmark: Benchmark
-    boards: Mapping[Place, Board]
+    boards: Mapping[TaskLength, Board]
     winners: Sequence[Winner]
     blocks: Sequence[Block]
     tasks: Sequence[TaskTable]
@@ -127,7 +127,7 @@ def make_leaderboard(
     )
 
 
-def _winner(place: Place, board: Board) -> Winner | None:
+def _winner(place: TaskLength, board: Board) -> Winner | None:
     ranked = {row.line: row for row in standing(board) if row.rank is not None}
     estimates = {line: row.estimate for line, row in ranked.items() if row.estimate}
     if not estimates:
@@ -149,7 +149,7 @@ def _winner(place: Place, board: Board) -> Winner | None:
 
 
 def _task_tables(
-    benchmark: Benchmark, boards: Mapping[Place, Board], tasks: Mapping[str, Task]
+    benchmark: Benchmark, boards: Mapping[TaskLength, Board], tasks: Mapping[str, Task]
 ) -> list[TaskTable]:
     tables = []
     for name in dict.fromkeys(task for task, _ in boards):
@@ -183,7 +183,7 @@ def _most_ranks_first(boards: Iterable[Board], row: TaskRow) -> tuple[int, float
 def _changes(
     benchmark: Benchmark,
     boards: Sequence[Board],
-    found: Mapping[Place, Board],
+    found: Mapping[TaskLength, Board],
     tasks: Mapping[str, Task],
 ) -> Changes:
     superseded = Counter(
@@ -213,5 +213,5 @@ def leaders(board: Board) -> list[str]:
     return [row.line for row in standing(board) if row.rank == 1]
 
 
-def _lines(boards: Mapping[Place, Board]) -> set[str]:
+def _lines(boards: Mapping[TaskLength, Board]) -> set[str]:
     return {row.line for board in boards.values() for row in standing(board)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from suite.analysis.ranking import Scores
 from suite.analysis.sessions import (
-    Session,
+    CostSession,
     Sessions,
     by_session,
     choose_session,
@@ -64,7 +64,7 @@ class Point:
     split: str
     runs: Sequence[StoredRecord]
     superseded: Sequence[tuple[StoredRecord, str]] = ()
-    session: Session | None = None
+    session: CostSession | None = None
     sessions: Sessions = field(default_factory=dict)
 
     @property
@@ -101,7 +101,9 @@ class Point:
         session = choose_session([sessions])
         return replace(self, runs=runs, superseded=(), session=session, sessions=sessions)
 
-    def quiet_runs(self, phase: str, session: Session | None = None) -> dict[int, RecordSummary]:
+    def quiet_runs(
+        self, phase: str, session: CostSession | None = None
+    ) -> dict[int, RecordSummary]:
         """Return by repeat the records whose costs of a phase count; by default of the session."""
         session = session or self.session
         runs = self.sessions.get(session, {}) if session else {}
@@ -109,7 +111,7 @@ class Point:
             repeat: stored.record for repeat, stored in runs.items() if counts(stored.record, phase)
         }
 
-    def costs(self, measure: str, session: Session | None = None) -> dict[int, float]:
+    def costs(self, measure: str, session: CostSession | None = None) -> dict[int, float]:
         """Return by repeat the positive values of a measure such as "training.step_seconds"."""
         quiet = self.quiet_runs(phase_of(measure), session)
         values = {repeat: record.cost(measure) for repeat, record in quiet.items()}
@@ -117,7 +119,7 @@ class Point:
             repeat: value for repeat, value in values.items() if value is not None and value > 0
         }
 
-    def like_sessions(self) -> list[Session]:
+    def like_sessions(self) -> list[CostSession]:
         """Return the sessions on machines equal to that of `session`, itself included."""
         chosen = self.session
         return [one for one in self.sessions if chosen and one.is_on_machine_of(chosen)]

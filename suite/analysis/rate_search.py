@@ -33,7 +33,7 @@ class Trial:
     long: bool
 
 
-Scores = Mapping[Trial, float | None]
+TrialScores = Mapping[Trial, float | None]
 """The validation score of each trial; None for a trial that diverged, which counts as the worst."""
 
 
@@ -113,7 +113,7 @@ def stage_of(trial: Trial, strategy: Strategy) -> int:
     return 2 if trial.seed == strategy.seeds[0] else 3
 
 
-def next_trials(strategy: Strategy, scores: Scores) -> list[Trial]:
+def next_trials(strategy: Strategy, scores: TrialScores) -> list[Trial]:
     """Return the trials that come next; none if the search has ended."""
     first, others = strategy.seeds[0], strategy.seeds[1:]
     missing = [
@@ -144,7 +144,7 @@ def next_trials(strategy: Strategy, scores: Scores) -> list[Trial]:
     return _missing_seeds(strategy, scores, window)
 
 
-def _extension(strategy: Strategy, scores: Scores) -> list[Trial]:
+def _extension(strategy: Strategy, scores: TrialScores) -> list[Trial]:
     """Return the trials beside the best mean of all seeds; none if it lies inside."""
     means = mean_utilities(strategy, scores)
     best = _best(strategy, means)
@@ -153,7 +153,7 @@ def _extension(strategy: Strategy, scores: Scores) -> list[Trial]:
     return wanted if _affords(strategy, scores, wanted, 0) else []
 
 
-def choose(strategy: Strategy, scores: Scores) -> Choice:
+def choose(strategy: Strategy, scores: TrialScores) -> Choice:
     """Return the rate with the best mean of the long trials, if it lies between two others.
 
     No rate is chosen if none survived all seeds, or if all scored exactly the same: then nothing
@@ -179,7 +179,7 @@ def choose(strategy: Strategy, scores: Scores) -> Choice:
     return Choice(best)
 
 
-def mean_utilities(strategy: Strategy, scores: Scores) -> dict[float, float]:
+def mean_utilities(strategy: Strategy, scores: TrialScores) -> dict[float, float]:
     """Return the mean of each rate whose long trials are complete, as a number to maximize.
 
     A rate that diverged on one seed is complete, and its mean is the worst possible.
@@ -192,7 +192,7 @@ def mean_utilities(strategy: Strategy, scores: Scores) -> dict[float, float]:
     }
 
 
-def good_range_decades(strategy: Strategy, scores: Scores) -> float | None:
+def good_range_decades(strategy: Strategy, scores: TrialScores) -> float | None:
     """Return the width in decades of the rates within one standard error of the best mean.
 
     The standard error is that of a mean over the seeds; its standard deviation is the median of
@@ -228,7 +228,7 @@ def _reach(rates: Sequence[float], means: Mapping[float, float], threshold: floa
     return abs(inside - start)
 
 
-def _utilities(strategy: Strategy, scores: Scores, *, long: bool) -> dict[float, float]:
+def _utilities(strategy: Strategy, scores: TrialScores, *, long: bool) -> dict[float, float]:
     """Return the utility of each rate on the first seed."""
     return {
         trial.learning_rate: strategy.utility(score)
@@ -237,7 +237,7 @@ def _utilities(strategy: Strategy, scores: Scores, *, long: bool) -> dict[float,
     }
 
 
-def _long_scores(strategy: Strategy, scores: Scores) -> dict[float, list[float]]:
+def _long_scores(strategy: Strategy, scores: TrialScores) -> dict[float, list[float]]:
     found: dict[float, list[float]] = {}
     for trial, score in scores.items():
         if trial.long:
@@ -256,7 +256,7 @@ def _best(strategy: Strategy, utilities: Mapping[float, float]) -> float:
     return max(sorted(utilities), key=order)
 
 
-def _neighbours(strategy: Strategy, scores: Scores, rate: float) -> tuple[float, float]:
+def _neighbours(strategy: Strategy, scores: TrialScores, rate: float) -> tuple[float, float]:
     """Return the rates below and above, among those known and otherwise half a decade away."""
     known = {*strategy.learning_rates, *(trial.learning_rate for trial in scores)}
     below = max((other for other in known if other < rate), default=half_decade_below(rate))
@@ -264,7 +264,7 @@ def _neighbours(strategy: Strategy, scores: Scores, rate: float) -> tuple[float,
     return below, above
 
 
-def _window(strategy: Strategy, scores: Scores, rate: float) -> tuple[float, float, float]:
+def _window(strategy: Strategy, scores: TrialScores, rate: float) -> tuple[float, float, float]:
     below, above = _neighbours(strategy, scores, rate)
     return below, rate, above
 
@@ -291,7 +291,7 @@ def half_decade_below(rate: float) -> float:
     )
 
 
-def _missing_seeds(strategy: Strategy, scores: Scores, rates: Iterable[float]) -> list[Trial]:
+def _missing_seeds(strategy: Strategy, scores: TrialScores, rates: Iterable[float]) -> list[Trial]:
     """Return the long trials that the rates lack; a rate that diverged lacks none."""
     by_rate = _long_scores(strategy, scores)
     return [
@@ -304,7 +304,7 @@ def _missing_seeds(strategy: Strategy, scores: Scores, rates: Iterable[float]) -
 
 
 def _affords(
-    strategy: Strategy, scores: Scores, wanted: Sequence[Trial], num_reserved: int
+    strategy: Strategy, scores: TrialScores, wanted: Sequence[Trial], num_reserved: int
 ) -> bool:
     """Return whether an extension leaves enough for the long trials that are still to come."""
     reserved = [Trial(0.0, 0, long=True)] * num_reserved

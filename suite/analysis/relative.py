@@ -10,7 +10,7 @@ from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import BASELINE
 from suite.analysis.costs import COSTS
 from suite.analysis.points import Point
-from suite.analysis.sessions import Session, spread
+from suite.analysis.sessions import CostSession, spread
 from suite.analysis.statistics import Estimate, ratio_interval
 from suite.api import Mode
 
@@ -120,7 +120,7 @@ def _relative(point: Point, base: Point, measure: str) -> RelativeCost | None:
     return RelativeCost(ratio_interval(ratios), between.num_sessions, between.deviation)
 
 
-def _ratios(point: Point, base: Point, measure: str, session: Session | None) -> list[float]:
+def _ratios(point: Point, base: Point, measure: str, session: CostSession | None) -> list[float]:
     """Return the ratio of each round that both have in a session."""
     if session is None:
         return []

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from suite.analysis.final_boards import Place
+from suite.analysis.final_boards import TaskLength
 from suite.analysis.ranking import Parts, Scores
 from suite.analysis.statistics import Estimate
 
@@ -23,7 +23,7 @@ class Scale:
         return 100 * (value - self.zero) / (self.hundred - self.zero)
 
 
-def normalized(scored: Mapping[Place, tuple[Scores, Scale]]) -> Estimate:
+def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
     """Return the mean score over lengths, then over tasks, with its interval.
 
     Each seed has a mean score over all places, and so has each part of the test splits. The
@@ -54,7 +54,9 @@ def normalized(scored: Mapping[Place, tuple[Scores, Scale]]) -> Estimate:
 
 
 def _mean_parts(
-    scored: Mapping[Place, tuple[Scores, Scale]], weights: Mapping[Place, float], seed: int
+    scored: Mapping[TaskLength, tuple[Scores, Scale]],
+    weights: Mapping[TaskLength, float],
+    seed: int,
 ) -> Parts:
     """Return the mean score of each part; none where the places have different numbers of parts."""
     values = {place: found.parts.get(seed, ()) for place, (found, _) in scored.items()}

@@ -26,7 +26,7 @@ PHASES = ("training", "inference")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CostSession:
     """One invocation on one machine with one number of threads.
 
     `machine` is the name of the machine, `speed_facts` what determines its speed.
@@ -47,7 +47,7 @@ class Session:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         return f"{self.started_at:%Y-%m-%d %H:%M} on {self.machine}, {threads}"
 
-    def is_on_machine_of(self, other: Session) -> bool:
+    def is_on_machine_of(self, other: CostSession) -> bool:
         """Return whether two sessions used equal machines and equally many threads."""
         ours, theirs = (
             (session.machine, session.threads, session.speed_facts) for session in (self, other)
@@ -55,7 +55,7 @@ class Session:
         return ours == theirs
 
 
-Sessions = Mapping[Session, Mapping[int, StoredRecord]]
+Sessions = Mapping[CostSession, Mapping[int, StoredRecord]]
 """The runs of one point that may count as costs: by session, then by repeat."""
 
 
@@ -71,10 +71,10 @@ class Spread:
     deviation: float | None
 
 
-def session_of(stored: StoredRecord) -> Session:
+def session_of(stored: StoredRecord) -> CostSession:
     """Return the session of a record."""
     record = stored.record
-    return Session(
+    return CostSession(
         record.invocation.id,
         record.invocation.started_at,
         stored.machine,
@@ -103,7 +103,7 @@ def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) 
 
     If a session has two runs of one repeat, the later one counts.
     """
-    found: dict[Session, dict[int, StoredRecord]] = {}
+    found: dict[CostSession, dict[int, StoredRecord]] = {}
     for stored in sorted(runs, key=lambda stored: stored.record.run_id):
         record = stored.record
         if record.status is Status.OK and cost_digest(record) == digests[record.cell.architecture]:
@@ -121,13 +121,13 @@ def counts(record: RecordSummary, phase: str) -> bool:
     return record.is_quiet(phase) and not resumed
 
 
-def choose_session(points: Iterable[Sessions]) -> Session | None:
+def choose_session(points: Iterable[Sessions]) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
     It is the session with quiet costs of the most points; of equals the one with the most quiet
     runs; of equals the newest. The phases of a point count one by one.
     """
-    covered: dict[Session, list[int]] = {}
+    covered: dict[CostSession, list[int]] = {}
     for sessions in points:
         for session, by_repeat in sessions.items():
             tally = covered.setdefault(session, [0, 0])
@@ -136,7 +136,7 @@ def choose_session(points: Iterable[Sessions]) -> Session | None:
                 tally[0] += quiet > 0
                 tally[1] += quiet
 
-    def precedence(session: Session) -> tuple[list[int], datetime, str, str]:
+    def precedence(session: CostSession) -> tuple[list[int], datetime, str, str]:
         return covered[session], session.started_at, session.invocation, repr(session)
 
     return max(covered, key=precedence, default=None)

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.analysis.aggregate import PHASES, Comparison, Figure, Point, compare
-from suite.analysis.boards import Row as BoardRow
-from suite.analysis.boards import rank_comparisons
+from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.engines import Ratio, ratios
 from suite.analysis.grouping import ComparisonKey, baseline_keys
 from suite.analysis.scaling import Exponent, exponents
@@ -28,7 +27,7 @@ REPEATED = ("seed", "round")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One entry at one length and batch size.
 
     `figures` holds the score and the costs of the good records, `statuses` counts all records,
@@ -80,7 +79,7 @@ class Table:
 
     title: str
     metric: str | None
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
     split: str = "test"
     exponents: Sequence[Exponent] = ()
     baseline: str = ""
@@ -149,7 +148,7 @@ def _title(comparison: Comparison, *, several_machines: bool) -> str:
 
 def _board_rows(
     comparisons: Iterable[Comparison], records: Iterable[StoredRecord]
-) -> dict[tuple[ComparisonKey, int, int, str], BoardRow]:
+) -> dict[tuple[ComparisonKey, int, int, str], Row]:
     """Return the standing rows of all boards of scores, by comparison, length, batch and entry."""
     trainings = [found for found in comparisons if found.key.mode is Mode.TRAIN]
     return {
@@ -164,7 +163,7 @@ def _place(key: ComparisonKey, point: Point) -> tuple[ComparisonKey, int, int, s
     return key, point.sequence_length, point.batch_size, point.entry
 
 
-def _row(point: Point, ranked: BoardRow | None) -> Row:
+def _row(point: Point, ranked: Row | None) -> TableRow:
     figures: dict[str, Figure | None] = {}
     if point.metric:
         figures[f"{point.split}.{point.metric.name}"] = point.score()
@@ -172,7 +171,7 @@ def _row(point: Point, ranked: BoardRow | None) -> Row:
     reasons = sorted({record.reason for record in point.records if record.reason})
     cell = point.records[0].cell
     missing = {measure: why for measure in SHOWN if (why := point.why_no_cost(measure))}
-    return Row(
+    return TableRow(
         point.entry,
         cell,
         figures,

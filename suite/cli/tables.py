@@ -12,7 +12,7 @@ from suite.analysis.aggregate import Figure
 from suite.analysis.engines import COMPARED, Ratio
 from suite.analysis.quadratic import Quadratic
 from suite.analysis.scaling import Exponent
-from suite.analysis.tables import Row, Table
+from suite.analysis.tables import Table, TableRow
 from suite.api import Mode, Status
 
 
@@ -63,7 +63,7 @@ def _rich_table(table: Table) -> RichTable:
     return rich_table
 
 
-def _cells(row: Row, table: Table) -> list[str]:
+def _cells(row: TableRow, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
     texts = [str(cell.sequence_length), _escape(row.line)]
     if table.metric:
@@ -96,7 +96,7 @@ def _cost(figure: Figure, scale: int) -> str:
     return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
 
 
-def _status(row: Row) -> str:
+def _status(row: TableRow) -> str:
     if set(row.statuses) == {str(Status.OK)}:
         text = "ok"
     else:

@@ -9,7 +9,7 @@ from suite.api.errors import RequestError
 from suite.matrix.benchmarks import SCALE, Benchmark, Scale, hash_scale
 from suite.matrix.freezing import FROZEN
 
-Scores = Mapping[str, Mapping[int, float]]
+ScoresByLength = Mapping[str, Mapping[int, float]]
 """A score by task and length."""
 SECTION = re.compile(r"^\[scale\.[^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
 HASH = re.compile(rf"^{SCALE} = \"[0-9a-f]*\"\n?", re.MULTILINE)
@@ -18,7 +18,10 @@ DIGITS = 6
 
 
 def add_to_scale(
-    benchmark: Benchmark, zeros: Scores, hundreds: Scores, losses: Collection[str] = ()
+    benchmark: Benchmark,
+    zeros: ScoresByLength,
+    hundreds: ScoresByLength,
+    losses: Collection[str] = (),
 ) -> int:
     """Write the scores that a benchmark's file lacks, and return their number.
 

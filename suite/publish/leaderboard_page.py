@@ -8,7 +8,7 @@ from suite.analysis.boards import Row
 from suite.analysis.core_table import Block, CoreRow
 from suite.analysis.costs import COSTS
 from suite.analysis.expected import Agreement, Verdict
-from suite.analysis.final_boards import Place, marks_of
+from suite.analysis.final_boards import TaskLength, marks_of
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
 from suite.analysis.relative import LENGTHS
 from suite.api import Form, Metric
@@ -166,7 +166,7 @@ class LeaderboardPage:
             for line, places in block.incomplete.items()
         )
 
-    def _places(self, places: Sequence[Place]) -> str:
+    def _places(self, places: Sequence[TaskLength]) -> str:
         lengths: dict[str, list[int]] = {}
         for task, length in places:
             lengths.setdefault(task, []).append(length)

@@ -50,7 +50,7 @@ MIN_REFERENCES = 3
 
 
 @dataclass
-class Verdict:
+class CheckedRecord:
     """The verdict on one record: accepted if `refused` is empty. Flags ask a person to look.
 
     `place` is the file, relative to the submission. `content` is the record as JSON; None for a
@@ -74,7 +74,7 @@ def check_submission(
     path: Path,
     entries: Sequence[StoredRecord],
     registry: Registry,
-) -> list[Verdict]:
+) -> list[CheckedRecord]:
     """Check a file, or every file of a folder, against the records in `entries`."""
     known = {entry.record.run_id for entry in entries}
     seen: dict[str, str] = {}
@@ -164,37 +164,37 @@ def _place(record: RecordSummary) -> tuple[Any, ...]:
     return cell.task, options_text(record.ranking.task_options), fingerprint, cell.sequence_length
 
 
-def _contents(path: Path) -> Iterator[Verdict]:
+def _contents(path: Path) -> Iterator[CheckedRecord]:
     """Yield each record to read; files that cannot hold records are refused unread."""
     if path.is_symlink() or not path.exists():
         place = PurePosixPath(path.name)
-        yield Verdict(place, refused="no such file or folder (links are not followed)")
+        yield CheckedRecord(place, refused="no such file or folder (links are not followed)")
         return
     root = path if path.is_dir() else path.parent
     paths = sorted(_files(path)) if path.is_dir() else [path]
     if len(paths) > MAX_FILES:
         place = PurePosixPath(path.name)
-        yield Verdict(place, refused=f"it holds {len(paths)} files; the limit is {MAX_FILES}")
+        yield CheckedRecord(place, refused=f"it holds {len(paths)} files; the limit is {MAX_FILES}")
         return
     if not paths:
-        yield Verdict(PurePosixPath(path.name), refused="the folder is empty")
+        yield CheckedRecord(PurePosixPath(path.name), refused="the folder is empty")
     for file in paths:
         place = PurePosixPath(file.relative_to(root))
         archived = file.name.endswith(SUFFIX)
         limit = MAX_ARCHIVE_FILE_BYTES if archived else MAX_FINAL_BYTES
         if file.is_symlink() or not file.is_file():
-            yield Verdict(place, refused="not a plain file, or in too many folders")
+            yield CheckedRecord(place, refused="not a plain file, or in too many folders")
         elif not archived and not FILE_NAME.fullmatch(file.name):
-            yield Verdict(
+            yield CheckedRecord(
                 place,
                 refused="the name must be as `bench publish` writes it: see results/README.md",
             )
         elif file.stat().st_size > limit:
-            yield Verdict(place, refused=f"it is larger than {limit >> 10} KiB")
+            yield CheckedRecord(place, refused=f"it is larger than {limit >> 10} KiB")
         elif archived:
             yield from _lines(file, place)
         else:
-            yield Verdict(place, file.read_bytes())
+            yield CheckedRecord(place, file.read_bytes())
 
 
 def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
@@ -206,21 +206,23 @@ def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
             yield path
 
 
-def _lines(file: Path, place: PurePosixPath) -> Iterator[Verdict]:
+def _lines(file: Path, place: PurePosixPath) -> Iterator[CheckedRecord]:
     """Yield each record of an archive."""
     try:
         lines = read_archive(file)
     except RecordError as error:
-        yield Verdict(place, refused=str(error))
+        yield CheckedRecord(place, refused=str(error))
         return
     if not lines:
-        yield Verdict(place, refused="the archive is empty")
+        yield CheckedRecord(place, refused="the archive is empty")
     for number, line in enumerate(lines, start=1):
         large = f"it is larger than {MAX_ARCHIVED_BYTES:,} bytes"
-        yield Verdict(place, line, number, refused=large if len(line) > MAX_ARCHIVED_BYTES else "")
+        yield CheckedRecord(
+            place, line, number, refused=large if len(line) > MAX_ARCHIVED_BYTES else ""
+        )
 
 
-def _read(verdict: Verdict, registry: Registry, *, whole: bool) -> tuple[Record | None, str]:
+def _read(verdict: CheckedRecord, registry: Registry, *, whole: bool) -> tuple[Record | None, str]:
     """Return the record and why it is refused. `whole` says whether the folder is judged too."""
     content = verdict.content or b""
     if _depth(content) > MAX_DEPTH:

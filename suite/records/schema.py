@@ -39,7 +39,7 @@ MEASURED_APART = ("compile", "latency")
 def phase_of(measure: str) -> str:
     """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
 
-    Parts of a phase have flags of their own: that of "inference.latency_p50_seconds" is
+    PartReport of a phase have flags of their own: that of "inference.latency_p50_seconds" is
     "inference.latency".
     """
     phase, _, name = measure.partition(".")
@@ -51,13 +51,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
-class Figure(_Model, extra="ignore"):
+class MeasuredValue(_Model, extra="ignore"):
     """The value of a measurement."""
 
     value: float | None
 
 
-class Measurement(Figure, extra="forbid"):
+class Measurement(MeasuredValue, extra="forbid"):
     """A measured quantity. Its name carries the unit. Archives keep `value` and `n` alone."""
 
     n: int
@@ -74,14 +74,14 @@ class Curve(_Model):
 
 
 @with_config(extra="ignore")
-class Parts(TypedDict, total=False):
+class PartReport(TypedDict, total=False):
     """Each metric of a split without each of its consecutive parts; null where it has no value."""
 
     without_part: Mapping[str, tuple[FiniteFloat | None, ...]]
 
 
 @with_config(extra="allow")
-class Report(Parts, total=False):
+class Report(PartReport, total=False):
     """The detail behind a split's metrics: the task's own fields, and the scores without a part."""
 
 
@@ -189,8 +189,8 @@ class RecordSummary(_Model, extra="ignore"):
     worker_seconds: float | None = None
     ranking: RankingFacts
     metrics: Mapping[str, Mapping[str, float | None]] = {}
-    reports: Mapping[str, Parts] = {}
-    measurements: Mapping[str, Mapping[str, Figure]] = {}
+    reports: Mapping[str, PartReport] = {}
+    measurements: Mapping[str, Mapping[str, MeasuredValue]] = {}
     parameter_count: int | None = None
     parameter_counts: Mapping[str, int] = {}
     details: Details = {}
