@@ -11,12 +11,12 @@ from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import BASELINE, Board, Row
 from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
 from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
-from suite.analysis.scores import Scale, normalized
+from suite.analysis.scores import normalized
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import Estimate
 from suite.analysis.tiers import Tier
 from suite.api import Form, Task
-from suite.matrix.benchmarks import Benchmark
+from suite.matrix.benchmarks import Benchmark, Scale
 
 FORMS = (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
 """The forms in the order of the core tables."""
@@ -156,10 +156,7 @@ def scale_of(benchmark: Benchmark, place: TaskLength) -> Scale | None:
     """Return the scores that count as 0 and 100; None while one is missing, or if equal."""
     task, length = place
     stated = benchmark.scale.get(task, {}).get(str(length))
-    if stated is None or stated.hundred in (None, stated.zero):
-        return None
-    assert stated.hundred is not None
-    return Scale(stated.zero, stated.hundred)
+    return stated if stated and stated.is_complete else None
 
 
 def _core_row(

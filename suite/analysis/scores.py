@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from suite.analysis.final_boards import TaskLength
 from suite.analysis.ranking import Parts, Scores
 from suite.analysis.statistics import Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The values of a metric that count as 0 and as 100. For a loss, `hundred` is the smaller."""
-
-    zero: float
-    hundred: float
-
-    def of(self, value: float) -> float:
-        """Return the score of a value of the metric; it may lie below 0 or above 100."""
-        return 100 * (value - self.zero) / (self.hundred - self.zero)
+from suite.matrix.benchmarks import Scale
 
 
 def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
@@ -38,13 +26,13 @@ def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
     seeds = set.intersection(*(set(found.by_seed) for found, _ in scored.values()))
     if not seeds:
         means = {
-            place: scale.of(statistics.fmean(found.by_seed.values()))
+            place: scale.score(statistics.fmean(found.by_seed.values()))
             for place, (found, scale) in scored.items()
         }
         return Estimate(sum(weights[place] * mean for place, mean in means.items()), None, None, 0)
     by_seed = {
         seed: sum(
-            weights[place] * scale.of(found.by_seed[seed])
+            weights[place] * scale.score(found.by_seed[seed])
             for place, (found, scale) in scored.items()
         )
         for seed in sorted(seeds)
@@ -71,6 +59,8 @@ def _mean_parts(
             means.append(None)
         else:
             means.append(
-                sum(weights[place] * scored[place][1].of(value) for place, value in known.items())
+                sum(
+                    weights[place] * scored[place][1].score(value) for place, value in known.items()
+                )
             )
     return means

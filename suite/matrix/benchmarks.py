@@ -125,10 +125,23 @@ class ExpectedFigure(_Model):
 
 
 class Scale(_Model):
-    """The scores of a task at a length that count as 0 (a trivial predictor) and as 100."""
+    """The values of a task's metric at a length that count as 0 (a trivial predictor) and as 100.
+
+    For a loss, `hundred` is the smaller.
+    """
 
     zero: float
     hundred: float | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both values are known and differ, so that scores can be computed."""
+        return self.hundred not in (None, self.zero)
+
+    def score(self, value: float) -> float:
+        """Return the score of a value of the metric; it may lie below 0 or above 100."""
+        assert self.hundred is not None
+        return 100 * (value - self.zero) / (self.hundred - self.zero)
 
 
 class Benchmark(_Model):
