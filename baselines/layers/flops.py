@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from suite.api import BuildRequest, Form
 
+CHUNK_LENGTH = 128
+"""Positions in a chunk of a scan: longer chunks cost more comparisons, shorter ones more states."""
+
 
 def attend_pairs(pairs: float, width: int) -> float:
     """Return the operations of Q Kᵀ and the weighted sum of V for a number of position pairs.
@@ -46,3 +49,21 @@ def full_attention_operations(request: BuildRequest, extra_positions: int = 0) -
         request,
         lambda causal: size.num_layers * attend_pairs(all_pairs(length, causal), size.width),
     )
+
+
+def feature_attention_operations(request: BuildRequest, num_features: int) -> float:
+    """Return the operations of attention by features, without those of the features themselves.
+
+    Each position adds the product of features and values to a sum, and reads the sum. In causal
+    stacks, the positions of a chunk are compared with the earlier ones of their chunk too.
+    """
+    size, length = request.model_size, request.sequence_length
+    chunk = min(CHUNK_LENGTH, length)
+
+    def of_stack(causal: bool) -> float:
+        sums = 4.0 * num_features * size.width * length
+        pairs = length * (chunk + 1) / 2 if causal else 0.0
+        per_pair = 2.0 * (num_features * size.num_heads + size.width)
+        return size.num_layers * (sums + pairs * per_pair)
+
+    return over_stacks(request, of_stack)

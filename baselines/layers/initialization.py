@@ -15,6 +15,7 @@ Papers demand these deviations:
   residual branches (Radford et al. 2019, section 2.3).
 - Longformer, option `matched_projections`: global projections start with the values of the ordinary
   ones (Beltagy et al. 2020, section 3.1).
+- Performer: random features have orthogonal rows (Choromanski et al. 2021, section 2.4).
 - Transformer-XL: the biases u and v, which replace queries, start as small random numbers, as in
   the authors' code (Dai et al. 2019, section 3.3).
 """
@@ -25,6 +26,7 @@ import random
 from typing import Any
 
 import keras
+from keras import ops
 
 from suite.api import BuildRequest, Inputs
 
@@ -71,6 +73,19 @@ def token_table(width: int) -> Any:
 def added_vectors(stddev: float) -> Any:
     """Return the initializer of vectors that are added to embeddings of a standard deviation."""
     return keras.initializers.RandomNormal(stddev=stddev)
+
+
+def orthogonal_rows(shape: tuple[int, int], dtype: Any = None) -> Any:
+    """Return rows, (m, d), that are orthogonal in blocks of d and as long as normal vectors.
+
+    Choromanski et al. 2021, section 2.4.
+    """
+    num_rows, size = shape
+    square = keras.initializers.Orthogonal
+    blocks = [square()((size, size), dtype) for _ in range(-(-num_rows // size))]
+    normal = keras.initializers.RandomNormal(stddev=1.0)(shape, dtype)
+    lengths = ops.sqrt(ops.sum(normal**2, axis=1, keepdims=True))
+    return ops.concatenate(blocks)[:num_rows] * lengths
 
 
 def query_bias() -> Any:

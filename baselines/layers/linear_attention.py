@@ -1,0 +1,142 @@
+"""Linear attention: the kernel trick in place of the softmax.
+
+Katharopoulos et al. 2020, "Transformers are RNNs: Fast Autoregressive Transformers with Linear
+Attention".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from baselines.layers.chunked_scan import scan_in_chunks
+from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.full_attention import check_heads, merge_heads, split_heads
+from baselines.layers.initialization import dense
+
+SMALLEST_SUM = 1e-6
+"""The least normaliser: a row without a real key has the output 0."""
+
+
+class LinearAttention(keras.layers.Layer):
+    """Multi-head attention with weights φ(q)·φ(k) in place of exp(q·k).
+
+    Katharopoulos et al. 2020, equations 5 and 6, with φ(x) = elu(x) + 1 (equation 7). With
+    `causal`, a position attends to itself and to earlier ones: equations 8 and 9, computed in
+    chunks. Sums over the keys are in float32.
+
+    In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
+    n, width). With head size d, time O(n · d) per channel and memory O(n). The decoding state has
+    O(1) size: (batch, heads, d, d + 1) numbers.
+
+    Raises:
+        ValueError: the width is not a multiple of the heads.
+
+    Example:
+        >>> layer = LinearAttention(num_heads=4)
+        >>> layer(keras.random.normal((2, 19, 32))).shape
+        TensorShape([2, 19, 32])
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        causal: bool = False,
+        chunk_length: int = CHUNK_LENGTH,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.causal = causal
+        self.chunk_length = chunk_length
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the four projections."""
+        width = input_shape[-1]
+        check_heads(width, self.num_heads)
+        for name in ("query", "key", "value", "output_projection"):
+            projection = dense(width, name=name, dtype=self.dtype_policy)
+            projection.build(input_shape)
+            setattr(self, name, projection)
+
+    @property
+    def num_features(self) -> int:
+        """The number of features that φ makes of a head."""
+        return int(self.query.units) // self.num_heads
+
+    def query_features(self, query: Any) -> Any:
+        """Return φ of queries in float32: (…, d) to (…, features)."""
+        return ops.elu(ops.cast(query, "float32")) + 1.0
+
+    def key_features(self, key: Any) -> Any:
+        """Return φ of keys in float32: (…, d) to (…, features)."""
+        return self.query_features(key)
+
+    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
+        """Return the projected attention; keys at padded positions have no weight."""
+        query, key, value = self._features(hidden_states, padding_mask)
+        return self._finish(attend_by_features(query, key, value, self.causal, self.chunk_length))
+
+    def init_state(self, batch_size: int, max_length: int) -> Any:
+        """Return zeros for the sums over keys: (batch, heads, features, d + 1), float32."""
+        head_size = int(self.value.units) // self.num_heads
+        shape = (batch_size, self.num_heads, self.num_features, head_size + 1)
+        return ops.zeros(shape, "float32")
+
+    def decode_step(self, hidden_states: Any, state: Any, position: Any) -> tuple[Any, Any]:
+        """Return the output for the newest positions, (batch, m, width), and the state after them.
+
+        It equals that of `call` on all positions so far. Time O(m).
+        """
+        query, key, value = self._features(hidden_states, None)
+        sums, state = scan_in_chunks(query, key, _with_ones(value), None, state, self.chunk_length)
+        return self._finish(_normalized(sums)), state
+
+    def _features(self, hidden_states: Any, padding_mask: Any) -> tuple[Any, Any, Any]:
+        """Return φ(q), φ(k) and v by head, in float32."""
+        query, key, value = (
+            split_heads(projection(hidden_states), self.num_heads)
+            for projection in (self.query, self.key, self.value)
+        )
+        keys = self.key_features(key)
+        if padding_mask is not None:
+            keys = keys * ops.cast(padding_mask, keys.dtype)[:, None, :, None]
+        return self.query_features(query), keys, ops.cast(value, "float32")
+
+    def _finish(self, heads: Any) -> Any:
+        return self.output_projection(merge_heads(ops.cast(heads, self.compute_dtype)))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        own = {
+            "num_heads": self.num_heads,
+            "causal": self.causal,
+            "chunk_length": self.chunk_length,
+        }
+        return {**super().get_config(), **own}
+
+
+def attend_by_features(
+    query: Any, key: Any, value: Any, causal: bool, chunk_length: int = CHUNK_LENGTH
+) -> Any:
+    """Return Σ φ(q)·φ(k) v / Σ φ(q)·φ(k); keys without weight are zeros.
+
+    Shapes: query and key (batch, heads, n, features), value (batch, heads, n, d). Time and memory
+    O(n).
+    """
+    if causal:
+        sums, _ = scan_in_chunks(query, key, _with_ones(value), chunk_length=chunk_length)
+    else:
+        sums = ops.matmul(query, ops.einsum("bhnf,bhnd->bhfd", key, _with_ones(value)))
+    return _normalized(sums)
+
+
+def _with_ones(value: Any) -> Any:
+    """Append a channel of ones, whose sum is the normaliser."""
+    return ops.concatenate([value, ops.ones_like(value[..., :1])], axis=-1)
+
+
+def _normalized(sums: Any) -> Any:
+    return sums[..., :-1] / ops.maximum(sums[..., -1:], SMALLEST_SUM)

@@ -1,0 +1,117 @@
+"""Linformer's attention: keys and values projected along the sequence to a fixed number.
+
+Wang et al. 2020, "Linformer: Self-Attention with Linear Complexity".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from baselines.layers.full_attention import attend, check_heads, merge_heads, split_heads
+from baselines.layers.initialization import dense, kernel
+
+
+class LengthProjection(keras.layers.Layer):
+    """A linear map of n positions to k, the same for all channels; Eᵢ or Fᵢ of the paper.
+
+    In: (batch, n, width) for n up to `max_length`. A shorter sequence is mapped as if it were
+    padded with zeros. Out: (batch, k, width). Time O(n · k) per channel.
+
+    Raises:
+        ValueError: the sequence is longer than `max_length`.
+    """
+
+    def __init__(self, max_length: int, projected_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_length = max_length
+        self.projected_length = projected_length
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights: (max_length, k)."""
+        shape = (self.max_length, self.projected_length)
+        self.kernel = self.add_weight(shape, initializer=kernel(), name="kernel")
+
+    def call(self, hidden_states: Any) -> Any:
+        """Return the projected positions."""
+        length = hidden_states.shape[1]
+        if length > self.max_length:
+            raise ValueError(
+                f"The projection has {self.max_length} positions. "
+                f"Received: a sequence of {length}. Build the model for the longer sequence."
+            )
+        return ops.einsum("bnw,nk->bkw", hidden_states, self.kernel[:length])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        own = {"max_length": self.max_length, "projected_length": self.projected_length}
+        return {**super().get_config(), **own}
+
+
+class ProjectedAttention(keras.layers.Layer):
+    """Multi-head attention to k projected keys and values.
+
+    Wang et al. 2020, equation 7: softmax(Q (E K)ᵀ / √d) (F V), where E is `key_projection` and F
+    `value_projection`. Both are shared by the heads; with one layer for both, by keys and values
+    too (section 4). Keys and values at padded positions are zeros before the projection.
+
+    In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
+    n, width). Time and memory O(n · k).
+
+    Raises:
+        ValueError: the width is not a multiple of the heads, or the sequence is too long.
+
+    Example:
+        >>> projection = LengthProjection(max_length=64, projected_length=8)
+        >>> layer = ProjectedAttention(4, projection, projection)
+        >>> layer(keras.random.normal((2, 19, 32))).shape
+        TensorShape([2, 19, 32])
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_projection: LengthProjection,
+        value_projection: LengthProjection,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.key_projection = key_projection
+        self.value_projection = value_projection
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the projections of the channels, and those of the length."""
+        width = input_shape[-1]
+        check_heads(width, self.num_heads)
+        for name in ("query", "key", "value", "output_projection"):
+            projection = dense(width, name=name, dtype=self.dtype_policy)
+            projection.build(input_shape)
+            setattr(self, name, projection)
+        for projection in (self.key_projection, self.value_projection):
+            if not projection.built:
+                projection.build(input_shape)
+
+    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
+        """Return the projected attention."""
+        key, value = self.key(hidden_states), self.value(hidden_states)
+        if padding_mask is not None:
+            real = ops.cast(padding_mask, key.dtype)[:, :, None]
+            key, value = key * real, value * real
+        query = split_heads(self.query(hidden_states), self.num_heads)
+        heads = attend(
+            query * query.shape[-1] ** -0.5,
+            split_heads(self.key_projection(key), self.num_heads),
+            split_heads(self.value_projection(value), self.num_heads),
+        )
+        return self.output_projection(merge_heads(heads))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        parts = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in ("key_projection", "value_projection")
+        }
+        return {**super().get_config(), "num_heads": self.num_heads, **parts}

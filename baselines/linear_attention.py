@@ -1,0 +1,48 @@
+"""The linear Transformer: attention by a kernel, linear in the length.
+
+Katharopoulos et al. 2020, "Transformers are RNNs: Fast Autoregressive Transformers with Linear
+Attention".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.api import Architecture, BuildRequest, Form, Inputs
+
+
+class LinearTransformer(Architecture):
+    """`vanilla` with the paper's linear attention in place of self-attention.
+
+    In the encoder-decoder form, the decoder keeps softmax attention to the encoder's output.
+    """
+
+    version = 1
+    title = "Linear Transformer"
+    paper = "Katharopoulos et al. 2020, Transformers are RNNs"
+    forms = frozenset(Form)
+    inputs = frozenset(Inputs)
+    claimed_time = "n"
+    claimed_memory = "n"
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Return the operations of the sums over keys, and of the chunks where causal."""
+        from baselines.layers.flops import feature_attention_operations
+
+        size = request.model_size
+        return feature_attention_operations(request, size.width // size.num_heads)
+
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the requested form."""
+        from baselines.layers.linear_attention import LinearAttention
+        from baselines.layers.transformer import build_with_mixer
+
+        size = request.model_size
+        return build_with_mixer(
+            request,
+            lambda index, causal: LinearAttention(size.num_heads, causal),
+            lambda causal: size.feedforward_width,
+        )
+
+
+ARCHITECTURE = LinearTransformer()
