@@ -97,12 +97,12 @@ class Backbone(keras.layers.Layer):
     def project_encoder_output(self, encoder_output: Any) -> Any:
         """Return each layer's cross-attention keys and values of the encoder's output.
 
-        `decode` takes them as `encoder_output`; many decoding steps then share one projection.
+        `decode` takes them as `encoder_output`; many decoding steps then share one projection. A
+        layer without cross-attention has None.
         """
         assert self.decoder is not None
-        return [
-            layer.cross_attention.project_context(encoder_output) for layer in self.decoder.layers
-        ]
+        attentions = [layer.cross_attention for layer in self.decoder.layers]
+        return [attention and attention.project_context(encoder_output) for attention in attentions]
 
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return one vector per input, (batch, width).

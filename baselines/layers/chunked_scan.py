@@ -15,8 +15,8 @@ from keras import ops
 
 from baselines.layers.flops import CHUNK_LENGTH
 
-SMALLEST = -1e30
-"""The logarithm of a weight of 0."""
+ZERO_WEIGHT = -1e30
+"""The logarithm of a weight that is 0 in float32."""
 
 
 def scan_in_chunks(
@@ -29,39 +29,54 @@ def scan_in_chunks(
 ) -> tuple[Any, Any]:
     """Return the outputs of all positions, and the state after the last one.
 
-    Shapes: query and key (batch, heads, n, d), value (batch, heads, n, v), log_decay (batch, heads,
-    n) with values of at most 0, initial_state (batch, heads, d, v), zeros by default. The outputs
-    are (batch, heads, n, v). Time O(n · (c · (d + v) + d · v)) for chunks of c positions, memory
-    O(n · (c + d + v) + n · d · v / c). The graph does not grow with n.
+    Shapes: query and key (batch, groups, n, d), value (batch, heads, n, v), log_decay (batch,
+    heads, n) with values of at most 0, initial_state (batch, heads, d, v), zeros by default. The
+    outputs are (batch, heads, n, v). Consecutive heads share the query and key of a group. Time
+    O(n · (c · (d + v) + d · v)) for chunks of c positions, memory O(n · (c + d + v) + n · d · v /
+    c). The graph does not grow with n.
     """
-    length = query.shape[2]
+    num_groups, length = query.shape[1], query.shape[2]
+    num_heads = value.shape[1]
     size = min(chunk_length, length)
-    num_chunks = -(-length // size)
-    query, key, value = (_split(part, num_chunks, size, length) for part in (query, key, value))
+
+    def split(part: Any, num_parts: int) -> Any:
+        """Return (batch, groups, heads of a group, chunks, positions, …), filled with zeros."""
+        missing = -length % size
+        if missing:
+            part = ops.pad(part, ((0, 0), (0, 0), (0, missing), (0, 0)))
+        chunks = (length + missing) // size, size
+        return ops.reshape(part, (-1, num_groups, num_parts // num_groups, *chunks, part.shape[-1]))
+
+    query, key = split(query, num_groups)[:, :, 0], split(key, num_groups)[:, :, 0]
+    value = split(value, num_heads)
+    if initial_state is not None:
+        state_shape = (-1, num_groups, num_heads // num_groups, *initial_state.shape[2:])
+        initial_state = ops.reshape(initial_state, state_shape)
+    scores = ops.einsum("bgcid,bgcjd->bgcij", query, key)[:, :, None]
     order = np.tril(np.ones((size, size), bool))
-    scores = ops.einsum("bhcid,bhcjd->bhcij", query, key)
     if log_decay is None:
-        scores = ops.where(order, scores, ops.zeros_like(scores))
-        updates = ops.einsum("bhcjd,bhcjv->bhcdv", key, value)
-        after = ops.cumsum(updates, axis=2)
-        before = after - updates
+        weights = ops.where(order, scores, ops.zeros_like(scores))
+        updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, value)
+        after = ops.cumsum(updates, axis=3)
         if initial_state is not None:
-            before, after = before + initial_state[:, :, None], after + initial_state[:, :, None]
-        states, last = before, after[:, :, -1]
+            after = after + initial_state[:, :, :, None]
+        before, last = after - updates, after[:, :, :, -1]
+        carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
     else:
-        decay = _split(log_decay[..., None], num_chunks, size, length)[..., 0]
-        reached = ops.cumsum(decay, axis=-1)
+        reached = ops.cumsum(split(log_decay[..., None], num_heads)[..., 0], axis=-1)
         between = reached[..., :, None] - reached[..., None, :]
-        scores = scores * ops.exp(ops.where(order, between, SMALLEST * ops.ones_like(between)))
-        to_end = ops.exp(reached[..., -1:] - reached)
-        updates = ops.einsum("bhcjd,bhcjv->bhcdv", key * to_end[..., None], value)
+        between = ops.where(order, between, ZERO_WEIGHT * ops.ones_like(between))
+        weights = scores * ops.exp(between)
+        to_end = ops.exp(reached[..., -1:] - reached)[..., None]
+        updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, value * to_end)
         if initial_state is None:
-            initial_state = ops.zeros_like(updates[:, :, 0])
-        states, last = _carry(updates, ops.exp(reached[..., -1]), initial_state)
-        query = query * ops.exp(reached)[..., None]
-    outputs = ops.matmul(scores, value) + ops.matmul(query, states)
-    outputs = ops.reshape(outputs, (-1, value.shape[1], num_chunks * size, value.shape[-1]))
-    return outputs[:, :, :length], last
+            initial_state = ops.zeros_like(updates[:, :, :, 0])
+        before, last = _carry(updates, ops.exp(reached[..., -1]), initial_state)
+        carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
+        carried = carried * ops.exp(reached)[..., None]
+    outputs = ops.matmul(weights, value) + carried
+    outputs = ops.reshape(outputs, (-1, num_heads, outputs.shape[3] * size, value.shape[-1]))
+    return outputs[:, :, :length], ops.reshape(last, (-1, num_heads, *last.shape[3:]))
 
 
 def step(query: Any, key: Any, value: Any, log_decay: Any, state: Any) -> tuple[Any, Any]:
@@ -76,19 +91,16 @@ def step(query: Any, key: Any, value: Any, log_decay: Any, state: Any) -> tuple[
     return ops.einsum("bhd,bhdv->bhv", query, state), state
 
 
-def _split(part: Any, num_chunks: int, size: int, length: int) -> Any:
-    """Return (batch, heads, chunks, positions, …), filled up with zeros, which add nothing."""
-    padded = ops.pad(part, ((0, 0), (0, 0), (0, num_chunks * size - length), (0, 0)))
-    return ops.reshape(padded, (-1, part.shape[1], num_chunks, size, part.shape[-1]))
-
-
 def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:
-    """Return the state before each chunk, and the state after the last one."""
+    """Return the state before each chunk, and the state after the last one.
+
+    Shapes: updates (batch, groups, heads, chunks, d, v), decays (batch, groups, heads, chunks).
+    """
 
     def take(state: Any, chunk: Any) -> tuple[Any, Any]:
         update, decay = chunk
         return state * decay[..., None, None] + update, state
 
-    chunks = ops.moveaxis(updates, 2, 0), ops.moveaxis(decays, 2, 0)
+    chunks = ops.moveaxis(updates, 3, 0), ops.moveaxis(decays, 3, 0)
     last, before = ops.scan(take, initial_state, chunks)
-    return ops.moveaxis(before, 0, 2), last
+    return ops.moveaxis(before, 0, 3), last

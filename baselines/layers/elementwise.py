@@ -24,6 +24,32 @@ class LayerNorm(keras.layers.LayerNormalization):
         return _fused(_normalizer(self.epsilon))(inputs, self.gamma, self.beta)
 
 
+class RmsNorm(keras.layers.Layer):
+    """Root mean square normalisation, x / √(mean(x²) + ε) · γ (Zhang and Sennrich 2019).
+
+    The mean is over each of `num_groups` equal parts of the last axis. In and out: (…, width). Time
+    and memory O(n); only the input is kept for the gradient.
+    """
+
+    def __init__(self, epsilon: float = 1e-6, num_groups: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.num_groups = num_groups
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create γ, which starts at 1."""
+        self.gamma = self.add_weight((input_shape[-1],), "ones", name="gamma")
+
+    def call(self, inputs: Any) -> Any:
+        """Return the normalised input."""
+        return _fused(_root_mean_square(self.epsilon, self.num_groups))(inputs, self.gamma)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        own = {"epsilon": self.epsilon, "num_groups": self.num_groups}
+        return {**super().get_config(), **own}
+
+
 def gelu(inputs: Any) -> Any:
     """Return x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
     return _fused(_exact_gelu)(inputs)
@@ -50,6 +76,22 @@ def _normalizer(epsilon: float) -> Callable[..., Any]:
         variance = ops.mean(centred * centred, axis=-1, keepdims=True)
         normalized = centred * ops.rsqrt(variance + epsilon) * gamma + beta
         return ops.cast(normalized, inputs.dtype)
+
+    return normalize
+
+
+@lru_cache
+def _root_mean_square(epsilon: float, num_groups: int) -> Callable[..., Any]:
+    def normalize(inputs: Any, gamma: Any) -> Any:
+        wide, gamma = ops.cast(inputs, "float32"), ops.cast(gamma, "float32")
+        width = wide.shape[-1]
+        if num_groups > 1:
+            shape = (-1, *wide.shape[1:-1], num_groups, width // num_groups)
+            wide = ops.reshape(wide, shape)
+        normalized = wide * ops.rsqrt(ops.mean(wide * wide, axis=-1, keepdims=True) + epsilon)
+        if num_groups > 1:
+            normalized = ops.reshape(normalized, (-1, *inputs.shape[1:]))
+        return ops.cast(normalized * gamma, inputs.dtype)
 
     return normalize
 

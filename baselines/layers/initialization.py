@@ -16,12 +16,15 @@ Papers demand these deviations:
 - Longformer, option `matched_projections`: global projections start with the values of the ordinary
   ones (Beltagy et al. 2020, section 3.1).
 - Performer: random features have orthogonal rows (Choromanski et al. 2021, section 2.4).
+- Mamba-2: decay rates and step sizes start in the ranges of the authors' code, and depthwise
+  kernels within ±1/√k (Dao and Gu 2024).
 - Transformer-XL: the biases u and v, which replace queries, start as small random numbers, as in
   the authors' code (Dai et al. 2019, section 3.3).
 """
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -75,17 +78,48 @@ def added_vectors(stddev: float) -> Any:
     return keras.initializers.RandomNormal(stddev=stddev)
 
 
-def orthogonal_rows(shape: tuple[int, int], dtype: Any = None) -> Any:
-    """Return rows, (m, d), that are orthogonal in blocks of d and as long as normal vectors.
+def orthogonal_rows(num_rows: int, size: int) -> Any:
+    """Return an initializer of rows, (m, d), orthogonal in blocks of d, as long as normal vectors.
 
     Choromanski et al. 2021, section 2.4.
     """
-    num_rows, size = shape
-    square = keras.initializers.Orthogonal
-    blocks = [square()((size, size), dtype) for _ in range(-(-num_rows // size))]
-    normal = keras.initializers.RandomNormal(stddev=1.0)(shape, dtype)
-    lengths = ops.sqrt(ops.sum(normal**2, axis=1, keepdims=True))
-    return ops.concatenate(blocks)[:num_rows] * lengths
+    blocks = [keras.initializers.Orthogonal() for _ in range(-(-num_rows // size))]
+    normal = keras.initializers.RandomNormal(stddev=1.0)
+
+    def initialize(shape: tuple[int, int], dtype: Any = None) -> Any:
+        directions = ops.concatenate([block((size, size), dtype) for block in blocks])[:num_rows]
+        return directions * ops.norm(normal(shape, dtype), axis=1, keepdims=True)
+
+    return initialize
+
+
+def convolution_kernel(size: int) -> Any:
+    """Return the initializer of a depthwise kernel, (size, channels): uniform within ±1/√size."""
+    return keras.initializers.RandomUniform(-(size**-0.5), size**-0.5)
+
+
+def log_uniform_rates(lowest: float = 1.0, highest: float = 16.0) -> Any:
+    """Return the initializer of log(-A): A is uniform from -16 to -1 (Mamba-2's code)."""
+    rates = keras.initializers.RandomUniform(lowest, highest)
+
+    def initialize(shape: tuple[int, ...], dtype: Any = None) -> Any:
+        return ops.log(rates(shape, dtype))
+
+    return initialize
+
+
+def step_size_bias(smallest: float = 1e-3, largest: float = 0.1) -> Any:
+    """Return the initializer of a bias before a softplus that makes log-uniform step sizes.
+
+    The range is that of the authors' code (Dao and Gu 2024).
+    """
+    logarithms = keras.initializers.RandomUniform(math.log(smallest), math.log(largest))
+
+    def initialize(shape: tuple[int, ...], dtype: Any = None) -> Any:
+        sizes = ops.exp(logarithms(shape, dtype))
+        return sizes + ops.log(-ops.expm1(-sizes))  # the inverse of the softplus
+
+    return initialize
 
 
 def query_bias() -> Any:

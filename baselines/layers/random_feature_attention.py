@@ -43,7 +43,7 @@ class RandomFeatureAttention(LinearAttention):
         head_size = int(self.query.units) // self.num_heads
         self.rows = self.add_weight(
             (self.features, head_size),
-            initializer=orthogonal_rows,
+            initializer=orthogonal_rows(self.features, head_size),
             trainable=False,
             dtype="float32",
             name="rows",

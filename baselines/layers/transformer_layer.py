@@ -23,8 +23,9 @@ from suite.api import BuildRequest
 class TransformerLayer(keras.layers.Layer):
     """Attention, optional cross-attention to a context, and a feed-forward network.
 
-    d_ff is `feedforward_width`; `norm_first` puts the norm before each sub-layer. `attention` is
-    any layer that mixes positions; with None the layer has no such sub-layer. Initially, the last
+    d_ff is `feedforward_width`; with None the layer has no feed-forward network. `norm_first` puts
+    the norm, a layer of the class `norm`, before each sub-layer. `attention` is any layer that
+    mixes positions; with None the layer has no such sub-layer. Initially, the last
     kernel of the feed-forward network is divided by √`num_residual_branches`. In and out: (batch,
     n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
     """
@@ -32,11 +33,12 @@ class TransformerLayer(keras.layers.Layer):
     def __init__(
         self,
         attention: Any,
-        feedforward_width: int,
+        feedforward_width: int | None,
         *,
-        activation: Any,
+        activation: Any = None,
         dropout: float,
         norm_first: bool = False,
+        norm: Callable[..., Any] = LayerNorm,
         epsilon: float = 1e-5,
         cross_attention: Any = None,
         num_residual_branches: int = 1,
@@ -48,30 +50,35 @@ class TransformerLayer(keras.layers.Layer):
         self.feedforward_width = feedforward_width
         self.norm_first = norm_first
         self.num_residual_branches = num_residual_branches
-        self.up_projection = dense(feedforward_width)
-        self.activation = keras.activations.get(activation)
+        if feedforward_width is not None:
+            self.up_projection = dense(feedforward_width)
+            self.activation = keras.activations.get(activation)
         if attention is not None:
-            self.attention_norm = LayerNorm(epsilon=epsilon)
+            self.attention_norm = norm(epsilon=epsilon)
             self.attention_dropout = keras.layers.Dropout(dropout)
-        self.feedforward_norm = LayerNorm(epsilon=epsilon)
-        self.feedforward_dropout = keras.layers.Dropout(dropout)
+        if feedforward_width is not None:
+            self.feedforward_norm = norm(epsilon=epsilon)
+            self.feedforward_dropout = keras.layers.Dropout(dropout)
         if cross_attention is not None:
-            self.cross_norm = LayerNorm(epsilon=epsilon)
+            self.cross_norm = norm(epsilon=epsilon)
             self.cross_dropout = keras.layers.Dropout(dropout)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.down_projection = dense(
-            input_shape[-1], kernel_initializer=kernel(self.num_residual_branches)
-        )
-        parts = [self.up_projection, self.feedforward_norm]
+        parts = []
+        if self.feedforward_width is not None:
+            self.down_projection = dense(
+                input_shape[-1], kernel_initializer=kernel(self.num_residual_branches)
+            )
+            parts += [self.up_projection, self.feedforward_norm]
         if self.attention is not None:
             parts += [self.attention, self.attention_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
         for part in parts:
             part.build(input_shape)
-        self.down_projection.build((*input_shape[:-1], self.feedforward_width))
+        if self.feedforward_width is not None:
+            self.down_projection.build((*input_shape[:-1], self.feedforward_width))
 
     def call(
         self,
@@ -137,6 +144,8 @@ class TransformerLayer(keras.layers.Layer):
                 self.cross_dropout,
                 training,
             )
+        if self.feedforward_width is None:
+            return hidden_states
         return self._add(
             hidden_states,
             self.feedforward,
@@ -201,19 +210,20 @@ def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:
 
 
 class TransformerStack(keras.layers.Layer):
-    """A sequence of layers, with a final norm if `final_epsilon` is given."""
+    """A sequence of layers, with a final norm of the class `norm` if `final_epsilon` is given."""
 
     def __init__(
         self,
         layers: Sequence[TransformerLayer],
         final_epsilon: float | None = None,
+        norm: Callable[..., Any] = LayerNorm,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.layers = list(layers)
         self.final_norm = None
         if final_epsilon is not None:
-            self.final_norm = LayerNorm(epsilon=final_epsilon)
+            self.final_norm = norm(epsilon=final_epsilon)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""

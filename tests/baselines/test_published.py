@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from keras import ops
 
+from baselines.layers.elementwise import RmsNorm
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.relative_attention import RelativeAttention
 from baselines.layers.segment_recurrence import RecurrentStack
+from baselines.layers.state_space import StateSpaceMixer
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
@@ -267,3 +269,51 @@ def test_transformer_xl_over_segments(reference_outputs):
             ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
         )
         assert segment_memories[0][0].shape[1] == min(int(case["memory_length"]), inputs.shape[1])
+
+
+def test_mamba2_at_once_and_step_by_step(reference_outputs):
+    for path, case in cases(reference_outputs, "mamba2_"):
+        words = case["weights/embeddings/weight"]
+        epsilon = float(case["norm_epsilon"])
+        layers = [
+            TransformerLayer(
+                StateSpaceMixer(
+                    *(int(case[name]) for name in ("num_heads", "head_dim", "state_size")),
+                    num_groups=int(case["num_groups"]),
+                    kernel_size=int(case["conv_kernel"]),
+                    epsilon=epsilon,
+                    chunk_length=5,
+                ),
+                None,
+                dropout=0.0,
+                norm_first=True,
+                norm=RmsNorm,
+                epsilon=epsilon,
+            )
+            for _ in range(count_layers(case, "weights/layers/{}/norm/weight"))
+        ]
+        stack = TransformerStack(layers, final_epsilon=epsilon, norm=RmsNorm)
+        embedded = ops.convert_to_tensor(words[case["token_ids"]])
+        stack.build(embedded.shape)
+        stack.final_norm.gamma.assign(case["weights/norm_f/weight"])
+        for index, layer in enumerate(layers):
+            at, mixer = f"weights/layers/{index}", layer.attention
+            layer.attention_norm.gamma.assign(case[f"{at}/norm/weight"])
+            at = f"{at}/mixer"
+            mixer.input_projection.kernel.assign(case[f"{at}/in_proj/weight"].T)
+            mixer.output_projection.kernel.assign(case[f"{at}/out_proj/weight"].T)
+            mixer.norm.gamma.assign(case[f"{at}/norm/weight"])
+            mixer.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
+            mixer.bias.assign(case[f"{at}/conv1d/bias"])
+            mixer.log_rates.assign(case[f"{at}/A_log"])
+            mixer.step_bias.assign(case[f"{at}/dt_bias"])
+            mixer.skip_gamma.assign(case[f"{at}/D"])
+        whole = ops.convert_to_numpy(stack(embedded))
+        np.testing.assert_allclose(whole, case["outputs"], atol=TOLERANCE, err_msg=path)
+        state = stack.init_state(len(embedded), 0)
+        parts = []
+        for start, stop in ((0, 1), (1, 8), (8, embedded.shape[1])):
+            part, state = stack.decode_step(embedded[:, start:stop], state, start)
+            parts.append(ops.convert_to_numpy(part))
+        found = np.concatenate(parts, axis=1)
+        np.testing.assert_allclose(found, case["outputs"], atol=TOLERANCE, err_msg=path)

@@ -1,0 +1,202 @@
+"""The mixer of Mamba-2: a selective state space with one decay per head and position.
+
+Dao and Gu 2024, "Transformers are SSMs: Generalized Models and Efficient Algorithms Through
+Structured State Space Duality".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from baselines.layers.chunked_scan import scan_in_chunks
+from baselines.layers.elementwise import RmsNorm
+from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.initialization import (
+    convolution_kernel,
+    dense,
+    log_uniform_rates,
+    step_size_bias,
+)
+
+
+class StateSpaceMixer(keras.layers.Layer):
+    """A projection, a short causal convolution, a state space, a gated norm and a projection.
+
+    Dao and Gu 2024, section 7: d is the width, H is `num_heads`, P `head_size`, N `state_size`, G
+    `num_groups`. `input_projection` makes gates (H·P), x (H·P), B and C (G·N each) and step sizes Δ
+    (H). x, B and C pass a depthwise convolution over `kernel_size` positions and SiLU. Each head's
+    state is h_t = exp(Δ_t A) h_{t-1} + Δ_t B_t x_tᵀ, read as y_t = C_tᵀ h_t + D x_t, for A < 0.
+    Consecutive heads share the B and C of a group. A norm of y·silu(gate) over each group and
+    `output_projection` follow. `log_rates` is log(-A), `step_bias` is added to Δ before the
+    softplus, `skip_gamma` is D.
+
+    With `backward`, the mixer reads the sequence from its end. Padded positions neither change the
+    state nor reach the convolution.
+
+    In: hidden states (batch, n, d); the padding mask (batch, n), True where real. Out: (batch, n,
+    d). Time O(n · (c + N)) per channel for chunks of c positions, memory O(n). The decoding state
+    has O(1) size: the last inputs of the convolution, and (batch, H, N, P) numbers.
+
+    Example:
+        >>> layer = StateSpaceMixer(num_heads=4, head_size=16, state_size=8)
+        >>> layer(keras.random.normal((2, 19, 32))).shape
+        TensorShape([2, 19, 32])
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        head_size: int,
+        state_size: int,
+        num_groups: int = 1,
+        kernel_size: int = 4,
+        backward: bool = False,
+        epsilon: float = 1e-5,
+        chunk_length: int = CHUNK_LENGTH,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if num_heads % num_groups:
+            raise ValueError(
+                "The heads must be divisible by the groups. "
+                f"Received: num_heads={num_heads}, num_groups={num_groups}. Change either."
+            )
+        self.num_heads = num_heads
+        self.head_size = head_size
+        self.state_size = state_size
+        self.num_groups = num_groups
+        self.kernel_size = kernel_size
+        self.backward = backward
+        self.epsilon = epsilon
+        self.chunk_length = chunk_length
+
+    @property
+    def inner_width(self) -> int:
+        """The channels of x: H · P."""
+        return self.num_heads * self.head_size
+
+    @property
+    def convolved_width(self) -> int:
+        """The channels of x, B and C together."""
+        return self.inner_width + 2 * self.num_groups * self.state_size
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights."""
+        batch, length, width = input_shape
+        units = self.inner_width + self.convolved_width + self.num_heads
+        self.input_projection = dense(
+            units, use_bias=False, name="input_projection", dtype=self.dtype_policy
+        )
+        self.input_projection.build(input_shape)
+        self.output_projection = dense(
+            width, use_bias=False, name="output_projection", dtype=self.dtype_policy
+        )
+        self.output_projection.build((batch, length, self.inner_width))
+        self.norm = RmsNorm(epsilon=self.epsilon, num_groups=self.num_groups, name="norm")
+        self.norm.build((batch, length, self.inner_width))
+        channels, heads = self.convolved_width, (self.num_heads,)
+        self.kernel = self.add_weight(
+            (self.kernel_size, channels), convolution_kernel(self.kernel_size), name="kernel"
+        )
+        self.bias = self.add_weight((channels,), "zeros", name="bias")
+        self.log_rates = self.add_weight(heads, log_uniform_rates(), name="rate_bias")
+        self.step_bias = self.add_weight(heads, step_size_bias(), name="step_bias")
+        self.skip_gamma = self.add_weight(heads, "ones", name="skip_gamma")
+
+    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
+        """Return the mixed positions."""
+        if padding_mask is not None:
+            real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
+            hidden_states = hidden_states * real
+        if self.backward:
+            hidden_states = ops.flip(hidden_states, axis=1)
+            padding_mask = None if padding_mask is None else ops.flip(padding_mask, axis=1)
+        gates, convolved, steps = self._project(hidden_states)
+        padded = ops.pad(convolved, ((0, 0), (self.kernel_size - 1, 0), (0, 0)))
+        mixed, _ = self._mix(gates, self._convolve(padded), steps, padding_mask, None)
+        return ops.flip(mixed, axis=1) if self.backward else mixed
+
+    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+        """Return zeros for the inputs of the convolution and for the state of each head."""
+        inputs = (batch_size, self.kernel_size - 1, self.convolved_width)
+        state = (batch_size, self.num_heads, self.state_size, self.head_size)
+        return ops.zeros(inputs, self.compute_dtype), ops.zeros(state, "float32")
+
+    def decode_step(
+        self, hidden_states: Any, state: tuple[Any, Any], position: Any
+    ) -> tuple[Any, Any]:
+        """Return the output for the newest positions, (batch, m, d), and the state after them.
+
+        It equals that of `call` on all positions so far. Time O(m).
+        """
+        gates, convolved, steps = self._project(hidden_states)
+        known = ops.concatenate([state[0], convolved], axis=1)
+        kept = known[:, known.shape[1] - self.kernel_size + 1 :]
+        mixed, last = self._mix(gates, self._convolve(known), steps, None, state[1])
+        return mixed, (kept, last)
+
+    def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
+        """Return the gates, the inputs of the convolution, and the step sizes."""
+        ends = [self.inner_width, self.inner_width + self.convolved_width]
+        gates, convolved, steps = ops.split(self.input_projection(hidden_states), ends, axis=-1)
+        return gates, convolved, steps
+
+    def _convolve(self, padded: Any) -> Any:
+        """Return SiLU of the convolution of (batch, n + k - 1, channels): (batch, n, channels)."""
+        length = padded.shape[1] - self.kernel_size + 1
+        kernel = ops.cast(self.kernel, padded.dtype)
+        total = ops.cast(self.bias, padded.dtype)
+        for offset in range(self.kernel_size):
+            total = total + padded[:, offset : offset + length] * kernel[offset]
+        return ops.silu(total)
+
+    def _mix(
+        self, gates: Any, convolved: Any, steps: Any, padding_mask: Any, state: Any
+    ) -> tuple[Any, Any]:
+        """Return the output, and the state of each head after the last position."""
+        of_group = self.num_groups * self.state_size
+        ends = [self.inner_width, self.inner_width + of_group]
+        inputs, keys, queries = ops.split(ops.cast(convolved, "float32"), ends, axis=-1)
+        inputs = _by_head(inputs, self.num_heads)
+        sizes = ops.softplus(ops.cast(steps, "float32") + ops.cast(self.step_bias, "float32"))
+        if padding_mask is not None:
+            sizes = sizes * ops.cast(padding_mask, "float32")[:, :, None]
+        sizes = ops.transpose(sizes, (0, 2, 1))
+        rates = ops.exp(ops.cast(self.log_rates, "float32"))[:, None]
+        outputs, last = scan_in_chunks(
+            _by_head(queries, self.num_groups),
+            _by_head(keys, self.num_groups),
+            inputs * sizes[..., None],
+            -sizes * rates,
+            state,
+            self.chunk_length,
+        )
+        outputs = outputs + inputs * ops.cast(self.skip_gamma, "float32")[:, None, None]
+        _, _, length, _ = outputs.shape
+        merged = ops.reshape(ops.transpose(outputs, (0, 2, 1, 3)), (-1, length, self.inner_width))
+        gated = ops.cast(merged, self.compute_dtype) * ops.silu(gates)
+        return self.output_projection(self.norm(gated)), last
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        names = (
+            "num_heads",
+            "head_size",
+            "state_size",
+            "num_groups",
+            "kernel_size",
+            "backward",
+            "epsilon",
+            "chunk_length",
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _by_head(values: Any, num_heads: int) -> Any:
+    """Reshape (batch, n, channels) to (batch, heads, n, channels / heads)."""
+    _, length, channels = values.shape
+    heads = ops.reshape(values, (-1, length, num_heads, channels // num_heads))
+    return ops.transpose(heads, (0, 2, 1, 3))

@@ -1,0 +1,125 @@
+"""Mamba-2: state spaces in place of attention, linear in the length.
+
+Dao and Gu 2024, "Transformers are SSMs: Generalized Models and Efficient Algorithms Through
+Structured State Space Duality".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.api import Architecture, BuildRequest, Form, Inputs, ModelSize
+
+BLOCKS_PER_LAYER = 2
+"""Blocks for each layer of the model size: two have the parameters of a Transformer layer."""
+EPSILON = 1e-5
+
+
+class Mamba2(Architecture):
+    """Blocks of x + Mixer(RMSNorm(x)) without a feed-forward network or positions.
+
+    Each layer of the model size becomes two blocks, of which a block expands the width by
+    `expansion` (the paper's 2) into heads of `head_size` channels. `state_size` is the state of a
+    channel; 0 stands for a quarter of the width, which keeps the parameters of a Transformer.
+    `kernel_size` is that of the convolution. The encoder's blocks read the sequence from its start
+    and from its end in turn. In the encoder-decoder form, attention to the encoder's output follows
+    every second block.
+    """
+
+    version = 1
+    title = "Mamba-2"
+    paper = "Dao and Gu 2024, Transformers are SSMs"
+    forms = frozenset(Form)
+    inputs = frozenset(Inputs)
+    claimed_time = "n"
+    claimed_memory = "n"
+    options = {"expansion": 2, "head_size": 64, "state_size": 0, "kernel_size": 4}
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why an option is invalid, or None."""
+        options, inner = request.options, _inner_width(request)
+        if options["expansion"] < 1 or options["kernel_size"] < 1 or options["head_size"] < 1:
+            return f"needs sizes of at least 1; received: {dict(options)}"
+        if options["state_size"] < 0:
+            return f"needs a state of at least 1 number; received: {options['state_size']}"
+        if inner % _head_size(request):
+            return (
+                "needs expansion times width to be a multiple of the head size; received: "
+                f"{inner} and {_head_size(request)}"
+            )
+        return None
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Return the operations of convolution and scan: states, and comparisons in chunks."""
+        from baselines.layers.flops import CHUNK_LENGTH, over_stacks
+
+        length, size = request.sequence_length, request.model_size
+        inner, state = _inner_width(request), _state_size(request)
+        chunk = min(CHUNK_LENGTH, length)
+        convolution = 2.0 * request.options["kernel_size"] * (inner + 2 * state) * length
+        states = 4.0 * state * inner * length
+        comparisons = 2.0 * (state + inner) * length * (chunk + 1) / 2
+        blocks = BLOCKS_PER_LAYER * size.num_layers
+        return over_stacks(request, lambda causal: blocks * (convolution + states + comparisons))
+
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the requested form."""
+        from baselines.layers.backbone import Backbone
+        from baselines.layers.input_embedding import InputEmbedding
+        from baselines.layers.positions import NoPositions
+
+        form, parts = request.form, {}
+        if form is not Form.DECODER:
+            parts["encoder"] = self._stack(request, causal=False)
+            parts["encoder_embedding"] = InputEmbedding(request, NoPositions())
+        if form is not Form.ENCODER:
+            parts["decoder"] = self._stack(request, causal=True)
+            parts["decoder_embedding"] = InputEmbedding(request, NoPositions())
+        return Backbone(**parts, carries_state=True)
+
+    def _stack(self, request: BuildRequest, causal: bool) -> Any:
+        from baselines.layers.elementwise import RmsNorm
+        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.state_space import StateSpaceMixer
+        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+
+        size, head_size = request.model_size, _head_size(request)
+        crosses = causal and request.form is Form.ENCODER_DECODER
+        layers = [
+            TransformerLayer(
+                StateSpaceMixer(
+                    _inner_width(request) // head_size,
+                    head_size,
+                    _state_size(request),
+                    kernel_size=request.options["kernel_size"],
+                    backward=not causal and index % 2 == 1,
+                ),
+                None,
+                dropout=request.dropout,
+                norm_first=True,
+                norm=RmsNorm,
+                epsilon=EPSILON,
+                cross_attention=FullAttention(size.num_heads) if crosses and index % 2 else None,
+            )
+            for index in range(BLOCKS_PER_LAYER * size.num_layers)
+        ]
+        return TransformerStack(layers, final_epsilon=EPSILON, norm=RmsNorm)
+
+
+def _inner_width(request: BuildRequest) -> int:
+    return int(request.options["expansion"]) * request.model_size.width
+
+
+def _head_size(request: BuildRequest) -> int:
+    return min(int(request.options["head_size"]), _inner_width(request))
+
+
+def _state_size(request: BuildRequest) -> int:
+    return int(request.options["state_size"]) or _quarter(request.model_size)
+
+
+def _quarter(size: ModelSize) -> int:
+    return max(1, size.width // 4)
+
+
+ARCHITECTURE = Mamba2()
