@@ -19,8 +19,9 @@ class Mamba2(Architecture):
     """Blocks of x + Mixer(RMSNorm(x)) without a feed-forward network or positions.
 
     Each layer of the model size becomes two blocks, of which a block expands the width by
-    `expansion` (the paper's 2) into heads of `head_size` channels. `state_size` is the state of a
-    channel; 0 stands for a quarter of the width, which keeps the parameters of a Transformer.
+    `expansion` (the paper's 2) into equal heads of at most `head_size` channels. `state_size` is
+    the state of a channel; 0 stands for a quarter of the width, which keeps the parameters of a
+    Transformer.
     `kernel_size` is that of the convolution. The encoder's blocks read the sequence from its start
     and from its end in turn. In the encoder-decoder form, attention to the encoder's output follows
     every second block.
@@ -37,16 +38,11 @@ class Mamba2(Architecture):
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
-        options, inner = request.options, _inner_width(request)
+        options = request.options
         if options["expansion"] < 1 or options["kernel_size"] < 1 or options["head_size"] < 1:
             return f"needs sizes of at least 1; received: {dict(options)}"
         if options["state_size"] < 0:
-            return f"needs a state of at least 1 number; received: {options['state_size']}"
-        if inner % _head_size(request):
-            return (
-                "needs expansion times width to be a multiple of the head size; received: "
-                f"{inner} and {_head_size(request)}"
-            )
+            return f"needs a state of at least 0 numbers; received: {options['state_size']}"
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float:
@@ -111,7 +107,8 @@ def _inner_width(request: BuildRequest) -> int:
 
 
 def _head_size(request: BuildRequest) -> int:
-    return min(int(request.options["head_size"]), _inner_width(request))
+    inner, largest = _inner_width(request), int(request.options["head_size"])
+    return next(size for size in range(min(largest, inner), 0, -1) if inner % size == 0)
 
 
 def _state_size(request: BuildRequest) -> int:

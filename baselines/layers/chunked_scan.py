@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from baselines.layers.backends import backend_functions
 from baselines.layers.flops import CHUNK_LENGTH
 
 ZERO_WEIGHT = -1e30
@@ -94,13 +95,31 @@ def step(query: Any, key: Any, value: Any, log_decay: Any, state: Any) -> tuple[
 def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:
     """Return the state before each chunk, and the state after the last one.
 
-    Shapes: updates (batch, groups, heads, chunks, d, v), decays (batch, groups, heads, chunks).
+    Shapes: updates (batch, groups, heads, chunks, d, v), decays (batch, groups, heads, chunks). The
+    gradient is the same recurrence from the last chunk to the first, so that it needs no other
+    storage than the states, and compiles on every backend.
     """
+
+    @backend_functions().custom_gradient
+    def carry(updates: Any, decays: Any, initial_state: Any) -> Any:
+        before, last = _recur(updates, decays, initial_state)
+
+        def gradient(d_before: Any, d_last: Any) -> Any:
+            d_updates, d_initial = _recur(d_before, decays, d_last, reverse=True)
+            return d_updates, ops.sum(d_updates * before, axis=(-2, -1)), d_initial
+
+        return (before, last), gradient
+
+    before, last = carry(ops.moveaxis(updates, 3, 0), ops.moveaxis(decays, 3, 0), initial_state)
+    return ops.moveaxis(before, 0, 3), last
+
+
+def _recur(updates: Any, decays: Any, state: Any, reverse: bool = False) -> tuple[Any, Any]:
+    """Return the states before each of the updates along the first axis, and the last state."""
 
     def take(state: Any, chunk: Any) -> tuple[Any, Any]:
         update, decay = chunk
         return state * decay[..., None, None] + update, state
 
-    chunks = ops.moveaxis(updates, 3, 0), ops.moveaxis(decays, 3, 0)
-    last, before = ops.scan(take, initial_state, chunks)
-    return ops.moveaxis(before, 0, 3), last
+    last, before = ops.scan(take, state, (updates, decays), reverse=reverse)
+    return before, last

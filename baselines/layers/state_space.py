@@ -99,7 +99,7 @@ class StateSpaceMixer(keras.layers.Layer):
         self.norm.build((batch, length, self.inner_width))
         channels, heads = self.convolved_width, (self.num_heads,)
         self.kernel = self.add_weight(
-            (self.kernel_size, channels), convolution_kernel(self.kernel_size), name="kernel"
+            (self.kernel_size, channels), convolution_kernel(self.kernel_size), name="convolution"
         )
         self.bias = self.add_weight((channels,), "zeros", name="bias")
         self.log_rates = self.add_weight(heads, log_uniform_rates(), name="rate_bias")
