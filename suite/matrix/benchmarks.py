@@ -149,7 +149,7 @@ class Benchmark(_Model):
 
     `frozen` maps a version to the hash that it was frozen with, and "scale" to that of the scale.
     `scale` maps a task to the scale of each length (a string, as TOML has it). An empty
-    `architectures` means all that support a task; controls are included.
+    `architectures` means all that support a task, but those of `without`; controls are included.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -163,6 +163,7 @@ class Benchmark(_Model):
     seeds: tuple[int, ...] = Field((), strict=False)
     time_limit_seconds: int = Field(ge=1)
     architectures: tuple[str, ...] = Field((), strict=False)
+    without: tuple[str, ...] = Field((), strict=False)
     tasks: Mapping[str, TaskSettings] = {}
     other_tasks: OtherTasks | None = None
     probes: tuple[ProbeSettings, ...] = Field((), strict=False)
@@ -198,12 +199,14 @@ class Benchmark(_Model):
         for probe in self.probes:
             if (probe.positions_per_step is None) == (probe.examples_per_step is None):
                 raise ValueError("probes: give positions_per_step or examples_per_step")
-        if self.architectures and (
-            left_out := {entry.architecture for entry in self.entries} - {*self.architectures}
-        ):
-            raise ValueError(
-                f"entries: add {', '.join(sorted(left_out))} to architectures, or remove the entry"
-            )
+        if self.architectures and self.without:
+            raise ValueError("without: a list of architectures leaves out the others anyway")
+        for entry in self.entries:
+            if not self.includes(entry.architecture):
+                raise ValueError(
+                    f"entries: the benchmark does not include {entry.architecture}: change "
+                    "architectures or without, or remove the entry"
+                )
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -221,6 +224,12 @@ class Benchmark(_Model):
     def is_frozen(self) -> bool:
         """Whether this version is frozen, so that its runs score the test split."""
         return str(self.version) in self.frozen
+
+    def includes(self, architecture: str) -> bool:
+        """Return whether an architecture is an entry if a request names none."""
+        if self.architectures:
+            return architecture in self.architectures
+        return architecture not in self.without
 
     @property
     def label(self) -> str:

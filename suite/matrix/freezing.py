@@ -35,7 +35,7 @@ def checked_cells(benchmark: Benchmark, registry: Registry) -> list[PlannedCell]
         return []
     cells = expand(Request(mode=None, benchmark=benchmark.name), registry)
     _check_lengths(benchmark, cells)
-    if benchmark.ranked and benchmark.architectures:
+    if benchmark.ranked:
         _check_controls(benchmark, registry, {(one.cell.mode, one.cell.form) for one in cells})
     return cells
 
@@ -135,7 +135,7 @@ def _check_controls(
         name
         for name, plugin in sorted(registry.architectures.plugins.items())
         if plugin.control
-        and name not in benchmark.architectures
+        and not benchmark.includes(name)
         and any(
             form in plugin.forms and not (plugin.probe_only and mode is Mode.TRAIN)
             for mode, form in workloads
@@ -144,6 +144,7 @@ def _check_controls(
     if missing:
         raise RequestError(
             f"A ranked benchmark has every control: '{benchmark.name}' lacks {', '.join(missing)}",
-            received=f"architectures {', '.join(benchmark.architectures)}",
+            received=f"architectures {list(benchmark.architectures)}, "
+            f"without {list(benchmark.without)}",
             remedy="Add the controls, or write ranked = false",
         )

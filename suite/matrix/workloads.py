@@ -142,7 +142,7 @@ def find_entries(
         names = tuple(
             name
             for name, plugin in sorted(known.plugins.items())
-            if mode is Mode.PROBE or not plugin.probe_only
+            if benchmark.includes(name) and (mode is Mode.PROBE or not plugin.probe_only)
         )
     entries = [Entry(name, known.get(name), {}) for name in names]
     return entries + [

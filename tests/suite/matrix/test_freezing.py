@@ -13,14 +13,15 @@ from suite.matrix.freezing import check_published, checked_cells, freeze, publis
 from suite.matrix.registry import load_registry
 from tests.suite.records.test_store import FINAL, TRIAL, make_record
 
-SMALL = """
+LISTED = 'architectures = ["vanilla", "longformer", "convolution", "identity", "lstm"]'
+SMALL = f"""
 name = "small"
 version = 1
 summary = "a test's benchmark"
 model_size = "tiny"
 seeds = [0]
 time_limit_seconds = 60
-architectures = ["vanilla", "longformer", "convolution", "identity", "lstm"]
+{LISTED}
 
 [tasks.ner]
 lengths = [64, 128]
@@ -31,11 +32,11 @@ positions_per_step = 256
 lengths = [64]
 steps = 10
 examples_per_step = 4
-options = { dropout = 0.3 }
+options = {{ dropout = 0.3 }}
 
 [[entries]]
 architecture = "longformer"
-options = { window = [64] }
+options = {{ window = [64] }}
 """
 
 
@@ -67,6 +68,7 @@ def write(tmp_path):
         ("steps = 10\nposi", 'source = "tfd"\nsteps = 10\nposi', "There is no source"),
         ('size = "tiny"', 'size = "tny"', "There is no model size"),
         (', "identity", "lstm"]', "]", "lacks identity, lstm"),
+        (LISTED, 'without = ["lstm", "vit"]', "lacks lstm"),
     ],
 )
 def test_a_file_that_contradicts_the_registry_is_refused(write, old, new, message):
@@ -77,7 +79,8 @@ def test_a_file_that_contradicts_the_registry_is_refused(write, old, new, messag
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"longformer", ', "", "entries: add longformer to architectures"),
+        ('"longformer", ', "", "entries: the benchmark does not include longformer"),
+        ("seeds = [0]", 'seeds = [0]\nwithout = ["bert"]', "without: a list of architectures"),
         ("seeds = [0]", 'seeds = [0]\nprecision = "float31"', "precision: choose one of float32"),
         ("seeds = [0]", 'seeds = [0]\nbackend = "keras"', "backend: choose one of tensorflow"),
     ],
