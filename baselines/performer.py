@@ -36,7 +36,7 @@ class Performer(Architecture):
         """Return the operations of the features, of the sums over keys, and of causal chunks."""
         from baselines.layers.flops import feature_attention_operations
 
-        features = request.options["features"]
+        features = int(request.options["features"])
         # Queries and keys are multiplied with the rows.
         rows = 4.0 * features * request.model_size.width * request.sequence_length
         layers = request.model_size.num_layers * (2 if request.form is Form.ENCODER_DECODER else 1)

@@ -100,7 +100,7 @@ def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:
     storage than the states, and compiles on every backend.
     """
 
-    @backend_functions().custom_gradient
+    @backend_functions().custom_gradient  # type: ignore[untyped-decorator]
     def carry(updates: Any, decays: Any, initial_state: Any) -> Any:
         before, last = _recur(updates, decays, initial_state)
 

@@ -26,10 +26,12 @@ function sentencesOf(board, about) {
   const at = `${about.subject}, length ${board.length}: `;
   if (!leader) return [at, ...unrankedSentences(board, about, measure)];
   const repeats = `${leader.n} ${about.mode === "probe" ? "rounds" : "seeds"}`;
+  const lead = tied.length ? "has the best mean:" : "is best, with";
   return [
     at,
+    tied.length ? "no significant winner. " : "",
     el("strong", {}, nameOf(leader)),
-    ` is best, with ${figureText(leader, measure)} (95% interval, ${repeats}). `,
+    ` ${lead} ${figureText(leader, measure)} (95% interval, ${repeats}). `,
     tieSentence(board, measure, tied),
   ];
 }

@@ -42,7 +42,7 @@ const splitOf = ({ cell }) => (cell.scores_test ? "test" : "validation");
  * @param {RunRecord} record
  * @returns {Reports}
  */
-const reportsOf = (record) => record.reports[splitOf(record)] ?? {};
+const reportsOf = (record) => record.reports?.[splitOf(record)] ?? {};
 
 /**
  * Returns the command that runs the cell of a record again.

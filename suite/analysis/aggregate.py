@@ -6,7 +6,8 @@ number everywhere:
 
 - a score is the mean over the seeds that ended well, with an interval over seeds and test examples;
 - a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); a
-  point without a quiet run in the session has no cost.
+  point without a quiet run in the session has no cost. Submitted costs do not count where the
+  comparison has others, because costs cannot be verified.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ __all__ = [
     "place_of",
     "scores_of",
 ]
+
+
+At = tuple[int, str, int]
+"""The length, the entry and the batch size of a point."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def _comparison(
     rules = newest_rules((stored.record for stored in records), task_versions)
     newest = newest_architectures((stored.record for stored in records), rules)
     named = _entry_names(records)
-    points: dict[tuple[int, str, int], list[StoredRecord]] = {}
+    points: dict[At, list[StoredRecord]] = {}
     for stored in records:
         cell = stored.record.cell
         at = cell.sequence_length, named[id(stored)], cell.batch_size
@@ -103,8 +108,9 @@ def _comparison(
         for at, of_point in sorted(points.items(), key=lambda item: item[0])
     }
     current = {at: _current_runs(found) for at, found in judged.items()}
-    digests = newest_digests(run.record for runs in current.values() for run in runs)
-    sessions = {at: by_session(runs, digests) for at, runs in current.items()}
+    measured = _measured(current)
+    digests = newest_digests(run.record for runs in measured.values() for run in runs)
+    sessions = {at: by_session(runs, digests) for at, runs in measured.items()}
     session = choose_session(sessions.values())
     if session and key.mode is Mode.PROBE:
         judged = {at: _prefer(session, found, current[at]) for at, found in judged.items()}
@@ -131,6 +137,15 @@ def _comparison(
         ],
         session,
     )
+
+
+def _measured(current: Mapping[At, Sequence[StoredRecord]]) -> dict[At, list[StoredRecord]]:
+    """Return the runs whose costs count by point: submitted ones only if there are no others."""
+    own = {
+        at: [run for run in runs if run.folder is not Folder.SUBMITTED]
+        for at, runs in current.items()
+    }
+    return own if any(own.values()) else {at: list(runs) for at, runs in current.items()}
 
 
 def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:

@@ -26,8 +26,8 @@ def final_boards(
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
     `label` names another version of the benchmark. If a task has boards of different data, the
-    data of its newest final run counts, published runs first: at all lengths, except where each
-    length has data of its own.
+    data of its first final run counts, published runs first: at all lengths, except where each
+    length has data of its own. Later runs on other data therefore never replace a leaderboard.
     """
     own: dict[str, list[Board]] = {}
     for board in boards:
@@ -35,7 +35,7 @@ def final_boards(
         settings, task = benchmark.tasks.get(name), tasks.get(name)
         if settings and task and _is_own(board, label or benchmark.label, task, settings):
             own.setdefault(name, []).append(board)
-    found = {name: _of_newest_data(of_task) for name, of_task in own.items()}
+    found = {name: _of_first_data(of_task) for name, of_task in own.items()}
     return {
         (name, length): found[name][length]
         for name, length in places_of(benchmark)
@@ -43,21 +43,21 @@ def final_boards(
     }
 
 
-def _of_newest_data(boards: Sequence[Board]) -> dict[int, Board]:
-    """Return the boards of a task on the data of its newest run, by length."""
-    newest_first = sorted(boards, key=_newest_run, reverse=True)
-    key = newest_first[0].key
+def _of_first_data(boards: Sequence[Board]) -> dict[int, Board]:
+    """Return the boards of a task on the data of its first run, by length."""
+    in_order = sorted(boards, key=_first_run)
+    key = in_order[0].key
     found: dict[int, Board] = {}
-    for board in newest_first:
+    for board in in_order:
         if board.key == key or key.drawn_for_length:
             found.setdefault(board.sequence_length, board)
     return found
 
 
-def _newest_run(board: Board) -> tuple[bool, str]:
-    """Return whether a board has a published run of the project, and the newest such run."""
-    runs = [(row.tier is Tier.REFERENCE, max(row.run_ids)) for row in standing(board)]
-    return max(runs, default=(False, ""))
+def _first_run(board: Board) -> tuple[bool, str]:
+    """Return whether a board lacks a published run of the project, and its first run."""
+    runs = [(row.tier is not Tier.REFERENCE, min(row.run_ids)) for row in standing(board)]
+    return min(runs, default=(True, ""))
 
 
 def places_of(benchmark: Benchmark) -> list[TaskLength]:

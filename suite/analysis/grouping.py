@@ -62,7 +62,7 @@ class ComparisonKey:
     @property
     def why_unranked(self) -> str:
         """Why no entry of the comparison has a rank; "" if entries may have one."""
-        if self.mode is Mode.PROBE or (self.ranked and self.split == "test"):
+        if self.mode is Mode.PROBE or (self.ranked and self.benchmark and self.split == "test"):
             return ""
         if self.split == "validation":
             return "validation scores are not ranked"

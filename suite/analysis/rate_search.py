@@ -19,6 +19,7 @@ from itertools import pairwise
 
 SHORT_COST, LONG_COST = Fraction(7, 10), Fraction(12, 10)
 """The cost of all short trials, and of the long trials at three rates, in final runs."""
+LEAST_COST = SHORT_COST + LONG_COST
 MAX_COST = 2.5
 """The most that a search costs, in final runs: what exceeds the two above pays extensions."""
 WORST = -math.inf

@@ -49,8 +49,9 @@ class RateTrials:
 class TunedRate:
     """The result of tuning one entry at one length.
 
-    `cost` is the number of updates of all trials divided by those of a final run. Without a choice
-    there is no `learning_rate` and no `path`, and `reason` says why.
+    `cost` is the number of updates of all trials divided by those of a final run. The choice is
+    among the trials of `long_steps` updates. Without a choice there is no `learning_rate` and no
+    `path`, and `reason` says why.
     """
 
     task: str
@@ -62,6 +63,7 @@ class TunedRate:
     reason: str
     good_range_decades: float | None
     cost: float
+    long_steps: int
     trials: Sequence[RateTrials]
     path: Path | None
 
@@ -74,8 +76,7 @@ class TunedRate:
         point = f"{self.task:20} {self.entry:20} {self.sequence_length:6,}"
         if self.learning_rate is None:
             return f"{point}  no rate chosen: {self.reason}"
-        last = max((trial.steps for trial in self.trials), default=0)
-        scores = ", ".join(str(trial) for trial in self.trials if trial.steps == last)
+        scores = ", ".join(str(trial) for trial in self.trials if trial.steps == self.long_steps)
         return (
             f"{point}  {self.learning_rate:<6g} good range {self.good_range_decades:.2f} decades; "
             f"cost {self.cost:.2f} final runs; validation {self.metric} at {scores}"
@@ -190,6 +191,7 @@ class Search:
             reason=self.stopped or (LEFT if left else choice.reason if choice else ""),
             good_range_decades=width,
             cost=cost,
+            long_steps=self.strategy.long_steps,
             trials=trials,
             path=path,
         )
@@ -207,7 +209,6 @@ class Search:
             mean = statistics.fmean(able) if len(able) == len(values) else None
             runs = [
                 {
-                    "cell_id": record.cell_id,
                     "run_id": record.run_id,
                     "seed": trial.seed,
                     "status": str(record.status),

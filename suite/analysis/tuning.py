@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from suite.analysis.probing import RunPlan
-from suite.analysis.rate_search import MAX_COST, Trial, stage_of
+from suite.analysis.rate_search import LEAST_COST, MAX_COST, Trial, stage_of
 from suite.analysis.trials import Search, TunedRate
 from suite.analysis.tuning_evidence import strategy_of
 from suite.api import Cell, Limits, Mode, RequestError, Task
@@ -59,7 +59,7 @@ def tune(
     Raises:
         RequestError: the request is not one of tuning.
     """
-    _check(request)
+    _check(request, max_cost)
     prepared = prepare(request, store, limits=limits, tuning=None)
     check_any_can_run(prepared)
     found: list[TunedRate] = []
@@ -81,7 +81,7 @@ def tune(
     return found
 
 
-def _check(request: Request) -> None:
+def _check(request: Request, max_cost: float) -> None:
     if request.mode is not Mode.TRAIN:
         raise RequestError(
             "Tuning trains", received=f"mode {request.mode}", remedy="Use mode train"
@@ -97,6 +97,12 @@ def _check(request: Request) -> None:
             "Tuning scores validation alone, so that no rate is chosen by test scores",
             received="--test",
             remedy="Omit --test",
+        )
+    if max_cost < LEAST_COST:
+        raise RequestError(
+            f"A search costs at least {float(LEAST_COST):g} final runs",
+            received=f"--max-cost {max_cost:g}",
+            remedy="Name a larger number, or omit it",
         )
     if request.seeds is not None and len(request.seeds) < 2:
         raise RequestError(

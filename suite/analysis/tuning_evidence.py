@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from suite.analysis.rate_search import Strategy, Trial, choose, good_range_decades
+from suite.analysis.rate_search import (
+    Strategy,
+    Trial,
+    choose,
+    good_range_decades,
+    next_trials,
+)
 from suite.api import Task
 from suite.matrix.benchmarks import Benchmark, TuningSettings
 from suite.matrix.tuned_rates import STRATEGY, tuning_setting
@@ -29,8 +34,9 @@ def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
 def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) -> str | None:
     """Return why the learning rate of a final run is not the choice of its benchmark's search.
 
-    The search must be that of the setting of the run, with the benchmark's rates, seeds and steps.
-    The same scores must lead to the same choice and the same range of good rates.
+    The search must be that of the setting of the run, with the benchmark's rates, seeds, steps and
+    cost. Replayed with the stated scores, it must take exactly the stated trials, and lead to the
+    same choice and the same range of good rates.
     """
     cell, tuning = record.cell, record.ranking.tuning
     if tuning is None:
@@ -44,7 +50,7 @@ def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) ->
     strategy = strategy_of(benchmark, task, cell.steps)
     if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
         return f"its learning rate was tuned with {searched}, not with {strategy.setting}"
-    scores = _scores(tuning, strategy)
+    scores = _replayed(strategy, _stated_scores(tuning))
     if isinstance(scores, str):
         return scores
     choice = choose(strategy, scores)
@@ -59,35 +65,34 @@ def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) ->
     return None
 
 
-def _scores(tuning: TuningChoice, strategy: Strategy) -> dict[Trial, float | None] | str:
-    """Return the validation score of each trial, or why the trials are not those of a search."""
+def _stated_scores(tuning: TuningChoice) -> dict[tuple[float, int, int], float | None]:
+    """Return the validation score of each trial by learning rate, seed and steps."""
+    return {
+        (float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])): (
+            run["validation"] if run["status"] == "ok" else None
+        )
+        for trial in tuning.trials
+        for run in trial["runs"]
+    }
+
+
+def _replayed(
+    strategy: Strategy, stated: Mapping[tuple[float, int, int], float | None]
+) -> dict[Trial, float | None] | str:
+    """Return the scores of a search's trials in its order, or how the stated trials differ."""
     scores: dict[Trial, float | None] = {}
-    for of_rate in tuning.trials:
-        runs: list[Mapping[str, Any]] = of_rate.get("runs", [])
-        for run in runs:
-            rate, seed, steps = (
-                float(of_rate.get("learning_rate", 0.0)),
-                int(run.get("seed", -1)),
-                of_rate.get("steps"),
-            )
-            trials = [
-                trial
-                for trial in (Trial(rate, seed, long=True), Trial(rate, seed, long=False))
-                if steps == strategy.steps_of(trial)
-                and seed in strategy.seeds[: None if trial.long else 1]
-            ]
-            if not trials:
-                return (
-                    f"its trial at the learning rate {rate}, seed {seed} and {steps} steps is none "
-                    "of the benchmark's search"
-                )
-            scores |= dict.fromkeys(
-                trials, run.get("validation") if run.get("status") == "ok" else None
-            )
-    if missing := [
-        rate
-        for rate in strategy.learning_rates
-        if Trial(rate, strategy.seeds[0], long=False) not in scores
-    ]:
-        return f"its search lacks a trial at the learning rate {missing[0]:g}"
+    left = dict(stated)
+    while trials := next_trials(strategy, scores):
+        for trial in trials:
+            key = trial.learning_rate, trial.seed, strategy.steps_of(trial)
+            if key not in stated:
+                return f"its search lacks the trial {_trial_text(*key)}"
+            scores[trial] = stated[key]
+            left.pop(key, None)
+    if left:
+        return f"its search would not take the trial {_trial_text(*next(iter(left)))}"
     return scores
+
+
+def _trial_text(learning_rate: float, seed: int, steps: int) -> str:
+    return f"at the learning rate {learning_rate:g}, seed {seed} and {steps} steps"

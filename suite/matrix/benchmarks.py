@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from suite.api import BACKENDS, PRECISIONS, Form, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
@@ -31,7 +31,17 @@ SCALE = "scale"
 """The name under which `frozen` has the hash of the scale."""
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """The learning rates of a search where the benchmark has no section [tuning]."""
+
+
+def _increasing(values: Any) -> Any:
+    if list(values) != sorted(set(values)):
+        raise ValueError("write the numbers in increasing order, each once")
+    return values
+
+
 Rate = Annotated[float, Field(gt=0)]
+Lengths = Annotated[tuple[int, ...], AfterValidator(_increasing)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_increasing)]
 
 
 class _Model(BaseModel):
@@ -72,7 +82,7 @@ class OtherTasks(_Batch):
 class TaskSettings(_Batch):
     """The settings of one task. A batch has either fixed positions or fixed examples."""
 
-    lengths: tuple[int, ...] = Field(min_length=1, strict=False)
+    lengths: Lengths = Field(min_length=1, strict=False)
     steps: int = Field(ge=1)
     source: str | None = None
     options: Mapping[str, Any] = {}
@@ -82,7 +92,7 @@ class ProbeSettings(_Batch):
     """Probes of one form: the lengths, the size of a batch and the number of rounds."""
 
     form: Form = Field(Form.ENCODER, strict=False)
-    lengths: tuple[int, ...] = Field(min_length=1, strict=False)
+    lengths: Lengths = Field(min_length=1, strict=False)
     rounds: int = Field(ge=1)
 
 
@@ -100,16 +110,10 @@ class TuningSettings(_Model):
     last stage trains with each of `seeds`.
     """
 
-    learning_rates: tuple[Rate, ...] = Field(default=HALF_DECADES, min_length=3, strict=False)
-    seeds: tuple[int, ...] = Field(default=(0, 1), min_length=2, strict=False)
-
-    @model_validator(mode="after")
-    def _check(self) -> TuningSettings:
-        if list(self.learning_rates) != sorted(set(self.learning_rates)):
-            raise ValueError("learning_rates: write them in increasing order, each once")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: write each once")
-        return self
+    learning_rates: Annotated[tuple[Rate, ...], AfterValidator(_increasing)] = Field(
+        default=HALF_DECADES, min_length=3, strict=False
+    )
+    seeds: Seeds = Field(default=(0, 1), min_length=2, strict=False)
 
 
 class ExpectedFigure(_Model):
@@ -160,7 +164,7 @@ class Benchmark(_Model):
     model_size: str
     precision: str = PRECISIONS[0]
     backend: str = BACKENDS[0]
-    seeds: tuple[int, ...] = Field((), strict=False)
+    seeds: Seeds = Field((), strict=False)
     time_limit_seconds: int = Field(ge=1)
     architectures: tuple[str, ...] = Field((), strict=False)
     without: tuple[str, ...] = Field((), strict=False)
@@ -203,10 +207,8 @@ class Benchmark(_Model):
             raise ValueError("without: a list of architectures leaves out the others anyway")
         for entry in self.entries:
             if not self.includes(entry.architecture):
-                raise ValueError(
-                    f"entries: the benchmark does not include {entry.architecture}: change "
-                    "architectures or without, or remove the entry"
-                )
+                missing = f"entries: the benchmark does not include {entry.architecture}"
+                raise ValueError(f"{missing}: change architectures or without")
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -227,9 +229,8 @@ class Benchmark(_Model):
 
     def includes(self, architecture: str) -> bool:
         """Return whether an architecture is an entry if a request names none."""
-        if self.architectures:
-            return architecture in self.architectures
-        return architecture not in self.without
+        listed = self.architectures
+        return architecture in listed if listed else architecture not in self.without
 
     @property
     def label(self) -> str:

@@ -18,13 +18,14 @@ from suite.records.schema import RankingFacts, RecordSummary
 def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | None:
     """Return how a record contradicts the frozen benchmark that it names; None if it does not.
 
-    The hash must be that of the benchmark's version. If this version is the current one, the cell
-    must be one of the benchmark's cells, except for the data, the threads and the versions of the
-    code. The ranking facts must be those of the cell, and a tuned learning rate must follow from
-    its trials. A record without a benchmark contradicts none.
+    The version and its hash must be the current ones. The cell must be one of the benchmark's
+    cells, except for the data and the threads. The ranking facts must be those of the cell, and a
+    tuned learning rate must follow from its trials. A record without a benchmark contradicts none.
     """
     label, stated = record.cell.benchmark, record.ranking.benchmark_hash
     if label is None:
+        if record.ranking.ranked:
+            return "it claims a rank, but names no benchmark"
         return f"it has the hash {stated} of a benchmark, but names none" if stated else None
     name, _, version = label.rpartition("-")
     try:
@@ -38,7 +39,7 @@ def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | 
         has = f"the hash {stated}" if stated else "no hash of its benchmark"
         return f"it has {has}, but {label} is frozen with the hash {frozen}"
     if version != str(benchmark.version):
-        return None
+        return f"its benchmark {label} is not the current {benchmark.label}: run the cell again"
     try:
         return _other_cell(record, benchmark, registry) or _other_facts(record, benchmark, registry)
     except LengthwiseError as error:
@@ -57,13 +58,7 @@ def _other_cell(record: RecordSummary, benchmark: Benchmark, registry: Registry)
         form=None if train else str(cell.form),
     )
     of_benchmark = [
-        replace(
-            planned.cell,
-            source=cell.source,
-            threads=cell.threads,
-            task_version=cell.task_version,
-            architecture_version=cell.architecture_version,
-        )
+        replace(planned.cell, source=cell.source, threads=cell.threads)
         for planned in expand(request, registry, lambda _: tuning)
     ]
     differences = min((_differences(cell, other) for other in of_benchmark), key=len)

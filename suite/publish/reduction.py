@@ -2,7 +2,8 @@
 
 A final run has at most `MAX_FINAL_BYTES`. Its samples and curves are thinned, and the numbers in
 samples, curves and reports are rounded to `DIGITS` digits. If the file is still too large, its
-occlusion maps are left out, then its examples, then the report of the validation split.
+occlusion maps are left out, then its examples, then the report of the validation split. Then the
+measurements of `LEFT_OUT` go, and samples and curves are thinned further.
 
 A record of an archive has at most `MAX_ARCHIVED_BYTES`. It keeps what identifies, ranks and
 verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
@@ -21,8 +22,8 @@ from suite.api.errors import RequestError
 from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, is_final
 from suite.records.schema import Curve, Measurement, Record
 
-MAX_SAMPLES = 20
-MAX_CURVE_POINTS = 60
+MAX_SAMPLES, FEW_SAMPLES = 20, 5
+MAX_CURVE_POINTS, FEW_CURVE_POINTS = 60, 20
 DIGITS = 7
 """Rounded samples still enclose their median to within a millionth, as `check-submission` asks."""
 LARGE_REPORTS = ("occlusion", "examples")
@@ -39,7 +40,7 @@ LEFT_OUT = (
     "model_flops_utilization",
     "other_process_cpu_share",
 )
-"""The measurements that a record of an archive lacks. A probe has no padding, and `noisy` stays."""
+"""The measurements that records of an archive and large final runs lack; `noisy` stays."""
 RANKED = ("tokens_per_second", "peak_memory_bytes", "step_seconds")
 """The measurements that a probe keeps if it is too large."""
 CODE_DIGITS = 16
@@ -60,16 +61,8 @@ def reduced(record: Record) -> bytes:
     """
     if not is_final(record):
         return _archived(record)
-    thin = record.model_copy(
-        update={
-            "reports": _rounded(record.reports),
-            "curves": {name: _thin_curve(curve) for name, curve in record.curves.items()},
-            "measurements": {
-                phase: {name: _thin_samples(item) for name, item in items.items()}
-                for phase, items in record.measurements.items()
-            },
-        }
-    )
+    thin = record.model_copy(update={"reports": _rounded(record.reports)})
+    thin = _thinned(thin, MAX_SAMPLES, MAX_CURVE_POINTS)
     content = thin.model_dump_json().encode()
     for name in LARGE_REPORTS:
         if len(content) > MAX_FINAL_BYTES:
@@ -77,7 +70,15 @@ def reduced(record: Record) -> bytes:
             content = thin.model_dump_json().encode()
     if len(content) > MAX_FINAL_BYTES:
         tested = {split: part for split, part in thin.reports.items() if split != "validation"}
-        content = thin.model_copy(update={"reports": tested}).model_dump_json().encode()
+        thin = thin.model_copy(update={"reports": tested})
+        content = thin.model_dump_json().encode()
+    if len(content) > MAX_FINAL_BYTES:
+        kept = {
+            phase: {name: item for name, item in items.items() if name not in LEFT_OUT}
+            for phase, items in thin.measurements.items()
+        }
+        thin = thin.model_copy(update={"measurements": kept})
+        content = _thinned(thin, FEW_SAMPLES, FEW_CURVE_POINTS).model_dump_json().encode()
     return _checked(content, MAX_FINAL_BYTES, "The file of a final run")
 
 
@@ -154,21 +155,31 @@ def _checked(content: bytes, limit: int, what: str) -> bytes:
     )
 
 
-def _thin_samples(item: Measurement) -> Measurement:
+def _thinned(record: Record, num_samples: int, num_points: int) -> Record:
+    """Return a record with fewer samples of each measurement and fewer points of each curve."""
+    curves = {name: _thin_curve(curve, num_points) for name, curve in record.curves.items()}
+    measurements = {
+        phase: {name: _thin_samples(item, num_samples) for name, item in items.items()}
+        for phase, items in record.measurements.items()
+    }
+    return record.model_copy(update={"curves": curves, "measurements": measurements})
+
+
+def _thin_samples(item: Measurement, count: int) -> Measurement:
     """Return a measurement with the least, the greatest and evenly spaced samples, in order."""
     samples = item.samples
-    if len(samples) > MAX_SAMPLES:
+    if len(samples) > count:
         by_value = sorted(range(len(samples)), key=samples.__getitem__)
-        chosen = {*_spread(len(samples), MAX_SAMPLES - 2), by_value[0], by_value[-1]}
+        chosen = {*_spread(len(samples), count - 2), by_value[0], by_value[-1]}
         samples = tuple(samples[index] for index in sorted(chosen))
     return item.model_copy(update={"samples": tuple(map(_rounded, samples))})
 
 
-def _thin_curve(curve: Curve) -> Curve:
+def _thin_curve(curve: Curve, count: int) -> Curve:
     """Return a curve with evenly spaced points, the first and the last among them."""
     chosen: Sequence[int] = range(len(curve.values))
-    if len(chosen) > MAX_CURVE_POINTS:
-        chosen = _spread(len(chosen), MAX_CURVE_POINTS)
+    if len(chosen) > count:
+        chosen = _spread(len(chosen), count)
     values = (curve.values[index] for index in chosen)
     return Curve(
         tokens=tuple(curve.tokens[index] for index in chosen),

@@ -145,6 +145,7 @@ def column_files(folder):
 @pytest.mark.parametrize("name", TASKS)
 def test_an_open_option_of_the_recipe_is_the_open_track(name):
     recipe = TASKS[name].recipe
+    assert {"averaged_share", "carry_state", "curriculum_share"} == OPEN_RECIPE_OPTIONS
     for option in OPEN_RECIPE_OPTIONS:
         assert getattr(recipe, option) == 0
         assert track_of(TASKS[name], {option: 0.5}) is Track.OPEN

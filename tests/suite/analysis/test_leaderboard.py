@@ -144,18 +144,18 @@ def on_data(found, fingerprint, minutes=0, **update):
     ]
 
 
-def test_the_newest_published_run_decides_which_data_counts(folder):
-    """Neither more entries nor a newer submission change the data, at any length."""
-    older = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "old")
-    newer = on_data(runs(folder, {"vanilla": 0.6, "bert": 0.5}), "new", minutes=5)
+def test_the_first_published_run_decides_which_data_counts(folder):
+    """Neither more entries, later runs nor a submission change the data, at any length."""
+    newer = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "new", minutes=5)
+    older = on_data(runs(folder, {"vanilla": 0.6, "bert": 0.5}), "old")
     theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
-    submitted = on_data(runs(folder, {"vanilla": 0.99}), "theirs", minutes=9, **theirs)
+    submitted = on_data(runs(folder, {"vanilla": 0.99}), "theirs", minutes=-9, **theirs)
     board = board_of([*older, *newer, *submitted], folder)
     assert {found.key.fingerprint for found in board.boards.values()} == {
-        "ner new", "sentiment new", "language_modeling new"
+        "ner old", "sentiment old", "language_modeling old"
     }  # fmt: skip
-    cut = [one for one in newer if one.record.cell.sequence_length != 512]
-    assert ("ner", 512) not in board_of([*older, *cut], folder).boards
+    cut = [one for one in older if one.record.cell.sequence_length != 512]
+    assert ("ner", 512) not in board_of([*newer, *cut], folder).boards
 
 
 def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):

@@ -222,7 +222,9 @@ def test_ranks_and_detectable_differences(records):
 
 def ranked_run(record):
     """Return a record as a final run of a ranked benchmark."""
-    return record.model_copy(update={"ranking": record.ranking.model_copy(update={"ranked": True})})
+    ranking = record.ranking.model_copy(update={"ranked": True})
+    cell = dataclasses.replace(record.cell, benchmark="small-1")
+    return record.model_copy(update={"ranking": ranking, "cell": cell})
 
 
 def lowered(record):

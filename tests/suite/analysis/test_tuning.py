@@ -145,8 +145,8 @@ def test_the_evidence_has_every_trial_and_is_in_the_facts_of_a_run(tmp_path, sto
     assert list(tried) == [*short, *((40, rate) for rate in (1e-3, 3e-3, 1e-2))]
     assert tried[40, 3e-3]["validation"] == pytest.approx(0.5005)
     assert [run["validation"] for run in tried[40, 3e-3]["runs"]] == pytest.approx([0.5, 0.501])
-    ids = {(run["cell_id"], run["run_id"]) for one in written["trials"] for run in one["runs"]}
-    assert ids == {(record.cell_id, record.run_id) for record in seen}
+    ids = {run["run_id"] for one in written["trials"] for run in one["runs"]}
+    assert ids == {record.run_id for record in seen}
     asked = replace(request, seeds=(7,))
     (planned,) = prepare(asked, store, tuning=tmp_path / "tuning").plan.cells
     facts = planned.ranking

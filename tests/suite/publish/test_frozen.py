@@ -31,14 +31,15 @@ def contradiction(cell=FINAL, registry=REGISTRY, **facts):
 
 
 def changed(**fields):
-    return dataclasses.replace(FINAL, **fields)
+    """Return a final run with other fields, and with the version of its architecture."""
+    plugin = REGISTRY.architectures.plugins.get(fields.get("architecture", FINAL.architecture))
+    versions = {"architecture_version": plugin.version} if plugin else {}
+    return dataclasses.replace(FINAL, **{**versions, **fields})
 
 
 def test_a_record_of_the_frozen_benchmark_and_one_of_none_are_accepted():
     assert contradiction() is None
-    assert (
-        contradiction(changed(options={}, architecture="vanilla", architecture_version=9)) is None
-    )
+    assert contradiction(changed(options={}, architecture="vanilla")) is None
     assert contradiction(changed(options={}, seed=9)) is None
     assert contradiction(changed(source="files", threads=7)) is None, "the data is the user's"
     assert contradiction(TRIAL) is None
@@ -53,6 +54,9 @@ def test_a_record_of_the_frozen_benchmark_and_one_of_none_are_accepted():
         (changed(benchmark="core-0"), {}, "core-0 is not frozen"),
         (changed(benchmark="nothing-1"), {}, "nothing-1 cannot be checked: There is no benchmark"),
         (TRIAL, {"benchmark_hash": "0" * 16}, "names none"),
+        (changed(task_version=99), {}, "its task_version 99 is not that of the benchmark"),
+        (changed(architecture_version=99), {}, "its architecture_version 99 is not that of"),
+        (dataclasses.replace(TRIAL, scores_test=True), {"ranked": True}, "it claims a rank, but"),
         (changed(seed=10), {}, "its seed 10 is not that of the benchmark miniature-1"),
         (changed(sequence_length=512), {}, "its sequence_length 512"),
         (changed(steps=2), {}, "its steps 2"),
@@ -122,7 +126,8 @@ def test_the_hash_of_an_earlier_version_stays_in_the_file(tmp_path):
         text.replace("version = 1", "version = 2").replace("steps = 1\n", "steps = 5\n")
     )
     assert not find_benchmark("miniature", (str(tmp_path),)).is_frozen
-    assert contradiction(registry=load_registry((str(tmp_path),))) is None
+    problem = contradiction(registry=load_registry((str(tmp_path),)))
+    assert problem == "its benchmark miniature-1 is not the current miniature-2: run the cell again"
     (folder / "miniature.toml").write_text(text.replace("steps = 1\n", "steps = 5\n"))
     problem = contradiction(registry=load_registry((str(tmp_path),)))
     assert "a changed benchmark needs a new version" in problem
@@ -211,15 +216,18 @@ def with_run(choice, index, **changes):
     ("edit", "reason"),
     [
         (lambda one: one.model_copy(update={"learning_rate": 3e-2}), "its option learning_rate"),
-        (lambda one: with_run(with_run(one, 7, validation=0.9), 8, validation=0.9),
-         "its learning rate 0.003 does not follow from its trials: the best rate 0.03 lies at the"),
-        (lambda one: with_run(with_run(one, 4, status="diverged"), 1, validation=0.69),
-         "its learning rate 0.003 does not follow from its trials"),
+        (lambda one: with_run(with_run(one, 4, validation=0.1), 5, validation=0.1),
+         "its search lacks the trial at the learning rate 0.1"),
+        (lambda one: one.model_copy(update={"trials": (*one.trials, {
+            "learning_rate": 2e-3, "steps": 20, "runs": [
+                {"seed": 0, "status": "ok", "validation": 0.9}]})}),
+         "its search would not take the trial at the learning rate 0.002, seed 0 and 20 steps"),
         (lambda one: one.model_copy(update={"good_range_decades": 3.0}), "its range of good rates"),
         (lambda one: one.model_copy(update={"trials": one.trials[1:]}),
-         "its search lacks a trial at the learning rate 0.0003"),
-        (lambda one: one.model_copy(update={"trials": ()}), "its search lacks a trial"),
-        (lambda one: with_run(one, 8, seed=2), "seed 2 and 20 steps is none of the benchmark's"),
+         "its search lacks the trial at the learning rate 0.0003, seed 0 and 23 steps"),
+        (lambda one: one.model_copy(update={"trials": ()}), "its search lacks the trial"),
+        (lambda one: with_run(one, 8, seed=2),
+         "its search lacks the trial at the learning rate 0.03, seed 1 and 20 steps"),
         (lambda one: one.model_copy(update={"setting": {**one.setting, "steps": 99}}),
          "its learning rate was tuned for steps 99"),
         (lambda one: one.model_copy(update={"setting": {**one.setting, "source_digest": "e"}}),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 
 import pytest
 
 from suite.analysis.measures import MEASURES as MEASURES_OF_PROBES
+from suite.matrix.tuned_rates import KEPT
 from suite.publish import tree
+from suite.publish.publishing import strip
 from suite.publish.reduction import CODE_DIGITS, LEFT_OUT, RANKED, TooLargeError, reduced
 from suite.publish.tree import check_tree
 from suite.records.archives import read_archive, write_archive
@@ -21,6 +24,7 @@ from suite.records.published import (
 )
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
 from suite.records.store import Store
+from tests.conftest import ROOT
 from tests.suite.publish.test_publishing import GOOD, publish_here
 from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
 
@@ -284,3 +288,18 @@ def test_what_is_no_archive_is_named(tmp_path):
     path.write_bytes(b"no gzip")
     with pytest.raises(RecordError, match=r"published/here/trials/x\.jsonl\.gz.*gzip"):
         read_published(tmp_path)
+
+
+def test_every_committed_choice_of_a_rate_fits_into_a_final_run():
+    """A real final run with the evidence of its learning rate stays below the limit."""
+    frozen = ROOT / "tests" / "suite" / "records" / "frozen" / "schema-3-train.json"
+    record = parse_record(frozen.read_bytes())
+    choices = sorted((ROOT / "results" / "tuning").glob("*/*/*.json"))
+    assert choices
+    for path in choices:
+        content = json.loads(path.read_text())
+        choice = TuningChoice(**{name: content[name] for name in KEPT})
+        ranking = record.ranking.model_copy(update={"tuning": choice})
+        tuned = record.model_copy(update={"ranking": ranking})
+        kept = parse_record(reduced(strip(tuned)))
+        assert kept.ranking.tuning == choice and kept.measured("training", "step_seconds")

@@ -27,7 +27,8 @@ def report_of_parts(*parts):
 
 
 def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), of=FINAL, **fields):
-    cell = replace(of, architecture="vanilla", options={}, seed=seed)
+    version = REGISTRY.architectures.get("vanilla").version
+    cell = replace(of, architecture="vanilla", architecture_version=version, options={}, seed=seed)
     given = {
         "metrics": {"test": {"entity_f1": f1}},
         "reports": report_of_parts(f1 - 0.1, f1, None, f1 + 0.001),

@@ -1,0 +1,25 @@
+"""The hashes of frozen benchmarks, a second time: whoever redefines a version edits two files."""
+
+from __future__ import annotations
+
+from suite.matrix.benchmarks import SCALE
+from suite.matrix.registry import load_registry
+
+FROZEN = {
+    "quick-1": "d5f7e68041b4f897",
+    "quick-2": "5dce2a57bae6dbe8",
+    "smoke-1": "195f45d5779f6404",
+}
+SCALES = {"core": "9df138e2b88a6641"}
+
+
+def test_no_frozen_version_and_no_scale_was_redefined():
+    benchmarks = load_registry(()).benchmarks.plugins.values()
+    found = {
+        f"{benchmark.name}-{version}": frozen
+        for benchmark in benchmarks
+        for version, frozen in benchmark.frozen.items()
+        if version != SCALE
+    }
+    assert found == FROZEN
+    assert {one.name: one.frozen.get(SCALE) for one in benchmarks if one.scale} == SCALES
