@@ -12,7 +12,7 @@ from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import Registry, load_registry
-from suite.records.published import StoredRecord, local_records, read_published
+from suite.records.published import StoredRecord, local_records, read_published, without_trials
 from suite.records.store import Store, collector_paused
 from suite.tracking.pages import read_pages
 
@@ -27,11 +27,14 @@ from suite.tracking.pages import read_pages
 )
 @home_option
 def command(published: bool, folder: Path | None, home: str | None) -> None:
-    """Write the dashboard: a few pages that work from disk, without a network."""
+    """Write the dashboard: a few pages that work from disk, without a network.
+
+    With --published, trials of learning rates are left out as soon as there are final runs.
+    """
     store = make_store(home)
     registry = load_registry(search_path_from_environment())
     if published:
-        entries = read_published()
+        entries = without_trials(read_published())
         if entries:
             print(draw_site(entries, registry, folder or store.home / "published_site"))
         else:

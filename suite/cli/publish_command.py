@@ -13,9 +13,10 @@ from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
+from suite.matrix.tuned_rates import read_choices
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import publish
-from suite.records.published import RESULTS, Folder, read_published
+from suite.records.published import RESULTS, Folder, read_published, without_trials
 
 
 @click.command("publish")
@@ -78,8 +79,14 @@ def _write_public(folder: Path, results: Path) -> None:
     registry = load_registry(search_path_from_environment())
     entries = read_published(results)
     folder.mkdir(parents=True, exist_ok=True)
-    first = draw_site(entries, registry, folder) if entries else folder / "LEADERBOARD.md"
-    for name, content in leaderboard_files(entries, registry).items():
+    first = (
+        draw_site(without_trials(entries), registry, folder)
+        if entries
+        else folder / "LEADERBOARD.md"
+    )
+    for name, content in leaderboard_files(
+        entries, registry, read_choices(results / "tuning")
+    ).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, encoding="utf-8")
     for part in Folder:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,41 @@ def write_choice(
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A choice of a learning rate, and the task and the architecture that it is for."""
+
+    task: str
+    architecture: str
+    choice: TuningChoice
+
+    @property
+    def score(self) -> float | None:
+        """The mean validation score of the chosen rate in the last stage; None if unknown."""
+        rate = self.choice.learning_rate
+        of_rate = [trial for trial in self.choice.trials if trial["learning_rate"] == rate]
+        last = max(of_rate, key=lambda trial: len(trial["runs"]), default={})
+        score: float | None = last.get("validation")
+        return score
+
+
+def read_choices(folder: Path = TUNING) -> list[Tuned]:
+    """Return all choices of a folder, sorted by file.
+
+    Raises:
+        DataError: a tuning file is malformed.
+    """
+    found = []
+    for path in sorted(folder.glob("*/*/*.json")):
+        try:
+            content = json.loads(path.read_bytes())
+            choice = TuningChoice(**{name: content[name] for name in KEPT})
+            found.append(Tuned(content["task"], content["architecture"], choice))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise _malformed(path, error) from None
+    return found
 
 
 def _malformed(path: Path, error: Exception) -> DataError:

@@ -1,7 +1,7 @@
 """The files of the leaderboard: LEADERBOARD.md and the folder `leaderboard`.
 
-The folder has the open track, the costs on each machine, an archive of all rows, and the pages of
-further ranked benchmarks.
+The folder has the open track, the costs on each machine, the tuned learning rates, an archive of
+all rows, and the pages of further ranked benchmarks.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.matrix.registry import Registry
+from suite.matrix.tuned_rates import Tuned
 from suite.publish.leaderboard_archive import to_csv
 from suite.publish.leaderboard_extras import cost_pages, file_name, open_track
 from suite.publish.leaderboard_page import LeaderboardPage, without_results
+from suite.publish.learning_rates_page import LEARNING_RATES, learning_rates_page
 from suite.records.published import StoredRecord
 
 MAIN = "LEADERBOARD.md"
@@ -23,8 +25,13 @@ MAIN_BENCHMARK = "core"
 """The benchmark of LEADERBOARD.md, once it has results."""
 
 
-def leaderboard_files(records: Sequence[StoredRecord], registry: Registry) -> dict[str, str]:
-    """Return the content of each file of the leaderboard, by its path in `results`."""
+def leaderboard_files(
+    records: Sequence[StoredRecord], registry: Registry, choices: Sequence[Tuned] = ()
+) -> dict[str, str]:
+    """Return the content of each file of the leaderboard, by its path in `results`.
+
+    `choices` are the tuned learning rates.
+    """
     comparisons = compare(records, registry.task_versions)
     boards = rank_comparisons(comparisons, records)
     found = [
@@ -37,6 +44,8 @@ def leaderboard_files(records: Sequence[StoredRecord], registry: Registry) -> di
         name for name, part in registry.architectures.plugins.items() if part.control
     )
     beside = _beside(boards)
+    if choices:
+        beside[LEARNING_RATES] = learning_rates_page(choices)
     files = {} if found else {MAIN: without_results(_links(beside, f"{FOLDER}/"))}
     for number, leaderboard in enumerate(found):
         others = [other.benchmark.name for other in found[1:] if other is not leaderboard]
@@ -81,7 +90,11 @@ def _pages(
 
 def _links(files: Iterable[str], folder: str) -> list[tuple[str, str]]:
     """Return the title and the target of each file."""
-    titles = {"open.md": "open track", "archive.csv": "all rows"}
+    titles = {
+        "open.md": "open track",
+        "archive.csv": "all rows",
+        LEARNING_RATES: "learning rates",
+    }
     return [(titles.get(file) or _title(file), folder + file) for file in files]
 
 

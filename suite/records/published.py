@@ -13,7 +13,7 @@ timing/<mode>-<form>-<size>-<precision>-<backend>.jsonl.gz             rounds of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -113,6 +113,20 @@ def local_records(store: Store, report_unreadable: ReportUnreadable) -> list[Sto
     """Return the latest record of each cell of a home."""
     return [
         local_record(record, store.path_of(record)) for record in store.summaries(report_unreadable)
+    ]
+
+
+def without_trials(records: Sequence[StoredRecord]) -> list[StoredRecord]:
+    """Return the records without trials of validation, unless there are no final runs.
+
+    Beside final runs, the trials of learning rates are evidence and no entries of their own.
+    """
+    if not any(is_final(stored.record) for stored in records):
+        return list(records)
+    return [
+        stored
+        for stored in records
+        if stored.record.cell.mode is not Mode.TRAIN or stored.record.cell.scores_test
     ]
 
 
