@@ -84,13 +84,14 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _to_dict(self, planned: PlannedCell) -> dict[str, Any]:
         record = self.prepared.plan.done.get(planned.cell.id)
+        to_tune = planned.cell.id in self._untuned_ids
         return {
             "id": planned.cell.id,
             "cell": asdict(planned.cell),
             "status": str(record.status) if record else None,
             "unsupported": planned.unsupported,
-            "to_run": planned.unsupported is None and record is None,
-            "to_tune": planned.cell.id in self._untuned_ids,
+            "to_run": planned.unsupported is None and record is None and not to_tune,
+            "to_tune": to_tune,
         }
 
     def _rows(self, item: PlannedCell) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from suite.tracking.pages import read_pages
 @click.option(
     "--to",
     "folder",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the site. [default: in the home]",
 )
 @home_option

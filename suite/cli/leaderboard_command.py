@@ -33,8 +33,9 @@ from suite.records.published import RESULTS, read_published
 def command(check: bool, results: Path) -> None:
     """Rank the published records and write results/LEADERBOARD.md and results/leaderboard.
 
-    LEADERBOARD.md ranks the final runs of the benchmark `core`. The folder has the open track, the
-    costs on each machine, and an archive of all rows.
+    LEADERBOARD.md ranks the final runs of the benchmark `core`, or of another ranked benchmark
+    while `core` has none. The folder has the open track, the costs on each machine, the tuned
+    learning rates, and an archive of all rows.
     """
     if check:
         check_tree(results)

@@ -22,7 +22,7 @@ def test_a_plan_names_the_cells_that_need_tuning_first(bench, tmp_path, benchmar
     command = f"bench tune --benchmark tuned --task ner --data {source}"
     assert f"6 cells need tuned learning rates first: {command}\n" in text
     (cell, *_) = json.loads(bench("plan", *words, "--json", **path).stdout)
-    assert cell["to_run"] and cell["to_tune"]
+    assert cell["to_tune"] and not cell["to_run"]
     trials = bench("plan", *words, "--steps", "3", **path).stdout
     assert "6 cells, 6 to run\n" in trials and "tune" not in trials
 

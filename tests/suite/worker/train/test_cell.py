@@ -8,6 +8,7 @@ from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.measure import timing, warmup
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
 from suite.worker.train import cell
+from suite.worker.train.sealing import SealedSplitError
 from tests.suite.worker.measure.machine import FakeMachine
 from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
 
@@ -38,3 +39,24 @@ def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, distu
     for phase, measured in outcome["measurements"].items():
         share = measured["other_process_cpu_share"]["value"]
         assert (share > INTERFERENCE_LIMIT) is (phase in noisy)
+
+
+@pytest.mark.usefixtures("few_scored_examples")
+@pytest.mark.parametrize("scores_test", [False, True])
+def test_only_a_run_that_scores_the_test_split_can_read_it(tmp_path, monkeypatch, scores_test):
+    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
+    monkeypatch.setattr(cell, "measure_inference", lambda *given: None)
+
+    class Curious(cell.TrainingLoop):
+        def run(self):
+            raise Read(len(self.data.test.features["padding_mask"]))
+
+    class Read(Exception):
+        """The test split was read."""
+
+    monkeypatch.setattr(cell, "TrainingLoop", Curious)
+    job = make_job(tmp_path, "language_modeling", "vanilla", 16, score_test=scores_test)
+    task = find_plugin(TASKS, job.cell.task)
+    architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
+    with pytest.raises(Read if scores_test else SealedSplitError):
+        cell.run(job, task, architecture, (), lambda *progress: None)
