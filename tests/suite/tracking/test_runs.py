@@ -19,7 +19,7 @@ def test_cell_run_holds_the_record(store):
     (cell,), (parent,) = runs_of_kind(uri, "cell"), runs_of_kind(uri, "invocation")
     assert cell.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert cell.data.params["sequence_length"] == "128"
-    assert cell.data.params["option.window"] == "64"
+    assert cell.data.params["option.window"] == "[64]"
     assert cell.data.metrics["test.entity_f1"] == 0.5
     assert cell.inputs.dataset_inputs[0].dataset.digest == "f" * 36
     assert json.loads(read_artifact(uri, cell, "record.json"))["cell_id"] == record.cell_id

@@ -51,6 +51,6 @@ def test_convolutions_and_pairs_need_architectures_that_take_embeddings(options,
         for planned in expand(request, load_registry(()))
     }
     assert {name for name, reason in reasons.items() if reason is None} >= {
-        "bert", "longformer", "reformer", "transformer_xl", "vanilla"
+        "linear_attention", "longformer", "lstm", "mamba2", "vanilla"
     }  # fmt: skip
     assert f"does not take {inputs}" in str(reasons["vit"])
