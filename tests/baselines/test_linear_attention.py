@@ -128,13 +128,13 @@ def test_the_gradients_of_chunks_equal_those_of_the_recurrence(decays):
 
 def test_random_features_estimate_the_softmax():
     keras.utils.set_random_seed(0)
-    layer = RandomFeatureAttention(1, features=4096)
+    layer = RandomFeatureAttention(1, features=1024)
     layer.build((None, None, 16))
     query, key, value = (0.5 * keras.random.normal((1, 1, 23, 16), seed=seed) for seed in (1, 2, 3))
     found = attend_by_features(layer.query_features(query), layer.key_features(key), value, False)
     expected = attend(query / 4.0, key, value)
     error = ops.mean(ops.abs(found - expected)) / ops.mean(ops.abs(expected))
-    assert float(error) < 0.1
+    assert float(error) < 0.2
     rows = ops.convert_to_numpy(layer.rows)[:16]
     directions = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(directions @ directions.T, np.eye(16), atol=1e-5)
