@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.api import Architecture, BuildRequest, Form, Inputs, ModelSize
+from suite.api import Architecture, BuildRequest, Form, Inputs
 
 BLOCKS_PER_LAYER = 2
 """Blocks for each layer of the model size: two have the parameters of a Transformer layer."""
@@ -20,8 +20,8 @@ class Mamba2(Architecture):
 
     Each layer of the model size becomes two blocks, of which a block expands the width by
     `expansion` (the paper's 2) into equal heads of at most `head_size` channels. `state_size` is
-    the state of a channel; 0 stands for a quarter of the width, which keeps the parameters of a
-    Transformer.
+    the number of values in a channel's state. The default 0 selects a quarter of the width: the
+    model then has as many parameters as a Transformer.
     `kernel_size` is that of the convolution. The encoder's blocks read the sequence from its start
     and from its end in turn. In the encoder-decoder form, attention to the encoder's output follows
     every second block.
@@ -112,11 +112,7 @@ def _head_size(request: BuildRequest) -> int:
 
 
 def _state_size(request: BuildRequest) -> int:
-    return int(request.options["state_size"]) or _quarter(request.model_size)
-
-
-def _quarter(size: ModelSize) -> int:
-    return max(1, size.width // 4)
+    return int(request.options["state_size"]) or max(1, request.model_size.width // 4)
 
 
 ARCHITECTURE = Mamba2()

@@ -165,15 +165,7 @@ class FullAttention(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the four projections."""
-        width = input_shape[-1]
-        check_heads(width, self.num_heads)
-        for name in ("query", "key", "value", "output_projection"):
-            branches = self.num_residual_branches if name == "output_projection" else 1
-            projection = dense(
-                width, kernel_initializer=kernel(branches), name=name, dtype=self.dtype_policy
-            )
-            projection.build(input_shape)
-            setattr(self, name, projection)
+        build_projections(self, input_shape, self.num_residual_branches)
 
     def call(self, hidden_states: Any, padding_mask: Any = None, context: Any = None) -> Any:
         """Return the projected attention; keys at padded positions are masked."""
@@ -235,6 +227,25 @@ class FullAttention(keras.layers.Layer):
             "num_residual_branches": self.num_residual_branches,
         }
         return {**super().get_config(), **own}
+
+
+def build_projections(
+    layer: Any, input_shape: tuple[int | None, ...], num_residual_branches: int = 1
+) -> None:
+    """Create `query`, `key`, `value` and `output_projection` of a layer with `num_heads`.
+
+    Raises:
+        ValueError: the width is not a multiple of the heads.
+    """
+    width = input_shape[-1]
+    check_heads(width, layer.num_heads)
+    for name in ("query", "key", "value", "output_projection"):
+        branches = num_residual_branches if name == "output_projection" else 1
+        projection = dense(
+            width, kernel_initializer=kernel(branches), name=name, dtype=layer.dtype_policy
+        )
+        projection.build(input_shape)
+        setattr(layer, name, projection)
 
 
 def check_heads(width: int | None, num_heads: int) -> None:

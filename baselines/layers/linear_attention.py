@@ -13,8 +13,7 @@ from keras import ops
 
 from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.flops import CHUNK_LENGTH
-from baselines.layers.full_attention import check_heads, merge_heads, split_heads
-from baselines.layers.initialization import dense
+from baselines.layers.full_attention import build_projections, merge_heads, split_heads
 
 SMALLEST_SUM = 1e-6
 """The least normaliser: a row without a real key has the output 0."""
@@ -54,12 +53,7 @@ class LinearAttention(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the four projections."""
-        width = input_shape[-1]
-        check_heads(width, self.num_heads)
-        for name in ("query", "key", "value", "output_projection"):
-            projection = dense(width, name=name, dtype=self.dtype_policy)
-            projection.build(input_shape)
-            setattr(self, name, projection)
+        build_projections(self, input_shape)
 
     @property
     def num_features(self) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from baselines.layers.full_attention import attend, check_heads, merge_heads, split_heads
-from baselines.layers.initialization import dense, kernel
+from baselines.layers.full_attention import attend, build_projections, merge_heads, split_heads
+from baselines.layers.initialization import kernel
 
 
 class LengthProjection(keras.layers.Layer):
@@ -84,12 +84,7 @@ class ProjectedAttention(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections of the channels, and those of the length."""
-        width = input_shape[-1]
-        check_heads(width, self.num_heads)
-        for name in ("query", "key", "value", "output_projection"):
-            projection = dense(width, name=name, dtype=self.dtype_policy)
-            projection.build(input_shape)
-            setattr(self, name, projection)
+        build_projections(self, input_shape)
         for projection in (self.key_projection, self.value_projection):
             if not projection.built:
                 projection.build(input_shape)
