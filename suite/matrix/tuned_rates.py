@@ -67,14 +67,11 @@ def find_tuned_rate(
         return None
     path = tuning_path(cell, source_digest, folder)
     try:
-        content = json.loads(path.read_bytes())
-        choice = TuningChoice(**{name: content[name] for name in KEPT})
-        if choice.setting["source_digest"] != source_digest:
-            raise ValueError(f"source_digest {choice.setting['source_digest']}")
+        choice = _read(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _malformed(path, error) from None
+    if (stated := choice.setting.get("source_digest")) != source_digest:
+        raise _malformed(path, ValueError(f"source_digest {stated}"))
     return choice
 
 
@@ -127,15 +124,26 @@ def read_choices(folder: Path = TUNING) -> list[Tuned]:
     Raises:
         DataError: a tuning file is malformed.
     """
-    found = []
-    for path in sorted(folder.glob("*/*/*.json")):
-        try:
-            content = json.loads(path.read_bytes())
-            choice = TuningChoice(**{name: content[name] for name in KEPT})
-            found.append(Tuned(content["task"], content["architecture"], choice))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise _malformed(path, error) from None
-    return found
+    return [
+        Tuned(path.parent.parent.name, path.parent.name, _read(path))
+        for path in sorted(folder.glob("*/*/*.json"))
+    ]
+
+
+def _read(path: Path) -> TuningChoice:
+    """Return the choice in a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DataError: the file is malformed.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        return TuningChoice(**{name: content[name] for name in KEPT})
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _malformed(path, error) from None
 
 
 def _malformed(path: Path, error: Exception) -> DataError:
