@@ -80,18 +80,6 @@ def scan_in_chunks(
     return outputs[:, :, :length], ops.reshape(last, (-1, num_heads, *last.shape[3:]))
 
 
-def step(query: Any, key: Any, value: Any, log_decay: Any, state: Any) -> tuple[Any, Any]:
-    """Return the output of one position and the state after it: the recurrence as defined.
-
-    Shapes: query and key (batch, heads, d), value (batch, heads, v), log_decay (batch, heads) or
-    None, state (batch, heads, d, v). Time O(d · v).
-    """
-    if log_decay is not None:
-        state = state * ops.exp(log_decay)[..., None, None]
-    state = state + key[..., :, None] * value[..., None, :]
-    return ops.einsum("bhd,bhdv->bhv", query, state), state
-
-
 def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:
     """Return the state before each chunk, and the state after the last one.
 

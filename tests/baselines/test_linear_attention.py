@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.chunked_scan import scan_in_chunks, step
+from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.full_attention import attend
 from baselines.layers.linear_attention import LinearAttention, attend_by_features
 from baselines.layers.projected_attention import LengthProjection
@@ -79,6 +79,18 @@ def random_parts(decays: bool):
     return [
         None if part is None else ops.convert_to_tensor(part.astype("float32")) for part in parts
     ]
+
+
+def step(query, key, value, log_decay, state):
+    """Return the output of one position and the state after it: the recurrence as defined.
+
+    Shapes: query and key (batch, heads, d), value (batch, heads, v), log_decay (batch, heads) or
+    None, state (batch, heads, d, v). Time O(d · v).
+    """
+    if log_decay is not None:
+        state = state * ops.exp(log_decay)[..., None, None]
+    state = state + key[..., :, None] * value[..., None, :]
+    return ops.einsum("bhd,bhdv->bhv", query, state), state
 
 
 def recurrence(query, key, value, log_decay, state):
