@@ -93,7 +93,7 @@ def _write_rest(
     comparisons = [comparison for comparison in all_comparisons if comparison.records]
     records = record_frame(comparisons)
     points = point_frame(comparisons)
-    boards = rank_comparisons(all_comparisons, entries)
+    boards = rank_comparisons(all_comparisons)
     lines = draw_lines(records, architectures)
     for line in lines:
         part = architectures.get(line["architecture"])

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from suite.analysis.grouping import ComparisonKey, group
 from suite.analysis.points import Figure, Place, Point, parts_of, place_of, scores_of
+from suite.analysis.reproduction import Verifying, verifying_runs
 from suite.analysis.sessions import (
     PHASES,
     CostSession,
@@ -86,14 +87,23 @@ def compare(
     """Group records into comparisons, and each comparison into points.
 
     `task_versions` are the versions of the tasks in force: what ran under an older one is
-    superseded. Records that only verify others are left out.
+    superseded. Records that only verify others make no point; the points of submitted records
+    hold them.
     """
+    records = list(records)
+    verifying = verifying_runs(records)
     present = [record for record in records if record.folder is not Folder.VERIFIED]
-    return [_comparison(key, of_key, task_versions or {}) for key, of_key in group(present).items()]
+    return [
+        _comparison(key, of_key, task_versions or {}, verifying)
+        for key, of_key in group(present).items()
+    ]
 
 
 def _comparison(
-    key: ComparisonKey, records: Sequence[StoredRecord], task_versions: Mapping[str, int]
+    key: ComparisonKey,
+    records: Sequence[StoredRecord],
+    task_versions: Mapping[str, int],
+    verifying: Verifying,
 ) -> Comparison:
     rules = newest_rules((stored.record for stored in records), task_versions)
     newest = newest_architectures((stored.record for stored in records), rules)
@@ -132,6 +142,7 @@ def _comparison(
                 superseded=found.superseded,
                 session=session,
                 sessions=sessions[length, entry, batch_size],
+                verifying=verifying,
             )
             for (length, entry, batch_size), found in judged.items()
         ],

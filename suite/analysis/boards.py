@@ -11,7 +11,7 @@ from suite.analysis.costs import COSTS
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
-from suite.analysis.tiers import Tier, Verifying, tier_of, verifying_runs, why_self_reported
+from suite.analysis.tiers import Tier, tier_of, why_self_reported
 from suite.api import Metric, Mode, Status
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
@@ -84,23 +84,20 @@ class Board:
         return exponential(Estimate(self.detectable_difference, None, None, 0)).value
 
 
-def rank_comparisons(
-    comparisons: Iterable[Comparison], records: Iterable[StoredRecord]
-) -> list[Board]:
+def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """Return a board for each comparison, length, batch size and measure.
 
-    `records` may hold runs that verify others. Scores have ranks only in final runs of a ranked
-    benchmark, and only if they were measured or reproduced here: a self-reported score has none.
+    Scores have ranks only in final runs of a ranked benchmark, and only if they were measured or
+    reproduced here: a self-reported score has none.
 
     Unsupported cells have no row, because they are not results.
     """
-    verifying = verifying_runs(records)
     boards = []
     for comparison in comparisons:
         for (length, batch_size), points in _by_place(comparison).items():
             for metric in _metrics(comparison):
                 key = comparison.key
-                rows, detectable = _rows(points, metric, verifying, key.why_unranked)
+                rows, detectable = _rows(points, metric, key.why_unranked)
                 if any(row.estimate for row in rows):
                     boards.append(Board(key, length, batch_size, metric, rows, detectable))
     return boards
@@ -159,7 +156,7 @@ def _scores(point: Point, metric: Metric) -> Scores:
 
 
 def _rows(
-    points: Sequence[Point], metric: Metric, verifying: Verifying, why_unranked: str
+    points: Sequence[Point], metric: Metric, why_unranked: str
 ) -> tuple[list[Row], float | None]:
     """Return the rows of a board, and the difference that it can detect."""
     current = {point.entry: point for point in points if point.runs}
@@ -168,26 +165,17 @@ def _rows(
         for entry, point in current.items()
         if (found := _scores(point, metric)).by_seed
     }
-    reasons = {
-        entry: why_unranked or why_self_reported(current[entry], metric, verifying)
-        for entry in scores
-    }
+    reasons = {entry: why_unranked or why_self_reported(current[entry], metric) for entry in scores}
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
-    rows = [
-        _row(current[item.name], item, metric, verifying, reasons[item.name]) for item in ranked
-    ]
+    rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
     rows = [_note_overtaken(row, rows, metric) for row in rows]
     rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
-    rows += [
-        _row(point, None, metric, verifying)
-        for entry, point in current.items()
-        if entry not in known
-    ]
-    rows += [row for point in points for row in _superseded_rows(point, metric, verifying)]
+    rows += [_row(point, None, metric) for entry, point in current.items() if entry not in known]
+    rows += [row for point in points for row in _superseded_rows(point, metric)]
     return rows, ranking.detectable_difference
 
 
@@ -224,7 +212,7 @@ def _mixing_parameters(point: Point) -> int:
     return next((record.parameter_counts.get("mixing", 0) for record in point.good), 0)
 
 
-def _superseded_rows(point: Point, metric: Metric, verifying: Verifying) -> list[Row]:
+def _superseded_rows(point: Point, metric: Metric) -> list[Row]:
     """Return a row for what each reason superseded, version by version; none has a rank.
 
     Two runs of one repeat under the same version and reason make two rows: nothing is lost.
@@ -244,7 +232,7 @@ def _superseded_rows(point: Point, metric: Metric, verifying: Verifying) -> list
         if estimate and metric.name in COSTS:
             estimate = exponential(estimate)
         ranked = Ranked(point.entry, None, estimate) if estimate else None
-        row = _row(former, ranked, metric, verifying)
+        row = _row(former, ranked, metric)
         rows.append(replace(row, superseded_by=reason, note=""))
     return rows
 
@@ -253,12 +241,11 @@ def _row(
     point: Point,
     ranked: Ranked | None,
     metric: Metric,
-    verifying: Verifying,
     why_unranked: str = "",
 ) -> Row:
     """Return a row; `why_unranked` is a reason for no rank that its seeds do not tell."""
     records = point.records
-    tier, verified = tier_of(point, metric, verifying)
+    tier, verified = tier_of(point, metric)
     cost = point.cost(metric.name) if metric.name in COSTS else None
     return Row(
         line=point.entry,

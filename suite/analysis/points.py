@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from suite.analysis.ranking import Scores
+from suite.analysis.reproduction import Verifying, scores_agree
 from suite.analysis.sessions import (
     CostSession,
     Sessions,
@@ -20,7 +21,7 @@ from suite.analysis.sessions import (
 )
 from suite.analysis.statistics import Estimate, pseudo_values, ratio_interval
 from suite.api import Metric, Mode, Status
-from suite.records.published import StoredRecord
+from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary, phase_of
 
 Place = tuple[str, int]
@@ -53,7 +54,7 @@ class Point:
     `runs` holds the standing record of each repeat, `superseded` the others with the reason.
     `split` is the split that scores come from: "test", or "validation" if the test split is
     sealed; a probe has none. Costs are those of `session`; `sessions` holds the runs of all
-    sessions that may count as costs.
+    sessions that may count as costs. `verifying` holds the runs that may verify submitted ones.
     """
 
     entry: str
@@ -66,6 +67,7 @@ class Point:
     superseded: Sequence[tuple[StoredRecord, str]] = ()
     session: CostSession | None = None
     sessions: Sessions = field(default_factory=dict)
+    verifying: Verifying = field(default_factory=dict)
 
     @property
     def records(self) -> list[RecordSummary]:
@@ -157,7 +159,30 @@ class Point:
     def scores(self, metric: Metric | None = None) -> Scores:
         """Return a metric (by default the primary one) by seed and by part of the split."""
         metric = metric or self.metric
-        return scores_of(self.good, metric, self.split) if metric else Scores({})
+        return scores_of(self._scored(metric), metric, self.split) if metric else Scores({})
+
+    def reproductions(self, metric: Metric) -> dict[str, RecordSummary | None]:
+        """Return the newest run that reproduced each submitted record, by run id.
+
+        The run is None if the scores of two runs of the cell do not agree. A record whose cell did
+        not run again is missing.
+        """
+        found: dict[str, RecordSummary | None] = {}
+        for stored in self.runs:
+            record, again = stored.record, self.verifying.get(stored.record.cell_id, ())
+            if stored.folder is Folder.SUBMITTED and again:
+                agree = all(scores_agree(record, other, metric, self.split) for other in again)
+                found[record.run_id] = again[-1] if agree else None
+        return found
+
+    def _scored(self, metric: Metric) -> list[RecordSummary]:
+        """Return the records whose scores count.
+
+        The score of a reproduced record is that of the newest run that reproduced it: a submitter
+        gains nothing from a score at the upper end of the tolerance.
+        """
+        again = self.reproductions(metric)
+        return [again.get(record.run_id) or record for record in self.good]
 
     def score(self, metric: Metric | None = None) -> Figure | None:
         """Return the mean of a metric over seeds."""

@@ -108,9 +108,8 @@ def make_tables(
     `architectures` hold the claimed costs that exponents are judged by. Superseded records are left
     out. A title names the machine of probes only where several machines were probed.
     """
-    records = list(records)
     comparisons = compare(records, task_versions)
-    ranked = _board_rows(comparisons, records)
+    ranked = _board_rows(comparisons)
     by_key = {comparison.key: comparison for comparison in comparisons}
     baselines = baseline_keys(by_key)
     machines = {comparison.measured_on[0] for comparison in comparisons}
@@ -147,13 +146,13 @@ def _title(comparison: Comparison, *, several_machines: bool) -> str:
 
 
 def _board_rows(
-    comparisons: Iterable[Comparison], records: Iterable[StoredRecord]
+    comparisons: Iterable[Comparison],
 ) -> dict[tuple[ComparisonKey, int, int, str], Row]:
     """Return the standing rows of all boards of scores, by comparison, length, batch and entry."""
     trainings = [found for found in comparisons if found.key.mode is Mode.TRAIN]
     return {
         (board.key, board.sequence_length, board.batch_size, row.line): row
-        for board in rank_comparisons(trainings, records)
+        for board in rank_comparisons(trainings)
         for row in board.rows
         if not row.superseded_by
     }

@@ -132,7 +132,7 @@ def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> in
     zeros = trivial_scores(benchmark, store, os.environ.get("TFDS_DATA_DIR"))
     records = read_published()
     comparisons = compare(records, registry.task_versions)
-    boards = rank_comparisons(comparisons, records)
+    boards = rank_comparisons(comparisons)
     hundreds = reference_scores(final_boards(benchmark, boards, registry.tasks.plugins))
     tasks = registry.tasks.plugins.items()
     losses = [name for name, task in tasks if not task.primary_metric.higher_is_better]

@@ -33,7 +33,7 @@ def leaderboard_files(
     `choices` are the tuned learning rates.
     """
     comparisons = compare(records, registry.task_versions)
-    boards = rank_comparisons(comparisons, records)
+    boards = rank_comparisons(comparisons)
     found = [
         make_leaderboard(benchmark, comparisons, boards, registry.tasks.plugins)
         for benchmark in registry.benchmarks.plugins.values()

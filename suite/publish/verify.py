@@ -9,7 +9,7 @@ from pathlib import Path
 
 from suite.analysis.costs import COSTS
 from suite.analysis.probing import RunPlan
-from suite.analysis.tiers import TOLERANCE
+from suite.analysis.reproduction import TOLERANCE, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
@@ -81,12 +81,7 @@ class Verification:
             return self.original.status is self.again.status
         if self.original.cell.mode is Mode.PROBE:
             return True
-        first, second = (
-            record.metric(self.metric.name, self.split) for record in (self.original, self.again)
-        )
-        if first is None or second is None:
-            return False
-        return abs(first - second) <= TOLERANCE * abs(first)
+        return scores_agree(self.original, self.again, self.metric, self.split)
 
     @property
     def pairs(self) -> Sequence[MeasurePair]:

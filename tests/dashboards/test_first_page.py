@@ -51,7 +51,7 @@ def made(tmp_path_factory):
     site.mkdir()
     draw([*finals, *probes, *trials], site, None, registry)
     comparisons = compare([*finals, *probes], registry.task_versions)
-    boards = rank_comparisons(comparisons, finals)
+    boards = rank_comparisons(comparisons)
     benchmark = registry.benchmarks.get("small")
     return site, make_leaderboard(benchmark, comparisons, boards, registry.tasks.plugins)
 
@@ -247,7 +247,7 @@ def test_the_detectable_difference_of_costs_is_a_ratio():
         )
         for number, deviation in enumerate(deviations)
     ]
-    (board, *_) = rank_comparisons(compare(probes), probes)
+    (board, *_) = rank_comparisons(compare(probes))
     assert board.detectable_difference > 0.001
     assert board.detectable == pytest.approx(math.exp(board.detectable_difference))
 

@@ -103,7 +103,7 @@ def make_boards(
 ) -> list[Board]:
     """Return the boards of records."""
     records = list(records)
-    return rank_comparisons(compare(records, task_versions), records)
+    return rank_comparisons(compare(records, task_versions))
 
 
 def board_of(records: Iterable[StoredRecord], folder: Path, name: str = "small") -> Leaderboard:
@@ -114,7 +114,7 @@ def board_of(records: Iterable[StoredRecord], folder: Path, name: str = "small")
     return make_leaderboard(
         registry.benchmarks.get(name),
         comparisons,
-        rank_comparisons(comparisons, records),
+        rank_comparisons(comparisons),
         registry.tasks.plugins,
     )
 

@@ -50,6 +50,17 @@ def test_a_self_reported_score_has_no_rank_and_takes_none():
     assert [row.rank for row in board.rows] == [1, 2, 3]
 
 
+def test_a_reproduced_row_has_the_score_of_the_run_that_reproduced_it():
+    """A submission within the tolerance does not outrank the project's own runs."""
+    theirs = seeds("bert", [0.509, 0.519, 0.529], folder=Folder.SUBMITTED, owner="them")
+    again = seeds("bert", [0.500, 0.510, 0.520], folder=Folder.VERIFIED)
+    ours = seeds("vanilla", [0.501, 0.511, 0.521])
+    (board,) = make_boards([*theirs, *again, *ours], VERSIONS)
+    assert [row.line for row in board.rows] == ["vanilla", "bert, by them"]
+    assert abs(board.rows[1].estimate.value - 0.510) < 1e-9
+    assert "score of the run that reproduced it" in board.rows[1].note
+
+
 def test_an_interval_does_not_grant_reproduction():
     theirs = seeds("vanilla", [0.1, 0.9, 0.5], folder=Folder.SUBMITTED, owner="them")
     again = seeds("vanilla", [0.3, 0.9, 0.5], folder=Folder.VERIFIED)
