@@ -1,0 +1,206 @@
+"""The gated delta rule in chunks, against the recurrence as defined, and its mixer."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.delta_rule import apply_delta_rule, scan_delta_rule
+from baselines.layers.gated_delta_mixer import GatedDeltaMixer
+from baselines.layers.gated_feedforward import GatedFeedforward
+from suite.api import Form, Inputs
+from suite.api.errors import Unsupported
+from tests.architectures import ARCHITECTURES, request_for
+from tests.gradients import BACKEND, differentiate, run
+
+BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
+WIDTH = 12
+
+
+def random_parts(length: int = LENGTH):
+    """Return queries, keys, values, logarithms of decays, strengths of 0 to 2, and a state."""
+    generator = np.random.default_rng(0)
+    query, key = (generator.normal(size=(BATCH, length, GROUPS, SIZE)) for _ in range(2))
+    key /= np.linalg.norm(key, axis=-1, keepdims=True)
+    value = generator.normal(size=(BATCH, length, HEADS, VALUES))
+    log_decay = -0.3 * generator.exponential(size=(BATCH, length, HEADS))
+    strength = generator.uniform(0, 2, size=(BATCH, length, HEADS))
+    state = generator.normal(size=(BATCH, HEADS, SIZE, VALUES))
+    parts = query, key, value, log_decay, strength, state
+    return [part.astype("float32") for part in parts]
+
+
+def recurrence(query, key, value, log_decay, strength, state):
+    """Return the outputs and the last state, position by position, from the definition."""
+    shared, outputs = value.shape[2] // key.shape[2], []
+    query, key = (ops.repeat(part, shared, axis=2) for part in (query, key))
+    for place in range(value.shape[1]):
+        state = state * ops.exp(log_decay[:, place, :, None, None])
+        newest = key[:, place, :, :, None]
+        error = value[:, place] - ops.sum(state * newest, axis=-2)
+        state = state + newest * (strength[:, place, :, None] * error)[:, :, None, :]
+        outputs.append(ops.sum(state * query[:, place, :, :, None], axis=-2))
+    return ops.stack(outputs, axis=1), state
+
+
+def both(scan):
+    """Return a function that gives outputs and last state as one array."""
+
+    def joined(*parts):
+        return ops.concatenate([ops.reshape(part, (-1,)) for part in scan(*parts)])
+
+    return joined
+
+
+@pytest.mark.parametrize("length", [1, 2, LENGTH])
+@pytest.mark.parametrize("chunk_length", [1, 4, 11, 64])
+def test_chunks_equal_the_recurrence(length, chunk_length):
+    parts = random_parts(length)
+    expected = run(both(recurrence), *parts)
+    found = run(both(lambda *given: scan_delta_rule(*given, chunk_length)), *parts)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    without = run(both(lambda *given: scan_delta_rule(*given, None, chunk_length)), *parts[:-1])
+    zeros = [*parts[:-1], np.zeros_like(parts[-1])]
+    np.testing.assert_allclose(without, run(both(recurrence), *zeros), atol=1e-4)
+
+
+def test_one_position_equals_the_recurrence():
+    *parts, state = random_parts(1)
+    found = run(both(apply_delta_rule), *(part[:, 0] for part in parts), state)
+    np.testing.assert_allclose(found, run(both(recurrence), *parts, state), atol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_gradients_of_chunks_equal_those_of_the_recurrence(compiled):
+    parts = random_parts()
+    shape = BATCH * (LENGTH * HEADS * VALUES + HEADS * SIZE * VALUES)
+    aim = np.random.default_rng(1).normal(size=shape).astype("float32")
+
+    def gradients(scan, compiled=False):
+        joined = both(scan)
+        return differentiate(
+            lambda *given: ops.sum(joined(*given) * aim), parts, compiled=compiled
+        )[1]
+
+    found = gradients(lambda *given: scan_delta_rule(*given, 11), compiled)
+    for one, other in zip(found, gradients(recurrence), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-5)
+
+
+def test_equal_keys_lose_no_precision():
+    """A product of powers of A would: with equal keys, they have numbers of about 1e18."""
+    query, key, value, log_decay, _, state = random_parts(128)
+    key[:] = key[:1, :1, :1]
+    parts = query, key, value, 0 * log_decay, np.ones_like(log_decay), state
+    expected = run(both(recurrence), *parts)
+    np.testing.assert_allclose(run(both(scan_delta_rule), *parts), expected, atol=1e-4)
+
+
+def test_strong_decays_give_finite_outputs_and_gradients():
+    query, key, value, log_decay, strength, state = random_parts()
+    parts = query, key, value, 300 * log_decay, strength, state
+    expected = run(both(recurrence), *parts)
+    # The sum of 37 logarithms of about -90 is rounded to 2e-4.
+    np.testing.assert_allclose(run(both(scan_delta_rule), *parts), expected, atol=5e-4)
+    joined = both(scan_delta_rule)
+    _, gradients = differentiate(lambda *given: ops.sum(joined(*given) ** 2), parts)
+    assert all(np.isfinite(part).all() for part in gradients)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="counts TensorFlow's operations")
+def test_the_graph_does_not_grow_with_the_length():
+    import tensorflow as tf
+
+    def operations(length):
+        shapes = [tf.TensorSpec(part.shape) for part in random_parts(length)]
+        traced = tf.function(scan_delta_rule, autograph=False).get_concrete_function(*shapes)
+        return len(traced.graph.as_graph_def().node)
+
+    assert operations(64 * 40) == operations(64 * 3)
+
+
+def mixer(**changes) -> GatedDeltaMixer:
+    keras.utils.set_random_seed(3)
+    layer = GatedDeltaMixer(GROUPS, HEADS, SIZE, VALUES, **{"chunk_length": 8, **changes})
+    layer.build((None, None, WIDTH))
+    return layer
+
+
+def hidden_states(length=LENGTH, seed=0):
+    states = np.random.default_rng(seed).normal(size=(BATCH, length, WIDTH))
+    return ops.convert_to_tensor(states.astype("float32"))
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_mixer_reads_in_one_direction(backward):
+    layer, inputs = mixer(backward=backward), hidden_states()
+    changed = ops.convert_to_tensor(ops.convert_to_numpy(inputs).copy())
+    middle = np.arange(LENGTH)[None, :, None] == 20
+    changed = ops.where(middle, changed + 1.0, changed)
+    first, second = (ops.convert_to_numpy(layer(states)) for states in (inputs, changed))
+    moved = np.abs(first - second).max(axis=(0, 2)) > 1e-6
+    unseen = slice(21, None) if backward else slice(0, 20)
+    assert moved[20] and not moved[unseen].any()
+
+
+def test_negative_eigenvalues_double_the_strength():
+    plain, doubled = mixer(), mixer(negative_eigenvalues=True)
+    for layer in (plain, doubled):
+        kernel = ops.convert_to_numpy(layer.input_projection.kernel).copy()
+        kernel[:, -2 * HEADS : -HEADS] = 0  # β is then 1/2, or 1
+        layer.input_projection.kernel.assign(kernel)
+    inputs = hidden_states(3)
+    first, second = (ops.convert_to_numpy(layer(inputs)) for layer in (plain, doubled))
+    assert np.abs(first - second).max() > 1e-4
+    assert plain.count_params() == doubled.count_params()
+
+
+def test_the_layers_are_created_again_from_their_configuration():
+    for layer in (mixer(negative_eigenvalues=True, backward=True), GatedFeedforward(9)):
+        again = type(layer).from_config(layer.get_config())
+        assert again.get_config() == layer.get_config()
+
+
+def test_gates_multiply_the_values():
+    layer = GatedFeedforward(9)
+    inputs = hidden_states()
+    found = ops.convert_to_numpy(layer(inputs))
+    wide = ops.convert_to_numpy(inputs) @ ops.convert_to_numpy(layer.up_projection.kernel)
+    gates, values = wide[..., :9], wide[..., 9:]
+    expected = gates / (1 + np.exp(-gates)) * values
+    expected = expected @ ops.convert_to_numpy(layer.down_projection.kernel)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_heads_that_do_not_divide_are_refused():
+    with pytest.raises(ValueError, match="num_key_heads=2, num_value_heads=3. Change either"):
+        GatedDeltaMixer(2, 3, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"head_size": 0}, r"sizes of at least 1; received: .*'head_size': 0"),
+        ({"kernel_size": -1}, r"sizes of at least 1; received: .*'kernel_size': -1"),
+        ({"values_per_key": 5}, r"divide the 24 channels .*; received: values_per_key=5"),
+    ],
+)
+def test_invalid_options_are_refused_with_the_rule_and_the_received_value(options, message):
+    architecture = ARCHITECTURES["gated_deltanet"]
+    options = {**architecture.options, **options}
+    with pytest.raises(Unsupported, match=message):
+        architecture.build(request_for(architecture, Inputs.TOKEN_IDS, options=options))
+
+
+def test_the_count_of_operations_grows_linearly():
+    architecture = ARCHITECTURES["gated_deltanet"]
+
+    def count(length, form=Form.DECODER):
+        return architecture.mixing_operations(
+            request_for(architecture, Inputs.TOKEN_IDS, form=form, sequence_length=length)
+        )
+
+    assert count(8192) == 2 * count(4096)
+    assert count(4096, Form.ENCODER) == count(4096)
