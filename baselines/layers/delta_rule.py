@@ -25,6 +25,9 @@ from baselines.layers.fusing import fused
 DELTA_CHUNK_LENGTH = 64
 """Positions in a chunk, as measured: the inverse costs more in longer ones, the loop in shorter."""
 
+STEPS_PER_UNIT = 64
+"""The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
+
 
 def scan_delta_rule(
     query: Any,
@@ -68,11 +71,11 @@ def scan_delta_rule(
     shared = num_heads // num_groups
     query, key = split(query, num_groups, 1), split(key, num_groups, 1)
     value = split(value, num_groups, shared)
-    reached = ops.cumsum(split(log_decay, num_groups, shared), axis=-1)
+    reached = _accumulate(split(log_decay, num_groups, shared))
     strength = split(strength, num_groups, shared)
     similarity, scores = _compare(key, key), _compare(query, key)
-    inside, weights = fused(_weigh)(similarity, scores, reached, strength)
-    right, to_end, query = fused(_scale)(query, key, value, reached, strength)
+    inside, weights = fused(_weigh)(similarity, scores, *reached, strength)
+    right, to_end, query = fused(_scale)(query, key, value, *reached, strength)
     values, keys = ops.split(_solve(inside, right), [value_size], axis=-1)
     state_shape = (-1, num_groups, shared, key_size, value_size)
     if initial_state is None:
@@ -81,7 +84,7 @@ def scan_delta_rule(
         values,
         keys,
         to_end,
-        ops.exp(reached[..., -1]),
+        ops.exp(reached[0][..., -1] + reached[1][..., -1]),
         ops.reshape(initial_state, state_shape),
     )
     outputs = ops.matmul(weights, added) + ops.matmul(query, before)
@@ -92,7 +95,7 @@ def scan_delta_rule(
 
 
 def apply_delta_rule(
-    query: Any, key: Any, value: Any, log_decay: Any, strength: Any, state: Any
+    query: Any, key: Any, value: Any, log_decay: Any, strength: Any, *, state: Any
 ) -> tuple[Any, Any]:
     """Return the output of one position, and the state after it.
 
@@ -112,22 +115,36 @@ def _compare(left: Any, right: Any) -> Any:
     return ops.einsum("cbghnd,cbghmd->cbghnm", left, right)
 
 
-def _weigh(similarity: Any, scores: Any, reached: Any, strength: Any) -> tuple[Any, Any]:
+def _accumulate(log_decay: Any) -> tuple[Any, Any]:
+    """Return the sums of logarithms up to each position, in two parts: coarse and fine.
+
+    A sum of strong decays in float32 rounds away a weak decay that follows. The sums of the coarse
+    parts, which are multiples of 1 / `STEPS_PER_UNIT`, are exact, and those of the fine ones small.
+    """
+    coarse = ops.stop_gradient(ops.round(log_decay * STEPS_PER_UNIT) / STEPS_PER_UNIT)
+    return ops.cumsum(coarse, axis=-1), ops.cumsum(log_decay - coarse, axis=-1)
+
+
+def _weigh(similarity: Any, scores: Any, coarse: Any, fine: Any, strength: Any) -> tuple[Any, Any]:
     """Return A, and the weights of the added values in the outputs: (…, c, c) each."""
-    size = reached.shape[-1]
-    between = reached[..., :, None] - reached[..., None, :]
+    size = fine.shape[-1]
+    between = coarse[..., :, None] - coarse[..., None, :]
+    between = between + (fine[..., :, None] - fine[..., None, :])
     earlier, present = (np.tril(np.ones((size, size), bool), shift) for shift in (-1, 0))
     decays = ops.exp(ops.where(present, between, ops.full_like(between, ZERO_WEIGHT)))
     inside = similarity * ops.where(earlier, decays, 0.0) * strength[..., None]
     return inside, scores * decays
 
 
-def _scale(query: Any, key: Any, value: Any, reached: Any, strength: Any) -> tuple[Any, Any, Any]:
+def _scale(
+    query: Any, key: Any, value: Any, coarse: Any, fine: Any, strength: Any
+) -> tuple[Any, Any, Any]:
     """Return diag(β) V beside diag(βγ) K, the keys decayed to the chunk's end, and diag(γ) Q."""
-    decays = ops.exp(reached)[..., None]
+    decays = ops.exp(coarse + fine)[..., None]
+    to_end = ops.exp((coarse[..., -1:] - coarse) + (fine[..., -1:] - fine))[..., None]
     strength = strength[..., None]
     right = ops.concatenate([value * strength, key * (strength * decays)], axis=-1)
-    return right, key * ops.exp(reached[..., -1:] - reached)[..., None], query * decays
+    return right, key * to_end, query * decays
 
 
 def _solve(inside: Any, right: Any) -> Any:

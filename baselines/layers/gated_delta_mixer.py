@@ -38,10 +38,10 @@ class GatedDeltaMixer(ConvolvedMixer):
     A norm over each value head, the product with silu(gate) and `output_projection` follow.
     `log_rates` is log(-A), `step_bias` is added to Δ before the softplus.
 
-    With `negative_eigenvalues`, β is 2·sigmoid(·), so that a transition can reflect a key (Grazzi et
-    al. 2025, "Unlocking State-Tracking in Linear RNNs Through Negative Eigenvalues", section 4.1).
-    With `backward`, the mixer reads the sequence from its end. Padded positions neither change the
-    state nor reach the convolution.
+    With `negative_eigenvalues`, β is 2·sigmoid(·), so that a transition can negate the value of a
+    key (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs Through Negative
+    Eigenvalues"). With `backward`, the mixer reads the sequence from its end. Padded positions
+    neither change the state nor reach the convolution.
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width). Time O(n · (c · (c + d + v) + d · v)) per head for chunks of c positions, memory
@@ -160,7 +160,7 @@ class GatedDeltaMixer(ConvolvedMixer):
             strength, log_decay = strength * real, log_decay * real
         parts = query, key, ops.reshape(value, by_value), log_decay, strength
         if state is not None and length == 1:
-            outputs, last = apply_delta_rule(*(part[:, 0] for part in parts), state)
+            outputs, last = apply_delta_rule(*(part[:, 0] for part in parts), state=state)
             outputs = outputs[:, None]
         else:
             outputs, last = scan_delta_rule(*parts, state, self.chunk_length)
