@@ -10,6 +10,8 @@ from typing import Any
 
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
+CHUNK_LENGTH = 64
+"""Positions in a chunk of the scan, as measured."""
 EPSILON = 1e-6
 MIXER_KERNELS = 6
 """The kernels of a mixer have about 6 · width² numbers, as in the authors' code."""
@@ -65,11 +67,10 @@ class GatedDeltaNet(Architecture):
         / 3), and multiplies the inverse with keys and values, and the weights with values. Each
         position is multiplied with the state three times.
         """
-        from baselines.layers.delta_rule import DELTA_CHUNK_LENGTH
         from baselines.layers.flops import over_stacks
 
         length, heads = request.sequence_length, _heads(request)
-        chunk = min(DELTA_CHUNK_LENGTH, length)
+        chunk = min(CHUNK_LENGTH, length)
         convolved = 2 * heads.key_width + heads.value_width
         convolution = 2.0 * request.options["kernel_size"] * convolved * length
         states = 6.0 * heads.key_size * heads.value_width * length
@@ -127,6 +128,7 @@ class GatedDeltaNet(Architecture):
                 negative_eigenvalues=request.options["negative_eigenvalues"],
                 backward=not causal and index % 2 == 1,
                 epsilon=EPSILON,
+                chunk_length=CHUNK_LENGTH,
             )
             blocks.append(block(mixer, FullAttention(size.num_heads) if crosses else None))
             blocks.append(block(GatedFeedforward(_feedforward_width(request))))

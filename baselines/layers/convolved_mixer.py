@@ -12,7 +12,7 @@ from keras import ops
 
 
 class ConvolvedMixer(keras.layers.Layer):
-    """A projection, a depthwise causal convolution with SiLU, and what a subclass makes of it.
+    """A projection, a depthwise causal convolution with SiLU, and a recurrence of the subclass.
 
     A subclass creates `kernel` (kernel_size, channels) and `bias` (channels) or None. It defines
     `convolved_width` (the channels), `state_shape` (of one example's recurrent state), `_project`

@@ -5,10 +5,10 @@ Yang, Kautz and Hatamizadeh 2025, "Gated Delta Networks: Improving Mamba2 with D
 
     S ← α_t S,  S ← S + k_t (β_t (v_t − Sᵀ k_t))ᵀ,  o_t = Sᵀ q_t
 
-Within a chunk of c positions, let γ_i be the product of the decays up to i, and u_i = β_i (v_i − …)
-the value that position i adds. Then (I + A) U = diag(β) V − diag(βγ) K S for the state S before the
-chunk, with A_ij = β_i (γ_i / γ_j) k_iᵀ k_j for j < i. One triangular inverse of each chunk (the UT
-transform, section 3.3) gives U for all its positions. Only S passes from chunk to chunk.
+Within a chunk of c positions, let γ_i be the product of the decays up to i, and U the rows that the
+positions add to the values of their keys. Then (I + A) U = diag(β) V − diag(βγ) K S for the state S
+before the chunk, with A_ij = β_i (γ_i / γ_j) k_iᵀ k_j for j < i. One triangular inverse (the UT
+transform, section 3.3) gives U for all positions of a chunk. Only S passes from chunk to chunk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from baselines.layers.fusing import fused
 
 DELTA_CHUNK_LENGTH = 64
 """Positions in a chunk, as measured: the inverse costs more in longer ones, the loop in shorter."""
-
 STEPS_PER_UNIT = 64
 """The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
 
@@ -42,9 +41,9 @@ def scan_delta_rule(
 
     Shapes: query and key (batch, n, groups, d), value (batch, n, heads, v), log_decay (log α, at
     most 0) and strength (β, from 0 to 2) (batch, n, heads), initial_state (batch, heads, d, v),
-    zeros by default. The outputs are (batch, n, heads, v). Keys have a length of at most 1, or
-    else the state may grow without bound. Consecutive heads share the query and key of a group.
-    A position with log α = 0 and β = 0 leaves the state as it is. All is in float32.
+    zeros by default. The outputs are (batch, n, heads, v). Keys should have a length of at most 1:
+    with longer ones the state can grow without bound. Consecutive heads share the query and key of
+    a group. A position with log α = 0 and β = 0 leaves the state unchanged. All is in float32.
 
     Time O(n · (c · (c + d + v) + d · v)) per head for chunks of c positions, memory O(n · (c + d +
     v) + n · d · v / c). The graph does not grow with n.
@@ -60,13 +59,9 @@ def scan_delta_rule(
         if missing:
             part = ops.pad(part, ((0, 0), (0, missing), *[(0, 0)] * (len(part.shape) - 2)))
         rest = part.shape[3:]
-        part = ops.reshape(part, (-1, num_chunks, size, num_heads_of(heads), *rest))
-        order = (1, 0, 3, 2, 4)[: len(part.shape)]
-        part = ops.transpose(part, order)
+        part = ops.reshape(part, (-1, num_chunks, size, heads[0] * heads[1], *rest))
+        part = ops.transpose(part, (1, 0, 3, 2, 4)[: len(part.shape)])
         return ops.reshape(part, (num_chunks, -1, *heads, size, *rest))
-
-    def num_heads_of(heads: tuple[int, ...]) -> int:
-        return int(np.prod(heads))
 
     shared = num_heads // num_groups
     query, key = split(query, num_groups, 1), split(key, num_groups, 1)
@@ -79,7 +74,7 @@ def scan_delta_rule(
     values, keys = ops.split(_solve(inside, right), [value_size], axis=-1)
     state_shape = (-1, num_groups, shared, key_size, value_size)
     if initial_state is None:
-        initial_state = ops.zeros_like(right[0, ..., :1, :1] * ops.zeros(state_shape[3:]))
+        initial_state = ops.zeros((ops.shape(value)[1], *state_shape[1:]), "float32")
     before, added, last = _carry(
         values,
         keys,
@@ -156,7 +151,7 @@ def _solve(inside: Any, right: Any) -> Any:
 
     @backend_functions().custom_gradient  # type: ignore[untyped-decorator]
     def solve(inside: Any, right: Any) -> Any:
-        unit = np.eye(inside.shape[-1], dtype="float32")
+        unit = ops.eye(inside.shape[-1], dtype="float32")
         inverse = ops.solve_triangular(inside + unit, ops.zeros_like(inside) + unit, lower=True)
         solution = ops.matmul(inverse, right)
 
