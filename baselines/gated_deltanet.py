@@ -5,10 +5,12 @@ Yang, Kautz and Hatamizadeh 2025, "Gated Delta Networks: Improving Mamba2 with D
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from suite.api import Architecture, BuildRequest, Form, Inputs
+from suite.api.options import Options
 
 CHUNK_LENGTH = 64
 """Positions in a chunk of the scan, as measured."""
@@ -51,12 +53,11 @@ class GatedDeltaNet(Architecture):
         sizes = {name: value for name, value in options.items() if name != "negative_eigenvalues"}
         if min(sizes.values()) < 1:
             return f"needs sizes of at least 1; received: {sizes}"
-        heads = _heads(request)
-        values = options["expansion"] * heads.key_size
-        if values % options["values_per_key"]:
+        unit, largest = _key_unit(options), round(_key_channels(request)[1])
+        if unit > largest:
             return (
-                f"needs values_per_key that divide the {values} channels of values of a key head; "
-                f"received: values_per_key={options['values_per_key']}"
+                f"has {largest} channels in a key head, whose values must divide into "
+                f"values_per_key heads; received: values_per_key={options['values_per_key']}"
             )
         return None
 
@@ -153,13 +154,29 @@ class _Heads:
         return self.num_values * self.value_size
 
 
-def _heads(request: BuildRequest) -> _Heads:
-    """Return the heads: queries, keys, values, gates and outputs have 6 · width² numbers."""
-    options, width = request.options, request.model_size.width
-    keys = MIXER_KERNELS * width / (2 + 3 * options["expansion"])
+def _key_channels(request: BuildRequest) -> tuple[int, float]:
+    """Return the number of key heads, and their size before it is rounded.
+
+    Queries, keys, values, gates and outputs then have 6 · width² numbers in their kernels.
+    """
+    options = request.options
+    keys = MIXER_KERNELS * request.model_size.width / (2 + 3 * options["expansion"])
     num_keys = max(1, -(-round(keys) // options["head_size"]))
-    key_size, shared = max(1, round(keys / num_keys)), options["values_per_key"]
-    value_size = options["expansion"] * key_size // shared
+    return num_keys, keys / num_keys
+
+
+def _key_unit(options: Options) -> int:
+    """Return the number that divides a key head, so that its values divide into value heads."""
+    shared = int(options["values_per_key"])
+    return shared // math.gcd(shared, options["expansion"])
+
+
+def _heads(request: BuildRequest) -> _Heads:
+    """Return the numbers and sizes of the heads."""
+    num_keys, size = _key_channels(request)
+    unit, shared = _key_unit(request.options), request.options["values_per_key"]
+    key_size = unit * max(1, round(size / unit))
+    value_size = request.options["expansion"] * key_size // shared
     return _Heads(num_keys, num_keys * shared, key_size, value_size)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from baselines.layers.gated_delta_mixer import GatedDeltaMixer
 from baselines.layers.gated_feedforward import GatedFeedforward
 from suite.api import Form, Inputs
 from suite.api.errors import Unsupported
+from suite.matrix.model_sizes import MODEL_SIZES
 from tests.architectures import ARCHITECTURES, request_for
 from tests.gradients import BACKEND, differentiate, run
 
@@ -96,7 +99,7 @@ def test_the_gradients_of_chunks_equal_those_of_the_recurrence(compiled):
 
     def gradients(scan, compiled=False):
         def loss(*given):
-            return ops.sum(joined(scan)(*given) * aim)
+            return ops.sum(joined(scan)(*given) * ops.convert_to_tensor(aim))
 
         return differentiate(loss, parts, compiled=compiled)[1]
 
@@ -200,7 +203,7 @@ def test_heads_that_do_not_divide_are_refused():
     [
         ({"head_size": 0}, r"sizes of at least 1; received: .*'head_size': 0"),
         ({"kernel_size": -1}, r"sizes of at least 1; received: .*'kernel_size': -1"),
-        ({"values_per_key": 5}, r"divide the 24 channels .*; received: values_per_key=5"),
+        ({"values_per_key": 26}, r"has 12 channels in a key head.*; received: values_per_key=26"),
     ],
 )
 def test_invalid_options_are_refused_with_the_rule_and_the_received_value(options, message):
@@ -208,6 +211,19 @@ def test_invalid_options_are_refused_with_the_rule_and_the_received_value(option
     options = {**architecture.options, **options}
     with pytest.raises(Unsupported, match=message):
         architecture.build(request_for(architecture, Inputs.TOKEN_IDS, options=options))
+
+
+@pytest.mark.parametrize("size", ["tiny", "small"])
+@pytest.mark.parametrize(("expansion", "shared"), [(1, 1), (1, 2), (2, 3), (3, 2)])
+def test_the_options_of_heads_keep_the_parameters(size, expansion, shared):
+    architecture = ARCHITECTURES["gated_deltanet"]
+    options = {**architecture.options, "expansion": expansion, "values_per_key": shared}
+    one_layer = dataclasses.replace(MODEL_SIZES[size], num_layers=1)
+    request = request_for(architecture, Inputs.EMBEDDINGS, options=options, model_size=one_layer)
+    encoder = architecture.build(request).encoder
+    encoder.build((None, None, one_layer.width))
+    width, wide = one_layer.width, one_layer.feedforward_width
+    assert encoder.count_params() == pytest.approx(4 * width**2 + 2 * width * wide, rel=0.03)
 
 
 def test_the_count_of_operations_grows_linearly():
