@@ -16,6 +16,7 @@ from suite.api import Form, Inputs
 from suite.api.errors import Unsupported
 from suite.matrix.model_sizes import MODEL_SIZES
 from tests.architectures import ARCHITECTURES, request_for
+from tests.baselines.test_published import TOLERANCE, cases
 from tests.gradients import BACKEND, differentiate, run
 
 BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
@@ -138,6 +139,51 @@ def test_the_graph_does_not_grow_with_the_length():
         return len(traced.graph.as_graph_def().node)
 
     assert operations(64 * 40) == operations(64 * 3)
+
+
+def gated_delta_kernel(case) -> np.ndarray:
+    """Return the reference's input projections as one kernel: gates, q, k, v, b and a.
+
+    The reference interleaves the parts key head by key head.
+    """
+    groups, heads = int(case["num_key_heads"]), int(case["num_value_heads"])
+    shared, size = heads // groups, int(case["key_head_dim"])
+    wide = shared * int(case["value_head_dim"])
+    rows = case["weights/in_proj_qkvz/weight"]
+    rows = rows.reshape(groups, -1, rows.shape[1])
+    parts = np.split(rows, [size, 2 * size, 2 * size + wide], axis=1)
+    query, key, value, gates = (part.reshape(-1, rows.shape[2]) for part in parts)
+    rows = case["weights/in_proj_ba/weight"].reshape(groups, 2, shared, -1)
+    strength, steps = (rows[:, index].reshape(heads, -1) for index in range(2))
+    return np.concatenate([gates, query, key, value, strength, steps]).T
+
+
+@pytest.mark.parametrize("chunk_length", [7, 64])
+def test_gated_deltanet_at_once_and_step_by_step(reference_outputs, chunk_length):
+    names = ("num_key_heads", "num_value_heads", "key_head_dim", "value_head_dim", "conv_kernel")
+    for path, case in cases(reference_outputs, "gated_deltanet_"):
+        inputs = ops.convert_to_tensor(case["inputs"])
+        mixer = GatedDeltaMixer(
+            *(int(case[name]) for name in names),
+            epsilon=float(case["norm_epsilon"]),
+            chunk_length=chunk_length,
+        )
+        mixer.build(inputs.shape)
+        mixer.input_projection.kernel.assign(gated_delta_kernel(case))
+        mixer.output_projection.kernel.assign(case["weights/out_proj/weight"].T)
+        mixer.norm.gamma.assign(case["weights/norm/weight"])
+        mixer.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
+        mixer.log_rates.assign(case["weights/A_log"])
+        mixer.step_bias.assign(case["weights/dt_bias"])
+        whole = ops.convert_to_numpy(mixer(inputs))
+        np.testing.assert_allclose(whole, case["outputs"], atol=TOLERANCE, err_msg=path)
+        state = mixer.init_state(len(inputs), 0)
+        parts = []
+        for start, stop in ((0, 1), (1, 2), (2, 10), (10, inputs.shape[1])):
+            part, state = mixer.decode_step(inputs[:, start:stop], state, start)
+            parts.append(ops.convert_to_numpy(part))
+        found = np.concatenate(parts, axis=1)
+        np.testing.assert_allclose(found, case["outputs"], atol=TOLERANCE, err_msg=path)
 
 
 def mixer(**changes) -> GatedDeltaMixer:
