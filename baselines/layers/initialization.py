@@ -17,7 +17,8 @@ Papers demand these deviations:
   ones (Beltagy et al. 2020, section 3.1).
 - Performer: random features have orthogonal rows (Choromanski et al. 2021, section 2.4).
 - Mamba-2: decay rates and step sizes start in the ranges of the authors' code, and depthwise
-  kernels within ±1/√k (Dao and Gu 2024).
+  kernels within ±1/√k (Dao and Gu 2024). Gated DeltaNet: the same, with decay rates from 0 to 16
+  (Yang et al. 2025).
 - Transformer-XL: the biases u and v, which replace queries, start as small random numbers, as in
   the authors' code (Dai et al. 2019, section 3.3).
 """

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.chunked_scan import scan_in_chunks
+from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.elementwise import RmsNorm
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.initialization import (
@@ -22,7 +22,7 @@ from baselines.layers.initialization import (
 )
 
 
-class StateSpaceMixer(keras.layers.Layer):
+class StateSpaceMixer(ConvolvedMixer):
     """A projection, a short causal convolution, a state space, a gated norm and a projection.
 
     Dao and Gu 2024, section 7: d is the width, H is `num_heads`, P `head_size`, N `state_size`, G
@@ -58,7 +58,7 @@ class StateSpaceMixer(keras.layers.Layer):
         chunk_length: int = CHUNK_LENGTH,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(kernel_size, backward, **kwargs)
         if num_heads % num_groups:
             raise ValueError(
                 "The heads must be divisible by the groups. "
@@ -68,8 +68,6 @@ class StateSpaceMixer(keras.layers.Layer):
         self.head_size = head_size
         self.state_size = state_size
         self.num_groups = num_groups
-        self.kernel_size = kernel_size
-        self.backward = backward
         self.epsilon = epsilon
         self.chunk_length = chunk_length
 
@@ -82,6 +80,11 @@ class StateSpaceMixer(keras.layers.Layer):
     def convolved_width(self) -> int:
         """The channels of x, B and C together."""
         return self.inner_width + 2 * self.num_groups * self.state_size
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """The shape of the recurrent state of one example: (H, N, P)."""
+        return self.num_heads, self.state_size, self.head_size
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
@@ -106,52 +109,11 @@ class StateSpaceMixer(keras.layers.Layer):
         self.step_bias = self.add_weight(heads, step_size_bias(), name="step_bias")
         self.skip_gamma = self.add_weight(heads, "ones", name="skip_gamma")
 
-    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
-        """Return the mixed positions."""
-        if padding_mask is not None:
-            real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
-            hidden_states = hidden_states * real
-        if self.backward:
-            hidden_states = ops.flip(hidden_states, axis=1)
-            padding_mask = None if padding_mask is None else ops.flip(padding_mask, axis=1)
-        gates, convolved, steps = self._project(hidden_states)
-        padded = ops.pad(convolved, ((0, 0), (self.kernel_size - 1, 0), (0, 0)))
-        mixed, _ = self._mix(gates, self._convolve(padded), steps, padding_mask, None)
-        return ops.flip(mixed, axis=1) if self.backward else mixed
-
-    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
-        """Return zeros for the inputs of the convolution and for the state of each head."""
-        inputs = (batch_size, self.kernel_size - 1, self.convolved_width)
-        state = (batch_size, self.num_heads, self.state_size, self.head_size)
-        return ops.zeros(inputs, self.compute_dtype), ops.zeros(state, "float32")
-
-    def decode_step(
-        self, hidden_states: Any, state: tuple[Any, Any], position: Any
-    ) -> tuple[Any, Any]:
-        """Return the output for the newest positions, (batch, m, d), and the state after them.
-
-        It equals that of `call` on all positions so far. Time O(m).
-        """
-        gates, convolved, steps = self._project(hidden_states)
-        known = ops.concatenate([state[0], convolved], axis=1)
-        kept = known[:, known.shape[1] - self.kernel_size + 1 :]
-        mixed, last = self._mix(gates, self._convolve(known), steps, None, state[1])
-        return mixed, (kept, last)
-
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return the gates, the inputs of the convolution, and the step sizes."""
         ends = [self.inner_width, self.inner_width + self.convolved_width]
         gates, convolved, steps = ops.split(self.input_projection(hidden_states), ends, axis=-1)
         return gates, convolved, steps
-
-    def _convolve(self, padded: Any) -> Any:
-        """Return SiLU of the convolution of (batch, n + k - 1, channels): (batch, n, channels)."""
-        length = padded.shape[1] - self.kernel_size + 1
-        kernel = ops.cast(self.kernel, padded.dtype)
-        total = ops.cast(self.bias, padded.dtype)
-        for offset in range(self.kernel_size):
-            total = total + padded[:, offset : offset + length] * kernel[offset]
-        return ops.silu(total)
 
     def _mix(
         self, gates: Any, convolved: Any, steps: Any, padding_mask: Any, state: Any
