@@ -8,6 +8,7 @@ from suite.matrix.registry import load_registry
 FROZEN = {
     "quick-1": "d5f7e68041b4f897",
     "quick-2": "5dce2a57bae6dbe8",
+    "quick-3": "ce2dcf79c1b4e6a6",
     "smoke-1": "195f45d5779f6404",
 }
 SCALES = {"core": "9df138e2b88a6641"}
