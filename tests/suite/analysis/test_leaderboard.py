@@ -170,6 +170,15 @@ def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):
     assert row.marks == ["self-reported", "not ranked until reproduced", "untuned"]
 
 
+def test_a_reproduction_is_in_no_core_table_and_changes_no_winner(folder):
+    theirs = [
+        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
+        for one in runs(folder, {"bert": 0.7})
+    ]
+    board, alone = board_of([*runs(folder), *theirs], folder), board_of(runs(folder), folder)
+    assert board.winners == alone.winners and board.blocks == alone.blocks
+
+
 def test_a_leaderboard_without_records_is_empty(folder):
     board = board_of([], folder)
     assert not board.winners and not board.blocks and not board.tasks and board.latest is None
