@@ -11,6 +11,7 @@ from suite.analysis.costs import COSTS
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
+from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric, Mode, Status
@@ -36,7 +37,7 @@ class Row:
     smallest difference to that leader, in the same unit, that the board would have separated. The
     leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
     the number of sessions that measured the cost, and `between_sessions` the standard deviation of
-    the logarithms of their means.
+    the logarithms of their means. `cost_digest` is the digest of the code that was measured.
     """
 
     line: str
@@ -60,6 +61,7 @@ class Row:
     detectable_difference: float | None = None
     sessions: int = 1
     between_sessions: float | None = None
+    cost_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Board:
     """Rows that may be ranked together: one comparison, one length, one measure.
 
     `detectable_difference` is the difference to the leader that the board would have separated for
-    the median entry; for costs it is the logarithm of a ratio.
+    the median entry; for costs it is the logarithm of a ratio. All costs are of `session`.
     """
 
     key: ComparisonKey
@@ -76,6 +78,7 @@ class Board:
     metric: Metric
     rows: Sequence[Row]
     detectable_difference: float | None = None
+    session: CostSession | None = None
 
     @property
     def detectable(self) -> float | None:
@@ -100,7 +103,8 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
                 key = comparison.key
                 rows, detectable = _rows(points, metric, key.why_unranked)
                 if any(row.estimate for row in rows):
-                    boards.append(Board(key, length, batch_size, metric, rows, detectable))
+                    place = key, length, batch_size, metric
+                    boards.append(Board(*place, rows, detectable, comparison.session))
     return boards
 
 
@@ -269,6 +273,7 @@ def _row(
         detectable_difference=ranked.detectable_difference if ranked else None,
         sessions=cost.sessions if cost else 1,
         between_sessions=cost.between_sessions if cost else None,
+        cost_digest=point.cost_digest,
     )
 
 

@@ -153,7 +153,7 @@ class Benchmark(_Model):
 
     `frozen` maps a version to the hash that it was frozen with, and "scale" to that of the scale.
     `scale` maps a task to the scale of each length (a string, as TOML has it). An empty
-    `architectures` means all that support a task, but those of `without`; controls are included.
+    `architectures` means all that support a task; controls are included.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -167,7 +167,6 @@ class Benchmark(_Model):
     seeds: Seeds = Field((), strict=False)
     time_limit_seconds: int = Field(ge=1)
     architectures: tuple[str, ...] = Field((), strict=False)
-    without: tuple[str, ...] = Field((), strict=False)
     tasks: Mapping[str, TaskSettings] = {}
     other_tasks: OtherTasks | None = None
     probes: tuple[ProbeSettings, ...] = Field((), strict=False)
@@ -203,12 +202,10 @@ class Benchmark(_Model):
         for probe in self.probes:
             if (probe.positions_per_step is None) == (probe.examples_per_step is None):
                 raise ValueError("probes: give positions_per_step or examples_per_step")
-        if self.architectures and self.without:
-            raise ValueError("without: a list of architectures leaves out the others anyway")
         for entry in self.entries:
             if not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"
-                raise ValueError(f"{missing}: change architectures or without")
+                raise ValueError(f"{missing}: change architectures")
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -229,8 +226,7 @@ class Benchmark(_Model):
 
     def includes(self, architecture: str) -> bool:
         """Return whether an architecture is an entry if a request names none."""
-        listed = self.architectures
-        return architecture in listed if listed else architecture not in self.without
+        return not self.architectures or architecture in self.architectures
 
     @property
     def label(self) -> str:
