@@ -26,8 +26,9 @@ class TransformerLayer(keras.layers.Layer):
     d_ff is `feedforward_width`; with None the layer has no feed-forward network. `norm_first` puts
     the norm, a layer of the class `norm`, before each sub-layer. `attention` is any layer that
     mixes positions; with None the layer has no such sub-layer. Initially, the last
-    kernel of the feed-forward network is divided by √`num_residual_branches`. In and out: (batch,
-    n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
+    kernel of the feed-forward network is divided by √`num_residual_branches`. `use_bias` is that of
+    the feed-forward network. In and out: (batch, n, width); the context is (batch, m, width). Time
+    and memory O(n), plus the cost of attention.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class TransformerLayer(keras.layers.Layer):
         epsilon: float = 1e-5,
         cross_attention: Any = None,
         num_residual_branches: int = 1,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -50,8 +52,9 @@ class TransformerLayer(keras.layers.Layer):
         self.feedforward_width = feedforward_width
         self.norm_first = norm_first
         self.num_residual_branches = num_residual_branches
+        self.use_bias = use_bias
         if feedforward_width is not None:
-            self.up_projection = dense(feedforward_width)
+            self.up_projection = dense(feedforward_width, use_bias=use_bias)
             self.activation = keras.activations.get(activation)
         if attention is not None:
             self.attention_norm = norm(epsilon=epsilon)
@@ -68,7 +71,9 @@ class TransformerLayer(keras.layers.Layer):
         parts = []
         if self.feedforward_width is not None:
             self.down_projection = dense(
-                input_shape[-1], kernel_initializer=kernel(self.num_residual_branches)
+                input_shape[-1],
+                kernel_initializer=kernel(self.num_residual_branches),
+                use_bias=self.use_bias,
             )
             parts += [self.up_projection, self.feedforward_norm]
         if self.attention is not None:
@@ -157,11 +162,10 @@ class TransformerLayer(keras.layers.Layer):
     def feedforward(self, states: Any) -> Any:
         """Return the feed-forward network's output; only activations before σ are kept."""
         project_down = backend_functions().recomputed(
-            lambda wide, kernel, bias: ops.matmul(self.activation(wide), kernel) + bias
+            lambda wide, kernel: ops.matmul(self.activation(wide), kernel)
         )
-        return project_down(
-            self.up_projection(states), self.down_projection.kernel, self.down_projection.bias
-        )
+        projected = project_down(self.up_projection(states), self.down_projection.kernel)
+        return ops.add(projected, self.down_projection.bias) if self.use_bias else projected
 
     def _add(
         self,
