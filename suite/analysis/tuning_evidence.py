@@ -14,7 +14,8 @@ from suite.analysis.rate_search import (
     next_trials,
 )
 from suite.api import Task
-from suite.matrix.benchmarks import Benchmark, TuningSettings
+from suite.matrix.benchmark_sections import TuningSettings
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.tuned_rates import STRATEGY, tuning_setting
 from suite.records.schema import RecordSummary, TuningChoice
 

@@ -137,7 +137,7 @@ def unpublishable_reason(record: Record, registry: Registry) -> str | None:
             return "it is unknown whether the code had uncommitted changes: run the cell again"
         return "the code had uncommitted changes: commit them and run the cell again"
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
-        if not (record.data or {}).get("fingerprint"):
+        if not record.fingerprint:
             return "the training data has no fingerprint"
         split = "test" if record.cell.scores_test else "validation"
         if not record.metrics.get(split):

@@ -160,8 +160,8 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
 
 def _place(record: RecordSummary) -> tuple[Any, ...]:
     """Return the task, its options, the data and the length: comparable curves share them."""
-    cell, fingerprint = record.cell, (record.data or {}).get("fingerprint")
-    return cell.task, options_text(record.ranking.task_options), fingerprint, cell.sequence_length
+    cell, options = record.cell, options_text(record.ranking.task_options)
+    return cell.task, options, record.fingerprint, cell.sequence_length
 
 
 def _contents(path: Path) -> Iterator[CheckedRecord]:
