@@ -8,11 +8,12 @@ from datetime import date
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
 from suite.analysis.costs import COSTS
+from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
-from suite.analysis.tiers import Tier, tier_of, why_self_reported
+from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric, Mode, Status
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
@@ -94,8 +95,8 @@ class Board:
 def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """Return a board for each comparison, length, batch size and measure.
 
-    Scores have ranks only in final runs of a ranked benchmark, and only if they were measured or
-    reproduced here: a self-reported score has none.
+    Scores have ranks only in final runs of a ranked benchmark, and only if they are eligible
+    (`suite.analysis.eligibility`).
 
     Unsupported cells have no row, because they are not results.
     """
@@ -173,7 +174,7 @@ def _rows(
         for entry, point in current.items()
         if (found := _scores(point, metric)).by_seed
     }
-    reasons = {entry: why_unranked or why_self_reported(current[entry], metric) for entry in scores}
+    reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, why_unranked)
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
     if metric.name in COSTS:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import BASELINE, Board, Row
+from suite.analysis.eligibility import NOT_REPRODUCED, RANKED_AS
 from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
 from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import normalized
 from suite.analysis.sessions import CostSession, Spread
 from suite.analysis.statistics import Estimate
-from suite.analysis.tiers import Tier
 from suite.api import Form, Task
 from suite.matrix.benchmarks import Benchmark, Scale
 
@@ -107,9 +107,10 @@ def _block(
     ranked: dict[str, dict[TaskLength, Row]] = {}
     for place in places:
         for row in standing(boards[place]) if place in boards else ():
-            at = ranked.setdefault(row.line, {})
-            if _counts(row):
-                at[place] = row
+            if not row.note.startswith(RANKED_AS):
+                at = ranked.setdefault(row.line, {})
+                if _counts(row):
+                    at[place] = row
     scales = {place: scale for place in places if (scale := scale_of(benchmark, place))}
     costs = _costs(probes) if probes else {}
     unscaled = [place for place in places if place not in scales]
@@ -137,8 +138,8 @@ def _block(
 def _counts(row: Row) -> bool:
     """Return whether a row counts for the core table: it has a rank, or only lacks verification."""
     estimate = row.estimate
-    self_reported = row.tier is Tier.SELF_REPORTED and estimate and estimate.low is not None
-    return row.rank is not None or bool(self_reported)
+    has_interval = estimate is not None and estimate.low is not None
+    return row.rank is not None or (row.note.startswith(NOT_REPRODUCED) and has_interval)
 
 
 def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:

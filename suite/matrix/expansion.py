@@ -43,6 +43,8 @@ class PlannedCell:
     ranking: RankingFacts
 
 
+OF_NO_BENCHMARK = {"benchmark_hash": None, "ranked": False, "seeds": ()}
+"""The ranking facts of a cell that is no final run."""
 FindTunedRate = Callable[[Cell], TuningChoice | None]
 
 
@@ -128,7 +130,7 @@ def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[Plan
                 benchmark=None,
                 scores_test=planned.cell.task is not None and request.score_test,
             ),
-            ranking=planned.ranking.model_copy(update={"benchmark_hash": None, "ranked": False}),
+            ranking=planned.ranking.model_copy(update=OF_NO_BENCHMARK),
         )
         for planned in cells
     ]

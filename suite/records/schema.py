@@ -143,7 +143,7 @@ class RankingFacts(_Model):
     "positions" or "examples". `drawn_for_length` is true if each length has raw examples of its
     own. `tuning` holds the choice of the learning rate if it was tuned. `track` is "standard" or
     "open". `benchmark_hash` is the hash of the frozen benchmark that the cell belongs to; `ranked`
-    is true if that benchmark ranks its trainings.
+    is true if that benchmark ranks its trainings, and `seeds` are those that a rank needs.
     """
 
     entry: str
@@ -155,6 +155,7 @@ class RankingFacts(_Model):
     track: str = "standard"
     benchmark_hash: str | None = None
     ranked: bool = False
+    seeds: tuple[int, ...] = ()
     drawn_for_length: bool = False
     learning_rate: float | None = None
     tuning: TuningChoice | None = None

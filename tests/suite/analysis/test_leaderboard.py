@@ -102,6 +102,27 @@ def test_the_score_is_the_mean_over_lengths_and_then_over_tasks(tmp_path):
     assert losses["identity"] == max(losses.values())
 
 
+def test_a_score_of_equal_seeds_has_the_interval_of_its_test_examples(tmp_path):
+    """Otherwise a block whose seeds all score the same would have a score without an error."""
+    folder = benchmark_folder(tmp_path, SMALL + SCALE)
+    registry = load_registry((str(folder),))
+    equal = final_runs(registry, by_architecture(SCORES, spread=0.0), list(SCORES))
+    counted = [
+        dataclasses.replace(
+            one,
+            record=one.record.model_copy(
+                update={"data": {**one.record.data, "examples": {"test": 200}}}
+            ),
+        )
+        for one in equal
+    ]
+    plain, found = (board_of(runs, folder).blocks[0].rows[0].score for runs in (equal, counted))
+    assert plain.high == pytest.approx(plain.low)
+    # Wilson's half width at 0.8 of 200 is 0.0552; a unit is 125, 200 and 250 points of score.
+    margin = 0.0552 * ((125 / 4 + 200 / 4) ** 2 + (250 / 2) ** 2) ** 0.5
+    assert found.high - found.value == pytest.approx(margin, rel=2e-3)
+
+
 def test_only_final_runs_on_the_data_of_the_benchmark_are_on_its_leaderboard(folder):
     tests = runs(folder)
     others = [
@@ -169,6 +190,15 @@ def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):
     row = board.blocks[0].rows[-1]
     assert (row.line, row.mean_rank) == ("longformer, by them", None)
     assert row.marks == ["self-reported", "not ranked until reproduced", "untuned"]
+
+
+def test_a_reproduction_is_in_no_core_table_and_changes_no_winner(folder):
+    theirs = [
+        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
+        for one in runs(folder, {"bert": 0.7})
+    ]
+    board, alone = board_of([*runs(folder), *theirs], folder), board_of(runs(folder), folder)
+    assert board.winners == alone.winners and board.blocks == alone.blocks
 
 
 def test_a_leaderboard_without_records_is_empty(folder):

@@ -40,7 +40,7 @@ def changed(**fields):
 def test_a_record_of_the_frozen_benchmark_and_one_of_none_are_accepted():
     assert contradiction() is None
     assert contradiction(changed(options={}, architecture="vanilla")) is None
-    assert contradiction(changed(options={}, seed=9)) is None
+    assert contradiction(changed(options={}, seed=2)) is None
     assert contradiction(changed(source="files", threads=7)) is None, "the data is the user's"
     assert contradiction(TRIAL) is None
 
@@ -114,7 +114,7 @@ def test_a_record_of_an_unranked_benchmark_cannot_claim_a_rank(tmp_path):
     text = (FAKES / "benchmarks" / "miniature.toml").read_text().split("[frozen]")[0]
     registry = frozen_registry(tmp_path, text.replace("ranked = true", "ranked = false"))
     facts = {"benchmark_hash": registry.benchmarks.get("miniature").content_hash}
-    assert contradiction(registry=registry, **facts, ranked=False) is None
+    assert contradiction(registry=registry, **facts, ranked=False, seeds=()) is None
     assert "ranking fact ranked is True" in contradiction(registry=registry, **facts, ranked=True)
 
 

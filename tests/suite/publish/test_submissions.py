@@ -219,15 +219,15 @@ def references(tmp_path_factory):
 @pytest.mark.parametrize(
     ("record", "flagged"),
     [
-        (good(9, 0.53), None),
-        (good(9, 0.99), "standard deviations beyond"),
-        (good(9, 0.53, curve=(0.52, 0.53, 0.53)), "better than every reference at its end"),
-        (good(9, 0.53, curves={}), "no validation curve"),
+        (good(2, 0.53), None),
+        (good(2, 0.99), "standard deviations beyond"),
+        (good(2, 0.53, curve=(0.52, 0.53, 0.53)), "better than every reference at its end"),
+        (good(2, 0.53, curves={}), "no validation curve"),
         (
-            good(9, 0.5, reports=report_of_parts(0.6, 0.7, 0.8, 0.9)),
+            good(2, 0.5, reports=report_of_parts(0.6, 0.7, 0.8, 0.9)),
             "outside the range of its parts",
         ),
-        (good(9, 0.5, reports=report_of_parts(0.4, 0.6)), "2 parts, that of the references 4"),
+        (good(2, 0.5, reports=report_of_parts(0.4, 0.6)), "2 parts, that of the references 4"),
     ],
 )
 def test_implausibly_good_records_are_flagged(tmp_path, references, record, flagged):
