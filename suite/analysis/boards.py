@@ -11,6 +11,7 @@ from suite.analysis.costs import COSTS
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
+from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric, Mode, Status
@@ -36,7 +37,7 @@ class Row:
     smallest difference to that leader, in the same unit, that the board would have separated. The
     leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
     the number of sessions that measured the cost, and `between_sessions` the standard deviation of
-    the logarithms of their means.
+    the logarithms of their means. `cost_digest` is the digest of the code that was measured.
     """
 
     line: str
@@ -60,6 +61,7 @@ class Row:
     detectable_difference: float | None = None
     sessions: int = 1
     between_sessions: float | None = None
+    cost_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Board:
 
     `fingerprint` is that of the data of all rows; empty for costs.
     `detectable_difference` is the difference to the leader that the board would have separated for
-    the median entry; for costs it is the logarithm of a ratio.
+    the median entry; for costs it is the logarithm of a ratio. All costs are of `session`.
     """
 
     key: ComparisonKey
@@ -77,6 +79,7 @@ class Board:
     metric: Metric
     rows: Sequence[Row]
     detectable_difference: float | None = None
+    session: CostSession | None = None
     fingerprint: str = ""
 
     @property
@@ -102,8 +105,9 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
                 key = comparison.key
                 rows, detectable = _rows(points, metric, key.why_unranked)
                 if any(row.estimate for row in rows):
-                    data = _fingerprint(points)
-                    boards.append(Board(key, length, batch_size, metric, rows, detectable, data))
+                    place = key, length, batch_size, metric
+                    session, data = comparison.session, _fingerprint(points)
+                    boards.append(Board(*place, rows, detectable, session, data))
     return boards
 
 
@@ -278,6 +282,7 @@ def _row(
         detectable_difference=ranked.detectable_difference if ranked else None,
         sessions=cost.sessions if cost else 1,
         between_sessions=cost.between_sessions if cost else None,
+        cost_digest=point.cost_digest,
     )
 
 

@@ -13,7 +13,7 @@ from suite.analysis.eligibility import NOT_REPRODUCED, RANKED_AS
 from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
 from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import normalized
-from suite.analysis.sessions import CostSession
+from suite.analysis.sessions import CostSession, Spread
 from suite.analysis.statistics import Estimate
 from suite.api import Form, Task
 from suite.matrix.benchmark_sections import Scale
@@ -53,7 +53,9 @@ class Block:
     places for which the benchmark file states no trivial score or no reference score of the present
     versions. `costs` are
     those of the probes of this form, relative to `vanilla`, by entry and length; `session` is the
-    session that measured them.
+    session that measured them. `spread` tells how the relative costs vary between that session and
+    others on equal machines: the largest deviation of an entry, length and measure; None without
+    costs.
     """
 
     form: Form
@@ -63,6 +65,7 @@ class Block:
     unscaled: Sequence[TaskLength]
     costs: Mapping[str, Mapping[int, RelativeCosts]]
     session: CostSession | None
+    spread: Spread | None = None
 
     def ratios(self, line: str, measure: str) -> list[float | None]:
         """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
@@ -135,6 +138,7 @@ def _block(
         unscaled=unscaled,
         costs=costs,
         session=probes.session if probes and costs else None,
+        spread=_spread(costs) if costs else None,
     )
 
 
@@ -152,6 +156,19 @@ def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:
         if any(costs.costs.values()):
             found.setdefault(costs.entry, {})[costs.sequence_length] = costs
     return found
+
+
+def _spread(costs: Mapping[str, Mapping[int, RelativeCosts]]) -> Spread:
+    """Return the number of sessions behind the relative costs, and their largest deviation."""
+    known = [
+        cost
+        for of_entry in costs.values()
+        for at in of_entry.values()
+        for cost in at.costs.values()
+        if cost
+    ]
+    deviations = [cost.between_sessions for cost in known if cost.between_sessions is not None]
+    return Spread(max(cost.sessions for cost in known), max(deviations, default=None))
 
 
 def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:

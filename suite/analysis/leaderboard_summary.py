@@ -52,7 +52,7 @@ def _winner(winner: Winner) -> dict[str, Any]:
         "metric": winner.metric.name,
         "line": winner.leader,
         **_interval(winner.estimate),
-        "tied": list(winner.tied),
+        "tied": [[line, detectable] for line, detectable in winner.tied.items()],
         "next": winner.next,
         "gap": winner.gap,
         "detectable": winner.detectable_difference,

@@ -15,6 +15,7 @@ from suite.analysis.sessions import (
     Sessions,
     by_session,
     choose_session,
+    cost_digest,
     counts,
     newest_digests,
     spread,
@@ -120,6 +121,12 @@ class Point:
         return {
             repeat: value for repeat, value in values.items() if value is not None and value > 0
         }
+
+    @property
+    def cost_digest(self) -> str | None:
+        """The digest of the code whose costs count; None without a run of the session."""
+        runs = self.sessions.get(self.session, {}) if self.session else {}
+        return next((cost_digest(run.record) for run in runs.values()), None)
 
     def like_sessions(self) -> list[CostSession]:
         """Return the sessions on machines equal to that of `session`, itself included."""

@@ -48,8 +48,7 @@ class Benchmark(Section):
     `frozen` maps a version to the hash that it was frozen with, and "scale" to that of the scale.
     `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
     scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
-    An empty `architectures` means all that support a task, but those of `without`; controls are
-    included.
+    An empty `architectures` means all that support a task; controls are included.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -63,7 +62,6 @@ class Benchmark(Section):
     seeds: Seeds = Field((), strict=False)
     time_limit_seconds: int = Field(ge=1)
     architectures: tuple[str, ...] = Field((), strict=False)
-    without: tuple[str, ...] = Field((), strict=False)
     tasks: Mapping[str, TaskSettings] = {}
     other_tasks: OtherTasks | None = None
     probes: tuple[ProbeSettings, ...] = Field((), strict=False)
@@ -100,12 +98,10 @@ class Benchmark(Section):
         for probe in self.probes:
             if (probe.positions_per_step is None) == (probe.examples_per_step is None):
                 raise ValueError("probes: give positions_per_step or examples_per_step")
-        if self.architectures and self.without:
-            raise ValueError("without: a list of architectures leaves out the others anyway")
         for entry in self.entries:
             if not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"
-                raise ValueError(f"{missing}: change architectures or without")
+                raise ValueError(f"{missing}: change architectures")
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -143,8 +139,7 @@ class Benchmark(Section):
 
     def includes(self, architecture: str) -> bool:
         """Return whether an architecture is an entry if a request names none."""
-        listed = self.architectures
-        return architecture in listed if listed else architecture not in self.without
+        return not self.architectures or architecture in self.architectures
 
     @property
     def label(self) -> str:

@@ -12,9 +12,9 @@ LEARNING_RATES = "learning-rates.md"
 ABOUT = """# Learning rates
 
 `bench tune` chose these rates on validation, at a part of the steps of a final run. The score is
-the mean over the seeds of the last stage. The good range is the width, in decades, of the rates
-within one standard error of the best. The cost is in final runs. Every trial is in
-`published/<machine>/trials`."""
+the mean over the seeds of the last stage. The learning-rate window is the width, in decades, of the
+range of rates within one standard error of the best: an entry with a wide window is easy to train.
+The cost is in final runs. Every trial is in `published/<machine>/trials`."""
 
 
 def learning_rates_page(choices: Sequence[Tuned]) -> str:
@@ -23,7 +23,7 @@ def learning_rates_page(choices: Sequence[Tuned]) -> str:
     for task in sorted({choice.task for choice in choices}):
         of_task = [choice for choice in choices if choice.task == task]
         metric = of_task[0].choice.metric
-        head = ("length", "data", "entry", "learning rate", metric, "good range", "cost", "trials")
+        head = ("length", "data", "entry", "learning rate", metric, "window", "cost", "trials")
         rows = sorted(of_task, key=_order)
         parts += [f"## {escape(task)}", table(head, map(_cells, rows), numbers_from=3)]
     return "\n\n".join(parts) + "\n"

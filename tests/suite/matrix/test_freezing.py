@@ -70,7 +70,6 @@ def write(tmp_path):
         ("steps = 10\nposi", 'source = "tfd"\nsteps = 10\nposi', "There is no source"),
         ('size = "tiny"', 'size = "tny"', "There is no model size"),
         (', "identity", "lstm"]', "]", "lacks identity, lstm"),
-        (LISTED, 'without = ["lstm", "vit"]', "lacks lstm"),
     ],
 )
 def test_a_file_that_contradicts_the_registry_is_refused(write, old, new, message):
@@ -82,7 +81,6 @@ def test_a_file_that_contradicts_the_registry_is_refused(write, old, new, messag
     ("old", "new", "message"),
     [
         ('"longformer", ', "", "entries: the benchmark does not include longformer"),
-        ("seeds = [0]", 'seeds = [0]\nwithout = ["bert"]', "without: a list of architectures"),
         ("seeds = [0]", 'seeds = [0]\nprecision = "float31"', "precision: choose one of float32"),
         ("seeds = [0]", 'seeds = [0]\nbackend = "keras"', "backend: choose one of tensorflow"),
     ],

@@ -154,7 +154,7 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
 def test_without_published_records_the_folder_holds_a_leaderboard_that_says_so(bench, tmp_path):
     said = bench("publish", "--to", str(tmp_path / "public"), "--results", str(tmp_path / "none"))
     assert said.returncode == 0, said.stderr
-    assert "No results are published yet" in (tmp_path / "public" / "LEADERBOARD.md").read_text()
+    assert "There are no final runs" in (tmp_path / "public" / "LEADERBOARD.md").read_text()
 
 
 def test_machines_with_long_names_are_published_apart(store, tmp_path):
