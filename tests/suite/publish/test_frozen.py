@@ -185,9 +185,11 @@ def evidence(cell, strategy, scores, **changes):
         {
             "learning_rate": trial.learning_rate,
             "steps": strategy.steps_of(trial),
-            "runs": [{"seed": trial.seed, "status": "ok", "validation": score}],
+            "runs": [
+                {"run_id": f"run {i}", "seed": trial.seed, "status": "ok", "validation": score}
+            ],
         }
-        for trial, score in scores.items()
+        for i, (trial, score) in enumerate(scores.items())
     ]
     given = {
         "learning_rate": 3e-3,
