@@ -18,7 +18,10 @@ from baselines.layers.backends import backend_functions
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import added_vectors
 
+PACKAGE = "lengthwise"
 
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class AttentionPositions(keras.layers.Layer):
     """A position scheme of attention; this one changes nothing.
 
@@ -41,6 +44,7 @@ class AttentionPositions(keras.layers.Layer):
         return None
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class RotaryPositions(AttentionPositions):
     """Rotates pairs of channels by angles that grow with the position.
 
@@ -107,6 +111,7 @@ def _turn(states: Any, cosines: Any, sines: Any) -> Any:
     return ops.concatenate(turned, axis=-1)
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class AlibiPositions(AttentionPositions):
     """Subtracts from each score the distance, times a slope that differs between heads.
 
@@ -135,6 +140,7 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
     return np.concatenate([slopes, others[: num_heads - base]]).astype("float32")
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class BucketedPositions(AttentionPositions):
     """Adds a learned number to each score, one for each head and bucket of distances.
 

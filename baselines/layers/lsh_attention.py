@@ -12,7 +12,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from baselines.layers.full_attention import MASKED, check_heads, merge_heads, multiply_transposed
+from baselines.layers.attention import multiply_transposed
+from baselines.layers.attention_blocks import MASKED
+from baselines.layers.full_attention import check_heads, merge_heads
 from baselines.layers.initialization import dense
 from baselines.layers.lsh_hashing import factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, row_numbers, sort_by_bucket, take_rows
