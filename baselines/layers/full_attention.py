@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.initialization import dense, kernel
+from baselines.layers.layer import Layer
 
 MASKED = -3e4
 """Added to the score of a masked key. Twice this number still fits float16."""
@@ -127,7 +127,7 @@ def plan_blocks(
     return blocks
 
 
-class FullAttention(keras.layers.Layer):
+class FullAttention(Layer):
     """Multi-head attention of a sequence to itself, or to a context.
 
     Vaswani et al. 2017, section 3.2.2: `query`, `key`, `value` are W^Q, W^K, W^V of all heads,
@@ -145,8 +145,8 @@ class FullAttention(keras.layers.Layer):
 
     Example:
         >>> layer = FullAttention(num_heads=4)
-        >>> layer(keras.random.normal((2, 7, 32))).shape
-        TensorShape([2, 7, 32])
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class FullAttention(keras.layers.Layer):
             bias = mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
         batch, num_heads, length, _ = query.shape
         num_keys = key.shape[2]
-        if self.block_bytes is None or batch is None:
+        if self.block_bytes is None or not isinstance(batch, int):
             if self.causal:
                 later = np.triu(np.full((length, num_keys), MASKED, "float32"), 1)
                 order = ops.cast(later, query.dtype)
@@ -217,16 +217,6 @@ class FullAttention(keras.layers.Layer):
         if not isinstance(context, tuple):
             context = self.project_context(hidden_states if context is None else context)
         return query * query.shape[-1] ** -0.5, *context
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {
-            "num_heads": self.num_heads,
-            "causal": self.causal,
-            "block_bytes": self.block_bytes,
-            "num_residual_branches": self.num_residual_branches,
-        }
-        return {**super().get_config(), **own}
 
 
 def build_projections(
