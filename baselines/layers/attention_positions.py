@@ -10,19 +10,16 @@ import math
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import added_vectors
+from baselines.layers.layer import Layer
 
-PACKAGE = "lengthwise"
 
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class AttentionPositions(keras.layers.Layer):
+class AttentionPositions(Layer):
     """A position scheme of attention; this one changes nothing.
 
     A subclass overrides `rotate` or `bias`. An attention layer builds the scheme with the shape of
@@ -44,7 +41,6 @@ class AttentionPositions(keras.layers.Layer):
         return None
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
 class RotaryPositions(AttentionPositions):
     """Rotates pairs of channels by angles that grow with the position.
 
@@ -56,10 +52,10 @@ class RotaryPositions(AttentionPositions):
         ValueError: the head size is odd.
 
     Example:
-        >>> positions = RotaryPositions()
-        >>> positions.build((2, 4, 7, 8))
-        >>> positions.rotate(keras.random.normal((2, 4, 7, 8))).shape
-        TensorShape([2, 4, 7, 8])
+        >>> layer = RotaryPositions()
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.rotate(keras.ops.ones((2, 4, 7, 8))).shape)
+        (2, 4, 7, 8)
     """
 
     def __init__(self, base: float = 10_000.0, **kwargs: Any) -> None:
@@ -84,10 +80,6 @@ class RotaryPositions(AttentionPositions):
         rotated: Any = _rotate()(states, ops.cos(angles), ops.sin(angles))[0]
         return rotated
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "base": self.base}
-
 
 @lru_cache
 def _rotate() -> Any:
@@ -111,13 +103,18 @@ def _turn(states: Any, cosines: Any, sines: Any) -> Any:
     return ops.concatenate(turned, axis=-1)
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
 class AlibiPositions(AttentionPositions):
     """Subtracts from each score the distance, times a slope that differs between heads.
 
     Press, Smith, Lewis 2022, "Train Short, Test Long", section 3: with h heads, a power of two, the
     slopes are 2^(−8/h), 2^(−16/h), …; for other numbers they are interleaved as in the authors'
     code. Without a causal mask, later keys are treated as earlier ones.
+
+    Example:
+        >>> layer = AlibiPositions()
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -140,7 +137,6 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
     return np.concatenate([slopes, others[: num_heads - base]]).astype("float32")
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
 class BucketedPositions(AttentionPositions):
     """Adds a learned number to each score, one for each head and bucket of distances.
 
@@ -152,6 +148,12 @@ class BucketedPositions(AttentionPositions):
 
     Raises:
         ValueError: there are too few buckets, or `max_distance` is within the short distances.
+
+    Example:
+        >>> layer = BucketedPositions(num_buckets=8, max_distance=16)
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
     """
 
     def __init__(
@@ -191,15 +193,6 @@ class BucketedPositions(AttentionPositions):
         # A product, because the gradient of a look-up would be a sparse update.
         chosen = ops.one_hot(buckets, self.num_buckets, dtype=self.table.dtype)
         return ops.transpose(ops.matmul(chosen, self.table))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {
-            "num_buckets": self.num_buckets,
-            "max_distance": self.max_distance,
-            "bidirectional": self.bidirectional,
-        }
-        return {**super().get_config(), **own}
 
 
 def bucket_of(

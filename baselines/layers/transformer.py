@@ -74,5 +74,5 @@ def _embedding(request: BuildRequest, adds_positions: bool) -> InputEmbedding:
     width = request.model_size.width
     positions = NoPositions()
     if adds_positions:
-        positions = SinusoidalPositions(request.sequence_length, width)
-    return InputEmbedding(request, positions, scale=width**0.5)
+        positions = SinusoidalPositions(request.sequence_length)
+    return InputEmbedding.of_request(request, positions, scale=width**0.5)
