@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
+from suite.analysis.conformance import conformance_note
 from suite.analysis.costs import COSTS
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
@@ -107,7 +108,7 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
         for (length, batch_size), points in _by_place(comparison).items():
             for metric in _metrics(comparison):
                 key = comparison.key
-                rows, detectable = _rows(points, metric, key.why_unranked)
+                rows, detectable = _rows(points, metric, key)
                 if any(row.estimate for row in rows):
                     place = key, length, batch_size, metric
                     data = _fingerprint(points)
@@ -174,7 +175,7 @@ def _scores(point: Point, metric: Metric) -> Scores:
 
 
 def _rows(
-    points: Sequence[Point], metric: Metric, why_unranked: str
+    points: Sequence[Point], metric: Metric, key: ComparisonKey
 ) -> tuple[list[Row], float | None]:
     """Return the rows of a board, and the difference that it can detect."""
     current = {point.entry: point for point in points if point.runs}
@@ -183,13 +184,14 @@ def _rows(
         for entry, point in current.items()
         if (found := _scores(point, metric)).by_seed
     }
-    reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, why_unranked)
+    reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, key)
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
     rows = [_note_overtaken(row, rows, metric) for row in rows]
+    rows = [_with_note(row, conformance_note(current[row.line], key)) for row in rows]
     rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
     rows += [_row(point, None, metric) for entry, point in current.items() if entry not in known]
@@ -220,9 +222,13 @@ def _note_parameters(rows: Sequence[Row], points: Mapping[str, Point]) -> list[R
         ratio = counts[row.line] / base if base else 1.0
         if counts[row.line] and abs(ratio - 1) > PARITY:
             note = f"{ratio:.2f} times the mixing parameters of {BASELINE}"
-            row = replace(row, note="; ".join(filter(None, (row.note, note))))
+            row = _with_note(row, note)
         noted.append(row)
     return noted
+
+
+def _with_note(row: Row, note: str) -> Row:
+    return replace(row, note="; ".join(filter(None, (row.note, note))))
 
 
 def _mixing_parameters(point: Point) -> int:

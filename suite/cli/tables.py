@@ -32,14 +32,14 @@ def print_tables(tables: Sequence[Table]) -> None:
     """Print each table with its notes and exponents."""
     out = console()
     for table in tables:
-        out.print(f"\n[bold]{_escape(table.title)}[/bold]")
+        out.print(f"\n[bold]{escape(table.title)}[/bold]")
         out.print(_rich_table(table))
         if any(row.noisy for row in table.rows):
             out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
             for reason in row.reasons:
                 label = f"{row.line} at {row.cell.sequence_length}"
-                out.print(f"  {_escape(label)}: {_escape(reason)}")
+                out.print(f"  {escape(label)}: {escape(reason)}")
         _print_exponents(out, table.exponents)
         _print_ratios(out, table.baseline, table.ratios)
 
@@ -65,7 +65,7 @@ def _rich_table(table: Table) -> RichTable:
 
 def _cells(row: TableRow, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
-    texts = [str(cell.sequence_length), _escape(row.line)]
+    texts = [str(cell.sequence_length), escape(row.line)]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
@@ -117,13 +117,13 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
         "claims",
         "fitted on lengths",
     ):
-        table.add_column(_escape(name), justify="right" if name.startswith("growth") else "left")
+        table.add_column(escape(name), justify="right" if name.startswith("growth") else "left")
     for item in exponents:
         lengths = f"{item.shortest:,} to {item.longest:,} ({len(item.lengths)})"
         table.add_row(
-            _escape(item.line),
+            escape(item.line),
             item.measure,
-            _escape(_quadratic(item.quadratic) if item.quadratic else _exponent(item)),
+            escape(_quadratic(item.quadratic) if item.quadratic else _exponent(item)),
             str(item.rounds),
             f"O({item.claim})" if item.claim else "—",
             lengths,
@@ -132,7 +132,7 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
     for item in exponents:
         if item.contradicted:
             out.print(
-                f"  {_escape(item.line)}, {item.measure}: claims O({item.claim}), "
+                f"  {escape(item.line)}, {item.measure}: claims O({item.claim}), "
                 f"measures n^{item.exponent:.1f} from {item.shortest:,} to {item.longest:,}"
             )
 
@@ -155,12 +155,12 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     for (length, line), of_point in sorted(points.items()):
         texts = (_ratio(of_point.get(measure)) for measure in COMPARED)
         apart = max(item.hours_apart for item in of_point.values())
-        table.add_row(str(length), _escape(line), *texts, f"{apart:.1f}")
+        table.add_row(str(length), escape(line), *texts, f"{apart:.1f}")
     out.print(table)
 
 
 def _ratio(item: Ratio | None) -> str:
-    return "—" if item is None else _escape(_with_interval(item.value, item.low, item.high))
+    return "—" if item is None else escape(_with_interval(item.value, item.low, item.high))
 
 
 def _exponent(item: Exponent) -> str:
@@ -184,5 +184,6 @@ def _with_interval(value: float, low: float | None, high: float | None) -> str:
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a text whose brackets are no markup."""
     return text.replace("[", r"\[")

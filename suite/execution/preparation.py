@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from suite.api import (
+    BACKENDS,
     Cell,
     DataNotPrepared,
     HomeError,
@@ -127,7 +128,8 @@ def prepare(
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
     cells = expand(request, registry)
-    _check_backends(cells)
+    check_backends(planned.cell.backend for planned in cells)
+    _check_precisions(cells)
     names = dict.fromkeys(planned.cell.task for planned in cells if planned.cell.task)
     tasks = {name: registry.tasks.get(name) for name in names}
     digests, missing_data = _inspect_sources(cells, tasks, accept_missing_data)
@@ -296,14 +298,24 @@ def check_resources(store: Store) -> None:
         )
 
 
-def _check_backends(cells: Iterable[PlannedCell]) -> None:
-    for backend in sorted({planned.cell.backend for planned in cells}):
+def check_backends(backends: Iterable[str]) -> None:
+    """Check that the packages of backends are installed.
+
+    Raises:
+        RequestError: a backend is unknown, or its package is not installed.
+    """
+    for backend in sorted(set(backends)):
+        if backend not in BACKENDS:
+            raise unknown_name("backend", backend, BACKENDS)
         if find_spec(backend) is None:
             raise RequestError(
                 "The backend's package is not installed",
                 received=f"backend {backend}",
                 remedy=f'Install it: pip install -e ".[{backend}]"',
             )
+
+
+def _check_precisions(cells: Iterable[PlannedCell]) -> None:
     precisions = {planned.cell.precision for planned in cells}
     if "mixed_float16" in precisions and not has_accelerator():
         raise RequestError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.analysis.tuning_evidence import unpublished_trial
-from suite.api import PROTOCOL, Mode, Status
+from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.matrix.registry import Registry
@@ -159,6 +159,10 @@ def unpublishable_reason(record: Record, registry: Registry) -> str | None:
             return "a score on the test split, which only final runs and --test may read"
     if reason := benchmark_contradiction(record, registry):
         return reason
+    standard = record.ranking.ranked and record.ranking.track == Track.STANDARD
+    if standard and record.status is Status.OK and record.conformance is None:
+        name = record.cell.architecture
+        return f"the conformance kit did not check {name}: `bench check {name}`, then run it again"
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
         return (

@@ -171,6 +171,16 @@ class RankingFacts(_Model):
         return Metric(self.metric, self.higher_is_better, self.share) if self.metric else None
 
 
+class Conformance(_Model):
+    """The result of the conformance kit for the code that ran; `failed` names the failed checks.
+
+    `kit` is the version of the kit; 0 in a record of schema 3 or older, which did not state it.
+    """
+
+    kit: int
+    failed: tuple[str, ...] = ()
+
+
 class RecordSummary(_Model, extra="ignore"):
     """The part of a record that comparing needs.
 
@@ -197,6 +207,7 @@ class RecordSummary(_Model, extra="ignore"):
     details: Details = {}
     data: Mapping[str, Any] | None = None
     environment: Mapping[str, Any]
+    conformance: Conformance | None = None
     invocation: Invocation
 
     def metric(self, name: str, split: str = "test") -> float | None:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from suite.worker.conformance.gradients import BACKEND
 from tests.conformance import golden
-from tests.gradients import BACKEND
 
 pytestmark = pytest.mark.skipif(BACKEND != "tensorflow", reason="the values are TensorFlow's")
 
