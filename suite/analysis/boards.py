@@ -85,9 +85,13 @@ class Board:
     @property
     def detectable(self) -> float | None:
         """`detectable_difference` in the metric's unit, or as a ratio for costs."""
-        if self.detectable_difference is None or self.metric.name not in COSTS:
-            return self.detectable_difference
-        return exponential(Estimate(self.detectable_difference, None, None, 0)).value
+        return self.in_unit(self.detectable_difference)
+
+    def in_unit(self, difference: float | None) -> float | None:
+        """Return a difference of the board in the metric's unit, or as a ratio for costs."""
+        if difference is None or self.metric.name not in COSTS:
+            return difference
+        return exponential(Estimate(difference, None, None, 0)).value
 
 
 def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
@@ -106,8 +110,8 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
                 rows, detectable = _rows(points, metric, key.why_unranked)
                 if any(row.estimate for row in rows):
                     place = key, length, batch_size, metric
-                    session, data = comparison.session, _fingerprint(points)
-                    boards.append(Board(*place, rows, detectable, session, data))
+                    data = _fingerprint(points)
+                    boards.append(Board(*place, rows, detectable, comparison.session, data))
     return boards
 
 

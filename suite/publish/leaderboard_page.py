@@ -191,7 +191,7 @@ class LeaderboardPage:
             *(number(row.by_task[task]) for task in block.tasks),
             parameters_cell(row.mixing_parameters),
             *(relative_cell(block, row.line, name) for name in COSTS if block.costs),
-            NONE if row.good_range_decades is None else f"{row.good_range_decades:.1f}",
+            NONE if row.good_range_decades is None else f"{row.good_range_decades:.2f}",
         ]
 
     def _of_all(self, shown: Sequence[object], rows: Sequence[object]) -> str:
