@@ -10,16 +10,16 @@ import math
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import added_vectors
+from baselines.layers.layer import Layer
 
 
-class AttentionPositions(keras.layers.Layer):
+class AttentionPositions(Layer):
     """A position scheme of attention; this one changes nothing.
 
     A subclass overrides `rotate` or `bias`. An attention layer builds the scheme with the shape of
@@ -52,10 +52,10 @@ class RotaryPositions(AttentionPositions):
         ValueError: the head size is odd.
 
     Example:
-        >>> positions = RotaryPositions()
-        >>> positions.build((2, 4, 7, 8))
-        >>> positions.rotate(keras.random.normal((2, 4, 7, 8))).shape
-        TensorShape([2, 4, 7, 8])
+        >>> layer = RotaryPositions()
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.rotate(keras.ops.ones((2, 4, 7, 8))).shape)
+        (2, 4, 7, 8)
     """
 
     def __init__(self, base: float = 10_000.0, **kwargs: Any) -> None:
@@ -79,10 +79,6 @@ class RotaryPositions(AttentionPositions):
         angles = places[:, None] * ops.convert_to_tensor(self.frequencies)[None, :]
         rotated: Any = _rotate()(states, ops.cos(angles), ops.sin(angles))[0]
         return rotated
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "base": self.base}
 
 
 @lru_cache
@@ -113,6 +109,12 @@ class AlibiPositions(AttentionPositions):
     Press, Smith, Lewis 2022, "Train Short, Test Long", section 3: with h heads, a power of two, the
     slopes are 2^(−8/h), 2^(−16/h), …; for other numbers they are interleaved as in the authors'
     code. Without a causal mask, later keys are treated as earlier ones.
+
+    Example:
+        >>> layer = AlibiPositions()
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -146,6 +148,12 @@ class BucketedPositions(AttentionPositions):
 
     Raises:
         ValueError: there are too few buckets, or `max_distance` is within the short distances.
+
+    Example:
+        >>> layer = BucketedPositions(num_buckets=8, max_distance=16)
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
     """
 
     def __init__(
@@ -185,15 +193,6 @@ class BucketedPositions(AttentionPositions):
         # A product, because the gradient of a look-up would be a sparse update.
         chosen = ops.one_hot(buckets, self.num_buckets, dtype=self.table.dtype)
         return ops.transpose(ops.matmul(chosen, self.table))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {
-            "num_buckets": self.num_buckets,
-            "max_distance": self.max_distance,
-            "bidirectional": self.bidirectional,
-        }
-        return {**super().get_config(), **own}
 
 
 def bucket_of(

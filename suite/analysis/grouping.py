@@ -128,7 +128,7 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
         positions_per_batch=0 if counts_examples else _positions_per_batch(cell),
         sequences_per_batch=cell.batch_size if counts_examples else 0,
         threads=cell.threads if probe else 0,
-        fingerprint=str((record.data or {}).get("fingerprint") or ""),
+        fingerprint=record.fingerprint,
         drawn_for_length=facts.drawn_for_length,
         machine=stored.machine if probe else "",
         benchmark=cell.benchmark or "",

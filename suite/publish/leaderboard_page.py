@@ -152,7 +152,8 @@ class LeaderboardPage:
         blocks = self.leaderboard.blocks
         unscaled = [place for block in blocks for place in block.unscaled]
         notes = [
-            f"No score where the benchmark file states no reference: {self._places(unscaled)}."
+            "No score where the benchmark file states no reference of the present versions: "
+            f"{self._places(unscaled)}."
             if unscaled
             else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the "
             "benchmark; the mean over lengths, then over tasks.",
