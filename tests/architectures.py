@@ -14,6 +14,8 @@ from suite.worker.conformance.passes import Finding, NotApplicable
 from suite.worker.conformance.subjects import Subject, cases_of, find_request, main_inputs
 
 ARCHITECTURES = load_registry().architectures.plugins
+REAL = 13
+"""The number of real positions of a padded example."""
 Case = tuple[str, Form, Inputs]
 
 

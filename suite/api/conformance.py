@@ -24,8 +24,8 @@ class Verdict(StrEnum):
 class CheckResult:
     """The result of one check of one case, such as "decoder".
 
-    The figure passes if it lies between `low` and `high`, both included; None is no bound. Without
-    a figure, `reason` says why: the check does not apply, or it could not be measured.
+    The figure passes from `low` to `high`, both included. A bound of None does not limit it.
+    Without a figure, `reason` says why: the check does not apply, or it raised an exception.
     """
 
     check: str

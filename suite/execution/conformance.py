@@ -64,25 +64,33 @@ def check(
     try:
         for code in codes:
             folder = store.new_scratch(new_run_id(utc_now()))
-            executor.start(code.architecture, make_job(code, folder, search_path), LIMITS)
-            result = None
-            while result is None:
-                for update in executor.wait():
-                    if update.progress is not None:
-                        yield Checking(code, update.progress)
-                    result = result or update.result
-            report = make_report(code, result)
-            write_report(store, report)
-            store.drop_scratch(folder)
-            yield Checked(report)
+            try:
+                yield from _check(code, executor, make_job(code, folder, search_path), store)
+            finally:
+                store.drop_scratch(folder)
     finally:
         executor.close()
+
+
+def _check(
+    code: CheckedCode, executor: LocalExecutor, job: Job, store: Store
+) -> Iterator[Checking | Checked]:
+    executor.start(code.architecture, job, LIMITS)
+    while True:
+        for update in executor.wait():
+            if update.progress is not None:
+                yield Checking(code, update.progress)
+            if update.result is not None:
+                report = make_report(code, update.result)
+                write_report(store, report)
+                yield Checked(report)
+                return
 
 
 def check_ranked(
     planned_cells: Iterable[PlannedCell], store: Store, search_path: Sequence[str]
 ) -> Iterator[Checking | Checked]:
-    """Run the kit on the architectures of cells that are to be ranked and have no report."""
+    """Run the kit on the code of ranked cells that has no report."""
     cells = [planned.cell for planned in planned_cells if needs_report(planned)]
     names = dict.fromkeys(
         (cell.architecture, cell.architecture_version, cell.backend) for cell in cells

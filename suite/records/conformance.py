@@ -76,7 +76,7 @@ def write_report(store: Store, report: ConformanceReport) -> None:
 
 
 def read_report(store: Store, code: CheckedCode) -> ConformanceReport | None:
-    """Return the report of a code; None where there is none, or its file is not readable."""
+    """Return the report of a code; None without a readable file."""
     try:
         report = ConformanceReport.model_validate_json((store.checks / code.file_name).read_bytes())
     except (OSError, ValidationError):

@@ -31,6 +31,7 @@ from suite.worker.data.batches import Batch, augmented, training_stream
 from suite.worker.steps import Model, PositionHead, fix_randomness, make_training_step
 from suite.worker.steps import make_optimizer as optimizer_of
 from suite.worker.train.cell import build_embedding
+from tests.architectures import REAL
 from tests.conformance.test_tasks import load
 
 MEASUREMENT = 1
@@ -38,8 +39,6 @@ MEASUREMENT = 1
 COMMAND = "python -m tests.conformance.golden --write"
 FOLDER = Path(__file__).with_name("golden")
 SEED, STEPS, BATCH, CLASSES, PROJECTIONS = 0, 5, 4, 3, 4
-REAL = 13
-"""The number of real positions of a padded example."""
 OUTPUT_TOLERANCE, LOSS_TOLERANCE = 1e-4, 1e-3
 
 REGISTRY = load_registry(())

@@ -25,6 +25,7 @@ from suite.worker.conformance.subjects import Subject, cases_of, find_request
 from suite.worker.steps import fix_randomness
 
 Results = Iterator[CheckResult]
+EVERY_FORM = "every form is checked"
 EVERY_CHECK: Sequence[Callable[..., Finding]] = (
     shape_is_batch_length_width,
     *OF_ENCODERS,
@@ -45,15 +46,28 @@ def run(
     for number, (name, found) in enumerate(cases):
         report_progress(name, number / len(cases))
         results += found
-    if not any(result.verdict is Verdict.PASSED for result in results):
-        reason = "no form supports the requests of the kit"
-        results.append(CheckResult("a check applies", "", Verdict.FAILED, reason=reason))
-    missing = {name_of(check) for check in EVERY_CHECK} - {result.check for result in results}
-    reason = "the architecture has no form for it"
-    results += [
-        CheckResult(name, "", Verdict.NOT_APPLICABLE, reason=reason) for name in sorted(missing)
-    ]
+    results += [*unchecked_forms(architecture, results), *absent_checks(results)]
     return {"status": Status.OK, "checks": [asdict(result) for result in results]}
+
+
+def unchecked_forms(architecture: Architecture, results: Sequence[CheckResult]) -> Results:
+    """Yield a failure for each form that supports no request of the kit: nothing speaks for it."""
+    built = name_of(shape_is_batch_length_width)
+    shapes = [result for result in results if result.check == built]
+    for form in sorted(architecture.forms):
+        of_form = [result for result in shapes if result.case.partition(", ")[0] == form]
+        if all(result.verdict is Verdict.NOT_APPLICABLE for result in of_form):
+            reason = next((result.reason for result in of_form), "decoders take token ids")
+            yield CheckResult(EVERY_FORM, str(form), Verdict.FAILED, reason=reason)
+
+
+def absent_checks(results: Sequence[CheckResult]) -> Results:
+    """Yield the checks that no form of the architecture has."""
+    found = {result.check for result in results}
+    for name in dict.fromkeys(map(name_of, EVERY_CHECK)):
+        if name not in found:
+            reason = "the architecture has no form for it"
+            yield CheckResult(name, "", Verdict.NOT_APPLICABLE, reason=reason)
 
 
 def check_cases(

@@ -128,7 +128,7 @@ def _trained_states(subject: Subject, values: np.ndarray, mask: np.ndarray) -> A
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference, relative to the root mean square of what is expected."""
+    """Return the largest difference, relative to the root mean square of the expected."""
     scale = float(np.sqrt(np.mean(np.square(expected, dtype="float64"))))
     largest = float(np.abs(found - expected).max())
     return largest / scale if scale else largest

@@ -16,7 +16,7 @@ from suite.worker.conformance.gradients import create_weights, run
 SIZE = ModelSize("conformance", num_layers=2, width=16, num_heads=2, feedforward_width=48)
 LENGTH = 19
 LARGER = ModelSize("conformance", num_layers=2, width=64, num_heads=4, feedforward_width=192)
-LONGER = 64
+LONGER, LONGEST = 64, 256
 SHORT = 6
 VOCABULARY = 37
 PATCH_SIZE = 12
@@ -55,9 +55,9 @@ def request_for(architecture: Architecture, inputs: Inputs, **changes: Any) -> B
 def find_request(architecture: Architecture, form: Form, inputs: Inputs) -> BuildRequest:
     """Return the smallest request of a form that an architecture supports.
 
-    A length of 19 divides by no window. An architecture that needs a multiple gets 64. Windows are
-    short, so that a pass crosses several. Decoders keep their default options if they can: short
-    segments would change the result of decoding in parts.
+    A length of 19 is a multiple of no window. An architecture that needs a multiple or a longer
+    sequence gets 64 or 256. Windows are short, so that a pass crosses several. Decoders keep their
+    default options if they can: short segments would change the result of decoding in parts.
 
     Raises:
         Unsupported: the architecture supports none of the requests.
@@ -67,7 +67,7 @@ def find_request(architecture: Architecture, form: Form, inputs: Inputs) -> Buil
     if form is not Form.ENCODER:
         choices.reverse()
     reasons = []
-    for size, length in ((SIZE, LENGTH), (LARGER, LONGER)):
+    for size, length in ((SIZE, LENGTH), (LARGER, LONGER), (LARGER, LONGEST)):
         for options in choices:
             settings = {"form": form, "model_size": size, "sequence_length": length}
             request = request_for(architecture, inputs, options=options, **settings)
