@@ -15,6 +15,8 @@ CASES = [
     ("longformer", {"window": [7]}, r"even and at least 2; received: \[7\]"),
     ("longformer", {"window": [8, 8, 8]}, r"one for each of 2; received: window=\[8, 8, 8\]"),
     ("longformer", {"dilation": [0]}, r"dilations of at least 1; received: \[0\]"),
+    ("bigbird", {"block_size": 0}, "at least 1 position, .*; received: block_size=0"),
+    ("bigbird", {"random_blocks": -1}, "at least 0 random blocks; received: .*random_blocks=-1"),
     ("reformer", {"chunk": 0}, "at least one position and at least one hash; received: chunk=0"),
     ("reformer", {"chunk": 8, "axial_grid": [4, 4]}, r"each of 32 positions; .*\[4, 4\]"),
     ("transformer_xl", {"segment": 0}, "segments of at least one position .* segment=0"),
