@@ -28,8 +28,8 @@ class TransformerLayer(Layer):
     or "rms"; `norm_first` puts the norm before each sub-layer. `activation` is one of `elementwise`
     or of Keras, by its name. `attention` is any layer that mixes positions; with None the layer has
     no such sub-layer. Initially, the last kernel of the feed-forward network is divided by
-    √`num_residual_branches`. In and out: (batch, n, width); the context is (batch, m, width). Time
-    and memory O(n), plus the cost of attention.
+    √`num_residual_branches`. `use_bias` is that of the feed-forward network. In and out: (batch, n,
+    width); the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
 
     Raises:
         ValueError: the norm or the activation is unknown.
@@ -52,6 +52,7 @@ class TransformerLayer(Layer):
         epsilon: float = 1e-5,
         cross_attention: Any = None,
         num_residual_branches: int = 1,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,9 +65,12 @@ class TransformerLayer(Layer):
         self.norm = norm
         self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
+        self.use_bias = use_bias
         self._activate = get_activation(activation)
         if feedforward_width is not None:
-            self.up_projection = dense(feedforward_width, dtype=self.dtype_policy)
+            self.up_projection = dense(
+                feedforward_width, use_bias=use_bias, dtype=self.dtype_policy
+            )
         if attention is not None:
             self.attention_norm, self.attention_dropout = self._norm_and_dropout()
         if feedforward_width is not None:
@@ -85,6 +89,7 @@ class TransformerLayer(Layer):
             self.down_projection = dense(
                 input_shape[-1],
                 kernel_initializer=kernel(self.num_residual_branches),
+                use_bias=self.use_bias,
                 dtype=self.dtype_policy,
             )
             parts += [self.up_projection, self.feedforward_norm]
@@ -174,11 +179,10 @@ class TransformerLayer(Layer):
     def feedforward(self, states: Any) -> Any:
         """Return the feed-forward network's output; only activations before σ are kept."""
         project_down = backend_functions().recomputed(
-            lambda wide, kernel, bias: ops.matmul(self._activate(wide), kernel) + bias
+            lambda wide, kernel: ops.matmul(self._activate(wide), kernel)
         )
-        return project_down(
-            self.up_projection(states), self.down_projection.kernel, self.down_projection.bias
-        )
+        projected = project_down(self.up_projection(states), self.down_projection.kernel)
+        return ops.add(projected, self.down_projection.bias) if self.use_bias else projected
 
     def _add(
         self,
