@@ -89,6 +89,7 @@ def test_raw_examples_differ_between_lengths_only_if_the_source_says_so(loaded):
 
 def test_facts_include_fingerprint_terms_and_overlap(loaded):
     _, data = loaded
+    assert data.facts["examples"]["test"] > 0
     for name in ("fingerprint", "licence", "citation", "redistributable"):
         assert name in data.facts
     assert set(data.facts["shared_with_train"]) == {"validation", "test"}
