@@ -32,7 +32,6 @@ class Bert(Architecture):
     def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.bert_backbone import BertBackbone
-        from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.initialization import embedding_stddev
         from baselines.layers.input_embedding import InputEmbedding
@@ -44,12 +43,12 @@ class Bert(Architecture):
             stack_layers(
                 request,
                 lambda: FullAttention(size.num_heads),
-                activation=gelu,
+                activation="gelu",
                 epsilon=EPSILON,
             )
         )
         positions = TypedPositions(request.sequence_length, embedding_stddev(request))
-        embedding = InputEmbedding(request, positions, norm_epsilon=EPSILON)
+        embedding = InputEmbedding.of_request(request, positions, norm_epsilon=EPSILON)
         return BertBackbone(EPSILON, encoder=stack, encoder_embedding=embedding)
 
 

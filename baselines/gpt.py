@@ -37,7 +37,6 @@ class Gpt(Architecture):
     def assemble(self, request: BuildRequest) -> Any:
         """Build the decoder."""
         from baselines.layers.backbone import Backbone
-        from baselines.layers.elementwise import gelu_tanh
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.initialization import embedding_stddev
         from baselines.layers.input_embedding import InputEmbedding
@@ -50,7 +49,7 @@ class Gpt(Architecture):
             stack_layers(
                 request,
                 lambda: FullAttention(size.num_heads, causal=True, num_residual_branches=branches),
-                activation=gelu_tanh,
+                activation="gelu_tanh",
                 norm_first=True,
                 epsilon=EPSILON,
                 num_residual_branches=branches,
@@ -58,7 +57,7 @@ class Gpt(Architecture):
             final_epsilon=EPSILON,
         )
         positions = LearnedPositions(request.sequence_length, embedding_stddev(request))
-        embedding = InputEmbedding(request, positions)
+        embedding = InputEmbedding.of_request(request, positions)
         return Backbone(decoder=stack, decoder_embedding=embedding)
 
 

@@ -100,10 +100,9 @@ class Longformer(Architecture):
         from baselines.layers.positions import LearnedPositions
 
         positions = LearnedPositions(request.sequence_length, embedding_stddev(request))
-        return InputEmbedding(request, positions, norm_epsilon=1e-5)
+        return InputEmbedding.of_request(request, positions, norm_epsilon=1e-5)
 
     def _windowed(self, request: BuildRequest, causal: bool) -> Any:
-        from baselines.layers.elementwise import gelu
         from baselines.layers.sliding_window_attention import SlidingWindowAttention
         from baselines.layers.transformer_layer import TransformerStack, stack_layers
 
@@ -123,11 +122,10 @@ class Longformer(Architecture):
 
         width = _feedforward_width(request, causal)
         return TransformerStack(
-            stack_layers(request, make_attention, activation=gelu, feedforward_width=width)
+            stack_layers(request, make_attention, activation="gelu", feedforward_width=width)
         )
 
     def _full(self, request: BuildRequest) -> Any:
-        from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.transformer_layer import TransformerStack, stack_layers
 
@@ -136,7 +134,7 @@ class Longformer(Architecture):
             stack_layers(
                 request,
                 lambda: FullAttention(num_heads, causal=True),
-                activation=gelu,
+                activation="gelu",
                 make_cross_attention=lambda: FullAttention(num_heads),
             )
         )

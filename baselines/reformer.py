@@ -91,7 +91,7 @@ class Reformer(Architecture):
         positions = AxialPositions(
             request.sequence_length, tuple(grid) if any(grid) else None, embedding_stddev(request)
         )
-        return InputEmbedding(request, positions)
+        return InputEmbedding.of_request(request, positions)
 
     def _stack(self, request: BuildRequest, *, causal: bool, crosses: bool = False) -> Any:
         from baselines.layers.full_attention import FullAttention

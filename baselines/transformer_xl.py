@@ -84,7 +84,7 @@ class TransformerXl(Architecture):
         from baselines.layers.positions import NoPositions
 
         scale = request.model_size.width**0.5
-        return InputEmbedding(request, NoPositions(), scale=scale)
+        return InputEmbedding.of_request(request, NoPositions(), scale=scale)
 
     def _stack(
         self,

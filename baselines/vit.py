@@ -39,7 +39,6 @@ class Vit(Architecture):
         """Build the encoder."""
         from baselines.layers.backbone import Backbone
         from baselines.layers.class_token import ClassToken
-        from baselines.layers.elementwise import gelu
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.initialization import embedding_stddev
         from baselines.layers.input_embedding import InputEmbedding
@@ -51,7 +50,7 @@ class Vit(Architecture):
             stack_layers(
                 request,
                 lambda: FullAttention(size.num_heads),
-                activation=gelu,
+                activation="gelu",
                 norm_first=True,
                 epsilon=EPSILON,
             ),
@@ -60,7 +59,7 @@ class Vit(Architecture):
         with_token = request.options["class_token"]
         stddev = embedding_stddev(request)
         positions = LearnedPositions(request.sequence_length + with_token, stddev)
-        embedding = InputEmbedding(
+        embedding = InputEmbedding.of_request(
             request, ClassToken(positions, stddev) if with_token else positions
         )
         return Backbone(encoder=stack, encoder_embedding=embedding, extra_positions=int(with_token))

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import dense
+from baselines.layers.layer import Layer
 
 
-class GatedFeedforward(keras.layers.Layer):
+class GatedFeedforward(Layer):
     """W₂ (silu(W x) ⊙ V x) at each position, without biases (Shazeer 2020, equation 6).
 
     `width` is that between the products. The kernel of `up_projection` is W beside V. The layer can
@@ -23,8 +23,9 @@ class GatedFeedforward(keras.layers.Layer):
     In and out: (batch, n, d). The padding mask changes nothing. Time and memory O(n).
 
     Example:
-        >>> GatedFeedforward(48)(keras.random.normal((2, 19, 32))).shape
-        TensorShape([2, 19, 32])
+        >>> layer = GatedFeedforward(48)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(self, width: int, **kwargs: Any) -> None:
@@ -54,10 +55,6 @@ class GatedFeedforward(keras.layers.Layer):
     def decode_step(self, hidden_states: Any, state: Any, position: Any) -> tuple[Any, Any]:
         """Return the output for the newest positions, (batch, m, d), and the same state."""
         return self.call(hidden_states), state
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "width": self.width}
 
 
 def _gate(both: Any) -> Any:

@@ -8,25 +8,19 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
+from baselines.layers.attention import multiply_transposed
+from baselines.layers.attention_blocks import MASKED, mask_to_bias
 from baselines.layers.backends import backend_functions
-from baselines.layers.full_attention import (
-    MASKED,
-    attend_with_state,
-    check_heads,
-    init_key_value_state,
-    mask_to_bias,
-    merge_heads,
-    multiply_transposed,
-    split_heads,
-)
+from baselines.layers.full_attention import check_heads, merge_heads, split_heads
 from baselines.layers.initialization import dense, kernel, repeated_kernel
+from baselines.layers.key_value_state import State, attend_with_state, empty_state
+from baselines.layers.layer import Layer
 
 
-class SlidingWindowAttention(keras.layers.Layer):
+class SlidingWindowAttention(Layer):
     """Attention to w/2 neighbours on either side, and to the global tokens.
 
     Beltagy et al. 2020, section 3.1: w is `window`; `query`, `key`, `value` are Q_s, K_s, V_s;
@@ -52,8 +46,8 @@ class SlidingWindowAttention(keras.layers.Layer):
 
     Example:
         >>> layer = SlidingWindowAttention(num_heads=4, window=8)
-        >>> layer(keras.random.normal((2, 19, 32))).shape
-        TensorShape([2, 19, 32])
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -130,13 +124,12 @@ class SlidingWindowAttention(keras.layers.Layer):
         mixed = ops.where(is_global[:, :, None], spread, merge_heads(heads))
         return ops.where(padding_mask[:, :, None], mixed, 0.0)
 
-    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+    def init_state(self, batch_size: int, max_length: int) -> State:
         """Return zeros for the keys and values of `max_length` positions."""
-        return init_key_value_state(self, batch_size, max_length)
+        size = self.key.units // self.num_heads
+        return empty_state(batch_size, self.num_heads, max_length, size, self.compute_dtype)
 
-    def decode_step(
-        self, hidden_states: Any, state: tuple[Any, Any], position: Any
-    ) -> tuple[Any, Any]:
+    def decode_step(self, hidden_states: Any, state: State, position: Any) -> tuple[Any, State]:
         """Return the output for positions `position`, `position` + 1, … and the new state.
 
         The output, (batch, m, width), equals that of `call` on all positions so far without global
@@ -233,18 +226,6 @@ class SlidingWindowAttention(keras.layers.Layer):
         weights = ops.reshape(weights, (*rows, hidden_states.shape[1]))
         pooled = ops.reshape(ops.matmul(weights, hidden_states), (*by_row, width))
         return merge_heads(ops.einsum("bhgw,whd->bhgd", pooled, value) + value_bias)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {
-            "num_heads": self.num_heads,
-            "window": self.window,
-            "max_global_tokens": self.max_global_tokens,
-            "causal": self.causal,
-            "dilation": self.dilation,
-            "matched_projections": self.matched_projections,
-        }
-        return {**super().get_config(), **own}
 
 
 def _select(mask: Any, count: int, dtype: Any) -> Any:

@@ -15,19 +15,29 @@ import keras
 from keras import ops
 
 from baselines.layers.backends import backend_functions
-from baselines.layers.elementwise import LayerNorm
+from baselines.layers.elementwise import get_activation, make_norm
 from baselines.layers.initialization import dense, kernel
+from baselines.layers.layer import Layer, build_once
 from suite.api import BuildRequest
 
 
-class TransformerLayer(keras.layers.Layer):
+class TransformerLayer(Layer):
     """Attention, optional cross-attention to a context, and a feed-forward network.
 
-    d_ff is `feedforward_width`; with None the layer has no feed-forward network. `norm_first` puts
-    the norm, a layer of the class `norm`, before each sub-layer. `attention` is any layer that
-    mixes positions; with None the layer has no such sub-layer. Initially, the last
-    kernel of the feed-forward network is divided by √`num_residual_branches`. In and out: (batch,
-    n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
+    d_ff is `feedforward_width`; with None the layer has no feed-forward network. `norm` is "layer"
+    or "rms"; `norm_first` puts the norm before each sub-layer. `activation` is one of `elementwise`
+    or of Keras, by its name. `attention` is any layer that mixes positions; with None the layer has
+    no such sub-layer. Initially, the last kernel of the feed-forward network is divided by
+    √`num_residual_branches`. In and out: (batch, n, width); the context is (batch, m, width). Time
+    and memory O(n), plus the cost of attention.
+
+    Raises:
+        ValueError: the norm or the activation is unknown.
+
+    Example:
+        >>> layer = TransformerLayer(FullAttention(num_heads=4), feedforward_width=64)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -35,10 +45,10 @@ class TransformerLayer(keras.layers.Layer):
         attention: Any,
         feedforward_width: int | None,
         *,
-        activation: Any = None,
-        dropout: float,
+        activation: str = "relu",
+        dropout: float = 0.0,
         norm_first: bool = False,
-        norm: Callable[..., Any] = LayerNorm,
+        norm: str = "layer",
         epsilon: float = 1e-5,
         cross_attention: Any = None,
         num_residual_branches: int = 1,
@@ -48,27 +58,34 @@ class TransformerLayer(keras.layers.Layer):
         self.attention = attention
         self.cross_attention = cross_attention
         self.feedforward_width = feedforward_width
+        self.activation = activation
+        self.dropout = dropout
         self.norm_first = norm_first
+        self.norm = norm
+        self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
+        self._activate = get_activation(activation)
         if feedforward_width is not None:
-            self.up_projection = dense(feedforward_width)
-            self.activation = keras.activations.get(activation)
+            self.up_projection = dense(feedforward_width, dtype=self.dtype_policy)
         if attention is not None:
-            self.attention_norm = norm(epsilon=epsilon)
-            self.attention_dropout = keras.layers.Dropout(dropout)
+            self.attention_norm, self.attention_dropout = self._norm_and_dropout()
         if feedforward_width is not None:
-            self.feedforward_norm = norm(epsilon=epsilon)
-            self.feedforward_dropout = keras.layers.Dropout(dropout)
+            self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
         if cross_attention is not None:
-            self.cross_norm = norm(epsilon=epsilon)
-            self.cross_dropout = keras.layers.Dropout(dropout)
+            self.cross_norm, self.cross_dropout = self._norm_and_dropout()
+
+    def _norm_and_dropout(self) -> tuple[Any, Any]:
+        norm = make_norm(self.norm, self.epsilon, self.dtype_policy)
+        return norm, keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
         parts = []
         if self.feedforward_width is not None:
             self.down_projection = dense(
-                input_shape[-1], kernel_initializer=kernel(self.num_residual_branches)
+                input_shape[-1],
+                kernel_initializer=kernel(self.num_residual_branches),
+                dtype=self.dtype_policy,
             )
             parts += [self.up_projection, self.feedforward_norm]
         if self.attention is not None:
@@ -76,7 +93,7 @@ class TransformerLayer(keras.layers.Layer):
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
         for part in parts:
-            part.build(input_shape)
+            build_once(part, input_shape)
         if self.feedforward_width is not None:
             self.down_projection.build((*input_shape[:-1], self.feedforward_width))
 
@@ -157,7 +174,7 @@ class TransformerLayer(keras.layers.Layer):
     def feedforward(self, states: Any) -> Any:
         """Return the feed-forward network's output; only activations before σ are kept."""
         project_down = backend_functions().recomputed(
-            lambda wide, kernel, bias: ops.matmul(self.activation(wide), kernel) + bias
+            lambda wide, kernel, bias: ops.matmul(self._activate(wide), kernel) + bias
         )
         return project_down(
             self.up_projection(states), self.down_projection.kernel, self.down_projection.bias
@@ -180,7 +197,7 @@ def stack_layers(
     request: BuildRequest,
     make_attention: Callable[[], Any],
     *,
-    activation: Any,
+    activation: str,
     norm_first: bool = False,
     epsilon: float = 1e-5,
     make_cross_attention: Callable[[], Any] | None = None,
@@ -209,26 +226,37 @@ def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:
     return context if isinstance(context, list) else [context] * len(layers)
 
 
-class TransformerStack(keras.layers.Layer):
-    """A sequence of layers, with a final norm of the class `norm` if `final_epsilon` is given."""
+class TransformerStack(Layer):
+    """A sequence of layers, with a final norm of the kind `norm` if `final_epsilon` is given.
+
+    In and out: (batch, n, width).
+
+    Example:
+        >>> layers = [TransformerLayer(FullAttention(num_heads=4), 64) for _ in range(2)]
+        >>> layer = TransformerStack(layers)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
+    """
 
     def __init__(
         self,
         layers: Sequence[TransformerLayer],
         final_epsilon: float | None = None,
-        norm: Callable[..., Any] = LayerNorm,
+        norm: str = "layer",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.layers = list(layers)
+        self.final_epsilon = final_epsilon
+        self.norm = norm
         self.final_norm = None
         if final_epsilon is not None:
-            self.final_norm = norm(epsilon=final_epsilon)
+            self.final_norm = make_norm(norm, final_epsilon, self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        for layer in (*self.layers, *((self.final_norm,) if self.final_norm else ())):
-            layer.build(input_shape)
+        for layer in (*self.layers, self.final_norm):
+            build_once(layer, input_shape)
 
     def call(self, hidden_states: Any, training: bool | None = None, **masks: Any) -> Any:
         """Return the output of the last layer."""

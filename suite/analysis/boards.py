@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
-from suite.analysis.conformance import conformance_note, why_not_conforming
+from suite.analysis.conformance import conformance_note
 from suite.analysis.costs import COSTS
+from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
+from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
-from suite.analysis.tiers import Tier, tier_of, why_self_reported
+from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric, Mode, Status
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
@@ -36,7 +38,7 @@ class Row:
     smallest difference to that leader, in the same unit, that the board would have separated. The
     leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
     the number of sessions that measured the cost, and `between_sessions` the standard deviation of
-    the logarithms of their means.
+    the logarithms of their means. `cost_digest` is the digest of the code that was measured.
     """
 
     line: str
@@ -60,14 +62,16 @@ class Row:
     detectable_difference: float | None = None
     sessions: int = 1
     between_sessions: float | None = None
+    cost_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
     """Rows that may be ranked together: one comparison, one length, one measure.
 
+    `fingerprint` is that of the data of all rows; empty for costs.
     `detectable_difference` is the difference to the leader that the board would have separated for
-    the median entry; for costs it is the logarithm of a ratio.
+    the median entry; for costs it is the logarithm of a ratio. All costs are of `session`.
     """
 
     key: ComparisonKey
@@ -76,21 +80,26 @@ class Board:
     metric: Metric
     rows: Sequence[Row]
     detectable_difference: float | None = None
+    session: CostSession | None = None
+    fingerprint: str = ""
 
     @property
     def detectable(self) -> float | None:
         """`detectable_difference` in the metric's unit, or as a ratio for costs."""
-        if self.detectable_difference is None or self.metric.name not in COSTS:
-            return self.detectable_difference
-        return exponential(Estimate(self.detectable_difference, None, None, 0)).value
+        return self.in_unit(self.detectable_difference)
+
+    def in_unit(self, difference: float | None) -> float | None:
+        """Return a difference of the board in the metric's unit, or as a ratio for costs."""
+        if difference is None or self.metric.name not in COSTS:
+            return difference
+        return exponential(Estimate(difference, None, None, 0)).value
 
 
 def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """Return a board for each comparison, length, batch size and measure.
 
-    Scores have ranks only in final runs of a ranked benchmark, and only if they were measured or
-    reproduced here: a self-reported score has none. The standard track ranks only entries whose
-    code passes the conformance kit.
+    Scores have ranks only in final runs of a ranked benchmark, and only if they are eligible
+    (`suite.analysis.eligibility`).
 
     Unsupported cells have no row, because they are not results.
     """
@@ -101,8 +110,16 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
                 key = comparison.key
                 rows, detectable = _rows(points, metric, key)
                 if any(row.estimate for row in rows):
-                    boards.append(Board(key, length, batch_size, metric, rows, detectable))
+                    place = key, length, batch_size, metric
+                    data = _fingerprint(points)
+                    boards.append(Board(*place, rows, detectable, comparison.session, data))
     return boards
+
+
+def _fingerprint(points: Iterable[Point]) -> str:
+    """Return the fingerprint of the data of a place, which all records that read it share."""
+    records = (record for point in points for record in point.records)
+    return next((record.fingerprint for record in records if record.fingerprint), "")
 
 
 def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:
@@ -167,12 +184,7 @@ def _rows(
         for entry, point in current.items()
         if (found := _scores(point, metric)).by_seed
     }
-    reasons = {
-        entry: key.why_unranked
-        or why_self_reported(current[entry], metric)
-        or why_not_conforming(current[entry], key)
-        for entry in scores
-    }
+    reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, key)
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
     if metric.name in COSTS:
@@ -280,6 +292,7 @@ def _row(
         detectable_difference=ranked.detectable_difference if ranked else None,
         sessions=cost.sessions if cost else 1,
         between_sessions=cost.between_sessions if cost else None,
+        cost_digest=point.cost_digest,
     )
 
 

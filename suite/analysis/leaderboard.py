@@ -35,16 +35,17 @@ from suite.matrix.benchmarks import Benchmark
 class Winner:
     """The best entry at one task and length.
 
-    `tied` are the entries that are not separated from the leader, best first. `gap` is how far the
-    next entry lies behind; it is never negative. `detectable_difference` is the difference to the
-    leader that the board would have separated for the median entry. `marks` are the leader's.
+    `tied` maps the entries that are not separated from the leader, best first, to the difference to
+    the leader that would have been separated for the entry. `gap` is how far the next entry lies
+    behind; it is never negative. `detectable_difference` is the difference to the leader that the
+    board would have separated for the median entry. `marks` are the leader's.
     """
 
     place: TaskLength
     metric: Metric
     leader: str
     estimate: Estimate
-    tied: Sequence[str]
+    tied: Mapping[str, float | None]
     next: str | None
     gap: float | None
     detectable_difference: float | None
@@ -62,12 +63,17 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskTable:
-    """All entries of one task; `trivial` is the score of a trivial predictor by length."""
+    """All entries of one task.
+
+    `trivial` is the score of a trivial predictor by length, `detectable` the difference to the
+    leader that the board of a length would have separated for the median entry, where it is known.
+    """
 
     task: str
     metric: Metric
     lengths: Sequence[int]
     trivial: Mapping[int, float]
+    detectable: Mapping[int, float]
     rows: Sequence[TaskRow]
 
 
@@ -140,7 +146,7 @@ def _winner(place: TaskLength, board: Board) -> Winner | None:
         metric=board.metric,
         leader=leader,
         estimate=estimates[leader],
-        tied=leaders(board)[1:],
+        tied={line: ranked[line].detectable_difference for line in leaders(board)[1:]},
         next=nearest,
         gap=None if nearest is None else gaps[nearest],
         detectable_difference=board.detectable_difference,
@@ -162,12 +168,18 @@ def _task_tables(
             TaskRow(line, next(iter(at.values())).architecture, at) for line, at in by_line.items()
         ]
         stated = benchmark.scale.get(name, {})
+        trivial = {int(n): at for n, at in stated.items() if at.task_version == tasks[name].version}
         tables.append(
             TaskTable(
                 task=name,
                 metric=tasks[name].primary_metric,
                 lengths=list(of_task),
-                trivial={n: stated[str(n)].zero for n in of_task if str(n) in stated},
+                trivial={n: trivial[n].zero for n in of_task if n in trivial},
+                detectable={
+                    n: board.detectable_difference
+                    for n, board in of_task.items()
+                    if board.detectable_difference is not None
+                },
                 rows=sorted(rows, key=functools.partial(_most_ranks_first, of_task.values())),
             )
         )

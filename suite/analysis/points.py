@@ -15,6 +15,7 @@ from suite.analysis.sessions import (
     Sessions,
     by_session,
     choose_session,
+    cost_digest,
     counts,
     newest_digests,
     spread,
@@ -121,6 +122,12 @@ class Point:
             repeat: value for repeat, value in values.items() if value is not None and value > 0
         }
 
+    @property
+    def cost_digest(self) -> str | None:
+        """The digest of the code whose costs count; None without a run of the session."""
+        runs = self.sessions.get(self.session, {}) if self.session else {}
+        return next((cost_digest(run.record) for run in runs.values()), None)
+
     def like_sessions(self) -> list[CostSession]:
         """Return the sessions on machines equal to that of `session`, itself included."""
         chosen = self.session
@@ -162,24 +169,29 @@ class Point:
         return scores_of(self._scored(metric), metric, self.split) if metric else Scores({})
 
     def reproductions(self, metric: Metric) -> dict[str, RecordSummary | None]:
-        """Return the newest run that reproduced each submitted record, by run id.
+        """Return the worst run of each submitted record's cell, itself included, by run id.
 
-        The run is None if the scores of two runs of the cell do not agree. A record whose cell did
-        not run again is missing.
+        The run is None if two runs of the cell do not agree. A record whose cell did not run again
+        is missing.
         """
+        sign = 1 if metric.higher_is_better else -1
+
+        def utility(record: RecordSummary) -> float:
+            return sign * (record.metric(metric.name, self.split) or 0.0)
+
         found: dict[str, RecordSummary | None] = {}
         for stored in self.runs:
             record, again = stored.record, self.verifying.get(stored.record.cell_id, ())
             if stored.folder is Folder.SUBMITTED and again:
                 agree = all(scores_agree(record, other, metric, self.split) for other in again)
-                found[record.run_id] = again[-1] if agree else None
+                found[record.run_id] = min((record, *again), key=utility) if agree else None
         return found
 
     def _scored(self, metric: Metric) -> list[RecordSummary]:
         """Return the records whose scores count.
 
-        The score of a reproduced record is that of the newest run that reproduced it: a submitter
-        gains nothing from a score at the upper end of the tolerance.
+        The worst run of a reproduced cell counts. Neither the submitter nor the person who runs the
+        cell again gains from a score at the upper end of the tolerance.
         """
         again = self.reproductions(metric)
         return [again.get(record.run_id) or record for record in self.good]

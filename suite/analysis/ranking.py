@@ -59,9 +59,8 @@ class Scores:
             return Estimate(layout.mean, None, None, len(seeds))
         if not self.share:
             return Estimate(layout.mean, layout.mean - margin, layout.mean + margin, len(seeds))
-        # Without the number of examples: each part holds at least one.
-        num_examples = self.num_examples or max(1, layout.num_parts)
-        return Estimate(layout.mean, *share_interval(layout.mean, margin, num_examples), len(seeds))
+        ends = share_interval(layout.mean, margin, self.num_examples, layout.num_parts)
+        return Estimate(layout.mean, *ends, len(seeds))
 
 
 @dataclass(frozen=True, slots=True)

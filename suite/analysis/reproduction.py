@@ -31,8 +31,15 @@ def verifying_runs(records: Iterable[StoredRecord]) -> Verifying:
 def scores_agree(
     one: RecordSummary, other: RecordSummary, metric: Metric, split: str = "test"
 ) -> bool:
-    """Return whether the scores of two runs of a cell lie within `TOLERANCE` of each other."""
+    """Return whether two runs of a cell had the same data and scores within `TOLERANCE`."""
+    if not had_same_data(one, other):
+        return False
     first, second = one.metric(metric.name, split), other.metric(metric.name, split)
     if first is None or second is None:
         return False
     return abs(first - second) <= TOLERANCE * abs(first)
+
+
+def had_same_data(one: RecordSummary, other: RecordSummary) -> bool:
+    """Return whether two trainings had the same raw examples."""
+    return bool(one.fingerprint) and one.fingerprint == other.fingerprint

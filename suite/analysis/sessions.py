@@ -70,6 +70,11 @@ class Spread:
     num_sessions: int
     deviation: float | None
 
+    def __str__(self) -> str:
+        if self.deviation is None:
+            return f"{self.num_sessions} session{'s' if self.num_sessions > 1 else ''}"
+        return f"±{100 * self.deviation:.1f}% between {self.num_sessions} sessions"
+
 
 def session_of(stored: StoredRecord) -> CostSession:
     """Return the session of a record."""

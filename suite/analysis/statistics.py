@@ -62,20 +62,36 @@ def exponential(estimate: Estimate) -> Estimate:
     return Estimate(power(estimate.value), low, high, estimate.n)
 
 
-def share_interval(value: float, margin: float, num_examples: int) -> tuple[float, float]:
+def share_interval(
+    value: float, margin: float, num_examples: int | None, num_parts: int = 0
+) -> tuple[float, float]:
     """Return the ends of the interval of a share, which lie from 0 to 1.
 
     The margin is carried to the logit scale, where the standard error of a share p is that of p
-    divided by p(1 - p) (the delta method). At exactly 0 or 1 the logit is infinite, and the
-    interval is Wilson's for `num_examples` examples that were all wrong or all right. All seeds
-    are scored on the same examples, so their number does not multiply the number of examples.
+    divided by p(1 - p) (the delta method). Three seeds may score the same by chance, above all near
+    0 and 1. If the margin is smaller than one test example, the interval therefore contains
+    Wilson's for `num_examples`. At exactly 0 or 1 it is Wilson's; an unknown number of examples
+    counts there as that of the parts, which hold at least one each. All seeds are scored on the
+    same examples, so their number does not multiply the number of examples.
     """
     if not 0 < value < 1:
-        away = WILSON_QUANTILE**2 / (num_examples + WILSON_QUANTILE**2)
-        return (0.0, away) if value <= 0 else (1 - away, 1.0)
+        return wilson_interval(round(value), num_examples or max(1, num_parts))
     middle = math.log(value / (1 - value))
     half = margin / (value * (1 - value))
-    return _logistic(middle - half), _logistic(middle + half)
+    low, high = _logistic(middle - half), _logistic(middle + half)
+    if num_examples and margin * num_examples < 1:
+        least, most = wilson_interval(value, num_examples)
+        return min(low, least), max(high, most)
+    return low, high
+
+
+def wilson_interval(value: float, num_examples: int) -> tuple[float, float]:
+    """Return the ends of the interval of a share of independent examples (Wilson 1927)."""
+    square = WILSON_QUANTILE**2
+    scale = num_examples + square
+    middle = (num_examples * value + square / 2) / scale
+    half = math.sqrt(num_examples * value * (1 - value) * square + square**2 / 4) / scale
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def pseudo_values(whole: float, without_part: Sequence[float | None]) -> list[float | None]:

@@ -22,7 +22,7 @@ class Tier(StrEnum):
 def tier_of(point: Point, metric: Metric) -> tuple[Tier, str]:
     """Return how far a row may be trusted, and a note on the cells that were reproduced.
 
-    A submitted row is reproduced if each of its cells ran again and all scores of the cell agree.
+    A submitted row is reproduced if each of its cells ran again and all runs of the cell agree.
     Costs depend on the machine, so that no row of costs is reproduced.
     """
     folders = {run.folder for run in point.runs}
@@ -33,13 +33,6 @@ def tier_of(point: Point, metric: Metric) -> tuple[Tier, str]:
     again = point.reproductions(metric)
     agreeing = sum(run is not None for run in again.values())
     if again and agreeing == len(point.records):
-        return Tier.REPRODUCED, "score of the run that reproduced it"
+        return Tier.REPRODUCED, "the worst run of each cell counts"
     note = f"{agreeing} of {len(point.records)} cells reproduced" if again else ""
     return Tier.SELF_REPORTED, note
-
-
-def why_self_reported(point: Point, metric: Metric) -> str:
-    """Return the reason why a self-reported score has no rank; "" for any other figure."""
-    if metric.name in COSTS or tier_of(point, metric)[0] is not Tier.SELF_REPORTED:
-        return ""
-    return "not ranked until reproduced"

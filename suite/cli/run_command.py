@@ -142,7 +142,7 @@ def command(
     )
     store.prepare()
     plan = MatrixPlan(prepared.plan.cells, prepared)
-    print("\n".join(filter(None, [plan.summary, plan.sealed_note])), flush=True)
+    print("\n".join(filter(None, [plan.summary, plan.tuning_note, plan.sealed_note])), flush=True)
     interrupted = False
     with open_command_session(
         store,

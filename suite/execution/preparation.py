@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from suite.api import (
-    BACKENDS,
     Cell,
     DataNotPrepared,
     HomeError,
@@ -25,7 +24,7 @@ from suite.api import (
 from suite.api.cost_digest import digest_costs
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.benchmarks import find_benchmark
+from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
 from suite.matrix.registry import Registry, load_registry
@@ -53,6 +52,7 @@ class Prepared:
     """
 
     plan: Plan
+    benchmark: Benchmark
     registry: Registry
     tasks: Mapping[str, Task]
     digests: Mapping[str, str | None]
@@ -62,15 +62,31 @@ class Prepared:
 
     @property
     def untuned(self) -> list[PlannedCell]:
-        """The final runs that cannot start before `bench tune` chooses their learning rates."""
+        """The cells to run of a benchmark that tunes for which no learning rate is tuned.
+
+        If the benchmark is a draft, they can run as trials.
+        """
         return [
             planned
             for planned in self.plan.to_run
-            if planned.cell.benchmark is not None
+            if planned.of_benchmark
             and planned.cell.task is not None
             and planned.ranking.tuning is None
-            and self.registry.benchmarks.get(planned.cell.benchmark.rpartition("-")[0]).tuning
+            and self.benchmark.tuning
         ]
+
+    @property
+    def waiting(self) -> list[PlannedCell]:
+        """The final runs that cannot start before `bench tune` chooses their learning rates."""
+        return self.untuned if self.benchmark.is_frozen else []
+
+    @property
+    def tune_command(self) -> str:
+        """The command that tunes the learning rates of `untuned`."""
+        source = self.untuned[0].source
+        tasks = ",".join(sorted({str(planned.cell.task) for planned in self.untuned}))
+        data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
+        return f"bench tune --benchmark {self.benchmark.name} --task {tasks} --data {data}"
 
     @property
     def devices_per_cell(self) -> int:
@@ -139,7 +155,10 @@ def prepare(
         any_machine=any_machine,
         report_unreadable=report_unreadable,
     )
-    return Prepared(compared, registry, tasks, digests, search_path, limits, missing_data)
+    benchmark = registry.benchmarks.get(request.benchmark)
+    return Prepared(
+        compared, benchmark, registry, tasks, digests, search_path, limits, missing_data
+    )
 
 
 def make_limits(benchmark: str, seconds: float | None = None, memory: str | None = None) -> Limits:
@@ -244,24 +263,15 @@ def check_tuned(prepared: Prepared) -> None:
     Raises:
         RequestError: a cell to run has none.
     """
-    if untuned := prepared.untuned:
-        first, count = untuned[0].cell, len(untuned)
+    if waiting := prepared.waiting:
+        count = len(waiting)
         raise RequestError(
-            f"A final run of the benchmark '{str(first.benchmark).rpartition('-')[0]}' needs a "
-            "learning rate that was tuned on the same data",
+            f"A final run of the benchmark '{prepared.benchmark.name}' needs a learning rate that "
+            "was tuned on the same data",
             received=f"{count} cell{'' if count == 1 else 's'} without one, the first "
-            f"{first.label}",
-            remedy=f"Run `{tune_command(untuned)}` first",
+            f"{waiting[0].cell.label}",
+            remedy=f"Run `{prepared.tune_command}` first",
         )
-
-
-def tune_command(untuned: Sequence[PlannedCell]) -> str:
-    """Return the command that tunes the learning rates of final runs."""
-    first, source = untuned[0].cell, untuned[0].source
-    tasks = ",".join(sorted({str(planned.cell.task) for planned in untuned}))
-    data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
-    benchmark = str(first.benchmark).rpartition("-")[0]
-    return f"bench tune --benchmark {benchmark} --task {tasks} --data {data}"
 
 
 def check_resources(store: Store) -> None:
@@ -291,11 +301,9 @@ def check_backends(backends: Iterable[str]) -> None:
     """Check that the packages of backends are installed.
 
     Raises:
-        RequestError: a backend is unknown, or its package is not installed.
+        RequestError: a package is not installed.
     """
     for backend in sorted(set(backends)):
-        if backend not in BACKENDS:
-            raise unknown_name("backend", backend, BACKENDS)
         if find_spec(backend) is None:
             raise RequestError(
                 "The backend's package is not installed",

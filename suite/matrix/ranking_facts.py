@@ -34,6 +34,7 @@ def ranking_facts(
     if task is None:
         return RankingFacts(entry=entry_name(cell.architecture, own), benchmark_hash=benchmark_hash)
     source = task.sources.get(cell.source_kind)
+    ranked = final and benchmark is not None and benchmark.ranked
     return RankingFacts(
         entry=entry_name(cell.architecture, own),
         task_options=shared,
@@ -46,7 +47,8 @@ def ranking_facts(
         learning_rate=cell.options.get("learning_rate", task.recipe.learning_rate),
         tuning=tuning,
         benchmark_hash=benchmark_hash,
-        ranked=final and benchmark is not None and benchmark.ranked,
+        ranked=ranked,
+        seeds=benchmark.seeds if benchmark and ranked else (),
     )
 
 

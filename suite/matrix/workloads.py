@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, Task
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmarks import Benchmark, ProbeSettings, TaskSettings
+from suite.matrix.benchmark_sections import ProbeSettings, TaskSettings
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_unique, parse_source
 
@@ -132,17 +133,17 @@ def find_entries(
     """Return the requested entries; by default those of the benchmark.
 
     A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. An architecture that is `probe_only` trains only if it is named.
+    the file adds. An architecture that is `probe_only` trains only if the request names it.
     """
     known = registry.architectures
-    names = request.architectures or benchmark.architectures
-    if request.architectures is not None:
+    if request.architectures:
         check_unique("architecture", request.architectures)
-    if not names:
+        names = request.architectures
+    else:
         names = tuple(
             name
-            for name, plugin in sorted(known.plugins.items())
-            if benchmark.includes(name) and (mode is Mode.PROBE or not plugin.probe_only)
+            for name in benchmark.architectures or sorted(known.plugins)
+            if mode is Mode.PROBE or not known.get(name).probe_only
         )
     entries = [Entry(name, known.get(name), {}) for name in names]
     return entries + [

@@ -13,9 +13,11 @@ from suite.analysis.grouping import titles
 COLUMNS = (
     "task", "source", "benchmark", "split", "sequence_length", "metric", "rank", "line", "tier",
     "value", "low", "high", "n", "detectable_difference", "parameter_count",
-    "training_tokens_per_second", "training_peak_memory_bytes", "worker_seconds", "measured_on",
-    "machines", "versions", "note", "superseded_by", "setting", "run_ids",
+    "training_tokens_per_second", "training_peak_memory_bytes", "worker_seconds", "session",
+    "cost_digest", "sessions", "between_sessions", "measured_on", "machines", "versions", "note",
+    "superseded_by", "setting", "run_ids",
 )  # fmt: skip
+"""The columns. Costs are of `session`; `between_sessions` tells how they vary over `sessions`."""
 
 
 def to_csv(boards: Sequence[Board]) -> str:
@@ -40,6 +42,7 @@ def to_csv(boards: Sequence[Board]) -> str:
                     "machines": "; ".join(row.machines),
                     "run_ids": " ".join(row.run_ids),
                     "setting": named[board.key],
+                    "session": "" if row.superseded_by else board.session or "",
                 }
             )
     return file.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.boards import Board, Row
 from suite.analysis.costs import COSTS
@@ -11,6 +11,14 @@ from suite.analysis.final_boards import standing
 from suite.analysis.grouping import ComparisonKey, titles
 from suite.api import Mode, Track
 from suite.publish.markdown import NONE, escape, escape_name, interval, number, table
+
+DIGITS = 8
+"""The number of digits that a page shows of a digest."""
+ABOUT_COSTS = """Probes of training and inference on random tokens, by sequence length. A cost is
+the geometric mean over the rounds of one session that no other process disturbed. Its rank is in
+brackets. After ± stands the standard deviation between sessions on equal machines, if several
+measured the entry. "Code" is the start of the digest of the measured code. The detectable ratio is
+the smallest ratio to the best that the ranks separate, for the median entry."""
 
 
 def open_track(boards: Sequence[Board]) -> str:
@@ -73,18 +81,15 @@ def file_name(machine: str) -> str:
 
 
 def _cost_page(machine: str, boards: Sequence[Board]) -> str:
-    parts = [
-        f"# Costs on {escape(machine)}",
-        "Probes of training and inference on random tokens, by sequence length. A cost is the "
-        "geometric mean over the rounds that no other process disturbed; its rank is in brackets.",
-    ]
+    parts = [f"# Costs on {escape(machine)}", ABOUT_COSTS]
     named = titles(board.key for board in boards)
     by_key: dict[ComparisonKey, dict[str, dict[int, Board]]] = {}
     for board in boards:
         by_measure = by_key.setdefault(board.key, {})
         by_measure.setdefault(board.metric.name, {})[board.sequence_length] = board
     for key, by_measure in by_key.items():
-        parts.append(f"## {escape(named[key])}")
+        session = next(iter(next(iter(by_measure.values())).values())).session
+        parts += [f"## {escape(named[key])}", f"Session of {escape(str(session))}."]
         for name, cost in COSTS.items():
             if name in by_measure:
                 title = f"### {cost.title.capitalize()}, {cost.unit}"
@@ -98,17 +103,30 @@ def _cost_table(unit: float, by_length: Mapping[int, Board]) -> str:
         for row in standing(board):
             rows.setdefault(row.line, {})[length] = row
     lengths = sorted(by_length)
-    return table(
-        ("entry", *(f"{length:,}" for length in lengths)),
-        (
-            [escape_name(line), *(_cost(at.get(length), unit) for length in lengths)]
-            for line, at in sorted(rows.items())
-        ),
-    )
+    costs = [
+        [
+            escape_name(line),
+            _code(at.values()),
+            *(_cost(at.get(length), unit) for length in lengths),
+        ]
+        for line, at in sorted(rows.items())
+    ]
+    detectable = [number(by_length[length].detectable) for length in lengths]
+    head = ("entry", "code", *(f"{length:,}" for length in lengths))
+    rest = [["*detectable ratio*", "", *detectable]]
+    return table(head, [*costs, *rest], numbers_from=2)
+
+
+def _code(rows: Iterable[Row]) -> str:
+    """Return the start of the digest of the code that the rows of an entry measured."""
+    digest = next((row.cost_digest for row in rows if row.cost_digest), None)
+    return f"`{escape(digest[:DIGITS])}`" if digest else NONE
 
 
 def _cost(row: Row | None, unit: float) -> str:
+    """Return a cost, its rank in brackets, and how it varies between sessions."""
     if row is None or row.estimate is None:
         return NONE
     rank = f" ({row.rank})" if row.rank is not None else ""
-    return f"{number(row.estimate.value / unit)}{rank}"
+    spread = "" if row.between_sessions is None else f" ±{100 * row.between_sessions:.1f}%"
+    return f"{number(row.estimate.value / unit)}{rank}{spread}"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
+from suite.analysis.trial_counts import count_trials
 from suite.matrix.registry import Registry
 from suite.matrix.tuned_rates import Tuned
 from suite.publish.leaderboard_archive import to_csv
@@ -45,8 +46,12 @@ def leaderboard_files(
     )
     beside = _beside(boards)
     if choices:
-        beside[LEARNING_RATES] = learning_rates_page(choices)
-    files = {} if found else {MAIN: without_results(_links(beside, f"{FOLDER}/"))}
+        beside[LEARNING_RATES] = learning_rates_page(choices, registry.tasks.plugins)
+    files = (
+        {}
+        if found
+        else {MAIN: without_results(_links(beside, f"{FOLDER}/"), count_trials(records))}
+    )
     for number, leaderboard in enumerate(found):
         others = [other.benchmark.name for other in found[1:] if other is not leaderboard]
         files |= _pages(leaderboard, controls, others, list(beside), is_main=number == 0)
@@ -74,7 +79,7 @@ def _pages(
     *,
     is_main: bool,
 ) -> dict[str, str]:
-    """Return the page of a benchmark, and that of its tables if these have a file of their own."""
+    """Return the page of a benchmark, and that of its whole tables if the page cuts them."""
     name = leaderboard.benchmark.name
     path = MAIN if is_main else f"{FOLDER}/{name}.md"
     up, down = ("", f"{FOLDER}/") if is_main else ("../", "")
@@ -84,8 +89,7 @@ def _pages(
     if page.fits:
         return {path: page.text()}
     tables = f"{name}-tables.md"
-    page = LeaderboardPage(leaderboard, controls, links, f"{down}{tables}")
-    return {path: page.text(), f"{FOLDER}/{tables}": page.task_tables()}
+    return {path: page.cut(f"{down}{tables}").text(), f"{FOLDER}/{tables}": page.tables()}
 
 
 def _links(files: Iterable[str], folder: str) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from suite.analysis.boards import Row
 from suite.analysis.core_table import Block, CoreRow
@@ -11,13 +12,33 @@ from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import TaskLength, marks_of
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
 from suite.analysis.relative import LENGTHS
-from suite.api import Form, Metric
-from suite.publish.markdown import NONE, escape, escape_name, interval, names, number, small, table
+from suite.analysis.trial_counts import TrialCount
+from suite.api import Form
+from suite.publish.footnotes import Footnotes
+from suite.publish.leaderboard_cells import (
+    length_head,
+    metric_cell,
+    parameters_cell,
+    relative_cell,
+    score_cell,
+    tied_cell,
+)
+from suite.publish.markdown import (
+    NONE,
+    escape,
+    escape_name,
+    interval,
+    names,
+    number,
+    small,
+    table,
+)
 
 MAX_LINES = 200
-WINNERS = (
-    "task", "length", "leader", "value", "next", "gap", "detectable", "not separated", "notes"
-)  # fmt: skip
+LEAST_ROWS = 5
+"""The fewest rows of a table that is cut so that the page fits."""
+TIE = "no significant winner"
+WINNERS = ("task", "length", "winner", "value", "next", "gap", "detectable", "tied")
 BLOCKS = {
     Form.ENCODER: "Encoders",
     Form.DECODER: "Decoders",
@@ -25,13 +46,15 @@ BLOCKS = {
 }
 NO_RESULTS = """# Leaderboard
 
-No results are published yet: the leaderboard ranks final runs of a frozen benchmark.
-To make the first, run `make tune` and `make bench` with `BENCHMARK=core` from a clean commit.
-Then run `bench publish` and `make leaderboard`. {links}
+There are no final runs of a ranked benchmark yet, and the leaderboard ranks no other runs.
+{trials}To make the first, run `make tune` and `make bench` with `BENCHMARK=core`, from a clean
+commit. Then run `bench publish` and `make leaderboard`. {links}
 """
+TRIALS_EXIST = "What exists are trials, which choose learning rates and are no results:"
 FORMER = "[CHANGES.md](CHANGES.md) names the last commit with older results."
 
 
+@dataclass(frozen=True)
 class LeaderboardPage:
     """The page of a leaderboard.
 
@@ -39,47 +62,51 @@ class LeaderboardPage:
         leaderboard: the leaderboard.
         controls: the names of the architectures that are controls.
         links: the further files, by title, relative to the page.
-        tables_at: the file of the tables by task, if they have their own; see `fits`.
+        tables_at: the file with all rows of the tables, if the page leaves out some.
+        most_core_rows: the most rows of a core table on the page; None for all.
+        most_task_rows: the most rows of the table of a task; None for all.
     """
 
-    def __init__(
-        self,
-        leaderboard: Leaderboard,
-        controls: frozenset[str],
-        links: Sequence[tuple[str, str]] = (),
-        tables_at: str | None = None,
-    ) -> None:
-        self.leaderboard = leaderboard
-        self.controls = controls
-        self.links = links
-        self.tables_at = tables_at
+    leaderboard: Leaderboard
+    controls: frozenset[str]
+    links: Sequence[tuple[str, str]] = ()
+    tables_at: str = ""
+    most_core_rows: int | None = None
+    most_task_rows: int | None = None
+    notes: Footnotes = field(default_factory=Footnotes)
 
     def text(self) -> str:
         """Return the page."""
-        parts = [
-            "# Leaderboard",
-            self._head(),
-            "## Winner by length",
-            "The leader has the best mean over seeds. The entries 'not separated' are tied "
-            "with it (at most 5% of boards separate any falsely). Detectable is the "
-            "difference that the board separates for the median entry.",
-            self._winners(),
-            *self._core(),
-            *self._tasks(),
-            *self._expected(),
-            *self._changes(),
-        ]
-        return "\n\n".join(parts) + "\n"
+        self.notes.clear()
+        parts = ["# Leaderboard", self._head(), *self._winners()]
+        parts += [*self._core(), *self._tasks(), *self._notes()]
+        return "\n\n".join([*parts, *self._expected(), *self._changes()]) + "\n"
 
-    def task_tables(self) -> str:
-        """Return the page of the tables by task."""
-        title, *parts = self._task_parts()
-        return "\n\n".join([title.removeprefix("#"), *parts]) + "\n"
+    def tables(self) -> str:
+        """Return a page of the core tables and the tables by task, with all their rows."""
+        self.notes.clear()
+        title = f"# Tables of {self.leaderboard.benchmark.label}"
+        return "\n\n".join([title, *self._core(), *self._tasks(), *self._notes()]) + "\n"
 
     @property
     def fits(self) -> bool:
-        """Whether the page with the tables by task has at most `MAX_LINES` lines."""
+        """Whether the page has at most `MAX_LINES` lines."""
         return self.text().count("\n") <= MAX_LINES
+
+    def cut(self, tables_at: str) -> LeaderboardPage:
+        """Return the page with as many rows as fit; `tables_at` is the file with all rows.
+
+        The tables by task are cut first, then the core tables.
+        """
+        sizes = [len(block.rows) for block in self.leaderboard.blocks]
+        longest = max([LEAST_ROWS, *sizes, *(len(task.rows) for task in self.leaderboard.tasks)])
+        rows = range(longest, LEAST_ROWS - 1, -1)
+        limits = [(longest, most) for most in rows] + [(most, LEAST_ROWS) for most in rows]
+        pages = (
+            replace(self, tables_at=tables_at, most_core_rows=core, most_task_rows=task)
+            for core, task in limits
+        )
+        return next(page for page in pages if page.fits or page.most_core_rows == LEAST_ROWS)
 
     def _head(self) -> str:
         board, benchmark = self.leaderboard, self.leaderboard.benchmark
@@ -95,22 +122,29 @@ class LeaderboardPage:
             ]
         )
 
-    def _winners(self) -> str:
+    def _winners(self) -> list[str]:
+        note = (
+            f'The winner has the best mean over seeds. "{TIE.capitalize()}": the entries named as '
+            "tied are not separated from it (at most 5% of boards separate any falsely). "
+            "Detectable is the difference that the board separates for the median entry. After "
+            "each tied entry stands the difference that would have separated it."
+        )
         rows = [self._winner_cells(winner) for winner in self.leaderboard.winners]
-        return table(WINNERS, rows, numbers_from=99)
+        return ["## Winner by length", note, table(WINNERS, rows, numbers_from=99)]
 
     def _winner_cells(self, winner: Winner) -> list[str]:
         task, length = winner.place
+        name = self.notes.after(self._name(winner.leader, winner.leader), winner.marks)
+        won = f"{TIE}; best mean: {name}" if winner.tied else f"**{name}**"
         return [
-            f"{self._title(task)}: {_metric(winner.metric)}",
+            f"{self._title(task)}: {metric_cell(winner.metric)}",
             f"{length:,}",
-            f"**{self._name(winner.leader, winner.leader)}**",
+            won if winner.next else f"only {name} is ranked",
             interval(winner.estimate),
             escape_name(winner.next) if winner.next else NONE,
             small(winner.gap),
             small(winner.detectable_difference),
-            names(winner.tied),
-            escape("; ".join(winner.marks)) or NONE,
+            tied_cell(winner),
         ]
 
     def _core(self) -> list[str]:
@@ -118,18 +152,18 @@ class LeaderboardPage:
         blocks = self.leaderboard.blocks
         unscaled = [place for block in blocks for place in block.unscaled]
         notes = [
-            f"No score where the benchmark file states no reference: {self._places(unscaled)}."
+            "No score where the benchmark file states no reference of the present versions: "
+            f"{self._places(unscaled)}."
             if unscaled
             else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the "
             "benchmark; the mean over lengths, then over tasks.",
-            "A task's column has the mean over lengths. Costs are multiples of those of `vanilla` "
-            f"on random tokens, at lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. "
-            "Controls are in italics; self-reported entries have no mean rank.",
+            "A task's column has the mean over lengths. Mixing parameters are those without "
+            "embedding and head. Costs are multiples of those of `vanilla` on random tokens, at "
+            f"lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. The learning-rate window "
+            "is the width of the range of good rates. Controls are in italics; self-reported "
+            "entries have no mean rank.",
+            *_sessions(blocks),
         ]
-        for block in blocks:
-            if block.session:
-                costs = f"The costs of {BLOCKS[block.form].lower()} are of the session of"
-                notes.append(f"{costs} {escape(str(block.session))}.")
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
             notes.append(f"Not here, without all cells: {incomplete}.")
         return ["## Core table", " ".join(notes), *map(self._block, blocks)]
@@ -142,23 +176,29 @@ class LeaderboardPage:
             *(self._title(task) for task in block.tasks),
             "mixing parameters",
             *(cost.title for cost in COSTS.values() if block.costs),
-            "good rates, decades",
-            "notes",
+            "learning-rate window, decades",
         ]
-        rows = [self._core_cells(row, block) for row in block.rows]
-        return f"### {BLOCKS[block.form]}\n{table(head, rows)}"
+        shown = block.rows[: self.most_core_rows]
+        rows = [self._core_cells(row, block) for row in shown]
+        title = f"### {BLOCKS[block.form]}{self._of_all(shown, block.rows)}"
+        return f"{title}\n{table(head, rows)}"
 
     def _core_cells(self, row: CoreRow, block: Block) -> list[str]:
         return [
-            self._name(row.line, row.architecture),
-            _score(row),
+            self.notes.after(self._name(row.line, row.architecture), row.marks),
+            score_cell(row),
             NONE if row.mean_rank is None else f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
-            _parameters(row.mixing_parameters),
-            *(_relative(block, row.line, name) for name in COSTS if block.costs),
-            NONE if row.good_range_decades is None else f"{row.good_range_decades:.1f}",
-            escape("; ".join(row.marks)) or NONE,
+            parameters_cell(row.mixing_parameters),
+            *(relative_cell(block, row.line, name) for name in COSTS if block.costs),
+            NONE if row.good_range_decades is None else f"{row.good_range_decades:.2f}",
         ]
+
+    def _of_all(self, shown: Sequence[object], rows: Sequence[object]) -> str:
+        """Return how many rows a cut table shows, for its heading."""
+        if len(shown) == len(rows):
+            return ""
+        return f" (the first {len(shown)} of [all {len(rows)}]({self.tables_at}))"
 
     def _incomplete(self, block: Block) -> str:
         return "; ".join(
@@ -178,27 +218,37 @@ class LeaderboardPage:
     def _tasks(self) -> list[str]:
         if not self.leaderboard.tasks:
             return []
-        if self.tables_at:
-            return ["## Tables by task", f"See [the tables]({self.tables_at})."]
-        return self._task_parts()
-
-    def _task_parts(self) -> list[str]:
         note = (
-            "Rank, value and notes by length. The head has the value of a trivial predictor in "
-            "brackets."
+            "Rank and value by length. The head has the value of a trivial predictor and the "
+            "detectable difference: entries of one rank differ by less, or luck hid the difference."
         )
         return ["## Tables by task", note, *map(self._task_table, self.leaderboard.tasks)]
 
     def _task_table(self, task: TaskTable) -> str:
-        head = ["entry", *(_length(task, length) for length in task.lengths)]
+        head = ["entry", *(length_head(task, length) for length in task.lengths)]
+        shown = task.rows[: self.most_task_rows]
         rows = [
             [
                 self._name(row.line, row.architecture),
-                *(_rank_and_value(row.by_length.get(length)) for length in task.lengths),
+                *(self._rank_and_value(row.by_length.get(length)) for length in task.lengths),
             ]
-            for row in task.rows
+            for row in shown
         ]
-        return f"### {self._title(task.task)}: {_metric(task.metric)}\n{table(head, rows)}"
+        title = f"### {self._title(task.task)}: {metric_cell(task.metric)}"
+        return f"{title}{self._of_all(shown, task.rows)}\n{table(head, rows)}"
+
+    def _rank_and_value(self, row: Row | None) -> str:
+        if row is None:
+            return NONE
+        marks = marks_of(row)
+        if row.estimate is None:
+            return escape("; ".join(marks)) or NONE
+        rank = NONE if row.rank is None else str(row.rank)
+        return self.notes.after(f"{rank}: {interval(row.estimate)}", marks)
+
+    def _notes(self) -> list[str]:
+        notes = self.notes.text()
+        return [f"Notes: {notes}"] if notes else []
 
     def _expected(self) -> list[str]:
         found = self.leaderboard.verdicts
@@ -246,56 +296,28 @@ class LeaderboardPage:
         return f"*{name}*" if architecture in self.controls else name
 
 
-def without_results(links: Sequence[tuple[str, str]]) -> str:
-    """Return the page without final runs: how to make the first."""
+def without_results(links: Sequence[tuple[str, str]], trials: Sequence[TrialCount] = ()) -> str:
+    """Return the page without final runs: what exists, and how to make the first."""
     others = [f"See {', '.join(f'[{title}]({target})' for title, target in links)}."]
-    return NO_RESULTS.format(links=" ".join([FORMER, *(others if links else [])]))
+    existing = "; ".join(f"`{escape(count.task)}` {count}" for count in trials)
+    return NO_RESULTS.format(
+        links=" ".join([FORMER, *(others if links else [])]),
+        trials=f"{TRIALS_EXIST} {existing}.\n" if trials else "",
+    )
+
+
+def _sessions(blocks: Sequence[Block]) -> list[str]:
+    """Return the sessions of the costs, and how the costs vary between sessions."""
+    of_session: dict[str, list[str]] = {}
+    for block in blocks:
+        if block.session:
+            session = f"{block.session} ({block.spread})"
+            of_session.setdefault(session, []).append(BLOCKS[block.form].lower())
+    return [
+        f"The costs of {' and '.join(forms)} are of the session of {escape(session)}."
+        for session, forms in of_session.items()
+    ]
 
 
 def _is_incomplete(block: Block) -> bool:
     return bool(block.incomplete)
-
-
-def _metric(metric: Metric) -> str:
-    """Return the name of a metric with an arrow to the better side."""
-    arrow = "↑" if metric.higher_is_better else "↓"
-    return f"{escape(metric.name.replace('_', ' '))} {arrow}"
-
-
-def _score(row: CoreRow) -> str:
-    if row.score is None:
-        return NONE
-    low, high = row.score.low, row.score.high
-    if low is None or high is None:
-        return f"{row.score.value:.1f}"
-    return f"{row.score.value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _length(task: TaskTable, length: int) -> str:
-    trivial = task.trivial.get(length)
-    return f"{length:,}" if trivial is None else f"{length:,} ({number(trivial)})"
-
-
-def _parameters(counts: tuple[int, int] | None) -> str:
-    if counts is None:
-        return NONE
-    least, most = (f"{count / 1e6:.2f}" for count in counts)
-    return f"{least} M" if least == most else f"{least}–{most} M"
-
-
-def _relative(block: Block, line: str, measure: str) -> str:
-    """Return a relative cost at each of `LENGTHS`."""
-    ratios = block.ratios(line, measure)
-    if not any(ratios):
-        return NONE
-    return " / ".join(f"{ratio:.2f}" if ratio else NONE for ratio in ratios)
-
-
-def _rank_and_value(row: Row | None) -> str:
-    if row is None:
-        return NONE
-    if row.estimate is None:
-        return escape("; ".join(marks_of(row))) or NONE
-    rank = NONE if row.rank is None else str(row.rank)
-    notes = escape("; ".join(marks_of(row)))
-    return f"{rank}: {interval(row.estimate)}{f' ({notes})' if notes else ''}"

@@ -61,7 +61,12 @@ def interval(estimate: Estimate | None) -> str:
 
 def names(lines: Sequence[str], most: int = 3) -> str:
     """Return names, of which the last are counted if there are more than `most`."""
-    if not lines:
+    return shortened([escape_name(line) for line in lines], most)
+
+
+def shortened(texts: Sequence[str], most: int = 3) -> str:
+    """Return texts as a list, of which the last are counted if there are more than `most`."""
+    if not texts:
         return NONE
-    shown = [escape_name(line) for line in lines[:most]]
-    return ", ".join([*shown, f"+ {len(lines) - most}"] if len(lines) > most else shown)
+    rest = [f"+ {len(texts) - most}"] if len(texts) > most else []
+    return ", ".join([*texts[:most], *rest])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from suite.analysis.costs import COSTS
 from suite.analysis.probing import RunPlan
-from suite.analysis.reproduction import TOLERANCE, scores_agree
+from suite.analysis.reproduction import TOLERANCE, had_same_data, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.plugins import search_path_from_environment
@@ -73,9 +73,9 @@ class Verification:
     def reproduced(self) -> bool:
         """Whether the new run agrees with the original.
 
-        Scores of trainings must lie within `TOLERANCE` of each other. A probe has no score: its
-        costs depend on the machine, so that it agrees if both runs finished. Otherwise both runs
-        must have the same status.
+        Trainings must have the same data, and scores within `TOLERANCE` of each other. A probe has
+        no score: its costs depend on the machine, so that it agrees if both runs finished.
+        Otherwise both runs must have the same status.
         """
         if not self.both_finished:
             return self.original.status is self.again.status
@@ -103,6 +103,8 @@ class Verification:
             )
         if self.original.cell.mode is Mode.PROBE:
             return ""
+        if not had_same_data(self.original, self.again):
+            return "NOT reproduced: the new run had other data"
         verdict = "Reproduced" if self.reproduced else "NOT reproduced"
         where = "" if self.split == "test" else f" on {self.split}"
         return f"{verdict}: {self.metric.name}{where} within {TOLERANCE:.0%}"

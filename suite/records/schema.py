@@ -143,7 +143,7 @@ class RankingFacts(_Model):
     "positions" or "examples". `drawn_for_length` is true if each length has raw examples of its
     own. `tuning` holds the choice of the learning rate if it was tuned. `track` is "standard" or
     "open". `benchmark_hash` is the hash of the frozen benchmark that the cell belongs to; `ranked`
-    is true if that benchmark ranks its trainings.
+    is true if that benchmark ranks its trainings, and `seeds` are those that a rank needs.
     """
 
     entry: str
@@ -155,6 +155,7 @@ class RankingFacts(_Model):
     track: str = "standard"
     benchmark_hash: str | None = None
     ranked: bool = False
+    seeds: tuple[int, ...] = ()
     drawn_for_length: bool = False
     learning_rate: float | None = None
     tuning: TuningChoice | None = None
@@ -226,6 +227,11 @@ class RecordSummary(_Model, extra="ignore"):
         """Return a measure such as "training.step_seconds"; None if its phase was noisy."""
         phase, _, name = measure.partition(".")
         return self.measured(phase, name) if self.is_quiet(phase_of(measure)) else None
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of the raw examples; empty for a probe, or a cell that did not read its data."""
+        return str((self.data or {}).get("fingerprint") or "")
 
     @property
     def quiet(self) -> bool:

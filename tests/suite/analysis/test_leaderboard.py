@@ -44,7 +44,8 @@ def test_the_winner_of_each_length_has_its_gap_ties_and_detectable_difference(fo
         ("sentiment", 128),
         ("language_modeling", 64),
     ]
-    assert winner.leader == "vanilla" and winner.tied == ["longformer"]
+    assert winner.leader == "vanilla" and list(winner.tied) == ["longformer"]
+    assert winner.tied["longformer"] > winner.gap  # the difference that would have separated it
     assert winner.next == "longformer" and winner.gap == pytest.approx(0.001)
     assert winner.gap < winner.detectable_difference < 0.1
     assert winner.estimate.low < 0.8 < winner.estimate.high
@@ -101,6 +102,27 @@ def test_the_score_is_the_mean_over_lengths_and_then_over_tasks(tmp_path):
     assert losses["identity"] == max(losses.values())
 
 
+def test_a_score_of_equal_seeds_has_the_interval_of_its_test_examples(tmp_path):
+    """Otherwise a block whose seeds all score the same would have a score without an error."""
+    folder = benchmark_folder(tmp_path, SMALL + SCALE)
+    registry = load_registry((str(folder),))
+    equal = final_runs(registry, by_architecture(SCORES, spread=0.0), list(SCORES))
+    counted = [
+        dataclasses.replace(
+            one,
+            record=one.record.model_copy(
+                update={"data": {**one.record.data, "examples": {"test": 200}}}
+            ),
+        )
+        for one in equal
+    ]
+    plain, found = (board_of(runs, folder).blocks[0].rows[0].score for runs in (equal, counted))
+    assert plain.high == pytest.approx(plain.low)
+    # Wilson's half width at 0.8 of 200 is 0.0552; a unit is 125, 200 and 250 points of score.
+    margin = 0.0552 * ((125 / 4 + 200 / 4) ** 2 + (250 / 2) ** 2) ** 0.5
+    assert found.high - found.value == pytest.approx(margin, rel=2e-3)
+
+
 def test_only_final_runs_on_the_data_of_the_benchmark_are_on_its_leaderboard(folder):
     tests = runs(folder)
     others = [
@@ -144,18 +166,18 @@ def on_data(found, fingerprint, minutes=0, **update):
     ]
 
 
-def test_the_first_published_run_decides_which_data_counts(folder):
-    """Neither more entries, later runs nor a submission change the data, at any length."""
-    newer = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "new", minutes=5)
-    older = on_data(runs(folder, {"vanilla": 0.6, "bert": 0.5}), "old")
+def test_only_runs_on_the_data_that_the_file_states_are_on_the_leaderboard(folder):
+    """Neither earlier runs, nor more entries, nor a submission change the data, at any length."""
+    own = runs(folder)
+    others = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "other", minutes=-5)
     theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
-    submitted = on_data(runs(folder, {"vanilla": 0.99}), "theirs", minutes=-9, **theirs)
-    board = board_of([*older, *newer, *submitted], folder)
-    assert {found.key.fingerprint for found in board.boards.values()} == {
-        "ner old", "sentiment old", "language_modeling old"
+    submitted = on_data(runs(folder, {"longformer": 0.99}), "theirs", **theirs)
+    board, alone = board_of([*others, *submitted, *own], folder), board_of(own, folder)
+    assert board.winners == alone.winners and board.blocks == alone.blocks
+    assert {found.fingerprint for found in board.boards.values()} == {
+        "ner", "sentiment", "language_modeling"
     }  # fmt: skip
-    cut = [one for one in older if one.record.cell.sequence_length != 512]
-    assert ("ner", 512) not in board_of([*newer, *cut], folder).boards
+    assert not board_of([*others, *submitted], folder).boards
 
 
 def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):
@@ -168,6 +190,15 @@ def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):
     row = board.blocks[0].rows[-1]
     assert (row.line, row.mean_rank) == ("longformer, by them", None)
     assert row.marks == ["self-reported", "not ranked until reproduced", "untuned"]
+
+
+def test_a_reproduction_is_in_no_core_table_and_changes_no_winner(folder):
+    theirs = [
+        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
+        for one in runs(folder, {"bert": 0.7})
+    ]
+    board, alone = board_of([*runs(folder), *theirs], folder), board_of(runs(folder), folder)
+    assert board.winners == alone.winners and board.blocks == alone.blocks
 
 
 def test_a_leaderboard_without_records_is_empty(folder):

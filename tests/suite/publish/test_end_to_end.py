@@ -18,7 +18,7 @@ from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import CLEAN
-from tests.suite.records.test_store import TRIAL, make_record
+from tests.suite.records.test_store import FINGERPRINT, TRIAL, make_record
 
 SCORES = {"vanilla": 0.8, "bert": 0.7, "brisk": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}
@@ -51,7 +51,7 @@ def fake_records() -> list[Record]:
             fields |= {
                 "metrics": {"test": {"entity_f1": score}},
                 "reports": {"test": {"without_part": {"entity_f1": (score - 0.01, score + 0.01)}}},
-                "data": {"fingerprint": "f"},
+                "data": {"fingerprint": FINGERPRINT},
             }
         else:
             speed = SPEEDS[cell.architecture] + cell.round
@@ -61,7 +61,7 @@ def fake_records() -> list[Record]:
         records.append(make_record(minutes=minutes, cell=cell, **fields))
     trial = dataclasses.replace(TRIAL, architecture="vanilla", options={})
     scores = {"validation": {"entity_f1": 0.5}}
-    data = {"fingerprint": "f"}
+    data = {"fingerprint": FINGERPRINT}
     return [*records, make_record(cell=trial, environment=CLEAN, metrics=scores, data=data)]
 
 
@@ -122,17 +122,18 @@ def test_published_records_are_ranked_and_shown(results, bench, tmp_path):
 
 
 def test_a_published_record_is_verified_by_its_run_id(results, bench, tmp_path):
-    """The fake score cannot come out again, and the verdict says so; a true one comes out."""
+    """The fake score and data cannot come out again; a true record comes out."""
     home = ("--home", str(tmp_path / "other"))
     place = results / "published" / PROCESSOR / "miniature-1" / "ner"
     (path,) = place.glob("brisk-128-seed-0.*.json")
     record = parse_record(path.read_bytes())
     said = bench("verify", record.run_id, "--results", str(results), *home)
-    assert said.returncode == 1 and "NOT reproduced: entity_f1" in said.stdout, said.stderr
+    assert said.returncode == 1 and "NOT reproduced: the new run had other" in said.stdout, said
     (new,) = (tmp_path / "other" / "records").glob("*.json")
     again = parse_record(new.read_bytes())
     assert (again.cell, again.ranking) == (record.cell, record.ranking)
-    true = record.model_copy(update={"metrics": again.metrics, "reports": again.reports})
+    scored = {"metrics": again.metrics, "reports": again.reports, "data": again.data}
+    true = record.model_copy(update=scored)
     path.write_text(true.to_json())
     said = bench("verify", str(path), *home)
     assert said.returncode == 0 and "Reproduced: entity_f1" in said.stdout, said.stderr

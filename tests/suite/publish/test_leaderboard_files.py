@@ -10,24 +10,19 @@ import re
 import pytest
 
 from suite.matrix.benchmarks import BUILT_IN
-from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_archive import to_csv
-from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import add_records, strip
 from suite.publish.reduction import reduced
-from suite.records.published import Folder, StoredRecord, place_of, read_published
-from suite.records.schema import Measurement, RecordError
+from suite.records.published import place_of, read_published
+from suite.records.schema import RecordError
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
-    UNREAD,
     benchmark_folder,
-    by_architecture,
-    final_runs,
     make_boards,
 )
 from tests.suite.analysis.test_boards import VERSIONS, seeds
-from tests.suite.records.test_store import PROBE, make_record
+from tests.suite.publish.pages import ENTRIES, files_of, renamed, rows_of, runs, section
 
 EXPECTED = """
 [[expected]]
@@ -39,56 +34,30 @@ value = 0.81
 tolerance = 0.02
 source = "Someone et al. 2020, table 1"
 """
-ENTRIES = {"vanilla": 0.80, "bert": 0.70, "longformer": 0.799, "identity": 0.40}
-
-
-def files_of(folder, records):
-    return leaderboard_files(records, load_registry((str(folder),)))
-
-
-def runs(folder, values=ENTRIES, **fields):
-    registry = load_registry((str(folder),))
-    return final_runs(registry, by_architecture(values), list(values), **fields)
-
-
-def renamed(stored, entry):
-    """Return the record of another entry, with the figures of this one."""
-    record = stored.record
-    cell = dataclasses.replace(record.cell, architecture=entry)
-    ranking = record.ranking.model_copy(update={"entry": entry})
-    changes = {"cell": cell, "cell_id": cell.id, "ranking": ranking}
-    return dataclasses.replace(stored, record=record.model_copy(update=changes))
-
-
-def section(text, heading):
-    """Return the part of a page below a heading."""
-    return re.split(rf"\n##+ {heading}\b.*\n", text)[1].split("\n##")[0]
-
-
-def rows_of(text):
-    """Return the cells of each row of the first table of a text."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_page_has_winners_core_tables_and_a_table_for_each_task(tmp_path):
     folder = benchmark_folder(tmp_path, SMALL + SCALE + EXPECTED)
     page = files_of(folder, runs(folder))["LEADERBOARD.md"]
     head, *winners = rows_of(section(page, "Winner by length"))
-    assert head[:3] == ["task", "length", "leader"] and len(winners) == 5  # with a line of dashes
+    assert head[:3] == ["task", "length", "winner"] and len(winners) == 5  # with a line of dashes
     ner = winners[1]
-    assert ner[:3] == ["Named entity recognition: entity f1 ↑", "128", "**vanilla**"]
+    assert ner[:2] == ["Named entity recognition: entity f1 ↑", "128"]
+    assert ner[2] == "no significant winner; best mean: vanilla¹"
     assert re.fullmatch(r"0\.800 \[0\.7\d\d, 0\.8\d\d\]", ner[3])
-    assert ner[4:6] == ["longformer", "0.001"] and ner[7] == "longformer"
+    assert ner[4:6] == ["longformer", "0.001"]
     assert float(ner[6]) > 0.001
+    tied = re.fullmatch(r"longformer \((0\.\d+)\)", ner[7])
+    assert float(tied[1]) > 0.001  # the difference that would have separated it
     core = {row[0]: row for row in rows_of(section(page, "Encoders"))}
-    assert re.fullmatch(r"102\.5 \[\d+\.\d, \d+\.\d\]", core["vanilla"][1])
-    assert core["vanilla"][2:6] == ["1.0", "0.800", "0.800", "0.80 M"]
-    assert "*identity*" in core  # a control
+    assert re.fullmatch(r"102\.5 \[\d+\.\d, \d+\.\d\]", core["vanilla¹"][1])
+    assert core["vanilla¹"][2:6] == ["1.0", "0.800", "0.800", "0.80 M"]
+    assert "*identity*¹" in core  # a control
     task = {row[0]: row for row in rows_of(section(page, "Named entity recognition"))}
-    assert re.fullmatch(r"3: 0\.700 \[.*\] \(untuned\)", task["bert"][1])
-    assert len(task["bert"]) == 3 and ner[8] == core["vanilla"][-1] == "untuned"
-    assert section(page, "Sentiment").splitlines()[0] == "| entry | 128 (0.500) |"
+    assert re.fullmatch(r"3: 0\.700 \[.*\]¹", task["bert"][1])
+    assert len(task["bert"]) == 3 and "\nNotes: ¹ untuned." in page
+    head = f"128 (trivial 0.000, detectable {ner[6]})"
+    assert section(page, "Named entity recognition").startswith(f"| entry | {head} |")
     assert re.search(
         r"vanilla at 128, entity f1: published 0\.810 ± 0\.020 \(Someone et al\. 2020, table 1\), "
         r"measured 0\.800 \[0\.\d+, 0\.\d+\]: agrees\.",
@@ -101,7 +70,7 @@ def test_the_page_says_why_there_is_no_score(tmp_path):
     folder = benchmark_folder(tmp_path)
     page = files_of(folder, runs(folder))["LEADERBOARD.md"]
     note = section(page, "Core table")
-    assert "states no reference: Named entity recognition 128, 512; Sentiment 128;" in note
+    assert "of the present versions: Named entity recognition 128, 512; Sentiment 128;" in note
     assert [row[1] for row in rows_of(section(page, "Encoders"))[2:]] == ["—"] * 4
 
 
@@ -109,24 +78,40 @@ def test_every_board_has_the_controls(tmp_path):
     folder = benchmark_folder(tmp_path)
     page = files_of(folder, runs(folder))["LEADERBOARD.md"]
     for heading in ("Encoders", "Decoders", "Sentiment"):
-        assert "| *identity* |" in section(page, heading)
+        assert "| *identity*" in section(page, heading)
 
 
-@pytest.mark.parametrize(("num_entries", "apart"), [(16, False), (40, True)])
-def test_the_page_has_at_most_200_lines(tmp_path, num_entries, apart):
+@pytest.fixture(scope="module")
+def of_one_entry(tmp_path_factory):
+    """A folder with a copy of core, and the runs of one entry that has every cell."""
     content = (BUILT_IN / "core.toml").read_text().replace('name = "core"', 'name = "small"')
-    folder = benchmark_folder(tmp_path, content + EXPECTED)
-    made = runs(folder, {"vanilla": 0.8})
+    folder = benchmark_folder(tmp_path_factory.mktemp("core"), content + EXPECTED)
+    return folder, runs(folder, {"vanilla": 0.8})
+
+
+@pytest.mark.parametrize(
+    ("num_entries", "core", "tasks"), [(16, 16, 16), (20, 20, 13), (60, 34, 5)]
+)
+def test_the_page_has_at_most_200_lines(of_one_entry, num_entries, core, tasks):
+    """The tables by task are cut first, then the core tables; a further file has all rows."""
+    folder, made = of_one_entry
     assert len(made) == 9 * 3
     records = [renamed(one, f"entry_{n}") for one in made for n in range(num_entries)]
     files = files_of(folder, records)
     page = files["LEADERBOARD.md"]
     assert page.count("\n") <= 200
-    assert ("leaderboard/small-tables.md" in files) is apart
-    assert ("(leaderboard/small-tables.md)" in page) is apart
-    tables = files["leaderboard/small-tables.md"] if apart else page
-    rows = rows_of(section(tables, "Language modelling"))
-    assert len(rows) == num_entries + 2 and len(rows[0]) == 4
+    headings = re.findall(r"^##? (.*)", page, re.MULTILINE)
+    parts = ["Leaderboard", "Winner by length", "Core table", "Tables by task"]
+    assert headings[:4] == parts and headings[-1] == "Changes since the version before"
+    assert len(page.partition("\n\n## ")[0].splitlines()) == 2 + 3  # a title and three lines
+    is_cut = tasks < num_entries
+    assert ("leaderboard/small-tables.md" in files) is is_cut
+    whole = files["leaderboard/small-tables.md"] if is_cut else page
+    for heading, shown in (("Encoders", core), ("Language modelling", tasks)):
+        assert len(rows_of(section(page, heading))) == shown + 2
+        assert len(rows_of(section(whole, heading))) == num_entries + 2
+    link = f"(the first {tasks} of [all {num_entries}](leaderboard/small-tables.md))"
+    assert page.count(link) == (5 if is_cut else 0)
 
 
 def test_without_results_the_page_says_how_to_make_the_first(tmp_path):
@@ -134,7 +119,18 @@ def test_without_results_the_page_says_how_to_make_the_first(tmp_path):
     files = files_of(folder, [])
     assert list(files) == ["LEADERBOARD.md"]
     page = files["LEADERBOARD.md"]
+    assert "There are no final runs of a ranked benchmark yet" in page and "trials" not in page
     assert page.count("\n") == 5 and "BENCHMARK=core" in page and "make leaderboard" in page
+
+
+def test_trials_are_counted_and_are_no_results(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    trials = runs(folder, {"vanilla": 0.8, "bert": 0.9}, tasks=("ner",), options={"dropout": "0"})
+    files = files_of(folder, trials)
+    assert list(files) == ["LEADERBOARD.md"]
+    page = files["LEADERBOARD.md"]
+    assert "are no results: `ner` 12 trials of 2 architectures at lengths 128, 512." in page
+    assert "0.8" not in page and "vanilla" not in page
 
 
 def test_a_further_benchmark_has_a_page_of_its_own(tmp_path):
@@ -149,7 +145,7 @@ def test_a_further_benchmark_has_a_page_of_its_own(tmp_path):
 
 def test_an_unranked_benchmark_has_no_page(tmp_path):
     folder = benchmark_folder(tmp_path, SMALL.replace("version = 1", "version = 1\nranked = false"))
-    assert "No results" in files_of(folder, runs(folder))["LEADERBOARD.md"]
+    assert "no final runs of a ranked" in files_of(folder, runs(folder))["LEADERBOARD.md"]
 
 
 def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone(tmp_path):
@@ -164,63 +160,6 @@ def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone
     assert ("tag_chain=True", "1", "vanilla") in ranks
     assert ("columns=True tag_chain=True", "—", "vanilla") in ranks
     assert "hidden_words" not in page and "sentiment" not in page
-
-
-def probe(entry, seconds, number, *, length=512, noisy=()):
-    cell = dataclasses.replace(
-        PROBE, architecture=entry, sequence_length=length, batch_size=1, round=number
-    )
-    measured = {
-        "tokens_per_second": Measurement(value=length / seconds, n=3),
-        "peak_memory_bytes": Measurement(value=2.0**20, n=3),
-    }
-    record = make_record(
-        cell=cell,
-        measurements={"training": measured, "inference": measured},
-        details={"noisy": noisy},
-    )
-    return StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD)
-
-
-def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    quiet = [probe("vanilla", 0.1, number) for number in range(3)]
-    noisy = [probe("bert", 0.1, number, noisy=("training",)) for number in range(3)]
-    files = files_of(folder, quiet + noisy)
-    page = files["leaderboard/costs-abacus.md"]
-    training, inference = page.split("### Inference speed, thousand tokens per second")
-    assert "| vanilla | 5.120 (1) |" in training and "| bert | — |" in training
-    assert "| bert | 5.120 (1) |" in inference
-    assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
-
-
-def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    costs = [
-        probe(entry, seconds * length / 512, number, length=length)
-        for entry, seconds in (("vanilla", 0.1), ("bert", 0.05), ("identity", 0.02))
-        for number in range(3)
-        for length in (512, 8_192)
-    ]
-    noisy = [
-        dataclasses.replace(
-            one, record=one.record.model_copy(update={"details": {"noisy": ("training",)}})
-        )
-        if one.record.cell.architecture == "identity"
-        else one
-        for one in costs
-    ]
-    page = files_of(folder, runs(folder) + noisy)["LEADERBOARD.md"]
-    head, _, *rows = rows_of(section(page, "Encoders"))
-    found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
-    assert found["bert"]["training speed"] == "2.00 / 2.00"
-    assert found["bert"]["inference memory"] == "1.00 / 1.00"
-    assert found["*identity*"]["training speed"] == "—"
-    assert found["*identity*"]["inference speed"] == "5.00 / 5.00"
-    assert found["longformer"]["training speed"] == "—"
-    assert "training speed" not in section(page, "Decoders")
-    session = "The costs of encoders are of the session of 2026-01-02 03:04 on abacus, 2 threads."
-    assert session in section(page, "Core table")
 
 
 def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
@@ -281,7 +220,7 @@ def test_check_finds_a_stale_edited_or_left_over_file(committed, bench):
     assert run().returncode == 0
     assert run("--check").returncode == 0
     path = results / "LEADERBOARD.md"
-    assert "**vanilla**" in path.read_text()
+    assert "best mean: vanilla" in path.read_text()
     path.write_text(path.read_text().replace("0.800", "0.999"))
     said = run("--check")
     assert said.returncode == 2 and "LEADERBOARD.md, which is stale or was edited" in said.stderr

@@ -42,6 +42,13 @@ def test_a_score_is_reproduced_within_two_percent(again, reproduced):
     assert verification.verdict().startswith("Reproduced" if reproduced else "NOT reproduced")
 
 
+def test_an_equal_score_on_other_data_reproduces_nothing():
+    other = scored(0.5).model_copy(update={"data": {"fingerprint": "another"}})
+    verification = Verification(scored(0.5), other)
+    assert not verification.reproduced
+    assert verification.verdict() == "NOT reproduced: the new run had other data"
+
+
 @pytest.mark.parametrize(
     ("original", "again", "reproduced"),
     [
@@ -71,7 +78,8 @@ def test_costs_are_compared_without_a_verdict():
 
 def test_a_trial_is_reproduced_by_its_validation_score():
     def trial(value):
-        return make_record(cell=TRIAL, metrics={"validation": {"entity_f1": value}})
+        metrics = {"validation": {"entity_f1": value}}
+        return make_record(cell=TRIAL, metrics=metrics, data=GOOD["data"])
 
     near, far = Verification(trial(0.5), trial(0.505)), Verification(trial(0.5), trial(0.6))
     assert near.reproduced and not far.reproduced
