@@ -189,6 +189,7 @@ def verify_record(
             record,
             store,
             lambda prepared: _run(session, prepared, progress=progress),
+            registry=load_registry(search_path_from_environment()),
             source=data,
             data_dir=os.fspath(tfds_data_dir) if tfds_data_dir else None,
             time_limit_seconds=time_limit or TIME_LIMIT_SECONDS,

@@ -21,11 +21,10 @@ def why_ineligible(
 ) -> dict[str, str]:
     """Return by row why a point has no rank; "" if it may have one.
 
-    `key` is that of the comparison, all of which may be unranked. A score needs all seeds of its
-    benchmark, so that no seed can be left out, and a submitted score must be reproduced. In the
-    standard track, its code must pass the conformance kit. A submission of an entry that has an
-    eligible row repeats this row and has no rank of its own. The project's row comes first, then
-    that of the oldest run. Costs are always eligible.
+    A score needs all seeds of its benchmark, so that no seed can be left out. A submitted score
+    must be reproduced. The standard track needs code that passes the conformance kit. A submission
+    of an entry that has an eligible row repeats this row and has no rank of its own. The project's
+    row comes first, then that of the oldest run. Costs are always eligible.
     """
     if key.why_unranked or metric.name in COSTS:
         return dict.fromkeys(points, key.why_unranked)
@@ -36,9 +35,10 @@ def why_ineligible(
         points, key=lambda line: (tiers[line] is Tier.REPRODUCED, _age(points[line]))
     ):
         entry = points[line].records[0].ranking.entry
-        reason = _missing_seeds(points[line]) or why_not_conforming(points[line], key)
+        reason = _missing_seeds(points[line])
         if not reason and tiers[line] is Tier.SELF_REPORTED:
             reason = NOT_REPRODUCED
+        reason = reason or why_not_conforming(points[line], key)
         if not reason and tiers[line] is Tier.REPRODUCED and entry in ranked:
             reason = f"{RANKED_AS} {ranked[entry]}"
         if not reason:

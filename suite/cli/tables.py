@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from suite.analysis.aggregate import Figure
-from suite.analysis.engines import COMPARED, Ratio
+from suite.analysis.costs import COSTS
+from suite.analysis.engines import Ratio
 from suite.analysis.quadratic import Quadratic
 from suite.analysis.scaling import Exponent
 from suite.analysis.tables import Table, TableRow
@@ -69,10 +70,10 @@ def _cells(row: TableRow, table: Table) -> list[str]:
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
-        for name, scale in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
+        for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
             measure = f"{phase}.{name}"
             figure = figures[measure]
-            texts.append(_cost(figure, scale) if figure else row.missing.get(measure, "—"))
+            texts.append(_cost(figure, divisor) if figure else row.missing.get(measure, "—"))
     if cell.mode is Mode.PROBE:
         texts.append(str(cell.batch_size))
     texts.append(_status(row))
@@ -88,9 +89,9 @@ def _quality(figure: Figure | None) -> str:
     return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
 
 
-def _cost(figure: Figure, scale: int) -> str:
+def _cost(figure: Figure, divisor: int) -> str:
     """Return a cost, with its variation between sessions where there are several."""
-    text = f"{figure.value / scale:,.0f}{' MiB' if scale > 1 else ''}"
+    text = f"{figure.value / divisor:,.0f}{' MiB' if divisor > 1 else ''}"
     if figure.between_sessions is None:
         return text
     return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
@@ -144,7 +145,7 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     table = RichTable(show_edge=False, pad_edge=False)
     table.add_column("length", justify="right")
     table.add_column("architecture")
-    for measure in COMPARED:
+    for measure in COSTS:
         phase, name = measure.split(".")
         what = "tokens/s" if name == "tokens_per_second" else "memory"
         table.add_column(f"{phase} {what}", justify="right")
@@ -153,7 +154,7 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     for item in ratios:
         points.setdefault((item.sequence_length, item.line), {})[item.measure] = item
     for (length, line), of_point in sorted(points.items()):
-        texts = (_ratio(of_point.get(measure)) for measure in COMPARED)
+        texts = (_ratio(of_point.get(measure)) for measure in COSTS)
         apart = max(item.hours_apart for item in of_point.values())
         table.add_row(str(length), escape(line), *texts, f"{apart:.1f}")
     out.print(table)

@@ -22,7 +22,7 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
 from suite.records.archives import SUFFIX, read_by_run, write_archive
 from suite.records.environment import MAX_MACHINE_NAME, machine_name
-from suite.records.published import place_of, read_published
+from suite.records.published import committed_path, read_published
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
@@ -103,7 +103,7 @@ def publish(
             outcome.refused.append((record, str(error)))
             continue
         known[record.run_id] = record
-        path = into / (machine or machine_name(record.environment)) / place_of(record)
+        path = into / (machine or machine_name(record.environment)) / committed_path(record)
         added.setdefault(path, {})[record.run_id] = content
     for path, of_path in added.items():
         num_new = add_records(path, of_path, dry_run=dry_run)

@@ -39,7 +39,7 @@ MEASURED_APART = ("compile", "latency")
 def phase_of(measure: str) -> str:
     """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
 
-    PartReport of a phase have flags of their own: that of "inference.latency_p50_seconds" is
+    Parts of a phase have flags of their own: that of "inference.latency_p50_seconds" is
     "inference.latency".
     """
     phase, _, name = measure.partition(".")

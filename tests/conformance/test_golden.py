@@ -21,6 +21,18 @@ def test_values_move_only_with_a_version(name):
     assert problem is None, problem
 
 
+@pytest.mark.parametrize("form", ["encoder", "decoder"])
+def test_the_lean_and_the_fast_variant_of_full_attention_are_one_function(form):
+    """Both are shown as baselines; they differ in memory and speed alone."""
+    lean, whole = (
+        json.loads((golden.FOLDER / f"architecture-{name}.json").read_text())["values"][form]
+        for name in ("vanilla", "full_attention")
+    )
+    assert lean["parameters"] == whole["parameters"]
+    for part, tolerance in (("outputs", 1e-4), ("losses", 1e-3)):
+        assert whole[part] == pytest.approx(lean[part], rel=tolerance)
+
+
 def test_every_file_belongs_to_an_architecture_or_a_task():
     assert golden.unknown_files() == []
 
