@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from suite.api import (
-    BACKENDS,
     Cell,
     DataNotPrepared,
     HomeError,
@@ -260,11 +259,9 @@ def check_backends(backends: Iterable[str]) -> None:
     """Check that the packages of backends are installed.
 
     Raises:
-        RequestError: a backend is unknown, or its package is not installed.
+        RequestError: a package is not installed.
     """
     for backend in sorted(set(backends)):
-        if backend not in BACKENDS:
-            raise unknown_name("backend", backend, BACKENDS)
         if find_spec(backend) is None:
             raise RequestError(
                 "The backend's package is not installed",
