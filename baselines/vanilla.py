@@ -29,7 +29,7 @@ class Vanilla(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.full_attention import BLOCK_BYTES
+        from baselines.layers.attention_blocks import BLOCK_BYTES
         from baselines.layers.transformer import build_transformer
 
         return build_transformer(request, BLOCK_BYTES)

@@ -1,27 +1,26 @@
-"""Full attention: every position attends to every other.
+"""Multi-head attention of every position to every other, or to those within a window.
 
 Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import keras
 from keras import ops
 
-from baselines.layers.backends import backend_functions
+from baselines.layers.attention import attention, check_pattern
+from baselines.layers.attention_blocks import BLOCK_BYTES, Pattern
+from baselines.layers.attention_positions import AttentionPositions
 from baselines.layers.initialization import dense, kernel
+from baselines.layers.key_value_state import (
+    State,
+    attend_with_state,
+    attend_with_window_state,
+    empty_state,
+)
 from baselines.layers.layer import Layer
-
-MASKED = -3e4
-"""Added to the score of a masked key. Twice this number still fits float16."""
-
-BLOCK_BYTES = 16 * 2**20
-"""Size of one block of scores: as fast as larger blocks, because it fits the processor's cache."""
-MAX_BLOCKS = 32
 
 
 def split_heads(projected: Any, num_heads: int) -> Any:
@@ -37,111 +36,40 @@ def merge_heads(heads: Any) -> Any:
     return ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, length, num_heads * head_size))
 
 
-def mask_to_bias(padding_mask: Any, dtype: Any) -> Any:
-    """Return the bias of a mask: 0 where the mask is True, `MASKED` where it is False."""
-    return (1.0 - ops.cast(padding_mask, dtype)) * MASKED
-
-
-def attend(query: Any, key: Any, value: Any, bias: Any = None) -> Any:
-    """Return softmax(Q Kᵀ + bias) V for queries that are already scaled (section 3.2.1).
-
-    Shapes: query (…, n, d), key and value (…, m, d), bias broadcast to (…, n, m). Time and memory
-    O(n·m).
-    """
-    scores = multiply_transposed(query, key)
-    if bias is not None:
-        scores = scores + bias
-    return ops.matmul(ops.softmax(scores, axis=-1), value)
-
-
-def multiply_transposed(left: Any, right: Any) -> Any:
-    """Return the product of (…, n, d) and the transpose of (…, m, d), without a transposed copy."""
-    axes = "abcde"[: len(left.shape) - 2]
-    return ops.einsum(f"{axes}nd,{axes}md->{axes}nm", left, right)
-
-
-def init_key_value_state(layer: Any, batch_size: int, max_length: int) -> tuple[Any, Any]:
-    """Return zeros for an attention layer's keys and values: (batch, heads, max_length, d) each."""
-    shape = (batch_size, layer.num_heads, max_length, layer.key.units // layer.num_heads)
-    return ops.zeros(shape, layer.compute_dtype), ops.zeros(shape, layer.compute_dtype)
-
-
-def attend_with_state(
-    projected: tuple[Any, Any, Any],
-    state: tuple[Any, Any],
-    position: Any,
-    sees: Callable[[Any], Any],
-) -> tuple[Any, tuple[Any, Any]]:
-    """Return attention of the newest positions, and the state with their keys and values.
-
-    `projected` holds scaled queries, keys and values of the newest positions, (batch, heads, m, d).
-    `sees` returns whether a distance to the left, (m, max_length), is visible. Time
-    O(m · max_length).
-    """
-    query, key, value = projected
-    start = (0, 0, position, 0)
-    keys, values = ops.slice_update(state[0], start, key), ops.slice_update(state[1], start, value)
-    places = position + ops.arange(query.shape[2])
-    visible = sees(places[:, None] - ops.arange(keys.shape[2])[None, :])
-    return attend(query, keys, values, mask_to_bias(visible, query.dtype)), (keys, values)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Queries of some examples, and the number of keys that they attend to."""
-
-    examples: slice
-    queries: slice
-    num_keys: int
-    all_keys: int
-
-    @property
-    def first_of_examples(self) -> bool:
-        """Whether this is the first block of its examples."""
-        return bool(self.queries.start == 0)
-
-
-def plan_blocks(
-    batch: int, num_heads: int, length: int, num_keys: int, causal: bool, block_bytes: int
-) -> list[Block]:
-    """Return blocks of queries whose scores take about `block_bytes` each.
-
-    A block holds whole examples if the scores of one fit. A sequence has at most `MAX_BLOCKS`
-    blocks, because a graph with more is slow to build.
-    """
-    by_query = batch * num_heads * num_keys * 4
-    by_example = num_heads * length * num_keys * 4
-    if by_example <= block_bytes:
-        step = max(1, block_bytes // by_example)
-        return [
-            Block(slice(start, min(start + step, batch)), slice(0, length), num_keys, num_keys)
-            for start in range(0, batch, step)
-        ]
-    rows = max(block_bytes // by_query, -(-length // MAX_BLOCKS))
-    everyone = slice(0, batch)
-    blocks = []
-    for start in range(0, length, rows):
-        stop = min(start + rows, length)
-        seen = stop if causal else num_keys
-        blocks.append(Block(everyone, slice(start, stop), seen, num_keys))
-    return blocks
-
-
 class FullAttention(Layer):
     """Multi-head attention of a sequence to itself, or to a context.
 
     Vaswani et al. 2017, section 3.2.2: `query`, `key`, `value` are W^Q, W^K, W^V of all heads,
-    concatenated; `output_projection` is W^O; h is `num_heads`, d_k the head size. With `causal`, a
-    position attends to itself and to earlier ones (section 3.2.3).
+    concatenated; `output_projection` is W^O; h is `num_heads`, d_k the head size, by default width
+    / h. With `causal`, a position attends to itself and to earlier ones (section 3.2.3).
 
     In: hidden states (batch, n, width); the padding mask of the keys, True where real; the context
     (batch, m, width), by default the hidden states, or the result of `project_context`. Out:
-    (batch, n, width). Time O(n·m). Memory O(n + m): scores exist for one block of queries at a
-    time, of about `block_bytes`, and are recomputed for the gradient. With `block_bytes=None`
-    memory is O(n·m). Initially, the kernel of W^O is divided by √`num_residual_branches`.
+    (batch, n, width). Time O(n·m), or O(n·w) with a window of w keys. Memory O(n + m): scores exist
+    for one block of queries at a time, of about `block_bytes`, and are recomputed for the gradient.
+    With `block_bytes=None` memory is O(n·m).
+
+    Args:
+        num_heads: The number of query heads.
+        causal: Whether a position attends to no later ones.
+        block_bytes: The size of a block of scores.
+        num_residual_branches: Initially, the kernel of W^O is divided by the root of this number.
+        num_key_value_heads: The number of heads of keys and values, each shared by consecutive
+            query heads (Ainslie et al. 2023); by default `num_heads`.
+        head_size: The size of a head.
+        window: The number of positions that a position sees, itself the last one (Jiang et al.
+            2023, section 2); without `causal`, as many on the other side too. None: all.
+        num_sinks: The number of first positions that stay visible beside the window (Xiao et al.
+            2023, "Efficient Streaming Language Models with Attention Sinks").
+        positions: A scheme of `attention_positions`. Layers may share one that has weights.
+        use_bias: Whether the projections have biases.
+        scaled: Whether scores are divided by √d_k. If not, the kernel of W^Q initially is.
+        dropout: The share of attention weights that are set to 0 in training.
+        seed: The seed of the dropout.
 
     Raises:
-        ValueError: the width is not a multiple of the heads.
+        ValueError: the width is not a multiple of the heads, nor the heads of the key/value heads,
+            the window is below 1, or rotary positions meet an odd head size.
 
     Example:
         >>> layer = FullAttention(num_heads=4)
@@ -155,6 +83,16 @@ class FullAttention(Layer):
         causal: bool = False,
         block_bytes: int | None = BLOCK_BYTES,
         num_residual_branches: int = 1,
+        *,
+        num_key_value_heads: int | None = None,
+        head_size: int | None = None,
+        window: int | None = None,
+        num_sinks: int = 0,
+        positions: AttentionPositions | None = None,
+        use_bias: bool = True,
+        scaled: bool = True,
+        dropout: float = 0.0,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -162,66 +100,124 @@ class FullAttention(Layer):
         self.causal = causal
         self.block_bytes = block_bytes
         self.num_residual_branches = num_residual_branches
+        self.num_key_value_heads = num_heads if num_key_value_heads is None else num_key_value_heads
+        self.head_size = head_size
+        self.window = window
+        self.num_sinks = num_sinks
+        self.positions = AttentionPositions() if positions is None else positions
+        self.use_bias = use_bias
+        self.scaled = scaled
+        self.dropout = dropout
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        check_pattern(num_heads, self.num_key_value_heads, window, num_sinks)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the four projections."""
-        build_projections(self, input_shape, self.num_residual_branches)
+        """Create the four projections, and the weights of the positions."""
+        width = input_shape[-1]
+        if self.head_size is None:
+            check_heads(width, self.num_heads)
+        assert width is not None
+        size = self.head_size or width // self.num_heads
+        inner = self.num_heads * size
+        shared = self.num_key_value_heads * size
+        for name, units, fan in (
+            ("query", inner, 1 if self.scaled else size),
+            ("key", shared, 1),
+            ("value", shared, 1),
+        ):
+            self._add_projection(name, units, input_shape, fan)
+        by_head = (*input_shape[:-1], inner)
+        self._add_projection("output_projection", width, by_head, self.num_residual_branches)
+        if not self.positions.built:
+            self.positions.build((None, self.num_heads, None, size))
 
-    def call(self, hidden_states: Any, padding_mask: Any = None, context: Any = None) -> Any:
+    def call(
+        self,
+        hidden_states: Any,
+        padding_mask: Any = None,
+        context: Any = None,
+        training: bool | None = None,
+    ) -> Any:
         """Return the projected attention; keys at padded positions are masked."""
         query, key, value = self._project(hidden_states, context)
-        bias = None
-        if padding_mask is not None:
-            bias = mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
-        batch, num_heads, length, _ = query.shape
-        num_keys = key.shape[2]
-        if self.block_bytes is None or not isinstance(batch, int):
-            if self.causal:
-                later = np.triu(np.full((length, num_keys), MASKED, "float32"), 1)
-                order = ops.cast(later, query.dtype)
-                bias = order if bias is None else bias + order
-            heads = attend(query, key, value, bias)
-        else:
-            blocks = plan_blocks(batch, num_heads, length, num_keys, self.causal, self.block_bytes)
-            heads = backend_functions().attend_in_blocks(
-                query, key, value, bias, self.causal, MASKED, blocks
-            )
+        length, num_keys = query.shape[2], key.shape[2]
+        dropout, seed = 0.0, None
+        if training and self.seed_generator is not None:
+            dropout, seed = self.dropout, self.seed_generator.next()
+        heads = attention(
+            query,
+            key,
+            value,
+            padding_mask=padding_mask,
+            causal=self.causal,
+            window=self.window,
+            num_sinks=self.num_sinks,
+            distance_bias=self.positions.bias(1 - length, length + num_keys - 1),
+            scale=None if self.scaled else 1.0,
+            dropout=dropout,
+            seed=seed,
+            block_bytes=self.block_bytes,
+        )
         return self.output_projection(merge_heads(heads))
 
-    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
-        """Return zeros for the keys and values of `max_length` positions."""
-        return init_key_value_state(self, batch_size, max_length)
+    def init_state(self, batch_size: int, max_length: int) -> State:
+        """Return zeros for keys and values of `max_length` positions, or of sinks and window."""
+        size = self.key.units // self.num_key_value_heads
+        places = max_length
+        if self.window is not None:
+            places = self.num_sinks + min(self.window, max_length)
+        return empty_state(batch_size, self.num_key_value_heads, places, size, self.compute_dtype)
 
-    def decode_step(
-        self, hidden_states: Any, state: tuple[Any, Any], position: Any
-    ) -> tuple[Any, Any]:
+    def decode_step(self, hidden_states: Any, state: State, position: Any) -> tuple[Any, State]:
         """Return the output for positions `position`, `position` + 1, … and the new state.
 
         The output, (batch, m, width), equals that of `call` on all positions so far. Time
-        O(m · max_length).
+        O(m · max_length), or O(m · (m + window)) with a window.
         """
-        projected = self._project(hidden_states, None)
-        heads, state = attend_with_state(projected, state, position, lambda distance: distance >= 0)
+        query, key, value = self._project(hidden_states, None, position)
+        projected = query * (query.shape[-1] ** -0.5 if self.scaled else 1.0), key, value
+        bias = self.positions.bias
+        if self.window is None:
+            heads, state = attend_with_state(
+                projected, state, position, lambda distance: distance >= 0, bias
+            )
+        else:
+            pattern = Pattern(True, self.window, self.num_sinks)
+            heads, state = attend_with_window_state(projected, state, position, pattern, bias)
         return self.output_projection(merge_heads(heads)), state
 
-    def project_context(self, context: Any) -> tuple[Any, Any]:
-        """Return the keys and values of a context by head, to be used in many calls."""
-        return (
-            split_heads(self.key(context), self.num_heads),
-            split_heads(self.value(context), self.num_heads),
-        )
+    def project_context(self, context: Any, start: Any = 0) -> tuple[Any, Any]:
+        """Return the keys and values of a context by head, to be used in many calls.
 
-    def _project(self, hidden_states: Any, context: Any) -> tuple[Any, Any, Any]:
-        """Return scaled queries, keys and values by head."""
+        `start` is the position of the first one.
+        """
+        key = split_heads(self.key(context), self.num_key_value_heads)
+        value = split_heads(self.value(context), self.num_key_value_heads)
+        return self.positions.rotate(key, start), value
+
+    def _project(self, hidden_states: Any, context: Any, start: Any = 0) -> tuple[Any, Any, Any]:
+        """Return queries, keys and values by head."""
         query = split_heads(self.query(hidden_states), self.num_heads)
         if not isinstance(context, tuple):
-            context = self.project_context(hidden_states if context is None else context)
-        return query * query.shape[-1] ** -0.5, *context
+            context = self.project_context(hidden_states if context is None else context, start)
+        return self.positions.rotate(query, start), *context
+
+    def _add_projection(
+        self, name: str, units: int, input_shape: tuple[int | None, ...], fan: int
+    ) -> None:
+        projection = dense(
+            units,
+            kernel_initializer=kernel(fan),
+            use_bias=self.use_bias,
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        projection.build(input_shape)
+        setattr(self, name, projection)
 
 
-def build_projections(
-    layer: Any, input_shape: tuple[int | None, ...], num_residual_branches: int = 1
-) -> None:
+def build_projections(layer: Any, input_shape: tuple[int | None, ...]) -> None:
     """Create `query`, `key`, `value` and `output_projection` of a layer with `num_heads`.
 
     Raises:
@@ -230,10 +226,7 @@ def build_projections(
     width = input_shape[-1]
     check_heads(width, layer.num_heads)
     for name in ("query", "key", "value", "output_projection"):
-        branches = num_residual_branches if name == "output_projection" else 1
-        projection = dense(
-            width, kernel_initializer=kernel(branches), name=name, dtype=layer.dtype_policy
-        )
+        projection = dense(width, name=name, dtype=layer.dtype_policy)
         projection.build(input_shape)
         setattr(layer, name, projection)
 

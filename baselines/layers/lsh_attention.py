@@ -11,7 +11,9 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.full_attention import MASKED, check_heads, merge_heads, multiply_transposed
+from baselines.layers.attention import multiply_transposed
+from baselines.layers.attention_blocks import MASKED
+from baselines.layers.full_attention import check_heads, merge_heads
 from baselines.layers.initialization import dense
 from baselines.layers.layer import Layer
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors

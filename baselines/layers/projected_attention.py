@@ -9,7 +9,8 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.full_attention import attend, build_projections, merge_heads, split_heads
+from baselines.layers.attention import attend
+from baselines.layers.full_attention import build_projections, merge_heads, split_heads
 from baselines.layers.initialization import kernel
 from baselines.layers.layer import Layer
 

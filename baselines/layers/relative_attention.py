@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from baselines.layers.attention import multiply_transposed
+from baselines.layers.attention_blocks import MASKED
 from baselines.layers.backends import backend_functions
-from baselines.layers.full_attention import MASKED, check_heads, multiply_transposed
+from baselines.layers.full_attention import check_heads
 from baselines.layers.initialization import dense
 from baselines.layers.layer import Layer
 from baselines.layers.positions import angles

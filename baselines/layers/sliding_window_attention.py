@@ -11,18 +11,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from baselines.layers.attention import multiply_transposed
+from baselines.layers.attention_blocks import MASKED, mask_to_bias
 from baselines.layers.backends import backend_functions
-from baselines.layers.full_attention import (
-    MASKED,
-    attend_with_state,
-    check_heads,
-    init_key_value_state,
-    mask_to_bias,
-    merge_heads,
-    multiply_transposed,
-    split_heads,
-)
+from baselines.layers.full_attention import check_heads, merge_heads, split_heads
 from baselines.layers.initialization import dense, kernel, repeated_kernel
+from baselines.layers.key_value_state import State, attend_with_state, empty_state
 from baselines.layers.layer import Layer
 
 
@@ -130,13 +124,12 @@ class SlidingWindowAttention(Layer):
         mixed = ops.where(is_global[:, :, None], spread, merge_heads(heads))
         return ops.where(padding_mask[:, :, None], mixed, 0.0)
 
-    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+    def init_state(self, batch_size: int, max_length: int) -> State:
         """Return zeros for the keys and values of `max_length` positions."""
-        return init_key_value_state(self, batch_size, max_length)
+        size = self.key.units // self.num_heads
+        return empty_state(batch_size, self.num_heads, max_length, size, self.compute_dtype)
 
-    def decode_step(
-        self, hidden_states: Any, state: tuple[Any, Any], position: Any
-    ) -> tuple[Any, Any]:
+    def decode_step(self, hidden_states: Any, state: State, position: Any) -> tuple[Any, State]:
         """Return the output for positions `position`, `position` + 1, … and the new state.
 
         The output, (batch, m, width), equals that of `call` on all positions so far without global

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from baselines.layers.attention_blocks import BLOCK_BYTES
 from baselines.layers.backbone import Backbone
-from baselines.layers.full_attention import BLOCK_BYTES, FullAttention
+from baselines.layers.full_attention import FullAttention
 from baselines.layers.input_embedding import InputEmbedding
 from baselines.layers.positions import NoPositions, SinusoidalPositions
 from baselines.layers.transformer_layer import TransformerStack, stack_layers

@@ -68,6 +68,7 @@ class Row:
 class Board:
     """Rows that may be ranked together: one comparison, one length, one measure.
 
+    `fingerprint` is that of the data of all rows; empty for costs.
     `detectable_difference` is the difference to the leader that the board would have separated for
     the median entry; for costs it is the logarithm of a ratio. All costs are of `session`.
     """
@@ -79,6 +80,7 @@ class Board:
     rows: Sequence[Row]
     detectable_difference: float | None = None
     session: CostSession | None = None
+    fingerprint: str = ""
 
     @property
     def detectable(self) -> float | None:
@@ -104,8 +106,15 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
                 rows, detectable = _rows(points, metric, key.why_unranked)
                 if any(row.estimate for row in rows):
                     place = key, length, batch_size, metric
-                    boards.append(Board(*place, rows, detectable, comparison.session))
+                    session, data = comparison.session, _fingerprint(points)
+                    boards.append(Board(*place, rows, detectable, session, data))
     return boards
+
+
+def _fingerprint(points: Iterable[Point]) -> str:
+    """Return the fingerprint of the data of a place, which all records that read it share."""
+    records = (record for point in points for record in point.records)
+    return next((record.fingerprint for record in records if record.fingerprint), "")
 
 
 def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:

@@ -190,8 +190,8 @@ class Point:
     def _scored(self, metric: Metric) -> list[RecordSummary]:
         """Return the records whose scores count.
 
-        Of a reproduced cell the worst run counts: neither the submitter nor whoever runs the cell
-        again gains from a score at the upper end of the tolerance.
+        The worst run of a reproduced cell counts. Neither the submitter nor the person who runs the
+        cell again gains from a score at the upper end of the tolerance.
         """
         again = self.reproductions(metric)
         return [again.get(record.run_id) or record for record in self.good]

@@ -14,13 +14,14 @@ import click
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.core_table import reference_scores
-from suite.analysis.final_boards import final_boards
+from suite.analysis.final_boards import final_boards, points_of
 from suite.analysis.rate_search import MAX_COST
 from suite.analysis.tuning import tuning_cells
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
-from suite.execution.trivial import trivial_scores
+from suite.execution.benchmark_data import describe_data
+from suite.keywords import DATA_DIR_VARIABLE
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import Durations, durations_here
 from suite.matrix.expansion import PlannedCell
@@ -62,11 +63,12 @@ def command(
     it until then. --check also compares the hashes in [frozen] with those of the published runs.
 
     --freeze first checks the whole file: tasks, options, architectures, lengths, and the controls
-    of a ranked benchmark.
+    of a ranked benchmark. It reads the data of a ranked benchmark, and writes its fingerprints into
+    the file: the leaderboard ranks only runs on this data.
 
     --reference scores the trivial predictor of each task (majority class, unigram, empty answer) on
     the data of the benchmark, and takes the scores of `vanilla` from the published final runs. It
-    never changes a score that the file has.
+    changes a score of the file only if the task or `vanilla` has another version now.
 
     \b
     Examples:
@@ -80,7 +82,8 @@ def command(
         benchmark = benchmarks.get(to_freeze)
         checked_cells(benchmark, registry)
         check_published(benchmark, published_hashes())
-        print(f"{benchmark.label} is frozen with the hash {freeze(benchmark)}")
+        data = _fingerprints(benchmark, make_store(home))
+        print(f"{benchmark.label} is frozen with the hash {freeze(benchmark, data)}")
         return
     if reference:
         num_new = _add_reference(benchmarks.get(reference), registry, make_store(home))
@@ -127,16 +130,30 @@ def _usable(
     return usable, broken
 
 
+def _fingerprints(benchmark: Benchmark, store: Store) -> dict[str, dict[int, str]]:
+    """Return the fingerprints of the data of a ranked benchmark, by task and length."""
+    if not (benchmark.ranked and benchmark.tasks):
+        return {}
+    return {
+        task: {length: facts.fingerprint for length, facts in of_task.items()}
+        for task, of_task in describe_data(benchmark, store, _data_dir()).items()
+    }
+
+
 def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> int:
     """Score the trivial predictors, and read the reference from the published final runs."""
-    zeros = trivial_scores(benchmark, store, os.environ.get("TFDS_DATA_DIR"))
-    records = read_published()
-    comparisons = compare(records, registry.task_versions)
-    boards = rank_comparisons(comparisons)
-    hundreds = reference_scores(final_boards(benchmark, boards, registry.tasks.plugins))
-    tasks = registry.tasks.plugins.items()
-    losses = [name for name, task in tasks if not task.primary_metric.higher_is_better]
-    return add_to_scale(benchmark, zeros, hundreds, losses)
+    zeros = {
+        task: {n: facts.trivial for n, facts in of_task.items() if facts.trivial is not None}
+        for task, of_task in describe_data(benchmark, store, _data_dir()).items()
+    }
+    comparisons = compare(read_published(), registry.task_versions)
+    boards = final_boards(benchmark, rank_comparisons(comparisons), registry.tasks.plugins)
+    hundreds = reference_scores(boards, points_of(boards, comparisons))
+    return add_to_scale(benchmark, zeros, hundreds, registry.tasks.plugins)
+
+
+def _data_dir() -> str | None:
+    return os.environ.get(DATA_DIR_VARIABLE)
 
 
 def _expected(

@@ -23,8 +23,9 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     """Print for each record of PATH whether it is accepted, or why it is refused.
 
     A record is accepted if `bench publish` could have written it: complete, under the current
-    protocol, from a clean commit, without private content, and new in results/. Implausibly good
-    records are flagged; check them with `bench verify`.
+    protocol, from a clean commit, without private content, and new in results/. The trials of a
+    tuned learning rate must be in PATH or in results/, with the scores that the final run states.
+    Implausibly good records are flagged; check them with `bench verify`.
 
     \b
     Exit codes: 0 all are accepted; 1 at least one is refused.

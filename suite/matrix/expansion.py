@@ -23,7 +23,8 @@ from suite.api import (
     supports,
 )
 from suite.api.errors import unknown_name
-from suite.matrix.benchmarks import Benchmark, ProbeSettings
+from suite.matrix.benchmark_sections import ProbeSettings
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.model_sizes import find_model_size
 from suite.matrix.options import as_text, parse_options, unsupported_run_options
 from suite.matrix.ranking_facts import ranking_facts

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from suite.analysis.aggregate import compare, parts_of
+from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import Options, Status, Task
 from suite.matrix.registry import Registry
 from suite.publish.publishing import private_content, unpublishable_reason
@@ -75,7 +76,10 @@ def check_submission(
     entries: Sequence[StoredRecord],
     registry: Registry,
 ) -> list[CheckedRecord]:
-    """Check a file, or every file of a folder, against the records in `entries`."""
+    """Check a file, or every file of a folder, against the records in `entries`.
+
+    The trials behind a tuned learning rate must be in the submission or in `entries`.
+    """
     known = {entry.record.run_id for entry in entries}
     seen: dict[str, str] = {}
     verdicts = []
@@ -94,6 +98,11 @@ def check_submission(
         else:
             seen[record.cell_id] = seen[record.run_id] = verdict.name
             verdict.flags = flags(record, entries, registry.tasks.plugins)
+    accepted = [(one, one.record) for one in verdicts if one.record and not one.refused]
+    present = {record.run_id: record for record in (entry.record for entry in entries)}
+    present |= {record.run_id: record for _, record in accepted}
+    for verdict, record in accepted:
+        verdict.refused = unpublished_trial(record, present) or ""
     return verdicts
 
 
@@ -160,8 +169,8 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
 
 def _place(record: RecordSummary) -> tuple[Any, ...]:
     """Return the task, its options, the data and the length: comparable curves share them."""
-    cell, fingerprint = record.cell, (record.data or {}).get("fingerprint")
-    return cell.task, options_text(record.ranking.task_options), fingerprint, cell.sequence_length
+    cell, options = record.cell, options_text(record.ranking.task_options)
+    return cell.task, options, record.fingerprint, cell.sequence_length
 
 
 def _contents(path: Path) -> Iterator[CheckedRecord]:

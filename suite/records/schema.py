@@ -218,6 +218,11 @@ class RecordSummary(_Model, extra="ignore"):
         return self.measured(phase, name) if self.is_quiet(phase_of(measure)) else None
 
     @property
+    def fingerprint(self) -> str:
+        """The hash of the raw examples; empty for a probe, or a cell that did not read its data."""
+        return str((self.data or {}).get("fingerprint") or "")
+
+    @property
     def quiet(self) -> bool:
         """Whether every measured phase was quiet."""
         return not self.details.get("noisy")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.full_attention import BLOCK_BYTES, MAX_BLOCKS, FullAttention, plan_blocks
+from baselines.layers.full_attention import FullAttention
 from baselines.layers.positions import sinusoids
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
 from tests.gradients import BACKEND, differentiate, run
@@ -169,24 +169,6 @@ def test_blocks_change_neither_outputs_nor_gradients(causal, length, block_bytes
         found.append([value, *gradients])
     for whole, blocks in zip(*found, strict=True):
         np.testing.assert_allclose(whole, blocks, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("batch, length", [(16, 512), (2, 4096), (1, 16384), (512, 16), (3, 7)])
-def test_blocks_cover_every_query_once_and_stay_small(batch, length, causal):
-    blocks = plan_blocks(batch, 4, length, length, causal, BLOCK_BYTES)
-    seen = np.zeros((batch, length), int)
-    for block in blocks:
-        seen[block.examples, block.queries] += 1
-        assert block.num_keys == (block.queries.stop if causal else length)
-    assert (seen == 1).all()
-    assert len(blocks) <= max(MAX_BLOCKS, batch)
-    largest = max(
-        (block.queries.stop - block.queries.start) * (block.examples.stop - block.examples.start)
-        for block in blocks
-    )
-    whole = batch * length
-    assert largest * 4 * length * 4 <= max(BLOCK_BYTES, whole * 16 * length / MAX_BLOCKS)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="looks into TensorFlow's graph")

@@ -5,10 +5,10 @@
 - `recomputed(function)` stores only the inputs of a function and recomputes it for the gradient.
 - `fused(function, num_constants)` compiles a function to one kernel where that is faster, and
   stores only its inputs. The last `num_constants` inputs have no gradient.
-- `attend_in_blocks(query, key, value, bias, causal, masked, blocks)` returns softmax(Q Kᵀ + bias) V
-  without all scores in memory. Shapes: query (batch, heads, n, d), scaled; key and value (batch,
-  heads, m, d); bias (batch, 1, 1, m) or None. With `causal`, `masked` is added to the scores of
-  later keys.
+- `attend(query, key, value, bias, distance_bias, terms, blocks, drop, lengths)` returns the result
+  of `attention.attention` for scaled queries, without all scores in memory: block by block as
+  `attention_blocks` plans, or in a fused kernel. `drop(weights, number)` returns dropout of the
+  weights of a block, or is None; `lengths` are numbers of real keys that `terms.padding` masks.
 - `run_reversibly(halves, first, second, context)` adds to two streams in turn, without storing
   activations (Gomez et al. 2017, "The Reversible Residual Network"). A half has `weights`, and
   `run(states, context, kept)` → (addend, kept). The streams swap after each half: (x₁, x₂) →

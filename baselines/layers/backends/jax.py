@@ -1,4 +1,4 @@
-"""JAX: attention in blocks, gradients that recompute activations. XLA fuses operations."""
+"""JAX: gradients that recompute activations. XLA fuses operations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import jax
 import jax.numpy as jnp
 from keras import StatelessScope, ops
 
-CAUSAL_PARTS = 8
-"""The number of parts of a causal sequence. Each part attends to all keys up to its last position:
-a tenth more products than if each block stopped at its own last position."""
+from baselines.layers.backends.jax_attention import attend as attend
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
@@ -34,63 +32,6 @@ def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
 def fused(function: Callable[..., Any], num_constants: int = 0) -> Callable[..., Any]:
     """Return a function that stores only its inputs; XLA fuses it into one kernel anyway."""
     return recomputed(function)
-
-
-def attend_in_blocks(
-    query: Any,
-    key: Any,
-    value: Any,
-    bias: Any,
-    causal: bool,
-    masked: float,
-    blocks: Sequence[Any],
-) -> Any:
-    """Return softmax(Q Kᵀ + bias) V block by block, and recompute scores for the gradient."""
-
-    @jax.checkpoint  # type: ignore[untyped-decorator]
-    def attend(query: Any, key: Any, value: Any, bias: Any, first: Any) -> Any:
-        scores = jnp.einsum("bhnd,bhmd->bhnm", query, key)
-        if bias is not None:
-            scores += bias
-        if causal:
-            place = first + jnp.arange(query.shape[2])
-            later = jnp.arange(key.shape[2])[None, :] > place[:, None]
-            scores += later.astype(scores.dtype) * masked
-        return jax.nn.softmax(scores, axis=-1) @ value
-
-    if len(blocks) == 1:
-        return attend(query, key, value, bias, 0)
-    first = blocks[0]
-    if first.examples != blocks[1].examples:
-        one = lambda parts: attend(*(None if p is None else p[None] for p in parts), 0)[0]  # noqa: E731
-        return jax.lax.map(one, (query, key, value, bias), batch_size=first.examples.stop)
-
-    def attend_by_blocks(start: int, stop: int, num_keys: int) -> Any:
-        """Loop over the queries: without a loop, XLA holds the scores of all blocks at once."""
-        keys, values = key[:, :, :num_keys], value[:, :, :num_keys]
-        here = None if bias is None else bias[..., :num_keys]
-        batch, num_heads, _, head_size = query.shape
-        rows = first.queries.stop
-        whole = stop - (stop - start) % rows
-        parts = []
-        if whole > start:
-            stacked = jnp.reshape(query[:, :, start:whole], (batch, num_heads, -1, rows, head_size))
-            looped = jax.lax.map(
-                lambda block: attend(block[0], keys, values, here, block[1]),
-                (jnp.moveaxis(stacked, 2, 0), jnp.arange(start, whole, rows)),
-            )
-            flat = (batch, num_heads, whole - start, head_size)
-            parts.append(jnp.reshape(jnp.moveaxis(looped, 0, 2), flat))
-        if whole < stop:
-            parts.append(attend(query[:, :, whole:stop], keys, values, here, whole))
-        return jnp.concatenate(parts, axis=2)
-
-    if not causal:
-        return attend_by_blocks(0, query.shape[2], key.shape[2])
-    num_blocks = max(2, -(-len(blocks) // CAUSAL_PARTS))  # XLA removes a loop of one iteration
-    parts = [blocks[start : start + num_blocks] for start in range(0, len(blocks), num_blocks)]
-    ends = [(part[0].queries.start, part[-1].queries.stop) for part in parts]
-    return jnp.concatenate([attend_by_blocks(*end, end[1]) for end in ends], axis=2)
 
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:

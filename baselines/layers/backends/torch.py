@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from keras import ops
 from torch.utils.checkpoint import checkpoint
 
-MANY_KEYS = 768
-"""From about this number of keys, the causal kernel that skips later keys is faster."""
+from baselines.layers.attention import attend as attend_at_once
+from baselines.layers.attention_blocks import num_heads_per_key, take_span, take_spans
 
 
 class _WithGradient(torch.autograd.Function):
@@ -50,34 +51,60 @@ def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def attend_in_blocks(
+def attend(
     query: Any,
     key: Any,
     value: Any,
     bias: Any,
-    causal: bool,
-    masked: float,
+    distance_bias: Any,
+    terms: Any,
     blocks: Sequence[Any],
+    drop: Callable[[Any, int], Any] | None,
+    lengths: Any,
 ) -> Any:
-    """Return softmax(Q Kᵀ + bias) V from the fused kernel, which needs no explicit blocks.
+    """Return attention from the fused kernels.
 
-    The causal path of the kernel skips half the work, but takes no mask. So the bias of each key
-    becomes an extra feature, which is 1 in every query. With few keys, a mask of all pairs is
-    cheaper.
+    Without biases, one call computes it: the causal kernel skips half of the work, and takes no
+    other mask. Otherwise there is a call for each block, because a mask of all pairs takes memory
+    O(n·m). The masks of blocks are built again for the gradient. Dropout is applied to weights that
+    are computed without a fused kernel.
     """
-    attend = torch.nn.functional.scaled_dot_product_attention
-    if bias is None or not causal:
-        return attend(query, key, value, attn_mask=bias, is_causal=causal, scale=1.0)
-    batch, num_heads, num_keys, head_size = key.shape
-    if num_keys < MANY_KEYS:
-        later = torch.ones(num_keys, num_keys, dtype=torch.bool, device=key.device).triu(1)
-        return attend(query, key, value, attn_mask=bias + later.to(bias.dtype) * masked, scale=1.0)
-    one, none = torch.ones_like(query[..., :1]), torch.zeros_like(value[..., :1])
-    biases = bias.transpose(2, 3).expand(batch, num_heads, num_keys, 1)
-    query, key, value = (
-        torch.cat(parts, dim=-1) for parts in ((query, one), (key, biases), (value, none))
+    shared = num_heads_per_key(query, key)
+    if shared > 1:
+        key, value = (torch.repeat_interleave(part, shared, dim=1) for part in (key, value))
+    pattern = terms.pattern
+    plain = bias is None and distance_bias is None and pattern.window is None and drop is None
+    aligned = pattern.offset == 0 and query.shape[2] == key.shape[2]
+    if plain and ((terms.padding is None and aligned) or not pattern.causal):
+        return _fused_attention(query, key, value, terms.padding, pattern.causal)
+
+    def attend_block(block: Any, number: int, query: Any, key: Any, value: Any, *given: Any) -> Any:
+        parts = iter(given)
+        both = (None if part is None else next(parts) for part in (bias, distance_bias))
+        query = take_span(take_span(query, block.examples, 0), block.queries, 2)
+        key, value = (
+            take_spans(take_span(part, block.examples, 0), block.keys, 2) for part in (key, value)
+        )
+        added = [terms.padding_of(block), terms.mask_of(block, query.dtype)]
+        added += terms.biases_of(block, *both)
+        if drop is not None:
+            own_drop = lambda weights, _: drop(weights, number)  # noqa: E731
+            return attend_at_once(query, key, value, *added, drop=own_drop)
+        mask = sum(part for part in added if part is not None)
+        return _fused_attention(query, key, value, mask, False)
+
+    given = [part for part in (bias, distance_bias) if part is not None]
+    done = [
+        recomputed(partial(attend_block, block, number))(query, key, value, *given)
+        for number, block in enumerate(blocks)
+    ]
+    return torch.cat(done, dim=2 if blocks[0].examples == blocks[-1].examples else 0)
+
+
+def _fused_attention(query: Any, key: Any, value: Any, mask: Any, causal: bool) -> Any:
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=causal, scale=1.0
     )
-    return attend(query, key, value, is_causal=True, scale=1.0)[..., :head_size]
 
 
 class _Reversible(torch.autograd.Function):

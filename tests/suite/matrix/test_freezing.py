@@ -38,6 +38,8 @@ options = {{ dropout = 0.3 }}
 architecture = "longformer"
 options = {{ window = [64] }}
 """
+UNRANKED = "seeds = [0]\nranked = false"
+"""Freezing a ranked benchmark takes its data."""
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_the_cells_of_a_correct_file_are_returned(write):
 
 
 def test_the_hash_of_a_published_run_stays_in_the_file(write, tmp_path):
-    benchmark, _ = write()
+    benchmark, _ = write("seeds = [0]", UNRANKED)
     published = tmp_path / "results" / "published" / "abacus"
     published.mkdir(parents=True)
     final = dataclasses.replace(FINAL, benchmark="small-1")
@@ -113,7 +115,7 @@ def test_the_hash_of_a_published_run_stays_in_the_file(write, tmp_path):
         check_published(benchmark, hashes)  # the line of [frozen] was deleted
     freeze(benchmark)
     check_published(find_benchmark("small", (str(tmp_path),)), hashes)
-    edited, _ = write("steps = 10\nposi", "steps = 20\nposi")
+    edited, _ = write("seeds = [0]", f"{UNRANKED}\nprecision = 'mixed_bfloat16'")
     freeze(edited)
     with pytest.raises(RequestError, match=f"Received: {edited.content_hash} in .frozen."):
         check_published(find_benchmark("small", (str(tmp_path),)), hashes)

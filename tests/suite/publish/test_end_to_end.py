@@ -18,7 +18,7 @@ from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import CLEAN
-from tests.suite.records.test_store import TRIAL, make_record
+from tests.suite.records.test_store import FINGERPRINT, TRIAL, make_record
 
 SCORES = {"vanilla": 0.8, "bert": 0.7, "brisk": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}
@@ -51,7 +51,7 @@ def fake_records() -> list[Record]:
             fields |= {
                 "metrics": {"test": {"entity_f1": score}},
                 "reports": {"test": {"without_part": {"entity_f1": (score - 0.01, score + 0.01)}}},
-                "data": {"fingerprint": "f"},
+                "data": {"fingerprint": FINGERPRINT},
             }
         else:
             speed = SPEEDS[cell.architecture] + cell.round
@@ -61,7 +61,7 @@ def fake_records() -> list[Record]:
         records.append(make_record(minutes=minutes, cell=cell, **fields))
     trial = dataclasses.replace(TRIAL, architecture="vanilla", options={})
     scores = {"validation": {"entity_f1": 0.5}}
-    data = {"fingerprint": "f"}
+    data = {"fingerprint": FINGERPRINT}
     return [*records, make_record(cell=trial, environment=CLEAN, metrics=scores, data=data)]
 
 

@@ -17,7 +17,7 @@ from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
 from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, place_of
 from suite.records.schema import Curve, Measurement, utc_now
 from tests.conftest import FAKES
-from tests.suite.records.test_store import FINAL, TRIAL, make_record
+from tests.suite.records.test_store import FINAL, FINGERPRINT, TRIAL, make_record
 
 REGISTRY = load_registry((str(FAKES),))
 
@@ -32,7 +32,7 @@ def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), of=FINAL, **fields):
     given = {
         "metrics": {"test": {"entity_f1": f1}},
         "reports": report_of_parts(f1 - 0.1, f1, None, f1 + 0.001),
-        "data": {"fingerprint": "f"},
+        "data": {"fingerprint": FINGERPRINT},
         "environment": {"processor": "abacus", "num_cores": 2, "commit": "c" * 40, "dirty": False},
         "worker_seconds": 8.0,
         "curves": {"validation_entity_f1": Curve(tokens=(1, 2, 3), values=curve)},

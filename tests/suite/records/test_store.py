@@ -29,6 +29,8 @@ from tests.conftest import FAKES
 REGISTRY = load_registry(())
 TASK = REGISTRY.tasks.get("ner")
 MINIATURE = find_benchmark("miniature", (str(FAKES),))
+FINGERPRINT = MINIATURE.data["ner"]["128"]
+"""The data of the benchmark of `FINAL`."""
 CELL = Cell(
     mode=Mode.TRAIN,
     task="ner",

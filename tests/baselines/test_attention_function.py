@@ -1,0 +1,241 @@
+"""The attention function against its definition: heads, windows, sinks, biases, blocks, dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.attention import attention
+from baselines.layers.attention_blocks import (
+    BLOCK_BYTES,
+    MAX_BLOCKS,
+    Pattern,
+    Span,
+    by_pair,
+    plan_blocks,
+)
+from tests.gradients import differentiate, run
+
+BATCH, HEADS, GROUPS, LENGTH, SIZE = 3, 6, 2, 41, 4
+BY_QUERY = BATCH * HEADS * LENGTH * 4 * 7
+"""Bytes of scores per block: seven queries of all examples, or a few more."""
+BY_EXAMPLE = 2 * HEADS * LENGTH * LENGTH * 4
+CASES = {
+    "full": {},
+    "causal": {"causal": True},
+    "window": {"window": 5},
+    "causal window": {"causal": True, "window": 5},
+    "window over all": {"causal": True, "window": 99},
+    "window of one": {"causal": True, "window": 1},
+    "sinks": {"causal": True, "window": 5, "num_sinks": 3},
+    "sinks on both sides": {"window": 4, "num_sinks": 7},
+}
+
+
+def states(seed: int = 0, num_queries: int = LENGTH) -> list[np.ndarray]:
+    generator = np.random.default_rng(seed)
+    shapes = [(HEADS, num_queries), (GROUPS, LENGTH), (GROUPS, LENGTH)]
+    return [generator.normal(size=(BATCH, *s, SIZE)).astype("float32") for s in shapes]
+
+
+def visible(num_queries, causal=False, window=None, num_sinks=0, offset=0) -> np.ndarray:
+    """Return which keys each query sees, position by position."""
+    seen = np.zeros((num_queries, LENGTH), bool)
+    for query in range(num_queries):
+        for key in range(LENGTH):
+            distance = key - query - offset
+            near = window is None or -window < distance < window or key < num_sinks
+            seen[query, key] = near and not (causal and distance > 0)
+    return seen
+
+
+def oracle(query, key, value, allowed, bias=0.0, scale=SIZE**-0.5) -> np.ndarray:
+    """Return attention with each key/value head repeated for its query heads."""
+    key, value = (np.repeat(part, HEADS // GROUPS, axis=1) for part in (key, value))
+    scores = scale * np.einsum("bhnd,bhmd->bhnm", query, key) + bias
+    scores = np.where(allowed, scores, -1e30)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.einsum("bhnm,bhmd->bhnd", weights / weights.sum(axis=-1, keepdims=True), value)
+
+
+@pytest.mark.parametrize("block_bytes", [None, BY_QUERY, BY_EXAMPLE, BLOCK_BYTES])
+@pytest.mark.parametrize("name", CASES)
+def test_attention_equals_its_definition(name, block_bytes):
+    options, arrays = CASES[name], states()
+    lengths = np.array([LENGTH, 30, 11], "int32")
+    found = run(
+        lambda *a: attention(*a, **options, lengths=lengths, block_bytes=block_bytes), *arrays
+    )
+    real = np.arange(LENGTH)[None, None, None, :] < lengths[:, None, None, None]
+    expected = oracle(*arrays, visible(LENGTH, **options) & real)
+    # In a window behind the real keys a query sees none of these.
+    sees_some = (visible(LENGTH, **options)[None] & real[:, 0]).any(axis=-1)
+    for example in range(BATCH):
+        rows = sees_some[example]
+        np.testing.assert_allclose(found[example][:, rows], expected[example][:, rows], atol=1e-5)
+
+
+@pytest.mark.parametrize("block_bytes", [BY_QUERY, BY_EXAMPLE])
+@pytest.mark.parametrize("by_example", [False, True])
+def test_biases_are_added_and_have_gradients(by_example, block_bytes):
+    generator = np.random.default_rng(1)
+    arrays, options = states(), CASES["sinks"]
+    shape = (BATCH if by_example else 1, 1, LENGTH, LENGTH)
+    bias = generator.normal(size=shape).astype("float32")
+    by_distance = generator.normal(size=(HEADS, 2 * LENGTH - 1)).astype("float32")
+    aim = generator.normal(size=arrays[0].shape).astype("float32")
+    found = []
+    for size in (None, block_bytes):
+
+        def loss(query, key, value, bias, by_distance, size=size):
+            mixed = attention(
+                query,
+                key,
+                value,
+                bias=bias,
+                distance_bias=by_distance,
+                scale=1.0,
+                block_bytes=size,
+                **options,
+            )
+            return ops.sum(mixed * ops.convert_to_tensor(aim))
+
+        value, gradients = differentiate(loss, [*arrays, bias, by_distance])
+        found.append([value, *gradients])
+    distances = np.arange(LENGTH)[None, :] - np.arange(LENGTH)[:, None] + LENGTH - 1
+    both = bias + by_distance[:, distances][None]
+    expected = oracle(*arrays, visible(LENGTH, **options), both, scale=1.0)
+    assert found[0][0] == pytest.approx((expected * aim).sum(), rel=1e-4)
+    for whole, blocks in zip(*found, strict=True):
+        np.testing.assert_allclose(whole, blocks, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_blocks_change_no_gradient(name):
+    arrays, options = states(), CASES[name]
+    aim = np.random.default_rng(2).normal(size=arrays[0].shape).astype("float32")
+    found = []
+    for block_bytes in (None, BY_QUERY):
+
+        def loss(query, key, value, block_bytes=block_bytes):
+            mixed = attention(query, key, value, **options, block_bytes=block_bytes)
+            return ops.sum(mixed * ops.convert_to_tensor(aim))
+
+        found.append(differentiate(loss, arrays)[1])
+    for whole, blocks in zip(*found, strict=True):
+        np.testing.assert_allclose(whole, blocks, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_newest_queries_see_the_keys_before_them(name):
+    options, arrays = CASES[name], states(num_queries=9)
+    found = run(
+        lambda *a: attention(*a, **options, query_offset=LENGTH - 9, block_bytes=600), *arrays
+    )
+    allowed = visible(9, **options, offset=LENGTH - 9)
+    np.testing.assert_allclose(found, oracle(*arrays, allowed), atol=1e-5)
+
+
+@pytest.mark.parametrize("block_bytes", [None, BY_QUERY, BY_EXAMPLE])
+def test_dropout_sets_weights_to_zero_and_repeats_with_the_seed(block_bytes):
+    """With equal scores and one-hot values, the outputs are the weights."""
+    query, key = (np.zeros((2, 2, LENGTH, 3), "float32") for _ in range(2))
+    value = np.tile(np.eye(LENGTH, dtype="float32"), (2, 2, 1, 1))
+    seeds = np.array([5, 9], "uint32")
+
+    def weights(seed):
+        return run(
+            lambda *a: attention(*a, dropout=0.25, seed=seed, block_bytes=block_bytes),
+            query,
+            key,
+            value,
+        )
+
+    first, again, other = weights(seeds), weights(seeds), weights(seeds + np.uint32(1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0
+    kept = first > 0
+    np.testing.assert_allclose(first[kept], 1 / LENGTH / 0.75, rtol=1e-5)
+    assert 0.7 < kept.mean() < 0.8
+    rows = kept.reshape(-1, LENGTH)
+    assert len(np.unique(rows, axis=0)) == len(rows), "no two queries drop the same keys"
+
+
+def test_the_gradient_drops_the_same_weights():
+    arrays = states()
+    aim = np.random.default_rng(3).normal(size=arrays[0].shape).astype("float32")
+    found = []
+    for block_bytes in (None, BLOCK_BYTES, BY_QUERY):
+
+        def loss(query, key, value, size=block_bytes):
+            seed = np.array([1, 2], "uint32")
+            mixed = attention(query, key, value, dropout=0.3, seed=seed, block_bytes=size)
+            return ops.sum(mixed * ops.convert_to_tensor(aim))
+
+        found.append(differentiate(loss, arrays))
+        # The loss is linear in the values.
+        value, gradients = found[-1]
+        assert (gradients[2] * arrays[2]).sum() == pytest.approx(value, rel=1e-4)
+    for whole, one_block in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(whole, one_block, rtol=1e-4, atol=1e-5)
+
+
+def test_numbers_by_distance_become_pairs():
+    by_distance = np.arange(2 * 8, dtype="float32").reshape(2, 8)
+    found = ops.convert_to_numpy(by_pair(ops.convert_to_tensor(by_distance), 3, 6))
+    for query in range(3):
+        for key in range(6):
+            np.testing.assert_array_equal(found[:, query, key], by_distance[:, key - query + 2])
+
+
+@pytest.mark.parametrize(
+    "pattern", [Pattern(), Pattern(True), Pattern(True, 512, 4), Pattern(False, 128)]
+)
+@pytest.mark.parametrize("batch, length", [(16, 512), (2, 4096), (1, 16384), (512, 16), (3, 7)])
+def test_blocks_cover_every_query_once_and_stay_small(batch, length, pattern):
+    pattern = pattern.without_wide_window(length, length)
+    blocks = plan_blocks(batch, 4, length, length, pattern, BLOCK_BYTES)
+    covered = np.zeros((batch, length), int)
+    largest = 0
+    for block in blocks:
+        examples, queries = (slice(s.start, s.stop) for s in (block.examples, block.queries))
+        covered[examples, queries] += 1
+        num_keys = sum(span.size for span in block.keys)
+        largest = max(largest, block.examples.size * block.queries.size * num_keys)
+    assert (covered == 1).all()
+    assert len(blocks) <= max(MAX_BLOCKS, batch)
+    assert largest * 4 * 4 <= 1.01 * max(BLOCK_BYTES, batch * length * 16 * length / MAX_BLOCKS)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_windowed_block_skips_the_keys_that_no_query_sees(causal):
+    queries = Span(100, 10)
+    (near,) = Pattern(causal, 8).keys_seen(queries, 500)
+    assert near == (93, 17 if causal else 24)
+    sinks, near = Pattern(causal, 8, 2).keys_seen(queries, 500)
+    assert sinks == (0, 2) and near.start == 93
+
+
+def test_a_window_over_all_keys_is_dropped():
+    assert Pattern(True, 41, 3).without_wide_window(41, 41) == Pattern(True)
+    assert Pattern(False, 40).without_wide_window(41, 41) == Pattern(False, 40)
+
+
+@pytest.mark.parametrize(
+    ("options", "received"),
+    [
+        ({"window": 0}, "window=0"),
+        ({"num_sinks": -1}, "num_sinks=-1"),
+        ({"dropout": 0.1}, "dropout=0.1"),
+    ],
+)
+def test_invalid_arguments_are_rejected(options, received):
+    with pytest.raises(ValueError, match=received):
+        attention(*map(ops.convert_to_tensor, states()), **options)
+
+
+def test_heads_that_cannot_share_keys_are_rejected():
+    query, key, value = map(ops.convert_to_tensor, states())
+    with pytest.raises(ValueError, match="num_heads=5, num_key_value_heads=2"):
+        attention(query[:, :5], key, value)

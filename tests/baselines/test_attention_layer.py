@@ -1,0 +1,155 @@
+"""Options of the attention layer: position schemes, shared heads, windows, decoding, dropout."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.attention import attention
+from baselines.layers.attention_positions import (
+    AlibiPositions,
+    BucketedPositions,
+    RotaryPositions,
+    alibi_slopes,
+)
+from baselines.layers.full_attention import FullAttention, merge_heads
+from baselines.layers.transformer_layer import TransformerLayer
+from tests.gradients import run
+
+BATCH, LENGTH, WIDTH, HEADS = 2, 17, 24, 6
+SCHEMES = {
+    "none": lambda: None,
+    "rotary": RotaryPositions,
+    "alibi": AlibiPositions,
+    "buckets": lambda: BucketedPositions(8, 10, bidirectional=False),
+}
+PATTERNS = {
+    "full": {},
+    "window": {"window": 5},
+    "sinks": {"window": 4, "num_sinks": 3},
+    "window of one": {"window": 1, "num_sinks": 2},
+    "window over all": {"window": 40, "num_sinks": 1},
+}
+
+
+def make(**options) -> FullAttention:
+    keras.utils.set_random_seed(2)
+    layer = FullAttention(HEADS, **options)
+    layer.build((None, None, WIDTH))
+    return layer
+
+
+def hidden_states(seed: int = 0) -> np.ndarray:
+    shape = (BATCH, LENGTH, WIDTH)
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_decoding_in_parts_equals_the_whole(scheme, pattern):
+    options = {"num_key_value_heads": 2, "causal": True, **PATTERNS[pattern]}
+    layer, states = make(positions=SCHEMES[scheme](), **options), hidden_states()
+    whole = run(layer, states)
+    state, found = layer.init_state(BATCH, LENGTH), []
+    for start, stop in ((0, 1), (1, 2), (2, 8), (8, 9), (9, LENGTH)):
+        # A position may be a tensor.
+        place = ops.convert_to_tensor(np.int32(start)) if start % 2 else start
+        part, state = layer.decode_step(ops.convert_to_tensor(states[:, start:stop]), state, place)
+        found.append(ops.convert_to_numpy(part))
+    np.testing.assert_allclose(np.concatenate(found, axis=1), whole, atol=2e-6)
+
+
+def test_the_state_of_a_window_does_not_grow_with_the_length():
+    layer = make(causal=True, window=5, num_sinks=3, num_key_value_heads=2)
+    for max_length in (100, 1_000):
+        keys, values = layer.init_state(BATCH, max_length)
+        assert keys.shape == values.shape == (BATCH, 2, 8, WIDTH // HEADS)
+
+
+def test_rotary_attention_depends_on_distances_only():
+    layer, states = make(positions=RotaryPositions()), ops.convert_to_tensor(hidden_states())
+    scores = []
+    for start in (0, 100):
+        query, key, _ = layer._project(states, None, start)
+        scores.append(ops.convert_to_numpy(query @ ops.swapaxes(key, -1, -2)))
+    np.testing.assert_allclose(*scores, atol=1e-4)
+    backward = run(layer, hidden_states()[:, ::-1])[:, ::-1]
+    assert np.abs(run(layer, hidden_states()) - backward).max() > 1e-3
+
+
+def test_alibi_is_a_bias_of_the_scores():
+    states = hidden_states()
+    padding = np.arange(LENGTH)[None, :] < np.array([[LENGTH], [9]])
+    layer, plain = make(positions=AlibiPositions()), make()
+    distances = np.abs(np.arange(LENGTH)[:, None] - np.arange(LENGTH)[None, :])
+    bias = -alibi_slopes(HEADS)[:, None, None] * distances
+
+    def definition(states, padding):
+        mixed = attention(
+            *plain._project(states, None),
+            bias=ops.convert_to_tensor(bias[None].astype("float32")),
+            padding_mask=padding,
+        )
+        return plain.output_projection(merge_heads(mixed))
+
+    np.testing.assert_allclose(
+        run(layer, states, padding), run(definition, states, padding), atol=1e-5
+    )
+
+
+def test_layers_share_one_table_of_buckets():
+    positions = BucketedPositions(8, 10)
+    layers = [make(positions=positions), make(positions=positions)]
+    assert layers[0].positions is layers[1].positions
+    stack = keras.Sequential(layers)
+    stack.build((None, LENGTH, WIDTH))
+    assert sum(weight.path.endswith("table") for weight in stack.weights) == 1
+
+
+def test_unscaled_scores_start_as_large_as_scaled_ones():
+    scaled, unscaled = (make(head_size=16, scaled=scaled) for scaled in (True, False))
+    ratio = ops.std(scaled.query.kernel) / ops.std(unscaled.query.kernel)
+    assert float(ratio) == pytest.approx(4, rel=0.02)
+    assert scaled.query.kernel.shape == (WIDTH, HEADS * 16)
+    assert scaled.output_projection.kernel.shape == (HEADS * 16, WIDTH)
+
+
+def test_dropout_acts_in_training_within_a_transformer_layer():
+    keras.utils.set_random_seed(2)
+    mixer = FullAttention(HEADS, dropout=0.5, seed=3)
+    layer, states = TransformerLayer(mixer, 8, dropout=0.0), hidden_states()
+    still = [ops.convert_to_numpy(layer(states, training=False)) for _ in range(2)]
+    moving = [ops.convert_to_numpy(layer(states, training=True)) for _ in range(2)]
+    np.testing.assert_array_equal(*still)
+    assert np.abs(moving[0] - moving[1]).max() > 0.01
+    assert np.abs(moving[0] - still[0]).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 0}, "window=0, num_sinks=0"),
+        ({"num_sinks": -2}, "num_sinks=-2"),
+        ({"num_key_value_heads": 4}, "num_heads=6, num_key_value_heads=4"),
+        ({"num_key_value_heads": 0}, "num_heads=6, num_key_value_heads=0"),
+        ({"positions": RotaryPositions(), "head_size": 5}, "a head size of 5"),
+    ],
+)
+def test_options_that_do_not_fit_are_rejected(options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_layer_is_rebuilt_from_its_configuration(scheme):
+    layer = make(
+        positions=SCHEMES[scheme](), causal=True, num_key_value_heads=3, window=4, use_bias=False
+    )
+    again = FullAttention.from_config(layer.get_config())
+    again.build((None, None, WIDTH))
+    for weight, other in zip(layer.weights, again.weights, strict=True):
+        other.assign(weight)
+    states = hidden_states()
+    np.testing.assert_array_equal(run(layer, states), run(again, states))
