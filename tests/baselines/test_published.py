@@ -244,7 +244,7 @@ def test_transformer_xl_over_segments(reference_outputs):
                     wide,
                     activation="relu",
                     dropout=0.0,
-                    norm_first=bool(case["pre_layer_norm"]),
+                    norm_placement="before" if case["pre_layer_norm"] else "after",
                 )
                 for _ in range(layers)
             ]
@@ -285,7 +285,7 @@ def test_mamba2_at_once_and_step_by_step(reference_outputs):
                 ),
                 None,
                 dropout=0.0,
-                norm_first=True,
+                norm_placement="before",
                 norm="rms",
                 epsilon=epsilon,
             )
