@@ -23,9 +23,6 @@ const TRIALS_SHOWN =
   "Trials, not results: these runs are no final runs of a frozen benchmark. They choose learning " +
   "rates or try other settings, and nothing here is ranked.";
 
-/** Whether the reader has opened the further filters; kept when the page is drawn again. */
-let advancedIsOpen = false;
-
 /**
  * Chooses the comparison to show: the one in the state, otherwise the first one that has results.
  * The data has comparisons in their order of precedence. A trial is shown only if it is named.
@@ -144,13 +141,8 @@ function advancedFilters(values, choice, extras) {
   const set = DIMENSIONS.filter(([name]) => name in values).length;
   return el(
     "details",
-    {
-      className: "advanced",
-      open: advancedIsOpen,
-      ontoggle: (/** @type {Event} */ event) => {
-        advancedIsOpen = /** @type {HTMLDetailsElement} */ (event.target).open;
-      },
-    },
+    // What the reader has opened stays open when the page is drawn again.
+    { className: "advanced", open: document.querySelector(".advanced[open]") !== null },
     el("summary", {}, set ? `Advanced (${set} filter${set > 1 ? "s" : ""} set)` : "Advanced"),
     el("div", { className: "controls" }, ...extras, ...lists),
     el("p", { className: "note" }, `Shown: ${choice.shown?.comparison.title ?? "nothing"}.`),

@@ -160,7 +160,7 @@ function details({ comparison: about, number }, values, chosen, length) {
     "lines, whatever the filters show. The name of an entry is a link to its first run.";
   return [
     el("h2", {}, `${about.subject} at length ${length ?? "—"}`),
-    el("p", { className: "note" }, note),
+    ...(chosen.flatMap(leadersOf).length ? [el("p", { className: "note" }, note)] : []),
     ...tables,
     ...failuresTable(recordsOf(number)),
     el("h2", {}, "All results"),

@@ -92,15 +92,12 @@ function failureMarks(records, hidden) {
 /**
  * Returns how a line is drawn. Beside many others, only a strong line has its interval: the bands
  * of all would hide each other.
- * @param {number} line
- * @param {Set<number>} strong
- * @param {number} count the number of lines
+ * @param {boolean} isStrong
+ * @param {boolean} hasRoom whether every line may have its interval
  */
-function styleOf(line, strong, count) {
-  if (count <= FEW_LINES) return { width: 2.5, opacity: 1, hasBand: true };
-  return strong.has(line)
-    ? { width: 3, opacity: 1, hasBand: true }
-    : { width: 1.5, opacity: 0.75, hasBand: false };
+function styleOf(isStrong, hasRoom) {
+  if (isStrong) return { width: 3, opacity: 1, hasBand: true };
+  return { width: hasRoom ? 2 : 1.5, opacity: hasRoom ? 1 : 0.75, hasBand: hasRoom };
 }
 
 /**
@@ -108,18 +105,20 @@ function styleOf(line, strong, count) {
  * @param {Comparison} about
  * @param {Measure} measure
  * @param {Point[]} points
- * @param {string} bands what is said of the intervals
+ * @param {{ bands: string, hasFailed: boolean }} facts what is said of the intervals, and whether a
+ *   cell failed
  */
-function lengthCaption(about, measure, points, bands) {
+function lengthCaption(about, measure, points, { bands, hasFailed }) {
   const repeat = about.mode === "probe" ? "round" : "seed";
   const most = Math.max(0, ...points.map(({ n }) => n));
   const isCost = measure.key !== "quality";
   const mean = isCost ? "Geometric mean" : "Mean";
   const over = `of up to ${most} ${repeat}s`;
   const sentences = [
-    most > 1 ? `${mean} ${over}${bands}. Hollow: n=1` : `One ${repeat}, no interval`,
+    most > 1 ? `${mean} ${over}${bands}` : `One ${repeat}, no interval`,
+    most > 1 && points.some(({ n }) => n === 1) ? "Hollow: n=1" : "",
     points.some(({ noisy }) => noisy) ? "Noisy measurements are left out" : "",
-    "✕: a cell failed at this length",
+    hasFailed ? "✕: a cell failed at this length" : "",
     isCost ? `${about.machine}, ${about.threads} thread${about.threads > 1 ? "s" : ""}` : "",
     `Protocol ${about.protocol}`,
   ];
@@ -166,23 +165,27 @@ function lengthFigure(comparison, number, values, options = {}) {
   const records = recordsOf(comparison);
   const shown = linesOf(comparison).filter((line) => !hidden.has(line));
   // At a single length all points would coincide, so they stand side by side within the axis.
-  const distance = lengthsOf(points).length === 1 ? Math.min(0.1, 0.4 / shown.length) : 0;
+  const isSingle = lengthsOf(points).length === 1;
+  const distance = isSingle ? Math.min(0.1, 0.4 / shown.length) : 0;
+  const hasRoom = isSingle || shown.length <= FEW_LINES;
   const traces = shown.flatMap((line, place) => {
     const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
     const own = points.filter((point) => point.line === line);
     own.sort((a, b) => a.length - b.length);
-    return lineTraces(data.lines[line], own, measure, shift, styleOf(line, strong, shown.length));
+    const style = styleOf(strong.has(line), hasRoom);
+    return lineTraces(data.lines[line], own, measure, shift, style);
   });
-  const isFew = shown.length <= FEW_LINES;
   const thick = "; thick, with its 95% interval: rank 1 at the marked length";
   const others = strong.size ? thick : "; hover over a point for its 95% interval";
-  const bands = isFew ? ", with 95% intervals" : others;
+  const bands = hasRoom ? ", with 95% intervals" : others;
+  const annotations = failureMarks(records, hidden);
+  const facts = { bands, hasFailed: annotations.length > 0 };
   const range = points.flatMap(({ value, low }) => [value, low ?? value]);
   return figure({
     title: measure.title,
     traces,
     name: `${about.task}-${measure.key}`,
-    caption: `${note}${lengthCaption(about, measure, points, bands)}`,
+    caption: `${note}${lengthCaption(about, measure, points, facts)}`,
     layout: {
       xaxis: lengthAxis(lengthsOf(records)),
       yaxis: valueAxis(
@@ -190,7 +193,7 @@ function lengthFigure(comparison, number, values, options = {}) {
         measure,
         number !== QUALITY,
       ),
-      annotations: failureMarks(records, hidden),
+      annotations,
       shapes: marked === undefined ? [] : [lengthMark(marked)],
     },
     rows: [

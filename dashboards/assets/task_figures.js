@@ -83,13 +83,22 @@ function reportFigure(found, about) {
   const [what, by] = [...metricText(name).split(/\bby /), ""];
   const measure = metricText([what.trim(), field].filter(Boolean).join(" "));
   const isOrdered = found.some(({ figures }) => /^\d/.test(figures[field]?.[0]?.[0] ?? ""));
+  const most = Math.max(
+    ...found.flatMap((one) =>
+      Object.values(one.figures)
+        .flat()
+        .map(([, , , , n]) => n),
+    ),
+  );
+  const seeds =
+    most > 1 ? `Mean of up to ${most} seeds; hover over it for its 95% interval` : "One seed";
   const traces = found.flatMap(({ line, figures }) => {
     const points = figures[field] ?? [];
     return points.length ? [reportTrace(data.lines[line], points, isOrdered)] : [];
   });
   return figure({
     title: `${capitalized(measure)} by ${by}`,
-    caption: `Mean over seeds, on the ${about.split} split. Intervals of 95% are over seeds.`,
+    caption: `${seeds}, on the ${about.split} split.`,
     name,
     traces,
     layout: {

@@ -147,7 +147,9 @@ function crossoverTable(comparison, hidden) {
   return [
     el("h2", {}, "Crossover points"),
     el("p", { className: "note" }, ...withCode(note)),
-    crossed.length ? table(head, rows, { texts: [0, 1, 2] }) : el("p", {}, "No two lines cross."),
+    crossed.length
+      ? table(head, rows, { texts: [0, 1, 2], long: [3] })
+      : el("p", {}, "No two lines cross."),
     el(
       "details",
       {},

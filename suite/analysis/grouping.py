@@ -18,7 +18,7 @@ FILLED = 0.9
 
 
 class Kind(StrEnum):
-    """What the records of a comparison are."""
+    """The kinds of comparisons."""
 
     FINAL = "final"
     """Trainings of a frozen benchmark."""
@@ -73,7 +73,7 @@ class ComparisonKey:
 
     @property
     def kind(self) -> Kind:
-        """What the records are: final runs, measurements of costs, or trials."""
+        """The kind of the comparison: final runs, measurements of costs, or trials."""
         if self.mode is not Mode.TRAIN:
             return Kind.COSTS
         return Kind.FINAL if self.benchmark else Kind.TRIAL

@@ -25,7 +25,7 @@ from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary, phase_of
 
-Place = tuple[str, int]
+UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
 
 
@@ -220,14 +220,14 @@ class Point:
             run.record.worker_seconds
             for run in self.runs
             if run.record.status is Status.OK
-            and (self.session is None or place_of(run) == self.session.place)
+            and (self.session is None or used_machine(run) == self.session.used_machine)
             and run.record.worker_seconds is not None
             and not run.record.details.get("resumed_at_steps")
         ]
         return statistics.median(seconds) if seconds else None
 
 
-def place_of(stored: StoredRecord) -> Place:
+def used_machine(stored: StoredRecord) -> UsedMachine:
     """Return the machine and the number of threads of a record."""
     return stored.machine, stored.record.cell.threads
 

@@ -1,8 +1,8 @@
 """Reports of trainings by group of examples: means over seeds, for the pages that draw them.
 
-A task's report has figures by group where it maps each group to a number, as the loss by position,
-or to named numbers, as precision and recall by entity type. Every such report is found, whatever
-its name. The pseudo-values of the parts of the split are a report too.
+A report with "by_" in its name ("by_type", "nats_by_position") maps each group to a number, or to
+named numbers, as precision and recall of each entity type. The pages draw every such report. The
+pseudo-values of the parts of the split are a report too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from suite.api import Mode, Status
 from suite.records.published import StoredRecord, read_reports
 from suite.records.schema import RecordError
 
+BY = "by_"
+"""The part that the names of all reports by group have."""
 BY_PART = "by_part"
 """The name of the report that has the metric's pseudo-value of each part of the split."""
 Grouped = Mapping[str, Mapping[str, float]]
@@ -104,7 +106,7 @@ def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
     except (FileNotFoundError, RecordError):
         return
     for name, report in dict(reports.get(split, {})).items():
-        if figures := figures_by_group(report):
+        if BY in name and (figures := figures_by_group(report)):
             yield name, figures
 
 

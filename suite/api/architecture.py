@@ -81,6 +81,12 @@ class Architecture(ABC):
     real positions attend to each other, and in causal forms later tokens change which earlier
     tokens are visible.
     """
+    length_dependent_layout: bool = False
+    """Whether the attended positions depend on the length of the sequence, but not on its content.
+
+    An example is a random layout that is drawn for each length. Then adding padding changes which
+    real positions attend to each other.
+    """
 
     def build(self, request: BuildRequest) -> Any:
         """Return the backbone for a supported request.

@@ -33,17 +33,17 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     registry = load_registry(search_path_from_environment())
     resolved = path if path.is_symlink() else path.resolve()
     entries = read_published(results, leaving_out=resolved)
-    verdicts = check_submission(resolved, entries, registry)
+    found = check_submission(resolved, entries, registry)
     if as_json:
         told = [
-            {"file": verdict.name, "refused": verdict.refused, "flags": verdict.flags}
-            for verdict in verdicts
+            {"file": checked.name, "refused": checked.refused, "flags": checked.flags}
+            for checked in found
         ]
         print(json.dumps(told, indent=1))
     else:
-        for verdict in verdicts:
-            said = f"refused: {verdict.refused}" if verdict.refused else "accepted"
-            print(f"{verdict.name!r:.160}: {said}".replace("\n", " "))
-            for flag in verdict.flags:
+        for checked in found:
+            said = f"refused: {checked.refused}" if checked.refused else "accepted"
+            print(f"{checked.name!r:.160}: {said}".replace("\n", " "))
+            for flag in checked.flags:
                 print(f"  to be checked: {flag}")
-    sys.exit(1 if any(verdict.refused for verdict in verdicts) else 0)
+    sys.exit(1 if any(checked.refused for checked in found) else 0)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from suite.api import (
+    BACKENDS,
     Cell,
     DataNotPrepared,
     HomeError,
@@ -24,7 +25,7 @@ from suite.api import (
 from suite.api.cost_digest import digest_costs
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.benchmarks import find_benchmark
+from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
 from suite.matrix.registry import Registry, load_registry
@@ -52,6 +53,7 @@ class Prepared:
     """
 
     plan: Plan
+    benchmark: Benchmark
     registry: Registry
     tasks: Mapping[str, Task]
     digests: Mapping[str, str | None]
@@ -61,15 +63,31 @@ class Prepared:
 
     @property
     def untuned(self) -> list[PlannedCell]:
-        """The final runs that cannot start before `bench tune` chooses their learning rates."""
+        """The cells to run of a benchmark that tunes for which no learning rate is tuned.
+
+        If the benchmark is a draft, they can run as trials.
+        """
         return [
             planned
             for planned in self.plan.to_run
-            if planned.cell.benchmark is not None
+            if planned.of_benchmark
             and planned.cell.task is not None
             and planned.ranking.tuning is None
-            and self.registry.benchmarks.get(planned.cell.benchmark.rpartition("-")[0]).tuning
+            and self.benchmark.tuning
         ]
+
+    @property
+    def waiting(self) -> list[PlannedCell]:
+        """The final runs that cannot start before `bench tune` chooses their learning rates."""
+        return self.untuned if self.benchmark.is_frozen else []
+
+    @property
+    def tune_command(self) -> str:
+        """The command that tunes the learning rates of `untuned`."""
+        source = self.untuned[0].source
+        tasks = ",".join(sorted({str(planned.cell.task) for planned in self.untuned}))
+        data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
+        return f"bench tune --benchmark {self.benchmark.name} --task {tasks} --data {data}"
 
     @property
     def devices_per_cell(self) -> int:
@@ -110,7 +128,8 @@ def prepare(
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
     cells = expand(request, registry)
-    _check_backends(cells)
+    check_backends(planned.cell.backend for planned in cells)
+    _check_precisions(cells)
     names = dict.fromkeys(planned.cell.task for planned in cells if planned.cell.task)
     tasks = {name: registry.tasks.get(name) for name in names}
     digests, missing_data = _inspect_sources(cells, tasks, accept_missing_data)
@@ -137,7 +156,10 @@ def prepare(
         any_machine=any_machine,
         report_unreadable=report_unreadable,
     )
-    return Prepared(compared, registry, tasks, digests, search_path, limits, missing_data)
+    benchmark = registry.benchmarks.get(request.benchmark)
+    return Prepared(
+        compared, benchmark, registry, tasks, digests, search_path, limits, missing_data
+    )
 
 
 def make_limits(benchmark: str, seconds: float | None = None, memory: str | None = None) -> Limits:
@@ -242,24 +264,15 @@ def check_tuned(prepared: Prepared) -> None:
     Raises:
         RequestError: a cell to run has none.
     """
-    if untuned := prepared.untuned:
-        first, count = untuned[0].cell, len(untuned)
+    if waiting := prepared.waiting:
+        count = len(waiting)
         raise RequestError(
-            f"A final run of the benchmark '{str(first.benchmark).rpartition('-')[0]}' needs a "
-            "learning rate that was tuned on the same data",
+            f"A final run of the benchmark '{prepared.benchmark.name}' needs a learning rate that "
+            "was tuned on the same data",
             received=f"{count} cell{'' if count == 1 else 's'} without one, the first "
-            f"{first.label}",
-            remedy=f"Run `{tune_command(untuned)}` first",
+            f"{waiting[0].cell.label}",
+            remedy=f"Run `{prepared.tune_command}` first",
         )
-
-
-def tune_command(untuned: Sequence[PlannedCell]) -> str:
-    """Return the command that tunes the learning rates of final runs."""
-    first, source = untuned[0].cell, untuned[0].source
-    tasks = ",".join(sorted({str(planned.cell.task) for planned in untuned}))
-    data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
-    benchmark = str(first.benchmark).rpartition("-")[0]
-    return f"bench tune --benchmark {benchmark} --task {tasks} --data {data}"
 
 
 def check_resources(store: Store) -> None:
@@ -285,14 +298,24 @@ def check_resources(store: Store) -> None:
         )
 
 
-def _check_backends(cells: Iterable[PlannedCell]) -> None:
-    for backend in sorted({planned.cell.backend for planned in cells}):
+def check_backends(backends: Iterable[str]) -> None:
+    """Check that the packages of backends are installed.
+
+    Raises:
+        RequestError: a backend is unknown, or its package is not installed.
+    """
+    for backend in sorted(set(backends)):
+        if backend not in BACKENDS:
+            raise unknown_name("backend", backend, BACKENDS)
         if find_spec(backend) is None:
             raise RequestError(
                 "The backend's package is not installed",
                 received=f"backend {backend}",
                 remedy=f'Install it: pip install -e ".[{backend}]"',
             )
+
+
+def _check_precisions(cells: Iterable[PlannedCell]) -> None:
     precisions = {planned.cell.precision for planned in cells}
     if "mixed_float16" in precisions and not has_accelerator():
         raise RequestError(

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from pathlib import Path
 
-from suite.api import RUN_OPTIONS, Form, Mode, PluginError
+from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_writing import with_hash, with_tables
 from suite.matrix.benchmarks import Benchmark, hash_content, read_benchmark
@@ -107,12 +107,23 @@ def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
 
 
 def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
-    """Check that each option of an entry is one of its architecture or of a task."""
+    """Check that each option of an entry is one of its architecture.
+
+    The recipe belongs to the comparison. On the open track an entry may also change the recipe and
+    the options of a task.
+    """
     tasks = [registry.tasks.get(name) for name in benchmark.tasks]
     of_tasks = {name for task in tasks for name in (*asdict(task.recipe), *task.options)}
+    shared = of_tasks if benchmark.track is Track.OPEN else set()
     for entry in benchmark.entries:
-        known = {*RUN_OPTIONS, *of_tasks, *registry.architectures.get(entry.architecture).options}
+        known = {*RUN_OPTIONS, *shared, *registry.architectures.get(entry.architecture).options}
         for name in entry.options:
+            if name in of_tasks - known:
+                raise RequestError(
+                    "All entries of the standard track share the recipe and the task's options",
+                    received=f"{name} of the entry {entry.architecture}",
+                    remedy='Set it in [tasks.NAME] for all entries, or write track = "open"',
+                )
             if name not in known:
                 raise unknown_name(f"option of the entry {entry.architecture}", name, known)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.analysis.tuning_evidence import unpublished_trial
-from suite.api import PROTOCOL, Mode, Status
+from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.matrix.registry import Registry
@@ -22,7 +22,7 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
 from suite.records.archives import SUFFIX, read_by_run, write_archive
 from suite.records.environment import MAX_MACHINE_NAME, machine_name
-from suite.records.published import place_of, read_published
+from suite.records.published import committed_path, read_published
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
@@ -103,7 +103,7 @@ def publish(
             outcome.refused.append((record, str(error)))
             continue
         known[record.run_id] = record
-        path = into / (machine or machine_name(record.environment)) / place_of(record)
+        path = into / (machine or machine_name(record.environment)) / committed_path(record)
         added.setdefault(path, {})[record.run_id] = content
     for path, of_path in added.items():
         num_new = add_records(path, of_path, dry_run=dry_run)
@@ -159,6 +159,10 @@ def unpublishable_reason(record: Record, registry: Registry) -> str | None:
             return "a score on the test split, which only final runs and --test may read"
     if reason := benchmark_contradiction(record, registry):
         return reason
+    standard = record.ranking.ranked and record.ranking.track == Track.STANDARD
+    if standard and record.status is Status.OK and record.conformance is None:
+        name = record.cell.architecture
+        return f"the conformance kit did not check {name}: `bench check {name}`, then run it again"
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
         return (

@@ -13,7 +13,7 @@ from suite.records.published import (
     MAX_TREE_BYTES,
     RESULTS,
     committed_files,
-    place_of,
+    committed_path,
 )
 from suite.records.schema import RecordError, RecordSummary, parse_summary
 
@@ -47,7 +47,7 @@ def check_tree(results: Path = RESULTS) -> None:
                     received=f"{named}, run {record.run_id}: {len(content):,} bytes",
                     remedy="Remove the record, and publish it again with `bench publish`",
                 )
-            if (belongs := Path(place_of(record))) != place:
+            if (belongs := Path(committed_path(record))) != place:
                 raise RequestError(
                     f"The record belongs in {folder}/{owner}/{belongs}",
                     received=named,
@@ -57,7 +57,7 @@ def check_tree(results: Path = RESULTS) -> None:
         if reason := unpublished_trial(record, committed):
             raise RequestError(
                 "The trials behind a tuned learning rate are committed too",
-                received=f"{place_of(record)}: {reason}",
+                received=f"{committed_path(record)}: {reason}",
                 remedy="Publish the trials with `bench publish`, or remove the record",
             )
     if (total := sum(sizes.values())) > MAX_TREE_BYTES:

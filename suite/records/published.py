@@ -88,7 +88,7 @@ def is_final(record: RecordSummary) -> bool:
     return record.cell.mode is Mode.TRAIN and record.cell.benchmark is not None
 
 
-def place_of(record: RecordSummary) -> PurePosixPath:
+def committed_path(record: RecordSummary) -> PurePosixPath:
     """Return the file of a committed record, relative to the folder of its machine or submitter."""
     cell = record.cell
     if is_final(record):

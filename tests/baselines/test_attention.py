@@ -10,7 +10,7 @@ from keras import ops
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.positions import sinusoids
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
-from tests.gradients import BACKEND, differentiate, run
+from suite.worker.conformance.gradients import BACKEND, differentiate, run
 
 NAMES = ("query", "key", "value")
 

@@ -11,8 +11,9 @@ import pytest
 from keras import ops
 
 from suite.api import Form, Inputs, ModelSize, supports
-from tests.architectures import ARCHITECTURES, random_inputs, request_for
-from tests.gradients import BACKEND, create_weights
+from suite.worker.conformance.gradients import BACKEND, create_weights
+from suite.worker.conformance.subjects import random_inputs, request_for
+from tests.architectures import ARCHITECTURES
 
 WIDTH, LENGTH, SHORT = 64, 128, 8
 SIZE = ModelSize("test", num_layers=2, width=WIDTH, num_heads=4, feedforward_width=256)

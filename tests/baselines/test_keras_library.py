@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tests.gradients import BACKEND, create_weights, tensors
 
 import baselines
 from baselines.layers.layer import PACKAGE
@@ -27,7 +28,6 @@ from tests.architectures import (
     shorten,
 )
 from tests.conftest import ROOT
-from tests.gradients import BACKEND, create_weights, tensors
 from tests.test_newcomer import ARCHITECTURE
 
 SIZES = {"num_layers": 1, "width": SIZE.width, "num_heads": SIZE.num_heads}

@@ -16,8 +16,8 @@ from baselines.layers.state_space import StateSpaceMixer
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.worker.conformance.gradients import tensors
 from tasks.common.patches import cut_patches
-from tests.gradients import tensors
 
 Weights = Mapping[str, np.ndarray]
 TOLERANCE = 1e-4

@@ -5,24 +5,21 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 
-import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from baselines.layers.block import CHOICES, Block
 from suite.api import Form, Inputs, Unsupported
-from tests.architectures import (
-    ARCHITECTURES,
-    LENGTH,
-    REAL,
-    SIZE,
-    assert_gradients_reach,
-    random_inputs,
-    request_for,
+from suite.worker.conformance.decoding import CHECKS, decoding_in_steps_equals_the_full_pass
+from suite.worker.conformance.gradients import BACKEND
+from suite.worker.conformance.parity import judge_parity
+from suite.worker.conformance.passes import (
+    adding_padding_changes_nothing,
+    gradients_reach_every_weight,
+    padding_does_not_leak,
 )
-from tests.conformance.test_parity import parity_problem
-from tests.gradients import BACKEND, create_weights, run
+from suite.worker.conformance.subjects import LENGTH, SIZE, Subject, request_for
+from tests.architectures import ARCHITECTURES, assert_passes
 
 VANILLA, GPT = ARCHITECTURES["vanilla"], ARCHITECTURES["gpt"]
 VALUES = [
@@ -42,131 +39,73 @@ VARIED = [value for value in VALUES if not value.items() <= VANILLA.options.item
 POSITIONS = [value for value in CHOICES["positions"] if value != GPT.options["positions"]]
 
 
-def ids_of(options):
+OF_FACTORS = (
+    padding_does_not_leak,
+    adding_padding_changes_nothing,
+    gradients_reach_every_weight,
+    *CHECKS[Form.ENCODER_DECODER],
+)
+
+
+def request_with(architecture=VANILLA, form=Form.ENCODER, size=SIZE, **options):
+    options = {**architecture.options, **options}
+    kind = Inputs.TOKEN_IDS
+    return request_for(architecture, kind, form=form, model_size=size, options=options)
+
+
+def name_of(options):
     return " ".join(f"{name}={value}" for name, value in options.items())
 
 
-@pytest.fixture(scope="module", params=VARIED, ids=ids_of)
-def translator(request):
-    """The options of a small encoder-decoder, and its weights; no test changes them."""
-    keras.utils.set_random_seed(3)
-    options = {**VANILLA.options, **request.param}
-    asked = request_for(
-        VANILLA, Inputs.TOKEN_IDS, form=Form.ENCODER_DECODER, options=options, model_size=SIZE
-    )
-    backbone = VANILLA.build(asked)
-    create_weights(both(backbone), *inputs_of())
-    return request.param, backbone
+@pytest.fixture(scope="module", params=VARIED, ids=name_of)
+def varied(request):
+    """Options, and a small encoder-decoder with them; no test changes its weights."""
+    return request.param, Subject(VANILLA, request_with(form=Form.ENCODER_DECODER, **request.param))
 
 
-def inputs_of():
-    source, target = (random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed) for seed in (0, 1))
-    return source, target, np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
+@pytest.mark.parametrize("check", OF_FACTORS, ids=lambda check: check.__name__)
+def test_a_factor_passes_the_checks_of_an_architecture(varied, check):
+    assert_passes(check, varied[1])
 
 
-def both(backbone):
-    """Return a function to the states of the encoder, then of the decoder, in one array."""
-
-    def compute(source, target, mask):
-        encoded, _ = backbone.encode(source, padding_mask=mask)
-        decoded, _ = backbone.decode(target, encoder_output=encoded, encoder_mask=mask)
-        return ops.concatenate([encoded, decoded], axis=1)
-
-    return compute
-
-
-def test_padding_later_tokens_and_other_examples_change_nothing(translator):
-    options, backbone = translator
-    source, target, mask = inputs_of()
-    compute, later = both(backbone), 11
-    states = run(compute, source, target, mask)
-    changed = [np.where(mask, source, 0), target.copy()]
-    changed[1][:, later:] = 0
-    other = run(compute, *changed, mask)
-    same = np.concatenate([mask, np.arange(LENGTH)[None, :].repeat(2, 0) < later], axis=1)
-    np.testing.assert_allclose(other[same], states[same], atol=1e-5)
-    assert np.abs(other - states)[:, LENGTH + later :].max() > 1e-3
-    # A reversed sequence would not do: without a causal mask, ALiBi is the same on both sides.
-    rolled = run(compute, np.roll(source, 1, axis=1), target, np.ones_like(mask))[1, :LENGTH]
-    order_matters = np.abs(np.roll(rolled, -1, axis=0) - states[1, :LENGTH]).max() > 1e-3
-    assert order_matters == (options.get("positions") != "none")
-
-
-def test_decoding_step_by_step_equals_decoding_at_once(translator):
-    _, backbone = translator
-    source, target, mask = inputs_of()
-    whole = run(both(backbone), source, target, mask)[:, LENGTH:]
-    encoded = backbone.project_encoder_output(backbone.encode(source, padding_mask=mask)[0])
-    state = backbone.init_state(2, LENGTH)
-    for start, stop in ((0, 1), (1, 2), (2, 7), (7, LENGTH)):
-        states, state = backbone.decode(
-            target[:, start:stop],
-            encoder_output=encoded,
-            encoder_mask=mask,
-            state=state,
-            position=start,
-        )
-        np.testing.assert_allclose(ops.convert_to_numpy(states), whole[:, start:stop], atol=1e-5)
-
-
-def test_gradients_reach_every_weight(translator):
-    _, backbone = translator
-    inputs = inputs_of()
-    aim = np.random.default_rng(5).normal(size=(2, 2 * LENGTH, SIZE.width)).astype("float32")
-    assert_gradients_reach(
-        backbone, lambda: ops.sum(both(backbone)(*inputs) * ops.convert_to_tensor(aim))
-    )
+def test_the_order_matters_unless_there_are_no_positions(varied):
+    """A reversed sequence would not do: in an encoder, ALiBi is the same on both sides."""
+    options, subject = varied
+    values, mask = subject.values(1), np.ones((1, LENGTH), bool)
+    states = subject.encode(values, mask)
+    rolled = np.roll(subject.encode(np.roll(values, 1, axis=1), mask), -1, axis=1)
+    assert (np.abs(rolled - states).max() > 1e-3) == (options.get("positions") != "none")
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="counts are the same on every backend")
-def test_parameters_are_those_of_the_defaults_within_a_tenth(translator):
-    options, _ = translator
-    assert parity_problem(count(**options) / count(), None) is None
+def test_parameters_are_those_of_the_defaults_within_a_tenth(varied):
+    found = judge_parity(count(**varied[0]) / count(), None)
+    assert found.low <= found.figure <= found.high
 
 
 @cache
 def count(**options) -> int:
     """Return the parameters of `vanilla` without its embeddings."""
-    backbone = VANILLA.build(
-        request_for(
-            VANILLA,
-            Inputs.TOKEN_IDS,
-            form=Form.ENCODER_DECODER,
-            options={**VANILLA.options, **options},
-            model_size=dataclasses.replace(SIZE, width=64, feedforward_width=256, num_heads=4),
-        )
-    )
+    size = dataclasses.replace(SIZE, width=64, feedforward_width=256, num_heads=4)
+    backbone = VANILLA.build(request_with(form=Form.ENCODER_DECODER, size=size, **options))
     backbone.build((1, LENGTH))
     embedded = sum(part.count_params() for part in backbone.embedding_layers)
     return backbone.count_params() - embedded
 
 
 @pytest.mark.parametrize("positions", POSITIONS)
-def test_gpt_decodes_step_by_step_with_any_positions(positions):
-    keras.utils.set_random_seed(3)
-    options = {**GPT.options, "positions": positions}
-    backbone = GPT.build(request_for(GPT, Inputs.TOKEN_IDS, form=Form.DECODER, options=options))
-    target = random_inputs(Inputs.TOKEN_IDS, 2, LENGTH)
-    decode = lambda target: backbone.decode(target)[0]  # noqa: E731
-    create_weights(decode, target)
-    whole, state = run(decode, target), backbone.init_state(2, LENGTH)
-    for start, stop in ((0, 1), (1, 12), (12, LENGTH)):
-        states, state = backbone.decode(target[:, start:stop], state=state, position=start)
-        np.testing.assert_allclose(ops.convert_to_numpy(states), whole[:, start:stop], atol=1e-5)
+def test_gpt_decodes_in_steps_with_any_positions(positions):
+    subject = Subject(GPT, request_with(GPT, Form.DECODER, positions=positions))
+    assert_passes(decoding_in_steps_equals_the_full_pass, subject)
 
 
 def test_a_window_hides_what_is_outside():
-    keras.utils.set_random_seed(3)
-    one_layer = dataclasses.replace(SIZE, num_layers=1)
-    options = {**VANILLA.options, "window": 3}
-    asked = request_for(VANILLA, Inputs.TOKEN_IDS, options=options, model_size=one_layer)
-    backbone = VANILLA.build(asked)
-    source = random_inputs(Inputs.TOKEN_IDS, 1, LENGTH)
+    subject = Subject(VANILLA, request_with(size=dataclasses.replace(SIZE, num_layers=1), window=3))
+    source, mask = subject.values(1), np.ones((1, LENGTH), bool)
     other = source.copy()
-    other[0, 9] += 1
-    states, changed = (ops.convert_to_numpy(backbone.encode(part)[0]) for part in (source, other))
-    moved = np.abs(states - changed)[0].max(axis=-1) > 1e-6
-    assert moved.nonzero()[0].tolist() == [7, 8, 9, 10, 11]
+    other[0, 9] = (other[0, 9] + 1) % 2
+    moved = np.abs(subject.encode(source, mask) - subject.encode(other, mask))[0].max(axis=-1)
+    assert (moved > 1e-6).nonzero()[0].tolist() == [7, 8, 9, 10, 11]
 
 
 @pytest.mark.parametrize(
@@ -181,26 +120,19 @@ def test_a_window_hides_what_is_outside():
     ],
 )
 def test_an_invalid_factor_is_rejected_before_anything_is_built(options, message):
-    asked = request_for(VANILLA, Inputs.TOKEN_IDS, options={**VANILLA.options, **options})
     with pytest.raises(Unsupported, match=message):
-        VANILLA.build(asked)
+        VANILLA.build(request_with(**options))
 
 
-@pytest.mark.parametrize(("positions", "heads"), [("sinusoidal", 5), ("rotary", 2)])
-def test_odd_sizes_are_rejected(positions, heads):
-    odd = dataclasses.replace(SIZE, width=5 if heads == 5 else 6, num_heads=heads)
-    asked = request_for(
-        VANILLA,
-        Inputs.TOKEN_IDS,
-        options={**VANILLA.options, "positions": positions},
-        model_size=odd,
-    )
-    with pytest.raises(Unsupported, match=rf"even .*width={odd.width}, num_heads={heads}"):
-        VANILLA.build(asked)
+@pytest.mark.parametrize(("positions", "width", "heads"), [("sinusoidal", 5, 5), ("rotary", 6, 2)])
+def test_odd_sizes_are_rejected(positions, width, heads):
+    odd = dataclasses.replace(SIZE, width=width, num_heads=heads)
+    with pytest.raises(Unsupported, match=rf"even .*width={width}, num_heads={heads}"):
+        VANILLA.build(request_with(size=odd, positions=positions))
 
 
 def test_a_window_needs_fewer_operations():
-    asked = request_for(VANILLA, Inputs.TOKEN_IDS, options=dict(VANILLA.options))
+    asked = request_with()
     every = 4.0 * SIZE.width * SIZE.num_layers
     assert Block().mixing_operations(asked) == every * LENGTH**2
     pairs = 5 * LENGTH - 2 * 3  # two positions at each end miss three neighbours together

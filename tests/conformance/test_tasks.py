@@ -46,6 +46,21 @@ def test_descriptions_and_terms_are_stated(loaded):
         assert source.summary and source.licence and source.citation
 
 
+PUBLISHED = ("listops", "pathfinder", "retrieval", "long range arena", "mqar")
+"""Names of published generated tasks."""
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_published_name_is_borne_with_its_sizes(name):
+    """A generated task of other sizes says so in its title; a task of ours has its own name."""
+    task = TASKS[name]
+    title = task.title.lower()
+    for published in PUBLISHED:
+        if published in title and f"after {published}" not in title:
+            assert f"up to {max(task.default_lengths):,} symbols" in title
+        assert published not in name or published in title
+
+
 def test_all_arrays_of_a_split_have_the_same_number_of_examples(loaded):
     task, data = loaded
     for examples in (data.train, data.validation, data.test):

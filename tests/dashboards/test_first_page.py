@@ -286,7 +286,7 @@ def tried(rate, steps, *scores):
 
 
 def test_without_final_runs_the_page_says_what_exists(tab, tmp_path):
-    """Trials are counted and linked; their scores stand on the page of learning rates alone."""
+    """Trials are counted and linked; only the page of learning rates shows their scores."""
     setting = {"sequence_length": 128, "source": "tfds", "model_size": "tiny", "steps": 500}
     choice = TuningChoice(
         learning_rate=0.003,

@@ -10,8 +10,8 @@ import pytest
 from suite.analysis.expected import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
+from suite.records.naming import new_run_id
 from suite.records.published import Folder
-from suite.records.store import new_run_id
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,

@@ -17,6 +17,7 @@ def written(folder, seed, by_type, parts=(0.5, 0.7)):
         "by_type": by_type,
         "without_part": {"entity_f1": parts},
         "confusion": [[1, 2], [3, 4]],
+        "micro": {"f1": 0.5},
         "examples": [{"input": "x"}],
     }
     record = make_record(

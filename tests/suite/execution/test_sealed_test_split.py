@@ -18,6 +18,7 @@ BENCHMARK = """
 name = "NAME"
 version = 1
 summary = "a test's benchmark"
+ranked = false
 model_size = "tiny"
 seeds = [0]
 time_limit_seconds = 120

@@ -90,6 +90,16 @@ def test_a_file_that_contradicts_itself_is_refused(write, old, new, message):
         write(old, new)
 
 
+@pytest.mark.parametrize("option", ["dropout = 0.3", "learning_rate = 0.01", "tag_chain = true"])
+def test_an_entry_of_the_standard_track_has_the_recipe_of_all(write, option):
+    with pytest.raises(RequestError, match="of the standard track share the recipe"):
+        checked_cells(*write("window = [64]", option))
+    opened = write("window = [64]", option)[0].path
+    opened.write_text(opened.read_text().replace("seeds = [0]", 'seeds = [0]\ntrack = "open"'))
+    path = (str(opened.parent.parent),)
+    assert checked_cells(find_benchmark("small", path), load_registry(path))
+
+
 def test_the_cells_of_a_correct_file_are_returned(write):
     cells = checked_cells(*write())
     assert len(cells) == 6 * 3

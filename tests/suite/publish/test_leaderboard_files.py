@@ -13,7 +13,7 @@ from suite.matrix.benchmarks import BUILT_IN
 from suite.publish.leaderboard_archive import to_csv
 from suite.publish.publishing import add_records, strip
 from suite.publish.reduction import reduced
-from suite.records.published import place_of, read_published
+from suite.records.published import committed_path, read_published
 from suite.records.schema import RecordError
 from tests.suite.analysis.final_runs import (
     SCALE,
@@ -206,7 +206,7 @@ def committed(tmp_path):
     published = tmp_path / "results" / "published" / "here"
     for found in runs(folder):
         record = strip(found.record)
-        add_records(published / place_of(record), {record.run_id: reduced(record)})
+        add_records(published / committed_path(record), {record.run_id: reduced(record)})
     return tmp_path / "results", folder
 
 

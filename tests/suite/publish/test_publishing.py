@@ -76,6 +76,7 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
         ({"status": Status.INTERRUPTED}, "interrupted"),
         ({"data": {}}, "fingerprint"),
         ({"metrics": {}}, "no score on the test split"),
+        ({"conformance": None}, "`bench check longformer`"),
         ({"cell": TRIAL, "metrics": {}}, "no score on the validation split"),
         ({"cell": TRIAL, "metrics": {"validation": {"f1": 0.5}, "test": {"f1": 0.5}}}, "--test"),
     ],
