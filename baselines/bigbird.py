@@ -64,52 +64,28 @@ class BigBird(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.backbone import Backbone
+        from baselines.layers.block import Block
         from baselines.layers.block_sparse_attention import BlockSparseAttention
         from baselines.layers.full_attention import FullAttention
+        from baselines.layers.transformer import build_transformer
 
         num_heads, options = request.model_size.num_heads, request.options
-        seeds = iter(range(request.model_size.num_layers))
-        parts = {
-            "encoder": _stack(
-                request,
-                lambda: BlockSparseAttention(
-                    num_heads, options["block_size"], options["random_blocks"], next(seeds)
-                ),
-            ),
-            "encoder_embedding": _embedding(request),
-        }
-        if request.form is Form.ENCODER_DECODER:
-            parts["decoder"] = _stack(
-                request,
-                lambda: FullAttention(num_heads, causal=True),
-                lambda: FullAttention(num_heads),
+
+        def mixer(index: int, causal: bool) -> Any:
+            if causal:
+                return FullAttention(num_heads, causal=True)
+            return BlockSparseAttention(
+                num_heads, options["block_size"], options["random_blocks"], seed=index
             )
-            parts["decoder_embedding"] = _embedding(request)
-        return Backbone(**parts)
 
-
-def _stack(request: BuildRequest, make_attention: Any, make_cross_attention: Any = None) -> Any:
-    from baselines.layers.transformer_layer import TransformerStack, stack_layers
-
-    return TransformerStack(
-        stack_layers(
-            request,
-            make_attention,
+        block = Block(
+            "learned",
             activation="gelu_tanh",
             epsilon=EPSILON,
-            make_cross_attention=make_cross_attention,
+            scaled_embeddings=False,
+            embedding_norm=True,
         )
-    )
-
-
-def _embedding(request: BuildRequest) -> Any:
-    from baselines.layers.initialization import embedding_stddev
-    from baselines.layers.input_embedding import InputEmbedding
-    from baselines.layers.positions import LearnedPositions
-
-    positions = LearnedPositions(request.sequence_length, embedding_stddev(request))
-    return InputEmbedding.of_request(request, positions, norm_epsilon=EPSILON)
+        return build_transformer(request, block, mixer=mixer)
 
 
 ARCHITECTURE = BigBird()

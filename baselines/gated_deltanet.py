@@ -111,7 +111,7 @@ class GatedDeltaNet(Architecture):
                 part,
                 None,
                 dropout=request.dropout,
-                norm_first=True,
+                norm_placement="before",
                 norm="rms",
                 epsilon=EPSILON,
                 cross_attention=cross_attention,

@@ -116,7 +116,7 @@ class Llama(Architecture):
                 part,
                 None,
                 dropout=request.dropout,
-                norm_first=True,
+                norm_placement="before",
                 norm="rms",
                 epsilon=EPSILON,
                 cross_attention=cross_attention,

@@ -80,63 +80,33 @@ class Longformer(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.backbone import Backbone
-
-        parts: dict[str, Any] = {"takes_global_mask": True}
-        if request.form is not Form.DECODER:
-            parts["encoder"] = self._windowed(request, causal=False)
-            parts["encoder_embedding"] = self._embedding(request)
-        if request.form is Form.DECODER:
-            parts["decoder"] = self._windowed(request, causal=True)
-        elif request.form is Form.ENCODER_DECODER:
-            parts["decoder"] = self._full(request)
-        if request.form is not Form.ENCODER:
-            parts["decoder_embedding"] = self._embedding(request)
-        return Backbone(**parts)
-
-    def _embedding(self, request: BuildRequest) -> Any:
-        from baselines.layers.initialization import embedding_stddev
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import LearnedPositions
-
-        positions = LearnedPositions(request.sequence_length, embedding_stddev(request))
-        return InputEmbedding.of_request(request, positions, norm_epsilon=1e-5)
-
-    def _windowed(self, request: BuildRequest, causal: bool) -> Any:
+        from baselines.layers.block import Block
+        from baselines.layers.full_attention import FullAttention
         from baselines.layers.sliding_window_attention import SlidingWindowAttention
-        from baselines.layers.transformer_layer import TransformerStack, stack_layers
+        from baselines.layers.transformer import build_transformer
 
-        num_layers = request.model_size.num_layers
-        windows = iter(_per_layer(request.options["window"], num_layers))
-        dilations = iter(_per_layer(request.options["dilation"], num_layers))
+        size, options = request.model_size, request.options
+        windows = _per_layer(options["window"], size.num_layers)
+        dilations = _per_layer(options["dilation"], size.num_layers)
 
-        def make_attention() -> SlidingWindowAttention:
+        def mixer(index: int, causal: bool) -> Any:
+            if causal and request.form is Form.ENCODER_DECODER:
+                return FullAttention(size.num_heads, causal=True)
             return SlidingWindowAttention(
-                request.model_size.num_heads,
-                next(windows),
+                size.num_heads,
+                windows[index],
                 0 if causal else request.max_global_tokens,
                 causal=causal,
-                dilation=next(dilations),
-                matched_projections=request.options["matched_projections"],
+                dilation=dilations[index],
+                matched_projections=options["matched_projections"],
             )
 
-        width = _feedforward_width(request, causal)
-        return TransformerStack(
-            stack_layers(request, make_attention, activation="gelu", feedforward_width=width)
-        )
-
-    def _full(self, request: BuildRequest) -> Any:
-        from baselines.layers.full_attention import FullAttention
-        from baselines.layers.transformer_layer import TransformerStack, stack_layers
-
-        num_heads = request.model_size.num_heads
-        return TransformerStack(
-            stack_layers(
-                request,
-                lambda: FullAttention(num_heads, causal=True),
-                activation="gelu",
-                make_cross_attention=lambda: FullAttention(num_heads),
-            )
+        return build_transformer(
+            request,
+            Block("learned", activation="gelu", scaled_embeddings=False, embedding_norm=True),
+            mixer=mixer,
+            feedforward_width=lambda causal: _feedforward_width(request, causal),
+            takes_global_mask=True,
         )
 
 

@@ -83,7 +83,7 @@ class T5(Architecture):
                 size.feedforward_width,
                 activation="relu",
                 dropout=request.dropout,
-                norm_first=True,
+                norm_placement="before",
                 norm="rms",
                 epsilon=EPSILON,
                 cross_attention=attention(False) if crosses else None,
