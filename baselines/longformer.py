@@ -16,11 +16,13 @@ class Longformer(Architecture):
 
     The default window is an eighth of the longest default length, like the paper's 512 of 4,096.
     `window` and `dilation` take one number for all layers, or one number per layer, lowest layer
-    first. The decoder form's window extends to the left only. The encoder-decoder form is LED
-    (section 7): its decoder has full attention to itself and to the encoder's output. With
-    `matched_projections`, the projections of global tokens start with the values of the ordinary
-    ones (section 3.1). The global projections have 3 · width² parameters. To make up for them, the
-    encoder's feed-forward network is narrower by 1.5 · width if a task has global tokens.
+    first. `dilated_heads` is the number of heads of a layer with this dilation; the others have
+    none (section 3.1), and None is all heads. The decoder form's window extends to the left only.
+    The encoder-decoder form is LED (section 7): its decoder has full attention to itself and to the
+    encoder's output. With `matched_projections`, the projections of global tokens start with the
+    values of the ordinary ones (section 3.1). The global projections have 3 · width² parameters. To
+    make up for them, the encoder's feed-forward network is narrower by 1.5 · width if a task has
+    global tokens.
     """
 
     version = 3
@@ -30,7 +32,12 @@ class Longformer(Architecture):
     inputs = frozenset(Inputs)
     claimed_time = "n"
     claimed_memory = "n"
-    options = {"window": [128], "dilation": [1], "matched_projections": True}
+    options = {
+        "window": [128],
+        "dilation": [1],
+        "dilated_heads": None,
+        "matched_projections": True,
+    }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why these windows or dilations are invalid, or None."""
@@ -45,6 +52,9 @@ class Longformer(Architecture):
             return f"needs windows that are even and at least 2; received: {windows}"
         if any(dilation < 1 for dilation in dilations):
             return f"needs dilations of at least 1; received: {dilations}"
+        heads, dilated = request.model_size.num_heads, request.options["dilated_heads"]
+        if dilated is not None and (type(dilated) is not int or not 0 <= dilated <= heads):
+            return f"needs dilated_heads from 0 to {heads}; received: {dilated}"
         if _feedforward_width(request, causal=False) < 1:
             return (
                 "needs a feed-forward network wider than 1.5 times the width, to give its "
@@ -97,7 +107,7 @@ class Longformer(Architecture):
                 windows[index],
                 0 if causal else request.max_global_tokens,
                 causal=causal,
-                dilation=dilations[index],
+                dilation=_by_head(dilations[index], options["dilated_heads"], size.num_heads),
                 matched_projections=options["matched_projections"],
             )
 
@@ -115,6 +125,13 @@ def _feedforward_width(request: BuildRequest, causal: bool) -> int:
     if causal or request.form is Form.DECODER or not request.max_global_tokens:
         return size.feedforward_width
     return size.feedforward_width - 3 * size.width // 2
+
+
+def _by_head(dilation: int, dilated: int | None, num_heads: int) -> int | list[int]:
+    """Return the dilation of all heads, or of each: the last `dilated` ones have it."""
+    if dilated is None:
+        return dilation
+    return [1] * (num_heads - dilated) + [dilation] * dilated
 
 
 def _per_layer(values: Sequence[int], num_layers: int) -> Sequence[int]:

@@ -52,7 +52,7 @@ class Block:
         """Return why a factor is invalid, or None."""
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                return f"has {name} {', '.join(choices)}; received: {name}={getattr(self, name)}"
+                return f"takes {name} {', '.join(choices)}; received: {name}={getattr(self, name)}"
         size, shared, window = request.model_size, self.key_value_heads, self.window
         sizes = f"width={size.width}, num_heads={size.num_heads}"
         if self.positions == "sinusoidal" and size.width % 2:

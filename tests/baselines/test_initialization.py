@@ -107,6 +107,15 @@ def test_gpt_scales_residual_branches_unless_the_option_says_not_to():
     np.testing.assert_allclose(np.divide(ends[True], ends[False]), 4**-0.5, rtol=0.05)
 
 
+def test_reformer_s_positions_have_the_published_scale_as_an_option():
+    backbone = build("reformer", Form.ENCODER, Inputs.TOKEN_IDS, axial_stddev=1.0)
+    positions = backbone.encoder_embedding.add_positions
+    tables = [ops.convert_to_numpy(part) for part in (positions.by_row, positions.by_column)]
+    # A table has a few hundred values: four standard errors of their deviation.
+    for table in tables:
+        assert table.std() == pytest.approx(1.0, rel=4 * (2 * table.size) ** -0.5)
+
+
 @pytest.mark.parametrize("matched", [True, False])
 def test_longformer_s_global_projections_start_with_the_ordinary_values(matched):
     backbone = build("longformer", Form.ENCODER, Inputs.TOKEN_IDS, matched_projections=matched)

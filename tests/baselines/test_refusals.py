@@ -17,6 +17,8 @@ CASES = [
     ("longformer", {"dilation": [0]}, r"dilations of at least 1; received: \[0\]"),
     ("bigbird", {"block_size": 0}, "at least 1 position, .*; received: block_size=0"),
     ("bigbird", {"random_blocks": -1}, "at least 0 random blocks; received: .*random_blocks=-1"),
+    ("longformer", {"dilated_heads": 4}, "dilated_heads from 0 to 3; received: 4"),
+    ("reformer", {"axial_stddev": 0}, "an axial_stddev above 0; received: 0"),
     ("reformer", {"chunk": 0}, "at least one position and at least one hash; received: chunk=0"),
     ("reformer", {"chunk": 8, "axial_grid": [4, 4]}, r"each of 32 positions; .*\[4, 4\]"),
     ("transformer_xl", {"segment": 0}, "segments of at least one position .* segment=0"),

@@ -111,8 +111,8 @@ def test_a_window_hides_what_is_outside():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"positions": "rotatory"}, "has positions none, sinusoidal, .* positions=rotatory"),
-        ({"norm_placement": "first"}, "has norm_placement after, before; received: .*=first"),
+        ({"positions": "rotatory"}, "takes positions none, sinusoidal, .* positions=rotatory"),
+        ({"norm_placement": "first"}, "takes norm_placement after, before; received: .*=first"),
         ({"key_value_heads": 0}, "divide the heads; received: num_heads=2, key_value_heads=0"),
         ({"key_value_heads": "2"}, "divide the heads"),
         ({"window": 0}, "window of at least 1 position; received: window=0"),
