@@ -14,7 +14,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 .PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
 .DEFAULT_GOAL := help
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
-  tests/conformance/test_decoders.py \
+  tests/conformance/test_decoders.py tests/test_guides.py \
   tests/suite/worker/test_carried_state.py
 
 help: ## list the commands

@@ -91,14 +91,13 @@ class GatedDeltaNet(Architecture):
         form, parts = request.form, {}
         if form is not Form.DECODER:
             parts["encoder"] = self._stack(request, causal=False)
-            parts["encoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["encoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         if form is not Form.ENCODER:
             parts["decoder"] = self._stack(request, causal=True)
-            parts["decoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["decoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         return Backbone(**parts, carries_state=True)
 
     def _stack(self, request: BuildRequest, causal: bool) -> Any:
-        from baselines.layers.elementwise import RmsNorm
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.gated_delta_mixer import GatedDeltaMixer
         from baselines.layers.gated_feedforward import GatedFeedforward
@@ -112,8 +111,8 @@ class GatedDeltaNet(Architecture):
                 part,
                 None,
                 dropout=request.dropout,
-                norm_first=True,
-                norm=RmsNorm,
+                norm_placement="before",
+                norm="rms",
                 epsilon=EPSILON,
                 cross_attention=cross_attention,
             )
@@ -133,7 +132,7 @@ class GatedDeltaNet(Architecture):
             )
             blocks.append(block(mixer, FullAttention(size.num_heads) if crosses else None))
             blocks.append(block(GatedFeedforward(_feedforward_width(request))))
-        return TransformerStack(blocks, final_epsilon=EPSILON, norm=RmsNorm)
+        return TransformerStack(blocks, final_epsilon=EPSILON, norm="rms")
 
 
 @dataclass(frozen=True)

@@ -96,15 +96,14 @@ class Llama(Architecture):
         form, parts = request.form, {}
         if form is not Form.DECODER:
             parts["encoder"] = self._stack(request, causal=False)
-            parts["encoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["encoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         if form is not Form.ENCODER:
             parts["decoder"] = self._stack(request, causal=True)
-            parts["decoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["decoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         return Backbone(**parts)
 
     def _stack(self, request: BuildRequest, causal: bool) -> Any:
         from baselines.layers.attention_positions import RotaryPositions
-        from baselines.layers.elementwise import RmsNorm
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.gated_feedforward import GatedFeedforward
         from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
@@ -118,8 +117,8 @@ class Llama(Architecture):
                 part,
                 None,
                 dropout=request.dropout,
-                norm_first=True,
-                norm=RmsNorm,
+                norm_placement="before",
+                norm="rms",
                 epsilon=EPSILON,
                 cross_attention=cross_attention,
             )
@@ -138,7 +137,7 @@ class Llama(Architecture):
                 block(attention, FullAttention(size.num_heads, **shared) if crosses else None)
             )
             blocks.append(block(GatedFeedforward(_feedforward_width(request, crosses))))
-        return TransformerStack(blocks, final_epsilon=EPSILON, norm=RmsNorm)
+        return TransformerStack(blocks, final_epsilon=EPSILON, norm="rms")
 
 
 def _feedforward_width(request: BuildRequest, crosses: bool) -> int:

@@ -67,14 +67,13 @@ class Mamba2(Architecture):
         form, parts = request.form, {}
         if form is not Form.DECODER:
             parts["encoder"] = self._stack(request, causal=False)
-            parts["encoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["encoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         if form is not Form.ENCODER:
             parts["decoder"] = self._stack(request, causal=True)
-            parts["decoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["decoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         return Backbone(**parts, carries_state=True)
 
     def _stack(self, request: BuildRequest, causal: bool) -> Any:
-        from baselines.layers.elementwise import RmsNorm
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.state_space import StateSpaceMixer
         from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
@@ -92,14 +91,14 @@ class Mamba2(Architecture):
                 ),
                 None,
                 dropout=request.dropout,
-                norm_first=True,
-                norm=RmsNorm,
+                norm_placement="before",
+                norm="rms",
                 epsilon=EPSILON,
                 cross_attention=FullAttention(size.num_heads) if crosses and index % 2 else None,
             )
             for index in range(BLOCKS_PER_LAYER * size.num_layers)
         ]
-        return TransformerStack(layers, final_epsilon=EPSILON, norm=RmsNorm)
+        return TransformerStack(layers, final_epsilon=EPSILON, norm="rms")
 
 
 def _inner_width(request: BuildRequest) -> int:

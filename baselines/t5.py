@@ -55,15 +55,14 @@ class T5(Architecture):
         form, parts = request.form, {}
         if form is not Form.DECODER:
             parts["encoder"] = self._stack(request, causal=False)
-            parts["encoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["encoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         if form is not Form.ENCODER:
             parts["decoder"] = self._stack(request, causal=True)
-            parts["decoder_embedding"] = InputEmbedding(request, NoPositions())
+            parts["decoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
         return Backbone(**parts)
 
     def _stack(self, request: BuildRequest, causal: bool) -> Any:
         from baselines.layers.attention_positions import BucketedPositions
-        from baselines.layers.elementwise import RmsNorm
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 
@@ -84,15 +83,15 @@ class T5(Architecture):
                 size.feedforward_width,
                 activation="relu",
                 dropout=request.dropout,
-                norm_first=True,
-                norm=RmsNorm,
+                norm_placement="before",
+                norm="rms",
                 epsilon=EPSILON,
                 cross_attention=attention(False) if crosses else None,
                 use_bias=False,
             )
             for _ in range(size.num_layers)
         ]
-        return TransformerStack(layers, final_epsilon=EPSILON, norm=RmsNorm)
+        return TransformerStack(layers, final_epsilon=EPSILON, norm="rms")
 
 
 ARCHITECTURE = T5()

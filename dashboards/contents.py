@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from dashboards.frame import MEASURES
-from dashboards.scripts import QUALITY_NUMBER, shorten
+from dashboards.scripts import PRINTED, QUALITY_NUMBER, shorten
 from suite.analysis.aggregate import Comparison
-from suite.analysis.boards import Board
+from suite.analysis.boards import Board, Row
 from suite.analysis.findings import QUALITY
-from suite.analysis.grouping import ComparisonKey
+from suite.analysis.grouping import ComparisonKey, Kind
+from suite.analysis.reports import grouped_reports
 from suite.analysis.statistics import Estimate
 from suite.api import PROTOCOL
 
@@ -31,6 +32,7 @@ def describe(
     setting, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
     return {
+        "kind": setting.kind,
         "title": title_of[setting],
         "name": name_of[setting],
         "subject": subject,
@@ -50,6 +52,7 @@ def describe(
         "batch": setting.batch,
         "machine": machine,
         "threads": threads,
+        "session": str(comparison.session or ""),
         "protocol": max((record.protocol for record in comparison.records), default=PROTOCOL),
         "metric": metric.name if metric else "",
         "higher_is_better": metric.higher_is_better if metric else True,
@@ -95,7 +98,8 @@ def board_rows(
 ) -> list[Any]:
     """Return the comparison, length, batch, metric, rows and detectable difference of each board.
 
-    Lines without a standing record are left out. The files of the leaderboard list them.
+    Differences of costs are ratios. Lines without a standing record are left out. The files of the
+    leaderboard list them.
     """
     number_of = {comparison.key: place for place, comparison in enumerate(comparisons)}
     names = {line["name"]: number for number, line in enumerate(lines)}
@@ -107,25 +111,71 @@ def board_rows(
         for row in board.rows:
             if row.line not in names:
                 continue
-            estimate = row.estimate or Estimate(math.nan, None, None, 0)
-            rows.append(
-                [
-                    names[row.line],
-                    row.rank,
-                    shorten(estimate.value),
-                    shorten(estimate.low),
-                    shorten(estimate.high),
-                    estimate.n,
-                    str(row.tier),
-                    row.note,
-                    row.superseded_by,
-                    row.parameter_count,
-                    shorten(row.worker_seconds),
-                    str(row.measured_on),
-                    row.run_ids[0],
-                ]
-            )
+            rows.append([names[row.line], *_row(row, board)])
         number, metric = number_of[board.key], board.metric.name
         place = [number, board.sequence_length, board.batch_size, metric]
         ranked.append([*place, rows, shorten(board.detectable)])
     return ranked
+
+
+def _row(row: Row, board: Board) -> list[Any]:
+    """Return a row of a board without its line."""
+    estimate = row.estimate or Estimate(math.nan, None, None, 0)
+    return [
+        row.rank,
+        *(shorten(end, PRINTED) for end in (estimate.value, estimate.low, estimate.high)),
+        estimate.n,
+        shorten(board.in_unit(row.detectable_difference)),
+        str(row.tier),
+        row.note,
+        row.superseded_by,
+        row.parameter_count,
+        shorten(row.worker_seconds),
+        str(row.measured_on),
+        row.run_ids[0],
+        row.cost_digest or "",
+        row.sessions,
+        shorten(row.between_sessions),
+    ]
+
+
+def report_rows(
+    comparisons: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the reports by group of each comparison, length and line.
+
+    A report has its name, and for each figure the list of [group, mean, low, high, n].
+    """
+    names = {line["name"]: number for number, line in enumerate(lines)}
+    found = []
+    for number, comparison in enumerate(comparisons):
+        for report in grouped_reports(comparison):
+            figures: dict[str, list[Any]] = {}
+            for group, named in report.figures.items():
+                for name, one in named.items():
+                    ends = map(shorten, (one.value, one.low, one.high))
+                    figures.setdefault(name, []).append([group, *ends, one.n])
+            found.append(
+                {
+                    "comparison": number,
+                    "length": report.sequence_length,
+                    "line": names[report.entry],
+                    "name": report.name,
+                    "figures": figures,
+                }
+            )
+    return found
+
+
+def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Return comparisons in the order in which the pages prefer them.
+
+    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last.
+    Among equals, the comparison with the most records comes first.
+    """
+    kinds = list(Kind)
+
+    def order(one: Comparison) -> tuple[int, bool, int]:
+        return kinds.index(one.key.kind), bool(one.key.why_unranked), -len(one.records)
+
+    return sorted(comparisons, key=order)

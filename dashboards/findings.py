@@ -11,7 +11,8 @@ from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
 from suite.analysis.engines import ratios
 from suite.analysis.findings import QUALITY, pair_crossings, pair_differences
-from suite.analysis.grouping import baseline_keys
+from suite.analysis.grouping import Kind, baseline_keys
+from suite.analysis.pareto import pareto_front
 from suite.analysis.profile import interquartile_mean, performance_profile, shares_of_best
 from suite.analysis.scaling import exponents
 from suite.analysis.statistics import Estimate
@@ -25,8 +26,8 @@ def make_findings(
     boards: Sequence[Board],
     architectures: Mapping[str, Architecture],
 ) -> dict[str, Any]:
-    """Return growth with length, crossings, pairs, engines and shares of the best score."""
-    shares = shares_of_best(boards)
+    """Return growth with length, crossings, pairs, engines, fronts and shares of the best score."""
+    shares = shares_of_best([board for board in boards if board.key.kind is Kind.FINAL])
     probes = [
         (number, comparison)
         for number, comparison in enumerate(comparisons)
@@ -41,6 +42,11 @@ def make_findings(
             for row in _pairs(number, comparison)
         ],
         "engines": _engines(probes),
+        "fronts": [
+            row
+            for number, comparison in enumerate(comparisons)
+            for row in _fronts(number, comparison)
+        ],
         "profile": {
             "shares": PROFILE_SHARES,
             "lines": performance_profile(shares, PROFILE_SHARES),
@@ -106,8 +112,22 @@ def _engines(probes: Sequence[tuple[int, Comparison]]) -> list[Any]:
     return found
 
 
+def _fronts(number: int, comparison: Comparison) -> list[Any]:
+    """Return the Pareto front of quality and each cost that is drawn against quality."""
+    found = []
+    for place, measure in enumerate(MEASURES[:2]):
+        front = pareto_front(
+            comparison, measure.key, higher_cost_is_better=measure.higher_is_better
+        )
+        if front:
+            costs = [shorten(one.cost) for one in front]
+            found.append([number, place, costs, [shorten(one.quality) for one in front]])
+    return found
+
+
 def _pairs(number: int, comparison: Comparison) -> list[Any]:
     keys = [measure.key for measure in MEASURES]
+    better_if_higher = {measure.key: measure.higher_is_better for measure in MEASURES}
     return [
         [
             number,
@@ -118,8 +138,9 @@ def _pairs(number: int, comparison: Comparison) -> list[Any]:
             item.second,
             *_ends(item.estimate),
             item.estimate.n,
+            item.better,
         ]
-        for item in pair_differences(comparison, keys)
+        for item in pair_differences(comparison, better_if_higher)
     ]
 
 

@@ -6,7 +6,8 @@ interface WinnerData extends Interval {
   length: number;
   metric: string;
   line: string;
-  tied: string[];
+  /** The entries that are not separated from it, and the difference that would separate them. */
+  tied: [line: string, detectable: number | null][];
   next: string | null;
   gap: number | null;
   detectable: number | null;
@@ -37,11 +38,33 @@ interface BlockData {
   /** The titles of the relative costs; empty without probes. */
   costs: string[];
   cost_lengths: number[];
-  /** The date and the machine of the costs. */
+  /** The date and the machine of the costs, and how they vary between sessions. */
   cost_session: string;
+  cost_spread: string;
   incomplete: [line: string, places: [task: string, length: number][]][];
   /** The places for which the benchmark states no reference score. */
   unscaled: [task: string, length: number][];
+}
+
+/** The search for the learning rate of one entry, from suite/analysis/learning_rates.py. */
+interface RateSearch {
+  task: string;
+  title: string;
+  sequence_length: number;
+  data: string;
+  entry: string;
+  architecture: string;
+  metric: string;
+  higher_is_better: boolean;
+  learning_rate: number;
+  /** The mean validation score of the chosen rate in the last stage. */
+  score: number | null;
+  /** The width of the range of good rates in decades. */
+  window: number | null;
+  /** In final runs. */
+  cost: number | null;
+  num_trials: number;
+  tried: { learning_rate: number; steps: number; validation: number | null; num_seeds: number }[];
 }
 
 /** The leaderboard of a ranked benchmark. */

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pandas as pd
-
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8811EE", "#994433",
           "#BB66FF")  # fmt: skip
 """Six colours of Okabe and Ito and three more, which people with colour blindness can tell apart.
@@ -14,38 +12,44 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#88
 A test simulates three kinds of colour blindness, and compares contrast with both backgrounds.
 """
 SYMBOLS = (
-    ("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"),
-    ("triangle-down", "▼"), ("cross", "✚"), ("star", "★"), ("x", "✖"), ("hexagon", "⬢"),
-    ("pentagon", "⬟"), ("hourglass", "⧗"),
+    ("circle", "M5 1A4 4 0 0 1 5 9A4 4 0 0 1 5 1Z"), ("square", "M1.5 1.5H8.5V8.5H1.5Z"),
+    ("diamond", "M5 .5L9.5 5L5 9.5L.5 5Z"), ("triangle-up", "M5 1L9.3 8.5H.7Z"),
+    ("triangle-down", "M5 9L.7 1.5H9.3Z"),
+    ("cross", "M3.5 1H6.5V3.5H9V6.5H6.5V9H3.5V6.5H1V3.5H3.5Z"),
+    ("star", "M5 .5L6.2 3.7L9.5 3.8L6.9 5.8L7.8 9L5 7.1L2.2 9L3.1 5.8L.5 3.8L3.8 3.7Z"),
+    ("x", "M2.2 .8L5 3.6L7.8 .8L9.2 2.2L6.4 5L9.2 7.8L7.8 9.2L5 6.4L2.2 9.2L.8 7.8L3.6 5L.8 2.2Z"),
+    ("hexagon", "M5 .8L8.7 2.9V7.1L5 9.2L1.3 7.1V2.9Z"),
+    ("pentagon", "M5 .8L9 3.8L7.5 8.7H2.5L1 3.8Z"), ("hourglass", "M1 1H9L1 9H9Z"),
 )  # fmt: skip
-"""Plotly's symbols, each with the character of the legend.
+"""Plotly's symbols, each with its outline for the legend, an SVG path in a box of 10 by 10.
 
 The number of symbols and the number of colours have no common divisor, so each of the first 99
 architectures has its own combination. The first 11 also differ in print without colours.
 """
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+DASHES = ("solid", "8px,4px", "2px,3px", "8px,3px,2px,3px", "14px,4px")
+"""The dashes: architectures of the same colour differ in the dash, as do variants of one."""
 SHADES = ((0, 0.0), (0, 0.45), (255, 0.4))
 """The greys that are mixed into an architecture's colour, with their shares: none, black, white."""
 
 
-def draw_lines(records: pd.DataFrame, architectures: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Return the name and style of each line in the records.
+def draw_lines(
+    pairs: Iterable[tuple[str, str]], architectures: Iterable[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the name and style of each line, given its architecture and name.
 
-    The place of an architecture's name in the sorted names of all architectures sets colour and
-    symbol. All architectures are those in the records and those in `architectures`, so the styles
+    The place of an architecture's name in the sorted names of all architectures sets colour, symbol
+    and dash. All architectures are those of the lines and those in `architectures`, so the styles
     do not depend on which architectures have run. The lines of one architecture differ in shade and
     dash.
     """
-    names = sorted({*architectures, *records["architecture"]})
+    pairs = sorted(set(pairs))
+    names = sorted({*architectures, *(architecture for architecture, _ in pairs)})
     place_of = {name: place for place, name in enumerate(names)}
     drawn: dict[str, int] = {}
     lines = []
-    pairs = (
-        records[["architecture", "line"]].drop_duplicates().sort_values(["architecture", "line"])
-    )
-    for architecture, line in pairs.itertuples(index=False):
+    for architecture, line in pairs:
         place = place_of[architecture]
-        symbol, glyph = SYMBOLS[place % len(SYMBOLS)]
+        symbol, outline = SYMBOLS[place % len(SYMBOLS)]
         variant = drawn.get(architecture, 0)
         drawn[architecture] = variant + 1
         lines.append(
@@ -54,8 +58,8 @@ def draw_lines(records: pd.DataFrame, architectures: Iterable[str] = ()) -> list
                 "architecture": architecture,
                 "color": _mixed(COLORS[place % len(COLORS)], *SHADES[variant % len(SHADES)]),
                 "symbol": symbol,
-                "glyph": glyph,
-                "dash": DASHES[variant % len(DASHES)],
+                "outline": outline,
+                "dash": DASHES[(place // len(COLORS) + variant) % len(DASHES)],
             }
         )
     return lines

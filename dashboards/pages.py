@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHARED_SCRIPTS = (
-    "elements", "address", "frame", "filters", "figures", "length_figure", "runs", "start",
+    "elements", "address", "frame", "legend", "filters", "figures", "length_figure", "runs",
+    "start",
 )  # fmt: skip
 """The scripts in `assets/` that every page loads, in the order in which they are loaded."""
 
@@ -42,7 +43,7 @@ PAGES = (
         "index",
         "Overview",
         "Choose a task and a sequence length, and see which architecture is best",
-        own_scripts=("answer", "leaderboard", "core_table", "index"),
+        own_scripts=("answer", "leaderboard", "core_table", "trials", "index"),
     ),
     Page(
         "tradeoffs",
@@ -56,6 +57,14 @@ PAGES = (
         "Tasks",
         "Learning curves, reports on the scored split, and examples",
         own_scripts=("task_figures", "task"),
+        data_scripts=("reports",),
+    ),
+    Page(
+        "rates",
+        "Learning rates",
+        "How each entry's learning rate was chosen on validation, and how wide the range of good "
+        "rates is",
+        own_scripts=("rates",),
     ),
     Page(
         "compare",

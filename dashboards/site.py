@@ -3,9 +3,10 @@
 The site opens from disk, needs no network, and keeps the state of a page in its address. A page
 opened from disk cannot fetch data, so the data are scripts beside the pages:
 
-- `data/index.js` has the comparisons, lines, points, boards and leaderboards.
-- `data/findings.js` has growth with length, crossover points, differences between lines, and the
-  performance profile.
+- `data/index.js` has the comparisons, lines, points, boards, leaderboards and learning rates.
+- `data/findings.js` has growth with length, crossover points, differences between lines, Pareto
+  fronts, and the performance profile.
+- `data/reports.js` has the reports by group of examples, as means over seeds.
 - `data/mlflow.js` has the address of each run in MLflow.
 - `data/runs/` has the complete records, several in a script. A page loads a script when it shows
   one of its records.
@@ -21,7 +22,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboards.contents import board_rows, describe, point_columns, record_columns
+from dashboards.contents import (
+    board_rows,
+    describe,
+    in_precedence,
+    point_columns,
+    record_columns,
+    report_rows,
+)
 from dashboards.findings import make_findings
 from dashboards.frame import MEASURES, point_frame, record_frame
 from dashboards.lines import draw_lines
@@ -32,6 +40,7 @@ from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.grouping import ComparisonKey, titles
 from suite.analysis.short_titles import short_titles
+from suite.analysis.trial_counts import count_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task
 from suite.records.published import StoredRecord
 
@@ -44,13 +53,15 @@ class Known:
 
     `architectures` are all known ones, with the growth of cost that each claims.
     `make_leaderboards` returns the leaderboards of the ranked benchmarks as plain data
-    (`suite.analysis.leaderboard_summary`). It is passed in because the site does not import the
-    matrix, which benchmarks belong to.
+    (`suite.analysis.leaderboard_summary`), and `learning_rates` are the searches for learning rates
+    as plain data (`suite.analysis.learning_rates`). Both are passed in because the site does not
+    import the matrix, which benchmarks and tuned rates belong to.
     """
 
     tasks: Mapping[str, Task]
     architectures: Mapping[str, Architecture]
     make_leaderboards: Callable[[Sequence[Comparison], Sequence[Board]], list[dict[str, Any]]]
+    learning_rates: Sequence[Mapping[str, Any]] = ()
 
 
 def write_site(
@@ -90,11 +101,13 @@ def _write_rest(
     """Write all files except the complete records."""
     tasks, architectures = known.tasks, known.architectures
     all_comparisons = compare(entries, {name: task.version for name, task in tasks.items()})
-    comparisons = [comparison for comparison in all_comparisons if comparison.records]
+    comparisons = in_precedence(one for one in all_comparisons if one.records)
     records = record_frame(comparisons)
     points = point_frame(comparisons)
     boards = rank_comparisons(all_comparisons)
-    lines = draw_lines(records, architectures)
+    pairs = zip(records["architecture"], records["line"], strict=True)
+    tuned = [(search["architecture"], search["entry"]) for search in known.learning_rates]
+    lines = draw_lines([*pairs, *tuned], architectures)
     for line in lines:
         part = architectures.get(line["architecture"])
         line["control"] = bool(part and part.control)
@@ -114,11 +127,22 @@ def _write_rest(
         "points": point_columns(points, lines),
         "boards": board_rows(boards, comparisons, lines),
         "leaderboards": shorten_all(known.make_leaderboards(comparisons, boards)),
+        "learning_rates": shorten_all(list(known.learning_rates)),
+        "trials": [
+            {
+                "task": count.task,
+                "subject": tasks[count.task].title if count.task in tasks else count.task,
+                "text": str(count),
+            }
+            for count in count_trials(entries)
+        ],
         "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],
     }
     write_script(folder / "data" / "index.js", "LENGTHWISE", index)
     findings = make_findings(comparisons, boards, architectures)
     write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
+    reports = report_rows(comparisons, lines)
+    write_script(folder / "data" / "reports.js", "LENGTHWISE_REPORTS", reports)
     run_ids = {entry.record.run_id for entry in entries}
     pages = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
     write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", pages)

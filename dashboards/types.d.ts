@@ -13,6 +13,8 @@ interface Measure {
 
 /** Records that may be drawn in one picture, and the machine whose costs are shown. */
 interface Comparison {
+  /** Final runs of a frozen benchmark, measurements of costs, or trials, which are no results. */
+  kind: "final" | "costs" | "trial";
   /** The full name, unique among all comparisons. */
   title: string;
   /** A short name, unique among the comparisons of the subject. */
@@ -38,6 +40,8 @@ interface Comparison {
   batch: string;
   machine: string;
   threads: number;
+  /** The session of all costs, "" without costs. */
+  session: string;
   protocol: number;
   /** The primary metric of the task, "" for a probe. */
   metric: string;
@@ -51,8 +55,9 @@ interface Line {
   color: string;
   /** Plotly's name of the symbol. */
   symbol: string;
-  /** The character that stands for the symbol in the legend. */
-  glyph: string;
+  /** The outline of the symbol as an SVG path in a box of 10 by 10. */
+  outline: string;
+  /** "solid", or the lengths of dashes and gaps as "8px,4px". */
   dash: string;
   /** Whether the architecture is a control, such as one without any mixing of positions. */
   control: boolean;
@@ -102,6 +107,7 @@ type BoardRowData = [
   low: number | null,
   high: number | null,
   n: number,
+  detectable: number | null,
   tier: string,
   note: string,
   superseded: string,
@@ -109,6 +115,9 @@ type BoardRowData = [
   seconds: number | null,
   date: string,
   run: string,
+  digest: string,
+  sessions: number,
+  between: number | null,
 ];
 
 type BoardData = [
@@ -123,79 +132,18 @@ type BoardData = [
 interface SiteData {
   protocol: number;
   measures: Measure[];
+  /** In the order in which the pages prefer them. */
   comparisons: Comparison[];
   lines: Line[];
   records: RecordColumns;
   points: PointColumns;
   boards: BoardData[];
   leaderboards: LeaderboardData[];
+  learning_rates: RateSearch[];
+  /** The trials of each task, in words. */
+  trials: { task: string; subject: string; text: string }[];
   /** The first run of each bundle, and the name of its script in data/runs/. */
   bundles: [first: string, name: string][];
-}
-
-// ---- data/findings.js, written by dashboards/findings.py ----
-
-type Growth = [
-  comparison: number,
-  line: string,
-  measure: string,
-  exponent: number | null,
-  low: number | null,
-  high: number | null,
-  rounds: number,
-  first: number,
-  last: number,
-  claim: string,
-  contradicted: boolean,
-];
-
-type Crossing = [
-  comparison: number,
-  measure: string,
-  behind: string,
-  ahead: string,
-  /** Where `ahead` overtakes `behind`, is overtaken by it, and so on. */
-  changes: [value: number | null, low: number | null, high: number | null][],
-  first: number,
-  last: number,
-];
-
-type Pair = [
-  comparison: number,
-  measure: number,
-  length: number,
-  batch: number,
-  first: string,
-  second: string,
-  value: number | null,
-  low: number | null,
-  high: number | null,
-  n: number,
-];
-
-type EngineRatio = [
-  comparison: number,
-  baseline: number,
-  line: string,
-  length: number,
-  measure: string,
-  value: number | null,
-  low: number | null,
-  high: number | null,
-  rounds: number,
-  hoursApart: number,
-];
-
-interface Findings {
-  growth: Growth[];
-  crossings: Crossing[];
-  pairs: Pair[];
-  engines: EngineRatio[];
-  profile: {
-    shares: number[];
-    lines: Record<string, number[]>;
-    means: Record<string, [mean: number, comparisons: number]>;
-  };
 }
 
 // ---- shared by the scripts in assets/ ----
@@ -218,6 +166,12 @@ interface Point extends Interval {
   measure: number;
   n: number;
   noisy: number;
+}
+
+/** The gap between two lines, and the one that is significantly better. */
+interface Gap extends Interval {
+  n: number;
+  better: string | null;
 }
 
 interface RecordRow {
@@ -248,6 +202,8 @@ interface BoardRow extends Interval {
   line: number;
   rank: number | null;
   n: number;
+  /** The smallest difference to the leader of the rank that would have been separated; a ratio. */
+  detectable: number | null;
   tier: string;
   note: string;
   superseded: string;
@@ -255,6 +211,11 @@ interface BoardRow extends Interval {
   seconds: number | null;
   date: string;
   run: string;
+  /** The digest of the code that was measured. */
+  digest: string;
+  sessions: number;
+  /** The standard deviation of the logarithms of the sessions' means. */
+  between: number | null;
 }
 
 interface Board {
@@ -295,6 +256,8 @@ interface Window {
   LENGTHWISE: SiteData;
   /** Only on the pages that load data/findings.js. */
   LENGTHWISE_FINDINGS: Findings;
+  /** Only on the tasks page. */
+  LENGTHWISE_REPORTS: ReportData[];
   /** Only on the run page: the address of a run in MLflow, by run id. */
   LENGTHWISE_MLFLOW: Record<string, string>;
   lengthwiseRuns: (records: RunRecord[]) => void;

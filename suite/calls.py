@@ -22,16 +22,16 @@ from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (
     Prepared,
     make_limits,
-    parse_duration,
-    parse_size,
     prepare,
 )
+from suite.execution.quantities import parse_duration, parse_size
 from suite.execution.runner import Event
 from suite.execution.session import (
     Session,
     local_executor,
 )
 from suite.keywords import describe_call, make_request, make_single_request, make_store, split_list
+from suite.matrix.durations import durations_here
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
@@ -65,7 +65,7 @@ def plan_matrix(keywords: Mapping[str, Any]) -> MatrixPlan:
     """See `suite.plan`."""
     request, store = _request_and_store(keywords)
     prepared = prepare(request, store, accept_missing_data=True, report_unreadable=warn_of_file)
-    return MatrixPlan(prepared.plan.cells, prepared)
+    return MatrixPlan(prepared.plan.cells, prepared, durations_here(store))
 
 
 def run_matrix(keywords: Mapping[str, Any], *, progress: bool) -> Records:
@@ -188,6 +188,7 @@ def verify_record(
             record,
             store,
             lambda prepared: _run(session, prepared, progress=progress),
+            registry=load_registry(search_path_from_environment()),
             source=data,
             data_dir=os.fspath(tfds_data_dir) if tfds_data_dir else None,
             time_limit_seconds=time_limit or TIME_LIMIT_SECONDS,

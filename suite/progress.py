@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from suite.api import Status
+from suite.execution.conformance import Checked, Checking
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
 from suite.matrix.expansion import PlannedCell
 from suite.records.schema import Record
@@ -142,6 +143,9 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if isinstance(event, Checking | Checked):
+            self._show_check(event)
+            return
         if isinstance(event, Started):
             label = self._label(event.planned)
             self.active[event.planned.cell.id] = _Active(label, time.monotonic())
@@ -160,6 +164,20 @@ class Display:
             self.surface.write(f"{len(event.cells)} cells were not started: they end too late")
         if self.surface.live:
             self.surface.redraw("\n".join(map(self._live_line, self.active.values())))
+
+    def _show_check(self, event: Checking | Checked) -> None:
+        if isinstance(event, Checking):
+            code, progress = event.code, event.progress
+            text = f"checking {code.architecture} ({code.backend}): {progress['phase']}"
+            self._line(text)
+            if self.surface.live:
+                self.surface.redraw(f"{text} · {progress['fraction']:4.0%}")
+            return
+        code, failed = event.report.code, event.report.failed
+        verdict = f"failed, so that it has no rank: {', '.join(failed)}" if failed else "passed"
+        self.surface.write(
+            f"conformance kit {code.kit} on {code.architecture} ({code.backend}): {verdict}"
+        )
 
     def _progress(self, event: Progressed) -> None:
         active = self.active[event.planned.cell.id]

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from suite.analysis.frontier import LengthLimit
 from suite.analysis.tables import REPEATED, Table, TableRow
 from suite.analysis.trials import TunedRate
-from suite.execution.preparation import Prepared, tune_command
+from suite.analysis.tuning import tuning_cells
+from suite.api import Cell
+from suite.execution.preparation import Prepared
+from suite.matrix.durations import Durations, ExpectedTime
 from suite.matrix.expansion import PlannedCell
 from suite.records.schema import RecordSummary
 
@@ -60,14 +63,23 @@ class Collection(Generic[Item]):
 
 @dataclass(frozen=True, repr=False)
 class MatrixPlan(Collection[PlannedCell]):
-    """The cells of a matrix, compared with the records of a home; from `suite.plan`."""
+    """The cells of a matrix, compared with the records of a home; from `suite.plan`.
+
+    `durations` are the times of cells on this machine; `parallel` cells run at a time.
+    """
 
     prepared: Prepared
+    durations: Durations | None = None
+    parallel: int = 1
 
     @property
     def to_run(self) -> Sequence[PlannedCell]:
-        """The cells that a run would start."""
-        return self.prepared.plan.to_run
+        """The cells that a run would start now; those that wait for tuning are left out."""
+        return [
+            planned
+            for planned in self.prepared.plan.to_run
+            if planned.cell.id not in self._waiting_ids
+        ]
 
     def state(self, planned: PlannedCell) -> str:
         """Return "to run", "to tune", or "done" or "unsupported" with the status or the reason."""
@@ -76,7 +88,7 @@ class MatrixPlan(Collection[PlannedCell]):
         record = self.prepared.plan.done.get(planned.cell.id)
         if record:
             return f"done: {record.status}"
-        return "to tune" if planned.cell.id in self._untuned_ids else "to run"
+        return "to tune" if planned.cell.id in self._waiting_ids else "to run"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the cells as `bench plan --json` prints them."""
@@ -84,7 +96,8 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _to_dict(self, planned: PlannedCell) -> dict[str, Any]:
         record = self.prepared.plan.done.get(planned.cell.id)
-        to_tune = planned.cell.id in self._untuned_ids
+        to_tune = planned.cell.id in self._waiting_ids
+        durations = self.durations or Durations()
         return {
             "id": planned.cell.id,
             "cell": asdict(planned.cell),
@@ -92,6 +105,7 @@ class MatrixPlan(Collection[PlannedCell]):
             "unsupported": planned.unsupported,
             "to_run": planned.unsupported is None and record is None and not to_tune,
             "to_tune": to_tune,
+            "expected_seconds": durations.expected_seconds(planned.cell),
         }
 
     def _rows(self, item: PlannedCell) -> list[dict[str, Any]]:
@@ -101,28 +115,48 @@ class MatrixPlan(Collection[PlannedCell]):
         return f"{item.cell.id}  {item.cell.label:48}  {self.state(item)}"
 
     def _summary(self) -> str:
-        notes = [self.summary, self.tuning_note, self.sealed_note, *self.missing_data]
-        return "\n".join(filter(None, notes))
+        notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
+        return "\n".join(filter(None, [*notes, *self.missing_data]))
 
     @cached_property
-    def _untuned_ids(self) -> frozenset[str]:
-        return frozenset(planned.cell.id for planned in self.prepared.untuned)
+    def _waiting_ids(self) -> frozenset[str]:
+        return frozenset(planned.cell.id for planned in self.prepared.waiting)
+
+    @property
+    def time_note(self) -> str:
+        """How long the cells take that a run would start now; empty if there are none."""
+        if self.durations is None or not self.to_run:
+            return ""
+        cells = [planned.cell for planned in self.to_run]
+        return f"To run now: {self._time(cells)}, {_at_a_time(self.parallel)}"
 
     @property
     def tuning_note(self) -> str:
-        """The command that tunes the learning rates that final runs lack; empty if none lacks one.
+        """The command that tunes the learning rates that cells lack, and its expected time.
 
-        A run starts none of the cells before.
+        Final runs wait for the tuning. The cells of a draft can run before, as trials. The note is
+        empty if no cell lacks a rate.
         """
-        untuned = self.prepared.untuned
-        if not untuned:
+        prepared = self.prepared
+        cells = [planned.cell for planned in prepared.untuned]
+        if not cells:
             return ""
-        cells = (
-            "1 cell needs a tuned learning rate"
-            if len(untuned) == 1
-            else (f"{len(untuned)} cells need tuned learning rates")
-        )
-        return f"{cells} first: {tune_command(untuned)}"
+        count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        if prepared.waiting:
+            verb = "needs a tuned learning rate" if len(cells) == 1 else "need tuned learning rates"
+            note = f"{count} {verb} first: {prepared.tune_command}"
+        else:
+            lacks = "has" if len(cells) == 1 else "have"
+            note = f"{count} {lacks} no tuned learning rate: {prepared.tune_command}"
+        if self.durations is None:
+            return note
+        trials = tuning_cells(prepared.untuned, prepared.benchmark, prepared.tasks)
+        last = f"; then the cells {self._time(cells)}" if prepared.waiting else ""
+        return f"{note}\nTo tune: {len(trials):,} trials, {self._time(trials)}{last}"
+
+    def _time(self, cells: Sequence[Cell]) -> ExpectedTime:
+        assert self.durations is not None
+        return self.durations.expected(cells, self.parallel)
 
     @property
     def missing_data(self) -> tuple[str, ...]:
@@ -144,10 +178,10 @@ class MatrixPlan(Collection[PlannedCell]):
         """The numbers of cells in one line."""
         unsupported = sum(planned.unsupported is not None for planned in self.items)
         count = len(self.items)
-        untuned = len(self._untuned_ids)
-        parts = [f"{count} cell{'' if count == 1 else 's'}", f"{len(self.to_run) - untuned} to run"]
-        parts += [f"{untuned} to tune"] if untuned else []
-        done = len(self.items) - len(self.to_run) - unsupported
+        waiting = len(self._waiting_ids)
+        parts = [f"{count} cell{'' if count == 1 else 's'}", f"{len(self.to_run)} to run"]
+        parts += [f"{waiting} to tune"] if waiting else []
+        done = len(self.items) - len(self.to_run) - waiting - unsupported
         parts += [f"{done} done"] if done else []
         parts += [f"{unsupported} unsupported"] if unsupported else []
         return ", ".join(parts)
@@ -246,6 +280,10 @@ class TunedRates(Collection[TunedRate]):
 
     def _summary(self) -> str:
         return f"{len(self.items)} learning rates"
+
+
+def _at_a_time(parallel: int) -> str:
+    return "one cell at a time" if parallel == 1 else f"{parallel} cells at a time"
 
 
 def _table_row(table: Table, row: TableRow) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from suite.execution.preparation import (
     Prepared,
     check_any_can_run,
     check_tuned,
-    parse_size,
     prepare,
 )
+from suite.execution.quantities import parse_size
 from suite.execution.session import (
     MakeExecutor,
     Session,
@@ -29,6 +29,7 @@ from suite.execution.session import (
 )
 from suite.matrix.request import Request
 from suite.progress import Display
+from suite.records.environment import describe_commit
 from suite.records.schema import Record
 from suite.records.store import ReportUnreadable, Store
 from suite.tracking.listener import deliver_records
@@ -76,8 +77,11 @@ def prepare_run(
     limits: Limits | None = None,
     executor: str = "local",
     report_unreadable: ReportUnreadable = warn_of_file,
+    on_warning: Callable[[str], None] = warn,
 ) -> Prepared:
     """Prepare a run, and check that at least one cell can run.
+
+    Final runs that could not be published are announced before they start.
 
     Raises:
         LengthwiseError: the request or its data is invalid.
@@ -93,7 +97,21 @@ def prepare_run(
     )
     check_any_can_run(prepared)
     check_tuned(prepared)
+    if reason := _why_unpublishable(prepared):
+        on_warning(reason)
     return prepared
+
+
+def _why_unpublishable(prepared: Prepared) -> str:
+    """Return why final runs of a ranked benchmark could not be published; "" if they can."""
+    final = any(planned.cell.benchmark is not None for planned in prepared.plan.to_run)
+    if not (final and prepared.benchmark.ranked):
+        return ""
+    dirty = describe_commit()["dirty"]
+    if dirty is False:
+        return ""
+    reason = "the checkout has uncommitted changes" if dirty else "git does not report the commit"
+    return f"{reason}: `bench publish` will refuse these final runs; commit first, then run again"
 
 
 @contextmanager

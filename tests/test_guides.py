@@ -16,6 +16,7 @@ from tests.test_newcomer import ARCHITECTURE, TASK
 from tests.test_readme import CORPUS
 
 PYTHON_GUIDE = ROOT / "docs" / "use-from-python.md"
+LAYER_GUIDE = ROOT / "docs" / "use-a-layer-in-your-own-model.md"
 
 
 def blocks(guide, language):
@@ -56,6 +57,12 @@ def test_the_commands_of_a_guide_work(guide, tmp_path):
             words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}{result.stderr[-2000:]}"
+
+
+def test_the_code_of_the_guide_on_layers_works(tmp_path, monkeypatch):
+    """It runs in this process, on the backend of the tests."""
+    monkeypatch.chdir(tmp_path)
+    exec("".join(blocks(LAYER_GUIDE, "python")), {})
 
 
 @pytest.mark.slow  # test_api.py calls the same functions by default

@@ -29,6 +29,8 @@ def test_the_task_and_architecture_of_the_guides_run(bench, tmp_path):
     listing = json.loads(bench("list", "--json", BENCH_PATH=str(folder)).stdout)
     supported = {name for name, reason in listing["supports"]["larger"].items() if reason is None}
     assert {"mean", "vanilla", "longformer"} <= supported
+    checked = bench("check", "mean", BENCH_PATH=str(folder))
+    assert checked.returncode == 0, checked.stdout
     arguments = ("run", "--task", "larger,ner", "--architectures", "mean", "--benchmark", "smoke")
     result = bench(*arguments, "--no-tracking", BENCH_PATH=str(folder))
     assert result.returncode == 0, result.stderr

@@ -1,28 +1,27 @@
 """Positions inside attention: rotated queries and keys, or scores that depend on the distance.
 
 The layers in `positions` add vectors to embeddings instead. A distance is that of the key minus
-that of the query: it is negative for earlier keys.
+that of the query: it is negative for earlier keys. No scheme here limits the length, so all
+extrapolate to sequences longer than those of the training.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import added_vectors
+from baselines.layers.layer import Layer
 
-PACKAGE = "lengthwise"
 
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class AttentionPositions(keras.layers.Layer):
+class AttentionPositions(Layer):
     """A position scheme of attention; this one changes nothing.
 
     A subclass overrides `rotate` or `bias`. An attention layer builds the scheme with the shape of
@@ -44,7 +43,6 @@ class AttentionPositions(keras.layers.Layer):
         return None
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
 class RotaryPositions(AttentionPositions):
     """Rotates pairs of channels by angles that grow with the position.
 
@@ -56,10 +54,10 @@ class RotaryPositions(AttentionPositions):
         ValueError: the head size is odd.
 
     Example:
-        >>> positions = RotaryPositions()
-        >>> positions.build((2, 4, 7, 8))
-        >>> positions.rotate(keras.random.normal((2, 4, 7, 8))).shape
-        TensorShape([2, 4, 7, 8])
+        >>> layer = RotaryPositions()
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.rotate(keras.ops.ones((2, 4, 7, 8))).shape)
+        (2, 4, 7, 8)
     """
 
     def __init__(self, base: float = 10_000.0, **kwargs: Any) -> None:
@@ -84,10 +82,6 @@ class RotaryPositions(AttentionPositions):
         rotated: Any = _rotate()(states, ops.cos(angles), ops.sin(angles))[0]
         return rotated
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "base": self.base}
-
 
 @lru_cache
 def _rotate() -> Any:
@@ -111,13 +105,19 @@ def _turn(states: Any, cosines: Any, sines: Any) -> Any:
     return ops.concatenate(turned, axis=-1)
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
 class AlibiPositions(AttentionPositions):
     """Subtracts from each score the distance, times a slope that differs between heads.
 
     Press, Smith, Lewis 2022, "Train Short, Test Long", section 3: with h heads, a power of two, the
     slopes are 2^(−8/h), 2^(−16/h), …; for other numbers they are interleaved as in the authors'
-    code. Without a causal mask, later keys are treated as earlier ones.
+    code. Without a causal mask, later keys are treated as earlier ones: the encoder cannot tell the
+    two directions apart.
+
+    Example:
+        >>> layer = AlibiPositions()
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -140,18 +140,82 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
     return np.concatenate([slopes, others[: num_heads - base]]).astype("float32")
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
-class BucketedPositions(AttentionPositions):
+class LearnedBias(AttentionPositions):
+    """Adds a learned number to each score, one for each head and bucket of distances.
+
+    A subclass sets `num_buckets`, and `buckets` for the distances from −`max_distance` to
+    `max_distance`. Distances beyond share the buckets of the ends. The layers of a stack share the
+    numbers. They start with variance 1 / width, as in T5's code.
+    """
+
+    num_buckets: int
+    max_distance: int
+    buckets: np.ndarray
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the table: one number for each bucket and head."""
+        _, num_heads, _, head_size = input_shape
+        assert num_heads is not None and head_size is not None
+        stddev = (num_heads * head_size) ** -0.5
+        shape = (self.num_buckets, num_heads)
+        self.table = self.add_weight(shape, added_vectors(stddev), name="table")
+
+    def bias(self, first: Any, count: int) -> Any:
+        """Return what is added to the scores at `count` distances from `first` on."""
+        largest = self.max_distance
+        distances = ops.clip(first + ops.arange(count), -largest, largest)
+        buckets = ops.take(ops.convert_to_tensor(self.buckets), distances + largest)
+        # A product, because the gradient of a look-up would be a sparse update.
+        chosen = ops.one_hot(buckets, self.num_buckets, dtype=self.table.dtype)
+        return ops.transpose(ops.matmul(chosen, self.table))
+
+
+class RelativePositions(LearnedBias):
+    """Adds a learned number to each score, one for each head and distance.
+
+    Liu et al. 2021, "Swin Transformer", section 3.2: the relative position bias, here along one
+    axis. Distances beyond `max_distance` have the number of `max_distance`. Without
+    `bidirectional`, later keys share the number of distance 0.
+
+    Raises:
+        ValueError: `max_distance` is below 1.
+
+    Example:
+        >>> layer = RelativePositions(max_distance=16)
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
+    """
+
+    def __init__(self, max_distance: int = 128, bidirectional: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if max_distance < 1:
+            raise ValueError(
+                "The max_distance must be at least 1. "
+                f"Received: max_distance={max_distance}. Use a longer distance."
+            )
+        self.max_distance = max_distance
+        self.bidirectional = bidirectional
+        last = (2 if bidirectional else 1) * max_distance
+        self.num_buckets = last + 1
+        self.buckets = np.minimum(np.arange(2 * max_distance + 1, dtype="int32"), last)
+
+
+class BucketedPositions(LearnedBias):
     """Adds a learned number to each score, one for each head and bucket of distances.
 
     Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1: short distances
     have a bucket each, longer ones share buckets of logarithmic width, up to `max_distance`.
-    `bidirectional` gives half of the buckets to later keys; otherwise these share bucket 0. The
-    layers of a stack share the numbers. They start with variance 1 / width, as in the authors'
-    code.
+    `bidirectional` gives half of the buckets to later keys; otherwise these share bucket 0.
 
     Raises:
         ValueError: there are too few buckets, or `max_distance` is within the short distances.
+
+    Example:
+        >>> layer = BucketedPositions(num_buckets=8, max_distance=16)
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
     """
 
     def __init__(
@@ -175,32 +239,6 @@ class BucketedPositions(AttentionPositions):
         distances = np.arange(-max_distance, max_distance + 1)
         self.buckets = bucket_of(distances, num_buckets, max_distance, bidirectional)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the table: one number for each bucket and head."""
-        _, num_heads, _, head_size = input_shape
-        assert num_heads is not None and head_size is not None
-        stddev = (num_heads * head_size) ** -0.5
-        shape = (self.num_buckets, num_heads)
-        self.table = self.add_weight(shape, added_vectors(stddev), name="table")
-
-    def bias(self, first: Any, count: int) -> Any:
-        """Return what is added to the scores at `count` distances from `first` on."""
-        largest = self.max_distance
-        distances = ops.clip(first + ops.arange(count), -largest, largest)
-        buckets = ops.take(ops.convert_to_tensor(self.buckets), distances + largest)
-        # A product, because the gradient of a look-up would be a sparse update.
-        chosen = ops.one_hot(buckets, self.num_buckets, dtype=self.table.dtype)
-        return ops.transpose(ops.matmul(chosen, self.table))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {
-            "num_buckets": self.num_buckets,
-            "max_distance": self.max_distance,
-            "bidirectional": self.bidirectional,
-        }
-        return {**super().get_config(), **own}
-
 
 def bucket_of(
     distances: np.ndarray, num_buckets: int, max_distance: int, bidirectional: bool
@@ -216,3 +254,17 @@ def bucket_of(
     later = per_side * (distances > 0) if bidirectional else 0
     found: np.ndarray = (buckets + later).astype("int32")
     return found
+
+
+def make_attention_positions(kind: str, causal: bool) -> AttentionPositions | None:
+    """Return the scheme of a kind of positions, for the attentions of one stack to share.
+
+    Other kinds, such as those added to embeddings, have no scheme.
+    """
+    makers: dict[str, Callable[[], AttentionPositions]] = {
+        "rotary": RotaryPositions,
+        "alibi": AlibiPositions,
+        "relative": lambda: RelativePositions(bidirectional=not causal),
+        "t5": lambda: BucketedPositions(bidirectional=not causal),
+    }
+    return makers[kind]() if kind in makers else None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
+from baselines.layers.class_token import extend_mask
 from baselines.layers.input_embedding import InputEmbedding
+from baselines.layers.layer import Layer, build_once
 from baselines.layers.transformer_layer import TransformerStack
+from suite.api import Form
 
 
-class Backbone(keras.layers.Layer):
+class Backbone(Layer):
     """An encoder stack, a decoder stack, or both, each with its embedding.
 
     `encode` returns hidden states (batch, n, width) of the whole input. The architecture's own
@@ -19,6 +21,16 @@ class Backbone(keras.layers.Layer):
     attends to itself, to earlier ones, and to the encoder's output if there is one. With a state
     from `init_state`, the target is the newest positions only. `carries_state` states that the
     decoder's state can be carried from one input to the next, at a fixed size.
+
+    Calling the layer returns the hidden states alone: those of `encode`, or of `decode` if there is
+    a decoder.
+
+    Example:
+        >>> layers = [TransformerLayer(FullAttention(num_heads=4), 64) for _ in range(2)]
+        >>> embedding = InputEmbedding(32, SinusoidalPositions(19), vocabulary_size=100)
+        >>> layer = Backbone(encoder=TransformerStack(layers), encoder_embedding=embedding)
+        >>> tuple(layer(keras.ops.ones((2, 19), "int32")).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -42,6 +54,42 @@ class Backbone(keras.layers.Layer):
         self.extra_positions = extra_positions
         self.carries_state = carries_state
 
+    @property
+    def form(self) -> Form:
+        """The form of the backbone, given by its stacks."""
+        if self.decoder is None:
+            return Form.ENCODER
+        return Form.DECODER if self.encoder is None else Form.ENCODER_DECODER
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights of both stacks for inputs of one shape."""
+        for embedding, stack in (
+            (self.encoder_embedding, self.encoder),
+            (self.decoder_embedding, self.decoder),
+        ):
+            if embedding is not None:
+                build_once(embedding, input_shape)
+                build_once(stack, (*input_shape[:2], embedding.width))
+
+    def call(
+        self,
+        inputs: Any,
+        target: Any = None,
+        padding_mask: Any = None,
+        target_mask: Any = None,
+        global_mask: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        """Return the hidden states of the input, or of the target if there is a decoder."""
+        masks = (padding_mask, target_mask, global_mask)
+        return run_form(self, self.form, inputs, target, *masks, training=training)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the hidden states; those of a target have the target's."""
+        if self.form is Form.ENCODER_DECODER:
+            return None
+        return extend_mask(previous_mask, self.extra_positions)
+
     def encode(
         self,
         inputs: Any,
@@ -53,11 +101,7 @@ class Backbone(keras.layers.Layer):
         """Return the hidden states of the input, and None: there is no state."""
         assert self.encoder is not None and self.encoder_embedding is not None
         embedded = self.encoder_embedding(inputs, training=training)
-        if padding_mask is not None and self.extra_positions:
-            padding_mask = ops.pad(
-                padding_mask, ((0, 0), (self.extra_positions, 0)), constant_values=True
-            )
-        masks = {"padding_mask": padding_mask}
+        masks = {"padding_mask": extend_mask(padding_mask, self.extra_positions)}
         if self.takes_global_mask:
             masks["global_mask"] = global_mask
         return self.encoder(embedded, training=training, **masks), None
@@ -136,3 +180,44 @@ class Backbone(keras.layers.Layer):
     def embedding_layers(self) -> list[Any]:
         """The token embeddings and positions, which parameter parity leaves out."""
         return [part for part in (self.encoder_embedding, self.decoder_embedding) if part]
+
+
+def run_form(
+    backbone: Any,
+    form: Form,
+    inputs: Any,
+    target: Any = None,
+    padding_mask: Any = None,
+    target_mask: Any = None,
+    global_mask: Any = None,
+    training: bool | None = None,
+) -> Any:
+    """Return the hidden states of a backbone of any kind, without its state.
+
+    Raises:
+        ValueError: a target is missing, or is given to a form that takes none.
+    """
+    check_target(form, target)
+    if form is Form.DECODER:
+        return backbone.decode(inputs, padding_mask=padding_mask, training=training)[0]
+    hidden_states, _ = backbone.encode(
+        inputs, padding_mask=padding_mask, global_mask=global_mask, training=training
+    )
+    if form is Form.ENCODER:
+        return hidden_states
+    return backbone.decode(
+        target,
+        encoder_output=hidden_states,
+        encoder_mask=padding_mask,
+        padding_mask=target_mask,
+        training=training,
+    )[0]
+
+
+def check_target(form: Form, target: Any) -> None:
+    """Raise a ValueError if a target is missing, or is given to a form that takes none."""
+    if (target is not None) is not (form is Form.ENCODER_DECODER):
+        raise ValueError(
+            "The encoder-decoder form takes a target, and the other forms take none. Received: "
+            f"form={form}, {'no target' if target is None else 'a target'}. Change either."
+        )

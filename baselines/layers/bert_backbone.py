@@ -7,28 +7,39 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.backbone import Backbone
 from baselines.layers.elementwise import LayerNorm, gelu
 from baselines.layers.initialization import dense
+from baselines.layers.layer import Layer
 
 
 class BertBackbone(Backbone):
-    """An encoder with pre-training heads, whose weights are created at their first use.
+    """An encoder with pre-training heads.
+
+    The weights of a head are created at its first use; a loaded model needs them before it loads.
 
     `summarize` is the pooler: tanh of a dense layer over the first position, [CLS].
     `score_next_sentence` scores two classes from it. `score_tokens` scores the vocabulary at each
     position with the transposed token embedding and a bias.
+
+    Example:
+        >>> layers = [TransformerLayer(FullAttention(num_heads=4), 64) for _ in range(2)]
+        >>> embedding = InputEmbedding(32, TypedPositions(19), vocabulary_size=100)
+        >>> stack = TransformerStack(layers)
+        >>> layer = BertBackbone(1e-12, encoder=stack, encoder_embedding=embedding)
+        >>> tuple(layer(keras.ops.ones((2, 19), "int32")).shape)
+        (2, 19, 32)
     """
 
     def __init__(self, epsilon: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._epsilon = epsilon
-        self.pooler: Any = None
-        self.next_sentence: Any = None
-        self.token_transform: Any = None
+        self.epsilon = epsilon
+        policy = self.dtype_policy
+        self.pooler = _Head(activation="tanh", name="pooler", dtype=policy)
+        self.next_sentence = _Head(2, name="next_sentence", dtype=policy)
+        self.token_transform = _TokenTransform(epsilon, dtype=policy)
 
     def encode(
         self,
@@ -46,14 +57,10 @@ class BertBackbone(Backbone):
 
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the pooled first position: (batch, width)."""
-        if self.pooler is None:
-            self.pooler = dense(hidden_states.shape[-1], "tanh", name="pooler")
         return self.pooler(hidden_states[:, 0])
 
     def score_next_sentence(self, hidden_states: Any) -> Any:
         """Return the scores of whether the second segment follows the first: (batch, 2)."""
-        if self.next_sentence is None:
-            self.next_sentence = dense(2, name="next_sentence")
         return self.next_sentence(self.summarize(hidden_states))
 
     def score_tokens(self, hidden_states: Any) -> Any:
@@ -65,27 +72,48 @@ class BertBackbone(Backbone):
                 "Scoring words needs the token embedding. Received: a backbone that takes no token "
                 "ids. Build it with inputs=token_ids."
             )
-        if self.token_transform is None:
-            self.token_transform = _TokenTransform(tokens.input_dim, self._epsilon)
-        states, bias = self.token_transform(hidden_states)
-        return ops.matmul(states, ops.transpose(tokens.embeddings)) + bias
+        return self.token_transform(hidden_states, ops.convert_to_tensor(tokens.embeddings))
 
 
-class _TokenTransform(keras.layers.Layer):
-    """A dense layer, GELU and a norm before the transposed embedding, and its bias."""
+class _Head(Layer):
+    """A dense layer, by default as wide as its input; it draws no initial values before `build`."""
 
-    def __init__(self, vocabulary_size: int, epsilon: float, **kwargs: Any) -> None:
+    def __init__(
+        self, units: int | None = None, activation: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self._vocabulary_size = vocabulary_size
-        self.norm = LayerNorm(epsilon=epsilon)
+        self.units = units
+        self.activation = activation
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.dense = dense(input_shape[-1])
+        units = self.units or input_shape[-1]
+        self.dense = dense(units, self.activation, dtype=self.dtype_policy)
         self.dense.build(input_shape)
-        self.norm.build(input_shape)
-        self.bias = self.add_weight((self._vocabulary_size,), "zeros", name="bias")
 
-    def call(self, hidden_states: Any) -> tuple[Any, Any]:
-        """Return the transformed hidden states and the bias."""
-        return self.norm(gelu(self.dense(hidden_states))), self.bias
+    def call(self, hidden_states: Any) -> Any:
+        """Return the layer's output."""
+        return self.dense(hidden_states)
+
+
+class _TokenTransform(Layer):
+    """A dense layer, GELU and a norm before the transposed embedding, and a bias after it."""
+
+    def __init__(self, epsilon: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.norm = LayerNorm(epsilon=epsilon, dtype=self.dtype_policy)
+
+    def build(
+        self, hidden_states_shape: tuple[int | None, ...], embeddings_shape: tuple[int, ...]
+    ) -> None:
+        """Create the weights."""
+        self.dense = dense(hidden_states_shape[-1], dtype=self.dtype_policy)
+        self.dense.build(hidden_states_shape)
+        self.norm.build(hidden_states_shape)
+        self.bias = self.add_weight((embeddings_shape[0],), "zeros", name="bias")
+
+    def call(self, hidden_states: Any, embeddings: Any) -> Any:
+        """Return the scores of the words of an embedding, (vocabulary size, width)."""
+        states = self.norm(gelu(self.dense(hidden_states)))
+        return ops.matmul(states, ops.transpose(embeddings)) + self.bias

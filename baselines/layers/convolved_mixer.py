@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
+from baselines.layers.layer import Layer
 
-class ConvolvedMixer(keras.layers.Layer):
+
+class ConvolvedMixer(Layer):
     """A projection, a depthwise causal convolution with SiLU, and a recurrence of the subclass.
 
     A subclass creates `kernel` (kernel_size, channels) and `bias` (channels) or None. It defines

@@ -1,4 +1,4 @@
-"""Layer normalisation and GELU as fused kernels that keep only their input for the gradient."""
+"""Norms and activations as fused kernels that keep only their input for the gradient."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ import keras
 from keras import ops
 
 from baselines.layers.backends import backend_functions
+from baselines.layers.layer import PACKAGE, Layer
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class LayerNorm(keras.layers.LayerNormalization):
     """Keras's layer normalisation over the last axis, as one kernel (Ba et al. 2016).
 
     In and out: (…, width). Time and memory O(n); only the input is kept for the gradient.
+
+    Example:
+        >>> layer = LayerNorm()
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def call(self, inputs: Any) -> Any:
@@ -24,11 +31,16 @@ class LayerNorm(keras.layers.LayerNormalization):
         return _fused(_normalizer(self.epsilon))(inputs, self.gamma, self.beta)
 
 
-class RmsNorm(keras.layers.Layer):
+class RmsNorm(Layer):
     """Root mean square normalisation, x / √(mean(x²) + ε) · γ (Zhang and Sennrich 2019).
 
     The mean is over each of `num_groups` equal parts of the last axis. In and out: (…, width). Time
     and memory O(n); only the input is kept for the gradient.
+
+    Example:
+        >>> layer = RmsNorm(num_groups=4)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(self, epsilon: float = 1e-6, num_groups: int = 1, **kwargs: Any) -> None:
@@ -44,11 +56,6 @@ class RmsNorm(keras.layers.Layer):
         """Return the normalised input."""
         return _fused(_root_mean_square(self.epsilon, self.num_groups))(inputs, self.gamma)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {"epsilon": self.epsilon, "num_groups": self.num_groups}
-        return {**super().get_config(), **own}
-
 
 def gelu(inputs: Any) -> Any:
     """Return x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
@@ -58,6 +65,32 @@ def gelu(inputs: Any) -> Any:
 def gelu_tanh(inputs: Any) -> Any:
     """Return the tanh approximation of GELU that GPT-2 uses, as one kernel."""
     return _fused(_approximate_gelu)(inputs)
+
+
+NORMS = {"layer": LayerNorm, "rms": RmsNorm}
+ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh}
+"""The activations that this module computes as one kernel; Keras has the others."""
+
+
+def make_norm(kind: str, epsilon: float, dtype: Any = None) -> Any:
+    """Return a norm of the kind "layer" or "rms".
+
+    Raises:
+        ValueError: the kind is unknown.
+    """
+    if kind not in NORMS:
+        raise ValueError(f"The norms are {', '.join(NORMS)}. Received: norm={kind!r}. Choose one.")
+    return NORMS[kind](epsilon=epsilon, dtype=dtype)
+
+
+def get_activation(name: str) -> Callable[[Any], Any]:
+    """Return an activation by its name: "gelu" (exact), "gelu_tanh", or another one of Keras.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    found: Callable[[Any], Any] = ACTIVATIONS.get(name) or keras.activations.get(name)
+    return found
 
 
 @lru_cache

@@ -7,29 +7,32 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.fusing import fused
-from baselines.layers.initialization import dense
+from baselines.layers.initialization import dense, kernel
+from baselines.layers.layer import Layer
 
 
-class GatedFeedforward(keras.layers.Layer):
+class GatedFeedforward(Layer):
     """W₂ (silu(W x) ⊙ V x) at each position, without biases (Shazeer 2020, equation 6).
 
-    `width` is that between the products. The kernel of `up_projection` is W beside V. The layer can
-    stand in place of an attention, because it has the same methods; its decoding state is empty.
+    `width` is that between the products. The kernel of `up_projection` is W beside V. Initially,
+    W₂ is divided by √`num_residual_branches`. The layer can stand in place of an attention, because
+    it has the same methods; its decoding state is empty.
 
     In and out: (batch, n, d). The padding mask changes nothing. Time and memory O(n).
 
     Example:
-        >>> GatedFeedforward(48)(keras.random.normal((2, 19, 32))).shape
-        TensorShape([2, 19, 32])
+        >>> layer = GatedFeedforward(48)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
-    def __init__(self, width: int, **kwargs: Any) -> None:
+    def __init__(self, width: int, num_residual_branches: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.width = width
+        self.num_residual_branches = num_residual_branches
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the kernels."""
@@ -38,7 +41,11 @@ class GatedFeedforward(keras.layers.Layer):
         )
         self.up_projection.build(input_shape)
         self.down_projection = dense(
-            input_shape[-1], use_bias=False, name="down_projection", dtype=self.dtype_policy
+            input_shape[-1],
+            kernel_initializer=kernel(self.num_residual_branches),
+            use_bias=False,
+            name="down_projection",
+            dtype=self.dtype_policy,
         )
         self.down_projection.build((*input_shape[:-1], self.width))
 
@@ -54,10 +61,6 @@ class GatedFeedforward(keras.layers.Layer):
     def decode_step(self, hidden_states: Any, state: Any, position: Any) -> tuple[Any, Any]:
         """Return the output for the newest positions, (batch, m, d), and the same state."""
         return self.call(hidden_states), state
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "width": self.width}
 
 
 def _gate(both: Any) -> Any:

@@ -13,6 +13,8 @@
 Papers demand these deviations:
 - GPT-2, option `scaled_residuals`: kernels at the end of residual branches are divided by √N for N
   residual branches (Radford et al. 2019, section 2.3).
+- Reformer, option `axial_stddev`: in the authors' code, positions start with the standard deviation
+  1, whatever that of the embeddings is (Kitaev et al. 2020).
 - Longformer, option `matched_projections`: global projections start with the values of the ordinary
   ones (Beltagy et al. 2020, section 3.1).
 - Performer: random features have orthogonal rows (Choromanski et al. 2021, section 2.4).

@@ -8,43 +8,67 @@ import keras
 
 from baselines.layers.elementwise import LayerNorm
 from baselines.layers.initialization import dense, token_table
+from baselines.layers.layer import Layer, build_once
 from suite.api import BuildRequest, Inputs
 
 
-class InputEmbedding(keras.layers.Layer):
+class InputEmbedding(Layer):
     """Embeds the inputs, adds positions, optionally normalises, and applies dropout.
 
-    Token ids (batch, n) are looked up, patches (batch, n, patch size) are projected, and embeddings
-    (batch, n, width) are used unchanged. Token embeddings are multiplied by `scale`.
-    `add_positions` is one of the layers in `positions`. Time and memory O(n).
+    With a `vocabulary_size`, token ids (batch, n) are looked up, and the embeddings are multiplied
+    by `scale`. With `projects`, patches (batch, n, patch size) are projected. Otherwise, embeddings
+    (batch, n, width) are used unchanged. `add_positions` is one of the layers in `positions`. Out:
+    (batch, n, width). Time and memory O(n).
+
+    Example:
+        >>> layer = InputEmbedding(32, SinusoidalPositions(19))
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
         self,
-        request: BuildRequest,
+        width: int,
         add_positions: Any,
         *,
+        vocabulary_size: int | None = None,
+        projects: bool = False,
         scale: float = 1.0,
         norm_epsilon: float | None = None,
+        dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.width = width = request.model_size.width
-        self.scale = scale
+        self.width = width
         self.add_positions = add_positions
-        self.dropout = keras.layers.Dropout(request.dropout)
+        self.vocabulary_size = vocabulary_size
+        self.projects = projects
+        self.scale = scale
+        self.norm_epsilon = norm_epsilon
+        self.dropout = dropout
+        policy = self.dtype_policy
+        self.drop = keras.layers.Dropout(dropout, dtype=policy)
         self.tokens = self.patches = self.norm = None
-        if request.inputs is Inputs.TOKEN_IDS:
-            assert request.vocabulary_size is not None
-            self.tokens = keras.layers.Embedding(
-                request.vocabulary_size,
-                width,
-                embeddings_initializer=token_table(width),
-            )
-        elif request.inputs is Inputs.PATCHES:
-            self.patches = dense(width, name="patches")
+        if vocabulary_size is not None:
+            table = token_table(width)
+            self.tokens = keras.layers.Embedding(vocabulary_size, width, table, dtype=policy)
+        elif projects:
+            self.patches = dense(width, name="patches", dtype=policy)
         if norm_epsilon is not None:
-            self.norm = LayerNorm(epsilon=norm_epsilon)
+            self.norm = LayerNorm(epsilon=norm_epsilon, dtype=policy)
+
+    @classmethod
+    def of_request(cls, request: BuildRequest, add_positions: Any, **kwargs: Any) -> InputEmbedding:
+        """Return the embedding of the inputs of a request."""
+        vocabulary_size = request.vocabulary_size
+        return cls(
+            request.model_size.width,
+            add_positions,
+            vocabulary_size=vocabulary_size if request.inputs is Inputs.TOKEN_IDS else None,
+            projects=request.inputs is Inputs.PATCHES,
+            dropout=request.dropout,
+            **kwargs,
+        )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights; a token table shared with another embedding may exist already."""
@@ -55,8 +79,11 @@ class InputEmbedding(keras.layers.Layer):
             (self.add_positions, embedded),
             (self.norm, embedded),
         ):
-            if part is not None and not part.built:
-                part.build(shape)
+            build_once(part, shape)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the embedded inputs."""
+        return self.add_positions.compute_mask(inputs, previous_mask)
 
     def call(
         self,
@@ -80,4 +107,4 @@ class InputEmbedding(keras.layers.Layer):
         embeddings = self.add_positions(embeddings, **known)
         if self.norm is not None:
             embeddings = self.norm(embeddings)
-        return self.dropout(embeddings, training=training)
+        return self.drop(embeddings, training=training)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.initialization import lstm
+from baselines.layers.layer import Layer
 
 
-class LongShortTermMemory(keras.layers.Layer):
+class LongShortTermMemory(Layer):
     """An LSTM over the positions; without `causal`, one for each direction.
 
     Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. With `causal`, the
@@ -27,8 +27,8 @@ class LongShortTermMemory(keras.layers.Layer):
 
     Example:
         >>> layer = LongShortTermMemory(width=32)
-        >>> layer(keras.random.normal((2, 19, 32))).shape
-        TensorShape([2, 19, 32])
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(self, width: int, causal: bool = False, **kwargs: Any) -> None:
@@ -37,21 +37,21 @@ class LongShortTermMemory(keras.layers.Layer):
         self.causal = causal
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the LSTM of each direction."""
-        self.backward = None
+        """Create the LSTM of each direction; `forward` is a method of PyTorch's modules."""
+        self.from_end = None
         half = self.width // 2
         if not self.causal:
-            self.backward = self._lstm(half, "backward", go_backwards=True)
-            self.backward.build(input_shape)
-        self.forward = self._lstm(self.width - (0 if self.causal else half), "forward")
-        self.forward.build(input_shape)
+            self.from_end = self._lstm(half, "backward", go_backwards=True)
+            self.from_end.build(input_shape)
+        self.from_start = self._lstm(self.width - (0 if self.causal else half), "forward")
+        self.from_start.build(input_shape)
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the outputs of the LSTMs."""
-        outputs = self.forward(hidden_states, mask=padding_mask)[0]
-        if self.backward is None:
+        outputs = self.from_start(hidden_states, mask=padding_mask)[0]
+        if self.from_end is None:
             return outputs
-        reverse = self.backward(hidden_states, mask=padding_mask)[0]
+        reverse = self.from_end(hidden_states, mask=padding_mask)[0]
         return ops.concatenate([outputs, ops.flip(reverse, axis=1)], axis=-1)
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
@@ -66,7 +66,7 @@ class LongShortTermMemory(keras.layers.Layer):
 
         It equals that of `call` on all positions so far. Time O(m).
         """
-        outputs, *state = self.forward(hidden_states, initial_state=list(state))
+        outputs, *state = self.from_start(hidden_states, initial_state=list(state))
         return outputs, tuple(state)
 
     def _lstm(self, units: int, name: str, **kwargs: Any) -> Any:
@@ -78,7 +78,3 @@ class LongShortTermMemory(keras.layers.Layer):
             dtype=self.dtype_policy,
             **kwargs,
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "width": self.width, "causal": self.causal}

@@ -9,21 +9,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.attention import multiply_transposed
 from baselines.layers.attention_blocks import MASKED
 from baselines.layers.full_attention import check_heads, merge_heads
 from baselines.layers.initialization import dense
-from baselines.layers.lsh_hashing import factor_buckets, hash_vectors
+from baselines.layers.layer import Layer
+from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, row_numbers, sort_by_bucket, take_rows
 
 SELF_SCORE = -1e4
 """The score of a position's own key: it counts only if no other key is visible (section 2)."""
 
 
-class LshAttention(keras.layers.Layer):
+class LshAttention(Layer):
     """Attention within chunks of a sequence that is sorted by hash bucket.
 
     Kitaev et al. 2020, section 2: query and key share one projection, `query_key`; keys are
@@ -34,13 +34,18 @@ class LshAttention(keras.layers.Layer):
     key, but later tokens can change the order within buckets, as in the paper.
 
     In: hidden states (batch, n, width), n a multiple of the chunk length; rotations (heads, head
-    size, rounds, half the sum of the factors of `num_buckets`); padding mask (batch, n). Out:
-    (batch, n, width). Time and memory O(rounds · n · chunk), and O(rounds · n · √buckets) for
-    hashing. Sorting takes time O(rounds · n · log n).
+    size, rounds, half the sum of the factors of `num_buckets`), by default fixed ones; padding mask
+    (batch, n). Out: (batch, n, width). Time and memory O(rounds · n · chunk), and O(rounds · n ·
+    √buckets) for hashing. Sorting takes time O(rounds · n · log n).
 
     Raises:
         ValueError: the width is not a multiple of the heads, or the length is not a multiple of the
             chunk length.
+
+    Example:
+        >>> layer = LshAttention(num_heads=4, chunk_length=8, num_hashes=2, num_buckets=6)
+        >>> tuple(layer(keras.ops.ones((2, 24, 32))).shape)
+        (2, 24, 32)
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class LshAttention(keras.layers.Layer):
         self.num_hashes = num_hashes
         if isinstance(num_buckets, int):
             num_buckets = factor_buckets(num_buckets)
-        self.factors = tuple(num_buckets)
+        self.num_buckets = tuple(num_buckets)
         self.causal = causal
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -66,7 +71,7 @@ class LshAttention(keras.layers.Layer):
         width = input_shape[-1]
         check_heads(width, self.num_heads)
         for name in ("query_key", "value", "output_projection"):
-            projection = dense(width, use_bias=False, name=name)
+            projection = dense(width, use_bias=False, name=name, dtype=self.dtype_policy)
             projection.build(input_shape)
             setattr(self, name, projection)
 
@@ -74,12 +79,18 @@ class LshAttention(keras.layers.Layer):
     def rotations_shape(self) -> tuple[int, int, int, int]:
         """The required shape of `rotations`."""
         head_size = self.query_key.units // self.num_heads
-        return self.num_heads, head_size, self.num_hashes, sum(self.factors) // 2
+        return self.num_heads, head_size, self.num_hashes, sum(self.num_buckets) // 2
 
     def call(
-        self, hidden_states: Any, rotations: Any, padding_mask: Any = None, buckets: Any = None
+        self,
+        hidden_states: Any,
+        rotations: Any = None,
+        padding_mask: Any = None,
+        buckets: Any = None,
     ) -> Any:
         """Return projected attention; `buckets` (batch, heads, rounds, n) replace hashing."""
+        if rotations is None:
+            rotations = ops.convert_to_tensor(draw_rotations(self.rotations_shape, seed=0))
         return self.attend(hidden_states, rotations, padding_mask, buckets)[0]
 
     def attend(
@@ -109,10 +120,10 @@ class LshAttention(keras.layers.Layer):
 
     def find_buckets(self, vectors: Any, rotations: Any, padding_mask: Any = None) -> Any:
         """Return the buckets of (batch, n, heads, d); padding has a bucket of its own, the last."""
-        buckets = hash_vectors(ops.stop_gradient(vectors), rotations, self.factors)
+        buckets = hash_vectors(ops.stop_gradient(vectors), rotations, self.num_buckets)
         if padding_mask is None:
             return buckets
-        return ops.where(padding_mask[:, None, None, :], buckets, math.prod(self.factors))
+        return ops.where(padding_mask[:, None, None, :], buckets, math.prod(self.num_buckets))
 
     def _by_head(self, projected: Any) -> Any:
         length, width = projected.shape[1:]
@@ -140,7 +151,7 @@ class LshAttention(keras.layers.Layer):
     def _attend_alike(self, vectors: Any, values: Any, buckets: Any, padding_mask: Any) -> Any:
         """Return attention within the chunks of each round, summed over rounds."""
         length, heads, size = vectors.shape[1:]
-        num_buckets = math.prod(self.factors)
+        num_buckets = math.prod(self.num_buckets)
         order, sorted_buckets = sort_by_bucket(buckets, num_buckets + 1)
         real = None if padding_mask is None else sorted_buckets < num_buckets
         outputs, normalizers = self._attend_sorted(vectors, values, order, real)
@@ -225,7 +236,7 @@ class LshAttention(keras.layers.Layer):
         max_length = buckets.shape[3]
         places = ops.arange(max_length, dtype="int32")
         # A stable sort keeps the order of places within a bucket; unused places come last.
-        unused = math.prod(self.factors) + 1
+        unused = math.prod(self.num_buckets) + 1
         order = ops.argsort(ops.where(places <= position, buckets, unused), axis=-1)
         is_before = ops.logical_and(buckets <= bucket, places < position)
         rank = ops.sum(ops.cast(is_before, "int32"), axis=-1, keepdims=True)
@@ -244,17 +255,6 @@ class LshAttention(keras.layers.Layer):
         mixed = ops.einsum("bhrk,bhrkd->bhd", weights, take_rows(values, rows))
         mixed = ops.reshape(mixed, (-1, 1, hidden_states.shape[-1]))
         return self.output_projection(mixed), (keys, values, buckets)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {
-            "num_heads": self.num_heads,
-            "chunk_length": self.chunk_length,
-            "num_hashes": self.num_hashes,
-            "num_buckets": self.factors,
-            "causal": self.causal,
-        }
-        return {**super().get_config(), **own}
 
 
 def _key_scale(vectors: Any) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from baselines.layers.initialization import added_vectors
+from baselines.layers.layer import Layer
 
 
 def angles(places: np.ndarray, width: int) -> np.ndarray:
@@ -17,11 +19,20 @@ def angles(places: np.ndarray, width: int) -> np.ndarray:
     return places[:, None] * 10_000.0 ** (-np.arange(0, width, 2) / width)[None, :]
 
 
+@lru_cache(maxsize=4)
 def sinusoids(length: int, width: int) -> np.ndarray:
     """Return the (length, width) table of Vaswani et al. 2017, section 3.5.
 
-    Even columns 2i are sin(pos / 10000^(2i/d)), odd ones the cosine; d is `width`, which is even.
+    Even columns 2i are sin(pos / 10000^(2i/d)), odd ones the cosine; d is `width`.
+
+    Raises:
+        ValueError: the width is odd.
     """
+    if width % 2:
+        raise ValueError(
+            "Sinusoids come in pairs of sine and cosine, so the width must be even. "
+            f"Received: width={width}. Use {width + 1}."
+        )
     angle = angles(np.arange(length), width)
     return (
         np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, width).astype("float32")
@@ -65,38 +76,64 @@ def _rows(table: Any, start: Any, embeddings: Any) -> Any:
     return ops.slice(ops.convert_to_tensor(table), (start, 0), (length, width))
 
 
-class SinusoidalPositions(keras.layers.Layer):
+class SinusoidalPositions(Layer):
     """Adds the sinusoids of Vaswani et al. 2017, section 3.5, to each position.
 
-    In and out: (batch, n, width), n at most `max_length`. Time and memory O(n).
+    They extrapolate: a sequence may be longer than those of the training. A continued sequence
+    (`start` is a tensor) has at most `max_length` positions. In and out: (batch, n, width). Time
+    and memory O(n).
+
+    Raises:
+        ValueError: the width is odd.
+
+    Example:
+        >>> layer = SinusoidalPositions(max_length=16)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
-    def __init__(self, max_length: int, width: int, **kwargs: Any) -> None:
+    def __init__(self, max_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.table = sinusoids(max_length, width)
+        self.max_length = max_length
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
         """Return the embeddings plus the vectors of the positions from `start` on."""
-        return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
+        length, width = embeddings.shape[1:]
+        end = length + (start if isinstance(start, int) else 0)
+        table = sinusoids(max(end, self.max_length), width)
+        return embeddings + ops.cast(_rows(table, start, embeddings), embeddings.dtype)
 
 
-class NoPositions(keras.layers.Layer):
-    """Adds nothing, for architectures whose attention depends on distances."""
+class NoPositions(Layer):
+    """Adds nothing, for architectures whose mixers see distances or order.
+
+    Nothing depends on the length, so nothing limits it.
+
+    Example:
+        >>> layer = NoPositions()
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
+    """
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
         """Return the embeddings unchanged."""
         return embeddings
 
 
-class LearnedPositions(keras.layers.Layer):
+class LearnedPositions(Layer):
     """Adds a learned vector to each position.
 
     The vectors start with the standard deviation `stddev`, which should be that of the embeddings.
-    In and out: (batch, n, width), n at most `max_length`. Time and memory O(n).
+    They do not extrapolate: positions beyond those of the training have no vector, or an untrained
+    one. In and out: (batch, n, width), n at most `max_length`. Time and memory O(n).
+
+    Raises:
+        ValueError: the sequence is longer than `max_length`.
 
     Example:
-        >>> LearnedPositions(max_length=16)(keras.random.normal((2, 9, 8))).shape
-        TensorShape([2, 9, 8])
+        >>> layer = LearnedPositions(max_length=24)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(self, max_length: int, stddev: float = 1.0, **kwargs: Any) -> None:
@@ -116,16 +153,17 @@ class LearnedPositions(keras.layers.Layer):
         """Return the embeddings plus the vectors of the positions from `start` on."""
         return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "max_length": self.max_length, "stddev": self.stddev}
-
 
 class TypedPositions(LearnedPositions):
     """Adds a learned vector for each position and one for each token's type.
 
     Devlin et al. 2019, figure 2: the segment embedding. `token_types` (batch, n) are below
     `num_types`; without them, all tokens have type 0.
+
+    Example:
+        >>> layer = TypedPositions(max_length=24)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -148,20 +186,21 @@ class TypedPositions(LearnedPositions):
         types = self.types[0] if token_types is None else ops.take(self.types, token_types, axis=0)
         return super().call(embeddings, start) + ops.cast(types, embeddings.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "num_types": self.num_types}
 
-
-class AxialPositions(keras.layers.Layer):
+class AxialPositions(Layer):
     """Adds a learned vector whose halves encode the row and the column of a position in a grid.
 
     Kitaev et al. 2020, appendix D. The grid is filled row by row. By default it is the squarest
-    grid that holds `max_length` positions, so the weights have O(√n) rows. In and out: (batch, n,
-    width), n at most `max_length`.
+    grid that holds `max_length` positions, so the weights have O(√n) rows. The vectors do not
+    extrapolate, because they are learned. In and out: (batch, n, width), n at most `max_length`.
 
     Raises:
-        ValueError: the grid has fewer places than `max_length`.
+        ValueError: the grid has fewer places than `max_length`, or the sequence is longer.
+
+    Example:
+        >>> layer = AxialPositions(max_length=24, grid=(4, 6))
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -173,6 +212,7 @@ class AxialPositions(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.max_length = max_length
+        self.grid = None if grid is None else tuple(grid)
         self.stddev = stddev
         columns = math.isqrt(max_length - 1) + 1
         self.rows, self.columns = grid or (-(-max_length // columns), columns)
@@ -201,8 +241,16 @@ class AxialPositions(keras.layers.Layer):
         column = ops.take(self.by_column, place % self.columns, axis=0)
         return embeddings + ops.cast(ops.concatenate([row, column], axis=-1), embeddings.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        grid = self.rows, self.columns
-        own = {"max_length": self.max_length, "grid": grid, "stddev": self.stddev}
-        return {**super().get_config(), **own}
+
+def make_positions(kind: str, max_length: int, stddev: float) -> Layer:
+    """Return the layer of a kind of positions that are added to embeddings of a scale.
+
+    Other kinds, such as those inside attention, add nothing.
+    """
+    makers: dict[str, Callable[[], Layer]] = {
+        "sinusoidal": lambda: SinusoidalPositions(max_length),
+        "learned": lambda: LearnedPositions(max_length, stddev),
+        "typed": lambda: TypedPositions(max_length, stddev),
+        "axial": lambda: AxialPositions(max_length, stddev=stddev),
+    }
+    return makers.get(kind, NoPositions)()

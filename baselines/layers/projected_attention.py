@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.attention import attend
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
 from baselines.layers.initialization import kernel
+from baselines.layers.layer import Layer
 
 
-class LengthProjection(keras.layers.Layer):
+class LengthProjection(Layer):
     """A linear map of n positions to k, the same for all channels; Eᵢ or Fᵢ of the paper.
 
     In: (batch, n, width) for n up to `max_length`. A shorter sequence is mapped as if it were
@@ -23,6 +23,11 @@ class LengthProjection(keras.layers.Layer):
 
     Raises:
         ValueError: the sequence is longer than `max_length`.
+
+    Example:
+        >>> layer = LengthProjection(max_length=64, projected_length=8)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 8, 32)
     """
 
     def __init__(self, max_length: int, projected_length: int, **kwargs: Any) -> None:
@@ -45,13 +50,8 @@ class LengthProjection(keras.layers.Layer):
             )
         return ops.einsum("bnw,nk->bkw", hidden_states, self.kernel[:length])
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {"max_length": self.max_length, "projected_length": self.projected_length}
-        return {**super().get_config(), **own}
 
-
-class ProjectedAttention(keras.layers.Layer):
+class ProjectedAttention(Layer):
     """Multi-head attention to k projected keys and values.
 
     Wang et al. 2020, equation 7: softmax(Q (E K)ᵀ / √d) (F V), where E is `key_projection` and F
@@ -67,8 +67,8 @@ class ProjectedAttention(keras.layers.Layer):
     Example:
         >>> projection = LengthProjection(max_length=64, projected_length=8)
         >>> layer = ProjectedAttention(4, projection, projection)
-        >>> layer(keras.random.normal((2, 19, 32))).shape
-        TensorShape([2, 19, 32])
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -103,11 +103,3 @@ class ProjectedAttention(keras.layers.Layer):
             split_heads(self.value_projection(value), self.num_heads),
         )
         return self.output_projection(merge_heads(heads))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        parts = {
-            name: keras.saving.serialize_keras_object(getattr(self, name))
-            for name in ("key_projection", "value_projection")
-        }
-        return {**super().get_config(), "num_heads": self.num_heads, **parts}

@@ -15,10 +15,18 @@ class RecurrentBackbone(Backbone):
     `encode` starts from `state`, or from an empty segment memory, and returns the state after its
     input. `decode` does the same causally, and attends to the encoder's output if there is one.
     The rest of a sequence can follow in parts of any length.
+
+    Example:
+        >>> attentions = [RelativeAttention(4, True, 8, 4) for _ in range(2)]
+        >>> stack = RecurrentStack([TransformerLayer(part, 64) for part in attentions])
+        >>> embedding = InputEmbedding(32, NoPositions())
+        >>> layer = RecurrentBackbone(32, decoder=stack, decoder_embedding=embedding)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
-    def __init__(self, width: int, **kwargs: Any) -> None:
-        super().__init__(carries_state=True, **kwargs)
+    def __init__(self, width: int, carries_state: bool = True, **kwargs: Any) -> None:
+        super().__init__(carries_state=carries_state, **kwargs)
         self.width = width
 
     def encode(

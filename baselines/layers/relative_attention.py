@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -19,6 +18,7 @@ from baselines.layers.attention_blocks import MASKED
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads
 from baselines.layers.initialization import dense
+from baselines.layers.layer import Layer
 from baselines.layers.positions import angles
 
 
@@ -73,11 +73,12 @@ def project_twice(states: Any, kernel: Any) -> tuple[Any, Any]:
     return own, remembered
 
 
-class RelativeAttention(keras.layers.Layer):
+class RelativeAttention(Layer):
     """Multi-head attention whose scores add content and distance (section 3.3, equation of A^rel).
 
     `query`, `key`, `value` are W_q, W_{k,E}, W_v; `distance` is W_{k,R}. `content_bias` and
-    `position_bias` are u and v, which the caller passes because all layers share them.
+    `position_bias` are u and v, which the caller passes because all layers share them. Without
+    them, they are zeros.
 
     The sequence is split into segments of s = `segment_length`. A segment's keys are its own and
     those of the m = `segment_memory_length` positions before it. No gradient reaches the hidden
@@ -93,6 +94,11 @@ class RelativeAttention(keras.layers.Layer):
     Raises:
         ValueError: the width is not a multiple of the heads, the segment length is below 1, or the
             segment memory length is below 0.
+
+    Example:
+        >>> layer = RelativeAttention(4, False, segment_length=8, segment_memory_length=4)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -119,15 +125,15 @@ class RelativeAttention(keras.layers.Layer):
         width = input_shape[-1]
         check_heads(width, self.num_heads)
         for name in ("query", "key", "value", "distance", "output_projection"):
-            projection = dense(width, use_bias=False, name=name)
+            projection = dense(width, use_bias=False, name=name, dtype=self.dtype_policy)
             projection.build(input_shape)
             setattr(self, name, projection)
 
     def call(
         self,
         hidden_states: Any,
-        content_bias: Any,
-        position_bias: Any,
+        content_bias: Any = None,
+        position_bias: Any = None,
         padding_mask: Any = None,
         segment_memory: Any = None,
         segment_memory_mask: Any = None,
@@ -136,6 +142,10 @@ class RelativeAttention(keras.layers.Layer):
         length, width = hidden_states.shape[1:]
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
+        zeros = ops.zeros((self.num_heads, width // self.num_heads), self.compute_dtype)
+        content_bias, position_bias = (
+            zeros if bias is None else bias for bias in (content_bias, position_bias)
+        )
         segments = _Segments(
             length, self.segment_length, self.segment_memory_length, segment_memory is not None
         )
@@ -181,16 +191,6 @@ class RelativeAttention(keras.layers.Layer):
         own, remembered = project_twice(states, projection.kernel)
         earlier = None if segment_memory is None else projection(segment_memory)
         return segments.with_memory(own, remembered, earlier, self.num_heads)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {
-            "num_heads": self.num_heads,
-            "causal": self.causal,
-            "segment_length": self.segment_length,
-            "segment_memory_length": self.segment_memory_length,
-        }
-        return {**super().get_config(), **own}
 
 
 class _Segments:

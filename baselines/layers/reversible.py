@@ -16,6 +16,7 @@ from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import LayerNorm
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.initialization import dense
+from baselines.layers.layer import Layer, build_once
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.lsh_hashing import draw_rotations
 from baselines.layers.transformer_layer import for_each_layer
@@ -27,12 +28,19 @@ EVALUATION_SEED = 0
 Drop = Callable[[Any], Any]
 
 
-class ReversibleLayer(keras.layers.Layer):
+class ReversibleLayer(Layer):
     """F and G of the paper, equation 9: attention and feed-forward network, each after a norm.
 
     With `cross_attention`, attention to a context comes between them. The methods depend on their
     arguments only, random draws included, so that they can be recomputed. In and out: (batch, n,
-    width).
+    width). The layer has no `call`: a `ReversibleStack` runs its halves.
+
+    Example:
+        >>> attention = LshAttention(4, 8, num_hashes=2, num_buckets=6)
+        >>> layer = ReversibleLayer(attention, feedforward_width=64)
+        >>> layer.build((2, 24, 32))
+        >>> tuple(layer.feedforward(keras.ops.ones((2, 24, 32))).shape)
+        (2, 24, 32)
     """
 
     def __init__(
@@ -44,21 +52,23 @@ class ReversibleLayer(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.attention = attention
+        self.feedforward_width = feedforward_width
         self.cross_attention = cross_attention
-        self.up_projection = dense(feedforward_width, "relu")
-        self.attention_norm = LayerNorm(epsilon=1e-5)
-        self.feedforward_norm = LayerNorm(epsilon=1e-5)
+        policy = self.dtype_policy
+        self.up_projection = dense(feedforward_width, "relu", dtype=policy)
+        self.attention_norm = LayerNorm(epsilon=1e-5, dtype=policy)
+        self.feedforward_norm = LayerNorm(epsilon=1e-5, dtype=policy)
         if cross_attention is not None:
-            self.cross_norm = LayerNorm(epsilon=1e-5)
+            self.cross_norm = LayerNorm(epsilon=1e-5, dtype=policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        self.down_projection = dense(input_shape[-1])
+        self.down_projection = dense(input_shape[-1], dtype=self.dtype_policy)
         parts = [self.attention, self.up_projection, self.attention_norm, self.feedforward_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
         for part in parts:
-            part.build(input_shape)
+            build_once(part, input_shape)
         self.down_projection.build((*input_shape[:-1], self.up_projection.units))
 
     def attend(
@@ -117,7 +127,7 @@ class _Half:
     weights: list[Any]
 
 
-class ReversibleStack(keras.layers.Layer):
+class ReversibleStack(Layer):
     """A sequence of reversible layers, with a norm over the mean of the two streams.
 
     Both streams start as the input. Training draws new rotations at every step. In evaluation each
@@ -126,27 +136,32 @@ class ReversibleStack(keras.layers.Layer):
     In and out: (batch, n, width), any n: the stack pads to whole chunks. The context is (batch, m,
     width). The memory for the gradient holds the two streams and the buckets of each layer, not its
     activations.
+
+    Example:
+        >>> attentions = [LshAttention(4, 8, num_hashes=2, num_buckets=6) for _ in range(2)]
+        >>> layer = ReversibleStack([ReversibleLayer(part, 64) for part in attentions])
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
         self,
         layers: list[ReversibleLayer],
-        dropout: float,
+        dropout: float = 0.0,
         reversible: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.layers = layers
-        self.dropout_rate = dropout
+        self.layers = list(layers)
+        self.dropout = dropout
         self.reversible = reversible
         self.seeds = keras.random.SeedGenerator()
-        self.norm = LayerNorm(epsilon=1e-5)
+        self.norm = LayerNorm(epsilon=1e-5, dtype=self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        for layer in self.layers:
-            layer.build(input_shape)
-        self.norm.build(input_shape)
+        for layer in (*self.layers, self.norm):
+            build_once(layer, input_shape)
 
     def call(
         self,
@@ -171,7 +186,7 @@ class ReversibleStack(keras.layers.Layer):
                 self._rotations(index, training),
                 padding_mask,
                 context_mask,
-                self._dropper if training and self.dropout_rate else lambda: _identity,
+                self._dropper if training and self.dropout else lambda: _identity,
             )
         ]
         run = backend_functions().run_reversibly if self.reversible else run_storing_activations
@@ -232,7 +247,7 @@ class ReversibleStack(keras.layers.Layer):
         """Return dropout with a seed drawn now: recomputing drops the same elements."""
         seed = self.seeds.next()
         drop = backend_functions().drop
-        return lambda states: drop(states, self.dropout_rate, seed)
+        return lambda states: drop(states, self.dropout, seed)
 
 
 def _identity(states: Any) -> Any:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from keras import ops
 
 from baselines.layers.initialization import query_bias
+from baselines.layers.layer import Layer, build_once
 from baselines.layers.transformer_layer import TransformerLayer, for_each_layer
 
 SegmentMemory = tuple[Any, Any]
 """The memory of one layer: hidden states (batch, m, width) and their mask (batch, m)."""
 
 
-class RecurrentStack(keras.layers.Layer):
+class RecurrentStack(Layer):
     """Layers of `RelativeAttention`, which split their input into segments.
 
     h_τ^(n−1) of the paper is a layer's input for segment τ. SG, the stopped gradient, applies to
@@ -28,6 +28,13 @@ class RecurrentStack(keras.layers.Layer):
 
     In and out: (batch, n, width), and the segment memories, empty at first. Time and memory
     O(n·(m + s)) for segments of s positions and a segment memory of m.
+
+    Example:
+        >>> attentions = [RelativeAttention(4, True, 8, 4) for _ in range(2)]
+        >>> layer = RecurrentStack([TransformerLayer(part, 64) for part in attentions])
+        >>> hidden_states, segment_memories = layer(keras.ops.ones((2, 19, 32)))
+        >>> tuple(hidden_states.shape), tuple(segment_memories[0][0].shape)
+        ((2, 19, 32), (2, 4, 32))
     """
 
     def __init__(self, layers: Sequence[TransformerLayer], **kwargs: Any) -> None:
@@ -43,7 +50,7 @@ class RecurrentStack(keras.layers.Layer):
         self.content_bias = self.add_weight(shape, query_bias(), name="content_bias")
         self.position_bias = self.add_weight(shape, query_bias(), name="position_bias")
         for layer in self.layers:
-            layer.build(input_shape)
+            build_once(layer, input_shape)
 
     def call(
         self,

@@ -2,7 +2,8 @@
 
 Vaswani et al. 2017, section 3.1: attention, then a feed-forward network at each position. Each is
 LayerNorm(x + Sublayer(x)). Radford et al. 2019, section 2.3, normalise the input of the sub-layer
-instead: x + Sublayer(LayerNorm(x)). Dropout is applied to the outputs of the sub-layers (section
+instead: x + Sublayer(LayerNorm(x)). Llama (Touvron et al. 2023) has RMS norms and gated
+feed-forward networks. Dropout is applied to the outputs of the sub-layers (section
 5.4), not to attention weights.
 """
 
@@ -15,20 +16,31 @@ import keras
 from keras import ops
 
 from baselines.layers.backends import backend_functions
-from baselines.layers.elementwise import LayerNorm
+from baselines.layers.elementwise import get_activation, make_norm
+from baselines.layers.gated_feedforward import GatedFeedforward
 from baselines.layers.initialization import dense, kernel
-from suite.api import BuildRequest
+from baselines.layers.layer import Layer, build_once
 
 
-class TransformerLayer(keras.layers.Layer):
+class TransformerLayer(Layer):
     """Attention, optional cross-attention to a context, and a feed-forward network.
 
-    d_ff is `feedforward_width`; with None the layer has no feed-forward network. `norm_first` puts
-    the norm, a layer of the class `norm`, before each sub-layer. `attention` is any layer that
-    mixes positions; with None the layer has no such sub-layer. Initially, the last
-    kernel of the feed-forward network is divided by √`num_residual_branches`. `use_bias` is that of
-    the feed-forward network. In and out: (batch, n, width); the context is (batch, m, width). Time
-    and memory O(n), plus the cost of attention.
+    d_ff is `feedforward_width`; with None the layer has no feed-forward network. `feedforward_type`
+    is "plain", with the `activation` of this name in `elementwise` or Keras, or "gated"
+    (`GatedFeedforward`). `norm` is "layer" or "rms", and its `norm_placement` "after" or "before"
+    each sub-layer. `attention` is any layer that mixes positions; with None the layer has no such
+    sub-layer. Initially, the last kernel of the feed-forward network is divided by
+    √`num_residual_branches`. `use_bias` is that of the plain feed-forward network. In and out:
+    (batch, n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of
+    attention.
+
+    Raises:
+        ValueError: the norm, its placement, the type of network or the activation is unknown.
+
+    Example:
+        >>> layer = TransformerLayer(FullAttention(num_heads=4), feedforward_width=64)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
     """
 
     def __init__(
@@ -36,10 +48,11 @@ class TransformerLayer(keras.layers.Layer):
         attention: Any,
         feedforward_width: int | None,
         *,
-        activation: Any = None,
-        dropout: float,
-        norm_first: bool = False,
-        norm: Callable[..., Any] = LayerNorm,
+        feedforward_type: str = "plain",
+        activation: str = "relu",
+        dropout: float = 0.0,
+        norm: str = "layer",
+        norm_placement: str = "after",
         epsilon: float = 1e-5,
         cross_attention: Any = None,
         num_residual_branches: int = 1,
@@ -50,30 +63,47 @@ class TransformerLayer(keras.layers.Layer):
         self.attention = attention
         self.cross_attention = cross_attention
         self.feedforward_width = feedforward_width
-        self.norm_first = norm_first
+        self.feedforward_type = _checked("feedforward_type", feedforward_type, "plain", "gated")
+        self.activation = activation
+        self.dropout = dropout
+        self.norm = norm
+        self.norm_placement = _checked("norm_placement", norm_placement, "after", "before")
+        self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
         self.use_bias = use_bias
-        if feedforward_width is not None:
-            self.up_projection = dense(feedforward_width, use_bias=use_bias)
-            self.activation = keras.activations.get(activation)
+        self._activate = get_activation(activation)
+        self.gated: Any = None
+        if feedforward_width is not None and feedforward_type == "gated":
+            self.gated = GatedFeedforward(
+                feedforward_width, num_residual_branches, dtype=self.dtype_policy
+            )
+        elif feedforward_width is not None:
+            self.up_projection = dense(
+                feedforward_width, use_bias=use_bias, dtype=self.dtype_policy
+            )
         if attention is not None:
-            self.attention_norm = norm(epsilon=epsilon)
-            self.attention_dropout = keras.layers.Dropout(dropout)
+            self.attention_norm, self.attention_dropout = self._norm_and_dropout()
         if feedforward_width is not None:
-            self.feedforward_norm = norm(epsilon=epsilon)
-            self.feedforward_dropout = keras.layers.Dropout(dropout)
+            self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
         if cross_attention is not None:
-            self.cross_norm = norm(epsilon=epsilon)
-            self.cross_dropout = keras.layers.Dropout(dropout)
+            self.cross_norm, self.cross_dropout = self._norm_and_dropout()
+
+    def _norm_and_dropout(self) -> tuple[Any, Any]:
+        norm = make_norm(self.norm, self.epsilon, self.dtype_policy)
+        return norm, keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
         parts = []
-        if self.feedforward_width is not None:
+        is_plain = self.feedforward_width is not None and self.gated is None
+        if self.gated is not None:
+            parts += [self.gated, self.feedforward_norm]
+        if is_plain:
             self.down_projection = dense(
                 input_shape[-1],
                 kernel_initializer=kernel(self.num_residual_branches),
                 use_bias=self.use_bias,
+                dtype=self.dtype_policy,
             )
             parts += [self.up_projection, self.feedforward_norm]
         if self.attention is not None:
@@ -81,8 +111,8 @@ class TransformerLayer(keras.layers.Layer):
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
         for part in parts:
-            part.build(input_shape)
-        if self.feedforward_width is not None:
+            build_once(part, input_shape)
+        if is_plain:
             self.down_projection.build((*input_shape[:-1], self.feedforward_width))
 
     def call(
@@ -95,10 +125,10 @@ class TransformerLayer(keras.layers.Layer):
     ) -> Any:
         """Return the layer's output.
 
-        `masks` are further arguments of the attention. With `norm_first`, a segment memory among
-        them is normalised like the layer's input.
+        `masks` are further arguments of the attention. A norm before the attention also normalises
+        a segment memory among them.
         """
-        if self.norm_first and masks.get("segment_memory") is not None:
+        if self.norm_placement == "before" and masks.get("segment_memory") is not None:
             masks["segment_memory"] = self.attention_norm(masks["segment_memory"])
         if self.attention is not None:
             hidden_states = self._add(
@@ -161,8 +191,10 @@ class TransformerLayer(keras.layers.Layer):
 
     def feedforward(self, states: Any) -> Any:
         """Return the feed-forward network's output; only activations before σ are kept."""
+        if self.gated is not None:
+            return self.gated(states)
         project_down = backend_functions().recomputed(
-            lambda wide, kernel: ops.matmul(self.activation(wide), kernel)
+            lambda wide, kernel: ops.matmul(self._activate(wide), kernel)
         )
         projected = project_down(self.up_projection(states), self.down_projection.kernel)
         return ops.add(projected, self.down_projection.bias) if self.use_bias else projected
@@ -175,37 +207,17 @@ class TransformerLayer(keras.layers.Layer):
         dropout: Any,
         training: bool | None,
     ) -> Any:
-        if self.norm_first:
+        if self.norm_placement == "before":
             return states + dropout(sublayer(norm(states)), training=training)
         return norm(states + dropout(sublayer(states), training=training))
 
 
-def stack_layers(
-    request: BuildRequest,
-    make_attention: Callable[[], Any],
-    *,
-    activation: Any,
-    norm_first: bool = False,
-    epsilon: float = 1e-5,
-    make_cross_attention: Callable[[], Any] | None = None,
-    feedforward_width: int | None = None,
-    num_residual_branches: int = 1,
-) -> list[TransformerLayer]:
-    """Return the layers of the requested model size, each with its own attentions."""
-    size = request.model_size
-    return [
-        TransformerLayer(
-            make_attention(),
-            feedforward_width or size.feedforward_width,
-            activation=activation,
-            dropout=request.dropout,
-            norm_first=norm_first,
-            epsilon=epsilon,
-            cross_attention=make_cross_attention() if make_cross_attention else None,
-            num_residual_branches=num_residual_branches,
+def _checked(name: str, value: str, *choices: str) -> str:
+    if value not in choices:
+        raise ValueError(
+            f"The {name} is {' or '.join(choices)}. Received: {name}={value!r}. Choose one."
         )
-        for _ in range(size.num_layers)
-    ]
+    return value
 
 
 def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:
@@ -213,26 +225,37 @@ def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:
     return context if isinstance(context, list) else [context] * len(layers)
 
 
-class TransformerStack(keras.layers.Layer):
-    """A sequence of layers, with a final norm of the class `norm` if `final_epsilon` is given."""
+class TransformerStack(Layer):
+    """A sequence of layers, with a final norm of the kind `norm` if `final_epsilon` is given.
+
+    In and out: (batch, n, width).
+
+    Example:
+        >>> layers = [TransformerLayer(FullAttention(num_heads=4), 64) for _ in range(2)]
+        >>> layer = TransformerStack(layers)
+        >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
+        (2, 19, 32)
+    """
 
     def __init__(
         self,
         layers: Sequence[TransformerLayer],
         final_epsilon: float | None = None,
-        norm: Callable[..., Any] = LayerNorm,
+        norm: str = "layer",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.layers = list(layers)
+        self.final_epsilon = final_epsilon
+        self.norm = norm
         self.final_norm = None
         if final_epsilon is not None:
-            self.final_norm = norm(epsilon=final_epsilon)
+            self.final_norm = make_norm(norm, final_epsilon, self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        for layer in (*self.layers, *((self.final_norm,) if self.final_norm else ())):
-            layer.build(input_shape)
+        for layer in (*self.layers, self.final_norm):
+            build_once(layer, input_shape)
 
     def call(self, hidden_states: Any, training: bool | None = None, **masks: Any) -> Any:
         """Return the output of the last layer."""

@@ -2,7 +2,7 @@
 "use strict";
 
 /**
- * Returns the answer of each chosen board, or a note that there is none.
+ * Returns the answer of each chosen board in one sentence, and a note on how sure it is.
  * @param {Board[]} boards
  * @param {Comparison} about
  */
@@ -10,48 +10,86 @@ function answers(boards, about) {
   if (!boards.length) {
     return [el("p", { className: "answer" }, "No cell of these results has a score or cost yet.")];
   }
-  return boards.map((board) =>
-    el("p", { className: "answer" }, ...sentencesOf(board, about), caveat(board, about)),
-  );
+  return boards.flatMap((board) => {
+    const measure = measureNamed(board.name, about);
+    const at = `${about.subject}, length ${board.length}: `;
+    const sentence = leadersOf(board).length
+      ? rankedSentence(board, measure)
+      : unrankedSentence(board, measure);
+    return [
+      el("p", { className: "answer" }, at, ...sentence),
+      el("p", { className: "note" }, reservations(board, about, measure)),
+    ];
+  });
 }
 
 /**
- * Returns the sentences on one board.
+ * Returns the sentence on a board with ranks.
  * @param {Board} board
- * @param {Comparison} about
+ * @param {Measure} measure
  */
-function sentencesOf(board, about) {
-  const measure = measureNamed(board.name, about);
+function rankedSentence(board, measure) {
   const [leader, ...tied] = leadersOf(board);
-  const at = `${about.subject}, length ${board.length}: `;
-  if (!leader) return [at, ...unrankedSentences(board, about, measure)];
-  const repeats = `${leader.n} ${about.mode === "probe" ? "rounds" : "seeds"}`;
-  const lead = tied.length ? "has the best mean:" : "is best, with";
+  const name = el("strong", {}, nameOf(leader));
+  const value = figureText(leader, measure);
+  const detectable = detectableText(board, measure);
+  const others = rankedOf(board).length - 1;
+  if (!others) return ["only ", name, ` is ranked, with ${value}.`];
+  if (!tied.length) {
+    const all = others > 1 ? `all ${others} other ranked entries` : "the only other ranked entry";
+    const least = detectable && ` (${detectable})`;
+    return [name, ` is best, with ${value}, significantly better than ${all}${least}.`];
+  }
+  const verb = tied.length > 1 ? "are" : "is";
   return [
-    at,
-    tied.length ? "no significant winner. " : "",
-    el("strong", {}, nameOf(leader)),
-    ` ${lead} ${figureText(leader, measure)} (95% interval, ${repeats}). `,
-    tieSentence(board, measure, tied),
+    "no significant winner: ",
+    name,
+    ` has the best mean, ${value}, and ${listed(tied.map(nameOf))} ${verb} tied with it`,
+    `${detectable && `; ${detectable}`}.`,
   ];
 }
 
 /**
- * Returns a sentence on the entries that are tied with the leader, and the detectable difference.
+ * Returns the sentence on a board without ranks.
  * @param {Board} board
  * @param {Measure} measure
- * @param {BoardRow[]} tied
  */
-function tieSentence(board, measure, tied) {
-  const others = rankedOf(board).length - 1;
-  if (!others) return "No other entry is ranked, so there is nothing to compare.";
-  const detectable = detectableText(board, measure);
-  if (!tied.length) {
-    const all = others > 1 ? `all ${others} other ranked entries` : "the only other ranked entry";
-    return `It is significantly better than ${all}${detectable && ` (${detectable})`}.`;
-  }
-  const verb = tied.length > 1 ? "are" : "is";
-  return `${listed(tied.map(nameOf))} ${verb} tied with it${detectable && `: ${detectable}`}.`;
+function unrankedSentence(board, measure) {
+  const [first] = board.rows.filter((row) => !row.superseded && row.value !== null);
+  if (!first) return ["no entry has a standing result."];
+  const name = el("strong", {}, nameOf(first));
+  return [
+    "no entry is ranked; the best value so far is that of ",
+    name,
+    `: ${figureText(first, measure)}.`,
+  ];
+}
+
+/**
+ * Returns what limits the answer: the results, the repeats, and which scores these are.
+ * @param {Board} board
+ * @param {Comparison} about
+ * @param {Measure} measure
+ */
+function reservations(board, about, measure) {
+  const standing = board.rows.filter((row) => !row.superseded);
+  const [leader] = leadersOf(board);
+  const untuned = standing.every(({ note }) => note.includes("untuned"));
+  const isQuality = measure.key === "quality";
+  const over = isQuality ? "seeds and test examples" : "rounds";
+  const repeats = leader && `${leader.n} ${isQuality ? "seeds" : "rounds"}`;
+  const [unranked] = standing;
+  const parts = [
+    `Results: ${about.name}`,
+    leader
+      ? `Intervals are of 95% over ${over} (${repeats})`
+      : `Not ranked: ${about.why_unranked || unranked?.note}. This is no proof of being better`,
+    leader && board.detectable !== null ? "The detectable size is that of the median entry" : "",
+    about.split === "validation" ? "These are validation scores" : "",
+    isQuality && standing.length > 0 && untuned ? "No learning rate was tuned" : "",
+    isQuality ? "" : `Session of ${about.session}`,
+  ];
+  return `${parts.filter(Boolean).join(". ")}.`;
 }
 
 /**
@@ -63,43 +101,7 @@ function detectableText({ detectable }, measure) {
   if (detectable === null) return "";
   return measure.key === "quality"
     ? `the smallest detectable difference is ${formatNumber(detectable, 2)}`
-    : `the smallest detectable ratio is ${formatNumber(detectable)}`;
-}
-
-/**
- * Returns sentences on a board without ranks: why, and the best value so far.
- * @param {Board} board
- * @param {Comparison} about
- * @param {Measure} measure
- */
-function unrankedSentences(board, about, measure) {
-  const [first] = board.rows.filter((row) => !row.superseded && row.value !== null);
-  if (!first) return ["no entry has a standing result."];
-  return [
-    `no entry is ranked: ${about.why_unranked || first.note}. ` +
-      "The best value so far is that of ",
-    el("strong", {}, nameOf(first)),
-    `: ${figureText(first, measure)}. This is no proof that it is better than others. `,
-  ];
-}
-
-/**
- * Returns a sentence that says which scores these are, unless they are final.
- * @param {Board} board
- * @param {Comparison} about
- */
-function caveat(board, about) {
-  if (about.mode === "probe") return "";
-  const standing = board.rows.filter(({ superseded }) => !superseded);
-  const untuned = standing.length > 0 && standing.every(({ note }) => note.includes("untuned"));
-  const parts = [
-    about.split === "validation"
-      ? "These are validation scores: only final runs of a frozen benchmark score the test split."
-      : "",
-    untuned ? "No learning rate was tuned." : "",
-  ];
-  const text = parts.filter(Boolean).join(" ");
-  return text && el("span", { className: "caveat" }, ` ${text}`);
+    : `the smallest detectable ratio is ${formatFigure(detectable)}`;
 }
 
 /**

@@ -61,42 +61,53 @@ function compareRuns(one, other) {
 }
 
 /**
+ * Returns two lines in the order in which the analysis compares them: the differences and ratios
+ * are those of the first to the second.
+ * @param {number} comparison
+ * @param {number} a
+ * @param {number} b
+ * @returns {[number, number]}
+ */
+function inOrder(comparison, a, b) {
+  const isReversed = findings.pairs.some(
+    ([of, , , , first, second]) =>
+      of === comparison && first === data.lines[b].name && second === data.lines[a].name,
+  );
+  return isReversed ? [b, a] : [a, b];
+}
+
+/**
  * Returns the gap between two lines: a difference of quality, or a ratio of costs.
  * @param {number} comparison
  * @param {number} measure
  * @param {Point} point
- * @param {string} first
- * @param {string} second
- * @returns {(Interval & { n: number }) | null}
+ * @param {string[]} names
+ * @returns {Gap | null}
  */
-function gapBetween(comparison, measure, { length, batch }, first, second) {
-  for (const [ofComparison, ofMeasure, atLength, atBatch, one, other, ...gap] of findings.pairs) {
-    if (ofComparison !== comparison || ofMeasure !== measure) continue;
-    if (atLength !== length || atBatch !== batch) continue;
-    const [value, low, high, n] = gap;
-    if (one === first && other === second) return { value, low, high, n };
-    if (one === second && other === first) {
-      return { ...reversed({ value, low, high }, measure !== QUALITY), n };
-    }
-  }
-  return null;
+function gapBetween(comparison, measure, { length, batch }, [first, second]) {
+  const found = findings.pairs.find(
+    ([ofComparison, ofMeasure, atLength, atBatch, one, other]) =>
+      ofComparison === comparison &&
+      ofMeasure === measure &&
+      atLength === length &&
+      atBatch === batch &&
+      one === first &&
+      other === second,
+  );
+  if (!found) return null;
+  const [, , , , , , value, low, high, n, better] = found;
+  return { value, low, high, n, better };
 }
 
 /**
  * Returns what a gap shows: which line is better, or why there is no answer.
- * @param {Interval & { n: number }} gap
- * @param {number} number of the measure
- * @param {Measure} measure
- * @param {string[]} names
+ * @param {Gap} gap
  * @param {string} repeat "seed" or "round"
  */
-function verdictOf({ value, low, high, n }, number, measure, names, repeat) {
-  const equal = number === QUALITY ? 0 : 1;
-  if (value === null || low === null || high === null) {
-    return n === 1 ? `one ${repeat}: no interval` : `no ${repeat} in common`;
-  }
-  if (low <= equal && high >= equal) return "no significant difference";
-  return `${names[value > equal === measure.higher_is_better ? 0 : 1]} is better`;
+function verdictOf({ low, n, better }, repeat) {
+  if (low === null)
+    return n ? `${n} ${repeat}${n > 1 ? "s" : ""}: no interval` : `no ${repeat} in common`;
+  return better ? `${better} is better` : "no significant difference";
 }
 
 /**
@@ -127,10 +138,8 @@ function compareMeasure(comparison, number, points, lines) {
       ),
     );
     if (!one && !other) continue;
-    const gap = gapBetween(comparison, number, place, names[0], names[1]);
-    const verdict = gap
-      ? verdictOf(gap, number, measure, names, repeat)
-      : `${names[one ? 1 : 0]} has no figure`;
+    const gap = gapBetween(comparison, number, place, names);
+    const verdict = gap ? verdictOf(gap, repeat) : `${names[one ? 1 : 0]} has no figure`;
     verdicts.set(verdict, [...(verdicts.get(verdict) ?? []), place.length]);
     const gapText = gap ? formatInterval(gap) + (number === QUALITY ? "" : " ×") : "—";
     rows.push([
@@ -148,10 +157,9 @@ function compareMeasure(comparison, number, points, lines) {
 /**
  * Returns the comparison of two lines: an answer, figures and tables.
  * @param {number} number of the comparison
- * @param {number} a
- * @param {number} b
+ * @param {[number, number]} lines
  */
-function compareLines(number, a, b) {
+function compareLines(number, [a, b]) {
   const about = data.comparisons[number];
   const points = pointsOf(number).filter(({ line }) => line === a || line === b);
   const names = [data.lines[a].name, data.lines[b].name];
@@ -241,7 +249,7 @@ start((values) => {
   const form = runsForm(values);
   if (values.one && values.other) return [form, comparedRuns(values.one, values.other)];
   const choice = chooseComparison(values);
-  if (!choice.shown) return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES)];
+  if (!choice.shown) return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES), form];
   const { comparison: about, number } = choice.shown;
   const lines = linesOf(number);
   /** @type {(name: string, taken?: number) => number} */
@@ -257,9 +265,15 @@ start((values) => {
     select("First line", options, data.lines[a]?.name, (value) => change({ a: value })),
     select("Second line", options, data.lines[b]?.name, (value) => change({ b: value })),
   ];
-  const bar = filterBar(values, choice, controls);
-  bar.querySelector("fieldset.lines")?.remove();
   const content =
-    a === b ? [el("p", {}, "This comparison has only one line.")] : compareLines(number, a, b);
-  return [bar, el("h2", {}, `${about.subject} · ${about.name}`), ...content, form];
+    a === b
+      ? [el("p", {}, "This comparison has only one line.")]
+      : compareLines(number, inOrder(number, a, b));
+  return [
+    filterBar(values, choice, controls),
+    ...trialsWarning(about),
+    el("h2", {}, `${about.subject} · ${about.name}`),
+    ...content,
+    form,
+  ];
 });

@@ -1,4 +1,4 @@
-// The leaderboards of the ranked benchmarks: the winner by length, and the core tables.
+// The leaderboards of the ranked benchmarks: the core tables, and the winner by length.
 "use strict";
 
 const NO_LEADERBOARD =
@@ -11,14 +11,14 @@ const NO_LEADERBOARD =
  */
 function entryName(name) {
   const line = data.lines[lineNumber.get(name) ?? -1];
-  return line?.control ? el("em", {}, name) : name;
+  return line ? entryLabel(line) : name;
 }
 
 /**
- * Returns a number to one decimal place.
+ * Returns a number to a number of decimal places.
  * @param {number | null} value
  */
-const decimal = (value) => (value === null ? "—" : value.toFixed(1));
+const decimal = (value, places = 1) => (value === null ? "—" : value.toFixed(places));
 
 /**
  * Returns all leaderboards, or a note that there is none.
@@ -35,12 +35,20 @@ function leaderboardSections(values, about, length) {
   }
   return data.leaderboards.flatMap((board) => {
     const { label, summary, latest, machines } = board;
-    const note = `${summary}. Latest record of ${latest}, from ${machines.join(", ")}.`;
+    const note = `${capitalized(summary)}. Latest record of ${latest}, from ${machines.join(", ")}.`;
+    const [shown, ...rest] = [...board.blocks].sort(
+      (one, other) =>
+        Number(other.tasks.includes(about.task)) - Number(one.tasks.includes(about.task)),
+    );
     return [
-      el("h2", {}, `Leaderboard of ${label}`),
+      el("h2", {}, `Core table of ${label}`),
       el("p", { className: "note" }, `${note} Entries in italics are controls.`),
+      ...(shown ? [el("h3", {}, blockTitle(shown)), ...coreTable(board, shown)] : []),
+      ...rest.map((block) =>
+        el("details", {}, el("summary", {}, blockTitle(block)), ...coreTable(board, block)),
+      ),
+      el("h2", {}, `Winner by length of ${label}`),
       ...winnersTable(board, values, about, length),
-      ...board.blocks.flatMap((block) => coreTable(board, block)),
     ];
   });
 }
@@ -56,35 +64,44 @@ function winnersTable(board, values, about, length) {
   if (!board.winners.length) {
     return [el("p", {}, "No entry has the three seeds that a rank needs.")];
   }
+  const notes = new Footnotes();
   const rows = board.winners.map((winner) => {
     const target = { task: winner.task, length: winner.length, without: values.without };
     const isShown =
       about.benchmark === board.label && about.task === winner.task && length === winner.length;
+    const tied = winner.tied.map(([line, least]) => `${line} (${formatNumber(least, 2)})`);
+    const link = el("a", { href: address("index", target) }, String(winner.length));
+    const task = `${board.titles[winner.task] ?? winner.task}, ${metricText(winner.metric)}`;
     return [
-      { text: board.titles[winner.task] ?? winner.task, className: isShown ? "current" : "" },
-      el("a", { href: address("index", target) }, String(winner.length)),
-      entryName(winner.line),
+      { text: task, className: isShown ? "current" : "" },
+      link,
+      notes.after(winnerCell(winner), winner.marks),
       formatInterval(winner),
-      metricText(winner.metric),
-      winner.next,
-      formatNumber(winner.gap, 2),
+      winner.next ? `${formatNumber(winner.gap, 2)} to ${winner.next}` : "—",
       formatNumber(winner.detectable, 2),
-      winner.tied.join(", ") || "none",
-      winner.marks.join("; ") || "—",
+      tied.join(", ") || "none",
     ];
   });
-  const head = ["task", "length", "leader", "value [95%]", "metric", "next", "gap"];
+  const head = ["task", "length", "winner", "value [95%]", "gap to the next", "detectable", "tied"];
   const note =
     "“Detectable” is the difference to the leader that would have been separated for the median " +
-    "entry. The tied entries are not separated from the leader.";
+    "entry. The tied entries are not separated from the leader; each has the difference that would " +
+    "have separated it.";
   return [
-    el("h3", {}, "Winner by length"),
     el("p", { className: "note" }, note),
-    table([...head, "detectable", "tied with the leader", "notes"], rows, {
-      texts: [0, 2, 4, 5],
-      long: [8, 9],
-    }),
+    table(head, rows, { caption: "Winner by length", texts: [0], long: [2, 6] }),
+    ...notes.list(),
   ];
+}
+
+/**
+ * Returns the winner, or that there is no significant one.
+ * @param {WinnerData} winner
+ */
+function winnerCell({ line, tied, next }) {
+  if (!next) return el("span", {}, "only ", entryName(line), " is ranked");
+  if (!tied.length) return el("strong", {}, entryName(line));
+  return el("span", {}, "no significant winner; best mean: ", entryName(line));
 }
 
 /**
@@ -107,6 +124,12 @@ function ratiosText(ratios) {
   return ratios.map((ratio) => (ratio === null ? "—" : ratio.toFixed(2))).join(" / ");
 }
 
+/** @param {number} count */
+const millions = (count) => (count / 1e6).toFixed(2);
+
+/** @param {BlockData} block */
+const blockTitle = (block) => `${capitalized(block.form)} tasks`;
+
 /**
  * Returns the core table of one form of model.
  * @param {LeaderboardData} board
@@ -122,39 +145,40 @@ function coreTable(board, block) {
   const lengths = block.cost_lengths.map((length) => formatNumber(length)).join(" / ");
   const costs = block.costs.length
     ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}, in ` +
-      `the session of ${block.cost_session}.`
+      `the session of ${block.cost_session} (${block.cost_spread}).`
     : "";
-  const note = `${score} Columns of tasks: the mean over lengths.${costs}`;
+  const window =
+    " The learning-rate window is the width of the range of rates within one standard error of " +
+    "the best.";
+  const note = `${score} Columns of tasks: the mean over lengths.${costs}${window}`;
   const tasks = block.tasks.map((task) => board.titles[task] ?? task);
   const head = ["entry", "score [95%]", "mean rank", ...tasks, "mixing parameters", ...block.costs];
+  const notes = new Footnotes();
   const rows = block.rows.map((row) => [
-    entryName(row.line),
+    notes.after(entryName(row.line), row.marks),
     scoreText(row.score),
     decimal(row.rank),
-    ...row.tasks.map((value) => formatNumber(value)),
-    row.parameters ? [...new Set(row.parameters)].map((n) => formatNumber(n)).join(" – ") : "—",
+    ...row.tasks.map((value) => formatFigure(value)),
+    row.parameters ? `${[...new Set(row.parameters.map(millions))].join(" – ")} M` : "—",
     ...row.costs.map(ratiosText),
-    decimal(row.rates),
-    row.marks.join("; ") || "—",
+    decimal(row.rates, 2),
   ]);
-  const nodes = [
-    el("h3", {}, `Core table: ${block.form}`),
-    el("p", { className: "note" }, ...withCode(note)),
-  ];
-  const columns = [...head, "good rates, decades", "notes"];
+  const nodes = [el("p", { className: "note" }, ...withCode(note))];
+  const columns = [...head, "learning-rate window, decades"];
   if (rows.length) {
     const caption = `Entries with every cell, best first, ${block.form} tasks`;
-    nodes.push(table(columns, rows, { caption, texts: [0], long: [columns.length - 1] }));
+    nodes.push(table(columns, rows, { caption, texts: [0] }), ...notes.list());
   } else {
     nodes.push(el("p", {}, "No entry has every cell of this table yet."));
   }
   if (block.incomplete.length) {
     const items = block.incomplete.map(([line, places]) => `${line} (${placesText(places)})`);
+    const lack = items.length > 1 ? "entries lack" : "entry lacks";
     nodes.push(
       el(
         "details",
         {},
-        el("summary", {}, `${items.length} entries lack cells of this table`),
+        el("summary", {}, `${items.length} ${lack} cells of this table`),
         el("ul", {}, ...items.map((item) => el("li", {}, item))),
       ),
     );

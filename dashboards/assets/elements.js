@@ -48,6 +48,7 @@ function select(label, options, value, onChange, wide = false) {
   const list = el(
     "select",
     {
+      name: label,
       onchange: (/** @type {Event} */ event) =>
         onChange(/** @type {HTMLSelectElement} */ (event.target).value),
     },
@@ -103,6 +104,33 @@ function table(head, rows, { caption = "", texts = [], long = [], classes = [] }
       el("tbody", {}, ...body),
     ),
   );
+}
+
+/** Footnotes of a table: each text once, numbered in the order of its first use. */
+class Footnotes {
+  /** @type {string[]} */
+  texts = [];
+
+  /**
+   * Returns content with the numbers of its notes.
+   * @param {Node | string} content
+   * @param {string[]} notes
+   */
+  after(content, notes) {
+    const numbers = notes.map((note) => {
+      if (!this.texts.includes(note)) this.texts.push(note);
+      return String(this.texts.indexOf(note) + 1);
+    });
+    const mark = el("sup", { title: notes.join("; ") }, numbers.join(" "));
+    return el("span", {}, content, numbers.length ? mark : null);
+  }
+
+  /** Returns the notes below the table; empty without any. */
+  list() {
+    if (!this.texts.length) return [];
+    const items = this.texts.map((text) => el("li", {}, text));
+    return [el("ol", { className: "footnotes" }, ...items)];
+  }
 }
 
 /**

@@ -19,6 +19,14 @@ function downloadCsv(name, rows) {
 }
 
 /**
+ * Returns a colour of the theme that is shown.
+ * @param {string} name
+ */
+function themeColor(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/**
  * Returns a figure.
  * @param {FigureOptions} options
  */
@@ -33,9 +41,7 @@ function figure({ title, caption, traces, layout = {}, rows, name, tall = false 
     { type: "button", "aria-label": `${title} as CSV`, onclick: () => downloadCsv(name, rows) },
     "CSV",
   );
-  const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("--ink").trim();
-  const rule = style.getPropertyValue("--rule").trim();
+  const [ink, rule] = [themeColor("ink"), themeColor("rule")];
   const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, automargin: true };
   const fullLayout = {
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -90,7 +96,7 @@ function lengthAxis(lengths) {
     type: "log",
     tickvals: lengths,
     ticktext: text,
-    title: { text: "sequence length" },
+    title: { text: "sequence length, positions" },
     range: lengths.length ? ends : undefined,
   };
 }
@@ -105,7 +111,8 @@ function valueAxis(values, measure, mayBeLogarithmic) {
   const positive = values.filter((value) => value > 0);
   const most = Math.max(...positive);
   const least = Math.min(...positive);
-  const title = { text: measure.unit || measure.title.replace(/^(Test|Validation) /, "") };
+  const name = measure.title.replace(/^(Test|Validation) | \(.*\)$/g, "");
+  const title = { text: measure.unit ? `${name}, ${measure.unit}` : name };
   if (!(mayBeLogarithmic && positive.length && most / least > 5)) {
     // Quality is drawn over its own range: on an axis from zero, all lines would coincide.
     return measure.key === "quality" ? { title } : { title, rangemode: "tozero" };

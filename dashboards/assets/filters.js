@@ -17,41 +17,20 @@ const DIMENSIONS = [
   ["threads", "Threads"],
 ];
 const NOTHING_MATCHES =
-  "No results match these filters. Set the filters under “Advanced” back to “all”.";
-
-/** Whether the reader has opened the further filters; kept when the page is drawn again. */
-let advancedIsOpen = false;
-
-/** The number of points of each comparison. */
-const sizes = data.comparisons.map(() => 0);
-for (const number of data.points.comparison) sizes[number] += 1;
-
-const rankedBenchmarks = new Set(data.leaderboards.map(({ label }) => label));
-
-/** @type {(a: NumberedComparison, b: NumberedComparison) => number} */
-const largestFirst = (a, b) => sizes[b.number] - sizes[a.number];
+  "No results match. Trials are shown only if they are chosen under “Advanced”, and filters there " +
+  "leave out what they do not name.";
+const TRIALS_SHOWN =
+  "Trials, not results: these runs are no final runs of a frozen benchmark. They choose learning " +
+  "rates or try other settings, and nothing here is ranked.";
 
 /**
- * Returns how much the results of a comparison count: final runs of a ranked benchmark most.
- * @param {Comparison} comparison
- */
-function standingOf({ mode, benchmark }) {
-  if (mode === "probe") return 0;
-  return rankedBenchmarks.has(benchmark) ? 3 : benchmark ? 2 : 1;
-}
-
-/** @type {(a: NumberedComparison, b: NumberedComparison) => number} */
-const finalFirst = (a, b) =>
-  standingOf(b.comparison) - standingOf(a.comparison) || largestFirst(a, b);
-
-/**
- * Chooses the comparison to show: the one in the state, otherwise the first in the given order.
+ * Chooses the comparison to show: the one in the state, otherwise the first one that has results.
+ * The data has comparisons in their order of precedence. A trial is shown only if it is named.
  * @param {State} values
  * @param {(comparison: Comparison) => boolean} [isAllowed] what the page can show
- * @param {typeof largestFirst} [order] used unless the state names a task
  * @returns {Choice}
  */
-function chooseComparison(values, isAllowed = () => true, order = largestFirst) {
+function chooseComparison(values, isAllowed = () => true) {
   const allowed = data.comparisons
     .map((comparison, number) => ({ comparison, number }))
     .filter(({ comparison }) => isAllowed(comparison));
@@ -61,11 +40,8 @@ function chooseComparison(values, isAllowed = () => true, order = largestFirst) 
       DIMENSIONS.every(([name]) => !(name in values) || String(comparison[name]) === values[name]),
   );
   const named = matching.find(({ comparison }) => comparison.title === values.comparison);
-  return {
-    allowed,
-    matching,
-    shown: named ?? [...matching].sort(values.task ? finalFirst : order)[0],
-  };
+  const first = matching.find(({ comparison }) => comparison.kind !== "trial");
+  return { allowed, matching, shown: named ?? first };
 }
 
 /**
@@ -78,55 +54,59 @@ function clearedFilters() {
 }
 
 /**
- * Returns the choice of a task, of its results and of lines, with more controls of the page.
+ * Returns the choice of a task, with more controls of the page; further filters are folded.
  * @param {State} values
  * @param {Choice} choice
  * @param {Node[]} [extras]
  * @param {Node[]} [advancedExtras]
  */
 function filterBar(values, choice, extras = [], advancedExtras = []) {
-  const bar = el("form", {
-    className: "filters",
-    "aria-label": "Filters",
-    onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
-  });
-  const shown = choice.shown?.comparison;
-  const task = shown?.task ?? values.task ?? "";
-  /** @type {Map<string, string>} */
-  const subjects = new Map(
-    choice.allowed.map(({ comparison }) => [comparison.task, comparison.subject]),
+  return el(
+    "form",
+    {
+      className: "filters",
+      "aria-label": "Choice of results",
+      onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
+    },
+    ...taskPicker(values, choice),
+    ...extras,
+    advancedFilters(values, choice, [...resultsPicker(values, choice), ...advancedExtras]),
   );
-  if (subjects.size > 1 || !shown) {
-    /** @type {[string, string][]} */
-    const options = [...subjects].map(([key, subject]) => [subject, key]);
-    if (!subjects.has(task)) options.unshift(["choose a task", task]);
-    bar.append(
-      select("Task", options, task, (value) => change({ ...clearedFilters(), task: value })),
-    );
-  }
-  bar.append(...resultsPicker(choice), ...extras);
-  if (choice.shown) bar.append(linePicker(values, choice.shown.number));
-  bar.append(advancedFilters(values, choice, advancedExtras));
-  return bar;
+}
+
+/**
+ * Returns the choice of a task, or of what probes measure; empty if there is nothing to choose.
+ * @param {State} values
+ * @param {Choice} choice
+ */
+function taskPicker(values, { allowed, shown }) {
+  const task = shown?.comparison.task ?? values.task ?? "";
+  /** @type {Map<string, string>} */
+  const subjects = new Map(allowed.map(({ comparison }) => [comparison.task, comparison.subject]));
+  if (subjects.size < 2 && shown) return [];
+  /** @type {[string, string][]} */
+  const options = [...subjects].map(([key, subject]) => [subject, key]);
+  if (!subjects.has(task)) options.unshift(["choose a task", task]);
+  const chosen = (/** @type {string} */ value) =>
+    change({ ...clearedFilters(), task: value, length: state().length ?? "" });
+  return [select("Task", options, task, chosen)];
 }
 
 /**
  * Returns the choice among the results of the shown task, by their short names.
+ * @param {State} values
  * @param {Choice} choice
  */
-function resultsPicker({ matching, shown }) {
-  const found = matching.filter(({ comparison }) => comparison.task === shown?.comparison.task);
-  if (!shown || found.length < 2) return [];
+function resultsPicker(values, { matching, shown }) {
+  const task = shown?.comparison.task ?? values.task;
+  const found = matching.filter(({ comparison }) => comparison.task === task);
+  if (!found.length || (shown && found.length < 2)) return [];
   /** @type {[string, string][]} */
-  const options = found
-    .sort(finalFirst)
-    .map(({ comparison: { name, title } }) => /** @type {[string, string]} */ ([name, title]));
-  const { task, title } = shown.comparison;
-  return [
-    select("Results", options, title, (value) =>
-      change({ task, comparison: value, length: "", metric: "", repeat: "" }),
-    ),
-  ];
+  const options = found.map(({ comparison: { name, title } }) => [name, title]);
+  if (!shown) options.unshift(["choose", ""]);
+  const chosen = (/** @type {string} */ value) =>
+    change({ task: task ?? "", comparison: value, metric: "", repeat: "" });
+  return [select("Results", options, shown?.comparison.title ?? "", chosen)];
 }
 
 /**
@@ -161,13 +141,8 @@ function advancedFilters(values, choice, extras) {
   const set = DIMENSIONS.filter(([name]) => name in values).length;
   return el(
     "details",
-    {
-      className: "advanced",
-      open: advancedIsOpen,
-      ontoggle: (/** @type {Event} */ event) => {
-        advancedIsOpen = /** @type {HTMLDetailsElement} */ (event.target).open;
-      },
-    },
+    // What the reader has opened stays open when the page is drawn again.
+    { className: "advanced", open: document.querySelector(".advanced[open]") !== null },
     el("summary", {}, set ? `Advanced (${set} filter${set > 1 ? "s" : ""} set)` : "Advanced"),
     el("div", { className: "controls" }, ...extras, ...lists),
     el("p", { className: "note" }, `Shown: ${choice.shown?.comparison.title ?? "nothing"}.`),
@@ -184,29 +159,11 @@ function showComparison(title) {
 }
 
 /**
- * Returns a box for each line, which are the legend too.
- * @param {State} values
- * @param {number} comparison
+ * Returns a warning if trials are shown.
+ * @param {Comparison} about
  */
-function linePicker(values, comparison) {
-  const hidden = hiddenLines(values);
-  const boxes = linesOf(comparison).map((number) => {
-    const { name, color, glyph, control } = data.lines[number];
-    const box = el("input", {
-      type: "checkbox",
-      checked: !hidden.has(number),
-      onchange: (/** @type {Event} */ event) => {
-        const names = hiddenNames(state());
-        if (/** @type {HTMLInputElement} */ (event.target).checked) names.delete(name);
-        else names.add(name);
-        change({ without: [...names].join("|") });
-      },
-    });
-    const swatch = el("span", { className: "swatch", "aria-hidden": "true" }, glyph);
-    swatch.style.color = color;
-    return el("label", {}, box, swatch, control ? el("em", {}, name) : name);
-  });
-  return el("fieldset", { className: "lines" }, el("legend", {}, "Lines"), ...boxes);
+function trialsWarning(about) {
+  return about.kind === "trial" ? [el("p", { className: "warning" }, TRIALS_SHOWN)] : [];
 }
 
 /**
@@ -218,8 +175,8 @@ function noisyCostsNote(comparison) {
   const isShown = pointsOf(comparison).some(({ measure }) => measure === TOKENS_PER_SECOND);
   if (!measured.length || isShown) return [];
   const note =
-    `Training costs are not shown: other processes used the machine in all ${measured.length} ` +
-    "runs. Run the cells again on a quiet machine, or run probes, to measure costs.";
+    `Training costs of these ${measured.length} runs are not shown: other processes used the ` +
+    "machine. Run the cells again on a quiet machine, or run probes, to measure costs.";
   return [el("p", { className: "note" }, note)];
 }
 

@@ -3,6 +3,7 @@
 
 const data = window.LENGTHWISE;
 const findings = window.LENGTHWISE_FINDINGS;
+const reports = window.LENGTHWISE_REPORTS;
 /** The number that stands for quality among the numbers of the measures. */
 const QUALITY = -1;
 const TOKENS_PER_SECOND = 0;
@@ -30,27 +31,34 @@ function formatNumber(value, digits = 4) {
 }
 
 /**
+ * Returns a score or cost as text, with three decimals if the figure that it belongs to is below
+ * 10, one below 1,000, and none above, as on the leaderboard.
+ * @param {number | null} value
+ */
+function formatFigure(value, figure = value) {
+  if (value === null) return "—";
+  const size = Math.abs(figure ?? value);
+  const places = size < 9.9995 ? 3 : size < 999.95 ? 1 : 0;
+  const digits = { minimumFractionDigits: places, maximumFractionDigits: places };
+  // toFixed rounds the number itself, as Python does; toLocaleString would round its decimals.
+  return Number(value.toFixed(places)).toLocaleString("en-US", digits);
+}
+
+/**
  * Returns a value with its interval as text, both divided by the scale.
  * @param {Interval | null | undefined} point
  */
 function formatInterval(point, scale = 1) {
   if (!point || point.value === null) return "—";
-  const value = formatNumber(point.value / scale);
-  if (point.low === null || point.high === null) return value;
-  return `${value} [${formatNumber(point.low / scale)}, ${formatNumber(point.high / scale)}]`;
+  const value = point.value / scale;
+  /** @param {number} end */
+  const text = (end) => formatFigure(end / scale, value);
+  if (point.low === null || point.high === null) return formatFigure(value);
+  return `${text(point.value)} [${text(point.low)}, ${text(point.high)}]`;
 }
 
-/**
- * Returns a gap seen from the other side: a difference changes its sign, a ratio is inverted.
- * @param {Interval} gap
- * @param {boolean} isRatio
- * @returns {Interval}
- */
-function reversed({ value, low, high }, isRatio) {
-  /** @param {number | null} end */
-  const reverse = (end) => (end === null ? null : isRatio ? 1 / end : -end);
-  return { value: reverse(value), low: reverse(high), high: reverse(low) };
-}
+/** @param {string} text */
+const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
 
 // ---- measures ----
 

@@ -1,4 +1,4 @@
-// Overview: the best architecture of a task at a length, figures against length, core tables.
+// Overview: the best entry of a task at a length, three figures against length, core tables.
 "use strict";
 
 /** The number of runs in the list: the browser takes long to lay out a larger table. */
@@ -30,7 +30,10 @@ function failuresTable(records) {
   });
   return [
     el("h2", {}, "Cells that did not complete"),
-    table(["line", "lengths", "status", "reason", "run"], rows, { texts: [0, 2, 4], long: [1, 3] }),
+    table(["entry", "lengths", "status", "reason", "run"], rows, {
+      texts: [0, 2, 4],
+      long: [1, 3],
+    }),
   ];
 }
 
@@ -71,39 +74,42 @@ function runsTable(records, about) {
  * costs, memory and speed are those of the probes of the same form and size.
  * @param {NumberedComparison} shown
  * @param {State} values
- * @param {number | undefined} length that is marked
+ * @param {{ marked: number | undefined, strong: Set<number> }} emphasis
  */
-function overviewFigures({ comparison: about, number }, values, length) {
+function overviewFigures({ comparison: about, number }, values, emphasis) {
   const points = pointsOf(number, values.repeat);
   const isProbe = about.mode === "probe";
   const wanted = isProbe
     ? [PEAK_MEMORY, TOKENS_PER_SECOND, 3, 2, 4]
     : [QUALITY, PEAK_MEMORY, TOKENS_PER_SECOND];
-  const probed = isProbe ? undefined : probesFor(about);
+  const probed = isProbe ? -1 : probesFor(about);
   return wanted.flatMap((measure) => {
     if (points.some((point) => point.measure === measure)) {
-      return [lengthFigure(number, measure, values, { marked: length })];
+      return [lengthFigure(number, measure, values, emphasis)];
     }
-    if (measure === QUALITY || !probed) return [];
+    if (measure === QUALITY || probed < 0) return [];
     const note = `From the ${about.form.replace("_", "-")} probes on random tokens. `;
     const { without } = values;
     /** @type {State} */
     const kept = without ? { without } : {};
-    return [lengthFigure(probed.number, measure, kept, { marked: length, note })];
+    return [lengthFigure(probed, measure, kept, { ...emphasis, note })];
   });
 }
 
 /**
- * Returns the largest comparison of probes of the same form, model size, backend and precision.
+ * Returns the number of the first comparison of probes of the same form, model size, backend and
+ * precision; -1 without any.
  * @param {Comparison} about
  */
 function probesFor({ form, model_size, backend, precision }) {
-  return data.comparisons
-    .map((comparison, number) => ({ comparison, number }))
-    .filter(({ comparison: c }) => c.mode === "probe" && c.form === form)
-    .filter(({ comparison: c }) => c.backend === backend && c.precision === precision)
-    .filter(({ comparison: c, number }) => c.model_size === model_size && sizes[number])
-    .sort(largestFirst)[0];
+  return data.comparisons.findIndex(
+    (one) =>
+      one.mode === "probe" &&
+      one.form === form &&
+      one.backend === backend &&
+      one.precision === precision &&
+      one.model_size === model_size,
+  );
 }
 
 /**
@@ -133,11 +139,14 @@ function boardControls(values, number) {
   return { controls, chosen, length: length ? Number(length) : undefined };
 }
 
-start((values) => {
-  const choice = chooseComparison(values, () => true, finalFirst);
-  if (!choice.shown) return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES)];
-  const { comparison: about, number } = choice.shown;
-  const { controls, chosen, length } = boardControls(values, number);
+/**
+ * Returns what does not fit the answer: the ranks at the length, failed cells and all runs.
+ * @param {NumberedComparison} shown
+ * @param {State} values
+ * @param {Board[]} chosen
+ * @param {number | undefined} length
+ */
+function details({ comparison: about, number }, values, chosen, length) {
   const points = pointsOf(number, values.repeat);
   const hidden = hiddenLines(values);
   const able = new Set(linesOf(number));
@@ -148,23 +157,42 @@ start((values) => {
   const note =
     "The leader and all lines that do not differ significantly from it share rank 1. Each line is " +
     "compared with the leader on the same seeds and test examples. Ranks use all seeds and all " +
-    "lines, whatever the filters show. The name of an architecture is a link to its first run.";
+    "lines, whatever the filters show. The name of an entry is a link to its first run.";
   return [
-    filterBar(values, choice, controls, [repeatPicker(values, number)]),
-    el("h2", { id: "shown" }, `${about.subject} · ${about.name}`),
-    ...answers(chosen, about),
-    ...noisyCostsNote(number),
-    el("div", { className: "figures" }, ...overviewFigures(choice.shown, values, length)),
-    ...leaderboardSections(values, about, length),
-    el("h2", {}, `Ranks at length ${length ?? "—"}`),
-    el("p", { className: "note" }, note),
+    el("h2", {}, `${about.subject} at length ${length ?? "—"}`),
+    ...(chosen.flatMap(leadersOf).length ? [el("p", { className: "note" }, note)] : []),
     ...tables,
     ...failuresTable(recordsOf(number)),
     el("h2", {}, "All results"),
-    ...leadersTable(values, choice),
     runsTable(
       recordsOf(number).filter(({ line }) => !hidden.has(line)),
       about,
     ),
+  ];
+}
+
+start((values) => {
+  const choice = chooseComparison(values);
+  if (!choice.shown) {
+    const missing = noFinalRuns(values.task);
+    return [
+      ...(missing.length ? missing : [el("p", { className: "answer" }, NOTHING_MATCHES)]),
+      filterBar(values, choice),
+    ];
+  }
+  const { comparison: about, number } = choice.shown;
+  const { controls, chosen, length } = boardControls(values, number);
+  const leaders = chosen.flatMap(leadersOf).map(({ line }) => line);
+  const emphasis = { marked: length, strong: new Set(leaders) };
+  return [
+    filterBar(values, choice, controls, [repeatPicker(values, number)]),
+    ...trialsWarning(about),
+    ...answers(chosen, about),
+    ...(about.kind === "costs" ? noFinalRuns() : []),
+    legend(values, number, leaders),
+    el("div", { className: "figures" }, ...overviewFigures(choice.shown, values, emphasis)),
+    ...noisyCostsNote(number),
+    ...leaderboardSections(values, about, length),
+    ...details(choice.shown, values, chosen, length),
   ];
 });

@@ -1,11 +1,11 @@
-// Leaderboards: the ranks of one comparison, and the leaders of all comparisons.
+// Boards: the ranks of one comparison at a length.
 "use strict";
 
-/** The number of comparisons in the table of leaders. */
-const LEADERS_LISTED = 30;
+/** The number of digits that a table shows of the digest of code. */
+const DIGITS = 8;
 
 /**
- * Returns the leaderboards of a comparison by one metric.
+ * Returns the boards of a comparison by one metric.
  * @param {number} comparison
  * @param {string} metric
  * @returns {Board[]}
@@ -27,23 +27,11 @@ function boardsOf(comparison, metric) {
  * @returns {BoardRow}
  */
 function boardRow(row) {
-  const [line, rank, value, low, high, n, tier, note, superseded, ...rest] = row;
-  const [parameters, seconds, date, run] = rest;
-  return {
-    line,
-    rank,
-    value,
-    low,
-    high,
-    n,
-    tier,
-    note,
-    superseded,
-    parameters,
-    seconds,
-    date,
-    run,
-  };
+  const [line, rank, value, low, high, n, detectable, tier, note, superseded, ...rest] = row;
+  const [parameters, seconds, date, run, digest, sessions, between] = rest;
+  const estimate = { line, rank, value, low, high, n, detectable };
+  const facts = { tier, note, superseded, parameters, seconds, date, run };
+  return { ...estimate, ...facts, digest, sessions, between };
 }
 
 /** @param {BoardRow} row */
@@ -56,7 +44,7 @@ const leadersOf = (board) => board.rows.filter(({ rank }) => rank === 1);
 const rankedOf = (board) => board.rows.filter(({ rank }) => rank !== null);
 
 /**
- * Returns the table of a leaderboard, and its superseded rows in a folded table.
+ * Returns the table of a board, and its superseded rows in a folded table.
  * @param {Board} board
  * @param {Comparison} about
  * @param {Point[]} points
@@ -67,30 +55,58 @@ function leaderboard(board, about, points) {
   const superseded = board.rows.filter((row) => row.superseded);
   const better = `${measure.higher_is_better ? "Higher" : "Lower"} is better.`;
   const detectable = detectableText(board, measure);
-  const sensitivity = detectable && ` ${detectable[0].toUpperCase()}${detectable.slice(1)}.`;
+  const sensitivity = detectable && ` ${capitalized(detectable)}.`;
   const caption = `Length ${board.length}, batch ${board.batch}. ${better}${sensitivity}`;
-  const nodes = [
-    leaderboardTable({ ...board, rows: standing }, measure, points, {
-      caption: `${caption} Speed and memory are of training.`,
-    }),
-  ];
+  const nodes = [boardTable({ ...board, rows: standing }, measure, points, caption)];
   if (superseded.length) {
     const count = `${superseded.length} superseded row${superseded.length > 1 ? "s" : ""}`;
-    const rows = leaderboardTable({ ...board, rows: superseded }, measure, points, {
-      caption: `Length ${board.length}: superseded`,
-    });
+    const former = `Length ${board.length}: superseded`;
+    const rows = boardTable({ ...board, rows: superseded }, measure, points, former);
     nodes.push(el("details", {}, el("summary", {}, count), rows));
   }
   return nodes;
 }
 
+/** @typedef {[head: string, cell: (row: BoardRow) => TableCell]} Column */
+
 /**
  * @param {Board} board
  * @param {Measure} measure
  * @param {Point[]} points
- * @param {{ caption: string }} options
+ * @param {string} caption
  */
-function leaderboardTable(board, measure, points, { caption }) {
+function boardTable(board, measure, points, caption) {
+  const isQuality = measure.key === "quality";
+  const unit = measure.unit ? `, ${measure.unit}` : "";
+  const notes = new Footnotes();
+  /** @type {Column[]} */
+  const columns = [
+    ["rank", (row) => row.rank],
+    ["entry", (row) => notes.after(runLink(row.run, nameOf(row)), notesOf(row))],
+    [`${titleOf(board.name)} [95%]${unit}`, (row) => formatInterval(row, measure.scale)],
+    [isQuality ? "seeds" : "rounds", (row) => row.n],
+    [
+      isQuality ? "detectable difference" : "detectable ratio",
+      (row) => (isQuality ? formatNumber(row.detectable, 2) : formatFigure(row.detectable)),
+    ],
+    ...(isQuality ? trainingColumns(board, points) : sessionColumns()),
+    ["parameters", (row) => formatNumber(row.parameters, 7)],
+    ["date", (row) => row.date],
+    ["tier", (row) => row.tier],
+  ];
+  const rows = board.rows.map((row) => columns.map(([, cell]) => cell(row)));
+  const classes = board.rows.map((row) => (row.rank === 1 ? "first" : ""));
+  const head = columns.map(([name]) => name);
+  return el("div", {}, table(head, rows, { caption, texts: [1], classes }), ...notes.list());
+}
+
+/**
+ * Returns the columns of the costs of a training.
+ * @param {Board} board
+ * @param {Point[]} points
+ * @returns {Column[]}
+ */
+function trainingColumns(board, points) {
   /** @type {(row: BoardRow, number: number) => string} */
   const cost = (row, number) => {
     const point = points.find(
@@ -104,89 +120,37 @@ function leaderboardTable(board, measure, points, { caption }) {
     if (!point || row.superseded) return "—";
     return formatNumber(point.value / data.measures[number].scale);
   };
-  const score = `${titleOf(board.name)} [95%]${measure.unit ? `, ${measure.unit}` : ""}`;
-  const head = ["rank", "architecture", score, "n", "tokens/s", "MiB", "parameters", "minutes"];
-  const rows = board.rows.map((row) => [
-    row.rank ?? "—",
-    runLink(row.run, nameOf(row)),
-    formatInterval(row, measure.scale),
-    row.n,
-    cost(row, TOKENS_PER_SECOND),
-    cost(row, PEAK_MEMORY),
-    formatNumber(row.parameters, 7),
-    row.seconds === null ? "—" : formatNumber(row.seconds / 60, 2),
-    row.date,
-    row.tier,
-    noteOf(row),
-  ]);
-  const classes = board.rows.map((row) => (row.rank === 1 ? "first" : ""));
-  return table([...head, "date", "tier", "note"], rows, { caption, long: [1, 10], classes });
+  const known = [TOKENS_PER_SECOND, PEAK_MEMORY].filter((number) =>
+    board.rows.some((row) => cost(row, number) !== "—"),
+  );
+  return [
+    ...known.map(
+      (number) =>
+        /** @type {Column} */ ([
+          `training, ${data.measures[number].unit}`,
+          (row) => cost(row, number),
+        ]),
+    ),
+    ["minutes", (row) => formatNumber(row.seconds === null ? null : row.seconds / 60, 2)],
+  ];
+}
+
+/**
+ * Returns the columns of a cost that say what was measured, and how far sessions differ.
+ * @returns {Column[]}
+ */
+function sessionColumns() {
+  return [
+    ["sessions", (row) => (row.superseded ? "—" : row.sessions)],
+    [
+      "deviation between sessions",
+      (row) => (row.between === null ? "—" : `${(100 * row.between).toFixed(1)}%`),
+    ],
+    ["code", (row) => (row.digest ? el("code", {}, row.digest.slice(0, DIGITS)) : "—")],
+  ];
 }
 
 /** @param {BoardRow} row */
-function noteOf({ note, superseded }) {
-  const parts = [note, superseded && `superseded by ${superseded}`].filter(Boolean);
-  const failed = /^(failed|out_of_memory|timed_out|diverged)/.test(note);
-  return { text: parts.join("; ") || " ", className: failed ? "bad" : "soft" };
-}
-
-/**
- * Returns a folded table of the leaders of all comparisons, with links to them.
- * @param {State} values
- * @param {Choice} choice
- */
-function leadersTable(values, choice) {
-  if (choice.allowed.length < 2) return [];
-  const ordered = [...choice.allowed].sort(finalFirst).slice(0, LEADERS_LISTED);
-  const rows = ordered.map(({ comparison, number }) => {
-    /** @type {(text: string, length: number | string) => HTMLElement} */
-    const link = (text, length) => {
-      const { task, title } = comparison;
-      const target = { without: values.without, task, comparison: title, length };
-      return el("a", { href: address("index", target) }, text);
-    };
-    const metric = data.boards.find((board) => board[0] === number)?.[3];
-    const leaders = metric ? boardsOf(number, metric).flatMap((b) => leaderItem(b, link)) : [];
-    const isShown = number === choice.shown?.number;
-    return [
-      { text: comparison.subject, className: isShown ? "current" : "" },
-      link(comparison.name, ""),
-      metric ? titleOf(metric) : "—",
-      leaders.length ? el("ul", { className: "inline" }, ...leaders) : "not ranked",
-    ];
-  });
-  const rest = choice.allowed.length - ordered.length;
-  const note = [
-    "“or 4 more”: four other lines do not differ significantly from the leader.",
-    "“alone”: no other line is ranked.",
-    "“not ranked”: not three seeds of a final run of a ranked benchmark.",
-    "Each name is a link to its results.",
-    rest ? `${rest} smaller comparisons are not listed: use the filters to find them.` : "",
-  ];
-  return [
-    el(
-      "details",
-      {},
-      el("summary", {}, `Leaders of all ${choice.allowed.length} comparisons`),
-      el("p", { className: "note" }, note.filter(Boolean).join(" ")),
-      table(["task", "results", "by", "length and leader"], rows, {
-        texts: [0],
-        long: [1, 2, 3],
-        caption: "Leaders of all comparisons",
-      }),
-    ),
-  ];
-}
-
-/**
- * @param {Board} board
- * @param {(text: string, length: number) => HTMLElement} link
- */
-function leaderItem(board, link) {
-  const leaders = leadersOf(board);
-  if (!leaders.length) return [];
-  const alone = rankedOf(board).length > 1 ? "" : ", alone";
-  const tied = leaders.length > 1 ? ` or ${leaders.length - 1} more` : alone;
-  const title = leaders.map(nameOf).join(", ");
-  return [el("li", { title }, `${board.length} `, link(nameOf(leaders[0]), board.length), tied)];
+function notesOf({ note, superseded }) {
+  return [...note.split("; "), superseded && `superseded by ${superseded}`].filter(Boolean);
 }

@@ -1,19 +1,23 @@
 // The figure of a measure against sequence length.
 "use strict";
 
+/** Up to this number of lines, every line has its interval. */
+const FEW_LINES = 6;
+
 /**
  * Returns the traces of one line: its confidence band and its points.
  * @param {Line} line
  * @param {Point[]} points of this line, by length
  * @param {Measure} measure
  * @param {number} shift a factor that moves the points along the axis
+ * @param {{ width: number, opacity: number, hasBand: boolean }} style
  */
-function lineTraces(line, points, measure, shift) {
+function lineTraces(line, points, measure, shift, { width, opacity, hasBand }) {
   const certain = points.filter(({ low }) => low !== null);
   const traces = [];
   /** @param {number | null} value */
   const scaled = (value) => (value ?? 0) / measure.scale;
-  if (certain.length > 1) {
+  if (hasBand && certain.length > 1) {
     const lengths = certain.map(({ length }) => length);
     const highs = certain.map(({ high }) => scaled(high));
     const lows = certain.map(({ low }) => scaled(low));
@@ -41,13 +45,14 @@ function lineTraces(line, points, measure, shift) {
     mode: "lines+markers",
     type: "scatter",
     name: plain(line.name),
-    line: { color: line.color, width: 2, dash: line.dash },
+    opacity,
+    line: { color: line.color, width, dash: line.dash },
     marker: {
       color: line.color,
-      size: 9,
+      size: 4 + 2 * width,
       symbol: points.map((p) => line.symbol + (p.n === 1 ? "-open" : "")),
     },
-    error_y: certain.length === 1 ? errorBars : undefined,
+    error_y: hasBand && certain.length === 1 ? errorBars : undefined,
     text: points.map((p) => {
       const value = formatInterval(p, measure.scale);
       return `${plain(line.name)} at ${p.length}: ${value} ${measure.unit} (n=${p.n}${p.noisy ? `, noisy runs: ${p.noisy}` : ""})`;
@@ -78,10 +83,21 @@ function failureMarks(records, hidden) {
       text: "✕",
       showarrow: false,
       yanchor: "bottom",
-      font: { color: "#D00020", size: 15 },
+      font: { color: themeColor("bad"), size: 15 },
       hovertext: [...new Set(texts)].join("<br>"),
     };
   });
+}
+
+/**
+ * Returns how a line is drawn. Beside many others, only a strong line has its interval: the bands
+ * of all would hide each other.
+ * @param {boolean} isStrong
+ * @param {boolean} hasRoom whether every line may have its interval
+ */
+function styleOf(isStrong, hasRoom) {
+  if (isStrong) return { width: 3, opacity: 1, hasBand: true };
+  return { width: hasRoom ? 2 : 1.5, opacity: hasRoom ? 1 : 0.75, hasBand: hasRoom };
 }
 
 /**
@@ -89,16 +105,20 @@ function failureMarks(records, hidden) {
  * @param {Comparison} about
  * @param {Measure} measure
  * @param {Point[]} points
+ * @param {{ bands: string, hasFailed: boolean }} facts what is said of the intervals, and whether a
+ *   cell failed
  */
-function lengthCaption(about, measure, points) {
+function lengthCaption(about, measure, points, { bands, hasFailed }) {
   const repeat = about.mode === "probe" ? "round" : "seed";
   const most = Math.max(0, ...points.map(({ n }) => n));
   const isCost = measure.key !== "quality";
-  const mean = `${isCost ? "Geometric mean" : "Mean"} and 95% interval of up to ${most} ${repeat}s`;
+  const mean = isCost ? "Geometric mean" : "Mean";
+  const over = `of up to ${most} ${repeat}s`;
   const sentences = [
-    most > 1 ? `${mean}. Hollow: n=1` : `One ${repeat}, no interval`,
+    most > 1 ? `${mean} ${over}${bands}` : `One ${repeat}, no interval`,
+    most > 1 && points.some(({ n }) => n === 1) ? "Hollow: n=1" : "",
     points.some(({ noisy }) => noisy) ? "Noisy measurements are left out" : "",
-    "✕: a cell failed at this length",
+    hasFailed ? "✕: a cell failed at this length" : "",
     isCost ? `${about.machine}, ${about.threads} thread${about.threads > 1 ? "s" : ""}` : "",
     `Protocol ${about.protocol}`,
   ];
@@ -131,9 +151,11 @@ function lengthMark(length) {
  * @param {number} comparison
  * @param {number} number of the measure
  * @param {State} values
- * @param {{ marked?: number, note?: string }} [options] a length to mark, and a first sentence
+ * @param {{ marked?: number, strong?: Set<number>, note?: string }} [options] a length to mark, the
+ *   lines that stand out, and a first sentence
  */
-function lengthFigure(comparison, number, values, { marked, note = "" } = {}) {
+function lengthFigure(comparison, number, values, options = {}) {
+  const { marked, strong = new Set(), note = "" } = options;
   const about = data.comparisons[comparison];
   const measure = measureOf(number, about);
   const hidden = hiddenLines(values);
@@ -143,19 +165,27 @@ function lengthFigure(comparison, number, values, { marked, note = "" } = {}) {
   const records = recordsOf(comparison);
   const shown = linesOf(comparison).filter((line) => !hidden.has(line));
   // At a single length all points would coincide, so they stand side by side within the axis.
-  const distance = lengthsOf(points).length === 1 ? Math.min(0.1, 0.4 / shown.length) : 0;
+  const isSingle = lengthsOf(points).length === 1;
+  const distance = isSingle ? Math.min(0.1, 0.4 / shown.length) : 0;
+  const hasRoom = isSingle || shown.length <= FEW_LINES;
   const traces = shown.flatMap((line, place) => {
     const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
     const own = points.filter((point) => point.line === line);
     own.sort((a, b) => a.length - b.length);
-    return lineTraces(data.lines[line], own, measure, shift);
+    const style = styleOf(strong.has(line), hasRoom);
+    return lineTraces(data.lines[line], own, measure, shift, style);
   });
+  const thick = "; thick, with its 95% interval: rank 1 at the marked length";
+  const others = strong.size ? thick : "; hover over a point for its 95% interval";
+  const bands = hasRoom ? ", with 95% intervals" : others;
+  const annotations = failureMarks(records, hidden);
+  const facts = { bands, hasFailed: annotations.length > 0 };
   const range = points.flatMap(({ value, low }) => [value, low ?? value]);
   return figure({
     title: measure.title,
     traces,
     name: `${about.task}-${measure.key}`,
-    caption: `${note}${lengthCaption(about, measure, points)}`,
+    caption: `${note}${lengthCaption(about, measure, points, facts)}`,
     layout: {
       xaxis: lengthAxis(lengthsOf(records)),
       yaxis: valueAxis(
@@ -163,7 +193,7 @@ function lengthFigure(comparison, number, values, { marked, note = "" } = {}) {
         measure,
         number !== QUALITY,
       ),
-      annotations: failureMarks(records, hidden),
+      annotations,
       shapes: marked === undefined ? [] : [lengthMark(marked)],
     },
     rows: [

@@ -8,17 +8,16 @@ let renderPage = () => [];
 function redraw() {
   const content = /** @type {HTMLElement} */ (document.getElementById("content"));
   const scrolled = window.scrollY;
-  const focused = document.activeElement?.closest("label")?.firstChild?.textContent;
+  const focused = document.activeElement?.getAttribute("name");
   const nodes = data.comparisons.length
     ? renderPage(state())
     : [el("p", {}, ...withCode("There are no records yet. Run `bench run` first."))];
   content.replaceChildren(...nodes);
   window.scrollTo(0, scrolled);
-  // All elements are new, so the element that had the keyboard's focus gets it back.
-  for (const label of content.querySelectorAll("label")) {
-    if (!focused || label.firstChild?.textContent !== focused) continue;
-    const control = /** @type {HTMLElement | null} */ (label.querySelector("select, input"));
-    control?.focus({ preventScroll: true });
+  // All elements are new, so the control that had the keyboard's focus gets it back.
+  for (const control of content.querySelectorAll("select, input")) {
+    if (!focused || control.getAttribute("name") !== focused) continue;
+    /** @type {HTMLElement} */ (control).focus({ preventScroll: true });
   }
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
 }

@@ -1,4 +1,4 @@
-// Tasks: learning curves, reports on the scored split, examples.
+// Tasks: reports on the scored split, learning curves, examples.
 "use strict";
 
 /**
@@ -42,59 +42,25 @@ function drawnOrError(name, draw) {
 }
 
 /**
- * @param {Run[]} runs
- * @param {string} caption
- */
-function cueFigure(runs, caption) {
-  const unit = "words between name and cue";
-  const generated =
-    `${caption} Four in ten of the generated names can be typed only by a word this far before ` +
-    "them. Chance is 0.25.";
-  const f1 = { title: "F1 by distance of the cue", unit, caption: generated };
-  const accuracy = { title: "Accuracy by distance of the cue", unit, caption };
-  return (
-    spanFigure(runs, "by_cue_distance", "f1", f1) ??
-    spanFigure(runs, "by_cue_distance", "accuracy", accuracy)
-  );
-}
-
-/**
- * Returns all figures that the runs have reports for.
+ * Returns the figures that the runs have curves or reports for, one run or one seed a line.
  * @param {Run[]} runs
  * @param {Comparison} about
  */
-function taskFigures(runs, about) {
-  const caption = `Mean over seeds, on the ${about.split} split.`;
-  const bleu = { title: "BLEU by sentence length", unit: "words of the reference", caption };
-  const loss = {
-    title: "Loss by position in the context",
-    unit: "position",
-    caption: `${caption} In nats per token: shows how much more context helps.`,
-  };
+function runFigures(runs, about) {
   /** @type {(name: string) => boolean} */
   const isValidation = (name) => name.startsWith("validation_");
   /** @type {(name: string) => boolean} */
   const isLoss = (name) => name === "training_loss";
-  const validationCaption = "During training, one line per seed. The best weights are scored.";
-  const lossCaption = "One line per seed. Each point is the mean of a block of steps.";
+  const curve = { title: `Validation ${metricText(about.metric)}`, unit: metricText(about.metric) };
+  const captions = {
+    validation: "During training, one line per seed. The best weights are scored.",
+    loss: "One line per seed. Each point is the mean of a block of steps.",
+  };
+  const loss = { title: "Training loss", unit: "loss" };
   /** @type {[string, () => Node | null][]} */
   const figures = [
-    [
-      "The validation curve",
-      () =>
-        learningFigure(
-          runs,
-          isValidation,
-          `Validation ${metricText(about.metric)}`,
-          validationCaption,
-        ),
-    ],
-    ["The training loss", () => learningFigure(runs, isLoss, "Training loss", lossCaption)],
-    ["F1 by entity type", () => entityTypeFigure(runs, caption)],
-    ["The figure by distance of the cue", () => cueFigure(runs, caption)],
-    ["BLEU by length", () => spanFigure(runs, "bleu_by_reference_words", "bleu", bleu)],
-    ["The loss by position", () => spanFigure(runs, "nats_by_position", null, loss)],
-    ["The metric by part of the split", () => partsFigure(runs, about.metric)],
+    ["The validation curve", () => learningFigure(runs, isValidation, curve, captions.validation)],
+    ["The training loss", () => learningFigure(runs, isLoss, loss, captions.loss)],
   ];
   for (const run of firstRuns(runs)) {
     const { name } = data.lines[run.line];
@@ -118,7 +84,7 @@ function taskContent(runs, about) {
     return el("li", {}, runLink(record.run_id, text));
   });
   return [
-    el("div", { className: "figures" }, ...taskFigures(runs, about)),
+    el("div", { className: "figures" }, ...runFigures(runs, about)),
     ...[drawnOrError("The examples", () => exampleTables(runs))].flat(),
     el("h2", {}, "Runs"),
     el("ul", { className: "inline" }, ...links),
@@ -139,11 +105,7 @@ async function loadRuns(rows) {
 
 start((values) => {
   const choice = chooseComparison(values, ({ mode }) => mode === "train");
-  if (!choice.shown) {
-    const text =
-      "No training run matches these filters. Probes have no learning curves or reports.";
-    return [filterBar(values, choice), el("p", {}, text)];
-  }
+  if (!choice.shown) return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES)];
   const { comparison: about, number } = choice.shown;
   const completed = recordsOf(number).filter(({ status }) => status === "ok");
   const lengths = lengthsOf(completed);
@@ -165,9 +127,14 @@ start((values) => {
   /** @type {[string, string][]} */
   const options = lengths.map((l) => [String(l), String(l)]);
   const controls = [
-    repeatPicker(values, number),
     select("Length", options, String(length), (value) => change({ length: value })),
   ];
-  const title = `${about.subject} · ${about.name} · length ${length}`;
-  return [filterBar(values, choice, controls), el("h2", {}, title), place];
+  return [
+    filterBar(values, choice, controls, [repeatPicker(values, number)]),
+    ...trialsWarning(about),
+    el("h2", {}, `${about.subject} · ${about.name} · length ${length}`),
+    legend(values, number),
+    el("div", { className: "figures" }, ...reportFigures(number, length, values)),
+    place,
+  ];
 });

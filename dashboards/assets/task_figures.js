@@ -1,12 +1,6 @@
 // The figures of the tasks page: learning curves, and the reports on the scored split.
 "use strict";
 
-/** @param {(number | undefined)[]} values */
-function mean(values) {
-  const numbers = values.filter((value) => typeof value === "number");
-  return numbers.length ? numbers.reduce((sum, value) => sum + value, 0) / numbers.length : null;
-}
-
 /**
  * Returns the first run of each line.
  * @param {Run[]} runs
@@ -15,17 +9,14 @@ function firstRuns(runs) {
   return [...new Map(runs.toReversed().map((run) => [run.line, run])).values()].reverse();
 }
 
-/** @param {Run[]} runs */
-const linesOfRuns = (runs) => [...new Set(runs.map(({ line }) => line))];
-
 /**
  * Returns a figure of learning curves, one for each run, or null where there are none.
  * @param {Run[]} runs
  * @param {(name: string) => boolean} isShown
- * @param {string} title
+ * @param {{ title: string, unit: string }} texts
  * @param {string} caption
  */
-function learningFigure(runs, isShown, title, caption) {
+function learningFigure(runs, isShown, { title, unit }, caption) {
   const curves = runs.flatMap(({ line, record }) =>
     Object.entries(record.curves ?? {})
       .filter(([name]) => isShown(name))
@@ -45,7 +36,10 @@ function learningFigure(runs, isShown, title, caption) {
       marker: { symbol, size: 7 },
       hovertemplate: `${plain(name)}, seed ${seed}: %{y:.4g} at %{x:,}<extra></extra>`,
     })),
-    layout: { xaxis: { title: { text: "seen in training" } } },
+    layout: {
+      xaxis: { title: { text: "tokens (images: examples) seen in training" } },
+      yaxis: { title: { text: unit } },
+    },
     rows: [
       ["line", "seed", "seen", "value"],
       ...curves.flatMap(({ name, seed, tokens, values }) =>
@@ -56,99 +50,93 @@ function learningFigure(runs, isShown, title, caption) {
 }
 
 /**
- * Returns the values of a report that maps spans ("1-10", "961-") to figures: means over seeds.
- * @param {Run[]} runs
- * @param {string} key of the report
- * @param {string | null} field of each span's figures; null where a span has one figure
+ * Returns a figure for each report by group of examples: its means over seeds by line and group.
+ * @param {number} comparison
+ * @param {number} length
+ * @param {State} values
  */
-function spanMeans(runs, key, field) {
-  /** @param {RunRecord} record */
-  const report = (record) => /** @type {Record<string, any>} */ (reportsOf(record)[key] ?? {});
-  /** @param {any} item */
-  const figureOf = (item) => (field ? item?.[field] : item);
-  const spans = [...new Set(runs.flatMap(({ record }) => Object.keys(report(record))))]
-    .filter((span) => runs.some(({ record }) => typeof figureOf(report(record)[span]) === "number"))
-    .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
-  const lines = linesOfRuns(runs)
-    .map((line) => {
-      const own = runs.filter((run) => run.line === line);
-      const values = spans.map((span) =>
-        mean(own.map(({ record }) => figureOf(report(record)[span]))),
-      );
-      return { ...data.lines[line], values };
-    })
-    .filter(({ values }) => values.some((value) => value !== null));
-  return { spans, lines };
+function reportFigures(comparison, length, values) {
+  const hidden = hiddenLines(values);
+  const shown = reports.filter(
+    (one) => one.comparison === comparison && one.length === length && !hidden.has(one.line),
+  );
+  const about = data.comparisons[comparison];
+  const names = [...new Set(shown.map(({ name }) => name))];
+  return names.map((name) =>
+    reportFigure(
+      shown.filter((one) => one.name === name),
+      about,
+    ),
+  );
 }
 
 /**
- * Returns the figure of a report by span, or null where no run has the report.
- * @param {Run[]} runs
- * @param {string} key of the report
- * @param {string | null} field
- * @param {{ title: string, unit: string, caption: string }} texts
+ * Returns the figure of one report, which all the given lines have. Of several figures by group,
+ * as precision and recall, the one of the task's metric is drawn.
+ * @param {ReportData[]} found
+ * @param {Comparison} about
  */
-function spanFigure(runs, key, field, { title, unit, caption }) {
-  const { spans, lines } = spanMeans(runs, key, field);
-  if (!spans.length) return null;
-  return figure({
-    title,
-    caption,
-    name: key,
-    traces: lines.map(({ name, color, dash, symbol, values }) => ({
-      x: spans,
-      y: values,
-      type: "scatter",
-      mode: "lines+markers",
-      name: plain(name),
-      line: { color, dash },
-      marker: { symbol, size: 9 },
-      hovertemplate: `${plain(name)}, %{x}: %{y:.4g}<extra></extra>`,
-    })),
-    layout: { xaxis: { type: "category", title: { text: unit } } },
-    rows: [["line", ...spans], ...lines.map(({ name, values }) => [name, ...values])],
+function reportFigure(found, about) {
+  const { name } = found[0];
+  const fields = [...new Set(found.flatMap(({ figures }) => Object.keys(figures)))];
+  const field = fields.find((one) => one && about.metric.endsWith(one)) ?? fields[0];
+  const [what, by] = [...metricText(name).split(/\bby /), ""];
+  const measure = metricText([what.trim(), field].filter(Boolean).join(" "));
+  const isOrdered = found.some(({ figures }) => /^\d/.test(figures[field]?.[0]?.[0] ?? ""));
+  const most = Math.max(
+    ...found.flatMap((one) =>
+      Object.values(one.figures)
+        .flat()
+        .map(([, , , , n]) => n),
+    ),
+  );
+  const seeds =
+    most > 1 ? `Mean of up to ${most} seeds; hover over it for its 95% interval` : "One seed";
+  const traces = found.flatMap(({ line, figures }) => {
+    const points = figures[field] ?? [];
+    return points.length ? [reportTrace(data.lines[line], points, isOrdered)] : [];
   });
-}
-
-/**
- * Returns bars of F1 by entity type, or null where no run reports them.
- * @param {Run[]} runs
- * @param {string} caption
- */
-function entityTypeFigure(runs, caption) {
-  /** @param {RunRecord} record */
-  const report = (record) => reportsOf(record).by_type ?? {};
-  const types = [...new Set(runs.flatMap(({ record }) => Object.keys(report(record))))].sort();
-  if (!types.length) return null;
-  /** @type {(line: number, type: string, name: string) => number | null} */
-  const value = (line, type, name) => {
-    const own = runs.filter((run) => run.line === line);
-    return mean(own.map(({ record }) => report(record)[type]?.[name]));
-  };
-  const lines = linesOfRuns(runs);
   return figure({
-    title: "F1 by entity type",
-    caption: `${caption} The CSV file has precision and recall.`,
-    name: "by-type",
-    traces: lines.map((line) => ({
-      type: "bar",
-      x: types.map(plain),
-      y: types.map((type) => value(line, type, "f1")),
-      name: plain(data.lines[line].name),
-      marker: { color: data.lines[line].color },
-      hovertemplate: `${plain(data.lines[line].name)}, %{x}: %{y:.4f}<extra></extra>`,
-    })),
-    layout: { yaxis: { rangemode: "tozero", title: { text: "F1" } } },
+    title: `${capitalized(measure)} by ${by}`,
+    caption: `${seeds}, on the ${about.split} split.`,
+    name,
+    traces,
+    layout: {
+      xaxis: { type: "category", title: { text: by } },
+      yaxis: { title: { text: measure } },
+    },
     rows: [
-      ["line", "type", "precision", "recall", "f1"],
-      ...lines.flatMap((line) =>
-        types.map((type) => {
-          const figures = ["precision", "recall", "f1"].map((name) => value(line, type, name));
-          return [data.lines[line].name, type, ...figures];
-        }),
+      ["line", by, "figure", "mean", "low", "high", "n"],
+      ...found.flatMap(({ line, figures }) =>
+        Object.entries(figures).flatMap(([of, points]) =>
+          points.map(([group, ...rest]) => [data.lines[line].name, group, of, ...rest]),
+        ),
       ),
     ],
   });
+}
+
+/**
+ * Returns the trace of a line: points along ordered groups, otherwise bars.
+ * @param {Line} line
+ * @param {ReportPoint[]} points
+ * @param {boolean} isOrdered
+ */
+function reportTrace({ name, color, dash, symbol }, points, isOrdered) {
+  const shape = isOrdered
+    ? { type: "scatter", mode: "lines+markers", line: { color, dash }, marker: { symbol, size: 8 } }
+    : { type: "bar", marker: { color } };
+  return {
+    ...shape,
+    x: points.map(([group]) => plain(group)),
+    y: points.map(([, value]) => value),
+    name: plain(name),
+    text: points.map(([group, value, low, high, n]) =>
+      plain(`${name}, ${group}: ${formatInterval({ value, low, high })} (n=${n})`),
+    ),
+    textposition: "none",
+    hovertemplate: "%{text}<extra></extra>",
+  };
 }
 
 /**
@@ -185,49 +173,6 @@ function confusionFigure({ line, record }) {
       yaxis: { type: "category", autorange: "reversed", title: { text: "true class" } },
     },
     rows: [["truth", ...classes], ...matrix.map((row, i) => [classes[i], ...row])],
-  });
-}
-
-/**
- * Returns the metric on each part of the test split, or null where no run reports it.
- * @param {Run[]} runs
- * @param {string} metric
- */
-function partsFigure(runs, metric) {
-  const items = runs.flatMap(({ line, record }) => {
-    const whole = record.metrics?.[splitOf(record)]?.[metric];
-    const without = reportsOf(record).without_part?.[metric];
-    if (typeof whole !== "number" || !without) return [];
-    // The jackknife's pseudo-values, as suite/analysis/statistics.py defines them.
-    const k = without.length;
-    const parts = without.map((value) => (value === null ? null : k * whole - (k - 1) * value));
-    return [{ ...data.lines[line], line, parts, seed: record.cell.seed }];
-  });
-  if (!items.length) return null;
-  const lastOfEachLine = new Map(items.map((item) => [item.line, item])).values();
-  return figure({
-    title: `Test ${metricText(metric)} by part of the split`,
-    name: "by-part",
-    caption:
-      "What each of the consecutive parts of the test split adds to the score (the jackknife's " +
-      "pseudo-values; for an accuracy, the accuracy on the part). Where lines rise and fall " +
-      "together, their difference is more certain than either score. One seed per line.",
-    traces: [...lastOfEachLine].map(({ name, color, dash, symbol, parts }) => ({
-      y: parts,
-      x: parts.map((_, i) => i + 1),
-      type: "scatter",
-      mode: "lines+markers",
-      line: { color, dash, width: 1.5 },
-      marker: { symbol, size: 7 },
-      hovertemplate: `${plain(name)}, part %{x}: %{y:.4g}<extra></extra>`,
-    })),
-    layout: { xaxis: { title: { text: "part of the test split" } } },
-    rows: [
-      ["line", "seed", "part", metric],
-      ...items.flatMap(({ name, seed, parts }) =>
-        parts.map((value, i) => [name, seed, i + 1, value]),
-      ),
-    ],
   });
 }
 

@@ -24,24 +24,22 @@ function tradeOffs(points, costNumber) {
 }
 
 /**
- * Returns the Pareto front: the points that no other point beats in both quality and cost.
- * @param {TradeOff[]} points
- * @param {boolean} higherCost whether a higher cost is better, as for tokens/s
- * @param {boolean} higherQuality
+ * Returns the trace of the Pareto front of quality and a cost, over all lines and seeds.
+ * @param {number} comparison
+ * @param {number} costNumber
  */
-function paretoFront(points, higherCost, higherQuality) {
-  /** @type {(a: number, b: number, higher: boolean) => boolean} */
-  const asGood = (a, b, higher) => (higher ? a >= b : a <= b);
-  const front = points.filter(
-    (p) =>
-      !points.some(
-        (q) =>
-          (q.x !== p.x || q.y !== p.y) &&
-          asGood(q.x, p.x, higherCost) &&
-          asGood(q.y, p.y, higherQuality),
-      ),
-  );
-  return front.sort((p, q) => p.x - q.x);
+function frontTrace(comparison, costNumber) {
+  const { scale } = data.measures[costNumber];
+  const front = findings.fronts.find(([of, cost]) => of === comparison && cost === costNumber);
+  const [, , costs, qualities] = front ?? [0, 0, [], []];
+  return {
+    x: costs.map((cost) => cost / scale),
+    y: qualities,
+    mode: "lines",
+    line: { color: "#888", dash: "dot", width: 2 },
+    hoverinfo: "skip",
+    type: "scatter",
+  };
 }
 
 /**
@@ -56,18 +54,8 @@ function qualityAgainstCost(comparison, costNumber, values) {
   const hidden = hiddenLines(values);
   const shown = pointsOf(comparison, values.repeat).filter(({ line }) => !hidden.has(line));
   const points = tradeOffs(shown, costNumber);
-  const front = paretoFront(points, cost.higher_is_better, about.higher_is_better);
   /** @type {object[]} */
-  const traces = [
-    {
-      x: front.map(({ x }) => x),
-      y: front.map(({ y }) => y),
-      mode: "lines",
-      line: { color: "#888", dash: "dot", width: 2 },
-      hoverinfo: "skip",
-      type: "scatter",
-    },
-  ];
+  const traces = [frontTrace(comparison, costNumber)];
   for (const number of new Set(points.map(({ line }) => line))) {
     const { name, color, symbol } = data.lines[number];
     const own = points.filter(({ line }) => line === number);
@@ -103,14 +91,14 @@ function qualityAgainstCost(comparison, costNumber, values) {
     name: `${about.task}-against-${cost.key}`,
     caption:
       "Labels are sequence lengths. Bars are 95% intervals of quality. The dotted line is the " +
-      `Pareto front. Cost on ${about.machine}.`,
+      `Pareto front of all lines. Cost on ${about.machine}.`,
     layout: {
       xaxis: valueAxis(
         points.map(({ x }) => x),
         cost,
         true,
       ),
-      yaxis: { title: { text: about.metric } },
+      yaxis: { title: { text: metricText(about.metric) } },
     },
     rows: [
       ["line", "sequence_length", cost.key, about.metric, "low", "high"],
@@ -193,7 +181,7 @@ function heatMap(comparison, number, values) {
     caption: caption.filter(Boolean).join(" "),
     traces: [trace],
     layout: {
-      xaxis: { title: { text: "sequence length" }, type: "category" },
+      xaxis: { title: { text: "sequence length, positions" }, type: "category" },
       yaxis: { type: "category" },
     },
     rows: [["line", ...lengths], ...lines.map((line, i) => [data.lines[line].name, ...z[i]])],
@@ -252,7 +240,7 @@ function lengthLimits(comparison, values) {
       },
     ],
     layout: {
-      xaxis: { title: { text: "sequence length" }, rangemode: "tozero" },
+      xaxis: { title: { text: "sequence length, positions" }, rangemode: "tozero" },
       yaxis: { type: "category", autorange: "reversed" },
     },
     rows: [

@@ -35,23 +35,12 @@ function growthTable(comparison) {
   ];
 }
 
-/**
- * Returns an interval with three digits, which is as much as a few rounds determine.
- * @param {Interval | undefined} gap
- */
-function rounded(gap) {
-  if (!gap) return gap;
-  /** @param {number | null} end */
-  const round = (end) => (end === null ? null : Number(end.toPrecision(3)));
-  return { value: round(gap.value), low: round(gap.low), high: round(gap.high) };
-}
-
-/** @typedef {{ length: number, line: string, backend: string, precision: string, apart: number,
- *   gaps: Record<string, Interval> }} EngineCell */
+/** @typedef {{ length: number, line: string, base: number, backend: string, precision: string,
+ *   apart: number, gaps: Record<string, Interval> }} EngineCell */
 
 /**
- * Returns the same cells on other backends and in other precisions, as ratios to this comparison.
- * @param {number} comparison
+ * Returns the same cells on other backends and in other precisions, as ratios to the baseline.
+ * @param {number} comparison the baseline, or one that is compared with it
  * @param {Set<number>} hidden
  */
 function engineRatios(comparison, hidden) {
@@ -61,13 +50,10 @@ function engineRatios(comparison, hidden) {
     const [value, low, high, , apart] = rest;
     if (hidden.has(lineNumber.get(line) ?? -1)) continue;
     if (comparison !== number && comparison !== base) continue;
-    // Each comparison is compared with the baseline: seen from another, the ratio is inverted.
-    const isBase = comparison === base;
-    const { backend, precision } = data.comparisons[isBase ? number : base];
+    const { backend, precision } = data.comparisons[number];
     const key = [length, line, backend, precision].join();
-    const cell = cells.get(key) ?? { length, line, backend, precision, apart, gaps: {} };
-    const gap = { value, low, high };
-    cell.gaps[measure] = isBase ? gap : reversed(gap, true);
+    const cell = cells.get(key) ?? { length, line, base, backend, precision, apart, gaps: {} };
+    cell.gaps[measure] = { value, low, high };
     cells.set(key, cell);
   }
   return [...cells.values()].sort(
@@ -91,10 +77,10 @@ function engineTable(comparison, hidden) {
     line,
     backend,
     precision,
-    ...measures.map(({ key }) => formatInterval(rounded(gaps[key]))),
+    ...measures.map(({ key }) => formatInterval(gaps[key])),
     apart.toFixed(1),
   ]);
-  const { backend, precision } = data.comparisons[comparison];
+  const { backend, precision } = data.comparisons[cells[0].base];
   const note =
     `Ratios to the same cell on ${backend} in ${precision}: geometric means over rounds, with ` +
     "their 95% intervals. Ratios of runs that are hours apart include the drift of the machine.";
@@ -161,7 +147,9 @@ function crossoverTable(comparison, hidden) {
   return [
     el("h2", {}, "Crossover points"),
     el("p", { className: "note" }, ...withCode(note)),
-    crossed.length ? table(head, rows, { texts: [0, 1, 2] }) : el("p", {}, "No two lines cross."),
+    crossed.length
+      ? table(head, rows, { texts: [0, 1, 2], long: [3] })
+      : el("p", {}, "No two lines cross."),
     el(
       "details",
       {},

@@ -2,7 +2,7 @@
 "use strict";
 
 /**
- * Returns the controls of the page: seed, measure of the heat map, memory budget.
+ * Returns the controls of the page: measure of the heat map, seed, memory budget.
  * @param {State} values
  * @param {number} number of the comparison
  * @param {number[]} offered the numbers of the measures with points
@@ -22,8 +22,8 @@ function tradeOffControls(values, number, offered, mapped) {
       change({ gib: /** @type {HTMLInputElement} */ (event.target).value }),
   });
   return [
-    repeatPicker(values, number),
     select("Measure of map and curve", options, String(mapped), (value) => change({ map: value })),
+    repeatPicker(values, number),
     el("label", {}, "Memory budget, GiB", budget),
   ];
 }
@@ -46,10 +46,13 @@ start((values) => {
     figures.push(heatMap(number, mapped, values), lengthFigure(number, mapped, values));
   }
   if (known.has(PEAK_MEMORY)) figures.push(lengthLimits(number, values));
+  const [measures, ...further] = tradeOffControls(values, number, offered, mapped);
   return [
-    filterBar(values, choice, tradeOffControls(values, number, offered, mapped)),
+    filterBar(values, choice, [measures], further),
+    ...trialsWarning(about),
     el("h2", {}, `${about.subject} · ${about.name}`),
     ...noisyCostsNote(number),
+    legend(values, number),
     el("div", { className: "figures" }, ...figures),
     ...crossoverTable(number, hidden),
     ...growthTable(number),

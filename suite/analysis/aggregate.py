@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.grouping import ComparisonKey, group
-from suite.analysis.points import Figure, Place, Point, parts_of, place_of, scores_of
+from suite.analysis.points import Figure, Point, UsedMachine, parts_of, scores_of, used_machine
 from suite.analysis.reproduction import Verifying, verifying_runs
 from suite.analysis.sessions import (
     PHASES,
@@ -41,12 +41,12 @@ __all__ = [
     "PHASES",
     "Comparison",
     "Figure",
-    "Place",
     "Point",
+    "UsedMachine",
     "compare",
     "parts_of",
-    "place_of",
     "scores_of",
+    "used_machine",
 ]
 
 
@@ -64,7 +64,7 @@ class Comparison:
 
     key: ComparisonKey
     metric: Metric | None
-    measured_on: Place
+    measured_on: UsedMachine
     points: Sequence[Point]
     session: CostSession | None = None
 
@@ -129,7 +129,7 @@ def _comparison(
     return Comparison(
         key,
         metric,
-        session.place if session else _place_of_most(standing),
+        session.used_machine if session else _machine_of_most(standing),
         [
             Point(
                 entry=entry,
@@ -173,7 +173,8 @@ def _prefer(
     chosen = {
         run.record.repeat: run
         for run in sorted(current, key=lambda run: run.record.run_id)
-        if run.record.invocation.id == session.invocation and place_of(run) == session.place
+        if run.record.invocation.id == session.invocation
+        and used_machine(run) == session.used_machine
     }
     if not chosen:
         return found
@@ -203,8 +204,8 @@ def _entry_names(records: Sequence[StoredRecord]) -> dict[int, str]:
     return {id(stored): name(stored) for stored in records}
 
 
-def _place_of_most(runs: Sequence[StoredRecord]) -> Place:
-    """Return the place with the most records that ended well; of equals the first by name."""
-    good = [place_of(run) for run in runs if run.record.status is Status.OK]
-    counts = Counter(good or [place_of(run) for run in runs])
+def _machine_of_most(runs: Sequence[StoredRecord]) -> UsedMachine:
+    """Return the machine with the most records that ended well; of equals the first by name."""
+    good = [used_machine(run) for run in runs if run.record.status is Status.OK]
+    counts = Counter(good or [used_machine(run) for run in runs])
     return max(sorted(counts), key=counts.__getitem__, default=("", 0))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
+from suite.analysis.conformance import conformance_note
 from suite.analysis.costs import COSTS
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
@@ -68,6 +69,7 @@ class Row:
 class Board:
     """Rows that may be ranked together: one comparison, one length, one measure.
 
+    `fingerprint` is that of the data of all rows; empty for costs.
     `detectable_difference` is the difference to the leader that the board would have separated for
     the median entry; for costs it is the logarithm of a ratio. All costs are of `session`.
     """
@@ -79,13 +81,18 @@ class Board:
     rows: Sequence[Row]
     detectable_difference: float | None = None
     session: CostSession | None = None
+    fingerprint: str = ""
 
     @property
     def detectable(self) -> float | None:
         """`detectable_difference` in the metric's unit, or as a ratio for costs."""
-        if self.detectable_difference is None or self.metric.name not in COSTS:
-            return self.detectable_difference
-        return exponential(Estimate(self.detectable_difference, None, None, 0)).value
+        return self.in_unit(self.detectable_difference)
+
+    def in_unit(self, difference: float | None) -> float | None:
+        """Return a difference of the board in the metric's unit, or as a ratio for costs."""
+        if difference is None or self.metric.name not in COSTS:
+            return difference
+        return exponential(Estimate(difference, None, None, 0)).value
 
 
 def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
@@ -101,11 +108,18 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
         for (length, batch_size), points in _by_place(comparison).items():
             for metric in _metrics(comparison):
                 key = comparison.key
-                rows, detectable = _rows(points, metric, key.why_unranked)
+                rows, detectable = _rows(points, metric, key)
                 if any(row.estimate for row in rows):
                     place = key, length, batch_size, metric
-                    boards.append(Board(*place, rows, detectable, comparison.session))
+                    data = _fingerprint(points)
+                    boards.append(Board(*place, rows, detectable, comparison.session, data))
     return boards
+
+
+def _fingerprint(points: Iterable[Point]) -> str:
+    """Return the fingerprint of the data of a place, which all records that read it share."""
+    records = (record for point in points for record in point.records)
+    return next((record.fingerprint for record in records if record.fingerprint), "")
 
 
 def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:
@@ -161,7 +175,7 @@ def _scores(point: Point, metric: Metric) -> Scores:
 
 
 def _rows(
-    points: Sequence[Point], metric: Metric, why_unranked: str
+    points: Sequence[Point], metric: Metric, key: ComparisonKey
 ) -> tuple[list[Row], float | None]:
     """Return the rows of a board, and the difference that it can detect."""
     current = {point.entry: point for point in points if point.runs}
@@ -170,13 +184,14 @@ def _rows(
         for entry, point in current.items()
         if (found := _scores(point, metric)).by_seed
     }
-    reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, why_unranked)
+    reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, key)
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
     if metric.name in COSTS:
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
     rows = [_note_overtaken(row, rows, metric) for row in rows]
+    rows = [_with_note(row, conformance_note(current[row.line], key)) for row in rows]
     rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
     rows += [_row(point, None, metric) for entry, point in current.items() if entry not in known]
@@ -207,9 +222,13 @@ def _note_parameters(rows: Sequence[Row], points: Mapping[str, Point]) -> list[R
         ratio = counts[row.line] / base if base else 1.0
         if counts[row.line] and abs(ratio - 1) > PARITY:
             note = f"{ratio:.2f} times the mixing parameters of {BASELINE}"
-            row = replace(row, note="; ".join(filter(None, (row.note, note))))
+            row = _with_note(row, note)
         noted.append(row)
     return noted
+
+
+def _with_note(row: Row, note: str) -> Row:
+    return replace(row, note="; ".join(filter(None, (row.note, note))))
 
 
 def _mixing_parameters(point: Point) -> int:

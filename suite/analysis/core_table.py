@@ -16,7 +16,8 @@ from suite.analysis.scores import normalized
 from suite.analysis.sessions import CostSession, Spread
 from suite.analysis.statistics import Estimate
 from suite.api import Form, Task
-from suite.matrix.benchmarks import Benchmark, Scale
+from suite.matrix.benchmark_sections import Scale
+from suite.matrix.benchmarks import Benchmark
 
 FORMS = (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
 """The forms in the order of the core tables."""
@@ -49,7 +50,8 @@ class Block:
     """The core table of one form of model.
 
     `incomplete` maps each entry without a row to the places that it lacks. `unscaled` are the
-    places for which the benchmark file states no trivial score or no reference score. `costs` are
+    places for which the benchmark file states no trivial score or no reference score of the present
+    versions. `costs` are
     those of the probes of this form, relative to `vanilla`, by entry and length; `session` is the
     session that measured them. `spread` tells how the relative costs vary between that session and
     others on equal machines: the largest deviation of an entry, length and measure; None without
@@ -92,14 +94,20 @@ def make_blocks(
                 precision=benchmark.precision,
                 backend=benchmark.backend,
             )
-            blocks.append(_block(benchmark, form, places, boards, points, probes))
+            references = {place: points.get(place, {}).get(BASELINE) for place in places}
+            scales = {
+                place: scale
+                for place in places
+                if (scale := scale_of(benchmark, place, tasks[place[0]], references[place]))
+            }
+            blocks.append(_block(form, places, scales, boards, points, probes))
     return blocks
 
 
 def _block(
-    benchmark: Benchmark,
     form: Form,
     places: Sequence[TaskLength],
+    scales: Mapping[TaskLength, Scale],
     boards: Mapping[TaskLength, Board],
     points: Mapping[TaskLength, Mapping[str, Point]],
     probes: Comparison | None,
@@ -111,7 +119,6 @@ def _block(
                 at = ranked.setdefault(row.line, {})
                 if _counts(row):
                     at[place] = row
-    scales = {place: scale for place in places if (scale := scale_of(benchmark, place))}
     costs = _costs(probes) if probes else {}
     unscaled = [place for place in places if place not in scales]
     rows = [
@@ -170,11 +177,20 @@ def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, fl
     return score, rank, mean_position(row.line, boards)
 
 
-def scale_of(benchmark: Benchmark, place: TaskLength) -> Scale | None:
-    """Return the scores that count as 0 and 100; None while one is missing, or if equal."""
-    task, length = place
-    stated = benchmark.scale.get(task, {}).get(str(length))
-    return stated if stated and stated.is_complete else None
+def scale_of(
+    benchmark: Benchmark, place: TaskLength, task: Task, reference: Point | None
+) -> Scale | None:
+    """Return the scores that count as 0 and 100; None while one is missing, or if equal.
+
+    The scores hold for the versions of the task and of the reference that were measured. Other
+    versions have no scale.
+    """
+    stated = benchmark.scale.get(place[0], {}).get(str(place[1]))
+    if stated is None or not stated.is_complete or stated.task_version != task.version:
+        return None
+    if reference and reference.records[0].cell.architecture_version != stated.vanilla_version:
+        return None
+    return stated
 
 
 def _core_row(
@@ -233,12 +249,16 @@ def _by_task(
 
 
 def reference_scores(
-    boards: Mapping[TaskLength, Board], entry: str = BASELINE
-) -> dict[str, dict[int, float]]:
-    """Return the scores of the entry that counts as 100, by task and length, where it is ranked."""
-    found: dict[str, dict[int, float]] = {}
+    boards: Mapping[TaskLength, Board], points: Mapping[TaskLength, Mapping[str, Point]]
+) -> dict[str, dict[int, tuple[float, int]]]:
+    """Return the score and the version of `vanilla` by task and length, where it is ranked."""
+    found: dict[str, dict[int, tuple[float, int]]] = {}
     for (task, length), board in boards.items():
         for row in standing(board):
-            if row.line == entry and row.rank is not None:
-                found.setdefault(task, {})[length] = _value(row)
+            if row.line == BASELINE and row.rank is not None:
+                (version,) = {
+                    record.cell.architecture_version
+                    for record in points[task, length][row.line].records
+                }
+                found.setdefault(task, {})[length] = _value(row), version
     return found

@@ -9,17 +9,17 @@ from suite.api import Metric
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A cost; a figure of the record, divided by `scale`, is in `unit`."""
+    """A cost; a figure of the record, divided by `divisor`, is in `unit`."""
 
     metric: Metric
     title: str
     unit: str
-    scale: float
+    divisor: float
 
 
 COSTS = {
-    f"{phase}.{name}": Cost(Metric(f"{phase}.{name}", better), f"{phase} {title}", unit, scale)
-    for name, better, title, unit, scale in (
+    f"{phase}.{name}": Cost(Metric(f"{phase}.{name}", better), f"{phase} {title}", unit, divisor)
+    for name, better, title, unit, divisor in (
         ("tokens_per_second", True, "speed", "thousand tokens per second", 1e3),
         ("peak_memory_bytes", False, "memory", "MiB", 2.0**20),
     )

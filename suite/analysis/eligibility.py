@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from suite.analysis.conformance import why_not_conforming
 from suite.analysis.costs import COSTS
+from suite.analysis.grouping import ComparisonKey
 from suite.analysis.points import Point
 from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric
@@ -15,17 +17,17 @@ RANKED_AS = "the entry is ranked as"
 
 
 def why_ineligible(
-    points: Mapping[str, Point], metric: Metric, why_unranked: str = ""
+    points: Mapping[str, Point], metric: Metric, key: ComparisonKey
 ) -> dict[str, str]:
     """Return by row why a point has no rank; "" if it may have one.
 
-    `why_unranked` is the reason of the whole comparison. A score needs all seeds of its benchmark,
-    so that no seed can be left out, and a submitted score must be reproduced. A submission of an
-    entry that has an eligible row repeats this row and has no rank of its own. The project's row
-    comes first, then that of the oldest run. Costs are always eligible.
+    A score needs all seeds of its benchmark, so that no seed can be left out. A submitted score
+    must be reproduced. The standard track needs code that passes the conformance kit. A submission
+    of an entry that has an eligible row repeats this row and has no rank of its own. The project's
+    row comes first, then that of the oldest run. Costs are always eligible.
     """
-    if why_unranked or metric.name in COSTS:
-        return dict.fromkeys(points, why_unranked)
+    if key.why_unranked or metric.name in COSTS:
+        return dict.fromkeys(points, key.why_unranked)
     tiers = {line: tier_of(point, metric)[0] for line, point in points.items()}
     found: dict[str, str] = {}
     ranked: dict[str, str] = {}
@@ -36,6 +38,7 @@ def why_ineligible(
         reason = _missing_seeds(points[line])
         if not reason and tiers[line] is Tier.SELF_REPORTED:
             reason = NOT_REPRODUCED
+        reason = reason or why_not_conforming(points[line], key)
         if not reason and tiers[line] is Tier.REPRODUCED and entry in ranked:
             reason = f"{RANKED_AS} {ranked[entry]}"
         if not reason:

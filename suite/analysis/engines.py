@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from suite.analysis.aggregate import PHASES, Comparison, Point
+from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.costs import COSTS
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import ratio_interval
 from suite.records.schema import phase_of
 
-COMPARED = tuple(
-    f"{phase}.{name}" for phase in PHASES for name in ("tokens_per_second", "peak_memory_bytes")
-)
-"""The measures that are compared between backends and between precisions."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A measure as a multiple of the same cell's on another backend or in another precision.
+    """A cost as a multiple of the same cell's on another backend or in another precision.
 
     Rounds are paired and the interval is over the pairs: drift of the machine cancels out of a pair
     that ran side by side. `hours_apart` is the largest time between the starts of a pair.
@@ -37,17 +33,17 @@ class Ratio:
 
 def ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
-    theirs = {_place(point): point for point in baseline.points}
+    theirs = {_point_key(point): point for point in baseline.points}
     return [
         ratio
-        for point in sorted(comparison.points, key=lambda one: (one.entry, _place(one)))
-        if _place(point) in theirs
-        for measure in sorted(COMPARED)
-        for ratio in _ratio(point, theirs[_place(point)], measure)
+        for point in sorted(comparison.points, key=lambda one: (one.entry, _point_key(one)))
+        if _point_key(point) in theirs
+        for measure in sorted(COSTS)
+        for ratio in _ratio(point, theirs[_point_key(point)], measure)
     ]
 
 
-def _place(point: Point) -> tuple[str, int, int]:
+def _point_key(point: Point) -> tuple[str, int, int]:
     return point.entry, point.sequence_length, point.batch_size
 
 
@@ -84,7 +80,7 @@ def _common_session(ours: Point, theirs: Point) -> tuple[CostSession | None, Cos
     """
 
     def same(one: CostSession, other: CostSession) -> bool:
-        return one.invocation == other.invocation and one.place == other.place
+        return one.invocation == other.invocation and one.used_machine == other.used_machine
 
     pairs = [(one, other) for one in ours.sessions for other in theirs.sessions if same(one, other)]
     if not pairs:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import Board, Row
 from suite.analysis.tiers import Tier
 from suite.api import Task
-from suite.matrix.benchmarks import Benchmark, TaskSettings
+from suite.matrix.benchmark_sections import TaskSettings
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.options import listed_options
 from suite.records.naming import options_text
 
@@ -25,39 +26,20 @@ def final_boards(
 ) -> dict[TaskLength, Board]:
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
-    `label` names another version of the benchmark. If a task has boards of different data, the
-    data of its first final run counts, published runs first: at all lengths, except where each
-    length has data of its own. Later runs on other data therefore never replace a leaderboard.
+    A board is on the data of the benchmark if it has the fingerprint in the file. `label` names
+    another version of the benchmark. The file does not state the data of that version: its runs
+    were checked when they were published.
     """
-    own: dict[str, list[Board]] = {}
+    wanted = label or benchmark.label
+    own: dict[TaskLength, Board] = {}
     for board in boards:
         name = board.key.task
         settings, task = benchmark.tasks.get(name), tasks.get(name)
-        if settings and task and _is_own(board, label or benchmark.label, task, settings):
-            own.setdefault(name, []).append(board)
-    found = {name: _of_first_data(of_task) for name, of_task in own.items()}
-    return {
-        (name, length): found[name][length]
-        for name, length in places_of(benchmark)
-        if length in found.get(name, ())
-    }
-
-
-def _of_first_data(boards: Sequence[Board]) -> dict[int, Board]:
-    """Return the boards of a task on the data of its first run, by length."""
-    in_order = sorted(boards, key=_first_run)
-    key = in_order[0].key
-    found: dict[int, Board] = {}
-    for board in in_order:
-        if board.key == key or key.drawn_for_length:
-            found.setdefault(board.sequence_length, board)
-    return found
-
-
-def _first_run(board: Board) -> tuple[bool, str]:
-    """Return whether a board lacks a published run of the project, and its first run."""
-    runs = [(row.tier is not Tier.REFERENCE, min(row.run_ids)) for row in standing(board)]
-    return min(runs, default=(True, ""))
+        if settings and task and _is_own(board, wanted, task, settings):
+            place = name, board.sequence_length
+            if wanted != benchmark.label or board.fingerprint == benchmark.fingerprint(*place):
+                own[place] = board
+    return {place: own[place] for place in places_of(benchmark) if place in own}
 
 
 def places_of(benchmark: Benchmark) -> list[TaskLength]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
 from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.ranking import Scores, difference
+from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import find_crossing, pair_up
 from suite.analysis.statistics import Estimate, exponential
 
@@ -21,7 +21,8 @@ QUALITY = "quality"
 class PairDifference:
     """How two entries differ at one length: `first` minus `second`, for costs their ratio.
 
-    Scores are paired by seed and test example, costs by seed (probes: by round).
+    Scores are paired by seed and test example, costs by seed (probes: by round). `better` is the
+    entry that is significantly better; None without an interval or a significant difference.
     """
 
     measure: str
@@ -30,6 +31,7 @@ class PairDifference:
     first: str
     second: str
     estimate: Estimate
+    better: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,29 @@ class PairCrossing:
     longest: int
 
 
-def pair_differences(comparison: Comparison, measures: Sequence[str]) -> list[PairDifference]:
-    """Compare every two entries at each length, in the primary metric and in costs."""
+def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> list[PairDifference]:
+    """Compare every two entries at each length, in the primary metric and in costs.
+
+    `measures` maps the name of each cost to whether more is better.
+    """
+    better_if_higher = dict(measures)
+    if comparison.metric:
+        better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
     places: dict[tuple[int, int], list[Point]] = {}
     for point in comparison.points:
         places.setdefault((point.sequence_length, point.batch_size), []).append(point)
     found = []
     for (length, batch_size), points in sorted(places.items()):
-        for measure in (QUALITY, *measures):
+        for measure, higher_is_better in better_if_higher.items():
             known = {point.entry: scores for point in points if (scores := _scores(point, measure))}
             for first, second in combinations(sorted(known), 2):
                 gap = difference(known[first], known[second])
                 estimate = Estimate(gap.value, gap.low, gap.high, gap.n)
                 estimate = estimate if measure == QUALITY else exponential(estimate)
-                found.append(PairDifference(measure, length, batch_size, first, second, estimate))
+                better = _better(gap, first, second, higher_is_better)
+                found.append(
+                    PairDifference(measure, length, batch_size, first, second, estimate, better)
+                )
     return found
 
 
@@ -89,6 +100,13 @@ def pair_crossings(
         crossing = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False)
         changes = [change.length for change in crossing.changes]
         yield PairCrossing(measure, behind, ahead, changes, min(known), max(known))
+
+
+def _better(gap: Difference, first: str, second: str, higher_is_better: bool) -> str | None:
+    """Return the entry that is significantly better; `gap` is of scores or logarithms of costs."""
+    if gap.low is None or gap.high is None or gap.low <= 0 <= gap.high:
+        return None
+    return first if (gap.value > 0) is higher_is_better else second
 
 
 def _scores(point: Point, measure: str) -> Scores | None:

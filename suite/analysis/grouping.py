@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from suite.api import BACKENDS, PRECISIONS, Cell, Mode
 from suite.records.naming import options_text
@@ -14,6 +15,17 @@ Groups = dict["ComparisonKey", list[StoredRecord]]
 
 FILLED = 0.9
 """A probe whose batch fills less of its power of two of positions has a comparison of its own."""
+
+
+class Kind(StrEnum):
+    """The kinds of comparisons."""
+
+    FINAL = "final"
+    """Trainings of a frozen benchmark."""
+    COSTS = "costs"
+    """Probes, and measurements of decoding."""
+    TRIAL = "trial"
+    """Trainings that are no final runs. They are evidence and no results."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,6 +70,13 @@ class ComparisonKey:
             return f"batch {self.sequences_per_batch}"
         positions = "tokens" if self.mode is Mode.PROBE else "positions"
         return f"{self.positions_per_batch:,} {positions} a batch"
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the comparison: final runs, measurements of costs, or trials."""
+        if self.mode is not Mode.TRAIN:
+            return Kind.COSTS
+        return Kind.FINAL if self.benchmark else Kind.TRIAL
 
     @property
     def why_unranked(self) -> str:
@@ -109,7 +128,7 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
         positions_per_batch=0 if counts_examples else _positions_per_batch(cell),
         sequences_per_batch=cell.batch_size if counts_examples else 0,
         threads=cell.threads if probe else 0,
-        fingerprint=str((record.data or {}).get("fingerprint") or ""),
+        fingerprint=record.fingerprint,
         drawn_for_length=facts.drawn_for_length,
         machine=stored.machine if probe else "",
         benchmark=cell.benchmark or "",

@@ -168,12 +168,13 @@ def _task_tables(
             TaskRow(line, next(iter(at.values())).architecture, at) for line, at in by_line.items()
         ]
         stated = benchmark.scale.get(name, {})
+        trivial = {int(n): at for n, at in stated.items() if at.task_version == tasks[name].version}
         tables.append(
             TaskTable(
                 task=name,
                 metric=tasks[name].primary_metric,
                 lengths=list(of_task),
-                trivial={n: stated[str(n)].zero for n in of_task if str(n) in stated},
+                trivial={n: trivial[n].zero for n in of_task if n in trivial},
                 detectable={
                     n: board.detectable_difference
                     for n, board in of_task.items()

@@ -72,25 +72,31 @@ def _block(block: Block) -> dict[str, Any]:
         "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
         "cost_lengths": list(LENGTHS),
         "cost_session": str(block.session or ""),
+        "cost_spread": str(block.spread or ""),
     }
 
 
 def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
     return {
         "line": row.line,
-        "score": None if row.score is None else _interval(row.score),
+        "score": None if row.score is None else _score(row.score),
         "rank": _decimal(row.mean_rank),
         "tasks": [row.by_task[task] for task in block.tasks],
         "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
         "costs": [block.ratios(row.line, name) for name in COSTS] if block.costs else [],
-        "rates": _decimal(row.good_range_decades),
+        "rates": _decimal(row.good_range_decades, 2),
         "marks": list(row.marks),
     }
 
 
-def _decimal(value: float | None) -> float | None:
-    """Return a value to one decimal place; JavaScript would round 1.25 to another than Python."""
-    return None if value is None else round(value, 1)
+def _decimal(value: float | None, places: int = 1) -> float | None:
+    """Return a value to some decimal places; JavaScript would round 1.25 to another than Python."""
+    return None if value is None else round(value, places)
+
+
+def _score(score: Estimate) -> dict[str, float | None]:
+    """Return a score from 0 to 100 to one decimal place."""
+    return {name: _decimal(value) for name, value in _interval(score).items()}
 
 
 def _interval(estimate: Estimate) -> dict[str, float | None]:

@@ -25,7 +25,7 @@ from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary, phase_of
 
-Place = tuple[str, int]
+UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
 
 
@@ -190,8 +190,8 @@ class Point:
     def _scored(self, metric: Metric) -> list[RecordSummary]:
         """Return the records whose scores count.
 
-        Of a reproduced cell the worst run counts: neither the submitter nor whoever runs the cell
-        again gains from a score at the upper end of the tolerance.
+        The worst run of a reproduced cell counts. Neither the submitter nor the person who runs the
+        cell again gains from a score at the upper end of the tolerance.
         """
         again = self.reproductions(metric)
         return [again.get(record.run_id) or record for record in self.good]
@@ -220,14 +220,14 @@ class Point:
             run.record.worker_seconds
             for run in self.runs
             if run.record.status is Status.OK
-            and (self.session is None or place_of(run) == self.session.place)
+            and (self.session is None or used_machine(run) == self.session.used_machine)
             and run.record.worker_seconds is not None
             and not run.record.details.get("resumed_at_steps")
         ]
         return statistics.median(seconds) if seconds else None
 
 
-def place_of(stored: StoredRecord) -> Place:
+def used_machine(stored: StoredRecord) -> UsedMachine:
     """Return the machine and the number of threads of a record."""
     return stored.machine, stored.record.cell.threads
 

@@ -42,5 +42,4 @@ def scores_agree(
 
 def had_same_data(one: RecordSummary, other: RecordSummary) -> bool:
     """Return whether two trainings had the same raw examples."""
-    first, second = ((record.data or {}).get("fingerprint") for record in (one, other))
-    return first is not None and first == second
+    return bool(one.fingerprint) and one.fingerprint == other.fingerprint

@@ -10,7 +10,7 @@ from dataclasses import replace
 from suite.analysis.final_boards import TaskLength
 from suite.analysis.ranking import Parts, Scores
 from suite.analysis.statistics import Estimate, wilson_interval
-from suite.matrix.benchmarks import Scale
+from suite.matrix.benchmark_sections import Scale
 
 
 def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:

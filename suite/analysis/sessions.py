@@ -39,7 +39,7 @@ class CostSession:
     speed_facts: tuple[object, ...]
 
     @property
-    def place(self) -> tuple[str, int]:
+    def used_machine(self) -> tuple[str, int]:
         """The machine, by name, and the number of threads used on it."""
         return self.machine, self.threads
 

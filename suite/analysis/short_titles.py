@@ -46,7 +46,7 @@ def _start(key: ComparisonKey) -> str:
         return f"{key.benchmark or 'probes'}, {key.batch}"
     if key.benchmark:
         return key.benchmark
-    return "trials (validation scores)" if key.split == "validation" else "runs with --test"
+    return "trials (validation scores)" if key.split == "validation" else "trials with --test"
 
 
 def _extended(

@@ -116,7 +116,7 @@ def make_tables(
     tables = []
     for comparison in comparisons:
         rows = [
-            _row(point, ranked.get(_place(comparison.key, point)))
+            _row(point, ranked.get(_point_key(comparison.key, point)))
             for point in comparison.points
             if point.runs
         ]
@@ -158,7 +158,7 @@ def _board_rows(
     }
 
 
-def _place(key: ComparisonKey, point: Point) -> tuple[ComparisonKey, int, int, str]:
+def _point_key(key: ComparisonKey, point: Point) -> tuple[ComparisonKey, int, int, str]:
     return key, point.sequence_length, point.batch_size, point.entry
 
 

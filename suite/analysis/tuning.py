@@ -116,13 +116,15 @@ def _check(request: Request, max_cost: float) -> None:
 def tuning_cells(
     cells: Sequence[PlannedCell], benchmark: Benchmark, tasks: Mapping[str, Task]
 ) -> list[Cell]:
-    """Return the trials that tune the final runs of a benchmark, without extensions."""
+    """Return the trials that tune cells of a benchmark, without extensions."""
     if benchmark.tuning is None:
         return []
+    names = dict.fromkeys(planned.cell.task for planned in cells)
     searches = [
         search
-        for name in benchmark.tasks
-        for search in _searches(cells, name, tasks[name], benchmark)
+        for name, task in tasks.items()
+        if name in names
+        for search in _searches(cells, name, task, benchmark)
     ]
     return _first_trials(searches)
 
@@ -223,8 +225,7 @@ def _statement(name: str, searches: Sequence[Search], store: Store, parallel: in
     strategy = searches[0].strategy
     first = strategy.first_plan()
     cells = _first_trials(searches)
-    seconds, unknown = durations_here(store).total_seconds(cells, parallel)
-    hours = f"; about {seconds / 3_600:.1f} hours" if unknown < len(cells) else ""
+    time = durations_here(store).expected(cells, parallel)
     lengths = sorted({search.cell.sequence_length for search in searches})
     return (
         f"{name}: {len(searches)} searches (entries at "
@@ -233,7 +234,7 @@ def _statement(name: str, searches: Sequence[Search], store: Store, parallel: in
         f"{strategy.steps:,} steps. Short trials of {strategy.short_steps:,} steps: "
         f"{len(strategy.learning_rates)} rates on seed {strategy.seeds[0]}. Long trials of "
         f"{strategy.long_steps:,} steps: 3 rates on seeds {', '.join(map(str, strategy.seeds))}. "
-        f"More only where the best rate lies at an edge. {len(cells):,} trials{hours}."
+        f"More only where the best rate lies at an edge. {len(cells):,} trials; {time}."
     )
 
 

@@ -13,8 +13,9 @@ from suite.analysis.rate_search import (
     good_range_decades,
     next_trials,
 )
-from suite.api import Task
-from suite.matrix.benchmarks import Benchmark, TuningSettings
+from suite.api import Cell, Task
+from suite.matrix.benchmark_sections import TuningSettings
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.tuned_rates import STRATEGY, tuning_setting
 from suite.records.schema import RecordSummary, TuningChoice
 
@@ -92,6 +93,60 @@ def _replayed(
     if left:
         return f"its search would not take the trial {_trial_text(*next(iter(left)))}"
     return scores
+
+
+def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSummary]) -> str | None:
+    """Return which trial of a learning rate's evidence is not published as the evidence states it.
+
+    `published` holds the published records by run id. Each named run must be there: a trial of the
+    same cell but for rate, seed and steps, on the same data, with the same status and score.
+    """
+    tuning = record.ranking.tuning
+    for trial in tuning.trials if tuning else ():
+        for run in trial["runs"]:
+            stated = float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])
+            found = published.get(str(run.get("run_id")))
+            if found is None:
+                return (
+                    f"its trial {_trial_text(*stated)}, run {run.get('run_id')}, is not among the "
+                    "published records: publish or submit the trials too"
+                )
+            if not _is_trial(found, record, *stated):
+                return f"run {found.run_id} is not its trial {_trial_text(*stated)}"
+            score = found.metric(record.ranking.metric or "", "validation")
+            if str(found.status) != run["status"] or not _same_score(score, run["validation"]):
+                return (
+                    f"its trial {_trial_text(*stated)} is stated as {run['status']}, "
+                    f"{run['validation']}; the published run {found.run_id} is {found.status}, "
+                    f"{score}"
+                )
+    return None
+
+
+def _is_trial(
+    found: RecordSummary, record: RecordSummary, learning_rate: float, seed: int, steps: int
+) -> bool:
+    """Return whether a run is a trial of a final run; its data may have another name."""
+    wanted = {**record.cell.options, "learning_rate": learning_rate}
+    options = {**found.cell.options, "learning_rate": found.ranking.learning_rate}
+    trial = replace(record.cell, seed=seed, steps=steps, benchmark=None, scores_test=False)
+    return (
+        options == wanted
+        and _without_source(found.cell) == _without_source(trial)
+        and found.fingerprint in ("", record.fingerprint)
+    )
+
+
+def _without_source(cell: Cell) -> Cell:
+    """Return a cell without its options, and without what a trial need not share."""
+    return replace(cell, options={}, source=None, threads=1)
+
+
+def _same_score(one: float | None, other: float | None) -> bool:
+    """Return whether two scores are equal, as far as archives keep their digits."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-6)
 
 
 def _trial_text(learning_rate: float, seed: int, steps: int) -> str:

@@ -81,6 +81,12 @@ class Architecture(ABC):
     real positions attend to each other, and in causal forms later tokens change which earlier
     tokens are visible.
     """
+    length_dependent_layout: bool = False
+    """Whether the attended positions depend on the length of the input, padding included.
+
+    An example is a layout with random blocks. Then adding padding changes which real positions
+    attend to each other. The values at padded positions still change nothing.
+    """
 
     def build(self, request: BuildRequest) -> Any:
         """Return the backbone for a supported request.

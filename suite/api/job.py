@@ -26,7 +26,8 @@ class Job:
 
     `source_digest` identifies the bytes of the source, or is None before a download. Encoded data
     is kept in `cache`. A training writes its state to `checkpoint` at intervals, and resumes from
-    there if the data and the code are the same.
+    there if the data and the code are the same. With `check_at`, the worker checks the cell's
+    architecture instead of running the cell, and compares parameters at these model sizes.
     """
 
     cell: Cell
@@ -38,6 +39,7 @@ class Job:
     cache: Path
     checkpoint: Path
     source_digest: str | None = None
+    check_at: tuple[ModelSize, ...] = ()
 
     def to_json(self) -> str:
         """Write the job as one JSON object."""
@@ -59,4 +61,5 @@ class Job:
             cache=Path(fields["cache"]),
             checkpoint=Path(fields["checkpoint"]),
             source_digest=fields["source_digest"],
+            check_at=tuple(ModelSize(**size) for size in fields["check_at"]),
         )

@@ -112,7 +112,11 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The scores of a split: `metrics` are numbers, `reports` are their breakdowns."""
+    """The scores of a split: `metrics` are numbers, `reports` are their breakdowns.
+
+    A report with "by_" in its name maps groups of examples to a figure or to named figures, as
+    `{"1-8": 0.9}` or `{"PER": {"f1": 0.9}}`. The site draws its means over seeds.
+    """
 
     metrics: Mapping[str, float | None]
     reports: Mapping[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from suite.api.errors import LengthwiseError
 
 COMMANDS = {
     "list": "List tasks, architectures and which supports which.",
+    "check": "Check that an architecture keeps the contract.",
     "benchmarks": "List the benchmarks, freeze one, or check that the frozen ones are unchanged.",
     "plan": "Show the cells of a request and their state.",
     "run": "Run the cells of a request that are not done yet.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -14,15 +14,16 @@ import click
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.core_table import reference_scores
-from suite.analysis.final_boards import final_boards
+from suite.analysis.final_boards import final_boards, points_of
 from suite.analysis.rate_search import MAX_COST
 from suite.analysis.tuning import tuning_cells
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
-from suite.execution.trivial import trivial_scores
+from suite.execution.benchmark_data import describe_data
+from suite.keywords import DATA_DIR_VARIABLE
 from suite.matrix.benchmarks import Benchmark
-from suite.matrix.durations import Durations, durations_here
+from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.freezing import (
     PublishedHashes,
@@ -54,19 +55,22 @@ def command(
 ) -> None:
     """List the benchmarks with their numbers of cells and their expected hours on this machine.
 
-    The hours follow from the records of your home that ran on this machine. Cells that are unlike
-    all of them are counted apart. The hours of tuning are those of searches without extensions.
+    The hours follow from the records of your home that ran on this machine, with the number of
+    threads that most of the cells ran with. Cells that are unlike all of them are counted apart.
+    The hours of tuning are those of searches without extensions. `bench plan` states the hours of a
+    narrowed benchmark.
 
     A benchmark is a TOML file with tasks, lengths, seeds and steps. Only a frozen benchmark scores
     the test split. A frozen file that was edited needs a new version: --check and every run refuse
     it until then. --check also compares the hashes in [frozen] with those of the published runs.
 
     --freeze first checks the whole file: tasks, options, architectures, lengths, and the controls
-    of a ranked benchmark.
+    of a ranked benchmark. It reads the data of a ranked benchmark, and writes its fingerprints into
+    the file: the leaderboard ranks only runs on this data.
 
     --reference scores the trivial predictor of each task (majority class, unigram, empty answer) on
     the data of the benchmark, and takes the scores of `vanilla` from the published final runs. It
-    never changes a score that the file has.
+    changes a score of the file only if the task or `vanilla` has another version now.
 
     \b
     Examples:
@@ -80,7 +84,8 @@ def command(
         benchmark = benchmarks.get(to_freeze)
         checked_cells(benchmark, registry)
         check_published(benchmark, published_hashes())
-        print(f"{benchmark.label} is frozen with the hash {freeze(benchmark)}")
+        data = _fingerprints(benchmark, make_store(home))
+        print(f"{benchmark.label} is frozen with the hash {freeze(benchmark, data)}")
         return
     if reference:
         num_new = _add_reference(benchmarks.get(reference), registry, make_store(home))
@@ -94,7 +99,8 @@ def command(
     }
     if as_json:
         content = {
-            name: {**describe_benchmark(benchmarks.get(name)), **expected[name]} for name in usable
+            name: {**describe_benchmark(benchmarks.get(name)), **expected[name].to_dict()}
+            for name in usable
         }
         print(json.dumps({"benchmarks": content, "broken": broken}, indent=1))
     else:
@@ -119,50 +125,95 @@ def _usable(
         except LengthwiseError as error:
             broken[name] = str(error)
         else:
-            usable[name] = [
-                replace(planned, cell=replace(planned.cell, threads=num_cores()))
-                for planned in cells
-                if not planned.unsupported
-            ]
+            usable[name] = [planned for planned in cells if not planned.unsupported]
     return usable, broken
+
+
+def _fingerprints(benchmark: Benchmark, store: Store) -> dict[str, dict[int, str]]:
+    """Return the fingerprints of the data of a ranked benchmark, by task and length."""
+    if not (benchmark.ranked and benchmark.tasks):
+        return {}
+    return {
+        task: {length: facts.fingerprint for length, facts in of_task.items()}
+        for task, of_task in describe_data(benchmark, store, _data_dir()).items()
+    }
 
 
 def _add_reference(benchmark: Benchmark, registry: Registry, store: Store) -> int:
     """Score the trivial predictors, and read the reference from the published final runs."""
-    zeros = trivial_scores(benchmark, store, os.environ.get("TFDS_DATA_DIR"))
-    records = read_published()
-    comparisons = compare(records, registry.task_versions)
-    boards = rank_comparisons(comparisons)
-    hundreds = reference_scores(final_boards(benchmark, boards, registry.tasks.plugins))
-    tasks = registry.tasks.plugins.items()
-    losses = [name for name, task in tasks if not task.primary_metric.higher_is_better]
-    return add_to_scale(benchmark, zeros, hundreds, losses)
+    zeros = {
+        task: {n: facts.trivial for n, facts in of_task.items() if facts.trivial is not None}
+        for task, of_task in describe_data(benchmark, store, _data_dir()).items()
+    }
+    comparisons = compare(read_published(), registry.task_versions)
+    boards = final_boards(benchmark, rank_comparisons(comparisons), registry.tasks.plugins)
+    hundreds = reference_scores(boards, points_of(boards, comparisons))
+    return add_to_scale(benchmark, zeros, hundreds, registry.tasks.plugins)
+
+
+def _data_dir() -> str | None:
+    return os.environ.get(DATA_DIR_VARIABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hours:
+    """The expected times of a benchmark's cells and of its tuning, with a number of threads."""
+
+    threads: int
+    cells: ExpectedTime
+    tuning: ExpectedTime
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "num_cells": self.cells.num_cells,
+            "expected_seconds": self.cells.seconds,
+            "num_cells_of_unknown_duration": self.cells.num_unknown,
+            "num_trials": self.tuning.num_cells,
+            "expected_tuning_seconds": self.tuning.seconds,
+            "threads": self.threads,
+            "parallel": self.cells.parallel,
+        }
+
+    def __str__(self) -> str:
+        if self.cells.seconds is None:
+            return f"the cells take {self.cells}"
+        at_a_time = "one cell" if self.cells.parallel == 1 else f"{self.cells.parallel} cells"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        text = f"the cells take {self.cells}, {at_a_time} at a time with {threads} each"
+        if self.tuning.num_cells:
+            text += f"; before, {self.tuning.num_cells:,} trials of tuning take {self.tuning}"
+        return text
 
 
 def _expected(
     planned: Sequence[PlannedCell], benchmark: Benchmark, registry: Registry, durations: Durations
-) -> dict[str, Any]:
-    """Return the numbers of cells and trials and their expected times, one after another."""
-    cells = [one.cell for one in planned]
-    seconds, unknown = durations.total_seconds(cells)
+) -> _Hours:
+    """Return the expected times with the number of threads of most known cells.
+
+    Of equal numbers of threads all cores count. Trainings of few threads run beside each other.
+    """
     trials = tuning_cells(planned, benchmark, registry.tasks.plugins)
-    tuning_seconds, unknown_trials = durations.total_seconds(trials)
-    return {
-        "num_cells": len(cells),
-        "expected_seconds": seconds if len(cells) > unknown else None,
-        "num_cells_of_unknown_duration": unknown,
-        "num_trials": len(trials),
-        "expected_tuning_seconds": tuning_seconds if len(trials) > unknown_trials else None,
-    }
+    cores = num_cores()
+
+    def expect(threads: int) -> _Hours:
+        parallel = 1 if benchmark.probes else max(1, cores // threads)
+        cells, of_tuning = (
+            durations.expected([replace(cell, threads=threads) for cell in found], parallel)
+            for found in ([one.cell for one in planned], trials)
+        )
+        return _Hours(threads, cells, of_tuning)
+
+    others = sorted(durations.thread_counts - {cores}, reverse=True)
+    return min(map(expect, [cores, *others]), key=lambda hours: hours.cells.num_unknown)
 
 
-def _print(benchmark: Benchmark, expected: Mapping[str, Any]) -> None:
+def _print(benchmark: Benchmark, expected: _Hours) -> None:
     state = f"frozen, hash {benchmark.content_hash}" if benchmark.is_frozen else "draft: not frozen"
     print(f"{benchmark.label} ({state}): {benchmark.summary}")
     ranked = "ranked" if benchmark.ranked else "not ranked"
     size = f"size {benchmark.model_size}"
-    print(f"  {expected['num_cells']} cells, {benchmark.track} track, {ranked}, {size}")
-    print(f"  {_hours(expected)}")
+    print(f"  {expected.cells.num_cells} cells, {benchmark.track} track, {ranked}, {size}")
+    print(f"  {expected}")
     for name, settings in benchmark.tasks.items():
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
         axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
@@ -174,16 +225,3 @@ def _print(benchmark: Benchmark, expected: Mapping[str, Any]) -> None:
         lengths = ", ".join(f"{length:,}" for length in probe.lengths)
         rounds = f"{probe.rounds} round{'s' if probe.rounds > 1 else ''}"
         print(f"  probe, {probe.form}: lengths {lengths}; {rounds}, {probe.batch_text}")
-
-
-def _hours(expected: Mapping[str, Any]) -> str:
-    """Return the expected time of a benchmark in words."""
-    seconds, unknown = expected["expected_seconds"], expected["num_cells_of_unknown_duration"]
-    if seconds is None:
-        return "expected time unknown: no record of this machine has such a cell"
-    text = f"about {seconds / 3_600:.1f} hours on this machine, one cell at a time"
-    if expected["num_trials"]:
-        tuning = expected["expected_tuning_seconds"]
-        hours = "an unknown time" if tuning is None else f"about {tuning / 3_600:.1f} hours"
-        text += f", and {hours} before for {expected['num_trials']:,} trials of tuning"
-    return f"{text}; {unknown} cells like none that has run" if unknown else text

@@ -23,8 +23,9 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     """Print for each record of PATH whether it is accepted, or why it is refused.
 
     A record is accepted if `bench publish` could have written it: complete, under the current
-    protocol, from a clean commit, without private content, and new in results/. Implausibly good
-    records are flagged; check them with `bench verify`.
+    protocol, from a clean commit, without private content, and new in results/. The trials of a
+    tuned learning rate must be in PATH or in results/, with the scores that the final run states.
+    Implausibly good records are flagged; check them with `bench verify`.
 
     \b
     Exit codes: 0 all are accepted; 1 at least one is refused.
@@ -32,17 +33,17 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     registry = load_registry(search_path_from_environment())
     resolved = path if path.is_symlink() else path.resolve()
     entries = read_published(results, leaving_out=resolved)
-    verdicts = check_submission(resolved, entries, registry)
+    found = check_submission(resolved, entries, registry)
     if as_json:
         told = [
-            {"file": verdict.name, "refused": verdict.refused, "flags": verdict.flags}
-            for verdict in verdicts
+            {"file": checked.name, "refused": checked.refused, "flags": checked.flags}
+            for checked in found
         ]
         print(json.dumps(told, indent=1))
     else:
-        for verdict in verdicts:
-            said = f"refused: {verdict.refused}" if verdict.refused else "accepted"
-            print(f"{verdict.name!r:.160}: {said}".replace("\n", " "))
-            for flag in verdict.flags:
+        for checked in found:
+            said = f"refused: {checked.refused}" if checked.refused else "accepted"
+            print(f"{checked.name!r:.160}: {said}".replace("\n", " "))
+            for flag in checked.flags:
                 print(f"  to be checked: {flag}")
-    sys.exit(1 if any(verdict.refused for verdict in verdicts) else 0)
+    sys.exit(1 if any(checked.refused for checked in found) else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -12,6 +12,7 @@ from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import Registry, load_registry
+from suite.matrix.tuned_rates import Tuned, read_choices
 from suite.records.published import StoredRecord, local_records, read_published, without_trials
 from suite.records.store import Store, collector_paused
 from suite.tracking.pages import read_pages
@@ -36,7 +37,8 @@ def command(published: bool, folder: Path | None, home: str | None) -> None:
     if published:
         entries = without_trials(read_published())
         if entries:
-            print(draw_site(entries, registry, folder or store.home / "published_site"))
+            site = folder or store.home / "published_site"
+            print(draw_site(entries, registry, site, choices=read_choices()))
         else:
             print("No results are published yet: no site is written")
     else:
@@ -47,7 +49,11 @@ def draw(store: Store, registry: Registry, folder: Path | None = None) -> Path:
     """Write the site of a home and return its first page."""
     with collector_paused():  # until the records are let go of
         return draw_site(
-            _entries(store), registry, folder or store.dashboard.parent, _run_pages(store)
+            _entries(store),
+            registry,
+            folder or store.dashboard.parent,
+            _run_pages(store),
+            read_choices(),
         )
 
 
@@ -65,16 +71,19 @@ def draw_site(
     registry: Registry,
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
+    choices: Sequence[Tuned] = (),
 ) -> Path:
     """Write a site and return its first page.
 
-    `mlflow_pages` holds the address of each run in MLflow by run id.
+    `mlflow_pages` holds the address of each run in MLflow by run id. `choices` are the tuned
+    learning rates.
 
     Raises:
         RequestError: there are no records.
     """
     from dashboards.site import Known, write_site
     from suite.analysis.leaderboard_summary import summarize_leaderboards
+    from suite.analysis.learning_rates import summarize_searches
 
     if not entries:
         raise RequestError(
@@ -87,5 +96,6 @@ def draw_site(
             lambda comparisons, boards: summarize_leaderboards(
                 registry.benchmarks.plugins.values(), comparisons, boards, registry.tasks.plugins
             ),
+            summarize_searches(choices, registry.tasks.plugins),
         )
         return write_site(entries, known, folder, mlflow_pages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import click
 from suite.cli.options import make_request, make_store, request_options
 from suite.cli.sessions import command_line
 from suite.cli.unreadable import print_unreadable
+from suite.execution.conformance import check_ranked
 from suite.execution.preparation import prepare
+from suite.progress import Display
 from suite.publish.bundle import pack
 
 
@@ -22,13 +25,18 @@ def command(folder: Path, home: str | None, **given: Any) -> None:
 
     Copy FOLDER to the other machine and run `python run.py` in it. That machine needs Keras, NumPy
     and the backend only. Copy FOLDER back, and `bench import FOLDER` writes the records.
+    Architectures of ranked cells are checked first, as `bench check` does.
 
     \b
     Examples:
       bench export pack --mode probe --backend jax --precision mixed_bfloat16
       bench export pack --task language_modeling --data tfds --backend jax --seeds 0
     """
-    prepared = prepare(make_request(given), make_store(home), report_unreadable=print_unreadable)
+    store = make_store(home)
+    prepared = prepare(make_request(given), store, report_unreadable=print_unreadable)
+    with Display(0, sys.stderr) as display:
+        for event in check_ranked(prepared.plan.to_run, store, prepared.search_path):
+            display(event)
     packed = pack(prepared, folder, command_line())
     size = f"{packed.num_bytes / 2**20:.1f} MiB"
     print(f"{packed.num_cells} cells packed into {folder} ({size})")

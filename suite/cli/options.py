@@ -19,6 +19,7 @@ from suite.matrix.request import Request
 from suite.records.store import HOME_VARIABLE
 
 __all__ = [
+    "ARCHITECTURE",
     "SECONDS",
     "FiniteRange",
     "home_option",
@@ -113,6 +114,10 @@ class _OneName(click.ParamType):
 
 def _names_of(kind: Kind[Any]) -> Callable[[], Sequence[str]]:
     return lambda: plugin_names(kind, search_path_from_environment())
+
+
+ARCHITECTURE = _OneName(_names_of(ARCHITECTURES))
+"""The type of an argument that names an architecture."""
 
 
 def _stack(*decorators: Any) -> Decorator:

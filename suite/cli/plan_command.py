@@ -9,32 +9,40 @@ from typing import Any
 import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
+from suite.cli.run_command import parallel_option
 from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import prepare
+from suite.matrix.durations import durations_here
 from suite.results import MatrixPlan
 
 
 @click.command("plan")
 @request_options
+@parallel_option
 @json_option
-def command(home: str | None, as_json: bool, **given: Any) -> None:
+def command(home: str | None, parallel: int | None, as_json: bool, **given: Any) -> None:
     """Show the cells of a request and their state, without running them.
 
-    The data need not be here: the last lines name each data set that a run would need.
+    The last lines say how long the cells take that a run would start now, which cells wait for
+    `bench tune`, and how long the trials and these cells take. The times follow from the records of
+    your home that ran on this machine with as many threads. The data need not be here: each data
+    set that a run would need is named.
 
     \b
     Examples:
       bench plan --task ner
       bench plan --benchmark core
+      bench plan --benchmark core --task ner --threads 1 --parallel 2
       bench plan --task ner --lengths 128,1024 --seeds 0,1,2 --json
     """
+    store = make_store(home)
     prepared = prepare(
         make_request(given),
-        make_store(home),
+        store,
         accept_missing_data=True,
         report_unreadable=print_unreadable,
     )
-    plan = MatrixPlan(prepared.plan.cells, prepared)
+    plan = MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
     if as_json:
         print(json.dumps(plan.to_dicts(), indent=1))
         for line in plan.missing_data:

@@ -78,15 +78,14 @@ def _write_public(folder: Path, results: Path) -> None:
     """Write the leaderboard's files, all committed records, and the site if there are records."""
     registry = load_registry(search_path_from_environment())
     entries = read_published(results)
+    choices = read_choices(results / "tuning")
     folder.mkdir(parents=True, exist_ok=True)
     first = (
-        draw_site(without_trials(entries), registry, folder)
+        draw_site(without_trials(entries), registry, folder, choices=choices)
         if entries
         else folder / "LEADERBOARD.md"
     )
-    for name, content in leaderboard_files(
-        entries, registry, read_choices(results / "tuning")
-    ).items():
+    for name, content in leaderboard_files(entries, registry, choices).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, encoding="utf-8")
     for part in Folder:

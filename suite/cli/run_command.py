@@ -18,9 +18,10 @@ from suite.cli.options import (
     request_options,
     split_list,
 )
-from suite.cli.sessions import open_command_session
+from suite.cli.sessions import open_command_session, warn
 from suite.cli.unreadable import print_unreadable
-from suite.execution.preparation import Prepared, make_limits, parse_duration
+from suite.execution.preparation import Prepared, make_limits
+from suite.execution.quantities import parse_duration
 from suite.execution.session import Interrupted
 from suite.records.published import local_record
 from suite.records.schema import Record
@@ -131,6 +132,7 @@ def command(
         limits=make_limits(request.benchmark, time_limit, memory_limit),
         executor=executor,
         report_unreadable=print_unreadable,
+        on_warning=warn,
     )
     place = choose_executor(
         prepared,
@@ -142,7 +144,7 @@ def command(
     )
     store.prepare()
     plan = MatrixPlan(prepared.plan.cells, prepared)
-    print("\n".join(filter(None, [plan.summary, plan.sealed_note])), flush=True)
+    print("\n".join(filter(None, [plan.summary, plan.tuning_note, plan.sealed_note])), flush=True)
     interrupted = False
     with open_command_session(
         store,

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from suite.analysis.aggregate import Figure
-from suite.analysis.engines import COMPARED, Ratio
+from suite.analysis.costs import COSTS
+from suite.analysis.engines import Ratio
 from suite.analysis.quadratic import Quadratic
 from suite.analysis.scaling import Exponent
 from suite.analysis.tables import Table, TableRow
@@ -32,14 +33,14 @@ def print_tables(tables: Sequence[Table]) -> None:
     """Print each table with its notes and exponents."""
     out = console()
     for table in tables:
-        out.print(f"\n[bold]{_escape(table.title)}[/bold]")
+        out.print(f"\n[bold]{escape(table.title)}[/bold]")
         out.print(_rich_table(table))
         if any(row.noisy for row in table.rows):
             out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
             for reason in row.reasons:
                 label = f"{row.line} at {row.cell.sequence_length}"
-                out.print(f"  {_escape(label)}: {_escape(reason)}")
+                out.print(f"  {escape(label)}: {escape(reason)}")
         _print_exponents(out, table.exponents)
         _print_ratios(out, table.baseline, table.ratios)
 
@@ -65,14 +66,14 @@ def _rich_table(table: Table) -> RichTable:
 
 def _cells(row: TableRow, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
-    texts = [str(cell.sequence_length), _escape(row.line)]
+    texts = [str(cell.sequence_length), escape(row.line)]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
-        for name, scale in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
+        for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
             measure = f"{phase}.{name}"
             figure = figures[measure]
-            texts.append(_cost(figure, scale) if figure else row.missing.get(measure, "—"))
+            texts.append(_cost(figure, divisor) if figure else row.missing.get(measure, "—"))
     if cell.mode is Mode.PROBE:
         texts.append(str(cell.batch_size))
     texts.append(_status(row))
@@ -88,9 +89,9 @@ def _quality(figure: Figure | None) -> str:
     return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
 
 
-def _cost(figure: Figure, scale: int) -> str:
+def _cost(figure: Figure, divisor: int) -> str:
     """Return a cost, with its variation between sessions where there are several."""
-    text = f"{figure.value / scale:,.0f}{' MiB' if scale > 1 else ''}"
+    text = f"{figure.value / divisor:,.0f}{' MiB' if divisor > 1 else ''}"
     if figure.between_sessions is None:
         return text
     return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
@@ -117,13 +118,13 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
         "claims",
         "fitted on lengths",
     ):
-        table.add_column(_escape(name), justify="right" if name.startswith("growth") else "left")
+        table.add_column(escape(name), justify="right" if name.startswith("growth") else "left")
     for item in exponents:
         lengths = f"{item.shortest:,} to {item.longest:,} ({len(item.lengths)})"
         table.add_row(
-            _escape(item.line),
+            escape(item.line),
             item.measure,
-            _escape(_quadratic(item.quadratic) if item.quadratic else _exponent(item)),
+            escape(_quadratic(item.quadratic) if item.quadratic else _exponent(item)),
             str(item.rounds),
             f"O({item.claim})" if item.claim else "—",
             lengths,
@@ -132,7 +133,7 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
     for item in exponents:
         if item.contradicted:
             out.print(
-                f"  {_escape(item.line)}, {item.measure}: claims O({item.claim}), "
+                f"  {escape(item.line)}, {item.measure}: claims O({item.claim}), "
                 f"measures n^{item.exponent:.1f} from {item.shortest:,} to {item.longest:,}"
             )
 
@@ -144,7 +145,7 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     table = RichTable(show_edge=False, pad_edge=False)
     table.add_column("length", justify="right")
     table.add_column("architecture")
-    for measure in COMPARED:
+    for measure in COSTS:
         phase, name = measure.split(".")
         what = "tokens/s" if name == "tokens_per_second" else "memory"
         table.add_column(f"{phase} {what}", justify="right")
@@ -153,14 +154,14 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     for item in ratios:
         points.setdefault((item.sequence_length, item.line), {})[item.measure] = item
     for (length, line), of_point in sorted(points.items()):
-        texts = (_ratio(of_point.get(measure)) for measure in COMPARED)
+        texts = (_ratio(of_point.get(measure)) for measure in COSTS)
         apart = max(item.hours_apart for item in of_point.values())
-        table.add_row(str(length), _escape(line), *texts, f"{apart:.1f}")
+        table.add_row(str(length), escape(line), *texts, f"{apart:.1f}")
     out.print(table)
 
 
 def _ratio(item: Ratio | None) -> str:
-    return "—" if item is None else _escape(_with_interval(item.value, item.low, item.high))
+    return "—" if item is None else escape(_with_interval(item.value, item.low, item.high))
 
 
 def _exponent(item: Exponent) -> str:
@@ -184,5 +185,6 @@ def _with_interval(value: float, low: float | None, high: float | None) -> str:
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a text whose brackets are no markup."""
     return text.replace("[", r"\[")

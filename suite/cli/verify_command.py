@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from suite.api.plugins import search_path_from_environment
 from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.sessions import open_command_session
 from suite.cli.unreadable import print_unreadable
+from suite.matrix.registry import load_registry
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, keep, read_original, verify
 from suite.records.published import RESULTS
 from suite.runs import run_with_display
@@ -48,12 +50,14 @@ def command(
     Exit codes: 0 reproduced; 1 not reproduced; 2 this machine or version cannot run the cell.
     """
     original, store = read_original(record, results), make_store(home)
+    registry = load_registry(search_path_from_environment())
     store.prepare()
     with open_command_session(store, 1) as session:
         verification = verify(
             original,
             store,
             lambda prepared: run_with_display(session, prepared, sys.stdout),
+            registry=registry,
             source=data,
             data_dir=tfds_data_dir,
             time_limit_seconds=time_limit,
@@ -61,7 +65,7 @@ def command(
         )
     _print(verification)
     if keeps:
-        path = keep(verification.again, results)
+        path = keep(verification.again, registry, results)
         print(f"Kept: results/{path.relative_to(results)}")
     sys.exit(0 if verification.reproduced else 1)
 

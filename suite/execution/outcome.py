@@ -9,7 +9,7 @@ from typing import Any
 from suite.api import Limits, Status
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.expansion import PlannedCell
-from suite.records.schema import Failure, Invocation, Record
+from suite.records.schema import Conformance, Failure, Invocation, Record
 
 
 def make_record(
@@ -23,11 +23,13 @@ def make_record(
     invocation: Invocation,
     limits: Limits,
     digest: str | None,
+    conformance: Conformance | None,
 ) -> Record:
     """Return the record of a run; `verdict` is the result of `classify_exit`.
 
     `environment` describes the parent; the worker adds the facts that only its process knows.
-    `digest` is the digest of the source's bytes when the run was planned.
+    `digest` is the digest of the source's bytes when the run was planned. `conformance` is the
+    conformance kit's result for the code that ran.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})
@@ -46,6 +48,7 @@ def make_record(
         started_at=times[0],
         ended_at=times[1],
         environment={**environment, **outcome.pop("environment", {})},
+        conformance=conformance,
         invocation=invocation,
         data=None if data is None else {**data, "digest": digest},
         error=_failure(outcome.pop("error", None), status, reason),

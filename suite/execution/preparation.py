@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +22,8 @@ from suite.api import (
 from suite.api.cost_digest import digest_costs
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.benchmarks import find_benchmark
+from suite.execution.quantities import parse_size
+from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
 from suite.matrix.registry import Registry, load_registry
@@ -39,8 +38,6 @@ MEMORY_SHARE = 2 / 3
 MIN_DISK_BYTES = 256 * 2**20
 MIN_MEMORY_BYTES = 1_536 * 2**20
 """The memory of the framework and a small model."""
-DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600}
-SIZE_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,7 @@ class Prepared:
     """
 
     plan: Plan
+    benchmark: Benchmark
     registry: Registry
     tasks: Mapping[str, Task]
     digests: Mapping[str, str | None]
@@ -61,15 +59,31 @@ class Prepared:
 
     @property
     def untuned(self) -> list[PlannedCell]:
-        """The final runs that cannot start before `bench tune` chooses their learning rates."""
+        """The cells to run of a benchmark that tunes for which no learning rate is tuned.
+
+        If the benchmark is a draft, they can run as trials.
+        """
         return [
             planned
             for planned in self.plan.to_run
-            if planned.cell.benchmark is not None
+            if planned.of_benchmark
             and planned.cell.task is not None
             and planned.ranking.tuning is None
-            and self.registry.benchmarks.get(planned.cell.benchmark.rpartition("-")[0]).tuning
+            and self.benchmark.tuning
         ]
+
+    @property
+    def waiting(self) -> list[PlannedCell]:
+        """The final runs that cannot start before `bench tune` chooses their learning rates."""
+        return self.untuned if self.benchmark.is_frozen else []
+
+    @property
+    def tune_command(self) -> str:
+        """The command that tunes the learning rates of `untuned`."""
+        source = self.untuned[0].source
+        tasks = ",".join(sorted({str(planned.cell.task) for planned in self.untuned}))
+        data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
+        return f"bench tune --benchmark {self.benchmark.name} --task {tasks} --data {data}"
 
     @property
     def devices_per_cell(self) -> int:
@@ -110,7 +124,8 @@ def prepare(
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
     cells = expand(request, registry)
-    _check_backends(cells)
+    check_backends(planned.cell.backend for planned in cells)
+    _check_precisions(cells)
     names = dict.fromkeys(planned.cell.task for planned in cells if planned.cell.task)
     tasks = {name: registry.tasks.get(name) for name in names}
     digests, missing_data = _inspect_sources(cells, tasks, accept_missing_data)
@@ -137,7 +152,10 @@ def prepare(
         any_machine=any_machine,
         report_unreadable=report_unreadable,
     )
-    return Prepared(compared, registry, tasks, digests, search_path, limits, missing_data)
+    benchmark = registry.benchmarks.get(request.benchmark)
+    return Prepared(
+        compared, benchmark, registry, tasks, digests, search_path, limits, missing_data
+    )
 
 
 def make_limits(benchmark: str, seconds: float | None = None, memory: str | None = None) -> Limits:
@@ -149,45 +167,6 @@ def make_limits(benchmark: str, seconds: float | None = None, memory: str | None
     return Limits(
         seconds or find_benchmark(benchmark, search_path_from_environment()).time_limit_seconds,
         parse_size(memory) if memory else int(total_memory_bytes() * MEMORY_SHARE),
-    )
-
-
-def parse_size(text: str) -> int:
-    """Return the bytes of a size such as "8GiB".
-
-    Raises:
-        RequestError: the text is not a size, or its unit is unknown.
-    """
-    for unit, factor in SIZE_UNITS.items():
-        if text.endswith(unit):
-            try:
-                size = int(float(text[: -len(unit)]) * factor)
-            except (ValueError, OverflowError):
-                break
-            if size > 0:
-                return size
-    raise RequestError(
-        "A size is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 8GiB; units: {', '.join(SIZE_UNITS)}",
-    )
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as "150m".
-
-    Raises:
-        RequestError: the text is not a duration, or its unit is unknown.
-    """
-    unit = text[-1:]
-    with suppress(ValueError, OverflowError):
-        seconds = float(text[:-1]) * DURATION_UNITS.get(unit, math.nan)
-        if 0 < seconds < math.inf:
-            return seconds
-    raise RequestError(
-        "A duration is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 150m; units: {', '.join(DURATION_UNITS)}",
     )
 
 
@@ -242,24 +221,15 @@ def check_tuned(prepared: Prepared) -> None:
     Raises:
         RequestError: a cell to run has none.
     """
-    if untuned := prepared.untuned:
-        first, count = untuned[0].cell, len(untuned)
+    if waiting := prepared.waiting:
+        count = len(waiting)
         raise RequestError(
-            f"A final run of the benchmark '{str(first.benchmark).rpartition('-')[0]}' needs a "
-            "learning rate that was tuned on the same data",
+            f"A final run of the benchmark '{prepared.benchmark.name}' needs a learning rate that "
+            "was tuned on the same data",
             received=f"{count} cell{'' if count == 1 else 's'} without one, the first "
-            f"{first.label}",
-            remedy=f"Run `{tune_command(untuned)}` first",
+            f"{waiting[0].cell.label}",
+            remedy=f"Run `{prepared.tune_command}` first",
         )
-
-
-def tune_command(untuned: Sequence[PlannedCell]) -> str:
-    """Return the command that tunes the learning rates of final runs."""
-    first, source = untuned[0].cell, untuned[0].source
-    tasks = ",".join(sorted({str(planned.cell.task) for planned in untuned}))
-    data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
-    benchmark = str(first.benchmark).rpartition("-")[0]
-    return f"bench tune --benchmark {benchmark} --task {tasks} --data {data}"
 
 
 def check_resources(store: Store) -> None:
@@ -285,14 +255,22 @@ def check_resources(store: Store) -> None:
         )
 
 
-def _check_backends(cells: Iterable[PlannedCell]) -> None:
-    for backend in sorted({planned.cell.backend for planned in cells}):
+def check_backends(backends: Iterable[str]) -> None:
+    """Check that the packages of backends are installed.
+
+    Raises:
+        RequestError: a package is not installed.
+    """
+    for backend in sorted(set(backends)):
         if find_spec(backend) is None:
             raise RequestError(
                 "The backend's package is not installed",
                 received=f"backend {backend}",
                 remedy=f'Install it: pip install -e ".[{backend}]"',
             )
+
+
+def _check_precisions(cells: Iterable[PlannedCell]) -> None:
     precisions = {planned.cell.precision for planned in cells}
     if "mixed_float16" in precisions and not has_accelerator():
         raise RequestError(

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from suite.api import Cell, Job, Limits, Status, Task
+from suite.execution.conformance import Checked, Checking, find_conformance
 from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
 from suite.execution.jobs import make_job
 from suite.execution.outcome import classify_exit, make_record
@@ -23,8 +24,9 @@ from suite.matrix.plan import (
     shorter_length_ran_out_of_memory,
 )
 from suite.records.environment import describe_environment
+from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, Record, utc_now
-from suite.records.store import Lease, Store, new_run_id
+from suite.records.store import Lease, Store
 
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
 """The statuses of trainings that resume from their checkpoint when they run again."""
@@ -71,7 +73,7 @@ class Postponed:
     cells: Sequence[PlannedCell]
 
 
-Event = Started | Progressed | Finished | Waiting | Postponed
+Event = Checking | Checked | Started | Progressed | Finished | Waiting | Postponed
 OnEvent = Callable[[Event], None]
 
 
@@ -241,15 +243,18 @@ class Runner:
         self, run_id: str, result: ProcessResult, status: Status, reason: str | None
     ) -> None:
         run = self._running.pop(run_id)
+        environment = {**describe_environment(), **(result.environment or {})}
+        cell = run.planned.cell
         make = partial(
             make_record,
             run_id=run_id,
             planned=run.planned,
             times=(run.started_at, utc_now()),
-            environment={**describe_environment(), **(result.environment or {})},
+            environment=environment,
             invocation=self.invocation,
             limits=self.limits,
-            digest=self.digests.get(run.planned.cell.task or ""),
+            digest=self.digests.get(cell.task or ""),
+            conformance=find_conformance(self.store, cell, environment.get("cost_digest")),
         )
         try:
             record = make(result=result, verdict=(status, reason))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suite.api import RequestError
+from suite.execution.conformance import check_ranked
 from suite.execution.executors.base import Executor
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.preparation import Prepared, check_resources
@@ -52,7 +53,8 @@ class Session:
     def events(self, prepared: Prepared) -> Generator[Event, None, None]:
         """Run the cells of a plan that are to run, and yield each event.
 
-        Cells that are done already are reported first, with `reused=True`. On KeyboardInterrupt the
+        The conformance kit first checks the architectures of ranked cells that it has not checked.
+        Cells that are done already are reported next, with `reused=True`. On KeyboardInterrupt the
         running cells are killed and recorded as `interrupted`, and the exception is raised again.
 
         Raises:
@@ -75,9 +77,16 @@ class Session:
             on_event=self._tell,
             deadline=self.deadline,
         )
-        events = runner.events()
+        events = self._checked(prepared, runner)
         self._active.append(events)
         return events
+
+    def _checked(self, prepared: Prepared, runner: Runner) -> Generator[Event, None, None]:
+        """Check the architectures of ranked cells, then run the plan."""
+        for event in check_ranked(prepared.plan.to_run, self.store, prepared.search_path):
+            self._tell(event)
+            yield event
+        yield from runner.events()
 
     def run(self, prepared: Prepared, on_event: OnEvent = ignore_event) -> list[Record]:
         """Run the cells of a plan that are to run, and return the records of all its cells.

@@ -12,13 +12,24 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from suite.api import BACKENDS, PRECISIONS, Form, PluginError, Task, Track
+from suite.api import BACKENDS, PRECISIONS, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import CHECKOUT
+from suite.matrix.benchmark_sections import (
+    EntrySettings,
+    ExpectedFigure,
+    OtherTasks,
+    ProbeSettings,
+    Scale,
+    Section,
+    Seeds,
+    TaskSettings,
+    TuningSettings,
+)
 
 BUILT_IN = CHECKOUT / "suite" / "matrix" / "benchmarks"
 FOLDER = "benchmarks"
@@ -29,131 +40,15 @@ UNHASHED = ("summary", "expected", "scale", "frozen")
 HASH_DIGITS = 16
 SCALE = "scale"
 """The name under which `frozen` has the hash of the scale."""
-HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-"""The learning rates of a search where the benchmark has no section [tuning]."""
 
 
-def _increasing(values: Any) -> Any:
-    if list(values) != sorted(set(values)):
-        raise ValueError("write the numbers in increasing order, each once")
-    return values
-
-
-Rate = Annotated[float, Field(gt=0)]
-Lengths = Annotated[tuple[int, ...], AfterValidator(_increasing)]
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_increasing)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class _Batch(_Model):
-    """The size of a batch: `positions_per_step` fixes positions, `examples_per_step` examples."""
-
-    positions_per_step: int | None = Field(None, ge=1)
-    examples_per_step: int | None = Field(None, ge=1)
-
-    def batch_size(self, sequence_length: int) -> int:
-        """Return the number of examples in a batch at a sequence length."""
-        if self.examples_per_step:
-            return self.examples_per_step
-        return max(1, (self.positions_per_step or 1) // sequence_length)
-
-    @property
-    def batch_text(self) -> str:
-        """The size of a batch, such as "2,048 positions"."""
-        if self.examples_per_step:
-            return f"{self.examples_per_step:,} example{'s' if self.examples_per_step > 1 else ''}"
-        return f"{self.positions_per_step or 0:,} positions"
-
-
-class OtherTasks(_Batch):
-    """The settings of each task that a benchmark does not name, such as a user's own.
-
-    The lengths are the first `num_lengths` of the task's default lengths. A task that scores
-    positions takes `positions_per_step`, a task that scores examples `examples_per_step`.
-    """
-
-    num_lengths: int = Field(ge=1)
-    steps: int = Field(ge=1)
-
-
-class TaskSettings(_Batch):
-    """The settings of one task. A batch has either fixed positions or fixed examples."""
-
-    lengths: Lengths = Field(min_length=1, strict=False)
-    steps: int = Field(ge=1)
-    source: str | None = None
-    options: Mapping[str, Any] = {}
-
-
-class ProbeSettings(_Batch):
-    """Probes of one form: the lengths, the size of a batch and the number of rounds."""
-
-    form: Form = Field(Form.ENCODER, strict=False)
-    lengths: Lengths = Field(min_length=1, strict=False)
-    rounds: int = Field(ge=1)
-
-
-class EntrySettings(_Model):
-    """An entry beside the architectures with their default options."""
-
-    architecture: str
-    options: Mapping[str, Any] = {}
-
-
-class TuningSettings(_Model):
-    """The search for the learning rate of each entry, task and length.
-
-    A search starts with `learning_rates`, and goes beyond them if the best lies at an edge. The
-    last stage trains with each of `seeds`.
-    """
-
-    learning_rates: Annotated[tuple[Rate, ...], AfterValidator(_increasing)] = Field(
-        default=HALF_DECADES, min_length=3, strict=False
-    )
-    seeds: Seeds = Field(default=(0, 1), min_length=2, strict=False)
-
-
-class ExpectedFigure(_Model):
-    """A published figure that the benchmark's result is compared with."""
-
-    task: str
-    architecture: str
-    length: int
-    metric: str
-    value: float
-    tolerance: float = Field(gt=0)
-    source: str
-
-
-class Scale(_Model):
-    """The values of a task's metric at a length that count as 0 (a trivial predictor) and as 100.
-
-    For a loss, `hundred` is the smaller.
-    """
-
-    zero: float
-    hundred: float | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether both values are known and differ, so that scores can be computed."""
-        return self.hundred not in (None, self.zero)
-
-    def score(self, value: float) -> float:
-        """Return the score of a value of the metric; it may lie below 0 or above 100."""
-        assert self.hundred is not None
-        return 100 * (value - self.zero) / (self.hundred - self.zero)
-
-
-class Benchmark(_Model):
+class Benchmark(Section):
     """A benchmark file.
 
     `frozen` maps a version to the hash that it was frozen with, and "scale" to that of the scale.
-    `scale` maps a task to the scale of each length (a string, as TOML has it). An empty
-    `architectures` means all that support a task; controls are included.
+    `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
+    scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
+    An empty `architectures` means all that support a task; controls are included.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -173,6 +68,7 @@ class Benchmark(_Model):
     entries: tuple[EntrySettings, ...] = Field((), strict=False)
     tuning: TuningSettings | None = None
     expected: tuple[ExpectedFigure, ...] = Field((), strict=False)
+    data: Mapping[str, Mapping[str, str]] = {}
     scale: Mapping[str, Mapping[str, Scale]] = {}
     frozen: Mapping[str, str] = {}
     content_hash: str
@@ -212,12 +108,29 @@ class Benchmark(_Model):
                 f"{self.frozen[str(self.version)]}, but the file has {self.content_hash}: "
                 "a changed benchmark needs a new version: raise the version or undo the edit"
             )
+        if self.is_frozen and self.ranked and (lacking := self._places_without_data()):
+            raise ValueError(
+                f"data: a frozen benchmark that is ranked states its data, but not that of "
+                f"{lacking[0]}: only `bench benchmarks --freeze` writes it"
+            )
         if self.frozen.get(SCALE, hash_scale(self.scale)) != hash_scale(self.scale):
             raise ValueError(
                 "scale: the scores that count as 0 and 100 are frozen, but the file has others: "
                 "only `bench benchmarks --reference` adds to them"
             )
         return self
+
+    def _places_without_data(self) -> list[str]:
+        return [
+            f"{task} at length {length}"
+            for task, settings in self.tasks.items()
+            for length in settings.lengths
+            if self.fingerprint(task, length) is None
+        ]
+
+    def fingerprint(self, task: str, length: int) -> str | None:
+        """Return the stated fingerprint of the data of a task at a length, or None."""
+        return self.data.get(task, {}).get(str(length))
 
     @property
     def is_frozen(self) -> bool:

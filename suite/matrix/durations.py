@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from suite.api import Cell, Status
 from suite.records.environment import describe_machine, hardware
@@ -14,16 +15,41 @@ from suite.records.store import Store
 Kind = tuple[object, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedTime:
+    """How long cells are expected to take, `parallel` at a time.
+
+    `seconds` is None if no cell is like one that has finished. `num_unknown` counts these cells;
+    beside known ones, each counts as their mean.
+    """
+
+    num_cells: int
+    seconds: float | None
+    num_unknown: int = 0
+    parallel: int = 1
+
+    def __str__(self) -> str:
+        if self.seconds is None:
+            return "an unknown time (no record of this machine has such a cell)"
+        hours, minutes = self.seconds / 3_600, round(self.seconds / 60)
+        time = f"{minutes} minute{'' if minutes == 1 else 's'}"
+        time = f"{hours:.1f} hours" if hours >= 1 else time
+        unlike = f" ({self.num_unknown} of them like none that has run)" if self.num_unknown else ""
+        return f"about {time}{unlike}"
+
+
 class Durations:
     """The times that cells took on one kind of machine.
 
     A cell is expected to take the median time of finished cells that differ in seed or round alone;
     another number of steps changes the time of the steps. Without such a cell, the longest time of
-    another architecture at the same task, length and batch counts.
+    another architecture at the same task, length and batch counts. `thread_counts` are the numbers
+    of threads of all cells that finished.
     """
 
     def __init__(self, records: Iterable[RecordSummary] = ()) -> None:
         self._times: dict[Kind, dict[str, list[tuple[float, float]]]] = {}
+        self.thread_counts: set[int] = set()
         for record in records:
             self.add(record)
 
@@ -40,6 +66,7 @@ class Durations:
         time = record.worker_seconds - of_steps, per_step
         by_architecture = self._times.setdefault(_kind(record.cell), {})
         by_architecture.setdefault(record.cell.architecture, []).append(time)
+        self.thread_counts.add(record.cell.threads)
 
     def expected_seconds(self, cell: Cell) -> float | None:
         """Return how long a cell is expected to take; None if no similar cell has finished."""
@@ -48,18 +75,17 @@ class Durations:
             return _seconds(times, cell)
         return max((_seconds(times, cell) for times in by_architecture.values()), default=None)
 
-    def total_seconds(self, cells: Sequence[Cell], parallel: int = 1) -> tuple[float, int]:
-        """Return how long cells take, `parallel` at a time, and how many of them are unknown.
-
-        An unknown cell counts as the mean of the known ones.
-        """
+    def expected(self, cells: Sequence[Cell], parallel: int = 1) -> ExpectedTime:
+        """Return how long cells take, `parallel` at a time."""
         found = [self.expected_seconds(cell) for cell in cells]
         known = [seconds for seconds in found if seconds is not None]
+        if found and not known:
+            return ExpectedTime(len(found), None, len(found), parallel)
         mean = statistics.fmean(known) if known else 0.0
         places = [0.0] * parallel
         for seconds in found:
             heapq.heapreplace(places, places[0] + (mean if seconds is None else seconds))
-        return max(places), len(found) - len(known)
+        return ExpectedTime(len(found), max(places), len(found) - len(known), parallel)
 
 
 def durations_here(store: Store) -> Durations:

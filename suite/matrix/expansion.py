@@ -23,7 +23,8 @@ from suite.api import (
     supports,
 )
 from suite.api.errors import unknown_name
-from suite.matrix.benchmarks import Benchmark, ProbeSettings
+from suite.matrix.benchmark_sections import ProbeSettings
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.model_sizes import find_model_size
 from suite.matrix.options import as_text, parse_options, unsupported_run_options
 from suite.matrix.ranking_facts import ranking_facts
@@ -35,12 +36,17 @@ from suite.records.schema import RankingFacts, TuningChoice
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """A cell, the source of its data, why it cannot run (or None), and its ranking facts."""
+    """A cell, the source of its data, why it cannot run (or None), and its ranking facts.
+
+    `of_benchmark` is true if the cell has the settings of the benchmark of the request: it is a
+    final run as soon as the benchmark is frozen.
+    """
 
     cell: Cell
     source: SourceRequest | None
     unsupported: str | None
     ranking: RankingFacts
+    of_benchmark: bool = False
 
 
 OF_NO_BENCHMARK = {"benchmark_hash": None, "ranked": False, "seeds": ()}
@@ -119,7 +125,7 @@ def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[Plan
 
     A request that adds a seed or a length to those of a benchmark is thus no final run.
     """
-    trials = {_workload_of(planned.cell) for planned in cells if planned.cell.benchmark is None}
+    trials = {_workload_of(planned.cell) for planned in cells if not planned.of_benchmark}
     return [
         planned
         if _workload_of(planned.cell) not in trials
@@ -131,6 +137,7 @@ def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[Plan
                 scores_test=planned.cell.task is not None and request.score_test,
             ),
             ranking=planned.ranking.model_copy(update=OF_NO_BENCHMARK),
+            of_benchmark=False,
         )
         for planned in cells
     ]
@@ -224,7 +231,8 @@ def _plan(
         round=point.round,
     )
     tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
-    final = _has_settings_of(benchmark, workload, cell, parse_options(listed, defaults))
+    own = _has_settings_of(benchmark, workload, cell, parse_options(listed, defaults))
+    final = own and benchmark.is_frozen
     cell = replace(
         cell,
         options=cell.options
@@ -238,16 +246,16 @@ def _plan(
     build = build_request(cell, model_size, recipe, workload.task, entry.architecture)
     reason = reason or supports(entry.architecture, build)
     facts = ranking_facts(cell, workload.task, tuning, benchmark)
-    return PlannedCell(cell, workload.source, reason, facts)
+    return PlannedCell(cell, workload.source, reason, facts, own)
 
 
 def _has_settings_of(
     benchmark: Benchmark, workload: Workload, cell: Cell, options: Options
 ) -> bool:
-    """Return whether a cell is one of a frozen benchmark: the data and the threads are the user's.
+    """Return whether a cell is one of a benchmark: the data and the threads are the user's.
 
-    Only such a run scores the test split of its own accord, so that no option can be chosen by test
-    scores.
+    Only such a run of a frozen benchmark scores the test split of its own accord, so that no option
+    can be chosen by test scores.
     """
     settings = workload.settings
     if isinstance(settings, ProbeSettings):
@@ -255,8 +263,7 @@ def _has_settings_of(
     else:
         repeated = cell.seed in benchmark.seeds
     return (
-        benchmark.is_frozen
-        and repeated
+        repeated
         and cell.sequence_length in settings.lengths
         and cell
         == replace(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from pathlib import Path
 
-from suite.api import RUN_OPTIONS, Form, Mode
+from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmarks import Benchmark, read_benchmark
+from suite.matrix.benchmark_writing import with_hash, with_tables
+from suite.matrix.benchmarks import Benchmark, hash_content, read_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.published import RESULTS, published_records
 
-FROZEN = re.compile(r"^\[frozen\][ \t]*$\n?", re.MULTILINE)
-"""The head of the section of hashes; the text may occur elsewhere, as in a summary."""
+Fingerprints = Mapping[str, Mapping[int, str]]
+"""The fingerprint of the data of each task, by length."""
 PublishedHashes = Mapping[str, AbstractSet[str]]
 """The hashes that published records state for a benchmark, by label such as "core-1"."""
 
@@ -75,11 +76,13 @@ def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
         )
 
 
-def freeze(benchmark: Benchmark) -> str:
-    """Write the hash of a benchmark's version into its file, and return the hash.
+def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
+    """Write the fingerprints of the data and the hash of a version into its file.
+
+    Returns the hash, which covers the fingerprints. A benchmark that is not ranked needs no data.
 
     Raises:
-        RequestError: the version is frozen already, or the file cannot be frozen.
+        RequestError: the version is frozen already, or data is missing.
     """
     if benchmark.is_frozen:
         raise RequestError(
@@ -87,26 +90,40 @@ def freeze(benchmark: Benchmark) -> str:
             remedy="Raise the version after a change",
         )
     text = benchmark.path.read_text()
-    line = f'"{benchmark.version}" = "{benchmark.content_hash}"\n'
-    changed, found = FROZEN.subn(lambda _: f"[frozen]\n{line}", text, count=1)
-    if not found:
-        changed = f"{text.rstrip()}\n\n[frozen]\n{line}"
-    benchmark.path.write_text(changed)
-    if not read_benchmark(benchmark.path).is_frozen:
+    tables = {
+        task: {length: f'"{fingerprint}"' for length, fingerprint in of_task.items()}
+        for task, of_task in (data or {}).items()
+    }
+    changed = with_tables(text, "data", tables)
+    content_hash = hash_content(tomllib.loads(changed))
+    benchmark.path.write_text(with_hash(changed, str(benchmark.version), content_hash))
+    try:
+        return read_benchmark(benchmark.path).content_hash
+    except PluginError as error:
         benchmark.path.write_text(text)
         raise RequestError(
-            f"{benchmark.path.name} could not be frozen", remedy=f"Add [frozen] and {line.strip()}"
-        )
-    return benchmark.content_hash
+            f"The benchmark '{benchmark.name}' cannot be frozen", received=str(error)
+        ) from None
 
 
 def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
-    """Check that each option of an entry is one of its architecture or of a task."""
+    """Check that each option of an entry is one of its architecture.
+
+    The recipe belongs to the comparison. On the open track an entry may also change the recipe and
+    the options of a task.
+    """
     tasks = [registry.tasks.get(name) for name in benchmark.tasks]
     of_tasks = {name for task in tasks for name in (*asdict(task.recipe), *task.options)}
+    shared = of_tasks if benchmark.track is Track.OPEN else set()
     for entry in benchmark.entries:
-        known = {*RUN_OPTIONS, *of_tasks, *registry.architectures.get(entry.architecture).options}
+        known = {*RUN_OPTIONS, *shared, *registry.architectures.get(entry.architecture).options}
         for name in entry.options:
+            if name in of_tasks - known:
+                raise RequestError(
+                    "All entries of the standard track share the recipe and the task's options",
+                    received=f"{name} of the entry {entry.architecture}",
+                    remedy='Set it in [tasks.NAME] for all entries, or write track = "open"',
+                )
             if name not in known:
                 raise unknown_name(f"option of the entry {entry.architecture}", name, known)
 

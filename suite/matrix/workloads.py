@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, Task
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmarks import Benchmark, ProbeSettings, TaskSettings
+from suite.matrix.benchmark_sections import ProbeSettings, TaskSettings
+from suite.matrix.benchmarks import Benchmark
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_unique, parse_source
 

@@ -16,6 +16,7 @@ from typing import Any
 from suite.api import Job, Limits, Mode, SourceRequest
 from suite.api.errors import DataError, RequestError
 from suite.api.files import CHECKOUT
+from suite.execution.conformance import find_conformance
 from suite.execution.executors.local import child_environment
 from suite.execution.executors.packed import ABOUT, CACHE, JOBS, PARTS, read_result
 from suite.execution.jobs import make_job
@@ -24,8 +25,9 @@ from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
 from suite.matrix.expansion import PlannedCell
 from suite.records.environment import describe_commit
+from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, RankingFacts, Record, utc_now
-from suite.records.store import Store, new_run_id
+from suite.records.store import Store
 
 RANKING = "ranking.json"
 CODE = ("suite", "tasks", "baselines")
@@ -132,16 +134,18 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
             ranking = RankingFacts.model_validate_json((path.parent / RANKING).read_bytes())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _not_a_pack(path.parent, error) from None
+        code = result.environment or {}
         record = make_record(
             run_id=path.parent.name,
             planned=PlannedCell(job.cell, job.source, None, ranking),
             result=result,
             verdict=classify_exit(result, limits),
             times=(_moment(content["started_at"]), _moment(content["ended_at"])),
-            environment={**content["environment"], **commit, **(result.environment or {})},
+            environment={**content["environment"], **commit, **code},
             invocation=invocation,
             limits=limits,
             digest=digests.get(job.cell.task or ""),
+            conformance=find_conformance(store, job.cell, code.get("cost_digest")),
         )
         store.write(record)
         records.append(record)

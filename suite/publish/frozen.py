@@ -19,8 +19,9 @@ def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | 
     """Return how a record contradicts the frozen benchmark that it names; None if it does not.
 
     The version and its hash must be the current ones. The cell must be one of the benchmark's
-    cells, except for the data and the threads. The ranking facts must be those of the cell, and a
-    tuned learning rate must follow from its trials. A record without a benchmark contradicts none.
+    cells, except for the data and the threads. Data of the benchmark's own source must have the
+    stated fingerprint. The ranking facts must be those of the cell, and a tuned learning rate must
+    follow from its trials. A record without a benchmark contradicts none.
     """
     label, stated = record.cell.benchmark, record.ranking.benchmark_hash
     if label is None:
@@ -41,7 +42,11 @@ def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | 
     if version != str(benchmark.version):
         return f"its benchmark {label} is not the current {benchmark.label}: run the cell again"
     try:
-        return _other_cell(record, benchmark, registry) or _other_facts(record, benchmark, registry)
+        return (
+            _other_cell(record, benchmark, registry)
+            or _other_data(record, benchmark, registry)
+            or _other_facts(record, benchmark, registry)
+        )
     except LengthwiseError as error:
         return f"its cell cannot be checked against the benchmark {label}: {error}"
 
@@ -65,6 +70,22 @@ def _other_cell(record: RecordSummary, benchmark: Benchmark, registry: Registry)
     if differences:
         return f"its {differences[0]} is not that of the benchmark {benchmark.label}"
     return None
+
+
+def _other_data(record: RecordSummary, benchmark: Benchmark, registry: Registry) -> str | None:
+    """Return how the data of the benchmark's source differs from that of the benchmark."""
+    cell = record.cell
+    settings = benchmark.tasks.get(cell.task or "")
+    if not settings or not record.fingerprint or not cell.task:
+        return None
+    own = settings.source or registry.tasks.get(cell.task).default_source
+    stated = benchmark.fingerprint(cell.task, cell.sequence_length)
+    if stated in (None, record.fingerprint) or cell.source != own:
+        return None
+    return (
+        f"its data has the fingerprint {record.fingerprint:.16}, but that of the benchmark "
+        f"{benchmark.label} has {stated:.16}: prepare the source {own} again"
+    )
 
 
 def _differences(cell: Cell, other: Cell) -> Sequence[str]:

@@ -93,7 +93,7 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
         for name, cost in COSTS.items():
             if name in by_measure:
                 title = f"### {cost.title.capitalize()}, {cost.unit}"
-                parts += [title, _cost_table(cost.scale, by_measure[name])]
+                parts += [title, _cost_table(cost.divisor, by_measure[name])]
     return "\n\n".join(parts) + "\n"
 
 

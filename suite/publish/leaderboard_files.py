@@ -46,7 +46,7 @@ def leaderboard_files(
     )
     beside = _beside(boards)
     if choices:
-        beside[LEARNING_RATES] = learning_rates_page(choices)
+        beside[LEARNING_RATES] = learning_rates_page(choices, registry.tasks.plugins)
     files = (
         {}
         if found

@@ -152,7 +152,8 @@ class LeaderboardPage:
         blocks = self.leaderboard.blocks
         unscaled = [place for block in blocks for place in block.unscaled]
         notes = [
-            f"No score where the benchmark file states no reference: {self._places(unscaled)}."
+            "No score where the benchmark file states no reference of the present versions: "
+            f"{self._places(unscaled)}."
             if unscaled
             else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the "
             "benchmark; the mean over lengths, then over tasks.",
@@ -190,7 +191,7 @@ class LeaderboardPage:
             *(number(row.by_task[task]) for task in block.tasks),
             parameters_cell(row.mixing_parameters),
             *(relative_cell(block, row.line, name) for name in COSTS if block.costs),
-            NONE if row.good_range_decades is None else f"{row.good_range_decades:.1f}",
+            NONE if row.good_range_decades is None else f"{row.good_range_decades:.2f}",
         ]
 
     def _of_all(self, shown: Sequence[object], rows: Sequence[object]) -> str:

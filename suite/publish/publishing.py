@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from suite.api import PROTOCOL, Mode, Status
+from suite.analysis.tuning_evidence import unpublished_trial
+from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.matrix.registry import Registry
@@ -21,8 +22,8 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
 from suite.records.archives import SUFFIX, read_by_run, write_archive
 from suite.records.environment import MAX_MACHINE_NAME, machine_name
-from suite.records.published import place_of
-from suite.records.schema import Record
+from suite.records.published import committed_path, read_published
+from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 PUBLISHED = CHECKOUT / "results" / "published"
@@ -60,7 +61,8 @@ def publish(
 ) -> PublishResult:
     """Copy the standing record of each cell that passes the checks.
 
-    Records of an archive are added to those that it has already.
+    Records of an archive are added to those that it has already. The trials behind a tuned
+    learning rate must be committed, or be published with the final run.
 
     Args:
         store: the home with the records.
@@ -81,11 +83,17 @@ def publish(
         )
     outcome = PublishResult()
     added: dict[Path, dict[str, bytes]] = {}
-    for record in sorted(
-        store.current(report_unreadable=report_unreadable), key=lambda record: record.run_id
-    ):
+    records = sorted(store.current(report_unreadable=report_unreadable), key=_trials_first)
+    known: dict[str, RecordSummary] = {}
+    if any(record.ranking.tuning for record in records):
+        known = {stored.record.run_id: stored.record for stored in read_published(into.parent)}
+    for record in records:
         stripped = strip(record)
-        reason = unpublishable_reason(record, registry) or private_content(stripped)
+        reason = (
+            unpublishable_reason(record, registry)
+            or private_content(stripped)
+            or unpublished_trial(record, known)
+        )
         if reason:
             outcome.refused.append((record, reason))
             continue
@@ -94,13 +102,18 @@ def publish(
         except TooLargeError as error:
             outcome.refused.append((record, str(error)))
             continue
-        path = into / (machine or machine_name(record.environment)) / place_of(record)
+        known[record.run_id] = record
+        path = into / (machine or machine_name(record.environment)) / committed_path(record)
         added.setdefault(path, {})[record.run_id] = content
-    for path, records in added.items():
-        num_new = add_records(path, records, dry_run=dry_run)
+    for path, of_path in added.items():
+        num_new = add_records(path, of_path, dry_run=dry_run)
         outcome.written += [path] * num_new
-        outcome.already_published += len(records) - num_new
+        outcome.already_published += len(of_path) - num_new
     return outcome
+
+
+def _trials_first(record: Record) -> tuple[bool, str]:
+    return record.ranking.tuning is not None, record.run_id
 
 
 def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = False) -> int:
@@ -137,7 +150,7 @@ def unpublishable_reason(record: Record, registry: Registry) -> str | None:
             return "it is unknown whether the code had uncommitted changes: run the cell again"
         return "the code had uncommitted changes: commit them and run the cell again"
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
-        if not (record.data or {}).get("fingerprint"):
+        if not record.fingerprint:
             return "the training data has no fingerprint"
         split = "test" if record.cell.scores_test else "validation"
         if not record.metrics.get(split):
@@ -146,6 +159,10 @@ def unpublishable_reason(record: Record, registry: Registry) -> str | None:
             return "a score on the test split, which only final runs and --test may read"
     if reason := benchmark_contradiction(record, registry):
         return reason
+    standard = record.ranking.ranked and record.ranking.track == Track.STANDARD
+    if standard and record.status is Status.OK and record.conformance is None:
+        name = record.cell.architecture
+        return f"the conformance kit did not check {name}: `bench check {name}`, then run it again"
     if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
         return (

@@ -28,6 +28,8 @@ DIGITS = 7
 """Rounded samples still enclose their median to within a millionth, as `check-submission` asks."""
 LARGE_REPORTS = ("occlusion", "examples")
 """The reports that a final run loses if it is too large, the first one first."""
+ARCHIVES_LACK = {"reports", "curves", "parameter_counts", "conformance"}
+"""The fields that a record of an archive lacks: neither a trial nor a probe has a score to rank."""
 DETAILS = ("noisy", "resumed_at_steps", "lost")
 """The details that a record of an archive keeps."""
 DATA = ("fingerprint",)
@@ -83,7 +85,7 @@ def reduced(record: Record) -> bytes:
 
 
 def _archived(record: Record) -> bytes:
-    fields = json.loads(record.model_dump_json(exclude={"reports", "curves", "parameter_counts"}))
+    fields = json.loads(record.model_dump_json(exclude=ARCHIVES_LACK))
     probe = record.cell.mode is not Mode.TRAIN
     of_tasks = OF_TASKS if probe else ()
     fields["ranking"] = {

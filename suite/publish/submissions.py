@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from suite.analysis.aggregate import compare, parts_of
+from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import Options, Status, Task
 from suite.matrix.registry import Registry
 from suite.publish.publishing import private_content, unpublishable_reason
@@ -25,8 +26,8 @@ from suite.records.published import (
     MAX_FINAL_BYTES,
     Folder,
     StoredRecord,
+    committed_path,
     is_final,
-    place_of,
     read_record,
 )
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
@@ -51,7 +52,7 @@ MIN_REFERENCES = 3
 
 @dataclass
 class CheckedRecord:
-    """The verdict on one record: accepted if `refused` is empty. Flags ask a person to look.
+    """The result of the check of one record: accepted if `refused` is empty. Flags ask a person.
 
     `place` is the file, relative to the submission. `content` is the record as JSON; None for a
     file that cannot hold records.
@@ -75,26 +76,34 @@ def check_submission(
     entries: Sequence[StoredRecord],
     registry: Registry,
 ) -> list[CheckedRecord]:
-    """Check a file, or every file of a folder, against the records in `entries`."""
+    """Check a file, or every file of a folder, against the records in `entries`.
+
+    The trials behind a tuned learning rate must be in the submission or in `entries`.
+    """
     known = {entry.record.run_id for entry in entries}
     seen: dict[str, str] = {}
-    verdicts = []
-    for verdict in _contents(path):
-        verdicts.append(verdict)
-        if verdict.refused:
+    found = []
+    for checked in _contents(path):
+        found.append(checked)
+        if checked.refused:
             continue
-        verdict.record, verdict.refused = _read(verdict, registry, whole=path.is_dir())
-        record = verdict.record
-        if record is None or verdict.refused:
+        checked.record, checked.refused = _read(checked, registry, whole=path.is_dir())
+        record = checked.record
+        if record is None or checked.refused:
             continue
         if record.run_id in known:
-            verdict.refused = "results/ has this run already"
+            checked.refused = "results/ has this run already"
         elif other := seen.get(record.cell_id) or seen.get(record.run_id):
-            verdict.refused = f"{other} has the same cell: submit one record for each cell"
+            checked.refused = f"{other} has the same cell: submit one record for each cell"
         else:
-            seen[record.cell_id] = seen[record.run_id] = verdict.name
-            verdict.flags = flags(record, entries, registry.tasks.plugins)
-    return verdicts
+            seen[record.cell_id] = seen[record.run_id] = checked.name
+            checked.flags = flags(record, entries, registry.tasks.plugins)
+    accepted = [(one, one.record) for one in found if one.record and not one.refused]
+    present = {record.run_id: record for record in (entry.record for entry in entries)}
+    present |= {record.run_id: record for _, record in accepted}
+    for checked, record in accepted:
+        checked.refused = unpublished_trial(record, present) or ""
+    return found
 
 
 def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, Task]) -> list[str]:
@@ -160,8 +169,8 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
 
 def _place(record: RecordSummary) -> tuple[Any, ...]:
     """Return the task, its options, the data and the length: comparable curves share them."""
-    cell, fingerprint = record.cell, (record.data or {}).get("fingerprint")
-    return cell.task, options_text(record.ranking.task_options), fingerprint, cell.sequence_length
+    cell, options = record.cell, options_text(record.ranking.task_options)
+    return cell.task, options, record.fingerprint, cell.sequence_length
 
 
 def _contents(path: Path) -> Iterator[CheckedRecord]:
@@ -222,9 +231,9 @@ def _lines(file: Path, place: PurePosixPath) -> Iterator[CheckedRecord]:
         )
 
 
-def _read(verdict: CheckedRecord, registry: Registry, *, whole: bool) -> tuple[Record | None, str]:
+def _read(checked: CheckedRecord, registry: Registry, *, whole: bool) -> tuple[Record | None, str]:
     """Return the record and why it is refused. `whole` says whether the folder is judged too."""
-    content = verdict.content or b""
+    content = checked.content or b""
     if _depth(content) > MAX_DEPTH:
         return None, f"it nests deeper than {MAX_DEPTH} levels"
     try:
@@ -232,7 +241,7 @@ def _read(verdict: CheckedRecord, registry: Registry, *, whole: bool) -> tuple[R
     except RecordError as error:
         return None, str(error)
     reasons = (
-        _identity(record, verdict.place, whole=whole),
+        _identity(record, checked.place, whole=whole),
         unpublishable_reason(record, registry),
         private_content(record),
         _contradiction(record),
@@ -254,7 +263,7 @@ def _depth(content: bytes) -> int:
 
 def _identity(record: Record, place: PurePosixPath, *, whole: bool) -> str:
     """Return how the record contradicts its place, or has an invalid name; "" if it does not."""
-    cell, expected = record.cell, place_of(record)
+    cell, expected = record.cell, committed_path(record)
     if place != (expected if whole else PurePosixPath(expected.name)):
         return f"a record of this cell and run belongs in {str(expected)!r:.200}"
     if record.cell_id != cell.id:

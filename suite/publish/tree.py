@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api.errors import RequestError
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.published import (
@@ -12,19 +13,21 @@ from suite.records.published import (
     MAX_TREE_BYTES,
     RESULTS,
     committed_files,
-    place_of,
+    committed_path,
 )
-from suite.records.schema import RecordError, parse_summary
+from suite.records.schema import RecordError, RecordSummary, parse_summary
 
 
 def check_tree(results: Path = RESULTS) -> None:
-    """Check the place and the size of each committed record, and the size of all together.
+    """Check the place, the size and the evidence of each committed record, and the size of all.
 
     Raises:
-        RequestError: a limit is exceeded, or a file is at another place than its records belong.
+        RequestError: a limit is exceeded, a file is at another place than its records belong, or a
+            trial of a tuned learning rate is missing.
         RecordError: a file is not a record or an archive.
     """
     sizes: dict[str, int] = {}
+    committed: dict[str, RecordSummary] = {}
     for folder, owner, path in committed_files(results):
         place = path.relative_to(results / folder / owner)
         named = f"results/{path.relative_to(results)}"
@@ -36,6 +39,7 @@ def check_tree(results: Path = RESULTS) -> None:
             records = [parse_summary(content) for content in contents]
         except RecordError as error:
             raise RecordError(f"{named}: {error}") from None
+        committed |= {record.run_id: record for record in records}
         for content, record in zip(contents, records, strict=True):
             if len(content) > limit:
                 raise RequestError(
@@ -43,12 +47,19 @@ def check_tree(results: Path = RESULTS) -> None:
                     received=f"{named}, run {record.run_id}: {len(content):,} bytes",
                     remedy="Remove the record, and publish it again with `bench publish`",
                 )
-            if (belongs := Path(place_of(record))) != place:
+            if (belongs := Path(committed_path(record))) != place:
                 raise RequestError(
                     f"The record belongs in {folder}/{owner}/{belongs}",
                     received=named,
                     remedy="Move the record, or publish it again with `bench publish`",
                 )
+    for record in committed.values():
+        if reason := unpublished_trial(record, committed):
+            raise RequestError(
+                "The trials behind a tuned learning rate are committed too",
+                received=f"{committed_path(record)}: {reason}",
+                remedy="Publish the trials with `bench publish`, or remove the record",
+            )
     if (total := sum(sizes.values())) > MAX_TREE_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])
         raise RequestError(

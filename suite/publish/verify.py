@@ -12,9 +12,8 @@ from suite.analysis.probing import RunPlan
 from suite.analysis.reproduction import TOLERANCE, had_same_data, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
-from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import Prepared, make_limits, prepare
-from suite.matrix.registry import Registry, load_registry
+from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
 from suite.publish.publishing import (
@@ -25,7 +24,7 @@ from suite.publish.publishing import (
 )
 from suite.publish.reduction import reduced
 from suite.records.environment import machine_name
-from suite.records.published import RESULTS, Folder, place_of, read_published, read_record
+from suite.records.published import RESULTS, Folder, committed_path, read_published, read_record
 from suite.records.schema import Record, RecordError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
@@ -141,6 +140,7 @@ def verify(
     store: Store,
     run: RunPlan,
     *,
+    registry: Registry,
     source: str | None = None,
     data_dir: str | None = None,
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
@@ -152,6 +152,7 @@ def verify(
         record: the record to verify.
         store: the home that gets the new record.
         run: runs a plan and returns the records of its cells.
+        registry: the tasks and benchmarks that the record is checked against.
         source: the data, such as "files:DIR"; by default the source that the record names.
         data_dir: the folder of the TFDS data sets.
         time_limit_seconds: the time limit of the new run.
@@ -161,13 +162,13 @@ def verify(
         RequestError: this version cannot run the cell, the record contradicts its benchmark, or the
             data was a user's own files and `source` does not name them.
     """
-    if reason := benchmark_contradiction(record, _registry()):
+    if reason := benchmark_contradiction(record, registry):
         raise RequestError(
             "A record of a benchmark must agree with its frozen file",
             received=reason,
             remedy="Name a record of a benchmark as it is frozen here",
         )
-    request = request_of(record.cell, source, data_dir)
+    request = request_of(record.cell, registry, source, data_dir)
     prepared = prepare(
         request,
         store,
@@ -179,7 +180,9 @@ def verify(
     return Verification(record, again)
 
 
-def request_of(cell: Cell, source: str | None = None, data_dir: str | None = None) -> Request:
+def request_of(
+    cell: Cell, registry: Registry, source: str | None = None, data_dir: str | None = None
+) -> Request:
     """Return a request whose matrix contains this cell; that of a probe has its earlier rounds too.
 
     The request states the learning rate even if it is the task's default, because a tuned rate
@@ -191,7 +194,7 @@ def request_of(cell: Cell, source: str | None = None, data_dir: str | None = Non
     train = cell.mode is Mode.TRAIN
     options = {name: str(value) for name, value in cell.options.items()}
     if cell.task:
-        task = _registry().tasks.get(cell.task)
+        task = registry.tasks.get(cell.task)
         options.setdefault("learning_rate", str(task.recipe.learning_rate))
     if train and cell.source == "files" and source is None:
         raise RequestError(
@@ -219,17 +222,17 @@ def request_of(cell: Cell, source: str | None = None, data_dir: str | None = Non
     )
 
 
-def keep(record: Record, results: Path = RESULTS) -> Path:
+def keep(record: Record, registry: Registry, results: Path = RESULTS) -> Path:
     """Write a new run as `bench publish` would, to `results/verified/<machine>/`; return the file.
 
     Raises:
         RequestError: the record cannot be published.
     """
     stripped = strip(record)
-    if reason := unpublishable_reason(record, _registry()) or private_content(stripped):
+    if reason := unpublishable_reason(record, registry) or private_content(stripped):
         raise RequestError("The new record cannot be published", received=reason)
     machine = machine_name(record.environment)
-    path = results / Folder.VERIFIED / machine / place_of(record)
+    path = results / Folder.VERIFIED / machine / committed_path(record)
     add_records(path, {record.run_id: reduced(stripped)})
     return path
 
@@ -255,10 +258,6 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
             remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
         )
     return replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
-
-
-def _registry() -> Registry:
-    return load_registry(search_path_from_environment())
 
 
 def _figure(record: Record, measure: str, split: str) -> float | None:

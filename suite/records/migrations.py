@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 FROZEN_FACTS = Path(__file__).with_name("schema_1.json")
 NOISY_SHARE_1 = 0.1
@@ -133,7 +133,13 @@ def _from_2_to_3(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "schema_version": 3, "cell": cell, "ranking": ranking}
 
 
+def _from_3_to_4(content: dict[str, Any]) -> dict[str, Any]:
+    """State that it is unknown whether the code passed the conformance kit (kit 0)."""
+    return {**content, "schema_version": 4, "conformance": {"kit": 0}}
+
+
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: _from_1_to_2,
     2: _from_2_to_3,
+    3: _from_3_to_4,
 }

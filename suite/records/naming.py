@@ -1,8 +1,10 @@
-"""Names of entries and texts of options, as tables and boards show them."""
+"""Names of entries, texts of options, and ids of runs."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
+from datetime import datetime
 
 
 def entry_name(architecture: str, options: Mapping[str, object]) -> str:
@@ -13,3 +15,8 @@ def entry_name(architecture: str, options: Mapping[str, object]) -> str:
 def options_text(options: Mapping[str, object]) -> str:
     """Return options as "name=value name=value", sorted by name."""
     return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
+
+
+def new_run_id(now: datetime) -> str:
+    """Return a new run id; run ids sort by time and are unique."""
+    return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")

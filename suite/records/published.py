@@ -12,16 +12,19 @@ timing/<mode>-<form>-<size>-<precision>-<backend>.jsonl.gz             rounds of
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from suite.api import Mode
 from suite.api.files import CHECKOUT
 from suite.records.archives import SUFFIX, read_archive, read_by_run
 from suite.records.environment import machine_name
+from suite.records.migrations import migrate
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, parse_summary
 from suite.records.store import ReportUnreadable, Store
 
@@ -85,7 +88,7 @@ def is_final(record: RecordSummary) -> bool:
     return record.cell.mode is Mode.TRAIN and record.cell.benchmark is not None
 
 
-def place_of(record: RecordSummary) -> PurePosixPath:
+def committed_path(record: RecordSummary) -> PurePosixPath:
     """Return the file of a committed record, relative to the folder of its machine or submitter."""
     cell = record.cell
     if is_final(record):
@@ -178,3 +181,21 @@ def read_record(address: str | Path) -> Record:
     if content is None:
         raise RecordError("The archive must have this run", received=str(address))
     return parse_record(content)
+
+
+def read_reports(stored: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
+    """Return the complete reports of a record by split; none for a record of an archive.
+
+    Archives keep no reports but those of a summary. The record is not validated again.
+
+    Raises:
+        FileNotFoundError: the file has been removed.
+        RecordError: the file is not a record.
+    """
+    if stored.path.name.endswith(SUFFIX):
+        return {}
+    try:
+        content = migrate(json.loads(stored.path.read_bytes()))
+        return dict(content.get("reports") or {})
+    except (ValueError, AttributeError, KeyError, TypeError):
+        raise RecordError("The file must be a record", received=str(stored.path)) from None

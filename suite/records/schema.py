@@ -39,7 +39,7 @@ MEASURED_APART = ("compile", "latency")
 def phase_of(measure: str) -> str:
     """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
 
-    PartReport of a phase have flags of their own: that of "inference.latency_p50_seconds" is
+    Parts of a phase have flags of their own: that of "inference.latency_p50_seconds" is
     "inference.latency".
     """
     phase, _, name = measure.partition(".")
@@ -171,6 +171,16 @@ class RankingFacts(_Model):
         return Metric(self.metric, self.higher_is_better, self.share) if self.metric else None
 
 
+class Conformance(_Model):
+    """The result of the conformance kit for the code that ran; `failed` names the failed checks.
+
+    `kit` is the version of the kit; 0 in a record of schema 3 or older, which did not state it.
+    """
+
+    kit: int
+    failed: tuple[str, ...] = ()
+
+
 class RecordSummary(_Model, extra="ignore"):
     """The part of a record that comparing needs.
 
@@ -197,6 +207,7 @@ class RecordSummary(_Model, extra="ignore"):
     details: Details = {}
     data: Mapping[str, Any] | None = None
     environment: Mapping[str, Any]
+    conformance: Conformance | None = None
     invocation: Invocation
 
     def metric(self, name: str, split: str = "test") -> float | None:
@@ -216,6 +227,11 @@ class RecordSummary(_Model, extra="ignore"):
         """Return a measure such as "training.step_seconds"; None if its phase was noisy."""
         phase, _, name = measure.partition(".")
         return self.measured(phase, name) if self.is_quiet(phase_of(measure)) else None
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of the raw examples; empty for a probe, or a cell that did not read its data."""
+        return str((self.data or {}).get("fingerprint") or "")
 
     @property
     def quiet(self) -> bool:

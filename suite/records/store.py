@@ -8,6 +8,7 @@ records/<cell id>.<run id>.json   one file for each run
 set_aside/                        unreadable files that `bench doctor --set-aside` moved here
 locks/<cell id>                   locked (flock) while an invocation runs the cell
 cache/                            encoded data; can be deleted at any time
+checks/                           reports of the conformance kit
 checkpoints/<cell id>.npz         the state of an interrupted training; its next run resumes from it
 scratch/<run id>/                 the job, progress, outcome and log of a running worker
 mlflow.db, mlflow_artifacts/      the default tracking store
@@ -85,6 +86,11 @@ class Store:
     def cache(self) -> Path:
         """The folder of the encoded data."""
         return self.home / "cache"
+
+    @property
+    def checks(self) -> Path:
+        """The folder of the reports of the conformance kit."""
+        return self.home / "checks"
 
     @property
     def tracking_uri(self) -> str:
@@ -342,8 +348,3 @@ def collector_paused() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
-
-
-def new_run_id(now: datetime) -> str:
-    """Return a new run id; run ids sort by time and are unique."""
-    return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")

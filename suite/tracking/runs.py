@@ -8,6 +8,7 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, Metric
 
+from suite.analysis.costs import COSTS
 from suite.api import Status
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import KIND
@@ -30,8 +31,6 @@ PARAMS = (
 VIEW = "lengthwise"
 """The key of the saved view. The MLflow UI opens it for addresses with `viewStateShareKey=`."""
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-VIEW_COSTS = ("training.tokens_per_second", "training.peak_memory_bytes",
-              "inference.tokens_per_second", "inference.peak_memory_bytes")  # fmt: skip
 VIEW_PARAMS = ("source", "model_size", "batch_size", "steps")
 MAX_CURVE_POINTS = 50
 MAX_REASON_CHARACTERS = 500
@@ -121,7 +120,7 @@ def dataset_of(record: Record) -> DatasetInput | None:
     if not record.data or "fingerprint" not in record.data:
         return None
     fingerprint = str(record.data["fingerprint"])
-    profile = {name: record.data.get(name) for name in ("words", "sentences", "licence")}
+    profile = {name: record.data.get(name) for name in ("words", "examples", "licence")}
     dataset = Dataset(
         name=f"{record.cell.task} {record.cell.source}",
         digest=fingerprint[:36],
@@ -137,7 +136,7 @@ def view_of(record: Record) -> str:
     curves = [name.removeprefix("validation_") for name in record.curves]
     split = "test" if record.cell.scores_test else "validation"
     scores = [f"{split}.{name}" for name in curves if name in record.metrics.get(split, {})]
-    columns = [f"metrics.`{name}`" for name in (*scores, *VIEW_COSTS)]
+    columns = [f"metrics.`{name}`" for name in (*scores, *COSTS)]
     columns += [f"params.`{name}`" for name in VIEW_PARAMS]
     view = {
         "searchFilter": f"tags.`{KIND}` = 'cell'",

@@ -23,6 +23,7 @@ from suite.api.errors import LengthwiseError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import probe
+from suite.worker.conformance import kit
 from suite.worker.provenance import CodeProvenance, digest_plugin
 from suite.worker.steps import has_accelerator, share_work
 from suite.worker.train import cell as train
@@ -83,6 +84,8 @@ def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[
     )
     code.cost_digest = digest_costs(cell.architecture, job.search_path, cell.backend)
     code.write(job.folder)
+    if job.check_at:
+        return kit.run(job, architecture, report_progress)
     if cell.mode is Mode.PROBE:
         return probe.run(job, architecture, report_progress)
     assert cell.task is not None

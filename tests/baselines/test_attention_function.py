@@ -15,7 +15,7 @@ from baselines.layers.attention_blocks import (
     by_pair,
     plan_blocks,
 )
-from tests.gradients import BACKEND, differentiate, run
+from suite.worker.conformance.gradients import BACKEND, differentiate, run
 
 BATCH, HEADS, GROUPS, LENGTH, SIZE = 3, 6, 2, 41, 4
 BY_QUERY = BATCH * HEADS * LENGTH * 4 * 7

@@ -16,7 +16,7 @@ from baselines.layers.attention_positions import (
 )
 from baselines.layers.full_attention import FullAttention, merge_heads
 from baselines.layers.transformer_layer import TransformerLayer
-from tests.gradients import run
+from suite.worker.conformance.gradients import run
 
 BATCH, LENGTH, WIDTH, HEADS = 2, 17, 24, 6
 SCHEMES = {

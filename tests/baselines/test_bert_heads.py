@@ -46,7 +46,7 @@ def test_unused_heads_create_no_weights(encoded):
 def test_the_pooler_is_tanh_over_the_first_position(encoded):
     bert, _, states = encoded
     pooled = ops.convert_to_numpy(bert.summarize(states))
-    kernel, bias = map(ops.convert_to_numpy, (bert.pooler.kernel, bert.pooler.bias))
+    kernel, bias = map(ops.convert_to_numpy, (bert.pooler.dense.kernel, bert.pooler.dense.bias))
     expected = np.tanh(ops.convert_to_numpy(states)[:, 0] @ kernel + bias)
     np.testing.assert_allclose(pooled, expected, atol=1e-5)
     assert bert.score_next_sentence(states).shape == (2, 2)

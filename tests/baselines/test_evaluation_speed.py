@@ -13,7 +13,7 @@ from keras import ops
 
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
-from tests.gradients import BACKEND
+from suite.worker.conformance.gradients import BACKEND
 
 SIZE = ModelSize("case", num_layers=4, width=256, num_heads=4, feedforward_width=1_024)
 VOCABULARY, SEGMENT, MEMORY = 256, 128, 672

@@ -15,9 +15,10 @@ from baselines.layers.gated_feedforward import GatedFeedforward
 from suite.api import Form, Inputs
 from suite.api.errors import Unsupported
 from suite.matrix.model_sizes import MODEL_SIZES
-from tests.architectures import ARCHITECTURES, request_for
+from suite.worker.conformance.gradients import BACKEND, differentiate, run
+from suite.worker.conformance.subjects import request_for
+from tests.architectures import ARCHITECTURES
 from tests.baselines.test_published import TOLERANCE, cases
-from tests.gradients import BACKEND, differentiate, run
 
 BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
 WIDTH = 12

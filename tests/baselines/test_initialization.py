@@ -11,8 +11,9 @@ import pytest
 from keras import ops
 
 from suite.api import Form, Inputs, ModelSize, supports
-from tests.architectures import ARCHITECTURES, random_inputs, request_for
-from tests.gradients import BACKEND, create_weights
+from suite.worker.conformance.gradients import BACKEND, create_weights
+from suite.worker.conformance.subjects import random_inputs, request_for
+from tests.architectures import ARCHITECTURES
 
 WIDTH, LENGTH, SHORT = 64, 128, 8
 SIZE = ModelSize("test", num_layers=2, width=WIDTH, num_heads=4, feedforward_width=256)
@@ -104,6 +105,15 @@ def test_gpt_scales_residual_branches_unless_the_option_says_not_to():
             for part in (layer.attention.output_projection, layer.down_projection)
         ]
     np.testing.assert_allclose(np.divide(ends[True], ends[False]), 4**-0.5, rtol=0.05)
+
+
+def test_reformer_s_positions_have_the_published_scale_as_an_option():
+    backbone = build("reformer", Form.ENCODER, Inputs.TOKEN_IDS, axial_stddev=1.0)
+    positions = backbone.encoder_embedding.add_positions
+    tables = [ops.convert_to_numpy(part) for part in (positions.by_row, positions.by_column)]
+    # A table has a few hundred values: four standard errors of their deviation.
+    for table in tables:
+        assert table.std() == pytest.approx(1.0, rel=4 * (2 * table.size) ** -0.5)
 
 
 @pytest.mark.parametrize("matched", [True, False])

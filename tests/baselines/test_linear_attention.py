@@ -12,8 +12,8 @@ from baselines.layers.full_attention import attend
 from baselines.layers.linear_attention import LinearAttention, attend_by_features
 from baselines.layers.projected_attention import LengthProjection
 from baselines.layers.random_feature_attention import RandomFeatureAttention
+from suite.worker.conformance.gradients import differentiate
 from tests.baselines.test_published import TOLERANCE, cases
-from tests.gradients import differentiate
 
 BATCH, HEADS, LENGTH, SIZE, VALUES = 2, 3, 37, 5, 7
 CHUNKS = [1, 4, 11, 64]

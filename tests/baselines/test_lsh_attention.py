@@ -9,7 +9,7 @@ from keras import ops
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, sort_by_bucket
-from tests.gradients import differentiate, run, tensors
+from suite.worker.conformance.gradients import differentiate, run, tensors
 
 LONE_KEY_TOLERANCE = 5e-2
 """The tolerance for positions that attend only to themselves: float32 is coarse at −1e5."""

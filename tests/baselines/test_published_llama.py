@@ -6,9 +6,9 @@ import numpy as np
 from keras import ops
 
 from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.worker.conformance.gradients import tensors
 from tests.architectures import ARCHITECTURES
 from tests.baselines.test_published import TOLERANCE, Weights, cases, count_layers
-from tests.gradients import tensors
 
 T5_TOLERANCE = 1e-3
 """T5's scores are not scaled, so the rounding of its larger cases is coarser."""

@@ -9,7 +9,7 @@ from keras import ops
 from baselines.layers.relative_attention import RelativeAttention, distance_embeddings
 from baselines.layers.segment_recurrence import RecurrentStack
 from baselines.layers.transformer_layer import TransformerLayer
-from tests.gradients import differentiate, run
+from suite.worker.conformance.gradients import differentiate, run
 
 WIDTH, NUM_HEADS = 10, 2
 SIZE = WIDTH // NUM_HEADS

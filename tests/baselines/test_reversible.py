@@ -13,7 +13,7 @@ from baselines.layers.full_attention import FullAttention
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.positions import AxialPositions
 from baselines.layers.reversible import ReversibleLayer, ReversibleStack
-from tests.gradients import BACKEND, differentiate
+from suite.worker.conformance.gradients import BACKEND, differentiate
 
 WIDTH = 8
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from suite.worker.conformance.gradients import BACKEND
 from tests.conformance import golden
-from tests.gradients import BACKEND
 
 pytestmark = pytest.mark.skipif(BACKEND != "tensorflow", reason="the values are TensorFlow's")
 
@@ -19,6 +19,18 @@ FILE = f"{NAME}.json"
 def test_values_move_only_with_a_version(name):
     problem, _ = golden.find_problem(name)
     assert problem is None, problem
+
+
+@pytest.mark.parametrize("form", ["encoder", "decoder"])
+def test_the_lean_and_the_fast_variant_of_full_attention_are_one_function(form):
+    """Both are shown as baselines; they differ in memory and speed alone."""
+    lean, whole = (
+        json.loads((golden.FOLDER / f"architecture-{name}.json").read_text())["values"][form]
+        for name in ("vanilla", "full_attention")
+    )
+    assert lean["parameters"] == whole["parameters"]
+    for part, tolerance in (("outputs", 1e-4), ("losses", 1e-3)):
+        assert whole[part] == pytest.approx(lean[part], rel=tolerance)
 
 
 def test_every_file_belongs_to_an_architecture_or_a_task():

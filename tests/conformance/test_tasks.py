@@ -46,6 +46,21 @@ def test_descriptions_and_terms_are_stated(loaded):
         assert source.summary and source.licence and source.citation
 
 
+PUBLISHED = ("listops", "pathfinder", "retrieval", "long range arena", "mqar")
+"""Names of published generated tasks."""
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_published_name_is_borne_with_its_sizes(name):
+    """A generated task of other sizes says so in its title; a task of ours has its own name."""
+    task = TASKS[name]
+    title = task.title.lower()
+    for published in PUBLISHED:
+        if published in title and f"after {published}" not in title:
+            assert f"up to {max(task.default_lengths):,} symbols" in title
+        assert published not in name or published in title
+
+
 def test_all_arrays_of_a_split_have_the_same_number_of_examples(loaded):
     task, data = loaded
     for examples in (data.train, data.validation, data.test):
@@ -72,8 +87,19 @@ def test_raw_examples_differ_between_lengths_only_if_the_source_says_so(loaded):
     assert is_other == task.sources[task.default_source].drawn_for_length
 
 
+def test_the_number_of_global_positions_is_declared(loaded):
+    """An architecture with global attention creates its global projections by this number."""
+    task, data = loaded
+    features = data.train.features
+    most = 0
+    if "global_mask" in features:
+        most = int((features["global_mask"] & features["padding_mask"]).sum(axis=1).max())
+    assert task.max_global_tokens == most
+
+
 def test_facts_include_fingerprint_terms_and_overlap(loaded):
     _, data = loaded
+    assert data.facts["examples"]["test"] > 0
     for name in ("fingerprint", "licence", "citation", "redistributable"):
         assert name in data.facts
     assert set(data.facts["shared_with_train"]) == {"validation", "test"}

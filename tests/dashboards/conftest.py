@@ -1,8 +1,6 @@
-"""A drawn site, and a browser that opens its pages."""
+"""A drawn site, and a browser that opens its pages: one browser and one tab for all tests."""
 
 from __future__ import annotations
-
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,31 +14,27 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     first = ENTRIES[0].record.run_id
     pages = {first: "http://127.0.0.1:5000/#/experiments/1/runs/abc", "another home's": "x"}
-    draw(ENTRIES, folder, pages)
+    draw(ENTRIES, folder, pages, with_plotly=True)
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
+@pytest.fixture(scope="session")
+def one_tab(chromium):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
+        browser = playwright.chromium.launch(
             executable_path=str(chromium),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
+        yield Tab(browser.new_page())
+        browser.close()
 
 
 @pytest.fixture
-def opened(browser, folder):
-    """A context manager that gives a tab on the site, and fails if the tab had errors."""
-
-    @contextmanager
-    def tab(**settings):
-        page = browser.new_page(**settings)
-        found = Tab(page, folder)
-        yield found
-        page.close()
-        assert found.errors == []
-
-    return tab
+def tab(one_tab):
+    """A tab that fails the test if a page had errors."""
+    one_tab.page.set_viewport_size({"width": 1_300, "height": 800})
+    yield one_tab
+    errors, one_tab.errors = one_tab.errors, []
+    assert errors == []

@@ -18,19 +18,29 @@ REGISTRY = load_registry(())
 VERSIONS = REGISTRY.task_versions
 ARCHITECTURES = REGISTRY.architectures.plugins
 UNWRITTEN = Path("see `draw`")
+PLOTLY = "window.Plotly = {newPlot: (node, data, layout) => Object.assign(node, {data, layout})};"
 FROZEN = Path(__file__).parent.parent / "suite" / "records" / "frozen"
 """A record of each schema that was published."""
 
 
-def draw(entries, folder, pages=None, registry=REGISTRY):
-    """Draw the site of records that are written to disk and read again, as in a command."""
-    (folder / "records").mkdir(exist_ok=True)
-    there = []
-    for made in entries:
+def draw(
+    entries, folder, pages=None, registry=REGISTRY, choices=(), *, with_plotly=False, written=False
+):
+    """Draw the site of records that are written to disk and read again, as in a command.
+
+    Unless `with_plotly`, a stand-in keeps what a figure draws: Plotly takes seconds to load. The
+    records are not written again if they are `written`.
+    """
+    (folder / "records").mkdir(parents=True, exist_ok=True)
+    there = list(entries) if written else []
+    for made in () if written else entries:
         path = folder / "records" / f"{len(there)}.json"
         path.write_text(made.record.to_json())
         there.append(dataclasses.replace(made, record=parse_summary(path.read_bytes()), path=path))
-    return draw_site(there, registry, folder, pages)
+    first = draw_site(there, registry, folder, pages, choices)
+    if not with_plotly:
+        (folder / "assets" / "plotly.min.js").write_text(PLOTLY)
+    return first
 
 
 def measured(**values):
@@ -41,9 +51,10 @@ def measured(**values):
 
 
 def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values):
+    """Return a final run of a benchmark that is not ranked."""
     cell = dataclasses.replace(
         CELL, architecture=architecture, sequence_length=length, seed=seed, options={},
-        batch_size=2_048 // length,
+        batch_size=2_048 // length, benchmark="look-1",
     )  # fmt: skip
     if status is not Status.OK:
         record = make_record(status, seed, cell, reason=values.get("reason", "it broke"))
@@ -77,7 +88,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
 def trial(architecture, seed, f1, length=128, **changes):
     """Return a run that scores the validation split alone."""
     found = entry(architecture, length, seed, f1=f1, memory=100.0, speed=1_000.0)
-    cell = dataclasses.replace(found.record.cell, scores_test=False, **changes)
+    cell = dataclasses.replace(found.record.cell, scores_test=False, benchmark=None, **changes)
     scores = {"validation": found.record.metrics["test"]}
     reports = {"validation": {"by_type": found.record.reports["test"]["by_type"]}}
     record = found.record.model_copy(

@@ -24,7 +24,6 @@ from tests.dashboards.site_records import (
     read_script,
     trial,
 )
-from tests.dashboards.tab import Tab
 from tests.suite.analysis.final_runs import make_boards
 
 
@@ -49,29 +48,24 @@ def test_points_have_means_intervals_and_counts():
     assert two["n"] == 2 and pd.isna(two["low"])  # an interval needs three seeds
 
 
-def test_scores_of_the_validation_split_are_drawn(browser, tmp_path):
-    """A run that does not score the test split shows its validation score everywhere."""
+def test_trials_are_a_kind_of_their_own_with_validation_scores(tmp_path):
+    """A trial shows its validation score; final runs come first, and trials last."""
     trials = [
         trial(architecture, seed, f1)
         for architecture, f1 in (("vanilla", 0.5), ("longformer", 0.7))
         for seed in range(3)
     ]
-    draw(trials, tmp_path)
+    final = entry("vanilla", 128, f1=0.4, memory=1, speed=1)
+    costs = probe("vanilla", 512, 0, 900.0)
+    draw([*trials, costs, final], tmp_path)
     index = read_script(tmp_path / "data" / "index.js")
-    assert [about["split"] for about in index["comparisons"]] == ["validation"]
-    assert set(index["records"]["quality"]) == {0.5, 0.7}
-    page = browser.new_page()
-    tab = Tab(page, tmp_path)
-    tab.open("index.html")
-    titles = page.locator("figure h3").all_text_contents()
-    assert "Validation entity F1" in titles and not any("Test" in title for title in titles)
-    tab.open("task.html")
-    page.locator("h3", has_text="F1 by entity type").wait_for()
-    captions = page.locator("figcaption").all_text_contents()
-    assert any("validation split" in caption for caption in captions)
-    assert not any("test split" in caption for caption in captions)
-    assert tab.errors == []
-    page.close()
+    found = [(about["kind"], about["split"]) for about in index["comparisons"]]
+    assert found == [("final", "test"), ("costs", ""), ("trial", "validation")]
+    assert set(index["records"]["quality"]) == {0.4, None, 0.5, 0.7}
+    (count,) = index["trials"]
+    assert count["text"] == "6 trials of 2 architectures at length 128"
+    # A trial has no share in the profile of final runs.
+    assert read_script(tmp_path / "data" / "findings.js")["profile"]["lines"] == {}
 
 
 def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
@@ -129,11 +123,15 @@ def test_crossings_and_pairs(folder):
     probes = [about["mode"] for about in index["comparisons"]].index("probe")
     speed = [measure["key"] for measure in index["measures"]].index("training.tokens_per_second")
     gaps = {tuple(row[:6]): row[6:] for row in findings["pairs"]}
-    ratio, low, high, n = gaps[probes, speed, 2_048, 2, "longformer", "vanilla"]
-    assert (ratio, n) == (3, 3) and low == pytest.approx(3) and high == pytest.approx(3)
+    ratio, low, high, n, better = gaps[probes, speed, 2_048, 2, "longformer", "vanilla"]
+    assert (ratio, n, better) == (3, 3, "longformer")
+    assert low == pytest.approx(3) and high == pytest.approx(3)
     trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
-    gap, low, high, n = gaps[trained, -1, 128, 16, SCRIPT, "vanilla"]
-    assert (gap, low, high, n) == (pytest.approx(0.1), None, None, 1)
+    gap, *rest = gaps[trained, -1, 128, 16, SCRIPT, "vanilla"]
+    assert (gap, rest) == (pytest.approx(0.1), [None, None, 1, None])
+    # At 128, SCRIPT is better in memory, speed and score; at 512, vanilla alone has a score.
+    fronts = {tuple(row[:2]): row[2:] for row in findings["fronts"]}
+    assert fronts[trained, 0] == [[400, 2_000], [0.8, 0.6]]
 
 
 def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
@@ -191,7 +189,7 @@ def test_submitted_records_are_lines_of_their_own(tmp_path):
 def test_shares_of_the_best_score(higher):
     made = [entry("vanilla", 128, f1=0.4, memory=1, speed=1)]
     made.append(entry("bert", 128, f1=0.5, memory=1, speed=1))
-    board = next(board for board in make_boards(made, VERSIONS) if board.metric.name == "entity_f1")
+    (board,) = make_boards(made, VERSIONS)
     board = dataclasses.replace(board, metric=Metric("score", higher_is_better=higher))
     shares = {line.split()[0]: of_line for line, of_line in shares_of_best([board]).items()}
     assert shares["bert" if higher else "vanilla"] == [1.0]

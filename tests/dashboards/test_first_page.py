@@ -10,12 +10,14 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.leaderboard import make_leaderboard
 from suite.matrix.registry import load_registry
+from suite.matrix.tuned_rates import Tuned
+from suite.records.schema import TuningChoice
 from tests.dashboards.site_records import draw, entry, probe, read_script, trial
-from tests.dashboards.tab import Tab, select
 from tests.suite.analysis.final_runs import SCALE, SMALL, benchmark_folder, final_runs
 
-NAMES = ("vanilla", "longformer", "bert", "identity", "gpt")
-F1 = {"vanilla": 0.70, "longformer": 0.75, "bert": 0.749, "identity": 0.3}
+NAMES = ("vanilla", "longformer", "bert", "identity", "gpt", "linformer", "performer", "reformer")
+F1 = {"vanilla": 0.70, "longformer": 0.75, "bert": 0.749, "identity": 0.3, "linformer": 0.6,
+      "performer": 0.55, "reformer": 0.5}  # fmt: skip
 BITS = {"vanilla": 2.2, "gpt": 2.0}
 
 
@@ -32,210 +34,225 @@ def score(planned):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The folder of a site of a benchmark's final runs, with probes and a trial; and the data."""
+    """The folder of a site of a benchmark's final runs, with probes and trials; and the data."""
     top = tmp_path_factory.mktemp("first")
     registry = load_registry((str(benchmark_folder(top / "bench", SMALL + SCALE)),))
     finals = final_runs(registry, score, NAMES)
     probes = [
-        probe(name, length, number, speed * (1 + number / 1_000))
+        probe(name, length, number, speed * (1 + deviation / 100))
         for name, speed in (("vanilla", 1_000.0), ("longformer", 2_500.0))
         for length in (128, 512)
-        for number in range(3)
+        for number, deviation in enumerate((0, 2, -2) if name == "vanilla" else (0, -1, 1))
     ]
     trials = [
         trial("vanilla", 0, 0.6, steps=steps, model_size=size)
         for steps in (100, 200, 300)
         for size in ("tiny", "mini")
     ]
-    site = top / "site"
-    site.mkdir()
-    draw([*finals, *probes, *trials], site, None, registry)
+    draw([*finals, *probes, *trials], top / "site", None, registry)
     comparisons = compare([*finals, *probes], registry.task_versions)
     boards = rank_comparisons(comparisons)
     benchmark = registry.benchmarks.get("small")
-    return site, make_leaderboard(benchmark, comparisons, boards, registry.tasks.plugins)
+    return top / "site", make_leaderboard(benchmark, comparisons, boards, registry.tasks.plugins)
 
 
 @pytest.fixture
-def tab(browser, made):
-    page = browser.new_page()
-    found = Tab(page, made[0])
-    yield found
-    page.close()
-    assert found.errors == []
+def shown(tab, made):
+    """A function that shows the first page in a state and returns the tab."""
+
+    def show(state="", **settings):
+        tab.open(made[0], "index.html", state, **settings)
+        return tab
+
+    return show
 
 
-def texts_of(row):
-    return row.locator("td").all_text_contents()
+def small(value):
+    return f"{float(f'{value:.2g}'):g}"
 
 
-def answer(page):
-    return page.locator(".answer").text_content()
+def interval(estimate):
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def number(value, digits=4):
-    return f"{float(f'{value:.{digits}g}'):g}"
-
-
-def test_the_answer_names_the_leader_its_interval_and_what_could_be_detected(tab, made):
+def test_a_win_is_answered_in_one_sentence(shown, made):
     board = made[1].boards["ner", 512]
-    best, low, high = (
-        number(getattr(board.rows[0].estimate, end)) for end in ("value", "low", "high")
+    tab = shown("task=ner&length=512")
+    assert tab.answer() == (
+        "Named entity recognition, length 512: longformer is best, with test entity F1 "
+        f"{interval(board.rows[0].estimate)}, significantly better than all 6 other ranked entries "
+        f"(the smallest detectable difference is {small(board.detectable)})."
     )
-    tab.open("index.html", "task=ner&length=512")
-    assert answer(tab.page) == (
-        f"Named entity recognition, length 512: longformer is best, with test entity F1 {best} "
-        f"[{low}, {high}] (95% interval, 3 seeds). It is significantly better than all 3 other "
-        f"ranked entries (the smallest detectable difference is {number(board.detectable, 2)}). "
-        "No learning rate was tuned."
-    )
+    note = tab.texts(".answer + .note")[0]
+    assert note.startswith("Results: small-1. Intervals are of 95% over seeds and test examples")
+    assert "3 seeds" in note and "No learning rate was tuned" in note
 
 
-def test_the_answer_lists_the_entries_that_are_tied(tab, made):
+def test_a_tie_has_no_significant_winner_and_a_detectable_difference(shown, made):
     board = made[1].boards["ner", 128]
-    tab.open("index.html", "task=ner&length=128")
-    text = answer(tab.page)
-    assert "no significant winner. longformer has the best mean: test entity F1 0.75 [" in text
-    detectable = number(board.detectable, 2)
-    assert f"bert is tied with it: the smallest detectable difference is {detectable}." in text
-
-
-def test_a_task_and_a_length_are_chosen(tab):
-    tab.open("index.html")
-    select(tab.page, "Task").select_option(label="Named entity recognition")
-    select(tab.page, "Length").select_option("128")
-    assert "Named entity recognition, length 128: no significant winner. longformer" in answer(
-        tab.page
+    detectable = small(board.detectable)
+    tab = shown("task=ner&length=128")
+    assert tab.answer() == (
+        "Named entity recognition, length 128: no significant winner: longformer has the best "
+        f"mean, test entity F1 {interval(board.rows[0].estimate)}, and bert is tied with it; the "
+        f"smallest detectable difference is {detectable}."
     )
-    select(tab.page, "Task").select_option(label="Language modelling")
-    text = answer(tab.page)
-    assert "Language modelling, length 64: gpt is best, with test bits per character 2 [" in text
-    assert "significantly better than the only other ranked entry" in text
-    # The numbers of the answer are those of the ranks below it.
-    first = tab.page.locator("tr.first").first.text_content()
-    assert "gpt" in first and text.partition("character ")[2].partition(" (")[0] in first
+    # The table of ranks has the figures of the answer, and the difference that separates bert.
+    first, second = tab.texts("tr.first")[:2]
+    assert interval(board.rows[0].estimate) in first
+    assert small(board.rows[1].detectable_difference) in second
 
 
-def test_final_runs_of_a_ranked_benchmark_are_shown_first(tab):
-    tab.open("index.html")
-    assert tab.page.locator("#shown").text_content().endswith(" · small-1")
+def test_two_choices_lead_to_the_answer_also_from_the_keyboard(shown):
+    tab = shown(again=True)
+    assert "Named entity recognition, length 512: longformer is best" in tab.answer()
+    tab.select("Task").select_option(label="Sentiment")
+    assert "Sentiment, length 128: no significant winner: longformer" in tab.answer()
+    tab.select("Task").select_option(label="Language modelling")
+    assert "Language modelling, length 64: gpt is best, with test bits per char" in tab.answer()
+    assert "significantly better than the only other ranked entry" in tab.answer()
+    tab.select("Task").select_option(label="Named entity recognition")
+    tab.select("Length").focus()
+    tab.page.keyboard.press("ArrowUp")
+    tab.page.wait_for_function("location.hash.includes('length=128')")
+    assert "length 128" in tab.answer()
+    tab.page.locator(".advanced summary").focus()
+    tab.page.keyboard.press("Enter")
+    tab.select("Seed").wait_for(state="visible")
+    # A line that is hidden leaves the figures, and its box keeps the focus.
+    box = tab.page.locator('.legend input[name="line bert"]')
+    box.focus()
+    tab.page.keyboard.press("Space")
+    tab.page.wait_for_function("location.hash.includes('without=bert')")
+    assert tab.page.evaluate("document.activeElement.name") == "line bert"
+    assert all("bert" not in [trace.get("name") for trace in data] for data, _ in tab.plots())
 
 
-def test_scores_of_trials_are_named_as_such(tab):
-    tab.open("index.html", "task=ner")
-    results = select(tab.page, "Results")
-    names = results.locator("option").all_text_contents()
-    assert names[0] == "small-1" and len(set(names)) == 7
-    assert not any("·" in name or len(name) > 60 for name in names)
-    results.select_option(names[1])
-    text = answer(tab.page)
-    assert "no entry is ranked: validation scores are not ranked." in text
-    assert "vanilla: validation entity F1 0.6." in text and "no proof" in text
-    assert "only final runs of a frozen benchmark score the test split" in text
+@pytest.mark.parametrize("width", [400, 1_300])
+def test_the_order_is_choice_answer_charts_core_table(shown, width):
+    tab = shown("task=ner&length=128", again=True)
+    tab.page.set_viewport_size({"width": width, "height": 800})
+    tops = tab.page.evaluate(
+        "() => ['select[name=Task]', '.answer', '.figures', '.figures figure:nth-child(3)',"
+        " 'table'].map(s => document.querySelector(s).getBoundingClientRect().top)"
+    )
+    assert tops == sorted(tops) and tops[1] < 400  # the answer is on the first screen
+    assert not tab.page.locator(".advanced .controls").is_visible()
+    captions = tab.texts("caption")
+    assert captions[0] == "Entries with every cell, best first, encoder tasks"
+    for summary in tab.page.locator("main details > summary").all():
+        if summary.is_visible():  # the full names are wider than the page
+            summary.click()
+    tab.page.wait_for_function("w => document.documentElement.scrollWidth <= w", arg=width)
+    wide = "[...document.querySelectorAll('.scroll')].filter(t => t.scrollWidth > t.clientWidth)"
+    assert (tab.page.evaluate(f"{wide}.length") >= 3) is (width == 400)
 
 
-def test_full_names_are_folded(tab):
-    tab.open("index.html", "task=ner")
-    full = tab.page.locator(".advanced").locator("label", has_text="Full name")
+def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown):
+    tab = shown("task=ner", again=True)
+    assert "small-1" in tab.texts(".answer + .note")[0] and not tab.texts(".warning")
+    full = tab.select("Full name (10 comparisons)")
     titles = full.locator("option").all_text_contents()
-    assert len(titles) == 10 and not full.is_visible()
     outside = tab.page.evaluate(
         "() => { const main = document.querySelector('main').cloneNode(true);"
         " main.querySelector('.advanced').remove(); return main.textContent; }"
     )
-    assert not any(title in outside for title in titles)
+    assert len(titles) == 10 and not any(title in outside for title in titles)
+    assert not full.is_visible() and not tab.select("Results").is_visible()
     tab.page.locator(".advanced summary").click()
-    trial_title = next(title for title in titles if "validation" in title and "200" in title)
-    full.locator("select").select_option(trial_title)
-    assert "trials" in tab.page.locator("#shown").text_content()
-    assert full.is_visible()
+    names = tab.select("Results").locator("option").all_text_contents()
+    assert names[0] == "small-1" and len(set(names)) == 7
+    assert all(name.startswith("trials (validation scores)") for name in names[1:])
+    tab.select("Results").select_option(names[1])
+    assert "Trials, not results" in tab.texts(".warning")[0]
+    assert "no entry is ranked; the best value so far is that of vanilla" in tab.answer()
+    note = tab.texts(".answer + .note")[0]
+    assert "Not ranked: validation scores are not ranked" in note and "no proof" in note
+    assert "small-1" not in tab.texts("figure h3") and "Validation entity F1" in tab.texts("h3")
+    # Other pages leave the trials out too, unless they are named.
+    tab.open(tab_site(tab), "tradeoffs.html", "task=ner")
+    assert "small-1" in tab.texts("h2")[0] and not tab.texts(".warning")
 
 
-def test_three_charts_and_costs_from_probes(tab):
+def tab_site(tab):
+    """Return the folder of the site that a tab shows."""
+    from pathlib import Path
+    from urllib.parse import urlparse
+
+    return Path(urlparse(tab.page.url).path).parent
+
+
+def test_three_charts_and_costs_from_probes(shown):
     """The final runs have no quiet costs, so those of the probes of the same form are drawn."""
-    tab.open("index.html", "task=ner&length=512")
-    figures = tab.page.locator("figure")
-    titles = figures.locator("h3").all_text_contents()
-    assert titles == ["Test entity F1", "Peak training memory", "Training throughput"]
-    captions = figures.locator("figcaption").all_text_contents()
+    tab = shown("task=ner&length=512")
+    titles = ["Test entity F1", "Peak training memory", "Training throughput"]
+    assert tab.texts("figure h3") == titles
+    captions = tab.texts("figcaption")
     assert ["encoder probes" in caption for caption in captions] == [False, True, True]
-    tab.page.wait_for_selector(".main-svg")
-    marks = tab.page.evaluate(
-        "[...document.querySelectorAll('.plot')].map(p => p.layout.shapes.map(s => s.x0))"
-    )
-    assert marks == [[512]] * 3
+    plots = tab.plots()
+    assert [layout["shapes"][0]["x0"] for _, layout in plots] == [512] * 3
+    axes = [layout["yaxis"]["title"]["text"] for _, layout in plots]
+    units = ["Peak training memory, MiB", "Training throughput, tokens/s"]
+    assert axes == ["entity F1", *units]
+    # Of seven lines, the one of rank 1 stands out and has its interval.
+    quality = {trace["name"]: trace["line"]["width"] for trace in plots[0][0] if "name" in trace}
+    assert {name for name, width in quality.items() if width > 2} == {"longformer"}
+    bands = [trace for trace in plots[0][0] if trace.get("fill")]
+    assert len(quality) == 7 and len(bands) == 1
+    # Costs of another engine are not drawn beside scores.
+    about = "{form: 'encoder', model_size: 'tiny', precision: 'float32', backend: '%s'}"
+    found = [tab.page.evaluate(f"probesFor({about % name})") for name in ("tensorflow", "jax")]
+    assert found[0] >= 0 and found[1] == -1
 
 
-def test_costs_of_another_engine_are_not_drawn_beside_scores(browser, tmp_path):
-    registry = load_registry((str(benchmark_folder(tmp_path / "bench")),))
-    probes = [
-        probe("vanilla", length, number, 900.0, backend="jax")
-        for length in (128, 512, 1_024)
-        for number in range(3)
-    ]
-    draw([*final_runs(registry, score, ["vanilla"]), *probes], tmp_path, None, registry)
-    page = browser.new_page()
-    tab = Tab(page, tmp_path)
-    tab.open("index.html", "task=ner&length=512")
-    assert page.locator("figure h3").all_text_contents() == ["Test entity F1"]
-    assert tab.errors == []
-    page.close()
-
-
-def test_the_core_table_is_that_of_the_analysis(tab, made):
-    tab.open("index.html")
-    encoder, decoder = made[1].blocks
+def test_the_core_table_is_that_of_the_analysis(shown, made):
+    tab = shown("task=ner&length=512")
+    encoder, _ = made[1].blocks
     table = tab.page.locator("table", has_text="encoder tasks").first
-    rows = table.locator("tbody tr")
-    assert rows.locator("td:first-child").all_text_contents() == [row.line for row in encoder.rows]
-    for place, row in enumerate(encoder.rows):
-        cells = rows.nth(place).locator("td").all_text_contents()
+    rows = [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
+    assert [row[0] for row in rows] == [f"{row.line}1" for row in encoder.rows]  # with a footnote
+    assert tab.texts(".footnotes li")[0] == "untuned"
+    for cells, row in zip(rows, encoder.rows, strict=True):
         score = row.score
         assert cells[1] == f"{score.value:.1f} [{score.low:.1f}, {score.high:.1f}]"
         assert cells[2] == f"{row.mean_rank:.1f}"
-        assert cells[-1] == "untuned"
-        assert [float(cell) for cell in cells[3:5]] == pytest.approx(
-            [row.by_task["ner"], row.by_task["sentiment"]], rel=1e-3
-        )
-    assert rows.locator("em").all_text_contents() == ["identity"]  # a control
+        assert cells[3:5] == [f"{row.by_task[task]:.3f}" for task in ("ner", "sentiment")]
+    assert table.locator("em").all_text_contents() == ["identity"]  # a control
     head = table.locator("th").all_text_contents()
+    assert head[-1] == "learning-rate window, decades"
     speed = head.index("training speed")
-    note = tab.page.locator("p.note", has_text="Costs are multiples").text_content()
-    assert "in the session of 2026-01-02 03:04 on here, 2 threads." in note
-    found = {cells[0]: cells[speed] for cells in map(texts_of, rows.all())}
-    assert found["longformer"] == "2.50 / —" and found["vanilla"] == "1.00 / —"
-    assert found["identity"] == "—"
-    lacking = tab.page.locator("details", has_text="lack cells of this table")
-    assert lacking.count() == bool(encoder.incomplete) + bool(decoder.incomplete)
+    (note,) = (text for text in tab.texts("p.note") if "Costs are multiples" in text)
+    assert "in the session of 2026-01-02 03:04 on here, 2 threads (1 session)." in note
+    found = {cells[0]: cells[speed] for cells in rows}
+    assert found["longformer1"] == "2.50 / —" and found["vanilla1"] == "1.00 / —"
+    # The other form is folded.
+    assert not tab.page.locator("caption", has_text="decoder tasks").is_visible()
 
 
-def test_a_winner_links_to_its_results(tab, made):
-    tab.open("index.html", "task=ner&length=128")
-    winners = tab.page.locator("table", has_text="tied with the leader")
-    rows = winners.locator("tbody tr")
+def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
+    tab = shown("task=ner&length=512")
+    rows = tab.page.locator("table", has_text="gap to the next").locator("tbody tr")
     assert rows.count() == len(made[1].winners) == 4
-    assert [text.split()[-1] for text in rows.locator("td.current").all_text_contents()] == [
-        "recognition"
-    ]
-    sentiment = rows.filter(has_text="Sentiment")
-    sentiment.locator("a").click()
+    assert rows.locator("td.current").all_text_contents() == ["Named entity recognition, entity F1"]
+    tie, win = (rows.nth(place).locator("td").all_text_contents() for place in (0, 1))
+    assert tie[2].startswith("no significant winner; best mean: longformer")
+    assert tie[6] == f"bert ({small(made[1].winners[0].tied['bert'])})"
+    assert win[2].startswith("longformer") and win[6] == "none"
+    rows.filter(has_text="Sentiment").locator("a").click()
     tab.page.wait_for_function("location.hash.includes('sentiment')")
-    assert "Sentiment, length 128: no significant winner. longformer" in answer(tab.page)
+    assert "Sentiment, length 128: no significant winner" in tab.answer()
 
 
-def test_without_final_runs_the_page_says_what_the_core_table_needs(browser, folder):
-    page = browser.new_page()
-    tab = Tab(page, folder)
-    tab.open("index.html")
-    assert page.locator("p", has_text="There is no core table yet").count() == 1
-    assert "only final runs of a ranked benchmark are ranked" in answer(page)
-    tab.open("index.html", "task=probe%2C+encoder&length=2048")
-    text = answer(page)
-    assert "Speed and memory, encoder, length 2048: longformer is best" in text
-    assert "600.6 [" in text and "tokens/s (95% interval, 3 rounds)" in text
-    assert "only other ranked entry (the smallest detectable ratio is " in text
-    assert tab.errors == []
-    page.close()
+def test_a_cost_has_its_session_code_and_deviation_between_sessions(shown):
+    tab = shown("task=probe%2C+encoder&length=512&metric=training.tokens_per_second")
+    assert "length 512: longformer is best, with training throughput 2,500 [" in tab.answer()
+    assert "(the smallest detectable ratio is 1.0" in tab.answer()
+    assert "Session of 2026-01-02 03:04 on here" in tab.texts(".answer + .note")[0]
+    (head,) = (
+        table.locator("th").all_text_contents()
+        for table in tab.page.locator("table", has_text="deviation between sessions").all()
+    )
+    assert {"detectable ratio", "sessions", "deviation between sessions", "code"} <= set(head)
 
 
 def test_the_detectable_difference_of_costs_is_a_ratio():
@@ -257,34 +274,49 @@ def test_a_leaderboard_without_results_is_left_out(tmp_path):
     assert read_script(tmp_path / "data" / "index.js")["leaderboards"] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_tables_scroll_and_the_page_does_not(browser, made, scheme):
-    page = browser.new_page(viewport={"width": 400, "height": 800}, color_scheme=scheme)
-    tab = Tab(page, made[0])
-    tab.open("index.html", "task=ner")
-    page.wait_for_selector(".main-svg")
-    page.locator(".advanced summary").click()  # the full names are wider than the page
-    for summary in page.locator("main > div > details > summary").all():
-        summary.click()
-    page.wait_for_function("document.documentElement.scrollWidth <= 400", timeout=5_000)
-    scrolling = page.evaluate(
-        "[...document.querySelectorAll('.scroll')]"
-        ".filter(one => one.scrollWidth > one.clientWidth).length"
+def tried(rate, steps, *scores):
+    """Return the trials of a rate as a choice states them."""
+    known = [score for score in scores if score is not None]
+    return {
+        "learning_rate": rate,
+        "steps": steps,
+        "validation": sum(known) / len(known) if len(known) == len(scores) else None,
+        "runs": [{"seed": seed, "validation": score} for seed, score in enumerate(scores)],
+    }
+
+
+def test_without_final_runs_the_page_says_what_exists(tab, tmp_path):
+    """Trials are counted and linked; only the page of learning rates shows their scores."""
+    setting = {"sequence_length": 128, "source": "tfds", "model_size": "tiny", "steps": 500}
+    choice = TuningChoice(
+        learning_rate=0.003,
+        metric="validation entity_f1",
+        setting={**setting, "options": {}},
+        good_range_decades=0.31,
+        cost=1.9,
+        trials=(
+            tried(0.0003, 50, 0.1),
+            tried(0.003, 50, 0.5),
+            tried(0.003, 100, 0.6, 0.7),
+            tried(0.1, 100, 0.2, None),
+        ),
     )
-    assert scrolling >= 3
-    assert tab.errors == []
-    page.close()
-
-
-def test_the_keyboard_chooses_task_and_length_and_opens_the_filters(tab):
-    tab.open("index.html", "task=ner&length=512")
-    select(tab.page, "Length").focus()
-    tab.page.keyboard.press("ArrowUp")
-    tab.page.wait_for_function("location.hash.includes('length=128')")
-    assert "length 128" in answer(tab.page)
-    tab.page.locator(".advanced summary").focus()
-    tab.page.keyboard.press("Enter")
-    seed = tab.page.locator("label", has_text="Seed").locator("select")
-    seed.wait_for(state="visible")
-    tab.page.keyboard.press("Tab")
-    assert tab.page.evaluate("document.activeElement.parentElement.textContent").startswith("Seed")
+    trials = [trial("vanilla", seed, 0.61) for seed in range(2)]
+    draw(trials, tmp_path, choices=[Tuned("ner", "vanilla", choice)])
+    tab.open(tmp_path)
+    assert tab.answer() == "There are no final runs yet."
+    (item,) = tab.texts("main li")
+    assert item.startswith("Named entity recognition: 2 trials of 1 architecture at length 128")
+    assert "0.61" not in tab.page.locator("main").text_content() and not tab.texts("figure")
+    for name in ("tradeoffs.html", "task.html", "compare.html"):
+        tab.open(tmp_path, name)
+        assert not tab.texts("figure") and "No results match" in tab.texts("main")[0]
+    tab.open(tmp_path)
+    tab.page.locator("main li a", has_text="learning rates").click()
+    tab.page.wait_for_selector(".plot")
+    assert tab.texts("main td") == ["vanilla", "0.003", "0.650", "0.31", "1.9", "6"]
+    assert "They are no results" in tab.texts("main .note")[-1]
+    ((short, long), layout), *_ = tab.plots()
+    assert (short["x"], short["y"]) == ([0.0003, 0.003], [0.1, 0.5])
+    assert (long["x"], long["y"], long["marker"]["size"]) == ([0.003], [0.65], [13])
+    assert layout["yaxis"]["title"]["text"] == "validation entity F1"

@@ -5,37 +5,38 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from dashboards.lines import COLORS, SYMBOLS, draw_lines
+from dashboards.lines import COLORS, DASHES, SYMBOLS, draw_lines
 from tests.dashboards.site_records import draw, entry, read_script
 
 
-def records_of(**lines):
-    """Return a record frame with the given lines of each architecture."""
-    pairs = [(architecture, line) for architecture, own in lines.items() for line in own]
-    return pd.DataFrame(pairs, columns=["architecture", "line"])
+def pairs(**lines):
+    """Return the pairs of an architecture and a line of it."""
+    return [(architecture, line) for architecture, own in lines.items() for line in own]
 
 
 def test_lines_of_one_architecture_share_a_symbol_and_differ_in_colour():
-    bert_a, bert_b, bert_c, vit = draw_lines(records_of(bert="abc", vit="v"))
+    bert_a, bert_b, bert_c, vit = draw_lines(pairs(bert="abc", vit="v"))
     assert len({line["color"] for line in (bert_a, bert_b, bert_c, vit)}) == 4
     assert bert_a["symbol"] == bert_b["symbol"] == bert_c["symbol"] != vit["symbol"]
 
 
 def test_a_newcomer_is_drawn_by_the_rule_of_the_built_in_architectures():
     """Renaming all architectures, in their order, changes no colour and no symbol."""
-    built_in = draw_lines(records_of(bert="a", longformer="b", vanilla="c"))
-    newcomers = draw_lines(records_of(b_new="a", l_new="b", v_new="c"))
+    built_in = draw_lines(pairs(bert="a", longformer="b", vanilla="c"))
+    newcomers = draw_lines(pairs(b_new="a", l_new="b", v_new="c"))
     for line, other in zip(built_in, newcomers, strict=True):
         assert (line["color"], line["symbol"]) == (other["color"], other["symbol"])
 
 
 def test_each_architecture_has_its_own_colour_and_symbol():
-    names = [f"architecture_{number}" for number in range(len(COLORS) * len(SYMBOLS))]
-    lines = draw_lines(records_of(**{name: [name] for name in names}))
+    names = [f"architecture_{number:02}" for number in range(len(COLORS) * len(SYMBOLS))]
+    lines = draw_lines(pairs(**{name: [name] for name in names}))
     assert len({(line["color"], line["symbol"]) for line in lines}) == len(names)
+    # Also the dash tells apart the lines of one colour, of up to 45 architectures.
+    first = lines[: len(COLORS) * len(DASHES)]
+    assert len({(line["color"], line["dash"]) for line in first}) == len(first)
 
 
 def test_colours_do_not_depend_on_which_architectures_have_run(tmp_path):

@@ -41,28 +41,39 @@ lengths = [64]
 steps = 10
 positions_per_step = 512
 """
-SCALE = """
-[scale.ner]
-128 = { zero = 0.0, hundred = 0.8 }
-512 = { zero = 0.0, hundred = 0.5 }
-
-[scale.sentiment]
-128 = { zero = 0.5, hundred = 0.9 }
-
-[scale.language_modeling]
-64 = { zero = 5.0, hundred = 2.0 }
-"""
+REGISTRY = load_registry(())
+VANILLA = REGISTRY.architectures.get("vanilla").version
+SCALE = "".join(
+    f"[scale.{task}]\n"
+    + "".join(
+        f"{length} = {{ zero = {zero}, task_version = {REGISTRY.tasks.get(task).version}, "
+        f"hundred = {hundred}, vanilla_version = {VANILLA} }}\n"
+        for length, zero, hundred in of_task
+    )
+    for task, of_task in {
+        "ner": [(128, 0.0, 0.8), (512, 0.0, 0.5)],
+        "sentiment": [(128, 0.5, 0.9)],
+        "language_modeling": [(64, 5.0, 2.0)],
+    }.items()
+)
+"""A scale that was measured with the versions in force."""
 UNREAD = Path("unread")
 Value = Callable[[PlannedCell], float | None]
 """The test score of a cell; None leaves the cell out."""
 
 
 def benchmark_folder(folder: Path, content: str = SMALL, *, name: str = "small") -> Path:
-    """Write a frozen benchmark into a folder of BENCH_PATH, and return the folder."""
+    """Write a frozen benchmark into a folder of BENCH_PATH, and return the folder.
+
+    The fingerprint of the data of a task is the task's name, as in `final_runs`.
+    """
     (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
     path = folder / "benchmarks" / f"{name}.toml"
     path.write_text(content)
-    freeze(read_benchmark(path))
+    benchmark = read_benchmark(path)
+    freeze(
+        benchmark, {task: dict.fromkeys(of.lengths, task) for task, of in benchmark.tasks.items()}
+    )
     return folder
 
 

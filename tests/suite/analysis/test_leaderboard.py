@@ -10,8 +10,8 @@ import pytest
 from suite.analysis.expected import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
+from suite.records.naming import new_run_id
 from suite.records.published import Folder
-from suite.records.store import new_run_id
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
@@ -166,18 +166,18 @@ def on_data(found, fingerprint, minutes=0, **update):
     ]
 
 
-def test_the_first_published_run_decides_which_data_counts(folder):
-    """Neither more entries, later runs nor a submission change the data, at any length."""
-    newer = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "new", minutes=5)
-    older = on_data(runs(folder, {"vanilla": 0.6, "bert": 0.5}), "old")
+def test_only_runs_on_the_data_that_the_file_states_are_on_the_leaderboard(folder):
+    """Neither earlier runs, nor more entries, nor a submission change the data, at any length."""
+    own = runs(folder)
+    others = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "other", minutes=-5)
     theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
-    submitted = on_data(runs(folder, {"vanilla": 0.99}), "theirs", minutes=-9, **theirs)
-    board = board_of([*older, *newer, *submitted], folder)
-    assert {found.key.fingerprint for found in board.boards.values()} == {
-        "ner old", "sentiment old", "language_modeling old"
+    submitted = on_data(runs(folder, {"longformer": 0.99}), "theirs", **theirs)
+    board, alone = board_of([*others, *submitted, *own], folder), board_of(own, folder)
+    assert board.winners == alone.winners and board.blocks == alone.blocks
+    assert {found.fingerprint for found in board.boards.values()} == {
+        "ner", "sentiment", "language_modeling"
     }  # fmt: skip
-    cut = [one for one in older if one.record.cell.sequence_length != 512]
-    assert ("ner", 512) not in board_of([*newer, *cut], folder).boards
+    assert not board_of([*others, *submitted], folder).boards
 
 
 def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):

@@ -19,7 +19,7 @@ from suite.analysis.rate_search import (
     next_trials,
     stage_of,
 )
-from suite.matrix.benchmarks import TuningSettings
+from suite.matrix.benchmark_sections import TuningSettings
 
 SETTINGS = TuningSettings()
 STRATEGY = Strategy(SETTINGS.learning_rates, SETTINGS.seeds, steps=750, default_rate=1e-3)

@@ -25,7 +25,7 @@ def test_a_name_has_only_the_parts_that_differ():
         TRIAL: "trials (validation scores), 300 steps, float32",
         longer: "trials (validation scores), 3,000 steps",
         bfloat: "trials (validation scores), 300 steps, mixed_bfloat16",
-        tested: "runs with --test",
+        tested: "trials with --test",
     }
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from suite.cli import benchmarks_command
-from tests.suite.matrix.test_freezing import SMALL
+from suite.execution.benchmark_data import DataFacts
+from suite.matrix.benchmarks import read_benchmark
+from tests.conftest import FAKES
+from tests.suite.matrix.test_freezing import SMALL, UNRANKED
 
 
 @pytest.fixture
@@ -41,9 +45,50 @@ def test_a_file_is_checked_before_it_is_frozen(bench, folder):
     refused = bench("benchmarks", "--freeze", "small", BENCH_PATH=str(folder))
     assert refused.returncode == 2 and "There is no option of the task" in refused.stderr
     assert path.read_text() == before
-    write(folder)
+    write(folder, "seeds = [0]", UNRANKED)
     frozen = bench("benchmarks", "--freeze", "small", BENCH_PATH=str(folder))
     assert frozen.returncode == 0 and "small-1 is frozen" in frozen.stdout, frozen.stderr
+
+
+PARITY = """
+name = "small"
+version = 1
+summary = "a test's benchmark"
+model_size = "tiny"
+seeds = [0]
+time_limit_seconds = 60
+
+[tasks.parity]
+lengths = [8, 16]
+steps = 2
+positions_per_step = 64
+"""
+
+
+def test_freezing_reads_the_data(bench, folder):
+    """The fake task has the same raw data at all lengths."""
+    path = folder / "benchmarks" / "small.toml"
+    path.write_text(PARITY)
+    frozen = bench("benchmarks", "--freeze", "small", BENCH_PATH=f"{folder}{os.pathsep}{FAKES}")
+    assert frozen.returncode == 0, frozen.stderr
+    assert read_benchmark(path).data == {"parity": {"8": "parity", "16": "parity"}}
+
+
+def test_the_reference_has_the_trivial_scores_of_the_data(bench, folder, monkeypatch):
+    facts = {"ner": {64: DataFacts("f", 0.25), 128: DataFacts("f", None)}}
+    monkeypatch.setattr(benchmarks_command, "describe_data", lambda *given: facts)
+    path = write(folder)
+    said = bench("benchmarks", "--reference", "small", BENCH_PATH=str(folder))
+    assert "1 scores were added to the scale of small" in said.stdout, said.stderr
+    assert {n: at.zero for n, at in read_benchmark(path).scale["ner"].items()} == {"64": 0.25}
+
+
+def test_a_benchmark_without_its_data_is_not_frozen(bench, folder):
+    path = folder / "benchmarks" / "small.toml"
+    path.write_text(PARITY.replace("parity]", 'ner]\nsource = "tfds"'))
+    refused = bench("benchmarks", "--freeze", "small", BENCH_PATH=str(folder))
+    assert refused.returncode == 2 and "TFDS_DATA_DIR" in refused.stderr, refused.stderr
+    assert not read_benchmark(path).is_frozen
 
 
 def test_a_published_version_is_neither_edited_nor_frozen_again(bench, folder, monkeypatch):

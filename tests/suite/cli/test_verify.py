@@ -54,5 +54,5 @@ def test_the_request_of_a_cell_at_the_default_rate_ignores_a_tuned_rate():
     (planned,) = expand(request, registry)
     choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
     assert [p.cell for p in expand(request, registry, lambda cell: choice)] != [planned.cell]
-    again = request_of(planned.cell)
+    again = request_of(planned.cell, registry)
     assert [p.cell for p in expand(again, registry, lambda cell: choice)] == [planned.cell]

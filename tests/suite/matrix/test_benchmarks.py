@@ -38,6 +38,7 @@ lengths = [64]
 examples_per_step = 1
 rounds = 2
 """
+DATA = {"ner": {64: "f", 128: "f"}}
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def folder(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     path = tmp_path / "benchmarks" / "small.toml"
     path.write_text(SMALL)
-    freeze(read_benchmark(path))
+    freeze(read_benchmark(path), DATA)
     return tmp_path
 
 
@@ -71,6 +72,11 @@ def test_every_built_in_benchmark_is_read_and_expands(path):
     cells = expand(Request(mode=None, benchmark=benchmark.name), registry)
     assert {planned.cell.task for planned in cells} >= set(benchmark.tasks)
     assert any(planned.unsupported is None for planned in cells)
+    entries = {(planned.cell.mode, planned.cell.architecture) for planned in cells}
+    for mode in {mode for mode, _ in entries}:
+        for name, plugin in registry.architectures.plugins.items():
+            if plugin.control and not (plugin.probe_only and mode is Mode.TRAIN):
+                assert (mode, name) in entries, f"every benchmark has the control {name}"
 
 
 def test_the_settings_of_a_frozen_benchmark_are_a_final_run_narrowed_or_not(folder):
@@ -161,6 +167,31 @@ def test_an_edited_frozen_benchmark_is_refused_until_its_version_is_raised(folde
     assert not read_benchmark(path).is_frozen
 
 
+def test_a_frozen_benchmark_that_is_ranked_states_its_data(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    for data in ({}, {"ner": {64: "f"}}):
+        with pytest.raises(RequestError, match="states its data, but not that of ner at length"):
+            freeze(read_benchmark(path), data)
+        assert path.read_text() == SMALL
+    path.write_text(SMALL.replace("version = 1\n", "version = 1\nranked = false\n"))
+    freeze(read_benchmark(path))
+    assert read_benchmark(path).is_frozen
+
+
+@pytest.mark.parametrize("new", ['64 = "other"\n', ""])
+def test_the_data_of_a_frozen_benchmark_cannot_be_edited(folder, new):
+    with pytest.raises(PluginError, match="a changed benchmark needs a new version"):
+        read_benchmark(edit(folder, '64 = "f"\n', new))
+
+
+def test_a_new_version_states_its_data_anew(folder):
+    edit(folder, "version = 1", "version = 2")
+    freeze(find_benchmark("small", (str(folder),)), {"ner": {64: "g", 128: "h"}})
+    found = find_benchmark("small", (str(folder),))
+    assert found.data == {"ner": {"64": "g", "128": "h"}} and set(found.frozen) == {"1", "2"}
+
+
 def test_the_summary_and_expected_figures_change_no_hash(folder):
     before = find_benchmark("small", (str(folder),)).content_hash
     path = edit(folder, "a test's benchmark", "another summary")
@@ -179,9 +210,9 @@ def test_a_frozen_version_is_frozen_once(folder):
 def test_the_word_frozen_elsewhere_in_the_file_does_not_hinder_freezing(tmp_path, head):
     path = tmp_path / "small.toml"
     path.write_text(SMALL.replace('summary = "a test\'s benchmark"', head))
-    freeze(read_benchmark(path))
+    freeze(read_benchmark(path), DATA)
     assert read_benchmark(path).is_frozen
-    add_to_scale(read_benchmark(path), {"ner": {64: 0.25}}, {})
+    add_to_scale(read_benchmark(path), {"ner": {64: 0.25}}, {}, load_registry().tasks.plugins)
     found = read_benchmark(path)
     assert found.is_frozen and found.scale["ner"]["64"].zero == 0.25
 
@@ -235,7 +266,7 @@ def test_a_request_without_mode_and_task_is_the_whole_benchmark(folder):
 def test_options_that_the_benchmark_sets_for_a_task_are_not_part_of_the_entry_s_name(folder):
     edit(folder, "version = 1", "version = 2")
     edit(folder, "steps = 10\n", "steps = 10\noptions = { dropout = 0.3 }\n")
-    freeze(find_benchmark("small", (str(folder),)))
+    freeze(find_benchmark("small", (str(folder),)), DATA)
     registry = load_registry((str(folder),))
     request = Request(tasks=("ner",), benchmark="small", architectures=("vanilla", "longformer"))
     for fields in ({}, {"steps": 3}):

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from suite.api import Status
-from suite.matrix.durations import Durations
+from suite.matrix.durations import Durations, ExpectedTime
 from suite.records.schema import Measurement
 from tests.suite.records.test_store import CELL, make_record
 
@@ -74,6 +74,10 @@ def test_failures_and_resumed_trainings_teach_nothing():
 def test_the_total_fills_the_places_and_counts_unknown_cells():
     durations = Durations([finished(TRAINED, 30.0)])
     unknown = dataclasses.replace(TRAINED, threads=1)
-    assert durations.total_seconds([TRAINED] * 3, parallel=2) == (pytest.approx(60.0), 0)
-    assert durations.total_seconds([TRAINED, unknown]) == (pytest.approx(60.0), 1)
-    assert durations.total_seconds([]) == (0.0, 0)
+    assert durations.expected([TRAINED] * 3, parallel=2) == ExpectedTime(3, 60.0, 0, 2)
+    some = durations.expected([TRAINED, unknown])
+    assert some == ExpectedTime(2, 60.0, 1)
+    assert str(some) == "about 1 minute (1 of them like none that has run)"
+    assert durations.expected([]) == ExpectedTime(0, 0.0)
+    assert str(durations.expected([unknown])).startswith("an unknown time")
+    assert str(ExpectedTime(9, 7_200.0)) == "about 2.0 hours"

@@ -38,6 +38,8 @@ options = {{ dropout = 0.3 }}
 architecture = "longformer"
 options = {{ window = [64] }}
 """
+UNRANKED = "seeds = [0]\nranked = false"
+"""Freezing a ranked benchmark takes its data."""
 
 
 @pytest.fixture
@@ -88,6 +90,16 @@ def test_a_file_that_contradicts_itself_is_refused(write, old, new, message):
         write(old, new)
 
 
+@pytest.mark.parametrize("option", ["dropout = 0.3", "learning_rate = 0.01", "tag_chain = true"])
+def test_an_entry_of_the_standard_track_has_the_recipe_of_all(write, option):
+    with pytest.raises(RequestError, match="of the standard track share the recipe"):
+        checked_cells(*write("window = [64]", option))
+    opened = write("window = [64]", option)[0].path
+    opened.write_text(opened.read_text().replace("seeds = [0]", 'seeds = [0]\ntrack = "open"'))
+    path = (str(opened.parent.parent),)
+    assert checked_cells(find_benchmark("small", path), load_registry(path))
+
+
 def test_the_cells_of_a_correct_file_are_returned(write):
     cells = checked_cells(*write())
     assert len(cells) == 6 * 3
@@ -96,7 +108,7 @@ def test_the_cells_of_a_correct_file_are_returned(write):
 
 
 def test_the_hash_of_a_published_run_stays_in_the_file(write, tmp_path):
-    benchmark, _ = write()
+    benchmark, _ = write("seeds = [0]", UNRANKED)
     published = tmp_path / "results" / "published" / "abacus"
     published.mkdir(parents=True)
     final = dataclasses.replace(FINAL, benchmark="small-1")
@@ -113,7 +125,7 @@ def test_the_hash_of_a_published_run_stays_in_the_file(write, tmp_path):
         check_published(benchmark, hashes)  # the line of [frozen] was deleted
     freeze(benchmark)
     check_published(find_benchmark("small", (str(tmp_path),)), hashes)
-    edited, _ = write("steps = 10\nposi", "steps = 20\nposi")
+    edited, _ = write("seeds = [0]", f"{UNRANKED}\nprecision = 'mixed_bfloat16'")
     freeze(edited)
     with pytest.raises(RequestError, match=f"Received: {edited.content_hash} in .frozen."):
         check_published(find_benchmark("small", (str(tmp_path),)), hashes)

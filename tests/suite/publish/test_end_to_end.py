@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from suite.api import Mode
+from suite.execution.conformance import code_of
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.archives import read_archive
+from suite.records.conformance import ConformanceReport, write_report
 from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES
 from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import CLEAN
-from tests.suite.records.test_store import TRIAL, make_record
+from tests.suite.records.test_store import FINGERPRINT, MOMENT, TRIAL, make_record
 
 SCORES = {"vanilla": 0.8, "bert": 0.7, "brisk": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}
@@ -51,7 +53,7 @@ def fake_records() -> list[Record]:
             fields |= {
                 "metrics": {"test": {"entity_f1": score}},
                 "reports": {"test": {"without_part": {"entity_f1": (score - 0.01, score + 0.01)}}},
-                "data": {"fingerprint": "f"},
+                "data": {"fingerprint": FINGERPRINT},
             }
         else:
             speed = SPEEDS[cell.architecture] + cell.round
@@ -61,7 +63,7 @@ def fake_records() -> list[Record]:
         records.append(make_record(minutes=minutes, cell=cell, **fields))
     trial = dataclasses.replace(TRIAL, architecture="vanilla", options={})
     scores = {"validation": {"entity_f1": 0.5}}
-    data = {"fingerprint": "f"}
+    data = {"fingerprint": FINGERPRINT}
     return [*records, make_record(cell=trial, environment=CLEAN, metrics=scores, data=data)]
 
 
@@ -122,16 +124,20 @@ def test_published_records_are_ranked_and_shown(results, bench, tmp_path):
 
 
 def test_a_published_record_is_verified_by_its_run_id(results, bench, tmp_path):
-    """The fake score and data cannot come out again; a true record comes out."""
+    """The fake score cannot come out again; a true record comes out."""
     home = ("--home", str(tmp_path / "other"))
     place = results / "published" / PROCESSOR / "miniature-1" / "ner"
     (path,) = place.glob("brisk-128-seed-0.*.json")
     record = parse_record(path.read_bytes())
+    code = code_of("brisk", record.cell.architecture_version, "tensorflow", (str(FAKES),))
+    report = ConformanceReport(code=code, checked_at=MOMENT, results=())
+    write_report(Store(tmp_path / "other"), report)
     said = bench("verify", record.run_id, "--results", str(results), *home)
-    assert said.returncode == 1 and "NOT reproduced: the new run had other" in said.stdout, said
+    assert said.returncode == 1 and "NOT reproduced: entity_f1" in said.stdout, said
     (new,) = (tmp_path / "other" / "records").glob("*.json")
     again = parse_record(new.read_bytes())
     assert (again.cell, again.ranking) == (record.cell, record.ranking)
+    assert again.conformance == report.conformance, "the code was checked before"
     scored = {"metrics": again.metrics, "reports": again.reports, "data": again.data}
     true = record.model_copy(update=scored)
     path.write_text(true.to_json())

@@ -8,7 +8,7 @@ import pytest
 
 from suite.analysis.rate_search import Trial, choose, good_range_decades
 from suite.analysis.tuning_evidence import strategy_of
-from suite.api import Form, Mode
+from suite.api import Form, Mode, Status
 from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.freezing import freeze
 from suite.matrix.ranking_facts import ranking_facts
@@ -19,9 +19,10 @@ from suite.records.schema import TuningChoice
 from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import GOOD, REGISTRY, publish_here
-from tests.suite.records.test_store import FINAL, TASK, TRIAL, make_record
+from tests.suite.records.test_store import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 
-DATA = {"fingerprint": "f", "digest": "d"}
+MINIATURE_DATA = {"ner": {128: FINGERPRINT, 256: FINGERPRINT}}
+DATA = {"fingerprint": FINGERPRINT, "digest": "d"}
 
 
 def contradiction(cell=FINAL, registry=REGISTRY, **facts):
@@ -92,6 +93,18 @@ def test_a_record_of_another_benchmark_or_with_other_settings_is_refused(
     assert not outcome.written and reason in told
 
 
+def test_other_data_of_the_benchmark_s_source_is_refused():
+    """A user's own files are final runs too, and never on the leaderboard."""
+    record = make_record(cell=FINAL, data={"fingerprint": "another"})
+    assert "its data has the fingerprint another, but that of the benchmark" in (
+        benchmark_contradiction(record, REGISTRY)
+    )
+    own = make_record(cell=changed(source="files"), data={"fingerprint": "another"})
+    assert benchmark_contradiction(own, REGISTRY) is None
+    failed = make_record(Status.OUT_OF_MEMORY, cell=FINAL)
+    assert benchmark_contradiction(failed, REGISTRY) is None, "it never read its data"
+
+
 def test_an_omitted_option_of_the_benchmark_is_noticed(tmp_path):
     """The options of a cell leave out defaults, so that a missing one is another setting."""
     text = (FAKES / "benchmarks" / "miniature.toml").read_text().split("[frozen]")[0]
@@ -145,7 +158,7 @@ def frozen_registry(tmp_path, text):
     folder = tmp_path / "benchmarks"
     folder.mkdir()
     (folder / "miniature.toml").write_text(text)
-    freeze(find_benchmark("miniature", (str(tmp_path),)))
+    freeze(find_benchmark("miniature", (str(tmp_path),)), MINIATURE_DATA)
     return load_registry((str(tmp_path),))
 
 
@@ -172,9 +185,11 @@ def evidence(cell, strategy, scores, **changes):
         {
             "learning_rate": trial.learning_rate,
             "steps": strategy.steps_of(trial),
-            "runs": [{"seed": trial.seed, "status": "ok", "validation": score}],
+            "runs": [
+                {"run_id": f"run {i}", "seed": trial.seed, "status": "ok", "validation": score}
+            ],
         }
-        for trial, score in scores.items()
+        for i, (trial, score) in enumerate(scores.items())
     ]
     given = {
         "learning_rate": 3e-3,

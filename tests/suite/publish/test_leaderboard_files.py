@@ -6,29 +6,23 @@ import csv
 import dataclasses
 import io
 import re
-from datetime import timedelta
 
 import pytest
 
 from suite.matrix.benchmarks import BUILT_IN
-from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_archive import to_csv
-from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import add_records, strip
 from suite.publish.reduction import reduced
-from suite.records.published import Folder, StoredRecord, place_of, read_published
-from suite.records.schema import Invocation, Measurement, RecordError
+from suite.records.published import committed_path, read_published
+from suite.records.schema import RecordError
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
-    UNREAD,
     benchmark_folder,
-    by_architecture,
-    final_runs,
     make_boards,
 )
 from tests.suite.analysis.test_boards import VERSIONS, seeds
-from tests.suite.records.test_store import MOMENT, PROBE, make_record
+from tests.suite.publish.pages import ENTRIES, files_of, renamed, rows_of, runs, section
 
 EXPECTED = """
 [[expected]]
@@ -40,36 +34,6 @@ value = 0.81
 tolerance = 0.02
 source = "Someone et al. 2020, table 1"
 """
-ENTRIES = {"vanilla": 0.80, "bert": 0.70, "longformer": 0.799, "identity": 0.40}
-
-
-def files_of(folder, records):
-    return leaderboard_files(records, load_registry((str(folder),)))
-
-
-def runs(folder, values=ENTRIES, **fields):
-    registry = load_registry((str(folder),))
-    return final_runs(registry, by_architecture(values), list(values), **fields)
-
-
-def renamed(stored, entry):
-    """Return the record of another entry, with the figures of this one."""
-    record = stored.record
-    cell = dataclasses.replace(record.cell, architecture=entry)
-    ranking = record.ranking.model_copy(update={"entry": entry})
-    changes = {"cell": cell, "cell_id": cell.id, "ranking": ranking}
-    return dataclasses.replace(stored, record=record.model_copy(update=changes))
-
-
-def section(text, heading):
-    """Return the part of a page below a heading."""
-    return re.split(rf"\n##+ {heading}\b.*\n", text)[1].split("\n##")[0]
-
-
-def rows_of(text):
-    """Return the cells of each row of the first table of a text."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_page_has_winners_core_tables_and_a_table_for_each_task(tmp_path):
@@ -106,7 +70,7 @@ def test_the_page_says_why_there_is_no_score(tmp_path):
     folder = benchmark_folder(tmp_path)
     page = files_of(folder, runs(folder))["LEADERBOARD.md"]
     note = section(page, "Core table")
-    assert "states no reference: Named entity recognition 128, 512; Sentiment 128;" in note
+    assert "of the present versions: Named entity recognition 128, 512; Sentiment 128;" in note
     assert [row[1] for row in rows_of(section(page, "Encoders"))[2:]] == ["—"] * 4
 
 
@@ -198,85 +162,6 @@ def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone
     assert "hidden_words" not in page and "sentiment" not in page
 
 
-def probe(entry, seconds, number, *, length=512, noisy=(), session=1):
-    cell = dataclasses.replace(
-        PROBE, architecture=entry, sequence_length=length, batch_size=1, round=number
-    )
-    measured = {
-        "tokens_per_second": Measurement(value=length / seconds, n=3),
-        "peak_memory_bytes": Measurement(value=2.0**20, n=3),
-    }
-    started = MOMENT + timedelta(hours=session)
-    record = make_record(
-        cell=cell,
-        measurements={"training": measured, "inference": measured},
-        details={"noisy": noisy},
-        environment={"processor": "abacus", "cost_digest": f"{entry}-0123456789"},
-        invocation=Invocation(
-            id=f"i{session}", started_at=started, command="bench run", planned_cells=9
-        ),
-    )
-    return StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD)
-
-
-def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    quiet = [probe("vanilla", 0.1, number) for number in range(3)]
-    again = [probe("vanilla", 0.11, number, session=0) for number in range(2)]
-    slower = [probe("lstm", 0.2 + number / 100, number) for number in range(3)]
-    noisy = [probe("bert", 0.1, number, noisy=("training",)) for number in range(3)]
-    files = files_of(folder, quiet + again + slower + noisy)
-    page = files["leaderboard/costs-abacus.md"]
-    assert "Session of 2026-01-02 04:04 on abacus, 2 threads." in page
-    training, inference = page.split("### Inference speed, thousand tokens per second")
-    # The code and, for two sessions, the standard deviation of their logarithms: ln(1.1) / √2.
-    assert "| vanilla | `vanilla-` | 5.120 (1) ±6.7% |" in training
-    assert "| bert | `bert-012` | — |" in training
-    assert "| bert | `bert-012` | 5.120 (1) |" in inference
-    detectable = re.search(r"\| \*detectable ratio\* \|  \| (1\.\d+) \|", training)
-    assert 1 < float(detectable[1]) < 2
-    assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
-    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
-    (row,) = (
-        r
-        for r in rows
-        if r["line"] == "vanilla"
-        and r["metric"] == "training.tokens_per_second"
-        and not r["superseded_by"]
-    )
-    assert row["session"] == "2026-01-02 04:04 on abacus, 2 threads"
-    assert (row["cost_digest"], row["sessions"]) == ("vanilla-0123456789", "2")
-
-
-def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    costs = [
-        probe(entry, seconds * length / 512, number, length=length)
-        for entry, seconds in (("vanilla", 0.1), ("bert", 0.05), ("identity", 0.02))
-        for number in range(3)
-        for length in (512, 8_192)
-    ]
-    noisy = [
-        dataclasses.replace(
-            one, record=one.record.model_copy(update={"details": {"noisy": ("training",)}})
-        )
-        if one.record.cell.architecture == "identity"
-        else one
-        for one in costs
-    ]
-    page = files_of(folder, runs(folder) + noisy)["LEADERBOARD.md"]
-    head, _, *rows = rows_of(section(page, "Encoders"))
-    found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
-    assert found["bert¹"]["training speed"] == "2.00 / 2.00"
-    assert found["bert¹"]["inference memory"] == "1.00 / 1.00"
-    assert found["*identity*¹"]["training speed"] == "—"
-    assert found["*identity*¹"]["inference speed"] == "5.00 / 5.00"
-    assert found["longformer¹"]["training speed"] == "—"
-    assert "training speed" not in section(page, "Decoders")
-    session = "encoders are of the session of 2026-01-02 04:04 on abacus, 2 threads (1 session)."
-    assert session in section(page, "Core table")
-
-
 def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
     folder = benchmark_folder(tmp_path)
     former = [
@@ -321,7 +206,7 @@ def committed(tmp_path):
     published = tmp_path / "results" / "published" / "here"
     for found in runs(folder):
         record = strip(found.record)
-        add_records(published / place_of(record), {record.run_id: reduced(record)})
+        add_records(published / committed_path(record), {record.run_id: reduced(record)})
     return tmp_path / "results", folder
 
 

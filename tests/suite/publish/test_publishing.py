@@ -22,7 +22,7 @@ from suite.records.schema import Failure, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.records.test_migrations import FROZEN
-from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
+from tests.suite.records.test_store import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
 REGISTRY = load_registry((str(FAKES),))
@@ -30,7 +30,7 @@ publish_here = functools.partial(publish, registry=REGISTRY)
 GOOD = {
     "cell": FINAL,
     "environment": {**CLEAN, "host_name": "secret", "operating_system": "Linux secret"},
-    "data": {"fingerprint": "f"},
+    "data": {"fingerprint": FINGERPRINT},
     "metrics": {"test": {"entity_f1": 0.5}},
     "log_tail": "secret",
 }
@@ -76,6 +76,7 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
         ({"status": Status.INTERRUPTED}, "interrupted"),
         ({"data": {}}, "fingerprint"),
         ({"metrics": {}}, "no score on the test split"),
+        ({"conformance": None}, "`bench check longformer`"),
         ({"cell": TRIAL, "metrics": {}}, "no score on the validation split"),
         ({"cell": TRIAL, "metrics": {"validation": {"f1": 0.5}, "test": {"f1": 0.5}}}, "--test"),
     ],
@@ -105,7 +106,7 @@ def test_the_name_of_a_machine_must_not_be_a_path(store):
 @pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
 def test_examples_of_non_free_texts_are_not_published(store, tmp_path, free, kept):
     reports = {"test": {"examples": [{"input": "a poem"}], "without_part": {"entity_f1": [0.5]}}}
-    data = {"fingerprint": "f", **({} if free is None else {"redistributable": free})}
+    data = {"fingerprint": FINGERPRINT, **({} if free is None else {"redistributable": free})}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
     (path,) = publish_here(store, into=tmp_path).written
     assert ("a poem" in path.read_text()) is kept
@@ -122,7 +123,7 @@ def test_examples_of_non_free_texts_are_not_published(store, tmp_path, free, kep
     ],
 )
 def test_an_occlusion_map_is_not_taken_for_a_path(store, tmp_path, occlusion, passes):
-    data = {"fingerprint": "f", "redistributable": True}
+    data = {"fingerprint": FINGERPRINT, "redistributable": True}
     reports = {"test": {"occlusion": occlusion}}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
     outcome = publish_here(store, into=tmp_path)

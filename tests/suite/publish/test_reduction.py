@@ -32,7 +32,7 @@ TIMES = tuple(1 + (index * 37 % 101) / 303 for index in range(100))
 PACKAGES = [f"package_{index}" for index in range(9)]
 MEASURES = [f"measure_number_{index}_seconds" for index in range(8)]
 LONG_CURVE = Curve(tokens=tuple(range(500)), values=tuple(1 / (1 + i) for i in range(500)))
-FREE = {"fingerprint": "f", "redistributable": True}
+FREE = {**GOOD["data"], "redistributable": True}
 
 
 def measured():
@@ -52,6 +52,7 @@ def full_record(cell, seed=0, **fields):
             **GOOD["environment"],
             "packages": {f"package_{i}": "1.2" for i in range(9)},
         },
+        "data": GOOD["data"] if cell.task else None,
         "metrics": {split: {"entity_f1": 0.5}},
         "curves": {"training_loss": LONG_CURVE},
         "measurements": measured(),

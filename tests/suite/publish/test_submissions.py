@@ -14,10 +14,10 @@ from suite.matrix.registry import load_registry
 from suite.publish.reduction import reduced
 from suite.publish.submissions import check_submission
 from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
-from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, place_of
+from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, committed_path
 from suite.records.schema import Curve, Measurement, utc_now
 from tests.conftest import FAKES
-from tests.suite.records.test_store import FINAL, TRIAL, make_record
+from tests.suite.records.test_store import FINAL, FINGERPRINT, TRIAL, make_record
 
 REGISTRY = load_registry((str(FAKES),))
 
@@ -32,7 +32,7 @@ def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), of=FINAL, **fields):
     given = {
         "metrics": {"test": {"entity_f1": f1}},
         "reports": report_of_parts(f1 - 0.1, f1, None, f1 + 0.001),
-        "data": {"fingerprint": "f"},
+        "data": {"fingerprint": FINGERPRINT},
         "environment": {"processor": "abacus", "num_cores": 2, "commit": "c" * 40, "dirty": False},
         "worker_seconds": 8.0,
         "curves": {"validation_entity_f1": Curve(tokens=(1, 2, 3), values=curve)},
@@ -42,7 +42,7 @@ def good(seed=0, f1=0.5, curve=(0.2, 0.4, 0.5), of=FINAL, **fields):
 
 def write(folder, record, name=None, **changes):
     content = {**json.loads(record.to_json()), **changes}
-    path = folder / (name or place_of(record))
+    path = folder / (name or committed_path(record))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, separators=(",", ":")))
     return path
@@ -54,7 +54,7 @@ def judge(path, entries=()):
 
 def archive(folder, *records, place=None):
     """Write records, or lines that are none, to the archive of the first record."""
-    path = folder / (place or place_of(records[0]))
+    path = folder / (place or committed_path(records[0]))
     lines = [one if isinstance(one, bytes) else reduced(one) for one in records]
     write_archive(path, {f"{number:02}": line for number, line in enumerate(lines)})
     return path
@@ -94,7 +94,7 @@ def test_hostile_archives_are_refused_with_the_line(tmp_path):
     (tmp_path / "timing" / "y.jsonl.gz").write_bytes(bomb)
     (tmp_path / "timing" / "z.jsonl.gz").write_bytes(gzip.compress(b""))
     told = {verdict.name: verdict.refused for verdict in judge(tmp_path)}
-    name = str(place_of(trial()))
+    name = str(committed_path(trial()))
     assert told[f"{name}, line 1"] == ""
     assert "larger than 2,048 bytes" in told[f"{name}, line 2"]
     assert "nests deeper" in told[f"{name}, line 3"]
@@ -182,7 +182,7 @@ def test_each_hostile_record_is_refused_with_one_line(tmp_path, case):
 
 
 def test_files_that_cannot_be_records_are_refused_unread(tmp_path):
-    name = place_of(good()).name
+    name = committed_path(good()).name
     folder = tmp_path / "miniature-1" / "ner"
     folder.mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("x")

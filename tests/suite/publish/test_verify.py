@@ -15,7 +15,7 @@ from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement, TuningChoice, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES
-from tests.suite.publish.test_publishing import GOOD
+from tests.suite.publish.test_publishing import GOOD, REGISTRY
 from tests.suite.records.test_store import CELL, FINAL, MOMENT, TRIAL, make_record
 
 SECOND = dataclasses.replace(TRIAL, seed=1)
@@ -92,7 +92,7 @@ def test_a_record_is_found_by_its_file_in_its_archive_and_by_its_run_id(tmp_path
         make_record(**{**GOOD, "cell": cell, "metrics": {split: {"entity_f1": 0.5}}})
         for cell, split in ((FINAL, "test"), (TRIAL, "validation"), (SECOND, "validation"))
     ]
-    paths = [keep(record, tmp_path) for record in records]
+    paths = [keep(record, REGISTRY, tmp_path) for record in records]
     assert paths[1] == paths[2] != paths[0]
     addresses = [str(paths[0]), *(f"{paths[1]}#{record.run_id}" for record in records[1:])]
     for address, record in zip(addresses, records, strict=True):
@@ -114,7 +114,7 @@ def test_an_address_without_a_record_is_refused(tmp_path, address, reason):
 
 
 def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):
-    path = keep(make_record(**GOOD), tmp_path)
+    path = keep(make_record(**GOOD), REGISTRY, tmp_path)
     assert "secret" not in path.read_text()
     (stored,) = read_published(tmp_path)
     assert (stored.path, stored.owner) == (path, "abacus-r-9-2-cores")
@@ -140,7 +140,7 @@ def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):
 )
 def test_a_record_that_cannot_be_published_is_not_kept(tmp_path, fields, reason):
     with pytest.raises(RequestError, match=reason):
-        keep(make_record(**{**GOOD, **fields}), tmp_path)
+        keep(make_record(**{**GOOD, **fields}), REGISTRY, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -162,7 +162,7 @@ def test_the_new_run_keeps_the_entry_of_the_record(tmp_path):
         seen.extend(prepared.plan.cells)
         return [record]
 
-    verify(record, Store(tmp_path / "home"), run)
+    verify(record, Store(tmp_path / "home"), run, registry=REGISTRY)
     assert [planned.ranking for planned in seen] == [record.ranking]
 
 
@@ -183,4 +183,5 @@ def test_a_record_of_another_benchmark_is_not_verified(tmp_path, benchmark, benc
             record.model_copy(update={"ranking": ranking}),
             Store(tmp_path / "home"),
             lambda prepared: pytest.fail("the cell must not run"),
+            registry=REGISTRY,
         )

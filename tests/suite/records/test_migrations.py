@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from suite.records.migrations import SCHEMA_VERSION, migrate
-from suite.records.schema import RecordError, parse_record, parse_summary
+from suite.records.schema import Conformance, RecordError, parse_record, parse_summary
 
 FROZEN = Path(__file__).parent / "frozen"
 
@@ -78,3 +78,9 @@ def test_the_order_of_the_fields_does_not_matter():
     old = read("schema-1-train")
     reordered = json.dumps(dict(reversed(old.items())))
     assert parse_record(reordered) == parse_record(json.dumps(old))
+
+
+@pytest.mark.parametrize("name", ["schema-1-train", "schema-2-train", "schema-3-train"])
+def test_records_without_a_result_of_the_conformance_kit_state_kit_0(name):
+    assert parse_record(json.dumps(read(name))).conformance == Conformance(kit=0)
+    assert parse_record(json.dumps(read("schema-4-final"))).conformance == Conformance(kit=1)

@@ -14,21 +14,32 @@ from pathlib import Path
 import pytest
 
 from suite.api import PROTOCOL, Cell, Form, Mode, Status
+from suite.api.conformance import KIT_VERSION
 from suite.api.errors import HomeError
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.doctor import examine
 from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
+from suite.records.naming import new_run_id
 from suite.records.pruning import prunable
 from suite.records.published import StoredRecord, local_record
-from suite.records.schema import Invocation, Record, RecordError, parse_record, parse_summary
-from suite.records.store import Store, new_run_id
+from suite.records.schema import (
+    Conformance,
+    Invocation,
+    Record,
+    RecordError,
+    parse_record,
+    parse_summary,
+)
+from suite.records.store import Store
 from tests.conftest import FAKES
 
 REGISTRY = load_registry(())
 TASK = REGISTRY.tasks.get("ner")
 MINIATURE = find_benchmark("miniature", (str(FAKES),))
+FINGERPRINT = MINIATURE.data["ner"]["128"]
+"""The data of the benchmark of `FINAL`."""
 CELL = Cell(
     mode=Mode.TRAIN,
     task="ner",
@@ -73,6 +84,7 @@ def make_record(
         "ended_at": moment + timedelta(seconds=9),
         "ranking": ranking_facts(cell, task, None, benchmark),
         "environment": {"processor": "abacus"},
+        "conformance": Conformance(kit=KIT_VERSION),
         "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
     }
     return Record(**{**given, **fields})

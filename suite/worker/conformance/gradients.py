@@ -40,7 +40,9 @@ def run(function: Callable[..., Any], *arrays: Any) -> np.ndarray:
 
         function = jax.jit(function)
     outputs = function(*tensors(*arrays))
-    return ops.convert_to_numpy(outputs[0] if isinstance(outputs, tuple | list) else outputs)
+    first = outputs[0] if isinstance(outputs, tuple | list) else outputs
+    array: np.ndarray = ops.convert_to_numpy(first)
+    return array
 
 
 def create_weights(function: Callable[..., Any], *arrays: Any) -> None:

@@ -1,0 +1,300 @@
+"""A Keras layer class for each architecture, made from its declaration."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from baselines.layers.backbone import check_target, run_form
+from baselines.layers.class_token import extend_mask
+from baselines.layers.layer import Layer, build_once
+from suite.api import Architecture, BuildRequest, Form, Inputs, ModelSize, Unsupported
+
+KERAS_ARGUMENTS = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
+
+
+class ArchitectureLayer(Layer):
+    """The backbone of an architecture as a Keras layer: hidden states in, hidden states out.
+
+    Args:
+        num_layers: Number of layers.
+        width: Size of a hidden state, a multiple of `num_heads`.
+        num_heads: Number of heads.
+        feedforward_width: Width of the feed-forward networks; by default 4 · `width`. Some
+            architectures make them wider or narrower, so that all have as many parameters.
+        form: "encoder", "decoder" (causal) or "encoder_decoder".
+        vocabulary_size: Number of token ids. With it, the inputs are token ids.
+        max_length: Number of positions that the layer is built for; by default the length of the
+            first inputs.
+        max_global_tokens: Greatest number of global positions of an example. Only architectures
+            with global tokens take it.
+        dropout: Share of the outputs of sub-layers that training sets to 0.
+
+    In: embeddings (batch, n, width), or token ids (batch, n); an architecture for images takes
+    patches (batch, n, patch size). The masks are (batch, n), True where a position is real or
+    global. The mask that Keras attaches to the inputs replaces a missing padding mask. The
+    encoder-decoder form also takes `target`, of the same kind as the inputs, and its mask.
+
+    Out: hidden states (batch, n, width) of the inputs, or of the target if there is one.
+
+    `backbone` exists after the first call. Its methods `encode`, `decode` and `init_state` are
+    those of the suite: they decode a sequence position by position.
+
+    Raises:
+        TypeError: an argument is unknown.
+        ValueError: an argument has an invalid value.
+    """
+
+    architecture: Architecture
+
+    def __init__(
+        self,
+        num_layers: int,
+        width: int,
+        num_heads: int,
+        *,
+        feedforward_width: int | None = None,
+        form: str | None = None,
+        vocabulary_size: int | None = None,
+        max_length: int | None = None,
+        max_global_tokens: int = 0,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        defaults = self.architecture.options
+        self._check_names(kwargs)
+        super().__init__(**{name: kwargs[name] for name in kwargs.keys() - defaults.keys()})
+        self.num_layers = num_layers
+        self.width = width
+        self.num_heads = num_heads
+        self.feedforward_width = feedforward_width
+        self.form = self._check_form(form)
+        self.vocabulary_size = vocabulary_size
+        self.max_length = max_length
+        self.max_global_tokens = max_global_tokens
+        self.dropout = dropout
+        self.options = {
+            name: check_option(name, kwargs.get(name, default), default)
+            for name, default in defaults.items()
+        }
+        sizes = {name: getattr(self, name) for name in ("num_layers", "width", "num_heads")}
+        if any(type(size) is not int or size < 1 for size in sizes.values()):
+            raise ValueError(
+                "The sizes are whole numbers of at least 1. "
+                f"Received: {as_arguments(sizes)}. Change them."
+            )
+        self.backbone: Any = None
+
+    def _check_form(self, form: str | None) -> Form:
+        if form is None:
+            return default_form(self.architecture)
+        if form not in self.architecture.forms:
+            forms = ", ".join(sorted(self.architecture.forms))
+            raise ValueError(
+                f"{type(self).__name__} has the forms {forms}. Received: form={form!r}. Choose one."
+            )
+        return Form(form)
+
+    def _check_names(self, given: dict[str, Any]) -> None:
+        known = {*inspect.signature(type(self)).parameters, *KERAS_ARGUMENTS} - {"kwargs"}
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean '{near[0]}'?" if near else ""
+                raise TypeError(f"{type(self).__name__} has no argument '{name}'.{hint}")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the backbone, for `max_length` positions or else for those of the inputs."""
+        length = self.max_length or input_shape[1]
+        if length is None:
+            raise ValueError(
+                f"{type(self).__name__} is built for a fixed length. Received: inputs of shape "
+                f"{input_shape}. Give the inputs a length, such as keras.Input((512,))."
+            )
+        with default_dtype_policy(self.dtype_policy):
+            try:
+                self.backbone = self.architecture.build(self._request(length))
+            except Unsupported as error:
+                raise ValueError(f"{error} Change the arguments of the layer.") from error
+            if self.max_global_tokens and not getattr(self.backbone, "takes_global_mask", False):
+                raise ValueError(
+                    f"{type(self).__name__} has no global tokens. "
+                    f"Received: max_global_tokens={self.max_global_tokens}. Leave it out."
+                )
+            if self._builds_backbone():
+                build_once(self.backbone, input_shape)
+
+    def _builds_backbone(self) -> bool:
+        """Return whether the backbone creates its weights in `build`, not in its first call."""
+        return type(self.backbone).build is not keras.layers.Layer.build
+
+    def _request(self, length: int) -> BuildRequest:
+        size = ModelSize(
+            "custom",
+            self.num_layers,
+            self.width,
+            self.num_heads,
+            self.feedforward_width or 4 * self.width,
+        )
+        inputs = Inputs.EMBEDDINGS
+        if self.vocabulary_size is not None:
+            inputs = Inputs.TOKEN_IDS
+        elif inputs not in self.architecture.inputs:
+            inputs = Inputs.PATCHES
+        return BuildRequest(
+            self.form,
+            inputs,
+            size,
+            length,
+            self.options,
+            self.dropout,
+            self.vocabulary_size,
+            self.max_global_tokens,
+        )
+
+    def call(
+        self,
+        inputs: Any,
+        target: Any = None,
+        padding_mask: Any = None,
+        target_mask: Any = None,
+        global_mask: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        """Return the hidden states of the inputs, or of the target if there is one."""
+        if global_mask is not None and not self.max_global_tokens:
+            raise ValueError(
+                "A global mask needs global tokens. Received: a global mask and max_global_tokens="
+                "0. Give max_global_tokens to the layer."
+            )
+        masks = (padding_mask, target_mask, global_mask)
+        return run_form(self.backbone, self.form, inputs, target, *masks, training=training)
+
+    def compute_output_spec(self, inputs: Any, target: Any = None, **masks: Any) -> Any:
+        """Return the shape and type of the hidden states; this avoids tracing the backbone."""
+        check_target(self.form, target)
+        if not self._builds_backbone():
+            return super().compute_output_spec(inputs, target=target, **masks)
+        batch, length = (inputs if target is None else target).shape[:2]
+        extra = getattr(self.backbone, "extra_positions", 0)
+        return keras.KerasTensor((batch, length + extra, self.width), self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the hidden states of the inputs; a target has its own."""
+        if self.form is Form.ENCODER_DECODER:
+            return None
+        return extend_mask(previous_mask, getattr(self.backbone, "extra_positions", 0))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, and the version of the architecture."""
+        return {**super().get_config(), **self.options, "version": self.architecture.version}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Return a new layer with the arguments of a config.
+
+        Raises:
+            ValueError: another version of the architecture wrote the config.
+        """
+        config = dict(config)
+        version = config.pop("version", cls.architecture.version)
+        if version != cls.architecture.version:
+            raise ValueError(
+                f"{cls.__name__} computes other values since version {cls.architecture.version}. "
+                f"Received: a layer of version {version}. Load it with the code of that version."
+            )
+        return super().from_config(config)
+
+
+def layer_class(architecture: Architecture) -> type[ArchitectureLayer]:
+    """Return the Keras class of an architecture: its options become keyword arguments."""
+    name = type(architecture).__name__
+    return type(
+        name,
+        (ArchitectureLayer,),
+        {
+            "__module__": "baselines",
+            "__doc__": _document(architecture),
+            "__signature__": _signature(architecture),
+            "architecture": architecture,
+        },
+    )
+
+
+def _signature(architecture: Architecture) -> inspect.Signature:
+    """Return the arguments of the class of an architecture, with its own defaults."""
+    given = inspect.signature(ArchitectureLayer.__init__).parameters.values()
+    *common, keywords = [part for part in given if part.name != "self"]
+    common = [
+        part.replace(default=default_form(architecture).value) if part.name == "form" else part
+        for part in common
+    ]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=as_argument(default))
+        for name, default in architecture.options.items()
+    ]
+    return inspect.Signature([*common, *options, keywords])
+
+
+def _document(architecture: Architecture) -> str:
+    """Return the documentation of the class of an architecture."""
+    parts = [inspect.getdoc(architecture), architecture.paper + "."]
+    if architecture.options:
+        defaults = {name: as_argument(value) for name, value in architecture.options.items()}
+        parts.append(f"Options with their defaults: {as_arguments(defaults)}.")
+    parts.append(inspect.getdoc(ArchitectureLayer))
+    return "\n\n".join(part for part in parts if part)
+
+
+def default_form(architecture: Architecture) -> Form:
+    """Return the first of encoder, decoder and encoder-decoder that an architecture has."""
+    return next(form for form in Form if form in architecture.forms)
+
+
+def as_argument(default: Any) -> Any:
+    """Return the default of an option as an argument: a list of one number as the number."""
+    if not isinstance(default, list):
+        return default
+    return default[0] if len(default) == 1 else tuple(default)
+
+
+def as_arguments(values: dict[str, Any]) -> str:
+    """Return values as they are written in a call."""
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
+def check_option(name: str, value: Any, default: Any) -> Any:
+    """Return the value of an option in the type of its default; None as default takes any type.
+
+    Raises:
+        ValueError: the value has another type.
+    """
+    if default is None:
+        return value
+    is_list = isinstance(default, list)
+    items = list(value) if isinstance(value, list | tuple) else [value]
+    kind = type(default[0] if is_list else default)
+    if kind is float:
+        items = [float(item) if type(item) is int else item for item in items]
+    if any(type(item) is not kind for item in items) or not (is_list or len(items) == 1):
+        raise ValueError(
+            f"The argument {name} is {'one or more of ' if is_list else ''}{kind.__name__}. "
+            f"Received: {name}={value!r}. The default is {as_argument(default)!r}."
+        )
+    return items if is_list else items[0]
+
+
+@contextmanager
+def default_dtype_policy(policy: Any) -> Iterator[None]:
+    """Make a dtype policy the default of all layers that are created in this context."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

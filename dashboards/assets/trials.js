@@ -1,0 +1,43 @@
+// What the first page says of trials, which are no results.
+"use strict";
+
+const HOW_TO =
+  "To make final runs, use `make bench TASK=…`, which runs the benchmark `quick`, or " +
+  "`make tune` and `make bench` with `BENCHMARK=core`, which the leaderboard ranks.";
+
+/**
+ * Returns a note that there are no final runs, and what exists; empty beside final runs.
+ * @param {string} [task] without it, there are no final runs of any task
+ */
+function noFinalRuns(task) {
+  const finals = data.comparisons.filter(({ kind }) => kind === "final");
+  if (finals.some((comparison) => !task || comparison.task === task)) return [];
+  const counts = data.trials.filter((count) => !task || count.task === task);
+  const items = counts.map(({ task: name, subject, text }) =>
+    el("li", {}, `${subject}: ${text}`, ...trialLinks(name)),
+  );
+  const what = task ? ` of ${counts[0]?.subject ?? task}` : "";
+  return [
+    el("p", { className: "answer" }, el("strong", {}, `There are no final runs${what} yet`), "."),
+    el("p", { className: "note" }, ...withCode(HOW_TO)),
+    ...(items.length ? [el("p", {}, "What exists are trials, which are no results:")] : []),
+    ...(items.length ? [el("ul", {}, ...items)] : []),
+  ];
+}
+
+/**
+ * Returns links to the learning rates that trials of a task chose, and to the trials.
+ * @param {string} task
+ */
+function trialLinks(task) {
+  const links = [];
+  if (data.learning_rates.some((search) => search.task === task)) {
+    links.push(" · ", el("a", { href: address("rates", { task }) }, "learning rates"));
+  }
+  const trial = data.comparisons.find((one) => one.task === task && one.kind === "trial");
+  if (trial) {
+    const target = address("index", { task, comparison: trial.title });
+    links.push(" · ", el("a", { href: target }, "scores of the trials"));
+  }
+  return links;
+}

@@ -1,0 +1,103 @@
+"""Claimed costs against measured ones: a check of the conformance kit that takes minutes.
+
+Each length is probed in several rounds, one sequence a batch. Noisy probes count: their spread
+widens the interval, and a claim fails only where the whole interval lies above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from suite.analysis.aggregate import compare
+from suite.analysis.probing import RunPlan
+from suite.analysis.scaling import CLAIM_TOLERANCE, Exponent, exponents
+from suite.api import Architecture, Form, Mode, Status
+from suite.api.conformance import CheckResult, Verdict
+from suite.execution.preparation import prepare
+from suite.matrix.request import Request
+from suite.records.published import local_record
+from suite.records.schema import Record
+from suite.records.store import Store
+
+LENGTHS = (512, 1_024, 2_048, 4_096, 8_192)
+ROUNDS = 3
+CHECKS = {
+    "step_seconds": "time grows as claimed",
+    "peak_memory_bytes": "memory grows as claimed",
+}
+"""The name of the check of each measure."""
+
+
+def check_claims(
+    name: str,
+    architecture: Architecture,
+    store: Store,
+    run: RunPlan,
+    *,
+    backend: str,
+    threads: int,
+) -> list[CheckResult]:
+    """Probe an architecture at several lengths, and return the checks of its claimed costs.
+
+    The form is the encoder, or else the first that the architecture has. All probes run anew, so
+    that their costs come from one session.
+    """
+    form = Form.ENCODER if Form.ENCODER in architecture.forms else min(architecture.forms)
+    request = Request(
+        mode=Mode.PROBE,
+        architectures=(name,),
+        lengths=LENGTHS,
+        rounds=ROUNDS,
+        batch_size=1,
+        form=str(form),
+        backends=(backend,),
+        threads=threads,
+    )
+    return judge_claims(run(prepare(request, store, rerun=True)), architecture)
+
+
+def judge_claims(records: Sequence[Record], architecture: Architecture) -> list[CheckResult]:
+    """Return the checks of the claimed costs, from the records of an architecture's probes."""
+    form = str(records[0].cell.form)
+    bad = [record for record in records if record.status is not Status.OK]
+    failed = [record for record in bad if record.status is Status.FAILED]
+    if bad:
+        first = (failed or bad)[0]
+        reason = f"the probe at {first.cell.sequence_length:,} {first.status}: {first.reason}"
+        verdict = Verdict.FAILED if failed else Verdict.NOT_APPLICABLE
+        return [CheckResult(check, form, verdict, reason=reason) for check in CHECKS.values()]
+    noisy = sum(not record.quiet for record in records)
+    quiet = [
+        record.model_copy(update={"details": {**record.details, "noisy": ()}}) for record in records
+    ]
+    (comparison,) = compare(local_record(record, Path("unread")) for record in quiet)
+    (name,) = {record.cell.architecture for record in records}
+    note = f"; {noisy} of {len(records)} probes were noisy" if noisy else ""
+    found = [_judge(item, form, note) for item in exponents(comparison, {name: architecture})]
+    missing = set(CHECKS.values()) - {result.check for result in found}
+    reason = "this machine did not measure it"
+    return found + [
+        CheckResult(check, form, Verdict.NOT_APPLICABLE, reason=reason) for check in sorted(missing)
+    ]
+
+
+def _judge(item: Exponent, form: str, noise: str) -> CheckResult:
+    phase, _, measure = item.measure.partition(".")
+    check, case = CHECKS[measure], f"{form}, {phase}"
+    lengths = f"from {item.shortest:,} to {item.longest:,}"
+    if item.claimed_exponent is None:
+        reason = f"the claim {item.claim!r} is not of the form n, n^1.5 or n log n"
+        return CheckResult(check, case, Verdict.FAILED, reason=reason)
+    if item.exponent is None or item.low is None:
+        reason = f"the cost does not grow {lengths}{noise}"
+        return CheckResult(check, case, Verdict.NOT_APPLICABLE, reason=reason)
+    return CheckResult(
+        check,
+        case,
+        Verdict.FAILED if item.contradicted else Verdict.PASSED,
+        figure=item.low,
+        high=item.claimed_exponent + CLAIM_TOLERANCE,
+        reason=f"claims {item.claim}, measures n^{item.exponent:.2f} "
+        f"[{item.low:.2f}, {item.high:.2f}] {lengths}{noise}",
+    )

@@ -1,0 +1,128 @@
+"""Reports of trainings by group of examples: means over seeds, for the pages that draw them.
+
+A report with "by_" in its name ("by_type", "nats_by_position") maps each group to a number, or to
+named numbers, as precision and recall of each entity type. The pages draw every such report. The
+pseudo-values of the parts of the split are a report too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from suite.analysis.aggregate import Comparison, Point, parts_of
+from suite.analysis.statistics import Estimate, mean_interval
+from suite.api import Mode, Status
+from suite.records.published import StoredRecord, read_reports
+from suite.records.schema import RecordError
+
+BY = "by_"
+"""The part that the names of all reports by group have."""
+BY_PART = "by_part"
+"""The name of the report that has the metric's pseudo-value of each part of the split."""
+Grouped = Mapping[str, Mapping[str, float]]
+"""The figures of each group by name; a group with a single figure has the name ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedReport:
+    """A report of one entry at one length: the mean over seeds of each figure of each group.
+
+    An interval covers the choice of seeds alone. A figure that no seed reports is missing.
+    """
+
+    name: str
+    entry: str
+    sequence_length: int
+    figures: Mapping[str, Mapping[str, Estimate]]
+
+
+def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
+    """Return the reports by group of a comparison of trainings; none for probes.
+
+    The complete records are read, because summaries have no reports. Records that have been removed
+    meanwhile, and those of archives, which keep no reports, are left out.
+    """
+    if comparison.key.mode is not Mode.TRAIN:
+        return []
+    return [
+        GroupedReport(name, point.entry, point.sequence_length, figures)
+        for point in comparison.points
+        for name, figures in _of_point(point).items()
+    ]
+
+
+def mean_figures(reports: Sequence[Grouped]) -> dict[str, dict[str, Estimate]]:
+    """Return the mean over seeds of each figure of each group, groups in their order.
+
+    Groups that start with a number ("9-64") are sorted by it.
+    """
+    values: dict[str, dict[str, list[float]]] = {}
+    for report in reports:
+        for group, figures in report.items():
+            for name, value in figures.items():
+                values.setdefault(group, {}).setdefault(name, []).append(value)
+    return {
+        group: {name: mean_interval(of_name) for name, of_name in values[group].items()}
+        for group in sorted(values, key=_number_of)
+    }
+
+
+def figures_by_group(report: object) -> Grouped:
+    """Return the figures of a report by group; none if the report has another form."""
+    if not isinstance(report, Mapping):
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for group, figures in report.items():
+        named = figures if isinstance(figures, Mapping) else {"": figures}
+        if not all(_is_figure(value) for value in named.values()):
+            return {}
+        known = {str(name): value for name, value in named.items() if value is not None}
+        if known:
+            found[str(group)] = known
+    return found
+
+
+def groups_of(reports: Iterable[GroupedReport]) -> list[str]:
+    """Return the groups of several reports of one name, in their order."""
+    return sorted({group for report in reports for group in report.figures}, key=_number_of)
+
+
+def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:
+    by_name: dict[str, list[Grouped]] = {}
+    for run in point.runs:
+        if run.record.status is Status.OK:
+            for name, report in _reports_of(run, point.split):
+                by_name.setdefault(name, []).append(report)
+    by_name[BY_PART] = list(_by_part(point))
+    found = {name: mean_figures(reports) for name, reports in by_name.items()}
+    return {name: figures for name, figures in found.items() if figures}
+
+
+def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
+    try:
+        reports = read_reports(run)
+    except (FileNotFoundError, RecordError):
+        return
+    for name, report in dict(reports.get(split, {})).items():
+        if BY in name and (figures := figures_by_group(report)):
+            yield name, figures
+
+
+def _by_part(point: Point) -> Iterator[Grouped]:
+    """Yield what each part of the split adds to the primary metric, for each seed."""
+    name = point.metric.name if point.metric else ""
+    for record in point.good:
+        parts = enumerate(parts_of(record, name, point.split), start=1)
+        if known := {str(number): {name: value} for number, value in parts if value is not None}:
+            yield known
+
+
+def _is_figure(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _number_of(group: str) -> tuple[bool, int, str]:
+    found = re.match(r"\d+", group)
+    return found is None, int(found[0]) if found else 0, group

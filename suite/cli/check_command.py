@@ -1,0 +1,169 @@
+"""`bench check`: checks of an architecture's contract."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.table import Table as RichTable
+
+from suite.analysis.claims import check_claims
+from suite.api import BACKENDS, RequestError
+from suite.api.conformance import CheckResult, Verdict, worst_of_each_check
+from suite.api.plugins import search_path_from_environment
+from suite.cli.options import ARCHITECTURE, home_option, json_option, make_store
+from suite.cli.sessions import open_search_session
+from suite.cli.tables import console, escape
+from suite.execution.conformance import Checked, check, code_of
+from suite.execution.preparation import check_backends
+from suite.matrix.registry import Registry, load_registry
+from suite.progress import Display
+from suite.records.conformance import ConformanceReport
+from suite.records.environment import num_cores
+from suite.records.store import Store
+
+
+@click.command("check")
+@click.argument("architectures", nargs=-1, type=ARCHITECTURE)
+@click.option("--all", "every", is_flag=True, help="Check all architectures.")
+@click.option(
+    "--costs",
+    is_flag=True,
+    help="Also probe at five lengths, three times each, and compare how time and memory grow with "
+    "the claims. Takes minutes and needs an idle machine.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    default=BACKENDS[0],
+    show_default=True,
+    help="Keras backend.",
+)
+@home_option
+@json_option
+def command(
+    architectures: Sequence[str],
+    every: bool,
+    costs: bool,
+    backend: str,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Check that ARCHITECTURES keep the contract of an architecture.
+
+    Small models with random weights run on random inputs, in every form and with every kind of
+    inputs that the architecture declares. Each architecture has a process of its own.
+
+    \b
+      shape is batch length width             hidden states have this shape and are finite
+      padding does not leak                   other values at padded positions change nothing
+      adding padding changes nothing          nor does more padding
+      batch members do not mix                each has the hidden states that it has alone
+      order matters                           not for controls
+      no look ahead                           later tokens change no earlier position (decoders)
+      decoding in steps equals the full pass  with a state, in parts of several sizes (decoders)
+      padding of the source does not leak     in the encoder-decoder form
+      gradients reach every weight            each trainable weight has a gradient
+      same seed same losses                   of two trainings
+      weights are saved and loaded            and predict the same
+      parity with vanilla                     in parameters: within 10%, or as declared
+      time and memory grow as claimed         with --costs
+
+    A figure passes within its bound; differences are relative to the size of hidden states. An
+    architecture that declares `content_dependent_layout` or `length_dependent_layout` is excused
+    from the checks that its layout contradicts.
+
+    The report is kept in the home. Records of the same code name the kit's version and its failed
+    checks. In the standard track, final runs of a ranked benchmark have a rank only if no check
+    failed. `bench run` therefore checks each architecture before its first such run.
+
+    \b
+    Exit codes: 0 all checks passed or do not apply; 1 a check failed; 2 the command is wrong;
+    130 interrupted.
+
+    \b
+    Examples:
+      BENCH_PATH=mine bench check mean
+      bench check vanilla longformer --costs
+      bench check --all --backend jax --json
+    """
+    if bool(architectures) is every:
+        raise RequestError(
+            "The command takes names of architectures, or --all",
+            received=" ".join([*architectures, *(["--all"] if every else [])]) or "neither",
+            remedy="`bench list` shows the names",
+        )
+    check_backends((backend,))
+    search_path = search_path_from_environment()
+    registry = load_registry(search_path)
+    names = registry.architectures.plugins if every else dict.fromkeys(architectures)
+    plugins = {name: registry.architectures.get(name) for name in names}
+    codes = [code_of(name, part.version, backend, search_path) for name, part in plugins.items()]
+    store = make_store(home)
+    store.prepare()
+    reports = {}
+    with Display(0, sys.stderr) as display:
+        for event in check(codes, store, search_path):
+            display(event)
+            if isinstance(event, Checked):
+                reports[event.report.code.architecture] = event.report
+    found = {name: list(report.results) for name, report in reports.items()}
+    if costs:
+        _add_claims(found, registry, store, backend)
+    if as_json:
+        print(json.dumps({name: _plain(reports[name], found[name]) for name in found}, indent=1))
+    else:
+        for name, results in found.items():
+            _print(reports[name], results)
+    if any(map(fails, found.values())):
+        sys.exit(1)
+
+
+def fails(results: Sequence[CheckResult]) -> bool:
+    """Return whether a check failed."""
+    return any(result.verdict is Verdict.FAILED for result in results)
+
+
+def _add_claims(
+    found: Mapping[str, list[CheckResult]], registry: Registry, store: Store, backend: str
+) -> None:
+    with open_search_session(store) as run:
+        for name, results in found.items():
+            architecture = registry.architectures.get(name)
+            results += check_claims(
+                name, architecture, store, run, backend=backend, threads=num_cores()
+            )
+
+
+def _plain(report: ConformanceReport, results: Sequence[CheckResult]) -> dict[str, Any]:
+    fields = report.model_copy(update={"results": tuple(results)}).model_dump(mode="json")
+    return {"passed": not fails(results), **fields}
+
+
+def _print(report: ConformanceReport, results: Sequence[CheckResult]) -> None:
+    """Print a line for each check, then each failed case with its reason.
+
+    The line shows the failed case, or else the case nearest to its bound.
+    """
+    code, out = report.code, console()
+    name = f"{code.architecture} {code.version} on {code.backend}, conformance kit {code.kit}"
+    verdict = "failed" if fails(results) else "passed"
+    out.print(f"\n[bold]{escape(f'{name}: {verdict}')}[/bold]")
+    table = RichTable(show_edge=False, pad_edge=False)
+    for column in ("check", "result", "figure", "bound", "note"):
+        table.add_column(column, justify="right" if column == "figure" else "left")
+    for worst in worst_of_each_check(results):
+        figure = "" if worst.figure is None else f"{worst.figure:.3g}"
+        reason = "" if worst.verdict is Verdict.FAILED else worst.reason
+        note = ": ".join(filter(None, (worst.case, reason)))
+        table.add_row(worst.check, worst.verdict, figure, worst.bound, escape(note))
+    out.print(table)
+    for result in results:
+        if result.verdict is Verdict.FAILED:
+            where = ", ".join(filter(None, (result.check, result.case)))
+            figure = "" if result.figure is None else f"{result.figure:.3g}, not {result.bound}"
+            text = ": ".join(filter(None, (where, figure, result.reason)))
+            out.print(f"  {escape(text)}", soft_wrap=True)

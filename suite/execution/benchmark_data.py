@@ -1,0 +1,93 @@
+"""The data of a benchmark: its fingerprints, and the scores of trivial predictors on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.api import DataError, Job, Mode
+from suite.execution.executors.local import child_environment
+from suite.execution.jobs import make_job
+from suite.execution.preparation import prepare
+from suite.matrix.benchmarks import Benchmark
+from suite.matrix.request import Request
+from suite.records.store import Store
+
+ARCHITECTURE = "vanilla"
+"""Data has no architecture; a cell needs one that supports every task."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """The facts about the data of a task at a length.
+
+    `fingerprint` is the hash of the raw examples, as records state it. `trivial` is the test score
+    of the trivial predictor; None if the task has none.
+    """
+
+    fingerprint: str
+    trivial: float | None
+
+
+def describe_data(
+    benchmark: Benchmark, store: Store, data_dir: str | None = None
+) -> dict[str, dict[int, DataFacts]]:
+    """Return the facts about the data of each task, by length. Nothing is trained.
+
+    Raises:
+        DataError: data is missing, or a task failed.
+    """
+    request = Request(
+        mode=Mode.TRAIN,
+        benchmark=benchmark.name,
+        architectures=(ARCHITECTURE,),
+        seeds=benchmark.seeds[:1],
+        data_dir=data_dir,
+        score_test=True,
+    )
+    prepared = prepare(request, store, tuning=None)
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = [
+            make_job(
+                planned,
+                prepared.tasks,
+                prepared.digests,
+                prepared.search_path,
+                folder=Path(folder) / str(number),
+                cache=store.cache,
+                checkpoint=Path(folder) / "checkpoint.npz",
+            )
+            for number, planned in enumerate(prepared.plan.cells)
+        ]
+        facts = _describe(jobs)
+    found: dict[str, dict[int, DataFacts]] = {}
+    for job, of_job in zip(jobs, facts, strict=True):
+        found.setdefault(str(job.cell.task), {})[job.cell.sequence_length] = of_job
+    return found
+
+
+def _describe(jobs: Sequence[Job]) -> list[DataFacts]:
+    """Read the data in a separate process, since tasks may import a framework."""
+    for job in jobs:
+        job.folder.mkdir()
+        (job.folder / "job.json").write_text(job.to_json())
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "suite.worker.benchmark_data"),
+            *(str(job.folder) for job in jobs),
+        ],
+        env={**os.environ, **child_environment(jobs[0].cell)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise DataError("The data of the benchmark could not be read", received=last)
+    return [DataFacts(**facts) for facts in json.loads(result.stdout.strip().splitlines()[-1])]

@@ -1,0 +1,139 @@
+"""The sections of a benchmark file, as `docs/benchmarks.md` describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from suite.api import Form
+
+HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""The learning rates of a search where the benchmark has no section [tuning]."""
+
+
+def _increasing(values: Any) -> Any:
+    if list(values) != sorted(set(values)):
+        raise ValueError("write the numbers in increasing order, each once")
+    return values
+
+
+Rate = Annotated[float, Field(gt=0)]
+Lengths = Annotated[tuple[int, ...], AfterValidator(_increasing)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_increasing)]
+
+
+class Section(BaseModel):
+    """A part of a benchmark file; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Batch(Section):
+    """The size of a batch: `positions_per_step` fixes positions, `examples_per_step` examples."""
+
+    positions_per_step: int | None = Field(None, ge=1)
+    examples_per_step: int | None = Field(None, ge=1)
+
+    def batch_size(self, sequence_length: int) -> int:
+        """Return the number of examples in a batch at a sequence length."""
+        if self.examples_per_step:
+            return self.examples_per_step
+        return max(1, (self.positions_per_step or 1) // sequence_length)
+
+    @property
+    def batch_text(self) -> str:
+        """The size of a batch, such as "2,048 positions"."""
+        if self.examples_per_step:
+            return f"{self.examples_per_step:,} example{'s' if self.examples_per_step > 1 else ''}"
+        return f"{self.positions_per_step or 0:,} positions"
+
+
+class OtherTasks(_Batch):
+    """The settings of each task that a benchmark does not name, such as a user's own.
+
+    The lengths are the first `num_lengths` of the task's default lengths. A task that scores
+    positions takes `positions_per_step`, a task that scores examples `examples_per_step`.
+    """
+
+    num_lengths: int = Field(ge=1)
+    steps: int = Field(ge=1)
+
+
+class TaskSettings(_Batch):
+    """The settings of one task. A batch has either fixed positions or fixed examples."""
+
+    lengths: Lengths = Field(min_length=1, strict=False)
+    steps: int = Field(ge=1)
+    source: str | None = None
+    options: Mapping[str, Any] = {}
+
+
+class ProbeSettings(_Batch):
+    """Probes of one form: the lengths, the size of a batch and the number of rounds."""
+
+    form: Form = Field(Form.ENCODER, strict=False)
+    lengths: Lengths = Field(min_length=1, strict=False)
+    rounds: int = Field(ge=1)
+
+
+class EntrySettings(Section):
+    """An entry beside the architectures with their default options."""
+
+    architecture: str
+    options: Mapping[str, Any] = {}
+
+
+class TuningSettings(Section):
+    """The search for the learning rate of each entry, task and length.
+
+    A search starts with `learning_rates`, and goes beyond them if the best lies at an edge. The
+    last stage trains with each of `seeds`.
+    """
+
+    learning_rates: Annotated[tuple[Rate, ...], AfterValidator(_increasing)] = Field(
+        default=HALF_DECADES, min_length=3, strict=False
+    )
+    seeds: Seeds = Field(default=(0, 1), min_length=2, strict=False)
+
+
+class ExpectedFigure(Section):
+    """A published figure that the benchmark's result is compared with."""
+
+    task: str
+    architecture: str
+    length: int
+    metric: str
+    value: float
+    tolerance: float = Field(gt=0)
+    source: str
+
+
+class Scale(Section):
+    """The values of a task's metric at a length that count as 0 (a trivial predictor) and as 100.
+
+    For a loss, `hundred` is the smaller. The values hold for the version of the task, and of
+    `vanilla`, with which they were measured.
+    """
+
+    zero: float
+    task_version: int
+    hundred: float | None = None
+    vanilla_version: int | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Scale:
+        if (self.hundred is None) != (self.vanilla_version is None):
+            raise ValueError("hundred and vanilla_version are stated together")
+        return self
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both values are known and differ, so that scores can be computed."""
+        return self.hundred not in (None, self.zero)
+
+    def score(self, value: float) -> float:
+        """Return the score of a value of the metric; it may lie below 0 or above 100."""
+        assert self.hundred is not None
+        return 100 * (value - self.zero) / (self.hundred - self.zero)

@@ -1,0 +1,99 @@
+"""Checks of decoders: causality, decoding in steps, order, and the padding of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from keras import ops
+
+from suite.api import Form
+from suite.worker.conformance.passes import (
+    DIFFERENT,
+    EQUAL,
+    Check,
+    Finding,
+    NotApplicable,
+    difference,
+)
+from suite.worker.conformance.subjects import VOCABULARY, Subject
+
+LAYOUT = "the architecture declares content_dependent_layout"
+
+
+def no_look_ahead(subject: Subject) -> Finding:
+    """Other tokens from a position on change no earlier position, and change the later ones."""
+    if subject.architecture.content_dependent_layout:
+        raise NotApplicable(LAYOUT)
+    target = subject.values(2)
+    whole = subject.decode(target)
+    leaks = []
+    for position in (1, 7, subject.length - 1):
+        changed = target.copy()
+        changed[:, position:] = (changed[:, position:] + 1) % VOCABULARY
+        other = subject.decode(changed)
+        leaks.append(difference(other[:, :position], whole[:, :position]))
+        if not difference(other[:, position:], whole[:, position:]) > DIFFERENT:
+            return Finding(float("nan"), high=EQUAL, reason="other tokens change no position")
+    return Finding(max(leaks), high=EQUAL, reason="later tokens change earlier positions")
+
+
+def decoding_in_steps_equals_the_full_pass(subject: Subject) -> Finding:
+    """Decoding with a state, in parts of one position and of several, equals the full pass."""
+    if subject.architecture.content_dependent_layout:
+        raise NotApplicable(LAYOUT)
+    backbone, encoded = subject.backbone, dict(subject.encoded)
+    target = subject.values(2)
+    whole = subject.decode(target)
+    state = backbone.init_state(2, subject.length)
+    if encoded and hasattr(backbone, "project_encoder_output"):
+        projected = backbone.project_encoder_output(encoded["encoder_output"])
+        encoded["encoder_output"] = projected
+    differences = []
+    for start, stop in ((0, 1), (1, 2), (2, 7), (7, 8), (8, subject.length)):
+        part = target[:, start:stop]
+        states, state = backbone.decode(part, state=state, position=start, **encoded)
+        found = ops.convert_to_numpy(states)
+        differences.append(difference(found, whole[:, start:stop]))
+    return Finding(max(differences), high=EQUAL)
+
+
+def batch_members_do_not_mix(subject: Subject) -> Finding:
+    """Each member of a batch has the hidden states that it has alone."""
+    target = subject.values(3)
+    alone = [subject.decode(target[i : i + 1]) for i in range(3)]
+    return Finding(difference(subject.decode(target), np.concatenate(alone)), high=EQUAL)
+
+
+def order_matters(subject: Subject) -> Finding:
+    """Exchanging two neighbouring tokens changes the position after them."""
+    if subject.architecture.control:
+        raise NotApplicable("the architecture is a control")
+    target = subject.values(1)
+    target[0, -3:-1] = 1, 2
+    exchanged = target.copy()
+    exchanged[0, -3:-1] = 2, 1
+    found, expected = (subject.decode(tokens)[:, -1] for tokens in (exchanged, target))
+    return Finding(difference(found, expected), low=DIFFERENT, reason="the order is ignored")
+
+
+def padding_of_the_source_does_not_leak(subject: Subject) -> Finding:
+    """Other values at padded positions of the encoder's output change nothing."""
+    target = subject.values(2)
+    mask, output = subject.encoded["encoder_mask"], subject.encoded["encoder_output"]
+    other = np.where(mask[:, :, None], output, 9.0).astype("float32")
+    found = subject.decode(target, encoder_output=other)
+    return Finding(difference(found, subject.decode(target)), high=EQUAL)
+
+
+OF_DECODERS: Sequence[Check] = (
+    no_look_ahead,
+    decoding_in_steps_equals_the_full_pass,
+    order_matters,
+)
+CHECKS: Mapping[Form, Sequence[Check]] = {
+    Form.ENCODER: (),
+    Form.DECODER: (batch_members_do_not_mix, *OF_DECODERS),
+    Form.ENCODER_DECODER: (padding_of_the_source_does_not_leak, *OF_DECODERS),
+}
+"""The checks of the decoder of each form."""

@@ -1,0 +1,145 @@
+"""The conformance kit: all checks of an architecture, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from suite.api import Architecture, Form, Inputs, Job, ModelSize, Status
+from suite.api.conformance import CheckResult, Verdict
+from suite.api.errors import LengthwiseError, Unsupported
+from suite.worker.conformance import decoding
+from suite.worker.conformance.models import OF_MODELS
+from suite.worker.conformance.parity import parity_with_vanilla
+from suite.worker.conformance.passes import (
+    OF_ENCODERS,
+    Check,
+    Finding,
+    NotApplicable,
+    gradients_reach_every_weight,
+    shape_is_batch_length_width,
+)
+from suite.worker.conformance.subjects import Subject, cases_of, find_request
+from suite.worker.steps import fix_randomness
+
+Results = Iterator[CheckResult]
+EVERY_FORM = "every form is checked"
+EVERY_CHECK: Sequence[Callable[..., Finding]] = (
+    shape_is_batch_length_width,
+    *OF_ENCODERS,
+    *(check for checks in decoding.CHECKS.values() for check in checks),
+    gradients_reach_every_weight,
+    *OF_MODELS,
+    parity_with_vanilla,
+)
+
+
+def run(
+    job: Job, architecture: Architecture, report_progress: Callable[..., None]
+) -> dict[str, Any]:
+    """Check the job's architecture and return the outcome, with the result of each check."""
+    fix_randomness(job.cell.seed)
+    cases = list(check_cases(architecture, job.check_at))
+    results: list[CheckResult] = []
+    for number, (name, found) in enumerate(cases):
+        report_progress(name, number / len(cases))
+        results += found
+    results += [*unchecked_forms(architecture, results), *absent_checks(results)]
+    return {"status": Status.OK, "checks": [asdict(result) for result in results]}
+
+
+def unchecked_forms(architecture: Architecture, results: Sequence[CheckResult]) -> Results:
+    """Yield a failure for each form that supports no request of the kit: nothing speaks for it."""
+    built = name_of(shape_is_batch_length_width)
+    shapes = [result for result in results if result.check == built]
+    for form in sorted(architecture.forms):
+        of_form = [result for result in shapes if result.case.partition(", ")[0] == form]
+        if all(result.verdict is Verdict.NOT_APPLICABLE for result in of_form):
+            reason = next((result.reason for result in of_form), "decoders take token ids")
+            yield CheckResult(EVERY_FORM, str(form), Verdict.FAILED, reason=reason)
+
+
+def absent_checks(results: Sequence[CheckResult]) -> Results:
+    """Yield the checks that no form of the architecture has."""
+    found = {result.check for result in results}
+    for name in dict.fromkeys(map(name_of, EVERY_CHECK)):
+        if name not in found:
+            reason = "the architecture has no form for it"
+            yield CheckResult(name, "", Verdict.NOT_APPLICABLE, reason=reason)
+
+
+def check_cases(
+    architecture: Architecture, sizes: Sequence[ModelSize]
+) -> Iterator[tuple[str, Results]]:
+    """Yield each case with its results, which are computed as they are read."""
+    for form, inputs in cases_of(architecture):
+        yield f"{form}, {inputs}", check_passes(architecture, form, inputs)
+    for form in sorted(architecture.forms):
+        yield f"{form}: training, saving, parity", check_models(architecture, form, sizes)
+
+
+def check_passes(architecture: Architecture, form: Form, inputs: Inputs) -> Results:
+    """Yield the results of the checks of passes; without a backbone, only that of the shape."""
+    case = f"{form}, {inputs}" if form is Form.ENCODER else str(form)
+    subjects: list[Subject] = []
+
+    def build() -> Finding:
+        subjects.append(Subject(architecture, find_request(architecture, form, inputs)))
+        return shape_is_batch_length_width(subjects[0])
+
+    yield perform(name_of(shape_is_batch_length_width), case, build)
+    for subject in subjects:
+        for check in checks_of(architecture, form)[1:]:
+            yield perform(name_of(check), case, partial(check, subject))
+
+
+def checks_of(architecture: Architecture, form: Form) -> list[Check]:
+    """Return the checks of passes of a form, that of the shape first.
+
+    The encoder of the encoder-decoder form is checked where the architecture has no encoder form.
+    """
+    encodes = form is Form.ENCODER or (
+        form is Form.ENCODER_DECODER and Form.ENCODER not in architecture.forms
+    )
+    return [
+        shape_is_batch_length_width,
+        *(OF_ENCODERS if encodes else ()),
+        *decoding.CHECKS[form],
+        gradients_reach_every_weight,
+    ]
+
+
+def check_models(architecture: Architecture, form: Form, sizes: Sequence[ModelSize]) -> Results:
+    """Yield the results of the checks of models of a form."""
+    for check in OF_MODELS:
+        yield perform(name_of(check), str(form), partial(check, architecture, form))
+    for size in sizes:
+        compare = partial(parity_with_vanilla, architecture, form, size)
+        yield perform(name_of(parity_with_vanilla), f"{form}, {size.name}", compare)
+
+
+def name_of(check: Callable[..., Finding]) -> str:
+    """Return the name of a check."""
+    return check.__name__.replace("_", " ")
+
+
+def perform(check: str, case: str, measure: Callable[[], Finding]) -> CheckResult:
+    """Return the result of a check; an exception of the architecture is a failure."""
+    try:
+        found = measure()
+    except (NotApplicable, Unsupported) as error:
+        return CheckResult(check, case, Verdict.NOT_APPLICABLE, reason=_line(error))
+    except LengthwiseError as error:
+        return CheckResult(check, case, Verdict.FAILED, reason=_line(error))
+    except Exception as error:
+        text = f"{type(error).__name__}: {_line(error)}"
+        return CheckResult(check, case, Verdict.FAILED, reason=text)
+    return CheckResult.of_figure(
+        check, case, found.figure, low=found.low, high=found.high, reason=found.reason
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,230 @@
+"""The layers and architectures as a Keras library: models, saving, masks, types and errors."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import baselines
+from baselines.layers.layer import PACKAGE
+from suite.api import Form, Inputs
+from suite.worker.conformance.gradients import BACKEND, create_weights, tensors
+from suite.worker.conformance.subjects import (
+    LENGTH,
+    PATCH_SIZE,
+    SIZE,
+    VOCABULARY,
+    random_inputs,
+    shorten,
+)
+from tests.architectures import ARCHITECTURES, REAL
+from tests.conftest import ROOT
+from tests.test_newcomer import ARCHITECTURE
+
+SIZES = {"num_layers": 1, "width": SIZE.width, "num_heads": SIZE.num_heads}
+TRANSLATORS = [name for name, part in ARCHITECTURES.items() if Form.ENCODER_DECODER in part.forms]
+
+
+def layer_of(name: str, **changes):
+    """Return a small layer of an architecture, with plain arguments."""
+    architecture = ARCHITECTURES[name]
+    layer_class = getattr(baselines, type(architecture).__name__)
+    return layer_class(
+        **{**SIZES, "feedforward_width": 48, **shorten(architecture.options), **changes}
+    )
+
+
+def public_layers() -> dict[str, type]:
+    """Return all public layer classes of the folder `layers`."""
+    found = {}
+    for path in sorted((ROOT / "baselines" / "layers").glob("[!_]*.py")):
+        module = importlib.import_module(f"baselines.layers.{path.stem}")
+        for name, value in vars(module).items():
+            is_layer = inspect.isclass(value) and issubclass(value, keras.layers.Layer)
+            if is_layer and value.__module__ == module.__name__ and not name.startswith("_"):
+                found[name] = value
+    del found["Layer"]
+    return found
+
+
+LAYERS = public_layers()
+BASES = {"ArchitectureLayer", "ConvolvedMixer", "AttentionPositions"}
+"""Layers that exist for their subclasses."""
+
+
+def assert_saved_and_loaded(model, inputs, path):
+    """Assert that a loaded model and a layer made from a config are equal to the original."""
+    model.save(path / "model.keras")
+    loaded = keras.models.load_model(path / "model.keras")
+    pairs = compute(lambda given: (model(given), loaded(given)), inputs)
+    for one, other in zip(*map(keras.tree.flatten, pairs), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    for layer in model.layers:
+        config = layer.get_config()
+        assert type(layer).from_config(config).get_config() == config
+
+
+def compute(function, *arrays):
+    """Return the outputs of a function as arrays; on JAX it is compiled as a whole."""
+    if BACKEND == "jax":
+        import jax
+
+        function = jax.jit(function)
+    outputs = function(*tensors(*arrays))
+    return keras.tree.map_structure(ops.convert_to_numpy, outputs)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_is_a_layer_with_plain_arguments(name, tmp_path):
+    architecture = ARCHITECTURES[name]
+    layer = layer_of(name)
+    arguments = inspect.signature(type(layer)).parameters
+    assert set(SIZES) | set(architecture.options) <= set(arguments)
+    assert all(option in type(layer).__doc__ for option in architecture.options)
+    takes = Inputs.EMBEDDINGS if Inputs.EMBEDDINGS in architecture.inputs else Inputs.PATCHES
+    inputs = random_inputs(takes, 2, LENGTH)
+    model = keras.Sequential([keras.Input(inputs.shape[1:]), layer])
+    assert model.output_shape == (None, LENGTH + layer.backbone.extra_positions, SIZE.width)
+    assert_saved_and_loaded(model, inputs, tmp_path)
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_functional_model_with_masks_translates_token_ids(name):
+    ids = {part: keras.Input((LENGTH,), dtype="int32") for part in ("inputs", "target")}
+    mask = keras.Input((LENGTH,), dtype="bool")
+    layer = layer_of(name, form="encoder_decoder", vocabulary_size=VOCABULARY)
+    outputs = layer(ids["inputs"], target=ids["target"], padding_mask=mask)
+    model = keras.Model([*ids.values(), mask], outputs)
+    given = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
+    source, target = (random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed) for seed in (0, 1))
+    other = np.where(given, source, 0)
+    pairs = [np.concatenate(pair) for pair in ((source, other), (target, target), (given, given))]
+    found = compute(lambda *given: model(given), *pairs)
+    assert found.shape == (4, LENGTH, SIZE.width)
+    np.testing.assert_allclose(found[:2], found[2:], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_runs_as_its_example_shows_and_is_saved(name, tmp_path):
+    layer_class = LAYERS[name]
+    assert keras.saving.get_registered_name(layer_class) == f"{PACKAGE}>{name}"
+    if name in BASES:
+        assert ">>>" not in layer_class.__doc__
+        return
+    names = {"keras": keras, **LAYERS}
+    example = doctest.DocTestParser().get_doctest(layer_class.__doc__, names, name, None, 0)
+    runner, report = doctest.DocTestRunner(), []
+    create_weights(lambda: runner.run(example, out=report.append, clear_globs=False) and None)
+    assert runner.tries and not runner.failures, "".join(report)
+    layer = example.globs["layer"]
+    if layer_class.call is keras.layers.Layer.call:
+        return  # another layer calls its methods
+    shape = layer.get_build_config()["input_shape"]
+    ids = len(shape) == 2
+    inputs = np.random.default_rng(0).integers(100, size=shape) if ids else random_of(shape)
+    given = keras.Input(shape[1:], dtype="int32" if ids else "float32")
+    assert_saved_and_loaded(keras.Model(given, layer(given)), inputs, tmp_path)
+
+
+def random_of(shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("mixer", ["FullAttention", "SlidingWindowAttention"])
+def test_the_mask_of_an_embedding_is_the_padding_mask(mixer):
+    arguments = {"num_heads": 2} if mixer == "FullAttention" else {"num_heads": 2, "window": 4}
+    embedding = keras.layers.Embedding(9, 8, mask_zero=True)
+    model = keras.Sequential([keras.Input((7,)), embedding, LAYERS[mixer](**arguments)])
+    token_ids = np.array([[3, 1, 4, 1, 5, 0, 0]])
+    attended = ops.convert_to_numpy(model(token_ids))
+    embedded = ops.convert_to_tensor(ops.convert_to_numpy(embedding(token_ids)))
+    masked, unmasked = (
+        ops.convert_to_numpy(model.layers[1](embedded, padding_mask=mask))
+        for mask in (ops.convert_to_tensor(token_ids > 0), None)
+    )
+    np.testing.assert_allclose(attended[:, :5], masked[:, :5], atol=1e-6)
+    assert np.abs(attended[:, :5] - unmasked[:, :5]).max() > 1e-3
+
+
+def test_the_class_token_extends_the_mask():
+    layer, width = layer_of("vit"), PATCH_SIZE
+    pooling = keras.layers.GlobalAveragePooling1D()
+    model = keras.Sequential([keras.Input((7, width)), keras.layers.Masking(), layer, pooling])
+    patches = random_of((1, 7, width))
+    patches[:, 5:] = 0.0
+    pooled = ops.convert_to_numpy(model(patches))
+    states = ops.convert_to_numpy(layer(patches, padding_mask=np.arange(7)[None] < 5))
+    np.testing.assert_allclose(pooled, states[:, :6].mean(axis=1), atol=1e-5)
+
+
+def test_inner_layers_have_the_type_of_the_outer_one():
+    layer = layer_of("vanilla", dtype="mixed_bfloat16")
+    states = layer(random_of((1, 5, SIZE.width)))
+    assert keras.backend.standardize_dtype(states.dtype) == "bfloat16"
+    inner = [part for part in layer._flatten_layers() if part is not layer]
+    assert {part.compute_dtype for part in inner} == {"bfloat16"}
+    assert {str(weight.dtype) for weight in layer.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("longformer", {"windw": 8}, "Longformer has no argument 'windw'. Did you mean 'window'"),
+        ("longformer", {"window": "8"}, "window is one or more of int. Received: window='8'"),
+        ("longformer", {"window": 7}, r"even and at least 2; received: \[7\]"),
+        ("longformer", {"form": "encodr"}, "forms decoder, encoder, .*Received: form='encodr'"),
+        ("vanilla", {"width": 0}, "at least 1. Received: num_layers=1, width=0, num_heads=2"),
+        ("vanilla", {"num_heads": 3}, "multiple of its heads; received: width=16, num_heads=3"),
+        ("vanilla", {"max_global_tokens": 1}, "Vanilla has no global tokens"),
+        ("vit", {"vocabulary_size": 9}, "does not take token_ids; it takes: patches"),
+    ],
+)
+def test_a_wrong_argument_is_rejected(name, changes, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        layer_of(name, **changes).build((None, LENGTH, SIZE.width))
+
+
+def test_wrong_inputs_are_rejected():
+    states = np.zeros((1, 5, SIZE.width), "float32")
+    with pytest.raises(ValueError, match=r"fixed length. Received: inputs of shape \(None, None"):
+        layer_of("vanilla").build((None, None, SIZE.width))
+    with pytest.raises(ValueError, match=r"takes a target.*form=encoder_decoder, no target"):
+        layer_of("vanilla", form="encoder_decoder")(states)
+    with pytest.raises(ValueError, match="global mask and max_global_tokens=0"):
+        layer_of("longformer")(states, global_mask=np.ones((1, 5), bool))
+
+
+def test_a_layer_of_another_version_is_rejected():
+    config = {**layer_of("vanilla").get_config(), "version": 0}
+    with pytest.raises(ValueError, match="Received: a layer of version 0"):
+        baselines.Vanilla.from_config(config)
+
+
+def test_an_architecture_of_the_search_path_has_a_class(tmp_path, monkeypatch):
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "mean.py").write_text(ARCHITECTURE)
+    with pytest.raises(AttributeError, match="no class of the name 'Mean'"):
+        _ = baselines.Mean
+    monkeypatch.setenv("BENCH_PATH", str(tmp_path))
+    assert "Mean" in dir(baselines)
+    layer = baselines.Mean(**SIZES)
+    states = layer(random_of((2, 5, SIZE.width)), padding_mask=np.ones((2, 5), bool))
+    assert states.shape == (2, 5, SIZE.width)
+
+
+def test_importing_the_package_imports_no_framework():
+    code = (
+        "import sys, baselines; dir(baselines); "
+        "found = {'keras', 'tensorflow', 'jax', 'torch', 'suite.matrix'} & set(sys.modules); "
+        "sys.exit(str(found) if found else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -1,0 +1,111 @@
+"""What the pages show beside boards: Pareto fronts, significant pairs, trials, learning rates."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.analysis.aggregate import compare
+from suite.analysis.findings import QUALITY, pair_differences
+from suite.analysis.grouping import Kind
+from suite.analysis.learning_rates import rate_searches, summarize_searches
+from suite.analysis.pareto import pareto_front
+from suite.analysis.trial_counts import count_trials
+from suite.api import Mode
+from suite.matrix.tuned_rates import Tuned
+from suite.records.schema import Measurement, TuningChoice
+from tests.suite.records.test_store import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
+
+SPEED = "training.tokens_per_second"
+TASKS = REGISTRY.tasks.plugins
+
+
+def run(entry, score, speed, seed=0):
+    cell = dataclasses.replace(FINAL, architecture=entry, seed=seed, options={})
+    measured = {"training": {"tokens_per_second": Measurement(value=speed, n=1)}}
+    metrics = {"test": {"entity_f1": score}}
+    data = {"fingerprint": "f"}
+    return stored(make_record(cell=cell, metrics=metrics, measurements=measured, data=data))
+
+
+def test_a_pareto_front_has_the_points_that_no_other_beats():
+    runs = [run("a", 0.5, 10.0), run("b", 0.6, 8.0), run("c", 0.55, 7.0), run("d", 0.5, 9.0)]
+    (comparison,) = compare(runs)
+    fast = pareto_front(comparison, SPEED, higher_cost_is_better=True)
+    assert [(one.entry, round(one.cost), one.quality) for one in fast] == [
+        ("b", 8, 0.6),
+        ("a", 10, 0.5),
+    ]
+    # If less is better, d costs less than a and scores the same.
+    slow = pareto_front(comparison, SPEED, higher_cost_is_better=False)
+    assert [one.entry for one in slow] == ["c", "b"]
+    assert pareto_front(comparison, "training.step_seconds", higher_cost_is_better=False) == []
+
+
+def test_a_pair_names_the_entry_that_is_significantly_better():
+    runs = [
+        run(entry, score + 0.001 * (seed % 2), speed * (1 + 0.001 * seed), seed)
+        for entry, score, speed in (("a", 0.5, 100.0), ("b", 0.7, 50.0))
+        for seed in range(3)
+    ]
+    (comparison,) = compare(runs)
+    found = {
+        higher: {
+            pair.measure: pair.better for pair in pair_differences(comparison, {SPEED: higher})
+        }
+        for higher in (True, False)
+    }
+    assert found[True] == {QUALITY: "b", SPEED: "a"}
+    assert found[False] == {QUALITY: "b", SPEED: "b"}
+    (comparison,) = compare(runs[:2])
+    assert all(pair.better is None for pair in pair_differences(comparison, {SPEED: True}))
+
+
+def test_trials_are_counted_and_are_a_kind_of_their_own():
+    cells = [TRIAL, dataclasses.replace(TRIAL, sequence_length=256), FINAL, PROBE]
+    records = [stored(make_record(cell=cell)) for cell in cells]
+    (count,) = count_trials(records)
+    assert (count.task, str(count)) == ("ner", "2 trials of 1 architecture at lengths 128, 256")
+    kinds = {comparison.key.mode: comparison.key.kind for comparison in compare(records[2:])}
+    assert kinds == {Mode.TRAIN: Kind.FINAL, Mode.PROBE: Kind.COSTS}
+    assert {comparison.key.kind for comparison in compare(records[:2])} == {Kind.TRIAL}
+    marked = dataclasses.replace(TRIAL, scores_test=True)  # a run with --test is no final run
+    assert count_trials([stored(make_record(cell=marked))])[0].num_trials == 1
+
+
+def choice(task, score, **setting):
+    fields = {"sequence_length": 128, "source": "tfds", "model_size": "tiny", "steps": 500}
+    trials = (
+        {"learning_rate": 0.003, "steps": 100, "validation": score, "runs": [{}, {}]},
+        {"learning_rate": 0.003, "steps": 50, "validation": 0.1, "runs": [{}]},
+        {"learning_rate": 0.001, "steps": 100, "validation": None, "runs": [{}]},
+    )
+    return TuningChoice(
+        learning_rate=0.003,
+        metric=f"validation {TASKS[task].primary_metric.name}",
+        setting={**fields, "options": {}, **setting},
+        good_range_decades=0.5,
+        cost=1.9,
+        trials=trials,
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "best"), [("ner", "bert"), ("language_modeling", "vanilla")], ids=["higher", "lower"]
+)
+def test_searches_have_the_best_score_first_and_their_trials_in_order(task, best):
+    tuned = [
+        Tuned(task, "vanilla", choice(task, 0.6)),
+        Tuned(task, "bert", choice(task, 0.7)),
+        Tuned(task, "bert", choice(task, 0.9, sequence_length=64)),
+    ]
+    searches = rate_searches(tuned, TASKS)
+    assert [one.sequence_length for one in searches] == [64, 128, 128]
+    assert searches[1].entry == best
+    tried = [(one.steps, one.learning_rate, one.num_seeds) for one in searches[0].tried]
+    assert tried == [(50, 0.003, 1), (100, 0.001, 1), (100, 0.003, 2)]
+    assert (searches[0].num_trials, searches[0].window, searches[0].score) == (4, 0.5, 0.9)
+    summary = summarize_searches(tuned, TASKS)[0]
+    assert summary["title"] == TASKS[task].title
+    assert summary["data"] == "tfds, size tiny, 500 steps"

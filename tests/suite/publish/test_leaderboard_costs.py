@@ -1,0 +1,94 @@
+"""Costs on the leaderboard: their session, their code, and how they vary between sessions."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from datetime import timedelta
+
+from suite.records.published import Folder, StoredRecord
+from suite.records.schema import Invocation, Measurement
+from tests.suite.analysis.final_runs import UNREAD, benchmark_folder
+from tests.suite.publish.pages import files_of, rows_of, runs, section
+from tests.suite.records.test_store import MOMENT, PROBE, make_record
+
+
+def probe(entry, seconds, number, *, length=512, noisy=(), session=1):
+    cell = dataclasses.replace(
+        PROBE, architecture=entry, sequence_length=length, batch_size=1, round=number
+    )
+    measured = {
+        "tokens_per_second": Measurement(value=length / seconds, n=3),
+        "peak_memory_bytes": Measurement(value=2.0**20, n=3),
+    }
+    started = MOMENT + timedelta(hours=session)
+    record = make_record(
+        cell=cell,
+        measurements={"training": measured, "inference": measured},
+        details={"noisy": noisy},
+        environment={"processor": "abacus", "cost_digest": f"{entry}-0123456789"},
+        invocation=Invocation(
+            id=f"i{session}", started_at=started, command="bench run", planned_cells=9
+        ),
+    )
+    return StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD)
+
+
+def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    quiet = [probe("vanilla", 0.1, number) for number in range(3)]
+    again = [probe("vanilla", 0.11, number, session=0) for number in range(2)]
+    slower = [probe("lstm", 0.2 + number / 100, number) for number in range(3)]
+    noisy = [probe("bert", 0.1, number, noisy=("training",)) for number in range(3)]
+    files = files_of(folder, quiet + again + slower + noisy)
+    page = files["leaderboard/costs-abacus.md"]
+    assert "Session of 2026-01-02 04:04 on abacus, 2 threads." in page
+    training, inference = page.split("### Inference speed, thousand tokens per second")
+    # The code and, for two sessions, the standard deviation of their logarithms: ln(1.1) / √2.
+    assert "| vanilla | `vanilla-` | 5.120 (1) ±6.7% |" in training
+    assert "| bert | `bert-012` | — |" in training
+    assert "| bert | `bert-012` | 5.120 (1) |" in inference
+    detectable = re.search(r"\| \*detectable ratio\* \|  \| (1\.\d+) \|", training)
+    assert 1 < float(detectable[1]) < 2
+    assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
+    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
+    (row,) = (
+        r
+        for r in rows
+        if r["line"] == "vanilla"
+        and r["metric"] == "training.tokens_per_second"
+        and not r["superseded_by"]
+    )
+    assert row["session"] == "2026-01-02 04:04 on abacus, 2 threads"
+    assert (row["cost_digest"], row["sessions"]) == ("vanilla-0123456789", "2")
+
+
+def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    costs = [
+        probe(entry, seconds * length / 512, number, length=length)
+        for entry, seconds in (("vanilla", 0.1), ("bert", 0.05), ("identity", 0.02))
+        for number in range(3)
+        for length in (512, 8_192)
+    ]
+    noisy = [
+        dataclasses.replace(
+            one, record=one.record.model_copy(update={"details": {"noisy": ("training",)}})
+        )
+        if one.record.cell.architecture == "identity"
+        else one
+        for one in costs
+    ]
+    page = files_of(folder, runs(folder) + noisy)["LEADERBOARD.md"]
+    head, _, *rows = rows_of(section(page, "Encoders"))
+    found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    assert found["bert¹"]["training speed"] == "2.00 / 2.00"
+    assert found["bert¹"]["inference memory"] == "1.00 / 1.00"
+    assert found["*identity*¹"]["training speed"] == "—"
+    assert found["*identity*¹"]["inference speed"] == "5.00 / 5.00"
+    assert found["longformer¹"]["training speed"] == "—"
+    assert "training speed" not in section(page, "Decoders")
+    session = "encoders are of the session of 2026-01-02 04:04 on abacus, 2 threads (1 session)."
+    assert session in section(page, "Core table")

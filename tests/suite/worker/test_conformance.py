@@ -1,0 +1,78 @@
+"""The conformance kit on architectures that are broken on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.api import Form, ModelSize
+from suite.api.conformance import CheckResult, Verdict
+from suite.api.plugins import ARCHITECTURES, find_plugin, plugin_names
+from suite.worker.conformance import kit
+from tests.conftest import FAKES
+
+BROKEN = str(FAKES / "broken")
+SIZE = ModelSize("small", num_layers=1, width=32, num_heads=2, feedforward_width=128)
+STEPS = "decoding in steps equals the full pass"
+FAILURES = {
+    "sound": set(),
+    "leaks_padding": {"padding does not leak"},
+    "counts_padding": {"adding padding changes nothing"},
+    "mixes_the_batch": {"batch members do not mix"},
+    "ignores_order": {"order matters"},
+    "looks_ahead": {"no look ahead", STEPS},  # a step cannot know what follows
+    "decodes_otherwise": {STEPS},
+    "forgets_a_gradient": {"gradients reach every weight"},
+    "changes_on_reload": {"weights are saved and loaded"},
+    "is_not_deterministic": {"same seed same losses"},
+    "is_too_large": {"parity with vanilla"},
+}
+
+
+def results_of(architecture):
+    cases = kit.check_cases(architecture, (SIZE,))
+    return [result for _, results in cases for result in results]
+
+
+def test_every_broken_architecture_is_expected_to_fail():
+    found = set(plugin_names(ARCHITECTURES, (BROKEN,))) - set(plugin_names(ARCHITECTURES))
+    assert found == set(FAILURES)
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_broken_architecture_fails_exactly_the_checks_that_it_breaks(name):
+    architecture = find_plugin(ARCHITECTURES, name, (BROKEN,))
+    results = results_of(architecture)
+    results += kit.unchecked_forms(architecture, results)
+    failed = [item for item in results if item.verdict is Verdict.FAILED]
+    assert {item.check for item in failed} == FAILURES[name], failed
+    assert all(item.figure is not None for item in failed), "a figure fails, not an exception"
+
+
+def test_an_exception_is_a_failure_with_its_reason():
+    def fail():
+        raise ValueError("the window\nis 0")
+
+    result = kit.perform("order matters", "decoder", fail)
+    assert result.verdict is Verdict.FAILED and result.reason == "ValueError: the window is 0"
+
+
+def test_an_architecture_that_supports_no_request_does_not_pass():
+    class Picky(type(find_plugin(ARCHITECTURES, "sound", (BROKEN,)))):
+        forms = frozenset({Form.DECODER})
+
+        def unsupported_reason(self, request):
+            return f"needs a length of 1,000; received: {request.sequence_length}"
+
+    results = results_of(Picky())
+    assert {item.verdict for item in results} == {Verdict.NOT_APPLICABLE}
+    (failure,) = kit.unchecked_forms(Picky(), results)
+    assert (failure.verdict, failure.case) == (Verdict.FAILED, "decoder")
+    assert failure.reason == "Sound needs a length of 1,000; received: 19"
+
+
+def test_a_check_that_no_form_has_is_named():
+    names = {item.check for item in kit.absent_checks([])}
+    assert len(names) == 12
+    shown = kit.absent_checks([CheckResult("order matters", "encoder", Verdict.PASSED)])
+    assert {item.check for item in shown} == names - {"order matters"}
