@@ -18,13 +18,12 @@ EPSILON = 1e-6
 class Llama(Architecture):
     """Layers of x + Attention(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)), without biases.
 
-    Rotary positions have the base `rotary_base` (Su et al. 2021). Query heads share the keys and
-    values of `num_key_value_heads` heads; with None, each has its own. With a `window` w, a
-    position sees itself and the w − 1 positions before it, and the first `num_sinks` positions.
-    Without one, the default, it sees all. The encoder has the same layers without the causal mask,
-    and its window extends to both sides. In the encoder-decoder form, attention to the encoder's
-    output follows the decoder's own. SwiGLU is as wide as gives a layer the parameters of a
-    Transformer layer.
+    Rotary positions have the base `rotary_base` (Su et al. 2021). `num_key_value_heads` query
+    heads share keys and values; None gives each query head its own. With a `window` w, a position
+    sees itself and the w − 1 before it, and the first `num_sinks` positions; None is no window. The
+    encoder has the same layers without the causal mask, and its window extends to both sides. In
+    the encoder-decoder form, attention to the encoder's output follows the decoder's own. SwiGLU is
+    as wide as gives a layer the parameters of a Transformer layer.
     """
 
     version = 1
