@@ -98,22 +98,25 @@ def _attend_in_blocks(
     """
 
     def attend_to(keys: Any) -> Callable[..., Any]:
-        """Return attention of queries to spans of keys; by default, those that they see."""
+        """Return attention of queries to the given spans of keys, or else to those that they see.
+
+        In the first case, the keys and values are those of the spans only.
+        """
 
         @jax.checkpoint  # type: ignore[untyped-decorator]
         def attend(query: Any, key: Any, value: Any, padding: Any, bias: Any, *rest: Any) -> Any:
             distance_bias, first, number = rest
             queries = Span(first, query.shape[2])
-            seen = keys or terms.pattern.keys_seen(queries, key.shape[2])
-            block, own = (
-                Block(Span(0, query.shape[0]), queries, seen),
-                replace(terms, padding=padding),
-            )
+            seen = keys
+            if keys is None:
+                seen = terms.pattern.keys_seen(queries, key.shape[2])
+                key, value = (take_spans(states, seen, 2) for states in (key, value))
+            block = Block(Span(0, query.shape[0]), queries, seen)
+            own = replace(terms, padding=padding)
             added = [own.padding_of(block), own.mask_of(block, query.dtype)]
             added += own.biases_of(block, bias, distance_bias)
-            near = (take_spans(states, seen, 2) for states in (key, value))
             own_drop = drop and (lambda weights, _: drop(weights, number))
-            return attend_at_once(query, *near, *added, drop=own_drop)
+            return attend_at_once(query, key, value, *added, drop=own_drop)
 
         found: Callable[..., Any] = attend
         return found
@@ -121,7 +124,9 @@ def _attend_in_blocks(
     def attend_by_rows(start: int, stop: int, keys: Any) -> Any:
         """Loop over blocks of queries of one size, and attend once from the rest."""
         attend = attend_to(keys)
-        given = (key, value, terms.padding, bias, distance_bias)
+        # Slices within the loop would be copied in each of its steps.
+        near = [states if keys is None else take_spans(states, keys, 2) for states in (key, value)]
+        given = (*near, terms.padding, bias, distance_bias)
         batch, num_heads, _, head_size = query.shape
         rows = first.queries.size
         whole = stop - (stop - start) % rows
@@ -141,7 +146,7 @@ def _attend_in_blocks(
 
     first = blocks[0]
     if len(blocks) == 1:
-        return attend_to(first.keys)(query, key, value, terms.padding, bias, distance_bias, 0, 0)
+        return attend_by_rows(0, query.shape[2], first.keys)
     if first.examples != blocks[1].examples:
         own_bias = bias is not None and bias.shape[0] != 1
         attend = attend_to(first.keys)
