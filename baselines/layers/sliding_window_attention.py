@@ -173,8 +173,10 @@ class SlidingWindowAttention(Layer):
         parts, start = [], 0
         for dilation, heads in groupby(self.dilation):
             stop = start + len(list(heads))
-            own = [part[:, start:stop] for part in (query, key, value, *extra)]
-            parts.append(self._attend_dilated(dilation, *own[:3], visible, own[3:]))
+            queries, keys, values, *others = (
+                part[:, start:stop] for part in (query, key, value, *extra)
+            )
+            parts.append(self._attend_dilated(dilation, queries, keys, values, visible, others))
             start = stop
         return ops.concatenate(parts, axis=1)
 

@@ -30,8 +30,8 @@ class TransformerLayer(Layer):
     (`GatedFeedforward`). `norm` is "layer" or "rms", and its `norm_placement` "after" or "before"
     each sub-layer. `attention` is any layer that mixes positions; with None the layer has no such
     sub-layer. Initially, the last kernel of the feed-forward network is divided by
-    √`num_residual_branches`. In and out: (batch, n, width); the context is (batch, m, width). Time
-    and memory O(n), plus the cost of attention.
+    √`num_residual_branches`. `use_bias` is that of a plain network. In and out: (batch, n, width);
+    the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
 
     Raises:
         ValueError: the norm, its placement, the type of network or the activation is unknown.
@@ -55,6 +55,7 @@ class TransformerLayer(Layer):
         epsilon: float = 1e-5,
         cross_attention: Any = None,
         num_residual_branches: int = 1,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,20 +69,23 @@ class TransformerLayer(Layer):
         self.norm_placement = _checked("norm_placement", norm_placement, "after", "before")
         self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
+        self.use_bias = use_bias
         self._activate = get_activation(activation)
         self.gated: Any = None
-        if feedforward_width is not None and feedforward_type == "gated":
-            self.gated = GatedFeedforward(
-                feedforward_width, num_residual_branches, dtype=self.dtype_policy
-            )
-        elif feedforward_width is not None:
-            self.up_projection = dense(feedforward_width, dtype=self.dtype_policy)
+        policy = self.dtype_policy
+        # Seeds are drawn in this order: another one would move all numbers.
+        is_plain = feedforward_width is not None and feedforward_type == "plain"
+        if is_plain:
+            self.up_projection = dense(feedforward_width, use_bias=use_bias, dtype=policy)
         if attention is not None:
             self.attention_norm, self.attention_dropout = self._norm_and_dropout()
-        if feedforward_width is not None:
+        if is_plain:
             self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
         if cross_attention is not None:
             self.cross_norm, self.cross_dropout = self._norm_and_dropout()
+        if feedforward_width is not None and feedforward_type == "gated":
+            self.gated = GatedFeedforward(feedforward_width, num_residual_branches, dtype=policy)
+            self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
 
     def _norm_and_dropout(self) -> tuple[Any, Any]:
         norm = make_norm(self.norm, self.epsilon, self.dtype_policy)
@@ -91,12 +95,11 @@ class TransformerLayer(Layer):
         """Create the weights."""
         parts = []
         is_plain = self.feedforward_width is not None and self.gated is None
-        if self.gated is not None:
-            parts += [self.gated, self.feedforward_norm]
         if is_plain:
             self.down_projection = dense(
                 input_shape[-1],
                 kernel_initializer=kernel(self.num_residual_branches),
+                use_bias=self.use_bias,
                 dtype=self.dtype_policy,
             )
             parts += [self.up_projection, self.feedforward_norm]
@@ -104,6 +107,8 @@ class TransformerLayer(Layer):
             parts += [self.attention, self.attention_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
+        if self.gated is not None:
+            parts += [self.gated, self.feedforward_norm]
         for part in parts:
             build_once(part, input_shape)
         if is_plain:
@@ -188,11 +193,10 @@ class TransformerLayer(Layer):
         if self.gated is not None:
             return self.gated(states)
         project_down = backend_functions().recomputed(
-            lambda wide, kernel, bias: ops.matmul(self._activate(wide), kernel) + bias
+            lambda wide, kernel: ops.matmul(self._activate(wide), kernel)
         )
-        return project_down(
-            self.up_projection(states), self.down_projection.kernel, self.down_projection.bias
-        )
+        projected = project_down(self.up_projection(states), self.down_projection.kernel)
+        return ops.add(projected, self.down_projection.bias) if self.use_bias else projected
 
     def _add(
         self,

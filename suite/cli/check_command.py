@@ -37,10 +37,10 @@ from suite.records.store import Store
 )
 @click.option(
     "--backend",
+    type=click.Choice(BACKENDS),
     default=BACKENDS[0],
     show_default=True,
-    metavar="NAME",
-    help=f"Keras backend: {', '.join(BACKENDS)}.",
+    help="Keras backend.",
 )
 @home_option
 @json_option

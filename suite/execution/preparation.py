@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from suite.api import (
-    BACKENDS,
     Cell,
     DataNotPrepared,
     HomeError,
@@ -25,6 +22,7 @@ from suite.api import (
 from suite.api.cost_digest import digest_costs
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
+from suite.execution.quantities import parse_size
 from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
@@ -40,8 +38,6 @@ MEMORY_SHARE = 2 / 3
 MIN_DISK_BYTES = 256 * 2**20
 MIN_MEMORY_BYTES = 1_536 * 2**20
 """The memory of the framework and a small model."""
-DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600}
-SIZE_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,45 +170,6 @@ def make_limits(benchmark: str, seconds: float | None = None, memory: str | None
     )
 
 
-def parse_size(text: str) -> int:
-    """Return the bytes of a size such as "8GiB".
-
-    Raises:
-        RequestError: the text is not a size, or its unit is unknown.
-    """
-    for unit, factor in SIZE_UNITS.items():
-        if text.endswith(unit):
-            try:
-                size = int(float(text[: -len(unit)]) * factor)
-            except (ValueError, OverflowError):
-                break
-            if size > 0:
-                return size
-    raise RequestError(
-        "A size is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 8GiB; units: {', '.join(SIZE_UNITS)}",
-    )
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as "150m".
-
-    Raises:
-        RequestError: the text is not a duration, or its unit is unknown.
-    """
-    unit = text[-1:]
-    with suppress(ValueError, OverflowError):
-        seconds = float(text[:-1]) * DURATION_UNITS.get(unit, math.nan)
-        if 0 < seconds < math.inf:
-            return seconds
-    raise RequestError(
-        "A duration is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 150m; units: {', '.join(DURATION_UNITS)}",
-    )
-
-
 def check_statuses(names: Iterable[str]) -> list[Status]:
     """Return the statuses of these names.
 
@@ -302,11 +259,9 @@ def check_backends(backends: Iterable[str]) -> None:
     """Check that the packages of backends are installed.
 
     Raises:
-        RequestError: a backend is unknown, or its package is not installed.
+        RequestError: a package is not installed.
     """
     for backend in sorted(set(backends)):
-        if backend not in BACKENDS:
-            raise unknown_name("backend", backend, BACKENDS)
         if find_spec(backend) is None:
             raise RequestError(
                 "The backend's package is not installed",

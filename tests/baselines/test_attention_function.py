@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from keras import ops
-from tests.gradients import differentiate, run
 
 from baselines.layers.attention import attention
 from baselines.layers.attention_blocks import (
@@ -16,6 +15,7 @@ from baselines.layers.attention_blocks import (
     by_pair,
     plan_blocks,
 )
+from suite.worker.conformance.gradients import differentiate, run
 
 BATCH, HEADS, GROUPS, LENGTH, SIZE = 3, 6, 2, 41, 4
 BY_QUERY = BATCH * HEADS * LENGTH * 4 * 7

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tests.gradients import run
 
 from baselines.layers.attention import attention
 from baselines.layers.attention_positions import (
@@ -17,6 +16,7 @@ from baselines.layers.attention_positions import (
 )
 from baselines.layers.full_attention import FullAttention, merge_heads
 from baselines.layers.transformer_layer import TransformerLayer
+from suite.worker.conformance.gradients import run
 
 BATCH, LENGTH, WIDTH, HEADS = 2, 17, 24, 6
 SCHEMES = {

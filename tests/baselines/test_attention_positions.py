@@ -15,7 +15,7 @@ from baselines.layers.attention_positions import (
     alibi_slopes,
     bucket_of,
 )
-from tests.gradients import differentiate, run
+from suite.worker.conformance.gradients import differentiate, run
 
 
 def rotated(states: np.ndarray, base: float, start: int) -> np.ndarray:

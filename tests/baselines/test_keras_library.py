@@ -12,21 +12,20 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tests.gradients import BACKEND, create_weights, tensors
 
 import baselines
 from baselines.layers.layer import PACKAGE
 from suite.api import Form, Inputs
-from tests.architectures import (
-    ARCHITECTURES,
+from suite.worker.conformance.gradients import BACKEND, create_weights, tensors
+from suite.worker.conformance.subjects import (
     LENGTH,
     PATCH_SIZE,
-    REAL,
     SIZE,
     VOCABULARY,
     random_inputs,
     shorten,
 )
+from tests.architectures import ARCHITECTURES, REAL
 from tests.conftest import ROOT
 from tests.test_newcomer import ARCHITECTURE
 
@@ -57,7 +56,7 @@ def public_layers() -> dict[str, type]:
 
 
 LAYERS = public_layers()
-BASES = {"ArchitectureLayer", "ConvolvedMixer", "AttentionPositions"}
+BASES = {"ArchitectureLayer", "AttentionPositions", "ConvolvedMixer", "LearnedBias"}
 """Layers that exist for their subclasses."""
 
 

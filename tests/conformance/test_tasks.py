@@ -99,6 +99,7 @@ def test_the_number_of_global_positions_is_declared(loaded):
 
 def test_facts_include_fingerprint_terms_and_overlap(loaded):
     _, data = loaded
+    assert data.facts["examples"]["test"] > 0
     for name in ("fingerprint", "licence", "citation", "redistributable"):
         assert name in data.facts
     assert set(data.facts["shared_with_train"]) == {"validation", "test"}

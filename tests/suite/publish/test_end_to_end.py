@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from suite.api import Mode
+from suite.execution.conformance import code_of
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.archives import read_archive
+from suite.records.conformance import ConformanceReport, write_report
 from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES
 from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import CLEAN
-from tests.suite.records.test_store import FINGERPRINT, TRIAL, make_record
+from tests.suite.records.test_store import FINGERPRINT, MOMENT, TRIAL, make_record
 
 SCORES = {"vanilla": 0.8, "bert": 0.7, "brisk": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}
@@ -127,11 +129,15 @@ def test_a_published_record_is_verified_by_its_run_id(results, bench, tmp_path):
     place = results / "published" / PROCESSOR / "miniature-1" / "ner"
     (path,) = place.glob("brisk-128-seed-0.*.json")
     record = parse_record(path.read_bytes())
+    code = code_of("brisk", record.cell.architecture_version, "tensorflow", (str(FAKES),))
+    report = ConformanceReport(code=code, checked_at=MOMENT, results=())
+    write_report(Store(tmp_path / "other"), report)
     said = bench("verify", record.run_id, "--results", str(results), *home)
     assert said.returncode == 1 and "NOT reproduced: entity_f1" in said.stdout, said
     (new,) = (tmp_path / "other" / "records").glob("*.json")
     again = parse_record(new.read_bytes())
     assert (again.cell, again.ranking) == (record.cell, record.ranking)
+    assert again.conformance == report.conformance, "the code was checked before"
     scored = {"metrics": again.metrics, "reports": again.reports, "data": again.data}
     true = record.model_copy(update=scored)
     path.write_text(true.to_json())
