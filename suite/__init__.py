@@ -162,7 +162,8 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     """Run the cells of a matrix that are not done yet, and yield each event.
 
     The events are `Started`, `Progressed`, `Finished` and `Waiting` of `suite.execution.runner`.
-    Ending the loop early stops the running cells; their records have the status "interrupted".
+    Before ranked runs come `Checking` and `Checked` of `suite.execution.conformance`. Ending the
+    loop early stops the running cells; their records have the status "interrupted".
 
     ```python
     for event in suite.run_events(mode="probe", architectures="vanilla", benchmark="smoke"):

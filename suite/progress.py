@@ -174,7 +174,7 @@ class Display:
                 self.surface.redraw(f"{text} · {progress['fraction']:4.0%}")
             return
         code, failed = event.report.code, event.report.failed
-        verdict = f"failed: {', '.join(failed)}" if failed else "passed"
+        verdict = f"failed, so that it has no rank: {', '.join(failed)}" if failed else "passed"
         self.surface.write(
             f"conformance kit {code.kit} on {code.architecture} ({code.backend}): {verdict}"
         )

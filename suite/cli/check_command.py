@@ -58,17 +58,19 @@ def command(
     inputs that the architecture declares. Each architecture has a process of its own.
 
     \b
-      shape             hidden states are (batch, length, width) and finite
-      padding           its values change nothing, and more of it changes nothing
-      batch             members do not mix
-      order             it matters (not checked for controls)
-      gradients         they reach every weight
-      no look ahead     later tokens change no earlier position (decoders)
-      decoding          steps with a state equal the full pass (decoders)
-      repetition        the same seed gives the same losses
-      saving            loaded weights predict the same
-      parity            parameters are within 10% of vanilla's, or as declared
-      costs             time and memory grow as claimed (with --costs)
+      shape is batch length width             hidden states have this shape and are finite
+      padding does not leak                   other values at padded positions change nothing
+      adding padding changes nothing          nor does more padding
+      batch members do not mix                each has the hidden states that it has alone
+      order matters                           not for controls
+      no look ahead                           later tokens change no earlier position (decoders)
+      decoding in steps equals the full pass  with a state, in parts of several sizes (decoders)
+      padding of the source does not leak     in the encoder-decoder form
+      gradients reach every weight            each trainable weight has a gradient
+      same seed same losses                   of two trainings
+      weights are saved and loaded            and predict the same
+      parity with vanilla                     in parameters: within 10%, or as declared
+      time and memory grow as claimed         with --costs
 
     A figure passes within its bound; differences are relative to the size of hidden states. An
     architecture that declares `content_dependent_layout` or `length_dependent_layout` is excused
