@@ -10,7 +10,7 @@
 - **Recurrent kernels**: orthogonal (Saxe et al. 2014). Forget gates start with a bias of 1, so that
   a state persists (Gers et al. 2000; Jozefowicz et al. 2015).
 
-Papers demand these deviations:
+Papers and published code demand these deviations:
 - GPT-2, option `scaled_residuals`: kernels at the end of residual branches are divided by √N for N
   residual branches (Radford et al. 2019, section 2.3).
 - Longformer, option `matched_projections`: global projections start with the values of the ordinary
@@ -19,6 +19,7 @@ Papers demand these deviations:
 - Mamba-2: decay rates and step sizes start in the ranges of the authors' code, and depthwise
   kernels within ±1/√k (Dao and Gu 2024). Gated DeltaNet: the same, with decay rates from 0 to 16
   (Yang et al. 2025).
+- Hub: the initial values of keras-hub's own backbones.
 - Transformer-XL: the biases u and v, which replace queries, start as small random numbers, as in
   the authors' code (Dai et al. 2019, section 3.3).
 """
