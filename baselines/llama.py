@@ -18,12 +18,13 @@ EPSILON = 1e-6
 class Llama(Architecture):
     """Layers of x + Attention(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)), without biases.
 
-    Rotary positions have the base `rotary_base` (Su et al. 2021). `num_key_value_heads` query
-    heads share keys and values; None gives each query head its own. With a `window` w, a position
-    sees itself and the w − 1 before it, and the first `num_sinks` positions; None is no window. The
-    encoder has the same layers without the causal mask, and its window extends to both sides. In
-    the encoder-decoder form, attention to the encoder's output follows the decoder's own. SwiGLU is
-    as wide as gives a layer the parameters of a Transformer layer.
+    Rotary positions have the base `rotary_base` (Su et al. 2021). `key_value_heads` is the number
+    of heads of keys and values, each shared by as many query heads; None gives each query head its
+    own. With a `window` w, a position sees itself and the w − 1 before it, and the first
+    `num_sinks` positions; None is no window. The encoder has the same layers without the causal
+    mask, and its window extends to both sides. In the encoder-decoder form, attention to the
+    encoder's output follows the decoder's own. SwiGLU is as wide as gives a layer the parameters of
+    a Transformer layer.
     """
 
     version = 1
@@ -35,7 +36,7 @@ class Llama(Architecture):
     claimed_memory = "n"
     options = {
         "rotary_base": 10_000.0,
-        "num_key_value_heads": None,
+        "key_value_heads": None,
         "window": None,
         "num_sinks": 0,
     }
@@ -44,7 +45,7 @@ class Llama(Architecture):
         """Return why the heads, the window or the base are invalid, or None."""
         size, options = request.model_size, request.options
         shared, window, sinks = (
-            options[name] for name in ("num_key_value_heads", "window", "num_sinks")
+            options[name] for name in ("key_value_heads", "window", "num_sinks")
         )
         if size.width // size.num_heads % 2:
             return (
@@ -55,8 +56,8 @@ class Llama(Architecture):
             type(shared) is not int or shared < 1 or size.num_heads % shared
         ):
             return (
-                "needs a number of heads that is a multiple of num_key_value_heads; received: "
-                f"num_heads={size.num_heads}, num_key_value_heads={shared}. Use a divisor"
+                "needs a number of heads that is a multiple of key_value_heads; received: "
+                f"num_heads={size.num_heads}, key_value_heads={shared}. Use a divisor"
             )
         if (window is not None and (type(window) is not int or window < 1)) or sinks < 0:
             return (
@@ -88,63 +89,35 @@ class Llama(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.backbone import Backbone
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import NoPositions
-
-        form, parts = request.form, {}
-        if form is not Form.DECODER:
-            parts["encoder"] = self._stack(request, causal=False)
-            parts["encoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
-        if form is not Form.ENCODER:
-            parts["decoder"] = self._stack(request, causal=True)
-            parts["decoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
-        return Backbone(**parts)
-
-    def _stack(self, request: BuildRequest, causal: bool) -> Any:
         from baselines.layers.attention_positions import RotaryPositions
+        from baselines.layers.block import Block
         from baselines.layers.full_attention import FullAttention
-        from baselines.layers.gated_feedforward import GatedFeedforward
-        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+        from baselines.layers.transformer import build_transformer
 
-        size, options = request.model_size, request.options
-        crosses = causal and request.form is Form.ENCODER_DECODER
-        shared = {"num_key_value_heads": options["num_key_value_heads"], "use_bias": False}
+        options = request.options
 
-        def block(part: Any, cross_attention: Any = None) -> TransformerLayer:
-            return TransformerLayer(
-                part,
-                None,
-                dropout=request.dropout,
-                norm_placement="before",
-                norm="rms",
-                epsilon=EPSILON,
-                cross_attention=cross_attention,
-            )
-
-        blocks = []
-        for _ in range(size.num_layers):
-            attention = FullAttention(
-                size.num_heads,
+        def mixer(index: int, causal: bool) -> FullAttention:
+            return FullAttention(
+                request.model_size.num_heads,
                 causal,
+                num_key_value_heads=options["key_value_heads"],
                 window=options["window"],
                 num_sinks=options["num_sinks"],
                 positions=RotaryPositions(options["rotary_base"]),
-                **shared,
+                use_bias=False,
             )
-            blocks.append(
-                block(attention, FullAttention(size.num_heads, **shared) if crosses else None)
-            )
-            blocks.append(block(GatedFeedforward(_feedforward_width(request, crosses))))
-        return TransformerStack(blocks, final_epsilon=EPSILON, norm="rms")
 
-
-def _feedforward_width(request: BuildRequest, crosses: bool) -> int:
-    """Return the width of SwiGLU that gives a layer the parameters of a Transformer layer."""
-    size = request.model_size
-    shared = request.options["num_key_value_heads"] or size.num_heads
-    spared = 2 * size.width * (size.num_heads - shared) // size.num_heads
-    return max(1, round((2 * size.feedforward_width + (2 if crosses else 1) * spared) / 3))
+        block = Block(
+            "none",
+            norm="rms",
+            norm_placement="before",
+            feedforward="gated",
+            key_value_heads=options["key_value_heads"],
+            epsilon=EPSILON,
+            scaled_embeddings=False,
+            use_bias=False,
+        )
+        return build_transformer(request, block, mixer=mixer)
 
 
 ARCHITECTURE = Llama()

@@ -48,50 +48,33 @@ class T5(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.backbone import Backbone
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import NoPositions
-
-        form, parts = request.form, {}
-        if form is not Form.DECODER:
-            parts["encoder"] = self._stack(request, causal=False)
-            parts["encoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
-        if form is not Form.ENCODER:
-            parts["decoder"] = self._stack(request, causal=True)
-            parts["decoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
-        return Backbone(**parts)
-
-    def _stack(self, request: BuildRequest, causal: bool) -> Any:
         from baselines.layers.attention_positions import BucketedPositions
+        from baselines.layers.block import Block
         from baselines.layers.full_attention import FullAttention
-        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+        from baselines.layers.transformer import build_transformer
 
-        size, options = request.model_size, request.options
-        crosses = causal and request.form is Form.ENCODER_DECODER
-        positions = BucketedPositions(
-            options["num_buckets"], options["max_distance"], bidirectional=not causal
+        options, unscaled = request.options, {"use_bias": False, "scaled": False}
+        positions = {
+            causal: BucketedPositions(
+                options["num_buckets"], options["max_distance"], bidirectional=not causal
+            )
+            for causal in (False, True)
+        }
+
+        def mixer(index: int, causal: bool) -> FullAttention:
+            heads = request.model_size.num_heads
+            return FullAttention(heads, causal, positions=positions[causal], **unscaled)
+
+        block = Block(
+            "none",
+            norm="rms",
+            norm_placement="before",
+            epsilon=EPSILON,
+            scaled_embeddings=False,
+            scaled_scores=False,
+            use_bias=False,
         )
-
-        def attention(causal: bool, positions: Any = None) -> FullAttention:
-            return FullAttention(
-                size.num_heads, causal, positions=positions, use_bias=False, scaled=False
-            )
-
-        layers = [
-            TransformerLayer(
-                attention(causal, positions),
-                size.feedforward_width,
-                activation="relu",
-                dropout=request.dropout,
-                norm_placement="before",
-                norm="rms",
-                epsilon=EPSILON,
-                cross_attention=attention(False) if crosses else None,
-                use_bias=False,
-            )
-            for _ in range(size.num_layers)
-        ]
-        return TransformerStack(layers, final_epsilon=EPSILON, norm="rms")
+        return build_transformer(request, block, mixer=mixer)
 
 
 ARCHITECTURE = T5()

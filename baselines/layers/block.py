@@ -34,6 +34,8 @@ class Block:
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
     multiplied by √width. `embedding_norm` normalises the embeddings. With `scaled_residuals`,
     kernels at the end of residual branches start divided by √N for N branches, two a layer.
+    `scaled_scores` divides the scores of attention by √d for heads of size d. `use_bias` is that of
+    attention and of plain networks.
     """
 
     positions: str = "sinusoidal"
@@ -47,27 +49,33 @@ class Block:
     scaled_embeddings: bool = True
     embedding_norm: bool = False
     scaled_residuals: bool = False
+    scaled_scores: bool = True
+    use_bias: bool = True
 
     def problem(self, request: BuildRequest) -> str | None:
         """Return why a factor is invalid, or None."""
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                return f"takes {name} {', '.join(choices)}; received: {name}={getattr(self, name)}"
+                received = f"{name}={getattr(self, name)}"
+                return f"takes {name} {', '.join(choices)}; received: {received}. Choose one"
         size, shared, window = request.model_size, self.key_value_heads, self.window
         sizes = f"width={size.width}, num_heads={size.num_heads}"
         if self.positions == "sinusoidal" and size.width % 2:
-            return f"needs an even width for its sinusoids; received: {sizes}"
+            return f"needs an even width for its sinusoids; received: {sizes}. Use another width"
         if self.positions == "rotary" and size.width // size.num_heads % 2:
-            return f"needs an even head size for rotary positions; received: {sizes}"
+            return f"needs an even head size for rotary positions; received: {sizes}. Change either"
         if shared is not None and (
             type(shared) is not int or shared < 1 or size.num_heads % shared
         ):
             return (
                 "needs key_value_heads that divide the heads; "
-                f"received: num_heads={size.num_heads}, key_value_heads={shared}"
+                f"received: num_heads={size.num_heads}, key_value_heads={shared}. Use a divisor"
             )
         if window is not None and (type(window) is not int or window < 1):
-            return f"needs a window of at least 1 position; received: window={window}"
+            return (
+                f"needs a window of at least 1 position; received: window={window}. "
+                "Leave the window out to see all positions"
+            )
         return None
 
     def feedforward_width(self, request: BuildRequest, causal: bool) -> int:

@@ -88,6 +88,8 @@ def make_layers(
             block_bytes,
             branches,
             num_key_value_heads=block.key_value_heads,
+            use_bias=block.use_bias,
+            scaled=block.scaled_scores,
             **kwargs,
         )
 
@@ -108,6 +110,7 @@ def make_layers(
             epsilon=block.epsilon,
             cross_attention=attention(causal=False) if crosses else None,
             num_residual_branches=branches,
+            use_bias=block.use_bias,
         )
         for index in range(size.num_layers)
     ]

@@ -30,9 +30,8 @@ class TransformerLayer(Layer):
     (`GatedFeedforward`). `norm` is "layer" or "rms", and its `norm_placement` "after" or "before"
     each sub-layer. `attention` is any layer that mixes positions; with None the layer has no such
     sub-layer. Initially, the last kernel of the feed-forward network is divided by
-    √`num_residual_branches`. `use_bias` is that of the plain feed-forward network. In and out:
-    (batch, n, width); the context is (batch, m, width). Time and memory O(n), plus the cost of
-    attention.
+    √`num_residual_branches`. `use_bias` is that of a plain network. In and out: (batch, n, width);
+    the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
 
     Raises:
         ValueError: the norm, its placement, the type of network or the activation is unknown.
@@ -73,20 +72,20 @@ class TransformerLayer(Layer):
         self.use_bias = use_bias
         self._activate = get_activation(activation)
         self.gated: Any = None
-        if feedforward_width is not None and feedforward_type == "gated":
-            self.gated = GatedFeedforward(
-                feedforward_width, num_residual_branches, dtype=self.dtype_policy
-            )
-        elif feedforward_width is not None:
-            self.up_projection = dense(
-                feedforward_width, use_bias=use_bias, dtype=self.dtype_policy
-            )
+        policy = self.dtype_policy
+        # Seeds are drawn in this order: another one would move all numbers.
+        is_plain = feedforward_width is not None and feedforward_type == "plain"
+        if is_plain:
+            self.up_projection = dense(feedforward_width, use_bias=use_bias, dtype=policy)
         if attention is not None:
             self.attention_norm, self.attention_dropout = self._norm_and_dropout()
-        if feedforward_width is not None:
+        if is_plain:
             self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
         if cross_attention is not None:
             self.cross_norm, self.cross_dropout = self._norm_and_dropout()
+        if feedforward_width is not None and feedforward_type == "gated":
+            self.gated = GatedFeedforward(feedforward_width, num_residual_branches, dtype=policy)
+            self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
 
     def _norm_and_dropout(self) -> tuple[Any, Any]:
         norm = make_norm(self.norm, self.epsilon, self.dtype_policy)
@@ -96,8 +95,6 @@ class TransformerLayer(Layer):
         """Create the weights."""
         parts = []
         is_plain = self.feedforward_width is not None and self.gated is None
-        if self.gated is not None:
-            parts += [self.gated, self.feedforward_norm]
         if is_plain:
             self.down_projection = dense(
                 input_shape[-1],
@@ -110,6 +107,8 @@ class TransformerLayer(Layer):
             parts += [self.attention, self.attention_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
+        if self.gated is not None:
+            parts += [self.gated, self.feedforward_norm]
         for part in parts:
             build_once(part, input_shape)
         if is_plain:

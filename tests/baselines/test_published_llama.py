@@ -59,29 +59,28 @@ def llama(case: Weights):
         case["token_ids"].shape[1],
         len(words),
         rotary_base=float(case["rope_theta"]),
-        num_key_value_heads=shared,
+        key_value_heads=shared,
         window=int(case["window"]) or None,
     )
     stack, embedding = model.decoder, model.decoder_embedding
     if form is Form.ENCODER:
         stack, embedding = model.encoder, model.encoder_embedding
-    attentions, networks = stack.layers[::2], stack.layers[1::2]
-    for attending, network in zip(attentions, networks, strict=True):
+    for layer in stack.layers:
         # The architecture's own sizes follow from parameter parity.
-        attending.attention.head_size = inner // num_heads
-        network.attention.width = wide
+        layer.attention.head_size = inner // num_heads
+        layer.gated.width = wide
     stack.build((None, None, words.shape[1]))
     embedding.build(case["token_ids"].shape)
     embedding.tokens.embeddings.assign(words)
-    for index, (attending, network) in enumerate(zip(attentions, networks, strict=True)):
+    for index, layer in enumerate(stack.layers):
         at = f"weights/layers/{index}"
         names = "q_proj k_proj v_proj o_proj"
-        assign_attention(attending.attention, case, f"{at}/self_attn", names)
-        attending.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"])
-        network.attention_norm.gamma.assign(case[f"{at}/post_attention_layernorm/weight"])
+        assign_attention(layer.attention, case, f"{at}/self_attn", names)
+        layer.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"])
+        layer.feedforward_norm.gamma.assign(case[f"{at}/post_attention_layernorm/weight"])
         gates = [case[f"{at}/mlp/{name}_proj/weight"].T for name in ("gate", "up")]
-        network.attention.up_projection.kernel.assign(np.concatenate(gates, axis=1))
-        assign(network.attention.down_projection, case, f"{at}/mlp/down_proj")
+        layer.gated.up_projection.kernel.assign(np.concatenate(gates, axis=1))
+        assign(layer.gated.down_projection, case, f"{at}/mlp/down_proj")
     stack.final_norm.gamma.assign(case["weights/norm/weight"])
     return model
 
