@@ -138,7 +138,7 @@ def _attend_in_blocks(
                 lambda block: attend(block[0], *given, block[1], block[1] // rows),
                 (jnp.moveaxis(stacked, 2, 0), starts),
             )
-            flat = (batch, num_heads, whole - start, head_size)
+            flat = (batch, num_heads, whole - start, value.shape[-1])
             parts.append(jnp.reshape(jnp.moveaxis(looped, 0, 2), flat))
         if whole < stop:
             parts.append(attend(query[:, :, whole:stop], *given, whole, whole // rows))
