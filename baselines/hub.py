@@ -19,7 +19,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a backbone of keras-hub is.
+    """The properties of a backbone of keras-hub.
 
     `feedforward` is the width of its feed-forward network relative to the model size's. Gated ones
     have three matrices, and are narrower to keep parity. With rotary positions, the head size must
