@@ -32,24 +32,17 @@ class Bert(Architecture):
     def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.bert_backbone import BertBackbone
-        from baselines.layers.full_attention import FullAttention
-        from baselines.layers.initialization import embedding_stddev
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import TypedPositions
-        from baselines.layers.transformer_layer import TransformerStack, stack_layers
+        from baselines.layers.block import Block
+        from baselines.layers.transformer import build_transformer
 
-        size = request.model_size
-        stack = TransformerStack(
-            stack_layers(
-                request,
-                lambda: FullAttention(size.num_heads),
-                activation="gelu",
-                epsilon=EPSILON,
-            )
+        block = Block(
+            "typed",
+            activation="gelu",
+            epsilon=EPSILON,
+            scaled_embeddings=False,
+            embedding_norm=True,
         )
-        positions = TypedPositions(request.sequence_length, embedding_stddev(request))
-        embedding = InputEmbedding.of_request(request, positions, norm_epsilon=EPSILON)
-        return BertBackbone(EPSILON, encoder=stack, encoder_embedding=embedding)
+        return build_transformer(request, block, make_backbone=BertBackbone, epsilon=EPSILON)
 
 
 ARCHITECTURE = Bert()

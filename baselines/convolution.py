@@ -59,14 +59,16 @@ class Convolution(Architecture):
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.lightweight_convolution import LightweightConvolution
-        from baselines.layers.transformer import build_with_mixer
+        from baselines.layers.transformer import build_transformer
 
         size = request.model_size
         kernels = _per_layer(request.options["kernels"], size.num_layers)
-        return build_with_mixer(
+        return build_transformer(
             request,
-            lambda index, causal: LightweightConvolution(size.num_heads, kernels[index], causal),
-            lambda causal: size.feedforward_width + size.width // 2,
+            mixer=lambda index, causal: LightweightConvolution(
+                size.num_heads, kernels[index], causal
+            ),
+            feedforward_width=lambda causal: size.feedforward_width + size.width // 2,
         )
 
 

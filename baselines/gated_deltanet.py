@@ -84,55 +84,40 @@ class GatedDeltaNet(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.backbone import Backbone
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import NoPositions
-
-        form, parts = request.form, {}
-        if form is not Form.DECODER:
-            parts["encoder"] = self._stack(request, causal=False)
-            parts["encoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
-        if form is not Form.ENCODER:
-            parts["decoder"] = self._stack(request, causal=True)
-            parts["decoder_embedding"] = InputEmbedding.of_request(request, NoPositions())
-        return Backbone(**parts, carries_state=True)
-
-    def _stack(self, request: BuildRequest, causal: bool) -> Any:
-        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.block import Block
         from baselines.layers.gated_delta_mixer import GatedDeltaMixer
-        from baselines.layers.gated_feedforward import GatedFeedforward
-        from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+        from baselines.layers.transformer import build_transformer
 
-        size, heads = request.model_size, _heads(request)
-        crosses = causal and request.form is Form.ENCODER_DECODER
+        heads, options = _heads(request), request.options
 
-        def block(part: Any, cross_attention: Any = None) -> TransformerLayer:
-            return TransformerLayer(
-                part,
-                None,
-                dropout=request.dropout,
-                norm_first=True,
-                norm="rms",
-                epsilon=EPSILON,
-                cross_attention=cross_attention,
-            )
-
-        blocks = []
-        for index in range(size.num_layers):
-            mixer = GatedDeltaMixer(
+        def mixer(index: int, causal: bool) -> GatedDeltaMixer:
+            return GatedDeltaMixer(
                 heads.num_keys,
                 heads.num_values,
                 heads.key_size,
                 heads.value_size,
-                kernel_size=request.options["kernel_size"],
-                negative_eigenvalues=request.options["negative_eigenvalues"],
+                kernel_size=options["kernel_size"],
+                negative_eigenvalues=options["negative_eigenvalues"],
                 backward=not causal and index % 2 == 1,
                 epsilon=EPSILON,
                 chunk_length=CHUNK_LENGTH,
             )
-            blocks.append(block(mixer, FullAttention(size.num_heads) if crosses else None))
-            blocks.append(block(GatedFeedforward(_feedforward_width(request))))
-        return TransformerStack(blocks, final_epsilon=EPSILON, norm="rms")
+
+        block = Block(
+            "none",
+            norm="rms",
+            norm_placement="before",
+            feedforward="gated",
+            epsilon=EPSILON,
+            scaled_embeddings=False,
+        )
+        return build_transformer(
+            request,
+            block,
+            mixer=mixer,
+            feedforward_width=lambda causal: _feedforward_width(request),
+            carries_state=True,
+        )
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suite.api import Architecture, BuildRequest, Form, Inputs
+
+if TYPE_CHECKING:
+    from baselines.layers.block import Block
 
 EPSILON = 1e-5
 
@@ -15,8 +18,8 @@ EPSILON = 1e-5
 class Gpt(Architecture):
     """GPT-2's decoder; with a state it decodes one position at a time.
 
-    With `scaled_residuals`, kernels at the end of residual branches start divided by √N for N
-    branches, two a layer (section 2.3).
+    `positions` are those of `vanilla`'s option. With `scaled_residuals`, kernels at the end of
+    residual branches start divided by √N for N branches, two a layer (section 2.3).
     """
 
     version = 3
@@ -26,39 +29,33 @@ class Gpt(Architecture):
     inputs = frozenset(Inputs)
     claimed_time = "n^2"
     claimed_memory = "n"
-    options = {"scaled_residuals": True}
+    options = {"positions": "learned", "scaled_residuals": True}
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why the positions are invalid, or None."""
+        return _block(request).problem(request)
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of full attention."""
-        from baselines.layers.flops import full_attention_operations
-
-        return full_attention_operations(request)
+        return _block(request).mixing_operations(request)
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the decoder."""
-        from baselines.layers.backbone import Backbone
-        from baselines.layers.full_attention import FullAttention
-        from baselines.layers.initialization import embedding_stddev
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import LearnedPositions
-        from baselines.layers.transformer_layer import TransformerStack, stack_layers
+        from baselines.layers.transformer import build_transformer
 
-        size = request.model_size
-        branches = 2 * size.num_layers if request.options["scaled_residuals"] else 1
-        stack = TransformerStack(
-            stack_layers(
-                request,
-                lambda: FullAttention(size.num_heads, causal=True, num_residual_branches=branches),
-                activation="gelu_tanh",
-                norm_first=True,
-                epsilon=EPSILON,
-                num_residual_branches=branches,
-            ),
-            final_epsilon=EPSILON,
-        )
-        positions = LearnedPositions(request.sequence_length, embedding_stddev(request))
-        embedding = InputEmbedding.of_request(request, positions)
-        return Backbone(decoder=stack, decoder_embedding=embedding)
+        return build_transformer(request, _block(request))
+
+
+def _block(request: BuildRequest) -> Block:
+    from baselines.layers.block import Block
+
+    return Block(
+        **request.options,
+        norm_placement="before",
+        activation="gelu_tanh",
+        epsilon=EPSILON,
+        scaled_embeddings=False,
+    )
 
 
 ARCHITECTURE = Gpt()

@@ -37,13 +37,13 @@ class Identity(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.transformer import build_with_mixer
+        from baselines.layers.transformer import build_transformer
 
         size = request.model_size
-        return build_with_mixer(
+        return build_transformer(
             request,
-            lambda index, causal: None,
-            lambda causal: size.feedforward_width + 2 * size.width,
+            mixer=lambda index, causal: None,
+            feedforward_width=lambda causal: size.feedforward_width + 2 * size.width,
         )
 
 

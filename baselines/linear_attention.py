@@ -35,13 +35,12 @@ class LinearTransformer(Architecture):
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.linear_attention import LinearAttention
-        from baselines.layers.transformer import build_with_mixer
+        from baselines.layers.transformer import build_transformer
 
         size = request.model_size
-        return build_with_mixer(
+        return build_transformer(
             request,
-            lambda index, causal: LinearAttention(size.num_heads, causal),
-            lambda causal: size.feedforward_width,
+            mixer=lambda index, causal: LinearAttention(size.num_heads, causal),
         )
 
 

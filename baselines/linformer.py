@@ -52,7 +52,7 @@ class Linformer(Architecture):
     def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
         from baselines.layers.projected_attention import LengthProjection, ProjectedAttention
-        from baselines.layers.transformer import build_with_mixer
+        from baselines.layers.transformer import build_transformer
 
         size, sharing = request.model_size, request.options["sharing"]
 
@@ -67,7 +67,7 @@ class Linformer(Architecture):
             return ProjectedAttention(size.num_heads, keys, values)
 
         width = max(size.feedforward_width // 2, size.feedforward_width - _excess(request))
-        return build_with_mixer(request, mixer, lambda causal: width)
+        return build_transformer(request, mixer=mixer, feedforward_width=lambda causal: width)
 
 
 def _projected_length(request: BuildRequest) -> int:

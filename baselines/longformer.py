@@ -16,11 +16,13 @@ class Longformer(Architecture):
 
     The default window is an eighth of the longest default length, like the paper's 512 of 4,096.
     `window` and `dilation` take one number for all layers, or one number per layer, lowest layer
-    first. The decoder form's window extends to the left only. The encoder-decoder form is LED
-    (section 7): its decoder has full attention to itself and to the encoder's output. With
-    `matched_projections`, the projections of global tokens start with the values of the ordinary
-    ones (section 3.1). The global projections have 3 · width² parameters. To make up for them, the
-    encoder's feed-forward network is narrower by 1.5 · width if a task has global tokens.
+    first. `dilated_heads` is the number of heads of a layer with this dilation; the others have
+    none (section 3.1), and None is all heads. The decoder form's window extends to the left only.
+    The encoder-decoder form is LED (section 7): its decoder has full attention to itself and to the
+    encoder's output. With `matched_projections`, the projections of global tokens start with the
+    values of the ordinary ones (section 3.1). The global projections have 3 · width² parameters. To
+    make up for them, the encoder's feed-forward network is narrower by 1.5 · width if a task has
+    global tokens.
     """
 
     version = 3
@@ -30,7 +32,12 @@ class Longformer(Architecture):
     inputs = frozenset(Inputs)
     claimed_time = "n"
     claimed_memory = "n"
-    options = {"window": [128], "dilation": [1], "matched_projections": True}
+    options = {
+        "window": [128],
+        "dilation": [1],
+        "dilated_heads": None,
+        "matched_projections": True,
+    }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why these windows or dilations are invalid, or None."""
@@ -45,6 +52,9 @@ class Longformer(Architecture):
             return f"needs windows that are even and at least 2; received: {windows}"
         if any(dilation < 1 for dilation in dilations):
             return f"needs dilations of at least 1; received: {dilations}"
+        heads, dilated = request.model_size.num_heads, request.options["dilated_heads"]
+        if dilated is not None and (type(dilated) is not int or not 0 <= dilated <= heads):
+            return f"needs dilated_heads from 0 to {heads}; received: {dilated}"
         if _feedforward_width(request, causal=False) < 1:
             return (
                 "needs a feed-forward network wider than 1.5 times the width, to give its "
@@ -80,63 +90,33 @@ class Longformer(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.backbone import Backbone
-
-        parts: dict[str, Any] = {"takes_global_mask": True}
-        if request.form is not Form.DECODER:
-            parts["encoder"] = self._windowed(request, causal=False)
-            parts["encoder_embedding"] = self._embedding(request)
-        if request.form is Form.DECODER:
-            parts["decoder"] = self._windowed(request, causal=True)
-        elif request.form is Form.ENCODER_DECODER:
-            parts["decoder"] = self._full(request)
-        if request.form is not Form.ENCODER:
-            parts["decoder_embedding"] = self._embedding(request)
-        return Backbone(**parts)
-
-    def _embedding(self, request: BuildRequest) -> Any:
-        from baselines.layers.initialization import embedding_stddev
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import LearnedPositions
-
-        positions = LearnedPositions(request.sequence_length, embedding_stddev(request))
-        return InputEmbedding.of_request(request, positions, norm_epsilon=1e-5)
-
-    def _windowed(self, request: BuildRequest, causal: bool) -> Any:
+        from baselines.layers.block import Block
+        from baselines.layers.full_attention import FullAttention
         from baselines.layers.sliding_window_attention import SlidingWindowAttention
-        from baselines.layers.transformer_layer import TransformerStack, stack_layers
+        from baselines.layers.transformer import build_transformer
 
-        num_layers = request.model_size.num_layers
-        windows = iter(_per_layer(request.options["window"], num_layers))
-        dilations = iter(_per_layer(request.options["dilation"], num_layers))
+        size, options = request.model_size, request.options
+        windows = _per_layer(options["window"], size.num_layers)
+        dilations = _per_layer(options["dilation"], size.num_layers)
 
-        def make_attention() -> SlidingWindowAttention:
+        def mixer(index: int, causal: bool) -> Any:
+            if causal and request.form is Form.ENCODER_DECODER:
+                return FullAttention(size.num_heads, causal=True)
             return SlidingWindowAttention(
-                request.model_size.num_heads,
-                next(windows),
+                size.num_heads,
+                windows[index],
                 0 if causal else request.max_global_tokens,
                 causal=causal,
-                dilation=next(dilations),
-                matched_projections=request.options["matched_projections"],
+                dilation=_by_head(dilations[index], options["dilated_heads"], size.num_heads),
+                matched_projections=options["matched_projections"],
             )
 
-        width = _feedforward_width(request, causal)
-        return TransformerStack(
-            stack_layers(request, make_attention, activation="gelu", feedforward_width=width)
-        )
-
-    def _full(self, request: BuildRequest) -> Any:
-        from baselines.layers.full_attention import FullAttention
-        from baselines.layers.transformer_layer import TransformerStack, stack_layers
-
-        num_heads = request.model_size.num_heads
-        return TransformerStack(
-            stack_layers(
-                request,
-                lambda: FullAttention(num_heads, causal=True),
-                activation="gelu",
-                make_cross_attention=lambda: FullAttention(num_heads),
-            )
+        return build_transformer(
+            request,
+            Block("learned", activation="gelu", scaled_embeddings=False, embedding_norm=True),
+            mixer=mixer,
+            feedforward_width=lambda causal: _feedforward_width(request, causal),
+            takes_global_mask=True,
         )
 
 
@@ -145,6 +125,13 @@ def _feedforward_width(request: BuildRequest, causal: bool) -> int:
     if causal or request.form is Form.DECODER or not request.max_global_tokens:
         return size.feedforward_width
     return size.feedforward_width - 3 * size.width // 2
+
+
+def _by_head(dilation: int, dilated: int | None, num_heads: int) -> int | list[int]:
+    """Return the dilation of all heads, or of each: the last `dilated` ones have it."""
+    if dilated is None:
+        return dilation
+    return [1] * (num_heads - dilated) + [dilation] * dilated
 
 
 def _per_layer(values: Sequence[int], num_layers: int) -> Sequence[int]:

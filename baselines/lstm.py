@@ -53,15 +53,18 @@ class Lstm(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
+        from baselines.layers.block import Block
         from baselines.layers.long_short_term_memory import LongShortTermMemory
-        from baselines.layers.transformer import build_with_mixer
+        from baselines.layers.transformer import build_transformer
 
         size = request.model_size
-        return build_with_mixer(
+        return build_transformer(
             request,
-            lambda index, causal: LongShortTermMemory(size.width, causal),
-            lambda causal: size.feedforward_width - (2 if causal else 1) * size.width,
-            adds_positions=False,
+            Block(positions="none"),
+            mixer=lambda index, causal: LongShortTermMemory(size.width, causal),
+            feedforward_width=lambda causal: (
+                size.feedforward_width - (2 if causal else 1) * size.width
+            ),
             carries_state=True,
         )
 

@@ -91,7 +91,7 @@ class Mamba2(Architecture):
                 ),
                 None,
                 dropout=request.dropout,
-                norm_first=True,
+                norm_placement="before",
                 norm="rms",
                 epsilon=EPSILON,
                 cross_attention=FullAttention(size.num_heads) if crosses and index % 2 else None,

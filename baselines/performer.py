@@ -45,13 +45,12 @@ class Performer(Architecture):
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.random_feature_attention import RandomFeatureAttention
-        from baselines.layers.transformer import build_with_mixer
+        from baselines.layers.transformer import build_transformer
 
         size, features = request.model_size, request.options["features"]
-        return build_with_mixer(
+        return build_transformer(
             request,
-            lambda index, causal: RandomFeatureAttention(size.num_heads, causal, features),
-            lambda causal: size.feedforward_width,
+            mixer=lambda index, causal: RandomFeatureAttention(size.num_heads, causal, features),
         )
 
 

@@ -17,9 +17,11 @@ class Reformer(Architecture):
     projection; a wider feed-forward network uses the saved parameters. Chunks depend on the length,
     so adding padding changes which positions attend to each other. The values at padded positions
     change nothing. A sequence no longer than a chunk has full attention, without hashing. The axial
-    grid is the squarest that holds the sequence, unless `axial_grid` gives rows and columns. In the
-    encoder-decoder form, each decoder layer also has full attention to the encoder's output. It
-    comes between LSH attention and the feed-forward network, and is reversible too.
+    grid is the squarest that holds the sequence, unless `axial_grid` gives rows and columns. The
+    positions start with the standard deviation `axial_stddev`: 1 in the authors' code, and that of
+    the embeddings by default (None). In the encoder-decoder form, each decoder layer also has full
+    attention to the encoder's output. It comes between LSH attention and the feed-forward network,
+    and is reversible too.
     """
 
     version = 4
@@ -30,7 +32,7 @@ class Reformer(Architecture):
     claimed_time = "n log n"
     claimed_memory = "n"
     content_dependent_layout = True
-    options = {"chunk": 64, "hashes": 2, "axial_grid": [0, 0]}
+    options = {"chunk": 64, "hashes": 2, "axial_grid": [0, 0], "axial_stddev": None}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the chunk, the hashes or the axial grid are invalid, or None."""
@@ -46,6 +48,9 @@ class Reformer(Architecture):
                 "needs an axial grid of rows and columns with a place for each of "
                 f"{request.sequence_length} positions; received: axial_grid={grid}"
             )
+        stddev = request.options["axial_stddev"]
+        if stddev is not None and (type(stddev) not in (int, float) or stddev <= 0):
+            return f"needs an axial_stddev above 0; received: {stddev}"
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float:
@@ -89,7 +94,9 @@ class Reformer(Architecture):
 
         grid = request.options["axial_grid"]
         positions = AxialPositions(
-            request.sequence_length, tuple(grid) if any(grid) else None, embedding_stddev(request)
+            request.sequence_length,
+            tuple(grid) if any(grid) else None,
+            request.options["axial_stddev"] or embedding_stddev(request),
         )
         return InputEmbedding.of_request(request, positions)
 

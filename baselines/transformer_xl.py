@@ -65,51 +65,33 @@ class TransformerXl(Architecture):
         """Build the requested form."""
         from baselines.layers.recurrent_backbone import RecurrentBackbone
 
-        parts: dict[str, Any] = {}
         segment, memory = request.options["segment"], request.options["memory"]
+        parts: dict[str, Any] = {}
         if request.form is Form.ENCODER:
-            parts["encoder"] = self._stack(request, segment, memory)
-            parts["encoder_embedding"] = self._embedding(request)
+            parts |= self._stack(request, "encoder", segment, memory)
         elif request.form is Form.ENCODER_DECODER:
-            parts["encoder"] = self._stack(request, request.sequence_length, 0)
-            parts["encoder_embedding"] = self._embedding(request)
+            parts |= self._stack(request, "encoder", request.sequence_length, 0)
         if request.form is not Form.ENCODER:
-            crosses = request.form is Form.ENCODER_DECODER
-            parts["decoder"] = self._stack(request, segment, memory, causal=True, crosses=crosses)
-            parts["decoder_embedding"] = self._embedding(request)
+            parts |= self._stack(request, "decoder", segment, memory)
         return RecurrentBackbone(request.model_size.width, **parts)
 
-    def _embedding(self, request: BuildRequest) -> Any:
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import NoPositions
-
-        scale = request.model_size.width**0.5
-        return InputEmbedding.of_request(request, NoPositions(), scale=scale)
-
-    def _stack(
-        self,
-        request: BuildRequest,
-        segment: int,
-        memory: int,
-        *,
-        causal: bool = False,
-        crosses: bool = False,
-    ) -> Any:
-        from baselines.layers.full_attention import FullAttention
+    def _stack(self, request: BuildRequest, side: str, segment: int, memory: int) -> dict[str, Any]:
+        """Return a stack and its embedding, with their names in the backbone."""
+        from baselines.layers.block import Block
         from baselines.layers.relative_attention import RelativeAttention
         from baselines.layers.segment_recurrence import RecurrentStack
-        from baselines.layers.transformer_layer import stack_layers
+        from baselines.layers.transformer import make_embedding, make_layers
 
-        size = request.model_size
-        return RecurrentStack(
-            stack_layers(
-                request,
-                lambda: RelativeAttention(size.num_heads, causal, segment, memory),
-                activation="relu",
-                feedforward_width=size.feedforward_width - size.width // 2,
-                make_cross_attention=(lambda: FullAttention(size.num_heads)) if crosses else None,
-            )
+        size, block = request.model_size, Block(positions="none")
+        layers = make_layers(
+            request,
+            block,
+            side == "decoder",
+            mixer=lambda index, causal: RelativeAttention(size.num_heads, causal, segment, memory),
+            feedforward_width=lambda causal: size.feedforward_width - size.width // 2,
         )
+        embedding = make_embedding(request, block)
+        return {side: RecurrentStack(layers), f"{side}_embedding": embedding}
 
 
 ARCHITECTURE = TransformerXl()

@@ -5,13 +5,24 @@ Vaswani et al. 2017, "Attention Is All You Need".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
+if TYPE_CHECKING:
+    from baselines.layers.block import Block
+
 
 class Vanilla(Architecture):
-    """The original Transformer; exact attention in blocks of queries at long lengths."""
+    """The original Transformer; exact attention in blocks of queries at long lengths.
+
+    Each option changes one factor alone. `positions`: "none", "sinusoidal", "learned", "typed",
+    "axial", "rotary", "alibi", "relative" (a learned number for each distance) or "t5" (for each of
+    its buckets). `norm`: "layer" or "rms", with the `norm_placement` "after" or "before" the
+    sub-layers. `feedforward`: "plain", or "gated" with two thirds of the width. `key_value_heads`
+    of the heads have keys and values; None is all. With a `window` w, a position sees itself and
+    the w − 1 before it, and as many after it in an encoder; None is no window.
+    """
 
     version = 2
     title = "Transformer"
@@ -20,19 +31,34 @@ class Vanilla(Architecture):
     inputs = frozenset(Inputs)
     claimed_time = "n^2"
     claimed_memory = "n"
+    options = {
+        "positions": "sinusoidal",
+        "norm": "layer",
+        "norm_placement": "after",
+        "feedforward": "plain",
+        "key_value_heads": None,
+        "window": None,
+    }
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why an option is invalid, or None."""
+        return _block(request).problem(request)
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Return the operations of full attention."""
-        from baselines.layers.flops import full_attention_operations
-
-        return full_attention_operations(request)
+        """Return the operations of full attention, or of attention within the window."""
+        return _block(request).mixing_operations(request)
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.attention_blocks import BLOCK_BYTES
         from baselines.layers.transformer import build_transformer
 
-        return build_transformer(request, BLOCK_BYTES)
+        return build_transformer(request, _block(request))
+
+
+def _block(request: BuildRequest) -> Block:
+    from baselines.layers.block import Block
+
+    return Block(**request.options)
 
 
 ARCHITECTURE = Vanilla()

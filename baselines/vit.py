@@ -37,32 +37,17 @@ class Vit(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
-        from baselines.layers.backbone import Backbone
-        from baselines.layers.class_token import ClassToken
-        from baselines.layers.full_attention import FullAttention
-        from baselines.layers.initialization import embedding_stddev
-        from baselines.layers.input_embedding import InputEmbedding
-        from baselines.layers.positions import LearnedPositions
-        from baselines.layers.transformer_layer import TransformerStack, stack_layers
+        from baselines.layers.block import Block
+        from baselines.layers.transformer import build_transformer
 
-        size = request.model_size
-        stack = TransformerStack(
-            stack_layers(
-                request,
-                lambda: FullAttention(size.num_heads),
-                activation="gelu",
-                norm_first=True,
-                epsilon=EPSILON,
-            ),
-            final_epsilon=EPSILON,
+        block = Block(
+            "learned",
+            norm_placement="before",
+            activation="gelu",
+            epsilon=EPSILON,
+            scaled_embeddings=False,
         )
-        with_token = request.options["class_token"]
-        stddev = embedding_stddev(request)
-        positions = LearnedPositions(request.sequence_length + with_token, stddev)
-        embedding = InputEmbedding.of_request(
-            request, ClassToken(positions, stddev) if with_token else positions
-        )
-        return Backbone(encoder=stack, encoder_embedding=embedding, extra_positions=int(with_token))
+        return build_transformer(request, block, class_token=request.options["class_token"])
 
 
 ARCHITECTURE = Vit()

@@ -170,8 +170,8 @@ def report_rows(
 def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """Return comparisons in the order in which the pages prefer them.
 
-    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. Among
-    equals, the comparison with the most records comes first.
+    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last.
+    Among equals, the comparison with the most records comes first.
     """
     kinds = list(Kind)
 

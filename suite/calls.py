@@ -22,10 +22,9 @@ from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (
     Prepared,
     make_limits,
-    parse_duration,
-    parse_size,
     prepare,
 )
+from suite.execution.quantities import parse_duration, parse_size
 from suite.execution.runner import Event
 from suite.execution.session import (
     Session,

@@ -17,9 +17,9 @@ from suite.execution.preparation import (
     Prepared,
     check_any_can_run,
     check_tuned,
-    parse_size,
     prepare,
 )
+from suite.execution.quantities import parse_size
 from suite.execution.session import (
     MakeExecutor,
     Session,

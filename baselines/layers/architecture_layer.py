@@ -269,11 +269,13 @@ def as_arguments(values: dict[str, Any]) -> str:
 
 
 def check_option(name: str, value: Any, default: Any) -> Any:
-    """Return the value of an option in the type of its default.
+    """Return the value of an option in the type of its default; None as default takes any type.
 
     Raises:
         ValueError: the value has another type.
     """
+    if default is None:
+        return value
     is_list = isinstance(default, list)
     items = list(value) if isinstance(value, list | tuple) else [value]
     kind = type(default[0] if is_list else default)

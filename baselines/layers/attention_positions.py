@@ -1,12 +1,14 @@
 """Positions inside attention: rotated queries and keys, or scores that depend on the distance.
 
 The layers in `positions` add vectors to embeddings instead. A distance is that of the key minus
-that of the query: it is negative for earlier keys.
+that of the query: it is negative for earlier keys. No scheme here limits the length, so all
+extrapolate to sequences longer than those of the training.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -108,7 +110,8 @@ class AlibiPositions(AttentionPositions):
 
     Press, Smith, Lewis 2022, "Train Short, Test Long", section 3: with h heads, a power of two, the
     slopes are 2^(−8/h), 2^(−16/h), …; for other numbers they are interleaved as in the authors'
-    code. Without a causal mask, later keys are treated as earlier ones.
+    code. Without a causal mask, later keys are treated as earlier ones: the encoder cannot tell the
+    two directions apart.
 
     Example:
         >>> layer = AlibiPositions()
@@ -137,14 +140,73 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
     return np.concatenate([slopes, others[: num_heads - base]]).astype("float32")
 
 
-class BucketedPositions(AttentionPositions):
+class LearnedBias(AttentionPositions):
+    """Adds a learned number to each score, one for each head and bucket of distances.
+
+    A subclass sets `num_buckets`, and `buckets` for the distances from −`max_distance` to
+    `max_distance`. Distances beyond share the buckets of the ends. The layers of a stack share the
+    numbers. They start with variance 1 / width, as in T5's code.
+    """
+
+    num_buckets: int
+    max_distance: int
+    buckets: np.ndarray
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the table: one number for each bucket and head."""
+        _, num_heads, _, head_size = input_shape
+        assert num_heads is not None and head_size is not None
+        stddev = (num_heads * head_size) ** -0.5
+        shape = (self.num_buckets, num_heads)
+        self.table = self.add_weight(shape, added_vectors(stddev), name="table")
+
+    def bias(self, first: Any, count: int) -> Any:
+        """Return what is added to the scores at `count` distances from `first` on."""
+        largest = self.max_distance
+        distances = ops.clip(first + ops.arange(count), -largest, largest)
+        buckets = ops.take(ops.convert_to_tensor(self.buckets), distances + largest)
+        # A product, because the gradient of a look-up would be a sparse update.
+        chosen = ops.one_hot(buckets, self.num_buckets, dtype=self.table.dtype)
+        return ops.transpose(ops.matmul(chosen, self.table))
+
+
+class RelativePositions(LearnedBias):
+    """Adds a learned number to each score, one for each head and distance.
+
+    Liu et al. 2021, "Swin Transformer", section 3.2: the relative position bias, here along one
+    axis. Distances beyond `max_distance` have the number of `max_distance`. Without
+    `bidirectional`, later keys share the number of distance 0.
+
+    Raises:
+        ValueError: `max_distance` is below 1.
+
+    Example:
+        >>> layer = RelativePositions(max_distance=16)
+        >>> layer.build((2, 4, 7, 8))
+        >>> tuple(layer.bias(-6, 13).shape)
+        (4, 13)
+    """
+
+    def __init__(self, max_distance: int = 128, bidirectional: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if max_distance < 1:
+            raise ValueError(
+                "The max_distance must be at least 1. "
+                f"Received: max_distance={max_distance}. Use a longer distance."
+            )
+        self.max_distance = max_distance
+        self.bidirectional = bidirectional
+        last = (2 if bidirectional else 1) * max_distance
+        self.num_buckets = last + 1
+        self.buckets = np.minimum(np.arange(2 * max_distance + 1, dtype="int32"), last)
+
+
+class BucketedPositions(LearnedBias):
     """Adds a learned number to each score, one for each head and bucket of distances.
 
     Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1: short distances
     have a bucket each, longer ones share buckets of logarithmic width, up to `max_distance`.
-    `bidirectional` gives half of the buckets to later keys; otherwise these share bucket 0. The
-    layers of a stack share the numbers. They start with variance 1 / width, as in the authors'
-    code.
+    `bidirectional` gives half of the buckets to later keys; otherwise these share bucket 0.
 
     Raises:
         ValueError: there are too few buckets, or `max_distance` is within the short distances.
@@ -177,23 +239,6 @@ class BucketedPositions(AttentionPositions):
         distances = np.arange(-max_distance, max_distance + 1)
         self.buckets = bucket_of(distances, num_buckets, max_distance, bidirectional)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the table: one number for each bucket and head."""
-        _, num_heads, _, head_size = input_shape
-        assert num_heads is not None and head_size is not None
-        stddev = (num_heads * head_size) ** -0.5
-        shape = (self.num_buckets, num_heads)
-        self.table = self.add_weight(shape, added_vectors(stddev), name="table")
-
-    def bias(self, first: Any, count: int) -> Any:
-        """Return what is added to the scores at `count` distances from `first` on."""
-        largest = self.max_distance
-        distances = ops.clip(first + ops.arange(count), -largest, largest)
-        buckets = ops.take(ops.convert_to_tensor(self.buckets), distances + largest)
-        # A product, because the gradient of a look-up would be a sparse update.
-        chosen = ops.one_hot(buckets, self.num_buckets, dtype=self.table.dtype)
-        return ops.transpose(ops.matmul(chosen, self.table))
-
 
 def bucket_of(
     distances: np.ndarray, num_buckets: int, max_distance: int, bidirectional: bool
@@ -209,3 +254,17 @@ def bucket_of(
     later = per_side * (distances > 0) if bidirectional else 0
     found: np.ndarray = (buckets + later).astype("int32")
     return found
+
+
+def make_attention_positions(kind: str, causal: bool) -> AttentionPositions | None:
+    """Return the scheme of a kind of positions, for the attentions of one stack to share.
+
+    Other kinds, such as those added to embeddings, have no scheme.
+    """
+    makers: dict[str, Callable[[], AttentionPositions]] = {
+        "rotary": RotaryPositions,
+        "alibi": AlibiPositions,
+        "relative": lambda: RelativePositions(bidirectional=not causal),
+        "t5": lambda: BucketedPositions(bidirectional=not causal),
+    }
+    return makers[kind]() if kind in makers else None

@@ -10,15 +10,16 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.fusing import fused
-from baselines.layers.initialization import dense
+from baselines.layers.initialization import dense, kernel
 from baselines.layers.layer import Layer
 
 
 class GatedFeedforward(Layer):
     """W₂ (silu(W x) ⊙ V x) at each position, without biases (Shazeer 2020, equation 6).
 
-    `width` is that between the products. The kernel of `up_projection` is W beside V. The layer can
-    stand in place of an attention, because it has the same methods; its decoding state is empty.
+    `width` is that between the products. The kernel of `up_projection` is W beside V. Initially,
+    W₂ is divided by √`num_residual_branches`. The layer can stand in place of an attention, because
+    it has the same methods; its decoding state is empty.
 
     In and out: (batch, n, d). The padding mask changes nothing. Time and memory O(n).
 
@@ -28,9 +29,10 @@ class GatedFeedforward(Layer):
         (2, 19, 32)
     """
 
-    def __init__(self, width: int, **kwargs: Any) -> None:
+    def __init__(self, width: int, num_residual_branches: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.width = width
+        self.num_residual_branches = num_residual_branches
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the kernels."""
@@ -39,7 +41,11 @@ class GatedFeedforward(Layer):
         )
         self.up_projection.build(input_shape)
         self.down_projection = dense(
-            input_shape[-1], use_bias=False, name="down_projection", dtype=self.dtype_policy
+            input_shape[-1],
+            kernel_initializer=kernel(self.num_residual_branches),
+            use_bias=False,
+            name="down_projection",
+            dtype=self.dtype_policy,
         )
         self.down_projection.build((*input_shape[:-1], self.width))
 

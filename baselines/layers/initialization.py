@@ -13,12 +13,16 @@
 Papers demand these deviations:
 - GPT-2, option `scaled_residuals`: kernels at the end of residual branches are divided by √N for N
   residual branches (Radford et al. 2019, section 2.3).
+- Reformer, option `axial_stddev`: in the authors' code, positions start with the standard deviation
+  1, whatever that of the embeddings is (Kitaev et al. 2020).
 - Longformer, option `matched_projections`: global projections start with the values of the ordinary
   ones (Beltagy et al. 2020, section 3.1).
 - Performer: random features have orthogonal rows (Choromanski et al. 2021, section 2.4).
 - Mamba-2: decay rates and step sizes start in the ranges of the authors' code, and depthwise
   kernels within ±1/√k (Dao and Gu 2024). Gated DeltaNet: the same, with decay rates from 0 to 16
   (Yang et al. 2025).
+- T5: scores are not divided by the root of the head size, so the kernels of queries are. The biases
+  of distances have variance 1 / width (the authors' code; Raffel et al. 2020, section 2.1).
 - Transformer-XL: the biases u and v, which replace queries, start as small random numbers, as in
   the authors' code (Dai et al. 2019, section 3.3).
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -239,3 +240,17 @@ class AxialPositions(Layer):
         row = ops.take(self.by_row, place // self.columns, axis=0)
         column = ops.take(self.by_column, place % self.columns, axis=0)
         return embeddings + ops.cast(ops.concatenate([row, column], axis=-1), embeddings.dtype)
+
+
+def make_positions(kind: str, max_length: int, stddev: float) -> Layer:
+    """Return the layer of a kind of positions that are added to embeddings of a scale.
+
+    Other kinds, such as those inside attention, add nothing.
+    """
+    makers: dict[str, Callable[[], Layer]] = {
+        "sinusoidal": lambda: SinusoidalPositions(max_length),
+        "learned": lambda: LearnedPositions(max_length, stddev),
+        "typed": lambda: TypedPositions(max_length, stddev),
+        "axial": lambda: AxialPositions(max_length, stddev=stddev),
+    }
+    return makers.get(kind, NoPositions)()

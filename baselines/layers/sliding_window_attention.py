@@ -5,7 +5,9 @@ Beltagy, Peters, Cohan 2020, "Longformer: The Long-Document Transformer", sectio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,9 @@ class SlidingWindowAttention(Layer):
     `query_global`, `key_global`, `value_global` are Q_g, K_g, V_g. The global projections exist
     only if `max_global_tokens` is above 0. A global token attends to all real tokens with the
     global projections; all tokens attend to it with the ordinary ones. With `dilation` d the
-    neighbours are d positions apart. With `causal`, no position attends to a later one: the window
-    is its left half, and global tokens attend to the left and are visible from the right.
+    neighbours are d positions apart; it is one number, or one for each head. With `causal`, no
+    position attends to a later one: the window is its left half, and global tokens attend to the
+    left and are visible from the right.
 
     The sequence is split into blocks of w/2 positions. A block of queries attends to its own block
     of keys and to the neighbouring blocks, so no n × n array exists. Global tokens score the hidden
@@ -41,8 +44,8 @@ class SlidingWindowAttention(Layer):
     has more than g global tokens, the first g are global.
 
     Raises:
-        ValueError: the window is odd or below 2, the dilation is below 1, or the width is not a
-            multiple of the heads.
+        ValueError: the window is odd or below 2, a dilation is below 1 or missing for a head, or
+            the width is not a multiple of the heads.
 
     Example:
         >>> layer = SlidingWindowAttention(num_heads=4, window=8)
@@ -57,7 +60,7 @@ class SlidingWindowAttention(Layer):
         max_global_tokens: int = 0,
         *,
         causal: bool = False,
-        dilation: int = 1,
+        dilation: int | Sequence[int] = 1,
         matched_projections: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -67,16 +70,17 @@ class SlidingWindowAttention(Layer):
                 "The window must be even and at least 2: half of it is on either side. "
                 f"Received: window={window}. Use {max(2, window + window % 2)}."
             )
-        if dilation < 1:
+        dilations = [dilation] * num_heads if isinstance(dilation, int) else list(dilation)
+        if len(dilations) != num_heads or min(dilations) < 1:
             raise ValueError(
-                "The dilation must be at least 1. "
-                f"Received: dilation={dilation}. Use 1 for a window without gaps."
+                "The dilation must be at least 1: one for all heads, or one for each. Received: "
+                f"dilation={dilation}, num_heads={num_heads}. Use 1 for a window without gaps."
             )
         self.num_heads = num_heads
         self.window = window
         self.max_global_tokens = max_global_tokens
         self.causal = causal
-        self.dilation = dilation
+        self.dilation = dilation if isinstance(dilation, int) else dilations
         self.matched_projections = matched_projections
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -135,10 +139,14 @@ class SlidingWindowAttention(Layer):
         The output, (batch, m, width), equals that of `call` on all positions so far without global
         tokens. Time O(m · max_length).
         """
+        dilation = self.dilation
+        if not isinstance(dilation, int):
+            # A mask for each head: (heads, m, max_length).
+            dilation = ops.convert_to_tensor(np.array(dilation, "int32")[:, None, None])
 
         def sees(distance: Any) -> Any:
-            near = (distance >= 0) & (distance <= self.window // 2 * self.dilation)
-            return near & (distance % self.dilation == 0)
+            near = (distance >= 0) & (distance <= self.window // 2 * dilation)
+            return near & (distance % dilation == 0)
 
         projected = self._project(hidden_states)
         heads, state = attend_with_state(projected, state, position, sees)
@@ -153,15 +161,30 @@ class SlidingWindowAttention(Layer):
         return query * query.shape[-1] ** -0.5, key, value
 
     def _attend_in_window(
-        self, query: Any, key: Any, value: Any, visible: Any, extra: Any = ()
+        self, query: Any, key: Any, value: Any, visible: Any, extra: Sequence[Any] = ()
     ) -> Any:
         """Return attention to the visible keys of the window and to extra keys.
 
         Shapes: query, key, value (batch, heads, n, head size), visible (batch, n). `extra` holds
         the scores (batch, heads, n, g) and values (batch, heads, g, head size) of the extra keys.
         """
+        if isinstance(self.dilation, int):
+            return self._attend_dilated(self.dilation, query, key, value, visible, extra)
+        parts, start = [], 0
+        for dilation, heads in groupby(self.dilation):
+            stop = start + len(list(heads))
+            queries, keys, values, *others = (
+                part[:, start:stop] for part in (query, key, value, *extra)
+            )
+            parts.append(self._attend_dilated(dilation, queries, keys, values, visible, others))
+            start = stop
+        return ops.concatenate(parts, axis=1)
+
+    def _attend_dilated(
+        self, stride: int, query: Any, key: Any, value: Any, visible: Any, extra: Sequence[Any]
+    ) -> Any:
+        """Return the attention of heads whose neighbours are `stride` positions apart."""
         length = query.shape[2]
-        stride = self.dilation
         # If the window covers the sequence, one block as long as the sequence is enough.
         reach = min(self.window // 2, -(-length // stride))
         num_blocks = max(1, -(-length // (reach * stride)))

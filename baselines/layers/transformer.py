@@ -1,4 +1,4 @@
-"""The Transformer with any mixer of positions, used by `vanilla` and by the controls."""
+"""Transformers from the factors of their layers, with any mixer of positions."""
 
 from __future__ import annotations
 
@@ -6,73 +6,122 @@ from collections.abc import Callable
 from typing import Any
 
 from baselines.layers.attention_blocks import BLOCK_BYTES
+from baselines.layers.attention_positions import make_attention_positions
 from baselines.layers.backbone import Backbone
+from baselines.layers.block import Block
+from baselines.layers.class_token import ClassToken
 from baselines.layers.full_attention import FullAttention
+from baselines.layers.initialization import embedding_stddev
 from baselines.layers.input_embedding import InputEmbedding
-from baselines.layers.positions import NoPositions, SinusoidalPositions
-from baselines.layers.transformer_layer import TransformerStack, stack_layers
+from baselines.layers.positions import make_positions
+from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 from suite.api import BuildRequest, Form
 
+ORIGINAL = Block()
+"""The layers of Vaswani et al. 2017."""
 MakeMixer = Callable[[int, bool], Any]
 """Returns the mixer of a layer, given its index and whether it is causal, or None."""
+FeedforwardWidth = Callable[[bool], int]
+"""Returns the width of the feed-forward networks in the encoder, or in the causal decoder."""
 
 
-def build_transformer(request: BuildRequest, block_bytes: int | None) -> Any:
-    """Return the requested form, with scores in blocks of `block_bytes`, or whole if None."""
-    num_heads, width = request.model_size.num_heads, request.model_size.feedforward_width
-    return build_with_mixer(
-        request,
-        lambda index, causal: FullAttention(num_heads, causal, block_bytes),
-        lambda causal: width,
-        block_bytes=block_bytes,
-    )
-
-
-def build_with_mixer(
+def build_transformer(
     request: BuildRequest,
-    make_mixer: MakeMixer,
-    feedforward_width: Callable[[bool], int],
+    block: Block = ORIGINAL,
     *,
-    adds_positions: bool = True,
+    mixer: MakeMixer | None = None,
+    feedforward_width: FeedforwardWidth | None = None,
     block_bytes: int | None = BLOCK_BYTES,
-    carries_state: bool = False,
-) -> Any:
-    """Return the original Transformer's requested form with another mixer for self-attention.
+    class_token: bool = False,
+    make_backbone: Callable[..., Backbone] = Backbone,
+    **settings: Any,
+) -> Backbone:
+    """Return the requested form, with the factors of `block`.
 
-    `feedforward_width(causal)` is the width in the encoder's and in the decoder's layers. The
-    decoder of the encoder-decoder form keeps full attention to the encoder's output.
+    `mixer` replaces full attention to the positions of the same stack, and `feedforward_width` the
+    width that the block has. The decoder of the encoder-decoder form keeps full attention to the
+    encoder's output. Scores are in blocks of `block_bytes`, or whole if None. A `class_token` comes
+    before the inputs. `settings` are further arguments of the backbone.
     """
-    form = request.form
-    parts: dict[str, Any] = {"carries_state": carries_state}
+    stacks = []
+    if request.form is not Form.DECODER:
+        stacks.append(("encoder", False))
+    if request.form is not Form.ENCODER:
+        stacks.append(("decoder", True))
+    for name, causal in stacks:
+        layers = make_layers(
+            request,
+            block,
+            causal,
+            mixer=mixer,
+            feedforward_width=feedforward_width,
+            block_bytes=block_bytes,
+        )
+        final_epsilon = block.epsilon if block.norm_placement == "before" else None
+        settings[name] = TransformerStack(layers, final_epsilon, block.norm)
+        settings[f"{name}_embedding"] = make_embedding(request, block, class_token)
+    return make_backbone(extra_positions=int(class_token), **settings)
 
-    def stack(causal: bool) -> TransformerStack:
-        num_heads = request.model_size.num_heads
-        crosses = causal and form is Form.ENCODER_DECODER
-        mixers = (make_mixer(index, causal) for index in range(request.model_size.num_layers))
-        return TransformerStack(
-            stack_layers(
-                request,
-                lambda: next(mixers),
-                activation="relu",
-                feedforward_width=feedforward_width(causal),
-                make_cross_attention=(lambda: FullAttention(num_heads, block_bytes=block_bytes))
-                if crosses
-                else None,
-            )
+
+def make_layers(
+    request: BuildRequest,
+    block: Block,
+    causal: bool,
+    *,
+    mixer: MakeMixer | None = None,
+    feedforward_width: FeedforwardWidth | None = None,
+    block_bytes: int | None = BLOCK_BYTES,
+) -> list[TransformerLayer]:
+    """Return the layers of one stack, each with its own attentions; see `build_transformer`."""
+    size = request.model_size
+    crosses = causal and request.form is Form.ENCODER_DECODER
+    branches = 2 * size.num_layers if block.scaled_residuals else 1
+    positions = make_attention_positions(block.positions, causal)
+    width = block.feedforward_width(request, causal)
+    if feedforward_width is not None:
+        width = feedforward_width(causal)
+
+    def attention(causal: bool, **kwargs: Any) -> FullAttention:
+        return FullAttention(
+            size.num_heads,
+            causal,
+            block_bytes,
+            branches,
+            num_key_value_heads=block.key_value_heads,
+            use_bias=block.use_bias,
+            scaled=block.scaled_scores,
+            **kwargs,
         )
 
-    if form is not Form.DECODER:
-        parts["encoder"] = stack(causal=False)
-        parts["encoder_embedding"] = _embedding(request, adds_positions)
-    if form is not Form.ENCODER:
-        parts["decoder"] = stack(causal=True)
-        parts["decoder_embedding"] = _embedding(request, adds_positions)
-    return Backbone(**parts)
+    def mix(index: int) -> Any:
+        if mixer is not None:
+            return mixer(index, causal)
+        return attention(causal, window=block.window, positions=positions)
+
+    return [
+        TransformerLayer(
+            mix(index),
+            width,
+            feedforward_type=block.feedforward,
+            activation=block.activation,
+            dropout=request.dropout,
+            norm=block.norm,
+            norm_placement=block.norm_placement,
+            epsilon=block.epsilon,
+            cross_attention=attention(causal=False) if crosses else None,
+            num_residual_branches=branches,
+            use_bias=block.use_bias,
+        )
+        for index in range(size.num_layers)
+    ]
 
 
-def _embedding(request: BuildRequest, adds_positions: bool) -> InputEmbedding:
-    width = request.model_size.width
-    positions = NoPositions()
-    if adds_positions:
-        positions = SinusoidalPositions(request.sequence_length)
-    return InputEmbedding.of_request(request, positions, scale=width**0.5)
+def make_embedding(request: BuildRequest, block: Block, class_token: bool = False) -> Any:
+    """Return the embedding of the inputs of a stack."""
+    scale = request.model_size.width**0.5 if block.scaled_embeddings else 1.0
+    stddev = embedding_stddev(request, scale)
+    positions = make_positions(block.positions, request.sequence_length + class_token, stddev)
+    if class_token:
+        positions = ClassToken(positions, stddev)
+    norm_epsilon = block.epsilon if block.embedding_norm else None
+    return InputEmbedding.of_request(request, positions, scale=scale, norm_epsilon=norm_epsilon)

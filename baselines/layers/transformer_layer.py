@@ -2,7 +2,8 @@
 
 Vaswani et al. 2017, section 3.1: attention, then a feed-forward network at each position. Each is
 LayerNorm(x + Sublayer(x)). Radford et al. 2019, section 2.3, normalise the input of the sub-layer
-instead: x + Sublayer(LayerNorm(x)). Dropout is applied to the outputs of the sub-layers (section
+instead: x + Sublayer(LayerNorm(x)). Llama (Touvron et al. 2023) has RMS norms and gated
+feed-forward networks. Dropout is applied to the outputs of the sub-layers (section
 5.4), not to attention weights.
 """
 
@@ -16,23 +17,24 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import get_activation, make_norm
+from baselines.layers.gated_feedforward import GatedFeedforward
 from baselines.layers.initialization import dense, kernel
 from baselines.layers.layer import Layer, build_once
-from suite.api import BuildRequest
 
 
 class TransformerLayer(Layer):
     """Attention, optional cross-attention to a context, and a feed-forward network.
 
-    d_ff is `feedforward_width`; with None the layer has no feed-forward network. `norm` is "layer"
-    or "rms"; `norm_first` puts the norm before each sub-layer. `activation` is one of `elementwise`
-    or of Keras, by its name. `attention` is any layer that mixes positions; with None the layer has
-    no such sub-layer. Initially, the last kernel of the feed-forward network is divided by
-    √`num_residual_branches`. In and out: (batch, n, width); the context is (batch, m, width). Time
-    and memory O(n), plus the cost of attention.
+    d_ff is `feedforward_width`; with None the layer has no feed-forward network. `feedforward_type`
+    is "plain", with the `activation` of this name in `elementwise` or Keras, or "gated"
+    (`GatedFeedforward`). `norm` is "layer" or "rms", and its `norm_placement` "after" or "before"
+    each sub-layer. `attention` is any layer that mixes positions; with None the layer has no such
+    sub-layer. Initially, the last kernel of the feed-forward network is divided by
+    √`num_residual_branches`. `use_bias` is that of a plain network. In and out: (batch, n, width);
+    the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
 
     Raises:
-        ValueError: the norm or the activation is unknown.
+        ValueError: the norm, its placement, the type of network or the activation is unknown.
 
     Example:
         >>> layer = TransformerLayer(FullAttention(num_heads=4), feedforward_width=64)
@@ -45,34 +47,45 @@ class TransformerLayer(Layer):
         attention: Any,
         feedforward_width: int | None,
         *,
+        feedforward_type: str = "plain",
         activation: str = "relu",
         dropout: float = 0.0,
-        norm_first: bool = False,
         norm: str = "layer",
+        norm_placement: str = "after",
         epsilon: float = 1e-5,
         cross_attention: Any = None,
         num_residual_branches: int = 1,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.attention = attention
         self.cross_attention = cross_attention
         self.feedforward_width = feedforward_width
+        self.feedforward_type = _checked("feedforward_type", feedforward_type, "plain", "gated")
         self.activation = activation
         self.dropout = dropout
-        self.norm_first = norm_first
         self.norm = norm
+        self.norm_placement = _checked("norm_placement", norm_placement, "after", "before")
         self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
+        self.use_bias = use_bias
         self._activate = get_activation(activation)
-        if feedforward_width is not None:
-            self.up_projection = dense(feedforward_width, dtype=self.dtype_policy)
+        self.gated: Any = None
+        policy = self.dtype_policy
+        # Seeds are drawn in this order: another one would move all numbers.
+        is_plain = feedforward_width is not None and feedforward_type == "plain"
+        if is_plain:
+            self.up_projection = dense(feedforward_width, use_bias=use_bias, dtype=policy)
         if attention is not None:
             self.attention_norm, self.attention_dropout = self._norm_and_dropout()
-        if feedforward_width is not None:
+        if is_plain:
             self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
         if cross_attention is not None:
             self.cross_norm, self.cross_dropout = self._norm_and_dropout()
+        if feedforward_width is not None and feedforward_type == "gated":
+            self.gated = GatedFeedforward(feedforward_width, num_residual_branches, dtype=policy)
+            self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
 
     def _norm_and_dropout(self) -> tuple[Any, Any]:
         norm = make_norm(self.norm, self.epsilon, self.dtype_policy)
@@ -81,10 +94,12 @@ class TransformerLayer(Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
         parts = []
-        if self.feedforward_width is not None:
+        is_plain = self.feedforward_width is not None and self.gated is None
+        if is_plain:
             self.down_projection = dense(
                 input_shape[-1],
                 kernel_initializer=kernel(self.num_residual_branches),
+                use_bias=self.use_bias,
                 dtype=self.dtype_policy,
             )
             parts += [self.up_projection, self.feedforward_norm]
@@ -92,9 +107,11 @@ class TransformerLayer(Layer):
             parts += [self.attention, self.attention_norm]
         if self.cross_attention is not None:
             parts += [self.cross_attention, self.cross_norm]
+        if self.gated is not None:
+            parts += [self.gated, self.feedforward_norm]
         for part in parts:
             build_once(part, input_shape)
-        if self.feedforward_width is not None:
+        if is_plain:
             self.down_projection.build((*input_shape[:-1], self.feedforward_width))
 
     def call(
@@ -107,10 +124,10 @@ class TransformerLayer(Layer):
     ) -> Any:
         """Return the layer's output.
 
-        `masks` are further arguments of the attention. With `norm_first`, a segment memory among
-        them is normalised like the layer's input.
+        `masks` are further arguments of the attention. A norm before the attention also normalises
+        a segment memory among them.
         """
-        if self.norm_first and masks.get("segment_memory") is not None:
+        if self.norm_placement == "before" and masks.get("segment_memory") is not None:
             masks["segment_memory"] = self.attention_norm(masks["segment_memory"])
         if self.attention is not None:
             hidden_states = self._add(
@@ -173,12 +190,13 @@ class TransformerLayer(Layer):
 
     def feedforward(self, states: Any) -> Any:
         """Return the feed-forward network's output; only activations before σ are kept."""
+        if self.gated is not None:
+            return self.gated(states)
         project_down = backend_functions().recomputed(
-            lambda wide, kernel, bias: ops.matmul(self._activate(wide), kernel) + bias
+            lambda wide, kernel: ops.matmul(self._activate(wide), kernel)
         )
-        return project_down(
-            self.up_projection(states), self.down_projection.kernel, self.down_projection.bias
-        )
+        projected = project_down(self.up_projection(states), self.down_projection.kernel)
+        return ops.add(projected, self.down_projection.bias) if self.use_bias else projected
 
     def _add(
         self,
@@ -188,37 +206,17 @@ class TransformerLayer(Layer):
         dropout: Any,
         training: bool | None,
     ) -> Any:
-        if self.norm_first:
+        if self.norm_placement == "before":
             return states + dropout(sublayer(norm(states)), training=training)
         return norm(states + dropout(sublayer(states), training=training))
 
 
-def stack_layers(
-    request: BuildRequest,
-    make_attention: Callable[[], Any],
-    *,
-    activation: str,
-    norm_first: bool = False,
-    epsilon: float = 1e-5,
-    make_cross_attention: Callable[[], Any] | None = None,
-    feedforward_width: int | None = None,
-    num_residual_branches: int = 1,
-) -> list[TransformerLayer]:
-    """Return the layers of the requested model size, each with its own attentions."""
-    size = request.model_size
-    return [
-        TransformerLayer(
-            make_attention(),
-            feedforward_width or size.feedforward_width,
-            activation=activation,
-            dropout=request.dropout,
-            norm_first=norm_first,
-            epsilon=epsilon,
-            cross_attention=make_cross_attention() if make_cross_attention else None,
-            num_residual_branches=num_residual_branches,
+def _checked(name: str, value: str, *choices: str) -> str:
+    if value not in choices:
+        raise ValueError(
+            f"The {name} is {' or '.join(choices)}. Received: {name}={value!r}. Choose one."
         )
-        for _ in range(size.num_layers)
-    ]
+    return value
 
 
 def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:

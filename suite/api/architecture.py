@@ -82,10 +82,10 @@ class Architecture(ABC):
     tokens are visible.
     """
     length_dependent_layout: bool = False
-    """Whether the attended positions depend on the length of the sequence, but not on its content.
+    """Whether the attended positions depend on the length of the input, padding included.
 
-    An example is a random layout that is drawn for each length. Then adding padding changes which
-    real positions attend to each other.
+    An example is a layout with random blocks. Then adding padding changes which real positions
+    attend to each other. The values at padded positions still change nothing.
     """
 
     def build(self, request: BuildRequest) -> Any:

@@ -13,7 +13,7 @@ from suite.analysis.frontier import LONGEST, SHORTEST, Budget, LengthLimit, find
 from suite.api import Mode, RequestError
 from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
-from suite.execution.preparation import parse_size
+from suite.execution.quantities import parse_size
 
 
 @click.command("frontier")

@@ -20,7 +20,8 @@ from suite.cli.options import (
 )
 from suite.cli.sessions import open_command_session, warn
 from suite.cli.unreadable import print_unreadable
-from suite.execution.preparation import Prepared, make_limits, parse_duration
+from suite.execution.preparation import Prepared, make_limits
+from suite.execution.quantities import parse_duration
 from suite.execution.session import Interrupted
 from suite.records.published import local_record
 from suite.records.schema import Record

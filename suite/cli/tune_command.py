@@ -20,7 +20,8 @@ from suite.cli.options import (
 )
 from suite.cli.run_command import parallel_option, time_limit_option
 from suite.cli.sessions import open_command_session
-from suite.execution.preparation import make_limits, parse_duration
+from suite.execution.preparation import make_limits
+from suite.execution.quantities import parse_duration
 from suite.execution.session import local_executor
 from suite.matrix.tuned_rates import TUNING
 from suite.runs import run_with_display

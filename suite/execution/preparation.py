@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +22,7 @@ from suite.api import (
 from suite.api.cost_digest import digest_costs
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
+from suite.execution.quantities import parse_size
 from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.plan import NOISY, Plan, plan
@@ -39,8 +38,6 @@ MEMORY_SHARE = 2 / 3
 MIN_DISK_BYTES = 256 * 2**20
 MIN_MEMORY_BYTES = 1_536 * 2**20
 """The memory of the framework and a small model."""
-DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600}
-SIZE_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,45 +167,6 @@ def make_limits(benchmark: str, seconds: float | None = None, memory: str | None
     return Limits(
         seconds or find_benchmark(benchmark, search_path_from_environment()).time_limit_seconds,
         parse_size(memory) if memory else int(total_memory_bytes() * MEMORY_SHARE),
-    )
-
-
-def parse_size(text: str) -> int:
-    """Return the bytes of a size such as "8GiB".
-
-    Raises:
-        RequestError: the text is not a size, or its unit is unknown.
-    """
-    for unit, factor in SIZE_UNITS.items():
-        if text.endswith(unit):
-            try:
-                size = int(float(text[: -len(unit)]) * factor)
-            except (ValueError, OverflowError):
-                break
-            if size > 0:
-                return size
-    raise RequestError(
-        "A size is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 8GiB; units: {', '.join(SIZE_UNITS)}",
-    )
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as "150m".
-
-    Raises:
-        RequestError: the text is not a duration, or its unit is unknown.
-    """
-    unit = text[-1:]
-    with suppress(ValueError, OverflowError):
-        seconds = float(text[:-1]) * DURATION_UNITS.get(unit, math.nan)
-        if 0 < seconds < math.inf:
-            return seconds
-    raise RequestError(
-        "A duration is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 150m; units: {', '.join(DURATION_UNITS)}",
     )
 
 

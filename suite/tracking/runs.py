@@ -120,7 +120,7 @@ def dataset_of(record: Record) -> DatasetInput | None:
     if not record.data or "fingerprint" not in record.data:
         return None
     fingerprint = str(record.data["fingerprint"])
-    profile = {name: record.data.get(name) for name in ("words", "sentences", "licence")}
+    profile = {name: record.data.get(name) for name in ("words", "examples", "licence")}
     dataset = Dataset(
         name=f"{record.cell.task} {record.cell.source}",
         digest=fingerprint[:36],

@@ -42,7 +42,8 @@ class BeamSearch:
         count, beams = len(source), self._num_beams
         ends_wanted = ((source == self._rules.end_id) & mask).sum(axis=1).clip(min=1)
         wanted = np.repeat(ends_wanted, beams).astype(np.int32)
-        encoder_output, encoder_mask, state = self._compiled_start(source, mask)
+        global_mask = batch.features.get("global_mask")
+        encoder_output, encoder_mask, state = self._compiled_start(source, mask, global_mask)
         scores = np.full((count, beams), MASKED_LOG_PROBABILITY, np.float32)
         scores[:, 0] = 0.0  # all beams are equal at first, so only one counts
         ids = np.full(count * beams, self._rules.start_id, np.int32)
@@ -58,10 +59,12 @@ class BeamSearch:
                 break
         return self._best_answers(tokens, parent_beams, ops.convert_to_numpy(scores))
 
-    def _start(self, source: Any, mask: Any) -> tuple[Any, Any, Any]:
+    def _start(self, source: Any, mask: Any, global_mask: Any) -> tuple[Any, Any, Any]:
         """Encode the sources, repeat them for every beam, and create the empty state."""
         backbone, beams = self._model.backbone, self._num_beams
-        encoder_output, _ = backbone.encode(source, padding_mask=mask, training=False)
+        encoder_output, _ = backbone.encode(
+            source, padding_mask=mask, global_mask=global_mask, training=False
+        )
         if hasattr(backbone, "project_encoder_output"):
             encoder_output = backbone.project_encoder_output(encoder_output)
         rows = source.shape[0] * beams

@@ -16,7 +16,8 @@ MAX_CONFUSION_CLASSES = 50
 def add_global_mask(features: Mapping[str, Any]) -> dict[str, Any]:
     """Return the features with a `global_mask` that is True at the first position only.
 
-    This is the global attention of a classifier in Beltagy et al. 2020, "Longformer", section 3.1.
+    This is the global attention of a classifier in Beltagy et al. 2020, "Longformer", section 3.1,
+    and that of LED's source in section 7.
     """
     import numpy as np
 
@@ -28,13 +29,15 @@ def add_global_mask(features: Mapping[str, Any]) -> dict[str, Any]:
 class Classification(Task):
     """A task with one class per example.
 
-    `targets["labels"]` (examples,) holds indices into `spec["classes"]`. The dropout before the
+    `targets["labels"]` (examples,) holds indices into `spec["classes"]`. The first position is
+    global (`add_global_mask`). The dropout before the
     head is BERT's (Devlin et al. 2019).
     """
 
     form = Form.ENCODER
     scored_unit = "examples"
     primary_metric = Metric("accuracy", share=True)
+    max_global_tokens = 1
     label_smoothing = 0.0
     head_dropout = 0.1
 

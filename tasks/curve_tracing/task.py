@@ -23,7 +23,7 @@ from suite.api import (
     TaskData,
     task_options,
 )
-from tasks.common.classification import Classification
+from tasks.common.classification import Classification, add_global_mask
 
 SIZES = (32, 64)
 MIN_EXAMPLES = 100
@@ -36,7 +36,7 @@ TRACE_WEIGHT = 10.0
 class CurveTracing(Classification):
     """Classify images by whether one curve has both marks."""
 
-    version = 1
+    version = 2
     title = "Curve tracing (after Pathfinder)"
     summary = "decides whether a dashed curve joins two marked ends"
     inputs = Inputs.PATCHES
@@ -160,7 +160,8 @@ def _encode(images: Any, labels: Any, traces: Any, patch_size: int) -> Examples:
     patches = cut_patches(images[:, :, :, None].astype(np.float32) / MARK, patch_size)
     mask = np.ones(patches.shape[:2], bool)
     trace = cut_patches(traces[:, :, :, None], patch_size).any(axis=-1)
-    return Examples({"patches": patches, "padding_mask": mask}, {"labels": labels, "trace": trace})
+    features = add_global_mask({"patches": patches, "padding_mask": mask})
+    return Examples(features, {"labels": labels, "trace": trace})
 
 
 TASK = CurveTracing()

@@ -38,7 +38,7 @@ AUGMENTATIONS = {"none": (0, False), "shift": (2, False), "shift_and_mirror": (4
 class ImageClassification(Classification):
     """Classify images of 32 × 32 pixels; other sizes are resized."""
 
-    version = 3
+    version = 4
     title = "Image classification"
     summary = "classifies small images"
     inputs = Inputs.PATCHES

@@ -53,7 +53,6 @@ class ListOps(Classification):
     (`tasks/common/neighbour_embedding.py`)."""
     open_options = frozenset({"neighbour_convolution"})
     recipe = Recipe(learning_rate=5e-4, validations=6)
-    max_global_tokens = 1
     length_buckets = (0.75, 0.5, 0.25)
 
     def unsupported_reason(self, sequence_length: int) -> str | None:

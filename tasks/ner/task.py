@@ -153,7 +153,7 @@ class NamedEntityRecognition(Task):
             facts={
                 "fingerprint": corpus.fingerprint(),
                 "words": {name: len(text.words) for name, text in corpus.splits.items()},
-                "sentences": {
+                "examples": {
                     name: len(text.sentence_lengths) for name, text in corpus.splits.items()
                 },
                 "shared_with_train": corpus.count_shared_with_train(),

@@ -85,7 +85,6 @@ class Sentiment(Classification):
     of a training batch's tokens that are replaced by the unknown token."""
     open_options = frozenset({"neighbour_convolution", "pairs", "hidden_tokens"})
     recipe = Recipe(learning_rate=1e-3, validations=6)
-    max_global_tokens = 1
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
     """Szegedy et al. 2016, section 7."""

@@ -30,6 +30,7 @@ from suite.api import (
     digest_paths,
     task_options,
 )
+from tasks.common.classification import add_global_mask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +49,7 @@ Pairs = dict[str, list[tuple[str, str]]]
 class Translation(Task):
     """Translate sentences; scored with sacreBLEU."""
 
-    version = 2
+    version = 3
     title = "Translation"
     summary = "translates sentences into another language"
     form = Form.ENCODER_DECODER
@@ -82,6 +83,7 @@ class Translation(Task):
     }
     options = {"vocabulary": 4_096, "source_language": "", "target_language": "", "packed": True}
     recipe = Recipe(learning_rate=1e-3, validations=8)
+    max_global_tokens = 1
     generation = Generation(start_id=START, end_id=END, padding_id=PADDING)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
@@ -322,7 +324,7 @@ def _pack(
         "first_sentence": np.cumsum(counts, dtype=np.int32) - counts,
         "split": np.full(len(groups), split, np.int32),
     }
-    return Examples(features, targets), num_cut
+    return Examples(add_global_mask(features), targets), num_cut
 
 
 TASK = Translation()

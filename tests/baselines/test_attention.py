@@ -10,7 +10,7 @@ from keras import ops
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.positions import sinusoids
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
-from suite.worker.conformance.gradients import BACKEND, differentiate, run
+from suite.worker.conformance.gradients import BACKEND, differentiate, run, tensors
 
 NAMES = ("query", "key", "value")
 
@@ -41,14 +41,14 @@ def oracle(layer, states, padding, is_global, window, causal=False, dilation=1):
     length, width = states.shape
     size = width // layer.num_heads
     signed = np.arange(length)[:, None] - np.arange(length)[None, :]
-    near = (np.abs(signed) <= window // 2 * dilation) & (signed % dilation == 0)
-    allowed = (near | is_global[None, :]) & padding[None, :]
-    order = (signed >= 0) if causal else np.ones_like(near)
-    allowed &= order
+    dilations = np.broadcast_to(dilation, layer.num_heads)
+    order = (signed >= 0) if causal else np.ones(signed.shape, bool)
     query, key, value = (project(layer, name, states) for name in NAMES)
     mixed = np.zeros_like(states)
     for head in range(layer.num_heads):
-        part = slice(head * size, (head + 1) * size)
+        part, apart = slice(head * size, (head + 1) * size), dilations[head]
+        near = (np.abs(signed) <= window // 2 * apart) & (signed % apart == 0)
+        allowed = (near | is_global[None, :]) & padding[None, :] & order
         mixed[:, part] = numpy_attention(query[:, part], key[:, part], value[:, part], allowed)
     if is_global.any():
         query, key, value = (project(layer, f"{name}_global", states) for name in NAMES)
@@ -65,7 +65,7 @@ def oracle(layer, states, padding, is_global, window, causal=False, dilation=1):
     "length, window", [(1, 2), (3, 8), (7, 2), (13, 6), (13, 64), (31, 2), (31, 6), (31, 8)]
 )
 @pytest.mark.parametrize("num_global", [0, 1, 3])
-@pytest.mark.parametrize("causal, dilation", [(False, 1), (True, 1), (False, 3), (True, 2)])
+@pytest.mark.parametrize("causal, dilation", [(False, 1), (True, 1), (False, (3, 1)), (True, 2)])
 def test_windowed_attention_equals_its_definition(length, window, num_global, causal, dilation):
     generator = np.random.default_rng(length * window + num_global)
     layer = SlidingWindowAttention(2, window, num_global, causal=causal, dilation=dilation)
@@ -85,6 +85,21 @@ def test_windowed_attention_equals_its_definition(length, window, num_global, ca
             layer, states[example], padding[example], is_global[example], window, causal, dilation
         )
         np.testing.assert_allclose(mixed[example], expected, atol=2e-5)
+
+
+def test_windowed_attention_with_a_dilation_for_each_head_decodes_in_steps():
+    layer = SlidingWindowAttention(2, window=6, causal=True, dilation=(1, 2))
+    states = np.random.default_rng(0).normal(size=(2, 13, 8)).astype("float32")
+    whole, state = run(layer, states), layer.init_state(2, 13)
+    for start, stop in ((0, 1), (1, 8), (8, 13)):
+        part, state = layer.decode_step(*tensors(states[:, start:stop]), state, start)
+        np.testing.assert_allclose(ops.convert_to_numpy(part), whole[:, start:stop], atol=1e-5)
+
+
+@pytest.mark.parametrize("dilation", [0, (1, 0), (1, 2, 3)])
+def test_a_dilation_is_one_number_or_one_for_each_head(dilation):
+    with pytest.raises(ValueError, match=r"at least 1: one for all heads, or one for each"):
+        SlidingWindowAttention(2, 4, dilation=dilation)
 
 
 def reference_cases(folder, prefix):

@@ -14,7 +14,7 @@ GIB = 2**30
 REGISTRY = load_registry().architectures.plugins
 
 
-@pytest.mark.parametrize("name", ["longformer", "reformer"])
+@pytest.mark.parametrize("name", ["bigbird", "longformer", "reformer"])
 @pytest.mark.parametrize(
     ("mode", "tokens", "longest"), [("training", TOKENS, TOKENS), ("inference", 65_536, 65_536)]
 )

@@ -53,7 +53,25 @@ def test_one_segment_counts_as_full_attention_plus_scores_by_distance():
     assert found == 1.5 * count("vanilla", 100)
 
 
-@pytest.mark.parametrize("name", ["longformer", "reformer", "transformer_xl"])
+@pytest.mark.parametrize("form", [Form.ENCODER, Form.DECODER])
+@pytest.mark.parametrize("num_sinks", [0, 3, 30])
+def test_a_window_with_sinks_counts_the_pairs_that_it_shows(form, num_sinks):
+    length, window = 23, 5
+    pairs = 0
+    for query in range(length):
+        for key in range(length):
+            near = abs(key - query) < window or key < num_sinks
+            pairs += near and (form is Form.ENCODER or key <= query)
+    found = count("llama", length, form, window=window, num_sinks=num_sinks)
+    assert found == SIZE.num_layers * 4 * SIZE.width * pairs
+
+
+def test_rotary_and_bucketed_positions_leave_full_attention():
+    for form in Form:
+        assert count("llama", 100, form) == count("t5", 100, form) == count("vanilla", 100, form)
+
+
+@pytest.mark.parametrize("name", ["bigbird", "longformer", "reformer", "transformer_xl"])
 def test_subquadratic_architectures_count_fewer_operations(name):
     growth = count(name, 16_384) / count(name, 8_192)
     assert growth < 2.1

@@ -17,6 +17,7 @@ from tests.architectures import ARCHITECTURES
 
 WIDTH, LENGTH, SHORT = 64, 128, 8
 SIZE = ModelSize("test", num_layers=2, width=WIDTH, num_heads=4, feedforward_width=256)
+HEAD_SIZE = WIDTH // SIZE.num_heads
 CASES = [
     (name, form, inputs)
     for name, architecture in ARCHITECTURES.items()
@@ -80,10 +81,14 @@ def test_kernels_have_glorot_s_scale(name, form, inputs):
     for kernel in kernels:
         fan_in, fan_out = kernel.shape
         found = ops.convert_to_numpy(kernel).std() / math.sqrt(2.0 / (fan_in + fan_out))
-        scaled = name == "gpt" and ("output_projection" in kernel.path or fan_in > fan_out)
+        expected = 1.0
+        if name == "gpt" and ("output_projection" in kernel.path or fan_in > fan_out):
+            expected = 4**-0.5
+        elif name == "t5" and "/query/" in kernel.path:
+            expected = HEAD_SIZE**-0.5
         # A convolution's kernel has few values: four standard errors of their deviation.
         tolerance = max(0.1, 4 * math.sqrt(0.2 / math.prod(kernel.shape)))
-        assert found == pytest.approx(4**-0.5 if scaled else 1.0, rel=tolerance), kernel.path
+        assert found == pytest.approx(expected, rel=tolerance), kernel.path
 
 
 def kernel_of(layer) -> np.ndarray:
@@ -100,6 +105,15 @@ def test_gpt_scales_residual_branches_unless_the_option_says_not_to():
             for part in (layer.attention.output_projection, layer.down_projection)
         ]
     np.testing.assert_allclose(np.divide(ends[True], ends[False]), 4**-0.5, rtol=0.05)
+
+
+def test_reformer_s_positions_have_the_published_scale_as_an_option():
+    backbone = build("reformer", Form.ENCODER, Inputs.TOKEN_IDS, axial_stddev=1.0)
+    positions = backbone.encoder_embedding.add_positions
+    tables = [ops.convert_to_numpy(part) for part in (positions.by_row, positions.by_column)]
+    # A table has a few hundred values: four standard errors of their deviation.
+    for table in tables:
+        assert table.std() == pytest.approx(1.0, rel=4 * (2 * table.size) ** -0.5)
 
 
 @pytest.mark.parametrize("matched", [True, False])

@@ -56,7 +56,7 @@ def public_layers() -> dict[str, type]:
 
 
 LAYERS = public_layers()
-BASES = {"ArchitectureLayer", "ConvolvedMixer", "AttentionPositions"}
+BASES = {"ArchitectureLayer", "AttentionPositions", "ConvolvedMixer", "LearnedBias"}
 """Layers that exist for their subclasses."""
 
 

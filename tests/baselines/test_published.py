@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.elementwise import RmsNorm
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.relative_attention import RelativeAttention
 from baselines.layers.segment_recurrence import RecurrentStack
@@ -245,7 +244,7 @@ def test_transformer_xl_over_segments(reference_outputs):
                     wide,
                     activation="relu",
                     dropout=0.0,
-                    norm_first=bool(case["pre_layer_norm"]),
+                    norm_placement="before" if case["pre_layer_norm"] else "after",
                 )
                 for _ in range(layers)
             ]
@@ -286,13 +285,13 @@ def test_mamba2_at_once_and_step_by_step(reference_outputs):
                 ),
                 None,
                 dropout=0.0,
-                norm_first=True,
-                norm=RmsNorm,
+                norm_placement="before",
+                norm="rms",
                 epsilon=epsilon,
             )
             for _ in range(count_layers(case, "weights/layers/{}/norm/weight"))
         ]
-        stack = TransformerStack(layers, final_epsilon=epsilon, norm=RmsNorm)
+        stack = TransformerStack(layers, final_epsilon=epsilon, norm="rms")
         embedded = ops.convert_to_tensor(words[case["token_ids"]])
         stack.build(embedded.shape)
         stack.final_norm.gamma.assign(case["weights/norm_f/weight"])

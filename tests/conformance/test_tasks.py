@@ -87,8 +87,19 @@ def test_raw_examples_differ_between_lengths_only_if_the_source_says_so(loaded):
     assert is_other == task.sources[task.default_source].drawn_for_length
 
 
+def test_the_number_of_global_positions_is_declared(loaded):
+    """An architecture with global attention creates its global projections by this number."""
+    task, data = loaded
+    features = data.train.features
+    most = 0
+    if "global_mask" in features:
+        most = int((features["global_mask"] & features["padding_mask"]).sum(axis=1).max())
+    assert task.max_global_tokens == most
+
+
 def test_facts_include_fingerprint_terms_and_overlap(loaded):
     _, data = loaded
+    assert data.facts["examples"]["test"] > 0
     for name in ("fingerprint", "licence", "citation", "redistributable"):
         assert name in data.facts
     assert set(data.facts["shared_with_train"]) == {"validation", "test"}

@@ -43,6 +43,7 @@ CASES = {
         Case("bert", "transformers BERT", 512, 1.8, 1.6, 1.2),
         Case("bert", "transformers BERT", 4096, 1.7, 1.4, 1.3),
         Case("longformer", "transformers Longformer", 4096, 4.0, 3.0, 0.9),
+        Case("bigbird", "transformers BigBird", 4096, 4.0, 4.0, 0.7),
         Case("reformer", "transformers Reformer", 4096, 2.2, 1.7, 1.0),
         Case("vit", "transformers ViT", 64, 1.3, 1.3, 1.2, 6, 192, 4, 768),
     )
@@ -50,5 +51,7 @@ CASES = {
 IMAGE_SIZE = 32
 PATCH_SIZE = 4
 WINDOW = 256
+BLOCK = 64
+RANDOM_BLOCKS = 3
 CHUNK = 64
 HASHES = 2

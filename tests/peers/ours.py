@@ -19,16 +19,19 @@ from suite.worker.steps import (
     make_training_step,
 )
 from tests.peers.cases import (
+    BLOCK,
     CHUNK,
     CLIP_NORM,
     HASHES,
     LEARNING_RATE,
+    RANDOM_BLOCKS,
     VOCABULARY_SIZE,
     WINDOW,
     Case,
 )
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "bigbird": {"block_size": BLOCK, "random_blocks": RANDOM_BLOCKS},
     "longformer": {"window": [WINDOW]},
     "reformer": {"chunk": CHUNK, "hashes": HASHES},
 }

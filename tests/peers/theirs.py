@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from tests.peers.cases import (
+    BLOCK,
     CHUNK,
     CLIP_NORM,
     HASHES,
     IMAGE_SIZE,
     LEARNING_RATE,
     PATCH_SIZE,
+    RANDOM_BLOCKS,
     THREADS,
     VOCABULARY_SIZE,
     WINDOW,
@@ -95,6 +97,18 @@ def _longformer(case: Case) -> nn.Module:
     return _Tokens(LongformerModel(config, add_pooling_layer=False), case.width)
 
 
+def _bigbird(case: Case) -> nn.Module:
+    from transformers import BigBirdConfig, BigBirdModel
+
+    config = BigBirdConfig(
+        **_common(case),
+        attention_type="block_sparse",
+        block_size=BLOCK,
+        num_random_blocks=RANDOM_BLOCKS,
+    )
+    return _Tokens(BigBirdModel(config, add_pooling_layer=False), case.width)
+
+
 def _reformer(case: Case) -> nn.Module:
     from transformers import ReformerConfig, ReformerModel
 
@@ -148,4 +162,10 @@ class _Images(nn.Module):
         return self.head(self.encoder(images).last_hidden_state[:, 0])
 
 
-BUILDERS = {"bert": _bert, "longformer": _longformer, "reformer": _reformer, "vit": _Images}
+BUILDERS = {
+    "bert": _bert,
+    "bigbird": _bigbird,
+    "longformer": _longformer,
+    "reformer": _reformer,
+    "vit": _Images,
+}

@@ -50,8 +50,9 @@ def test_a_plan_takes_the_command_line_s_names(home):
     assert {item.cell.options["dropout"] for item in plan} == {0.45}
     frame = plan.to_frame()
     assert set(frame["sequence_length"]) == {128, 256} and set(frame["state"]) == {"to run"}
-    *cells, summary, note = repr(plan).splitlines()
+    *cells, summary, time, note = repr(plan).splitlines()
     assert len(cells) == 8 and summary == plan.summary
+    assert time.startswith("To run now: an unknown time") and time.endswith("one cell at a time")
     assert "score validation alone" in note  # another dropout is no benchmark's
     assert json.loads(json.dumps(plan.to_dicts()))[0]["to_run"] is True
     assert not home.exists()

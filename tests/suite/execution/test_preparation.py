@@ -8,7 +8,8 @@ import pytest
 
 from suite.api import HomeError, RequestError
 from suite.execution import preparation
-from suite.execution.preparation import check_resources, parse_size
+from suite.execution.preparation import check_resources
+from suite.execution.quantities import parse_size
 from suite.records.store import Store
 
 

@@ -95,8 +95,8 @@ def test_conll_has_the_same_sentences_from_both_sources(tfds_data_dir, conll_col
     prepared = TASK.load(SourceRequest("tfds", data_dir=str(tfds_data_dir)), 128, {})
     columns = TASK.load(SourceRequest("files", str(conll_columns)), 128, {})
     assert prepared.facts["words"] == columns.facts["words"]
-    assert columns.facts["sentences"] == {"train": 14_041, "validation": 3_250, "test": 3_453}
-    assert prepared.facts["sentences"] == columns.facts["sentences"]
+    assert columns.facts["examples"] == {"train": 14_041, "validation": 3_250, "test": 3_453}
+    assert prepared.facts["examples"] == columns.facts["examples"]
     assert prepared.spec["tags"] == columns.spec["tags"]
     assert prepared.spec["sizes"] == columns.spec["sizes"]
     assert prepared.facts["fingerprint"] != columns.facts["fingerprint"]  # the order differs

@@ -1,0 +1,100 @@
+"""The factors of a Transformer's layers, each of which can vary alone. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baselines.layers.flops import attend_pairs, over_stacks, pairs_in_window
+from suite.api import BuildRequest, Form
+
+ADDED_POSITIONS = ("none", "sinusoidal", "learned", "typed", "axial")
+"""Positions that are added to the embeddings, or none at all."""
+ATTENTION_POSITIONS = ("rotary", "alibi", "relative", "t5")
+"""Positions that change the scores of attention."""
+CHOICES = {
+    "positions": ADDED_POSITIONS + ATTENTION_POSITIONS,
+    "norm": ("layer", "rms"),
+    "norm_placement": ("after", "before"),
+    "feedforward": ("plain", "gated"),
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """The layers of a Transformer and their embedding; the defaults are those of the original.
+
+    Vaswani et al. 2017, "Attention Is All You Need". `positions` are one of `CHOICES`. Only
+    "learned", "typed" and "axial" ones are limited to the length of the training: the others
+    extrapolate. "before" puts the norms before the sub-layers, and one after the last layer.
+    A "gated" feed-forward network has three kernels and two thirds of the width. `key_value_heads`
+    of the heads have keys and values of their own, by default all: a wider feed-forward network
+    makes up for the parameters. A `window` w shows a position itself and the w − 1 before it, and
+    as many after it without a causal mask; by default it shows all positions.
+
+    `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
+    multiplied by √width. `embedding_norm` normalises the embeddings. With `scaled_residuals`,
+    kernels at the end of residual branches start divided by √N for N branches, two a layer.
+    `scaled_scores` divides the scores of attention by √d for heads of size d. `use_bias` is that of
+    attention and of plain networks.
+    """
+
+    positions: str = "sinusoidal"
+    norm: str = "layer"
+    norm_placement: str = "after"
+    feedforward: str = "plain"
+    key_value_heads: int | None = None
+    window: int | None = None
+    activation: str = "relu"
+    epsilon: float = 1e-5
+    scaled_embeddings: bool = True
+    embedding_norm: bool = False
+    scaled_residuals: bool = False
+    scaled_scores: bool = True
+    use_bias: bool = True
+
+    def problem(self, request: BuildRequest) -> str | None:
+        """Return why a factor is invalid, or None."""
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                received = f"{name}={getattr(self, name)}"
+                return f"takes {name} {', '.join(choices)}; received: {received}. Choose one"
+        size, shared, window = request.model_size, self.key_value_heads, self.window
+        sizes = f"width={size.width}, num_heads={size.num_heads}"
+        if self.positions == "sinusoidal" and size.width % 2:
+            return f"needs an even width for its sinusoids; received: {sizes}. Use another width"
+        if self.positions == "rotary" and size.width // size.num_heads % 2:
+            return f"needs an even head size for rotary positions; received: {sizes}. Change either"
+        if shared is not None and (
+            type(shared) is not int or shared < 1 or size.num_heads % shared
+        ):
+            return (
+                "needs key_value_heads that divide the heads; "
+                f"received: num_heads={size.num_heads}, key_value_heads={shared}. Use a divisor"
+            )
+        if window is not None and (type(window) is not int or window < 1):
+            return (
+                f"needs a window of at least 1 position; received: window={window}. "
+                "Leave the window out to see all positions"
+            )
+        return None
+
+    def feedforward_width(self, request: BuildRequest, causal: bool) -> int:
+        """Return the width that keeps the parameters of a layer, whatever the factors are."""
+        size = request.model_size
+        shared = self.key_value_heads or size.num_heads
+        attentions = 2 if causal and request.form is Form.ENCODER_DECODER else 1
+        # Keys and values of an attention have 2 · width² parameters, a plain network 2 · width · w.
+        spared = attentions * size.width * (size.num_heads - shared) / size.num_heads
+        gated = self.feedforward == "gated"
+        return round((size.feedforward_width + spared) * (2 / 3 if gated else 1))
+
+    def mixing_operations(self, request: BuildRequest, extra_positions: int = 0) -> float:
+        """Return the operations of attention to the positions within the window."""
+        size, length = request.model_size, request.sequence_length + extra_positions
+        reach = (self.window or length) - 1
+
+        def of_stack(causal: bool) -> float:
+            pairs = pairs_in_window(length, reach, 0 if causal else reach)
+            return size.num_layers * attend_pairs(pairs, size.width)
+
+        return over_stacks(request, of_stack)

@@ -1,0 +1,256 @@
+"""Attention of blocks of positions to chosen blocks: global, neighbouring and random ones.
+
+Zaheer et al. 2020, "Big Bird: Transformers for Longer Sequences", section 2 and appendix D.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from baselines.layers.attention import attention, multiply_transposed
+from baselines.layers.attention_blocks import mask_to_bias
+from baselines.layers.backends import backend_functions
+from baselines.layers.full_attention import build_projections, merge_heads, split_heads
+from baselines.layers.layer import Layer
+
+FIXED_BLOCKS = 5
+"""The blocks that a block sees beside the random ones: two global, itself, and two neighbours."""
+STEP_BYTES = 9 * 2**20
+"""The size of the scores of one step, as measured, unless those of one head are larger."""
+
+
+class BlockSparseAttention(Layer):
+    """Attention of blocks to global, neighbouring and random blocks.
+
+    Zaheer et al. 2020, section 2, in blocks of b positions (appendix D): b is `block_size`, r is
+    `num_random_blocks`. The first and the last block are global: they attend to all blocks, and all
+    attend to them. Every other block attends to itself, to its two neighbours, and to r random
+    blocks. Each head has random blocks of its own. A block that is listed twice counts once.
+
+    The random blocks depend on `seed` and on the number of blocks only: they are the same in
+    training and in evaluation. So a longer padding changes the outputs, because it changes the
+    random blocks and the last block. If the length is not a multiple of b, masked padding completes
+    the last block. Up to a length of (5 + 2 r) b, every position attends to all, as in the
+    published code (`transformers`).
+
+    In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
+    n, width); padded rows are 0 before the output projection. Time O(n · b · (7 + r)), memory O(n):
+    only one step of heads has scores at a time, and the gradient recomputes them.
+
+    Raises:
+        ValueError: the block size is below 1, the number of random blocks is below 0, or the width
+            is not a multiple of the heads.
+
+    Example:
+        >>> layer = BlockSparseAttention(num_heads=4, block_size=4, num_random_blocks=1)
+        >>> tuple(layer(keras.ops.ones((2, 31, 32))).shape)
+        (2, 31, 32)
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        block_size: int = 64,
+        num_random_blocks: int = 3,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if block_size < 1 or num_random_blocks < 0:
+            raise ValueError(
+                "A block needs at least 1 position, and the number of random blocks cannot be "
+                f"negative. Received: block_size={block_size}, "
+                f"num_random_blocks={num_random_blocks}. Use the paper's 64 and 3."
+            )
+        self.num_heads = num_heads
+        self.block_size = block_size
+        self.num_random_blocks = num_random_blocks
+        self.seed = seed
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the four projections."""
+        build_projections(self, input_shape)
+
+    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
+        """Return the projected attention."""
+        return self.output_projection(self.mix(hidden_states, padding_mask))
+
+    def mix(self, hidden_states: Any, padding_mask: Any = None, random_blocks: Any = None) -> Any:
+        """Return attention before the output projection, as the published outputs are.
+
+        `random_blocks` (heads, blocks - 2, r) replaces the layer's own: the numbers of the random
+        blocks of every block but the first and the last.
+        """
+        length = hidden_states.shape[1]
+        if padding_mask is None:
+            padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
+        if random_blocks is None and not is_full(length, self.block_size, self.num_random_blocks):
+            num_blocks = -(-length // self.block_size)
+            random_blocks = draw_random_blocks(
+                self.num_heads, num_blocks, self.num_random_blocks, self.seed
+            )
+        if random_blocks is None or length <= 2 * self.block_size:
+            heads = attention(*self._project(hidden_states), padding_mask=padding_mask, scale=1.0)
+        else:
+            heads = self._attend_in_blocks(hidden_states, padding_mask, np.asarray(random_blocks))
+        return ops.where(padding_mask[:, :, None], merge_heads(heads), 0.0)
+
+    def _attend_in_blocks(self, hidden_states: Any, visible: Any, random_blocks: Any) -> Any:
+        """Return attention by head, (batch, heads, n, head size)."""
+        length, size = hidden_states.shape[1], self.block_size
+        num_blocks = -(-length // size)
+        # One more block is all padding. It replaces the blocks that are listed twice.
+        missing = (num_blocks + 1) * size - length
+        hidden_states = ops.pad(hidden_states, ((0, 0), (0, missing), (0, 0)))
+        visible = ops.pad(visible, ((0, 0), (0, missing)), constant_values=False)
+        query, key, value = self._project(hidden_states)
+        borders = (size, (num_blocks - 1) * size, num_blocks * size)
+        first, inner, last, _ = ops.split(query, borders, axis=2)
+        ends = ops.concatenate([first, last], axis=2)
+        of_ends = attention(ends, key, value, padding_mask=visible, scale=1.0)
+        first, last = ops.split(of_ends, 2, axis=2)
+        bias = mask_to_bias(visible, query.dtype)[:, None, :]
+        seen = see_blocks(random_blocks, num_blocks)
+        inner = attend_to_seen(
+            inner, key, value, ops.repeat(bias, self.num_heads, axis=1), seen, size
+        )
+        heads = ops.concatenate([first, inner, last], axis=2)
+        return heads if heads.shape[2] == length else heads[:, :, :length]
+
+    def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
+        """Return scaled queries, keys and values by head."""
+        query, key, value = (
+            split_heads(projection(hidden_states), self.num_heads)
+            for projection in (self.query, self.key, self.value)
+        )
+        return query * query.shape[-1] ** -0.5, key, value
+
+
+def is_full(length: int, block_size: int, num_random_blocks: int) -> bool:
+    """Return whether every position attends to all others: the rule of the published code."""
+    return length <= (FIXED_BLOCKS + 2 * num_random_blocks) * block_size
+
+
+def draw_random_blocks(
+    num_heads: int, num_blocks: int, num_random_blocks: int, seed: int
+) -> np.ndarray:
+    """Return r different blocks for each inner block, (heads, blocks - 2, r), by a fixed seed.
+
+    They are drawn from the blocks that the inner block does not see anyway, which must be at least
+    r. Every choice is equally likely (Bentley and Floyd 1987, "A Sample of Brilliance"). Time
+    O(blocks · r²) per head.
+    """
+    generator = np.random.default_rng([seed, num_blocks])
+    own = np.tile(np.arange(1, num_blocks - 1), num_heads)
+    near = np.maximum(own - 1, 1)
+    num_near = np.minimum(own + 1, num_blocks - 2) - near + 1
+    far = num_blocks - 2 - num_near
+    drawn = np.zeros((len(own), num_random_blocks), "int64")
+    for place in range(num_random_blocks):
+        highest = far - num_random_blocks + place
+        found = generator.integers(0, highest + 1)
+        taken = (drawn[:, :place] == found[:, None]).any(axis=1)
+        drawn[:, place] = np.where(taken, highest, found)
+    drawn += 1
+    drawn += np.where(drawn >= near[:, None], num_near[:, None], 0)
+    return drawn.reshape(num_heads, num_blocks - 2, num_random_blocks)
+
+
+def see_blocks(random_blocks: np.ndarray, num_blocks: int) -> np.ndarray:
+    """Return the blocks that each inner block sees: (heads, blocks - 2, 5 + r).
+
+    The number `num_blocks` replaces a block that is listed already.
+    """
+    own = np.arange(1, num_blocks - 1)
+    fixed = [np.zeros_like(own), own - 1, own, own + 1, np.full_like(own, num_blocks - 1)]
+    shape = (len(random_blocks), len(own), FIXED_BLOCKS)
+    listed = [np.broadcast_to(np.stack(fixed, axis=1), shape), random_blocks]
+    seen = np.sort(np.concatenate(listed, axis=2), axis=2)
+    again = seen[..., 1:] == seen[..., :-1]
+    seen[..., 1:][again] = num_blocks
+    return seen
+
+
+def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: np.ndarray, size: int) -> Any:
+    """Return softmax(Q Kᵀ + bias) V of inner blocks, each over the keys of the blocks it sees.
+
+    Shapes: query (batch, heads, (blocks - 2) · b, d), scaled; key and value (batch, heads, (blocks
+    + 1) · b, d); bias (batch, heads, (blocks + 1) · b); seen (heads, blocks - 2, k). Out: as query.
+    The graph does not grow with the length.
+    """
+    num_heads, inner, num_seen = seen.shape
+    num_blocks, head_size = key.shape[2] // size, key.shape[3]
+    group = heads_per_step(num_heads, 4 * inner * num_seen * size**2)
+    in_group = seen.reshape(-1, group, inner * num_seen)
+    in_group = in_group + np.arange(group)[:, None] * num_blocks
+    seen_blocks = ops.convert_to_tensor(in_group.reshape(len(in_group), -1).astype("int32"))
+    num_steps = ops.shape(key)[0] * len(in_group)
+
+    def columns(blocks: Any, places: Any) -> Any:
+        """Return the blocks at the places, side by side for each query block: (…, k · b, d)."""
+        taken = ops.take(blocks, places, axis=0)
+        return ops.reshape(taken, (-1, num_seen * size, *blocks.shape[2:]))
+
+    def weigh(query: Any, keys: Any, bias: Any, places: Any) -> Any:
+        masked = columns(bias, places)[:, None, :]
+        return ops.softmax(multiply_transposed(query, keys) + masked, axis=-1)
+
+    @backend_functions().custom_gradient  # type: ignore[untyped-decorator]
+    def attend(query: Any, key: Any, value: Any, bias: Any) -> Any:
+        def forward(carried: Any, step: Any) -> tuple[Any, Any]:
+            places = seen_blocks[step % len(in_group)]
+            weights = weigh(query[step], columns(key[step], places), bias[step], places)
+            mixed = ops.matmul(weights, columns(value[step], places))
+            return mixed, mixed
+
+        # On TensorFlow, what a scan returns must have the structure of what it carries.
+        steps = ops.arange(num_steps)
+        _, mixed = ops.scan(forward, ops.zeros_like(query[0]), steps)
+
+        def gradient(upstream: Any) -> Any:
+            shared = ops.sum(mixed * upstream, axis=-1, keepdims=True)
+
+            def backward(carried: Any, step: Any) -> tuple[Any, Any]:
+                places = seen_blocks[step % len(in_group)]
+                keys, d_mixed = columns(key[step], places), upstream[step]
+                weights = weigh(query[step], keys, bias[step], places)
+                d_weights = multiply_transposed(d_mixed, columns(value[step], places))
+                d_scores = weights * (d_weights - shared[step])
+                found = (
+                    ops.matmul(d_scores, keys),
+                    to_blocks(d_scores, query[step], places),
+                    to_blocks(weights, d_mixed, places),
+                )
+                return found, found
+
+            start = tuple(ops.zeros_like(part[0]) for part in (query, key, value))
+            _, found = ops.scan(backward, start, steps)
+            return *found, ops.zeros_like(bias)
+
+        return (mixed,), gradient
+
+    def to_blocks(scores: Any, states: Any, places: Any) -> Any:
+        """Return the products of transposed scores and states, summed by block, in float32."""
+        product = ops.matmul(ops.swapaxes(scores, 1, 2), states)
+        product = ops.reshape(product, (-1, size, head_size))
+        blocks = (group * num_blocks, size, head_size)
+        total = ops.scatter(places[:, None], ops.cast(product, "float32"), blocks)
+        return ops.cast(total, product.dtype)
+
+    in_steps = (-1, group * num_blocks, size)
+    (mixed,) = attend(
+        ops.reshape(query, (-1, group * inner, size, head_size)),
+        ops.reshape(key, (*in_steps, head_size)),
+        ops.reshape(value, (*in_steps, head_size)),
+        ops.reshape(bias, in_steps),
+    )
+    return ops.reshape(mixed, (-1, num_heads, inner * size, head_size))
+
+
+def heads_per_step(num_heads: int, bytes_per_head: int) -> int:
+    """Return the largest divisor of the heads whose scores fit in `STEP_BYTES`, or 1."""
+    fits = (count for count in range(num_heads, 1, -1) if count * bytes_per_head <= STEP_BYTES)
+    return next((count for count in fits if num_heads % count == 0), 1)

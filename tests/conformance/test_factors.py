@@ -1,0 +1,139 @@
+"""Each factor of a block varies alone: in all forms, in stepwise decoding, at equal parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+
+import numpy as np
+import pytest
+
+from baselines.layers.block import CHOICES, Block
+from suite.api import Form, Inputs, Unsupported
+from suite.worker.conformance.decoding import CHECKS, decoding_in_steps_equals_the_full_pass
+from suite.worker.conformance.gradients import BACKEND
+from suite.worker.conformance.parity import judge_parity
+from suite.worker.conformance.passes import (
+    adding_padding_changes_nothing,
+    gradients_reach_every_weight,
+    padding_does_not_leak,
+)
+from suite.worker.conformance.subjects import LENGTH, SIZE, Subject, request_for
+from tests.architectures import ARCHITECTURES, assert_passes
+
+VANILLA, GPT = ARCHITECTURES["vanilla"], ARCHITECTURES["gpt"]
+VALUES = [
+    *({name: value} for name, values in CHOICES.items() for value in values),
+    {"key_value_heads": 1},
+    {"window": 3},
+    {
+        "positions": "rotary",
+        "norm": "rms",
+        "norm_placement": "before",
+        "feedforward": "gated",
+        "key_value_heads": 1,
+        "window": 5,
+    },
+]
+VARIED = [value for value in VALUES if not value.items() <= VANILLA.options.items()]
+POSITIONS = [value for value in CHOICES["positions"] if value != GPT.options["positions"]]
+
+
+OF_FACTORS = (
+    padding_does_not_leak,
+    adding_padding_changes_nothing,
+    gradients_reach_every_weight,
+    *CHECKS[Form.ENCODER_DECODER],
+)
+
+
+def request_with(architecture=VANILLA, form=Form.ENCODER, size=SIZE, **options):
+    options = {**architecture.options, **options}
+    kind = Inputs.TOKEN_IDS
+    return request_for(architecture, kind, form=form, model_size=size, options=options)
+
+
+def name_of(options):
+    return " ".join(f"{name}={value}" for name, value in options.items())
+
+
+@pytest.fixture(scope="module", params=VARIED, ids=name_of)
+def varied(request):
+    """Options, and a small encoder-decoder with them; no test changes its weights."""
+    return request.param, Subject(VANILLA, request_with(form=Form.ENCODER_DECODER, **request.param))
+
+
+@pytest.mark.parametrize("check", OF_FACTORS, ids=lambda check: check.__name__)
+def test_a_factor_passes_the_checks_of_an_architecture(varied, check):
+    assert_passes(check, varied[1])
+
+
+def test_the_order_matters_unless_there_are_no_positions(varied):
+    """A reversed sequence would not do: in an encoder, ALiBi is the same on both sides."""
+    options, subject = varied
+    values, mask = subject.values(1), np.ones((1, LENGTH), bool)
+    states = subject.encode(values, mask)
+    rolled = np.roll(subject.encode(np.roll(values, 1, axis=1), mask), -1, axis=1)
+    assert (np.abs(rolled - states).max() > 1e-3) == (options.get("positions") != "none")
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="counts are the same on every backend")
+def test_parameters_are_those_of_the_defaults_within_a_tenth(varied):
+    found = judge_parity(count(**varied[0]) / count(), None)
+    assert found.low <= found.figure <= found.high
+
+
+@cache
+def count(**options) -> int:
+    """Return the parameters of `vanilla` without its embeddings."""
+    size = dataclasses.replace(SIZE, width=64, feedforward_width=256, num_heads=4)
+    backbone = VANILLA.build(request_with(form=Form.ENCODER_DECODER, size=size, **options))
+    backbone.build((1, LENGTH))
+    embedded = sum(part.count_params() for part in backbone.embedding_layers)
+    return backbone.count_params() - embedded
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_gpt_decodes_in_steps_with_any_positions(positions):
+    subject = Subject(GPT, request_with(GPT, Form.DECODER, positions=positions))
+    assert_passes(decoding_in_steps_equals_the_full_pass, subject)
+
+
+def test_a_window_hides_what_is_outside():
+    subject = Subject(VANILLA, request_with(size=dataclasses.replace(SIZE, num_layers=1), window=3))
+    source, mask = subject.values(1), np.ones((1, LENGTH), bool)
+    other = source.copy()
+    other[0, 9] = (other[0, 9] + 1) % 2
+    moved = np.abs(subject.encode(source, mask) - subject.encode(other, mask))[0].max(axis=-1)
+    assert (moved > 1e-6).nonzero()[0].tolist() == [7, 8, 9, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"positions": "rotatory"}, "takes positions none, sinusoidal, .* positions=rotatory"),
+        ({"norm_placement": "first"}, "takes norm_placement after, before; received: .*=first"),
+        ({"key_value_heads": 0}, "divide the heads; received: num_heads=2, key_value_heads=0"),
+        ({"key_value_heads": "2"}, "divide the heads"),
+        ({"window": 0}, "window of at least 1 position; received: window=0"),
+        ({"window": 2.5}, "received: window=2.5"),
+    ],
+)
+def test_an_invalid_factor_is_rejected_before_anything_is_built(options, message):
+    with pytest.raises(Unsupported, match=message):
+        VANILLA.build(request_with(**options))
+
+
+@pytest.mark.parametrize(("positions", "width", "heads"), [("sinusoidal", 5, 5), ("rotary", 6, 2)])
+def test_odd_sizes_are_rejected(positions, width, heads):
+    odd = dataclasses.replace(SIZE, width=width, num_heads=heads)
+    with pytest.raises(Unsupported, match=rf"even .*width={width}, num_heads={heads}"):
+        VANILLA.build(request_with(size=odd, positions=positions))
+
+
+def test_a_window_needs_fewer_operations():
+    asked = request_with()
+    every = 4.0 * SIZE.width * SIZE.num_layers
+    assert Block().mixing_operations(asked) == every * LENGTH**2
+    pairs = 5 * LENGTH - 2 * 3  # two positions at each end miss three neighbours together
+    assert Block(window=3).mixing_operations(asked) == every * pairs
