@@ -72,9 +72,9 @@ def judge_claims(records: Sequence[Record], architecture: Architecture) -> list[
         verdict = Verdict.FAILED if failed else Verdict.NOT_APPLICABLE
         return [CheckResult(check, form, verdict, reason=reason) for check in CHECKS.values()]
     counts = {"noisy": sum(not record.quiet for record in good), "stopped by a limit": len(bad)}
-    notes = [
+    notes = "".join(
         f"; {count} of {len(records)} probes {what}" for what, count in counts.items() if count
-    ]
+    )
     quiet = [
         record.model_copy(update={"details": {**record.details, "noisy": ()}}) for record in good
     ]
