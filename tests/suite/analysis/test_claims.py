@@ -73,6 +73,12 @@ def test_noisy_probes_count_and_are_named():
     assert "; 15 of 15 probes noisy" in found[TIME, "encoder, training"].reason
 
 
+def test_a_wide_interval_confirms_no_claim():
+    found = verdicts(probes(linear, lambda n: 1e3 * linear(n), noise=0.4))
+    time = found[TIME, "encoder, training"]
+    assert time.verdict is Verdict.NOT_APPLICABLE and "too inexact to judge: n^" in time.reason
+
+
 def test_a_cost_that_does_not_grow_contradicts_no_claim():
     found = verdicts(probes(lambda n: 0.0, lambda n: 0.0, noise=0.0))
     assert {item.verdict for item in found.values()} == {Verdict.NOT_APPLICABLE}
