@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from baselines.layers.attention import attend
 from baselines.layers.chunked_scan import scan_in_chunks
-from baselines.layers.full_attention import attend
 from baselines.layers.linear_attention import LinearAttention, attend_by_features
 from baselines.layers.projected_attention import LengthProjection
 from baselines.layers.random_feature_attention import RandomFeatureAttention

@@ -89,8 +89,8 @@ def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
     request = dataclasses.replace(NER, options={"window": "64", "dropout": "0.2"})
     options = {cell.architecture: cell.options for cell in cells_of(request)}
     assert options["longformer"] == {"dropout": 0.2, "window": [64]}
-    assert options["vanilla"] == {"dropout": 0.2}
-    default = dataclasses.replace(NER, options={"window": "128"})
+    assert options["vanilla"] == {"dropout": 0.2, "window": 64}
+    default = dataclasses.replace(NER, options={"dilation": "1"})
     assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
 
 

@@ -167,8 +167,8 @@ MORE = (FUTURE, f"{FUTURE}MORE = 1\n")
 UNCHANGED_BY = {
     "nothing": ("vanilla.py", "", ""),
     "comment": ("layers/full_attention.py", FUTURE, f"{FUTURE}# One more line.\n"),
-    "docstring": ("layers/full_attention.py", "Full attention:", "Whole attention:"),
-    "docstring of an attribute": ("layers/full_attention.py", "Twice this number", "This number"),
+    "docstring": ("layers/full_attention.py", "Multi-head attention of every", "Attention of every"),
+    "docstring of an attribute": ("layers/attention_blocks.py", "Twice this number", "This number"),
     "another layer": ("layers/lsh_hashing.py", *MORE),
     "another backend": ("layers/backends/jax.py", *MORE),
     "another architecture": ("bert.py", *MORE),
@@ -179,7 +179,7 @@ CHANGED_BY = {
     "layer imported in a function": ("layers/full_attention.py", *MORE),
     "layer imported by a layer": ("layers/initialization.py", *MORE),
     "functions of the backend": ("layers/backends/tensorflow.py", *MORE),
-    "constant": ("layers/full_attention.py", "MAX_BLOCKS = 32", "MAX_BLOCKS = 64"),
+    "constant": ("layers/attention_blocks.py", "MAX_BLOCKS = 32", "MAX_BLOCKS = 64"),
 }
 
 
