@@ -18,7 +18,7 @@ from suite.worker.conformance.passes import (
 )
 from suite.worker.conformance.subjects import VOCABULARY, Subject
 
-LAYOUT = "the architecture declares content_dependent_layout"
+LAYOUT = "it declares content_dependent_layout"
 
 
 def no_look_ahead(subject: Subject) -> Finding:
@@ -68,7 +68,7 @@ def batch_members_do_not_mix(subject: Subject) -> Finding:
 def order_matters(subject: Subject) -> Finding:
     """Exchanging two neighbouring tokens changes the position after them."""
     if subject.architecture.control:
-        raise NotApplicable("the architecture is a control")
+        raise NotApplicable("it is a control")
     target = subject.values(1)
     target[0, -3:-1] = 1, 2
     exchanged = target.copy()

@@ -66,7 +66,7 @@ def absent_checks(results: Sequence[CheckResult]) -> Results:
     found = {result.check for result in results}
     for name in dict.fromkeys(map(name_of, EVERY_CHECK)):
         if name not in found:
-            reason = "the architecture has no form for it"
+            reason = "no form of the architecture has it"
             yield CheckResult(name, "", Verdict.NOT_APPLICABLE, reason=reason)
 
 

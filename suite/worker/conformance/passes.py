@@ -69,7 +69,7 @@ def adding_padding_changes_nothing(subject: Subject) -> Finding:
     architecture = subject.architecture
     for declaration in ("content_dependent_layout", "length_dependent_layout"):
         if getattr(architecture, declaration):
-            raise NotApplicable(f"the architecture declares {declaration}")
+            raise NotApplicable(f"it declares {declaration}")
     real, values = subject.real, subject.values(1)
     mask = subject.mask[:1]
     padded = subject.encode(values, mask)[:, :real]
@@ -87,7 +87,7 @@ def batch_members_do_not_mix(subject: Subject) -> Finding:
 def order_matters(subject: Subject) -> Finding:
     """The reversed input has other hidden states than the reversed ones of the input."""
     if subject.architecture.control:
-        raise NotApplicable("the architecture is a control")
+        raise NotApplicable("it is a control")
     values, mask = subject.values(1), np.ones((1, subject.length), bool)
     forward = subject.encode(values, mask)
     backward = subject.encode(values[:, ::-1], mask)[:, ::-1]

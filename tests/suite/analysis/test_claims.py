@@ -70,7 +70,13 @@ def test_a_claim_of_the_square_holds_for_the_square():
 def test_noisy_probes_count_and_are_named():
     found = verdicts(probes(quadratic, lambda n: 1e3 * linear(n), noisy=("training", "inference")))
     assert found[TIME, "encoder, training"].verdict is Verdict.FAILED
-    assert "; 15 of 15 probes were noisy" in found[TIME, "encoder, training"].reason
+    assert "; 15 of 15 probes noisy" in found[TIME, "encoder, training"].reason
+
+
+def test_a_wide_interval_confirms_no_claim():
+    found = verdicts(probes(linear, lambda n: 1e3 * linear(n), noise=0.4))
+    time = found[TIME, "encoder, training"]
+    assert time.verdict is Verdict.NOT_APPLICABLE and "too inexact to judge: n^" in time.reason
 
 
 def test_a_cost_that_does_not_grow_contradicts_no_claim():
@@ -90,6 +96,18 @@ def test_a_probe_that_fails_fails_the_checks_and_one_that_does_not_fit_does_not(
     found = verdicts(probes(linear, linear, status=status))
     assert {item.verdict for item in found.values()} == {verdict}
     assert {check for check, _ in found} == {TIME, MEMORY}
+
+
+def test_a_length_where_a_probe_was_stopped_is_left_out():
+    records = probes(quadratic, lambda n: 1e3 * linear(n))
+    stopped = {"status": Status.TIMED_OUT, "measurements": {}}
+    assert records[0].cell.sequence_length == 512
+    found = verdicts([records[0].model_copy(update=stopped), *records[1:]])
+    time = found[TIME, "encoder, training"]
+    assert time.verdict is Verdict.FAILED
+    assert time.reason.endswith("from 1,024 to 8,192; 1 of 15 probes stopped by a limit")
+    few = [record for record in records if record.cell.sequence_length < 2_048]
+    assert {item.verdict for item in verdicts(few).values()} == {Verdict.NOT_APPLICABLE}
 
 
 @pytest.mark.slow  # two minutes of probes

@@ -167,7 +167,11 @@ MORE = (FUTURE, f"{FUTURE}MORE = 1\n")
 UNCHANGED_BY = {
     "nothing": ("vanilla.py", "", ""),
     "comment": ("layers/full_attention.py", FUTURE, f"{FUTURE}# One more line.\n"),
-    "docstring": ("layers/full_attention.py", "Multi-head attention of every", "Attention of every"),
+    "docstring": (
+        "layers/full_attention.py",
+        "Multi-head attention of every",
+        "Attention of every",
+    ),
     "docstring of an attribute": ("layers/attention_blocks.py", "Twice this number", "This number"),
     "another layer": ("layers/lsh_hashing.py", *MORE),
     "another backend": ("layers/backends/jax.py", *MORE),
