@@ -63,6 +63,7 @@ def test_the_parts_of_a_stream_have_the_outputs_of_one_pass(name):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", CARRYING)
 def test_a_fresh_batch_does_not_depend_on_the_previous_batch(name):
     model = make_model(name)
@@ -72,6 +73,7 @@ def test_a_fresh_batch_does_not_depend_on_the_previous_batch(name):
     np.testing.assert_allclose(outputs_of(model, parts(fresh=True))[2], alone[2], atol=1e-6)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     ("name", "carries"), [("transformer_xl", False), ("lstm", False), ("vanilla", True)]
 )
@@ -84,6 +86,7 @@ def test_without_carried_state_batches_are_independent(name, carries):
         np.testing.assert_allclose(fresh, continued, atol=1e-6)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", CARRYING)
 def test_training_continues_from_the_state_of_the_previous_batch(name):
     losses = {}

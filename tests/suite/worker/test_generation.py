@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import Any
 
 import keras
@@ -29,7 +30,9 @@ EXACT = [
 """Architectures whose outputs do not depend on later positions; Reformer only without hashing."""
 
 
+@cache
 def make_model(name: str, **changes: Any) -> Model:
+    """Return a model that no test changes."""
     keras.utils.set_random_seed(3)
     architecture = find_plugin(ARCHITECTURES, name)
     options = {**architecture.options, **({"chunk": 2} if name == "reformer" else {}), **changes}
@@ -96,6 +99,7 @@ def total(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return np.where(answers == 0, 0.0, log_probabilities(model, source, answers)).sum(axis=1)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(("name", "options"), EXACT)
 def test_greedy_decoding_takes_the_most_likely_token_of_each_step(name, options):
     model, batch = make_model(name, **options), sources(3)
@@ -111,6 +115,7 @@ def test_greedy_decoding_takes_the_most_likely_token_of_each_step(name, options)
             assert answer[place] == best
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(("name", "options"), EXACT)
 def test_a_beam_search_without_pruning_finds_the_most_likely_answer(name, options):
     model, batch = make_model(name, **options), sources(3)
@@ -121,6 +126,7 @@ def test_a_beam_search_without_pruning_finds_the_most_likely_answer(name, option
         assert (answer == expected).all()
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_end_and_do_not_depend_on_other_sources_of_the_batch(name):
     model, batch = make_model(name), sources(5)

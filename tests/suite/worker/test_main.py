@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -80,20 +81,7 @@ def test_float32_has_full_precision_on_an_accelerator(monkeypatch):
         tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
-def test_float32_has_full_precision_on_jax():
-    code = """
-import jax
-from suite.worker.backends.jax import keep_float32
-keep_float32()
-print(jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text())
-"""
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    lowered = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert "precision = [HIGHEST, HIGHEST]" in lowered.stdout
-
-
+@pytest.mark.usefixtures("eager")
 def test_the_warm_up_keeps_the_precision():
     before = keras.config.dtype_policy()
     try:
@@ -104,21 +92,29 @@ def test_the_warm_up_keeps_the_precision():
         keras.config.set_dtype_policy(before)
 
 
-def test_the_warm_up_keeps_the_distribution_over_devices():
-    code = """
-import keras
-from suite.worker.steps import share_work
+ON_JAX = """
+import jax, json, keras
+from suite.worker.backends.jax import keep_float32
 from suite.worker.measure.warmup import throwaway_step
+from suite.worker.steps import share_work
 
 share_work(4)
 throwaway_step(False)
 layer = keras.layers.Dense(1)
 layer.build((None, 2))
-print(len(layer.kernel.value.sharding.device_set))
+keep_float32()
+product = jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text()
+print(json.dumps([len(layer.kernel.value.sharding.device_set), product]))
 """
+
+
+def test_on_jax_float32_has_full_precision_and_the_warm_up_keeps_the_distribution():
     flags = "--xla_force_host_platform_device_count=4"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
     result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=False
+        [sys.executable, "-c", ON_JAX], env=environment, text=True, capture_output=True, check=False
     )
-    assert result.stdout == "4\n", result.stderr
+    assert result.returncode == 0, result.stderr
+    num_devices, product = json.loads(result.stdout)
+    assert num_devices == 4
+    assert "precision = [HIGHEST, HIGHEST]" in product

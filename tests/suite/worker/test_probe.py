@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from suite.analysis.measures import MEASURES
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker import probe
-from suite.worker.measure import timing, warmup
+from suite.worker.measure import matrix_rate, timing
+from suite.worker.measure.interference import INTERFERENCE_LIMIT
 from tests.suite.execution.test_runner import FAKES, probe_job
 from tests.suite.worker.measure.machine import FakeMachine
 
 UTILIZATION = "model_flops_utilization"
 RATE = {"operations_per_second": 1e12, "other_process_cpu_share": 0.0}
+
+
+pytestmark = pytest.mark.usefixtures("eager", "brief_measurements")
+
+
+def run(folder, report_progress=lambda *progress: None):
+    job = probe_job(folder, "calibrated", lengths=(128,))
+    architecture = find_plugin(ARCHITECTURES, "calibrated", (str(FAKES),))
+    return probe.run(job, architecture, report_progress)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +36,6 @@ RATE = {"operations_per_second": 1e12, "other_process_cpu_share": 0.0}
 )
 def test_a_probe_lists_every_phase_with_interference(tmp_path, monkeypatch, disturbed, noisy):
     """Others take two of 64 cores in one phase. A noisy rate of the machine is used for nothing."""
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(timing, "ATTEMPTS", 1)
     monkeypatch.setattr(timing, "MIN_SECONDS", 0.01)
     monkeypatch.setattr(timing, "LATENCY_SECONDS", 0.1)
     machine = FakeMachine(monkeypatch, cores=64)
@@ -37,10 +46,25 @@ def test_a_probe_lists_every_phase_with_interference(tmp_path, monkeypatch, dist
     def report_progress(phase, fraction, loss=None):
         machine.other_cores = 2.0 if phase == disturbed else 0.0
 
-    job = probe_job(tmp_path / "probe", "calibrated", lengths=(128,))
-    architecture = find_plugin(ARCHITECTURES, "calibrated", (str(FAKES),))
-    outcome = probe.run(job, architecture, report_progress)
+    outcome = run(tmp_path / "probe", report_progress)
     assert outcome["details"]["noisy"] == noisy
     for measured in outcome["measurements"].values():
         assert (measured[UTILIZATION]["value"] is None) is (share > 0)
         assert "others used the machine" in measured[UTILIZATION]["method"] or not share
+
+
+def test_utilization_follows_from_the_counted_operations(tmp_path, monkeypatch):
+    monkeypatch.setattr(matrix_rate, "HOST_SIZE", 64)
+    monkeypatch.setattr(matrix_rate, "BLOCK_SECONDS", 0.0)
+    outcome = run(tmp_path / "probe")
+    measured, details = outcome["measurements"], outcome["details"]
+    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(MEASURES)
+    operations, rate = details["operations_per_token"], details["matrix_rate"]
+    mixing = outcome["parameter_counts"]["mixing"]
+    assert operations["inference"] == pytest.approx(1e6 + 2 * mixing)
+    assert operations["training"] == 3 * operations["inference"]
+    disturbed = (rate["other_process_cpu_share"] or 0) > INTERFERENCE_LIMIT
+    for phase, found in measured.items():
+        speed, share = found["tokens_per_second"]["value"], found[UTILIZATION]["value"]
+        expected = operations[phase] * speed / rate["operations_per_second"]
+        assert share is None if disturbed else share == pytest.approx(expected)

@@ -6,10 +6,8 @@ import json
 
 import pytest
 
-from suite.analysis.measures import MEASURES
 from suite.analysis.statistics import ratio_interval
 from suite.execution.executors.local import LocalExecutor
-from suite.worker.measure.interference import INTERFERENCE_LIMIT
 from tests.conftest import read_records
 from tests.suite.execution.test_runner import begin, outcome_from, outcome_of, probe_job
 
@@ -52,26 +50,6 @@ def test_the_time_of_a_step_is_measured(bench, tmp_path):
     latency = value(by_options[True], "inference", "latency_p50_seconds")
     assert latency == pytest.approx(0.5, rel=0.04)
     assert value(by_options[True], "inference", "latency_p99_seconds") is None
-
-
-def test_utilization_follows_from_the_counted_operations(bench, tmp_path):
-    bench(*PROBE, *QUIET, "--lengths", "128")
-    (record,) = read_records(tmp_path / "home")
-    measured = record["measurements"]
-    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(MEASURES)
-    operations = record["details"]["operations_per_token"]
-    assert operations["inference"] == pytest.approx(1e6 + 2 * record["parameter_counts"]["mixing"])
-    assert operations["training"] == 3 * operations["inference"]
-    rate = record["details"]["matrix_rate"]
-    disturbed = (rate["other_process_cpu_share"] or 0) > INTERFERENCE_LIMIT
-    for phase in ("inference", "training"):
-        speed = value(record, phase, "tokens_per_second")
-        share = value(record, phase, "model_flops_utilization")
-        if disturbed:
-            assert share is None
-        else:
-            expected = operations[phase] * speed / rate["operations_per_second"]
-            assert share == pytest.approx(expected)
 
 
 @pytest.mark.slow

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.worker.measure import timing, warmup
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
 from suite.worker.train import cell
 from suite.worker.train.sealing import SealedSplitError
 from tests.suite.worker.measure.machine import FakeMachine
 from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
 
+pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
 
-@pytest.mark.usefixtures("few_scored_examples")
+
 @pytest.mark.parametrize(
     ("disturbed", "noisy"),
     [
@@ -24,8 +24,6 @@ from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_j
 )
 def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, disturbed, noisy):
     """Others take one core while a phase in `disturbed` is measured."""
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(timing, "ATTEMPTS", 1)
     machine = FakeMachine(monkeypatch, cores=64)
 
     def report_progress(phase, fraction, loss=None):
@@ -41,10 +39,8 @@ def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, distu
         assert (share > INTERFERENCE_LIMIT) is (phase in noisy)
 
 
-@pytest.mark.usefixtures("few_scored_examples")
 @pytest.mark.parametrize("scores_test", [False, True])
 def test_only_a_run_that_scores_the_test_split_can_read_it(tmp_path, monkeypatch, scores_test):
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
     monkeypatch.setattr(cell, "measure_inference", lambda *given: None)
 
     class Curious(cell.TrainingLoop):
