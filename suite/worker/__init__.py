@@ -6,32 +6,25 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 
 UNUSED = ("jax", "matplotlib", "pandas")
 """Optional imports of Keras and TensorFlow that no cell uses, unless JAX is the backend."""
 
 
-class _HidingFinder(MetaPathFinder):
-    """An import hook for which the given packages are not installed."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        if fullname in self._names:
-            raise ModuleNotFoundError(f"{fullname} is hidden here", name=fullname)
-
-
 @contextmanager
 def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """Hide packages from imports; packages that are imported already stay visible."""
-    finder = _HidingFinder(names)
-    sys.meta_path.insert(0, finder)
+    """Hide packages from imports; packages that are imported already stay visible.
+
+    To `import` and to `importlib.util.find_spec`, a hidden package is one that is not installed:
+    PyTorch asks for pandas by the latter.
+    """
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)
+        for name in absent:
+            del sys.modules[name]
 
 
 # The unused packages take a third of the time of these imports. Plug-ins can import them later.

@@ -90,6 +90,7 @@ def test_windowed_attention_equals_its_definition(length, window, num_global, ca
 def test_windowed_attention_with_a_dilation_for_each_head_decodes_in_steps():
     layer = SlidingWindowAttention(2, window=6, causal=True, dilation=(1, 2))
     states = np.random.default_rng(0).normal(size=(2, 13, 8)).astype("float32")
+    layer.build(states.shape)
     whole, state = run(layer, states), layer.init_state(2, 13)
     for start, stop in ((0, 1), (1, 8), (8, 13)):
         part, state = layer.decode_step(*tensors(states[:, start:stop]), state, start)
