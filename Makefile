@@ -110,7 +110,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing (about 90 s) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,hub]"
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.reference: $(VENV)/.run
@@ -131,7 +131,7 @@ $(VENV)/.server: $(VENV)/.run
 	@touch $@
 
 $(VENV)/.slow: $(VENV)/.dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,ray,server]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,hub,ray,server]"
 	@touch $@ $(VENV)/.server
 
 $(PEERS)/bin/python: | $(VENV)/bin/python
@@ -139,5 +139,5 @@ $(PEERS)/bin/python: | $(VENV)/bin/python
 
 $(PEERS)/.run: pyproject.toml constraints.txt | $(PEERS)/bin/python
 	@echo "Installing PyTorch and transformers (about 5 GB with GPU libraries) ..."
-	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[peers,dev]"
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[peers,dev,hub]"
 	@touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from baselines.layers.attention_blocks import (
@@ -84,6 +85,8 @@ def attention(
     if lengths is not None:
         padding_mask = ops.arange(num_keys)[None, :] < ops.convert_to_tensor(lengths)[:, None]
     padding = None
+    if isinstance(padding_mask, np.ndarray) and padding_mask.all():
+        padding_mask = None
     if padding_mask is not None:
         padding = mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
     pattern = Pattern(causal, window, num_sinks, query_offset)

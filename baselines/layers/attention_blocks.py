@@ -131,7 +131,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is added to the scores of n queries: masks, and biases of two kinds.
+    """The terms of the scores of n queries beside Q Kᵀ: masks, and biases of two kinds.
 
     `padding`, (batch, 1, 1, m) or None, is 0 at real keys. The biases are passed by the caller: one
     that broadcasts to (batch, heads, n, m), and one by distance, (heads, n + m − 1), whose first

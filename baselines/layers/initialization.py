@@ -10,7 +10,7 @@
 - **Recurrent kernels**: orthogonal (Saxe et al. 2014). Forget gates start with a bias of 1, so that
   a state persists (Gers et al. 2000; Jozefowicz et al. 2015).
 
-Papers demand these deviations:
+Papers and published code demand these deviations:
 - GPT-2, option `scaled_residuals`: kernels at the end of residual branches are divided by √N for N
   residual branches (Radford et al. 2019, section 2.3).
 - Reformer, option `axial_stddev`: in the authors' code, positions start with the standard deviation
@@ -23,6 +23,7 @@ Papers demand these deviations:
   (Yang et al. 2025).
 - T5: scores are not divided by the root of the head size, so the kernels of queries are. The biases
   of distances have variance 1 / width (the authors' code; Raffel et al. 2020, section 2.1).
+- Hub: the initial values of keras-hub's own backbones.
 - Transformer-XL: the biases u and v, which replace queries, start as small random numbers, as in
   the authors' code (Dai et al. 2019, section 3.3).
 """

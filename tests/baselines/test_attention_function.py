@@ -15,7 +15,7 @@ from baselines.layers.attention_blocks import (
     by_pair,
     plan_blocks,
 )
-from suite.worker.conformance.gradients import differentiate, run
+from suite.worker.conformance.gradients import BACKEND, differentiate, run
 
 BATCH, HEADS, GROUPS, LENGTH, SIZE = 3, 6, 2, 41, 4
 BY_QUERY = BATCH * HEADS * LENGTH * 4 * 7
@@ -69,7 +69,7 @@ def test_attention_equals_its_definition(name, block_bytes):
     )
     real = np.arange(LENGTH)[None, None, None, :] < lengths[:, None, None, None]
     expected = oracle(*arrays, visible(LENGTH, **options) & real)
-    # In a window behind the real keys a query sees none of these.
+    # A query whose window lies behind the real keys sees none of these.
     sees_some = (visible(LENGTH, **options)[None] & real[:, 0]).any(axis=-1)
     for example in range(BATCH):
         rows = sees_some[example]
@@ -179,6 +179,24 @@ def test_the_gradient_drops_the_same_weights():
         assert (gradients[2] * arrays[2]).sum() == pytest.approx(value, rel=1e-4)
     for whole, one_block in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_allclose(whole, one_block, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="looks into PyTorch's kernel")
+@pytest.mark.parametrize("num_real", [LENGTH, 5])
+def test_a_mask_without_padding_is_not_passed_on(monkeypatch, num_real):
+    import torch
+
+    masks = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def recorded(*arrays, **options):
+        masks.append(options["attn_mask"])
+        return attend(*arrays, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", recorded)
+    lengths = np.array([LENGTH, LENGTH, num_real], "int32")
+    run(lambda *a: attention(*a, causal=True, lengths=lengths), *states())
+    assert (masks == [None]) == (num_real == LENGTH)
 
 
 def test_numbers_by_distance_become_pairs():

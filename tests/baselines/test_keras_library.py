@@ -85,13 +85,15 @@ def compute(function, *arrays):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_an_architecture_is_a_layer_with_plain_arguments(name, tmp_path):
     architecture = ARCHITECTURES[name]
-    layer = layer_of(name)
+    kinds = Inputs.EMBEDDINGS, Inputs.PATCHES, Inputs.TOKEN_IDS
+    takes = next(kind for kind in kinds if kind in architecture.inputs)
+    vocabulary_size = VOCABULARY if takes is Inputs.TOKEN_IDS else None
+    layer = layer_of(name, vocabulary_size=vocabulary_size)
     arguments = inspect.signature(type(layer)).parameters
     assert set(SIZES) | set(architecture.options) <= set(arguments)
     assert all(option in type(layer).__doc__ for option in architecture.options)
-    takes = Inputs.EMBEDDINGS if Inputs.EMBEDDINGS in architecture.inputs else Inputs.PATCHES
     inputs = random_inputs(takes, 2, LENGTH)
-    model = keras.Sequential([keras.Input(inputs.shape[1:]), layer])
+    model = keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype.name), layer])
     assert model.output_shape == (None, LENGTH + layer.backbone.extra_positions, SIZE.width)
     assert_saved_and_loaded(model, inputs, tmp_path)
 

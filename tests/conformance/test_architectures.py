@@ -68,9 +68,16 @@ def test_training_with_xla_lowers_the_loss(name):
     assert curve[-1] < curve[0]
 
 
+def skip_unless_attention_takes(name: str, half: str) -> None:
+    """Skip a test of keras-hub in float16 on JAX, whose attention XLA has only on accelerators."""
+    if (name, half, BACKEND) == ("hub", "float16", "jax"):
+        pytest.skip("XLA has no float16 products with float32 sums on a processor")
+
+
 @pytest.mark.parametrize("name", ENCODERS)
 def test_training_in_float16_lowers_the_loss(name):
     """The loss scale halves until gradients fit, so the first steps may be skipped."""
+    skip_unless_attention_takes(name, "float16")
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model, batch = model_of(ARCHITECTURES[name])
@@ -152,6 +159,7 @@ def test_a_width_that_is_no_multiple_of_the_heads_is_rejected(name):
 @pytest.mark.parametrize("name", ENCODERS)
 def test_half_precision_gives_nearly_the_same(name, half):
     """The median position is tested: in Reformer, rounding may change the bucket of a few."""
+    skip_unless_attention_takes(name, half)
     architecture = ARCHITECTURES[name]
     request = request_for(architecture, main_inputs(architecture))
     states = {}

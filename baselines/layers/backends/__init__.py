@@ -8,7 +8,7 @@
 - `attend(query, key, value, bias, distance_bias, terms, blocks, drop, lengths)` returns the result
   of `attention.attention` for scaled queries, without all scores in memory: block by block as
   `attention_blocks` plans, or in a fused kernel. `drop(weights, number)` returns dropout of the
-  weights of a block, or is None; `lengths` are numbers of real keys that `terms.padding` masks.
+  weights of a block, or is None. `lengths` may hold the number of real keys of each example.
 - `run_reversibly(halves, first, second, context)` adds to two streams in turn, without storing
   activations (Gomez et al. 2017, "The Reversible Residual Network"). A half has `weights`, and
   `run(states, context, kept)` → (addend, kept). The streams swap after each half: (x₁, x₂) →

@@ -17,6 +17,8 @@ CAUSAL_PARTS = 8
 a tenth more products than if each block stopped at its own last position."""
 LARGEST_HEAD = 128
 """The largest head size of cuDNN's kernel. Sizes are multiples of 8."""
+FIRST_GENERATION = 8
+"""The first compute capability of NVIDIA's devices with the kernel."""
 
 
 def attend(
@@ -36,6 +38,9 @@ def attend(
         return _attend_in_blocks(query, key, value, bias, distance_bias, terms, blocks, drop)
 
     plain = bias is None and distance_bias is None and drop is None
+    # A query at a padded position may have no real key in its window.
+    if terms.pattern.window is not None and terms.padding is not None:
+        plain = False
     if not plain or not _cudnn_supports(query, key, terms.pattern):
         return in_blocks()
     if terms.padding is None or lengths is not None:
@@ -54,13 +59,14 @@ def _cudnn_supports(query: Any, key: Any, pattern: Any) -> bool:
     if jax.default_backend() != "gpu" or query.dtype not in (jnp.bfloat16, jnp.float16):
         return False
     length, head_size = query.shape[2:]
-    if head_size % 8 or head_size > LARGEST_HEAD or (pattern.num_sinks and pattern.window):
-        return False
-    if pattern.window and not pattern.causal:
+    if head_size % 8 or head_size > LARGEST_HEAD:
         return False
     if pattern.causal and (pattern.offset or length != key.shape[2]):
         return False
-    return float(jax.devices()[0].compute_capability) >= 8.0
+    if pattern.window is not None and (pattern.num_sinks or not pattern.causal):
+        return False
+    generation = str(jax.devices()[0].compute_capability).split(".")[0]
+    return generation.isdigit() and int(generation) >= FIRST_GENERATION
 
 
 def _attend_with_cudnn(query: Any, key: Any, value: Any, pattern: Any, lengths: Any) -> Any:

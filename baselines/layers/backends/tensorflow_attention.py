@@ -229,7 +229,7 @@ def _add(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
 
 
 def _sum_to(shape: Any, scores: Any) -> Any:
-    """Return the gradient of what was broadcast to the scores."""
+    """Return the gradient of a bias that was broadcast to the scores."""
     whole = [1] * (len(scores.shape) - len(shape)) + list(shape)
     axes = [axis for axis, size in enumerate(whole) if size == 1 != scores.shape[axis]]
     return tf.reshape(tf.reduce_sum(scores, axes) if axes else scores, shape)

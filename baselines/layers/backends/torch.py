@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,10 +66,12 @@ def attend(
     """Return attention from the fused kernels.
 
     Without biases, one call computes it: the causal kernel skips half of the work, and takes no
-    other mask. Otherwise there is a call for each block, because a mask of all pairs takes memory
-    O(n·m). The masks of blocks are built again for the gradient. Dropout is applied to weights that
-    are computed without a fused kernel.
+    other mask. A mask without padding is left out. Otherwise there is a call for each block,
+    because a mask of all pairs takes memory O(n·m). The masks of blocks are built again for the
+    gradient. Dropout is applied to weights that are computed without a fused kernel.
     """
+    if terms.padding is not None and not terms.padding.any():
+        terms = replace(terms, padding=None)
     shared = num_heads_per_key(query, key)
     if shared > 1:
         key, value = (torch.repeat_interleave(part, shared, dim=1) for part in (key, value))

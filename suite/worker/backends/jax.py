@@ -127,8 +127,8 @@ def share_work(num_devices: int) -> None:
 
 
 def _create_weights(model: Any, batch: Batch) -> None:
-    """Create the weights by an abstract call, unless they exist."""
-    if not model.trainable_variables:
+    """Create the weights by an abstract call, unless the model is built."""
+    if not model.built:
         with keras.StatelessScope():
             jax.eval_shape(model, dict(batch.features))
 
