@@ -96,8 +96,9 @@ def attention(
         None if part is None else ops.cast(part, query.dtype) for part in (bias, distance_bias)
     )
     drop = _drop(dropout, seed) if dropout else None
-    known = isinstance(batch, int) and isinstance(query_offset, int)
-    if block_bytes is None or not known:
+    # JAX traces unknown batch sizes as expressions: only the shape of the result matters then.
+    known = batch is None or isinstance(batch, int)
+    if block_bytes is None or not (known and isinstance(query_offset, int)):
         block = Block(Span(0, batch), Span(0, length), (Span(0, num_keys),))
         added = [terms.padding_of(block), terms.mask_of(block, query.dtype)]
         added += terms.biases_of(block, bias, distance_bias)

@@ -19,10 +19,13 @@ HIDDEN = 2**30
 
 
 class Span(NamedTuple):
-    """A range of indices. The start may be a tensor; the size is a number."""
+    """A range of indices. The start may be a tensor; the size is a number.
+
+    The size of a whole axis may be unknown, None.
+    """
 
     start: Any
-    size: int
+    size: Any
 
     @property
     def stop(self) -> Any:
@@ -230,22 +233,30 @@ def by_pair(by_distance: Any, num_queries: int, num_keys: int) -> Any:
 
 
 def plan_blocks(
-    batch: int, num_heads: int, length: int, num_keys: int, pattern: Pattern, block_bytes: int
+    batch: int | None,
+    num_heads: int,
+    length: int,
+    num_keys: int,
+    pattern: Pattern,
+    block_bytes: int,
 ) -> list[Block]:
     """Return blocks of queries whose scores take about `block_bytes` each.
 
-    A block holds whole examples if the scores of one fit. A sequence has at most `MAX_BLOCKS`
-    blocks, because a graph with more is slow to build. With a window, a block has at most as many
-    queries as the window, so that it sees few keys in vain.
+    A block holds whole examples if the scores of one fit. If the batch size is unknown, as in a
+    graph of Keras's `fit`, a block holds all examples, and takes as much for each. A sequence has
+    at most `MAX_BLOCKS` blocks, because a graph with more is slow to build. With a window, a block
+    has at most as many queries as the window, so that it sees few keys in vain.
     """
     by_example = num_heads * length * num_keys * 4
-    if by_example <= block_bytes:
+    if batch is None and by_example <= block_bytes:
+        return [Block(Span(0, None), Span(0, length), (Span(0, num_keys),))]
+    if batch is not None and by_example <= block_bytes:
         step = max(1, block_bytes // by_example)
         sizes = [(start, min(step, batch - start)) for start in range(0, batch, step)]
         whole = Span(0, length)
         return [Block(Span(*examples), whole, (Span(0, num_keys),)) for examples in sizes]
     seen = num_keys if pattern.window is None else min(num_keys, 2 * pattern.window)
-    rows = block_bytes // (batch * num_heads * seen * 4)
+    rows = block_bytes // ((batch or 1) * num_heads * seen * 4)
     if pattern.window is not None:
         rows = min(rows, pattern.window)
     rows = max(rows, -(-length // MAX_BLOCKS))

@@ -8,8 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
-UNUSED = ("jax", "matplotlib", "pandas")
-"""Optional imports of Keras and TensorFlow that no cell uses, unless JAX is the backend."""
+UNUSED = {
+    "tensorflow": ("jax", "matplotlib", "pandas"),
+    "jax": ("matplotlib", "pandas"),
+    "torch": ("jax", "matplotlib"),  # PyTorch looks for pandas in a way that the hook cannot answer
+}
+"""Optional imports of each Keras backend that no cell uses."""
 
 
 class _HidingFinder(MetaPathFinder):
@@ -35,5 +39,5 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
 
 
 # The unused packages take a third of the time of these imports. Plug-ins can import them later.
-with _hidden([name for name in UNUSED if name != os.environ.get("KERAS_BACKEND")]):
+with _hidden(UNUSED.get(os.environ.get("KERAS_BACKEND", "tensorflow"), ())):
     import keras  # noqa: F401

@@ -217,6 +217,37 @@ def test_no_array_of_windowed_attention_is_quadratic():
     assert max(sizes) < length * length / 4
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="other backends know the batch size")
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_without_a_known_batch_size_is_in_blocks(causal):
+    """Keras's `fit` traces its step for batches of any size."""
+    import tensorflow as tf
+
+    length = 256
+    layer = FullAttention(num_heads=2, causal=causal, block_bytes=2 * 32 * length * 4)
+    states = np.random.default_rng(0).normal(size=(3, length, 8)).astype("float32")
+    padding = np.arange(length)[None, :] < np.array([[length], [7], [200]])
+    layer.build(states.shape)
+
+    def step(states, padding):
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            outputs = layer(states, padding)
+        return outputs, tape.gradient(outputs, states, output_gradients=states)
+
+    shapes = tf.TensorSpec((None, length, 8)), tf.TensorSpec((None, length), tf.bool)
+    traced = tf.function(step, input_signature=shapes, autograph=False)
+    for found, expected in zip(
+        traced(states, padding), step(*tensors(states, padding)), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    operations = traced.get_concrete_function().graph.get_operations()
+    shapes = [
+        output.shape[1:] for part in operations for output in part.outputs if output.shape.rank
+    ]
+    assert max(int(np.prod(shape)) for shape in shapes if None not in shape) < length * length
+
+
 def test_sinusoids_equal_the_papers_formula():
     table = sinusoids(50, 8)
     assert table[7, 4] == pytest.approx(np.sin(7 / 10_000 ** (4 / 8)), abs=1e-6)

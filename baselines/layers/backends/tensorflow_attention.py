@@ -176,10 +176,11 @@ def _add_to_last(scores: Any, added: Any) -> Any:
         return scores + added
     own = tf.reshape(scores[..., start:] + added, (-1, added.shape[-1]))
     rows = tf.reshape(scores, (-1, scores.shape[-1]))
+    end = rows.shape if rows.shape.is_fully_defined() else tf.shape(rows)
     rows = tf.raw_ops.TensorStridedSliceUpdate(
-        input=rows, begin=(0, start), end=rows.shape, strides=(1, 1), value=own
+        input=rows, begin=(0, start), end=end, strides=(1, 1), value=own
     )
-    return tf.reshape(rows, scores.shape)
+    return tf.reshape(rows, (-1, *scores.shape[1:]))
 
 
 def _multiply_transposed_scores(scores: Any, states: Any) -> Any:
