@@ -29,8 +29,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Optimizing a tiny model takes XLA seconds and saves milliseconds. `bench` keeps the default and
 # measures the speed that users get.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-# Tensors are tiny here: a pool of threads, and kernels that oneDNN makes for each shape, take longer
-# than the plain ones. A cell's process has its own settings.
+# Tensors are tiny here: a pool of threads, and the kernels that oneDNN makes for each shape, take
+# longer than the plain ones. A cell's process has its own settings.
 for name, value in {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
