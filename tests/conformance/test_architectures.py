@@ -61,8 +61,18 @@ def test_training_lowers_the_loss_and_repeats_with_the_same_seed(name):
     assert first[-1] < first[0]
 
 
+XLA_OF_ANOTHER = ("bert", "full_attention", "hub", "identity", "linformer", "llama", "t5", "vit")
+"""XLA compiles these as it does another one: their layers mix by one or two matrix products."""
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has steps without XLA")
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in XLA_OF_ANOTHER else ())
+        for name in ENCODERS
+    ],
+)
 def test_training_with_xla_lowers_the_loss(name):
     curve = learning_curve(ARCHITECTURES[name], Form.ENCODER, NUM_STEPS, xla=True)
     assert curve[-1] < curve[0]
@@ -174,4 +184,4 @@ def test_half_precision_gives_nearly_the_same(name, half):
     exact, rounded = states["float32"], states[f"mixed_{half}"]
     assert str(subject.backbone.compute_dtype) == half
     distances = np.linalg.norm(exact - rounded, axis=-1) / np.linalg.norm(exact, axis=-1)
-    assert 0 < np.median(distances) < 0.05
+    assert 0 < np.median(distances) < 0.1

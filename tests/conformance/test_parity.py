@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from suite.api import Form, PluginError
@@ -27,7 +29,10 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("size", MODEL_SIZES)
+@pytest.mark.parametrize(
+    "size",
+    ["tiny", "base", *(pytest.param(size, marks=pytest.mark.slow) for size in ("mini", "small"))],
+)
 @pytest.mark.parametrize(("name", "form"), FORMS)
 def test_parameters_are_within_a_tenth_of_vanilla_or_as_declared(name, form, size):
     assert_passes(parity_with_vanilla, ARCHITECTURES[name], form, MODEL_SIZES[size])
@@ -36,9 +41,13 @@ def test_parameters_are_within_a_tenth_of_vanilla_or_as_declared(name, form, siz
 @pytest.mark.parametrize(("name", "form"), FORMS)
 def test_the_layers_of_a_model_are_equally_large(name, form):
     """The counts of the largest size are extrapolated from one layer and two."""
-    architecture, size = ARCHITECTURES[name], MODEL_SIZES["mini"]
+    architecture, size = ARCHITECTURES[name], replace(MODEL_SIZES["tiny"], num_layers=3)
     found = counted(architecture, form, size)[0]
     assert extrapolated(architecture, form, size) == pytest.approx(found, rel=2e-3)
+
+
+def test_every_size_is_tested():
+    assert set(MODEL_SIZES) == {"tiny", "mini", "small", "base"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A drawn site, and a browser that opens its pages: one browser and one tab for all tests."""
+"""A drawn site, and a browser that opens its pages: one browser and one tab for all tests.
+
+The browser is closed after this folder's tests: until then, its event loop runs in the process.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def one_tab(chromium):
     from playwright.sync_api import sync_playwright
 
