@@ -59,9 +59,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude all that is imported by now from garbage collections, which take 5% of the time."""
+    """Exclude all that is imported by now from garbage collections."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Exclude what a module leaves behind: each cell collects garbage, from ever more objects."""
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 def folder_or_skip(variable: str, default: Path) -> Path:

@@ -165,7 +165,9 @@ def test_a_width_that_is_no_multiple_of_the_heads_is_rejected(name):
         architecture.build(request)
 
 
-@pytest.mark.parametrize("half", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "half", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)]  # trained above
+)
 @pytest.mark.parametrize("name", ENCODERS)
 def test_half_precision_gives_nearly_the_same(name, half):
     """The median position is tested: in Reformer, rounding may change the bucket of a few."""

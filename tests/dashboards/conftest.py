@@ -1,6 +1,6 @@
-"""A drawn site, and a browser that opens its pages: one browser and one tab for all tests.
+"""A drawn site, and a browser that opens its pages: one browser and one tab for each module.
 
-The browser is closed after this folder's tests: until then, its event loop runs in the process.
+The browser is closed after each module: until then, its event loop runs in the process of the tests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def one_tab(chromium):
     from playwright.sync_api import sync_playwright
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from suite.api import Form
+
 TOKENS_PER_BATCH = 8_192
 VOCABULARY_SIZE = 8_000
 THREADS = 2
@@ -25,6 +27,7 @@ class Case:
     width: int = 256
     num_heads: int = 4
     feedforward_width: int = 1024
+    form: Form = Form.ENCODER
 
     @property
     def name(self) -> str:
@@ -33,7 +36,7 @@ class Case:
 
     @property
     def batch_size(self) -> int:
-        """Return the number of sequences per batch."""
+        """Return the number of sequences per batch; an encoder-decoder has as many targets."""
         return TOKENS_PER_BATCH // self.sequence_length
 
 
@@ -46,6 +49,14 @@ CASES = {
         Case("bigbird", "transformers BigBird", 4096, 4.0, 4.0, 0.7),
         Case("reformer", "transformers Reformer", 4096, 2.2, 1.7, 1.0),
         Case("vit", "transformers ViT", 64, 1.3, 1.3, 1.2, 6, 192, 4, 768),
+        Case("gpt", "transformers GPT-2", 512, 3.0, 2.5, 1.0, form=Form.DECODER),
+        Case("gpt", "transformers GPT-2", 4096, 1.8, 2.0, 1.0, form=Form.DECODER),
+        Case("gpt", "transformers GPT-2", 8192, 1.7, 1.6, 1.0, form=Form.DECODER),
+        Case("llama", "transformers Llama", 4096, 1.6, 1.5, 1.0, form=Form.DECODER),
+        Case("t5", "transformers T5", 512, 2.0, 2.0, 1.0, form=Form.ENCODER_DECODER),
+        # Two layers of the model size are four blocks.
+        Case("mamba2", "transformers Mamba-2", 4096, 2.5, 2.2, 0.6, 2, form=Form.DECODER),
+        Case("gated_deltanet", "Qwen3-Next's layers", 4096, 1.8, 1.5, 0.8, form=Form.DECODER),
     )
 }
 IMAGE_SIZE = 32
@@ -55,3 +66,5 @@ BLOCK = 64
 RANDOM_BLOCKS = 3
 CHUNK = 64
 HASHES = 2
+STATE = 64
+HEAD_SIZE = 64

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from suite.api import BuildRequest, Form, Inputs, ModelSize, Recipe
+from suite.api import BuildRequest, Inputs, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.data.batches import Batch
 from suite.worker.steps import (
@@ -23,8 +23,10 @@ from tests.peers.cases import (
     CHUNK,
     CLIP_NORM,
     HASHES,
+    HEAD_SIZE,
     LEARNING_RATE,
     RANDOM_BLOCKS,
+    STATE,
     VOCABULARY_SIZE,
     WINDOW,
     Case,
@@ -33,6 +35,7 @@ from tests.peers.cases import (
 OPTIONS: dict[str, dict[str, Any]] = {
     "bigbird": {"block_size": BLOCK, "random_blocks": RANDOM_BLOCKS},
     "longformer": {"window": [WINDOW]},
+    "mamba2": {"head_size": HEAD_SIZE, "state_size": STATE},
     "reformer": {"chunk": CHUNK, "hashes": HASHES},
 }
 
@@ -43,7 +46,7 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
     architecture = find_plugin(ARCHITECTURES, case.architecture)
     images = "patches" in features
     request = BuildRequest(
-        form=Form.ENCODER,
+        form=case.form,
         inputs=Inputs.PATCHES if images else Inputs.TOKEN_IDS,
         model_size=_size(case),
         sequence_length=case.sequence_length,
@@ -51,7 +54,9 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
         vocabulary_size=None if images else VOCABULARY_SIZE,
         max_global_tokens=int("global_mask" in features),
     )
-    model = Model(None, architecture.build(request), _FirstOf(2) if images else PositionHead(2))
+    model = Model(
+        None, architecture.build(request), _FirstOf(2) if images else PositionHead(2), case.form
+    )
     xla = architecture.compile_with_xla(request)
     batch = Batch(features, {"labels": labels}, labels.size, len(labels))
     model({name: ops.convert_to_tensor(value[:1]) for name, value in features.items()})

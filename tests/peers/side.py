@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.api import Form
 from suite.worker.measure.memory import PeakMemory
 from tests.peers.cases import CASES, IMAGE_SIZE, PATCH_SIZE, THREADS, VOCABULARY_SIZE, Case
 
@@ -35,6 +36,8 @@ def data(case: Case) -> tuple[dict[str, np.ndarray], np.ndarray]:
     features = {"token_ids": token_ids, "padding_mask": np.ones(shape, bool)}
     if case.architecture == "longformer":
         features["global_mask"] = np.arange(shape[1])[None, :] == np.zeros((shape[0], 1))
+    if case.form is Form.ENCODER_DECODER:
+        features["target_ids"] = generator.integers(VOCABULARY_SIZE, size=shape, dtype=np.int32)
     return features, generator.integers(2, size=shape, dtype=np.int32)
 
 

@@ -13,10 +13,12 @@ from tests.peers.cases import (
     CHUNK,
     CLIP_NORM,
     HASHES,
+    HEAD_SIZE,
     IMAGE_SIZE,
     LEARNING_RATE,
     PATCH_SIZE,
     RANDOM_BLOCKS,
+    STATE,
     THREADS,
     VOCABULARY_SIZE,
     WINDOW,
@@ -54,18 +56,20 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
 
 
 class _Tokens(nn.Module):
-    """A transformers encoder with two classes per position."""
+    """A model of transformers with two classes per position, or per position of the target."""
 
-    def __init__(self, encoder: Any, width: int) -> None:
+    def __init__(self, model: Any, width: int) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.model = model
         self.head = nn.Linear(width, 2)
 
     def forward(self, inputs: Any) -> Any:
         given = {"input_ids": inputs["token_ids"].long()}
         if "global_mask" in inputs:
             given["global_attention_mask"] = inputs["global_mask"].long()
-        return self.head(self.encoder(**given).last_hidden_state)
+        if "target_ids" in inputs:
+            given["decoder_input_ids"] = inputs["target_ids"].long()
+        return self.head(self.model(**given).last_hidden_state)
 
 
 def _common(case: Case) -> dict[str, Any]:
@@ -133,6 +137,99 @@ def _reformer(case: Case) -> nn.Module:
     return _Tokens(ReformerModel(config), 2 * case.width)
 
 
+def _gpt2(case: Case) -> nn.Module:
+    from transformers import GPT2Config, GPT2Model
+
+    config = GPT2Config(
+        vocab_size=VOCABULARY_SIZE,
+        n_positions=case.sequence_length,
+        n_embd=case.width,
+        n_layer=case.num_layers,
+        n_head=case.num_heads,
+        n_inner=case.feedforward_width,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        use_cache=False,
+        attn_implementation="sdpa",
+    )
+    return _Tokens(GPT2Model(config), case.width)
+
+
+def _llama(case: Case) -> nn.Module:
+    from transformers import LlamaConfig, LlamaModel
+
+    config = LlamaConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        intermediate_size=round(case.feedforward_width * 2 / 3),
+        num_hidden_layers=case.num_layers,
+        num_attention_heads=case.num_heads,
+        max_position_embeddings=case.sequence_length,
+        use_cache=False,
+        attn_implementation="sdpa",
+    )
+    return _Tokens(LlamaModel(config), case.width)
+
+
+def _t5(case: Case) -> nn.Module:
+    from transformers import T5Config, T5Model
+
+    config = T5Config(
+        vocab_size=VOCABULARY_SIZE,
+        d_model=case.width,
+        d_kv=case.width // case.num_heads,
+        d_ff=case.feedforward_width,
+        num_layers=case.num_layers,
+        num_decoder_layers=case.num_layers,
+        num_heads=case.num_heads,
+        dropout_rate=0.0,
+        use_cache=False,
+    )
+    return _Tokens(T5Model(config), case.width)
+
+
+def _mamba2(case: Case) -> nn.Module:
+    from transformers import Mamba2Config, Mamba2Model
+
+    config = Mamba2Config(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        num_hidden_layers=2 * case.num_layers,
+        expand=2,
+        num_heads=2 * case.width // HEAD_SIZE,
+        head_dim=HEAD_SIZE,
+        state_size=STATE,
+        n_groups=1,
+        use_cache=False,
+    )
+    return _Tokens(Mamba2Model(config), case.width)
+
+
+def _gated_deltanet(case: Case) -> nn.Module:
+    """Qwen3-Next with its linear layers alone, a dense feed-forward network, and our sizes."""
+    from transformers import Qwen3NextConfig, Qwen3NextModel
+
+    assert (case.width, case.feedforward_width) == (256, 1024)  # ours are then as wide as these
+    config = Qwen3NextConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        intermediate_size=510,
+        num_hidden_layers=case.num_layers,
+        num_attention_heads=case.num_heads,
+        num_key_value_heads=case.num_heads,
+        head_dim=case.width // case.num_heads,
+        linear_key_head_dim=64,
+        linear_value_head_dim=128,
+        linear_num_key_heads=3,
+        linear_num_value_heads=3,
+        num_experts=0,
+        layer_types=["linear_attention"] * case.num_layers,
+        use_cache=False,
+    )
+    return _Tokens(Qwen3NextModel(config), case.width)
+
+
 class _Images(nn.Module):
     """The ViT of transformers with two classes, read from the class token."""
 
@@ -165,7 +262,12 @@ class _Images(nn.Module):
 BUILDERS = {
     "bert": _bert,
     "bigbird": _bigbird,
+    "gated_deltanet": _gated_deltanet,
+    "gpt": _gpt2,
+    "llama": _llama,
     "longformer": _longformer,
+    "mamba2": _mamba2,
     "reformer": _reformer,
+    "t5": _t5,
     "vit": _Images,
 }
