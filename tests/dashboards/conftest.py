@@ -1,6 +1,6 @@
 """A drawn site, and a browser that opens its pages: one browser and one tab for each module.
 
-The browser is closed after each module: until then, its event loop runs in the process of the tests.
+The browser is closed after each module, since its event loop runs in the process of the tests.
 """
 
 from __future__ import annotations
