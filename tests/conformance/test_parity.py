@@ -1,4 +1,7 @@
-"""Parameter parity: without embeddings and head, all architectures are as large as `vanilla`."""
+"""Parameter parity: without embeddings and head, all architectures are as large as `vanilla`.
+
+The sizes beside `tiny` are slow tests: `bench run` also checks the size of a ranked run.
+"""
 
 from __future__ import annotations
 
@@ -31,23 +34,20 @@ FORMS = [
 
 @pytest.mark.parametrize(
     "size",
-    ["tiny", "base", *(pytest.param(size, marks=pytest.mark.slow) for size in ("mini", "small"))],
+    [pytest.param(size, marks=() if size == "tiny" else pytest.mark.slow) for size in MODEL_SIZES],
 )
 @pytest.mark.parametrize(("name", "form"), FORMS)
 def test_parameters_are_within_a_tenth_of_vanilla_or_as_declared(name, form, size):
     assert_passes(parity_with_vanilla, ARCHITECTURES[name], form, MODEL_SIZES[size])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), FORMS)
 def test_the_layers_of_a_model_are_equally_large(name, form):
     """The counts of the largest size are extrapolated from one layer and two."""
     architecture, size = ARCHITECTURES[name], replace(MODEL_SIZES["tiny"], num_layers=3)
     found = counted(architecture, form, size)[0]
     assert extrapolated(architecture, form, size) == pytest.approx(found, rel=2e-3)
-
-
-def test_every_size_is_tested():
-    assert set(MODEL_SIZES) == {"tiny", "mini", "small", "base"}
 
 
 @pytest.mark.parametrize(
