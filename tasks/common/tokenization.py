@@ -29,7 +29,7 @@ class Tokenizer(ABC):
     vocabulary_size: int
     fingerprint: str
     given: str = ""
-    """The fingerprint, if the vocabulary depends on neither the data nor the options."""
+    """The fingerprint, if files of the user give the vocabulary; the data identifies others."""
     unknown_id: int = UNKNOWN
 
     @abstractmethod

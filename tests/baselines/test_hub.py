@@ -34,7 +34,7 @@ from tests.suite.worker.train.test_checkpoint import make_job
 
 HUB = find_plugin(ARCHITECTURES, "hub")
 SIZE = ModelSize("case", 1, 48, 3, 96)
-LENGTH, LONGEST, REAL, WORDS = 11, 32, 7, 31
+LENGTH, LONGEST, REAL, WORDS = 11, 128, 7, 31
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
 MASK = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
 TOKENS = np.random.default_rng(0).integers(WORDS, size=(2, LENGTH)).astype("int32")
@@ -61,17 +61,22 @@ def theirs(backbone, token_ids, mask=MASK) -> np.ndarray:
     return ops.convert_to_numpy(found["sequence_output"] if isinstance(found, dict) else found)
 
 
-@pytest.fixture(scope="module")
-def preset(tmp_path_factory):
-    """A folder with a tiny random BERT and its tokenizer, and that BERT."""
+def save_preset(folder):
+    """Save a tiny random BERT with its tokenizer, and return that BERT."""
     import keras_hub
 
     keras.utils.set_random_seed(3)
     bert = keras_hub.models.BertBackbone(WORDS, 2, 2, 8, 12, max_sequence_length=LONGEST)
-    folder = tmp_path_factory.mktemp("preset")
     bert.save_to_preset(str(folder))
     keras_hub.models.BertTokenizer(VOCABULARY).save_to_preset(str(folder))
-    return folder, bert
+    return bert
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    """A folder with a tiny random BERT and its tokenizer, and that BERT."""
+    folder = tmp_path_factory.mktemp("preset")
+    return folder, save_preset(folder)
 
 
 def test_a_preset_gives_the_hidden_states_of_the_saved_backbone(preset):
@@ -160,7 +165,7 @@ def test_unfit_presets_are_refused(preset, tmp_path):
         (request_of(preset=str(tmp_path)), "a preset of .*bert.*; received: .*a ResNetBackbone"),
         (request_of(preset=folder, backbone="roberta"), "a preset of roberta; .*a BertBackbone"),
         (request_of(Form.DECODER, preset=folder), "a preset that is a decoder; .*a BertBackbone"),
-        (request_of(preset=folder, length=33), "at least 33 positions; received: .*with 32"),
+        (request_of(preset=folder, length=129), "at least 129 positions; received: .*with 128"),
         (request_of(preset=folder, words=32), "at least 32; received: .*with 31; save the token"),
     ):
         reason = supports(HUB, request)

@@ -94,6 +94,8 @@ def test_only_the_mask_marks_padding_and_ids_are_those_of_the_preset(tmp_path, w
         assert ids[mask].tolist() == wanted
     assert data.spec["vocabulary_size"] == 12 and data.spec["unknown_id"] == UNKNOWN
     assert not data.spec["letters"]
+    plain = SENTIMENT.load(SourceRequest("files", str(tmp_path)), 6, {"units": "bytes"})
+    assert data.facts["fingerprint"] != plain.facts["fingerprint"]
     spec = {**data.spec, "hidden_tokens": 1.0}
     hidden = SENTIMENT.augment(features, spec, np.random.default_rng(0))["token_ids"]
     assert (hidden[features["padding_mask"]] == UNKNOWN).all()
