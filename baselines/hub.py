@@ -66,8 +66,8 @@ class Hub(Architecture):
     heads. ALBERT shares the weights of its layers, and so has fewer parameters than `vanilla`.
 
     `preset` is a folder that keras-hub's `save_to_preset` wrote. Its configuration and weights
-    replace the model size. Its vocabulary must be at least as large as the task's, whose token ids
-    it gets: the tokenizer of the preset is not used.
+    replace the model size. Its vocabulary must be at least as large as the task's. A task that has
+    the option `preset` too encodes its texts with the tokenizer of this folder.
 
     Scores of all pairs are in memory. While decoding, each token computes all positions again.
     """
@@ -90,7 +90,7 @@ class Hub(Architecture):
         if name not in (AUTO, *BACKBONES):
             return f"has the backbones {', '.join((AUTO, *BACKBONES))}; received: {name}"
         if folder:
-            return _preset_problem(Path(folder), name, request)
+            return _preset_problem(Path(folder).expanduser(), name, request)
         kind = BACKBONES[_name(request)]
         if kind.form is not request.form:
             fitting = [key for key, other in BACKBONES.items() if other.form is request.form]
@@ -169,7 +169,8 @@ def _preset_problem(folder: Path, backbone: str, request: BuildRequest) -> str |
     if words < (request.vocabulary_size or 0):
         return (
             f"needs a preset with a vocabulary of at least {request.vocabulary_size}; "
-            f"received: preset={folder} with {words}"
+            f"received: preset={folder} with {words}; save the tokenizer of the same model, or "
+            "lower the task's option vocabulary"
         )
     return None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.baselines.test_hub import save_preset
 from tests.conftest import ROOT, bench_environment, read_records
 from tests.test_newcomer import ARCHITECTURE, TASK
 from tests.test_readme import CORPUS
@@ -40,6 +41,7 @@ def test_the_commands_of_a_guide_work(guide, tmp_path):
     for split in ("train", "valid", "test"):
         (tmp_path / "my_corpus" / f"{split}.txt").write_text(CORPUS * 40)
     (tmp_path / "my_text.txt").write_text("Once upon a time there was a text. " * 500)
+    save_preset(tmp_path / "bert_tiny")
     (tmp_path / "results").symlink_to(ROOT / "results")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     environment = bench_environment({"BENCH_HOME": str(tmp_path / "home")})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -29,7 +30,8 @@ def load_preset(folder: str) -> Any:
     """Return the backbone of a preset folder with its weights."""
     import keras_hub
 
-    return keras_hub.models.Backbone.from_preset(folder)
+    # A bare name could be that of a preset to download.
+    return keras_hub.models.Backbone.from_preset(str(Path(folder).expanduser().resolve()))
 
 
 class _HubBackbone(Backbone):

@@ -85,7 +85,7 @@ class TaskData:
 
     `spec` holds what the task's embedding, head and score need, such as vocabulary size and
     labels. `facts` are copied into the record; `facts["fingerprint"]` is required and is a hash of
-    the raw examples in order.
+    the raw examples in order, and of a tokenizer that is not learned from them.
     """
 
     train: Examples

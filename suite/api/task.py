@@ -160,7 +160,7 @@ class Task(ABC):
 
     They let something other than the backbone mix positions, or change the training of one entry:
     convolutions over neighbours, chains of tags, gold features, augmentation, hidden tokens, extra
-    supervision."""
+    supervision, presets."""
     recipe: Recipe = Recipe()
     scored_unit: Literal["positions", "examples"] = "positions"
     """The unit that the task scores. At every length, an update has the same number of tokens if

@@ -21,14 +21,15 @@ SPLIT_STEMS = {
 
 
 def collect_facts(
-    source: Source, splits: Mapping[str, Any], facts: Mapping[str, Any]
+    source: Source, splits: Mapping[str, Any], facts: Mapping[str, Any], given: str = ""
 ) -> dict[str, Any]:
     """Return the facts of a record: fingerprint, sizes, overlap with train, terms, and `facts`.
 
     `splits` holds the raw examples of each split; an example is a value or an (input, answer)
     tuple. `shared_with_train` counts the distinct inputs of a split that also occur in train.
+    `given` identifies a tokenizer that is not learned from them; the fingerprint covers it too.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(given.encode())
     inputs: dict[str, set[bytes]] = {}
     for name in sorted(splits):
         digest.update(f"{name} {len(splits[name])}\n".encode())

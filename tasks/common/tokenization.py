@@ -1,4 +1,4 @@
-"""Tokenizers: bytes, characters or subwords learned from the training split."""
+"""Tokenizers: bytes, or characters and subwords that are learned from the training split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PADDING, UNKNOWN, START, END = range(4)
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
 FIRST_TEXT_ID = len(SPECIAL_TOKENS)
 """Lower ids are special tokens."""
-UNITS = ("subwords", "bytes", "characters")
+UNITS = ("subwords", "bytes", "characters", "preset")
 MIN_VOCABULARY = 100
 
 
@@ -28,6 +28,9 @@ class Tokenizer(ABC):
 
     vocabulary_size: int
     fingerprint: str
+    given: str = ""
+    """The fingerprint, if files of the user give the vocabulary; the data identifies others."""
+    unknown_id: int = UNKNOWN
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
@@ -129,7 +132,7 @@ class SubwordTokenizer(Tokenizer):
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return the subword ids of each text."""
-        encodings = self._tokenizer.encode_batch(_replace_surrogates(texts))
+        encodings = self._tokenizer.encode_batch(replace_surrogates(texts))
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
@@ -152,7 +155,7 @@ def learn_subwords(
     """Learn a subword tokenizer from the training split, or read it from the cache."""
     import tokenizers
 
-    texts = _replace_surrogates(train_texts)
+    texts = replace_surrogates(train_texts)
     settings = [tokenizers.__version__, vocabulary_size, lowercase]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for text in texts:
@@ -169,7 +172,8 @@ def learn_subwords(
     return tokenizer
 
 
-def _replace_surrogates(texts: Sequence[str]) -> list[str]:
+def replace_surrogates(texts: Sequence[str]) -> list[str]:
+    """Return texts that UTF-8 can hold: a lone surrogate becomes a question mark."""
     return [text.encode("utf-8", "replace").decode() for text in texts]
 
 
@@ -194,30 +198,49 @@ def _train_byte_pairs(texts: Sequence[str], vocabulary_size: int, lowercase: boo
 
 
 def build_tokenizer(
-    units: str,
+    options: Mapping[str, Any],
     train_texts: Sequence[str],
     request: SourceRequest,
-    vocabulary_size: int,
     *,
     lowercase: bool = False,
 ) -> Tokenizer:
-    """Return the tokenizer for one of `UNITS`, learned from the training split where needed."""
+    """Return the tokenizer of the option `units`.
+
+    Characters and subwords are learned from the training split; `lowercase` concerns subwords.
+    """
+    units = options["units"]
     if units == "bytes":
         return ByteTokenizer()
     if units == "characters":
         return CharacterTokenizer(train_texts)
-    return learn_subwords(train_texts, vocabulary_size, request, lowercase=lowercase)
+    if units == "preset":
+        from tasks.common.preset_tokenizer import PresetTokenizer
+
+        return PresetTokenizer(options["preset"])
+    return learn_subwords(train_texts, options["vocabulary"], request, lowercase=lowercase)
 
 
 def check_tokenizer_options(options: Mapping[str, Any]) -> None:
-    """Check the options `units` (if the task has it) and `vocabulary`.
+    """Check the options `vocabulary`, and `units` and `preset` if the task has them.
 
     Raises:
-        RequestError: the units are unknown, or the vocabulary is smaller than `MIN_VOCABULARY`.
+        RequestError: the units are unknown, the vocabulary is smaller than `MIN_VOCABULARY`, or
+            there is no preset for units=preset, or one for other units.
     """
-    if (units := options.get("units", "subwords")) not in UNITS:
+    units, preset = options.get("units", "subwords"), options.get("preset", "")
+    if units not in UNITS:
         raise RequestError(
             f"The option 'units' must be one of {', '.join(UNITS)}", received=repr(units)
+        )
+    if units == "preset":
+        from tasks.common.preset_tokenizer import check_preset
+
+        check_preset(preset)
+    elif preset:
+        raise RequestError(
+            "The option 'preset' needs units=preset: a preset knows the ids of its own tokens",
+            received=f"preset={preset} and units={units}",
+            remedy="Add --option units=preset",
         )
     check_range(options, "vocabulary", MIN_VOCABULARY)
 

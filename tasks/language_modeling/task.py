@@ -1,7 +1,8 @@
 """The language modelling task: predict the next token.
 
-A position is a character, or with `units=bytes` or `units=subwords` a byte or a subword. Each split
-is one stream, cut into windows of the sequence length without overlap, so that every token is
+A position is a character, or with `units=bytes` or `units=subwords` a byte or a subword. With
+`units=preset` it is a token of a keras-hub preset, whose folder the option `preset` names. Each
+split is one stream, cut into windows of the sequence length without overlap, so that every token is
 predicted once. Each row of a batch continues the same row of the batch before. With the recipe
 option `carry_state`, an architecture that can carries its state from batch to batch.
 """
@@ -80,16 +81,26 @@ class LanguageModeling(Task):
             argument_required=True,
         ),
     }
-    options = {"units": "characters", "vocabulary": 8_192}
+    options = {"units": "characters", "vocabulary": 8_192, "preset": ""}
+    """`preset`: the folder of the keras-hub preset whose tokens are the units `preset`."""
+    open_options = frozenset({"preset"})
     recipe = Recipe(learning_rate=2e-3, weight_decay=0.1, validations=6)
     """Weight decay as in Brown et al. 2020, "Language Models are Few-Shot Learners", appendix B."""
     contiguous = True
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
+        from tasks.common.preset_tokenizer import check_spaces_are_kept, digest_with_preset
         from tasks.common.tokenization import check_tokenizer_options
 
-        check_tokenizer_options(task_options(self, options))
+        own = task_options(self, options)
+        check_tokenizer_options(own)
+        if own["units"] == "preset":
+            check_spaces_are_kept(own["preset"])
+        return digest_with_preset(self._inspect_source(request), own)
+
+    def _inspect_source(self, request: SourceRequest) -> str | None:
+        """Check the user's texts or the prepared data set; return a digest."""
         if request.kind == "files":
             from tasks.common.sources import read_text
             from tasks.language_modeling.plain_text import find_texts
@@ -111,9 +122,7 @@ class LanguageModeling(Task):
 
         options = task_options(self, options)
         texts, source_facts = _read_texts(request)
-        tokenizer = build_tokenizer(
-            options["units"], [texts["train"]], request, options["vocabulary"]
-        )
+        tokenizer = build_tokenizer(options, [texts["train"]], request)
         facts = {
             "units": options["units"],
             "vocabulary_size": tokenizer.vocabulary_size,
@@ -128,7 +137,10 @@ class LanguageModeling(Task):
             },
             spec={"vocabulary_size": tokenizer.vocabulary_size},
             facts=collect_facts(
-                self.sources[request.kind], {split: [text] for split, text in texts.items()}, facts
+                self.sources[request.kind],
+                {split: [text] for split, text in texts.items()},
+                facts,
+                tokenizer.given,
             ),
         )
 

@@ -1,7 +1,8 @@
 """The sentiment task: classify reviews as positive or negative.
 
 A position is a subword. With the option `units=bytes` a position is a byte, as in Long Range Arena
-(Tay et al. 2021, section 2.3.2).
+(Tay et al. 2021, section 2.3.2). With `units=preset` it is a token of a keras-hub preset, whose
+folder the option `preset` names.
 
 A text that exceeds the length is cut, and the number of such texts is reported. The first quarter
 and the last three quarters of the length are kept, since a review ends with its verdict (head and
@@ -78,12 +79,14 @@ class Sentiment(Classification):
         "neighbour_convolution": False,
         "pairs": 0,
         "hidden_tokens": 0.0,
+        "preset": "",
     }
     """`neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `pairs`: the number of frequent pairs of adjacent
     subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `hidden_tokens`: the share
-    of a training batch's tokens that are replaced by the unknown token."""
-    open_options = frozenset({"neighbour_convolution", "pairs", "hidden_tokens"})
+    of a training batch's tokens that are replaced by the unknown token. `preset`: the folder of
+    the keras-hub preset whose tokens are the units `preset`."""
+    open_options = frozenset({"neighbour_convolution", "pairs", "hidden_tokens", "preset"})
     recipe = Recipe(learning_rate=1e-3, validations=6)
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
@@ -96,11 +99,10 @@ class Sentiment(Classification):
         if not spec["hidden_tokens"]:
             return features
         from tasks.common.hidden_tokens import draw_hidden, replace_hidden
-        from tasks.common.tokenization import UNKNOWN
 
         span = HIDDEN_SPAN if spec["letters"] else 1
         hidden = draw_hidden(features["padding_mask"], spec["hidden_tokens"], generator, span)
-        token_ids = replace_hidden(features["token_ids"], hidden, UNKNOWN)
+        token_ids = replace_hidden(features["token_ids"], hidden, spec["unknown_id"])
         augmented = {**features, "token_ids": token_ids}
         if "pair_ids" in features:
             from tasks.sentiment.subword_pairs import UNKNOWN_PAIR
@@ -131,6 +133,7 @@ class Sentiment(Classification):
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
         from tasks.common.options import check_range
+        from tasks.common.preset_tokenizer import digest_with_preset
         from tasks.common.tokenization import check_tokenizer_options
 
         own = task_options(self, options)
@@ -149,6 +152,10 @@ class Sentiment(Classification):
                 received=f"pairs={own['pairs']} and neighbour_convolution=True",
                 remedy="Remove one of the two options",
             )
+        return digest_with_preset(self._inspect_source(request, own), own)
+
+    def _inspect_source(self, request: SourceRequest, own: Options) -> str | None:
+        """Check the user's texts or the prepared data set; return a digest."""
         if request.kind == "files":
             from tasks.sentiment.labelled_text import list_files, read_splits
 
@@ -170,11 +177,7 @@ class Sentiment(Classification):
         texts, source_facts = _read_texts(request, options)
         classes = sorted({label for _, label in texts["train"]})
         tokenizer = build_tokenizer(
-            options["units"],
-            [text for text, _ in texts["train"]],
-            request,
-            options["vocabulary"],
-            lowercase=True,
+            options, [text for text, _ in texts["train"]], request, lowercase=True
         )
         from_end = 0 if options["units"] == "bytes" else sequence_length - sequence_length // 4
         rows = {
@@ -206,6 +209,7 @@ class Sentiment(Classification):
             **{split: examples for split, (examples, _) in encoded.items()},
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
+                "unknown_id": tokenizer.unknown_id,
                 "letters": _has_letters(options),
                 "neighbour_convolution": options["neighbour_convolution"],
                 "hidden_tokens": options["hidden_tokens"],
@@ -213,13 +217,13 @@ class Sentiment(Classification):
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
-            facts=collect_facts(self.sources[request.kind], texts, facts),
+            facts=collect_facts(self.sources[request.kind], texts, facts, tokenizer.given),
         )
 
 
 def _has_letters(options: Options) -> bool:
     """Return whether a token is a byte or a character."""
-    return str(options["units"]) != "subwords"
+    return options["units"] in ("bytes", "characters")
 
 
 def _read_texts(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, Any]]:

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,13 +15,27 @@ import pytest
 from keras import ops
 
 from baselines.hub import BACKBONES
-from suite.api import BuildRequest, Form, Inputs, ModelSize, supports
-from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.api import (
+    BuildRequest,
+    Form,
+    Inputs,
+    ModelSize,
+    SourceRequest,
+    Status,
+    Track,
+    supports,
+    track_of,
+)
+from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.conformance.gradients import BACKEND, run, tensors
+from suite.worker.train import cell
+from tests.suite.worker.conftest import brief_measurements, eager  # noqa: F401
+from tests.suite.worker.train.test_checkpoint import make_job
 
 HUB = find_plugin(ARCHITECTURES, "hub")
 SIZE = ModelSize("case", 1, 48, 3, 96)
-LENGTH, REAL, WORDS = 11, 7, 31
+LENGTH, LONGEST, REAL, WORDS = 11, 128, 7, 31
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
 MASK = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
 TOKENS = np.random.default_rng(0).integers(WORDS, size=(2, LENGTH)).astype("int32")
 
@@ -46,16 +61,22 @@ def theirs(backbone, token_ids, mask=MASK) -> np.ndarray:
     return ops.convert_to_numpy(found["sequence_output"] if isinstance(found, dict) else found)
 
 
-@pytest.fixture(scope="module")
-def preset(tmp_path_factory):
-    """A folder with a tiny random BERT, and that BERT."""
+def save_preset(folder):
+    """Save a tiny random BERT with its tokenizer, and return that BERT."""
     import keras_hub
 
     keras.utils.set_random_seed(3)
-    bert = keras_hub.models.BertBackbone(WORDS, 2, 2, 8, 12, max_sequence_length=LENGTH)
-    folder = tmp_path_factory.mktemp("preset")
+    bert = keras_hub.models.BertBackbone(WORDS, 2, 2, 8, 12, max_sequence_length=LONGEST)
     bert.save_to_preset(str(folder))
-    return folder, bert
+    keras_hub.models.BertTokenizer(VOCABULARY).save_to_preset(str(folder))
+    return bert
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    """A folder with a tiny random BERT and its tokenizer, and that BERT."""
+    folder = tmp_path_factory.mktemp("preset")
+    return folder, save_preset(folder)
 
 
 def test_a_preset_gives_the_hidden_states_of_the_saved_backbone(preset):
@@ -63,6 +84,22 @@ def test_a_preset_gives_the_hidden_states_of_the_saved_backbone(preset):
     found = hidden_states(HUB.build(request_of(preset=str(folder))), TOKENS)
     np.testing.assert_allclose(found, theirs(bert, TOKENS), atol=1e-6)
     assert found.shape == (2, LENGTH, 8)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the cell trains on TensorFlow")
+@pytest.mark.usefixtures("eager", "brief_measurements")
+def test_a_preset_trains_on_the_tokens_of_its_own_tokenizer(preset, tmp_path):
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}.tsv").write_text("text\tlabel\n" + "a b\tyes\nc d e\tno\n" * 4)
+    job = make_job(tmp_path, "sentiment", "hub", 2, units="preset", preset=str(preset[0]))
+    job = replace(job, source=SourceRequest("files", str(tmp_path)))
+    task = find_plugin(TASKS, "sentiment")
+    assert supports(HUB, request_of(length=32, preset=str(preset[0]))) is None
+    assert track_of(task, job.cell.options) is Track.OPEN
+    outcome = cell.run(job, task, HUB, (), lambda *progress: None)
+    assert outcome["status"] is Status.OK and outcome["details"]["training_steps"] == 2
+    assert outcome["data"]["units"] == "preset"
+    assert outcome["parameter_counts"]["embedding"] == 8 * (WORDS + LONGEST + 2)
 
 
 @pytest.mark.parametrize(("name", "form"), [("auto", Form.ENCODER), ("auto", Form.DECODER)])
@@ -128,8 +165,8 @@ def test_unfit_presets_are_refused(preset, tmp_path):
         (request_of(preset=str(tmp_path)), "a preset of .*bert.*; received: .*a ResNetBackbone"),
         (request_of(preset=folder, backbone="roberta"), "a preset of roberta; .*a BertBackbone"),
         (request_of(Form.DECODER, preset=folder), "a preset that is a decoder; .*a BertBackbone"),
-        (request_of(preset=folder, length=12), "at least 12 positions; received: .*with 11"),
-        (request_of(preset=folder, words=32), "vocabulary of at least 32; received: .*with 31"),
+        (request_of(preset=folder, length=129), "at least 129 positions; received: .*with 128"),
+        (request_of(preset=folder, words=32), "at least 32; received: .*with 31; save the token"),
     ):
         reason = supports(HUB, request)
         assert reason is not None and re.search(message, reason), reason
@@ -141,15 +178,18 @@ def test_a_missing_keras_hub_is_named_with_the_command_that_installs_it(monkeypa
     assert reason is not None and "pip install -e '.[hub]'" in reason
 
 
-def test_planning_loads_neither_keras_nor_keras_hub():
+def test_planning_loads_neither_keras_nor_keras_hub(preset):
     script = (
         "import sys\n"
-        "from suite.api import BuildRequest, Form, Inputs, ModelSize, supports\n"
-        "from suite.api.plugins import ARCHITECTURES, find_plugin\n"
+        "from suite.api import BuildRequest, Form, Inputs, ModelSize, SourceRequest, supports\n"
+        "from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin\n"
         "hub = find_plugin(ARCHITECTURES, 'hub')\n"
         "size = ModelSize('case', 1, 48, 3, 96)\n"
         "request = BuildRequest(Form.DECODER, Inputs.TOKEN_IDS, size, 8, hub.options)\n"
         "assert supports(hub, request) is None\n"
-        "assert not {'keras', 'keras_hub'} & set(sys.modules)\n"
+        "options = {'units': 'preset', 'preset': sys.argv[1]}\n"
+        "task = find_plugin(TASKS, 'sentiment')\n"
+        "assert task.inspect(SourceRequest('synthetic'), options)\n"
+        "assert not {'keras', 'keras_hub', 'tensorflow'} & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    subprocess.run([sys.executable, "-c", script, str(preset[0])], check=True)

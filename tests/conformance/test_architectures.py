@@ -166,7 +166,8 @@ def test_a_width_that_is_no_multiple_of_the_heads_is_rejected(name):
 
 
 @pytest.mark.parametrize(
-    "half", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)]  # trained above
+    "half",
+    ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)],  # trained above
 )
 @pytest.mark.parametrize("name", ENCODERS)
 def test_half_precision_gives_nearly_the_same(name, half):

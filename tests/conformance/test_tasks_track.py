@@ -51,7 +51,10 @@ OTHER_VALUES = {
     "target_language": "de",
 }
 """Another value of each option that leaves a cell on the standard track."""
-EVERY_OPTION = [(name, option) for name, task in TASKS.items() for option in task.options]
+EVERY_OPTION = [
+    (name, option) for name, task in TASKS.items() for option in task.options if option != "preset"
+]
+"""`preset` is open for its vocabulary, which other texts gave: tests/baselines/test_hub.py."""
 
 
 def violations(task, options, source=None):

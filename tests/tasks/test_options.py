@@ -15,7 +15,9 @@ TASKS = load_registry(()).tasks
     [
         ("sentiment", "vocabulary", 3, "at least 100. Received: 3"),
         ("translation", "vocabulary", 3, "at least 100"),
-        ("language_modeling", "units", "words", "one of subwords, bytes, characters"),
+        ("language_modeling", "units", "words", "one of subwords, bytes, characters, preset"),
+        ("language_modeling", "units", "preset", "without preset. Add --option preset=DIR"),
+        ("sentiment", "preset", "tiny", "=tiny and units=subwords. Add --option units=preset"),
         ("curve_tracing", "curve_points", -3, "from 6 to 24. Received: -3"),
         ("curve_tracing", "curve_points", 25, "from 6 to 24"),
         ("curve_tracing", "image_size", 48, "one of 32, 64"),

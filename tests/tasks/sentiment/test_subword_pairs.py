@@ -66,7 +66,7 @@ def test_both_pairs_of_a_hidden_subword_are_hidden():
         "pair_ids": np.full(shape, 7, np.int32),
         "padding_mask": np.ones(shape, bool),
     }
-    spec = {"letters": False, "hidden_tokens": 0.15}
+    spec = {"letters": False, "hidden_tokens": 0.15, "unknown_id": UNKNOWN}
     augmented = TASK.augment(features, spec, np.random.default_rng(0))
     hidden = augmented["token_ids"] == UNKNOWN
     assert hidden.mean() == pytest.approx(0.15, abs=0.03)

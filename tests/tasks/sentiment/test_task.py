@@ -19,7 +19,7 @@ HIDDEN_TOKENS = 0.15
 def test_letters_are_hidden_in_spans_and_subwords_one_by_one(letters, span):
     ids = np.full((200, 64), 9, np.int32)
     features = {"token_ids": ids, "padding_mask": np.ones(ids.shape, bool)}
-    spec = {"letters": letters, "hidden_tokens": HIDDEN_TOKENS}
+    spec = {"letters": letters, "hidden_tokens": HIDDEN_TOKENS, "unknown_id": UNKNOWN}
     augmented = TASK.augment(features, spec, np.random.default_rng(0))
     hidden = augmented["token_ids"] == UNKNOWN
     assert hidden.mean() == pytest.approx(HIDDEN_TOKENS, abs=0.02)
