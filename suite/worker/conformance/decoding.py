@@ -69,10 +69,10 @@ def order_matters(subject: Subject) -> Finding:
     """Exchanging two neighbouring tokens changes the position after them."""
     if subject.architecture.control:
         raise NotApplicable("it is a control")
-    target = subject.values(1)
-    target[0, -3:-1] = 1, 2
+    target = subject.values(2)  # as many as the encoder's outputs
+    target[:, -3:-1] = 1, 2
     exchanged = target.copy()
-    exchanged[0, -3:-1] = 2, 1
+    exchanged[:, -3:-1] = 2, 1
     found, expected = (subject.decode(tokens)[:, -1] for tokens in (exchanged, target))
     return Finding(difference(found, expected), low=DIFFERENT, reason="the order is ignored")
 
