@@ -15,6 +15,7 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.fusing import fused
 
 ZERO_WEIGHT = -1e30
 """The logarithm of a weight that is 0 in float32."""
@@ -54,9 +55,8 @@ def scan_in_chunks(
         state_shape = (-1, num_groups, num_heads // num_groups, *initial_state.shape[2:])
         initial_state = ops.reshape(initial_state, state_shape)
     scores = ops.einsum("bgcid,bgcjd->bgcij", query, key)[:, :, None]
-    order = np.tril(np.ones((size, size), bool))
     if log_decay is None:
-        weights = ops.where(order, scores, ops.zeros_like(scores))
+        weights = ops.where(_order(size), scores, ops.zeros_like(scores))
         updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, value)
         after = ops.cumsum(updates, axis=3)
         if initial_state is not None:
@@ -65,19 +65,39 @@ def scan_in_chunks(
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
     else:
         reached = ops.cumsum(split(log_decay[..., None], num_heads)[..., 0], axis=-1)
-        between = reached[..., :, None] - reached[..., None, :]
-        between = ops.where(order, between, ZERO_WEIGHT * ops.ones_like(between))
-        weights = scores * ops.exp(between)
-        to_end = ops.exp(reached[..., -1:] - reached)[..., None]
-        updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, value * to_end)
+        weights = fused(_decayed_scores)(scores, reached)
+        to_end = fused(_decayed_to_end)(value, reached)
+        updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, to_end)
         if initial_state is None:
             initial_state = ops.zeros_like(updates[:, :, :, 0])
         before, last = _carry(updates, ops.exp(reached[..., -1]), initial_state)
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
-        carried = carried * ops.exp(reached)[..., None]
+        carried = fused(_decayed_from_start)(carried, reached)
     outputs = ops.matmul(weights, value) + carried
     outputs = ops.reshape(outputs, (-1, num_heads, outputs.shape[3] * size, value.shape[-1]))
     return outputs[:, :, :length], ops.reshape(last, (-1, num_heads, *last.shape[3:]))
+
+
+def _order(size: int) -> np.ndarray:
+    """Return which positions, by row, see which others: (size, size)."""
+    return np.tril(np.ones((size, size), bool))
+
+
+def _decayed_scores(scores: Any, reached: Any) -> Any:
+    """Return the scores of earlier positions, decayed by what lies between: (…, c, c)."""
+    between = reached[..., :, None] - reached[..., None, :]
+    seen = _order(reached.shape[-1])
+    return scores * ops.exp(ops.where(seen, between, ops.full_like(between, ZERO_WEIGHT)))
+
+
+def _decayed_to_end(value: Any, reached: Any) -> Any:
+    """Return the values, decayed from their positions to the end of the chunk."""
+    return value * ops.exp(reached[..., -1:] - reached)[..., None]
+
+
+def _decayed_from_start(carried: Any, reached: Any) -> Any:
+    """Return what queries read of the state before the chunk, decayed to their positions."""
+    return carried * ops.exp(reached)[..., None]
 
 
 def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:

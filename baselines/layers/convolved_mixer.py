@@ -9,6 +9,7 @@ from typing import Any
 
 from keras import ops
 
+from baselines.layers.fusing import fused
 from baselines.layers.layer import Layer
 
 
@@ -88,7 +89,8 @@ class ConvolvedMixer(Layer):
 
     def _convolve(self, padded: Any) -> Any:
         """Return SiLU of the convolution of (batch, n + k - 1, channels): (batch, n, channels)."""
-        return convolve_causally(padded, self.kernel, self.bias)
+        weights = (self.kernel,) if self.bias is None else (self.kernel, self.bias)
+        return fused(convolve_causally)(padded, *weights)
 
 
 def convolve_causally(padded: Any, kernel: Any, bias: Any = None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.convolved_mixer import ConvolvedMixer, convolve_causally
+from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.delta_rule import DELTA_CHUNK_LENGTH, apply_delta_rule, scan_delta_rule
 from baselines.layers.elementwise import RmsNorm
 from baselines.layers.fusing import fused
@@ -137,9 +137,6 @@ class GatedDeltaMixer(ConvolvedMixer):
         gates, convolved, steps = ops.split(self.input_projection(hidden_states), ends, axis=-1)
         return gates, convolved, steps
 
-    def _convolve(self, padded: Any) -> Any:
-        return fused(convolve_causally)(padded, self.kernel)
-
     def _mix(
         self, gates: Any, convolved: Any, steps: Any, padding_mask: Any, state: Any
     ) -> tuple[Any, Any]:
@@ -165,8 +162,13 @@ class GatedDeltaMixer(ConvolvedMixer):
         else:
             outputs, last = scan_delta_rule(*parts, state, self.chunk_length)
         normed = self.norm(ops.cast(outputs, self.compute_dtype))
-        gated = ops.reshape(normed, (-1, length, self.value_width)) * ops.silu(gates)
+        gated = fused(_gate)(ops.reshape(normed, (-1, length, self.value_width)), gates)
         return self.output_projection(gated), last
+
+
+def _gate(values: Any, gates: Any) -> Any:
+    """Return values times SiLU of their gates."""
+    return values * ops.silu(gates)
 
 
 def _with_unit_length(vectors: Any) -> Any:

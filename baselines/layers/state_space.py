@@ -14,6 +14,7 @@ from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.elementwise import RmsNorm
 from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.fusing import fused
 from baselines.layers.initialization import (
     convolution_kernel,
     dense,
@@ -136,11 +137,15 @@ class StateSpaceMixer(ConvolvedMixer):
             state,
             self.chunk_length,
         )
-        outputs = outputs + inputs * ops.cast(self.skip_gamma, "float32")[:, None, None]
-        _, _, length, _ = outputs.shape
-        merged = ops.reshape(ops.transpose(outputs, (0, 2, 1, 3)), (-1, length, self.inner_width))
-        gated = ops.cast(merged, self.compute_dtype) * ops.silu(gates)
-        return self.output_projection(self.norm(gated)), last
+        skip = ops.cast(self.skip_gamma, "float32")
+        return self.output_projection(self.norm(fused(_gate)(outputs, inputs, skip, gates))), last
+
+
+def _gate(outputs: Any, inputs: Any, skip: Any, gates: Any) -> Any:
+    """Return (y + D x) times SiLU of the gates: (batch, heads, n, P) to (batch, n, H · P)."""
+    summed = ops.transpose(outputs + inputs * skip[:, None, None], (0, 2, 1, 3))
+    merged = ops.reshape(summed, (-1, summed.shape[1], gates.shape[-1]))
+    return ops.cast(merged, gates.dtype) * ops.silu(gates)
 
 
 def _by_head(values: Any, num_heads: int) -> Any:
