@@ -170,12 +170,25 @@ def report_rows(
 def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """Return comparisons in the order in which the pages prefer them.
 
-    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last.
-    Among equals, the comparison with the most records comes first.
+    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
+    benchmark's newest version comes before its others. Among equals, the comparison with the most
+    records comes first.
     """
-    kinds = list(Kind)
+    kinds, found = list(Kind), list(comparisons)
+    newest: dict[str, int] = {}
+    for one in found:
+        name, version = _benchmark(one)
+        newest[name] = max(version, newest.get(name, 0))
 
-    def order(one: Comparison) -> tuple[int, bool, int]:
-        return kinds.index(one.key.kind), bool(one.key.why_unranked), -len(one.records)
+    def order(one: Comparison) -> tuple[int, bool, bool, int]:
+        name, version = _benchmark(one)
+        unranked, is_former = bool(one.key.why_unranked), version < newest[name]
+        return kinds.index(one.key.kind), unranked, is_former, -len(one.records)
 
-    return sorted(comparisons, key=order)
+    return sorted(found, key=order)
+
+
+def _benchmark(comparison: Comparison) -> tuple[str, int]:
+    """Return the name and the version of a comparison's benchmark, "" and 0 without one."""
+    name, _, version = comparison.key.benchmark.rpartition("-")
+    return name, int(version or 0)

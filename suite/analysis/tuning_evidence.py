@@ -35,9 +35,9 @@ def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
 def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) -> str | None:
     """Return why the learning rate of a final run is not the choice of its benchmark's search.
 
-    The search must be that of the setting of the run, with the benchmark's rates, seeds, steps and
-    cost. Replayed with the stated scores, it must take exactly the stated trials, and lead to the
-    same choice and the same range of good rates.
+    The search must be that of the setting of the run, with the benchmark's rates, seeds and steps.
+    Its cost is as stated. Replayed with the stated scores, it must take exactly the stated trials,
+    and lead to the same choice and the same range of good rates.
     """
     cell, tuning = record.cell, record.ranking.tuning
     if tuning is None:
@@ -49,6 +49,8 @@ def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) ->
         if name not in without and tuning.setting.get(name) != value:
             return f"its learning rate was tuned for {name} {tuning.setting.get(name)}"
     strategy = strategy_of(benchmark, task, cell.steps)
+    # `--max-cost` lets a search continue; it takes the same trials first.
+    strategy = replace(strategy, max_cost=max(strategy.max_cost, math.ceil(tuning.cost or 0)))
     if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
         return f"its learning rate was tuned with {searched}, not with {strategy.setting}"
     scores = _replayed(strategy, _stated_scores(tuning))

@@ -11,6 +11,7 @@ from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
+from suite.publish.frozen import check_finals
 from suite.publish.leaderboard_files import FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
 from suite.records.published import RESULTS, read_published
@@ -40,9 +41,9 @@ def command(check: bool, results: Path) -> None:
     if check:
         check_tree(results)
     registry = load_registry(search_path_from_environment())
-    contents = leaderboard_files(
-        read_published(results), registry, read_choices(results / "tuning")
-    )
+    records = read_published(results)
+    check_finals(records, registry)
+    contents = leaderboard_files(records, registry, read_choices(results / "tuning"))
     former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():
         path = results / name

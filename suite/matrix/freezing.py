@@ -11,7 +11,7 @@ from pathlib import Path
 from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_writing import with_hash, with_tables
-from suite.matrix.benchmarks import Benchmark, hash_content, read_benchmark
+from suite.matrix.benchmarks import SCALE, Benchmark, hash_content, hash_scale, read_benchmark
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
@@ -77,7 +77,7 @@ def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
 
 
 def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
-    """Write the fingerprints of the data and the hash of a version into its file.
+    """Write the fingerprints of the data and the hashes of a version and its scale into its file.
 
     Returns the hash, which covers the fingerprints. A benchmark that is not ranked needs no data.
 
@@ -96,6 +96,8 @@ def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
     }
     changed = with_tables(text, "data", tables)
     content_hash = hash_content(tomllib.loads(changed))
+    if benchmark.scale:
+        changed = with_hash(changed, SCALE, hash_scale(benchmark.scale))
     benchmark.path.write_text(with_hash(changed, str(benchmark.version), content_hash))
     try:
         return read_benchmark(benchmark.path).content_hash

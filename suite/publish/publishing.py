@@ -84,9 +84,10 @@ def publish(
     outcome = PublishResult()
     added: dict[Path, dict[str, bytes]] = {}
     records = sorted(store.current(report_unreadable=report_unreadable), key=_trials_first)
-    known: dict[str, RecordSummary] = {}
-    if any(record.ranking.tuning for record in records):
-        known = {stored.record.run_id: stored.record for stored in read_published(into.parent)}
+    known: dict[str, RecordSummary] = {
+        stored.record.run_id: stored.record for stored in read_published(into.parent)
+    }
+    published = set(known)
     for record in records:
         stripped = strip(record)
         reason = (
@@ -94,6 +95,9 @@ def publish(
             or private_content(stripped)
             or unpublished_trial(record, known)
         )
+        if reason and record.run_id in published:  # a former version of its benchmark, say
+            outcome.already_published += 1
+            continue
         if reason:
             outcome.refused.append((record, reason))
             continue

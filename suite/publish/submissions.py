@@ -18,6 +18,7 @@ from suite.analysis.aggregate import compare, parts_of
 from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import Options, Status, Task
 from suite.matrix.registry import Registry
+from suite.publish.frozen import outside_its_parts
 from suite.publish.publishing import private_content, unpublishable_reason
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.naming import options_text
@@ -130,14 +131,11 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
     value = record.metric(metric.name)
     if value is None:
         return [f"the test split has no {metric.name}"]
+    found = [outside] if (outside := outside_its_parts(record, metric.name)) else []
     if len(values) < MIN_REFERENCES:
-        return [f"{len(values)} references on this data and length: too few to compare with"]
-    found = []
+        few = f"{len(values)} references on this data and length: too few to compare with"
+        return [*found, few]
     parts = parts_of(record, metric.name)
-    known = [part for part in parts if part is not None]
-    slack = 1e-6 * abs(value)
-    if not min(known, default=value) - slack <= value <= max(known, default=value) + slack:
-        found.append(f"test {metric.name} {value:.4g} lies outside the range of its parts")
     counts = {len(parts_of(r, metric.name)) for r in summaries} - {0}
     if counts and len(parts) not in counts:
         found.append(f"the test split has {len(parts)} parts, that of the references {max(counts)}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from dashboards.contents import in_precedence
 from dashboards.frame import point_frame, record_frame
 from suite.analysis.aggregate import compare
 from suite.analysis.findings import QUALITY
@@ -25,6 +27,18 @@ from tests.dashboards.site_records import (
     trial,
 )
 from tests.suite.analysis.final_runs import make_boards
+
+
+def test_the_newest_version_of_a_benchmark_comes_before_a_former_one_with_more_runs():
+    (one, *_) = (each for each in compare(ENTRIES) if each.records)
+
+    def of(benchmark, number):
+        key = dataclasses.replace(one.key, mode=Mode.TRAIN, benchmark=benchmark, ranked=True)
+        records = tuple(one.records)[:1] * number
+        return SimpleNamespace(key=dataclasses.replace(key, split="test"), records=records)
+
+    former, newest, other = of("small-9", 5), of("small-10", 1), of("other-1", 3)
+    assert in_precedence([former, newest, other]) == [other, newest, former]
 
 
 def test_points_have_means_intervals_and_counts():

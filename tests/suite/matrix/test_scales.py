@@ -48,7 +48,11 @@ def test_an_edited_scale_is_refused(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    with pytest.raises(PluginError, match="count as 0 and 100 are frozen"):
+    with pytest.raises(PluginError, match="count as 0 and 100 do not have the hash"):
+        read_benchmark(path)
+    without = [line for line in path.read_text().splitlines() if not line.startswith('"scale" =')]
+    path.write_text("\n".join(without))
+    with pytest.raises(PluginError, match="count as 0 and 100 do not have the hash"):
         read_benchmark(path)
 
 
@@ -103,7 +107,8 @@ def test_a_scale_holds_for_the_versions_that_it_was_measured_with(path):
 def test_equal_scores_of_0_and_100_give_no_scale(path):
     text = path.read_text()
     versions = f"task_version = {TASKS['ner'].version}, vanilla_version = 1"
-    path.write_text(f"{text}\n[scale.ner]\n128 = {{ zero = 0.5, hundred = 0.5, {versions} }}\n")
+    draft, *_ = text.partition("[frozen]")
+    path.write_text(f"{draft}\n[scale.ner]\n128 = {{ zero = 0.5, hundred = 0.5, {versions} }}\n")
     assert scale_of(read_benchmark(path), ("ner", 128), TASKS["ner"], None) is None
 
 

@@ -10,11 +10,12 @@ import pytest
 from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import RequestError, Status
 from suite.matrix.ranking_facts import ranking_facts
+from suite.publish.frozen import check_finals
 from suite.publish.publishing import publish
 from suite.publish.submissions import check_submission
 from suite.publish.tree import check_tree
 from suite.records.archives import read_by_run, write_archive
-from suite.records.published import published_records
+from suite.records.published import published_records, read_published
 from tests.suite.publish.test_frozen import store, tuned
 from tests.suite.publish.test_publishing import CLEAN
 from tests.suite.records.test_store import FINGERPRINT, TASK, make_record
@@ -118,6 +119,40 @@ def test_a_submission_has_the_trials_of_its_rates(runs, store, tmp_path):
     *_, verdict = sorted(check_submission(folder, [], registry), key=lambda one: one.refused)
     assert verdict.record.run_id == final.run_id
     assert f"is stated as ok, 0.5; the published run {run_id} is ok, 0.55" in verdict.refused
+
+
+def test_a_committed_final_run_agrees_with_its_benchmark_and_its_parts(runs, store, tmp_path):
+    registry, final, trials = runs
+    results = tmp_path / "results"
+    publish_all(store, [final, *trials], results, registry)
+    check_finals(read_published(results), registry)
+    (path,) = (results / "published" / MACHINE / "miniature-1").rglob("*.json")
+    content = path.read_bytes()
+    other_id = changed(final, batch_size=1).cell_id.encode()
+    batch = f'"batch_size":{final.cell.batch_size}'.encode()
+    for edited, reason in (
+        (content.replace(b'"entity_f1":0.5', b'"entity_f1":0.8'), "outside the range of its parts"),
+        (content.replace(batch, b'"batch_size":1').replace(final.cell_id.encode(), other_id),
+         "batch_size"),
+    ):  # fmt: skip
+        assert edited != content
+        path.write_bytes(edited)
+        with pytest.raises(RequestError, match=reason):
+            check_finals(read_published(results), registry)
+
+
+def test_a_published_run_of_a_former_version_is_not_refused(runs, store, tmp_path):
+    registry, final, trials = runs
+    publish_all(store, [final, *trials], tmp_path / "results", registry)
+    benchmarks = registry.benchmarks
+    newer = benchmarks.get("miniature").model_copy(update={"version": 2})
+    plugins = {**benchmarks.plugins, "miniature": newer}
+    registry = dataclasses.replace(
+        registry, benchmarks=dataclasses.replace(benchmarks, plugins=plugins)
+    )
+    outcome = publish_all(store, [], tmp_path / "results", registry)
+    assert outcome.already_published == len(trials) + 1 and not outcome.refused
+    check_finals(read_published(tmp_path / "results"), registry)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.records.schema import TuningChoice
 from suite.records.store import Store
 from tests.conftest import FAKES
+from tests.suite.analysis.test_rate_search import peak_at, search
 from tests.suite.publish.test_publishing import GOOD, REGISTRY, publish_here
 from tests.suite.records.test_store import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 
@@ -212,6 +213,18 @@ def tuned_contradiction(registry, cell, choice):
 
 def test_a_tuned_rate_follows_from_its_trials(tuned):
     assert tuned_contradiction(*tuned) is None
+
+
+def test_a_rate_of_a_search_that_was_let_cost_more_is_accepted(tuned):
+    registry, cell, _ = tuned
+    strategy = strategy_of(registry.benchmarks.get("miniature"), TASK, cell.steps)
+    more = dataclasses.replace(strategy, max_cost=4.0)
+    scores, _ = search(lambda trial: peak_at(1.0 if trial.long else 3e-3)(trial), more)
+    rate, cost = choose(more, scores).learning_rate, more.cost(scores)
+    assert rate == 1.0 and strategy.max_cost < cost <= more.max_cost
+    cell = dataclasses.replace(cell, options={"learning_rate": rate})
+    choice = evidence(cell, more, scores, learning_rate=rate, cost=cost)
+    assert tuned_contradiction(registry, cell, choice) is None
 
 
 def test_an_untuned_final_run_of_a_benchmark_that_tunes_is_refused(tuned):
