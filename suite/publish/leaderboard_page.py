@@ -166,6 +166,8 @@ class LeaderboardPage:
         ]
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
             notes.append(f"Not here, without all cells: {incomplete}.")
+        if absent := "; ".join(filter(None, map(self._absent, blocks))):
+            notes.append(f"**Not run: {absent}.** A winner was not compared with them.")
         return ["## Core table", " ".join(notes), *map(self._block, blocks)]
 
     def _block(self, block: Block) -> str:
@@ -199,6 +201,12 @@ class LeaderboardPage:
         if len(shown) == len(rows):
             return ""
         return f" (the first {len(shown)} of [all {len(rows)}]({self.tables_at}))"
+
+    def _absent(self, block: Block) -> str:
+        """Return the controls without any final run, though the benchmark includes them."""
+        there = {*block.incomplete, *(row.line for row in block.rows)}
+        names = sorted(filter(self.leaderboard.benchmark.includes, self.controls - there))
+        return f"{', '.join(names)} ({BLOCKS[block.form].lower()})" if names else ""
 
     def _incomplete(self, block: Block) -> str:
         return "; ".join(
