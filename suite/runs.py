@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from suite.analysis.tuning_evidence import choice_problem
 from suite.api import Limits, RequestError
 from suite.api.errors import unknown_name
 from suite.execution.preparation import (
@@ -97,9 +98,30 @@ def prepare_run(
     )
     check_any_can_run(prepared)
     check_tuned(prepared)
+    check_choices(prepared)
     if reason := _why_unpublishable(prepared):
         on_warning(reason)
     return prepared
+
+
+def check_choices(prepared: Prepared) -> None:
+    """Check that the learning rate of each final run follows from the trials of its search.
+
+    Raises:
+        RequestError: a learning rate does not: its file was edited, say.
+    """
+    for planned in prepared.plan.to_run if prepared.benchmark.tuning else ():
+        cell, tuning = planned.cell, planned.ranking.tuning
+        if cell.benchmark is None or cell.task is None or tuning is None:
+            continue
+        task, digest = prepared.tasks[cell.task], prepared.digests.get(cell.task)
+        if reason := choice_problem(cell, tuning, digest, task, prepared.benchmark):
+            place = f"{cell.task}, {planned.ranking.entry} at {cell.sequence_length}"
+            raise RequestError(
+                "A final run takes the learning rate that `bench tune` chose",
+                received=f"{place}: {reason}",
+                remedy=f"Restore the file in results/tuning/{cell.task}/{cell.architecture}",
+            )
 
 
 def _why_unpublishable(prepared: Prepared) -> str:

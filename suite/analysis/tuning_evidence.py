@@ -16,13 +16,16 @@ from suite.analysis.rate_search import (
 from suite.api import Cell, Task
 from suite.matrix.benchmark_sections import TuningSettings
 from suite.matrix.benchmarks import Benchmark
-from suite.matrix.tuned_rates import STRATEGY, tuning_setting
+from suite.matrix.tuned_rates import STRATEGY, Tuned, tuning_setting
 from suite.records.schema import RecordSummary, TuningChoice
 
 
 def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
     """Return the search for the learning rate of a final run of `steps` updates."""
-    settings = benchmark.tuning or TuningSettings()
+    return _strategy(benchmark.tuning or TuningSettings(), task, steps)
+
+
+def _strategy(settings: TuningSettings, task: Task, steps: int) -> Strategy:
     return Strategy(
         learning_rates=settings.learning_rates,
         seeds=settings.seeds,
@@ -33,26 +36,52 @@ def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
 
 
 def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) -> str | None:
-    """Return why the learning rate of a final run is not the choice of its benchmark's search.
+    """Return why the learning rate of a final run is not the choice of its benchmark's search."""
+    digest = record.data.get("digest", "") if record.data else None
+    return choice_problem(record.cell, record.ranking.tuning, digest, task, benchmark)
 
-    The search must be that of the setting of the run, with the benchmark's rates, seeds and steps.
-    Its cost is as stated. Replayed with the stated scores, it must take exactly the stated trials,
-    and lead to the same choice and the same range of good rates.
+
+def choice_problem(
+    cell: Cell,
+    tuning: TuningChoice | None,
+    source_digest: str | None,
+    task: Task,
+    benchmark: Benchmark,
+) -> str | None:
+    """Return why a learning rate is not the choice of the benchmark's search for a final run.
+
+    The search must be that of the setting of the run, with the benchmark's rates, seeds and steps,
+    and `search_problem` must find nothing.
     """
-    cell, tuning = record.cell, record.ranking.tuning
     if tuning is None:
         return "its learning rate was not tuned" if benchmark.tuning else None
     options = {name: value for name, value in cell.options.items() if name != "learning_rate"}
-    setting = tuning_setting(replace(cell, options=options), (record.data or {}).get("digest", ""))
-    without = ("source", *(() if record.data else ("source_digest",)))
+    setting = tuning_setting(replace(cell, options=options), source_digest or "")
+    without = ("source", *(() if source_digest is not None else ("source_digest",)))
     for name, value in setting.items():
         if name not in without and tuning.setting.get(name) != value:
             return f"its learning rate was tuned for {name} {tuning.setting.get(name)}"
     strategy = strategy_of(benchmark, task, cell.steps)
-    # `--max-cost` lets a search continue; it takes the same trials first.
-    strategy = replace(strategy, max_cost=max(strategy.max_cost, math.ceil(tuning.cost or 0)))
     if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
         return f"its learning rate was tuned with {searched}, not with {strategy.setting}"
+    return search_problem(strategy, tuning)
+
+
+def file_problem(tuned: Tuned, task: Task) -> str | None:
+    """Return why the choice of a tuning file does not follow from the trials in the file."""
+    setting = tuned.choice.setting
+    settings = TuningSettings(**setting[STRATEGY])
+    return search_problem(_strategy(settings, task, setting["steps"]), tuned.choice)
+
+
+def search_problem(strategy: Strategy, tuning: TuningChoice) -> str | None:
+    """Return why a choice does not follow from its trials by a search of this strategy.
+
+    Replayed with the stated scores, the search must take exactly the stated trials, and lead to the
+    same choice and the same range of good rates. Its cost is as stated: `--max-cost` lets a search
+    continue after the same trials.
+    """
+    strategy = replace(strategy, max_cost=max(strategy.max_cost, math.ceil(tuning.cost or 0)))
     scores = _replayed(strategy, _stated_scores(tuning))
     if isinstance(scores, str):
         return scores

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from suite import runs
+from suite.api import RequestError
 from suite.matrix.request import Request
 from suite.records.store import Store
 from tests.conftest import FAKES
+from tests.suite.publish.test_frozen import tuned
+from tests.suite.records.test_store import TASK
 
+__all__ = ["tuned"]  # a fixture
 FINAL = {"benchmark": "miniature"}
 
 
@@ -32,3 +38,21 @@ def test_final_runs_that_could_not_be_published_are_announced(
     runs.prepare_run(request, Store(tmp_path / "home"), on_warning=said.append)
     assert len(said) == bool(announced) and "".join(said).startswith(announced)
     assert not any("\n" in line for line in said)
+
+
+@pytest.mark.parametrize("rate", [3e-3, 1e-2])
+def test_a_final_run_with_an_edited_learning_rate_does_not_start(tuned, rate):
+    registry, cell, choice = tuned
+    edited = choice.model_copy(update={"learning_rate": rate})
+    ranking = SimpleNamespace(tuning=edited, entry="vanilla")
+    prepared = SimpleNamespace(
+        plan=SimpleNamespace(to_run=[SimpleNamespace(cell=cell, ranking=ranking)]),
+        benchmark=registry.benchmarks.get("miniature"),
+        digests={"ner": "d"},
+        tasks={"ner": TASK},
+    )
+    if rate == choice.learning_rate:
+        runs.check_choices(prepared)
+    else:
+        with pytest.raises(RequestError, match="does not follow from its trials"):
+            runs.check_choices(prepared)

@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 
 from suite.analysis.rate_search import Trial, choose, good_range_decades
-from suite.analysis.tuning_evidence import strategy_of
+from suite.analysis.tuning_evidence import file_problem, strategy_of
 from suite.api import Form, Mode, Status
 from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.freezing import freeze
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.matrix.tuned_rates import tuning_setting
+from suite.matrix.tuned_rates import Tuned, tuning_setting
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.schema import TuningChoice
 from suite.records.store import Store
@@ -225,6 +225,14 @@ def test_a_rate_of_a_search_that_was_let_cost_more_is_accepted(tuned):
     cell = dataclasses.replace(cell, options={"learning_rate": rate})
     choice = evidence(cell, more, scores, learning_rate=rate, cost=cost)
     assert tuned_contradiction(registry, cell, choice) is None
+
+
+def test_an_edited_tuning_file_is_noticed(tuned):
+    _, _, choice = tuned
+    assert file_problem(Tuned("ner", "vanilla", choice), TASK) is None
+    edited = choice.model_copy(update={"learning_rate": 3e-2})
+    reason = "its learning rate 0.03 does not follow from its trials: choose 0.003"
+    assert file_problem(Tuned("ner", "vanilla", edited), TASK) == reason
 
 
 def test_an_untuned_final_run_of_a_benchmark_that_tunes_is_refused(tuned):
