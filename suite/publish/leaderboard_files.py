@@ -6,12 +6,13 @@ all rows, and the pages of further ranked benchmarks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.analysis.trial_counts import count_trials
+from suite.api import Architecture
 from suite.matrix.registry import Registry
 from suite.matrix.tuned_rates import Tuned
 from suite.publish.leaderboard_archive import to_csv
@@ -41,9 +42,8 @@ def leaderboard_files(
         if benchmark.ranked
     ]
     found = sorted((board for board in found if board.boards), key=_main_first)
-    controls = frozenset(
-        name for name, part in registry.architectures.plugins.items() if part.control
-    )
+    architectures = registry.architectures.plugins
+    controls = {name: part for name, part in architectures.items() if part.control}
     beside = _beside(boards)
     if choices:
         beside[LEARNING_RATES] = learning_rates_page(choices, registry.tasks.plugins)
@@ -73,7 +73,7 @@ def _beside(boards: Sequence[Board]) -> dict[str, str]:
 
 def _pages(
     leaderboard: Leaderboard,
-    controls: frozenset[str],
+    controls: Mapping[str, Architecture],
     others: Sequence[str],
     beside: Sequence[str],
     *,
@@ -85,7 +85,8 @@ def _pages(
     up, down = ("", f"{FOLDER}/") if is_main else ("../", "")
     links = _links([*beside, *(f"{other}.md" for other in others)], down)
     links.append(("changes that moved numbers", f"{up}CHANGES.md"))
-    page = LeaderboardPage(leaderboard, controls, links)
+    trained = frozenset(name for name, part in controls.items() if not part.probe_only)
+    page = LeaderboardPage(leaderboard, frozenset(controls), trained, links)
     if page.fits:
         return {path: page.text()}
     tables = f"{name}-tables.md"

@@ -61,6 +61,7 @@ class LeaderboardPage:
     Args:
         leaderboard: the leaderboard.
         controls: the names of the architectures that are controls.
+        trained: the controls that train unless a request names others.
         links: the further files, by title, relative to the page.
         tables_at: the file with all rows of the tables, if the page leaves out some.
         most_core_rows: the most rows of a core table on the page; None for all.
@@ -69,6 +70,7 @@ class LeaderboardPage:
 
     leaderboard: Leaderboard
     controls: frozenset[str]
+    trained: frozenset[str] = frozenset()
     links: Sequence[tuple[str, str]] = ()
     tables_at: str = ""
     most_core_rows: int | None = None
@@ -205,7 +207,7 @@ class LeaderboardPage:
     def _absent(self, block: Block) -> str:
         """Return the controls without any final run, though the benchmark includes them."""
         there = {*block.incomplete, *(row.line for row in block.rows)}
-        names = sorted(filter(self.leaderboard.benchmark.includes, self.controls - there))
+        names = sorted(filter(self.leaderboard.benchmark.includes, self.trained - there))
         return f"{', '.join(names)} ({BLOCKS[block.form].lower()})" if names else ""
 
     def _incomplete(self, block: Block) -> str:
