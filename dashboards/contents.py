@@ -17,6 +17,7 @@ from suite.analysis.grouping import ComparisonKey, Kind
 from suite.analysis.reports import grouped_reports
 from suite.analysis.statistics import Estimate
 from suite.api import PROTOCOL
+from suite.records.naming import split_label
 
 
 def describe(
@@ -190,5 +191,5 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
 
 def _benchmark(comparison: Comparison) -> tuple[str, int]:
     """Return the name and the version of a comparison's benchmark, "" and 0 without one."""
-    name, _, version = comparison.key.benchmark.rpartition("-")
+    name, version = split_label(comparison.key.benchmark)
     return name, int(version or 0)

@@ -66,7 +66,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Exclude what a module leaves behind: each cell collects garbage, from ever more objects."""
+    """Exclude the objects of a finished module: each cell collects garbage among the others."""
     yield
     if nextitem is None or nextitem.path != item.path:
         gc.collect()

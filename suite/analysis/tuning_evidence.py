@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from suite.analysis.rate_search import (
@@ -13,7 +13,7 @@ from suite.analysis.rate_search import (
     good_range_decades,
     next_trials,
 )
-from suite.api import Cell, Task
+from suite.api import Cell, RequestError, Task
 from suite.matrix.benchmark_sections import TuningSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.tuned_rates import STRATEGY, Tuned, tuning_setting
@@ -65,6 +65,22 @@ def choice_problem(
     if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
         return f"its learning rate was tuned with {searched}, not with {strategy.setting}"
     return search_problem(strategy, tuning)
+
+
+def check_tuning_files(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> None:
+    """Check that each tuned learning rate follows from the trials in its file.
+
+    Raises:
+        RequestError: a learning rate does not: its file was edited, say.
+    """
+    for tuned in choices:
+        task = tasks.get(tuned.task)
+        if task and (reason := file_problem(tuned, task)):
+            raise RequestError(
+                "A tuned learning rate must follow from its trials",
+                received=f"results/tuning/{tuned.task}/{tuned.architecture}: {reason}",
+                remedy="Restore the file as `bench tune` wrote it",
+            )
 
 
 def file_problem(tuned: Tuned, task: Task) -> str | None:

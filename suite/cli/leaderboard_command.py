@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.tuning_evidence import file_problem
+from suite.analysis.tuning_evidence import check_tuning_files
 from suite.api.errors import RequestError
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
@@ -45,14 +45,7 @@ def command(check: bool, results: Path) -> None:
     records = read_published(results)
     check_finals(records, registry)
     choices = read_choices(results / "tuning")
-    for tuned in choices:
-        task = registry.tasks.plugins.get(tuned.task)
-        if task and (reason := file_problem(tuned, task)):
-            raise RequestError(
-                "A tuned learning rate must follow from its trials",
-                received=f"results/tuning/{tuned.task}/{tuned.architecture}: {reason}",
-                remedy="Restore the file as `bench tune` wrote it",
-            )
+    check_tuning_files(choices, registry.tasks.plugins)
     contents = leaderboard_files(records, registry, choices)
     former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():

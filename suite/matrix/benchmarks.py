@@ -113,9 +113,8 @@ class Benchmark(Section):
                 f"data: a frozen benchmark that is ranked states its data, but not that of "
                 f"{lacking[0]}: only `bench benchmarks --freeze` writes it"
             )
-        stated = self.frozen.get(SCALE)
-        without = self.is_frozen and bool(self.scale) and stated is None
-        if without or (stated or hash_scale(self.scale)) != hash_scale(self.scale):
+        has_hash = SCALE in self.frozen or (self.is_frozen and self.scale)
+        if has_hash and self.frozen.get(SCALE) != hash_scale(self.scale):
             raise ValueError(
                 "scale: the scores that count as 0 and 100 do not have the hash of [frozen]: "
                 "only `bench benchmarks --reference` adds to them"

@@ -15,6 +15,7 @@ from suite.matrix.benchmarks import SCALE, Benchmark, hash_content, hash_scale, 
 from suite.matrix.expansion import PlannedCell, expand
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
+from suite.records.naming import split_label
 from suite.records.published import RESULTS, published_records
 
 Fingerprints = Mapping[str, Mapping[int, str]]
@@ -64,7 +65,7 @@ def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
         RequestError: a hash is missing, or is another one.
     """
     for label, published in sorted(hashes.items()):
-        name, _, version = label.rpartition("-")
+        name, version = split_label(label)
         if name != benchmark.name or published == {benchmark.frozen.get(version)}:
             continue
         text = " and ".join(sorted(published))

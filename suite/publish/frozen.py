@@ -13,6 +13,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
+from suite.records.naming import split_label
 from suite.records.published import StoredRecord, committed_path, is_final
 from suite.records.schema import RankingFacts, RecordSummary
 
@@ -30,7 +31,7 @@ def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | 
         if record.ranking.ranked:
             return "it claims a rank, but names no benchmark"
         return f"it has the hash {stated} of a benchmark, but names none" if stated else None
-    name, _, version = label.rpartition("-")
+    name, version = split_label(label)
     try:
         benchmark = registry.benchmarks.get(name)
     except LengthwiseError as error:
@@ -65,7 +66,7 @@ def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
     """
     for entry in filter(lambda entry: is_final(entry.record), entries):
         record, cell = entry.record, entry.record.cell
-        name, _, version = str(cell.benchmark).rpartition("-")
+        name, version = split_label(str(cell.benchmark))
         if name not in {**registry.benchmarks.plugins, **registry.benchmarks.broken}:
             continue
         task = registry.tasks.plugins.get(str(cell.task))

@@ -20,3 +20,9 @@ def options_text(options: Mapping[str, object]) -> str:
 def new_run_id(now: datetime) -> str:
     """Return a new run id; run ids sort by time and are unique."""
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """Return the name and the version of a benchmark's label, empty texts for an empty label."""
+    name, _, version = label.rpartition("-")
+    return name, version

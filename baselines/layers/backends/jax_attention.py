@@ -100,7 +100,7 @@ def _attend_in_blocks(
     def attend_to(keys: Any) -> Callable[..., Any]:
         """Return attention of queries to the given spans of keys, or else to those that they see.
 
-        In the first case, the keys and values are those of the spans only.
+        Given spans, the keys and values are those of the spans only.
         """
 
         @jax.checkpoint  # type: ignore[untyped-decorator]
