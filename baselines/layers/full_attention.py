@@ -11,14 +11,15 @@ import keras
 from keras import ops
 
 from baselines.layers.attention import attention, check_pattern
-from baselines.layers.attention_blocks import BLOCK_BYTES, Pattern
+from baselines.layers.attention_blocks import BLOCK_BYTES
 from baselines.layers.attention_positions import AttentionPositions
 from baselines.layers.initialization import dense, kernel
 from baselines.layers.key_value_state import (
     State,
     attend_with_state,
-    attend_with_window_state,
     empty_state,
+    is_start,
+    write_state,
 )
 from baselines.layers.layer import Layer
 
@@ -140,12 +141,20 @@ class FullAttention(Layer):
         training: bool | None = None,
     ) -> Any:
         """Return the projected attention; keys at padded positions are masked."""
-        query, key, value = self._project(hidden_states, context)
+        projected = self._project(hidden_states, context)
+        heads = self._attend(projected, padding_mask, training)
+        return self.output_projection(merge_heads(heads))
+
+    def _attend(
+        self, projected: tuple[Any, Any, Any], padding_mask: Any = None, training: Any = None
+    ) -> Any:
+        """Return attention by head, where no state precedes the queries."""
+        query, key, value = projected
         length, num_keys = query.shape[2], key.shape[2]
         dropout, seed = 0.0, None
         if training and self.seed_generator is not None:
             dropout, seed = self.dropout, self.seed_generator.next()
-        heads = attention(
+        return attention(
             query,
             key,
             value,
@@ -159,7 +168,6 @@ class FullAttention(Layer):
             seed=seed,
             block_bytes=self.block_bytes,
         )
-        return self.output_projection(merge_heads(heads))
 
     def init_state(self, batch_size: int, max_length: int) -> State:
         """Return zeros for keys and values of `max_length` positions, or of sinks and window."""
@@ -173,19 +181,33 @@ class FullAttention(Layer):
         """Return the output for positions `position`, `position` + 1, … and the new state.
 
         The output, (batch, m, width), equals that of `call` on all positions so far. Time
-        O(m · max_length), or O(m · (m + window)) with a window.
+        O(m · max_length), or O(m · (m + window)) with a window. The first positions, from 0 on,
+        take the memory of `call`: O(m).
         """
-        query, key, value = self._project(hidden_states, None, position)
-        projected = query * (query.shape[-1] ** -0.5 if self.scaled else 1.0), key, value
-        bias = self.positions.bias
-        if self.window is None:
-            heads, state = attend_with_state(
-                projected, state, position, lambda distance: distance >= 0, bias
-            )
+        projected = query, key, value = self._project(hidden_states, None, position)
+        if is_start(position):
+            heads = self._attend(projected)
+            state = write_state(state, (key, value), position, self.num_sinks)
         else:
-            pattern = Pattern(True, self.window, self.num_sinks)
-            heads, state = attend_with_window_state(projected, state, position, pattern, bias)
+            scale = query.shape[-1] ** -0.5 if self.scaled else 1.0
+            heads, state = attend_with_state(
+                (query * scale, key, value),
+                state,
+                position,
+                self._sees,
+                self.positions.bias,
+                self.num_sinks,
+            )
         return self.output_projection(merge_heads(heads)), state
+
+    def _sees(self, distances: Any, places: Any) -> Any:
+        """Return whether queries see keys that lie `distances` back, at positions `places`."""
+        if self.window is None:
+            return distances >= 0
+        near = distances < self.window
+        if self.num_sinks:
+            near = near | (places < self.num_sinks)[None, :]
+        return (distances >= 0) & near
 
     def project_context(self, context: Any, start: Any = 0) -> tuple[Any, Any]:
         """Return the keys and values of a context by head, to be used in many calls.

@@ -1,4 +1,9 @@
-"""The decoding state of attention: the keys and values of all positions, or of a window."""
+"""The decoding state of attention: the keys and values of all positions, or of a window.
+
+A state has a place for each sink and a ring of the other places. Position p is at place p modulo
+the size of the ring, so that a new position replaces the oldest one and nothing else moves. A ring
+as long as the sequence holds all positions in their order.
+"""
 
 from __future__ import annotations
 
@@ -7,94 +12,151 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.attention import attend
-from baselines.layers.attention_blocks import HIDDEN, Pattern, Span, by_pair, mask_to_bias
+from baselines.layers.attention_blocks import (
+    by_pair,
+    mask_to_bias,
+    num_heads_per_key,
+    separate_heads,
+    share_heads,
+)
+from baselines.layers.backends import backend_functions
 
 State = tuple[Any, Any]
-"""Keys and values, (batch, key/value heads, positions, d) each."""
+"""Keys and values, (batch, key/value heads, places, d) each."""
+Sees = Callable[[Any, Any], Any]
+"""Returns whether queries see keys, given how far back (m, k) and at which positions (k) keys are.
+
+The result is (m, k), or (heads, m, k).
+"""
 
 
-def empty_state(batch_size: int, num_heads: int, length: int, size: int, dtype: Any) -> State:
-    """Return zeros for keys and values of `length` positions."""
-    shape = (batch_size, num_heads, length, size)
+def empty_state(batch_size: int, num_heads: int, places: int, size: int, dtype: Any) -> State:
+    """Return zeros for keys and values of a number of places."""
+    shape = (batch_size, num_heads, places, size)
     return ops.zeros(shape, dtype), ops.zeros(shape, dtype)
+
+
+def is_start(position: Any) -> bool:
+    """Return whether nothing precedes a position, known without computing anything."""
+    return isinstance(position, int) and position == 0
 
 
 def attend_with_state(
     projected: tuple[Any, Any, Any],
     state: State,
     position: Any,
-    sees: Callable[[Any], Any],
+    sees: Sees,
     distance_bias: Callable[[Any, int], Any] | None = None,
+    num_sinks: int = 0,
 ) -> tuple[Any, State]:
     """Return attention of the newest positions, and the state with their keys and values.
 
     `projected` holds scaled queries, (batch, heads, m, d), and keys and values of the newest
-    positions. `sees` returns whether a distance to the left, (m, max_length), is visible.
-    `distance_bias(first, count)` returns the bias of distances, or None. Time O(m · max_length).
+    positions, which start at `position`. `distance_bias(first, count)` returns the bias of
+    distances, or None. Time O(m · (places + m)).
+
+    Queries read the state before it changes, so that a compiled loop writes one position in place.
     """
     query, key, value = projected
-    start = (0, 0, position, 0)
-    keys, values = ops.slice_update(state[0], start, key), ops.slice_update(state[1], start, value)
-    num_queries, num_keys = query.shape[2], keys.shape[2]
-    places = position + ops.arange(num_queries)
-    visible = sees(places[:, None] - ops.arange(num_keys)[None, :])
-    mask = mask_to_bias(visible, query.dtype)
-    bias = _bias(distance_bias, Span(position, num_queries), [Span(0, num_keys)], query.dtype)
-    return attend(query, keys, values, mask, bias), (keys, values)
+    length, num_places = query.shape[2], state[0].shape[2]
+    held = _positions_held(num_places, num_sinks, position)
+    newest = position + ops.arange(length)
+    visible = [
+        sees(newest[:, None] - places[None, :], places) & (places >= 0)[None, :]
+        for places in (held, newest)
+    ]
+    biases = [mask_to_bias(part, query.dtype) for part in visible]
+    if distance_bias is not None:
+        added = _distance_biases(distance_bias, position, length, held, num_sinks)
+        if added is not None:
+            biases = [
+                part + ops.cast(more, query.dtype)
+                for part, more in zip(biases, added, strict=True)
+            ]
+    heads = _attend(query, (state[0], key), (state[1], value), biases)
+    return heads, write_state(state, (key, value), position, num_sinks, heads)
 
 
-def attend_with_window_state(
-    projected: tuple[Any, Any, Any],
-    state: State,
-    position: Any,
-    pattern: Pattern,
-    distance_bias: Callable[[Any, int], Any],
-) -> tuple[Any, State]:
-    """Do the same as `attend_with_state`, where the state holds the sinks and a window.
+def write_state(
+    state: State, newest: State, position: Any, num_sinks: int = 0, heads: Any = None
+) -> State:
+    """Return a state with the keys and values of the newest positions in place of the oldest.
 
-    The first `num_sinks` places hold the first positions, the others the newest ones in order. Time
-    O(m · (window + sinks + m)), independent of the length.
+    `heads` is what was read from the state before, if anything. Time O(1) for one position and
+    O(places) for several.
     """
-    query, *newest = projected
-    num_queries, num_sinks = query.shape[2], pattern.num_sinks
-    held = state[0].shape[2] - num_sinks
-    keys, values = (ops.concatenate(parts, axis=2) for parts in zip(state, newest, strict=True))
-    spans = [Span(0, num_sinks), Span(position - held, held + num_queries)]
-    spans = spans if num_sinks else spans[1:]
-    places = pattern.key_places(spans)
-    places = ops.where(places < 0, HIDDEN, places)  # no position has been there yet
-    visible = pattern.sees(position + ops.arange(num_queries), places)
-    mask = mask_to_bias(visible, query.dtype)
-    bias = _bias(distance_bias, Span(position, num_queries), spans, query.dtype)
-    heads = attend(query, keys, values, mask, bias)
-    kept = [_keep(part, new, position, num_sinks) for part, new in zip(state, newest, strict=True)]
-    return heads, (kept[0], kept[1])
-
-
-def _keep(held: Any, newest: Any, position: Any, num_sinks: int) -> Any:
-    """Return a state's keys, or values, with the newest ones in place of the oldest."""
-    num_new = newest.shape[2]
-    window = ops.concatenate([held[:, :, num_sinks:], newest], axis=2)[:, :, num_new:]
-    if not num_sinks:
-        return window
-    index = ops.arange(num_sinks) - position
-    found = ops.take(newest, ops.clip(index, 0, num_new - 1), axis=2)
+    num_new, num_places = newest[0].shape[2], state[0].shape[2]
+    if num_new == 1:
+        place = num_sinks + position % (num_places - num_sinks)
+        if num_sinks:
+            place = ops.where(position < num_sinks, position, place)
+        if heads is not None:
+            place = place + backend_functions().zero_after(heads)
+        write = backend_functions().write_in_place
+        keys, values = (
+            write(part, (0, 0, place, 0), new) for part, new in zip(state, newest, strict=True)
+        )
+        return keys, values
+    index = _positions_held(num_places, num_sinks, position + num_new) - position
     is_new = ((index >= 0) & (index < num_new))[None, None, :, None]
-    return ops.concatenate([ops.where(is_new, found, held[:, :, :num_sinks]), window], axis=2)
+    index = ops.clip(index, 0, num_new - 1)
+    keys, values = (
+        ops.where(is_new, ops.take(new, index, axis=2), part)
+        for part, new in zip(state, newest, strict=True)
+    )
+    return keys, values
 
 
-def _bias(
-    distance_bias: Callable[[Any, int], Any] | None, queries: Span, keys: list[Span], dtype: Any
-) -> Any:
-    """Return the bias of some queries and keys, (heads, queries, keys), or None."""
-    if distance_bias is None:
+def _positions_held(num_places: int, num_sinks: int, position: Any) -> Any:
+    """Return the position at each place before `position`; a negative one is at an empty place."""
+    size = num_places - num_sinks
+    newest = position - 1
+    ring = newest - ops.mod(newest - ops.arange(size), size)
+    if not num_sinks:
+        return ring
+    sinks = ops.arange(num_sinks)
+    return ops.concatenate(
+        [ops.where(sinks < position, sinks, -1), ops.where(ring < num_sinks, -1, ring)]
+    )
+
+
+def _distance_biases(
+    distance_bias: Callable[[Any, int], Any],
+    position: Any,
+    length: int,
+    held: Any,
+    num_sinks: int,
+) -> tuple[Any, Any] | None:
+    """Return the bias of held and of newest keys, (heads, m, k) each, or None."""
+    among_newest = distance_bias(1 - length, 2 * length - 1)
+    if among_newest is None:
         return None
-    parts = []
-    for span in keys:
-        count = queries.size + span.size - 1
-        found = distance_bias(span.start - queries.start - queries.size + 1, count)
-        if found is None:
-            return None
-        parts.append(by_pair(found, queries.size, span.size))
-    return ops.cast(ops.concatenate(parts, axis=-1), dtype)
+    ring = held[num_sinks:]
+    farthest = ring.shape[0] + length - 1
+    index = ring[None, :] - (position + ops.arange(length))[:, None] + farthest
+    # Empty places have any bias, because they are hidden.
+    of_held = ops.take(
+        distance_bias(-farthest, farthest + 1), ops.clip(index, 0, farthest), axis=1
+    )
+    if num_sinks:
+        by_distance = distance_bias(1 - length - position, num_sinks + length - 1)
+        of_sinks = by_pair(by_distance, length, num_sinks)
+        of_held = ops.concatenate([of_sinks, of_held], axis=-1)
+    return of_held, by_pair(among_newest, length, length)
+
+
+def _attend(query: Any, keys: State, values: State, biases: list[Any]) -> Any:
+    """Return attention to the keys of two parts, whose biases are (m, k) or (heads, m, k)."""
+    shared = num_heads_per_key(query, keys[0])
+    # Keys come first in the product: TensorFlow would transpose all of them as the second factor.
+    queries = ops.swapaxes(share_heads(query, shared), -1, -2)
+    scores = [
+        separate_heads(ops.swapaxes(ops.matmul(key, queries), -1, -2), shared) + bias
+        for key, bias in zip(keys, biases, strict=True)
+    ]
+    weights = ops.split(ops.softmax(ops.concatenate(scores, axis=-1)), [keys[0].shape[2]], axis=-1)
+    held, newest = (
+        separate_heads(ops.matmul(share_heads(part, shared), value), shared)
+        for part, value in zip(weights, values, strict=True)
+    )
+    return held + newest

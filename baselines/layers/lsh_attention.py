@@ -13,6 +13,7 @@ from keras import ops
 
 from baselines.layers.attention import multiply_transposed
 from baselines.layers.attention_blocks import MASKED
+from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads
 from baselines.layers.initialization import dense
 from baselines.layers.layer import Layer
@@ -219,7 +220,10 @@ class LshAttention(Layer):
     def decode_step(
         self, hidden_states: Any, state: tuple[Any, Any, Any], position: Any, rotations: Any
     ) -> tuple[Any, Any]:
-        """Return the output for one new position, (batch, 1, width), and the new state.
+        """Return the output for the newest positions, (batch, m, width), and the new state.
+
+        Several positions are the first ones, from 0 on: they are computed together, as `call` does.
+        Their chunks depend on all of them, as in the published implementation.
 
         The rule is that of the published implementation. Earlier positions keep their buckets. The
         new position is sorted in among them, and attends to its chunk and the chunk before it,
@@ -230,9 +234,18 @@ class LshAttention(Layer):
         query = self._by_head(self.query_key(hidden_states))
         value = self._by_head(self.value(hidden_states))
         bucket = self.find_buckets(query, rotations)
-        keys = ops.slice_update(state[0], (0, position, 0, 0), query * _key_scale(query))
-        values = ops.slice_update(state[1], (0, position, 0, 0), value)
-        buckets = ops.slice_update(state[2], (0, 0, 0, position), bucket)
+        write = backend_functions().write_in_place
+        keys = write(state[0], (0, position, 0, 0), query * _key_scale(query))
+        values = write(state[1], (0, position, 0, 0), value)
+        buckets = write(state[2], (0, 0, 0, position), bucket)
+        if hidden_states.shape[1] > 1:
+            missing = -hidden_states.shape[1] % self.chunk_length
+            padded = ops.pad(hidden_states, ((0, 0), (0, missing), (0, 0)))
+            real = None
+            if missing:
+                real = ops.pad(ops.ones_like(hidden_states[:, :, 0], "bool"), ((0, 0), (0, missing)))
+            mixed = self.call(padded, rotations, real)
+            return mixed[:, : hidden_states.shape[1]], (keys, values, buckets)
         max_length = buckets.shape[3]
         places = ops.arange(max_length, dtype="int32")
         # A stable sort keeps the order of places within a bucket; unused places come last.

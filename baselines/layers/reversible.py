@@ -16,6 +16,7 @@ from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import LayerNorm
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.initialization import dense
+from baselines.layers.key_value_state import is_start
 from baselines.layers.layer import Layer, build_once
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.lsh_hashing import draw_rotations
@@ -206,10 +207,14 @@ class ReversibleStack(Layer):
         context_mask: Any = None,
         training: bool | None = None,
     ) -> tuple[Any, list[Any]]:
-        """Return the output for the newest positions, computed one by one, and the new state.
+        """Return the output for the newest positions, and the new state.
 
-        The rotations are those of evaluation, and no dropout is applied, whatever `training` is.
+        Several positions from 0 on are computed together, as `call` does, and keep the buckets of
+        that pass. Later ones are computed one by one. The rotations are those of evaluation, and no
+        dropout is applied, whatever `training` is.
         """
+        if is_start(position) and hidden_states.shape[1] > 1:
+            return self._decode_step(hidden_states, state, position, context, context_mask)
         done = []
         for index in range(hidden_states.shape[1]):
             newest = hidden_states[:, index : index + 1]

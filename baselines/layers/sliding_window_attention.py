@@ -18,8 +18,19 @@ from baselines.layers.attention_blocks import MASKED, mask_to_bias
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads, split_heads
 from baselines.layers.initialization import dense, kernel, repeated_kernel
-from baselines.layers.key_value_state import State, attend_with_state, empty_state
+from baselines.layers.key_value_state import (
+    State,
+    attend_with_state,
+    empty_state,
+    is_start,
+    write_state,
+)
 from baselines.layers.layer import Layer
+from baselines.layers.neighbour_blocks import (
+    BlockLayout,
+    mask_with_neighbour_blocks,
+    with_neighbour_blocks,
+)
 
 
 class SlidingWindowAttention(Layer):
@@ -129,28 +140,37 @@ class SlidingWindowAttention(Layer):
         return ops.where(padding_mask[:, :, None], mixed, 0.0)
 
     def init_state(self, batch_size: int, max_length: int) -> State:
-        """Return zeros for the keys and values of `max_length` positions."""
+        """Return zeros for the keys and values of the window, or of `max_length` positions."""
         size = self.key.units // self.num_heads
-        return empty_state(batch_size, self.num_heads, max_length, size, self.compute_dtype)
+        places = min(self.window // 2 * self._farthest_dilation, max_length)
+        return empty_state(batch_size, self.num_heads, places, size, self.compute_dtype)
 
     def decode_step(self, hidden_states: Any, state: State, position: Any) -> tuple[Any, State]:
         """Return the output for positions `position`, `position` + 1, … and the new state.
 
         The output, (batch, m, width), equals that of `call` on all positions so far without global
-        tokens. Time O(m · max_length).
+        tokens. Time O(m · (m + window)).
         """
+        projected = self._project(hidden_states)
+        if is_start(position):
+            visible = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
+            heads = self._attend_in_window(*projected, visible)
+            state = write_state(state, projected[1:], position)
+        else:
+            heads, state = attend_with_state(projected, state, position, self._sees)
+        return self.output_projection(merge_heads(heads)), state
+
+    def _sees(self, distances: Any, places: Any) -> Any:
+        """Return whether queries see keys that lie `distances` back: (m, k) or (heads, m, k)."""
         dilation = self.dilation
         if not isinstance(dilation, int):
-            # A mask for each head: (heads, m, max_length).
             dilation = ops.convert_to_tensor(np.array(dilation, "int32")[:, None, None])
+        near = (distances >= 0) & (distances <= self.window // 2 * dilation)
+        return near & (distances % dilation == 0)
 
-        def sees(distance: Any) -> Any:
-            near = (distance >= 0) & (distance <= self.window // 2 * dilation)
-            return near & (distance % dilation == 0)
-
-        projected = self._project(hidden_states)
-        heads, state = attend_with_state(projected, state, position, sees)
-        return self.output_projection(merge_heads(heads)), state
+    @property
+    def _farthest_dilation(self) -> int:
+        return self.dilation if isinstance(self.dilation, int) else max(self.dilation)
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return scaled queries, keys and values by head."""
@@ -276,67 +296,6 @@ def _unnormalised_softmax() -> Any:
         return scores, extra, total
 
     return backend_functions().fused(exponentiate, num_constants=2)
-
-
-class BlockLayout:
-    """Splits sequences into blocks; with dilation, each residue class is a sequence of its own."""
-
-    def __init__(self, length: int, num_blocks: int, reach: int, stride: int) -> None:
-        self._length, self._num_blocks, self._reach = length, num_blocks, reach
-        self._stride = stride
-
-    def blocks(self, states: Any) -> Any:
-        """Return (batch, heads, n, d) as (batch · stride, heads, blocks, reach, d), zero-padded."""
-        heads, size = states.shape[1], states.shape[3]
-        whole = self._num_blocks * self._reach * self._stride
-        if missing := whole - self._length:
-            states = ops.pad(states, ((0, 0), (0, 0), (0, missing), (0, 0)))
-        if self._stride > 1:
-            states = ops.reshape(states, (-1, heads, whole // self._stride, self._stride, size))
-            states = ops.transpose(states, (0, 3, 1, 2, 4))
-        return ops.reshape(states, (-1, heads, self._num_blocks, self._reach, size))
-
-    def join(self, blocks: Any) -> Any:
-        """Return blocks as (batch, heads, n, d): the inverse of `blocks`."""
-        heads, size = blocks.shape[1], blocks.shape[4]
-        each = self._num_blocks * self._reach
-        if self._stride > 1:
-            blocks = ops.reshape(blocks, (-1, self._stride, heads, each, size))
-            blocks = ops.transpose(blocks, (0, 2, 3, 1, 4))
-        states = ops.reshape(blocks, (-1, heads, each * self._stride, size))
-        return states if each * self._stride == self._length else states[:, :, : self._length]
-
-
-def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
-    """Return each block (axis 2) with the blocks before and after it, along axis 3.
-
-    The ends wrap around. A single gather copies once. The gradient that a backend derives for the
-    gather would add rows one by one, so this gradient rolls the blocks back instead.
-    """
-    if len(shifts) == 1:
-        return blocks
-    count, reach = blocks.shape[2:4]
-    taken = np.stack([np.roll(np.arange(count), shift) for shift in shifts], axis=1)
-
-    def take(blocks: Any) -> Any:
-        shape = (-1, blocks.shape[1], count, len(shifts) * reach, blocks.shape[4])
-        beside = ops.reshape(ops.take(blocks, taken.reshape(-1), axis=2), shape)
-
-        def gradient(upstream: Any) -> Any:
-            parts = zip(ops.split(upstream, len(shifts), axis=3), shifts, strict=True)
-            return (sum(ops.roll(part, -shift, axis=2) for part, shift in parts),)
-
-        return (beside,), gradient
-
-    return backend_functions().custom_gradient(take)(blocks)[0]
-
-
-def mask_with_neighbour_blocks(shown: Any, shifts: tuple[int, ...]) -> Any:
-    """Return the same for a mask (batch, 1, blocks, reach, 1), False beyond the ends."""
-    count = shown.shape[2]
-    padded = ops.pad(shown, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
-    moved = [padded[:, :, 1 - shift : 1 - shift + count] for shift in shifts]
-    return ops.concatenate(moved, axis=3)
 
 
 def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:

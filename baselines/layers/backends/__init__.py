@@ -17,6 +17,9 @@
   None or a tensor that cross-attention halves use.
 - `drop(states, rate, seed)` and `draw_normal(shape, seed)` draw from a seed of two numbers: the
   same seed gives the same draw.
+- `write_in_place(array, start, values)` returns an array with other values from the indices `start`
+  on. Where the backend can, the array itself changes: use only what the function returns.
+- `zero_after(result)` returns 0 as an index that the compiler computes after the result.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from keras import ops
 
 from baselines.layers.backends.tensorflow_attention import attend as attend
 
@@ -132,3 +133,16 @@ def drop(states: Any, rate: float, seed: Any) -> Any:
 def draw_normal(shape: Sequence[int], seed: Any) -> Any:
     """Return normally distributed numbers from a seed (2 numbers)."""
     return tf.random.stateless_normal(shape, tf.cast(seed, "int32"))
+
+
+def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
+    """Return an array with other values from `start` on; XLA does so in place."""
+    return ops.slice_update(array, start, values)
+
+
+def zero_after(result: Any) -> Any:
+    """Return the index 0, computed from a result: XLA must finish reading its inputs first.
+
+    Without this order, XLA copies an array that is both read and written.
+    """
+    return ops.cast(ops.reshape(result, (-1,))[0] * 0, "int32")
