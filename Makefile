@@ -11,7 +11,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
+.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
 .DEFAULT_GOAL := help
 BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
   tests/conformance/test_decoders.py tests/test_guides.py \
@@ -28,6 +28,9 @@ bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner
 
 probe: $(VENV)/.run ## measure speed and memory against length, without data
 	@$(BIN)/bench run --mode probe $(RUN_OPTIONS)
+
+decode: $(VENV)/.run ## measure prefill and token-by-token generation against the context
+	@$(BIN)/bench run --mode decode $(RUN_OPTIONS)
 
 tune: $(VENV)/.run ## choose each entry's learning rate on validation: make tune BENCHMARK=core TASK=ner
 	@$(BIN)/bench tune $(RUN_OPTIONS)

@@ -62,6 +62,12 @@ class BigBird(Architecture):
 
         return over_stacks(request, of_stack)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the keys and values of the decoder, which has full attention."""
+        from baselines.layers.state_sizes import full_attention_bytes
+
+        return full_attention_bytes(request, max_length, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.block import Block

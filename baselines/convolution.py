@@ -56,6 +56,15 @@ class Convolution(Architecture):
 
         return over_stacks(request, of_stack)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the inputs that the next positions see."""
+        from baselines.layers.state_sizes import source_bytes
+
+        size = request.model_size
+        kernels = _per_layer(request.options["kernels"], size.num_layers)
+        own = sum(kernel - 1 for kernel in kernels) * size.width * value_bytes
+        return own + source_bytes(request, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.lightweight_convolution import LightweightConvolution

@@ -82,6 +82,17 @@ class GatedDeltaNet(Architecture):
         mixer = convolution + states + comparisons + inverses
         return over_stacks(request, lambda causal: request.model_size.num_layers * mixer)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the states, in float32, and of the convolutions' inputs."""
+        from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
+
+        heads = _heads(request)
+        convolved = 2 * heads.key_width + heads.value_width
+        inputs = (request.options["kernel_size"] - 1) * convolved * value_bytes
+        states = heads.key_size * heads.value_width * FLOAT32_BYTES
+        own = request.model_size.num_layers * (inputs + states)
+        return own + source_bytes(request, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.block import Block

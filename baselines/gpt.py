@@ -39,6 +39,10 @@ class Gpt(Architecture):
         """Return the operations of full attention."""
         return _block(request).mixing_operations(request)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the keys and values of all positions, or of the window."""
+        return _block(request).state_bytes(request, max_length, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the decoder."""
         from baselines.layers.transformer import build_transformer

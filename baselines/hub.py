@@ -112,6 +112,10 @@ class Hub(Architecture):
 
         return None if request.options["preset"] else full_attention_operations(request)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the tokens (int32): each step computes all positions again."""
+        return 4 * max_length
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the backbone, or load the preset."""
         from baselines.layers.hub_backbone import _HubBackbone, build_shape, load_preset

@@ -32,6 +32,15 @@ class LinearTransformer(Architecture):
         size = request.model_size
         return feature_attention_operations(request, size.width // size.num_heads)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the sums over keys, in float32."""
+        from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
+
+        size = request.model_size
+        head_size = size.width // size.num_heads
+        own = size.num_layers * size.width * (head_size + 1) * FLOAT32_BYTES
+        return own + source_bytes(request, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.linear_attention import LinearAttention

@@ -87,6 +87,20 @@ class Llama(Architecture):
 
         return over_stacks(request, of_stack)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the keys and values of all positions, or of window and sinks."""
+        from baselines.layers.state_sizes import full_attention_bytes
+
+        options = request.options
+        return full_attention_bytes(
+            request,
+            max_length,
+            value_bytes,
+            num_heads=options["key_value_heads"],
+            window=options["window"],
+            num_sinks=options["num_sinks"] if options["window"] else 0,
+        )
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.attention_positions import RotaryPositions

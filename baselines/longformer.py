@@ -88,6 +88,21 @@ class Longformer(Architecture):
 
         return over_stacks(request, of_stack)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the keys and values of the windows; LED has all positions."""
+        from baselines.layers.state_sizes import full_attention_bytes
+
+        size, options = request.model_size, request.options
+        if request.form is Form.ENCODER_DECODER:
+            return full_attention_bytes(request, max_length, value_bytes)
+        windows = _per_layer(options["window"], size.num_layers)
+        dilations = _per_layer(options["dilation"], size.num_layers)
+        places = 0
+        for window, dilation in zip(windows, dilations, strict=True):
+            farthest = 1 if options["dilated_heads"] == 0 else dilation
+            places += min(window // 2 * farthest, max_length)
+        return 2 * size.width * places * value_bytes
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.block import Block

@@ -51,6 +51,14 @@ class Lstm(Architecture):
         cells = 4.0 * size.width * request.sequence_length * size.num_layers
         return over_stacks(request, lambda causal: cells)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the hidden states and cell states."""
+        from baselines.layers.state_sizes import source_bytes
+
+        size = request.model_size
+        own = size.num_layers * 2 * size.width * value_bytes
+        return own + source_bytes(request, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.block import Block

@@ -58,6 +58,17 @@ class Mamba2(Architecture):
         blocks = BLOCKS_PER_LAYER * size.num_layers
         return over_stacks(request, lambda causal: blocks * (convolution + states + comparisons))
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the states, in float32, and of the convolutions' inputs."""
+        from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
+
+        inner, state = _inner_width(request), _state_size(request)
+        inputs = (request.options["kernel_size"] - 1) * (inner + 2 * state) * value_bytes
+        blocks = BLOCKS_PER_LAYER * request.model_size.num_layers
+        return blocks * (inputs + state * inner * FLOAT32_BYTES) + source_bytes(
+            request, value_bytes
+        )
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.backbone import Backbone

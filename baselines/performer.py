@@ -42,6 +42,15 @@ class Performer(Architecture):
         layers = request.model_size.num_layers * (2 if request.form is Form.ENCODER_DECODER else 1)
         return feature_attention_operations(request, features) + layers * rows
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the sums over keys, in float32."""
+        from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
+
+        size = request.model_size
+        numbers = request.options["features"] * (size.width + size.num_heads)
+        own = size.num_layers * numbers * FLOAT32_BYTES
+        return int(own) + source_bytes(request, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.random_feature_attention import RandomFeatureAttention

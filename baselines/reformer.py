@@ -73,6 +73,14 @@ class Reformer(Architecture):
         attending = attend_pairs(length * min(2 * chunk, length), size.width)
         return over_stacks(request, lambda causal: size.num_layers * hashes * (hashing + attending))
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of keys, values and buckets (int32) of all positions."""
+        from baselines.layers.state_sizes import full_attention_bytes
+
+        size = request.model_size
+        buckets = size.num_layers * size.num_heads * request.options["hashes"] * max_length * 4
+        return full_attention_bytes(request, max_length, value_bytes) + int(buckets)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.backbone import Backbone

@@ -46,6 +46,12 @@ class T5(Architecture):
 
         return full_attention_operations(request)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the keys and values of all positions."""
+        from baselines.layers.state_sizes import full_attention_bytes
+
+        return full_attention_bytes(request, max_length, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.attention_positions import BucketedPositions

@@ -61,6 +61,14 @@ class TransformerXl(Architecture):
 
         return over_stacks(request, of_stack)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the memories of all layers, in float32, and of their masks."""
+        from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
+
+        size, memory = request.model_size, request.options["memory"]
+        kept = size.num_layers * memory * (size.width * FLOAT32_BYTES + 1)
+        return kept + source_bytes(request, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.recurrent_backbone import RecurrentBackbone

@@ -48,6 +48,10 @@ class Vanilla(Architecture):
         """Return the operations of full attention, or of attention within the window."""
         return _block(request).mixing_operations(request)
 
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the bytes of the keys and values of all positions, or of the window."""
+        return _block(request).state_bytes(request, max_length, value_bytes)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
         from baselines.layers.transformer import build_transformer

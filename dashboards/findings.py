@@ -31,7 +31,7 @@ def make_findings(
     probes = [
         (number, comparison)
         for number, comparison in enumerate(comparisons)
-        if comparison.key.mode is Mode.PROBE
+        if comparison.key.mode is not Mode.TRAIN
     ]
     return {
         "growth": [row for probe in probes for row in _growth(*probe, architectures)],

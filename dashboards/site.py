@@ -152,8 +152,9 @@ def _write_rest(
 
 def _subject(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:
     """Return the title of the task, or of the probe."""
-    if key.mode is Mode.PROBE:
-        return f"Speed and memory, {key.form.replace('_', '-')}"
+    if key.mode is not Mode.TRAIN:
+        what = "Decoding" if key.mode is Mode.DECODE else "Speed and memory"
+        return f"{what}, {key.form.replace('_', '-')}"
     return tasks[key.task].title if key.task in tasks else key.task
 
 

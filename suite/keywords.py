@@ -10,7 +10,7 @@ from typing import Any
 
 from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
-from suite.matrix.benchmarks import DEFAULT_BENCHMARK
+from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.matrix.request import Request
 from suite.records.environment import num_cores
 from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
@@ -54,9 +54,11 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
     for name in NUMBERS:
         if name in given:
             given[name] = _numbers(name, given[name])
+    mode = _mode(given)
+    default = DECODING_BENCHMARK if mode is Mode.DECODE else DEFAULT_BENCHMARK
     return Request(
-        mode=_mode(given),
-        benchmark=given.get("benchmark", DEFAULT_BENCHMARK),
+        mode=mode,
+        benchmark=given.get("benchmark", default),
         tasks=given.get("tasks"),
         architectures=given.get("architectures"),
         lengths=given.get("lengths"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baselines.layers.flops import attend_pairs, over_stacks, pairs_in_window
+from baselines.layers.state_sizes import full_attention_bytes
 from suite.api import BuildRequest, Form
 
 ADDED_POSITIONS = ("none", "sinusoidal", "learned", "typed", "axial")
@@ -87,6 +88,12 @@ class Block:
         spared = attentions * size.width * (size.num_heads - shared) / size.num_heads
         gated = self.feedforward == "gated"
         return round((size.feedforward_width + spared) * (2 / 3 if gated else 1))
+
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
+        """Return the bytes of the keys and values of all positions, or of the window."""
+        return full_attention_bytes(
+            request, max_length, value_bytes, num_heads=self.key_value_heads, window=self.window
+        )
 
     def mixing_operations(self, request: BuildRequest, extra_positions: int = 0) -> float:
         """Return the operations of attention to the positions within the window."""

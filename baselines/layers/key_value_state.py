@@ -70,8 +70,7 @@ def attend_with_state(
         added = _distance_biases(distance_bias, position, length, held, num_sinks)
         if added is not None:
             biases = [
-                part + ops.cast(more, query.dtype)
-                for part, more in zip(biases, added, strict=True)
+                part + ops.cast(more, query.dtype) for part, more in zip(biases, added, strict=True)
             ]
     heads = _attend(query, (state[0], key), (state[1], value), biases)
     return heads, write_state(state, (key, value), position, num_sinks, heads)
@@ -135,9 +134,7 @@ def _distance_biases(
     farthest = ring.shape[0] + length - 1
     index = ring[None, :] - (position + ops.arange(length))[:, None] + farthest
     # Empty places have any bias, because they are hidden.
-    of_held = ops.take(
-        distance_bias(-farthest, farthest + 1), ops.clip(index, 0, farthest), axis=1
-    )
+    of_held = ops.take(distance_bias(-farthest, farthest + 1), ops.clip(index, 0, farthest), axis=1)
     if num_sinks:
         by_distance = distance_bias(1 - length - position, num_sinks + length - 1)
         of_sinks = by_pair(by_distance, length, num_sinks)

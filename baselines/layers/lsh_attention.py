@@ -243,7 +243,9 @@ class LshAttention(Layer):
             padded = ops.pad(hidden_states, ((0, 0), (0, missing), (0, 0)))
             real = None
             if missing:
-                real = ops.pad(ops.ones_like(hidden_states[:, :, 0], "bool"), ((0, 0), (0, missing)))
+                real = ops.pad(
+                    ops.ones_like(hidden_states[:, :, 0], "bool"), ((0, 0), (0, missing))
+                )
             mixed = self.call(padded, rotations, real)
             return mixed[:, : hidden_states.shape[1]], (keys, values, buckets)
         max_length = buckets.shape[3]

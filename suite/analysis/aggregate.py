@@ -20,11 +20,14 @@ from suite.analysis.grouping import ComparisonKey, group
 from suite.analysis.points import Figure, Point, UsedMachine, parts_of, scores_of, used_machine
 from suite.analysis.reproduction import Verifying, verifying_runs
 from suite.analysis.sessions import (
+    DECODING_PHASES,
     PHASES,
     CostSession,
     by_session,
     choose_session,
+    mode_measuring,
     newest_digests,
+    phases_of,
 )
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
@@ -38,13 +41,16 @@ from suite.records.standing import (
 )
 
 __all__ = [
+    "DECODING_PHASES",
     "PHASES",
     "Comparison",
     "Figure",
     "Point",
     "UsedMachine",
     "compare",
+    "mode_measuring",
     "parts_of",
+    "phases_of",
     "scores_of",
     "used_machine",
 ]
@@ -122,7 +128,7 @@ def _comparison(
     digests = newest_digests(run.record for runs in measured.values() for run in runs)
     sessions = {at: by_session(runs, digests) for at, runs in measured.items()}
     session = choose_session(sessions.values())
-    if session and key.mode is Mode.PROBE:
+    if session and key.mode is not Mode.TRAIN:
         judged = {at: _prefer(session, found, current[at]) for at, found in judged.items()}
     standing = [run for found in judged.values() for run in found.by_repeat.values()]
     metric = max(records, key=lambda stored: stored.record.run_id).record.ranking.primary_metric

@@ -13,10 +13,10 @@ from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point, compare
 from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
-from suite.analysis.probing import Prober, RunPlan
+from suite.analysis.probing import Prober, RunPlan, request_measuring
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Change, Crossing, find_crossing, pair_up
-from suite.api import Cell, Metric, Mode, RequestError, Status, unknown_name
+from suite.api import Cell, Metric, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
@@ -122,8 +122,8 @@ def cost_crossover(
         RequestError: the measure has no direction, or an architecture cannot run at a length.
     """
     first, second = check_pair(request)
-    request = replace(request, mode=Mode.PROBE)
     sign = 1 if find_directed_measure(measure).higher_is_better else -1
+    request = request_measuring(measure.partition(".")[0], request)
     # The lengths are probed one by one; check all of them before anything runs.
     cells = prepare(request, store).plan.cells
     for planned in cells:

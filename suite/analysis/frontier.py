@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.analysis.aggregate import PHASES
-from suite.analysis.probing import Prober, RunPlan
+from suite.analysis.aggregate import DECODING_PHASES, PHASES
+from suite.analysis.probing import Prober, RunPlan, request_measuring
 from suite.analysis.search import find_frontier
-from suite.api import Limits, Mode, RequestError, Status
+from suite.api import Limits, RequestError, Status
 from suite.api.errors import unknown_name
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.request import Request
@@ -17,6 +17,7 @@ from suite.records.environment import has_accelerator, total_memory_bytes
 from suite.records.schema import Record
 from suite.records.store import Store
 
+ALL_PHASES = (*PHASES, *DECODING_PHASES)
 SHORTEST = 128
 """The length at which a search starts."""
 LONGEST = 2**20
@@ -39,8 +40,8 @@ class Budget:
         Raises:
             RequestError: it has not.
         """
-        if self.phase not in PHASES:
-            raise unknown_name("phase", self.phase, PHASES)
+        if self.phase not in ALL_PHASES:
+            raise unknown_name("phase", self.phase, ALL_PHASES)
         if self.memory_bytes is None and self.step_seconds is None:
             raise RequestError(
                 "A frontier needs a budget", remedy="Give --memory 8GiB, --step-seconds 2, or both"
@@ -149,7 +150,9 @@ def find_length_limits(
     if request.lengths or request.tasks:
         raise RequestError("A frontier search chooses the lengths and takes no task and no lengths")
     request = replace(
-        request, mode=Mode.PROBE, rounds=request.rounds or 1, batch_size=request.batch_size or 1
+        request_measuring(budget.phase, request),
+        rounds=request.rounds or 1,
+        batch_size=request.batch_size or 1,
     )
     store.prepare()
     prepared = prepare(replace(request, lengths=(SHORTEST,), rounds=1), store)

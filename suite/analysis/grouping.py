@@ -68,7 +68,7 @@ class ComparisonKey:
         """The size of the batches: in positions, or in sequences where those were fixed."""
         if self.sequences_per_batch:
             return f"batch {self.sequences_per_batch}"
-        positions = "tokens" if self.mode is Mode.PROBE else "positions"
+        positions = "tokens" if self.mode is not Mode.TRAIN else "positions"
         return f"{self.positions_per_batch:,} {positions} a batch"
 
     @property
@@ -81,7 +81,7 @@ class ComparisonKey:
     @property
     def why_unranked(self) -> str:
         """Why no entry of the comparison has a rank; "" if entries may have one."""
-        if self.mode is Mode.PROBE or (self.ranked and self.benchmark and self.split == "test"):
+        if self.mode is not Mode.TRAIN or (self.ranked and self.benchmark and self.split == "test"):
             return ""
         if self.split == "validation":
             return "validation scores are not ranked"
@@ -98,8 +98,8 @@ class ComparisonKey:
     def title(self) -> str:
         """A title for people, without the fingerprint of the data."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
-        if self.mode is Mode.PROBE:
-            what = ["probe", self.form.replace("_", "-")]
+        if self.mode is not Mode.TRAIN:
+            what = [str(self.mode), self.form.replace("_", "-")]
             last = [self.batch]
         else:
             what = [self.task, self.source, self.task_options, self.benchmark]
@@ -112,7 +112,7 @@ class ComparisonKey:
 
 def key_of(stored: StoredRecord) -> ComparisonKey:
     """Return the comparison that a record belongs to."""
-    record, probe = stored.record, stored.record.cell.mode is Mode.PROBE
+    record, probe = stored.record, stored.record.cell.mode is not Mode.TRAIN
     cell, facts = record.cell, record.ranking
     counts_examples = facts.scored_unit == "examples"
     return ComparisonKey(
@@ -153,7 +153,8 @@ def group(records: Iterable[StoredRecord]) -> Groups:
     for key in [key for key in groups if key in known]:
         groups[known[key]] += groups.pop(key)
     found = _with_fixed_batches(groups)
-    return {key: found[key] for key in sorted(found, key=lambda one: (one.mode is Mode.PROBE, one))}
+    ordered = sorted(found, key=lambda one: (one.mode is not Mode.TRAIN, one))
+    return {key: found[key] for key in ordered}
 
 
 def baseline_keys(keys: Collection[ComparisonKey]) -> dict[ComparisonKey, ComparisonKey]:
@@ -212,7 +213,7 @@ def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> G
     fixed: Groups = {}
     others: dict[ComparisonKey, set[ComparisonKey]] = {}
     for key, records in groups.items():
-        if key.mode is Mode.PROBE:
+        if key.mode is not Mode.TRAIN:
             for stored in records:
                 size = stored.record.cell.batch_size
                 other = replace(key, positions_per_batch=0, sequences_per_batch=size)
@@ -236,6 +237,6 @@ def _lengths(records: Iterable[StoredRecord]) -> set[int]:
 def _positions_per_batch(cell: Cell) -> int:
     positions = cell.batch_size * cell.sequence_length
     whole = 1 << (positions - 1).bit_length()  # whole sequences were cut from this power of two
-    if cell.mode is Mode.PROBE and positions < FILLED * whole:
+    if cell.mode is not Mode.TRAIN and positions < FILLED * whole:
         return positions  # a batch that is much smaller costs less
     return whole

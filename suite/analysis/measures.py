@@ -1,11 +1,11 @@
-"""The measures of a probe: name, unit, title and direction, declared once."""
+"""The measures of probes and decodings: name, unit, title and direction, declared once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from suite.analysis.aggregate import PHASES
+from suite.analysis.aggregate import DECODING_PHASES, PHASES
 from suite.api import RequestError
 from suite.api.errors import unknown_name
 
@@ -14,7 +14,7 @@ DEFAULT_MEASURE = "training.tokens_per_second"
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A quantity that a probe measures in a phase.
+    """A quantity that a probe or a decoding measures in a phase.
 
     `higher_is_better` is None where neither direction is better: such a measure describes the
     conditions of a measurement and ranks nothing.
@@ -42,18 +42,33 @@ OF_INFERENCE = (
     Measure("latency_p95_seconds", "s", "95th percentile of the latency", False),
     Measure("latency_p99_seconds", "s", "99th percentile of the latency", False),
 )
-MEASURES: Mapping[str, Measure] = {
+OF_GENERATION = (
+    Measure("latency_p50_seconds", "s", "median time of a single token", False),
+    Measure("latency_p95_seconds", "s", "95th percentile of the time of a single token", False),
+    Measure("latency_p99_seconds", "s", "99th percentile of the time of a single token", False),
+    Measure("state_bytes", "B", "size of the decoding state", False),
+    Measure("state_memory_bytes", "B", "memory of the decoding state", False),
+)
+OF_DECODING_PHASES = tuple(one for one in OF_EACH_PHASE if one.name != "model_flops_utilization")
+PROBE_MEASURES: Mapping[str, Measure] = {
     **{f"{phase}.{measure.name}": measure for phase in PHASES for measure in OF_EACH_PHASE},
     **{f"inference.{measure.name}": measure for measure in OF_INFERENCE},
 }
 """The measures of a probe by "phase.name"."""
+DECODING_MEASURES: Mapping[str, Measure] = {
+    **{f"{phase}.{one.name}": one for phase in DECODING_PHASES for one in OF_DECODING_PHASES},
+    **{f"generation.{measure.name}": measure for measure in OF_GENERATION},
+}
+"""The measures of a decoding by "phase.name"; a step of the generation is one token."""
+MEASURES: Mapping[str, Measure] = {**PROBE_MEASURES, **DECODING_MEASURES}
+"""All measures of costs by "phase.name"."""
 
 
 def find_directed_measure(name: str) -> Measure:
     """Return the measure of "phase.name", which has a better direction.
 
     Raises:
-        RequestError: a probe has no such measure, or neither direction of it is better.
+        RequestError: there is no such measure, or neither direction of it is better.
     """
     if name not in MEASURES:
         raise unknown_name("measure", name, MEASURES)

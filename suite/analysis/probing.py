@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from suite.api import Limits
+from suite.analysis.aggregate import mode_measuring
+from suite.api import Limits, Mode
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
+from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.matrix.request import Request
 from suite.records.schema import Record
 from suite.records.store import Store
 
 RunPlan = Callable[[Prepared], list[Record]]
 """Runs a plan and returns the records of its cells, as `Session.run` does."""
+
+
+def request_measuring(phase: str, request: Request) -> Request:
+    """Return a request in the mode that measures the costs of a phase.
+
+    The default benchmark has no decodings; `DECODING_BENCHMARK` replaces it.
+    """
+    mode, benchmark = mode_measuring(phase), request.benchmark
+    if mode is Mode.DECODE and benchmark == DEFAULT_BENCHMARK:
+        benchmark = DECODING_BENCHMARK
+    return replace(request, mode=mode, benchmark=benchmark)
 
 
 @dataclass(frozen=True, slots=True)

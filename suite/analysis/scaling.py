@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.aggregate import PHASES, Comparison, Point
+from suite.analysis.aggregate import Comparison, Point, phases_of
 from suite.analysis.quadratic import FULL_ATTENTION, Quadratic, fit_quadratic
 from suite.analysis.statistics import Estimate, margin_of_error, mean_interval
 from suite.api import Architecture
@@ -66,7 +66,9 @@ def exponents(
     for entry, points in sorted(comparison.by_entry().items()):
         architecture = (architectures or {}).get(points[0].architecture)
         for measure in sorted(
-            f"{phase}.{name}" for phase in PHASES for name in ("peak_memory_bytes", "step_seconds")
+            f"{phase}.{name}"
+            for phase in phases_of(comparison.key.mode)
+            for name in ("peak_memory_bytes", "step_seconds")
         ):
             if not (fixed_batch or measure.endswith("step_seconds")):
                 continue
@@ -88,8 +90,8 @@ def _sweeps(points: Sequence[Point], measure: str) -> list[dict[int, float]]:
 
 
 def _claim(architecture: Architecture | None, measure: str) -> str | None:
-    if architecture is None:
-        return None
+    if architecture is None or measure.startswith("generation."):
+        return None  # the claims are those of a whole sequence
     time = measure.endswith("seconds")
     return architecture.claimed_time if time else architecture.claimed_memory
 

@@ -17,12 +17,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from suite.analysis.statistics import variance
-from suite.api import Status
+from suite.api import Mode, Status
 from suite.records.environment import speed_facts
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 
 PHASES = ("training", "inference")
+"""The measured phases of a training or a probe."""
+DECODING_PHASES = ("prefill", "generation")
+"""The measured phases of a decoding."""
+
+
+def phases_of(mode: Mode) -> tuple[str, ...]:
+    """Return the phases that a mode measures."""
+    return DECODING_PHASES if mode is Mode.DECODE else PHASES
+
+
+def mode_measuring(phase: str) -> Mode:
+    """Return the mode that measures the costs of a phase without training."""
+    return Mode.DECODE if phase in DECODING_PHASES else Mode.PROBE
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +149,8 @@ def choose_session(points: Iterable[Sessions]) -> CostSession | None:
     for sessions in points:
         for session, by_repeat in sessions.items():
             tally = covered.setdefault(session, [0, 0])
-            for phase in PHASES:
+            modes = {stored.record.cell.mode for stored in by_repeat.values()}
+            for phase in dict.fromkeys(phase for mode in modes for phase in phases_of(mode)):
                 quiet = sum(counts(stored.record, phase) for stored in by_repeat.values())
                 tally[0] += quiet > 0
                 tally[1] += quiet

@@ -31,7 +31,7 @@ def short_titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
     """
     subjects: dict[tuple[Mode, str, str], dict[ComparisonKey, str]] = {}
     for key in keys:
-        form = key.form if key.mode is Mode.PROBE else ""
+        form = key.form if key.mode is not Mode.TRAIN else ""
         subjects.setdefault((key.mode, key.task, form), {})[key] = _start(key)
     names: dict[ComparisonKey, str] = {}
     for subject in subjects.values():
@@ -42,8 +42,8 @@ def short_titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
 
 
 def _start(key: ComparisonKey) -> str:
-    if key.mode is Mode.PROBE:
-        return f"{key.benchmark or 'probes'}, {key.batch}"
+    if key.mode is not Mode.TRAIN:
+        return f"{key.benchmark or f'{key.mode}s'}, {key.batch}"
     if key.benchmark:
         return key.benchmark
     return "trials (validation scores)" if key.split == "validation" else "trials with --test"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from suite.analysis.aggregate import PHASES, Comparison, Figure, Point, compare
+from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_of
 from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.engines import Ratio, ratios
 from suite.analysis.grouping import ComparisonKey, baseline_keys
@@ -16,12 +16,13 @@ from suite.records.published import StoredRecord
 
 Figures = Mapping[str, Figure | None]
 
-SHOWN = tuple(
-    f"{phase}.{name}"
-    for phase in PHASES
-    for name in ("tokens_per_second", "step_seconds", "peak_memory_bytes")
+SHOWN = ("tokens_per_second", "step_seconds", "peak_memory_bytes")
+"""The costs of each phase in a row."""
+SHOWN_OF_GENERATION = (
+    *(f"generation.latency_p{percent}_seconds" for percent in (50, 95, 99)),
+    "generation.state_bytes",
 )
-"""The costs in a row."""
+"""The further costs in the row of a decoding."""
 REPEATED = ("seed", "round")
 """The fields in which the cells of one point differ."""
 
@@ -123,7 +124,7 @@ def make_tables(
         if not rows:
             continue
         baseline = by_key[baselines[comparison.key]]
-        probe = comparison.key.mode is Mode.PROBE
+        probe = comparison.key.mode is not Mode.TRAIN
         tables.append(
             Table(
                 title=_title(comparison, several_machines=len(machines) > 1),
@@ -136,6 +137,12 @@ def make_tables(
             )
         )
     return tables
+
+
+def shown_costs(mode: Mode) -> tuple[str, ...]:
+    """Return the costs in a row of a mode, by "phase.name"."""
+    costs = tuple(f"{phase}.{name}" for phase in phases_of(mode) for name in SHOWN)
+    return costs + (SHOWN_OF_GENERATION if mode is Mode.DECODE else ())
 
 
 def _title(comparison: Comparison, *, several_machines: bool) -> str:
@@ -166,10 +173,11 @@ def _row(point: Point, ranked: Row | None) -> TableRow:
     figures: dict[str, Figure | None] = {}
     if point.metric:
         figures[f"{point.split}.{point.metric.name}"] = point.score()
-    figures |= {measure: point.cost(measure) for measure in SHOWN}
+    shown = shown_costs(point.records[0].cell.mode)
+    figures |= {measure: point.cost(measure) for measure in shown}
     reasons = sorted({record.reason for record in point.records if record.reason})
     cell = point.records[0].cell
-    missing = {measure: why for measure in SHOWN if (why := point.why_no_cost(measure))}
+    missing = {measure: why for measure in shown if (why := point.why_no_cost(measure))}
     return TableRow(
         point.entry,
         cell,

@@ -1,6 +1,7 @@
 """The contracts that plug-ins import. Standard library only."""
 
 from suite.api.architecture import (
+    GENERATED_TOKENS,
     PROBE_VOCABULARY_SIZE,
     Architecture,
     BuildRequest,
@@ -64,6 +65,7 @@ from suite.api.task import (
 __all__ = [
     "BACKENDS",
     "COMPILE_MODES",
+    "GENERATED_TOKENS",
     "MASKS",
     "OPEN_RECIPE_OPTIONS",
     "PRECISIONS",

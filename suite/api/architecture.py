@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from suite.api.cell import Cell
-from suite.api.enums import Form, Inputs
+from suite.api.enums import Form, Inputs, Mode
 from suite.api.errors import Unsupported
 from suite.api.options import Options
 from suite.api.task import Recipe, Task
 
 PROBE_VOCABULARY_SIZE = 8_000
 """The vocabulary size of a probe's random tokens."""
+GENERATED_TOKENS = 32
+"""The tokens that one call of a decoding generates after its context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,18 @@ class Architecture(ABC):
         """
         return None
 
+    def state_bytes(
+        self, request: BuildRequest, max_length: int, value_bytes: int = 4
+    ) -> int | None:
+        """Return the bytes of the decoding state of one sequence, or None if unknown.
+
+        The count follows the published formulas. It holds for a state of `max_length` positions,
+        whose values have `value_bytes` bytes in the compute precision. In the encoder-decoder form,
+        it includes what decoding keeps of an encoder's output of the request's length. No framework
+        is needed.
+        """
+        return None
+
     def compile_with_xla(self, request: BuildRequest) -> bool:
         """Return whether XLA makes this model faster on TensorFlow's CPU backend, as measured."""
         return False
@@ -150,14 +164,16 @@ def build_request(
 ) -> BuildRequest:
     """Return the request of a cell to its architecture; without a task, that of a probe.
 
-    `spec` holds the vocabulary size of the data, once the data is read.
+    A decoder that generates has positions for the generated tokens after its context. `spec` holds
+    the vocabulary size of the data, once the data is read.
     """
+    generates = cell.mode is Mode.DECODE and cell.form is Form.DECODER
     own = {name: cell.options.get(name, value) for name, value in architecture.options.items()}
     return BuildRequest(
         form=cell.form,
         inputs=task.inputs_for(cell.options) if task else Inputs.TOKEN_IDS,
         model_size=model_size,
-        sequence_length=cell.sequence_length,
+        sequence_length=cell.sequence_length + (GENERATED_TOKENS if generates else 0),
         options=own,
         dropout=recipe.dropout if task else 0.0,
         vocabulary_size=(spec or {}).get("vocabulary_size") if task else PROBE_VOCABULARY_SIZE,

@@ -23,8 +23,9 @@ class Cell:
     does not change the ids of earlier cells. A changed default raises `*_version`. `steps` is the
     number of updates of a training. `benchmark` is the label of the frozen benchmark whose settings
     the cell has, such as "core-1"; None for a trial and for any other run. `scores_test` says
-    whether the test split is read: other trainings score validation alone. In a probe, `steps` is
-    0, and `task`, `task_version` and `source` are None.
+    whether the test split is read: other trainings score validation alone. In a probe or
+    a decoding, `steps` is 0, and `task`, `task_version` and `source` are None. The
+    `sequence_length` of a decoding is its context: the tokens before the first generated one.
     """
 
     mode: Mode
@@ -64,7 +65,7 @@ class Cell:
     @property
     def label(self) -> str:
         """A short name for display, unique within a matrix that varies no option."""
-        parts = [self.task or "probe", self.architecture, str(self.sequence_length)]
+        parts = [self.task or str(self.mode), self.architecture, str(self.sequence_length)]
         parts += [self.backend] if self.backend != BACKENDS[0] else []
         parts += [self.precision] if self.precision != PRECISIONS[0] else []
         parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]

@@ -22,10 +22,14 @@ class Inputs(StrEnum):
 
 
 class Mode(StrEnum):
-    """`train` learns, scores and measures; `probe` only measures, on random input."""
+    """`train` learns, scores and measures; the others only measure, on random tokens.
+
+    `probe` measures whole passes; `decode` measures prefill and token-by-token generation.
+    """
 
     TRAIN = "train"
     PROBE = "probe"
+    DECODE = "decode"
 
 
 class Track(StrEnum):

@@ -196,7 +196,7 @@ def _expected(
     cores = num_cores()
 
     def expect(threads: int) -> _Hours:
-        parallel = 1 if benchmark.probes else max(1, cores // threads)
+        parallel = 1 if benchmark.probes or benchmark.decodings else max(1, cores // threads)
         cells, of_tuning = (
             durations.expected([replace(cell, threads=threads) for cell in found], parallel)
             for found in ([one.cell for one in planned], trials)
@@ -221,7 +221,8 @@ def _print(benchmark: Benchmark, expected: _Hours) -> None:
     if tuning := benchmark.tuning:
         rates = f"{len(tuning.learning_rates)} learning rates"
         print(f"  tuning: {rates}, at most {MAX_COST} final runs per entry, task and length")
-    for probe in benchmark.probes:
+    for probe in (*benchmark.probes, *benchmark.decodings):
         lengths = ", ".join(f"{length:,}" for length in probe.lengths)
         rounds = f"{probe.rounds} round{'s' if probe.rounds > 1 else ''}"
-        print(f"  probe, {probe.form}: lengths {lengths}; {rounds}, {probe.batch_text}")
+        what = "probe" if probe in benchmark.probes else "decode"
+        print(f"  {what}, {probe.form}: lengths {lengths}; {rounds}, {probe.batch_text}")

@@ -8,8 +8,14 @@ from typing import Any
 
 import click
 
-from suite.analysis.aggregate import PHASES
-from suite.analysis.frontier import LONGEST, SHORTEST, Budget, LengthLimit, find_length_limits
+from suite.analysis.frontier import (
+    ALL_PHASES,
+    LONGEST,
+    SHORTEST,
+    Budget,
+    LengthLimit,
+    find_length_limits,
+)
 from suite.api import Mode, RequestError
 from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
@@ -21,7 +27,7 @@ from suite.execution.quantities import parse_size
 @click.option("--step-seconds", type=SECONDS, metavar="SECONDS", help="Most time of a step.")
 @click.option(
     "--phase",
-    type=click.Choice(PHASES),
+    type=click.Choice(ALL_PHASES),
     default="training",
     show_default=True,
     help="The phase that has to fit.",

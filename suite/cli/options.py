@@ -188,6 +188,7 @@ request_options = _stack(
         "--mode",
         type=click.Choice([str(mode) for mode in Mode]),
         help="train: train and score. probe: measure costs only, on random tokens. "
+        "decode: measure prefill and token-by-token generation. "
         "[default: train with a task, otherwise all of the benchmark]",
     ),
     click.option(
@@ -217,10 +218,13 @@ request_options = _stack(
         metavar="N",
         help="Updates of a training. [default: the benchmark's]",
     ),
-    click.option("--rounds", type=int, help="Repeats of a probe. [default: the benchmark's]"),
+    click.option(
+        "--rounds", type=int, help="Repeats of a probe or decoding. [default: the benchmark's]"
+    ),
     click.option(
         "--form",
-        help="Form of a probe: encoder, decoder, encoder_decoder. [default: encoder]",
+        help="Form of a probe or decoding: encoder, decoder, encoder_decoder. "
+        "[default: the benchmark's]",
     ),
     click.option(
         "--backends",

@@ -8,7 +8,7 @@ import sys
 import click
 
 from suite.analysis.tables import make_tables
-from suite.api import RequestError
+from suite.api import Mode, RequestError
 from suite.api.plugins import search_path_from_environment
 from suite.calls import select_records
 from suite.cli.options import home_option, json_option, make_store
@@ -19,7 +19,9 @@ from suite.records.published import local_record
 
 @click.command("report")
 @click.option("--task", "tasks", metavar="NAME,…", help="Tasks to show. [default: all]")
-@click.option("--mode", type=click.Choice(["train", "probe"]), help="Mode to show. [default: both]")
+@click.option(
+    "--mode", type=click.Choice([str(mode) for mode in Mode]), help="Mode to show. [default: all]"
+)
 @json_option
 @home_option
 def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None) -> None:

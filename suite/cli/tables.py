@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from suite.analysis.aggregate import Figure
+from suite.analysis.aggregate import Figure, phases_of
 from suite.analysis.costs import COSTS
 from suite.analysis.engines import Ratio
 from suite.analysis.quadratic import Quadratic
@@ -45,6 +45,14 @@ def print_tables(tables: Sequence[Table]) -> None:
         _print_ratios(out, table.baseline, table.ratios)
 
 
+GENERATION_COLUMNS = (
+    ("ms/token", "generation.step_seconds", 1e3),
+    *((f"p{part}", f"generation.latency_p{part}_seconds", 1e3) for part in (50, 95, 99)),
+    ("state KiB", "generation.state_bytes", 2.0**-10),
+)
+"""The title, measure and factor of the further columns of decodings."""
+
+
 def _rich_table(table: Table) -> RichTable:
     probe = table.metric is None
     rich_table = RichTable(show_edge=False, pad_edge=False)
@@ -52,11 +60,14 @@ def _rich_table(table: Table) -> RichTable:
     rich_table.add_column("architecture")
     if not probe:
         rich_table.add_column(f"{table.split} {table.metric}", justify="right")
-    rich_table.add_column("training memory", justify="right")
-    rich_table.add_column("training tokens/s", justify="right")
+    mode = table.rows[0].cell.mode
+    for phase in _shown_phases(mode):
+        rich_table.add_column(f"{phase} memory", justify="right")
+        rich_table.add_column(f"{phase} tokens/s", justify="right")
+    if mode is Mode.DECODE:
+        for title, _, _ in GENERATION_COLUMNS:
+            rich_table.add_column(title, justify="right")
     if probe:
-        rich_table.add_column("inference memory", justify="right")
-        rich_table.add_column("inference tokens/s", justify="right")
         rich_table.add_column("batch", justify="right")
     rich_table.add_column("status")
     for row in table.rows:
@@ -69,15 +80,24 @@ def _cells(row: TableRow, table: Table) -> list[str]:
     texts = [str(cell.sequence_length), escape(row.line)]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
-    for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
+    for phase in _shown_phases(cell.mode):
         for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
             measure = f"{phase}.{name}"
             figure = figures[measure]
             texts.append(_cost(figure, divisor) if figure else row.missing.get(measure, "—"))
-    if cell.mode is Mode.PROBE:
+    if cell.mode is Mode.DECODE:
+        for _, measure, factor in GENERATION_COLUMNS:
+            figure = figures[measure]
+            text = f"{figure.value * factor:,.3g}" if figure else row.missing.get(measure, "—")
+            texts.append(text)
+    if cell.mode is not Mode.TRAIN:
         texts.append(str(cell.batch_size))
     texts.append(_status(row))
     return texts
+
+
+def _shown_phases(mode: Mode) -> tuple[str, ...]:
+    return ("training",) if mode is Mode.TRAIN else phases_of(mode)
 
 
 def _quality(figure: Figure | None) -> str:

@@ -78,6 +78,12 @@ class ProbeSettings(_Batch):
     rounds: int = Field(ge=1)
 
 
+class DecodingSettings(ProbeSettings):
+    """Decodings of one form: the lengths are contexts, whose tokens come before the generated."""
+
+    form: Form = Field(Form.DECODER, strict=False)
+
+
 class EntrySettings(Section):
     """An entry beside the architectures with their default options."""
 

@@ -16,10 +16,11 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from suite.api import BACKENDS, PRECISIONS, PluginError, Task, Track
+from suite.api import BACKENDS, PRECISIONS, Form, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import CHECKOUT
 from suite.matrix.benchmark_sections import (
+    DecodingSettings,
     EntrySettings,
     ExpectedFigure,
     OtherTasks,
@@ -35,6 +36,8 @@ BUILT_IN = CHECKOUT / "suite" / "matrix" / "benchmarks"
 FOLDER = "benchmarks"
 """The name of the folder of benchmarks in a folder of BENCH_PATH."""
 DEFAULT_BENCHMARK = "quick"
+DECODING_BENCHMARK = "cost"
+"""The default of mode decode: `quick` is frozen without decodings."""
 UNHASHED = ("summary", "expected", "scale", "frozen")
 """The fields that change no cell; the others are part of the hash."""
 HASH_DIGITS = 16
@@ -65,6 +68,7 @@ class Benchmark(Section):
     tasks: Mapping[str, TaskSettings] = {}
     other_tasks: OtherTasks | None = None
     probes: tuple[ProbeSettings, ...] = Field((), strict=False)
+    decodings: tuple[DecodingSettings, ...] = Field((), strict=False)
     entries: tuple[EntrySettings, ...] = Field((), strict=False)
     tuning: TuningSettings | None = None
     expected: tuple[ExpectedFigure, ...] = Field((), strict=False)
@@ -84,8 +88,10 @@ class Benchmark(Section):
                 raise ValueError(f"{axis}: choose one of {', '.join(known)}")
         if (self.tasks or self.other_tasks) and not self.seeds:
             raise ValueError("a benchmark with tasks states its seeds")
-        if not (self.tasks or self.other_tasks or self.probes):
-            raise ValueError("a benchmark has [tasks.NAME], [other_tasks] or [[probes]]")
+        if not (self.tasks or self.other_tasks or self.probes or self.decodings):
+            raise ValueError(
+                "a benchmark has [tasks.NAME], [other_tasks], [[probes]] or [[decodings]]"
+            )
         for name, settings in self.tasks.items():
             if (settings.positions_per_step is None) == (settings.examples_per_step is None):
                 raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
@@ -95,9 +101,13 @@ class Benchmark(Section):
                     f"task {name}: positions_per_step = {positions} is not divisible by the "
                     f"lengths {odd}, so that updates would differ in positions: change either"
                 )
-        for probe in self.probes:
-            if (probe.positions_per_step is None) == (probe.examples_per_step is None):
-                raise ValueError("probes: give positions_per_step or examples_per_step")
+        for name, costs in (("probes", self.probes), ("decodings", self.decodings)):
+            if any(
+                (one.positions_per_step is None) == (one.examples_per_step is None) for one in costs
+            ):
+                raise ValueError(f"{name}: give positions_per_step or examples_per_step")
+        if any(one.form is Form.ENCODER for one in self.decodings):
+            raise ValueError("decodings: an encoder generates nothing: choose another form")
         for entry in self.entries:
             if not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"

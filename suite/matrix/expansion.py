@@ -86,9 +86,9 @@ def expand(
     `find_tuned_rate` returns the learning rate that was tuned for a cell, or None. A learning rate
     in the request overrides the tuned one.
 
-    Probes come before trainings. Seeds and rounds vary slowest. Entries vary fastest, then
-    precisions and backends. The cells of one comparison therefore run side by side, and a drift of
-    the machine's speed affects all of them alike.
+    Probes come first, then decodings, then trainings. Seeds and rounds vary slowest. Entries vary
+    fastest, then precisions and backends. The cells of one comparison therefore run side by side,
+    and a drift of the machine's speed affects all of them alike.
 
     Raises:
         RequestError: the request has an unknown name or an invalid value.
@@ -104,7 +104,7 @@ def expand(
     _check_options(request, workloads, entries)
     cells = [
         _plan(request, benchmark, workload, entry, point, find_tuned_rate)
-        for mode in (Mode.PROBE, Mode.TRAIN)
+        for mode in (Mode.PROBE, Mode.DECODE, Mode.TRAIN)
         if mode in entries
         for seed, round_number in _repetitions(request, benchmark, workloads, mode)
         for workload in workloads
@@ -143,8 +143,8 @@ def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[Plan
     ]
 
 
-def _workload_of(cell: Cell) -> tuple[str | None, Form]:
-    return cell.task, cell.form
+def _workload_of(cell: Cell) -> tuple[Mode, str | None, Form]:
+    return cell.mode, cell.task, cell.form
 
 
 def _check_options(
@@ -186,7 +186,7 @@ def _repetitions(
         rounds = [
             workload.settings.rounds
             for workload in workloads
-            if isinstance(workload.settings, ProbeSettings)
+            if isinstance(workload.settings, ProbeSettings) and workload.mode is mode
         ]
         yield from ((0, number) for number in range(request.rounds or max(rounds)))
 
@@ -259,7 +259,10 @@ def _has_settings_of(
     """
     settings = workload.settings
     if isinstance(settings, ProbeSettings):
-        repeated = cell.round < settings.rounds and settings in benchmark.probes
+        repeated = cell.round < settings.rounds and settings in (
+            *benchmark.probes,
+            *benchmark.decodings,
+        )
     else:
         repeated = cell.seed in benchmark.seeds
     return (

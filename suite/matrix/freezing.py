@@ -33,7 +33,7 @@ def checked_cells(benchmark: Benchmark, registry: Registry) -> list[PlannedCell]
         PluginError: the file of a task or an architecture cannot be used.
     """
     _check_entries(benchmark, registry)
-    if not (benchmark.tasks or benchmark.probes):
+    if not (benchmark.tasks or benchmark.probes or benchmark.decodings):
         return []
     cells = expand(Request(mode=None, benchmark=benchmark.name), registry)
     _check_lengths(benchmark, cells)
@@ -135,7 +135,7 @@ def _check_lengths(benchmark: Benchmark, cells: Sequence[PlannedCell]) -> None:
     """Check that some entry can run each task at each length."""
     reasons: dict[tuple[str, int], list[str | None]] = {}
     for planned in cells:
-        what = planned.cell.task or f"probe, {planned.cell.form}"
+        what = planned.cell.task or f"{planned.cell.mode}, {planned.cell.form}"
         reasons.setdefault((what, planned.cell.sequence_length), []).append(planned.unsupported)
     for (what, length), found in reasons.items():
         if all(found):

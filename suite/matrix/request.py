@@ -60,13 +60,13 @@ def check_request(request: Request) -> None:
     _check_numbers(request)
     if request.mode is Mode.TRAIN and request.rounds is not None:
         raise RequestError(
-            "Rounds repeat a probe; seeds repeat a training",
+            "Rounds repeat a probe or a decoding; seeds repeat a training",
             received=f"rounds {request.rounds}",
-            remedy="Give --seeds, or use --mode probe",
+            remedy="Give --seeds, or use --mode probe or decode",
         )
-    if request.mode is Mode.PROBE and request.seeds is not None:
+    if request.mode in (Mode.PROBE, Mode.DECODE) and request.seeds is not None:
         raise RequestError(
-            "Seeds repeat a training; rounds repeat a probe",
+            "Seeds repeat a training; rounds repeat a probe or a decoding",
             received=f"seeds {', '.join(map(str, request.seeds))}",
             remedy="Give --rounds, or a --task to train on",
         )
@@ -95,12 +95,18 @@ def _check_names(request: Request) -> None:
         return
     if request.mode is Mode.TRAIN:
         raise RequestError(
-            "Only a probe takes a form; in mode train the task determines the form",
+            "Only a probe or a decoding takes a form; in mode train the task determines the form",
             received=f"form {request.form}",
             remedy="Omit --form, or use --mode probe",
         )
     if request.form not in list(Form):
         raise unknown_name("form", request.form, list(Form))
+    if request.mode is Mode.DECODE and request.form == Form.ENCODER:
+        raise RequestError(
+            "Mode decode generates tokens, which an encoder does not",
+            received=f"form {request.form}",
+            remedy="Use --form decoder or --form encoder_decoder",
+        )
 
 
 def _check_numbers(request: Request) -> None:

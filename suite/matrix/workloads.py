@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, Task
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmark_sections import ProbeSettings, TaskSettings
+from suite.matrix.benchmark_sections import DecodingSettings, ProbeSettings, TaskSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_unique, parse_source
@@ -14,7 +15,7 @@ from suite.matrix.request import Request, check_unique, parse_source
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A task or a probe with its settings; a probe's random tokens have no name and no task."""
+    """A task, a probe or a decoding with its settings; random tokens have no name and no task."""
 
     name: str | None
     task: Task | None
@@ -27,7 +28,9 @@ class Workload:
     @property
     def mode(self) -> Mode:
         """The mode of the cells."""
-        return Mode.TRAIN if self.task else Mode.PROBE
+        if self.task:
+            return Mode.TRAIN
+        return Mode.DECODE if isinstance(self.settings, DecodingSettings) else Mode.PROBE
 
     @property
     def steps(self) -> int:
@@ -54,13 +57,15 @@ def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -
     mode = request.mode or (Mode.TRAIN if request.tasks else None)
     workloads = []
     if mode in (Mode.PROBE, None):
-        workloads += _probes(request, benchmark)
+        workloads += _probes(request, benchmark.probes)
+    if mode in (Mode.DECODE, None):
+        workloads += _probes(request, benchmark.decodings)
     if mode in (Mode.TRAIN, None):
         names = request.tasks or tuple(benchmark.tasks)
         check_unique("task", names)
         workloads += [_of_task(request, registry, benchmark, name) for name in names]
     if not workloads:
-        missing = "probes" if mode is Mode.PROBE else "tasks"
+        missing = {Mode.PROBE: "probes", Mode.DECODE: "decodings"}.get(mode, "tasks")
         raise RequestError(
             f"The benchmark '{benchmark.name}' has no {missing}",
             received=f"mode {mode}",
@@ -69,18 +74,18 @@ def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -
     return workloads
 
 
-def _probes(request: Request, benchmark: Benchmark) -> list[Workload]:
-    if request.mode is Mode.PROBE and (request.tasks or request.source or request.steps):
+def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]:
+    name = "decoding" if request.mode is Mode.DECODE else "probe"
+    if request.mode is not None and (request.tasks or request.source or request.steps):
         raise RequestError(
-            "A probe measures on random tokens and takes no task, no source and no steps",
+            f"A {name} measures on random tokens and takes no task, no source and no steps",
             received=", ".join(request.tasks or ()) or request.source or request.steps,
             remedy="Omit these options, or use --mode train",
         )
-    probes = benchmark.probes
     if request.form is not None:
         form = Form(request.form)
         of_form = [settings for settings in probes if settings.form is form]
-        probes = tuple(
+        probes = list(
             of_form or (settings.model_copy(update={"form": form}) for settings in probes[:1])
         )
     return [
@@ -143,7 +148,7 @@ def find_entries(
         names = tuple(
             name
             for name in benchmark.architectures or sorted(known.plugins)
-            if mode is Mode.PROBE or not known.get(name).probe_only
+            if mode is not Mode.TRAIN or not known.get(name).probe_only
         )
     entries = [Entry(name, known.get(name), {}) for name in names]
     return entries + [

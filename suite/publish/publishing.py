@@ -167,7 +167,7 @@ def unpublishable_reason(record: Record, registry: Registry) -> str | None:
     if standard and record.status is Status.OK and record.conformance is None:
         name = record.cell.architecture
         return f"the conformance kit did not check {name}: `bench check {name}`, then run it again"
-    if record.cell.mode is Mode.PROBE and (noisy := record.details.get("noisy")):
+    if record.cell.mode is not Mode.TRAIN and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
         return (
             f"other processes used the machine while {phases} was measured: run the cell again "

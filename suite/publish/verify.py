@@ -78,7 +78,7 @@ class Verification:
         """
         if not self.both_finished:
             return self.original.status is self.again.status
-        if self.original.cell.mode is Mode.PROBE:
+        if self.original.cell.mode is not Mode.TRAIN:
             return True
         return scores_agree(self.original, self.again, self.metric, self.split)
 
@@ -100,7 +100,7 @@ class Verification:
             return (
                 f"Status of the record: {self.original.status}; here: {self.again.status}{reason}"
             )
-        if self.original.cell.mode is Mode.PROBE:
+        if self.original.cell.mode is not Mode.TRAIN:
             return ""
         if not had_same_data(self.original, self.again):
             return "NOT reproduced: the new run had other data"

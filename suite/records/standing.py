@@ -39,7 +39,7 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
     """
     latest: dict[tuple[object, ...], Read] = {}
     for record in records:
-        probe = record.cell.mode is Mode.PROBE
+        probe = record.cell.mode is not Mode.TRAIN
         session = record.invocation.id if of_each_session and probe else ""
         place = (record.cell_id, session, *probed_machine(record))
         former = latest.get(place)
@@ -53,7 +53,7 @@ def probed_machine(record: RecordSummary) -> tuple[object, ...]:
 
     Devices are left out, because a probe that ends early does not report them.
     """
-    if record.cell.mode is not Mode.PROBE:
+    if record.cell.mode is Mode.TRAIN:
         return ()
     return speed_facts(without_devices(record.environment), record.cell.backend)
 

@@ -67,7 +67,8 @@ class LengthRun:
         """The tags of the run; those of a probe name the processor."""
         newest = self.newest
         tags = {CONTENT: self.content, "lengthwise.status": "ok", **axis_tags(newest)}
-        if newest.cell.mode is Mode.PROBE and (processor := newest.environment.get("processor")):
+        processor = newest.environment.get("processor")
+        if newest.cell.mode is not Mode.TRAIN and processor:
             tags["lengthwise.processor"] = str(processor)
         return tags
 

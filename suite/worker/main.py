@@ -22,7 +22,7 @@ from suite.api.cost_digest import digest_costs
 from suite.api.errors import LengthwiseError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.worker import probe
+from suite.worker import decode, probe
 from suite.worker.conformance import kit
 from suite.worker.provenance import CodeProvenance, digest_plugin
 from suite.worker.steps import has_accelerator, share_work
@@ -88,6 +88,8 @@ def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[
         return kit.run(job, architecture, report_progress)
     if cell.mode is Mode.PROBE:
         return probe.run(job, architecture, report_progress)
+    if cell.mode is Mode.DECODE:
+        return decode.run(job, architecture, report_progress)
     assert cell.task is not None
     task: Task = find_plugin(TASKS, cell.task, job.search_path)
     code.task_digest = digest_plugin(TASKS, cell.task, job.search_path, task)

@@ -194,10 +194,22 @@ def make_prediction_step(
     return _resetting(model, _backend().make_prediction_step(model, predict, xla))
 
 
-def compile_with_weights(model: Model, function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_with_weights(
+    model: Model, function: Callable[..., Any], xla: bool = False
+) -> Callable[..., Any]:
     """Compile a function of tensors that reads a model's weights without changing them."""
-    compiled: Callable[..., Any] = _backend().compile_with_weights(model, function)
+    compiled: Callable[..., Any] = _backend().compile_with_weights(model, function, xla)
     return compiled
+
+
+def held_state(model: Model, xla: bool) -> Any:
+    """Return an empty `HeldState`: a state on the device that compiled functions change in place.
+
+    `replace(state)` sets it, `arrays()` lists its arrays. `compile(function)` compiles
+    `function(state, *inputs)` → `(result, state)`, where the state keeps its shapes and types; a
+    call of the compiled function takes the inputs and returns the result.
+    """
+    return _backend().HeldState(model, xla)
 
 
 def _resetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], Any]:

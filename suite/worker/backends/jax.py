@@ -133,7 +133,9 @@ def _create_weights(model: Any, batch: Batch) -> None:
             jax.eval_shape(model, dict(batch.features))
 
 
-def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_with_weights(
+    model: Any, function: Callable[..., Any], xla: bool = True
+) -> Callable[..., Any]:
     """Compile a function of arrays that reads a model's weights without changing them."""
     variables = list(model.variables)
 
@@ -143,6 +145,38 @@ def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[.
             return function(*inputs)
 
     return lambda *inputs: pure([variable.value for variable in variables], *inputs)
+
+
+class HeldState:
+    """A state in arrays that each call donates, so that XLA reuses their memory."""
+
+    def __init__(self, model: Any, xla: bool) -> None:
+        self._variables = list(model.variables)
+        self._state: Any = None
+
+    def replace(self, state: Any) -> None:
+        """Set the state."""
+        self._state = state
+
+    def arrays(self) -> list[Any]:
+        """Return the arrays of the state."""
+        return list(keras.tree.flatten(self._state))
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile `function(state, *inputs)` → `(result, state)` to a function of the inputs."""
+
+        def pure(values: Any, state: Any, *inputs: Any) -> Any:
+            with keras.StatelessScope(state_mapping=zip(self._variables, values, strict=True)):
+                return function(state, *inputs)
+
+        compiled = jax.jit(pure, donate_argnums=(1,))
+
+        def step(*inputs: Any) -> Any:
+            values = [variable.value for variable in self._variables]
+            result, self._state = compiled(values, self._state, *inputs)
+            return result
+
+        return step
 
 
 def fix_operations() -> None:

@@ -80,10 +80,50 @@ def make_prediction_step(
     return lambda batch: step(dict(batch.features), dict(batch.targets)).numpy()
 
 
-def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_with_weights(
+    model: Any, function: Callable[..., Any], xla: bool = False
+) -> Callable[..., Any]:
     """Compile a function of tensors that reads a model's weights without changing them."""
-    compiled: Callable[..., Any] = tf.function(function, autograph=False)
+    compiled: Callable[..., Any] = tf.function(function, jit_compile=xla, autograph=False)
     return compiled
+
+
+class HeldState:
+    """A state in variables: XLA updates a variable in the memory that it has."""
+
+    def __init__(self, model: Any, xla: bool) -> None:
+        self._xla = xla
+        self._structure: Any = None
+        self._variables: list[Any] = []
+
+    def replace(self, state: Any) -> None:
+        """Set the state."""
+        tensors = keras.tree.flatten(state)
+        if not self._variables:
+            self._structure = keras.tree.map_structure(lambda tensor: 0, state)
+            self._variables = [tf.Variable(tensor, trainable=False) for tensor in tensors]
+        else:
+            for variable, tensor in zip(self._variables, tensors, strict=True):
+                variable.assign(tensor)
+
+    def arrays(self) -> list[Any]:
+        """Return the variables of the state."""
+        return self._variables
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile `function(state, *inputs)` → `(result, state)` to a function of the inputs."""
+
+        @tf.function(jit_compile=self._xla, autograph=False)  # type: ignore[untyped-decorator]
+        def step(*inputs: Any) -> Any:
+            tensors = [variable.value() for variable in self._variables]
+            state = keras.tree.pack_sequence_as(self._structure, tensors)
+            result, state = function(state, *inputs)
+            for variable, value in zip(self._variables, keras.tree.flatten(state), strict=True):
+                variable.assign(value)
+            return result
+
+        compiled: Callable[..., Any] = step
+        return compiled
 
 
 def fix_operations() -> None:

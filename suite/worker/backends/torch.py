@@ -56,7 +56,9 @@ def _tensors(arrays: Features) -> dict[str, Any]:
     return {name: ops.convert_to_tensor(values) for name, values in arrays.items()}
 
 
-def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_with_weights(
+    model: Any, function: Callable[..., Any], xla: bool = False
+) -> Callable[..., Any]:
     """Return a function of tensors that reads a model's weights, without gradients."""
 
     def run(*inputs: Any) -> Any:
@@ -64,6 +66,31 @@ def compile_with_weights(model: Any, function: Callable[..., Any]) -> Callable[.
             return function(*inputs)
 
     return run
+
+
+class HeldState:
+    """A state in tensors that eager operations change in place, without gradients."""
+
+    def __init__(self, model: Any, xla: bool) -> None:
+        self._state: Any = None
+
+    def replace(self, state: Any) -> None:
+        """Set the state."""
+        self._state = state
+
+    def arrays(self) -> list[Any]:
+        """Return the tensors of the state."""
+        return list(keras.tree.flatten(self._state))
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function(state, *inputs)` → `(result, state)` as a function of the inputs."""
+
+        def step(*inputs: Any) -> Any:
+            with torch.no_grad():
+                result, self._state = function(self._state, *inputs)
+            return result
+
+        return step
 
 
 def fix_operations() -> None:

@@ -115,6 +115,18 @@ class PeakMemory:
         }
 
 
+def held_bytes(allocator: Allocator | None) -> int | None:
+    """Return the memory in use: an accelerator's, or the process's own pages; None if unknown."""
+    if allocator:
+        return allocator.in_use()
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    sizes = (line.split() for line in lines if line.startswith("RssAnon:"))
+    return next((int(size[1]) * 1024 for size in sizes), None)
+
+
 def release_freed_memory() -> None:
     """Return freed memory to the system, so that later allocations show in the resident memory."""
     gc.collect()

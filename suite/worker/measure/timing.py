@@ -126,8 +126,11 @@ def time_repeats(
     memory: PeakMemory,
     *,
     threads: int,
+    steps_per_run: int = 1,
 ) -> StepTimings:
-    """Time repeated calls of `run`, which does one step on one batch and waits for the device.
+    """Time repeated calls of `run`, which does steps on one batch and waits for the device.
+
+    `tokens` and `positions` are those of a call; a call does `steps_per_run` steps.
 
     A noisy measurement (see `InterferenceMonitor`) is repeated, up to `ATTEMPTS` times in all. The
     attempt with the least interference is returned.
@@ -137,14 +140,14 @@ def time_repeats(
     memory.end_compilation()
     started = time.perf_counter()
     run()
-    steps = steps_per_block(time.perf_counter() - started)
+    runs = steps_per_block(time.perf_counter() - started)
     attempts: list[StepTimings] = []
     while len(attempts) < ATTEMPTS and not (attempts and attempts[-1].quiet):
         monitor = InterferenceMonitor(threads, memory.on_accelerator)
         timings = StepTimings(monitor, compile_monitor, compile_seconds=compile_seconds)
         while not timings.sufficient:
-            seconds = _time_block(run, steps, monitor)
-            timings.add(seconds, steps, steps * tokens, steps * positions)
+            seconds = _time_block(run, runs, monitor)
+            timings.add(seconds, runs * steps_per_run, runs * tokens, runs * positions)
         attempts.append(timings)
     memory.update()
     return min(attempts, key=lambda timings: timings.monitor.other_process_cpu_share or 0.0)
@@ -160,10 +163,15 @@ def _time_block(run: Callable[[], object], steps: int, monitor: InterferenceMoni
 
 
 def time_latency(
-    run: Callable[[], object], *, threads: int, on_accelerator: bool = False
+    run: Callable[[], object],
+    *,
+    threads: int,
+    on_accelerator: bool = False,
+    about: str = "one example at a time",
 ) -> tuple[Measurements, bool]:
     """Time single answers to one example; return their percentiles, and whether it was quiet.
 
+    `about` says what an answer is.
     The first answer compiles and is left out. The 95th percentile needs 20 answers, the 99th needs
     100. Noisy answers are timed again as `time_repeats` does.
     """
@@ -175,9 +183,9 @@ def time_latency(
             attempts.append((monitor, _time_answers(run)))
     monitor, samples = min(attempts, key=lambda item: item[0].other_process_cpu_share or 0.0)
     found = {
-        "latency_p50_seconds": measurement(samples, "one example at a time, median"),
-        "latency_p95_seconds": _latency_percentile(samples, 95, MIN_ANSWERS),
-        "latency_p99_seconds": _latency_percentile(samples, 99, MAX_SAMPLES),
+        "latency_p50_seconds": measurement(samples, f"{about}, median"),
+        "latency_p95_seconds": _latency_percentile(samples, 95, MIN_ANSWERS, about),
+        "latency_p99_seconds": _latency_percentile(samples, 99, MAX_SAMPLES, about),
     }
     return found, monitor.quiet
 
@@ -194,9 +202,11 @@ def _time_answers(run: Callable[[], object]) -> list[float]:
     return samples
 
 
-def _latency_percentile(samples: Sequence[float], percent: int, needed: int) -> dict[str, Any]:
+def _latency_percentile(
+    samples: Sequence[float], percent: int, needed: int, about: str
+) -> dict[str, Any]:
     """Return a percentile; None with the reason where there are fewer than `needed` samples."""
     if len(samples) < needed:
         return single(None, f"not measured: needs {needed} answers, had time for {len(samples)}")
-    method = f"{percent}th percentile of {len(samples)} answers, one example at a time"
+    method = f"{percent}th percentile of {len(samples)} answers, {about}"
     return single(percentile(samples, percent), method)
