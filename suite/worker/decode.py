@@ -10,12 +10,10 @@ generate one token each; these include the start of a call and the transfer of i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import keras
 import numpy as np
 
 from suite.api import (
@@ -30,7 +28,12 @@ from suite.api import (
 )
 from suite.worker.decoder import Decoder
 from suite.worker.measure import warmup
-from suite.worker.measure.memory import PeakMemory, held_bytes, release_freed_memory
+from suite.worker.measure.memory import (
+    PeakMemory,
+    count_bytes,
+    held_bytes,
+    release_freed_memory,
+)
 from suite.worker.measure.samples import Measurements, single
 from suite.worker.measure.timing import time_latency, time_repeats
 from suite.worker.probe import random_batch
@@ -120,16 +123,6 @@ def create_weights(model: Model) -> None:
     tokens = np.zeros((1, 2), "int32")
     features = {"token_ids": tokens, "padding_mask": np.ones((1, 2), bool), "target_ids": tokens}
     model(features, training=False)
-
-
-def count_bytes(arrays: list[Any]) -> int:
-    """Return the bytes of arrays of any backend."""
-    return sum(math.prod(array.shape) * _item_bytes(array) for array in arrays)
-
-
-def _item_bytes(array: Any) -> int:
-    name = keras.backend.standardize_dtype(array.dtype)
-    return np.dtype("float16" if name == "bfloat16" else name).itemsize
 
 
 def state_measures(decoder: Decoder, before: int | None, after: int | None) -> Measurements:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
 
 from suite.worker.measure.samples import Measurements, single
 
@@ -125,6 +130,16 @@ def held_bytes(allocator: Allocator | None) -> int | None:
         return None
     sizes = (line.split() for line in lines if line.startswith("RssAnon:"))
     return next((int(size[1]) * 1024 for size in sizes), None)
+
+
+def count_bytes(arrays: list[Any]) -> int:
+    """Return the bytes of arrays of any backend; None counts nothing."""
+    return sum(math.prod(array.shape) * _item_bytes(array) for array in arrays if array is not None)
+
+
+def _item_bytes(array: Any) -> int:
+    name = keras.backend.standardize_dtype(array.dtype)
+    return np.dtype("float16" if name == "bfloat16" else name).itemsize
 
 
 def release_freed_memory() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suite.analysis.measures import MEASURES
+from suite.analysis.measures import PROBE_MEASURES
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker import probe
 from suite.worker.measure import matrix_rate, timing
@@ -58,7 +58,9 @@ def test_utilization_follows_from_the_counted_operations(tmp_path, monkeypatch):
     monkeypatch.setattr(matrix_rate, "BLOCK_SECONDS", 0.0)
     outcome = run(tmp_path / "probe")
     measured, details = outcome["measurements"], outcome["details"]
-    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(MEASURES)
+    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(
+        PROBE_MEASURES
+    )
     operations, rate = details["operations_per_token"], details["matrix_rate"]
     mixing = outcome["parameter_counts"]["mixing"]
     assert operations["inference"] == pytest.approx(1e6 + 2 * mixing)

@@ -1,0 +1,114 @@
+"""The outcome of a decoding cell, and the generation that it measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.analysis.measures import DECODING_MEASURES
+from suite.api import BuildRequest, Form, Inputs, Job, Mode, ModelSize, Recipe
+from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.matrix.expansion import expand
+from suite.matrix.model_sizes import MODEL_SIZES
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.worker import decode
+from suite.worker.decoder import START_ID, Decoder
+from suite.worker.measure import timing
+from suite.worker.steps import Model, PositionHead
+from tests.suite.worker.measure.machine import FakeMachine
+
+SIZE = ModelSize("test", num_layers=1, width=16, num_heads=2, feedforward_width=48)
+VOCABULARY, CONTEXT, COUNT = 37, 11, 6
+
+
+def make(name: str, form: Form) -> Model:
+    keras.utils.set_random_seed(5)
+    architecture = find_plugin(ARCHITECTURES, name)
+    length = CONTEXT + (COUNT if form is Form.DECODER else 0)
+    request = BuildRequest(
+        form, Inputs.TOKEN_IDS, SIZE, length, architecture.options, vocabulary_size=VOCABULARY
+    )
+    model = Model(None, architecture.build(request), PositionHead(VOCABULARY), form)
+    decode.create_weights(model)
+    for weight in model.trainable_variables:  # far from uniform, so that choices differ
+        weight.assign(weight * 3.0)
+    return model
+
+
+def recomputed(model: Model, context: np.ndarray) -> np.ndarray:
+    """Return greedy tokens, each by a pass over the whole sequence."""
+    batch, ones = len(context), np.ones(context.shape, bool)
+    target = np.full((batch, 1), START_ID, "int32")
+    decodes = model.form is Form.DECODER
+    sequence = context if decodes else target
+    for _ in range(COUNT + decodes):
+        if decodes:
+            features = {"token_ids": sequence, "padding_mask": np.ones(sequence.shape, bool)}
+        else:
+            features = {"token_ids": context, "padding_mask": ones, "target_ids": sequence}
+        scores = ops.convert_to_numpy(model(features, training=False))[:, -1]
+        sequence = np.append(sequence, scores.argmax(axis=-1)[:, None], axis=1).astype("int32")
+    return sequence[:, -COUNT:]
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("gpt", Form.DECODER), ("mamba2", Form.ENCODER_DECODER)],
+)
+def test_a_compiled_loop_generates_what_recomputation_chooses(name, form):
+    """A call generates all tokens; reading the context again starts anew."""
+    model = make(name, form)
+    max_length = CONTEXT + COUNT if form is Form.DECODER else COUNT
+    context = np.random.default_rng(0).integers(VOCABULARY, size=(2, CONTEXT)).astype("int32")
+    decoder = Decoder(model, CONTEXT, max_length, xla=False, loop_xla=True)
+    decoder.hold(context)
+    expected = recomputed(model, context)
+    assert (decoder.generate(COUNT) == expected).all()
+    decoder.hold(context)
+    assert (decoder.generate(COUNT) == expected).all()
+
+
+def job_of(folder: Path, architecture: str, **asked: object) -> Job:
+    folder.mkdir()
+    request = Request(
+        mode=Mode.DECODE,
+        benchmark="cost",
+        architectures=(architecture,),
+        lengths=(128,),
+        batch_size=1,
+        rounds=1,
+        **asked,
+    )
+    (planned,) = expand(request, load_registry())
+    paths = (folder, folder.parent, folder.parent / "checkpoint.npz")
+    return Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (), *paths)
+
+
+def test_a_decoding_lists_its_measures_and_every_phase_with_interference(tmp_path, monkeypatch):
+    """Others take half of the cores while single tokens are measured."""
+    for name, value in (("MIN_SECONDS", 0.01), ("BLOCK_SECONDS", 0.01), ("LATENCY_SECONDS", 0.1)):
+        monkeypatch.setattr(timing, name, value)
+    machine = FakeMachine(monkeypatch, cores=64)
+
+    def report_progress(phase, fraction, loss=None):
+        machine.other_cores = 2.0 if phase == "measuring single tokens" else 0.0
+
+    job = job_of(tmp_path / "cell", "lstm")
+    architecture = find_plugin(ARCHITECTURES, "lstm")
+    outcome = decode.run(job, architecture, report_progress)
+    measured, details = outcome["measurements"], outcome["details"]
+    names = {f"{phase}.{name}" for phase in measured for name in measured[phase]}
+    names -= {name for name in names if name.endswith("padded_tokens_per_second")}
+    known = {name for name in DECODING_MEASURES if not name.endswith("padded_tokens_per_second")}
+    assert names == known
+    assert details["noisy"] == ["generation.latency"]
+    state = measured["generation"]["state_bytes"]["value"]
+    assert state == details["declared_state_bytes"]
+    generation = measured["generation"]
+    speed, seconds = (generation[name]["value"] for name in ("tokens_per_second", "step_seconds"))
+    assert speed * seconds == pytest.approx(1.0, rel=0.2)
