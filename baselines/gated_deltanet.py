@@ -88,7 +88,7 @@ class GatedDeltaNet(Architecture):
 
         heads = _heads(request)
         convolved = 2 * heads.key_width + heads.value_width
-        inputs = (request.options["kernel_size"] - 1) * convolved * value_bytes
+        inputs = (int(request.options["kernel_size"]) - 1) * convolved * value_bytes
         states = heads.key_size * heads.value_width * FLOAT32_BYTES
         own = request.model_size.num_layers * (inputs + states)
         return own + source_bytes(request, value_bytes)

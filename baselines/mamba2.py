@@ -63,7 +63,7 @@ class Mamba2(Architecture):
         from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
 
         inner, state = _inner_width(request), _state_size(request)
-        inputs = (request.options["kernel_size"] - 1) * (inner + 2 * state) * value_bytes
+        inputs = (int(request.options["kernel_size"]) - 1) * (inner + 2 * state) * value_bytes
         blocks = BLOCKS_PER_LAYER * request.model_size.num_layers
         return blocks * (inputs + state * inner * FLOAT32_BYTES) + source_bytes(
             request, value_bytes

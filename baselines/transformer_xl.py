@@ -65,7 +65,7 @@ class TransformerXl(Architecture):
         """Return the bytes of the memories of all layers, in float32, and of their masks."""
         from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
 
-        size, memory = request.model_size, request.options["memory"]
+        size, memory = request.model_size, int(request.options["memory"])
         kept = size.num_layers * memory * (size.width * FLOAT32_BYTES + 1)
         return kept + source_bytes(request, value_bytes)
 

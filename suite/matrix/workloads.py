@@ -65,7 +65,8 @@ def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -
         check_unique("task", names)
         workloads += [_of_task(request, registry, benchmark, name) for name in names]
     if not workloads:
-        missing = {Mode.PROBE: "probes", Mode.DECODE: "decodings"}.get(mode, "tasks")
+        missing = "probes" if mode is Mode.PROBE else "tasks"
+        missing = "decodings" if mode is Mode.DECODE else missing
         raise RequestError(
             f"The benchmark '{benchmark.name}' has no {missing}",
             received=f"mode {mode}",

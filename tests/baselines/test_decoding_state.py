@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import keras
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ def test_a_ring_of_positions_equals_the_whole_pass(name, options, first):
     whole = ops.convert_to_numpy(backbone.decode(tokens)[0])
     state, found = backbone.init_state(2, LENGTH), []
     bounds = [0, first, *range(first + 1, 17), 20, LENGTH]
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         states, state = backbone.decode(tokens[:, start:stop], state=state, position=start)
         found.append(ops.convert_to_numpy(states))
     np.testing.assert_allclose(np.concatenate(found, axis=1), whole, atol=2e-5)

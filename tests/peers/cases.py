@@ -59,6 +59,16 @@ CASES = {
         Case("gated_deltanet", "Qwen3-Next's layers", 4096, 1.8, 1.5, 0.8, form=Form.DECODER),
     )
 }
+CONTEXT, GENERATED = 1_024, 128
+"""The context and the tokens of a call of a generation, at batch 1."""
+GENERATIONS = {
+    f"generate-{name}": Case(name, theirs, CONTEXT, 2.0, 0.0, 0.0, layers, form=Form.DECODER)
+    for name, theirs, layers in (
+        ("gpt", "transformers GPT-2", 4),
+        ("mamba2", "transformers Mamba-2", 2),
+    )
+}
+"""The cases of generation: `inference_floor` is that of tokens a second."""
 IMAGE_SIZE = 32
 PATCH_SIZE = 4
 WINDOW = 256

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.peers.cases import CASES, Case
+from tests.peers.cases import CASES, GENERATED, GENERATIONS, Case
 
 MODES = ("inference", "training")
 SIDES = ("ours", "theirs")
@@ -29,8 +29,8 @@ SIDES = ("ours", "theirs")
 class Side:
     """A process that runs one side of a case."""
 
-    def __init__(self, side: str, case: Case, mode: str) -> None:
-        command = [sys.executable, "-m", "tests.peers.side", side, case.name, mode]
+    def __init__(self, side: str, case_name: str, mode: str) -> None:
+        command = [sys.executable, "-m", "tests.peers.side", side, case_name, mode]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -67,7 +67,7 @@ class Side:
 def measure(case: Case, mode: str, rounds: int) -> dict[str, dict[str, float]]:
     """Run both sides in turns; return the median seconds per step and peak bytes of each."""
     with ExitStack() as stack:
-        sides = {name: stack.enter_context(Side(name, case, mode)) for name in SIDES}
+        sides = {name: stack.enter_context(Side(name, case.name, mode)) for name in SIDES}
         seconds: dict[str, list[float]] = {name: [] for name in SIDES}
         for _ in range(rounds):
             for name, side in sides.items():
@@ -81,17 +81,30 @@ def measure(case: Case, mode: str, rounds: int) -> dict[str, dict[str, float]]:
         }
 
 
+def measure_generation(name: str, rounds: int) -> tuple[float, float]:
+    """Run both sides in turns; return the median seconds of a generated token of each."""
+    with ExitStack() as stack:
+        sides = {side: stack.enter_context(Side(side, name, "generation")) for side in SIDES}
+        seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+        for _ in range(rounds):
+            for side, process in sides.items():
+                seconds[side] += process.ask("run 1")["seconds"]
+    ours, theirs = (statistics.median(seconds[side]) / GENERATED for side in SIDES)
+    return ours, theirs
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the cases; return 1 if a required ratio is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    names = ", ".join(CASES)
+    names = ", ".join([*CASES, *GENERATIONS])
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {names} (default: all)")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side (default 7)")
     given = parser.parse_args(arguments)
-    unknown = [name for name in given.cases if name not in CASES]
+    unknown = [name for name in given.cases if name not in {*CASES, *GENERATIONS}]
     if unknown:
         parser.error(f"unknown case. Received: {', '.join(unknown)}. Choose from: {names}")
-    chosen = [CASES[name] for name in given.cases or CASES]
+    asked = given.cases or [*CASES, *GENERATIONS]
+    chosen = [CASES[name] for name in asked if name in CASES]
     table = Table(title=f"Ours against theirs, medians of {given.rounds}, taking turns")
     for column in ("case", "theirs", "measure", "ours", "theirs", "ratio", "required", ""):
         table.add_column(column, justify="right" if column in ("ours", "ratio") else "left")
@@ -103,6 +116,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             missed += not holds
             table.add_row(*row, "ok" if holds else "MISSED")
         print(f"{case.name} done", file=sys.stderr)
+    for name in (name for name in asked if name in GENERATIONS):
+        case = GENERATIONS[name]
+        ours, theirs = measure_generation(name, given.rounds)
+        ratio, floor = theirs / ours, case.inference_floor
+        missed += ratio < floor
+        cells = [f"{ours * 1e3:,.2f} ms", f"{theirs * 1e3:,.2f} ms", f"{ratio:.2f}×", f"≥ {floor}×"]
+        verdict = "ok" if ratio >= floor else "MISSED"
+        table.add_row(name, case.theirs, "time of a token", *cells, verdict)
+        print(f"{name} done", file=sys.stderr)
     console.print(table)
     return 1 if missed else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import keras
@@ -11,6 +12,8 @@ from keras import ops
 from suite.api import BuildRequest, Inputs, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.data.batches import Batch
+from suite.worker.decode import create_weights
+from suite.worker.decoder import Decoder
 from suite.worker.steps import (
     Model,
     PositionHead,
@@ -22,6 +25,7 @@ from tests.peers.cases import (
     BLOCK,
     CHUNK,
     CLIP_NORM,
+    GENERATED,
     HASHES,
     HEAD_SIZE,
     LEARNING_RATE,
@@ -64,6 +68,37 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
     recipe = Recipe(learning_rate=LEARNING_RATE, clip_norm=CLIP_NORM)
     train = make_training_step(model, _loss, make_optimizer(recipe, 10**9), xla)
     return lambda: predict(batch), lambda: float(train(batch))
+
+
+def make_generation(case: Case, context: np.ndarray) -> Any:
+    """Build the model; return a function that times `GENERATED` tokens after a context, in seconds.
+
+    A first call compiles.
+    """
+    keras.utils.set_random_seed(0)
+    architecture = find_plugin(ARCHITECTURES, case.architecture)
+    length = case.sequence_length + GENERATED
+    request = BuildRequest(
+        form=case.form,
+        inputs=Inputs.TOKEN_IDS,
+        model_size=_size(case),
+        sequence_length=length,
+        options={**architecture.options, **OPTIONS.get(case.architecture, {})},
+        vocabulary_size=VOCABULARY_SIZE,
+    )
+    model = Model(None, architecture.build(request), PositionHead(VOCABULARY_SIZE), case.form)
+    create_weights(model)
+    xla = architecture.compile_with_xla(request)
+    decoder = Decoder(model, case.sequence_length, length, xla=xla, loop_xla=True)
+    decoder.hold(context)
+    decoder.generate(GENERATED)
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        decoder.generate(GENERATED)
+        return time.perf_counter() - started
+
+    return seconds
 
 
 def _size(case: Case) -> ModelSize:

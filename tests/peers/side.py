@@ -17,7 +17,15 @@ import numpy as np
 
 from suite.api import Form
 from suite.worker.measure.memory import PeakMemory
-from tests.peers.cases import CASES, IMAGE_SIZE, PATCH_SIZE, THREADS, VOCABULARY_SIZE, Case
+from tests.peers.cases import (
+    CASES,
+    GENERATIONS,
+    IMAGE_SIZE,
+    PATCH_SIZE,
+    THREADS,
+    VOCABULARY_SIZE,
+    Case,
+)
 
 WARMUP_STEPS = 2
 
@@ -44,6 +52,10 @@ def data(case: Case) -> tuple[dict[str, np.ndarray], np.ndarray]:
 def serve(side: str, case: Case, mode: str) -> None:
     """Build and warm up the model, then answer commands until the input ends."""
     module = importlib.import_module(f"tests.peers.{side}")
+    if mode == "generation":
+        context = data(case)[0]["token_ids"][:1]
+        _answer_timings(module.make_generation(case, context))
+        return
     memory = PeakMemory()
     predict, train = module.make(case, *data(case))
     memory.start()
@@ -59,6 +71,14 @@ def serve(side: str, case: Case, mode: str) -> None:
         elif command == "memory":
             memory.update()
             _say({"peak_bytes": memory.highest_bytes})
+
+
+def _answer_timings(seconds: Any) -> None:
+    """Answer commands by calls that return their own seconds."""
+    seconds()
+    _say({"ready": True})
+    for line in sys.stdin:
+        _say({"seconds": [seconds() for _ in range(int(line.split()[1]))]})
 
 
 def _timed(step: Any) -> float:
@@ -78,4 +98,4 @@ if __name__ == "__main__":
     os.dup2(2, 1)
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, str(THREADS))
-    serve(sys.argv[1], CASES[sys.argv[2]], sys.argv[3])
+    serve(sys.argv[1], {**CASES, **GENERATIONS}[sys.argv[2]], sys.argv[3])

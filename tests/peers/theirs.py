@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from tests.peers.cases import (
     BLOCK,
     CHUNK,
     CLIP_NORM,
+    GENERATED,
     HASHES,
     HEAD_SIZE,
     IMAGE_SIZE,
@@ -53,6 +56,34 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
         return float(loss)
 
     return predict, train
+
+
+def make_generation(case: Case, context: np.ndarray) -> Any:
+    """Build the model; return a function that times `GENERATED` tokens after a context, in seconds.
+
+    `generate` reads the context in each call. The time of a call that generates one token is
+    therefore subtracted from that of a call with `GENERATED` more.
+    """
+    torch.manual_seed(0)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", THREADS)))
+    model = GENERATORS[case.architecture](case).eval()
+    tokens = torch.from_numpy(context).long()
+
+    def seconds_of(count: int) -> float:
+        started = time.perf_counter()
+        with torch.inference_mode():
+            model.generate(
+                tokens,
+                attention_mask=torch.ones_like(tokens),
+                max_new_tokens=count,
+                min_new_tokens=count,
+                do_sample=False,
+                use_cache=True,
+                pad_token_id=0,
+            )
+        return time.perf_counter() - started
+
+    return lambda: seconds_of(GENERATED + 1) - seconds_of(1)
 
 
 class _Tokens(nn.Module):
@@ -137,12 +168,12 @@ def _reformer(case: Case) -> nn.Module:
     return _Tokens(ReformerModel(config), 2 * case.width)
 
 
-def _gpt2(case: Case) -> nn.Module:
-    from transformers import GPT2Config, GPT2Model
+def _gpt2_config(case: Case, use_cache: bool = False) -> Any:
+    from transformers import GPT2Config
 
-    config = GPT2Config(
+    return GPT2Config(
         vocab_size=VOCABULARY_SIZE,
-        n_positions=case.sequence_length,
+        n_positions=case.sequence_length + (GENERATED + 1 if use_cache else 0),
         n_embd=case.width,
         n_layer=case.num_layers,
         n_head=case.num_heads,
@@ -150,10 +181,21 @@ def _gpt2(case: Case) -> nn.Module:
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
-        use_cache=False,
+        use_cache=use_cache,
         attn_implementation="sdpa",
     )
-    return _Tokens(GPT2Model(config), case.width)
+
+
+def _gpt2(case: Case) -> nn.Module:
+    from transformers import GPT2Model
+
+    return _Tokens(GPT2Model(_gpt2_config(case)), case.width)
+
+
+def _gpt2_generator(case: Case) -> Any:
+    from transformers import GPT2LMHeadModel
+
+    return GPT2LMHeadModel(_gpt2_config(case, use_cache=True))
 
 
 def _llama(case: Case) -> nn.Module:
@@ -189,10 +231,10 @@ def _t5(case: Case) -> nn.Module:
     return _Tokens(T5Model(config), case.width)
 
 
-def _mamba2(case: Case) -> nn.Module:
-    from transformers import Mamba2Config, Mamba2Model
+def _mamba2_config(case: Case, use_cache: bool = False) -> Any:
+    from transformers import Mamba2Config
 
-    config = Mamba2Config(
+    return Mamba2Config(
         vocab_size=VOCABULARY_SIZE,
         hidden_size=case.width,
         num_hidden_layers=2 * case.num_layers,
@@ -201,9 +243,20 @@ def _mamba2(case: Case) -> nn.Module:
         head_dim=HEAD_SIZE,
         state_size=STATE,
         n_groups=1,
-        use_cache=False,
+        use_cache=use_cache,
     )
-    return _Tokens(Mamba2Model(config), case.width)
+
+
+def _mamba2(case: Case) -> nn.Module:
+    from transformers import Mamba2Model
+
+    return _Tokens(Mamba2Model(_mamba2_config(case)), case.width)
+
+
+def _mamba2_generator(case: Case) -> Any:
+    from transformers import Mamba2ForCausalLM
+
+    return Mamba2ForCausalLM(_mamba2_config(case, use_cache=True))
 
 
 def _gated_deltanet(case: Case) -> nn.Module:
@@ -259,6 +312,7 @@ class _Images(nn.Module):
         return self.head(self.encoder(images).last_hidden_state[:, 0])
 
 
+GENERATORS = {"gpt": _gpt2_generator, "mamba2": _mamba2_generator}
 BUILDERS = {
     "bert": _bert,
     "bigbird": _bigbird,

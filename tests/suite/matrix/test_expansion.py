@@ -176,8 +176,8 @@ def test_a_probe_is_told_its_form():
         ),
         ({"options": {"window": "8,x"}}, "Write it as window=128"),
         ({"options": {"dropout": "wet"}}, "The option 'dropout' is a number"),
-        ({"form": "decoder"}, "Only a probe takes a form"),
-        ({"rounds": 2}, "Rounds repeat a probe; seeds repeat a training"),
+        ({"form": "decoder"}, "Only a probe or a decoding takes a form"),
+        ({"rounds": 2}, "Rounds repeat a probe or a decoding; seeds repeat a training"),
         ({"mode": Mode.PROBE}, "takes no task, no source and no steps"),
     ],
 )
