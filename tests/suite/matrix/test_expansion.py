@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from suite.analysis.grouping import key_of
-from suite.api import Cell, Mode
+from suite.api import Cell, Form, Mode
 from suite.api.errors import RequestError
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
@@ -202,3 +202,54 @@ def test_lengths_of_a_task_that_scores_examples_are_one_comparison():
     assert {cell.sequence_length for cell in cells} == {16, 64}
     keys = {key_of(stored(make_record(cell=cell))) for cell in cells}
     assert len(keys) == 1, "one comparison"
+
+
+DECODING = Request(mode=Mode.DECODE, benchmark="cost", architectures=("gpt",))
+
+
+def test_a_benchmark_expands_its_decodings_by_form_context_batch_and_round():
+    cells = [planned.cell for planned in expand(DECODING, REGISTRY)]
+    assert {cell.mode for cell in cells} == {Mode.DECODE}
+    assert {(cell.form, cell.task, cell.steps, cell.seed) for cell in cells} == {
+        (Form.DECODER, None, 0, 0)
+    }
+    longest = {
+        size: max(c.sequence_length for c in cells if c.batch_size == size) for size in (1, 8)
+    }
+    assert longest == {1: 65_536, 8: 16_384}
+    assert {cell.round for cell in cells} == {0, 1, 2}
+    assert cells[0].label == "decode · gpt · 128 · round 0"
+
+
+def test_a_decoding_and_a_probe_of_the_same_size_are_two_cells():
+    changes = {"lengths": (128,), "rounds": 1, "batch_size": 1, "form": "decoder"}
+    (decoding,), (probe,) = (
+        expand(dataclasses.replace(DECODING, mode=mode, **changes), REGISTRY)
+        for mode in (Mode.DECODE, Mode.PROBE)
+    )
+    assert dataclasses.replace(decoding.cell, mode=Mode.PROBE) == probe.cell
+    assert decoding.cell.id != probe.cell.id
+
+
+def test_an_encoder_cannot_decode():
+    changed = dataclasses.replace(DECODING, architectures=("bert",), lengths=(128,), rounds=1)
+    assert all(
+        "has no decoder form" in (one.unsupported or "") for one in expand(changed, REGISTRY)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"form": "encoder"}, "Mode decode generates tokens, which an encoder does not"),
+        ({"seeds": (0, 1)}, "Seeds repeat a training; rounds repeat a probe or a decoding"),
+        ({"tasks": ("ner",)}, "A decoding measures on random tokens and takes no task"),
+        ({"benchmark": "quick"}, "The benchmark 'quick' has no decodings"),
+        ({"rounds": 0}, "The number of rounds is a whole number of at least 1"),
+    ],
+)
+def test_bad_requests_for_decodings_say_what_is_wrong(changes, message):
+    with pytest.raises(RequestError) as caught:
+        expand(dataclasses.replace(DECODING, **changes), REGISTRY)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
