@@ -25,6 +25,7 @@ from suite.api import (
 )
 
 VOCABULARY = 128
+SEED = 20_261_120
 NUM_EXAMPLES = {"train": 16_384, "validation": 64, "test": 128}
 
 
@@ -83,7 +84,7 @@ class Duplication(Task):
     ) -> Mapping[str, Examples]:
         """Draw the words of an evaluation length, from the same symbols."""
         counts = {split: NUM_EXAMPLES[split] for split in ("validation", "test")}
-        drawn = _draw(sequence_length, counts)  # training words would take a GiB at long lengths
+        drawn = _draw(sequence_length, counts, 1)  # words that no training has seen
         return {split: _encode(token_ids) for split, token_ids in drawn.items()}
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
@@ -125,11 +126,11 @@ class Duplication(Task):
         )
 
 
-def _draw(sequence_length: int, counts: Mapping[str, int]) -> dict[str, Any]:
+def _draw(sequence_length: int, counts: Mapping[str, int], *seed: int) -> dict[str, Any]:
     """Return the token ids of some splits: (examples, sequence_length) each."""
     import numpy as np
 
-    generator = np.random.default_rng(20_261_120)
+    generator = np.random.default_rng([SEED, *seed] if seed else SEED)
     drawn = {}
     for split, count in counts.items():
         words = generator.integers(1, VOCABULARY, size=(count, sequence_length // 2 - 1))

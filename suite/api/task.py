@@ -225,11 +225,12 @@ class Task(ABC):
         options: Options,
         spec: Mapping[str, Any],
     ) -> Mapping[str, Examples]:
-        """Encode the splits "validation" and "test" at an evaluation length.
+        """Encode "validation" and "test" at an evaluation length above the training length.
 
         `spec` is that of `load` at the training length: the vocabulary and the labels are the same,
-        and nothing is learned from the returned data. A task that declares
-        `evaluation_lengths_supported` implements this method.
+        and nothing is learned from the returned data. At the training length itself, the splits of
+        `load` are scored. A task that declares `evaluation_lengths_supported` implements this
+        method.
 
         Raises:
             Unsupported: the source has no data of this length; the model counts as not applicable.

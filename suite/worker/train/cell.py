@@ -95,7 +95,7 @@ def run(
     if cell.scores_test:
         scores |= evaluator.final_scores()
     by_length = LengthEvaluator(
-        job, task, architecture, request, options, data.spec, model, xla
+        job, task, architecture, request, options, data, model, xla
     ).reports(report_progress)
     for split, reports in by_length.items():
         scores[split] = replace(scores[split], reports={**scores[split].reports, **reports})

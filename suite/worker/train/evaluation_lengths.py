@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import Architecture, BuildRequest, Examples, Job, Options, Score, Task
+from suite.api import Architecture, BuildRequest, Examples, Job, Options, Score, Task, TaskData
 from suite.api.errors import Unsupported
 from suite.worker.data.batches import Batch, evaluation_batches, evaluation_rows
 from suite.worker.steps import Model, make_prediction_step
+from suite.worker.train.evaluation import splits_of
 
 BY_EVALUATION_LENGTH = "by_evaluation_length"
 """The name of the report that maps each evaluation length to figures, or to a reason."""
@@ -23,8 +24,9 @@ NOT_APPLICABLE = "not applicable: "
 class LengthEvaluator:
     """Scores a trained model at the evaluation lengths of its cell.
 
-    `request` is the one that the model was built from, and `spec` describes the data it was trained
-    on. The model starts each example with an empty state, even if it carried its state in training.
+    `request` is the one that the model was built from. `data` is that of the training: its splits
+    are scored at the training length, and its `spec` encodes the others. The model starts each
+    example with an empty state, even if it carried its state in training.
     """
 
     job: Job
@@ -32,7 +34,7 @@ class LengthEvaluator:
     architecture: Architecture
     request: BuildRequest
     options: Options
-    spec: Mapping[str, Any]
+    data: TaskData
     model: Model
     xla: bool
 
@@ -74,11 +76,13 @@ class LengthEvaluator:
             Unsupported: the architecture or the source does not reach the length.
         """
         assert self.job.source is not None
+        if length == self.request.sequence_length:
+            return splits_of(self.data)
         reason = self.architecture.fixed_length_reason(self.request)
-        if reason and length > self.request.sequence_length:
+        if reason:
             raise Unsupported(f"{self.architecture.title} {reason}")
         source = replace(self.job.source, cache_dir=str(self.job.cache))
-        return self.task.load_evaluation(source, length, self.options, self.spec)
+        return self.task.load_evaluation(source, length, self.options, self.data.spec)
 
     def _score(self, examples: Examples, length: int, predict: Callable[[Batch], Any]) -> Score:
         """Score a split in batches that have about as many positions as those of the training."""
@@ -89,4 +93,4 @@ class LengthEvaluator:
         rows = evaluation_rows(examples, batch_size, buckets=buckets)
         predictions = np.empty_like(found)
         predictions[np.concatenate(rows)] = found
-        return self.task.score(examples, predictions, self.spec)
+        return self.task.score(examples, predictions, self.data.spec)

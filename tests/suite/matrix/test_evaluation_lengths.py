@@ -15,7 +15,7 @@ from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.publish.verify import request_for
+from suite.publish.verify import request_of
 from tests.suite.records.test_store import CELL
 
 REGISTRY = load_registry(())
@@ -110,7 +110,7 @@ def test_verification_repeats_the_evaluation_lengths():
     )
     for lengths in ((512, 1_024), ()):
         cell = dataclasses.replace(cell, evaluation_lengths=lengths)
-        assert request_for(cell, REGISTRY).evaluation_lengths == lengths
+        assert request_of(cell, REGISTRY).evaluation_lengths == lengths
 
 
 def test_a_task_without_evaluation_lengths_says_so():
