@@ -145,7 +145,8 @@ def report_rows(
 ) -> list[dict[str, Any]]:
     """Return the reports by group of each comparison, length and line.
 
-    A report has its name, and for each figure the list of [group, mean, low, high, n].
+    A report has its name, for each figure the list of [group, mean, low, high, n], and the reasons
+    why the model is not applicable to some groups.
     """
     names = {line["name"]: number for number, line in enumerate(lines)}
     found = []
@@ -163,6 +164,7 @@ def report_rows(
                     "line": names[report.entry],
                     "name": report.name,
                     "figures": figures,
+                    "reasons": dict(report.reasons),
                 }
             )
     return found

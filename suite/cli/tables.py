@@ -41,6 +41,9 @@ def print_tables(tables: Sequence[Table]) -> None:
             for reason in row.reasons:
                 label = f"{row.line} at {row.cell.sequence_length}"
                 out.print(f"  {escape(label)}: {escape(reason)}")
+            reasons = {text for text in row.by_evaluation_length.values() if isinstance(text, str)}
+            for reason in sorted(reasons):
+                out.print(f"  {escape(reason)}")
         _print_exponents(out, table.exponents)
         _print_ratios(out, table.baseline, table.ratios)
 
@@ -52,6 +55,8 @@ def _rich_table(table: Table) -> RichTable:
     rich_table.add_column("architecture")
     if not probe:
         rich_table.add_column(f"{table.split} {table.metric}", justify="right")
+        for length in table.evaluation_lengths:
+            rich_table.add_column(f"tested at {length}", justify="right")
     rich_table.add_column("training memory", justify="right")
     rich_table.add_column("training tokens/s", justify="right")
     if probe:
@@ -69,6 +74,9 @@ def _cells(row: TableRow, table: Table) -> list[str]:
     texts = [str(cell.sequence_length), escape(row.line)]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
+        for length in table.evaluation_lengths:
+            score = row.by_evaluation_length.get(length)
+            texts.append("not applicable" if isinstance(score, str) else _quality(score))
     for phase in ("training", "inference") if cell.mode is Mode.PROBE else ("training",):
         for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
             measure = f"{phase}.{name}"

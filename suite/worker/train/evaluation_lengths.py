@@ -10,14 +10,10 @@ import numpy as np
 
 from suite.api import Architecture, BuildRequest, Examples, Job, Options, Score, Task, TaskData
 from suite.api.errors import Unsupported
+from suite.api.task import BY_EVALUATION_LENGTH, NOT_APPLICABLE
 from suite.worker.data.batches import Batch, evaluation_batches, evaluation_rows
 from suite.worker.steps import Model, make_prediction_step
 from suite.worker.train.evaluation import splits_of
-
-BY_EVALUATION_LENGTH = "by_evaluation_length"
-"""The name of the report that maps each evaluation length to figures, or to a reason."""
-NOT_APPLICABLE = "not applicable: "
-"""The start of a reason in place of figures."""
 
 
 @dataclass(frozen=True)

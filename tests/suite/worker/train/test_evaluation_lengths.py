@@ -7,11 +7,12 @@ import dataclasses
 import pytest
 
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
+from suite.api.task import BY_EVALUATION_LENGTH
 from suite.worker.train import cell, evaluation_lengths
 from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
-REPORT = evaluation_lengths.BY_EVALUATION_LENGTH
+REPORT = BY_EVALUATION_LENGTH
 
 
 def run(tmp_path, task, architecture, lengths, **settings):
