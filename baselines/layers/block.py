@@ -27,11 +27,12 @@ class Block:
 
     Vaswani et al. 2017, "Attention Is All You Need". `positions` are one of `CHOICES`. Only
     `LIMITED_POSITIONS` end at the training length. The others extrapolate: all distances beyond the
-    largest of "relative" or "t5" positions share one number. "before" puts the norms before the sub-layers, and one after the last layer.
-    A "gated" feed-forward network has three kernels and two thirds of the width. `key_value_heads`
-    of the heads have keys and values of their own, by default all: a wider feed-forward network
-    makes up for the parameters. A `window` w shows a position itself and the w − 1 before it, and
-    as many after it without a causal mask; by default it shows all positions.
+    largest of "relative" or "t5" positions share one number. "before" puts the norms before the
+    sub-layers, and one after the last layer. A "gated" feed-forward network has three kernels and
+    two thirds of the width. `key_value_heads` of the heads have keys and values of their own, by
+    default all: a wider feed-forward network makes up for the parameters. A `window` w shows a
+    position itself and the w − 1 before it, and as many after it without a causal mask; by default
+    it shows all positions.
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
     multiplied by √width. `embedding_norm` normalises the embeddings. With `scaled_residuals`,

@@ -22,9 +22,8 @@ from suite.analysis.sessions import (
 )
 from suite.analysis.statistics import Estimate, mean_interval, pseudo_values, ratio_interval
 from suite.api import Metric, Mode, Status
-from suite.api.task import BY_EVALUATION_LENGTH
 from suite.records.published import Folder, StoredRecord
-from suite.records.schema import RecordSummary, phase_of
+from suite.records.schema import PartReport, RecordSummary, phase_of
 
 UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
@@ -209,14 +208,14 @@ class Point:
         values: dict[int, list[float]] = {}
         found: dict[int, Figure | str] = {}
         for record in self.good:
-            report = record.reports.get(self.split, {}).get(BY_EVALUATION_LENGTH, {})
-            for length, figures in report.items():
+            report = record.reports.get(self.split, PartReport()).get("by_evaluation_length", {})
+            for text, figures in report.items():
                 if isinstance(figures, str):
-                    found[int(length)] = figures
+                    found[int(text)] = figures
                     continue
                 value = figures.get(self.metric.name) if self.metric else None
                 if value is not None:
-                    values.setdefault(int(length), []).append(value)
+                    values.setdefault(int(text), []).append(value)
         for length, of_length in values.items():
             found[length] = _figure(mean_interval(of_length), of_length)
         return dict(sorted(found.items()))

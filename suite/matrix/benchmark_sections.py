@@ -68,7 +68,7 @@ class TaskSettings(_Batch):
     """
 
     lengths: Lengths = Field(min_length=1, strict=False)
-    evaluation_lengths: Lengths = Field((), strict=False)
+    evaluation_lengths: Lengths = Field(default=(), strict=False)
     steps: int = Field(ge=1)
     source: str | None = None
     options: Mapping[str, Any] = {}

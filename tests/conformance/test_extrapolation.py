@@ -1,71 +1,75 @@
-"""Each architecture declares whether it runs beyond its training length, and it does so."""
+"""A declared fixed length is true, and positions decide whether a Transformer extrapolates.
+
+The conformance kit runs all other architectures at twice their training length.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from baselines.layers.block import ATTENTION_POSITIONS, LIMITED_POSITIONS
 from suite.api import Form
 from suite.worker.conformance.gradients import BACKEND, without_compiling
-from suite.worker.conformance.subjects import find_request, main_inputs, random_inputs
-from tests.architectures import ARCHITECTURES
+from suite.worker.conformance.passes import NotApplicable, longer_sequences_run
+from suite.worker.conformance.subjects import Subject, find_request, main_inputs
+from tests.architectures import ARCHITECTURES, assert_passes
 
-# A task of the encoder-decoder form generates its answers, and so has no evaluation lengths.
-CASES = [
-    (name, form, {})
+pytestmark = pytest.mark.skipif(BACKEND != "tensorflow", reason="the layers check their inputs")
+
+
+def subject_with(name: str, form: Form, **options: object) -> Subject:
+    architecture = ARCHITECTURES[name]
+    request = find_request(architecture, form, main_inputs(architecture))
+    request = dataclasses.replace(request, options={**request.options, **options})
+    return Subject(architecture, request)
+
+
+def assert_is_fixed(subject: Subject) -> None:
+    """Fail unless the length is declared fixed, with a fitting reason, and a longer pass fails."""
+    import tensorflow
+
+    with pytest.raises(NotApplicable, match="its training length") as caught:
+        longer_sequences_run(subject)
+    assert not str(caught.value).endswith(".")
+    undeclared = type(subject.architecture)()
+    undeclared.fixed_length_reason = lambda request: None  # type: ignore[method-assign]
+    subject.architecture = undeclared
+    with pytest.raises((ValueError, tensorflow.errors.InvalidArgumentError)):
+        longer_sequences_run(subject)
+
+
+FIXED = [
+    (name, form)
     for name, architecture in ARCHITECTURES.items()
     for form in sorted(architecture.forms - {Form.ENCODER_DECODER})
-] + [
-    (name, Form.DECODER, {"positions": positions})
-    for name in ("gpt", "vanilla")
-    for positions in ("none", "sinusoidal", "learned", *ATTENTION_POSITIONS)
+    if architecture.fixed_length_reason(find_request(architecture, form, main_inputs(architecture)))
 ]
 
 
-def request_of(name, form, options):
-    architecture = ARCHITECTURES[name]
-    request = find_request(architecture, form, main_inputs(architecture))
-    return dataclasses.replace(request, options={**request.options, **options})
-
-
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="shapes are the same on every backend")
-@pytest.mark.parametrize(
-    ("name", "form", "options"), CASES, ids=lambda part: str(part).replace("'", "")
-)
-def test_a_model_runs_at_twice_its_training_length_unless_it_says_why_not(name, form, options):
-    import tensorflow
-
-    architecture, request = ARCHITECTURES[name], request_of(name, form, options)
-    reason = architecture.fixed_length_reason(request)
-    length = request.sequence_length
+@pytest.mark.parametrize(("name", "form"), FIXED)
+def test_a_model_of_a_fixed_length_takes_no_longer_sequence(name, form):
     with without_compiling():
-        backbone = architecture.build(request)
-        states = hidden_states(backbone, request, length)
-        if reason is not None:
-            assert reason.strip() == reason and not reason.endswith(".")
-            assert "its training length" in reason
-            with pytest.raises((ValueError, tensorflow.errors.InvalidArgumentError)):
-                hidden_states(backbone, request, 2 * length)
-            return
-        longer = hidden_states(backbone, request, 2 * length)
-    extra = longer.shape[1] - 2 * length
-    assert longer.shape == (1, extra + 2 * length, request.model_size.width)
-    assert np.isfinite(longer).all() and np.isfinite(states).all()
+        assert_is_fixed(subject_with(name, form))
 
 
-def hidden_states(backbone, request, length):
-    width = request.model_size.width
-    values = random_inputs(request.inputs, 1, length, width=width)
-    pass_ = backbone.decode if request.form is Form.DECODER else backbone.encode
-    return np.asarray(pass_(values, padding_mask=np.ones((1, length), bool), training=False)[0])
+@pytest.mark.parametrize("positions", ["none", "sinusoidal", "learned", *ATTENTION_POSITIONS])
+@pytest.mark.parametrize("name", ["gpt", "vanilla"])
+def test_positions_decide_whether_a_transformer_is_fixed(name, positions):
+    with without_compiling():
+        subject = subject_with(name, Form.DECODER, positions=positions)
+        if positions in LIMITED_POSITIONS:
+            assert_is_fixed(subject)
+        else:
+            assert_passes(longer_sequences_run, subject)
 
 
 @pytest.mark.parametrize("name", ["gpt", "vanilla"])
-def test_positions_decide_whether_a_transformer_is_fixed(name):
-    for positions in ("none", "sinusoidal", *ATTENTION_POSITIONS, *LIMITED_POSITIONS):
-        request = request_of(name, Form.DECODER, {"positions": positions})
-        reason = ARCHITECTURES[name].fixed_length_reason(request)
-        assert (reason is not None) is (positions in LIMITED_POSITIONS)
+def test_typed_and_axial_positions_are_fixed_too(name):
+    for positions in LIMITED_POSITIONS:
+        architecture = ARCHITECTURES[name]
+        request = find_request(architecture, Form.DECODER, main_inputs(architecture))
+        options = {**request.options, "positions": positions}
+        request = dataclasses.replace(request, options=options)
+        assert positions in (architecture.fixed_length_reason(request) or "")

@@ -9,8 +9,8 @@ import pytest
 
 from suite import keywords
 from suite.api import Cell, Form, Metric, Mode, PluginError, SourceRequest, Task, Unsupported
-from suite.api.task import Generation
 from suite.api.errors import RequestError
+from suite.api.task import Generation
 from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry

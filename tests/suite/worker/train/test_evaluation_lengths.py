@@ -1,4 +1,4 @@
-"""A trained model is scored at evaluation lengths, and what it cannot run has a reason."""
+"""The scores of a trained model at evaluation lengths, and the reasons where it has none."""
 
 from __future__ import annotations
 
