@@ -74,6 +74,6 @@ def test_an_architecture_that_supports_no_request_does_not_pass():
 
 def test_a_check_that_no_form_has_is_named():
     names = {item.check for item in kit.absent_checks([])}
-    assert len(names) == 12
+    assert len(names) == 13
     shown = kit.absent_checks([CheckResult("order matters", "encoder", Verdict.PASSED)])
     assert {item.check for item in shown} == names - {"order matters"}

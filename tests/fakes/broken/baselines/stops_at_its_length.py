@@ -10,9 +10,9 @@ class StopsAtItsLength(Sound):
 
     def assemble(self, request):
         class Backbone(backbone_class()):
-            def mix(self, layer, states, mean):
-                kept = slice(None, request.sequence_length)
-                return super().mix(layer, states[:, kept], mean[:, kept])
+            def encode(self, *inputs, **others):
+                states, state = super().encode(*inputs, **others)
+                return states[:, : request.sequence_length], state
 
         return Backbone(request)
 
