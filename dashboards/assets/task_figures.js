@@ -82,7 +82,7 @@ function reportFigure(found, about) {
   const field = fields.find((one) => one && about.metric.endsWith(one)) ?? fields[0];
   const isAlongLength = name === "by_evaluation_length";
   const [what, by] = [...metricText(name).split(/\bby /), ""];
-  const measure = metricText([what.trim(), field].filter(Boolean).join(" "));
+  const measure = metricText([what.trim(), field ?? about.metric].filter(Boolean).join(" "));
   const isOrdered = found.some(({ figures }) => /^\d/.test(figures[field]?.[0]?.[0] ?? ""));
   const most = Math.max(
     ...found.flatMap((one) =>
