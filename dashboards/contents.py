@@ -137,6 +137,12 @@ def _row(row: Row, board: Board) -> list[Any]:
         row.cost_digest or "",
         row.sessions,
         shorten(row.between_sessions),
+        {
+            str(length): score
+            if isinstance(score, str)
+            else [*map(shorten, (score.value, score.low, score.high)), score.n]
+            for length, score in row.by_evaluation_length.items()
+        },
     ]
 
 

@@ -6,10 +6,13 @@ import dataclasses
 
 import pytest
 
+from dashboards.contents import board_rows
 from suite.analysis.aggregate import compare
+from suite.analysis.boards import rank_comparisons
 from suite.analysis.reports import grouped_reports
 from suite.analysis.tables import make_tables
 from suite.cli.tables import print_tables
+from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
 from tests.suite.records.test_store import FINAL, make_record, stored
 
@@ -56,6 +59,20 @@ def test_a_table_has_a_column_for_each_evaluation_length(records, capsys):
     print_tables([table])
     shown = capsys.readouterr().out
     assert "tested at" in shown and "applicable" in shown and REASON in " ".join(shown.split())
+
+
+def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
+    comparisons = compare(records)
+    (board,) = rank_comparisons(comparisons)
+    rows = {row.line: row.by_evaluation_length for row in board.rows}
+    assert rows["gpt"][2_048] == REASON and rows["gpt"][512].value == 0.9
+    lines = [{"name": name} for name in sorted(rows)]
+    ((*_, drawn, _),) = board_rows([board], comparisons, lines)
+    by_line = {lines[row[0]]["name"]: row[-1] for row in drawn}
+    assert by_line["gpt"] == {"512": [0.9, None, None, 1], "2048": REASON}
+    value, low, high, n = by_line["vanilla"]["2048"]
+    assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
+    assert to_csv([board]).count("\n") == 1 + len(board.rows)
 
 
 def test_a_report_along_the_length_has_intervals_and_reasons(records):
