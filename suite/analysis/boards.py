@@ -36,10 +36,11 @@ class Row:
     Without a rank, `rank` holds None and `note` gives the reason. `behind` is the difference to the
     leader of the rank; for costs it is the logarithm of the ratio. `detectable_difference` is the
     smallest difference to that leader, in the same unit, that the board would have separated. The
-    leader has neither. `by_evaluation_length` has the score of a training at each evaluation
-    length, or why the model is not applicable there. Costs are geometric means over the quiet runs of one session; `sessions` is
+    leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
     the number of sessions that measured the cost, and `between_sessions` the standard deviation of
     the logarithms of their means. `cost_digest` is the digest of the code that was measured.
+    `by_evaluation_length` has the score of a training at each evaluation length, or why the model
+    is not applicable there.
     """
 
     line: str
