@@ -7,6 +7,7 @@ NODE_MODULES := dashboards/node_modules
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \
+  $(if $(EVALUATION_LENGTHS),--evaluation-lengths "$(EVALUATION_LENGTHS)") \
   $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(BENCHMARK),--benchmark "$(BENCHMARK)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
@@ -20,7 +21,7 @@ BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
-	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS SEEDS BENCHMARK STEPS MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
+	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS EVALUATION_LENGTHS SEEDS BENCHMARK STEPS MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
 	@echo "Example:  make bench TASK=ner LENGTHS=128,512 SEEDS=0,1,2"
 
 bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner

@@ -23,6 +23,12 @@ class Bert(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n"
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the typed positions end at the training length."""
+        from baselines.layers.block import limited_positions_reason
+
+        return limited_positions_reason("typed")
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of full attention."""
         from baselines.layers.flops import full_attention_operations

@@ -44,6 +44,12 @@ class BigBird(Architecture):
             )
         return None
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the learned positions end at the training length."""
+        from baselines.layers.block import limited_positions_reason
+
+        return limited_positions_reason("learned")
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of block-sparse attention; the decoder has full attention."""
         from baselines.layers.flops import all_pairs, attend_pairs, over_stacks

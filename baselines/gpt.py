@@ -35,6 +35,10 @@ class Gpt(Architecture):
         """Return why the positions are invalid, or None."""
         return _block(request).problem(request)
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the positions end at the training length, or None if they extrapolate."""
+        return _block(request).fixed_length_reason()
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of full attention."""
         return _block(request).mixing_operations(request)

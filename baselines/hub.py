@@ -23,15 +23,18 @@ class Kind:
 
     `feedforward` is the width of its feed-forward network relative to the model size's. Gated ones
     have three matrices, and are narrower to keep parity. With rotary positions, the head size must
-    be a multiple of `head_multiple`.
+    be a multiple of `head_multiple`. `learned_positions` end at the training length.
     """
 
     form: Form
     feedforward: float = 1.0
     head_multiple: int = 1
+    learned_positions: bool = False
 
 
-ENCODER, DECODER = Kind(Form.ENCODER), Kind(Form.DECODER)
+ENCODER = Kind(Form.ENCODER, learned_positions=True)
+DECODER = Kind(Form.DECODER)
+LEARNED_DECODER = Kind(Form.DECODER, learned_positions=True)
 GATED_DECODER = Kind(Form.DECODER, 2 / 3, head_multiple=2)
 BACKBONES: Mapping[str, Kind] = {
     "albert": ENCODER,
@@ -43,8 +46,8 @@ BACKBONES: Mapping[str, Kind] = {
     "xlm_roberta": ENCODER,
     "bloom": DECODER,
     "falcon": DECODER,
-    "gpt2": DECODER,
-    "opt": DECODER,
+    "gpt2": LEARNED_DECODER,
+    "opt": LEARNED_DECODER,
     "gpt_neo_x": Kind(Form.DECODER, head_multiple=8),  # it rotates a quarter of a head
     "gemma": Kind(Form.DECODER, 4 / 3, head_multiple=2),  # a gate has half of the width
     "llama": GATED_DECODER,
@@ -104,6 +107,14 @@ class Hub(Architecture):
                 f"needs a head size that is a multiple of {multiple} for its rotary positions; "
                 f"received: width={size.width}, num_heads={size.num_heads}"
             )
+        return None
+
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the positions end at the training length, or None if they extrapolate."""
+        if request.options["preset"]:
+            return "keeps to the training length with a preset, whose positions may end there"
+        if BACKBONES[_name(request)].learned_positions:
+            return f"builds the positions of {_name(request)} for its training length alone"
         return None
 
     def mixing_operations(self, request: BuildRequest) -> float | None:

@@ -39,6 +39,10 @@ class Linformer(Architecture):
             return f"shares its projections {', '.join(SHARING)}; received: {sharing}"
         return None
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the projections end at the training length."""
+        return "has projections with a weight for each position of its training length"
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to k positions; projections have weights."""
         from baselines.layers.flops import attend_pairs

@@ -64,6 +64,12 @@ class Longformer(Architecture):
             )
         return None
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the learned positions end at the training length."""
+        from baselines.layers.block import limited_positions_reason
+
+        return limited_positions_reason("learned")
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of windowed attention; LED's decoder has full attention."""
         from baselines.layers.flops import (

@@ -53,6 +53,12 @@ class Reformer(Architecture):
             return f"needs an axial_stddev above 0; received: {stddev}"
         return None
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the axial positions end at the training length."""
+        from baselines.layers.block import limited_positions_reason
+
+        return limited_positions_reason("axial")
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of hashing and of attention to two chunks, over all rounds."""
         from baselines.layers.flops import all_pairs, attend_pairs, over_stacks

@@ -44,6 +44,10 @@ class Vanilla(Architecture):
         """Return why an option is invalid, or None."""
         return _block(request).problem(request)
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the positions end at the training length, or None if they extrapolate."""
+        return _block(request).fixed_length_reason()
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of full attention, or of attention within the window."""
         return _block(request).mixing_operations(request)

@@ -29,6 +29,12 @@ class Vit(Architecture):
     claimed_memory = "n"
     options = {"class_token": True}
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the learned positions end at the training length."""
+        from baselines.layers.block import limited_positions_reason
+
+        return limited_positions_reason("learned")
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of full attention."""
         from baselines.layers.flops import full_attention_operations

@@ -137,6 +137,12 @@ def _row(row: Row, board: Board) -> list[Any]:
         row.cost_digest or "",
         row.sessions,
         shorten(row.between_sessions),
+        {
+            str(length): score
+            if isinstance(score, str)
+            else [*map(shorten, (score.value, score.low, score.high)), score.n]
+            for length, score in row.by_evaluation_length.items()
+        },
     ]
 
 
@@ -145,7 +151,8 @@ def report_rows(
 ) -> list[dict[str, Any]]:
     """Return the reports by group of each comparison, length and line.
 
-    A report has its name, and for each figure the list of [group, mean, low, high, n].
+    A report has its name, for each figure the list of [group, mean, low, high, n], and the reasons
+    why the model is not applicable to some groups.
     """
     names = {line["name"]: number for number, line in enumerate(lines)}
     found = []
@@ -163,6 +170,7 @@ def report_rows(
                     "line": names[report.entry],
                     "name": report.name,
                     "figures": figures,
+                    "reasons": dict(report.reasons),
                 }
             )
     return found

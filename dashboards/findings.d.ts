@@ -89,4 +89,6 @@ interface ReportData {
   name: string;
   /** The figures of each group by name, "" if a group has one figure. */
   figures: Record<string, ReportPoint[]>;
+  /** Why the model is not applicable to some groups. */
+  reasons: Record<string, string>;
 }

@@ -118,7 +118,11 @@ type BoardRowData = [
   digest: string,
   sessions: number,
   between: number | null,
+  by_evaluation_length: Record<string, EvaluatedScore>,
 ];
+
+/** The score at an evaluation length, or why the model is not applicable there. */
+type EvaluatedScore = string | [value: number, low: number | null, high: number | null, n: number];
 
 type BoardData = [
   comparison: number,
@@ -216,6 +220,7 @@ interface BoardRow extends Interval {
   sessions: number;
   /** The standard deviation of the logarithms of the sessions' means. */
   between: number | null;
+  byEvaluationLength: Record<string, EvaluatedScore>;
 }
 
 interface Board {

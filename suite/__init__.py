@@ -64,11 +64,11 @@ class RequestKeywords(TypedDict, total=False):
     """The keyword arguments that name a matrix. Without one, the benchmark decides.
 
     A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number or
-    a list of them: `lengths`, `seeds`. Each may be written in the singular. `mode` is "train"
-    (learn and score) or "probe" (measure costs on random tokens). `data` is a source such as
-    "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values. `steps` is the
-    number of updates. `test` scores the test split although the settings are not those of a frozen
-    benchmark. `home` is the folder of the records: by default BENCH_HOME, or results/local.
+    a list of them: `lengths`, `evaluation_lengths`, `seeds`. Each may be written in the singular.
+    `mode` is "train" (learn and score) or "probe" (measure costs on random tokens). `data` is a
+    source such as "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values.
+    `steps` is the number of updates. `test` scores the test split outside a frozen benchmark too.
+    `home` is the folder of the records: by default BENCH_HOME, or results/local.
     """
 
     task: Names | None
@@ -77,6 +77,8 @@ class RequestKeywords(TypedDict, total=False):
     architectures: Names | None
     length: Numbers | None
     lengths: Numbers | None
+    evaluation_length: Numbers | None
+    evaluation_lengths: Numbers | None
     seed: Numbers | None
     seeds: Numbers | None
     benchmark: str | None

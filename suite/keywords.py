@@ -20,13 +20,14 @@ SINGULAR = {
     "task": "tasks",
     "architecture": "architectures",
     "length": "lengths",
+    "evaluation_length": "evaluation_lengths",
     "seed": "seeds",
     "backend": "backends",
     "precision": "precisions",
 }
 """Each axis may be named in the singular too."""
 NAMES = ("tasks", "architectures", "backends", "precisions")
-NUMBERS = ("lengths", "seeds")
+NUMBERS = ("lengths", "evaluation_lengths", "seeds")
 OTHERS = (
     *("benchmark", "mode", "model_size", "data", "download", "tfds_data_dir", "options"),
     *("batch_size", "steps", "rounds", "form", "threads", "test"),
@@ -62,6 +63,7 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
         tasks=given.get("tasks"),
         architectures=given.get("architectures"),
         lengths=given.get("lengths"),
+        evaluation_lengths=given.get("evaluation_lengths"),
         seeds=given.get("seeds"),
         rounds=given.get("rounds"),
         model_size=given.get("model_size"),

@@ -25,6 +25,7 @@ from suite.api import (
 )
 
 VOCABULARY = 128
+SEED = 20_261_120
 NUM_EXAMPLES = {"train": 16_384, "validation": 64, "test": 128}
 
 
@@ -49,6 +50,7 @@ class Duplication(Task):
             drawn_for_length=True,
         )
     }
+    evaluation_lengths_supported = True
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
     """Nothing regularises, since the task is exact and its words are random."""
 
@@ -64,21 +66,26 @@ class Duplication(Task):
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Draw random words and repeat each."""
-        import numpy as np
-
         from tasks.common.sources import collect_facts
 
-        generator = np.random.default_rng(20_261_120)
-        drawn = {}
-        for split, count in NUM_EXAMPLES.items():
-            words = generator.integers(1, VOCABULARY, size=(count, sequence_length // 2 - 1))
-            zeros = np.zeros((count, 1), int)
-            drawn[split] = np.concatenate([zeros, words, zeros, words], axis=1).astype(np.int32)
+        drawn = _draw(sequence_length, NUM_EXAMPLES)
         return TaskData(
             **{split: _encode(token_ids) for split, token_ids in drawn.items()},
             spec={"vocabulary_size": VOCABULARY},
             facts=collect_facts(self.sources["synthetic"], drawn, {}),
         )
+
+    def load_evaluation(
+        self,
+        request: SourceRequest,
+        sequence_length: int,
+        options: Options,
+        spec: Mapping[str, Any],
+    ) -> Mapping[str, Examples]:
+        """Draw the words of an evaluation length, from the same symbols."""
+        counts = {split: NUM_EXAMPLES[split] for split in ("validation", "test")}
+        drawn = _draw(sequence_length, counts, 1)  # words that no training has seen
+        return {split: _encode(token_ids) for split, token_ids in drawn.items()}
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build a head that scores the next symbol at every position."""
@@ -117,6 +124,19 @@ class Duplication(Task):
                 "whole_word_accuracy": float((correct | ~scored).all(axis=1).mean()),
             }
         )
+
+
+def _draw(sequence_length: int, counts: Mapping[str, int], *seed: int) -> dict[str, Any]:
+    """Return the token ids of some splits: (examples, sequence_length) each."""
+    import numpy as np
+
+    generator = np.random.default_rng([SEED, *seed] if seed else SEED)
+    drawn = {}
+    for split, count in counts.items():
+        words = generator.integers(1, VOCABULARY, size=(count, sequence_length // 2 - 1))
+        zeros = np.zeros((count, 1), int)
+        drawn[split] = np.concatenate([zeros, words, zeros, words], axis=1).astype(np.int32)
+    return drawn
 
 
 def _encode(token_ids: Any) -> Examples:

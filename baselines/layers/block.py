@@ -12,6 +12,8 @@ ADDED_POSITIONS = ("none", "sinusoidal", "learned", "typed", "axial")
 """Positions that are added to the embeddings, or none at all."""
 ATTENTION_POSITIONS = ("rotary", "alibi", "relative", "t5")
 """Positions that change the scores of attention."""
+LIMITED_POSITIONS = ("learned", "typed", "axial")
+"""Positions with weights for the places of the training alone."""
 CHOICES = {
     "positions": ADDED_POSITIONS + ATTENTION_POSITIONS,
     "norm": ("layer", "rms"),
@@ -25,12 +27,13 @@ class Block:
     """The layers of a Transformer and their embedding; the defaults are those of the original.
 
     Vaswani et al. 2017, "Attention Is All You Need". `positions` are one of `CHOICES`. Only
-    "learned", "typed" and "axial" ones are limited to the length of the training: the others
-    extrapolate. "before" puts the norms before the sub-layers, and one after the last layer.
-    A "gated" feed-forward network has three kernels and two thirds of the width. `key_value_heads`
-    of the heads have keys and values of their own, by default all: a wider feed-forward network
-    makes up for the parameters. A `window` w shows a position itself and the w − 1 before it, and
-    as many after it without a causal mask; by default it shows all positions.
+    `LIMITED_POSITIONS` end at the training length. The others extrapolate: all distances beyond the
+    largest of "relative" or "t5" positions share one number. "before" puts the norms before the
+    sub-layers, and one after the last layer. A "gated" feed-forward network has three kernels and
+    two thirds of the width. `key_value_heads` of the heads have keys and values of their own, by
+    default all: a wider feed-forward network makes up for the parameters. A `window` w shows a
+    position itself and the w − 1 before it, and as many after it without a causal mask; by default
+    it shows all positions.
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
     multiplied by √width. `embedding_norm` normalises the embeddings. With `scaled_residuals`,
@@ -79,6 +82,10 @@ class Block:
             )
         return None
 
+    def fixed_length_reason(self) -> str | None:
+        """Return why the model takes no sequence beyond its training length, or None."""
+        return limited_positions_reason(self.positions)
+
     def feedforward_width(self, request: BuildRequest, causal: bool) -> int:
         """Return the width that keeps the parameters of a layer, whatever the factors are."""
         size = request.model_size
@@ -105,3 +112,10 @@ class Block:
             return size.num_layers * attend_pairs(pairs, size.width)
 
         return over_stacks(request, of_stack)
+
+
+def limited_positions_reason(positions: str) -> str | None:
+    """Return why positions end at the training length, or None if they extrapolate."""
+    if positions in LIMITED_POSITIONS:
+        return f"has {positions} positions, which end at its training length"
+    return None

@@ -28,10 +28,10 @@ function boardsOf(comparison, metric) {
  */
 function boardRow(row) {
   const [line, rank, value, low, high, n, detectable, tier, note, superseded, ...rest] = row;
-  const [parameters, seconds, date, run, digest, sessions, between] = rest;
+  const [parameters, seconds, date, run, digest, sessions, between, byEvaluationLength] = rest;
   const estimate = { line, rank, value, low, high, n, detectable };
   const facts = { tier, note, superseded, parameters, seconds, date, run };
-  return { ...estimate, ...facts, digest, sessions, between };
+  return { ...estimate, ...facts, digest, sessions, between, byEvaluationLength };
 }
 
 /** @param {BoardRow} row */
@@ -93,11 +93,34 @@ function boardTable(board, measure, points, caption) {
     ["parameters", (row) => formatNumber(row.parameters, 7)],
     ["date", (row) => row.date],
     ["tier", (row) => row.tier],
+    ...evaluationColumns(board, measure, notes),
   ];
   const rows = board.rows.map((row) => columns.map(([, cell]) => cell(row)));
   const classes = board.rows.map((row) => (row.rank === 1 ? "first" : ""));
   const head = columns.map(([name]) => name);
   return el("div", {}, table(head, rows, { caption, texts: [1], classes }), ...notes.list());
+}
+
+/**
+ * Returns a column for each evaluation length of the board; a reason becomes a footnote.
+ * @param {Board} board
+ * @param {Measure} measure
+ * @param {Footnotes} notes
+ * @returns {Column[]}
+ */
+function evaluationColumns(board, measure, notes) {
+  const found = board.rows.flatMap(({ byEvaluationLength }) => Object.keys(byEvaluationLength));
+  const lengths = [...new Set(found)].sort((a, b) => Number(a) - Number(b));
+  return lengths.map((length) => [
+    `tested at ${length}`,
+    ({ byEvaluationLength }) => {
+      const score = byEvaluationLength[length];
+      if (score === undefined) return "—";
+      if (typeof score === "string") return notes.after("not applicable", [score]);
+      const [value, low, high] = score;
+      return formatInterval({ value, low, high }, measure.scale);
+    },
+  ]);
 }
 
 /**

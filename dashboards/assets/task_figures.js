@@ -80,8 +80,9 @@ function reportFigure(found, about) {
   const { name } = found[0];
   const fields = [...new Set(found.flatMap(({ figures }) => Object.keys(figures)))];
   const field = fields.find((one) => one && about.metric.endsWith(one)) ?? fields[0];
+  const isAlongLength = name === "by_evaluation_length";
   const [what, by] = [...metricText(name).split(/\bby /), ""];
-  const measure = metricText([what.trim(), field].filter(Boolean).join(" "));
+  const measure = metricText([what.trim(), field ?? about.metric].filter(Boolean).join(" "));
   const isOrdered = found.some(({ figures }) => /^\d/.test(figures[field]?.[0]?.[0] ?? ""));
   const most = Math.max(
     ...found.flatMap((one) =>
@@ -94,11 +95,17 @@ function reportFigure(found, about) {
     most > 1 ? `Mean of up to ${most} seeds; hover over it for its 95% interval` : "One seed";
   const traces = found.flatMap(({ line, figures }) => {
     const points = figures[field] ?? [];
-    return points.length ? [reportTrace(data.lines[line], points, isOrdered)] : [];
+    return points.length ? [reportTrace(data.lines[line], points, isOrdered, isAlongLength)] : [];
   });
+  const { length } = found[0];
+  const reasons = [...new Set(found.flatMap((one) => Object.values(one.reasons)))].map(
+    (reason) => ` ${capitalized(reason)}.`,
+  );
   return figure({
-    title: `${capitalized(measure)} by ${by}`,
-    caption: `${seeds}, on the ${about.split} split.`,
+    title: isAlongLength
+      ? `${capitalized(measure)} after training at length ${length}`
+      : `${capitalized(measure)} by ${by}`,
+    caption: `${seeds}, on the ${about.split} split.${reasons.join("")}`,
     name,
     traces,
     layout: {
@@ -112,6 +119,9 @@ function reportFigure(found, about) {
           points.map(([group, ...rest]) => [data.lines[line].name, group, of, ...rest]),
         ),
       ),
+      ...found.flatMap(({ line, reasons: own }) =>
+        Object.entries(own).map(([group, reason]) => [data.lines[line].name, group, reason]),
+      ),
     ],
   });
 }
@@ -121,8 +131,9 @@ function reportFigure(found, about) {
  * @param {Line} line
  * @param {ReportPoint[]} points
  * @param {boolean} isOrdered
+ * @param {boolean} hasIntervals whether 95% intervals are drawn
  */
-function reportTrace({ name, color, dash, symbol }, points, isOrdered) {
+function reportTrace({ name, color, dash, symbol }, points, isOrdered, hasIntervals) {
   const shape = isOrdered
     ? { type: "scatter", mode: "lines+markers", line: { color, dash }, marker: { symbol, size: 8 } }
     : { type: "bar", marker: { color } };
@@ -136,6 +147,14 @@ function reportTrace({ name, color, dash, symbol }, points, isOrdered) {
     ),
     textposition: "none",
     hovertemplate: "%{text}<extra></extra>",
+    error_y: hasIntervals
+      ? {
+          symmetric: false,
+          array: points.map(([, value, , high]) => (high ?? value) - value),
+          arrayminus: points.map(([, value, low]) => value - (low ?? value)),
+          color,
+        }
+      : undefined,
   };
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
-from suite.analysis.aggregate import Comparison, Point, parts_of
+from suite.analysis.aggregate import Comparison, Figure, Point, parts_of
 from suite.analysis.conformance import conformance_note
 from suite.analysis.costs import COSTS
 from suite.analysis.eligibility import why_ineligible
@@ -39,6 +39,8 @@ class Row:
     leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
     the number of sessions that measured the cost, and `between_sessions` the standard deviation of
     the logarithms of their means. `cost_digest` is the digest of the code that was measured.
+    `by_evaluation_length` has the score of a training at each evaluation length, or why the model
+    is not applicable there.
     """
 
     line: str
@@ -63,6 +65,7 @@ class Row:
     sessions: int = 1
     between_sessions: float | None = None
     cost_digest: str | None = None
+    by_evaluation_length: Mapping[int, Figure | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +296,7 @@ def _row(
         sessions=cost.sessions if cost else 1,
         between_sessions=cost.between_sessions if cost else None,
         cost_digest=point.cost_digest,
+        by_evaluation_length=point.scores_by_evaluation_length(),
     )
 
 

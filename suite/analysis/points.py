@@ -20,10 +20,10 @@ from suite.analysis.sessions import (
     newest_digests,
     spread,
 )
-from suite.analysis.statistics import Estimate, pseudo_values, ratio_interval
+from suite.analysis.statistics import Estimate, mean_interval, pseudo_values, ratio_interval
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
-from suite.records.schema import RecordSummary, phase_of
+from suite.records.schema import PartReport, RecordSummary, phase_of
 
 UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
@@ -202,6 +202,23 @@ class Point:
         if not found.by_seed:
             return None
         return _figure(found.estimate(), list(found.by_seed.values()))
+
+    def scores_by_evaluation_length(self) -> dict[int, Figure | str]:
+        """Return the primary metric at each evaluation length, or why it is not applicable."""
+        values: dict[int, list[float]] = {}
+        found: dict[int, Figure | str] = {}
+        for record in self.good:
+            report = record.reports.get(self.split, PartReport()).get("by_evaluation_length", {})
+            for text, figures in report.items():
+                if isinstance(figures, str):
+                    found[int(text)] = figures
+                    continue
+                value = figures.get(self.metric.name) if self.metric else None
+                if value is not None:
+                    values.setdefault(int(text), []).append(value)
+        for length, of_length in values.items():
+            found[length] = _figure(mean_interval(of_length), of_length)
+        return dict(sorted(found.items()))
 
     def log_scores(self, measure: str) -> Scores:
         """Return the logarithms of a cost by repeat, so that differences are ratios."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
 from suite.analysis.statistics import Estimate, mean_interval
 from suite.api import Mode, Status
+from suite.api.task import BY_EVALUATION_LENGTH, NOT_APPLICABLE
 from suite.records.published import StoredRecord, read_reports
 from suite.records.schema import RecordError
 
@@ -30,12 +31,14 @@ class GroupedReport:
     """A report of one entry at one length: the mean over seeds of each figure of each group.
 
     An interval covers the choice of seeds alone. A figure that no seed reports is missing.
+    `reasons` says by group why the model is not applicable there.
     """
 
     name: str
     entry: str
     sequence_length: int
     figures: Mapping[str, Mapping[str, Estimate]]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
@@ -47,7 +50,7 @@ def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
     if comparison.key.mode is not Mode.TRAIN:
         return []
     return [
-        GroupedReport(name, point.entry, point.sequence_length, figures)
+        GroupedReport(name, point.entry, point.sequence_length, figures, _reasons(point, name))
         for point in comparison.points
         for name, figures in _of_point(point).items()
     ]
@@ -70,11 +73,16 @@ def mean_figures(reports: Sequence[Grouped]) -> dict[str, dict[str, Estimate]]:
 
 
 def figures_by_group(report: object) -> Grouped:
-    """Return the figures of a report by group; none if the report has another form."""
+    """Return the figures of a report by group; none if the report has another form.
+
+    A group that is not applicable has none.
+    """
     if not isinstance(report, Mapping):
         return {}
     found: dict[str, dict[str, float]] = {}
     for group, figures in report.items():
+        if isinstance(figures, str) and figures.startswith(NOT_APPLICABLE):
+            continue
         named = figures if isinstance(figures, Mapping) else {"": figures}
         if not all(_is_figure(value) for value in named.values()):
             return {}
@@ -97,7 +105,15 @@ def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:
                 by_name.setdefault(name, []).append(report)
     by_name[BY_PART] = list(_by_part(point))
     found = {name: mean_figures(reports) for name, reports in by_name.items()}
-    return {name: figures for name, figures in found.items() if figures}
+    return {name: found[name] for name in found if found[name] or _reasons(point, name)}
+
+
+def _reasons(point: Point, name: str) -> dict[str, str]:
+    """Return why the model of a point is not applicable at some evaluation lengths."""
+    if name != BY_EVALUATION_LENGTH:
+        return {}
+    scores = point.scores_by_evaluation_length()
+    return {str(length): score for length, score in scores.items() if isinstance(score, str)}
 
 
 def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
@@ -106,7 +122,7 @@ def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
     except (FileNotFoundError, RecordError):
         return
     for name, report in dict(reports.get(split, {})).items():
-        if BY in name and (figures := figures_by_group(report)):
+        if BY in name and ((figures := figures_by_group(report)) or name == BY_EVALUATION_LENGTH):
             yield name, figures
 
 

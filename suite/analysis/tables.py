@@ -37,7 +37,8 @@ class TableRow:
 
     `rank` is the rank by score on the board; None without one, and for probes. An entry that shares
     a rank with a better one has a `detectable_difference`: the smallest difference to the leader of
-    the rank that would have been separated.
+    the rank that would have been separated. `by_evaluation_length` has the score at each evaluation
+    length, or the reason why the model is not applicable there.
     """
 
     line: str
@@ -49,6 +50,7 @@ class TableRow:
     missing: Mapping[str, str] = field(default_factory=dict)
     rank: int | None = None
     detectable_difference: float | None = None
+    by_evaluation_length: Mapping[int, Figure | str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
@@ -66,6 +68,10 @@ class TableRow:
             "missing": dict(self.missing),
             "rank": self.rank,
             "detectable_difference": self.detectable_difference,
+            "by_evaluation_length": {
+                str(length): score if isinstance(score, str) else asdict(score)
+                for length, score in self.by_evaluation_length.items()
+            },
         }
 
 
@@ -85,6 +91,11 @@ class Table:
     exponents: Sequence[Exponent] = ()
     baseline: str = ""
     ratios: Sequence[Ratio] = ()
+
+    @property
+    def evaluation_lengths(self) -> list[int]:
+        """The evaluation lengths of all rows."""
+        return sorted({length for row in self.rows for length in row.by_evaluation_length})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as JSON shows it."""
@@ -188,4 +199,5 @@ def _row(point: Point, ranked: Row | None) -> TableRow:
         missing,
         ranked.rank if ranked else None,
         ranked.detectable_difference if ranked else None,
+        point.scores_by_evaluation_length(),
     )

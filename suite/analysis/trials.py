@@ -117,6 +117,7 @@ class Search:
             seed=trial.seed,
             benchmark=None,
             scores_test=False,
+            evaluation_lengths=(),
         )
         facts = ranking_facts(cell, self.task, None, self.benchmark)
         return replace(self.point, cell=cell, ranking=facts)

@@ -176,7 +176,14 @@ def _is_trial(
     """Return whether a run is a trial of a final run; its data may have another name."""
     wanted = {**record.cell.options, "learning_rate": learning_rate}
     options = {**found.cell.options, "learning_rate": found.ranking.learning_rate}
-    trial = replace(record.cell, seed=seed, steps=steps, benchmark=None, scores_test=False)
+    trial = replace(
+        record.cell,
+        seed=seed,
+        steps=steps,
+        benchmark=None,
+        scores_test=False,
+        evaluation_lengths=(),
+    )
     return (
         options == wanted
         and _without_source(found.cell) == _without_source(trial)

@@ -128,6 +128,15 @@ class Architecture(ABC):
         """Return why a request is unsupported, or None. This runs without any framework."""
         return None
 
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the model takes no sequence beyond its training length, or None if it does.
+
+        The default says that it extrapolates: it runs at every length that memory allows. A model
+        with a weight for each position does not. This runs without any framework. The reason
+        continues a sentence that begins with the title, as that of `unsupported_reason`.
+        """
+        return None
+
     def mixing_operations(self, request: BuildRequest) -> float | None:
         """Return the floating-point operations that mix positions, or None if unknown.
 

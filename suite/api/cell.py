@@ -23,8 +23,9 @@ class Cell:
     does not change the ids of earlier cells. A changed default raises `*_version`. `steps` is the
     number of updates of a training. `benchmark` is the label of the frozen benchmark whose settings
     the cell has, such as "core-1"; None for a trial and for any other run. `scores_test` says
-    whether the test split is read: other trainings score validation alone. In a probe or
-    a decoding, `steps` is 0, and `task`, `task_version` and `source` are None. The
+    whether the test split is read: other trainings score validation alone. `evaluation_lengths` are
+    the lengths at which the trained model is scored as well; without any, they are no part of the
+    id. In a probe or a decoding, `steps` is 0, and `task`, `task_version` and `source` are None. The
     `sequence_length` of a decoding is its context: the tokens before the first generated one.
     """
 
@@ -47,12 +48,15 @@ class Cell:
     round: int = 0
     benchmark: str | None = None
     scores_test: bool = False
+    evaluation_lengths: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
         """Sixteen hexadecimal digits that depend only on the fields and the protocol."""
         # asdict would copy deeply, and every record that is read is checked by its id.
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if not self.evaluation_lengths:
+            del fields["evaluation_lengths"]  # the ids of earlier cells stay
         fields["protocol"] = PROTOCOL
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -75,4 +79,10 @@ class Cell:
     def from_dict(cls, fields: Mapping[str, Any]) -> Cell:
         """Rebuild a cell from its plain fields, as a record or a job file holds them."""
         cell = cls(**fields)
-        return replace(cell, mode=Mode(cell.mode), form=Form(cell.form), options=dict(cell.options))
+        return replace(
+            cell,
+            mode=Mode(cell.mode),
+            form=Form(cell.form),
+            options=dict(cell.options),
+            evaluation_lengths=tuple(cell.evaluation_lengths),
+        )

@@ -10,9 +10,13 @@ from typing import Any, Literal
 
 from suite.api.data import Examples, Source, SourceRequest, TaskData
 from suite.api.enums import Form, Inputs, Track
-from suite.api.errors import PluginError, RequestError
+from suite.api.errors import PluginError, RequestError, Unsupported
 from suite.api.options import Options
 
+BY_EVALUATION_LENGTH = "by_evaluation_length"
+"""The name of the report that maps each evaluation length to figures, or to a reason."""
+NOT_APPLICABLE = "not applicable: "
+"""The start of a reason that stands in a report in place of figures."""
 OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "carry_state", "curriculum_share"})
 """The options of a recipe that put a cell on the open track, unless they are 0 or false."""
 
@@ -176,14 +180,22 @@ class Task(ABC):
     max_global_tokens: int = 0
     """The highest number of global positions in an example, for architectures with global
     attention."""
+    evaluation_lengths_supported: bool = False
+    """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
 
     def __init_subclass__(cls) -> None:
-        """Check that each of `open_options` is an option.
+        """Check that each of `open_options` is an option, and that evaluation lengths fit.
 
         Raises:
-            PluginError: an option is missing.
+            PluginError: an option is missing, or a task that generates has evaluation lengths.
         """
         super().__init_subclass__()
+        if cls.evaluation_lengths_supported and cls.generation:
+            raise PluginError(
+                "A task that generates answers is scored at its training length alone",
+                received=f"evaluation_lengths_supported and generation in {cls.__name__}",
+                remedy="Remove one of the two",
+            )
         if unknown := cls.open_options - cls.options.keys():
             raise PluginError(
                 "Each of `open_options` must be one of the task's options",
@@ -209,6 +221,25 @@ class Task(ABC):
 
         Only the cell's process calls this method.
         """
+
+    def load_evaluation(
+        self,
+        request: SourceRequest,
+        sequence_length: int,
+        options: Options,
+        spec: Mapping[str, Any],
+    ) -> Mapping[str, Examples]:
+        """Encode "validation" and "test" at an evaluation length above the training length.
+
+        `spec` is that of `load` at the training length: the vocabulary and the labels are the same,
+        and nothing is learned from the returned data. At the training length itself, the splits of
+        `load` are scored. A task that declares `evaluation_lengths_supported` implements this
+        method.
+
+        Raises:
+            Unsupported: the source has no data of this length; the model counts as not applicable.
+        """
+        raise Unsupported(f"{self.title} has no evaluation lengths.")
 
     def inputs_for(self, options: Options) -> Inputs:
         """Return the kind of input that the architecture gets with a cell's options.

@@ -166,6 +166,14 @@ request_options = _stack(
         help="Sequence lengths. [default: the benchmark's]",
     ),
     click.option(
+        "--evaluation-lengths",
+        "--evaluation_lengths",
+        cls=_Lists,
+        type=_Numbers(),
+        help="Lengths at which each trained model is scored too, from the training length on. "
+        "[default: the benchmark's]",
+    ),
+    click.option(
         "--seeds",
         "--seed",
         cls=_Lists,

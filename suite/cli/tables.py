@@ -41,6 +41,9 @@ def print_tables(tables: Sequence[Table]) -> None:
             for reason in row.reasons:
                 label = f"{row.line} at {row.cell.sequence_length}"
                 out.print(f"  {escape(label)}: {escape(reason)}")
+            reasons = {text for text in row.by_evaluation_length.values() if isinstance(text, str)}
+            for reason in sorted(reasons):
+                out.print(f"  {escape(reason)}")
         _print_exponents(out, table.exponents)
         _print_ratios(out, table.baseline, table.ratios)
 
@@ -60,6 +63,8 @@ def _rich_table(table: Table) -> RichTable:
     rich_table.add_column("architecture")
     if not probe:
         rich_table.add_column(f"{table.split} {table.metric}", justify="right")
+        for length in table.evaluation_lengths:
+            rich_table.add_column(f"tested at {length}", justify="right")
     mode = table.rows[0].cell.mode
     for phase in _shown_phases(mode):
         rich_table.add_column(f"{phase} memory", justify="right")
@@ -80,6 +85,9 @@ def _cells(row: TableRow, table: Table) -> list[str]:
     texts = [str(cell.sequence_length), escape(row.line)]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
+        for length in table.evaluation_lengths:
+            score = row.by_evaluation_length.get(length)
+            texts.append("not applicable" if isinstance(score, str) else _quality(score))
     for phase in _shown_phases(cell.mode):
         for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
             measure = f"{phase}.{name}"

@@ -62,9 +62,13 @@ class OtherTasks(_Batch):
 
 
 class TaskSettings(_Batch):
-    """The settings of one task. A batch has either fixed positions or fixed examples."""
+    """The settings of one task. A batch has either fixed positions or fixed examples.
+
+    Each trained model is scored at the `evaluation_lengths` too.
+    """
 
     lengths: Lengths = Field(min_length=1, strict=False)
+    evaluation_lengths: Lengths = Field(default=(), strict=False)
     steps: int = Field(ge=1)
     source: str | None = None
     options: Mapping[str, Any] = {}

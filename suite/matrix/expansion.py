@@ -229,6 +229,7 @@ def _plan(
         threads=request.threads,
         seed=point.seed,
         round=point.round,
+        evaluation_lengths=workload.evaluation_lengths,
     )
     tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
     own = _has_settings_of(benchmark, workload, cell, parse_options(listed, defaults))
@@ -277,6 +278,7 @@ def _has_settings_of(
             steps=workload.steps,
             precision=benchmark.precision,
             backend=benchmark.backend,
+            evaluation_lengths=getattr(settings, "evaluation_lengths", ()),
         )
     )
 

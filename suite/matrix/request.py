@@ -28,6 +28,7 @@ class Request:
     tasks: tuple[str, ...] | None = None
     architectures: tuple[str, ...] | None = None
     lengths: tuple[int, ...] | None = None
+    evaluation_lengths: tuple[int, ...] | None = None
     seeds: tuple[int, ...] | None = None
     rounds: int | None = None
     model_size: str | None = None
@@ -118,6 +119,18 @@ def _check_numbers(request: Request) -> None:
         )
     for length in request.lengths or ():
         _check_at_least_one("A sequence length", length)
+    lengths = list(request.evaluation_lengths or ())
+    if lengths != sorted(set(lengths)):
+        raise RequestError(
+            "Evaluation lengths must be in increasing order, each once",
+            received=",".join(map(str, lengths)),
+        )
+    if lengths and request.mode is Mode.PROBE:
+        raise RequestError(
+            "A probe trains no model that could be scored at evaluation lengths",
+            received=f"evaluation lengths {','.join(map(str, lengths))}",
+            remedy="Give --lengths, or a --task to train on",
+        )
     for seed in request.seeds or ():
         if not 0 <= seed <= MAX_SEED:
             raise RequestError(f"A seed is a whole number from 0 to {MAX_SEED}", received=seed)

@@ -24,6 +24,7 @@ class Workload:
     lengths: tuple[int, ...]
     source: SourceRequest | None
     recipe: Recipe
+    evaluation_lengths: tuple[int, ...] = ()
 
     @property
     def mode(self) -> Mode:
@@ -106,15 +107,51 @@ def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]
 def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: str) -> Workload:
     task = registry.tasks.get(name)
     settings = benchmark.settings_of(name, task)
+    lengths = _checked_lengths(name, request, settings)
+    asked = request.evaluation_lengths
     return Workload(
         name=name,
         task=task,
         form=task.form,
         settings=settings,
-        lengths=_checked_lengths(name, request, settings),
+        lengths=lengths,
         source=_checked_source(name, task, request, settings.source),
         recipe=task.recipe,
+        evaluation_lengths=_checked_evaluation_lengths(
+            name, task, lengths, settings.evaluation_lengths if asked is None else asked
+        ),
     )
+
+
+def _checked_evaluation_lengths(
+    name: str, task: Task, lengths: tuple[int, ...], asked: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Return the lengths at which a model of each training length is scored.
+
+    Raises:
+        RequestError: the task has no evaluation lengths, or one of them is too short for the task
+            or for a training length.
+    """
+    if not asked:
+        return ()
+    if not task.evaluation_lengths_supported:
+        raise RequestError(
+            f"The task '{name}' is scored at its training length alone",
+            received=f"evaluation lengths {','.join(map(str, asked))}",
+            remedy="Leave out the evaluation lengths, or choose another task",
+        )
+    for length in asked:
+        if reason := task.unsupported_reason(length):
+            raise RequestError(
+                f"The task '{name}' {reason}", received=f"evaluation length {length}"
+            )
+    if asked[0] < max(lengths):
+        raise RequestError(
+            "An evaluation length is at least the training length",
+            received=f"evaluation length {asked[0]} after training at {max(lengths)}",
+            remedy="Choose longer evaluation lengths, or shorter --lengths",
+        )
+    return asked
 
 
 def _checked_lengths(name: str, request: Request, settings: TaskSettings) -> tuple[int, ...]:

@@ -207,6 +207,7 @@ def request_of(
         tasks=(cell.task,) if cell.task else None,
         architectures=(cell.architecture,),
         lengths=(cell.sequence_length,),
+        evaluation_lengths=cell.evaluation_lengths if train else None,
         seeds=(cell.seed,) if train else None,
         rounds=None if train else cell.round + 1,
         model_size=cell.model_size,

@@ -75,9 +75,15 @@ class Curve(_Model):
 
 @with_config(extra="ignore")
 class PartReport(TypedDict, total=False):
-    """Each metric of a split without each of its consecutive parts; null where it has no value."""
+    """The parts of a split's report that comparing needs.
+
+    `without_part` has each metric without each of the split's consecutive parts; null where it has
+    no value. `by_evaluation_length` has figures by name for each evaluation length, or the reason
+    why the model is not applicable.
+    """
 
     without_part: Mapping[str, tuple[FiniteFloat | None, ...]]
+    by_evaluation_length: Mapping[str, str | Mapping[str, int | FiniteFloat | None]]
 
 
 @with_config(extra="allow")

@@ -9,7 +9,7 @@ option `carry_state`, an architecture that can carries its state from batch to b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from suite.api import (
     SourceRequest,
     Task,
     TaskData,
+    Unsupported,
     digest_paths,
     task_options,
 )
@@ -87,6 +88,7 @@ class LanguageModeling(Task):
     recipe = Recipe(learning_rate=2e-3, weight_decay=0.1, validations=6)
     """Weight decay as in Brown et al. 2020, "Language Models are Few-Shot Learners", appendix B."""
     contiguous = True
+    evaluation_lengths_supported = True
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
@@ -144,6 +146,36 @@ class LanguageModeling(Task):
             ),
         )
 
+    def load_evaluation(
+        self,
+        request: SourceRequest,
+        sequence_length: int,
+        options: Options,
+        spec: Mapping[str, Any],
+    ) -> Mapping[str, Examples]:
+        """Cut validation and test into windows of an evaluation length.
+
+        The tokenizer is built from train as for the training.
+
+        Raises:
+            Unsupported: a split is shorter than one window.
+        """
+        from tasks.common.tokenization import build_tokenizer
+
+        texts, _ = _read_texts(request)
+        tokenizer = build_tokenizer(task_options(self, options), [texts["train"]], request)
+        found = {
+            split: _cut_windows(texts[split], tokenizer, sequence_length)
+            for split in ("validation", "test")
+        }
+        for split, examples in found.items():
+            if examples.num_tokens < sequence_length:
+                raise Unsupported(
+                    f"the text of {split} has {examples.num_tokens:,} tokens, fewer than one "
+                    f"window of {sequence_length:,}"
+                )
+        return found
+
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build a head that scores the next token at every position."""
         from tasks.common.heads import PositionHead
@@ -183,30 +215,41 @@ class LanguageModeling(Task):
         real = np.asarray(examples.features["padding_mask"])
         nats = np.where(real, predictions, 0.0).astype(np.float64)
         per_token = nats.sum() / real.sum()
-        characters = int(np.asarray(examples.targets["characters"])[real].sum())
+        characters = np.where(real, examples.targets["characters"], 0).sum(axis=0)
         by_position = nats.sum(axis=0) / np.maximum(real.sum(axis=0), 1)
         by_range = _average_ranges(by_position)
+        bits = {
+            name: float(nats[:, low:high].sum() / np.log(2) / max(1, characters[low:high].sum()))
+            for name, low, high in _ranges(len(by_position))
+        }
         return Score(
             {
-                "bits_per_character": float(nats.sum() / np.log(2) / max(1, characters)),
+                "bits_per_character": float(nats.sum() / np.log(2) / max(1, characters.sum())),
                 "nats_per_token": float(per_token),
                 "perplexity": float(np.exp(min(per_token, 100.0))),
                 "effective_context_length": float(_effective_context_length(by_range)),
             },
-            {"nats_by_position": by_range, "scored_tokens": int(real.sum())},
+            {
+                "nats_by_position": by_range,
+                "bits_per_character_by_position": bits,
+                "scored_tokens": int(real.sum()),
+            },
         )
 
 
-def _average_ranges(by_position: np.ndarray) -> dict[str, float]:
-    """Average the loss over positions 0, 1, 2 to 3, 4 to 7, …: the context doubles each time."""
-    averages = {}
+def _ranges(length: int) -> Iterator[tuple[str, int, int]]:
+    """Yield name, start and end of the positions 0, 1, 2 to 3, 4 to 7, …: the context doubles."""
     low, high = 0, 1
-    while low < len(by_position):
-        last = min(high, len(by_position)) - 1
-        name = f"{low}-{last}" if last > low else f"{low}"
-        averages[name] = float(by_position[low:high].mean())
+    while low < length:
+        last = min(high, length) - 1
+        yield f"{low}-{last}" if last > low else f"{low}", low, high
         low, high = high, 2 * high
-    return averages
+
+
+def _average_ranges(by_position: np.ndarray) -> dict[str, float]:
+    """Average the loss over each range of positions."""
+    ranges = _ranges(len(by_position))
+    return {name: float(by_position[low:high].mean()) for name, low, high in ranges}
 
 
 def _effective_context_length(by_range: Mapping[str, float]) -> int:

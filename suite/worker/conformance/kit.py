@@ -19,6 +19,7 @@ from suite.worker.conformance.passes import (
     Finding,
     NotApplicable,
     gradients_reach_every_weight,
+    longer_sequences_run,
     shape_is_batch_length_width,
 )
 from suite.worker.conformance.subjects import Subject, cases_of, find_request
@@ -28,6 +29,7 @@ Results = Iterator[CheckResult]
 EVERY_FORM = "every form is checked"
 EVERY_CHECK: Sequence[Callable[..., Finding]] = (
     shape_is_batch_length_width,
+    longer_sequences_run,
     *OF_ENCODERS,
     *(check for checks in decoding.CHECKS.values() for check in checks),
     gradients_reach_every_weight,
@@ -99,12 +101,14 @@ def checks_of(architecture: Architecture, form: Form) -> list[Check]:
     """Return the checks of passes of a form, that of the shape first.
 
     The encoder of the encoder-decoder form is checked where the architecture has no encoder form.
+    Only a task of another form has evaluation lengths.
     """
     encodes = form is Form.ENCODER or (
         form is Form.ENCODER_DECODER and Form.ENCODER not in architecture.forms
     )
     return [
         shape_is_batch_length_width,
+        *(() if form is Form.ENCODER_DECODER else (longer_sequences_run,)),
         *(OF_ENCODERS if encodes else ()),
         *decoding.CHECKS[form],
         gradients_reach_every_weight,

@@ -55,6 +55,22 @@ def shape_is_batch_length_width(subject: Subject) -> Finding:
     return Finding(float(np.sum(~np.isfinite(found))), high=0.0, reason="values are not finite")
 
 
+def longer_sequences_run(subject: Subject) -> Finding:
+    """A sequence of twice the training length runs, unless the length is declared fixed."""
+    if reason := subject.architecture.fixed_length_reason(subject.request):
+        raise NotApplicable(f"it {reason}")
+    length = 2 * subject.length
+    values = subject.values(1, length=length)
+    if subject.form is Form.DECODER:
+        found = subject.decode(values)
+    else:
+        found = subject.encode(values, np.ones((1, length), bool))
+    expected = (1, length, subject.request.model_size.width)
+    if found.shape != expected:
+        return Finding(1.0, high=0.0, reason=f"the shape is {found.shape} instead of {expected}")
+    return Finding(float(np.sum(~np.isfinite(found))), high=0.0, reason="values are not finite")
+
+
 def padding_does_not_leak(subject: Subject) -> Finding:
     """Other values at padded positions change no real position."""
     mask, values = subject.mask, subject.values(2)

@@ -140,10 +140,10 @@ class Subject:
         """The padding mask of two examples, of which the first is padded."""
         return np.arange(self.length)[None, :] < np.array([[self.real], [self.length]])
 
-    def values(self, batch: int, seed: int = 0) -> np.ndarray:
-        """Return random inputs of the request's kind and length."""
+    def values(self, batch: int, seed: int = 0, length: int | None = None) -> np.ndarray:
+        """Return random inputs of the request's kind and, by default, of its length."""
         width = self.request.model_size.width
-        return random_inputs(self.request.inputs, batch, self.length, seed, width)
+        return random_inputs(self.request.inputs, batch, length or self.length, seed, width)
 
     @cached_property
     def encoder(self) -> Pass:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.api import DataError, RequestError, SourceRequest
+from suite.api import DataError, RequestError, SourceRequest, Unsupported
 from tasks.language_modeling.task import TASK
 
 TEXT = "Once upon a time, there was a test: émoji 🎉, עברית, NUL \0.\n" * 40
@@ -97,3 +97,27 @@ def test_tiny_shakespeare_is_read_completely(tfds_data_dir):
     }
     assert data.spec["vocabulary_size"] == 65 + 4
     assert data.train.num_tokens == 1_003_854 - 1
+
+
+def test_evaluation_windows_have_the_vocabulary_of_the_training(tmp_path):
+    data = load(tmp_path, 16)
+    source = SourceRequest("files", str(tmp_path / "text.txt"))
+    longer = TASK.load_evaluation(source, 96, TASK.options, data.spec)
+    assert set(longer) == {"validation", "test"}
+    for split, examples in longer.items():
+        trained, real = getattr(data, split), examples.features["padding_mask"]
+        assert real.shape[1] == 96
+        expected = trained.targets["next_ids"][trained.features["padding_mask"]]
+        assert (examples.targets["next_ids"][real] == expected).all()
+    with pytest.raises(Unsupported, match="fewer than one window of 4,096"):
+        TASK.load_evaluation(source, 4_096, TASK.options, data.spec)
+
+
+def test_bits_per_character_are_reported_by_position(tmp_path):
+    data = load(tmp_path, 16, units="bytes")
+    real = data.test.features["padding_mask"]
+    nats = np.where(np.arange(16) < 8, np.log(2.0), 3 * np.log(2.0)) * np.ones(real.shape)
+    found = TASK.score(data.test, nats, data.spec).reports["bits_per_character_by_position"]
+    characters = np.where(real, data.test.targets["characters"], 0)[:, 8:].sum()
+    assert found["8-15"] == pytest.approx(3 * real[:, 8:].sum() / characters)
+    assert list(found) == ["0", "1", "2-3", "4-7", "8-15"]

@@ -1,0 +1,90 @@
+"""Scores along the evaluation length: tables, reports and what is not applicable."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from dashboards.contents import board_rows
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import rank_comparisons
+from suite.analysis.reports import grouped_reports
+from suite.analysis.tables import make_tables
+from suite.cli.tables import print_tables
+from suite.publish.leaderboard_archive import to_csv
+from suite.records.schema import parse_record, parse_summary
+from tests.suite.records.test_store import FINAL, make_record, stored
+
+REASON = "not applicable: GPT-2 has learned positions, which end at its training length"
+
+
+def written(folder, architecture, seed, by_length):
+    """Return the summary of a record that is on disk."""
+    record = make_record(
+        cell=dataclasses.replace(
+            FINAL,
+            architecture=architecture,
+            seed=seed,
+            options={},
+            evaluation_lengths=tuple(map(int, by_length)),
+        ),
+        metrics={"test": {"entity_f1": 0.9}},
+        reports={"test": {"by_evaluation_length": by_length}},
+        data={"fingerprint": "f"},
+    )
+    path = folder / f"{architecture}-{seed}.json"
+    path.write_text(record.to_json())
+    assert parse_record(path.read_bytes()) == record
+    return dataclasses.replace(stored(parse_summary(path.read_bytes())), path=path)
+
+
+@pytest.fixture
+def records(tmp_path):
+    figures = [
+        {"512": {"entity_f1": 0.9, "examples": 7}, "2048": {"entity_f1": one, "examples": 2}}
+        for one in (0.2, 0.4, 0.6)
+    ]
+    found = [written(tmp_path, "vanilla", seed, one) for seed, one in enumerate(figures)]
+    return [*found, written(tmp_path, "gpt", 0, {"512": figures[0]["512"], "2048": REASON})]
+
+
+def test_a_table_has_a_column_for_each_evaluation_length(records, capsys):
+    (table,) = make_tables(records)
+    assert table.evaluation_lengths == [512, 2_048]
+    rows = {row.line: row for row in table.rows}
+    assert rows["vanilla"].by_evaluation_length[2_048].value == pytest.approx(0.4)
+    assert rows["vanilla"].by_evaluation_length[2_048].n == 3
+    assert rows["gpt"].to_dict()["by_evaluation_length"]["2048"] == REASON
+    print_tables([table])
+    shown = capsys.readouterr().out
+    assert "tested at" in shown and "applicable" in shown and REASON in " ".join(shown.split())
+
+
+def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
+    comparisons = compare(records)
+    (board,) = rank_comparisons(comparisons)
+    rows = {row.line: row.by_evaluation_length for row in board.rows}
+    assert rows["gpt"][2_048] == REASON and rows["gpt"][512].value == 0.9
+    lines = [{"name": name} for name in sorted(rows)]
+    ((*_, drawn, _),) = board_rows([board], comparisons, lines)
+    by_line = {lines[row[0]]["name"]: row[-1] for row in drawn}
+    assert by_line["gpt"] == {"512": [0.9, None, None, 1], "2048": REASON}
+    value, low, high, n = by_line["vanilla"]["2048"]
+    assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
+    assert to_csv([board]).count("\n") == 1 + len(board.rows)
+
+
+def test_a_report_along_the_length_has_intervals_and_reasons(records):
+    (comparison,) = compare(records)
+    found = {one.entry: one for one in grouped_reports(comparison)}
+    assert list(found["vanilla"].figures) == ["512", "2048"] and not found["vanilla"].reasons
+    longest = found["vanilla"].figures["2048"]["entity_f1"]
+    assert longest.low < 0.2 < 0.6 < longest.high and longest.n == 3
+    assert list(found["gpt"].figures) == ["512"] and found["gpt"].reasons == {"2048": REASON}
+
+
+def test_a_model_that_is_applicable_nowhere_still_has_its_reason(tmp_path):
+    (comparison,) = compare([written(tmp_path, "gpt", 0, {"2048": REASON})])
+    (report,) = grouped_reports(comparison)
+    assert report.figures == {} and report.reasons == {"2048": REASON}
