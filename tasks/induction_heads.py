@@ -1,0 +1,80 @@
+"""The induction heads task: recall the symbol that followed the special symbol.
+
+Gu and Dao 2023, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", section 4.1.2,
+appendix E.1 and table 11, after Olsson et al. 2022, "In-context Learning and Induction Heads". A
+sequence has 15 ordinary symbols at random. The special symbol occurs once within the sequence and
+again at its end. The model answers at the last position with the symbol that followed the first
+occurrence. The paper trains at 256 symbols and tests at 64 to 1,048,576.
+
+The sizes of the sequences are the paper's. Training is shorter: the paper draws new data at every
+step of up to 409,600 steps of 8 sequences. A position is a symbol.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from suite.api import Options, Recipe
+from tasks.common.generated import UNSCORED, Drawn, GeneratedSequences, published
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NUM_ORDINARY = 15
+SPECIAL = NUM_ORDINARY
+
+
+class InductionHeads(GeneratedSequences):
+    """Answer at the end with the symbol after the first special symbol."""
+
+    version = 1
+    title = "Induction heads, up to 256 symbols"
+    summary = "recalls the symbol that followed a special symbol"
+    default_lengths = (64, 128, 256)
+    sources = published("Gu and Dao 2023, Mamba; Olsson et al. 2022, In-context Learning")
+    options = {"train_examples": 32_768}
+    recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
+    scored_unit = "examples"
+    data_seed = 20_261_127
+
+    def unsupported_reason(self, sequence_length: int) -> str | None:
+        """Reject lengths in which the special symbol, its successor and the question do not fit."""
+        return None if sequence_length >= 4 else "needs lengths of at least 4"
+
+    def describe(self, options: Options) -> dict[str, Any]:
+        """Return the vocabulary: ordinary symbols are letters."""
+        from tasks.common.draws import power_of_two_names
+
+        letters = [chr(ord("a") + index) for index in range(NUM_ORDINARY)]
+        return {
+            "vocabulary_size": NUM_ORDINARY + 1,
+            "symbols": [*letters, "*"],
+            "classes": letters,
+            "groups": {"distance": power_of_two_names()},
+        }
+
+    def draw(
+        self,
+        generator: np.random.Generator,
+        count: int,
+        sequence_length: int,
+        options: Options,
+        *,
+        training: bool,
+    ) -> Drawn:
+        """Draw ordinary symbols, and the place of the first special symbol."""
+        import numpy as np
+
+        from tasks.common.draws import power_of_two
+
+        token_ids = generator.integers(NUM_ORDINARY, size=(count, sequence_length))
+        places = generator.integers(sequence_length - 2, size=count)
+        rows, last = np.arange(count), sequence_length - 1
+        token_ids[rows, places] = token_ids[:, last] = SPECIAL
+        answers = np.full(token_ids.shape, UNSCORED)
+        answers[:, last] = token_ids[rows, places + 1]
+        distances = power_of_two(last - places)
+        return Drawn(token_ids, answers, groups={"distance": distances}, evidence=places)
+
+
+TASK = InductionHeads()
