@@ -55,6 +55,7 @@ OTHER_VALUES = {
     "mixed_sizes": False,
     "memorized": 8,
     "problem": "s3",
+    "asked": "last",
 }
 """Another value of each option that leaves a cell on the standard track."""
 EVERY_OPTION = [

@@ -25,6 +25,7 @@ CASES = [
     *(("state_tracking", 40, {"problem": name}) for name in ("parity", "s3", "s5")),
     ("state_tracking", 40, {"problem": "modular_arithmetic"}),
     ("state_tracking", 3, {"problem": "modular_arithmetic"}),
+    ("state_tracking", 40, {"problem": "s3", "asked": "last"}),
     ("key_value_retrieval", 128, {"pairs": 7}),
     ("key_value_retrieval", 64, {"pairs": 1}),
 ]
@@ -85,10 +86,9 @@ def tracked(symbols, names, asked):
     if set(words) <= {"0", "1"}:
         return {place: words[: place + 1].count("1") % 2 for place in asked}
     if "=" in words:
-        assert words.index("=") == len(words) - 1 and set(asked) == {len(words) - 1}
-        signs = {"−": "-", "×": "*"}
-        text = "".join(signs.get(word, word) for word in words[:-1])
-        return {len(words) - 1: eval(text) % 5}
+        assert words.index("=") == len(words) - 1 == max(asked)
+        text = "".join({"−": "-", "×": "*"}.get(word, word) for word in words)
+        return {place: eval(text[:place]) % 5 for place in asked}
     found, objects = {}, list(range(len(words[0])))
     for place, word in enumerate(words):
         objects = [int(word[position]) for position in objects]
@@ -255,6 +255,20 @@ def test_the_needle_is_in_each_tenth_of_the_text_alike():
         assert len(tenths) == 10 and max(tenths.values()) - min(tenths.values()) <= 1
     report = task.score(long, long.targets["answers"], data.spec).reports["by_depth"]
     assert next(iter(report)) == "0-10%" and len(report) == 10
+
+
+@pytest.mark.parametrize("problem", ["parity", "modular_arithmetic", "s3"])
+def test_training_asks_for_every_state_or_the_last_of_sequences_of_all_lengths(problem):
+    task = TASKS["state_tracking"]
+    for asked in ("every", "last"):
+        options = {"train_examples": 2_000, "problem": problem, "asked": asked}
+        lengths = set()
+        for symbols, answers in rows_of(task.load(SOURCE, 40, options).train):
+            last, step = len(symbols) - 1, 2 if problem == "modular_arithmetic" else 1
+            every = set(range(step - 1, len(symbols), step))
+            assert answers.keys() == (every if asked == "every" else {last})
+            lengths.add(len(symbols))
+        assert lengths == set(range(2 if step == 2 else 3, 41, step))
 
 
 def test_scaled_accuracy_is_0_for_a_guess():
