@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from suite.api import Options, Recipe, Source
+from suite.api import Options, Recipe, RequestError, Source
 from tasks.common.generated import UNSCORED, Drawn, GeneratedSequences
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ FIRST_KEY = ASK + 1
 FIRST_VALUE = FIRST_KEY + NUM_KEYS
 STATEMENT, QUESTION = 3, 2
 """The numbers of symbols in a statement and in the question."""
-SHORTEST = 64
+SHORTEST, MAX_PAIRS = 64, 10
+ASKED = ("every", "last")
 CONSONANTS, VOWELS = "bdfgklmn", "aeiou"
 
 
@@ -47,8 +48,9 @@ class KeyValueRetrieval(GeneratedSequences):
             drawn_for_length=True,
         )
     }
-    options = {"pairs": 4, "train_examples": 32_768}
-    """`pairs`: the number of statements in a text, one of which is asked for."""
+    options = {"pairs": 8, "asked": "every", "train_examples": 32_768}
+    """`pairs`: the number of statements in a text. `asked`: the statements that training asks for,
+    "every" or "last"."""
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
     scored_unit = "examples"
     data_seed = 20_261_130
@@ -58,10 +60,14 @@ class KeyValueRetrieval(GeneratedSequences):
         return None if sequence_length >= SHORTEST else f"needs lengths of at least {SHORTEST}"
 
     def check_options(self, options: Options) -> None:
-        """Check that the statements fit into every supported length."""
+        """Check that statements and questions fit into every supported length."""
         from tasks.common.options import check_range
 
-        check_range(options, "pairs", 1, _num_slots(SHORTEST))
+        check_range(options, "pairs", 1, MAX_PAIRS)
+        if options["asked"] not in ASKED:
+            raise RequestError(
+                f"The option 'asked' must be one of {', '.join(ASKED)}", received=options["asked"]
+            )
 
     def describe(self, options: Options) -> dict[str, Any]:
         """Return the vocabulary: words, two signs, keys and values."""
@@ -91,7 +97,9 @@ class KeyValueRetrieval(GeneratedSequences):
 
         from tasks.common.draws import draw_distinct
 
-        pairs, slots = options["pairs"], _num_slots(sequence_length)
+        pairs = options["pairs"]
+        questions = pairs if training and options["asked"] == "every" else 1
+        slots = (sequence_length - QUESTION * questions) // STATEMENT
         frequencies = 1 / np.arange(1, NUM_WORDS + 1)
         words = np.searchsorted(
             frequencies.cumsum() / frequencies.sum(),
@@ -110,16 +118,12 @@ class KeyValueRetrieval(GeneratedSequences):
         places = STATEMENT * np.concatenate([asked[:, None], others], axis=1)
         for offset, symbols in enumerate((np.full_like(keys, REMEMBER), keys, values)):
             np.put_along_axis(words, places + offset, symbols, axis=1)
-        words[:, -QUESTION] = ASK
-        words[:, -1] = keys[:, 0]
         answers = np.full(words.shape, UNSCORED)
-        answers[:, -1] = values[:, 0] - FIRST_VALUE
+        for question in range(questions):
+            place = sequence_length - 1 - QUESTION * question
+            words[:, place - 1], words[:, place] = ASK, keys[:, question]
+            answers[:, place] = values[:, question] - FIRST_VALUE
         return Drawn(words, answers, groups={"depth": tenths}, evidence=places[:, 0])
-
-
-def _num_slots(sequence_length: int) -> int:
-    """Return the number of places for statements before the question."""
-    return (sequence_length - QUESTION) // STATEMENT
 
 
 TASK = KeyValueRetrieval()

@@ -56,6 +56,7 @@ OTHER_VALUES = {
     "memorized": 8,
     "problem": "s3",
     "asked": "last",
+    "occurrences": 1,
 }
 """Another value of each option that leaves a cell on the standard track."""
 EVERY_OPTION = [

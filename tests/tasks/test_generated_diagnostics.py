@@ -21,6 +21,8 @@ CASES = [
     ("associative_recall", 128, {"pairs": 32, "fillers": "random", "mixed_sizes": False}),
     ("associative_recall", 128, {"vocabulary": 40}),
     ("induction_heads", 64, {}),
+    ("induction_heads", 64, {"occurrences": 1}),
+    ("induction_heads", 5, {"occurrences": 9}),
     ("selective_copying", 64, {"memorized": 5}),
     *(("state_tracking", 40, {"problem": name}) for name in ("parity", "s3", "s5")),
     ("state_tracking", 40, {"problem": "modular_arithmetic"}),
@@ -28,6 +30,7 @@ CASES = [
     ("state_tracking", 40, {"problem": "s3", "asked": "last"}),
     ("key_value_retrieval", 128, {"pairs": 7}),
     ("key_value_retrieval", 64, {"pairs": 1}),
+    ("key_value_retrieval", 64, {"pairs": 10, "asked": "last"}),
 ]
 IDS = [
     "-".join([name, str(length), *map(str, options.values())]) for name, length, options in CASES
@@ -69,8 +72,9 @@ def recalled(symbols, names, asked):
 
 def induced(symbols, names, asked):
     special = [place for place, symbol in enumerate(symbols) if names[symbol] == "*"]
-    assert len(special) == 2 and special[1] == len(symbols) - 1
-    return {len(symbols) - 1: symbols[special[0] + 1]}
+    assert special[-1] == len(symbols) - 1 and special[1:] == sorted(asked)
+    (successor,) = {symbols[place + 1] for place in special[:-1]}
+    return dict.fromkeys(special[1:], successor)
 
 
 def copied(symbols, names, asked):
@@ -101,8 +105,10 @@ def retrieved(symbols, names, asked):
     said = {
         words[place + 1]: words[place + 2] for place, word in enumerate(words) if word == "remember"
     }
-    assert len(said) == words.count("remember") and words[-2] == "what-is"
-    return {len(words) - 1: int(said[words[-1]].removeprefix("value"))}
+    assert len(said) == words.count("remember")
+    questions = [place + 1 for place, word in enumerate(words) if word == "what-is"]
+    assert questions == list(range(len(words) - 2 * len(questions) + 1, len(words), 2))
+    return {place: int(said[words[place]].removeprefix("value")) for place in questions}
 
 
 SOLVERS = {
@@ -155,7 +161,7 @@ def test_evaluation_asks_for_the_full_length(case):
 def test_draws_are_fixed_and_splits_differ(case):
     task, length, options, data = case
     assert task.load(SOURCE, length, options).facts == data.facts
-    if length > 3:  # there are 5 arithmetic expressions of length 3
+    if length > 5:  # there are 5 arithmetic expressions of length 3
         assert data.facts["shared_with_train"] == {"validation": 0, "test": 0}
         rows = {row.tobytes() for row in data.validation.features["token_ids"]}
         assert not rows & {row.tobytes() for row in data.test.features["token_ids"]}
@@ -185,7 +191,7 @@ def test_answers_cannot_be_read_without_the_context():
         data = task.load(SOURCE, length, {"train_examples": 4_000})
         by_question = {}
         for symbols, answers in rows_of(data.train):
-            ((_, answer),) = answers.items()
+            answer = answers[len(symbols) - 1]
             by_question.setdefault(symbols[-1], Counter())[answer] += 1
         for counts in by_question.values():
             assert max(counts.values()) < sum(counts.values()) / len(data.spec["classes"]) + 4 * (
@@ -196,6 +202,20 @@ def test_answers_cannot_be_read_without_the_context():
     for symbols, answers in rows_of(data.train):
         values.update(answer for place, answer in answers.items() if symbols[place] == 1)
     assert len(values) > 80 and max(values.values()) < 10
+
+
+def test_evaluation_of_induction_heads_has_one_occurrence_at_any_place():
+    task = TASKS["induction_heads"]
+    data = task.load(SOURCE, 64, {"train_examples": 4_000})
+    occurrences = {"train": Counter(), "test": Counter()}
+    places = Counter()
+    for split, counts in occurrences.items():
+        for symbols, answers in rows_of(getattr(data, split)):
+            counts[len(answers)] += 1
+            if split == "test":
+                places[symbols.index(15)] += 1
+    assert set(occurrences["train"]) == set(range(1, 17)) and occurrences["test"] == {1: 1_000}
+    assert set(places) == set(range(62)) and max(places.values()) < 40
 
 
 def test_pairs_grow_with_the_length_and_training_mixes_sizes():
