@@ -36,7 +36,7 @@ class InductionHeads(GeneratedSequences):
     sources = published("Gu and Dao 2023, Mamba; Olsson et al. 2022, In-context Learning")
     options = {"occurrences": 16, "train_examples": 32_768}
     """`occurrences`: the most special symbols before the end in training; 1 is the paper's rule."""
-    recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
+    recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
     scored_unit = "examples"
     data_seed = 20_261_127
 

@@ -51,7 +51,7 @@ class KeyValueRetrieval(GeneratedSequences):
     options = {"pairs": 8, "asked": "every", "train_examples": 32_768}
     """`pairs`: the number of statements in a text. `asked`: the statements that training asks for,
     "every" or "last"."""
-    recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
+    recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
     scored_unit = "examples"
     data_seed = 20_261_130
 

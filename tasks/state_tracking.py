@@ -51,7 +51,7 @@ class StateTracking(GeneratedSequences):
     options = {"problem": "parity", "asked": "every", "train_examples": 65_536}
     """`problem`: "parity", "modular_arithmetic", "s3" or "s5". `asked`: the states that training
     asks for, "every" or "last"."""
-    recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
+    recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
     scored_unit = "examples"
     data_seed = 20_261_129
 

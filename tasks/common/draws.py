@@ -34,7 +34,8 @@ def draw_distinct(
 
 def power_of_two(values: np.ndarray) -> np.ndarray:
     """Return the exponent of the largest power of 2 that is at most each value of at least 1."""
-    return np.frexp(values)[1] - 1
+    exponents: np.ndarray = np.frexp(values)[1] - 1
+    return exponents
 
 
 def power_of_two_names(largest: int = 2**24) -> list[str]:

@@ -115,7 +115,7 @@ class GeneratedSequences(Task):
         """Return the spec: `vocabulary_size`, `symbols` (the names of the token ids), `classes`.
 
         `classes` are the names of the answers. `groups` (optional) holds the names of the groups of
-        each report; None stands for the numbers themselves.
+        each report; None means that the numbers are the names.
         """
 
     def check_options(self, options: Options) -> None:
@@ -246,13 +246,15 @@ class GeneratedSequences(Task):
                 first = max(0, int(targets["evidence"]) - SHOWN_SYMBOLS // 2)
                 first = min(first, len(token_ids) - 2 * SHOWN_SYMBOLS)
                 excerpts = [token_ids[first : first + SHOWN_SYMBOLS], token_ids[-SHOWN_SYMBOLS:]]
+            expected_text, answer_text = (
+                " ".join(spec["classes"][value] for value in values)
+                for values in (expected, answers)
+            )
             shown.append(
                 ExamplePrediction(
                     " … ".join(shorten_runs(excerpt, spec["symbols"]) for excerpt in excerpts),
-                    *(
-                        " ".join(spec["classes"][value] for value in values)
-                        for values in (expected, answers)
-                    ),
+                    expected_text,
+                    answer_text,
                     right=bool((expected == answers).all()),
                 )
             )
