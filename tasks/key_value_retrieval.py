@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 NUM_BINS = 10
 NUM_WORDS = 64
-NUM_KEYS = NUM_VALUES = 32
+NUM_KEYS = NUM_VALUES = 64
 REMEMBER, ASK = NUM_WORDS, NUM_WORDS + 1
 FIRST_KEY = ASK + 1
 FIRST_VALUE = FIRST_KEY + NUM_KEYS
 STATEMENT, QUESTION = 3, 2
 """The numbers of symbols in a statement and in the question."""
-SHORTEST, MAX_PAIRS = 64, 10
+SHORTEST, MAX_PAIRS = 128, 24
 ASKED = ("every", "last")
 CONSONANTS, VOWELS = "bdfgklmn", "aeiou"
 
@@ -38,7 +38,7 @@ class KeyValueRetrieval(GeneratedSequences):
     title = "Key-value retrieval"
     summary = "finds a statement at any depth of a text"
     position = "a word"
-    default_lengths = (64, 128, 256, 512)
+    default_lengths = (128, 256, 512)
     sources = {
         "synthetic": Source(
             summary="generated: words by Zipf's law, with statements among them",
@@ -48,7 +48,7 @@ class KeyValueRetrieval(GeneratedSequences):
             drawn_for_length=True,
         )
     }
-    options = {"pairs": 8, "asked": "every", "train_examples": 32_768}
+    options = {"pairs": 24, "asked": "every", "train_examples": 32_768}
     """`pairs`: the number of statements in a text. `asked`: the statements that training asks for,
     "every" or "last"."""
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
@@ -56,7 +56,7 @@ class KeyValueRetrieval(GeneratedSequences):
     data_seed = 20_261_130
 
     def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Reject lengths with fewer than two statements in each tenth of the text."""
+        """Reject lengths in which the statements and their questions do not fit."""
         return None if sequence_length >= SHORTEST else f"needs lengths of at least {SHORTEST}"
 
     def check_options(self, options: Options) -> None:

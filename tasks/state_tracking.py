@@ -52,6 +52,11 @@ class StateTracking(GeneratedSequences):
     """`problem`: "parity", "modular_arithmetic", "s3" or "s5". `asked`: the states that training
     asks for, "every" or "last"."""
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
+    """Trials on validation, seed 0, `tiny`, parity at 40 symbols, 64 sequences a step. With every
+    state asked, `lstm` (3e-3) reached 1.00 after 200 steps (27 s on one core), and 1.00 at 256
+    symbols. `gated_deltanet` with negative eigenvalues (1e-3) reached 1.00 after 250 steps (62 s),
+    and scored 0.97 at 80 and 0.51 at 256 symbols. With the last state alone, `lstm` stayed at
+    chance for 300 steps of 128 sequences. The rate lies between those tried."""
     scored_unit = "examples"
     data_seed = 20_261_129
 

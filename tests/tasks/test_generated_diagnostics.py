@@ -29,8 +29,8 @@ CASES = [
     ("state_tracking", 3, {"problem": "modular_arithmetic"}),
     ("state_tracking", 40, {"problem": "s3", "asked": "last"}),
     ("key_value_retrieval", 128, {"pairs": 7}),
-    ("key_value_retrieval", 64, {"pairs": 1}),
-    ("key_value_retrieval", 64, {"pairs": 10, "asked": "last"}),
+    ("key_value_retrieval", 128, {"pairs": 1}),
+    ("key_value_retrieval", 128, {"pairs": 24, "asked": "last"}),
 ]
 IDS = [
     "-".join([name, str(length), *map(str, options.values())]) for name, length, options in CASES
@@ -186,7 +186,7 @@ def test_exact_answers_score_1_and_the_trivial_predictor_scores_chance(case):
 
 def test_answers_cannot_be_read_without_the_context():
     """The question alone says nothing: over examples, each answer is about as frequent."""
-    for name, length in (("induction_heads", 64), ("key_value_retrieval", 64)):
+    for name, length in (("induction_heads", 64), ("key_value_retrieval", 128)):
         task = TASKS[name]
         data = task.load(SOURCE, length, {"train_examples": 4_000})
         by_question = {}

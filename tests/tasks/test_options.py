@@ -36,7 +36,7 @@ TASKS = load_registry(()).tasks
             "s4",
             "one of parity, modular_arithmetic, s3, s5. Received: s4",
         ),
-        ("key_value_retrieval", "pairs", 0, "from 1 to 10"),
+        ("key_value_retrieval", "pairs", 0, "from 1 to 24"),
         ("key_value_retrieval", "asked", "first", "one of every, last. Received: first"),
         ("state_tracking", "asked", "first", "one of every, last. Received: first"),
         ("induction_heads", "occurrences", 0, "at least 1. Received: 0"),
