@@ -5,14 +5,15 @@ a Haystack"; Hsieh et al. 2024, "RULER", section 3). The text has words with the
 Zipf's law. Some statements among them say "remember KEY VALUE". The last symbols ask for one of the
 keys, and the model answers at the last position with its value. The depth of its statement is
 controlled: validation and test have as many examples in each tenth of the text. The other
-statements are anywhere. A position is a word.
+statements are anywhere. Training asks several questions one after another. The last is the one of
+controlled depth, and the others ask for any statement. A position is a word.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from suite.api import Options, Recipe, RequestError, Source
+from suite.api import Options, Recipe, Source
 from tasks.common.generated import UNSCORED, Drawn, GeneratedSequences
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ FIRST_KEY = ASK + 1
 FIRST_VALUE = FIRST_KEY + NUM_KEYS
 STATEMENT, QUESTION = 3, 2
 """The numbers of symbols in a statement and in the question."""
-SHORTEST, MAX_PAIRS = 128, 24
-ASKED = ("every", "last")
+SHORTEST, MOST = 128, 24
+"""The shortest text, and the most statements and questions that fit into it."""
 CONSONANTS, VOWELS = "bdfgklmn", "aeiou"
 
 
@@ -35,7 +36,7 @@ class KeyValueRetrieval(GeneratedSequences):
     """Answer at the end with the value that the text gives to a key."""
 
     version = 1
-    title = "Key-value retrieval"
+    title = "Key-value retrieval, up to 512 symbols"
     summary = "finds a statement at any depth of a text"
     position = "a word"
     default_lengths = (128, 256, 512)
@@ -48,9 +49,9 @@ class KeyValueRetrieval(GeneratedSequences):
             drawn_for_length=True,
         )
     }
-    options = {"pairs": 24, "asked": "every", "train_examples": 32_768}
-    """`pairs`: the number of statements in a text. `asked`: the statements that training asks for,
-    "every" or "last"."""
+    options = {"pairs": 4, "questions": 24, "train_examples": 32_768}
+    """`pairs`: the number of statements in a text. `questions`: the number of questions at the end
+    of a training text; evaluation has one."""
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
     scored_unit = "examples"
     data_seed = 20_261_130
@@ -63,11 +64,8 @@ class KeyValueRetrieval(GeneratedSequences):
         """Check that statements and questions fit into every supported length."""
         from tasks.common.options import check_range
 
-        check_range(options, "pairs", 1, MAX_PAIRS)
-        if options["asked"] not in ASKED:
-            raise RequestError(
-                f"The option 'asked' must be one of {', '.join(ASKED)}", received=options["asked"]
-            )
+        check_range(options, "pairs", 1, MOST)
+        check_range(options, "questions", 1, MOST)
 
     def describe(self, options: Options) -> dict[str, Any]:
         """Return the vocabulary: words, two signs, keys and values."""
@@ -98,7 +96,7 @@ class KeyValueRetrieval(GeneratedSequences):
         from tasks.common.draws import draw_distinct
 
         pairs = options["pairs"]
-        questions = pairs if training and options["asked"] == "every" else 1
+        questions = options["questions"] if training else 1
         slots = (sequence_length - QUESTION * questions) // STATEMENT
         frequencies = 1 / np.arange(1, NUM_WORDS + 1)
         words = np.searchsorted(
@@ -119,10 +117,12 @@ class KeyValueRetrieval(GeneratedSequences):
         for offset, symbols in enumerate((np.full_like(keys, REMEMBER), keys, values)):
             np.put_along_axis(words, places + offset, symbols, axis=1)
         answers = np.full(words.shape, UNSCORED)
-        for question in range(questions):
-            place = sequence_length - 1 - QUESTION * question
-            words[:, place - 1], words[:, place] = ASK, keys[:, question]
-            answers[:, place] = values[:, question] - FIRST_VALUE
+        questioned = generator.integers(pairs, size=(count, questions))
+        questioned[:, -1] = 0
+        asking = sequence_length - QUESTION * np.arange(questions, 0, -1)
+        words[:, asking] = ASK
+        words[:, asking + 1] = np.take_along_axis(keys, questioned, axis=1)
+        answers[:, asking + 1] = np.take_along_axis(values, questioned, axis=1) - FIRST_VALUE
         return Drawn(words, answers, groups={"depth": tenths}, evidence=places[:, 0])
 
 

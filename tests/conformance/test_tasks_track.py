@@ -57,6 +57,7 @@ OTHER_VALUES = {
     "problem": "s3",
     "asked": "last",
     "occurrences": 1,
+    "questions": 1,
 }
 """Another value of each option that leaves a cell on the standard track."""
 EVERY_OPTION = [

@@ -30,7 +30,7 @@ CASES = [
     ("state_tracking", 40, {"problem": "s3", "asked": "last"}),
     ("key_value_retrieval", 128, {"pairs": 7}),
     ("key_value_retrieval", 128, {"pairs": 1}),
-    ("key_value_retrieval", 128, {"pairs": 24, "asked": "last"}),
+    ("key_value_retrieval", 128, {"pairs": 24, "questions": 1}),
 ]
 IDS = [
     "-".join([name, str(length), *map(str, options.values())]) for name, length, options in CASES

@@ -37,7 +37,7 @@ TASKS = load_registry(()).tasks
             "one of parity, modular_arithmetic, s3, s5. Received: s4",
         ),
         ("key_value_retrieval", "pairs", 0, "from 1 to 24"),
-        ("key_value_retrieval", "asked", "first", "one of every, last. Received: first"),
+        ("key_value_retrieval", "questions", 25, "from 1 to 24. Received: 25"),
         ("state_tracking", "asked", "first", "one of every, last. Received: first"),
         ("induction_heads", "occurrences", 0, "at least 1. Received: 0"),
         ("sentiment", "hidden_tokens", 1.5, "from 0 to 1"),
