@@ -55,7 +55,7 @@ class KeyValueRetrieval(GeneratedSequences):
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
     """Trials on validation, seed 0, `vanilla` (`tiny`, rotary positions, 2e-3) at 512 words, all at
     chance: 8 statements each asked for once in 150 steps of 16 texts, 24 of them in 400 steps of 8,
-    and the present data in 200 steps of 8 (81 s on one core). `mamba2` was at chance after 80
+    and the present data in 200 steps of 8 (81 s on one core). `mamba2` was at chance after 160
     steps of the present data. The rate and the budget are not settled."""
     scored_unit = "examples"
     data_seed = 20_261_130
