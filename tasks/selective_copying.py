@@ -37,6 +37,9 @@ class SelectiveCopying(GeneratedSequences):
     options = {"memorized": 16, "train_examples": 32_768}
     """`memorized`: the number of data symbols in a sequence."""
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
+    """One trial on validation, seed 0, `mamba2` (`tiny`) at 64 symbols, 32 sequences a step: with
+    2e-3 the accuracy rose to 0.20 after 280 steps (80 s on one core) and still rose. The rate and
+    the budget are not settled."""
     has_several_answers = True
     data_seed = 20_261_128
 
