@@ -49,6 +49,15 @@ OTHER_VALUES = {
     "label_column": "label",
     "source_language": "en",
     "target_language": "de",
+    "pairs": 2,
+    "fillers": "random",
+    "gap_power": 1.0,
+    "mixed_sizes": False,
+    "memorized": 8,
+    "problem": "s3",
+    "asked": "last",
+    "occurrences": 1,
+    "questions": 1,
 }
 """Another value of each option that leaves a cell on the standard track."""
 EVERY_OPTION = [
