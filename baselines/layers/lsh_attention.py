@@ -229,15 +229,12 @@ class LshAttention(Layer):
         new position is sorted in among them, and attends to its chunk and the chunk before it,
         modulo the number of positions. Later positions cannot move it, so the output differs from
         that of `call` on the whole sequence. Sorting takes time O(max_length · log max_length),
-        attention O(rounds · chunk).
+        attention O(rounds · chunk). The state is read before it changes.
         """
         query = self._by_head(self.query_key(hidden_states))
         value = self._by_head(self.value(hidden_states))
         bucket = self.find_buckets(query, rotations)
-        write = backend_functions().write_in_place
-        keys = write(state[0], (0, position, 0, 0), query * _key_scale(query))
-        values = write(state[1], (0, position, 0, 0), value)
-        buckets = write(state[2], (0, 0, 0, position), bucket)
+        newest = query * _key_scale(query), value, bucket
         if hidden_states.shape[1] > 1:
             missing = -hidden_states.shape[1] % self.chunk_length
             padded = ops.pad(hidden_states, ((0, 0), (0, missing), (0, 0)))
@@ -247,9 +244,11 @@ class LshAttention(Layer):
                     ops.ones_like(hidden_states[:, :, 0], "bool"), ((0, 0), (0, missing))
                 )
             mixed = self.call(padded, rotations, real)
-            return mixed[:, : hidden_states.shape[1]], (keys, values, buckets)
+            return mixed[:, : hidden_states.shape[1]], _write(state, newest, position)
+        keys, values, buckets = state
         max_length = buckets.shape[3]
         places = ops.arange(max_length, dtype="int32")
+        buckets = ops.where(places == position, bucket, buckets)
         # A stable sort keeps the order of places within a bucket; unused places come last.
         unused = math.prod(self.num_buckets) + 1
         order = ops.argsort(ops.where(places <= position, buckets, unused), axis=-1)
@@ -262,14 +261,25 @@ class LshAttention(Layer):
         rows = row_numbers(seen, max_length)
         scores = ops.einsum("bhd,bhrkd->bhrk", query[:, 0], take_rows(keys, rows))
         scores = ops.where(offsets <= position, scores, MASKED)  # each key counts once
-        scores = ops.where(seen == position, SELF_SCORE, scores)
+        own = seen == position
+        scores = ops.where(own, SELF_SCORE, scores)
         normalizer = ops.logsumexp(scores, axis=-1, keepdims=True)
         weights = ops.exp(scores - normalizer)
         if self.num_hashes > 1:
             weights = weights * ops.softmax(normalizer, axis=2)
-        mixed = ops.einsum("bhrk,bhrkd->bhd", weights, take_rows(values, rows))
+        earlier = ops.where(own, ops.zeros_like(weights), weights)
+        mixed = ops.einsum("bhrk,bhrkd->bhd", earlier, take_rows(values, rows))
+        mixed = mixed + ops.sum(weights - earlier, axis=(2, 3))[..., None] * value[:, 0]
+        state = _write(state, newest, position + backend_functions().zero_after(mixed))
         mixed = ops.reshape(mixed, (-1, 1, hidden_states.shape[-1]))
-        return self.output_projection(mixed), (keys, values, buckets)
+        return self.output_projection(mixed), state
+
+
+def _write(state: tuple[Any, Any, Any], newest: tuple[Any, Any, Any], position: Any) -> Any:
+    """Return keys, values and buckets with those of the newest positions from `position` on."""
+    starts = (0, position, 0, 0), (0, position, 0, 0), (0, 0, 0, position)
+    write = backend_functions().write_in_place
+    return tuple(map(write, state, starts, newest))
 
 
 def _key_scale(vectors: Any) -> Any:

@@ -250,6 +250,32 @@ def test_decoding_follows_the_published_rule_for_new_positions():
             )
 
 
+@pytest.mark.parametrize("first", [3, 10, 12])
+def test_reading_a_context_at_once_gives_its_pass_and_the_state_of_single_positions(first):
+    """The context is shorter than a chunk, ends within one, or fills whole chunks."""
+    length, chunk = 14, 4
+    layer = random_layer(chunk, 2, causal=True)
+    states = np.random.default_rng(9).normal(size=(2, length, 8)).astype("float32")
+    rotations = draw_rotations(layer.rotations_shape, seed=6)
+    padded = states[:, : first + -first % chunk]
+    real = np.broadcast_to(np.arange(padded.shape[1]) < first, padded.shape[:2])
+    mask = None if real.all() else real
+    expected = run(layer, padded, rotations, mask)[:, :first]
+    (given,) = tensors(rotations)
+    found, together = layer.decode_step(
+        *tensors(states[:, :first]), layer.init_state(2, length), 0, given
+    )
+    np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=1e-5)
+    alone = layer.init_state(2, length)
+    for position in range(first):
+        newest = tensors(states[:, position : position + 1])
+        _, alone = layer.decode_step(*newest, alone, position, given)
+    for one, other in zip(together, alone, strict=True):
+        one, other = ops.convert_to_numpy(one), ops.convert_to_numpy(other)
+        assert np.abs(one).max() > 0
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 OVERFLOWING = 2**18
 """With this many positions and 2¹³ buckets or more, bucket · length + place exceeds int32."""
 
