@@ -16,7 +16,6 @@ from baselines.layers.attention_blocks import (
     Terms,
     mask_to_bias,
     num_heads_per_key,
-    plan_blocks,
     separate_heads,
     share_heads,
 )
@@ -103,9 +102,8 @@ def attention(
         added = [terms.padding_of(block), terms.mask_of(block, query.dtype)]
         added += terms.biases_of(block, bias, distance_bias)
         return attend(query, key, value, *added, drop=drop)
-    blocks = plan_blocks(batch, num_heads, length, num_keys, terms.pattern, block_bytes)
     return backend_functions().attend(
-        query, key, value, bias, distance_bias, terms, blocks, drop, lengths
+        query, key, value, bias, distance_bias, terms, block_bytes, drop, lengths
     )
 
 

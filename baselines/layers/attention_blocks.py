@@ -14,6 +14,11 @@ MASKED = -3e4
 BLOCK_BYTES = 16 * 2**20
 """Size of one block of scores: as fast as larger blocks, because it fits the processor's cache."""
 MAX_BLOCKS = 32
+"""The largest number of blocks: a graph with more is slow to build."""
+CAUSAL_PARTS = 8
+"""The number of parts of a causal sequence whose blocks have few heads."""
+MIN_CAUSAL_QUERIES = 128
+"""The smallest number of queries for which a causal sequence is split into parts."""
 HIDDEN = 2**30
 """The position of a key that no query with a window sees."""
 
@@ -57,11 +62,13 @@ def take_spans(states: Any, spans: Sequence[Span], axis: int) -> Any:
 
 @dataclass(frozen=True)
 class Block:
-    """Queries of some examples, and the keys that they see."""
+    """Queries of some examples and heads, and the keys that they see."""
 
     examples: Span
     queries: Span
     keys: tuple[Span, ...]
+    heads: Span | None = None
+    """The query heads; None means all."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +183,16 @@ class Terms:
         """Return the parts of both biases for a block; each broadcasts to its scores."""
         parts = []
         if bias is not None:
-            for axis, spans in ((0, (block.examples,)), (2, (block.queries,)), (3, block.keys)):
+            axes = [(0, (block.examples,)), (2, (block.queries,)), (3, block.keys)]
+            if block.heads is not None:
+                axes.append((1, (block.heads,)))
+            for axis, spans in axes:
                 if bias.shape[axis] != 1:
                     bias = take_spans(bias, spans, axis)
             parts.append(bias)
         if distance_bias is not None:
+            if block.heads is not None:
+                distance_bias = take_span(distance_bias, block.heads, 0)
             by_pair = [self._by_pair(block.queries, span, distance_bias) for span in block.keys]
             parts.append(by_pair[0] if len(by_pair) == 1 else ops.concatenate(by_pair, axis=-1))
         return parts
@@ -261,5 +273,52 @@ def plan_blocks(
         rows = min(rows, pattern.window)
     rows = max(rows, -(-length // MAX_BLOCKS))
     everyone = Span(0, batch)
-    queries = [Span(start, min(rows, length - start)) for start in range(0, length, rows)]
+    queries = split_evenly(length, rows)
     return [Block(everyone, span, pattern.keys_seen(span, num_keys)) for span in queries]
+
+
+def plan_blocks_of_heads(
+    batch: int,
+    num_heads: int,
+    num_key_heads: int,
+    length: int,
+    num_keys: int,
+    pattern: Pattern,
+    block_bytes: int,
+) -> list[Block]:
+    """Return blocks as `plan_blocks` does, of few heads and many queries each, without a window.
+
+    A block has whole examples, or some heads of one example. The slices of a single head are views
+    in memory, and long products are faster. A causal block of r queries sees up to r keys in vain,
+    so a causal sequence has at least `CAUSAL_PARTS` blocks if these have `MIN_CAUSAL_QUERIES` each.
+    The last queries come first. Up to rounding, there are at most `MAX_BLOCKS` blocks.
+    """
+    by_query = num_keys * 4
+    block_bytes = max(block_bytes, -(-batch * num_heads * length * by_query // MAX_BLOCKS))
+    rows = min(length, max(1, block_bytes // by_query))
+    if pattern.causal:
+        rows = min(rows, max(MIN_CAUSAL_QUERIES, -(-length // CAUSAL_PARTS)))
+    maps = max(1, block_bytes // (rows * by_query))
+    if maps >= num_heads:
+        examples, heads = split_evenly(batch, maps // num_heads), [Span(0, num_heads)]
+    else:
+        examples = split_evenly(batch, 1)
+        shared = num_heads // num_key_heads
+        # A block has the query heads of whole key heads, or some query heads of a single one.
+        fits = (
+            size
+            for size in range(maps, 0, -1)
+            if (size % shared == 0 or shared % size == 0) and num_heads % size == 0
+        )
+        heads = split_evenly(num_heads, next(fits))
+    return [
+        Block(own, queries, pattern.keys_seen(queries, num_keys), of_heads)
+        for queries in reversed(split_evenly(length, rows))
+        for own in examples
+        for of_heads in heads
+    ]
+
+
+def split_evenly(size: int, part: int) -> list[Span]:
+    """Return consecutive spans of `part` indices; the last one may be shorter."""
+    return [Span(start, min(part, size - start)) for start in range(0, size, part)]

@@ -14,6 +14,7 @@ from baselines.layers.attention_blocks import (
     Span,
     by_pair,
     plan_blocks,
+    plan_blocks_of_heads,
 )
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 
@@ -78,9 +79,10 @@ def test_attention_equals_its_definition(name, block_bytes):
 
 @pytest.mark.parametrize("block_bytes", [BY_QUERY, BY_EXAMPLE])
 @pytest.mark.parametrize("by_example", [False, True])
-def test_biases_are_added_and_have_gradients(by_example, block_bytes):
+@pytest.mark.parametrize("name", ["causal", "sinks"])
+def test_biases_are_added_and_have_gradients(name, by_example, block_bytes):
     generator = np.random.default_rng(1)
-    arrays, options = states(), CASES["sinks"]
+    arrays, options = states(), CASES[name]
     shape = (BATCH if by_example else 1, 1, LENGTH, LENGTH)
     bias = generator.normal(size=shape).astype("float32")
     by_distance = generator.normal(size=(HEADS, 2 * LENGTH - 1)).astype("float32")
@@ -224,6 +226,32 @@ def test_blocks_cover_every_query_once_and_stay_small(batch, length, pattern):
     assert (covered == 1).all()
     assert len(blocks) <= max(MAX_BLOCKS, batch)
     assert largest * 4 * 4 <= 1.01 * max(BLOCK_BYTES, batch * length * 16 * length / MAX_BLOCKS)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    "batch, heads, length", [(16, 4, 512), (2, 4, 4096), (1, 6, 16384), (512, 4, 16), (3, 12, 701)]
+)
+def test_blocks_of_heads_cover_every_query_once_and_stay_small(batch, heads, length, causal):
+    blocks = plan_blocks_of_heads(batch, heads, 2, length, length, Pattern(causal), BLOCK_BYTES)
+    covered = np.zeros((batch, heads, length), int)
+    largest = 0
+    for block in blocks:
+        spans = (block.examples, block.heads, block.queries)
+        covered[tuple(slice(span.start, span.stop) for span in spans)] += 1
+        shared = heads // 2
+        assert block.heads.size % shared == 0 or shared % block.heads.size == 0
+        (keys,) = block.keys
+        assert keys == (0, block.queries.stop if causal else length)
+        largest = max(largest, np.prod([span.size for span in spans]) * length * 4)
+    assert (covered == 1).all()
+    assert largest <= 1.01 * max(BLOCK_BYTES, batch * heads * length * 4 * length / MAX_BLOCKS)
+    if causal and length > 1024:
+        scored = sum(
+            block.examples.size * block.heads.size * block.queries.size * block.keys[0].size
+            for block in blocks
+        )
+        assert scored <= 0.57 * batch * heads * length**2
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from baselines.layers.attention import attend as attend_at_once
-from baselines.layers.attention_blocks import Block, Span, take_spans
+from baselines.layers.attention_blocks import Block, Span, plan_blocks, take_spans
 
 CAUSAL_PARTS = 8
 """The number of parts of a causal sequence. Each part attends to all keys up to its last position:
@@ -28,13 +28,15 @@ def attend(
     bias: Any,
     distance_bias: Any,
     terms: Any,
-    blocks: Sequence[Any],
+    block_bytes: int,
     drop: Callable[[Any, Any], Any] | None,
     lengths: Any,
 ) -> Any:
     """Return attention from cuDNN's kernel if it supports the case, or else block by block."""
 
     def in_blocks() -> Any:
+        batch, num_heads, length, _ = query.shape
+        blocks = plan_blocks(batch, num_heads, length, key.shape[2], terms.pattern, block_bytes)
         return _attend_in_blocks(query, key, value, bias, distance_bias, terms, blocks, drop)
 
     plain = bias is None and distance_bias is None and drop is None

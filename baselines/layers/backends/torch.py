@@ -12,7 +12,12 @@ from keras import ops
 from torch.utils.checkpoint import checkpoint
 
 from baselines.layers.attention import attend as attend_at_once
-from baselines.layers.attention_blocks import num_heads_per_key, take_span, take_spans
+from baselines.layers.attention_blocks import (
+    num_heads_per_key,
+    plan_blocks,
+    take_span,
+    take_spans,
+)
 
 
 class _WithGradient(torch.autograd.Function):
@@ -59,7 +64,7 @@ def attend(
     bias: Any,
     distance_bias: Any,
     terms: Any,
-    blocks: Sequence[Any],
+    block_bytes: int,
     drop: Callable[[Any, int], Any] | None,
     lengths: Any,
 ) -> Any:
@@ -97,6 +102,8 @@ def attend(
         return _fused_attention(query, key, value, mask, False)
 
     given = [part for part in (bias, distance_bias) if part is not None]
+    batch, num_heads, length, _ = query.shape
+    blocks = plan_blocks(batch, num_heads, length, key.shape[2], pattern, block_bytes)
     done = [
         recomputed(partial(attend_block, block, number))(query, key, value, *given)
         for number, block in enumerate(blocks)
