@@ -25,8 +25,8 @@ class Cell:
     the cell has, such as "core-1"; None for a trial and for any other run. `scores_test` says
     whether the test split is read: other trainings score validation alone. `evaluation_lengths` are
     the lengths at which the trained model is scored as well; without any, they are no part of the
-    id. In a probe or a decoding, `steps` is 0, and `task`, `task_version` and `source` are None. The
-    `sequence_length` of a decoding is its context: the tokens before the first generated one.
+    id. In a probe or a decoding, `steps` is 0, and `task`, `task_version` and `source` are None.
+    The `sequence_length` of a decoding is its context: the tokens before the first generated one.
     """
 
     mode: Mode
