@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from suite.analysis.aggregate import mode_measuring
-from suite.api import Limits, Mode
+from suite.analysis.aggregate import DECODING_PHASES, mode_measuring
+from suite.api import Limits, Mode, RequestError
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.matrix.request import Request
@@ -20,12 +20,25 @@ RunPlan = Callable[[Prepared], list[Record]]
 def request_measuring(phase: str, request: Request) -> Request:
     """Return a request in the mode that measures the costs of a phase.
 
-    The default benchmark has no decodings; `DECODING_BENCHMARK` replaces it.
+    The default benchmark has no decodings; `DECODING_BENCHMARK` replaces it. Benchmarks list
+    decodings of several batch sizes; one sequence is decoded unless the request says otherwise.
+
+    Raises:
+        RequestError: the request names mode decode, which does not measure the phase.
     """
-    mode, benchmark = mode_measuring(phase), request.benchmark
-    if mode is Mode.DECODE and benchmark == DEFAULT_BENCHMARK:
+    mode = mode_measuring(phase)
+    if mode is not Mode.DECODE:
+        if request.mode is Mode.DECODE:
+            raise RequestError(
+                f"Mode decode measures {' and '.join(DECODING_PHASES)}",
+                received=phase,
+                remedy="Name a phase or a measure of these, or omit --mode",
+            )
+        return replace(request, mode=mode)
+    benchmark = request.benchmark
+    if benchmark == DEFAULT_BENCHMARK:
         benchmark = DECODING_BENCHMARK
-    return replace(request, mode=mode, benchmark=benchmark)
+    return replace(request, mode=mode, benchmark=benchmark, batch_size=request.batch_size or 1)
 
 
 @dataclass(frozen=True, slots=True)

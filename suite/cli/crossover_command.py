@@ -22,7 +22,7 @@ from suite.records.published import RESULTS, local_records, published_records
 @click.argument("second")
 @click.option(
     "--metric",
-    help="What is compared: a measure of probes, or with --task a metric of the task. "
+    help="What is compared: a measure of probes or decodings, or with --task a metric of the task. "
     f"[default: {DEFAULT_MEASURE}, or the task's primary metric]",
 )
 @click.option(
@@ -47,7 +47,8 @@ def command(
 
     Without --task, costs are compared: missing probes are run at all lengths, and then
     between two lengths until a crossover is known within 5%.
-    The interval comes from the rounds. With --task, the scores of existing records are compared,
+    The interval comes from the rounds. Decodings are compared at one sequence a batch, unless
+    --batch-size says otherwise. With --task, the scores of existing records are compared,
     whatever their number of threads, and nothing is run. The difference at each length has an
     interval over seeds and test examples.
 
@@ -55,6 +56,7 @@ def command(
     Examples:
       bench crossover vanilla longformer
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
+      bench crossover vanilla mamba2 --metric generation.step_seconds
       bench crossover gpt vanilla --task language_modeling --data tfds --benchmark core --published
     """
     request = make_single_request({**given, "architectures": (first, second)}, Mode.PROBE)

@@ -24,7 +24,12 @@ from suite.execution.quantities import parse_size
 
 @click.command("frontier")
 @click.option("--memory", metavar="SIZE", help="Most memory of the model at its peak, e.g. 8GiB.")
-@click.option("--step-seconds", type=SECONDS, metavar="SECONDS", help="Most time of a step.")
+@click.option(
+    "--step-seconds",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Most time of a step; a step of the generation is one token.",
+)
 @click.option(
     "--phase",
     type=click.Choice(ALL_PHASES),
@@ -56,7 +61,8 @@ def command(
     A batch holds one sequence, unless --batch-size says otherwise. Each length is a probe in a
     fresh process, which is stopped where it exceeds the budget. Lengths double, then halve between
     the last that fits and the first that does not, to within 5%. Memory is that of the accelerator,
-    if there is one.
+    if there is one. The phases prefill and generation are those of decodings, whose length is that
+    of the context.
 
     \b
     Exit codes: 1 if a probe failed (the other architectures are searched all the same);
@@ -66,6 +72,7 @@ def command(
     Examples:
       bench frontier --memory 8GiB
       bench frontier --step-seconds 2 --architectures vanilla,longformer --phase inference
+      bench frontier --memory 2GiB --phase generation --architectures vanilla,mamba2
     """
     budget = Budget(parse_size(memory) if memory else None, step_seconds, phase)
     budget.check()

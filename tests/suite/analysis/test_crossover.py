@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from suite.analysis.aggregate import DECODING_PHASES, PHASES
 from suite.analysis.crossover import cost_crossover, score_crossover
-from suite.analysis.measures import MEASURES
+from suite.analysis.measures import DECODING_MEASURES, MEASURES
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
@@ -18,6 +19,7 @@ from suite.records.store import Store
 from tests.suite.records.test_store import MOMENT, make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
+GENERATORS = replace(PAIR, architectures=("vanilla", "mamba2"))
 
 
 def measured(value):
@@ -49,16 +51,18 @@ def store(tmp_path):
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_declared_direction_decides_which_is_better(store, measure):
-    """BERT's values fall with the length, vanilla's stay: they meet at 1,000."""
+    """The second's values fall with the length, vanilla's stay: they meet at 1,000."""
+    pair = GENERATORS if measure in DECODING_MEASURES else PAIR
+    second = pair.architectures[1]
     run = probes(measure, lambda name, length: 1.0 if name == "vanilla" else 1_000 / length)
     higher_is_better = MEASURES[measure].higher_is_better
     if higher_is_better is None:
         with pytest.raises(RequestError, match="better direction"):
-            cost_crossover(PAIR, store, run, measure)
+            cost_crossover(pair, store, run, measure)
         return
-    found = cost_crossover(PAIR, store, run, measure)
+    found = cost_crossover(pair, store, run, measure)
     assert [one.ahead for one in found.crossing.changes] == [
-        "vanilla" if higher_is_better else "bert"
+        "vanilla" if higher_is_better else second
     ]
     assert found.crossing.length.value == pytest.approx(1_000, rel=0.05)
 
@@ -78,7 +82,91 @@ def test_a_sentence_on_curves_that_cross_back_promises_nothing(store):
 
 def test_only_conditions_of_a_measurement_lack_a_direction():
     undirected = {name for name, measure in MEASURES.items() if measure.higher_is_better is None}
-    assert undirected == {f"{phase}.other_process_cpu_share" for phase in ("training", "inference")}
+    phases = (*PHASES, *DECODING_PHASES)
+    assert undirected == {f"{phase}.other_process_cpu_share" for phase in phases}
+
+
+def decodings(noisy=()):
+    """Return a `run` of decodings, noisy in some rounds; in these Mamba-2 is absurdly slow.
+
+    A token of vanilla takes 1 ms at a context of 1,000 and more beyond; one of Mamba-2 always takes
+    1 ms. A batch of more sequences takes 100 times as long with Mamba-2.
+    """
+    cells = []
+
+    def run(prepared):
+        new = [planned.cell for planned in prepared.plan.cells]
+        cells.extend(new)
+        found = []
+        for cell in new:
+            seconds = cell.sequence_length * 1e-6
+            if cell.architecture == "mamba2":
+                seconds = 1e-3 * (100 if cell.batch_size > 1 else 1)
+                seconds *= 1e6 if cell.round in noisy else 1
+            found.append(
+                make_record(
+                    cell=cell,
+                    measurements={"generation": {"step_seconds": measured(seconds)}},
+                    details={"noisy": ("generation",) if cell.round in noisy else ()},
+                )
+            )
+        return found
+
+    return run, cells
+
+
+def test_from_which_context_on_one_architecture_generates_faster(store):
+    run, cells = decodings()
+    found = cost_crossover(GENERATORS, store, run, "generation.step_seconds")
+    assert found.crossing.length.value == pytest.approx(1_000, rel=0.05)
+    assert found.crossing.length.n == 3
+    assert str(found).startswith("mamba2 overtakes vanilla in generation.step_seconds at length")
+    decoded = {(cell.mode, str(cell.form), cell.batch_size) for cell in cells}
+    assert decoded == {(Mode.DECODE, "decoder", 1)}
+
+
+def test_a_given_batch_size_is_decoded(store):
+    run, cells = decodings()
+    found = cost_crossover(replace(GENERATORS, batch_size=8), store, run, "generation.step_seconds")
+    assert found.crossing.always == "vanilla"
+    assert {cell.batch_size for cell in cells} == {8}
+
+
+def test_noisy_generation_does_not_count_where_a_round_is_quiet(store):
+    run, _ = decodings(noisy={1})
+    found = cost_crossover(GENERATORS, store, run, "generation.step_seconds")
+    assert found.crossing.length.value == pytest.approx(1_000, rel=0.05)
+    assert not found.noisy_lengths
+    run, _ = decodings(noisy={0, 1, 2})
+    assert cost_crossover(GENERATORS, store, run, "generation.step_seconds").noisy_lengths
+
+
+def test_a_decoding_beyond_memory_is_named(store):
+    def run(prepared):
+        return [
+            make_record(cell=planned.cell, status=Status.OUT_OF_MEMORY, reason="took over 2 GiB")
+            for planned in prepared.plan.cells
+        ]
+
+    with pytest.raises(RequestError, match=r"decode · vanilla · 128 .* took over 2 GiB"):
+        cost_crossover(GENERATORS, store, run, "generation.step_seconds")
+
+
+@pytest.mark.parametrize(
+    ("changes", "measure", "said"),
+    [
+        ({"mode": Mode.DECODE}, "training.step_seconds", "decode measures prefill and generation"),
+        ({"form": "encoder"}, "generation.step_seconds", "an encoder does not"),
+        ({"benchmark": "smoke"}, "generation.step_seconds", "'smoke' has no decodings"),
+        ({"architectures": ("vanilla", "bert")}, "prefill.step_seconds", "bert.*no decoder form"),
+        ({"benchmark": "cost", "form": "decoder"}, "training.step_seconds", "one batch size"),
+    ],
+)
+def test_decodings_that_cannot_be_compared_are_refused(store, changes, measure, said):
+    run, cells = decodings()
+    with pytest.raises(RequestError, match=said):
+        cost_crossover(replace(GENERATORS, **changes), store, run, measure)
+    assert not cells
 
 
 def test_a_value_of_zero_is_refused_in_words(store):

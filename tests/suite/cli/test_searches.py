@@ -8,13 +8,17 @@ from dataclasses import replace
 import pytest
 from mlflow.tracking import MlflowClient
 
+from suite.api import Mode
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.environment import describe_machine
+from suite.records.schema import Measurement
 from suite.records.store import Store
 from tests.suite.records.test_store import make_record
 
+DECODED = ("crossover", "--metric", "generation.step_seconds")
 FLAT_AND_LINEAR = ("--benchmark", "smoke", "--batch-size", "1")
 
 
@@ -80,7 +84,20 @@ def test_without_mlflow_a_search_answers_all_the_same(bench):
             ("crossover", "vanilla", "bert", "--task", "ner", "--metric", "training.step_seconds"),
             "Leave --task out",
         ),
+        ((*DECODED, "vanilla", "bert"), "no decoder form"),
+        (("crossover", "vanilla", "gpt", "--mode", "decode"), "prefill and generation"),
+        (
+            (*DECODED, "vanilla", "gpt", "--form", "encoder"),
+            "an encoder does not",
+        ),
+        (("crossover", "vanilla", "gpt", "--benchmark", "cost"), "has no encoder form"),
+        (("crossover", "vanilla", "lstm", "--benchmark", "cost"), "--form and --batch-size"),
         (("frontier",), "--memory 8GiB"),
+        (("frontier", "--memory", "1GiB", "--mode", "decode"), "prefill and generation"),
+        (
+            ("frontier", "--memory", "1GiB", "--phase", "generation", "--benchmark", "smoke"),
+            "'smoke' has no decodings",
+        ),
         (("frontier", "--memory", "8 parsecs"), "8 parsecs"),
         (("frontier", "--memory", "999999GiB"), "999999GiB"),
         (("frontier", "--step-seconds", "0"), "0"),
@@ -93,6 +110,63 @@ def test_what_cannot_be_searched_is_refused_before_anything_runs(bench, tmp_path
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr and "Traceback" not in result.stderr
     assert not list((tmp_path / "home").glob("records/*"))
+
+
+def leave_decodings(home, lengths, value_of, phase, **fields):
+    """Leave decodings that are done, each with the value of its architecture."""
+    store = Store(home)
+    store.prepare()
+    request = Request(
+        mode=Mode.DECODE,
+        benchmark="cost",
+        architectures=("vanilla", "mamba2"),
+        lengths=lengths,
+        batch_size=1,
+        **fields,
+    )
+    for planned in prepare(request, store).plan.cells:
+        values = value_of(planned.cell).items()
+        figures = {name: Measurement(value=value, n=1, method="planted") for name, value in values}
+        store.write(
+            make_record(
+                cell=planned.cell,
+                measurements={phase: figures},
+                environment=dict(describe_machine()),
+            )
+        )
+
+
+def test_decodings_that_are_done_are_compared_and_not_run(bench, tmp_path):
+    seconds = {"vanilla": 2e-3, "mamba2": 1e-3}
+    leave_decodings(
+        tmp_path / "home",
+        (128, 512),
+        lambda cell: {"step_seconds": seconds[cell.architecture]},
+        "generation",
+    )
+    asked = ("--metric", "generation.step_seconds", "--lengths", "128,512")
+    result = bench("crossover", "vanilla", "mamba2", *asked)
+    assert result.returncode == 0, result.stderr
+    assert "mamba2 is ahead of vanilla in generation.step_seconds at all lengths" in result.stdout
+    assert len(list((tmp_path / "home").glob("records/*"))) == 12
+
+
+def test_a_context_that_fits_while_generating_is_told(bench, tmp_path):
+    taken = {"vanilla": 2.0**31, "mamba2": 2.0**20}
+    leave_decodings(
+        tmp_path / "home",
+        (128, 256),
+        lambda cell: {"peak_memory_bytes": taken[cell.architecture] + cell.sequence_length},
+        "generation",
+        rounds=1,
+    )
+    asked = ("--architectures", "vanilla,mamba2", "--up-to", "256", "--json")
+    result = bench("frontier", "--memory", "2GiB", "--phase", "generation", *asked)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["mamba2"] == {"longest": 256, "beyond": None}
+    assert (found["vanilla"]["longest"], found["vanilla"]["beyond"]) == (None, 128)
+    assert found["vanilla"]["taken"]["peak_memory_bytes"] == 2**31 + 128
 
 
 def leave_learned(home, metric, figures):
