@@ -7,9 +7,11 @@ query, and the model answers with the key's value at the position of the query. 
 that follow a power law, so that most come soon. Keys and values are distinct within a sequence, and
 half of the vocabulary is keys.
 
-The defaults are those of the paper's figure 2 but for the vocabulary, 256 instead of 8,192, and the
-number of examples. The figure's sizes are n/16 pairs in n = 64, 128 and 256 symbols, and 64 in 512.
-Here n/16 is the default at every length. A position is a symbol.
+The defaults are those of the paper's figure 2 with three exceptions. The vocabulary is 256 instead
+of 8,192, there are fewer examples, and training mixes sizes. The figure trains each size alone; the
+mixture is that of the authors' later configuration for "Based". The figure's sizes are n/16 pairs
+in n = 64, 128 and 256 symbols, and 64 in 512. Here n/16 is the default at every length. A position
+is a symbol.
 """
 
 from __future__ import annotations
