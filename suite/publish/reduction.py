@@ -43,8 +43,16 @@ LEFT_OUT = (
     "other_process_cpu_share",
 )
 """The measurements that records of an archive and large final runs lack; `noisy` stays."""
-RANKED = ("tokens_per_second", "peak_memory_bytes", "step_seconds")
-"""The measurements that a probe keeps if it is too large."""
+RANKED = (
+    "tokens_per_second",
+    "peak_memory_bytes",
+    "step_seconds",
+    "latency_p50_seconds",
+    "latency_p95_seconds",
+    "latency_p99_seconds",
+    "state_bytes",
+)
+"""The measurements that a probe or a decoding keeps if it is too large."""
 CODE_DIGITS = 16
 """The digits of the digests of code in a record of an archive. The digest of costs stays whole."""
 OF_TASKS = ("higher_is_better", "scored_unit", "drawn_for_length", "ranked")
