@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
 
 from suite.api import Form
@@ -12,7 +13,14 @@ CHECKS = checks_of_passes(of_encoders=False)
 DECODERS = [name for name, part in ARCHITECTURES.items() if part.forms == {Form.DECODER}]
 
 
-@pytest.mark.parametrize("name", CHECKS)
+def named(name: str) -> object:
+    """Return a check's name, slow on JAX if it generates: that compiles each step of each form."""
+    generates = name.endswith("generated_tokens_equal_a_full_recomputation")
+    slow = generates and keras.backend.backend() == "jax"
+    return pytest.param(name, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize("name", [named(name) for name in CHECKS])
 def test_a_check_of_a_decoder_passes(name):
     case, check = CHECKS[name]
     assert_passes(check, subject_of(case))
