@@ -36,7 +36,7 @@ class Identity(Architecture):
         return over_stacks(request, lambda causal: 0.0)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
-        """Return what the decoder keeps of the source; it has no state of its own."""
+        """Return the bytes of the encoder output; the decoder has no state of its own."""
         from baselines.layers.state_sizes import source_bytes
 
         return source_bytes(request, value_bytes)

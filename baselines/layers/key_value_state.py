@@ -81,7 +81,7 @@ def write_state(
 ) -> State:
     """Return a state with the keys and values of the newest positions in place of the oldest.
 
-    `heads` is what was read from the state before, if anything. Time O(1) for one position and
+    `heads` is the attention computed from the old state, or None. Time O(1) for one position and
     O(places) for several.
     """
     num_new, num_places = newest[0].shape[2], state[0].shape[2]

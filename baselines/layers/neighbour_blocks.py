@@ -1,4 +1,4 @@
-"""Blocks of a sequence with the blocks beside them, for attention within a window."""
+"""A sequence in blocks, each with its two neighbours, for attention within a window."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def time_latency(
 ) -> tuple[Measurements, bool]:
     """Time single answers to one example; return their percentiles, and whether it was quiet.
 
-    `about` says what an answer is.
+    `about` describes an answer.
     The first answer compiles and is left out. The 95th percentile needs 20 answers, the 99th needs
     100. Noisy answers are timed again as `time_repeats` does.
     """
