@@ -28,8 +28,8 @@ class Decoder:
     A decoder reads the context itself. In the encoder-decoder form, the encoder reads the context,
     and the target starts with `START_ID`. `max_length` is the number of positions of the decoder's
     state. Generation starts after the context each time: keys and values are written again at the
-    same positions, and a recurrent state continues. `xla` is whether XLA compiles the reading of the
-    context on TensorFlow; `loop_xla` is whether it compiles generation.
+    same positions, and a recurrent state continues. `xla` is whether XLA compiles the reading of
+    the context on TensorFlow; `loop_xla` is whether it compiles generation.
     """
 
     def __init__(
