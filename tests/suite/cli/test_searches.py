@@ -13,7 +13,7 @@ from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.environment import describe_machine
+from suite.records.environment import describe_machine, num_cores
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from tests.suite.records.test_store import make_record
@@ -122,6 +122,7 @@ def leave_decodings(home, lengths, value_of, phase, **fields):
         architectures=("vanilla", "mamba2"),
         lengths=lengths,
         batch_size=1,
+        threads=num_cores(),
         **fields,
     )
     for planned in prepare(request, store).plan.cells:
