@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 POSITIONS_PER_PAIR = 16
 """The default number of positions for each pair."""
+POSITIONS_OF_A_PAIR = 4
+"""The fewest positions for each pair: key, value, and a place for the query and its answer."""
 SHORTEST_MIXED = 64
 FILLERS = ("none", "random")
 FILLER = 0
@@ -61,11 +63,18 @@ class AssociativeRecall(GeneratedSequences):
     has_several_answers = True
     data_seed = 20_261_126
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Reject odd lengths and lengths without room for a pair."""
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
+        """Reject odd lengths, and lengths or vocabularies without room for the pairs."""
         if sequence_length % 2 or sequence_length < POSITIONS_PER_PAIR:
             return f"needs even lengths of at least {POSITIONS_PER_PAIR}"
-        return None
+        pairs, keys = pairs_at(sequence_length, options), num_keys(options)
+        if pairs <= min(sequence_length // POSITIONS_OF_A_PAIR, keys):
+            return None
+        return (
+            f"cannot fit {pairs:,} pairs into {sequence_length:,} symbols: a pair needs "
+            f"{POSITIONS_OF_A_PAIR} positions and one of the {keys:,} keys; choose fewer `pairs`, "
+            "another length or a larger `vocabulary`"
+        )
 
     def check_options(self, options: Options) -> None:
         """Check that the vocabulary has a key for each pair, and all other values."""
@@ -137,21 +146,8 @@ def num_keys(options: Options) -> int:
 
 
 def pairs_at(sequence_length: int, options: Options) -> int:
-    """Return the number of pairs at a length.
-
-    Raises:
-        RequestError: the pairs do not fit.
-    """
-    pairs = int(options["pairs"]) or sequence_length // POSITIONS_PER_PAIR
-    most = min(sequence_length // 4, num_keys(options))
-    if pairs > most:
-        raise RequestError(
-            f"A pair needs 4 positions and a key of its own: at most {most:,} pairs fit into "
-            f"{sequence_length:,} symbols with a vocabulary of {options['vocabulary']:,}",
-            received=f"{pairs:,} pairs",
-            remedy="Lower `pairs`, or raise the length or `vocabulary`",
-        )
-    return pairs
+    """Return the number of pairs at a length."""
+    return int(options["pairs"]) or sequence_length // POSITIONS_PER_PAIR
 
 
 def _draw_size(

@@ -54,7 +54,7 @@ class Duplication(Task):
     recipe = Recipe(learning_rate=1e-3, dropout=0.0, weight_decay=0.0, validations=8)
     """Nothing regularises, since the task is exact and its words are random."""
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject odd lengths and lengths below 4."""
         if sequence_length % 2 or sequence_length < 4:
             return "needs even lengths of at least 4: each half is a zero and a word"

@@ -45,7 +45,7 @@ class InductionHeads(GeneratedSequences):
     scored_unit = "examples"
     data_seed = 20_261_127
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths in which the special symbol, its successor and the question do not fit."""
         return None if sequence_length >= 4 else "needs lengths of at least 4"
 

@@ -27,8 +27,6 @@ FIRST_KEY = ASK + 1
 FIRST_VALUE = FIRST_KEY + NUM_KEYS
 STATEMENT, QUESTION = 3, 2
 """The numbers of symbols in a statement and in the question."""
-SHORTEST, MOST = 128, 24
-"""The shortest text, and the most statements and questions that fit into it."""
 CONSONANTS, VOWELS = "bdfgklmn", "aeiou"
 
 
@@ -60,16 +58,23 @@ class KeyValueRetrieval(GeneratedSequences):
     scored_unit = "examples"
     data_seed = 20_261_130
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths in which the statements and their questions do not fit."""
-        return None if sequence_length >= SHORTEST else f"needs lengths of at least {SHORTEST}"
+        pairs, questions = options["pairs"], options["questions"]
+        shortest = STATEMENT * max(pairs, NUM_BINS) + QUESTION * questions
+        if sequence_length >= shortest:
+            return None
+        return (
+            f"needs lengths of at least {shortest:,} for {pairs} statements and {questions} "
+            "questions; lower `pairs` or `questions`, or choose a longer length"
+        )
 
     def check_options(self, options: Options) -> None:
-        """Check that statements and questions fit into every supported length."""
+        """Check that each statement has a key and a value of its own, and that one is asked for."""
         from tasks.common.options import check_range
 
-        check_range(options, "pairs", 1, MOST)
-        check_range(options, "questions", 1, MOST)
+        check_range(options, "pairs", 1, NUM_KEYS)
+        check_range(options, "questions", 1)
 
     def describe(self, options: Options) -> dict[str, Any]:
         """Return the vocabulary: words, two signs, keys and values."""

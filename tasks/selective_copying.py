@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NOISE, NUM_DATA = 0, 14
 MARKER = NUM_DATA + 1
-SHORTEST = 64
 
 
 class SelectiveCopying(GeneratedSequences):
@@ -43,15 +42,21 @@ class SelectiveCopying(GeneratedSequences):
     has_several_answers = True
     data_seed = 20_261_128
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Reject lengths below 64."""
-        return None if sequence_length >= SHORTEST else f"needs lengths of at least {SHORTEST}"
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
+        """Reject lengths in which the data symbols and their markers do not fit."""
+        shortest = 2 * options["memorized"]
+        if sequence_length >= shortest:
+            return None
+        return (
+            f"needs lengths of at least {shortest:,} for {options['memorized']:,} data symbols and "
+            "as many markers; lower `memorized` or choose a longer length"
+        )
 
     def check_options(self, options: Options) -> None:
-        """Check that data symbols and markers fit into every supported length."""
+        """Check that there is a data symbol."""
         from tasks.common.options import check_range
 
-        check_range(options, "memorized", 1, SHORTEST // 2)
+        check_range(options, "memorized", 1)
 
     def describe(self, options: Options) -> dict[str, Any]:
         """Return the vocabulary: data symbols are letters."""

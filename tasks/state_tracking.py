@@ -60,7 +60,7 @@ class StateTracking(GeneratedSequences):
     scored_unit = "examples"
     data_seed = 20_261_129
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths below the shortest sequence."""
         return None if sequence_length >= SHORTEST else f"needs lengths of at least {SHORTEST}"
 

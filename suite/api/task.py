@@ -308,8 +308,14 @@ class Task(ABC):
         """Return readable predictions of the first test examples; the default returns none."""
         return []
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
-        """Return why the task does not support a length, or None if it does."""
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
+        """Return why the task's data does not fit a length, or None if it does.
+
+        The parent process calls this method when it plans, for the sequence length and for each
+        evaluation length, so that no cell starts in vain. `options` are the task's own, as `load`
+        gets them. The reason continues a sentence that begins with the title; it states the rule,
+        and which option to change if one matters.
+        """
         return None
 
 

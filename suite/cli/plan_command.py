@@ -11,7 +11,7 @@ import click
 from suite.cli.options import json_option, make_request, make_store, request_options
 from suite.cli.run_command import parallel_option
 from suite.cli.unreadable import print_unreadable
-from suite.execution.preparation import prepare
+from suite.execution.preparation import check_any_can_run, prepare
 from suite.matrix.durations import durations_here
 from suite.results import MatrixPlan
 
@@ -42,6 +42,7 @@ def command(home: str | None, parallel: int | None, as_json: bool, **given: Any)
         accept_missing_data=True,
         report_unreadable=print_unreadable,
     )
+    check_any_can_run(prepared)
     plan = MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
     if as_json:
         print(json.dumps(plan.to_dicts(), indent=1))

@@ -210,8 +210,9 @@ def check_any_can_run(prepared: Prepared) -> None:
         first = cells[0]
         raise RequestError(
             "No cell of this request can run",
-            received=f"{first.cell.label}: {first.cell.architecture} {first.unsupported}",
-            remedy="`bench list` shows which architecture supports which task",
+            received=f"{first.cell.label}: {first.unsupported}",
+            remedy="Change what the reason names; `bench list` shows which architecture supports "
+            "which task",
         )
 
 

@@ -21,8 +21,9 @@ from suite.api import (
     Task,
     build_request,
     supports,
+    task_options,
 )
-from suite.api.errors import unknown_name
+from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_sections import ProbeSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.model_sizes import find_model_size
@@ -284,11 +285,25 @@ def _has_settings_of(
 
 
 def _unsupported_by_task(task: Task | None, cell: Cell, recipe: Recipe) -> str | None:
-    """Return why a task cannot be learned as the cell says, or None if it can."""
+    """Return why a task cannot be learned as the cell says, or None if it can.
+
+    Raises:
+        RequestError: the task's data does not fit an evaluation length.
+    """
     if task is None:
         return None
-    if reason := task.unsupported_reason(cell.sequence_length):
-        return reason
+    options = task_options(task, cell.options)
+    changed = [f"{name}={cell.options[name]}" for name in task.options if name in cell.options]
+    if reason := task.unsupported_reason(cell.sequence_length, options):
+        received = ", ".join([f"length {cell.sequence_length}", *changed])
+        return f"the task {reason}; received: {received}"
+    for length in cell.evaluation_lengths:
+        if reason := task.unsupported_reason(length, options):
+            raise RequestError(
+                f"The task '{cell.task}' {reason}",
+                received=", ".join([f"evaluation length {length}", *changed]),
+                remedy="Choose other evaluation lengths or options",
+            )
     if task.contiguous and recipe.curriculum_share:
         return (
             "the task reads one stream, whose examples cannot come shortest first; "

@@ -129,8 +129,8 @@ def _checked_evaluation_lengths(
     """Return the lengths at which a model of each training length is scored.
 
     Raises:
-        RequestError: the task has no evaluation lengths, or one of them is too short for the task
-            or for a training length.
+        RequestError: the task has no evaluation lengths, or one of them is shorter than a training
+            length.
     """
     if not asked:
         return ()
@@ -140,11 +140,6 @@ def _checked_evaluation_lengths(
             received=f"evaluation lengths {','.join(map(str, asked))}",
             remedy="Leave out the evaluation lengths, or choose another task",
         )
-    for length in asked:
-        if reason := task.unsupported_reason(length):
-            raise RequestError(
-                f"The task '{name}' {reason}", received=f"evaluation length {length}"
-            )
     if asked[0] < max(lengths):
         raise RequestError(
             "An evaluation length is at least the training length",

@@ -64,12 +64,15 @@ class CurveTracing(Classification):
     open_options = frozenset({"neighbour_convolution", "trace"})
     recipe = Recipe(learning_rate=1e-3, validations=6)
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths that no patch size gives."""
-        side = isqrt(sequence_length)
-        if side * side == sequence_length and any(size % side == 0 for size in SIZES):
+        side, size = isqrt(sequence_length), options["image_size"]
+        if side * side == sequence_length and size % side == 0:
             return None
-        return f"cuts squares of {' or '.join(map(str, SIZES))} pixels into whole patches"
+        return (
+            f"cuts {size} × {size} pixels into whole patches, as many in a row as in a column; "
+            "choose another length or `image_size`"
+        )
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and return the generator's version."""
@@ -124,11 +127,6 @@ class CurveTracing(Classification):
 
         options = task_options(self, options)
         size, side = options["image_size"], isqrt(sequence_length)
-        if size % side:
-            raise RequestError(
-                "The option 'image_size' must be a multiple of the length's square root",
-                received=f"image_size={size} at length {sequence_length}",
-            )
         counts = {"train": options["train_examples"], "validation": 1_000, "test": 2_000}
         drawn = {
             split: draw_images(count, size, seed, options["curve_points"])

@@ -92,7 +92,7 @@ class ImageClassification(Classification):
         images = shift_and_mirror(images, max_shift, mirror, generator)
         return {**features, "patches": cut_patches(images, patch_size)}
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths that no patch size gives."""
         if sequence_length in LENGTHS:
             return None

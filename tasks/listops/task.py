@@ -55,7 +55,7 @@ class ListOps(Classification):
     recipe = Recipe(learning_rate=5e-4, validations=6)
     length_buckets = (0.75, 0.5, 0.25)
 
-    def unsupported_reason(self, sequence_length: int) -> str | None:
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths in which hardly any expression fits."""
         return None if sequence_length >= 16 else "needs lengths of at least 16"
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from suite.api import RequestError, SourceRequest
+from suite.api import SourceRequest
 from suite.matrix.registry import load_registry
 from tasks.common.draws import draw_distinct
 from tasks.common.generated import GeneratedSequences, shorten_runs
@@ -308,13 +308,28 @@ def test_scaled_accuracy_is_0_for_a_guess():
     assert metrics["scaled_accuracy"] == pytest.approx(0.0, abs=1e-12)
 
 
-def test_more_pairs_than_fit_are_refused_with_the_rule():
-    task = TASKS["associative_recall"]
-    with pytest.raises(RequestError, match=r"at most 16 pairs fit into 64 symbols .* 17 pairs"):
-        task.load(SOURCE, 64, {**FEW, "pairs": 17})
-    with pytest.raises(RequestError, match="at most 24 pairs fit into 1,024"):
-        task.load_evaluation(SOURCE, 1_024, {"vocabulary": 50}, {})
-    assert task.load(SOURCE, 64, {**FEW, "pairs": 16}).train.num_examples == 200
+@pytest.mark.parametrize(
+    ("name", "length", "fitting", "options", "rule"),
+    [
+        ("associative_recall", 64, 68, {"pairs": 17}, "cannot fit 17 pairs into 64 symbols"),
+        ("associative_recall", 400, 384, {"vocabulary": 50}, "one of the 24 keys"),
+        ("associative_recall", 65, 66, {}, "even lengths"),
+        ("induction_heads", 3, 4, {}, "at least 4"),
+        ("key_value_retrieval", 119, 120, {"pairs": 24}, "at least 120 for 24 statements and 24"),
+        ("key_value_retrieval", 77, 78, {}, "at least 78"),
+        ("selective_copying", 99, 100, {"memorized": 50}, "at least 100 for 50 data symbols"),
+        ("state_tracking", 2, 3, {}, "at least 3"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_what_just_fits_can_be_drawn(
+    name, length, fitting, options, rule
+):
+    task = TASKS[name]
+    options = {**task.options, **FEW, **options}
+    assert rule in str(task.unsupported_reason(length, options))
+    assert task.unsupported_reason(fitting, options) is None
+    data = task.load(SOURCE, fitting, options)
+    assert data.train.num_examples == 200 and data.train.targets["scored"].any(axis=1).all()
 
 
 def test_long_examples_are_shown_around_the_evidence():

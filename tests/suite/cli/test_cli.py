@@ -65,6 +65,13 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
             ["run", "--task", "ner", "--architectures", "images_only"],
             "No cell of this request can run",
         ),
+        *(
+            (
+                [command, "--task", "associative_recall", "--length", "64", "--option", "pairs=17"],
+                "the task cannot fit 17 pairs into 64 symbols",
+            )
+            for command in ("plan", "run")
+        ),
         (["run", "--task", "ner", "--option", "window"], "NAME=VALUE"),
         (["run", "--no-such-option"], "--no-such-option"),
         (["nonsense"], "nonsense"),

@@ -42,8 +42,18 @@ def test_a_cell_has_its_evaluation_lengths_in_its_id_only_where_there_are_any():
     [
         ({"evaluation_lengths": (32, 128)}, "at least the training length. Received: evaluation "),
         ({"lengths": (64, 128)}, "Received: evaluation length 64 after training at 128"),
-        ({"evaluation_lengths": (2, 128)}, "needs even lengths of at least 4"),
-        ({"evaluation_lengths": (64, 129)}, "Received: evaluation length 129"),
+        ({"evaluation_lengths": (64, 129)}, "needs even lengths of at least 4"),
+        ({"evaluation_lengths": (64, 129)}, "Received: evaluation length 129. Choose other "),
+        (
+            {
+                "tasks": ("associative_recall",),
+                "evaluation_lengths": (256, 1_024),
+                "options": {"vocabulary": "100"},
+            },
+            "cannot fit 64 pairs into 1,024 symbols: a pair needs 4 positions and one of the 49 "
+            "keys; choose fewer `pairs`, another length or a larger `vocabulary`. Received: "
+            "evaluation length 1024, vocabulary=100. ",
+        ),
         ({"evaluation_lengths": (256, 128)}, "in increasing order, each once. Received: 256,128"),
         ({"evaluation_lengths": (128, 128)}, "in increasing order, each once. Received: 128,128"),
         ({"tasks": ("ner",), "lengths": (128,)}, "'ner' is scored at its training length alone"),

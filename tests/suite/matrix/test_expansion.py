@@ -121,6 +121,20 @@ def test_what_cannot_be_stays_with_its_reason():
     assert "even" in expand(odd, REGISTRY)[0].unsupported
 
 
+def test_options_decide_whether_a_length_fits_the_task():
+    request = Request(
+        tasks=("key_value_retrieval",), architectures=("vanilla",), lengths=(128, 256), seeds=(0,)
+    )
+    assert [one.unsupported for one in expand(request, REGISTRY)] == [None, None]
+    more = dataclasses.replace(request, options={"questions": "60"})
+    short, long = expand(more, REGISTRY)
+    assert short.unsupported == (
+        "the task needs lengths of at least 150 for 4 statements and 60 questions; lower `pairs` "
+        "or `questions`, or choose a longer length; received: length 128, questions=60"
+    )
+    assert long.unsupported is None
+
+
 def test_a_probe_repeats_by_round_and_has_the_controls():
     cells = cells_of(Request(mode=Mode.PROBE, lengths=(64,)))
     assert {cell.round for cell in cells} == {0, 1, 2}

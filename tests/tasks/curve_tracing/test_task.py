@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from keras import ops
 
-from suite.api import RequestError, SourceRequest
+from suite.api import SourceRequest
 from tasks.curve_tracing.task import CLASSES, TASK
 
 
@@ -39,9 +38,10 @@ def test_a_class_token_gives_the_label_and_positions_give_the_traces():
 
 
 def test_a_position_may_be_a_single_pixel():
-    assert TASK.unsupported_reason(1_024) is None and TASK.unsupported_reason(60)
-    options = {"image_size": 64, "train_examples": 20}
+    options = {**TASK.options, "image_size": 64, "train_examples": 20}
+    assert TASK.unsupported_reason(1_024, TASK.options) is None
+    assert "cuts 32 × 32 pixels" in str(TASK.unsupported_reason(60, TASK.options))
+    assert TASK.unsupported_reason(4_096, TASK.options)
+    assert TASK.unsupported_reason(4_096, options) is None
     data = TASK.load(SourceRequest("synthetic"), 4_096, options)
     assert data.train.features["patches"].shape == (20, 4_096, 1)
-    with pytest.raises(RequestError, match="image_size"):
-        TASK.load(SourceRequest("synthetic"), 4_096, {"image_size": 32})

@@ -82,8 +82,8 @@ def test_images_move_only_with_the_option():
 
 @pytest.mark.parametrize("length", [17, 100, 63])
 def test_lengths_that_no_patch_size_gives_are_rejected(length):
-    assert "64 (patch 4)" in str(TASK.unsupported_reason(length))
-    assert TASK.unsupported_reason(64) is None
+    assert "64 (patch 4)" in str(TASK.unsupported_reason(length, TASK.options))
+    assert TASK.unsupported_reason(64, TASK.options) is None
 
 
 def test_digits_have_disjoint_splits_with_all_classes():
