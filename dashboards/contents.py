@@ -152,7 +152,7 @@ def report_rows(
     """Return the reports by group of each comparison, length and line.
 
     A report has its name, for each figure the list of [group, mean, low, high, n], and the reasons
-    why the model is not applicable to some groups.
+    why the model has no figures at some evaluation lengths.
     """
     names = {line["name"]: number for number, line in enumerate(lines)}
     found = []

@@ -116,7 +116,7 @@ function evaluationColumns(board, measure, notes) {
     ({ byEvaluationLength }) => {
       const score = byEvaluationLength[length];
       if (score === undefined) return "—";
-      if (typeof score === "string") return notes.after("not applicable", [score]);
+      if (typeof score === "string") return notes.after(score.split(":")[0], [score]);
       const [value, low, high] = score;
       return formatInterval({ value, low, high }, measure.scale);
     },

@@ -39,8 +39,8 @@ class Row:
     leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
     the number of sessions that measured the cost, and `between_sessions` the standard deviation of
     the logarithms of their means. `cost_digest` is the digest of the code that was measured.
-    `by_evaluation_length` has the score of a training at each evaluation length, or why the model
-    is not applicable there.
+    `by_evaluation_length` has the score of a training at each evaluation length, or why there is
+    none.
     """
 
     line: str

@@ -204,7 +204,7 @@ class Point:
         return _figure(found.estimate(), list(found.by_seed.values()))
 
     def scores_by_evaluation_length(self) -> dict[int, Figure | str]:
-        """Return the primary metric at each evaluation length, or why it is not applicable."""
+        """Return the primary metric at each evaluation length, or why there is none."""
         values: dict[int, list[float]] = {}
         found: dict[int, Figure | str] = {}
         for record in self.good:

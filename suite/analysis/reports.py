@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from suite.analysis.aggregate import Comparison, Point, parts_of
 from suite.analysis.statistics import Estimate, mean_interval
 from suite.api import Mode, Status
-from suite.api.task import BY_EVALUATION_LENGTH, NOT_APPLICABLE
+from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH, is_reason
 from suite.records.published import StoredRecord, read_reports
 from suite.records.schema import RecordError
 
@@ -31,7 +31,7 @@ class GroupedReport:
     """A report of one entry at one length: the mean over seeds of each figure of each group.
 
     An interval covers the choice of seeds alone. A figure that no seed reports is missing.
-    `reasons` says by group why the model is not applicable there.
+    `reasons` says by evaluation length why there are no figures.
     """
 
     name: str
@@ -75,13 +75,13 @@ def mean_figures(reports: Sequence[Grouped]) -> dict[str, dict[str, Estimate]]:
 def figures_by_group(report: object) -> Grouped:
     """Return the figures of a report by group; none if the report has another form.
 
-    A group that is not applicable has none.
+    An evaluation length with a reason has none.
     """
     if not isinstance(report, Mapping):
         return {}
     found: dict[str, dict[str, float]] = {}
     for group, figures in report.items():
-        if isinstance(figures, str) and figures.startswith(NOT_APPLICABLE):
+        if is_reason(figures):
             continue
         named = figures if isinstance(figures, Mapping) else {"": figures}
         if not all(_is_figure(value) for value in named.values()):
@@ -109,7 +109,7 @@ def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:
 
 
 def _reasons(point: Point, name: str) -> dict[str, str]:
-    """Return why the model of a point is not applicable at some evaluation lengths."""
+    """Return why the model of a point has no scores at some evaluation lengths."""
     if name != BY_EVALUATION_LENGTH:
         return {}
     scores = point.scores_by_evaluation_length()

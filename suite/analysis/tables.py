@@ -38,7 +38,7 @@ class TableRow:
     `rank` is the rank by score on the board; None without one, and for probes. An entry that shares
     a rank with a better one has a `detectable_difference`: the smallest difference to the leader of
     the rank that would have been separated. `by_evaluation_length` has the score at each evaluation
-    length, or the reason why the model is not applicable there.
+    length, or the reason why there is none.
     """
 
     line: str

@@ -13,10 +13,6 @@ from suite.api.enums import Form, Inputs, Track
 from suite.api.errors import PluginError, RequestError, Unsupported
 from suite.api.options import Options
 
-BY_EVALUATION_LENGTH = "by_evaluation_length"
-"""The name of the report that maps each evaluation length to figures, or to a reason."""
-NOT_APPLICABLE = "not applicable: "
-"""The start of a reason that stands in a report in place of figures."""
 OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "carry_state", "curriculum_share"})
 """The options of a recipe that put a cell on the open track, unless they are 0 or false."""
 

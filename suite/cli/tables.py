@@ -43,7 +43,7 @@ def print_tables(tables: Sequence[Table]) -> None:
                 out.print(f"  {escape(label)}: {escape(reason)}")
             reasons = {text for text in row.by_evaluation_length.values() if isinstance(text, str)}
             for reason in sorted(reasons):
-                out.print(f"  {escape(reason)}")
+                out.print(f"  {escape(row.line)}: {escape(reason)}")
         _print_exponents(out, table.exponents)
         _print_ratios(out, table.baseline, table.ratios)
 
@@ -87,7 +87,7 @@ def _cells(row: TableRow, table: Table) -> list[str]:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
         for length in table.evaluation_lengths:
             score = row.by_evaluation_length.get(length)
-            texts.append("not applicable" if isinstance(score, str) else _quality(score))
+            texts.append(score.partition(":")[0] if isinstance(score, str) else _quality(score))
     for phase in _shown_phases(cell.mode):
         for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
             measure = f"{phase}.{name}"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from suite.api import Limits, Status
+from suite.api.evaluation_lengths import LIMITS, UNSCORED_LENGTHS, with_reason
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.expansion import PlannedCell
 from suite.records.schema import Conformance, Failure, Invocation, Record
@@ -30,11 +31,19 @@ def make_record(
     `environment` describes the parent; the worker adds the facts that only its process knows.
     `digest` is the digest of the source's bytes when the run was planned. `conformance` is the
     conformance kit's result for the code that ran.
+
+    A training that exceeded a limit at an evaluation length stands: that length and the longer ones
+    have the reason in place of figures.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})
     outcome.pop("status", None)
     outcome.pop("reason", None)
+    lengths = outcome.pop(UNSCORED_LENGTHS, ())
+    if lengths and status in LIMITS:
+        outcome["reports"] = with_reason(outcome["reports"], lengths, status, str(reason))
+        outcome["worker_seconds"] = (times[1] - times[0]).total_seconds()
+        status, reason = Status.OK, None
     data = outcome.pop("data", None)
     if data is None and digest is not None:
         data = {}
@@ -75,7 +84,7 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
         return Status.FAILED, f"{len(result.lost)} machines failed while running it"
     if result.stopped == "output":
         return Status.FAILED, "wrote more output than the log may hold"
-    if result.outcome is not None:
+    if result.outcome is not None and UNSCORED_LENGTHS not in result.outcome:
         return Status(result.outcome["status"]), result.outcome.get("reason")
     if result.exit_code < 0:
         if "std::bad_alloc" in result.log_tail:

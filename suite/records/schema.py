@@ -79,7 +79,7 @@ class PartReport(TypedDict, total=False):
 
     `without_part` has each metric without each of the split's consecutive parts; null where it has
     no value. `by_evaluation_length` has figures by name for each evaluation length, or the reason
-    why the model is not applicable.
+    why the length has none: the model is not applicable, or memory or time did not suffice.
     """
 
     without_part: Mapping[str, tuple[FiniteFloat | None, ...]]

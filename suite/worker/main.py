@@ -10,7 +10,7 @@ import json
 import math
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,17 @@ import keras
 
 from suite.api import Architecture, Cell, Job, Mode, Status, Task
 from suite.api.cost_digest import digest_costs
-from suite.api.errors import LengthwiseError, Unsupported
+from suite.api.errors import Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import decode, probe
 from suite.worker.conformance import kit
+from suite.worker.failures import classify
 from suite.worker.provenance import CodeProvenance, digest_plugin
 from suite.worker.steps import has_accelerator, share_work
 from suite.worker.train import cell as train
-from suite.worker.train.loop import Diverged
 
 PROGRESS_SECONDS = 0.25
-OUT_OF_MEMORY_SIGNS = (
-    "resourceexhausted", "resource_exhausted", "oom when allocating",  # TensorFlow, JAX
-    "out of memory", "can't allocate memory",  # PyTorch, on a GPU and on a processor
-    "out_of_memory", "alloc_failed",  # CUDA itself, cuBLAS and cuDNN
-)  # fmt: skip
-"""Parts of the backends' messages, in lower case. No backend has one exception class for all."""
 
 
 @dataclass
@@ -64,18 +58,34 @@ def work(folder: Path) -> None:
     job = Job.from_json((folder / "job.json").read_text())
     report_progress = ProgressFile(folder / "progress.jsonl")
     report_progress("starting", 0.0)
+
+    def write(outcome: Mapping[str, Any]) -> None:
+        environment = {**code.environment(), **outcome.get("environment", {})}
+        seconds = time.perf_counter() - started
+        content = json.dumps(
+            _finite({**outcome, "environment": environment, "worker_seconds": seconds}),
+            allow_nan=False,
+        )
+        atomic_write_bytes(folder / "outcome.json", content.encode())
+
     try:
-        outcome = _run(job, code, report_progress)
+        outcome = _run(job, code, report_progress, write)
     except Exception as error:
         outcome = _failed(error)
-    outcome["environment"] = {**code.environment(), **outcome.get("environment", {})}
-    outcome["worker_seconds"] = time.perf_counter() - started
-    content = json.dumps(_finite(outcome), allow_nan=False)
-    atomic_write_bytes(folder / "outcome.json", content.encode())
+    write(outcome)
 
 
-def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[str, Any]:
-    """Run the cell, and add its plug-ins to the provenance of the code."""
+def _run(
+    job: Job,
+    code: CodeProvenance,
+    report_progress: ProgressFile,
+    write: Callable[[Mapping[str, Any]], None],
+) -> dict[str, Any]:
+    """Run the cell, and add its plug-ins to the provenance of the code.
+
+    `write` takes an unfinished outcome, which stands if the process ends for lack of memory or
+    time.
+    """
     cell = job.cell
     _configure_backend(cell)
     architecture: Architecture = find_plugin(ARCHITECTURES, cell.architecture, job.search_path)
@@ -94,7 +104,7 @@ def _run(job: Job, code: CodeProvenance, report_progress: ProgressFile) -> dict[
     task: Task = find_plugin(TASKS, cell.task, job.search_path)
     code.task_digest = digest_plugin(TASKS, cell.task, job.search_path, task)
     code.write(job.folder)
-    return train.run(job, task, architecture, code.digests, report_progress)
+    return train.run(job, task, architecture, code.digests, report_progress, write)
 
 
 def _configure_backend(cell: Cell) -> None:
@@ -123,21 +133,6 @@ def _failed(error: Exception) -> dict[str, Any]:
         "traceback": None if status is Status.UNSUPPORTED else traceback.format_exc()[-8_000:],
     }
     return {"status": status, "reason": reason, "error": failure}
-
-
-def classify(error: Exception) -> tuple[Status, str]:
-    """Return the status of an exception and a reason of one line."""
-    message = (str(error).strip().splitlines() or [""])[0][:300]
-    if isinstance(error, Unsupported):
-        return Status.UNSUPPORTED, message
-    if isinstance(error, Diverged):
-        return Status.DIVERGED, message
-    text = f"{type(error).__name__}: {error}".lower()
-    if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
-        return Status.OUT_OF_MEMORY, f"an allocation failed: {message}"
-    if isinstance(error, LengthwiseError):
-        return Status.FAILED, message
-    return Status.FAILED, f"{type(error).__name__}: {message}"
 
 
 def _finite(value: Any) -> Any:

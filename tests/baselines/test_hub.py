@@ -96,7 +96,7 @@ def test_a_preset_trains_on_the_tokens_of_its_own_tokenizer(preset, tmp_path):
     task = find_plugin(TASKS, "sentiment")
     assert supports(HUB, request_of(length=32, preset=str(preset[0]))) is None
     assert track_of(task, job.cell.options) is Track.OPEN
-    outcome = cell.run(job, task, HUB, (), lambda *progress: None)
+    outcome = cell.run(job, task, HUB, (), lambda *progress: None, lambda outcome: None)
     assert outcome["status"] is Status.OK and outcome["details"]["training_steps"] == 2
     assert outcome["data"]["units"] == "preset"
     assert outcome["parameter_counts"]["embedding"] == 8 * (WORDS + LONGEST + 2)

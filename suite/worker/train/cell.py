@@ -32,6 +32,7 @@ from suite.api import (
     uses_xla,
 )
 from suite.api.errors import PluginError
+from suite.api.evaluation_lengths import UNSCORED_LENGTHS
 from suite.worker.data import encoded
 from suite.worker.data.batches import Batch, bucket_lengths
 from suite.worker.measure import warmup
@@ -56,8 +57,12 @@ def run(
     architecture: Architecture,
     code_digests: Sequence[str | None],
     report_progress: Callable[..., None],
+    write: Callable[[Mapping[str, Any]], None],
 ) -> dict[str, Any]:
-    """Run a train cell and return its outcome; a checkpoint of other `code_digests` is ignored."""
+    """Run a train cell and return its outcome; a checkpoint of other `code_digests` is ignored.
+
+    Before each evaluation length, `write` gets the outcome so far.
+    """
     cell = job.cell
     fix_randomness(cell.seed)
     report_progress("loading data", 0.0)
@@ -94,13 +99,8 @@ def run(
     scores = {"validation": loop.progress.best.score}
     if cell.scores_test:
         scores |= evaluator.final_scores()
-    by_length = LengthEvaluator(
-        job, task, architecture, request, options, data, model, xla
-    ).reports(report_progress)
-    for split, reports in by_length.items():
-        scores[split] = replace(scores[split], reports={**scores[split].reports, **reports})
     phases = {"inference": (inference, inference_memory), "training": (loop.timings, loop.memory)}
-    return {
+    outcome = {
         "status": Status.OK,
         **_scores(scores),
         "curves": _curves(task, loop),
@@ -126,6 +126,12 @@ def run(
             **_data_details(task, data, with_test=cell.scores_test),
         },
     }
+    lengths = LengthEvaluator(job, task, architecture, request, options, data, model, xla)
+    for reports, left in lengths.reports(outcome["reports"], report_progress):
+        outcome["reports"] = reports
+        if left:
+            write({**outcome, UNSCORED_LENGTHS: left})
+    return outcome
 
 
 def build_model(

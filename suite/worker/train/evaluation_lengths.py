@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from suite.api import Architecture, BuildRequest, Examples, Job, Options, Score, Task, TaskData
+from suite.api import (
+    Architecture,
+    BuildRequest,
+    Examples,
+    Job,
+    Options,
+    Score,
+    Status,
+    Task,
+    TaskData,
+)
 from suite.api.errors import Unsupported
-from suite.api.task import BY_EVALUATION_LENGTH, NOT_APPLICABLE
+from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH, NOT_APPLICABLE, with_reason
 from suite.worker.data.batches import Batch, evaluation_batches, evaluation_rows
+from suite.worker.failures import classify
 from suite.worker.steps import Model, make_prediction_step
 from suite.worker.train.evaluation import splits_of
+
+SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -34,36 +47,59 @@ class LengthEvaluator:
     model: Model
     xla: bool
 
-    def reports(self, report_progress: Callable[..., None]) -> dict[str, dict[str, Any]]:
-        """Return the reports of each split that the cell scores; none without evaluation lengths.
+    def reports(
+        self, reports: Mapping[str, Mapping[str, Any]], report_progress: Callable[..., None]
+    ) -> Iterator[tuple[dict[str, dict[str, Any]], Sequence[int]]]:
+        """Add the scores at each length to the reports of the splits that the cell scores.
+
+        Yields the reports so far and the lengths that are left: before each length, the shortest
+        first, and at the end. Without evaluation lengths, nothing is yielded.
 
         The report `BY_EVALUATION_LENGTH` has the metrics and the number of examples of each length.
         A report of the task with "by_" in its name appears once for each length, under a name that
-        ends with "_at_" and the length.
+        ends with "_at_" and the length. A length that takes more memory than there is has a reason,
+        as have the longer ones, which are not tried.
         """
-        cell = self.job.cell
-        splits = ("validation", "test") if cell.scores_test else ("validation",)
-        if not cell.evaluation_lengths:
-            return {}
-        found: dict[str, dict[str, Any]] = {split: {BY_EVALUATION_LENGTH: {}} for split in splits}
+        lengths = self.job.cell.evaluation_lengths
+        if not lengths:
+            return
+        found = {
+            split: {**of_split, BY_EVALUATION_LENGTH: {}} if split in SPLITS else dict(of_split)
+            for split, of_split in reports.items()
+        }
         self.model.carries_state = False  # each row of a batch begins anew
         predict = make_prediction_step(self.model, self.task.predict, self.xla)
-        for number, length in enumerate(cell.evaluation_lengths):
-            report_progress("scoring lengths", number / len(cell.evaluation_lengths))
+        for number, length in enumerate(lengths):
+            report_progress("scoring lengths", number / len(lengths))
+            yield found, lengths[number:]
             try:
-                examples = self._load(length)
-            except Unsupported as error:
-                for split in splits:
-                    found[split][BY_EVALUATION_LENGTH][str(length)] = f"{NOT_APPLICABLE}{error}"
-                continue
-            for split in splits:
-                score = self._score(examples[split], length, predict)
-                figures = {**score.metrics, "examples": examples[split].num_examples}
-                found[split][BY_EVALUATION_LENGTH][str(length)] = figures
-                for name, report in score.reports.items():
-                    if "by_" in name:
-                        found[split][f"{name}_at_{length}"] = report
-        return found
+                self._add(length, predict, found)
+            except Exception as error:
+                status, reason = classify(error)
+                if status is not Status.OUT_OF_MEMORY:
+                    raise
+                found = with_reason(found, lengths[number:], status, reason)
+                break
+        yield found, ()
+
+    def _add(
+        self, length: int, predict: Callable[[Batch], Any], found: dict[str, dict[str, Any]]
+    ) -> None:
+        """Add the scores of each split at a length, or why the model is not applicable."""
+        scored = {split: found[split] for split in SPLITS if split in found}
+        try:
+            examples = self._load(length)
+        except Unsupported as error:
+            for of_split in scored.values():
+                of_split[BY_EVALUATION_LENGTH][str(length)] = f"{NOT_APPLICABLE}: {error}"
+            return
+        for split, of_split in scored.items():
+            score = self._score(examples[split], length, predict)
+            figures = {**score.metrics, "examples": examples[split].num_examples}
+            of_split[BY_EVALUATION_LENGTH][str(length)] = figures
+            for name, report in score.reports.items():
+                if "by_" in name:
+                    of_split[f"{name}_at_{length}"] = report
 
     def _load(self, length: int) -> Mapping[str, Examples]:
         """Return the splits at a length.

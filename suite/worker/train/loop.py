@@ -13,6 +13,7 @@ import numpy as np
 
 from suite.api import Job, Task, TaskData, count_positions
 from suite.worker.data.batches import Batch, augmented, bucket_lengths, training_stream
+from suite.worker.failures import Diverged
 from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.measure.memory import PeakMemory
 from suite.worker.measure.timing import MIN_BLOCKS, WARMUP_STEPS, StepTimings, steps_per_block
@@ -26,10 +27,6 @@ from suite.worker.train.selection import (
     is_better,
     validation_steps,
 )
-
-
-class Diverged(Exception):
-    """The training loss is NaN or infinite."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from suite.api import Inputs, Status
 from suite.api.errors import PluginError, Unsupported
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker import steps
-from suite.worker.main import classify
+from suite.worker.failures import classify
 from suite.worker.measure import warmup
 from suite.worker.train.cell import build_embedding
 

@@ -32,7 +32,7 @@ def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, distu
     job = make_job(tmp_path, "language_modeling", "vanilla", 16)
     task = find_plugin(TASKS, job.cell.task)
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
-    outcome = cell.run(job, task, architecture, (), report_progress)
+    outcome = cell.run(job, task, architecture, (), report_progress, lambda outcome: None)
     assert outcome["details"]["noisy"] == noisy
     for phase, measured in outcome["measurements"].items():
         share = measured["other_process_cpu_share"]["value"]
@@ -55,4 +55,4 @@ def test_only_a_run_that_scores_the_test_split_can_read_it(tmp_path, monkeypatch
     task = find_plugin(TASKS, job.cell.task)
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
     with pytest.raises(Read if scores_test else SealedSplitError):
-        cell.run(job, task, architecture, (), lambda *progress: None)
+        cell.run(job, task, architecture, (), lambda *progress: None, lambda outcome: None)

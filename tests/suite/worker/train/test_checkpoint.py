@@ -89,7 +89,8 @@ def run(job, stop_at=math.inf):
             raise Interrupted
 
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
-    return cell.run(job, find_plugin(TASKS, job.cell.task), architecture, (), report_progress)
+    task = find_plugin(TASKS, job.cell.task)
+    return cell.run(job, task, architecture, (), report_progress, lambda outcome: None)
 
 
 def results(outcome):

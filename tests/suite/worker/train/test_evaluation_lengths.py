@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
+from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.api.task import BY_EVALUATION_LENGTH
 from suite.worker.train import cell, evaluation_lengths
 from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
 
@@ -15,11 +15,12 @@ pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_meas
 REPORT = BY_EVALUATION_LENGTH
 
 
-def run(tmp_path, task, architecture, lengths, **settings):
+def run(tmp_path, task, architecture, lengths, kept=None, **settings):
+    kept = [] if kept is None else kept
     job = make_job(tmp_path, task, architecture, 4, **settings)
     job = dataclasses.replace(job, cell=dataclasses.replace(job.cell, evaluation_lengths=lengths))
     plugins = find_plugin(TASKS, task), find_plugin(ARCHITECTURES, architecture)
-    return cell.run(job, *plugins, (), lambda *progress: None)
+    return cell.run(job, *plugins, (), lambda *progress: None, kept.append)
 
 
 class OnlyValidation(dict):
@@ -75,6 +76,26 @@ def test_a_language_model_reports_bits_by_position_beyond_its_training_length(tm
     by_position = reports["bits_per_character_by_position_at_512"]
     assert list(by_position)[-1] == "256-511" and min(by_position.values()) > 0
     assert "bits_per_character_by_position_at_65536" not in reports
+
+
+def test_a_length_for_which_an_allocation_fails_ends_the_scoring(tmp_path, monkeypatch):
+    task, kept = find_plugin(TASKS, "duplication"), []
+    load = type(task).load_evaluation
+
+    def allocate(self, source, length, *given):
+        if length >= 256:
+            raise MemoryError("Unable to allocate 9 GiB")
+        return load(self, source, length, *given)
+
+    monkeypatch.setattr(type(task), "load_evaluation", allocate)
+    outcome = run(tmp_path, "duplication", "identity", (64, 256, 512), kept)
+    found = outcome["reports"]["validation"][REPORT]
+    assert found["64"]["examples"] == 64
+    failed = "out_of_memory: an allocation failed: Unable to allocate 9 GiB at length 256"
+    assert found["256"] == found["512"] == failed
+    assert "unscored_lengths" not in outcome
+    assert [one["unscored_lengths"] for one in kept] == [(64, 256, 512), (256, 512)]
+    assert all(one["metrics"] == outcome["metrics"] for one in kept)
 
 
 def test_words_of_an_evaluation_length_are_not_those_of_the_training():
