@@ -197,6 +197,13 @@ class Records(Collection[RecordSummary]):
             for split in ("validation", "test")
             for name, value in item.metrics.get(split, {}).items()
         }
+        at_lengths = {
+            f"{split}.{name}_at_{length}": value
+            for split, reports in item.reports.items()
+            for length, figures in reports.get("by_evaluation_length", {}).items()
+            if not isinstance(figures, str)
+            for name, value in figures.items()
+        }
         costs = {
             f"{phase}.{name}": figure.value
             for phase, figures in item.measurements.items()
@@ -211,6 +218,7 @@ class Records(Collection[RecordSummary]):
                 "learning_rate": item.ranking.learning_rate,
                 "parameter_count": item.parameter_count,
                 **scores,
+                **at_lengths,
                 **costs,
                 "run_id": item.run_id,
             }
@@ -303,6 +311,10 @@ def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
         "entry": row.line,
         **{name: value for name, value in cell.items() if name not in REPEATED},
         **figures,
+        **{
+            f"{table.split}.{table.metric}_at_{length}": getattr(score, "value", score)
+            for length, score in row.by_evaluation_length.items()
+        },
         **ends,
         "statuses": dict(row.statuses),
     }

@@ -182,7 +182,6 @@ def _is_trial(
         steps=steps,
         benchmark=None,
         scores_test=False,
-        evaluation_lengths=(),
     )
     return (
         options == wanted
@@ -193,7 +192,7 @@ def _is_trial(
 
 def _without_source(cell: Cell) -> Cell:
     """Return a cell without its options, and without what a trial need not share."""
-    return replace(cell, options={}, source=None, threads=1)
+    return replace(cell, options={}, source=None, threads=1, evaluation_lengths=())
 
 
 def _same_score(one: float | None, other: float | None) -> bool:

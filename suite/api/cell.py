@@ -17,16 +17,18 @@ PROTOCOL = 3
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One point of the matrix. Its id is a hash of these fields and the protocol.
+    """One point of the matrix. Its id is a hash of its fields and the protocol.
 
     `options` holds only values that differ from the defaults: a new option with a neutral default
     does not change the ids of earlier cells. A changed default raises `*_version`. `steps` is the
     number of updates of a training. `benchmark` is the label of the frozen benchmark whose settings
     the cell has, such as "core-1"; None for a trial and for any other run. `scores_test` says
     whether the test split is read: other trainings score validation alone. `evaluation_lengths` are
-    the lengths at which the trained model is scored as well; without any, they are no part of the
-    id. In a probe or a decoding, `steps` is 0, and `task`, `task_version` and `source` are None.
-    The `sequence_length` of a decoding is its context: the tokens before the first generated one.
+    the lengths at which the trained model is scored as well. They are no part of the id, because
+    the training and its other scores are the same: a cell has one standing record, with all of its
+    lengths. In a probe or a decoding, `steps` is 0, and `task`, `task_version` and `source` are
+    None. The `sequence_length` of a decoding is its context: the tokens before the first generated
+    one.
     """
 
     mode: Mode
@@ -52,11 +54,10 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Sixteen hexadecimal digits that depend only on the fields and the protocol."""
+        """Sixteen hexadecimal digits: a hash of the protocol and all but the evaluation lengths."""
         # asdict would copy deeply, and every record that is read is checked by its id.
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        if not self.evaluation_lengths:
-            del fields["evaluation_lengths"]  # the ids of earlier cells stay
+        del fields["evaluation_lengths"]
         fields["protocol"] = PROTOCOL
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -21,6 +21,7 @@ from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
     find_standing,
+    has_lengths_of,
     shorter_length_ran_out_of_memory,
 )
 from suite.records.environment import describe_environment
@@ -203,8 +204,10 @@ class Runner:
         """Return a valid record that another invocation has written since this plan was made."""
         cell_id = planned.cell.id
         record = find_standing(self.store, [cell_id], self.plan.any_machine).get(cell_id)
-        fresh = record and record.ended_at >= self.plan.made_at
-        return record if fresh and record and record.status not in RETRIED_ALWAYS else None
+        if record is None or record.ended_at < self.plan.made_at:
+            return None
+        valid = record.status not in RETRIED_ALWAYS and has_lengths_of(record, planned.cell)
+        return record if valid else None
 
     def _start(self, planned: PlannedCell, lease: Lease) -> None:
         started_at = utc_now()
@@ -267,7 +270,7 @@ class Runner:
         if self.deadline:
             self.deadline.durations.add(record)
         self.store.drop_scratch(run.job.folder)
-        if status not in RESUMABLE:
+        if record.status not in RESUMABLE:
             run.job.checkpoint.unlink(missing_ok=True)
         run.lease.close()
         self._report(Finished(run.planned, record))

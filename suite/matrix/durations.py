@@ -43,7 +43,7 @@ class Durations:
 
     A cell is expected to take the median time of finished cells that differ in seed or round alone;
     another number of steps changes the time of the steps. Without such a cell, the longest time of
-    another architecture at the same task, length and batch counts. `thread_counts` are the numbers
+    another architecture at the same task, lengths and batch counts. `thread_counts` are the numbers
     of threads of all cells that finished.
     """
 
@@ -99,6 +99,7 @@ def _kind(cell: Cell) -> Kind:
     return (
         *(cell.mode, cell.task, cell.source_kind, cell.form, cell.sequence_length),
         *(cell.batch_size, cell.model_size, cell.backend, cell.precision, cell.threads),
+        cell.evaluation_lengths,
     )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from suite.api import Cell, Limits, Mode, Status
+from suite.api.evaluation_lengths import exceeded_limits
 from suite.matrix.expansion import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
-from suite.records.schema import Record, utc_now
+from suite.records.schema import Record, RecordSummary, utc_now
 from suite.records.standing import probed_machine
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
@@ -59,13 +60,29 @@ def plan(
     the code that it measured: `cost_digest` returns the digest of a cell's architecture. The record
     of a cell that exceeded a limit is valid until `limits` are higher. The record of an unsupported
     or skipped cell is valid while the reason is the same.
+
+    A trained model's record is invalid if it lacks an evaluation length of the request. The status
+    of an evaluation length that exceeded a limit counts as one of the record. A cell that runs
+    again also scores the evaluation lengths of its record, so that no result is lost.
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
     found = find_standing(
         store, [planned.cell.id for planned in cells], any_machine, report_unreadable
     )
-    records = {cell_id: record for cell_id, record in found.items() if not _may_fit(record, limits)}
+    statuses = {
+        planned.cell.id: {
+            record.status,
+            *exceeded_limits(record.reports, planned.cell.evaluation_lengths),
+        }
+        for planned in cells
+        if (record := found.get(planned.cell.id))
+    }
+    records = {
+        cell_id: record
+        for cell_id, record in found.items()
+        if not _may_fit(record, statuses[cell_id], limits)
+    }
 
     def stands(planned: PlannedCell, record: Record) -> bool:
         if planned.unsupported:
@@ -75,17 +92,36 @@ def plan(
             return shorter_length_ran_out_of_memory(planned, records.values()) == record.reason
         if NOISY in again and not record.quiet:
             return False
+        if record.status is Status.OK and not has_lengths_of(record, planned.cell):
+            return False
         if planned.cell.mode is not Mode.TRAIN and not _same_code(record, cost_digest):
             return False
         digest = digests.get(planned.cell.task or "")
-        return record.status not in again and _same_data(record, digest)
+        return statuses[record.cell_id].isdisjoint(again) and _same_data(record, digest)
 
     done = {
         planned.cell.id: record
         for planned in cells
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
-    return Plan(cells, done, made_at, any_machine)
+    kept = [
+        planned if planned.cell.id in done else _with_lengths(planned, found.get(planned.cell.id))
+        for planned in cells
+    ]
+    return Plan(kept, done, made_at, any_machine)
+
+
+def has_lengths_of(record: RecordSummary, cell: Cell) -> bool:
+    """Whether a record has the evaluation lengths of a cell."""
+    return set(cell.evaluation_lengths) <= set(record.cell.evaluation_lengths)
+
+
+def _with_lengths(planned: PlannedCell, record: Record | None) -> PlannedCell:
+    """Return a cell that also scores the evaluation lengths of its former record."""
+    if record is None or record.status is not Status.OK:
+        return planned
+    lengths = {*planned.cell.evaluation_lengths, *record.cell.evaluation_lengths}
+    return replace(planned, cell=replace(planned.cell, evaluation_lengths=tuple(sorted(lengths))))
 
 
 def find_standing(
@@ -103,14 +139,14 @@ def find_standing(
     }
 
 
-def _may_fit(record: Record, limits: Limits | None) -> bool:
+def _may_fit(record: Record, statuses: Collection[Status], limits: Limits | None) -> bool:
     """Whether a cell exceeded a limit that is lower than the present one."""
     then = record.details.get("limits")
     if not limits or not then:
         return False
-    if record.status is Status.OUT_OF_MEMORY:
-        return then["memory_bytes"] < limits.memory_bytes
-    return record.status is Status.TIMED_OUT and then["seconds"] < limits.seconds
+    if Status.OUT_OF_MEMORY in statuses and then["memory_bytes"] < limits.memory_bytes:
+        return True
+    return Status.TIMED_OUT in statuses and then["seconds"] < limits.seconds
 
 
 def shorter_length_ran_out_of_memory(planned: PlannedCell, records: Iterable[Record]) -> str | None:
@@ -129,7 +165,7 @@ def shorter_length_ran_out_of_memory(planned: PlannedCell, records: Iterable[Rec
 
 
 def _but_for_length(cell: Cell) -> Cell:
-    return replace(cell, sequence_length=0, batch_size=0, seed=0, round=0)
+    return replace(cell, sequence_length=0, batch_size=0, seed=0, round=0, evaluation_lengths=())
 
 
 def _same_data(record: Record, digest: str | None) -> bool:

@@ -125,9 +125,9 @@ def _check_numbers(request: Request) -> None:
             "Evaluation lengths must be in increasing order, each once",
             received=",".join(map(str, lengths)),
         )
-    if lengths and request.mode is Mode.PROBE:
+    if lengths and request.mode in (Mode.PROBE, Mode.DECODE):
         raise RequestError(
-            "A probe trains no model that could be scored at evaluation lengths",
+            "A probe or a decoding trains no model that could be scored at evaluation lengths",
             received=f"evaluation lengths {','.join(map(str, lengths))}",
             remedy="Give --lengths, or a --task to train on",
         )

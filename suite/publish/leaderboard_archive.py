@@ -1,4 +1,9 @@
-"""The archive of the leaderboard: every row of every board in one CSV file."""
+"""The archive of the leaderboard: every row of every board in one CSV file.
+
+A line has either the score at the training length, with `evaluation_length` empty, or the score of
+the same models at an evaluation length. The latter has neither a rank nor costs, and its note says
+why a score is missing.
+"""
 
 from __future__ import annotations
 
@@ -11,38 +16,51 @@ from suite.analysis.boards import Board
 from suite.analysis.grouping import titles
 
 COLUMNS = (
-    "task", "source", "benchmark", "split", "sequence_length", "metric", "rank", "line", "tier",
+    "task", "source", "benchmark", "split", "sequence_length", "evaluation_length", "metric",
+    "rank", "line", "tier",
     "value", "low", "high", "n", "detectable_difference", "parameter_count",
     "training_tokens_per_second", "training_peak_memory_bytes", "worker_seconds", "session",
     "cost_digest", "sessions", "between_sessions", "measured_on", "machines", "versions", "note",
     "superseded_by", "setting", "run_ids",
 )  # fmt: skip
 """The columns. Costs are of `session`; `between_sessions` tells how they vary over `sessions`."""
+SCORE = ("value", "low", "high", "n", "note")
+"""The columns of a score at an evaluation length, beside those that say what was scored."""
 
 
 def to_csv(boards: Sequence[Board]) -> str:
-    """Return all boards as CSV with a line for each row, those that were superseded included."""
+    """Return all boards as CSV, rows that were superseded included.
+
+    Each row has a line, and one for each evaluation length.
+    """
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     named = titles(board.key for board in boards)
     for board in boards:
         for row in board.rows:
+            about = {
+                "task": board.key.task or "probe",
+                "source": board.key.source,
+                "benchmark": board.key.benchmark,
+                "split": board.key.split,
+                "sequence_length": board.sequence_length,
+                "metric": board.metric.name,
+                "line": row.line,
+                "versions": row.versions,
+                "superseded_by": row.superseded_by,
+                "machines": "; ".join(row.machines),
+                "run_ids": " ".join(row.run_ids),
+                "setting": named[board.key],
+            }
             estimate = asdict(row.estimate) if row.estimate else {}
-            writer.writerow(
-                {
-                    **asdict(row),
-                    **estimate,
-                    "task": board.key.task or "probe",
-                    "source": board.key.source,
-                    "benchmark": board.key.benchmark,
-                    "split": board.key.split,
-                    "sequence_length": board.sequence_length,
-                    "metric": board.metric.name,
-                    "machines": "; ".join(row.machines),
-                    "run_ids": " ".join(row.run_ids),
-                    "setting": named[board.key],
-                    "session": "" if row.superseded_by else board.session or "",
-                }
-            )
+            session = "" if row.superseded_by else board.session or ""
+            writer.writerow({**asdict(row), **estimate, **about, "session": session})
+            for length, score in row.by_evaluation_length.items():
+                figures = {"note": score} if isinstance(score, str) else asdict(score)
+                writer.writerow(
+                    {name: value for name, value in figures.items() if name in SCORE}
+                    | about
+                    | {"evaluation_length": length}
+                )
     return file.getvalue()

@@ -248,7 +248,8 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
     same = [
         replace(planned, cell=cell, ranking=record.ranking)
         for planned in prepared.plan.cells
-        if replace(planned.cell, benchmark=cell.benchmark, scores_test=cell.scores_test) == cell
+        if replace(planned.cell, benchmark=cell.benchmark, scores_test=cell.scores_test).id
+        == cell.id
     ]
     if not same or record.protocol != PROTOCOL:
         raise RequestError(

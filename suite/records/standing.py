@@ -1,8 +1,14 @@
 """Which records stand: decided here, once, for plans, tables, MLflow, boards and the site.
 
-Three rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has
+Four rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has
 no other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
-task and the architecture, and at the learning rate of the entry's newest run.
+task and the architecture, and at the learning rate of the entry's newest run. A run without an
+evaluation length of an earlier good run, on the same data and at the same learning rate, does not
+supersede it: no later run loses the scores at a length.
+
+Evaluation lengths are no part of a cell's id. A request for lengths that the standing record lacks
+therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record
+stands. A standing record that has more lengths than a request asks for is valid.
 """
 
 from __future__ import annotations
@@ -37,15 +43,31 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
     `of_each_session` the latest of each invocation is: their spread shows how costs vary from one
     session to the next.
     """
-    latest: dict[tuple[object, ...], Read] = {}
+    runs: dict[tuple[object, ...], list[Read]] = {}
     for record in records:
         probe = record.cell.mode is not Mode.TRAIN
         session = record.invocation.id if of_each_session and probe else ""
         place = (record.cell_id, session, *probed_machine(record))
-        former = latest.get(place)
-        if former is None or _precedence(record) > _precedence(former):
-            latest[place] = record
-    return list(latest.values())
+        runs.setdefault(place, []).append(record)
+    return [_standing_run(of_cell) for of_cell in runs.values()]
+
+
+def _standing_run(runs: Iterable[Read]) -> Read:
+    standing, *later = sorted(runs, key=_precedence)
+    for record in later:
+        if not _loses_lengths(record, standing):
+            standing = record
+    return standing
+
+
+def _loses_lengths(record: RecordSummary, former: RecordSummary) -> bool:
+    """Whether a run lacks an evaluation length of an earlier good run of the same training."""
+    return (
+        former.status is Status.OK
+        and not set(former.cell.evaluation_lengths) <= set(record.cell.evaluation_lengths)
+        and record.fingerprint in ("", former.fingerprint)
+        and record.ranking.learning_rate == former.ranking.learning_rate
+    )
 
 
 def probed_machine(record: RecordSummary) -> tuple[object, ...]:
@@ -110,6 +132,9 @@ def judge_repeats(
             superseded.append((item, versions_text(needed)))
             continue
         former = by_repeat.get(record.repeat)
+        if former is not None and _loses_lengths(record, record_of(former)):
+            superseded.append((item, f"run {record_of(former).run_id}"))
+            continue
         if former is not None:
             superseded.append((former, f"run {record.run_id}"))
         by_repeat[record.repeat] = item

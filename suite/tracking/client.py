@@ -58,6 +58,7 @@ from suite.tracking.runs import (
     cell_title,
     curve_metrics,
     dataset_of,
+    evaluation_length_metrics,
     invocation_tags,
     invocation_title,
     metrics_of,
@@ -297,6 +298,7 @@ class Tracker:
         timestamp = milliseconds(record.ended_at)
         metrics = [Metric(key, value, timestamp, 0) for key, value in metrics_of(record).items()]
         metrics += curve_metrics(record, timestamp)
+        metrics += evaluation_length_metrics(record, timestamp)
         params = [Param(key, str(value)) for key, value in params_of(record).items()]
         for start in range(0, max(1, len(metrics)), MAX_METRICS_PER_CALL):
             self._client.log_batch(

@@ -35,6 +35,9 @@ def values_by_length(points: Iterable[Point]) -> Values:
 
     Scores are means over seeds. Costs are geometric means over quiet runs; a length without a quiet
     run has no cost. If a length has points of several batch sizes, the largest batch counts.
+
+    The scores of the models trained at a length n also have values by evaluation length, under a
+    name that ends with ".trained_at_n".
     """
     largest = {point.sequence_length: point for point in sorted(points, key=_batch_size)}
     found: dict[str, dict[int, float]] = {}
@@ -42,6 +45,11 @@ def values_by_length(points: Iterable[Point]) -> Values:
         for name, value in _values(point):
             if value is not None:
                 found.setdefault(name, {})[length] = value
+        if point.metric:
+            name = f"{point.split}.{point.metric.name}.trained_at_{length}"
+            for evaluated, score in point.scores_by_evaluation_length().items():
+                if not isinstance(score, str):
+                    found.setdefault(name, {})[evaluated] = score.value
     return found
 
 

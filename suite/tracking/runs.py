@@ -10,6 +10,7 @@ from mlflow.entities import Dataset, DatasetInput, Metric
 
 from suite.analysis.costs import COSTS
 from suite.api import Status
+from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import KIND
 
@@ -80,6 +81,8 @@ def invocation_tags(record: Record) -> dict[str, str]:
 def params_of(record: RecordSummary) -> dict[str, Any]:
     """Return the parameters of a record's run: the fields of its cell and the options in force."""
     params = {name: getattr(record.cell, name) for name in PARAMS}
+    if lengths := record.cell.evaluation_lengths:
+        params["evaluation_lengths"] = ",".join(map(str, lengths))
     params |= {f"option.{name}": value for name, value in record.cell.options.items()}
     return {name: value for name, value in params.items() if value is not None}
 
@@ -113,6 +116,21 @@ def curve_metrics(record: Record, timestamp: int) -> list[Metric]:
             if value is not None
         ]
     return metrics
+
+
+def evaluation_length_metrics(record: RecordSummary, timestamp: int) -> list[Metric]:
+    """Return the scores at each evaluation length, with step = evaluation length.
+
+    Their names are those of the scores at the training length, after "by_evaluation_length.".
+    """
+    return [
+        Metric(f"{BY_EVALUATION_LENGTH}.{split}.{name}", value, timestamp, int(length))
+        for split, reports in record.reports.items()
+        for length, figures in reports.get("by_evaluation_length", {}).items()
+        if not isinstance(figures, str)
+        for name, value in figures.items()
+        if value is not None
+    ]
 
 
 def dataset_of(record: Record) -> DatasetInput | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 
 import pytest
 
@@ -14,6 +16,7 @@ from suite.analysis.tables import make_tables
 from suite.cli.tables import print_tables
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
+from suite.results import Records, Tables
 from tests.suite.records.test_store import FINAL, make_record, stored
 
 REASON = "not applicable: GPT-2 has learned positions, which end at its training length"
@@ -61,6 +64,26 @@ def test_a_table_has_a_column_for_each_evaluation_length(records, capsys):
     assert "tested at" in shown and "applicable" in shown and REASON in " ".join(shown.split())
 
 
+def test_data_frames_have_the_scores_at_each_evaluation_length(records):
+    first = Records([stored.record for stored in records]).to_frame()
+    assert first["test.entity_f1_at_2048"].tolist()[:3] == [0.2, 0.4, 0.6]
+    frame = Tables(make_tables(records)).to_frame().set_index("entry")
+    assert frame["test.entity_f1_at_2048"]["vanilla"] == pytest.approx(0.4)
+    assert frame["test.entity_f1_at_2048"]["gpt"] == REASON
+
+
+def test_what_exceeded_memory_is_named_in_the_table(tmp_path, capsys):
+    reason = "out_of_memory: exceeded the memory limit of 8.0 GiB at length 2,048"
+    figures = {"512": {"entity_f1": 0.9, "examples": 7}, "2048": reason}
+    (record,) = [written(tmp_path, "vanilla", 0, figures)]
+    print_tables(make_tables([record]))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"vanilla: {reason}" in shown and "not applicable" not in shown
+    (comparison,) = compare([record])
+    (report,) = grouped_reports(comparison)
+    assert list(report.figures) == ["512"] and report.reasons == {"2048": reason}
+
+
 def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     comparisons = compare(records)
     (board,) = rank_comparisons(comparisons)
@@ -72,7 +95,14 @@ def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     assert by_line["gpt"] == {"512": [0.9, None, None, 1], "2048": REASON}
     value, low, high, n = by_line["vanilla"]["2048"]
     assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
-    assert to_csv([board]).count("\n") == 1 + len(board.rows)
+    lines = list(csv.DictReader(io.StringIO(to_csv([board]))))
+    assert len(lines) == 3 * len(board.rows)
+    found = {(line["line"], line["evaluation_length"]): line for line in lines}
+    assert found["vanilla", ""]["value"] == "0.9" and found["vanilla", ""]["worker_seconds"] == ""
+    at = found["vanilla", "2048"]
+    assert (float(at["value"]), at["n"], at["rank"]) == (pytest.approx(0.4), "3", "")
+    assert at["run_ids"] == found["vanilla", ""]["run_ids"]
+    assert found["gpt", "2048"]["note"] == REASON and found["gpt", "2048"]["value"] == ""
 
 
 def test_a_report_along_the_length_has_intervals_and_reasons(records):

@@ -54,6 +54,7 @@ def test_an_architecture_that_never_ran_takes_as_long_as_the_slowest():
         {"model_size": "base"},
         {"threads": 1},
         {"backend": "jax"},
+        {"evaluation_lengths": (256,)},
     ],
 )
 def test_a_cell_that_is_unlike_all_others_is_unknown(change):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from suite.api import Status
 from suite.records.published import without_trials
-from suite.records.standing import judge_repeats, newest_architectures, newest_rules
+from suite.records.standing import judge_repeats, latest_runs, newest_architectures, newest_rules
 from tests.suite.records.test_store import CELL, FINAL, PROBE, TRIAL, make_record, stored
 
 
@@ -29,6 +30,32 @@ def test_the_seeds_of_an_entry_share_the_learning_rate_of_the_newest_run():
     assert found.superseded == [(old, "learning rate 0.003")]
     again = run(3, 0, 3e-3)
     assert judge(old, newest, kept, again).by_repeat == {0: again, 1: kept, 2: newest}
+
+
+def with_lengths(record, lengths, **changes):
+    cell = dataclasses.replace(record.cell, evaluation_lengths=lengths)
+    return record.model_copy(update={"cell": cell, "data": {"fingerprint": "f"}, **changes})
+
+
+def test_a_later_run_without_an_evaluation_length_supersedes_none_that_has_it():
+    older = with_lengths(run(0, 0, 1e-3), (256, 512))
+    fewer, more = (
+        with_lengths(run(minutes, 0, 1e-3), lengths)
+        for minutes, lengths in ((1, (512, 1_024)), (2, (256, 512, 1_024)))
+    )
+    assert judge(fewer, older).by_repeat == {0: older}
+    assert judge(fewer, older).superseded == [(fewer, f"run {older.run_id}")]
+    assert judge(more, fewer, older).by_repeat == {0: more}
+    other_data = with_lengths(run(3, 0, 1e-3), (), data={"fingerprint": "g"})
+    failed = with_lengths(run(3, 0, 1e-3), (), status=Status.FAILED, data=None)
+    for newest, standing in ((other_data, other_data), (failed, more)):
+        assert judge(older, more, newest).by_repeat == {0: standing}
+        assert latest_runs([newest, older, fewer, more]) == [standing]
+    without = with_lengths(run(4, 0, 1e-3), ())
+    failed = with_lengths(run(0, 0, 1e-3), (256,), status=Status.FAILED, data=None)
+    assert latest_runs([failed, without]) == [without]
+    rate = with_lengths(run(5, 0, 3e-3), ())
+    assert judge(more, rate).by_repeat == {0: rate}
 
 
 def test_trials_are_left_out_beside_final_runs():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from mlflow.tracking import MlflowClient
@@ -23,6 +24,26 @@ def test_cell_run_holds_the_record(store):
     assert cell.data.metrics["test.entity_f1"] == 0.5
     assert cell.inputs.dataset_inputs[0].dataset.digest == "f" * 36
     assert json.loads(read_artifact(uri, cell, "record.json"))["cell_id"] == record.cell_id
+
+
+def test_scores_at_evaluation_lengths_are_metrics_along_the_length(store):
+    reasons = {"512": "out_of_memory: exceeded the memory limit of 2.0 GiB at length 512"}
+    figures = {str(length): {"entity_f1": 64 / length, "examples": 7} for length in (128, 256)}
+    record = good_record(128, reports={"test": {"by_evaluation_length": {**figures, **reasons}}})
+    cell = dataclasses.replace(record.cell, evaluation_lengths=(128, 256, 512))
+    store.write(record.model_copy(update={"cell": cell}))
+    sync(store)
+    client = MlflowClient(store.tracking_uri)
+    (run,), (lengths,) = (runs_of_kind(store.tracking_uri, kind) for kind in ("cell", "lengths"))
+    assert run.data.params["evaluation_lengths"] == "128,256,512"
+    for one, name in (
+        (run, "by_evaluation_length.test.entity_f1"),
+        (lengths, "test.entity_f1.trained_at_128"),
+    ):
+        history = client.get_metric_history(one.info.run_id, name)
+        assert {point.step: point.value for point in history} == {128: 0.5, 256: 0.25}
+    assert run.data.metrics["by_evaluation_length.test.examples"] == 7
+    assert "trained_at_128" in read_artifact(store.tracking_uri, lengths, "by_length.html")
 
 
 def test_curves_are_thinned_and_keep_their_last_point(store):

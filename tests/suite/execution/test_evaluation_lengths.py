@@ -1,0 +1,138 @@
+"""Evaluation lengths beyond memory or time, and what later runs do with them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.api import Limits, Status
+from suite.execution.executors.base import ProcessResult
+from suite.execution.outcome import classify_exit, make_record
+from suite.execution.preparation import prepare
+from suite.matrix.expansion import PlannedCell
+from suite.matrix.request import Request
+from suite.records.store import Store
+from tests.conftest import read_records
+from tests.suite.records.test_store import CELL
+from tests.suite.records.test_store import make_record as any_record
+
+REPORT = "by_evaluation_length"
+GROWS = """
+from tasks.duplication import Duplication
+
+
+class Grows(Duplication):
+    def load_evaluation(self, request, sequence_length, options, spec):
+        held = []
+        while sequence_length >= 256:
+            held.append(bytearray(b"x" * 2**26))
+        return super().load_evaluation(request, sequence_length, options, spec)
+
+
+TASK = Grows()
+"""
+BEYOND = "out_of_memory: exceeded the memory limit of 2.0 GiB at length 256"
+
+
+def test_a_length_beyond_memory_is_a_result_and_no_later_run_loses_a_length(
+    bench, tmp_path, monkeypatch
+):
+    (tmp_path / "mine" / "tasks").mkdir(parents=True)
+    (tmp_path / "mine" / "tasks" / "grows.py").write_text(GROWS)
+    mine, home = str(tmp_path / "mine"), tmp_path / "home"
+    settings = ("--task", "grows", "--architectures", "identity", "--lengths", "64", "--seeds", "0")
+    settings += ("--steps", "4", "--batch-size", "4", "--option", "compile=graph")
+
+    def run(*more):
+        words = ("--memory-limit", "2GiB", "--no-tracking", "--no-dashboard")
+        result = bench("run", *settings, *words, *more, BENCH_PATH=mine)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout, read_records(home)
+
+    _, (plain,) = run()
+    assert REPORT not in plain["reports"]["validation"]
+
+    printed, (_, record) = run("--evaluation-lengths", "64,128,256,512")
+    assert record["status"] == "ok" and record["cell_id"] == plain["cell_id"]
+    assert record["metrics"] == plain["metrics"]
+    found = record["reports"]["validation"][REPORT]
+    assert found["64"]["accuracy"] == record["metrics"]["validation"]["accuracy"]
+    assert found["128"]["examples"] == 64
+    assert found["256"] == found["512"] == BEYOND
+    assert "out_of_memory" in printed and f"identity: {BEYOND}" in " ".join(printed.split())
+
+    for fewer in ("128", "64,512", ""):
+        printed, records = run("--evaluation-lengths", fewer) if fewer else run()
+        assert "0 to run" in printed and len(records) == 2
+
+    _, (*_, again) = run("--evaluation-lengths", "96")
+    assert again["cell"]["evaluation_lengths"] == [64, 96, 128, 256, 512]
+    assert again["reports"]["validation"][REPORT].keys() == {"64", "96", "128", "256", "512"}
+
+    monkeypatch.setenv("BENCH_PATH", mine)
+    request = Request(
+        tasks=("grows",),
+        architectures=("identity",),
+        lengths=(64,),
+        seeds=(0,),
+        steps=4,
+        batch_size=4,
+        options={"compile": "graph"},
+    )
+
+    def num_to_run(lengths, memory, **more):
+        asked = dataclasses.replace(request, evaluation_lengths=lengths)
+        limits = Limits(1e6, memory * 2**30)
+        return len(prepare(asked, Store(home), limits=limits, **more).plan.to_run)
+
+    assert num_to_run((128, 256), 2) == num_to_run((128,), 4) == 0
+    assert num_to_run((128, 256), 4) == 1
+    assert num_to_run((256,), 2, retry=["out_of_memory"]) == 1
+    assert num_to_run((128,), 2, retry=["out_of_memory"]) == 0
+
+
+OUTCOME = {
+    "status": "ok",
+    "metrics": {"validation": {"accuracy": 0.5}},
+    "reports": {"validation": {REPORT: {"128": {"accuracy": 0.5}}}},
+    "worker_seconds": 1.0,
+    "unscored_lengths": [256, 512],
+}
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stopped", "log", "status", "reason"),
+    [
+        (-9, "time", "", Status.OK, "timed_out: exceeded the time limit of 7 s"),
+        (-9, "system", "", Status.OK, "out_of_memory: killed while the system was out of memory"),
+        (-6, None, "std::bad_alloc", Status.OK, "out_of_memory: an allocation failed in native"),
+        (-11, None, "", Status.FAILED, "killed by signal 11"),
+        (-9, "output", "", Status.FAILED, "wrote more output than the log may hold"),
+    ],
+)
+def test_only_memory_and_time_are_results_of_a_length(exit_code, stopped, log, status, reason):
+    result, limits = ProcessResult(OUTCOME, exit_code, stopped, log), Limits(7.0, 2**30)
+    other = any_record()
+    cell = dataclasses.replace(CELL, evaluation_lengths=(128, 256, 512))
+    record = make_record(
+        run_id=other.run_id,
+        planned=PlannedCell(cell, None, None, other.ranking),
+        result=result,
+        verdict=classify_exit(result, limits),
+        times=(other.started_at, other.ended_at),
+        environment={},
+        invocation=other.invocation,
+        limits=limits,
+        digest=None,
+        conformance=None,
+    )
+    assert record.status is status
+    found = record.reports["validation"][REPORT]
+    if status is Status.OK:
+        assert found["256"] == found["512"] and found["256"].startswith(reason)
+        assert found["256"].endswith(" at length 256") and found["128"] == {"accuracy": 0.5}
+        assert record.reason is None and record.error is None
+        assert record.worker_seconds == 9.0, "the time of the last length counts too"
+    else:
+        assert record.reason == reason and list(found) == ["128"]
