@@ -24,14 +24,14 @@ COPY = Request(
 )
 
 
-def test_a_cell_has_its_evaluation_lengths_in_its_id_only_where_there_are_any():
+def test_evaluation_lengths_are_no_part_of_the_id_of_a_cell():
     (planned,) = expand(dataclasses.replace(COPY, seeds=(0,)), REGISTRY)
     cell = planned.cell
     assert cell.evaluation_lengths == (64, 256)
     plain = dataclasses.replace(cell, evaluation_lengths=())
-    assert cell.id != plain.id
+    assert cell != plain and cell.id == plain.id
     fields = json.loads(json.dumps(dataclasses.asdict(cell)))
-    assert Cell.from_dict(fields) == cell and Cell.from_dict(fields).id == cell.id
+    assert Cell.from_dict(fields) == cell
     former = dataclasses.asdict(plain)
     del former["evaluation_lengths"]
     assert Cell.from_dict(former).id == plain.id
@@ -57,7 +57,8 @@ def test_a_cell_has_its_evaluation_lengths_in_its_id_only_where_there_are_any():
         ({"evaluation_lengths": (256, 128)}, "in increasing order, each once. Received: 256,128"),
         ({"evaluation_lengths": (128, 128)}, "in increasing order, each once. Received: 128,128"),
         ({"tasks": ("ner",), "lengths": (128,)}, "'ner' is scored at its training length alone"),
-        ({"mode": Mode.PROBE, "tasks": None}, "A probe trains no model"),
+        ({"mode": Mode.PROBE, "tasks": None}, "A probe or a decoding trains no model"),
+        ({"mode": Mode.DECODE, "tasks": None}, "A probe or a decoding trains no model"),
     ],
 )
 def test_bad_evaluation_lengths_are_refused_in_one_line(changes, message):
@@ -137,3 +138,17 @@ def test_a_task_that_generates_has_no_evaluation_lengths():
             primary_metric = Metric("bleu")
             generation = Generation(1, 2)
             evaluation_lengths_supported = True
+
+
+def test_diagnostics_is_scored_at_lengths_that_fit_each_task():
+    registry = load_registry(())
+    cells = expand(Request(mode=None, benchmark="diagnostics", seeds=(0,)), registry)
+    assert not any(planned.unsupported for planned in cells)
+    lengths = {
+        one.cell.task: (one.cell.sequence_length, one.cell.evaluation_lengths) for one in cells
+    }
+    assert all(asked[0] == trained for trained, asked in lengths.values())
+    times = {task: asked[-1] // trained for task, (trained, asked) in lengths.items()}
+    assert times["induction_heads"] == times["key_value_retrieval"] == 64
+    assert times["language_modeling"] == 16
+    assert lengths["state_tracking"] == (40, (40, 80, 160, 256))
