@@ -25,7 +25,7 @@ def by_head(values):
 
 def read(case):
     parts = [by_head(case[name]) for name in ("query", "key", "value")]
-    return *parts, case["padding_mask"][:, None, :, None].astype("float32")
+    return *parts, ops.cast(case["padding_mask"][:, None, :, None], "float32")
 
 
 @pytest.mark.parametrize("prefix", ["linear_attention_", "performer_"])
