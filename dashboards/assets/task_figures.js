@@ -99,7 +99,7 @@ function reportFigure(found, about) {
   });
   const { length } = found[0];
   const reasons = [...new Set(found.flatMap((one) => Object.values(one.reasons)))].map(
-    (reason) => ` ${capitalized(reason)}.`,
+    (reason) => ` ${capitalized(reason.replaceAll("_", " "))}.`,
   );
   return figure({
     title: isAlongLength
