@@ -47,6 +47,7 @@ from suite.worker.steps import (
 from suite.worker.train.evaluation import Evaluator, splits_of
 from suite.worker.train.evaluation_lengths import LengthEvaluator
 from suite.worker.train.loop import TrainingLoop
+from suite.worker.train.samples import draw_samples
 from suite.worker.train.sealing import seal_test
 
 
@@ -94,10 +95,12 @@ def run(
     scores = {"validation": loop.progress.best.score}
     if cell.scores_test:
         scores |= evaluator.final_scores()
-    by_length = LengthEvaluator(
-        job, task, architecture, request, options, data, model, xla
-    ).reports(report_progress)
-    for split, reports in by_length.items():
+    further = LengthEvaluator(job, task, architecture, request, options, data, model, xla).reports(
+        report_progress
+    )
+    if samples := draw_samples(job, task, data, model):
+        further.setdefault("validation", {})["samples"] = samples
+    for split, reports in further.items():
         scores[split] = replace(scores[split], reports={**scores[split].reports, **reports})
     phases = {"inference": (inference, inference_memory), "training": (loop.timings, loop.memory)}
     return {
