@@ -39,7 +39,7 @@ def describe(
         "subject": subject,
         "form": setting.form,
         "mode": setting.mode,
-        "task": setting.task or f"probe, {setting.form.replace('_', '-')}",
+        "task": setting.task or f"{setting.mode}, {setting.form.replace('_', '-')}",
         "source": setting.source or "random tokens",
         "options": setting.task_options,
         "model_size": setting.model_size,

@@ -19,6 +19,13 @@ interface Example {
   right: boolean | number;
 }
 
+/** A continuation of a prompt; the method is the rule that chose its tokens. */
+interface Sample {
+  method: string;
+  prompt: string;
+  sample: string;
+}
+
 /** How far exchanging each input moves each output, as bytes in base64, inputs by outputs. */
 interface Occlusion {
   inputs: number[];
@@ -34,6 +41,7 @@ interface Reports {
   classes?: string[];
   occlusion?: Occlusion;
   examples?: Example[];
+  samples?: Sample[];
   [report: string]: unknown;
 }
 

@@ -42,7 +42,8 @@ def main(
     from suite.matrix.model_sizes import MODEL_SIZES
     from suite.worker.measure import warmup
     from suite.worker.measure.memory import PeakMemory
-    from suite.worker.probe import _loss, random_batch
+    from suite.worker.probe import _loss
+    from suite.worker.random_tokens import random_batch
     from suite.worker.steps import (
         Model,
         PositionHead,

@@ -121,7 +121,7 @@ function compareMeasure(comparison, number, points, lines) {
   const about = data.comparisons[comparison];
   const measure = measureOf(number, about);
   const names = lines.map((line) => data.lines[line].name);
-  const repeat = about.mode === "probe" ? "round" : "seed";
+  const repeat = about.mode === "train" ? "seed" : "round";
   const places = new Map(points.map((point) => [`${point.length}/${point.batch}`, point]));
   /** @type {Map<string, number[]>} */
   const verdicts = new Map();
@@ -163,7 +163,7 @@ function compareLines(number, [a, b]) {
   const about = data.comparisons[number];
   const points = pointsOf(number).filter(({ line }) => line === a || line === b);
   const names = [data.lines[a].name, data.lines[b].name];
-  const repeat = about.mode === "probe" ? "round" : "seed";
+  const repeat = about.mode === "train" ? "seed" : "round";
   const answers = [];
   const tables = [];
   for (const n of [...(about.metric ? [QUALITY] : []), ...data.measures.keys()]) {

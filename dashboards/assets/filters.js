@@ -172,10 +172,12 @@ function trialsWarning(about) {
  */
 function noisyCostsNote(comparison) {
   const measured = recordsOf(comparison).filter(({ status }) => status === "ok");
-  const isShown = pointsOf(comparison).some(({ measure }) => measure === TOKENS_PER_SECOND);
+  const isDecoding = data.comparisons[comparison].mode === "decode";
+  const speed = isDecoding ? PREFILL_TOKENS_PER_SECOND : TOKENS_PER_SECOND;
+  const isShown = pointsOf(comparison).some(({ measure }) => measure === speed);
   if (!measured.length || isShown) return [];
   const note =
-    `Training costs of these ${measured.length} runs are not shown: other processes used the ` +
+    `Speeds of these ${measured.length} runs are not shown: other processes used the ` +
     "machine. Run the cells again on a quiet machine, or run probes, to measure costs.";
   return [el("p", { className: "note" }, note)];
 }
@@ -187,7 +189,7 @@ function noisyCostsNote(comparison) {
  */
 function repeatPicker(values, comparison) {
   const repeats = [...new Set(recordsOf(comparison).map(({ repeat }) => repeat))].sort(ascending);
-  const label = data.comparisons[comparison].mode === "probe" ? "Round" : "Seed";
+  const label = data.comparisons[comparison].mode === "train" ? "Seed" : "Round";
   /** @type {[string, string][]} */
   const options = [["all, with intervals", ""]];
   for (const repeat of repeats) options.push([String(repeat), String(repeat)]);

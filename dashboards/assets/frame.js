@@ -8,6 +8,9 @@ const reports = window.LENGTHWISE_REPORTS;
 const QUALITY = -1;
 const TOKENS_PER_SECOND = 0;
 const PEAK_MEMORY = 1;
+const PREFILL_TOKENS_PER_SECOND = 7;
+const TOKEN_LATENCY = 8;
+const STATE_BYTES = 9;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 /** Statuses of cells that could not run at all. */

@@ -59,7 +59,7 @@ function runsTable(records, about) {
       ];
     });
   const rest = records.length > RUNS_LISTED ? `, the first ${RUNS_LISTED} of them listed` : "";
-  const repeat = about.mode === "probe" ? "round" : "seed";
+  const repeat = about.mode === "train" ? "seed" : "round";
   const head = ["length", "line", repeat, "status", "quality", "tokens/s", "MiB", "run"];
   return el(
     "details",
@@ -70,7 +70,8 @@ function runsTable(records, about) {
 }
 
 /**
- * Returns the figures against length: quality, memory and speed. Where a training has no quiet
+ * Returns the figures against length: quality, memory and speed; of decodings, the speed of reading
+ * the context, the time of a token and the size of the state. Where a training has no quiet
  * costs, memory and speed are those of the probes of the same form and size.
  * @param {NumberedComparison} shown
  * @param {State} values
@@ -78,11 +79,12 @@ function runsTable(records, about) {
  */
 function overviewFigures({ comparison: about, number }, values, emphasis) {
   const points = pointsOf(number, values.repeat);
-  const isProbe = about.mode === "probe";
-  const wanted = isProbe
-    ? [PEAK_MEMORY, TOKENS_PER_SECOND, 3, 2, 4]
-    : [QUALITY, PEAK_MEMORY, TOKENS_PER_SECOND];
-  const probed = isProbe ? -1 : probesFor(about);
+  const wanted = {
+    train: [QUALITY, PEAK_MEMORY, TOKENS_PER_SECOND],
+    probe: [PEAK_MEMORY, TOKENS_PER_SECOND, 3, 2, 4],
+    decode: [PREFILL_TOKENS_PER_SECOND, TOKEN_LATENCY, STATE_BYTES],
+  }[about.mode];
+  const probed = about.mode === "train" ? probesFor(about) : -1;
   return wanted.flatMap((measure) => {
     if (points.some((point) => point.measure === measure)) {
       return [lengthFigure(number, measure, values, emphasis)];

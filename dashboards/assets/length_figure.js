@@ -109,7 +109,7 @@ function styleOf(isStrong, hasRoom) {
  *   cell failed
  */
 function lengthCaption(about, measure, points, { bands, hasFailed }) {
-  const repeat = about.mode === "probe" ? "round" : "seed";
+  const repeat = about.mode === "train" ? "seed" : "round";
   const most = Math.max(0, ...points.map(({ n }) => n));
   const isCost = measure.key !== "quality";
   const mean = isCost ? "Geometric mean" : "Mean";

@@ -72,6 +72,21 @@ function learningCurves({ curves }) {
   return [el("h3", {}, "Learning curves"), el("div", { className: "figures" }, ...figures)];
 }
 
+/**
+ * Returns the samples of a language model: each prompt, with its continuation in bold.
+ * @param {RunRecord} record
+ */
+function samplesOf({ reports }) {
+  const { samples = [] } = reports?.validation ?? {};
+  if (!samples.length) return [];
+  const texts = samples.flatMap(({ method, prompt, sample }) => [
+    el("p", {}, capitalized(method)),
+    el("pre", {}, prompt, el("strong", {}, sample)),
+  ]);
+  const note = "The trained model continues prompts of the validation split.";
+  return [el("h3", {}, "Samples"), el("p", { className: "note" }, note), ...texts];
+}
+
 /** @param {string} run */
 function mlflowLink(run) {
   const page = window.LENGTHWISE_MLFLOW[run];
@@ -83,9 +98,9 @@ function mlflowLink(run) {
 
 /** @param {RunRecord} record */
 function headline(record) {
-  const { task, form, architecture, sequence_length, seed, round } = record.cell;
+  const { mode, task, form, architecture, sequence_length, seed, round } = record.cell;
   const title = [
-    task ?? `probe, ${form}`,
+    task ?? `${mode}, ${form}`,
     architecture,
     `length ${sequence_length}`,
     task ? `seed ${seed}` : `round ${round}`,
@@ -135,6 +150,7 @@ function runContent(record) {
     ...metricsTable(record),
     ...measurementsTable(record),
     ...learningCurves(record),
+    ...samplesOf(record),
     ...parts.flatMap(([title, part]) =>
       part && Object.keys(part).length ? [el("h3", {}, title), el("pre", {}, pretty(part))] : [],
     ),

@@ -57,8 +57,8 @@ function commandOf({ cell, details }) {
   };
   // The benchmark sets steps, sizes and learning rate; a run that sets them itself is a trial.
   if (isFinal) add("benchmark", cell.benchmark?.replace(/-\d+$/, ""));
-  if (cell.mode === "probe") {
-    add("mode", "probe");
+  if (cell.mode !== "train") {
+    add("mode", cell.mode);
     add("form", cell.form);
     add("rounds", cell.round + 1);
   } else {

@@ -13,7 +13,7 @@ from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point, compare
 from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
-from suite.analysis.probing import Prober, RunPlan, request_measuring
+from suite.analysis.probing import Prober, RunPlan, check_one_setting, request_measuring
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Change, Crossing, find_crossing, pair_up
 from suite.api import Cell, Metric, RequestError, Status, unknown_name
@@ -134,7 +134,7 @@ def cost_crossover(
                 received=f"{planned.cell.label}: {planned.unsupported}",
                 remedy="Name another --form, or --lengths that both support",
             )
-    _check_one_setting(planned.cell for planned in cells)
+    check_one_setting("A crossover", (planned.cell for planned in cells))
     store.prepare()
     prober = Prober(request, store, run)
     noisy: list[int] = []
@@ -204,25 +204,6 @@ def score_crossover(
     crossing = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
     gaps = {at: difference(scores[better][at], scores[worse][at]) for at in known}
     return Crossover(first, second, metric, "seed", crossing, gaps)
-
-
-def _check_one_setting(cells: Iterable[Cell]) -> None:
-    """Check that all cells of a length have one form and one batch size.
-
-    Raises:
-        RequestError: they have several, whose costs would be mixed.
-    """
-    found: dict[int, set[tuple[str, int]]] = {}
-    for cell in cells:
-        found.setdefault(cell.sequence_length, set()).add((str(cell.form), cell.batch_size))
-    for length, settings in found.items():
-        if len(settings) > 1:
-            listed = ", ".join(f"{form} with batch size {size}" for form, size in sorted(settings))
-            raise RequestError(
-                "A crossover compares costs at one form and one batch size",
-                received=f"at length {length}: {listed}",
-                remedy="Give --form and --batch-size",
-            )
 
 
 def _values(records: Sequence[Record], architecture: str, measure: str) -> dict[int, float]:

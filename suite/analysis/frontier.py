@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.analysis.aggregate import DECODING_PHASES, PHASES
-from suite.analysis.probing import Prober, RunPlan, request_measuring
+from suite.analysis.probing import Prober, RunPlan, check_one_setting, request_measuring
 from suite.analysis.search import find_frontier
 from suite.api import Limits, RequestError, Status
 from suite.api.errors import unknown_name
@@ -142,7 +142,8 @@ def find_length_limits(
     holds one sequence unless the request says otherwise.
 
     Raises:
-        RequestError: the budget or the request is invalid.
+        RequestError: the budget or the request is invalid, or the benchmark lists probes of several
+            forms and the request chooses none.
     """
     budget.check()
     if up_to < SHORTEST:
@@ -156,6 +157,7 @@ def find_length_limits(
     )
     store.prepare()
     prepared = prepare(replace(request, lengths=(SHORTEST,), rounds=1), store)
+    check_one_setting("A frontier", (planned.cell for planned in prepared.plan.cells))
     check_any_can_run(prepared)
     prober = Prober(request, store, run, budget.limits(request.benchmark))
     return (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from suite.analysis.aggregate import DECODING_PHASES, mode_measuring
-from suite.api import Limits, Mode, RequestError
+from suite.api import Cell, Limits, Mode, RequestError
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.matrix.request import Request
@@ -39,6 +39,25 @@ def request_measuring(phase: str, request: Request) -> Request:
     if benchmark == DEFAULT_BENCHMARK:
         benchmark = DECODING_BENCHMARK
     return replace(request, mode=mode, benchmark=benchmark, batch_size=request.batch_size or 1)
+
+
+def check_one_setting(search: str, cells: Iterable[Cell]) -> None:
+    """Check that all cells of a length have one form and one batch size; `search` names the search.
+
+    Raises:
+        RequestError: they have several, whose costs would be mixed.
+    """
+    found: dict[int, set[tuple[str, int]]] = {}
+    for cell in cells:
+        found.setdefault(cell.sequence_length, set()).add((str(cell.form), cell.batch_size))
+    for length, settings in found.items():
+        if len(settings) > 1:
+            listed = ", ".join(f"{form} with batch size {size}" for form, size in sorted(settings))
+            raise RequestError(
+                f"{search} compares costs at one form and one batch size",
+                received=f"at length {length}: {listed}",
+                remedy="Give --form and --batch-size",
+            )
 
 
 @dataclass(frozen=True, slots=True)

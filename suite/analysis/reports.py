@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
 from suite.analysis.statistics import Estimate, mean_interval
@@ -54,6 +55,18 @@ def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
         for point in comparison.points
         for name, figures in _of_point(point).items()
     ]
+
+
+def samples_of(point: Point) -> list[Mapping[str, str]]:
+    """Return the samples of a language model: those of the first seed that has any.
+
+    A sample has its method, its prompt and its text. They are on validation, whatever the scored
+    split is. The complete records are read.
+    """
+    for run in sorted(point.runs, key=lambda run: run.record.repeat):
+        if found := _read(run).get("validation", {}).get("samples"):
+            return list(found)
+    return []
 
 
 def mean_figures(reports: Sequence[Grouped]) -> dict[str, dict[str, Estimate]]:
@@ -116,12 +129,16 @@ def _reasons(point: Point, name: str) -> dict[str, str]:
     return {str(length): score for length, score in scores.items() if isinstance(score, str)}
 
 
-def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
+def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
+    """Return the reports of a run by split; none if the record has been removed."""
     try:
-        reports = read_reports(run)
+        return read_reports(run)
     except (FileNotFoundError, RecordError):
-        return
-    for name, report in dict(reports.get(split, {})).items():
+        return {}
+
+
+def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
+    for name, report in dict(_read(run).get(split, {})).items():
         if BY in name and ((figures := figures_by_group(report)) or name == BY_EVALUATION_LENGTH):
             yield name, figures
 

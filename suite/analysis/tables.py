@@ -10,6 +10,7 @@ from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_
 from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.engines import Ratio, ratios
 from suite.analysis.grouping import ComparisonKey, baseline_keys
+from suite.analysis.reports import samples_of
 from suite.analysis.scaling import Exponent, exponents
 from suite.api import Architecture, Cell, Mode
 from suite.records.published import StoredRecord
@@ -38,7 +39,8 @@ class TableRow:
     `rank` is the rank by score on the board; None without one, and for probes. An entry that shares
     a rank with a better one has a `detectable_difference`: the smallest difference to the leader of
     the rank that would have been separated. `by_evaluation_length` has the score at each evaluation
-    length, or the reason why there is none.
+    length, or the reason why there is none. `samples` are those of the first seed of a language
+    model, if they were asked for.
     """
 
     line: str
@@ -51,6 +53,7 @@ class TableRow:
     rank: int | None = None
     detectable_difference: float | None = None
     by_evaluation_length: Mapping[int, Figure | str] = field(default_factory=dict)
+    samples: Sequence[Mapping[str, str]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
@@ -72,6 +75,7 @@ class TableRow:
                 str(length): score if isinstance(score, str) else asdict(score)
                 for length, score in self.by_evaluation_length.items()
             },
+            "samples": list(self.samples),
         }
 
 
@@ -114,11 +118,14 @@ def make_tables(
     records: Iterable[StoredRecord],
     task_versions: Mapping[str, int] | None = None,
     architectures: Mapping[str, Architecture] | None = None,
+    *,
+    samples: bool = False,
 ) -> list[Table]:
     """Return a table for each comparison, with a row for each entry, length and batch size.
 
     `architectures` hold the claimed costs that exponents are judged by. Superseded records are left
-    out. A title names the machine of probes only where several machines were probed.
+    out. A title names the machine of probes only where several machines were probed. With
+    `samples`, the rows of language models have their samples.
     """
     comparisons = compare(records, task_versions)
     ranked = _board_rows(comparisons)
@@ -128,7 +135,7 @@ def make_tables(
     tables = []
     for comparison in comparisons:
         rows = [
-            _row(point, ranked.get(_point_key(comparison.key, point)))
+            _row(point, ranked.get(_point_key(comparison.key, point)), samples)
             for point in comparison.points
             if point.runs
         ]
@@ -180,7 +187,7 @@ def _point_key(key: ComparisonKey, point: Point) -> tuple[ComparisonKey, int, in
     return key, point.sequence_length, point.batch_size, point.entry
 
 
-def _row(point: Point, ranked: Row | None) -> TableRow:
+def _row(point: Point, ranked: Row | None, samples: bool) -> TableRow:
     figures: dict[str, Figure | None] = {}
     if point.metric:
         figures[f"{point.split}.{point.metric.name}"] = point.score()
@@ -200,4 +207,5 @@ def _row(point: Point, ranked: Row | None) -> TableRow:
         ranked.rank if ranked else None,
         ranked.detectable_difference if ranked else None,
         point.scores_by_evaluation_length(),
+        samples_of(point) if samples else (),
     )

@@ -304,6 +304,20 @@ class Task(ABC):
         """Return readable predictions of the first test examples; the default returns none."""
         return []
 
+    def prompts(self, examples: Examples, spec: Mapping[str, Any]) -> list[Sequence[int]]:
+        """Return beginnings of validation texts, as token ids, that a trained decoder continues.
+
+        The samples become a report on validation. A task with prompts takes token ids and
+        implements `text`. The default returns none.
+        """
+        return []
+
+    def text(self, token_ids: Sequence[int], spec: Mapping[str, Any]) -> str:
+        """Return the text of token ids, for prompts and samples."""
+        raise PluginError(
+            "A task with prompts must have a method `text`", received=type(self).__name__
+        )
+
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Return why the task's data does not fit a length, or None if it does.
 

@@ -62,7 +62,7 @@ def command(
     fresh process, which is stopped where it exceeds the budget. Lengths double, then halve between
     the last that fits and the first that does not, to within 5%. Memory is that of the accelerator,
     if there is one. The phases prefill and generation are those of decodings, whose length is that
-    of the context.
+    of the context. A benchmark with probes of several forms needs --form.
 
     \b
     Exit codes: 1 if a probe failed (the other architectures are searched all the same);

@@ -22,21 +22,27 @@ from suite.records.published import local_record
 @click.option(
     "--mode", type=click.Choice([str(mode) for mode in Mode]), help="Mode to show. [default: all]"
 )
+@click.option("--samples", is_flag=True, help="Show the samples of language models too.")
 @json_option
 @home_option
-def command(tasks: str | None, mode: str | None, as_json: bool, home: str | None) -> None:
+def command(
+    tasks: str | None, mode: str | None, samples: bool, as_json: bool, home: str | None
+) -> None:
     """Print tables of scores and costs, with a row for each entry and length.
 
     A score is the mean over seeds, with the lowest and the highest; the dashboard and the
     leaderboard have 95% intervals. Memory and speed are geometric means over the runs that no other
     process disturbed. For probes, tables follow with the exponents of the costs in the length next
     to the claimed costs, and with ratios between backends and precisions. Exponents of memory need
-    a fixed batch size.
+    a fixed batch size. With --samples, texts follow with which each trained language model
+    continues prompts of the validation split.
     """
     registry, store = load_registry(search_path_from_environment()), make_store(home)
     chosen = select_records(store.summaries(print_unreadable), tasks, mode)
     records = [local_record(record, store.path_of(record)) for record in chosen]
-    tables = make_tables(records, registry.task_versions, registry.architectures.plugins)
+    tables = make_tables(
+        records, registry.task_versions, registry.architectures.plugins, samples=samples
+    )
     if as_json:
         print(json.dumps([table.to_dict() for table in tables], indent=1))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -44,6 +45,7 @@ def print_tables(tables: Sequence[Table]) -> None:
             reasons = {text for text in row.by_evaluation_length.values() if isinstance(text, str)}
             for reason in sorted(reasons):
                 out.print(f"  {escape(row.line)}: {escape(reason)}")
+        _print_samples(out, table.rows)
         _print_exponents(out, table.exponents)
         _print_ratios(out, table.baseline, table.ratios)
 
@@ -131,6 +133,15 @@ def _status(row: TableRow) -> str:
     else:
         text = ", ".join(f"{count} {status}" for status, count in sorted(row.statuses.items()))
     return f"{text}, {row.noisy} noisy" if row.noisy else text
+
+
+def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
+    """Print each sample after its prompt, which "▸" separates; the seed is the lowest."""
+    for row in rows:
+        for one in row.samples:
+            out.print(f"\n  {escape(row.line)} at {row.cell.sequence_length}, {one['method']}:")
+            text = f"{one['prompt']}▸{one['sample']}"
+            out.print(textwrap.indent(text, "    ", lambda line: True), markup=False)
 
 
 def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:

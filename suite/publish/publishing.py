@@ -35,7 +35,7 @@ OWN_PATH = re.compile(
 """A path of a user's machine. Paths of the system, which the methods name, reveal nothing."""
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-TEXT_REPORTS = ("examples", "occlusion")
+TEXT_REPORTS = ("examples", "occlusion", "samples")
 """The reports that contain or picture texts of the data."""
 PRIVATE = ("host_name", "operating_system")
 """The fields of the environment that identify a user's machine and explain no figure."""

@@ -32,8 +32,11 @@ class UnknownSchemaError(RecordError):
     """A record whose schema this version does not know; a newer version may have written it."""
 
 
-MEASURED_APART = ("compile", "latency")
-"""The parts of a phase that have a noise flag of their own: the first words of their measures."""
+MEASURED_APART = ("compile", "latency", "state")
+"""The parts of a phase that its noise flag leaves out: the first words of their measures.
+
+Compilation and latency have flags of their own. The size of a state has none: it takes no time.
+"""
 
 
 def phase_of(measure: str) -> str:

@@ -16,65 +16,38 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import (
-    GENERATED_TOKENS,
-    PROBE_VOCABULARY_SIZE,
-    Architecture,
-    Form,
-    Job,
-    Status,
-    build_request,
-    uses_xla,
-)
+from suite.api import GENERATED_TOKENS, PROBE_VOCABULARY_SIZE, Architecture, Form, Job, Status
 from suite.worker.decoder import Decoder
-from suite.worker.measure import warmup
-from suite.worker.measure.memory import (
-    PeakMemory,
-    count_bytes,
-    held_bytes,
-    release_freed_memory,
-)
-from suite.worker.measure.samples import Measurements, single
+from suite.worker.measure.memory import Allocator, count_bytes, release_freed_memory
+from suite.worker.measure.samples import single
 from suite.worker.measure.timing import time_latency, time_repeats
-from suite.worker.probe import random_batch
-from suite.worker.steps import Model, PositionHead, allocator, devices, fix_randomness
+from suite.worker.random_tokens import set_up
+from suite.worker.steps import Model, devices
 
 STATE_METHOD = "counted from the arrays of the state"
-STATE_MEMORY_METHOD = "memory in use with the state, less that without it"
-NO_STATE_MEMORY_METHOD = "not measured: this system does not report a process's memory in use"
+STATE_MEMORY_METHOD = "memory in use by the allocator with the state, less that without it"
+NO_STATE_MEMORY_METHOD = "not measured: a process without an accelerator has no exact count"
 
 
 def run(
     job: Job, architecture: Architecture, report_progress: Callable[..., None]
 ) -> dict[str, Any]:
     """Run a decoding cell and return its outcome."""
-    cell = job.cell
-    fix_randomness(cell.seed)
-    request = build_request(cell, job.model_size, job.recipe, None, architecture)
-    xla = uses_xla(cell, architecture, request)
-    tokens = random_batch(cell.batch_size, cell.sequence_length, cell.seed).features["token_ids"]
-    report_progress("warming up", 0.0)
-    warmup.throwaway_step(xla)
-    fix_randomness(cell.seed)
-
-    prefill_memory = PeakMemory(allocator())
-    prefill_memory.start()
-    model = Model(None, architecture.build(request), PositionHead(PROBE_VOCABULARY_SIZE), cell.form)
+    setup = set_up(job, architecture, PROBE_VOCABULARY_SIZE, report_progress)
+    cell, request, model = job.cell, setup.request, setup.model
+    tokens, prefill_memory = setup.batch.features["token_ids"], setup.memory
     create_weights(model)
     decodes = cell.form is Form.DECODER
     max_length = request.sequence_length if decodes else GENERATED_TOKENS
     loop_xla = cell.options.get("compile", "auto") != "graph"
-    decoder = Decoder(model, cell.sequence_length, max_length, xla=xla, loop_xla=loop_xla)
+    decoder = Decoder(model, cell.sequence_length, max_length, xla=setup.xla, loop_xla=loop_xla)
 
     report_progress("measuring prefill", 0.0)
     prefill = time_repeats(
         lambda: decoder.read(tokens), tokens.size, tokens.size, prefill_memory, threads=cell.threads
     )
     release_freed_memory()
-    before = held_bytes(prefill_memory.allocator)
-    decoder.hold(tokens)
-    release_freed_memory()
-    after = held_bytes(prefill_memory.allocator)
+    state_memory = hold(decoder, tokens, prefill_memory.allocator)
 
     report_progress("measuring generation", 0.4)
     memory = replace(prefill_memory, highest_bytes=None, compile_bytes=None)
@@ -95,7 +68,10 @@ def run(
         on_accelerator=memory.on_accelerator,
         about="one token of each sequence at a time",
     )
-    state = state_measures(decoder, before, after)
+    state = {
+        "state_bytes": single(count_bytes(decoder.arrays()), STATE_METHOD),
+        "state_memory_bytes": state_memory,
+    }
     counts = model.parameter_counts()
     noisy = [*prefill.noisy_phases("prefill"), *generation.noisy_phases("generation")]
     value_bytes = np.dtype("float32").itemsize if cell.precision == "float32" else 2
@@ -110,7 +86,7 @@ def run(
         "parameter_counts": counts,
         "environment": {"devices": devices()},
         "details": {
-            "xla": xla,
+            "xla": setup.xla,
             "options": dict(request.options),
             "noisy": [*noisy, *([] if quiet_latency else ["generation.latency"])],
             "declared_state_bytes": declared and declared * cell.batch_size,
@@ -125,11 +101,11 @@ def create_weights(model: Model) -> None:
     model(features, training=False)
 
 
-def state_measures(decoder: Decoder, before: int | None, after: int | None) -> Measurements:
-    """Return the size of the state, counted from its arrays and measured by memory."""
-    measured = None if before is None or after is None else max(0, after - before)
-    method = NO_STATE_MEMORY_METHOD if measured is None else STATE_MEMORY_METHOD
-    return {
-        "state_bytes": single(count_bytes(decoder.arrays()), STATE_METHOD),
-        "state_memory_bytes": single(measured, method),
-    }
+def hold(decoder: Decoder, tokens: np.ndarray, allocator: Allocator | None) -> dict[str, Any]:
+    """Read a context and keep its state; return the memory that the state takes."""
+    before = allocator.in_use() if allocator else 0
+    decoder.hold(tokens)
+    release_freed_memory()  # what only the reading needed is not part of the generation
+    if allocator is None:
+        return single(None, NO_STATE_MEMORY_METHOD)
+    return single(max(0, allocator.in_use() - before), STATE_MEMORY_METHOD)

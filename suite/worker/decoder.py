@@ -83,7 +83,7 @@ class Decoder:
 
     def _loop(self, state: State, token: Any, position: Any, count: int) -> tuple[Any, State]:
         """Return `count` tokens and the state after them."""
-        source, dtypes = state["source"], keras.tree.map_structure(_dtype, state["own"])
+        source, dtypes = state["source"], keras.tree.map_structure(dtype_of, state["own"])
         given = {} if self._model.form is Form.DECODER else {"encoder_output": source}
         done = ops.zeros((token.shape[0], count), "int32")
 
@@ -96,7 +96,7 @@ class Decoder:
             token = self._choose(hidden_states)
             return token, own, ops.slice_update(done, (0, index), token[:, None])
 
-        _, own, done = _repeat(count, body, (token, state["own"], done))
+        _, own, done = repeat(count, body, (token, state["own"], done))
         return done, {"own": own, "source": source}
 
     def _choose(self, hidden_states: Any) -> Any:
@@ -105,7 +105,7 @@ class Decoder:
         return ops.cast(ops.argmax(scores, axis=-1), "int32")
 
 
-def _repeat(count: int, body: Callable[[Any, Any], Any], first: Any) -> Any:
+def repeat(count: int, body: Callable[[Any, Any], Any], first: Any) -> Any:
     """Return `first` after `count` calls of `body(index, value)`, for values of any structure."""
 
     def flat_body(index: Any, flat: Any) -> Any:
@@ -116,5 +116,6 @@ def _repeat(count: int, body: Callable[[Any, Any], Any], first: Any) -> Any:
     return keras.tree.pack_sequence_as(first, list(flat))
 
 
-def _dtype(array: Any) -> str:
+def dtype_of(array: Any) -> str:
+    """Return the name of the type of an array of any backend."""
     return str(keras.backend.standardize_dtype(array.dtype))

@@ -10,32 +10,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from keras import ops
 
-from suite.api import (
-    PROBE_VOCABULARY_SIZE,
-    Architecture,
-    BuildRequest,
-    Form,
-    Job,
-    Recipe,
-    Status,
-    build_request,
-    uses_xla,
-)
-from suite.worker.data.batches import Batch
-from suite.worker.measure import warmup
+from suite.api import Architecture, BuildRequest, Form, Job, Recipe, Status
 from suite.worker.measure.matrix_rate import is_quiet, machine_rate
-from suite.worker.measure.memory import PeakMemory, release_freed_memory
+from suite.worker.measure.memory import release_freed_memory
 from suite.worker.measure.samples import Measurements, single
 from suite.worker.measure.timing import StepTimings, time_latency, time_repeats
+from suite.worker.random_tokens import random_batch, set_up
 from suite.worker.steps import (
-    Model,
-    PositionHead,
-    allocator,
     devices,
-    fix_randomness,
     make_optimizer,
     make_prediction_step,
     make_training_step,
@@ -49,18 +33,9 @@ def run(
     job: Job, architecture: Architecture, report_progress: Callable[..., None]
 ) -> dict[str, Any]:
     """Run a probe cell and return its outcome."""
-    cell = job.cell
-    fix_randomness(cell.seed)
-    request = build_request(cell, job.model_size, job.recipe, None, architecture)
-    xla = uses_xla(cell, architecture, request)
-    batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
-    report_progress("warming up", 0.0)
-    warmup.throwaway_step(xla)
-    fix_randomness(cell.seed)
-
-    inference_memory = PeakMemory(allocator())
-    inference_memory.start()
-    model = Model(None, architecture.build(request), PositionHead(2), cell.form)
+    setup = set_up(job, architecture, 2, report_progress)
+    cell, model, batch, xla = job.cell, setup.model, setup.batch, setup.xla
+    inference_memory = setup.memory
     positions = batch.num_tokens
     report_progress("measuring inference", 0.0)
     predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)
@@ -92,7 +67,7 @@ def run(
     report_progress("measuring the machine", 0.9)
     rate = machine_rate(job)
     counts = model.parameter_counts()
-    operations = count_operations(architecture, request, counts["mixing"])
+    operations = count_operations(architecture, setup.request, counts["mixing"])
     phases = {"inference": (inference, inference_memory), "training": (training, training_memory)}
     return {
         "status": Status.OK,
@@ -110,7 +85,7 @@ def run(
         "environment": {"devices": devices()},
         "details": {
             "xla": xla,
-            "options": dict(request.options),
+            "options": dict(setup.request.options),
             "noisy": [
                 *(
                     item
@@ -156,29 +131,6 @@ def utilization(
         return {name: single(None, "not measured: others used the machine during its matrix rate")}
     share = operations[phase] * speed / rate["operations_per_second"]
     return {name: single(share, "counted operations a second over the machine's matrix rate")}
-
-
-def random_batch(
-    batch_size: int, sequence_length: int, seed: int, form: Form = Form.ENCODER
-) -> Batch:
-    """Return a batch of random token ids and two-class labels, without padding.
-
-    An encoder-decoder gets a target as long as its source; both count as tokens.
-    """
-    generator = np.random.default_rng(seed)
-    shape = (batch_size, sequence_length)
-    features = {
-        "token_ids": generator.integers(PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32),
-        "padding_mask": np.ones(shape, bool),
-    }
-    targets = {"labels": generator.integers(2, size=shape, dtype=np.int32)}
-    sides = 1
-    if form is Form.ENCODER_DECODER:
-        sides = 2
-        features["target_ids"] = generator.integers(
-            PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32
-        )
-    return Batch(features, targets, sides * batch_size * sequence_length, batch_size)
 
 
 def _loss(outputs: Any, targets: Any, features: Any) -> Any:

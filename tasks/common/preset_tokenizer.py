@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from suite.api import RequestError, digest_paths
-from tasks.common.tokenization import Tokenizer, replace_surrogates
+from tasks.common.tokenization import SPACE, Tokenizer, replace_surrogates
 
 TOKENIZER = "tokenizer.json"
 CONFIGS = ("config.json", TOKENIZER)
@@ -104,7 +104,7 @@ class PresetTokenizer(Tokenizer):
         self.given = self.fingerprint
         self.unknown_id = self._find_unknown()
         of_bytes = isinstance(tokenizer, keras_hub.tokenizers.BytePairTokenizer)
-        self._count = _count_in_bytes if of_bytes else _count_in_piece
+        self._bytes_of = _bytes_of_pairs if of_bytes else _bytes_of_piece
 
     def _find_unknown(self) -> int:
         """Return the id of the unknown token, or of the end where all bytes are known."""
@@ -125,6 +125,15 @@ class PresetTokenizer(Tokenizer):
         kept = [[int(token) for token in row if token not in special] for row in rows]
         return list(self._tokenizer.detokenize(kept))
 
+    def pieces(self) -> list[bytes]:
+        """Return the bytes of each token."""
+        found = [b""] * self.vocabulary_size
+        special = set(self._tokenizer.special_token_ids)
+        for token, index in self._ids.items():
+            if index not in special:
+                found[index] = self._bytes_of(token)
+        return found
+
     def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
         """Return the number of characters in each token, including a leading space.
 
@@ -133,7 +142,7 @@ class PresetTokenizer(Tokenizer):
         """
         lengths = np.ones(self.vocabulary_size, np.int32)
         for token, index in self._ids.items():
-            lengths[index] = self._count(token)
+            lengths[index] = sum(byte not in CONTINUATION for byte in self._bytes_of(token))
         lengths[self.unknown_id] = 1
         counts: np.ndarray = lengths[token_ids]
         return counts
@@ -155,23 +164,27 @@ def _names_a_class(config: Path) -> bool:
         return False
 
 
-def _count_in_piece(piece: str) -> int:
-    """Return the number of characters in a piece of SentencePiece."""
+def _bytes_of_piece(piece: str) -> bytes:
+    """Return the bytes of a piece of SentencePiece."""
     byte = BYTE_PIECE.fullmatch(piece)
-    return int(int(byte[1], 16) not in CONTINUATION) if byte else len(piece)
+    return bytes([int(byte[1], 16)]) if byte else piece.replace(SPACE, " ").encode()
 
 
-def _count_in_bytes(token: str) -> int:
-    """Return the number of characters that start in a token of byte-pair encoding."""
-    return sum(character not in _continuation_characters() for character in token)
+def _bytes_of_pairs(token: str) -> bytes:
+    """Return the bytes of a token of byte-pair encoding; other characters are UTF-8."""
+    alphabet = _alphabet_of_bytes()
+    return b"".join(alphabet.get(character) or character.encode() for character in token)
 
 
 @functools.cache
-def _continuation_characters() -> frozenset[str]:
-    """Return the characters by which byte-pair encoding writes the bytes of `CONTINUATION`."""
-    from tokenizers.pre_tokenizers import ByteLevel
+def _alphabet_of_bytes() -> dict[str, bytes]:
+    """Return the byte of each character by which byte-pair encoding writes bytes, as GPT-2 does.
 
-    # In UTF-8, each of these characters is the byte 0xC2 and one of the bytes.
-    text = "".join(map(chr, CONTINUATION))
-    ((written, _),) = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
-    return frozenset(written[1::2])
+    A printable character of Latin-1 is its own byte. Characters from 256 on are the other bytes.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    return {
+        **{chr(byte): bytes([byte]) for byte in printable},
+        **{chr(0x100 + place): bytes([byte]) for place, byte in enumerate(others)},
+    }

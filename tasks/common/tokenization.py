@@ -21,6 +21,8 @@ FIRST_TEXT_ID = len(SPECIAL_TOKENS)
 """Lower ids are special tokens."""
 UNITS = ("subwords", "bytes", "characters", "preset")
 MIN_VOCABULARY = 100
+SPACE = "\u2581"
+"""The character by which subwords and SentencePiece write a space."""
 
 
 class Tokenizer(ABC):
@@ -39,6 +41,13 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """Return the text of each row of token ids, without special tokens."""
+
+    @abstractmethod
+    def pieces(self) -> list[bytes]:
+        """Return the UTF-8 bytes that each token adds to a text; special tokens add none.
+
+        A byte of a character may be a token, so only the bytes of several tokens make a text.
+        """
 
     def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
         """Return the number of characters in each token."""
@@ -66,6 +75,10 @@ class ByteTokenizer(Tokenizer):
             )
             for row in rows
         ]
+
+    def pieces(self) -> list[bytes]:
+        """Return each byte."""
+        return [b""] * FIRST_TEXT_ID + [bytes([value]) for value in range(256)]
 
     def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
         """Return 1 for the first byte of a character and 0 for its other bytes."""
@@ -106,6 +119,12 @@ class CharacterTokenizer(Tokenizer):
             for row in rows
         ]
 
+    def pieces(self) -> list[bytes]:
+        """Return each character."""
+        return [b""] * FIRST_TEXT_ID + [
+            text.encode() for text in replace_surrogates(self._characters)
+        ]
+
 
 class SubwordTokenizer(Tokenizer):
     """A token is a subword: byte-pair encoding after splitting at spaces and punctuation.
@@ -139,6 +158,14 @@ class SubwordTokenizer(Tokenizer):
         """Return the text of each row."""
         text_ids = [[int(token) for token in row if token >= FIRST_TEXT_ID] for row in rows]
         return list(self._tokenizer.decode_batch(text_ids))
+
+    def pieces(self) -> list[bytes]:
+        """Return each subword, with the space before it."""
+        found = [b""] * self.vocabulary_size
+        for subword, token in self._tokenizer.get_vocab().items():
+            if token >= FIRST_TEXT_ID:
+                found[token] = subword.replace(SPACE, " ").encode()
+        return found
 
     def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
         """Return the number of characters in each subword, including a leading space."""

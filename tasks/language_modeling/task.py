@@ -9,7 +9,7 @@ option `carry_state`, an architecture that can carries its state from batch to b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,6 @@ from suite.api import (
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from tasks.common.tokenization import Tokenizer
 
 DEFAULT_TFDS_NAME = "tiny_shakespeare"
 HELD_OUT_SHARE = 0.05
@@ -121,6 +119,7 @@ class LanguageModeling(Task):
         """Read the texts, build the tokenizer from train and cut the streams into windows."""
         from tasks.common.sources import collect_facts
         from tasks.common.tokenization import build_tokenizer
+        from tasks.language_modeling.windows import cut_windows
 
         options = task_options(self, options)
         texts, source_facts = _read_texts(request)
@@ -134,10 +133,14 @@ class LanguageModeling(Task):
         }
         return TaskData(
             **{
-                split: _cut_windows(text, tokenizer, sequence_length)
+                split: cut_windows(text, tokenizer, sequence_length)
                 for split, text in texts.items()
             },
-            spec={"vocabulary_size": tokenizer.vocabulary_size},
+            spec={
+                "vocabulary_size": tokenizer.vocabulary_size,
+                # JSON has no bytes: each becomes the character of its number.
+                "pieces": [piece.decode("latin-1") for piece in tokenizer.pieces()],
+            },
             facts=collect_facts(
                 self.sources[request.kind],
                 {split: [text] for split, text in texts.items()},
@@ -161,11 +164,12 @@ class LanguageModeling(Task):
             Unsupported: a split is shorter than one window.
         """
         from tasks.common.tokenization import build_tokenizer
+        from tasks.language_modeling.windows import cut_windows
 
         texts, _ = _read_texts(request)
         tokenizer = build_tokenizer(task_options(self, options), [texts["train"]], request)
         found = {
-            split: _cut_windows(texts[split], tokenizer, sequence_length)
+            split: cut_windows(texts[split], tokenizer, sequence_length)
             for split in ("validation", "test")
         }
         for split, examples in found.items():
@@ -236,6 +240,17 @@ class LanguageModeling(Task):
             },
         )
 
+    def prompts(self, examples: Examples, spec: Mapping[str, Any]) -> list[Sequence[int]]:
+        """Return a long and a short prompt, one from the start and one from the middle."""
+        from tasks.language_modeling.windows import choose_prompts
+
+        return choose_prompts(examples)
+
+    def text(self, token_ids: Sequence[int], spec: Mapping[str, Any]) -> str:
+        """Return the text of token ids; bytes that make no character are replaced."""
+        pieces = "".join(spec["pieces"][token] for token in token_ids)
+        return pieces.encode("latin-1").decode("utf-8", "replace")
+
 
 def _ranges(length: int) -> Iterator[tuple[str, int, int]]:
     """Yield name, start and end of the positions 0, 1, 2 to 3, 4 to 7, …: the context doubles."""
@@ -301,28 +316,6 @@ def _hold_out_splits(
             texts["train"] = texts["train"][:-length]
             facts[split] = f"the last {length:,} characters of train"
     return texts, facts
-
-
-def _cut_windows(text: str, tokenizer: Tokenizer, length: int) -> Examples:
-    """Cut a stream into windows; its first token is never a target."""
-    import numpy as np
-
-    stream = tokenizer.encode([text])[0]
-    characters = tokenizer.count_characters(stream)
-    num_windows = max(1, -(-(len(stream) - 1) // length))
-
-    def windows(values: np.ndarray) -> np.ndarray:
-        padded = np.zeros(num_windows * length, values.dtype)
-        padded[: len(values)] = values
-        return padded.reshape(num_windows, length)
-
-    features = {
-        "token_ids": windows(stream[:-1]),
-        "padding_mask": windows(np.ones(len(stream) - 1, bool)),
-    }
-    return Examples(
-        features, {"next_ids": windows(stream[1:]), "characters": windows(characters[1:])}
-    )
 
 
 TASK = LanguageModeling()

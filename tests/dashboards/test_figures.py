@@ -138,7 +138,7 @@ def test_many_lines_at_a_single_length_stay_within_the_figure(tab, other):
 
 def test_runs_without_quiet_costs_say_so_and_a_long_list_shows_the_total(tab, other):
     tab.open(other, "index.html", "length=512")
-    assert any("Training costs of these" in text for text in tab.texts("p.note"))
+    assert any("Speeds of these" in text for text in tab.texts("p.note"))
     count, summary = tab.page.evaluate(
         "() => { const runs = Array(501).fill(recordsOf(0)[0]);"
         " const listed = runsTable(runs, data.comparisons[0]);"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from dashboards.pages import PAGES
-from tests.dashboards.site_records import ENTRIES, SCRIPT
+from suite.api import Mode
+from tests.dashboards.site_records import ENTRIES, SCRIPT, draw, entry, measured, probe
 
 
 @pytest.mark.parametrize("listed", PAGES, ids=lambda page: page.name)
@@ -98,3 +101,57 @@ def test_a_figure_downloads_as_csv(tab, folder):
     text = download.value.path().read_text()
     assert text.splitlines()[0].startswith("line,sequence_length,batch_size,quality")
     assert "vanilla,128,16,0.6" in text
+
+
+def test_the_page_of_a_run_shows_samples_as_text(tab, tmp_path):
+    found = entry("vanilla", 128, f1=0.5, memory=1, speed=1)
+    samples = [{"method": "greedy", "prompt": SCRIPT, "sample": " or\nnot"}]
+    record = found.record.model_copy(update={"reports": {"validation": {"samples": samples}}})
+    draw([dataclasses.replace(found, record=record)], tmp_path)
+    tab.open(tmp_path, "run.html", f"run={record.run_id}")
+    tab.page.locator("h3", has_text="Samples").wait_for()
+    shown = tab.page.locator("pre", has=tab.page.locator("strong"))
+    assert shown.text_content() == f"{SCRIPT} or\nnot"
+
+
+def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
+    """The state of a noisy generation is exact, so it is drawn all the same."""
+
+    def decoding(architecture, length, number):
+        found = probe(architecture, length, number, 1.0, form="decoder")
+        cell = dataclasses.replace(found.record.cell, mode=Mode.DECODE, batch_size=1)
+        generation = measured(latency_p50_seconds=0.002, state_bytes=8.0 * length)
+        phases = {"prefill": measured(tokens_per_second=5e4), "generation": generation}
+        changes = {"cell": cell, "cell_id": cell.id, "measurements": phases}
+        noisy = {"noisy": ("generation",)} if length == 512 else {}
+        record = found.record.model_copy(update={**changes, "details": noisy})
+        return dataclasses.replace(found, record=record)
+
+    decodings = [
+        decoding(name, length, number)
+        for name in ("vanilla", "longformer")
+        for length in (512, 1_024)
+        for number in range(3)
+    ]
+    draw([*decodings, probe("vanilla", 512, 0, 900.0, form="decoder")], tmp_path)
+    tab.open(tmp_path, "index.html", "task=decode%2C+decoder")
+    assert "Decoding, decoder" in tab.texts("option")
+    figures = {
+        axes["yaxis"]["title"]["text"]: [line for line in lines if line.get("name") == "vanilla"]
+        for lines, axes in tab.plots()
+    }
+    assert list(figures) == [
+        "Prefill throughput, tokens/s",
+        "Time of a generated token, median, ms",
+        "Size of the decoding state, KiB",
+    ]
+    (state,) = figures["Size of the decoding state, KiB"]
+    assert (state["x"], state["y"]) == ([512, 1_024], [4, 8])
+    (times,) = figures["Time of a generated token, median, ms"]
+    assert times["y"] == [2, 2]
+    assert tab.select("Round").count() == 1
+    tab.open(tmp_path, "run.html", f"run={decodings[0].record.run_id}")
+    tab.page.wait_for_selector("h2")
+    assert "decode, decoder · vanilla · length 512" in tab.page.locator("h2").first.text_content()
+    command = tab.page.locator("pre").first.text_content()
+    assert "bench run --mode decode --form decoder --rounds 1" in command

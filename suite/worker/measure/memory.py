@@ -120,18 +120,6 @@ class PeakMemory:
         }
 
 
-def held_bytes(allocator: Allocator | None) -> int | None:
-    """Return the memory in use: an accelerator's, or the process's own pages; None if unknown."""
-    if allocator:
-        return allocator.in_use()
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    sizes = (line.split() for line in lines if line.startswith("RssAnon:"))
-    return next((int(size[1]) * 1024 for size in sizes), None)
-
-
 def count_bytes(arrays: list[Any]) -> int:
     """Return the bytes of arrays of any backend; None counts nothing."""
     return sum(math.prod(array.shape) * _item_bytes(array) for array in arrays if array is not None)

@@ -48,6 +48,7 @@ from suite.worker.steps import (
 from suite.worker.train.evaluation import Evaluator, splits_of
 from suite.worker.train.evaluation_lengths import LengthEvaluator
 from suite.worker.train.loop import TrainingLoop
+from suite.worker.train.samples import draw_samples
 from suite.worker.train.sealing import seal_test
 
 
@@ -99,6 +100,10 @@ def run(
     scores = {"validation": loop.progress.best.score}
     if cell.scores_test:
         scores |= evaluator.final_scores()
+    if samples := draw_samples(job, task, data, model):
+        validation = scores["validation"]
+        reports = {**validation.reports, "samples": samples}
+        scores["validation"] = replace(validation, reports=reports)
     phases = {"inference": (inference, inference_memory), "training": (loop.timings, loop.memory)}
     outcome = {
         "status": Status.OK,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from suite.analysis import frontier
@@ -122,6 +124,17 @@ def test_a_context_is_read_within_a_time(store):
 def test_a_decoding_that_cannot_be_searched_is_refused(store, phase, changes, said):
     with pytest.raises(RequestError, match=said):
         decoding_limits(store, Budget(step_seconds=1.0, phase=phase), **changes)
+
+
+def test_a_benchmark_with_probes_of_several_forms_asks_for_one(store):
+    """`cost` probes encoders and decoders: a length could fit one and not the other."""
+    asked = Request(benchmark="cost", architectures=("longformer",))
+    with pytest.raises(RequestError, match=r"at length 128: decoder.*, encoder.*Give --form"):
+        list(find_length_limits(asked, store, run, Budget(step_seconds=1.0)))
+    (found,) = find_length_limits(
+        dataclasses.replace(asked, form="decoder"), store, run, Budget(step_seconds=1.0)
+    )
+    assert found.longest <= 300 < found.beyond
 
 
 def test_a_token_that_takes_too_long_is_told(store):

@@ -109,6 +109,24 @@ def test_noise_of_one_phase_leaves_the_other_alone():
     assert figures["inference.tokens_per_second"] is None
 
 
+def test_a_noisy_generation_keeps_the_exact_size_of_its_state():
+    measured = {
+        name: Measurement(value=value, n=1)
+        for name, value in (("tokens_per_second", 9.0), ("state_bytes", 2_048.0))
+    }
+    cell = dataclasses.replace(
+        CELL, mode=Mode.DECODE, form="decoder", task=None, task_version=None, source=None,
+        options={}, steps=0,
+    )  # fmt: skip
+    record = make_record(
+        cell=cell, measurements={"generation": measured}, details={"noisy": ("generation",)}
+    )
+    (table,) = make_tables([stored(record)])
+    (row,) = table.rows
+    assert row.missing["generation.tokens_per_second"] == "noisy"
+    assert row.figures["generation.state_bytes"].value == 2_048
+
+
 def test_a_peak_of_no_bytes_is_no_cost_and_breaks_no_exponent():
     records = [
         probe(number, length, 1.0, memory=0.0 if length == 512 else 2.0**20 * length)

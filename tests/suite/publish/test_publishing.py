@@ -105,7 +105,10 @@ def test_the_name_of_a_machine_must_not_be_a_path(store):
 
 @pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
 def test_examples_of_non_free_texts_are_not_published(store, tmp_path, free, kept):
-    reports = {"test": {"examples": [{"input": "a poem"}], "without_part": {"entity_f1": [0.5]}}}
+    reports = {
+        "validation": {"samples": [{"prompt": "a poem"}]},
+        "test": {"examples": [{"input": "a poem"}], "without_part": {"entity_f1": [0.5]}},
+    }
     data = {"fingerprint": FINGERPRINT, **({} if free is None else {"redistributable": free})}
     store.write(make_record(**{**GOOD, "reports": reports, "data": data}))
     (path,) = publish_here(store, into=tmp_path).written

@@ -108,8 +108,9 @@ def test_a_decoding_lists_its_measures_and_every_phase_with_interference(tmp_pat
     known = {name for name in DECODING_MEASURES if not name.endswith("padded_tokens_per_second")}
     assert names == known
     assert details["noisy"] == ["generation.latency"]
-    state = measured["generation"]["state_bytes"]["value"]
-    assert state == details["declared_state_bytes"]
     generation = measured["generation"]
+    assert generation["state_bytes"]["value"] == details["declared_state_bytes"]
+    in_process = generation["state_memory_bytes"]
+    assert in_process["value"] is None and "without an accelerator" in in_process["method"]
     speed, seconds = (generation[name]["value"] for name in ("tokens_per_second", "step_seconds"))
     assert speed * seconds == pytest.approx(1.0, rel=0.2)

@@ -113,6 +113,8 @@ def test_the_characters_of_all_targets_are_those_of_the_text(request, tmp_path, 
     data = load(LANGUAGE_MODELING, tmp_path, preset, 16)
     real = data.test.features["padding_mask"]
     assert data.test.targets["characters"][real].sum() == len(TEXT) - len(first)
+    shown = LANGUAGE_MODELING.text(data.test.targets["next_ids"][real].tolist(), data.spec)
+    assert shown == TEXT.removeprefix(first)
     assert data.train.features["token_ids"].max() < data.spec["vocabulary_size"]
 
 

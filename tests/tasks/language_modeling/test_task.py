@@ -121,3 +121,28 @@ def test_bits_per_character_are_reported_by_position(tmp_path):
     characters = np.where(real, data.test.targets["characters"], 0)[:, 8:].sum()
     assert found["8-15"] == pytest.approx(3 * real[:, 8:].sum() / characters)
     assert list(found) == ["0", "1", "2-3", "4-7", "8-15"]
+
+
+@pytest.mark.parametrize("units", ["characters", "bytes", "subwords"])
+def test_the_text_of_the_tokens_is_that_of_the_stream(tmp_path, units):
+    plain = "the cat sat on the mat; the émigré saw 🎉\n" * 60
+    data = load(tmp_path, 16, plain, units=units, vocabulary=200)
+    real = data.train.features["padding_mask"]
+    text = TASK.text(data.train.features["token_ids"][real].tolist(), data.spec)
+    assert text.removeprefix(" ")[:200] == plain[:200]  # subwords put a space before a text
+    assert TASK.text([0, 1, 2, 3], data.spec) == ""
+
+
+def test_bytes_that_make_no_character_are_replaced(tmp_path):
+    data = load(tmp_path, 16, units="bytes")
+    first_of_two = 4 + "é".encode()[0]
+    assert TASK.text([first_of_two, 4 + ord("a")], data.spec) == "\ufffda"
+
+
+@pytest.mark.parametrize(("length", "sizes"), [(16, [8, 4]), (1_024, [111, 56]), (2, [1])])
+def test_prompts_are_parts_of_a_split_that_leave_half_a_window(tmp_path, length, sizes):
+    data = load(tmp_path, length)
+    prompts = TASK.prompts(data.validation, data.spec)
+    assert [len(prompt) for prompt in prompts] == sizes
+    validation = TEXT[:-118][-112:]
+    assert all(TASK.text(prompt, data.spec) in validation for prompt in prompts)

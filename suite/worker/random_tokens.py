@@ -1,0 +1,78 @@
+"""A model with random weights on random tokens: what probes and decodings measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from suite.api import (
+    PROBE_VOCABULARY_SIZE,
+    Architecture,
+    BuildRequest,
+    Form,
+    Job,
+    build_request,
+    uses_xla,
+)
+from suite.worker.data.batches import Batch
+from suite.worker.measure import warmup
+from suite.worker.measure.memory import PeakMemory
+from suite.worker.steps import Model, PositionHead, allocator, fix_randomness
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The model of a cell without a task, its batch, and its memory above a baseline.
+
+    The baseline was taken before the model was built. `xla` is whether XLA compiles its passes on
+    TensorFlow.
+    """
+
+    request: BuildRequest
+    model: Model
+    batch: Batch
+    memory: PeakMemory
+    xla: bool
+
+
+def set_up(
+    job: Job, architecture: Architecture, num_classes: int, report_progress: Callable[..., None]
+) -> Setup:
+    """Draw the batch of a cell, warm up, and build its model with a head of `num_classes`."""
+    cell = job.cell
+    fix_randomness(cell.seed)
+    request = build_request(cell, job.model_size, job.recipe, None, architecture)
+    xla = uses_xla(cell, architecture, request)
+    batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
+    report_progress("warming up", 0.0)
+    warmup.throwaway_step(xla)
+    fix_randomness(cell.seed)
+    memory = PeakMemory(allocator())
+    memory.start()
+    model = Model(None, architecture.build(request), PositionHead(num_classes), cell.form)
+    return Setup(request, model, batch, memory, xla)
+
+
+def random_batch(
+    batch_size: int, sequence_length: int, seed: int, form: Form = Form.ENCODER
+) -> Batch:
+    """Return a batch of random token ids and two-class labels, without padding.
+
+    An encoder-decoder gets a target as long as its source; both count as tokens.
+    """
+    generator = np.random.default_rng(seed)
+    shape = (batch_size, sequence_length)
+    features = {
+        "token_ids": generator.integers(PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32),
+        "padding_mask": np.ones(shape, bool),
+    }
+    targets = {"labels": generator.integers(2, size=shape, dtype=np.int32)}
+    sides = 1
+    if form is Form.ENCODER_DECODER:
+        sides = 2
+        features["target_ids"] = generator.integers(
+            PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32
+        )
+    return Batch(features, targets, sides * batch_size * sequence_length, batch_size)

@@ -1,0 +1,44 @@
+"""`bench report`: samples of language models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from suite.records.store import Store
+from tests.suite.records.test_store import CELL, REGISTRY, make_record
+
+SAMPLES = [
+    {"method": "greedy", "prompt": "to be,", "sample": " or [not]\nto be"},
+    {"method": "top-p 0.95", "prompt": "to be,", "sample": " and yet"},
+]
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with two seeds of a language model, of which the second has other samples."""
+    store = Store(tmp_path / "home")
+    store.prepare()
+    version = REGISTRY.task_versions["language_modeling"]
+    for seed in (0, 1):
+        own = SAMPLES if seed == 0 else [{**SAMPLES[0], "sample": " of seed 1"}]
+        cell = dataclasses.replace(
+            CELL, task="language_modeling", task_version=version, form="decoder", options={},
+            seed=seed,
+        )  # fmt: skip
+        metrics, reports = {"test": {"bits_per_character": 2.0}}, {"validation": {"samples": own}}
+        store.write(make_record(cell=cell, metrics=metrics, reports=reports))
+    return str(store.home)
+
+
+def test_samples_are_shown_if_asked_for(bench, home):
+    shown = bench("report", "--samples", "--home", home).stdout
+    assert "at 128, greedy:" in shown and "at 128, top-p 0.95:" in shown
+    assert "    to be,▸ or [not]\n    to be" in shown and "of seed 1" not in shown
+    (table,) = json.loads(bench("report", "--samples", "--json", "--home", home).stdout)
+    assert table["rows"][0]["samples"] == SAMPLES
+    (table,) = json.loads(bench("report", "--json", "--home", home).stdout)
+    assert table["rows"][0]["samples"] == []
+    assert "▸" not in bench("report", "--home", home).stdout
