@@ -14,9 +14,9 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 
 .PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
 .DEFAULT_GOAL := help
-BACKEND_TESTS := tests/baselines tests/conformance/test_architectures.py \
-  tests/conformance/test_decoders.py tests/test_guides.py \
-  tests/suite/worker/test_carried_state.py
+# The longest first, so that both workers end together.
+BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_decoders.py \
+  tests/baselines tests/test_guides.py tests/suite/worker/test_carried_state.py
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,13 +62,16 @@ test: $(VENV)/.dev ## run the tests (nine minutes on two cores)
 	@$(BIN)/python -m pytest -m "alone and not slow"
 
 test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
-	@KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not slow" $(BACKEND_TESTS)
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
+	  -m "not slow" $(BACKEND_TESTS)
 
 test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
 	@KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest -m "not slow" $(BACKEND_TESTS)
 
 test-slow: $(VENV)/.slow ## run the tests that take longer
 	@$(BIN)/python -m pytest -m slow
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -m slow tests/conformance/test_architectures.py \
+	  tests/conformance/test_decoders.py
 
 check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import layers, file length, benchmarks, leaderboard
 	@$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -65,14 +66,15 @@ XLA_OF_ANOTHER = ("bert", "full_attention", "hub", "identity", "linformer", "lla
 """XLA compiles these as it does another one: their layers mix by one or two matrix products."""
 
 
+def slow_where(is_slow: Callable[[str], bool]) -> list[object]:
+    """Return the encoders; those of which a condition holds are slow tests."""
+    return [
+        pytest.param(name, marks=pytest.mark.slow if is_slow(name) else ()) for name in ENCODERS
+    ]
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has steps without XLA")
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name in XLA_OF_ANOTHER else ())
-        for name in ENCODERS
-    ],
-)
+@pytest.mark.parametrize("name", slow_where(lambda name: name in XLA_OF_ANOTHER))
 def test_training_with_xla_lowers_the_loss(name):
     curve = learning_curve(ARCHITECTURES[name], Form.ENCODER, NUM_STEPS, xla=True)
     assert curve[-1] < curve[0]
@@ -84,7 +86,9 @@ def skip_unless_attention_takes(name: str, half: str) -> None:
         pytest.skip("XLA has no float16 products with float32 sums on a processor")
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize(
+    "name", slow_where(lambda name: BACKEND == "jax" and name in XLA_OF_ANOTHER)
+)
 def test_training_in_float16_lowers_the_loss(name):
     """The loss scale halves until gradients fit, so the first steps may be skipped."""
     skip_unless_attention_takes(name, "float16")
@@ -137,7 +141,8 @@ def test_a_training_step_lowers_for_tpu(name, form):
     assert exported.platforms == ("tpu",)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+# On JAX, test_keras_library.py saves and loads a layer of each architecture, with its weights.
+@pytest.mark.parametrize("name", slow_where(lambda name: BACKEND == "jax"))
 def test_weights_are_saved_and_loaded(name):
     assert_passes(weights_are_saved_and_loaded, ARCHITECTURES[name], Form.ENCODER)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import keras
 import pytest
 
 from suite.api import Form
+from suite.worker.conformance.decoding import generated_tokens_equal_a_full_recomputation
+from suite.worker.conformance.gradients import BACKEND
 from suite.worker.conformance.models import OF_MODELS
 from tests.architectures import ARCHITECTURES, assert_passes, checks_of_passes, subject_of
 
@@ -14,9 +15,15 @@ DECODERS = [name for name, part in ARCHITECTURES.items() if part.forms == {Form.
 
 
 def named(name: str) -> object:
-    """Return a check's name, slow on JAX if it generates: that compiles each step of each form."""
-    generates = name.endswith("generated_tokens_equal_a_full_recomputation")
-    slow = generates and keras.backend.backend() == "jax"
+    """Return a check's name, slow on JAX if it compiles much that other checks compile too.
+
+    Generation compiles each step of each form. The decoder of the encoder-decoder form has all
+    layers of a decoder.
+    """
+    (architecture, form, _), check = CHECKS[name]
+    generates = check is generated_tokens_equal_a_full_recomputation
+    is_part = form is Form.DECODER and Form.ENCODER_DECODER in ARCHITECTURES[architecture].forms
+    slow = BACKEND == "jax" and (generates or is_part)
     return pytest.param(name, marks=pytest.mark.slow if slow else ())
 
 

@@ -37,7 +37,7 @@ IDS = [
 ]
 
 
-@pytest.fixture(params=CASES, ids=IDS)
+@pytest.fixture(scope="module", params=CASES, ids=IDS)
 def case(request):
     name, length, options = request.param
     task, options = TASKS[name], {**FEW, **options}
