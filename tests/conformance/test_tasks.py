@@ -147,7 +147,7 @@ def test_embedding_head_loss_and_score_fit_together(loaded):
     if has_unit_variance:
         assert 0.3 < float(np.std(ops.convert_to_numpy(embedded))) < 3
     outputs = head(embedded, batch.features)
-    loss = float(task.loss(outputs, batch.targets, batch.features))
+    loss = float(ops.convert_to_numpy(task.loss(outputs, batch.targets, batch.features)))
     assert np.isfinite(loss) and loss > 0
     few = first_examples(data.validation, 96)
     predictions = np.concatenate(
