@@ -7,6 +7,7 @@ from suite.api.architecture import (
     BuildRequest,
     ModelSize,
     build_request,
+    declared_state_bytes,
     supports,
     uses_xla,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "build_request",
     "count_positions",
     "count_real",
+    "declared_state_bytes",
     "digest_paths",
     "supports",
     "task_options",

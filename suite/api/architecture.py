@@ -190,6 +190,18 @@ def build_request(
     )
 
 
+def declared_state_bytes(
+    cell: Cell, architecture: Architecture, request: BuildRequest, max_length: int
+) -> int | None:
+    """Return the declared bytes of a cell's decoding state for one sequence of `max_length`.
+
+    None means that the architecture declares no size, or that the form does not decode.
+    """
+    if cell.form is Form.ENCODER:
+        return None
+    return architecture.state_bytes(request, max_length, 4 if cell.precision == "float32" else 2)
+
+
 def uses_xla(cell: Cell, architecture: Architecture, request: BuildRequest) -> bool:
     """Return whether XLA compiles a cell: the option `compile`, or else the preference."""
     mode = cell.options.get("compile", "auto")

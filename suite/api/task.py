@@ -180,6 +180,11 @@ class Task(ABC):
     max_global_tokens: int = 0
     """The highest number of global positions in an example, for architectures with global
     attention."""
+    solved_at: float | None = None
+    """The value of the primary metric from which on a seed solves the task; set it for diagnostics.
+
+    0.99 is usual for exact answers. The site shows the share of seeds that solve a diagnostic, and
+    the steps that they need."""
     evaluation_lengths_supported: bool = False
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
 

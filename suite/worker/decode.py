@@ -24,6 +24,7 @@ from suite.api import (
     Job,
     Status,
     build_request,
+    declared_state_bytes,
     uses_xla,
 )
 from suite.worker.decoder import Decoder
@@ -98,8 +99,7 @@ def run(
     state = state_measures(decoder, before, after)
     counts = model.parameter_counts()
     noisy = [*prefill.noisy_phases("prefill"), *generation.noisy_phases("generation")]
-    value_bytes = np.dtype("float32").itemsize if cell.precision == "float32" else 2
-    declared = architecture.state_bytes(request, max_length, value_bytes)
+    declared = declared_state_bytes(cell, architecture, request, max_length)
     return {
         "status": Status.OK,
         "measurements": {
