@@ -33,7 +33,7 @@ class Section(StrEnum):
 class ChartLine:
     """The figures of one entry by the place on the axis, and why it has none at other places.
 
-    In a heat map, a line is an evaluation length.
+    A line of a heat map is an evaluation length.
     """
 
     name: str
@@ -45,8 +45,9 @@ class ChartLine:
 class Chart:
     """A chart: what it draws against what, at a training length (0: decoding), and its reading.
 
-    `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context". In
-    the last, `measure` is a cost, otherwise a metric. `entry` is set in heat maps alone.
+    `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context".
+    `measure` is a cost if the chart is against the context, and a metric otherwise. `entry` is set
+    in heat maps alone.
     """
 
     section: Section

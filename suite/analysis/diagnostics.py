@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.grouping import Kind
 from suite.analysis.statistics import MIN_REPEATS, Estimate, wilson_interval
-from suite.api import Metric, Mode, Status, Task
+from suite.api import Metric, Status, Task
 from suite.records.published import StoredRecord, read_curves
 from suite.records.schema import RecordError
 
@@ -29,10 +30,11 @@ different numbers of answers."""
 class DiagnosticRow:
     """One entry at one training length of a diagnostic, over its seeds.
 
-    `score` is None if no seed ended well; `note` then says why. `solved` is the share of these
-    seeds whose score reaches the threshold, with Wilson's interval. `median_steps` is the median
-    number of steps until the validation curve reaches the threshold. A seed that never does counts
-    as infinitely late. The median is None if no record has its curve, as in archives.
+    `score` is the mean of the task's primary metric, and None without a completed seed. `note` says
+    why other seeds are not completed. `solved` is the share of seeds whose score reaches the
+    threshold, with Wilson's interval. `median_steps` is the median number of steps until the
+    validation curve reaches the threshold. A seed that never reaches it counts as infinitely late.
+    The median is None if no record has a curve, as in archives.
     """
 
     entry: str
@@ -80,11 +82,10 @@ class Diagnostic:
     def rows(self) -> list[DiagnosticRow]:
         """Return a row for each entry and training length, the best score first."""
         rows = [self._row(point) for point in self.comparison.points if point.runs]
-        sign = 1 if self.task.primary_metric.higher_is_better else -1
 
         def order(row: DiagnosticRow) -> tuple[int, float, str]:
-            value = -math.inf if row.score is None else sign * row.score.value
-            return row.sequence_length, -value, row.entry
+            score = row.score.value if row.score else -math.inf
+            return row.sequence_length, -score, row.entry
 
         return sorted(rows, key=order)
 
@@ -98,9 +99,7 @@ class Diagnostic:
 
     def reaches(self, value: float) -> bool:
         """Return whether a score of the task's primary metric solves the task."""
-        if self.task.primary_metric.higher_is_better:
-            return value >= self.solved_at
-        return value <= self.solved_at
+        return value >= self.solved_at
 
     def _row(self, point: Point) -> DiagnosticRow:
         score = point.score()
@@ -147,21 +146,28 @@ def find_diagnostics(
 ) -> list[Diagnostic]:
     """Return the first comparison of each diagnostic task and its options, by task and setting.
 
-    `comparisons` are in the order of preference. One without a score is left out.
+    `comparisons` are in the order of preference. One without a score is left out, and so are the
+    trials of a task with final runs.
     """
-    first: dict[str, dict[str, Comparison]] = {}
+    found: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
-        key, task = comparison.key, tasks.get(comparison.key.task)
-        if key.mode is not Mode.TRAIN or task is None or task.solved_at is None:
-            continue
         if any(point.score() for point in comparison.points):
-            first.setdefault(key.task, {}).setdefault(key.task_options, comparison)
+            found.setdefault(comparison.key.task, []).append(comparison)
     return [
         Diagnostic(comparison, task, task.solved_at, setting)
-        for name in sorted(first)
-        if (task := tasks[name]).solved_at is not None
-        for setting, comparison in _by_setting(list(first[name].values()), task).items()
+        for name, task in sorted(tasks.items())
+        if task.solved_at is not None
+        for setting, comparison in _by_setting(_preferred(found.get(name, [])), task).items()
     ]
+
+
+def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return the first comparison of each setting of a task; trials only without final runs."""
+    finals = [one for one in comparisons if one.key.kind is Kind.FINAL]
+    first: dict[str, Comparison] = {}
+    for comparison in finals or comparisons:
+        first.setdefault(comparison.key.task_options, comparison)
+    return list(first.values())
 
 
 def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comparison]:

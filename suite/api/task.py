@@ -181,18 +181,19 @@ class Task(ABC):
     """The highest number of global positions in an example, for architectures with global
     attention."""
     solved_at: float | None = None
-    """The value of the primary metric from which on a seed solves the task; set it for diagnostics.
+    """The value of the primary metric, a share, from which on a seed solves the task.
 
-    0.99 is usual for exact answers. The site shows the share of seeds that solve a diagnostic, and
-    the steps that they need."""
+    Set it for diagnostics; 0.99 is usual for exact answers. The site shows the share of seeds that
+    solve a diagnostic, and the steps that they need."""
     evaluation_lengths_supported: bool = False
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
 
     def __init_subclass__(cls) -> None:
-        """Check that each of `open_options` is an option, and that evaluation lengths fit.
+        """Check `open_options`, `evaluation_lengths_supported` and `solved_at`.
 
         Raises:
-            PluginError: an option is missing, or a task that generates has evaluation lengths.
+            PluginError: an open option is no option, a task that generates has evaluation lengths,
+                or a task has `solved_at` and its primary metric is no share.
         """
         super().__init_subclass__()
         if cls.evaluation_lengths_supported and cls.generation:
@@ -200,6 +201,13 @@ class Task(ABC):
                 "A task that generates answers is scored at its training length alone",
                 received=f"evaluation_lengths_supported and generation in {cls.__name__}",
                 remedy="Remove one of the two",
+            )
+        metric = getattr(cls, "primary_metric", None)
+        if cls.solved_at is not None and metric and not metric.share:
+            raise PluginError(
+                "A task with `solved_at` has a primary metric that is a share",
+                received=f"{metric.name} in {cls.__name__}",
+                remedy="Remove `solved_at`, or set `share=True` if the metric is a share",
             )
         if unknown := cls.open_options - cls.options.keys():
             raise PluginError(
