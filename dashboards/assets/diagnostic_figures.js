@@ -37,14 +37,18 @@ function chartMeasure({ measure }) {
  * @param {ChartLine[]} lines
  */
 function placesOf(lines) {
-  const places = lines.flatMap(({ points, reasons }) => [
-    ...points.map(([place]) => place),
-    ...Object.keys(reasons),
-  ]);
+  const places = lines.flatMap(({ points }) => points.map(([place]) => place));
   const isNumber = places.every((place) => Number.isFinite(Number(place)));
   const unique = [...new Set(places)];
   return isNumber ? unique.sort((a, b) => Number(a) - Number(b)) : unique;
 }
+
+/**
+ * Returns a length as a short text, such as "16k".
+ * @param {number} length
+ */
+const shortLength = (length) =>
+  length >= 1024 && length % 1024 === 0 ? `${length / 1024}k` : formatNumber(length);
 
 /**
  * Returns a logarithmic axis of numbers, and the place of each number on it. A logarithmic axis
@@ -59,7 +63,7 @@ function numberAxis(places, text) {
   const at = (value) => (value > 0 ? value : least / 4);
   let last = 0;
   const labels = numbers.map((value) => {
-    if (at(value) < last * 1.9) return "";
+    if (at(value) < last * 1.6) return "";
     last = at(value);
     return text(value);
   });
@@ -83,12 +87,14 @@ function chartAxis({ against, length }, lines) {
   const title = { text: AGAINST[against][1] };
   const places = placesOf(lines);
   if (against === "pairs" || against === "problem") {
-    const axis = { type: "category", categoryorder: "array", categoryarray: places.map(plain) };
-    return { axis: { ...axis, title }, at: plain };
+    /** @type {(place: string) => string} */
+    const at = (place) => plain(place).replace(" in ", "<br>in ").replaceAll("_", "<br>");
+    const axis = { type: "category", categoryorder: "array", categoryarray: places.map(at) };
+    return { axis: { ...axis, title }, at };
   }
   /** @param {number} value */
   const text = (value) => {
-    const short = value >= 1024 && value % 1024 === 0 ? `${value / 1024}k` : formatNumber(value);
+    const short = shortLength(value);
     if (against === "evaluation_length") return `${short}<br>${formatNumber(value / length, 3)}×`;
     return against === "state_bytes" ? formatNumber(value / 1024, 3) : short;
   };
@@ -225,9 +231,9 @@ function lineChart(chart, hidden) {
   const lines = chart.lines.filter(({ line }) => line !== null && !hidden.has(line));
   const shown = lines.filter(({ points }) => points.length);
   const { axis, at } = chartAxis(chart, lines);
-  const isMoved = chart.against === "evaluation_length";
+  const distance = chart.against === "evaluation_length" ? Math.min(0.05, 0.2 / shown.length) : 0;
   const traces = shown.map((own, place) => {
-    const shift = isMoved ? 2 ** (0.05 * (place - (shown.length - 1) / 2)) : 1;
+    const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
     return chartTrace(chart, own, at, shift);
   });
   const values = shown.flatMap(({ points }) => points.map(([, value]) => value / scale));
@@ -266,12 +272,12 @@ function depthMap(chart) {
     traces: [
       {
         type: "heatmap",
-        x: chart.lines.map((line) => formatNumber(Number(line.name))),
+        x: chart.lines.map((line) => shortLength(Number(line.name))),
         y: depths.map(plain),
         z: estimates.map((row) => row.map((point) => point?.[1] ?? null)),
         zmin: 0,
         zmax: 1,
-        text: estimates.map((row) => row.map((point) => (point ? formatNumber(point[1], 2) : ""))),
+        text: estimates.map((row) => row.map((point) => (point ? point[1].toFixed(2) : ""))),
         texttemplate: "%{text}",
         customdata: estimates.map((row) =>
           row.map((point) => {
@@ -292,8 +298,12 @@ function depthMap(chart) {
       },
     ],
     layout: {
-      xaxis: { type: "category", title: { text: "evaluation length" } },
-      yaxis: { type: "category", autorange: "reversed", title: { text: "depth" } },
+      xaxis: { type: "category", tickangle: 0, title: { text: "evaluation length" } },
+      yaxis: {
+        type: "category",
+        autorange: "reversed",
+        title: { text: "depth", standoff: 10 },
+      },
     },
     rows: chartRows(chart),
   });

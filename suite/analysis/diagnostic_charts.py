@@ -120,11 +120,12 @@ def _by_group(
 def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
     lines = []
     for point in points:
-        sizes = {record.details.get("declared_state_bytes") for record in point.good}
-        score = diagnostic.score(point)
-        if score and len(sizes) == 1 and (size := sizes.pop()) is not None:
+        size = next((record.details.get("declared_state_bytes") for record in point.good), None)
+        if size is None:
+            lines.append(ChartLine(point.entry, {}, {"": "the bytes of its state are unknown"}))
+        elif score := diagnostic.score(point):
             lines.append(ChartLine(point.entry, {str(size): score}))
-    if lines:
+    if any(line.figures for line in lines):
         reading = readings.read_states(
             [(line.name, int(size), one) for line in lines for size, one in line.figures.items()],
             diagnostic.solved_at,

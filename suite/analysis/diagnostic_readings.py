@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from suite.analysis.statistics import Estimate
 
 Figures = Mapping[str, Estimate]
+CLOSE = 0.05
+"""The largest distance from the best score of which a sentence compares the entries."""
 STAYS = 0.01
 """The largest change of a share of which a sentence says that the share stays."""
 Named = Sequence[tuple[str, Figures]]
@@ -31,9 +33,9 @@ def read_states(sizes: Sequence[tuple[str, int, Estimate]], solved_at: float, me
 
 
 def read_changes(lines: Named, solved_at: float, place_text: Callable[[str], str]) -> str:
-    """Return how the entries that solve the first place do at another one.
+    """Return how the entries that are `CLOSE` to the best at the first place do at another one.
 
-    The other place is the one where these entries differ most; with one such entry, the last one.
+    The other place is the one where these entries differ most, and of equals the last one.
     """
     known = {name: figures for name, figures in lines if figures}
     start = next((place for figures in known.values() for place in figures), "")
@@ -41,30 +43,29 @@ def read_changes(lines: Named, solved_at: float, place_text: Callable[[str], str
     if not known:
         return ""
     seeds = count_text(one.n for figures in known.values() for one in figures.values())
-    solvers = {name: of for name, of in known.items() if _reaches(of[start], solved_at)}
-    if not solvers:
-        best = max(known, key=lambda name: known[name][start].value)
-        closest = f"the best is {best} with {_text(known[best][start])}"
-        return f"No entry reaches {solved_at:g} at {place_text(start)}; {closest} ({seeds})."
+    best = max(known, key=lambda name: known[name][start].value)
+    least = known[best][start].value - CLOSE
+    by_place: dict[str, list[str]] = {}
+    for name in sorted(known, key=lambda name: known[name][start].value):
+        for place in known[name] if known[name][start].value >= least else ():
+            by_place.setdefault(place, []).append(name)
+    del by_place[start]
 
-    def at(place: str) -> list[str]:
-        """Return the solvers with a figure at a place, the worst first."""
-        there = [name for name in solvers if place in solvers[name]]
-        return sorted(there, key=lambda name: solvers[name][place].value)
+    def values(place: str) -> list[float]:
+        return [known[name][place].value for name in by_place[place]]
 
-    def spread(place: str) -> float:
-        values = [solvers[name][place].value for name in at(place)]
-        return round(values[-1] - values[0], 3)
-
-    places = list(dict.fromkeys(place for of in solvers.values() for place in of))
-    others = [place for place in reversed(places) if place != start]
-    if not others:
-        return ""
-    place = max(others, key=spread)  # of equals the last place
-    names = dict.fromkeys((at(place)[0], at(place)[-1]))
-    parts = [_change(name, solvers[name][start], solvers[name][place]) for name in names]
-    span = f"From {place_text(start)} to {place_text(place)}"
-    return f"{span}, {'; '.join(parts)} ({seeds})."
+    solved = _reaches(known[best][start], solved_at)
+    missed = f"No entry reaches {solved_at:g} at {place_text(start)}"
+    if not by_place:
+        return "" if solved else f"{missed}; the best is {_at(best, known[best][start])} ({seeds})."
+    place = max(reversed(by_place), key=lambda at: round(max(values(at)) - min(values(at)), 3))
+    worst_first = sorted(by_place[place], key=lambda name: known[name][place].value)
+    parts = [
+        _change(name, known[name][start], known[name][place])
+        for name in dict.fromkeys((worst_first[0], worst_first[-1]))
+    ]
+    span = f"From {place_text(start)}" if solved else f"{missed}; from there"
+    return f"{span} to {place_text(place)}, {'; '.join(parts)} ({seeds})."
 
 
 def read_problems(figures: Mapping[str, Figures], solved_at: float) -> str:
@@ -116,30 +117,36 @@ def read_depths(entry: str, at_lengths: Mapping[int, Figures], solved_at: float)
 
 
 def read_costs(lines: Named, what: str) -> str:
-    """Return by which factor a cost changes from the shortest to the longest common context.
+    """Return by which factor a cost changes from the shortest context to a longer one.
 
-    The entries with the largest and the smallest factor are named.
+    The entries with the largest and the smallest factor are named. The longer context is the one
+    where these factors differ most, and of equals the last one.
     """
     contexts = sorted({int(context) for _, figures in lines for context in figures})
-    for last in reversed(contexts[1:]):
-        first = contexts[0]
-        ratios = {
-            name: figures[str(last)].value / figures[str(first)].value
+    first = str(contexts[0]) if contexts else ""
+    factors = {
+        context: {
+            name: figures[str(context)].value / figures[first].value
             for name, figures in lines
-            if str(first) in figures and str(last) in figures
+            if first in figures and str(context) in figures
         }
-        if len(ratios) >= min(2, len(lines)):
-            break
-    else:
+        for context in reversed(contexts[1:])
+    }
+    factors = {context: of for context, of in factors.items() if of}
+    if not factors:
         return ""
-    most, least = max(ratios, key=ratios.__getitem__), min(ratios, key=ratios.__getitem__)
-    rounds = count_text((one.n for _, of in lines for one in of.values()), "round")
-    parts = [f"{ratios[name]:,.3g} for {name}" for name in dict.fromkeys((most, least))]
-    factors = " and of ".join(parts)
-    return (
-        f"From a context of {first:,} to one of {last:,}, {what} changes by a factor of {factors} "
-        f"({rounds})."
+    last = max(
+        factors, key=lambda at: round(max(factors[at].values()) / min(factors[at].values()), 2)
     )
+    found = factors[last]
+    most, least = max(found, key=found.__getitem__), min(found, key=found.__getitem__)
+    texts = {f"{found[name]:,.3g}": name for name in (most, least)}
+    if len(found) > 1 and len(texts) == 1:
+        texts = dict.fromkeys(texts, "every entry")
+    rounds = count_text((one.n for _, of in lines for one in of.values()), "round")
+    listed = " and of ".join(f"{factor} for {name}" for factor, name in texts.items())
+    span = f"From a context of {int(first):,} to one of {last:,}"
+    return f"{span}, {what} changes by a factor of {listed} ({rounds})."
 
 
 def count_text(counts: Iterable[int], name: str = "seed") -> str:
@@ -155,6 +162,10 @@ def _change(name: str, before: Estimate, after: Estimate) -> str:
         return f"{name} stays at {_text(after)}"
     verb = "falls" if after.value < before.value else "rises"
     return f"{name} {verb} from {_text(before)} to {_text(after)}"
+
+
+def _at(name: str, one: Estimate) -> str:
+    return f"{name} with {_text(one)}"
 
 
 def _reaches(one: Estimate, solved_at: float) -> bool:

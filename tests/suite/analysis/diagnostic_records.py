@@ -102,6 +102,7 @@ def recall() -> list[StoredRecord]:
         "vanilla": (131_072, {64: 0.999, 256: 0.98, 1_024: 0.97}),
         "mamba2": (65_536, {64: 0.995, 256: 0.7, 1_024: 0.2}),
         "lstm": (2_048, {64: 0.6, 256: 0.2, 1_024: 0.05}),
+        "reformer": (None, {64: 0.5, 256: 0.5, 1_024: 0.5}),
     }
     found = []
     for name, (state, of_length) in scores.items():
