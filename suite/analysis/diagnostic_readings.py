@@ -44,11 +44,12 @@ def read_changes(lines: Named, solved_at: float, place_text: Callable[[str], str
         return ""
     seeds = count_text(one.n for figures in known.values() for one in figures.values())
     best = max(known, key=lambda name: known[name][start].value)
-    least = known[best][start].value - CLOSE
+    least = round(known[best][start].value - CLOSE, 3)
     by_place: dict[str, list[str]] = {}
-    for name in sorted(known, key=lambda name: known[name][start].value):
-        for place in known[name] if known[name][start].value >= least else ():
-            by_place.setdefault(place, []).append(name)
+    for name, figures in known.items():
+        if round(figures[start].value, 3) >= least:
+            for place in figures:
+                by_place.setdefault(place, []).append(name)
     del by_place[start]
 
     def values(place: str) -> list[float]:
@@ -57,7 +58,8 @@ def read_changes(lines: Named, solved_at: float, place_text: Callable[[str], str
     solved = _reaches(known[best][start], solved_at)
     missed = f"No entry reaches {solved_at:g} at {place_text(start)}"
     if not by_place:
-        return "" if solved else f"{missed}; the best is {_at(best, known[best][start])} ({seeds})."
+        closest = f"the best is {best} with {_text(known[best][start])}"
+        return "" if solved else f"{missed}; {closest} ({seeds})."
     place = max(reversed(by_place), key=lambda at: round(max(values(at)) - min(values(at)), 3))
     worst_first = sorted(by_place[place], key=lambda name: known[name][place].value)
     parts = [
@@ -158,14 +160,10 @@ def count_text(counts: Iterable[int], name: str = "seed") -> str:
 
 
 def _change(name: str, before: Estimate, after: Estimate) -> str:
-    if abs(after.value - before.value) <= STAYS:
+    if round(abs(after.value - before.value), 3) <= STAYS:
         return f"{name} stays at {_text(after)}"
     verb = "falls" if after.value < before.value else "rises"
     return f"{name} {verb} from {_text(before)} to {_text(after)}"
-
-
-def _at(name: str, one: Estimate) -> str:
-    return f"{name} with {_text(one)}"
 
 
 def _reaches(one: Estimate, solved_at: float) -> bool:
