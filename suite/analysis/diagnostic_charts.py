@@ -176,13 +176,13 @@ def _lengths_chart(
             if metric.name in named:
                 figures[at] = diagnostic.bounded(named[metric.name])
         lines.append(ChartLine(point.entry, figures, report.reasons if report else {}))
-    if any(len(line.figures) > 1 or line.reasons for line in lines):
+    is_scaled = metric != diagnostic.task.primary_metric
+    if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
         reading = readings.read_changes(
             [(line.name, line.figures) for line in lines],
             diagnostic.solved_at,
             lambda at: f"length {int(at):,}",
         )
-        is_scaled = metric != diagnostic.task.primary_metric
         section = Section.STATES if is_scaled else Section.LENGTHS
         yield _chart(section, diagnostic, "evaluation_length", length, lines, reading)
 
@@ -199,7 +199,7 @@ def _depth_chart(
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
-    """Yield a chart of the scores by problem for each task with a scaled accuracy."""
+    """Yield a chart of the scores by problem for each task with a scaled accuracy and several."""
     by_place: dict[tuple[str, str, int], list[tuple[Diagnostic, list[Point]]]] = {}
     for diagnostic in diagnostics:
         if diagnostic.metric != diagnostic.task.primary_metric:
@@ -207,12 +207,13 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
                 key = diagnostic.comparison.key
                 by_place.setdefault((key.task, key.split, length), []).append((diagnostic, points))
     for (_, _, length), found in by_place.items():
+        if len(found) < 2:
+            continue
         figures: dict[str, dict[str, Estimate]] = {}
         for diagnostic, points in found:
             for point in points:
                 if score := diagnostic.score(point):
-                    setting = diagnostic.setting or diagnostic.task.title
-                    figures.setdefault(point.entry, {})[setting] = score
+                    figures.setdefault(point.entry, {})[diagnostic.setting] = score
         first, _ = found[0]
         lines = [ChartLine(entry, of_entry) for entry, of_entry in sorted(figures.items())]
         reading = readings.read_problems(figures, first.solved_at)

@@ -149,6 +149,13 @@ def test_states_have_their_scaled_accuracy_by_problem_and_by_length(tmp_path):
     assert s3.reading == "From length 40 to length 80, lstm falls from 1.000 to 0.880 (3 seeds)."
 
 
+def test_a_single_problem_is_drawn_along_the_evaluation_length(tmp_path):
+    runs = [one for one in states() if not one.record.cell.options]
+    (chart,) = charts_of(runs, tmp_path)
+    assert (chart.section, chart.against) == (Section.STATES, "evaluation_length")
+    assert chart.title == "State tracking, up to 40 symbols"
+
+
 def test_extrapolation_names_the_entry_that_falls_and_the_one_that_does_not(tmp_path):
     (chart,) = charts_of(extrapolation(), tmp_path)
     assert (chart.section, chart.sequence_length) == (Section.LENGTHS, 256)
