@@ -60,6 +60,14 @@ PAGES = (
         data_scripts=("reports",),
     ),
     Page(
+        "diagnostics",
+        "Diagnostics",
+        "Recall, state tracking, extrapolation and retrieval on tasks with exact answers, and what "
+        "decoding costs",
+        own_scripts=("diagnostic_figures", "diagnostics"),
+        data_scripts=("diagnostics",),
+    ),
+    Page(
         "rates",
         "Learning rates",
         "How each entry's learning rate was chosen on validation, and how wide the range of good "

@@ -7,6 +7,7 @@ opened from disk cannot fetch data, so the data are scripts beside the pages:
 - `data/findings.js` has growth with length, crossover points, differences between lines, Pareto
   fronts, and the performance profile.
 - `data/reports.js` has the reports by group of examples, as means over seeds.
+- `data/diagnostics.js` has the charts of diagnostics and of decoding, and who solves what.
 - `data/mlflow.js` has the address of each run in MLflow.
 - `data/runs/` has the complete records, several in a script. A page loads a script when it shows
   one of its records.
@@ -30,6 +31,7 @@ from dashboards.contents import (
     record_columns,
     report_rows,
 )
+from dashboards.diagnostics import make_diagnostics
 from dashboards.findings import make_findings
 from dashboards.frame import MEASURES, point_frame, record_frame
 from dashboards.lines import draw_lines
@@ -143,6 +145,8 @@ def _write_rest(
     write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
     reports = report_rows(comparisons, lines)
     write_script(folder / "data" / "reports.js", "LENGTHWISE_REPORTS", reports)
+    diagnostics = make_diagnostics(comparisons, lines, tasks)
+    write_script(folder / "data" / "diagnostics.js", "LENGTHWISE_DIAGNOSTICS", diagnostics)
     run_ids = {entry.record.run_id for entry in entries}
     pages = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
     write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", pages)

@@ -243,6 +243,8 @@ type TableCell = Value | Node | { text: Value | Node; className?: string };
 
 interface FigureOptions {
   title: string;
+  /** A sentence on what the figure shows. */
+  reading?: string;
   caption: string;
   /** The name of the CSV file. */
   name: string;
@@ -263,6 +265,8 @@ interface Window {
   LENGTHWISE_FINDINGS: Findings;
   /** Only on the tasks page. */
   LENGTHWISE_REPORTS: ReportData[];
+  /** Only on the diagnostics page. */
+  LENGTHWISE_DIAGNOSTICS: Diagnostics;
   /** Only on the run page: the address of a run in MLflow, by run id. */
   LENGTHWISE_MLFLOW: Record<string, string>;
   lengthwiseRuns: (records: RunRecord[]) => void;

@@ -30,11 +30,11 @@ function themeColor(name) {
  * Returns a figure.
  * @param {FigureOptions} options
  */
-function figure({ title, caption, traces, layout = {}, rows, name, tall = false }) {
+function figure({ title, reading = "", caption, traces, layout = {}, rows, name, tall = false }) {
   const plot = el("div", {
     className: tall ? "plot tall" : "plot",
     role: "img",
-    "aria-label": `${title}. ${caption}`,
+    "aria-label": [`${title}.`, reading, caption].filter(Boolean).join(" "),
   });
   const button = el(
     "button",
@@ -64,6 +64,7 @@ function figure({ title, caption, traces, layout = {}, rows, name, tall = false 
     {},
     el("h3", {}, title),
     plot,
+    reading ? el("p", { className: "reading" }, reading) : null,
     el("figcaption", {}, ...withCode(caption)),
     el("div", { className: "tools" }, button),
   );

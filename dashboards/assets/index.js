@@ -191,7 +191,7 @@ start((values) => {
     ...trialsWarning(about),
     ...answers(chosen, about),
     ...(about.kind === "costs" ? noFinalRuns() : []),
-    legend(values, number, leaders),
+    legend(values, linesOf(number), leaders),
     el("div", { className: "figures" }, ...overviewFigures(choice.shown, values, emphasis)),
     ...noisyCostsNote(number),
     ...leaderboardSections(values, about, length),

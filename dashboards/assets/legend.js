@@ -38,14 +38,14 @@ function lineSample({ color, outline, dash }) {
 const entryLabel = ({ name, control }) => el(control ? "em" : "span", {}, name);
 
 /**
- * Returns the legend of a comparison: a box for each line.
+ * Returns a legend with a box for each line.
  * @param {State} values
- * @param {number} comparison
+ * @param {number[]} lines
  * @param {number[]} [first] the lines that come first, in bold
  */
-function legend(values, comparison, first = []) {
+function legend(values, lines, first = []) {
   const hidden = hiddenLines(values);
-  const rest = linesOf(comparison).filter((line) => !first.includes(line));
+  const rest = lines.filter((line) => !first.includes(line));
   const boxes = [...first, ...rest].map((number) => {
     const line = data.lines[number];
     const box = el("input", {

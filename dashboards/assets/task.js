@@ -133,7 +133,7 @@ start((values) => {
     filterBar(values, choice, controls, [repeatPicker(values, number)]),
     ...trialsWarning(about),
     el("h2", {}, `${about.subject} · ${about.name} · length ${length}`),
-    legend(values, number),
+    legend(values, linesOf(number)),
     el("div", { className: "figures" }, ...reportFigures(number, length, values)),
     place,
   ];

@@ -52,7 +52,7 @@ start((values) => {
     ...trialsWarning(about),
     el("h2", {}, `${about.subject} · ${about.name}`),
     ...noisyCostsNote(number),
-    legend(values, number),
+    legend(values, linesOf(number)),
     el("div", { className: "figures" }, ...figures),
     ...crossoverTable(number, hidden),
     ...growthTable(number),

@@ -20,7 +20,7 @@ from suite.analysis.sessions import (
     newest_digests,
     spread,
 )
-from suite.analysis.statistics import Estimate, mean_interval, pseudo_values, ratio_interval
+from suite.analysis.statistics import Estimate, pseudo_values, ratio_interval
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import PartReport, RecordSummary, phase_of
@@ -46,6 +46,11 @@ class Figure:
     highest: float
     sessions: int = 1
     between_sessions: float | None = None
+
+    @property
+    def estimate(self) -> Estimate:
+        """The mean, its interval and the number of repeats."""
+        return Estimate(self.value, self.low, self.high, self.n)
 
 
 @dataclass(frozen=True)
@@ -204,8 +209,12 @@ class Point:
         return _figure(found.estimate(), list(found.by_seed.values()))
 
     def scores_by_evaluation_length(self) -> dict[int, Figure | str]:
-        """Return the primary metric at each evaluation length, or why there is none."""
-        values: dict[int, list[float]] = {}
+        """Return the primary metric at each evaluation length, or why there is none.
+
+        An interval covers the choice of seeds, and that of a share the number of examples too.
+        """
+        values: dict[int, dict[int, float]] = {}
+        examples: dict[int, int] = {}
         found: dict[int, Figure | str] = {}
         for record in self.good:
             report = record.reports.get(self.split, PartReport()).get("by_evaluation_length", {})
@@ -215,9 +224,12 @@ class Point:
                     continue
                 value = figures.get(self.metric.name) if self.metric else None
                 if value is not None:
-                    values.setdefault(int(text), []).append(value)
-        for length, of_length in values.items():
-            found[length] = _figure(mean_interval(of_length), of_length)
+                    values.setdefault(int(text), {})[record.repeat] = value
+                    examples[int(text)] = int(figures.get("examples") or 0)
+        share = bool(self.metric and self.metric.share)
+        for length, by_seed in values.items():
+            scores = Scores(by_seed, {}, share, examples[length] or None)
+            found[length] = _figure(scores.estimate(), list(by_seed.values()))
         return dict(sorted(found.items()))
 
     def log_scores(self, measure: str) -> Scores:

@@ -8,8 +8,8 @@ pseudo-values of the parts of the split are a report too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
@@ -69,10 +69,13 @@ def samples_of(point: Point) -> list[Mapping[str, str]]:
     return []
 
 
-def mean_figures(reports: Sequence[Grouped]) -> dict[str, dict[str, Estimate]]:
+def mean_figures(
+    reports: Sequence[Grouped], shares: Collection[str] = ()
+) -> dict[str, dict[str, Estimate]]:
     """Return the mean over seeds of each figure of each group, groups in their order.
 
-    Groups that start with a number ("9-64") are sorted by it.
+    Groups that start with a number ("9-64") are sorted by it. The intervals of the figures named
+    in `shares` are cut at 0 and 1.
     """
     values: dict[str, dict[str, list[float]]] = {}
     for report in reports:
@@ -80,7 +83,12 @@ def mean_figures(reports: Sequence[Grouped]) -> dict[str, dict[str, Estimate]]:
             for name, value in figures.items():
                 values.setdefault(group, {}).setdefault(name, []).append(value)
     return {
-        group: {name: mean_interval(of_name) for name, of_name in values[group].items()}
+        group: {
+            name: _within_shares(mean_interval(of_name))
+            if name in shares
+            else mean_interval(of_name)
+            for name, of_name in values[group].items()
+        }
         for group in sorted(values, key=_number_of)
     }
 
@@ -116,8 +124,13 @@ def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:
         if run.record.status is Status.OK:
             for name, report in _reports_of(run, point.split):
                 by_name.setdefault(name, []).append(report)
-    by_name[BY_PART] = list(_by_part(point))
-    found = {name: mean_figures(reports) for name, reports in by_name.items()}
+    shares = ("", point.metric.name) if point.metric and point.metric.share else ()
+    found = {name: mean_figures(reports, shares) for name, reports in by_name.items()}
+    found[BY_PART] = mean_figures(list(_by_part(point)))  # pseudo-values may leave 0 to 1
+    if point.metric and (by_length := found.get(BY_EVALUATION_LENGTH)):
+        for length, score in point.scores_by_evaluation_length().items():
+            if not isinstance(score, str) and str(length) in by_length:
+                by_length[str(length)][point.metric.name] = score.estimate
     return {name: found[name] for name in found if found[name] or _reasons(point, name)}
 
 
@@ -141,6 +154,12 @@ def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
     for name, report in dict(_read(run).get(split, {})).items():
         if BY in name and ((figures := figures_by_group(report)) or name == BY_EVALUATION_LENGTH):
             yield name, figures
+
+
+def _within_shares(estimate: Estimate) -> Estimate:
+    if estimate.low is None or estimate.high is None:
+        return estimate
+    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
 
 
 def _by_part(point: Point) -> Iterator[Grouped]:

@@ -7,6 +7,7 @@ from suite.api.architecture import (
     BuildRequest,
     ModelSize,
     build_request,
+    declared_state_bytes,
     supports,
     uses_xla,
 )
@@ -50,12 +51,11 @@ from suite.api.options import (
     RUN_OPTIONS,
     Options,
 )
+from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 from suite.api.task import (
-    OPEN_RECIPE_OPTIONS,
     ExamplePrediction,
     Generation,
     Metric,
-    Recipe,
     Score,
     Task,
     task_options,
@@ -106,6 +106,7 @@ __all__ = [
     "build_request",
     "count_positions",
     "count_real",
+    "declared_state_bytes",
     "digest_paths",
     "supports",
     "task_options",

@@ -11,7 +11,8 @@ from suite.api.cell import Cell
 from suite.api.enums import Form, Inputs, Mode
 from suite.api.errors import Unsupported
 from suite.api.options import Options
-from suite.api.task import Recipe, Task
+from suite.api.recipe import Recipe
+from suite.api.task import Task
 
 PROBE_VOCABULARY_SIZE = 8_000
 """The vocabulary size of a probe's random tokens."""
@@ -188,6 +189,18 @@ def build_request(
         vocabulary_size=(spec or {}).get("vocabulary_size") if task else PROBE_VOCABULARY_SIZE,
         max_global_tokens=task.max_global_tokens if task else 0,
     )
+
+
+def declared_state_bytes(
+    cell: Cell, architecture: Architecture, request: BuildRequest, max_length: int
+) -> int | None:
+    """Return the declared bytes of a cell's decoding state for one sequence of `max_length`.
+
+    None means that the architecture declares no size, or that the form does not decode.
+    """
+    if cell.form is Form.ENCODER:
+        return None
+    return architecture.state_bytes(request, max_length, 4 if cell.precision == "float32" else 2)
 
 
 def uses_xla(cell: Cell, architecture: Architecture, request: BuildRequest) -> bool:

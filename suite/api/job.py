@@ -9,7 +9,7 @@ from pathlib import Path
 from suite.api.architecture import ModelSize
 from suite.api.cell import Cell
 from suite.api.data import SourceRequest
-from suite.api.task import Recipe
+from suite.api.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

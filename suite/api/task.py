@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,9 @@ from typing import Any, Literal
 
 from suite.api.data import Examples, Source, SourceRequest, TaskData
 from suite.api.enums import Form, Inputs, Track
-from suite.api.errors import PluginError, RequestError, Unsupported
+from suite.api.errors import PluginError, Unsupported
 from suite.api.options import Options
-
-OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "carry_state", "curriculum_share"})
-"""The options of a recipe that put a cell on the open track, unless they are 0 or false."""
+from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,69 +25,6 @@ class Metric:
     name: str
     higher_is_better: bool = True
     share: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """The training hyper-parameters of a task, the same for every architecture of a comparison.
-
-    The defaults have published sources. Dropout is that of Vaswani et al. 2017, section 5.4. Weight
-    decay, warm-up and clipping are those of BERT (Devlin et al. 2019, appendix A.2, and its
-    published code for fine-tuning). A task states the source of another value. No value may be
-    chosen by test scores.
-
-    Attributes:
-        learning_rate: peak of the schedule.
-        warmup_share: share of the steps in which the learning rate rises linearly. Afterwards
-            the rate falls linearly to zero.
-        weight_decay: of AdamW; biases and normalisation weights do not decay.
-        clip_norm: bound of the gradient's global norm.
-        dropout: rate inside the architecture.
-        carry_state: whether an architecture that can carries its state from batch to batch of a
-            contiguous task (Dai et al. 2019, section 3.2). Such a model sees more positions than
-            the sequence length.
-        validations: number of validation passes, evenly spread over the steps. The best weights
-            are kept.
-        averaged_share: share of the steps, at the end, over which weights are averaged (Izmailov
-            et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"). The
-            mean is kept if it scores better on validation than every other set of weights.
-        curriculum_share: share of the steps, at the beginning, in which short examples come
-            first. The longest allowed rank grows evenly from the shortest tenth to all examples
-            (Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine
-            Translation", section 3). The number of steps stays the same, so a curriculum trains on
-            fewer positions.
-    """
-
-    learning_rate: float = 1e-3
-    warmup_share: float = 0.1
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    dropout: float = 0.1
-    carry_state: bool = False
-    validations: int = 5
-    averaged_share: float = 0.0
-    curriculum_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check every value.
-
-        Raises:
-            RequestError: a value is outside its range.
-        """
-        for name, fits, wanted in (
-            ("learning_rate", 0 < self.learning_rate < math.inf, "above 0"),
-            ("warmup_share", 0 <= self.warmup_share <= 1, "from 0 to 1"),
-            ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0"),
-            ("clip_norm", self.clip_norm > 0, "above 0"),
-            ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
-            ("validations", self.validations >= 1, "at least 1"),
-            ("averaged_share", 0 <= self.averaged_share <= 1, "from 0 to 1"),
-            ("curriculum_share", 0 <= self.curriculum_share <= 1, "from 0 to 1"),
-        ):
-            if not fits:
-                raise RequestError(
-                    f"The option '{name}' must be {wanted}", received=getattr(self, name)
-                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +110,20 @@ class Task(ABC):
     max_global_tokens: int = 0
     """The highest number of global positions in an example, for architectures with global
     attention."""
+    solved_at: float | None = None
+    """The value of the primary metric, a share, from which on a seed solves the task.
+
+    Set it for diagnostics; 0.99 is usual for exact answers. The site shows the share of seeds that
+    solve a diagnostic, and the steps that they need."""
     evaluation_lengths_supported: bool = False
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
 
     def __init_subclass__(cls) -> None:
-        """Check that each of `open_options` is an option, and that evaluation lengths fit.
+        """Check `open_options`, `evaluation_lengths_supported` and `solved_at`.
 
         Raises:
-            PluginError: an option is missing, or a task that generates has evaluation lengths.
+            PluginError: an open option is no option, a task that generates has evaluation lengths,
+                or a task has `solved_at` and its primary metric is no share.
         """
         super().__init_subclass__()
         if cls.evaluation_lengths_supported and cls.generation:
@@ -191,6 +131,13 @@ class Task(ABC):
                 "A task that generates answers is scored at its training length alone",
                 received=f"evaluation_lengths_supported and generation in {cls.__name__}",
                 remedy="Remove one of the two",
+            )
+        metric = getattr(cls, "primary_metric", None)
+        if cls.solved_at is not None and metric and not metric.share:
+            raise PluginError(
+                "A task with `solved_at` has a primary metric that is a share",
+                received=f"{metric.name} in {cls.__name__}",
+                remedy="Remove `solved_at`, or set `share=True` if the metric is a share",
             )
         if unknown := cls.open_options - cls.options.keys():
             raise PluginError(

@@ -192,10 +192,26 @@ def read_reports(stored: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
         FileNotFoundError: the file has been removed.
         RecordError: the file is not a record.
     """
+    return _read_field(stored, "reports")
+
+
+def read_curves(stored: StoredRecord) -> Mapping[str, Mapping[str, Sequence[Any]]]:
+    """Return the curves of a record by name, each with `tokens` and `values`.
+
+    A record of an archive has none. The record is not validated again.
+
+    Raises:
+        FileNotFoundError: the file has been removed.
+        RecordError: the file is not a record.
+    """
+    return _read_field(stored, "curves")
+
+
+def _read_field(stored: StoredRecord, name: str) -> Mapping[str, Any]:
     if stored.path.name.endswith(SUFFIX):
         return {}
     try:
         content = migrate(json.loads(stored.path.read_bytes()))
-        return dict(content.get("reports") or {})
+        return dict(content.get(name) or {})
     except (ValueError, AttributeError, KeyError, TypeError):
         raise RecordError("The file must be a record", received=str(stored.path)) from None

@@ -16,7 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import GENERATED_TOKENS, PROBE_VOCABULARY_SIZE, Architecture, Form, Job, Status
+from suite.api import (
+    GENERATED_TOKENS,
+    PROBE_VOCABULARY_SIZE,
+    Architecture,
+    Form,
+    Job,
+    Status,
+    declared_state_bytes,
+)
 from suite.worker.decoder import Decoder
 from suite.worker.measure.memory import Allocator, count_bytes, release_freed_memory
 from suite.worker.measure.samples import single
@@ -74,8 +82,7 @@ def run(
     }
     counts = model.parameter_counts()
     noisy = [*prefill.noisy_phases("prefill"), *generation.noisy_phases("generation")]
-    value_bytes = np.dtype("float32").itemsize if cell.precision == "float32" else 2
-    declared = architecture.state_bytes(request, max_length, value_bytes)
+    declared = declared_state_bytes(cell, architecture, request, max_length)
     return {
         "status": Status.OK,
         "measurements": {

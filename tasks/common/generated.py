@@ -93,6 +93,7 @@ class GeneratedSequences(Task):
     primary_metric = Metric("accuracy", share=True)
     default_source = "synthetic"
     evaluation_lengths_supported = True
+    solved_at = 0.99
     data_seed: int
     """The seed of the generator: each task has its own."""
     has_several_answers = False

@@ -28,6 +28,7 @@ from suite.api import (
     build_request,
     count_positions,
     count_real,
+    declared_state_bytes,
     task_options,
     uses_xla,
 )
@@ -127,6 +128,9 @@ def run(
             ],
             "data_seconds": data_seconds,
             **_run_details(job, request, options, xla),
+            "declared_state_bytes": declared_state_bytes(
+                cell, architecture, request, cell.sequence_length
+            ),
             **_training_details(loop),
             **_data_details(task, data, with_test=cell.scores_test),
         },

@@ -17,6 +17,7 @@ from suite.cli.tables import print_tables
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
 from suite.results import Records, Tables
+from tests.suite.analysis.diagnostic_records import trained, write
 from tests.suite.records.test_store import FINAL, make_record, stored
 
 REASON = "not applicable: GPT-2 has learned positions, which end at its training length"
@@ -112,6 +113,35 @@ def test_a_report_along_the_length_has_intervals_and_reasons(records):
     longest = found["vanilla"].figures["2048"]["entity_f1"]
     assert longest.low < 0.2 < 0.6 < longest.high and longest.n == 3
     assert list(found["gpt"].figures) == ["512"] and found["gpt"].reasons == {"2048": REASON}
+
+
+def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
+    """Three equal seeds at 1 say little with 32 examples, and more with 1,000."""
+    found = [
+        trained(
+            "duplication",
+            "vanilla",
+            seed,
+            1.0,
+            64,
+            reports={
+                "by_evaluation_length": {
+                    "64": {"accuracy": 1.0, "examples": 1_000},
+                    "1024": {"accuracy": 1.0, "examples": 32},
+                    "4096": {"accuracy": (1.0, 0.9, 0.2)[seed], "examples": 32},
+                }
+            },
+        )
+        for seed in range(3)
+    ]
+    (comparison,) = compare(write(found, tmp_path))
+    (point,) = comparison.points
+    scores = point.scores_by_evaluation_length()
+    assert scores[64].low > 0.99 > 0.9 > scores[1_024].low > 0.8
+    assert 0 < scores[4_096].low < 0.3 and 0.9 < scores[4_096].high < 1
+    reports = {report.name: report for report in grouped_reports(comparison)}
+    drawn = reports["by_evaluation_length"].figures
+    assert [drawn[str(at)]["accuracy"] for at in scores] == [s.estimate for s in scores.values()]
 
 
 def test_a_model_that_is_applicable_nowhere_still_has_its_reason(tmp_path):

@@ -64,6 +64,13 @@ def test_groups_that_start_with_a_number_are_in_its_order():
     assert figures["9-64"][""].value == 0.2
 
 
+def test_the_interval_of_a_share_ends_at_0_and_1():
+    reports = [figures_by_group({"a": value, "b": {"loss": 3 * value}}) for value in (1, 1, 0.4)]
+    figures = mean_figures(reports, [""])
+    share, loss = figures["a"][""], figures["b"]["loss"]
+    assert (share.low, share.high) == (0, 1) and loss.low < 0 and loss.high > 3
+
+
 @pytest.mark.parametrize(
     "report",
     [5, [1], "text", {"map": "bytes"}, {"length": [1]}, {"a": {"b": {"c": 1}}}, {"a": True}],

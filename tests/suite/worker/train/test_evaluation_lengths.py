@@ -53,6 +53,8 @@ def test_validation_is_scored_at_each_length_and_a_sealed_test_split_is_not_read
     assert all(0 <= of_length["accuracy"] <= 1 for of_length in found.values())
     assert sizes == [(32, 4), (64, 2), (64, 1)]  # about 128 positions, and at least one example
     assert "test" not in outcome["reports"]
+    # The keys and values of one layer of width 128 at 32 positions, in float32.
+    assert outcome["details"]["declared_state_bytes"] == 2 * 128 * 32 * 4
 
 
 def test_a_fixed_model_is_not_applicable_beyond_its_training_length(tmp_path):

@@ -1,0 +1,310 @@
+// The figures of the diagnostics page: lines along an axis, and heat maps by depth and length.
+"use strict";
+
+/** @type {Record<string, { title: string, unit: string, scale: number }>} */
+const DECODING_COSTS = {
+  "generation.step_seconds": { title: "Time of a token", unit: "ms", scale: 1e-3 },
+  "generation.state_bytes": { title: "Decoding state", unit: "KiB", scale: 2 ** 10 },
+};
+/** The name of each axis, and its title. */
+const AGAINST = {
+  state_bytes: ["decoding state", "decoding state, KiB"],
+  pairs: ["number of pairs", "pairs in positions"],
+  problem: ["problem", "problem"],
+  evaluation_length: ["evaluation length", "evaluation length, × training length"],
+  depth: ["depth", "depth"],
+  context: ["context", "context, tokens"],
+};
+/** The axis of an accuracy, which leaves room for the marks at 0 and 1. */
+const SHARE_RANGE = [-0.05, 1.05];
+
+/**
+ * Returns an estimate as an interval.
+ * @param {DiagnosticEstimate} estimate
+ */
+const intervalOf = ([value, low, high]) => ({ value, low, high });
+
+/**
+ * Returns the name of what a chart draws, its unit, and the scale of its figures.
+ * @param {DiagnosticChart} chart
+ */
+function chartMeasure({ measure }) {
+  return DECODING_COSTS[measure] ?? { title: capitalized(metricText(measure)), unit: "", scale: 1 };
+}
+
+/**
+ * Returns the places of the lines on the axis, each once. Numbers come in their order.
+ * @param {ChartLine[]} lines
+ */
+function placesOf(lines) {
+  const places = lines.flatMap(({ points }) => points.map(([place]) => place));
+  const isNumber = places.every((place) => Number.isFinite(Number(place)));
+  const unique = [...new Set(places)];
+  return isNumber ? unique.sort((a, b) => Number(a) - Number(b)) : unique;
+}
+
+/**
+ * Returns a length as a short text, such as "16k".
+ * @param {number} length
+ */
+const shortLength = (length) =>
+  length >= 1024 && length % 1024 === 0 ? `${length / 1024}k` : formatNumber(length);
+
+/**
+ * Returns a logarithmic axis of numbers, and the place of each number on it. A logarithmic axis
+ * has no 0: it is drawn left of the other numbers.
+ * @param {string[]} places ascending
+ * @param {(value: number) => string} text the label of a number
+ */
+function numberAxis(places, text) {
+  const numbers = places.map(Number);
+  const least = numbers.find((value) => value > 0) ?? 1;
+  /** @type {(value: number) => number} */
+  const at = (value) => (value > 0 ? value : least / 4);
+  let last = 0;
+  const labels = numbers.map((value) => {
+    if (at(value) < last * 1.6) return "";
+    last = at(value);
+    return text(value);
+  });
+  const ends = [numbers[0], numbers[numbers.length - 1]].map((value) => Math.log10(at(value)));
+  const axis = {
+    type: "log",
+    tickvals: numbers.map(at),
+    ticktext: labels,
+    tickangle: 0,
+    range: [ends[0] - 0.15, ends[1] + 0.15],
+  };
+  return { axis, at };
+}
+
+/**
+ * Returns the horizontal axis of a chart, and the place on it of a point.
+ * @param {DiagnosticChart} chart
+ * @param {ChartLine[]} lines
+ */
+function chartAxis({ against, length }, lines) {
+  const title = { text: AGAINST[against][1] };
+  const places = placesOf(lines);
+  if (against === "pairs" || against === "problem") {
+    /** @type {(place: string) => string} */
+    const at = (place) => plain(place).replace(" in ", "<br>in ").replaceAll("_", "<br>");
+    const axis = { type: "category", categoryorder: "array", categoryarray: places.map(at) };
+    return { axis: { ...axis, title }, at };
+  }
+  /** @param {number} value */
+  const text = (value) => {
+    const short = shortLength(value);
+    if (against === "evaluation_length") return `${short}<br>${formatNumber(value / length, 3)}×`;
+    return against === "state_bytes" ? formatNumber(value / 1024, 3) : short;
+  };
+  const { axis, at } = numberAxis(places, text);
+  return { axis: { ...axis, title }, at: (/** @type {string} */ place) => at(Number(place)) };
+}
+
+/**
+ * Returns the trace of one entry, with the interval of each point.
+ * @param {DiagnosticChart} chart
+ * @param {ChartLine} own
+ * @param {(place: string) => number | string} at
+ * @param {number} shift a factor that keeps the intervals of several lines apart
+ */
+function chartTrace(chart, own, at, shift) {
+  const { name, color, dash, symbol } = data.lines[own.line ?? 0];
+  const { unit, scale } = chartMeasure(chart);
+  const isBar = chart.against === "problem";
+  const shape = isBar
+    ? { type: "bar", marker: { color } }
+    : {
+        type: "scatter",
+        mode: chart.against === "state_bytes" ? "markers" : "lines+markers",
+        line: { color, dash, width: 2 },
+        marker: {
+          color,
+          size: chart.against === "state_bytes" ? 11 : 8,
+          symbol: own.points.map(([, , , , n]) => symbol + (n === 1 ? "-open" : "")),
+        },
+      };
+  return {
+    ...shape,
+    x: own.points.map(([place]) => {
+      const there = at(place);
+      return typeof there === "number" ? there * shift : there;
+    }),
+    y: own.points.map(([, value]) => value / scale),
+    name: plain(name),
+    text: own.points.map(([place, ...one]) => {
+      const value = `${formatInterval(intervalOf(one), scale)} ${unit}`.trim();
+      return plain(`${name}, ${place}: ${value} (n=${one[3]})`);
+    }),
+    textposition: "none",
+    hovertemplate: "%{text}<extra></extra>",
+    error_y: {
+      type: "data",
+      symmetric: false,
+      color,
+      thickness: 1,
+      width: 3,
+      array: own.points.map(([, value, , high]) => ((high ?? value) - value) / scale),
+      arrayminus: own.points.map(([, value, low]) => (value - (low ?? value)) / scale),
+    },
+  };
+}
+
+/**
+ * Returns the sentences of a caption on what is averaged, and on the lines without figures.
+ * @param {DiagnosticChart} chart
+ * @param {ChartLine[]} lines
+ */
+function chartCaption(chart, lines) {
+  const about = data.comparisons[chart.comparison];
+  const repeat = chart.length ? "seed" : "round";
+  const most = Math.max(
+    0,
+    ...lines.flatMap(({ points }) => points.map(([, , , , repeats]) => repeats)),
+  );
+  const mean = chart.length ? "Mean" : "Geometric mean";
+  const where = chart.length ? `on the ${about.split} split` : `on ${about.machine}`;
+  const hover = chart.against === "depth" ? "; hover over a cell for its 95% interval" : "";
+  const intervals = most > 2 ? hover || ", with 95% intervals" : "";
+  const what =
+    most > 1
+      ? `${mean} of up to ${most} ${repeat}s${intervals}, ${where}`
+      : `1 ${repeat}, ${where}`;
+  /** @type {Map<string, string[]>} */
+  const named = new Map();
+  for (const { name, reasons } of lines) {
+    for (const [place, reason] of Object.entries(reasons)) {
+      const text = chart.against === "context" ? `${reason} at ${formatNumber(+place)}` : reason;
+      const names = named.get(text) ?? [];
+      if (!names.includes(name)) names.push(name);
+      named.set(text, names);
+    }
+  }
+  const reasons = [...named].map(([reason, names]) => `${names.join(", ")}: ${reason}`);
+  const state =
+    chart.against === "state_bytes"
+      ? [
+          "The state is that of one sequence of the training length, as the architecture declares it",
+        ]
+      : [];
+  return [`${what} (${about.name})`, ...state, ...reasons].map((text) => `${text}.`).join(" ");
+}
+
+/**
+ * Returns the rows of a chart's CSV file.
+ * @param {DiagnosticChart} chart
+ */
+function chartRows({ against, measure, lines }) {
+  return [
+    ["line", against, measure, "low", "high", "n"],
+    ...lines.flatMap(({ name, points }) => points.map((point) => [name, ...point])),
+    ...lines.flatMap(({ name, reasons }) =>
+      Object.entries(reasons).map(([place, reason]) => [name, place, reason]),
+    ),
+  ];
+}
+
+/**
+ * Returns the file name of a chart's figures.
+ * @param {string} title
+ */
+const fileName = (title) => title.toLowerCase().replace(/\W+/g, "-");
+
+/**
+ * Returns the title of a figure.
+ * @param {DiagnosticChart} chart
+ * @param {string} what
+ */
+function chartTitle({ title, length }, what) {
+  const trained = length ? [`trained at length ${formatNumber(length)}`] : [];
+  return [what, title, ...trained].join(" · ");
+}
+
+/**
+ * Returns the figure of the lines of a chart.
+ * @param {DiagnosticChart} chart
+ * @param {Set<number>} hidden
+ */
+function lineChart(chart, hidden) {
+  const { title: what, unit, scale } = chartMeasure(chart);
+  const lines = chart.lines.filter(({ line }) => line !== null && !hidden.has(line));
+  const shown = lines.filter(({ points }) => points.length);
+  const { axis, at } = chartAxis(chart, lines);
+  const distance = chart.against === "evaluation_length" ? Math.min(0.05, 0.2 / shown.length) : 0;
+  const traces = shown.map((own, place) => {
+    const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
+    return chartTrace(chart, own, at, shift);
+  });
+  const values = shown.flatMap(({ points }) => points.map(([, value]) => value / scale));
+  const measure = { key: chart.measure, title: what, unit, scale, higher_is_better: false };
+  const title = chartTitle(chart, `${what} by ${AGAINST[chart.against][0]}`);
+  const yaxis = chart.length
+    ? { title: { text: metricText(chart.measure) }, range: SHARE_RANGE }
+    : valueAxis(values, measure, true);
+  return figure({
+    title,
+    reading: chart.reading,
+    caption: chartCaption(chart, lines),
+    name: fileName(title),
+    traces,
+    layout: { xaxis: axis, yaxis },
+    rows: chartRows(chart),
+  });
+}
+
+/**
+ * Returns the heat map of an entry: depth by evaluation length.
+ * @param {DiagnosticChart} chart
+ */
+function depthMap(chart) {
+  const { name } = data.lines[chart.line ?? 0];
+  const depths = placesOf(chart.lines);
+  const estimates = depths.map((depth) =>
+    chart.lines.map(({ points }) => points.find(([place]) => place === depth)),
+  );
+  const title = chartTitle(chart, name);
+  return figure({
+    title,
+    reading: chart.reading,
+    caption: chartCaption(chart, chart.lines),
+    name: fileName(title),
+    traces: [
+      {
+        type: "heatmap",
+        x: chart.lines.map((line) => shortLength(Number(line.name))),
+        y: depths.map(plain),
+        z: estimates.map((row) => row.map((point) => point?.[1] ?? null)),
+        zmin: 0,
+        zmax: 1,
+        text: estimates.map((row) => row.map((point) => (point ? point[1].toFixed(2) : ""))),
+        texttemplate: "%{text}",
+        customdata: estimates.map((row) =>
+          row.map((point) => {
+            if (!point) return "no figure";
+            const [, ...one] = point;
+            return `${formatInterval(intervalOf(one))} (n=${one[3]})`;
+          }),
+        ),
+        hovertemplate: "depth %{y} of %{x}: %{customdata}<extra></extra>",
+        colorscale: [
+          [0, "#f4f8fd"],
+          [1, "#74a9dc"],
+        ],
+        textfont: { color: "#111" },
+        showscale: false,
+        xgap: 1,
+        ygap: 1,
+      },
+    ],
+    layout: {
+      xaxis: { type: "category", tickangle: 0, title: { text: "evaluation length" } },
+      yaxis: {
+        type: "category",
+        autorange: "reversed",
+        title: { text: "depth", standoff: 10 },
+      },
+    },
+    rows: chartRows(chart),
+  });
+}

@@ -1,0 +1,84 @@
+// Diagnostics: who solves tasks with exact answers, at which lengths, and what decoding costs.
+"use strict";
+
+const SOLVED_NOTE =
+  "A seed solves a task if its score reaches the stated threshold. The steps are those until the " +
+  "validation curve reaches it: the median over seeds, where a seed that never reaches it counts as " +
+  "later than all others. Intervals are of 95%; those of shares of seeds are Wilson's.";
+
+/**
+ * Returns the charts of a section, or the command whose records it draws.
+ * @param {Diagnostics["sections"][number]} section
+ * @param {Set<number>} hidden
+ */
+function sectionContent({ title, command, charts }, hidden) {
+  const shown = charts.filter(({ line }) => line === null || !hidden.has(line));
+  const figures = shown.map((chart) =>
+    chart.against === "depth" ? depthMap(chart) : lineChart(chart, hidden),
+  );
+  const none = charts.length ? "All lines of this section are hidden." : "";
+  return [
+    el("h2", {}, title),
+    figures.length
+      ? el("div", { className: "figures" }, ...figures)
+      : el("p", {}, ...withCode(none || `There is no data yet. Run \`${command}\`.`)),
+  ];
+}
+
+/**
+ * Returns the table of the seeds that solve a task.
+ * @param {Diagnostics["tasks"][number]} task
+ * @param {Set<number>} hidden
+ */
+function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
+  const about = data.comparisons[comparison];
+  const shown = rows.filter(({ line }) => !hidden.has(line));
+  const body = shown.map((row) => [
+    entryLabel(data.lines[row.line]),
+    formatNumber(row.length),
+    row.score?.[3] ?? 0,
+    row.score ? formatInterval(intervalOf(row.score)) : "—",
+    row.solved ? formatInterval(intervalOf(row.solved)) : "—",
+    row.never ? "not by most seeds" : formatNumber(row.steps),
+    { text: row.note, className: "soft" },
+  ]);
+  const metric = metricText(about.metric);
+  const head = [
+    "entry",
+    "length",
+    "seeds",
+    metric,
+    "share of seeds that solve it",
+    "median steps until solved",
+    "not completed",
+  ];
+  const columns = shown.some(({ note }) => note) ? head.length : head.length - 1;
+  const caption = `Solved at ${metric} ${solvedAt}, ${about.split} split`;
+  const cut = body.map((row) => row.slice(0, columns));
+  return [
+    el("h3", {}, title),
+    table(head.slice(0, columns), cut, { caption, texts: [0], long: [6] }),
+  ];
+}
+
+start((values) => {
+  const { sections, tasks } = window.LENGTHWISE_DIAGNOSTICS;
+  const hidden = hiddenLines(values);
+  const charts = sections.flatMap((section) => section.charts);
+  const numbers = charts.flatMap(({ line, lines }) => [line, ...lines.map((one) => one.line)]);
+  const lines = [...new Set(numbers)].filter((line) => line !== null).sort(ascending);
+  const shown = [...charts, ...tasks].map(({ comparison }) => data.comparisons[comparison]);
+  const firstTrial = shown.find(({ kind }) => kind === "trial");
+  return [
+    ...(firstTrial ? trialsWarning(firstTrial) : []),
+    ...(lines.length ? [legend(values, lines)] : []),
+    ...sections.flatMap((section) => sectionContent(section, hidden)),
+    ...(tasks.length
+      ? [
+          el("h2", {}, "Seeds that solve a task"),
+          el("p", { className: "note" }, SOLVED_NOTE),
+          ...tasks.flatMap((task) => solvedTable(task, hidden)),
+        ]
+      : []),
+  ];
+});

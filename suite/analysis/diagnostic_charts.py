@@ -1,0 +1,259 @@
+"""The charts of diagnostics and of decoding: their lines, and a sentence that each shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from suite.analysis import diagnostic_readings as readings
+from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.diagnostics import Diagnostic
+from suite.analysis.grouping import ComparisonKey
+from suite.analysis.reports import GroupedReport, grouped_reports
+from suite.analysis.statistics import Estimate
+from suite.api import Mode
+from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
+
+BY_PAIRS, BY_DEPTH = "by_pairs", "by_depth"
+TOKEN_SECONDS, STATE_BYTES = "generation.step_seconds", "generation.state_bytes"
+
+
+class Section(StrEnum):
+    """The sections of the page, in their order."""
+
+    RECALL = "recall"
+    STATES = "states"
+    LENGTHS = "lengths"
+    DEPTHS = "depths"
+    DECODING = "decoding"
+
+
+@dataclass(frozen=True, slots=True)
+class ChartLine:
+    """The figures of one entry by the place on the axis, and why it has none at other places.
+
+    A line of a heat map is an evaluation length.
+    """
+
+    name: str
+    figures: Mapping[str, Estimate]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart: what it draws against what, at a training length (0: decoding), and its reading.
+
+    `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context".
+    `measure` is a cost if the chart is against the context, and a metric otherwise. `entry` is set
+    in heat maps alone.
+    """
+
+    section: Section
+    title: str
+    measure: str
+    against: str
+    key: ComparisonKey
+    sequence_length: int
+    lines: Sequence[ChartLine]
+    reading: str
+    entry: str = ""
+
+
+def make_charts(
+    diagnostics: Sequence[Diagnostic], comparisons: Sequence[Comparison]
+) -> list[Chart]:
+    """Return all charts, section by section.
+
+    `comparisons` are in the order of preference: the first decoding of each form and batch size is
+    drawn. The complete records of diagnostics are read.
+    """
+    found: list[Chart] = [*_problem_charts(diagnostics)]
+    for diagnostic in diagnostics:
+        by_length: dict[int, list[GroupedReport]] = {}
+        for report in grouped_reports(diagnostic.comparison):
+            by_length.setdefault(report.sequence_length, []).append(report)
+        for length, points in diagnostic.by_length().items():
+            found += _of_length(diagnostic, length, points, by_length.get(length, []))
+    seen = set()
+    for comparison in comparisons:
+        place = comparison.key.form, comparison.key.batch
+        if comparison.key.mode is Mode.DECODE and place not in seen:
+            seen.add(place)
+            found += _decoding_charts(comparison)
+    order = list(Section)
+    return sorted(found, key=lambda chart: order.index(chart.section))
+
+
+def _of_length(
+    diagnostic: Diagnostic, length: int, points: Sequence[Point], reports: Sequence[GroupedReport]
+) -> Iterator[Chart]:
+    """Yield the charts of a diagnostic at one training length."""
+    by_pairs = _by_group(reports, BY_PAIRS)
+    by_depth = _by_group(reports, BY_DEPTH)
+    if by_pairs:
+        yield from _state_chart(diagnostic, length, points)
+        yield from _pairs_chart(diagnostic, length, by_pairs)
+    yield from _lengths_chart(diagnostic, length, points, reports)
+    for entry, at_lengths in by_depth.items():
+        yield _depth_chart(diagnostic, length, entry, at_lengths)
+
+
+def _by_group(
+    reports: Sequence[GroupedReport], name: str
+) -> dict[str, dict[int, dict[str, Estimate]]]:
+    """Return the figures of a report by entry, length of the examples, and group.
+
+    The report is that of the training length, and those at evaluation lengths.
+    """
+    found: dict[str, dict[int, dict[str, Estimate]]] = {}
+    for report in reports:
+        start, _, length = report.name.partition("_at_")
+        if start == name:
+            groups = {group: of[""] for group, of in report.figures.items() if "" in of}
+            at = int(length or report.sequence_length)
+            found.setdefault(report.entry, {})[at] = groups
+    return {entry: dict(sorted(of.items())) for entry, of in found.items()}
+
+
+def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
+    lines = []
+    for point in points:
+        size = next((record.details.get("declared_state_bytes") for record in point.good), None)
+        if size is None:
+            lines.append(ChartLine(point.entry, {}, {"": "the bytes of its state are unknown"}))
+        elif score := diagnostic.score(point):
+            lines.append(ChartLine(point.entry, {str(size): score}))
+    if any(line.figures for line in lines):
+        reading = readings.read_states(
+            [(line.name, int(size), one) for line in lines for size, one in line.figures.items()],
+            diagnostic.solved_at,
+            diagnostic.metric.name,
+        )
+        yield _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading)
+
+
+def _pairs_chart(
+    diagnostic: Diagnostic,
+    length: int,
+    by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]],
+) -> Iterator[Chart]:
+    lines = [
+        ChartLine(
+            entry,
+            {
+                f"{pairs} in {at:,}": one
+                for at, groups in of_entry.items()
+                for pairs, one in groups.items()
+            },
+        )
+        for entry, of_entry in by_pairs.items()
+    ]
+    if any(len(line.figures) > 1 for line in lines):
+        reading = readings.read_changes(
+            [(line.name, line.figures) for line in lines],
+            diagnostic.solved_at,
+            lambda place: f"{place.replace(' in ', ' pairs in ')} positions",
+        )
+        yield _chart(Section.RECALL, diagnostic, "pairs", length, lines, reading)
+
+
+def _lengths_chart(
+    diagnostic: Diagnostic,
+    length: int,
+    points: Sequence[Point],
+    reports: Sequence[GroupedReport],
+) -> Iterator[Chart]:
+    """Yield the chart along the evaluation length, which begins with the training length."""
+    metric = diagnostic.metric
+    by_entry = {one.entry: one for one in reports if one.name == BY_EVALUATION_LENGTH}
+    lines = []
+    for point in points:
+        report, score = by_entry.get(point.entry), diagnostic.score(point)
+        figures = {str(length): score} if score else {}
+        for at, named in report.figures.items() if report else ():
+            if metric.name in named:
+                figures[at] = diagnostic.bounded(named[metric.name])
+        lines.append(ChartLine(point.entry, figures, report.reasons if report else {}))
+    is_scaled = metric != diagnostic.task.primary_metric
+    if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
+        reading = readings.read_changes(
+            [(line.name, line.figures) for line in lines],
+            diagnostic.solved_at,
+            lambda at: f"length {int(at):,}",
+        )
+        section = Section.STATES if is_scaled else Section.LENGTHS
+        yield _chart(section, diagnostic, "evaluation_length", length, lines, reading)
+
+
+def _depth_chart(
+    diagnostic: Diagnostic,
+    length: int,
+    entry: str,
+    at_lengths: Mapping[int, Mapping[str, Estimate]],
+) -> Chart:
+    lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
+    reading = readings.read_depths(entry, at_lengths, diagnostic.solved_at)
+    return _chart(Section.DEPTHS, diagnostic, "depth", length, lines, reading, entry)
+
+
+def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
+    """Yield a chart of the scores by problem for each task with a scaled accuracy and several."""
+    by_place: dict[tuple[str, str, int], list[tuple[Diagnostic, list[Point]]]] = {}
+    for diagnostic in diagnostics:
+        if diagnostic.metric != diagnostic.task.primary_metric:
+            for length, points in diagnostic.by_length().items():
+                key = diagnostic.comparison.key
+                by_place.setdefault((key.task, key.split, length), []).append((diagnostic, points))
+    for (_, _, length), found in by_place.items():
+        if len(found) < 2:
+            continue
+        figures: dict[str, dict[str, Estimate]] = {}
+        for diagnostic, points in found:
+            for point in points:
+                if score := diagnostic.score(point):
+                    figures.setdefault(point.entry, {})[diagnostic.setting] = score
+        first, _ = found[0]
+        lines = [ChartLine(entry, of_entry) for entry, of_entry in sorted(figures.items())]
+        reading = readings.read_problems(figures, first.solved_at)
+        section = Section.STATES
+        title = first.task.title
+        measure = first.metric.name
+        key = first.comparison.key
+        yield Chart(section, title, measure, "problem", key, length, lines, reading)
+
+
+def _chart(
+    section: Section,
+    diagnostic: Diagnostic,
+    against: str,
+    length: int,
+    lines: Sequence[ChartLine],
+    reading: str,
+    entry: str = "",
+) -> Chart:
+    key, measure = diagnostic.comparison.key, diagnostic.metric.name
+    return Chart(section, diagnostic.title, measure, against, key, length, lines, reading, entry)
+
+
+def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
+    """Yield the time of a token and the bytes of the state against the context."""
+    title = f"{str(comparison.key.form).replace('_', '-')}, {comparison.key.batch}"
+    for measure, what in ((TOKEN_SECONDS, "the time of a token"), (STATE_BYTES, "the state")):
+        lines = []
+        for entry, of_entry in sorted(comparison.by_entry().items()):
+            figures, reasons = {}, {}
+            for point in sorted(of_entry, key=lambda one: one.sequence_length):
+                at = str(point.sequence_length)
+                if cost := point.cost(measure):
+                    figures[at] = cost.estimate
+                else:
+                    statuses = sorted(set(point.statuses) - {"ok"})
+                    reasons[at] = ", ".join(statuses) or point.why_no_cost(measure)
+            lines.append(ChartLine(entry, figures, reasons))
+        if any(line.figures for line in lines):
+            reading = readings.read_costs([(line.name, line.figures) for line in lines], what)
+            yield Chart(
+                Section.DECODING, title, measure, "context", comparison.key, 0, lines, reading
+            )

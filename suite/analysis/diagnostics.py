@@ -1,0 +1,187 @@
+"""Diagnostics: which entries solve a task with exact answers, how soon, and at what state.
+
+A diagnostic is a task that says from which score on it is solved (`Task.solved_at`). Means mislead
+there: 0.66 may be three seeds that each know two thirds, or two that solve the task and one at
+chance. A row therefore has the share of seeds that solve the task, and the steps until then.
+
+The charts are found by what the tasks report, so that a new task needs no change here.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.grouping import Kind
+from suite.analysis.statistics import MIN_REPEATS, Estimate, wilson_interval
+from suite.api import Metric, Status, Task
+from suite.records.published import StoredRecord, read_curves
+from suite.records.schema import RecordError
+
+SCALED_ACCURACY = "scaled_accuracy"
+"""The metric that is 0 for a guess and 1 for exact answers. It is comparable between problems with
+different numbers of answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosticRow:
+    """One entry at one training length of a diagnostic, over its seeds.
+
+    `score` is the mean of the task's primary metric, and None without a completed seed. `note` says
+    why other seeds are not completed. `solved` is the share of seeds whose score reaches the
+    threshold, with Wilson's interval. `median_steps` is the median number of steps until the
+    validation curve reaches the threshold. A seed that never reaches it counts as infinitely late.
+    The median is None if no record has a curve, as in archives.
+    """
+
+    entry: str
+    sequence_length: int
+    score: Estimate | None
+    solved: Estimate | None
+    median_steps: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A comparison of a diagnostic task, and the score from which on a seed solves the task.
+
+    `setting` has the values of the options in which the diagnostics of the task differ: "parity".
+    """
+
+    comparison: Comparison
+    task: Task
+    solved_at: float
+    setting: str
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that the charts show: the scaled accuracy where there is one."""
+        scaled = [metric for metric in self.task.other_metrics if metric.name == SCALED_ACCURACY]
+        return next(iter(scaled), self.task.primary_metric)
+
+    def score(self, point: Point) -> Estimate | None:
+        """Return the mean of `metric` over the seeds of a point."""
+        score = point.score(self.metric)
+        return self.bounded(score.estimate) if score else None
+
+    def bounded(self, estimate: Estimate) -> Estimate:
+        """Return an estimate of `metric`; a scaled accuracy is at most 1, as its interval is."""
+        if self.metric.name != SCALED_ACCURACY or estimate.high is None:
+            return estimate
+        return replace(estimate, high=min(1.0, estimate.high))
+
+    @property
+    def title(self) -> str:
+        """The title of the task and the setting."""
+        return ": ".join(filter(None, (self.task.title, self.setting)))
+
+    def rows(self) -> list[DiagnosticRow]:
+        """Return a row for each entry and training length, the best score first."""
+        rows = [self._row(point) for point in self.comparison.points if point.runs]
+
+        def order(row: DiagnosticRow) -> tuple[int, float, str]:
+            score = row.score.value if row.score else -math.inf
+            return row.sequence_length, -score, row.entry
+
+        return sorted(rows, key=order)
+
+    def by_length(self) -> dict[int, list[Point]]:
+        """Return the points with a score by training length."""
+        found: dict[int, list[Point]] = {}
+        for point in self.comparison.points:
+            if self.score(point):
+                found.setdefault(point.sequence_length, []).append(point)
+        return dict(sorted(found.items()))
+
+    def reaches(self, value: float) -> bool:
+        """Return whether a score of the task's primary metric solves the task."""
+        return value >= self.solved_at
+
+    def _row(self, point: Point) -> DiagnosticRow:
+        score = point.score()
+        values = list(point.scores().by_seed.values())
+        others = {
+            f"{record.status}: {record.reason}" if record.reason else str(record.status)
+            for record in point.records
+            if record.status is not Status.OK
+        }
+        return DiagnosticRow(
+            entry=point.entry,
+            sequence_length=point.sequence_length,
+            score=score.estimate if score else None,
+            solved=_share([self.reaches(value) for value in values]) if values else None,
+            median_steps=self._median_steps(point),
+            note="; ".join(sorted(others)),
+        )
+
+    def _median_steps(self, point: Point) -> float | None:
+        runs = [run for run in point.runs if run.record.status is Status.OK]
+        found = [steps for run in runs if (steps := self._steps(run)) is not None]
+        return statistics.median(found) if found else None
+
+    def _steps(self, run: StoredRecord) -> float | None:
+        """Return the steps until a run reaches the threshold on validation; infinite if never.
+
+        A curve is along the tokens seen, which are taken to grow evenly with the steps. None means
+        that there is no curve.
+        """
+        try:
+            curve = read_curves(run).get(f"validation_{self.task.primary_metric.name}")
+        except (FileNotFoundError, RecordError):
+            return None
+        if curve is None:
+            return None
+        for tokens, value in zip(curve["tokens"], curve["values"], strict=True):
+            if value is not None and self.reaches(value):
+                return float(round(run.record.cell.steps * tokens / curve["tokens"][-1]))
+        return math.inf
+
+
+def find_diagnostics(
+    comparisons: Sequence[Comparison], tasks: Mapping[str, Task]
+) -> list[Diagnostic]:
+    """Return the first comparison of each diagnostic task and its options, by task and setting.
+
+    `comparisons` are in the order of preference. One without a score is left out, and so are the
+    trials of a task with final runs.
+    """
+    found: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        if any(point.score() for point in comparison.points):
+            found.setdefault(comparison.key.task, []).append(comparison)
+    return [
+        Diagnostic(comparison, task, task.solved_at, setting)
+        for name, task in sorted(tasks.items())
+        if task.solved_at is not None
+        for setting, comparison in _by_setting(_preferred(found.get(name, [])), task).items()
+    ]
+
+
+def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return the first comparison of each setting of a task; trials only without final runs."""
+    finals = [one for one in comparisons if one.key.kind is Kind.FINAL]
+    first: dict[str, Comparison] = {}
+    for comparison in finals or comparisons:
+        first.setdefault(comparison.key.task_options, comparison)
+    return list(first.values())
+
+
+def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comparison]:
+    """Return comparisons of a task by the values of the options in which they differ."""
+    options = [comparison.records[0].ranking.task_options for comparison in comparisons]
+    all_values = [{**task.options, **one} for one in options]
+    names = sorted({name for one in options for name in one if len(options) > 1})
+    settings = [", ".join(str(values.get(name)) for name in names) for values in all_values]
+    return dict(zip(settings, comparisons, strict=True))
+
+
+def _share(solved: Sequence[bool]) -> Estimate:
+    """Return the share of seeds that solve a task."""
+    share = sum(solved) / len(solved)
+    if len(solved) < MIN_REPEATS:
+        return Estimate(share, None, None, len(solved))
+    return Estimate(share, *wilson_interval(share, len(solved)), len(solved))

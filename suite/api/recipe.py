@@ -1,0 +1,74 @@
+"""The training hyper-parameters of a task."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from suite.api.errors import RequestError
+
+OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "carry_state", "curriculum_share"})
+"""The options of a recipe that put a cell on the open track, unless they are 0 or false."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The training hyper-parameters of a task, the same for every architecture of a comparison.
+
+    The defaults have published sources. Dropout is that of Vaswani et al. 2017, section 5.4. Weight
+    decay, warm-up and clipping are those of BERT (Devlin et al. 2019, appendix A.2, and its
+    published code for fine-tuning). A task states the source of another value. No value may be
+    chosen by test scores.
+
+    Attributes:
+        learning_rate: peak of the schedule.
+        warmup_share: share of the steps in which the learning rate rises linearly. Afterwards
+            the rate falls linearly to zero.
+        weight_decay: of AdamW; biases and normalisation weights do not decay.
+        clip_norm: bound of the gradient's global norm.
+        dropout: rate inside the architecture.
+        carry_state: whether an architecture that can carries its state from batch to batch of a
+            contiguous task (Dai et al. 2019, section 3.2). Such a model sees more positions than
+            the sequence length.
+        validations: number of validation passes, evenly spread over the steps. The best weights
+            are kept.
+        averaged_share: share of the steps, at the end, over which weights are averaged (Izmailov
+            et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"). The
+            mean is kept if it scores better on validation than every other set of weights.
+        curriculum_share: share of the steps, at the beginning, in which short examples come
+            first. The longest allowed rank grows evenly from the shortest tenth to all examples
+            (Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine
+            Translation", section 3). The number of steps stays the same, so a curriculum trains on
+            fewer positions.
+    """
+
+    learning_rate: float = 1e-3
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    dropout: float = 0.1
+    carry_state: bool = False
+    validations: int = 5
+    averaged_share: float = 0.0
+    curriculum_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            RequestError: a value is outside its range.
+        """
+        for name, fits, wanted in (
+            ("learning_rate", 0 < self.learning_rate < math.inf, "above 0"),
+            ("warmup_share", 0 <= self.warmup_share <= 1, "from 0 to 1"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0"),
+            ("clip_norm", self.clip_norm > 0, "above 0"),
+            ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
+            ("validations", self.validations >= 1, "at least 1"),
+            ("averaged_share", 0 <= self.averaged_share <= 1, "from 0 to 1"),
+            ("curriculum_share", 0 <= self.curriculum_share <= 1, "from 0 to 1"),
+        ):
+            if not fits:
+                raise RequestError(
+                    f"The option '{name}' must be {wanted}", received=getattr(self, name)
+                )

@@ -1,0 +1,126 @@
+"""The page of diagnostics in a browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.dashboards.site_records import SCRIPT, draw, read_script
+from tests.suite.analysis.diagnostic_records import (
+    decodings,
+    extrapolation,
+    recall,
+    retrieval,
+    states,
+    trained,
+)
+
+PAGE = "diagnostics.html"
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """The folder of a site with every chart."""
+    folder = tmp_path_factory.mktemp("diagnostics")
+    draw([*recall(), *states(), *extrapolation(), *retrieval(), *decodings()], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def charts(full):
+    """The charts in the order of the page."""
+    sections = read_script(full / "data" / "diagnostics.js")["sections"]
+    return [chart for section in sections for chart in section["charts"]]
+
+
+def test_every_chart_has_its_reading_and_its_intervals(tab, full, charts):
+    tab.open(full, PAGE, again=True)
+    assert tab.texts("h2") == [
+        "Recall against the decoding state",
+        "State tracking",
+        "Extrapolation beyond the training length",
+        "Retrieval by depth",
+        "Cost of decoding against the context",
+        "Seeds that solve a task",
+    ]
+    assert tab.texts("figure .reading") == [chart["reading"] for chart in charts]
+    assert len(charts) == 12 and all(chart["reading"] for chart in charts)
+    plots = tab.plots()
+    for chart, (traces, layout) in zip(charts, plots, strict=True):
+        assert layout["xaxis"]["title"]["text"]
+        if chart["against"] == "depth":
+            (trace,) = traces
+            assert len(trace["z"]) == 10 and len(trace["z"][0]) == 2
+            assert "[" in trace["customdata"][1][0]
+            continue
+        found = {trace["name"]: trace for trace in traces}
+        for line in chart["lines"]:
+            if line["points"]:
+                assert len(found[line["name"]]["y"]) == len(line["points"])
+                assert len(found[line["name"]]["error_y"]["array"]) == len(line["points"])
+
+
+def test_axes_have_multiples_of_the_training_length_and_units(tab, full, charts):
+    tab.open(full, PAGE)
+    names = [(one["title"], one["against"], one["measure"]) for one in charts]
+    plots = dict(zip(names, tab.plots(), strict=True))
+    recalled = "Associative recall, up to 1,024 symbols"
+    _, layout = plots[recalled, "state_bytes", "accuracy"]
+    assert layout["xaxis"]["ticktext"] == ["2", "64", "128"]  # KiB
+    _, layout = plots[recalled, "evaluation_length", "accuracy"]
+    assert layout["xaxis"]["ticktext"] == ["64<br>1×", "256<br>4×", "1k<br>16×"]
+    traces, layout = plots["decoder, batch 1", "context", "generation.step_seconds"]
+    assert layout["yaxis"]["title"]["text"] == "Time of a token, ms"
+    assert {t["name"]: t["y"][0] for t in traces} == pytest.approx(
+        {"mamba2": 1.01, "vanilla": 1.01}, rel=1e-3
+    )
+    captions = tab.texts("figcaption")
+    assert any("vanilla: out_of_memory at 8,192." in text for text in captions)
+    (learned,) = (text for text in captions if "not applicable" in text)
+    assert learned.count("vanilla (positions=learned): not applicable") == 1
+
+
+def test_the_share_of_seeds_stands_beside_the_mean(tab, full):
+    tab.open(full, PAGE)
+    parity = tab.page.locator("h3", has_text=": parity").last
+    table = parity.locator("xpath=following-sibling::div[1]")
+    assert table.locator("caption").text_content() == "Solved at accuracy 0.99, test split"
+    first, second = (
+        row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()
+    )
+    assert first[:3] == ["lstm", "40", "3"] and first[3].startswith("0.833 [")
+    assert first[4:] == ["0.667 [0.208, 0.939]", "200"]
+    assert second[4].startswith("0.000 [0.000, ") and second[5] == "not by most seeds"
+    assert len(table.locator("th").all()) == 6  # every run was completed
+
+
+def test_a_hidden_line_leaves_charts_maps_and_tables(tab, full):
+    tab.open(full, PAGE, "without=mamba2")
+    drawn = [trace.get("name") for traces, _ in tab.plots() for trace in traces]
+    assert "mamba2" not in drawn and "vanilla" in drawn
+    assert not any(title.startswith("mamba2") for title in tab.texts("figure h3"))
+    assert "mamba2" not in tab.texts("tbody td")
+
+
+@pytest.mark.parametrize("width", [400, 1_300])
+def test_the_page_is_no_wider_than_the_window(tab, full, width):
+    tab.page.set_viewport_size({"width": width, "height": 800})
+    tab.open(full, PAGE, again=True)
+    tab.page.wait_for_function("w => document.documentElement.scrollWidth <= w", arg=width)
+
+
+def test_without_data_a_section_names_the_command_and_trials_are_marked(tab, tmp_path):
+    trial = trained("duplication", "lstm", 0, 0.5, 64, benchmark=None, scores_test=False)
+    draw([trial], tmp_path)
+    tab.open(tmp_path, PAGE)
+    commands = tab.texts("main p code")
+    assert len(commands) == 5 and commands[-1] == "bench run --mode decode"
+    assert all(command.startswith("bench run ") for command in commands)
+    assert "Trials, not results" in tab.texts(".warning")[0]
+    assert "0.500" in tab.texts("tbody td")
+
+
+def test_names_and_reasons_never_become_markup(tab, tmp_path):
+    reports = {"by_evaluation_length": {"128": f"not applicable: {SCRIPT}"}}
+    draw([trained("duplication", "lstm", 0, 1.0, 64, reports=reports)], tmp_path)
+    tab.open(tmp_path, PAGE)
+    assert f"lstm: not applicable: {SCRIPT}." in tab.texts("figcaption")[0]
