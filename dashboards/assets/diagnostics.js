@@ -21,7 +21,13 @@ function sectionContent({ title, command, charts }, hidden) {
     el("h2", {}, title),
     figures.length
       ? el("div", { className: "figures" }, ...figures)
-      : el("p", {}, ...withCode(none || `There is no data yet. Run \`${command}\`.`)),
+      : el(
+          "p",
+          {},
+          ...withCode(
+            none || `There are no figures yet. Run \`${command}\`; noisy costs do not count.`,
+          ),
+        ),
   ];
 }
 

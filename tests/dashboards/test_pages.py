@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from dashboards.pages import PAGES
-from suite.api import Mode
+from suite.api import Form, Mode
 from tests.dashboards.site_records import ENTRIES, SCRIPT, draw, entry, measured, probe
 
 
@@ -118,7 +118,7 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
     """The state of a noisy generation is exact, so it is drawn all the same."""
 
     def decoding(architecture, length, number):
-        found = probe(architecture, length, number, 1.0, form="decoder")
+        found = probe(architecture, length, number, 1.0, form=Form.DECODER)
         cell = dataclasses.replace(found.record.cell, mode=Mode.DECODE, batch_size=1)
         generation = measured(latency_p50_seconds=0.002, state_bytes=8.0 * length)
         phases = {"prefill": measured(tokens_per_second=5e4), "generation": generation}
@@ -133,7 +133,7 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
         for length in (512, 1_024)
         for number in range(3)
     ]
-    draw([*decodings, probe("vanilla", 512, 0, 900.0, form="decoder")], tmp_path)
+    draw([*decodings, probe("vanilla", 512, 0, 900.0, form=Form.DECODER)], tmp_path)
     tab.open(tmp_path, "index.html", "task=decode%2C+decoder")
     assert "Decoding, decoder" in tab.texts("option")
     figures = {

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from suite.api import Form
 from suite.records.store import Store
 from tests.suite.records.test_store import CELL, REGISTRY, make_record
 
@@ -25,7 +26,7 @@ def home(tmp_path):
     for seed in (0, 1):
         own = SAMPLES if seed == 0 else [{**SAMPLES[0], "sample": " of seed 1"}]
         cell = dataclasses.replace(
-            CELL, task="language_modeling", task_version=version, form="decoder", options={},
+            CELL, task="language_modeling", task_version=version, form=Form.DECODER, options={},
             seed=seed,
         )  # fmt: skip
         metrics, reports = {"test": {"bits_per_character": 2.0}}, {"validation": {"samples": own}}
