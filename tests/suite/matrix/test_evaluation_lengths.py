@@ -149,6 +149,6 @@ def test_diagnostics_is_scored_at_lengths_that_fit_each_task():
     }
     assert all(asked[0] == trained for trained, asked in lengths.values())
     times = {task: asked[-1] // trained for task, (trained, asked) in lengths.items()}
-    assert times["induction_heads"] == times["key_value_retrieval"] == 64
+    assert (times["induction_heads"], times["key_value_retrieval"]) == (64, 32)
     assert times["language_modeling"] == 16
     assert lengths["state_tracking"] == (40, (40, 80, 160, 256))

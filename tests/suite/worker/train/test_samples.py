@@ -19,7 +19,7 @@ def reports(tmp_path, architecture, *, task="language_modeling", seed=0, **setti
     job = make_job(tmp_path, task, architecture, 4, **settings)
     job = dataclasses.replace(job, cell=dataclasses.replace(job.cell, seed=seed))
     plugins = find_plugin(TASKS, task), find_plugin(ARCHITECTURES, architecture)
-    return cell.run(job, *plugins, (), lambda *progress: None)["reports"]
+    return cell.run(job, *plugins, (), lambda *progress: None, lambda outcome: None)["reports"]
 
 
 @pytest.mark.parametrize("architecture", ["gpt", "lstm"])
