@@ -21,12 +21,12 @@ from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
     find_standing,
-    has_lengths_of,
     shorter_length_ran_out_of_memory,
 )
 from suite.records.environment import describe_environment
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, Record, utc_now
+from suite.records.standing import has_lengths_of
 from suite.records.store import Lease, Store
 
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})

@@ -11,8 +11,9 @@ from suite.execution.executors.base import ProcessResult
 from suite.execution.outcome import classify_exit, make_record
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import PlannedCell
+from suite.matrix.plan import plan
 from suite.matrix.request import Request
-from suite.records.store import Store
+from suite.records.store import Store, ignore_unreadable
 from tests.conftest import read_records
 from tests.suite.records.test_store import CELL
 from tests.suite.records.test_store import make_record as any_record
@@ -90,6 +91,21 @@ def test_a_length_beyond_memory_is_a_result_and_no_later_run_loses_a_length(
     assert num_to_run((128, 256), 4) == 1
     assert num_to_run((256,), 2, retry=["out_of_memory"]) == 1
     assert num_to_run((128,), 2, retry=["out_of_memory"]) == 0
+
+
+def test_a_cell_that_runs_again_scores_the_lengths_of_all_good_records(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    for minutes, status, lengths in (
+        (0, Status.OK, (256, 512)),
+        (1, Status.OK, (1_024,)),
+        (2, Status.FAILED, (2_048,)),
+    ):
+        cell = dataclasses.replace(CELL, evaluation_lengths=lengths)
+        store.write(any_record(minutes=minutes, cell=cell, status=status))
+    asked = PlannedCell(CELL, None, None, any_record().ranking)
+    (planned,) = plan([asked], store, {}, rerun=True, report_unreadable=ignore_unreadable).to_run
+    assert planned.cell.evaluation_lengths == (256, 512, 1_024)
 
 
 OUTCOME = {
