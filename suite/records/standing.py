@@ -4,8 +4,8 @@ Four rules apply. The latest run of a cell stands; an interrupted run stands onl
 no other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
 task and the architecture, and at the learning rate of the entry's newest run. A run without an
 evaluation length of the latest good run, on the same data and at the same learning rate, does not
-supersede it: no later run loses the scores at a length. Where that run is good too, the earlier one
-stands again, even if it had been superseded by a failure.
+supersede it: no later run loses the scores at a length. If the later run is good too, the earlier
+one stands, even after a failure that superseded it.
 
 Evaluation lengths are no part of a cell's id. A request for lengths that the standing record lacks
 therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record
@@ -56,8 +56,8 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
 def _standing_run(runs: Iterable[Item], record_of: Callable[[Item], RecordSummary]) -> Item:
     """Return the run of one cell, or of one repeat, that stands.
 
-    No good run that has stood lacks a length of an earlier one of the same training. The latest
-    therefore has all their lengths.
+    A good run stands only if it has the lengths of the latest good run of the same training. The
+    latest of them therefore has the lengths of all.
     """
     standing, *later = sorted(runs, key=lambda run: _precedence(record_of(run)))
     good = [standing] if record_of(standing).status is Status.OK else []
