@@ -33,6 +33,6 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
 def training_stands(result: ProcessResult, status: Status) -> bool:
     """Return whether a process exceeded a limit after its training.
 
-    Its record is `ok`, and has a reason in place of what is missing.
+    Its record is then `ok`, and has the reason in place of the missing figures or samples.
     """
     return status in LIMITS and UNSCORED_LENGTHS in (result.outcome or {})

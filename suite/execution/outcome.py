@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from suite.api import Limits, Status
-from suite.api.evaluation_lengths import UNSCORED_LENGTHS, with_reason
+from suite.api.evaluation_lengths import NO_SAMPLES, UNSCORED_LENGTHS, with_reason
 from suite.execution.endings import training_stands
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.expansion import PlannedCell
@@ -34,7 +34,7 @@ def make_record(
     conformance kit's result for the code that ran.
 
     A training that exceeded a limit at an evaluation length stands: that length and the longer ones
-    have the reason in place of figures.
+    have the reason in place of figures. If it drew samples, its details have the reason.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})
@@ -42,7 +42,10 @@ def make_record(
     outcome.pop("reason", None)
     lengths = outcome.pop(UNSCORED_LENGTHS, ())
     if training_stands(result, status):
-        outcome["reports"] = with_reason(outcome["reports"], lengths, status, str(reason))
+        if lengths:
+            outcome["reports"] = with_reason(outcome["reports"], lengths, status, str(reason))
+        else:
+            outcome["details"] = {**outcome["details"], NO_SAMPLES: f"{status}: {reason}"}
         outcome["worker_seconds"] = (times[1] - times[0]).total_seconds()
         status, reason = Status.OK, None
     data = outcome.pop("data", None)

@@ -124,6 +124,24 @@ OUTCOME = {
 }
 
 
+def record_of(result, limits):
+    """Return the record of a process that ended."""
+    other = any_record()
+    cell = dataclasses.replace(CELL, evaluation_lengths=(128, 256, 512))
+    return make_record(
+        run_id=other.run_id,
+        planned=PlannedCell(cell, None, None, other.ranking),
+        result=result,
+        verdict=classify_exit(result, limits),
+        times=(other.started_at, other.ended_at),
+        environment={},
+        invocation=other.invocation,
+        limits=limits,
+        digest=None,
+        conformance=None,
+    )
+
+
 @pytest.mark.parametrize(
     ("exit_code", "stopped", "log", "status", "reason"),
     [
@@ -138,20 +156,7 @@ def test_only_memory_and_time_are_results_of_a_length(
     tmp_path, monkeypatch, capsys, exit_code, stopped, log, status, reason
 ):
     result, limits = ProcessResult(OUTCOME, exit_code, stopped, log), Limits(7.0, 2**30)
-    other = any_record()
-    cell = dataclasses.replace(CELL, evaluation_lengths=(128, 256, 512))
-    record = make_record(
-        run_id=other.run_id,
-        planned=PlannedCell(cell, None, None, other.ranking),
-        result=result,
-        verdict=classify_exit(result, limits),
-        times=(other.started_at, other.ended_at),
-        environment={},
-        invocation=other.invocation,
-        limits=limits,
-        digest=None,
-        conformance=None,
-    )
+    record = record_of(result, limits)
     assert record.status is status
     found = record.reports["validation"][REPORT]
     if status is Status.OK:
@@ -164,12 +169,20 @@ def test_only_memory_and_time_are_results_of_a_length(
 
     folder = tmp_path / packed.JOBS / "one"
     folder.mkdir(parents=True)
-    job = Job(cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path, tmp_path)
+    job = Job(record.cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path, tmp_path)
     (folder / "job.json").write_text(job.to_json())
     (tmp_path / packed.ABOUT).write_text(json.dumps({"limits": dataclasses.asdict(limits)}))
     monkeypatch.setattr(packed, "_run", lambda job, limits: result)
     assert packed.run_pack(tmp_path) == (status is not Status.OK)
     assert capsys.readouterr().out.endswith(f": {status}\n")
+
+
+def test_a_training_stands_if_its_samples_take_too_long():
+    outcome = {**OUTCOME, "unscored_lengths": [], "details": {"xla": True}}
+    record = record_of(ProcessResult(outcome, -9, "time", ""), Limits(7.0, 2**30))
+    assert record.status is Status.OK and record.reports == OUTCOME["reports"]
+    assert record.details["why_no_samples"] == "timed_out: exceeded the time limit of 7 s"
+    assert record.details["xla"] and record.worker_seconds == 9.0
 
 
 def test_an_unfinished_outcome_is_not_that_of_a_process_that_exits():
