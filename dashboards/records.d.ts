@@ -57,6 +57,7 @@ interface RunCell {
   scores_test: boolean;
   architecture: string;
   sequence_length: number;
+  evaluation_lengths?: number[];
   batch_size: number;
   model_size: string;
   precision: string;

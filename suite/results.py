@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -311,13 +312,22 @@ def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
         "entry": row.line,
         **{name: value for name, value in cell.items() if name not in REPEATED},
         **figures,
-        **{
-            f"{table.split}.{table.metric}_at_{length}": getattr(score, "value", score)
-            for length, score in row.by_evaluation_length.items()
-        },
+        **_at_lengths(table, row),
         **ends,
         "statuses": dict(row.statuses),
     }
+
+
+def _at_lengths(table: Table, row: TableRow) -> dict[str, Any]:
+    """Return the score at each evaluation length, or NaN and the reason in another column."""
+    found: dict[str, Any] = {}
+    for length, score in row.by_evaluation_length.items():
+        name = f"{table.split}.{table.metric}_at_{length}"
+        if isinstance(score, str):
+            found |= {name: math.nan, f"{name}_reason": score}
+        else:
+            found[name] = score.value
+    return found
 
 
 def _figures(row: TableRow) -> str:

@@ -71,6 +71,7 @@ function commandOf({ cell, details }) {
   add("architectures", cell.architecture);
   add("lengths", cell.sequence_length);
   if (!isFinal) {
+    if (cell.evaluation_lengths?.length) add("evaluation-lengths", cell.evaluation_lengths);
     add("batch-size", cell.batch_size);
     add("model-size", cell.model_size);
   }

@@ -120,7 +120,8 @@ def _by_group(
 def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
     lines = []
     for point in points:
-        size = next((record.details.get("declared_state_bytes") for record in point.good), None)
+        sizes = (record.details.get("declared_state_bytes") for record in point.good)
+        size = next((size for size in sizes if size is not None), None)
         if size is None:
             lines.append(ChartLine(point.entry, {}, {"": "the bytes of its state are unknown"}))
         elif score := diagnostic.score(point):

@@ -17,7 +17,10 @@ NOT_APPLICABLE = "not applicable"
 UNSCORED_LENGTHS = "unscored_lengths"
 """The field of an unfinished outcome with the evaluation lengths that are left to score.
 
-If the process ends at one of them for lack of memory or time, the rest of the outcome stands."""
+It is empty while samples are drawn. If the process then ends for lack of memory or time, the rest
+of the outcome stands."""
+NO_SAMPLES = "why_no_samples"
+"""The field of a record's details with the limit that was exceeded while samples were drawn."""
 LIMITS = (Status.OUT_OF_MEMORY, Status.TIMED_OUT)
 """The statuses that are the result of an evaluation length; any other failure is the cell's."""
 

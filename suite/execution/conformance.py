@@ -10,9 +10,9 @@ from typing import Any
 from suite.api import PRECISIONS, Cell, Form, Job, Limits, Mode, Recipe, Status, Track
 from suite.api.conformance import CheckResult, Verdict
 from suite.api.cost_digest import digest_costs
+from suite.execution.endings import classify_exit
 from suite.execution.executors.base import ProcessResult
 from suite.execution.executors.local import LocalExecutor
-from suite.execution.outcome import classify_exit
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.records.conformance import CheckedCode, ConformanceReport, read_report, write_report

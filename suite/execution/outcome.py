@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from suite.api import Limits, Status
-from suite.api.evaluation_lengths import LIMITS, UNSCORED_LENGTHS, with_reason
+from suite.api.evaluation_lengths import NO_SAMPLES, UNSCORED_LENGTHS, with_reason
+from suite.execution.endings import training_stands
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.expansion import PlannedCell
 from suite.records.schema import Conformance, Failure, Invocation, Record
@@ -33,15 +34,18 @@ def make_record(
     conformance kit's result for the code that ran.
 
     A training that exceeded a limit at an evaluation length stands: that length and the longer ones
-    have the reason in place of figures.
+    have the reason in place of figures. If it drew samples, its details have the reason.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})
     outcome.pop("status", None)
     outcome.pop("reason", None)
     lengths = outcome.pop(UNSCORED_LENGTHS, ())
-    if lengths and status in LIMITS:
-        outcome["reports"] = with_reason(outcome["reports"], lengths, status, str(reason))
+    if training_stands(result, status):
+        if lengths:
+            outcome["reports"] = with_reason(outcome["reports"], lengths, status, str(reason))
+        else:
+            outcome["details"] = {**outcome["details"], NO_SAMPLES: f"{status}: {reason}"}
         outcome["worker_seconds"] = (times[1] - times[0]).total_seconds()
         status, reason = Status.OK, None
     data = outcome.pop("data", None)
@@ -69,28 +73,6 @@ def make_record(
         log_tail=result.log_tail if status is not Status.OK else "",
         **outcome,
     )
-
-
-def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | None]:
-    """Return the status of a finished process, and the reason unless the status is `ok`."""
-    if result.stopped == "time":
-        return Status.TIMED_OUT, f"exceeded the time limit of {limits.seconds:.0f} s"
-    if result.stopped == "memory":
-        gibibytes = limits.memory_bytes / 2**30
-        return Status.OUT_OF_MEMORY, f"exceeded the memory limit of {gibibytes:.1f} GiB"
-    if result.stopped == "system":
-        return Status.OUT_OF_MEMORY, "killed while the system was out of memory"
-    if result.stopped == "lost":
-        return Status.FAILED, f"{len(result.lost)} machines failed while running it"
-    if result.stopped == "output":
-        return Status.FAILED, "wrote more output than the log may hold"
-    if result.outcome is not None and UNSCORED_LENGTHS not in result.outcome:
-        return Status(result.outcome["status"]), result.outcome.get("reason")
-    if result.exit_code < 0:
-        if "std::bad_alloc" in result.log_tail:
-            return Status.OUT_OF_MEMORY, "an allocation failed in native code (std::bad_alloc)"
-        return Status.FAILED, f"killed by signal {-result.exit_code}"
-    return Status.FAILED, f"ended with exit code {result.exit_code} and without an outcome"
 
 
 def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None) -> Failure | None:

@@ -12,21 +12,23 @@ from typing import Any
 
 from suite.api import Cell, Job, Limits, Status, Task
 from suite.execution.conformance import Checked, Checking, find_conformance
+from suite.execution.endings import classify_exit
 from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
 from suite.execution.jobs import make_job
-from suite.execution.outcome import classify_exit, make_record
+from suite.execution.outcome import make_record
 from suite.matrix.durations import Durations
 from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
     find_standing,
-    has_lengths_of,
     shorter_length_ran_out_of_memory,
+    with_scored_lengths,
 )
 from suite.records.environment import describe_environment
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, Record, utc_now
+from suite.records.standing import has_lengths_of
 from suite.records.store import Lease, Store
 
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
@@ -194,7 +196,9 @@ class Runner:
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
             else:
-                self._start(planned, lease)
+                # Another invocation may have scored further lengths since this plan was made.
+                former = self.store.all(cell_ids=[planned.cell.id])
+                self._start(with_scored_lengths(planned, former), lease)
         queue.extend(held)
         if held and not self._running:
             self._report(Waiting(held))

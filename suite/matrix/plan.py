@@ -10,8 +10,8 @@ from suite.api import Cell, Limits, Mode, Status
 from suite.api.evaluation_lengths import exceeded_limits
 from suite.matrix.expansion import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
-from suite.records.schema import Record, RecordSummary, utc_now
-from suite.records.standing import probed_machine
+from suite.records.schema import Record, utc_now
+from suite.records.standing import has_lengths_of, probed_machine
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
@@ -63,7 +63,7 @@ def plan(
 
     A trained model's record is invalid if it lacks an evaluation length of the request. The status
     of an evaluation length that exceeded a limit counts as one of the record. A cell that runs
-    again also scores the evaluation lengths of its record, so that no result is lost.
+    again also scores the evaluation lengths of its good records, so that no result is lost.
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
@@ -104,23 +104,18 @@ def plan(
         for planned in cells
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
-    kept = [
-        planned if planned.cell.id in done else _with_lengths(planned, found.get(planned.cell.id))
-        for planned in cells
-    ]
+    former: dict[str, list[Record]] = {}
+    for record in store.all(cell_ids=found.keys() - done.keys()):
+        former.setdefault(record.cell_id, []).append(record)
+    kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
     return Plan(kept, done, made_at, any_machine)
 
 
-def has_lengths_of(record: RecordSummary, cell: Cell) -> bool:
-    """Whether a record has the evaluation lengths of a cell."""
-    return set(cell.evaluation_lengths) <= set(record.cell.evaluation_lengths)
-
-
-def _with_lengths(planned: PlannedCell, record: Record | None) -> PlannedCell:
-    """Return a cell that also scores the evaluation lengths of its former record."""
-    if record is None or record.status is not Status.OK:
-        return planned
-    lengths = {*planned.cell.evaluation_lengths, *record.cell.evaluation_lengths}
+def with_scored_lengths(planned: PlannedCell, records: Iterable[Record]) -> PlannedCell:
+    """Return a cell that also scores the evaluation lengths of its good records."""
+    lengths = set(planned.cell.evaluation_lengths).union(
+        *(record.cell.evaluation_lengths for record in records if record.status is Status.OK)
+    )
     return replace(planned, cell=replace(planned.cell, evaluation_lengths=tuple(sorted(lengths))))
 
 

@@ -3,8 +3,9 @@
 Four rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has
 no other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
 task and the architecture, and at the learning rate of the entry's newest run. A run without an
-evaluation length of an earlier good run, on the same data and at the same learning rate, does not
-supersede it: no later run loses the scores at a length.
+evaluation length of the latest good run, on the same data and at the same learning rate, does not
+supersede it: no later run loses the scores at a length. If the later run is good too, the earlier
+one stands, even after a failure that superseded it.
 
 Evaluation lengths are no part of a cell's id. A request for lengths that the standing record lacks
 therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from suite.api import PROTOCOL, Mode, Status
+from suite.api import PROTOCOL, Cell, Mode, Status
 from suite.records.environment import speed_facts
 from suite.records.schema import Read, RecordSummary
 
@@ -49,24 +50,41 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
         session = record.invocation.id if of_each_session and probe else ""
         place = (record.cell_id, session, *probed_machine(record))
         runs.setdefault(place, []).append(record)
-    return [_standing_run(of_cell) for of_cell in runs.values()]
+    return [_standing_run(of_cell, lambda record: record) for of_cell in runs.values()]
 
 
-def _standing_run(runs: Iterable[Read]) -> Read:
-    standing, *later = sorted(runs, key=_precedence)
-    for record in later:
-        if not _loses_lengths(record, standing):
-            standing = record
+def _standing_run(runs: Iterable[Item], record_of: Callable[[Item], RecordSummary]) -> Item:
+    """Return the run of one cell, or of one repeat, that stands.
+
+    A good run stands only if it has the lengths of the latest good run of the same training. The
+    latest of them therefore has the lengths of all.
+    """
+    standing, *later = sorted(runs, key=lambda run: _precedence(record_of(run)))
+    good = [standing] if record_of(standing).status is Status.OK else []
+    for run in later:
+        record = record_of(run)
+        former = next(
+            (run for run in reversed(good) if _is_same_training(record, record_of(run))), None
+        )
+        loses = former is not None and not has_lengths_of(record, record_of(former).cell)
+        if record.status is Status.OK:
+            standing = former if former is not None and loses else run
+            good.append(standing)
+        elif not loses:
+            standing = run
     return standing
 
 
-def _loses_lengths(record: RecordSummary, former: RecordSummary) -> bool:
-    """Whether a run lacks an evaluation length of an earlier good run of the same training."""
+def has_lengths_of(record: RecordSummary, cell: Cell) -> bool:
+    """Whether a record has the evaluation lengths of a cell."""
+    return set(cell.evaluation_lengths) <= set(record.cell.evaluation_lengths)
+
+
+def _is_same_training(record: RecordSummary, good: RecordSummary) -> bool:
+    """Whether a run has the data and the learning rate of a good run, as far as it came."""
     return (
-        former.status is Status.OK
-        and not set(former.cell.evaluation_lengths) <= set(record.cell.evaluation_lengths)
-        and record.fingerprint in ("", former.fingerprint)
-        and record.ranking.learning_rate == former.ranking.learning_rate
+        record.fingerprint in ("", good.fingerprint)
+        and record.ranking.learning_rate == good.ranking.learning_rate
     )
 
 
@@ -122,22 +140,22 @@ def judge_repeats(
     `newest` are the newest versions of the comparison, by architecture. All repeats that stand have
     the learning rate of the newest of them, so that a mean over seeds never mixes two rates.
     """
-    every = sorted(items, key=lambda item: _precedence(record_of(item)))
-    by_repeat: dict[int, Item] = {}
+    of_repeats: dict[int, list[Item]] = {}
     superseded: list[tuple[Item, str]] = []
-    for item in every:
+    for item in sorted(items, key=lambda item: _precedence(record_of(item))):
         record = record_of(item)
         needed = newest[record.cell.architecture]
         if _versions(record) < needed:
             superseded.append((item, versions_text(needed)))
-            continue
-        former = by_repeat.get(record.repeat)
-        if former is not None and _loses_lengths(record, record_of(former)):
-            superseded.append((item, f"run {record_of(former).run_id}"))
-            continue
-        if former is not None:
-            superseded.append((former, f"run {record.run_id}"))
-        by_repeat[record.repeat] = item
+        else:
+            of_repeats.setdefault(record.repeat, []).append(item)
+    by_repeat = {repeat: _standing_run(runs, record_of) for repeat, runs in of_repeats.items()}
+    superseded += [
+        (run, f"run {record_of(by_repeat[repeat]).run_id}")
+        for repeat, runs in of_repeats.items()
+        for run in runs
+        if run is not by_repeat[repeat]
+    ]
     rates = {repeat: record_of(item).ranking.learning_rate for repeat, item in by_repeat.items()}
     if len(set(rates.values())) > 1:
         last = max(by_repeat, key=lambda repeat: record_of(by_repeat[repeat]).run_id)

@@ -162,9 +162,8 @@ class Store:
         `suite.records.standing` decides which record stands. Unreadable files are passed to
         `report_unreadable` and left alone.
         """
-        wanted = None if cell_ids is None else set(cell_ids)
         with collector_paused():
-            return latest_runs(self._read(self._paths(wanted), report_unreadable, parse_record))
+            return latest_runs(self._read(self._paths(cell_ids), report_unreadable, parse_record))
 
     def summaries(
         self, report_unreadable: ReportUnreadable = ignore_unreadable
@@ -174,10 +173,14 @@ class Store:
             read = self._read(self._paths(None), report_unreadable, parse_summary)
             return latest_runs(read, of_each_session=True)
 
-    def all(self, report_unreadable: ReportUnreadable = ignore_unreadable) -> list[Record]:
-        """Return every record, oldest first."""
+    def all(
+        self,
+        report_unreadable: ReportUnreadable = ignore_unreadable,
+        cell_ids: Iterable[str] | None = None,
+    ) -> list[Record]:
+        """Return every record of some cells (of all cells by default), oldest first."""
         with collector_paused():
-            records = list(self._read(self._paths(None), report_unreadable, parse_record))
+            records = list(self._read(self._paths(cell_ids), report_unreadable, parse_record))
         return sorted(records, key=lambda record: record.run_id)
 
     def count(self) -> int:
@@ -260,12 +263,8 @@ class Store:
 
     def checkpoints(self, before: datetime) -> list[Path]:
         """Return the checkpoints written before a moment."""
-        folder = self.home / "checkpoints"
-        return [
-            path
-            for path in (sorted(folder.glob("*.npz")) if folder.is_dir() else [])
-            if path.stat().st_mtime < before.timestamp()
-        ]
+        paths = sorted((self.home / "checkpoints").glob("*.npz"))
+        return [path for path in paths if path.stat().st_mtime < before.timestamp()]
 
     @property
     def _locks(self) -> Path:
@@ -275,13 +274,14 @@ class Store:
     def _scratch(self) -> Path:
         return self.home / "scratch"
 
-    def _paths(self, cell_ids: set[str] | None) -> list[Path]:
+    def _paths(self, cell_ids: Iterable[str] | None) -> list[Path]:
+        wanted = None if cell_ids is None else set(cell_ids)
         with suppress(FileNotFoundError):
             return sorted(
                 Path(entry.path)
                 for entry in os.scandir(self.records)
                 if entry.name.endswith(".json")
-                and (cell_ids is None or entry.name.partition(".")[0] in cell_ids)
+                and (wanted is None or entry.name.partition(".")[0] in wanted)
             )
         return []
 

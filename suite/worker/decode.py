@@ -82,7 +82,6 @@ def run(
     }
     counts = model.parameter_counts()
     noisy = [*prefill.noisy_phases("prefill"), *generation.noisy_phases("generation")]
-    declared = declared_state_bytes(cell, architecture, request, max_length)
     return {
         "status": Status.OK,
         "measurements": {
@@ -96,7 +95,7 @@ def run(
             "xla": setup.xla,
             "options": dict(request.options),
             "noisy": [*noisy, *([] if quiet_latency else ["generation.latency"])],
-            "declared_state_bytes": declared and declared * cell.batch_size,
+            "declared_state_bytes": declared_state_bytes(cell, architecture, request, max_length),
         },
     }
 

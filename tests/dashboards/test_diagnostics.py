@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.dashboards.site_records import SCRIPT, draw, read_script
@@ -13,6 +15,7 @@ from tests.suite.analysis.diagnostic_records import (
     states,
     trained,
 )
+from tests.suite.records.test_store import stored
 
 PAGE = "diagnostics.html"
 
@@ -110,6 +113,8 @@ def test_the_page_is_no_wider_than_the_window(tab, full, width):
 
 def test_without_data_a_section_names_the_command_and_trials_are_marked(tab, tmp_path):
     trial = trained("duplication", "lstm", 0, 0.5, 64, benchmark=None, scores_test=False)
+    cell = dataclasses.replace(trial.record.cell, evaluation_lengths=(128, 256))
+    trial = stored(trial.record.model_copy(update={"cell": cell}))
     draw([trial], tmp_path)
     tab.open(tmp_path, PAGE)
     commands = tab.texts("main p code")
@@ -117,6 +122,10 @@ def test_without_data_a_section_names_the_command_and_trials_are_marked(tab, tmp
     assert all(command.startswith("bench run ") for command in commands)
     assert "Trials, not results" in tab.texts(".warning")[0]
     assert "0.500" in tab.texts("tbody td")
+    tab.open(tmp_path, "run.html", f"run={trial.record.run_id}")
+    tab.page.wait_for_selector("h2")
+    command = tab.page.locator("pre").first.text_content()
+    assert " --lengths 64 --evaluation-lengths 128,256 " in command
 
 
 def test_names_and_reasons_never_become_markup(tab, tmp_path):

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from suite.api import Job, Limits
+from suite.api import Job, Limits, Status
 from suite.api.files import atomic_write_bytes
+from suite.execution.endings import classify_exit, training_stands
 from suite.execution.executors.base import ProcessResult, read_provenance
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.records.environment import describe_environment
@@ -52,8 +53,10 @@ def run_pack(pack: Path) -> int:
             "environment": dict(describe_environment()),
         }
         atomic_write_bytes(folder / RESULT, json.dumps(content).encode())
-        status = (result.outcome or {}).get("status", result.stopped or "failed")
-        failed += status != "ok"
+        status, _ = classify_exit(result, limits)
+        if training_stands(result, status):
+            status = Status.OK
+        failed += status is not Status.OK
         print(f"[{number}/{len(waiting)}] {job.cell.label}: {status}", flush=True)
     return failed
 

@@ -33,9 +33,10 @@ from suite.api import (
     uses_xla,
 )
 from suite.api.errors import PluginError
-from suite.api.evaluation_lengths import UNSCORED_LENGTHS
+from suite.api.evaluation_lengths import NO_SAMPLES, UNSCORED_LENGTHS
 from suite.worker.data import encoded
 from suite.worker.data.batches import Batch, bucket_lengths
+from suite.worker.failures import classify
 from suite.worker.measure import warmup
 from suite.worker.measure.memory import PeakMemory, release_freed_memory
 from suite.worker.measure.timing import MAX_SAMPLES, StepTimings, time_repeats
@@ -63,7 +64,7 @@ def run(
 ) -> dict[str, Any]:
     """Run a train cell and return its outcome; a checkpoint of other `code_digests` is ignored.
 
-    Before each evaluation length, `write` gets the outcome so far.
+    Before each evaluation length, and before the samples, `write` gets the outcome so far.
     """
     cell = job.cell
     fix_randomness(cell.seed)
@@ -101,12 +102,8 @@ def run(
     scores = {"validation": loop.progress.best.score}
     if cell.scores_test:
         scores |= evaluator.final_scores()
-    if samples := draw_samples(job, task, data, model):
-        validation = scores["validation"]
-        reports = {**validation.reports, "samples": samples}
-        scores["validation"] = replace(validation, reports=reports)
     phases = {"inference": (inference, inference_memory), "training": (loop.timings, loop.memory)}
-    outcome = {
+    outcome: dict[str, Any] = {
         "status": Status.OK,
         **_scores(scores),
         "curves": _curves(task, loop),
@@ -140,6 +137,18 @@ def run(
         outcome["reports"] = reports
         if left:
             write({**outcome, UNSCORED_LENGTHS: left})
+    if task.prompts(data.validation, data.spec):
+        report_progress("drawing samples", 0.0)
+        write({**outcome, UNSCORED_LENGTHS: ()})
+        try:
+            samples = draw_samples(job, task, data, model)
+        except Exception as error:
+            status, reason = classify(error)
+            if status is not Status.OUT_OF_MEMORY:
+                raise
+            outcome["details"][NO_SAMPLES] = f"{status}: {reason}"
+        else:
+            outcome["reports"]["validation"] |= {"samples": samples} if samples else {}
     return outcome
 
 

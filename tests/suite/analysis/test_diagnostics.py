@@ -106,6 +106,18 @@ def test_only_a_share_says_that_a_task_is_solved():
         type("Odd", (Task,), {"solved_at": 0.1, "primary_metric": Metric("loss")})
 
 
+def test_a_state_that_some_seed_declares_is_known(tmp_path):
+    """A record from before the size was recorded has none."""
+    reports = {"by_pairs": {"4": 0.99}}
+    records = [
+        trained("associative_recall", "mamba2", seed, 0.99, 64, state=state, reports=reports)
+        for seed, state in enumerate((None, 4_096, 4_096))
+    ]
+    chart, *_ = charts_of(records, tmp_path)
+    assert chart.against == "state_bytes"
+    assert [means(line) for line in chart.lines] == [{"4096": 0.99}]
+
+
 def test_recall_is_drawn_against_the_state_and_against_the_pairs(tmp_path):
     charts = charts_of(recall(), tmp_path)
     state, pairs, _ = charts

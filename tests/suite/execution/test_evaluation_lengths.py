@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
-from suite.api import Limits, Status
-from suite.execution.executors.base import ProcessResult
-from suite.execution.outcome import classify_exit, make_record
+from suite.api import Job, Limits, Recipe, Status
+from suite.execution.endings import classify_exit
+from suite.execution.executors import packed
+from suite.execution.executors.base import ProcessResult, Update
+from suite.execution.outcome import make_record
 from suite.execution.preparation import prepare
+from suite.execution.runner import Runner
 from suite.matrix.expansion import PlannedCell
+from suite.matrix.model_sizes import MODEL_SIZES
+from suite.matrix.plan import plan
 from suite.matrix.request import Request
-from suite.records.store import Store
+from suite.records.naming import new_run_id
+from suite.records.schema import utc_now
+from suite.records.store import Store, ignore_unreadable
 from tests.conftest import read_records
 from tests.suite.records.test_store import CELL
 from tests.suite.records.test_store import make_record as any_record
@@ -92,6 +100,21 @@ def test_a_length_beyond_memory_is_a_result_and_no_later_run_loses_a_length(
     assert num_to_run((128,), 2, retry=["out_of_memory"]) == 0
 
 
+def test_a_cell_that_runs_again_scores_the_lengths_of_all_good_records(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    for minutes, status, lengths in (
+        (0, Status.OK, (256, 512)),
+        (1, Status.OK, (1_024,)),
+        (2, Status.FAILED, (2_048,)),
+    ):
+        cell = dataclasses.replace(CELL, evaluation_lengths=lengths)
+        store.write(any_record(minutes=minutes, cell=cell, status=status))
+    asked = PlannedCell(CELL, None, None, any_record().ranking)
+    (planned,) = plan([asked], store, {}, rerun=True, report_unreadable=ignore_unreadable).to_run
+    assert planned.cell.evaluation_lengths == (256, 512, 1_024)
+
+
 OUTCOME = {
     "status": "ok",
     "metrics": {"validation": {"accuracy": 0.5}},
@@ -99,6 +122,24 @@ OUTCOME = {
     "worker_seconds": 1.0,
     "unscored_lengths": [256, 512],
 }
+
+
+def record_of(result, limits):
+    """Return the record of a process that ended."""
+    other = any_record()
+    cell = dataclasses.replace(CELL, evaluation_lengths=(128, 256, 512))
+    return make_record(
+        run_id=other.run_id,
+        planned=PlannedCell(cell, None, None, other.ranking),
+        result=result,
+        verdict=classify_exit(result, limits),
+        times=(other.started_at, other.ended_at),
+        environment={},
+        invocation=other.invocation,
+        limits=limits,
+        digest=None,
+        conformance=None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,22 +152,11 @@ OUTCOME = {
         (-9, "output", "", Status.FAILED, "wrote more output than the log may hold"),
     ],
 )
-def test_only_memory_and_time_are_results_of_a_length(exit_code, stopped, log, status, reason):
+def test_only_memory_and_time_are_results_of_a_length(
+    tmp_path, monkeypatch, capsys, exit_code, stopped, log, status, reason
+):
     result, limits = ProcessResult(OUTCOME, exit_code, stopped, log), Limits(7.0, 2**30)
-    other = any_record()
-    cell = dataclasses.replace(CELL, evaluation_lengths=(128, 256, 512))
-    record = make_record(
-        run_id=other.run_id,
-        planned=PlannedCell(cell, None, None, other.ranking),
-        result=result,
-        verdict=classify_exit(result, limits),
-        times=(other.started_at, other.ended_at),
-        environment={},
-        invocation=other.invocation,
-        limits=limits,
-        digest=None,
-        conformance=None,
-    )
+    record = record_of(result, limits)
     assert record.status is status
     found = record.reports["validation"][REPORT]
     if status is Status.OK:
@@ -136,3 +166,66 @@ def test_only_memory_and_time_are_results_of_a_length(exit_code, stopped, log, s
         assert record.worker_seconds == 9.0, "the time of the last length counts too"
     else:
         assert record.reason == reason and list(found) == ["128"]
+
+    folder = tmp_path / packed.JOBS / "one"
+    folder.mkdir(parents=True)
+    job = Job(record.cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path, tmp_path)
+    (folder / "job.json").write_text(job.to_json())
+    (tmp_path / packed.ABOUT).write_text(json.dumps({"limits": dataclasses.asdict(limits)}))
+    monkeypatch.setattr(packed, "_run", lambda job, limits: result)
+    assert packed.run_pack(tmp_path) == (status is not Status.OK)
+    assert capsys.readouterr().out.endswith(f": {status}\n")
+
+
+def test_a_training_stands_if_its_samples_take_too_long():
+    outcome = {**OUTCOME, "unscored_lengths": [], "details": {"xla": True}}
+    record = record_of(ProcessResult(outcome, -9, "time", ""), Limits(7.0, 2**30))
+    assert record.status is Status.OK and record.reports == OUTCOME["reports"]
+    assert record.details["why_no_samples"] == "timed_out: exceeded the time limit of 7 s"
+    assert record.details["xla"] and record.worker_seconds == 9.0
+
+
+def test_an_unfinished_outcome_is_not_that_of_a_process_that_exits():
+    verdict = classify_exit(ProcessResult(OUTCOME, 0, None, ""), Limits(7.0, 2**30))
+    assert verdict == (Status.FAILED, "ended with exit code 0 before its outcome was complete")
+
+
+class Ends:
+    """An executor whose only cell ends at once."""
+
+    def has_room(self):
+        return True
+
+    def start(self, run_id, job, limits):
+        self.run_id = run_id
+
+    def wait(self):
+        outcome = {"status": "ok", "metrics": {"validation": {"entity_f1": 0.5}}}
+        return [Update(self.run_id, result=ProcessResult(outcome, 0, None, ""))]
+
+    def close(self):
+        pass
+
+
+def test_of_two_runs_that_overlap_the_second_scores_the_lengths_of_both(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    other = any_record()
+    cell = dataclasses.replace(CELL, evaluation_lengths=(512,))
+    asked = [PlannedCell(cell, None, None, other.ranking)]
+    mine = plan(asked, store, {}, report_unreadable=ignore_unreadable)
+    cell = dataclasses.replace(CELL, evaluation_lengths=(256,))
+    now = utc_now()
+    store.write(any_record(cell=cell, run_id=new_run_id(now), started_at=now, ended_at=now))
+    Runner(
+        plan=mine,
+        store=store,
+        executor=Ends(),
+        invocation=other.invocation,
+        limits=Limits(7.0, 2**30),
+        tasks={},
+        digests={},
+        search_path=(),
+    ).run()
+    (standing,) = store.current()
+    assert standing.cell.evaluation_lengths == (256, 512) and len(store.all()) == 2

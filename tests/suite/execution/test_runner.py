@@ -42,7 +42,7 @@ BROKEN = {
     "aborts": "killed by signal 6",
     "segfaults": "killed by signal 11",
     "killed": "killed by signal 9",
-    "exits": "ended with exit code 0 and without an outcome",
+    "exits": "ended with exit code 0 before its outcome was complete",
     "floods": "wrote more output than the log may hold",
 }
 

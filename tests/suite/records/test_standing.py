@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from suite.api import Status
 from suite.records.published import without_trials
 from suite.records.standing import judge_repeats, latest_runs, newest_architectures, newest_rules
@@ -56,6 +58,26 @@ def test_a_later_run_without_an_evaluation_length_supersedes_none_that_has_it():
     assert latest_runs([failed, without]) == [without]
     rate = with_lengths(run(5, 0, 3e-3), ())
     assert judge(more, rate).by_repeat == {0: rate}
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.UNSUPPORTED])
+def test_lengths_outlive_a_failure_and_a_good_run_without_them(status):
+    good = with_lengths(run(0, 0, 1e-3), (256, 512))
+    failed = with_lengths(run(1, 0, 1e-3), (256, 512), status=status, data=None)
+    without = with_lengths(run(2, 0, 1e-3), ())
+    other = with_lengths(run(3, 0, 1e-3), (128,))
+    both = with_lengths(run(4, 0, 1e-3), (128, 256, 512))
+    for runs, standing in (
+        ([good, failed], failed),
+        ([good, failed, without], good),
+        ([good, failed, without, other], good),
+        ([good, failed, without, other, both], both),
+    ):
+        assert latest_runs(reversed(runs)) == [standing]
+        found = judge(*reversed(runs))
+        assert found.by_repeat == {0: standing}
+        reason = f"run {standing.run_id}"
+        assert found.superseded == [(each, reason) for each in runs if each is not standing]
 
 
 def test_trials_are_left_out_beside_final_runs():

@@ -80,7 +80,7 @@ def job_of(folder: Path, architecture: str, **asked: object) -> Job:
         benchmark="cost",
         architectures=(architecture,),
         lengths=(128,),
-        batch_size=1,
+        batch_size=2,
         rounds=1,
         **asked,
     )
@@ -109,8 +109,8 @@ def test_a_decoding_lists_its_measures_and_every_phase_with_interference(tmp_pat
     assert names == known
     assert details["noisy"] == ["generation.latency"]
     generation = measured["generation"]
-    assert generation["state_bytes"]["value"] == details["declared_state_bytes"]
+    assert generation["state_bytes"]["value"] == 2 * details["declared_state_bytes"]
     in_process = generation["state_memory_bytes"]
     assert in_process["value"] is None and "without an accelerator" in in_process["method"]
     speed, seconds = (generation[name]["value"] for name in ("tokens_per_second", "step_seconds"))
-    assert speed * seconds == pytest.approx(1.0, rel=0.2)
+    assert speed * seconds == pytest.approx(2.0, rel=0.2)

@@ -15,11 +15,16 @@ pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_meas
 TASK = find_plugin(TASKS, "language_modeling")
 
 
-def reports(tmp_path, architecture, *, task="language_modeling", seed=0, **settings):
+def run(tmp_path, architecture, kept, *, task="language_modeling", lengths=(), **settings):
     job = make_job(tmp_path, task, architecture, 4, **settings)
-    job = dataclasses.replace(job, cell=dataclasses.replace(job.cell, seed=seed))
+    own = dataclasses.replace(job.cell, evaluation_lengths=lengths)
+    job = dataclasses.replace(job, cell=own)
     plugins = find_plugin(TASKS, task), find_plugin(ARCHITECTURES, architecture)
-    return cell.run(job, *plugins, (), lambda *progress: None, lambda outcome: None)["reports"]
+    return cell.run(job, *plugins, (), lambda *progress: None, kept.append)
+
+
+def reports(tmp_path, architecture, **settings):
+    return run(tmp_path, architecture, [], **settings)["reports"]
 
 
 @pytest.mark.parametrize("architecture", ["gpt", "lstm"])
@@ -59,3 +64,29 @@ def test_samples_are_of_the_weights_that_validation_selected(tmp_path, monkeypat
 
 def test_a_task_without_prompts_has_no_samples(tmp_path):
     assert "samples" not in reports(tmp_path, "gpt", task="duplication")["validation"]
+
+
+def test_a_training_and_its_lengths_stand_if_sampling_takes_too_much_memory(tmp_path, monkeypatch):
+    def allocate(*given):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr(cell, "draw_samples", allocate)
+    kept = []
+    outcome = run(tmp_path, "lstm", kept, lengths=(64,))
+    found = outcome["reports"]["validation"]
+    assert "samples" not in found and found["by_evaluation_length"]["64"]["examples"] > 0
+    assert outcome["status"] == "ok"
+    reason = "out_of_memory: an allocation failed: Unable to allocate 9 GiB"
+    assert outcome["details"]["why_no_samples"] == reason
+    before = kept[-1]
+    assert before["unscored_lengths"] == () and before["metrics"] == outcome["metrics"]
+    assert before["reports"]["validation"] == found
+
+
+def test_another_failure_of_sampling_fails_the_cell(tmp_path, monkeypatch):
+    def fail(*given):
+        raise ValueError("no such token")
+
+    monkeypatch.setattr(cell, "draw_samples", fail)
+    with pytest.raises(ValueError, match="no such token"):
+        reports(tmp_path, "lstm")
