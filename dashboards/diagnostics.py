@@ -19,7 +19,7 @@ SECTIONS: Mapping[Section, tuple[str, str]] = {
     Section.STATES: ("State tracking", f"{TRAIN} --task state_tracking"),
     Section.LENGTHS: (
         "Extrapolation beyond the training length",
-        f"{TRAIN} --task induction_heads --evaluation-lengths 256,1024,4096",
+        f"{TRAIN} --task induction_heads",
     ),
     Section.DEPTHS: ("Retrieval by depth", f"{TRAIN} --task key_value_retrieval"),
     Section.DECODING: ("Cost of decoding against the context", "bench run --mode decode"),
