@@ -32,7 +32,7 @@ class GroupedReport:
     """A report of one entry at one length: the mean over seeds of each figure of each group.
 
     An interval covers the choice of seeds alone. A figure that no seed reports is missing.
-    `reasons` says by evaluation length why there are no figures.
+    `reasons` says by evaluation length why there are no figures, or why some seeds have none.
     """
 
     name: str
@@ -135,11 +135,15 @@ def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:
 
 
 def _reasons(point: Point, name: str) -> dict[str, str]:
-    """Return why the model of a point has no scores at some evaluation lengths."""
+    """Return why the models of a point, or those of some seeds, have no scores at some lengths."""
     if name != BY_EVALUATION_LENGTH:
         return {}
     scores = point.scores_by_evaluation_length()
-    return {str(length): score for length, score in scores.items() if isinstance(score, str)}
+    reasons = {
+        str(length): score if isinstance(score, str) else score.missing
+        for length, score in scores.items()
+    }
+    return {length: reason for length, reason in reasons.items() if reason}
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
