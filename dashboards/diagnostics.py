@@ -59,6 +59,7 @@ def make_diagnostics(
                 "rows": [_row(row, line_of) for row in diagnostic.rows()],
             }
             for diagnostic in diagnostics
+            if diagnostic.solved_at is not None
         ],
     }
 
@@ -72,6 +73,8 @@ def _chart(chart: Chart, line_of: Mapping[str, int]) -> dict[str, Any]:
         "line": line_of.get(chart.entry),
         "lines": [_line(line, line_of) for line in chart.lines],
         "reading": chart.reading,
+        "share": chart.is_share,
+        "note": chart.note,
     }
 
 

@@ -31,6 +31,8 @@ from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import PartReport, RecordSummary, phase_of
 
+COUNTED = ("generation.state_bytes",)
+"""The sizes that are counted and not measured, so that 0 is a size."""
 UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
 
@@ -147,10 +149,13 @@ class Point:
         return [one for one in self.sessions if chosen and one.is_on_machine_of(chosen)]
 
     def cost(self, measure: str) -> Figure | None:
-        """Return the geometric mean of a measure; None where no run of the session was quiet."""
+        """Return the geometric mean of a measure; None where no run of the session was quiet.
+
+        A counted size may be 0 in all runs.
+        """
         values = list(self.costs(measure).values())
         if not values:
-            return None
+            return self._counted_zero(measure)
         found = [self.costs(measure, session) for session in self.like_sessions()]
         between = spread([statistics.geometric_mean(of.values()) for of in found if of])
         return replace(
@@ -159,9 +164,17 @@ class Point:
             between_sessions=between.deviation,
         )
 
+    def _counted_zero(self, measure: str) -> Figure | None:
+        """Return the figure of a size that every run counts as 0."""
+        values = [record.cost(measure) for record in self.quiet_runs(phase_of(measure)).values()]
+        if measure not in COUNTED or not values or any(value != 0 for value in values):
+            return None
+        zeros = [0.0] * len(values)
+        return _figure(mean_interval(zeros), zeros)
+
     def why_no_cost(self, measure: str) -> str:
         """Return why a measure has no cost, "" if it has one or no run ended well."""
-        if not self.good or self.costs(measure):
+        if not self.good or self.cost(measure):
             return ""
         if any(self.costs(measure, session) for session in self.sessions):
             return "other session"
@@ -249,6 +262,14 @@ class Point:
                 ),
             )
         return dict(sorted(found.items()))
+
+    def reasons_by_evaluation_length(self) -> dict[str, str]:
+        """Return by evaluation length why no seed, or only some seeds, have a score."""
+        reasons = {
+            str(length): score if isinstance(score, str) else score.missing
+            for length, score in self.scores_by_evaluation_length().items()
+        }
+        return {length: reason for length, reason in reasons.items() if reason}
 
     def num_examples_at(self, evaluation_length: int) -> int | None:
         """Return the number of examples of the split at an evaluation length, if it is known."""
