@@ -53,13 +53,13 @@ def trained(task, architecture, seed, accuracy, length, *, curve=(), state=None,
 
 
 def decoded(architecture, context, number, seconds, state, status=Status.OK):
-    """Return a decoding: the time of a token in seconds and the bytes of its state."""
+    """Return a decoding: the time of a token in seconds and the bytes of its state, if counted."""
     cell = dataclasses.replace(
         CELL, mode=Mode.DECODE, form=Form.DECODER, task=None, task_version=None, source=None,
         options={}, architecture=architecture, sequence_length=context, batch_size=1, steps=0,
         seed=0, round=number, scores_test=False,
     )  # fmt: skip
-    values = {"step_seconds": seconds, "state_bytes": float(state)}
+    values = {"step_seconds": seconds, **({} if state is None else {"state_bytes": float(state)})}
     measured = {
         name: Measurement(value=value, n=1, samples=(value,), method="by hand")
         for name, value in values.items()
