@@ -140,7 +140,7 @@ def _row(row: Row, board: Board) -> list[Any]:
         {
             str(length): score
             if isinstance(score, str)
-            else [*map(shorten, (score.value, score.low, score.high)), score.n]
+            else [*map(shorten, (score.value, score.low, score.high)), score.n, score.missing]
             for length, score in row.by_evaluation_length.items()
         },
     ]

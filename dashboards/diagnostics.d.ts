@@ -25,6 +25,10 @@ interface DiagnosticChart {
   lines: ChartLine[];
   /** One sentence, made from the figures by rule; empty where they allow none. */
   reading: string;
+  /** Whether the measure is a share, or a scaled accuracy. */
+  share: boolean;
+  /** What the intervals leave out, and the number of test examples; empty if there is no more. */
+  note: string;
 }
 
 interface DiagnosticRow {

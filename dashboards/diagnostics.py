@@ -19,7 +19,7 @@ SECTIONS: Mapping[Section, tuple[str, str]] = {
     Section.STATES: ("State tracking", f"{TRAIN} --task state_tracking"),
     Section.LENGTHS: (
         "Extrapolation beyond the training length",
-        f"{TRAIN} --task induction_heads --evaluation-lengths 256,1024,4096",
+        f"{TRAIN} --task induction_heads",
     ),
     Section.DEPTHS: ("Retrieval by depth", f"{TRAIN} --task key_value_retrieval"),
     Section.DECODING: ("Cost of decoding against the context", "bench run --mode decode"),
@@ -59,6 +59,7 @@ def make_diagnostics(
                 "rows": [_row(row, line_of) for row in diagnostic.rows()],
             }
             for diagnostic in diagnostics
+            if diagnostic.solved_at is not None
         ],
     }
 
@@ -72,6 +73,8 @@ def _chart(chart: Chart, line_of: Mapping[str, int]) -> dict[str, Any]:
         "line": line_of.get(chart.entry),
         "lines": [_line(line, line_of) for line in chart.lines],
         "reading": chart.reading,
+        "share": chart.is_share,
+        "note": chart.note,
     }
 
 

@@ -42,8 +42,9 @@ MEASURES = (
         True,
     ),
     Measure("prefill.tokens_per_second", "Prefill throughput", "tokens/s", 1, True),
-    Measure("generation.latency_p50_seconds", "Time of a generated token, median", "ms", 1e-3),
+    Measure("generation.latency_p50_seconds", "Latency of one generated token, median", "ms", 1e-3),
     Measure("generation.state_bytes", "Size of the decoding state", "KiB", 2**10),
+    Measure("generation.step_seconds", "Time per generated token", "ms", 1e-3),
 )
 
 

@@ -121,8 +121,10 @@ type BoardRowData = [
   by_evaluation_length: Record<string, EvaluatedScore>,
 ];
 
-/** The score at an evaluation length, or why the model is not applicable there. */
-type EvaluatedScore = string | [value: number, low: number | null, high: number | null, n: number];
+/** The score at an evaluation length and why some seeds have none, or why there is none at all. */
+type EvaluatedScore =
+  | string
+  | [value: number, low: number | null, high: number | null, n: number, missing: string];
 
 type BoardData = [
   comparison: number,

@@ -1,11 +1,6 @@
 // The figures of the diagnostics page: lines along an axis, and heat maps by depth and length.
 "use strict";
 
-/** @type {Record<string, { title: string, unit: string, scale: number }>} */
-const DECODING_COSTS = {
-  "generation.step_seconds": { title: "Time of a token", unit: "ms", scale: 1e-3 },
-  "generation.state_bytes": { title: "Decoding state", unit: "KiB", scale: 2 ** 10 },
-};
 /** The name of each axis, and its title. */
 const AGAINST = {
   state_bytes: ["decoding state", "decoding state, KiB"],
@@ -29,7 +24,8 @@ const intervalOf = ([value, low, high]) => ({ value, low, high });
  * @param {DiagnosticChart} chart
  */
 function chartMeasure({ measure }) {
-  return DECODING_COSTS[measure] ?? { title: capitalized(metricText(measure)), unit: "", scale: 1 };
+  const cost = data.measures.find(({ key }) => key === measure);
+  return cost ?? { title: capitalized(metricText(measure)), unit: "", scale: 1 };
 }
 
 /**
@@ -108,8 +104,9 @@ function chartAxis({ against, length }, lines) {
  * @param {ChartLine} own
  * @param {(place: string) => number | string} at
  * @param {number} shift a factor that keeps the intervals of several lines apart
+ * @param {number} zero where 0 is drawn
  */
-function chartTrace(chart, own, at, shift) {
+function chartTrace(chart, own, at, shift, zero) {
   const { name, color, dash, symbol } = data.lines[own.line ?? 0];
   const { unit, scale } = chartMeasure(chart);
   const isBar = chart.against === "problem";
@@ -131,7 +128,7 @@ function chartTrace(chart, own, at, shift) {
       const there = at(place);
       return typeof there === "number" ? there * shift : there;
     }),
-    y: own.points.map(([, value]) => value / scale),
+    y: own.points.map(([, value]) => value / scale || zero),
     name: plain(name),
     text: own.points.map(([place, ...one]) => {
       const value = `${formatInterval(intervalOf(one), scale)} ${unit}`.trim();
@@ -165,8 +162,8 @@ function chartCaption(chart, lines) {
   );
   const mean = chart.length ? "Mean" : "Geometric mean";
   const where = chart.length ? `on the ${about.split} split` : `on ${about.machine}`;
-  const hover = chart.against === "depth" ? "; hover over a cell for its 95% interval" : "";
-  const intervals = most > 2 ? hover || ", with 95% intervals" : "";
+  const hasIntervals = lines.some(({ points }) => points.some(([, , low]) => low !== null));
+  const intervals = hasIntervals ? ", with 95% intervals" : "";
   const what =
     most > 1
       ? `${mean} of up to ${most} ${repeat}s${intervals}, ${where}`
@@ -188,7 +185,10 @@ function chartCaption(chart, lines) {
           "The state is that of one sequence of the training length, as the architecture declares it",
         ]
       : [];
-  return [`${what} (${about.name})`, ...state, ...reasons].map((text) => `${text}.`).join(" ");
+  const note = chart.note ? [chart.note] : [];
+  return [`${what} (${about.name})`, ...note, ...state, ...reasons]
+    .map((text) => `${text}.`)
+    .join(" ");
 }
 
 /**
@@ -222,6 +222,18 @@ function chartTitle({ title, length }, what) {
 }
 
 /**
+ * Returns a vertical axis, and where 0 is drawn: on a logarithmic axis, below the other values.
+ * @param {ReturnType<typeof valueAxis>} axis
+ * @param {number[]} values
+ */
+function withZero(axis, values) {
+  if (axis.type !== "log" || !values.includes(0)) return { yaxis: axis, zero: 0 };
+  const zero = Math.min(...values.filter((value) => value > 0)) / 4;
+  const tickvals = [zero, ...(axis.tickvals ?? [])];
+  return { yaxis: { ...axis, tickvals, ticktext: ["0", ...(axis.ticktext ?? [])] }, zero };
+}
+
+/**
  * Returns the figure of the lines of a chart.
  * @param {DiagnosticChart} chart
  * @param {Set<number>} hidden
@@ -232,16 +244,22 @@ function lineChart(chart, hidden) {
   const shown = lines.filter(({ points }) => points.length);
   const { axis, at } = chartAxis(chart, lines);
   const distance = chart.against === "evaluation_length" ? Math.min(0.05, 0.2 / shown.length) : 0;
+  const values = shown.flatMap(({ points }) => points.map(([, value]) => value / scale));
+  const measure = {
+    key: chart.length ? "quality" : chart.measure,
+    title: what,
+    unit,
+    scale,
+    higher_is_better: false,
+  };
+  const title = chartTitle(chart, `${what} by ${AGAINST[chart.against][0]}`);
+  const { yaxis, zero } = chart.share
+    ? { yaxis: { title: { text: metricText(chart.measure) }, range: SHARE_RANGE }, zero: 0 }
+    : withZero(valueAxis(values, measure, !chart.length), values);
   const traces = shown.map((own, place) => {
     const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
-    return chartTrace(chart, own, at, shift);
+    return chartTrace(chart, own, at, shift, zero);
   });
-  const values = shown.flatMap(({ points }) => points.map(([, value]) => value / scale));
-  const measure = { key: chart.measure, title: what, unit, scale, higher_is_better: false };
-  const title = chartTitle(chart, `${what} by ${AGAINST[chart.against][0]}`);
-  const yaxis = chart.length
-    ? { title: { text: metricText(chart.measure) }, range: SHARE_RANGE }
-    : valueAxis(values, measure, true);
   return figure({
     title,
     reading: chart.reading,

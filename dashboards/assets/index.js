@@ -71,7 +71,7 @@ function runsTable(records, about) {
 
 /**
  * Returns the figures against length: quality, memory and speed; of decodings, the speed of reading
- * the context, the time of a token and the size of the state. Where a training has no quiet
+ * the context, the latency of a token and the size of the state. Where a training has no quiet
  * costs, memory and speed are those of the probes of the same form and size.
  * @param {NumberedComparison} shown
  * @param {State} values

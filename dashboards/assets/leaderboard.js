@@ -117,8 +117,9 @@ function evaluationColumns(board, measure, notes) {
       const score = byEvaluationLength[length];
       if (score === undefined) return "—";
       if (typeof score === "string") return notes.after(score.split(":")[0], [score]);
-      const [value, low, high] = score;
-      return formatInterval({ value, low, high }, measure.scale);
+      const [value, low, high, , missing] = score;
+      const text = formatInterval({ value, low, high }, measure.scale);
+      return missing ? notes.after(text, [missing]) : text;
     },
   ]);
 }

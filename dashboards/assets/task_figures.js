@@ -91,8 +91,12 @@ function reportFigure(found, about) {
         .map(([, , , , n]) => n),
     ),
   );
-  const seeds =
-    most > 1 ? `Mean of up to ${most} seeds; hover over it for its 95% interval` : "One seed";
+  const hasIntervals = found.some(({ figures }) =>
+    (figures[field] ?? []).some(([, , low]) => low !== null),
+  );
+  const interval = isAlongLength ? "95% interval" : "95% interval over seeds alone";
+  const hover = hasIntervals ? `; hover over it for its ${interval}` : "";
+  const seeds = most > 1 ? `Mean of up to ${most} seeds${hover}` : "One seed";
   const traces = found.flatMap(({ line, figures }) => {
     const points = figures[field] ?? [];
     return points.length ? [reportTrace(data.lines[line], points, isOrdered, isAlongLength)] : [];

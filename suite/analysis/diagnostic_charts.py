@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from suite.analysis import diagnostic_readings as readings
 from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.diagnostics import Diagnostic
+from suite.analysis.diagnostics import Diagnostic, Solved
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.reports import GroupedReport, grouped_reports
 from suite.analysis.statistics import Estimate
 from suite.api import Mode
-from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 
 BY_PAIRS, BY_DEPTH = "by_pairs", "by_depth"
 TOKEN_SECONDS, STATE_BYTES = "generation.step_seconds", "generation.state_bytes"
+
+SEEDS_ALONE = "Beyond the training length, intervals cover the seeds alone"
 
 
 class Section(StrEnum):
@@ -46,8 +47,9 @@ class Chart:
     """A chart: what it draws against what, at a training length (0: decoding), and its reading.
 
     `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context".
-    `measure` is a cost if the chart is against the context, and a metric otherwise. `entry` is set
-    in heat maps alone.
+    `measure` is a cost if the chart is against the context, and a metric otherwise. `is_share` says
+    that the measure goes up to 1. `entry` is set in heat maps alone. `note` says what the intervals
+    of the chart leave out, and how many test examples there are.
     """
 
     section: Section
@@ -59,6 +61,8 @@ class Chart:
     lines: Sequence[ChartLine]
     reading: str
     entry: str = ""
+    is_share: bool = False
+    note: str = ""
 
 
 def make_charts(
@@ -66,6 +70,7 @@ def make_charts(
 ) -> list[Chart]:
     """Return all charts, section by section.
 
+    Every diagnostic with scores at evaluation lengths has a chart along the length.
     `comparisons` are in the order of preference: the first decoding of each form and batch size is
     drawn. The complete records of diagnostics are read.
     """
@@ -94,10 +99,10 @@ def _of_length(
     by_depth = _by_group(reports, BY_DEPTH)
     if by_pairs:
         yield from _state_chart(diagnostic, length, points)
-        yield from _pairs_chart(diagnostic, length, by_pairs)
-    yield from _lengths_chart(diagnostic, length, points, reports)
+        yield from _pairs_chart(diagnostic, length, points, by_pairs)
+    yield from _lengths_chart(diagnostic, length, points)
     for entry, at_lengths in by_depth.items():
-        yield _depth_chart(diagnostic, length, entry, at_lengths)
+        yield _depth_chart(diagnostic, length, points, entry, at_lengths)
 
 
 def _by_group(
@@ -117,6 +122,32 @@ def _by_group(
     return {entry: dict(sorted(of.items())) for entry, of in found.items()}
 
 
+def _solved(diagnostic: Diagnostic, points: Sequence[Point]) -> dict[str, Solved]:
+    """Return how many seeds of each entry solve the task; empty for a task that none solves."""
+    found = {point.entry: diagnostic.solved(point) for point in points}
+    return {entry: solved for entry, solved in found.items() if solved}
+
+
+def _num_examples(points: Sequence[Point], lengths: Iterable[int]) -> dict[int, int]:
+    """Return the number of test examples, which all entries share, at each length."""
+    found = {}
+    for length in sorted(set(lengths)):
+        numbers = (point.num_examples_at(length) for point in points)
+        if number := next((number for number in numbers if number), None):
+            found[length] = number
+    return found
+
+
+def _groups_note(num_examples: Mapping[int, int]) -> str:
+    """Return why the figures of groups have no intervals, and the number of test sequences."""
+    why = (
+        "There are no intervals: seeds alone are averaged, and records do not count the answers of "
+        "a group"
+    )
+    listed = [f"{number:,} at length {length:,}" for length, number in num_examples.items()]
+    return f"{why}. Test sequences: {', '.join(listed)}" if listed else why
+
+
 def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
     lines = []
     for point in points:
@@ -126,18 +157,22 @@ def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -
             lines.append(ChartLine(point.entry, {}, {"": "the bytes of its state are unknown"}))
         elif score := diagnostic.score(point):
             lines.append(ChartLine(point.entry, {str(size): score}))
-    if any(line.figures for line in lines):
-        reading = readings.read_states(
-            [(line.name, int(size), one) for line in lines for size, one in line.figures.items()],
-            diagnostic.solved_at,
-            diagnostic.metric.name,
-        )
+    solved = _solved(diagnostic, points)
+    sizes = [
+        (line.name, int(size), one, solved[line.name])
+        for line in lines
+        for size, one in line.figures.items()
+        if line.name in solved
+    ]
+    if sizes:
+        reading = readings.read_states(sizes, diagnostic.metric.name)
         yield _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading)
 
 
 def _pairs_chart(
     diagnostic: Diagnostic,
     length: int,
+    points: Sequence[Point],
     by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]],
 ) -> Iterator[Chart]:
     lines = [
@@ -154,49 +189,49 @@ def _pairs_chart(
     if any(len(line.figures) > 1 for line in lines):
         reading = readings.read_changes(
             [(line.name, line.figures) for line in lines],
-            diagnostic.solved_at,
+            _solved(diagnostic, points),
             lambda place: f"{place.replace(' in ', ' pairs in ')} positions",
         )
-        yield _chart(Section.RECALL, diagnostic, "pairs", length, lines, reading)
+        lengths = [at for of_entry in by_pairs.values() for at in of_entry]
+        note = _groups_note(_num_examples(points, lengths))
+        yield _chart(Section.RECALL, diagnostic, "pairs", length, lines, reading, note=note)
 
 
-def _lengths_chart(
-    diagnostic: Diagnostic,
-    length: int,
-    points: Sequence[Point],
-    reports: Sequence[GroupedReport],
-) -> Iterator[Chart]:
+def _lengths_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
     """Yield the chart along the evaluation length, which begins with the training length."""
-    metric = diagnostic.metric
-    by_entry = {one.entry: one for one in reports if one.name == BY_EVALUATION_LENGTH}
+    metric, task = diagnostic.metric, diagnostic.task
     lines = []
     for point in points:
-        report, score = by_entry.get(point.entry), diagnostic.score(point)
+        score, at_lengths = diagnostic.score(point), diagnostic.scores_by_evaluation_length(point)
         figures = {str(length): score} if score else {}
-        for at, named in report.figures.items() if report else ():
-            if metric.name in named:
-                figures[at] = diagnostic.bounded(named[metric.name])
-        lines.append(ChartLine(point.entry, figures, report.reasons if report else {}))
-    is_scaled = metric != diagnostic.task.primary_metric
+        figures |= {str(at): one for at, one in at_lengths.items() if at != length}
+        lines.append(ChartLine(point.entry, figures, point.reasons_by_evaluation_length()))
+    is_scaled = metric != task.primary_metric
     if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
         reading = readings.read_changes(
             [(line.name, line.figures) for line in lines],
-            diagnostic.solved_at,
+            _solved(diagnostic, points),
             lambda at: f"length {int(at):,}",
+            higher_is_better=metric.higher_is_better,
         )
         section = Section.STATES if is_scaled else Section.LENGTHS
-        yield _chart(section, diagnostic, "evaluation_length", length, lines, reading)
+        note = "" if task.primary_metric.share else SEEDS_ALONE
+        against = "evaluation_length"
+        yield _chart(section, diagnostic, against, length, lines, reading, note=note)
 
 
 def _depth_chart(
     diagnostic: Diagnostic,
     length: int,
+    points: Sequence[Point],
     entry: str,
     at_lengths: Mapping[int, Mapping[str, Estimate]],
 ) -> Chart:
     lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
-    reading = readings.read_depths(entry, at_lengths, diagnostic.solved_at)
-    return _chart(Section.DEPTHS, diagnostic, "depth", length, lines, reading, entry)
+    num_examples = _num_examples(points, at_lengths)
+    reading = readings.read_depths(entry, at_lengths, num_examples)
+    note = _groups_note(num_examples)
+    return _chart(Section.DEPTHS, diagnostic, "depth", length, lines, reading, entry, note)
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
@@ -211,18 +246,18 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
         if len(found) < 2:
             continue
         figures: dict[str, dict[str, Estimate]] = {}
+        solved: dict[str, dict[str, Solved]] = {}
         for diagnostic, points in found:
             for point in points:
                 if score := diagnostic.score(point):
                     figures.setdefault(point.entry, {})[diagnostic.setting] = score
+                    of_entry = solved.setdefault(point.entry, {})
+                    of_entry[diagnostic.setting] = diagnostic.solved(point) or Solved(0, 0)
         first, _ = found[0]
         lines = [ChartLine(entry, of_entry) for entry, of_entry in sorted(figures.items())]
-        reading = readings.read_problems(figures, first.solved_at)
-        section = Section.STATES
-        title = first.task.title
-        measure = first.metric.name
-        key = first.comparison.key
-        yield Chart(section, title, measure, "problem", key, length, lines, reading)
+        reading = readings.read_problems(figures, solved)
+        chart = _chart(Section.STATES, first, "problem", length, lines, reading)
+        yield replace(chart, title=first.task.title)
 
 
 def _chart(
@@ -233,15 +268,30 @@ def _chart(
     lines: Sequence[ChartLine],
     reading: str,
     entry: str = "",
+    note: str = "",
 ) -> Chart:
-    key, measure = diagnostic.comparison.key, diagnostic.metric.name
-    return Chart(section, diagnostic.title, measure, against, key, length, lines, reading, entry)
+    return Chart(
+        section,
+        diagnostic.title,
+        diagnostic.metric.name,
+        against,
+        diagnostic.comparison.key,
+        length,
+        lines,
+        reading,
+        entry,
+        diagnostic.task.primary_metric.share,
+        note,
+    )
 
 
 def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
     """Yield the time of a token and the bytes of the state against the context."""
     title = f"{str(comparison.key.form).replace('_', '-')}, {comparison.key.batch}"
-    for measure, what in ((TOKEN_SECONDS, "the time of a token"), (STATE_BYTES, "the state")):
+    for measure, what in (
+        (TOKEN_SECONDS, "the time per generated token"),
+        (STATE_BYTES, "the state"),
+    ):
         lines = []
         for entry, of_entry in sorted(comparison.by_entry().items()):
             figures, reasons = {}, {}
@@ -249,9 +299,10 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
                 at = str(point.sequence_length)
                 if cost := point.cost(measure):
                     figures[at] = cost.estimate
-                else:
-                    statuses = sorted(set(point.statuses) - {"ok"})
-                    reasons[at] = ", ".join(statuses) or point.why_no_cost(measure)
+                    continue
+                statuses = sorted(set(point.statuses) - {"ok"})
+                if reason := ", ".join(statuses) or point.why_no_cost(measure):
+                    reasons[at] = reason
             lines.append(ChartLine(entry, figures, reasons))
         if any(line.figures for line in lines):
             reading = readings.read_costs([(line.name, line.figures) for line in lines], what)

@@ -1,13 +1,14 @@
 """One sentence on each chart of diagnostics, made from the figures of the chart by rule.
 
 A sentence states means over seeds as the page prints them, and the number of seeds. It is empty
-where the figures allow none. "Reaches" compares the printed figure with the threshold.
+where the figures allow none. A seed solves a task by its primary metric at the training length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from suite.analysis.diagnostics import Solved
 from suite.analysis.statistics import Estimate
 
 Figures = Mapping[str, Estimate]
@@ -19,23 +20,30 @@ Named = Sequence[tuple[str, Figures]]
 """The figures of each entry by place, the first place being that of the training."""
 
 
-def read_states(sizes: Sequence[tuple[str, int, Estimate]], solved_at: float, metric: str) -> str:
+def read_states(sizes: Sequence[tuple[str, int, Estimate, Solved]], metric: str) -> str:
     """Return which entry solves the task with the smallest state, or which comes closest."""
-    seeds = count_text(one.n for _, _, one in sizes)
-    reached = [each for each in sizes if _reaches(each[2], solved_at)]
+    seeds = count_text(one.n for _, _, one, _ in sizes)
+    reached = [each for each in sizes if _all_solve(each[3])]
     if reached:
-        name, size, one = min(reached, key=lambda each: (each[1], -each[2].value))
-        start = f"The smallest state that reaches {solved_at:g} is that of {name}"
+        name, size, one, _ = min(reached, key=lambda each: (each[1], -each[2].value))
+        start = f"The smallest state with which all seeds solve the task is that of {name}"
         return f"{start}: {_kibibytes(size)}, {metric} {_text(one)} ({seeds})."
-    name, size, one = max(sizes, key=lambda each: each[2].value)
+    name, size, one, _ = max(sizes, key=lambda each: each[2].value)
     best = f"the best is {name} with {_text(one)} and {_kibibytes(size)} of state"
-    return f"No entry reaches {solved_at:g}; {best} ({seeds})."
+    return f"{_unsolved({name: solved for name, _, _, solved in sizes})}; {best} ({seeds})."
 
 
-def read_changes(lines: Named, solved_at: float, place_text: Callable[[str], str]) -> str:
+def read_changes(
+    lines: Named,
+    solved: Mapping[str, Solved],
+    place_text: Callable[[str], str],
+    *,
+    higher_is_better: bool = True,
+) -> str:
     """Return how the entries that are `CLOSE` to the best at the first place do at another one.
 
-    The other place is the one where these entries differ most, and of equals the last one.
+    The other place is the one where these entries differ most, and of equals the last one. `solved`
+    has the seeds of each entry that solve the task; it is empty for a task that is never solved.
     """
     known = {name: figures for name, figures in lines if figures}
     start = next((place for figures in known.values() for place in figures), "")
@@ -43,11 +51,12 @@ def read_changes(lines: Named, solved_at: float, place_text: Callable[[str], str
     if not known:
         return ""
     seeds = count_text(one.n for figures in known.values() for one in figures.values())
-    best = max(known, key=lambda name: known[name][start].value)
-    least = round(known[best][start].value - CLOSE, 3)
+    sign = 1 if higher_is_better else -1
+    best = max(known, key=lambda name: sign * known[name][start].value)
+    least = round(sign * known[best][start].value - CLOSE, 3)
     by_place: dict[str, list[str]] = {}
     for name, figures in known.items():
-        if round(figures[start].value, 3) >= least:
+        if round(sign * figures[start].value, 3) >= least:
             for place in figures:
                 by_place.setdefault(place, []).append(name)
     del by_place[start]
@@ -55,74 +64,81 @@ def read_changes(lines: Named, solved_at: float, place_text: Callable[[str], str
     def values(place: str) -> list[float]:
         return [known[name][place].value for name in by_place[place]]
 
-    solved = _reaches(known[best][start], solved_at)
-    missed = f"No entry reaches {solved_at:g} at {place_text(start)}"
+    of_known = {name: solved[name] for name in known if name in solved}
+    missed = _unsolved(of_known) if of_known else ""
     if not by_place:
         closest = f"the best is {best} with {_text(known[best][start])}"
-        return "" if solved else f"{missed}; {closest} ({seeds})."
+        return f"{missed}; {closest} ({seeds})." if missed else ""
     place = max(reversed(by_place), key=lambda at: round(max(values(at)) - min(values(at)), 3))
-    worst_first = sorted(by_place[place], key=lambda name: known[name][place].value)
+    worst_first = sorted(by_place[place], key=lambda name: sign * known[name][place].value)
     parts = [
         _change(name, known[name][start], known[name][place])
         for name in dict.fromkeys((worst_first[0], worst_first[-1]))
     ]
-    span = f"From {place_text(start)}" if solved else f"{missed}; from there"
-    return f"{span} to {place_text(place)}, {'; '.join(parts)} ({seeds})."
+    span = f"{missed}; from" if missed else "From"
+    return f"{span} {place_text(start)} to {place_text(place)}, {'; '.join(parts)} ({seeds})."
 
 
-def read_problems(figures: Mapping[str, Figures], solved_at: float) -> str:
-    """Return which entry solves the most problems, and which problems no entry solves."""
+def read_problems(
+    figures: Mapping[str, Figures], solved: Mapping[str, Mapping[str, Solved]]
+) -> str:
+    """Return which entry solves the most problems, and which problems no entry solves.
+
+    `solved` has the seeds that solve each problem by entry and problem.
+    """
     problems = list(dict.fromkeys(problem for of in figures.values() for problem in of))
     seeds = count_text(one.n for of in figures.values() for one in of.values())
-    solved = {
-        entry: [name for name in problems if name in of and _reaches(of[name], solved_at)]
-        for entry, of in figures.items()
+    whole = {
+        entry: [name for name in problems if name in of and _all_solve(of[name])]
+        for entry, of in solved.items()
     }
     best = max(
         figures,
-        key=lambda entry: (len(solved[entry]), max(one.value for one in figures[entry].values())),
+        key=lambda entry: (len(whole[entry]), max(one.value for one in figures[entry].values())),
     )
-    if not solved[best]:
+    if not whole[best]:
         problem, one = max(figures[best].items(), key=lambda item: item[1].value)
-        closest = f"the closest is {best} with {_text(one)} in {problem}"
-        return f"No entry reaches {solved_at:g} in {_listed(problems, 'or')}; {closest} ({seeds})."
-    unsolved = [name for name in problems if not any(name in of for of in solved.values())]
-    rest = f", and none in {_listed(unsolved, 'or')}" if unsolved else ""
-    most = f"{best} reaches {solved_at:g} in {_listed(solved[best], 'and')}"
-    return f"{most}, no entry in more problems{rest} ({seeds})."
+        count, num_seeds = solved[best][problem]
+        return (
+            f"No entry solves {_listed(problems, 'or')} with all its seeds; the closest is {best} "
+            f"with {_text(one)} in {problem}, which {count} of {num_seeds} seeds solve."
+        )
+    rest = [name for name in problems if not any(name in of for of in whole.values())]
+    none = f", and none solves {_listed(rest, 'or')}" if rest else ""
+    most = f"{best} solves {_listed(whole[best], 'and')} with all its seeds"
+    return f"{most}, no entry solves more problems{none} ({seeds})."
 
 
-def read_depths(entry: str, at_lengths: Mapping[int, Figures], solved_at: float) -> str:
-    """Return up to which length an entry finds the needle at every depth."""
-    by_length = {length: dict(groups) for length, groups in sorted(at_lengths.items()) if groups}
+def read_depths(
+    entry: str, at_lengths: Mapping[int, Figures], num_examples: Mapping[int, int]
+) -> str:
+    """Return the lowest accuracy over depths at the first length and at the last one.
+
+    `num_examples` has the number of test sequences by length. A length with few sequences has a
+    handful at each depth, so no threshold is named.
+    """
+    by_length = {length: groups for length, groups in sorted(at_lengths.items()) if groups}
     if not by_length:
         return ""
-    seeds = count_text(one.n for groups in by_length.values() for one in groups.values())
-    whole = 0
-    for length, groups in by_length.items():
+    parts = []
+    for length in dict.fromkeys((min(by_length), max(by_length))):
+        groups = by_length[length]
         worst = min(groups, key=lambda depth: groups[depth].value)
-        if _reaches(groups[worst], solved_at):
-            whole = length
-            continue
-        if not whole:
-            best = max(groups, key=lambda depth: groups[depth].value)
-            return (
-                f"At length {length:,}, the accuracy of {entry} lies between "
-                f"{_text(groups[worst])} (depth {worst}) and {_text(groups[best])} "
-                f"(depth {best}; {seeds})."
-            )
-        return (
-            f"{entry} reaches {solved_at:g} at every depth up to length {whole:,}; at {length:,} "
-            f"its lowest accuracy is {_text(groups[worst])} (depth {worst}; {seeds})."
-        )
-    return f"{entry} reaches {solved_at:g} at every depth up to length {whole:,} ({seeds})."
+        same = len({_text(one) for one in groups.values()}) == 1
+        facts = [] if same else [f"depth {worst}"]
+        if length in num_examples:
+            facts.append(f"{num_examples[length]:,} sequences over {len(groups)} depths")
+        about = f" ({', '.join(facts)})" if facts else ""
+        parts.append(f"{_text(groups[worst])} at length {length:,}{about}")
+    seeds = count_text(one.n for groups in by_length.values() for one in groups.values())
+    return f"The lowest accuracy of {entry} at any depth is {' and '.join(parts)}; {seeds}."
 
 
 def read_costs(lines: Named, what: str) -> str:
     """Return by which factor a cost changes from the shortest context to a longer one.
 
     The entries with the largest and the smallest factor are named. The longer context is the one
-    where these factors differ most, and of equals the last one.
+    where these factors differ most, and of equals the last one. A size of 0 has no factor.
     """
     contexts = sorted({int(context) for _, figures in lines for context in figures})
     first = str(contexts[0]) if contexts else ""
@@ -130,7 +146,7 @@ def read_costs(lines: Named, what: str) -> str:
         context: {
             name: figures[str(context)].value / figures[first].value
             for name, figures in lines
-            if first in figures and str(context) in figures
+            if str(context) in figures and first in figures and figures[first].value
         }
         for context in reversed(contexts[1:])
     }
@@ -166,8 +182,21 @@ def _change(name: str, before: Estimate, after: Estimate) -> str:
     return f"{name} {verb} from {_text(before)} to {_text(after)}"
 
 
-def _reaches(one: Estimate, solved_at: float) -> bool:
-    return round(one.value, 3) >= solved_at
+def _all_solve(solved: Solved) -> bool:
+    return 0 < solved.num_seeds == solved.num_solved
+
+
+def _unsolved(solved: Mapping[str, Solved]) -> str:
+    """Return how many seeds solve the task at most; "" if all seeds of an entry do."""
+    if any(_all_solve(one) for one in solved.values()):
+        return ""
+    name, most = max(
+        solved.items(), key=lambda item: item[1].num_solved / max(1, item[1].num_seeds)
+    )
+    if not most.num_solved:
+        return "No seed solves the task"
+    count = f"{most.num_solved} of {most.num_seeds} seeds"
+    return f"{name} solves the task with {count}, no entry with more"
 
 
 def _text(one: Estimate) -> str:

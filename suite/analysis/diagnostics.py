@@ -9,10 +9,12 @@ The charts are found by what the tasks report, so that a new task needs no chang
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.grouping import Kind
@@ -24,6 +26,13 @@ from suite.records.schema import RecordError
 SCALED_ACCURACY = "scaled_accuracy"
 """The metric that is 0 for a guess and 1 for exact answers. It is comparable between problems with
 different numbers of answers."""
+
+
+class Solved(NamedTuple):
+    """How many seeds solve a task, and how many there are."""
+
+    num_solved: int
+    num_seeds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +58,13 @@ class DiagnosticRow:
 class Diagnostic:
     """A comparison of a diagnostic task, and the score from which on a seed solves the task.
 
+    A task without `solved_at` is here for its scores at evaluation lengths, and has no rows.
     `setting` has the values of the options in which the diagnostics of the task differ: "parity".
     """
 
     comparison: Comparison
     task: Task
-    solved_at: float
+    solved_at: float | None
     setting: str
 
     @property
@@ -65,14 +75,55 @@ class Diagnostic:
 
     def score(self, point: Point) -> Estimate | None:
         """Return the mean of `metric` over the seeds of a point."""
-        score = point.score(self.metric)
-        return self.bounded(score.estimate) if score else None
+        score = point.score()
+        return self._in_metric(score.estimate) if score else None
 
-    def bounded(self, estimate: Estimate) -> Estimate:
-        """Return an estimate of `metric`; a scaled accuracy is at most 1, as its interval is."""
-        if self.metric.name != SCALED_ACCURACY or estimate.high is None:
+    def scores_by_evaluation_length(self, point: Point) -> dict[int, Estimate]:
+        """Return the mean of `metric` over the seeds of a point at each evaluation length."""
+        scores = point.scores_by_evaluation_length()
+        found = {
+            length: self._in_metric(score.estimate)
+            for length, score in scores.items()
+            if not isinstance(score, str)
+        }
+        return {length: one for length, one in found.items() if one}
+
+    def solved(self, point: Point) -> Solved | None:
+        """Return how many seeds of a point solve the task; None without `solved_at`.
+
+        The primary metric of each seed at the training length decides.
+        """
+        if self.solved_at is None:
+            return None
+        values = point.scores().by_seed.values()
+        return Solved(sum(self.reaches(value) for value in values), len(values))
+
+    def _in_metric(self, estimate: Estimate) -> Estimate | None:
+        """Return an estimate of the primary metric in `metric`.
+
+        The scaled accuracy is a line in the accuracy, and so are the ends of its interval, which
+        then cover the choice of examples. None means that no seed tells the slope of the line.
+        """
+        if self.metric == self.task.primary_metric:
             return estimate
-        return replace(estimate, high=min(1.0, estimate.high))
+        slope = self._slope
+        if slope is None:
+            return Estimate(1.0, None, None, estimate.n) if estimate.value == 1 else None
+        ends = (estimate.value, estimate.low, estimate.high)
+        value, low, high = (None if end is None else 1 - slope * (1 - end) for end in ends)
+        assert value is not None
+        return Estimate(value, low, high, estimate.n)
+
+    @functools.cached_property
+    def _slope(self) -> float | None:
+        """The change of the scaled accuracy by that of the accuracy; None if every seed has 1."""
+        for point in self.comparison.points:
+            for record in point.good:
+                accuracy = record.metric(self.task.primary_metric.name, point.split)
+                scaled = record.metric(self.metric.name, point.split)
+                if accuracy is not None and scaled is not None and accuracy < 1:
+                    return (1 - scaled) / (1 - accuracy)
+        return None
 
     @property
     def title(self) -> str:
@@ -81,6 +132,8 @@ class Diagnostic:
 
     def rows(self) -> list[DiagnosticRow]:
         """Return a row for each entry and training length, the best score first."""
+        if self.solved_at is None:
+            return []
         rows = [self._row(point) for point in self.comparison.points if point.runs]
 
         def order(row: DiagnosticRow) -> tuple[int, float, str]:
@@ -99,11 +152,11 @@ class Diagnostic:
 
     def reaches(self, value: float) -> bool:
         """Return whether a score of the task's primary metric solves the task."""
-        return value >= self.solved_at
+        return self.solved_at is not None and value >= self.solved_at
 
     def _row(self, point: Point) -> DiagnosticRow:
         score = point.score()
-        values = list(point.scores().by_seed.values())
+        solved = self.solved(point)
         others = {
             f"{record.status}: {record.reason}" if record.reason else str(record.status)
             for record in point.records
@@ -113,7 +166,7 @@ class Diagnostic:
             entry=point.entry,
             sequence_length=point.sequence_length,
             score=score.estimate if score else None,
-            solved=_share([self.reaches(value) for value in values]) if values else None,
+            solved=_share(solved) if solved and solved.num_seeds else None,
             median_steps=self._median_steps(point),
             note="; ".join(sorted(others)),
         )
@@ -147,16 +200,20 @@ def find_diagnostics(
     """Return the first comparison of each diagnostic task and its options, by task and setting.
 
     `comparisons` are in the order of preference. One without a score is left out, and so are the
-    trials of a task with final runs.
+    trials of a task with final runs. A comparison of another task is here if it has scores at
+    evaluation lengths.
     """
     found: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
-        if any(point.score() for point in comparison.points):
+        task = tasks.get(comparison.key.task)
+        if task and any(
+            point.score() if task.solved_at is not None else point.scores_by_evaluation_length()
+            for point in comparison.points
+        ):
             found.setdefault(comparison.key.task, []).append(comparison)
     return [
         Diagnostic(comparison, task, task.solved_at, setting)
         for name, task in sorted(tasks.items())
-        if task.solved_at is not None
         for setting, comparison in _by_setting(_preferred(found.get(name, [])), task).items()
     ]
 
@@ -179,9 +236,9 @@ def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comp
     return dict(zip(settings, comparisons, strict=True))
 
 
-def _share(solved: Sequence[bool]) -> Estimate:
+def _share(solved: Solved) -> Estimate:
     """Return the share of seeds that solve a task."""
-    share = sum(solved) / len(solved)
-    if len(solved) < MIN_REPEATS:
-        return Estimate(share, None, None, len(solved))
-    return Estimate(share, *wilson_interval(share, len(solved)), len(solved))
+    share, n = solved.num_solved / solved.num_seeds, solved.num_seeds
+    if n < MIN_REPEATS:
+        return Estimate(share, None, None, n)
+    return Estimate(share, *wilson_interval(share, n), n)

@@ -20,11 +20,19 @@ from suite.analysis.sessions import (
     newest_digests,
     spread,
 )
-from suite.analysis.statistics import Estimate, pseudo_values, ratio_interval
+from suite.analysis.statistics import (
+    Estimate,
+    mean_interval,
+    pseudo_values,
+    ratio_interval,
+    share_of_examples,
+)
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import PartReport, RecordSummary, phase_of
 
+COUNTED = ("generation.state_bytes",)
+"""The sizes that are counted and not measured, so that 0 is a size."""
 UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
 
@@ -36,6 +44,7 @@ class Figure:
     The mean of a cost is geometric. Without an interval, `low` and `high` hold None. All runs of a
     cost are of one session; `sessions` is the number of sessions that measured it, and
     `between_sessions` the standard deviation of the logarithms of their means (0.03: about 3%).
+    `missing` says how many repeats have no figure, and why ("1 of 3 seeds: timed_out").
     """
 
     value: float
@@ -46,6 +55,7 @@ class Figure:
     highest: float
     sessions: int = 1
     between_sessions: float | None = None
+    missing: str = ""
 
     @property
     def estimate(self) -> Estimate:
@@ -139,10 +149,13 @@ class Point:
         return [one for one in self.sessions if chosen and one.is_on_machine_of(chosen)]
 
     def cost(self, measure: str) -> Figure | None:
-        """Return the geometric mean of a measure; None where no run of the session was quiet."""
+        """Return the geometric mean of a measure; None where no run of the session was quiet.
+
+        A counted size may be 0 in all runs.
+        """
         values = list(self.costs(measure).values())
         if not values:
-            return None
+            return self._counted_zero(measure)
         found = [self.costs(measure, session) for session in self.like_sessions()]
         between = spread([statistics.geometric_mean(of.values()) for of in found if of])
         return replace(
@@ -151,9 +164,17 @@ class Point:
             between_sessions=between.deviation,
         )
 
+    def _counted_zero(self, measure: str) -> Figure | None:
+        """Return the figure of a size that every run counts as 0."""
+        values = [record.cost(measure) for record in self.quiet_runs(phase_of(measure)).values()]
+        if measure not in COUNTED or not values or any(value != 0 for value in values):
+            return None
+        zeros = [0.0] * len(values)
+        return _figure(mean_interval(zeros), zeros)
+
     def why_no_cost(self, measure: str) -> str:
         """Return why a measure has no cost, "" if it has one or no run ended well."""
-        if not self.good or self.costs(measure):
+        if not self.good or self.cost(measure):
             return ""
         if any(self.costs(measure, session) for session in self.sessions):
             return "other session"
@@ -211,26 +232,64 @@ class Point:
     def scores_by_evaluation_length(self) -> dict[int, Figure | str]:
         """Return the primary metric at each evaluation length, or why there is none.
 
-        An interval covers the choice of seeds, and that of a share the number of examples too.
+        The score at the training length is `score`. At other lengths an interval covers the choice
+        of seeds, and that of a share the choice of examples too. If only some seeds have a score,
+        `Figure.missing` says why others have none.
         """
         values: dict[int, dict[int, float]] = {}
-        examples: dict[int, int] = {}
-        found: dict[int, Figure | str] = {}
+        reasons: dict[int, list[str]] = {}
         for record in self.good:
-            report = record.reports.get(self.split, PartReport()).get("by_evaluation_length", {})
-            for text, figures in report.items():
+            for length, figures in self._by_evaluation_length(record).items():
                 if isinstance(figures, str):
-                    found[int(text)] = figures
+                    reasons.setdefault(length, []).append(figures)
                     continue
                 value = figures.get(self.metric.name) if self.metric else None
                 if value is not None:
-                    values.setdefault(int(text), {})[record.repeat] = value
-                    examples[int(text)] = int(figures.get("examples") or 0)
-        share = bool(self.metric and self.metric.share)
+                    values.setdefault(length, {})[record.repeat] = value
+        found: dict[int, Figure | str] = {
+            length: "; ".join(sorted(set(given))) for length, given in reasons.items()
+        }
         for length, by_seed in values.items():
-            scores = Scores(by_seed, {}, share, examples[length] or None)
-            found[length] = _figure(scores.estimate(), list(by_seed.values()))
+            seeds = list(by_seed.values())
+            score = self.score() if length == self.sequence_length else None
+            given = reasons.get(length, [])
+            num_seeds = len(seeds) + len(given)
+            found[length] = replace(
+                score or _figure(self._estimate_at(length, seeds), seeds),
+                missing="; ".join(
+                    f"{count} of {num_seeds} seeds: {reason}"
+                    for reason, count in sorted(Counter(given).items())
+                ),
+            )
         return dict(sorted(found.items()))
+
+    def reasons_by_evaluation_length(self) -> dict[str, str]:
+        """Return by evaluation length why no seed, or only some seeds, have a score."""
+        reasons = {
+            str(length): score if isinstance(score, str) else score.missing
+            for length, score in self.scores_by_evaluation_length().items()
+        }
+        return {length: reason for length, reason in reasons.items() if reason}
+
+    def num_examples_at(self, evaluation_length: int) -> int | None:
+        """Return the number of examples of the split at an evaluation length, if it is known."""
+        for record in self.good:
+            figures = self._by_evaluation_length(record).get(evaluation_length)
+            if figures and not isinstance(figures, str):
+                return int(figures.get("examples") or 0) or None
+        return None
+
+    def _estimate_at(self, evaluation_length: int, values: Sequence[float]) -> Estimate:
+        num_examples = self.num_examples_at(evaluation_length)
+        if self.metric and self.metric.share and num_examples:
+            return share_of_examples(values, num_examples)
+        return mean_interval(values)
+
+    def _by_evaluation_length(
+        self, record: RecordSummary
+    ) -> dict[int, str | Mapping[str, float | None]]:
+        report = record.reports.get(self.split, PartReport()).get("by_evaluation_length", {})
+        return {int(length): figures for length, figures in report.items()}
 
     def log_scores(self, measure: str) -> Scores:
         """Return the logarithms of a cost by repeat, so that differences are ratios."""

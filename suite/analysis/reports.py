@@ -8,8 +8,9 @@ pseudo-values of the parts of the split are a report too.
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point, parts_of
@@ -31,8 +32,10 @@ Grouped = Mapping[str, Mapping[str, float]]
 class GroupedReport:
     """A report of one entry at one length: the mean over seeds of each figure of each group.
 
-    An interval covers the choice of seeds alone. A figure that no seed reports is missing.
-    `reasons` says by evaluation length why there are no figures.
+    A figure that no seed reports is missing. An interval covers the choice of seeds alone, except
+    that of the primary metric by evaluation length. A share of each group has no interval: records
+    do not count the examples of a group, and few examples leave equal seeds without a spread.
+    `reasons` says by evaluation length why there are no figures, or why some seeds have none.
     """
 
     name: str
@@ -74,8 +77,8 @@ def mean_figures(
 ) -> dict[str, dict[str, Estimate]]:
     """Return the mean over seeds of each figure of each group, groups in their order.
 
-    Groups that start with a number ("9-64") are sorted by it. The intervals of the figures named
-    in `shares` are cut at 0 and 1.
+    Groups that start with a number ("9-64") are sorted by it. The figures named in `shares` have no
+    interval.
     """
     values: dict[str, dict[str, list[float]]] = {}
     for report in reports:
@@ -84,7 +87,7 @@ def mean_figures(
                 values.setdefault(group, {}).setdefault(name, []).append(value)
     return {
         group: {
-            name: _within_shares(mean_interval(of_name))
+            name: Estimate(statistics.fmean(of_name), None, None, len(of_name))
             if name in shares
             else mean_interval(of_name)
             for name, of_name in values[group].items()
@@ -135,11 +138,10 @@ def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:
 
 
 def _reasons(point: Point, name: str) -> dict[str, str]:
-    """Return why the model of a point has no scores at some evaluation lengths."""
+    """Return why the models of a point, or those of some seeds, have no scores at some lengths."""
     if name != BY_EVALUATION_LENGTH:
         return {}
-    scores = point.scores_by_evaluation_length()
-    return {str(length): score for length, score in scores.items() if isinstance(score, str)}
+    return point.reasons_by_evaluation_length()
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
@@ -154,12 +156,6 @@ def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
     for name, report in dict(_read(run).get(split, {})).items():
         if BY in name and ((figures := figures_by_group(report)) or name == BY_EVALUATION_LENGTH):
             yield name, figures
-
-
-def _within_shares(estimate: Estimate) -> Estimate:
-    if estimate.low is None or estimate.high is None:
-        return estimate
-    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
 
 
 def _by_part(point: Point) -> Iterator[Grouped]:

@@ -76,13 +76,34 @@ def share_interval(
     """
     if not 0 < value < 1:
         return wilson_interval(round(value), num_examples or max(1, num_parts))
-    middle = math.log(value / (1 - value))
+    middle = _logit(value)
     half = margin / (value * (1 - value))
     low, high = _logistic(middle - half), _logistic(middle + half)
     if num_examples and margin * num_examples < 1:
         least, most = wilson_interval(value, num_examples)
         return min(low, least), max(high, most)
     return low, high
+
+
+def share_of_examples(values: Sequence[float], num_examples: int) -> Estimate:
+    """Return the mean over seeds of a share of `num_examples` examples that all seeds share.
+
+    It has an interval from `MIN_REPEATS` values on. The seeds' margin does not cover the choice of
+    the examples. The interval therefore adds Wilson's, which is symmetric on the logit scale, to
+    that of the seeds in quadrature; at exactly 0 or 1 it is Wilson's. It is never narrower than
+    Wilson's.
+    """
+    estimate = mean_interval(values)
+    value = estimate.value
+    if estimate.high is None:
+        return estimate
+    if not 0 < value < 1:
+        return Estimate(value, *wilson_interval(value, num_examples), estimate.n)
+    variance_of_one = value * (1 - value)
+    of_seeds = (estimate.high - value) / variance_of_one
+    of_examples = 2 * math.asinh(WILSON_QUANTILE / 2 / math.sqrt(num_examples * variance_of_one))
+    middle, half = _logit(value), math.hypot(of_seeds, of_examples)
+    return Estimate(value, _logistic(middle - half), _logistic(middle + half), estimate.n)
 
 
 def wilson_interval(value: float, num_examples: int) -> tuple[float, float]:
@@ -109,6 +130,10 @@ def pseudo_values(whole: float, without_part: Sequence[float | None]) -> list[fl
 def margin_of_error(freedom: int, standard_error: float) -> float:
     """Return half the width of a 95% interval."""
     return _student_quantile(freedom, 1 - MISSES / 2) * standard_error
+
+
+def _logit(value: float) -> float:
+    return math.log(value / (1 - value))
 
 
 def _logistic(value: float) -> float:

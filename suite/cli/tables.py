@@ -42,8 +42,9 @@ def print_tables(tables: Sequence[Table]) -> None:
             for reason in row.reasons:
                 label = f"{row.line} at {row.cell.sequence_length}"
                 out.print(f"  {escape(label)}: {escape(reason)}")
-            reasons = {text for text in row.by_evaluation_length.values() if isinstance(text, str)}
-            for reason in sorted(reasons):
+            scores = row.by_evaluation_length.values()
+            reasons = {one if isinstance(one, str) else one.missing for one in scores}
+            for reason in sorted(reasons - {""}):
                 out.print(f"  {escape(row.line)}: {escape(reason)}")
         _print_samples(out, table.rows)
         _print_exponents(out, table.exponents)

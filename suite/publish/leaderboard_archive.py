@@ -57,7 +57,11 @@ def to_csv(boards: Sequence[Board]) -> str:
             session = "" if row.superseded_by else board.session or ""
             writer.writerow({**asdict(row), **estimate, **about, "session": session})
             for length, score in row.by_evaluation_length.items():
-                figures = {"note": score} if isinstance(score, str) else asdict(score)
+                figures = (
+                    {"note": score}
+                    if isinstance(score, str)
+                    else {**asdict(score), "note": score.missing}
+                )
                 writer.writerow(
                     {name: value for name, value in figures.items() if name in SCORE}
                     | about

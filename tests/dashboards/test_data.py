@@ -5,19 +5,24 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import click
 import pandas as pd
 import pytest
 
 from dashboards.contents import in_precedence
+from dashboards.diagnostics import SECTIONS
 from dashboards.frame import point_frame, record_frame
 from suite.analysis.aggregate import compare
 from suite.analysis.findings import QUALITY
 from suite.analysis.profile import shares_of_best
 from suite.api import Form, Metric, Mode
+from suite.cli.options import make_request, request_options
+from suite.matrix.expansion import expand
 from suite.records.environment import machine_name
 from suite.records.published import Folder
 from tests.dashboards.site_records import (
     ENTRIES,
+    REGISTRY,
     SCRIPT,
     VERSIONS,
     draw,
@@ -27,6 +32,15 @@ from tests.dashboards.site_records import (
     trial,
 )
 from tests.suite.analysis.final_runs import make_boards
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_command_of_a_section_runs_cells_of_the_benchmark(section):
+    bench, run, *arguments = SECTIONS[section][1].split()
+    assert (bench, run) == ("bench", "run")
+    command = click.command()(request_options(lambda home=None, **given: make_request(given)))
+    cells = expand(command.main(arguments, standalone_mode=False), REGISTRY)
+    assert cells and all(cell.of_benchmark for cell in cells)
 
 
 def test_the_newest_version_of_a_benchmark_comes_before_a_former_one_with_more_runs():

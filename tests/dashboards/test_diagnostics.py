@@ -10,6 +10,7 @@ from tests.dashboards.site_records import SCRIPT, draw, read_script
 from tests.suite.analysis.diagnostic_records import (
     decodings,
     extrapolation,
+    language,
     recall,
     retrieval,
     states,
@@ -24,7 +25,7 @@ PAGE = "diagnostics.html"
 def full(tmp_path_factory):
     """The folder of a site with every chart."""
     folder = tmp_path_factory.mktemp("diagnostics")
-    draw([*recall(), *states(), *extrapolation(), *retrieval(), *decodings()], folder)
+    draw([*recall(), *states(), *extrapolation(), *language(), *retrieval(), *decodings()], folder)
     return folder
 
 
@@ -46,14 +47,14 @@ def test_every_chart_has_its_reading_and_its_intervals(tab, full, charts):
         "Seeds that solve a task",
     ]
     assert tab.texts("figure .reading") == [chart["reading"] for chart in charts]
-    assert len(charts) == 12 and all(chart["reading"] for chart in charts)
+    assert len(charts) == 13 and all(chart["reading"] for chart in charts)
     plots = tab.plots()
     for chart, (traces, layout) in zip(charts, plots, strict=True):
         assert layout["xaxis"]["title"]["text"]
         if chart["against"] == "depth":
             (trace,) = traces
             assert len(trace["z"]) == 10 and len(trace["z"][0]) == 2
-            assert "[" in trace["customdata"][1][0]
+            assert "[" not in trace["customdata"][1][0]
             continue
         found = {trace["name"]: trace for trace in traces}
         for line in chart["lines"]:
@@ -72,12 +73,20 @@ def test_axes_have_multiples_of_the_training_length_and_units(tab, full, charts)
     _, layout = plots[recalled, "evaluation_length", "accuracy"]
     assert layout["xaxis"]["ticktext"] == ["64<br>1×", "256<br>4×", "1k<br>16×"]
     traces, layout = plots["decoder, batch 1", "context", "generation.step_seconds"]
-    assert layout["yaxis"]["title"]["text"] == "Time of a token, ms"
+    assert layout["yaxis"]["title"]["text"] == "Time per generated token, ms"
     assert {t["name"]: t["y"][0] for t in traces} == pytest.approx(
-        {"mamba2": 1.01, "vanilla": 1.01}, rel=1e-3
+        {"identity": 0.505, "mamba2": 1.01, "vanilla": 1.01}, rel=1e-3
     )
+    traces, layout = plots["decoder, batch 1", "context", "generation.state_bytes"]
+    (drawn,) = (trace["y"] for trace in traces if trace["name"] == "identity")
+    assert layout["yaxis"]["ticktext"][0] == "0"  # on a logarithmic axis
+    assert drawn == [layout["yaxis"]["tickvals"][0]] * 3 and drawn[0] < 64
     captions = tab.texts("figcaption")
     assert any("vanilla: out_of_memory at 8,192." in text for text in captions)
+    assert not any("identity:" in text for text in captions)
+    assert sum("Test sequences: 1,000 at length 512" in text for text in captions) == 2
+    assert not any("over a cell" in text for text in captions)
+    assert sum("intervals cover the seeds alone" in text for text in captions) == 1
     (learned,) = (text for text in captions if "not applicable" in text)
     assert learned.count("vanilla (positions=learned): not applicable") == 1
 

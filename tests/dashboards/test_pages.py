@@ -142,12 +142,12 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
     }
     assert list(figures) == [
         "Prefill throughput, tokens/s",
-        "Time of a generated token, median, ms",
+        "Latency of one generated token, median, ms",
         "Size of the decoding state, KiB",
     ]
     (state,) = figures["Size of the decoding state, KiB"]
     assert (state["x"], state["y"]) == ([512, 1_024], [4, 8])
-    (times,) = figures["Time of a generated token, median, ms"]
+    (times,) = figures["Latency of one generated token, median, ms"]
     assert times["y"] == [2, 2]
     assert tab.select("Round").count() == 1
     tab.open(tmp_path, "run.html", f"run={decodings[0].record.run_id}")

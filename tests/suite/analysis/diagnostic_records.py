@@ -53,13 +53,13 @@ def trained(task, architecture, seed, accuracy, length, *, curve=(), state=None,
 
 
 def decoded(architecture, context, number, seconds, state, status=Status.OK):
-    """Return a decoding: the time of a token in seconds and the bytes of its state."""
+    """Return a decoding: the time of a token in seconds and the bytes of its state, if counted."""
     cell = dataclasses.replace(
         CELL, mode=Mode.DECODE, form=Form.DECODER, task=None, task_version=None, source=None,
         options={}, architecture=architecture, sequence_length=context, batch_size=1, steps=0,
         seed=0, round=number, scores_test=False,
     )  # fmt: skip
-    values = {"step_seconds": seconds, "state_bytes": float(state)}
+    values = {"step_seconds": seconds, **({} if state is None else {"state_bytes": float(state)})}
     measured = {
         name: Measurement(value=value, n=1, samples=(value,), method="by hand")
         for name, value in values.items()
@@ -184,6 +184,26 @@ def extrapolation() -> list[StoredRecord]:
     ]
 
 
+def language() -> list[StoredRecord]:
+    """Return language models that were trained at 256 characters and tested to 1,024."""
+    scores = {"vanilla": {256: 2.2, 1_024: 2.9}, "mamba2": {256: 2.21, 1_024: 2.1}}
+    return [
+        trained(
+            "language_modeling",
+            name,
+            seed,
+            0.0,
+            256,
+            scores={"bits_per_character": of_length[256] + 0.001 * seed},
+            reports=by_length("bits_per_character")(
+                {at: value + 0.001 * seed for at, value in of_length.items()}
+            ),
+        )
+        for name, of_length in scores.items()
+        for seed in range(3)
+    ]
+
+
 def retrieval() -> list[StoredRecord]:
     """Return key-value retrieval by depth; an entry finds all, the other what is near the end."""
     found = []
@@ -205,12 +225,16 @@ def retrieval() -> list[StoredRecord]:
 
 
 def decodings() -> list[StoredRecord]:
-    """Return decodings at three contexts; full attention does not fit the longest."""
+    """Return decodings at three contexts; full attention does not fit the longest.
+
+    `identity` keeps no state.
+    """
     found = []
     for number in range(3):
         for context in (128, 1_024, 8_192):
             factor = 1 + 0.01 * number
             found.append(decoded("mamba2", context, number, 1e-3 * factor, 65_536))
+            found.append(decoded("identity", context, number, 5e-4 * factor, 0))
             fits = context < 8_192
             status = Status.OK if fits else Status.OUT_OF_MEMORY
             seconds = context / 128 * 1e-3 * factor

@@ -13,6 +13,7 @@ from dashboards.contents import board_rows
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.reports import grouped_reports
+from suite.analysis.statistics import wilson_interval
 from suite.analysis.tables import make_tables
 from suite.cli.tables import print_tables
 from suite.publish.leaderboard_archive import to_csv
@@ -96,8 +97,8 @@ def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     lines = [{"name": name} for name in sorted(rows)]
     ((*_, drawn, _),) = board_rows([board], comparisons, lines)
     by_line = {lines[row[0]]["name"]: row[-1] for row in drawn}
-    assert by_line["gpt"] == {"512": [0.9, None, None, 1], "2048": REASON}
-    value, low, high, n = by_line["vanilla"]["2048"]
+    assert by_line["gpt"] == {"512": [0.9, None, None, 1, ""], "2048": REASON}
+    value, low, high, n, _ = by_line["vanilla"]["2048"]
     assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
     lines = list(csv.DictReader(io.StringIO(to_csv([board]))))
     assert len(lines) == 3 * len(board.rows)
@@ -145,6 +146,73 @@ def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
     reports = {report.name: report for report in grouped_reports(comparison)}
     drawn = reports["by_evaluation_length"].figures
     assert [drawn[str(at)]["accuracy"] for at in scores] == [s.estimate for s in scores.values()]
+
+
+def of_one_length(folder, scores, length=16_384):
+    """Return the point of a model that was trained at 64 and also scored on 32 longer examples."""
+    found = [
+        trained(
+            "duplication",
+            "vanilla",
+            seed,
+            0.5,
+            64,
+            reports={
+                "by_evaluation_length": {
+                    "64": {"accuracy": 0.5, "examples": 1_000},
+                    str(length): score
+                    if isinstance(score, str)
+                    else {"accuracy": score, "examples": 32},
+                },
+                "without_part": {"accuracy": [0.5 + 0.01 * seed, 0.6, 0.4]},
+            },
+        )
+        for seed, score in enumerate(scores)
+    ]
+    (comparison,) = compare(write(found, folder))
+    return comparison
+
+
+@pytest.mark.parametrize("right", [(10, 11, 12), (31, 32, 32), (1, 0, 0), (32, 32, 32), (8, 8, 8)])
+def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, right):
+    """All seeds see the same 32 examples, so the spread of the seeds does not cover the sample."""
+    (point,) = of_one_length(tmp_path, [one / 32 for one in right]).points
+    score = point.scores_by_evaluation_length()[16_384]
+    low, high = wilson_interval(sum(right) / 96, 32)
+    assert score.low >= 0 and score.high <= 1
+    if len(set(right)) == 1:
+        assert (score.low, score.high) == pytest.approx((low, high))
+    else:
+        assert score.low < low and high < score.high
+    if right == (10, 11, 12):
+        assert (score.low, score.high) == pytest.approx((0.192, 0.537), abs=1e-3)
+
+
+def test_the_score_at_the_training_length_has_one_interval(tmp_path):
+    comparison = of_one_length(tmp_path, [0.5, 0.5, 0.5])
+    (point,) = comparison.points
+    assert point.scores_by_evaluation_length()[64] == point.score()
+    assert point.score().high - point.score().low > 0.1  # three parts differ
+    reports = {report.name: report for report in grouped_reports(comparison)}
+    assert reports["by_evaluation_length"].figures["64"]["accuracy"] == point.score().estimate
+
+
+def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, capsys):
+    reason = "timed_out: exceeded the time limit of 60 s at length 16,384"
+    missing = f"1 of 3 seeds: {reason}"
+    for scores in ([0.5, 0.7, reason], [reason, 0.5, 0.7]):
+        comparison = of_one_length(tmp_path, scores)
+        score = comparison.points[0].scores_by_evaluation_length()[16_384]
+        assert (score.value, score.n, score.missing) == (pytest.approx(0.6), 2, missing)
+    reports = {report.name: report for report in grouped_reports(comparison)}
+    assert reports["by_evaluation_length"].reasons == {"16384": missing}
+    boards = rank_comparisons([comparison])
+    lines = list(csv.DictReader(io.StringIO(to_csv(boards))))
+    assert [line["note"] for line in lines if line["evaluation_length"] == "16384"] == [missing]
+    ((*_, drawn, _),) = board_rows(boards, [comparison], [{"name": "vanilla"}])
+    assert drawn[0][-1]["16384"][-1] == missing
+    print_tables(make_tables([run for point in comparison.points for run in point.runs]))
+    assert f"vanilla: {missing}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_model_that_is_applicable_nowhere_still_has_its_reason(tmp_path):
