@@ -158,14 +158,14 @@ def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -
         elif score := diagnostic.score(point):
             lines.append(ChartLine(point.entry, {str(size): score}))
     solved = _solved(diagnostic, points)
-    sizes = [
+    placed = [
         (line.name, int(size), one, solved[line.name])
         for line in lines
         for size, one in line.figures.items()
         if line.name in solved
     ]
-    if sizes:
-        reading = readings.read_states(sizes, diagnostic.metric.name)
+    if placed:
+        reading = readings.read_states(placed, diagnostic.metric.name)
         yield _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading)
 
 

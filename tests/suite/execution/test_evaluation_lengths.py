@@ -18,6 +18,7 @@ from suite.matrix.expansion import PlannedCell
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.plan import plan
 from suite.matrix.request import Request
+from suite.records.environment import num_cores
 from suite.records.naming import new_run_id
 from suite.records.schema import utc_now
 from suite.records.store import Store, ignore_unreadable
@@ -87,6 +88,7 @@ def test_a_length_beyond_memory_is_a_result_and_no_later_run_loses_a_length(
         steps=4,
         batch_size=4,
         options={"compile": "graph"},
+        threads=num_cores(),
     )
 
     def num_to_run(lengths, memory, **more):
