@@ -42,7 +42,17 @@ CHECKS = checks_of_passes(of_encoders=True)
 NUM_STEPS = 6
 
 
-@pytest.mark.parametrize("name", CHECKS)
+OF_OTHER_LAYERS = ("bert", "full_attention", "hub", "vit")
+"""The layers of these are those of `vanilla`, in another order, or those of keras-hub."""
+
+
+def named(name: str) -> object:
+    """Return a check's name, slow on JAX for architectures whose layers others test there."""
+    slow = BACKEND == "jax" and CHECKS[name][0][0] in OF_OTHER_LAYERS
+    return pytest.param(name, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize("name", [named(name) for name in CHECKS])
 def test_a_check_of_an_encoder_passes(name):
     case, check = CHECKS[name]
     assert_passes(check, subject_of(case))
@@ -105,15 +115,22 @@ def test_training_in_float16_lowers_the_loss(name):
     assert curve[-1] < curve[0]
 
 
-EVERY_FORM = [
-    (name, form)
+FORMS_TO_LOWER = [
+    pytest.param(
+        name,
+        form,
+        marks=pytest.mark.slow
+        if form is Form.DECODER and Form.ENCODER_DECODER in architecture.forms
+        else (),
+    )
     for name, architecture in ARCHITECTURES.items()
     for form in sorted(architecture.forms)
 ]
+"""A decoder is slow where the decoder of an encoder-decoder has its layers."""
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="only JAX lowers for an absent device")
-@pytest.mark.parametrize(("name", "form"), EVERY_FORM)
+@pytest.mark.parametrize(("name", "form"), FORMS_TO_LOWER)
 def test_a_training_step_lowers_for_tpu(name, form):
     """Exporting reports operations that a TPU does not support, without a TPU."""
     import jax
