@@ -18,10 +18,10 @@ import pytest
 
 from suite.api import Limits, Status
 from suite.api.errors import LengthwiseError
+from suite.execution.endings import classify_exit
 from suite.execution.executors import memory
 from suite.execution.executors.forkserver import ForkServer
 from suite.execution.executors.local import LocalExecutor
-from suite.execution.outcome import classify_exit
 from tests.conftest import ROOT
 from tests.suite.execution.test_runner import begin, outcome_from, probe_job
 
