@@ -57,7 +57,7 @@ reference: $(VENV)/.reference ## write the reference of all public names: result
 	  dashboards '!suite.worker.backends' '!suite.execution.executors.ray' '!baselines.layers.backends'
 	@echo results/local/reference/index.html
 
-test: $(VENV)/.dev ## run the tests (nine minutes on two cores)
+test: $(VENV)/.dev ## run the tests (12 minutes on two cores)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not alone"
 	@$(BIN)/python -m pytest -m "alone and not slow"
 
