@@ -1,4 +1,4 @@
-"""What an exception in a cell's process means for its status."""
+"""The status of a cell whose process raised an exception."""
 
 from __future__ import annotations
 
