@@ -11,7 +11,7 @@ from typing import Any
 from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
 from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
-from suite.matrix.request import Request
+from suite.matrix.request import Request, split_methods
 from suite.records.environment import num_cores
 from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
 
@@ -30,7 +30,7 @@ NAMES = ("tasks", "architectures", "backends", "precisions")
 NUMBERS = ("lengths", "evaluation_lengths", "seeds")
 OTHERS = (
     *("benchmark", "mode", "model_size", "data", "download", "tfds_data_dir", "options"),
-    *("batch_size", "steps", "rounds", "form", "threads", "test"),
+    *("batch_size", "steps", "rounds", "form", "threads", "test", "methods"),
 )
 
 
@@ -78,6 +78,7 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
         precisions=given.get("precisions"),
         threads=given["threads"] if "threads" in given else num_cores(),
         score_test=given.get("test", False),
+        methods=_methods(given["methods"]) if "methods" in given else None,
     )
 
 
@@ -171,6 +172,14 @@ def _numbers(axis: str, value: Any) -> tuple[int, ...]:
         if all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
             return numbers
     raise RequestError(f"`{axis}` takes a whole number or a list of them", received=repr(value))
+
+
+def _methods(sets: Any) -> tuple[tuple[str, ...], ...]:
+    """Return sets of methods: of "none;lora:rank=8 int8", or of a list of such sets."""
+    texts = sets.split(";") if isinstance(sets, str) else sets
+    if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
+        return tuple(split_methods(text) for text in texts)
+    raise RequestError('`methods` takes "none;lora:rank=8 int8", or a list', received=repr(sets))
 
 
 def _options(options: Any) -> dict[str, str]:

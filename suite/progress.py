@@ -19,7 +19,7 @@ from rich.text import Text
 from suite.api import Status
 from suite.execution.conformance import Checked, Checking
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
-from suite.matrix.expansion import PlannedCell
+from suite.matrix.planned_cells import PlannedCell
 from suite.records.schema import Record
 
 PLAIN_LINE_SECONDS = 5.0

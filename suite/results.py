@@ -15,7 +15,7 @@ from suite.analysis.tuning import tuning_cells
 from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
-from suite.matrix.expansion import PlannedCell
+from suite.matrix.planned_cells import PlannedCell
 from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:

@@ -72,6 +72,8 @@ class BertBackbone(Backbone):
                 "Scoring words needs the token embedding. Received: a backbone that takes no token "
                 "ids. Build it with inputs=token_ids."
             )
+        if tokens.quantization_mode:  # the stored values alone are not the table
+            return self.token_transform(hidden_states, tokens(ops.arange(tokens.input_dim)))
         return self.token_transform(hidden_states, ops.convert_to_tensor(tokens.embeddings))
 
 

@@ -188,7 +188,10 @@ class RelativeAttention(Layer):
 
     def _keys(self, segments: _Segments, projection: Any, states: Any, segment_memory: Any) -> Any:
         """Return the projected keys, or values, of all segments with their memories."""
-        own, remembered = project_twice(states, projection.kernel)
+        if projection.quantization_mode:  # the kernel alone is not the layer
+            own = remembered = projection(states)
+        else:
+            own, remembered = project_twice(states, projection.kernel)
         earlier = None if segment_memory is None else projection(segment_memory)
         return segments.with_memory(own, remembered, earlier, self.num_heads)
 

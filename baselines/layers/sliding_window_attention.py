@@ -240,35 +240,57 @@ class SlidingWindowAttention(Layer):
 
     def _attend_from_global(self, hidden_states: Any, selection: Any, padding_mask: Any) -> Any:
         """Return attention of the global tokens to all real tokens: (batch, g, width)."""
-        width = hidden_states.shape[-1]
-        by_head = (width, self.num_heads, width // self.num_heads)
-        key, value = (
-            ops.reshape(projection.kernel, by_head)
-            for projection in (self.key_global, self.value_global)
-        )
-        key_bias, value_bias = (
-            ops.reshape(projection.bias, (1, self.num_heads, 1, by_head[-1]))
-            for projection in (self.key_global, self.value_global)
-        )
-        tokens = ops.matmul(selection, hidden_states)
-        query = split_heads(self.query_global(tokens), self.num_heads)
-        query = query * by_head[-1] ** -0.5
-        # One product for the rows of all heads, (batch, h·g, width): einsum would transpose states.
-        rows = (-1, self.num_heads * self.max_global_tokens)
-        by_row = (-1, self.num_heads, self.max_global_tokens)
-        turned = ops.reshape(ops.einsum("bhgd,whd->bhgw", query, key), (*rows, width))
-        scores = multiply_transposed(turned, hidden_states)
-        scores = ops.reshape(scores, (*by_row, hidden_states.shape[1]))
-        scores = scores + ops.sum(query * key_bias, axis=-1, keepdims=True)
+        head_size = hidden_states.shape[-1] // self.num_heads
+        query = self.query_global(ops.matmul(selection, hidden_states))
+        query = split_heads(query, self.num_heads) * head_size**-0.5
+        value = None
+        if self.key_global.quantization_mode:  # kernels alone are not the layers
+            key, value = (
+                split_heads(projection(hidden_states), self.num_heads)
+                for projection in (self.key_global, self.value_global)
+            )
+            scores = multiply_transposed(query, key)
+        else:
+            scores = self._global_scores(query, hidden_states)
         scores = scores + mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
         if self.causal:
             # After the token's place the cumulative sum is 1: those positions are masked.
             later = ops.cumsum(selection, axis=2) - selection > 0
             scores = scores + mask_to_bias(ops.logical_not(later), query.dtype)[:, None]
         weights = ops.softmax(scores, axis=-1)
-        weights = ops.reshape(weights, (*rows, hidden_states.shape[1]))
-        pooled = ops.reshape(ops.matmul(weights, hidden_states), (*by_row, width))
-        return merge_heads(ops.einsum("bhgw,whd->bhgd", pooled, value) + value_bias)
+        if value is not None:
+            return merge_heads(ops.matmul(weights, value))
+        return merge_heads(self._global_values(weights, hidden_states))
+
+    def _global_scores(self, query: Any, hidden_states: Any) -> Any:
+        """Return the scores of (batch, heads, g, head size) queries: (batch, heads, g, n).
+
+        The kernel multiplies the few queries, and not the keys of all positions.
+        """
+        weights, bias = self._by_head(self.key_global)
+        width, length = hidden_states.shape[-1], hidden_states.shape[1]
+        # One product for the rows of all heads, (batch, h·g, width): einsum would transpose states.
+        rows = (-1, self.num_heads * self.max_global_tokens, width)
+        turned = ops.reshape(ops.einsum("bhgd,whd->bhgw", query, weights), rows)
+        scores = multiply_transposed(turned, hidden_states)
+        scores = ops.reshape(scores, (-1, self.num_heads, self.max_global_tokens, length))
+        return scores + ops.sum(query * bias, axis=-1, keepdims=True)
+
+    def _global_values(self, weights: Any, hidden_states: Any) -> Any:
+        """Return the weighted values of all positions: (batch, heads, g, head size)."""
+        projection, bias = self._by_head(self.value_global)
+        width, length = hidden_states.shape[-1], hidden_states.shape[1]
+        weights = ops.reshape(weights, (-1, self.num_heads * self.max_global_tokens, length))
+        pooled = ops.matmul(weights, hidden_states)
+        pooled = ops.reshape(pooled, (-1, self.num_heads, self.max_global_tokens, width))
+        return ops.einsum("bhgw,whd->bhgd", pooled, projection) + bias
+
+    def _by_head(self, projection: Any) -> tuple[Any, Any]:
+        """Return a kernel (width, heads, head size) and a bias (1, heads, 1, head size)."""
+        width, units = projection.kernel.shape
+        size = units // self.num_heads
+        by_head = ops.reshape(projection.kernel, (width, self.num_heads, size))
+        return by_head, ops.reshape(projection.bias, (1, self.num_heads, 1, size))
 
 
 def _select(mask: Any, count: int, dtype: Any) -> Any:

@@ -192,6 +192,8 @@ class TransformerLayer(Layer):
         """Return the feed-forward network's output; only activations before σ are kept."""
         if self.gated is not None:
             return self.gated(states)
+        if self.down_projection.quantization_mode:  # the kernel alone is not the layer
+            return self.down_projection(self._activate(self.up_projection(states)))
         project_down = backend_functions().recomputed(
             lambda wide, kernel: ops.matmul(self._activate(wide), kernel)
         )

@@ -22,8 +22,9 @@ from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.measures import phase_of
 from suite.records.published import StoredRecord
-from suite.records.schema import Record, RecordSummary, phase_of
+from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
 
 

@@ -10,7 +10,7 @@ from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.costs import COSTS
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import ratio_interval
-from suite.records.schema import phase_of
+from suite.records.measures import phase_of
 
 
 @dataclass(frozen=True, slots=True)

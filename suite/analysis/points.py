@@ -28,8 +28,9 @@ from suite.analysis.statistics import (
     share_of_examples,
 )
 from suite.api import Metric, Mode, Status
+from suite.records.measures import phase_of
 from suite.records.published import Folder, StoredRecord
-from suite.records.schema import PartReport, RecordSummary, phase_of
+from suite.records.schema import PartReport, RecordSummary
 
 COUNTED = ("generation.state_bytes",)
 """The sizes that are counted and not measured, so that 0 is a size."""

@@ -19,7 +19,7 @@ from suite.analysis.rate_search import (
 )
 from suite.api import Cell, Status, Task
 from suite.matrix.benchmarks import Benchmark
-from suite.matrix.expansion import PlannedCell
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.tuned_rates import write_choice
 from suite.records.schema import Record

@@ -20,8 +20,8 @@ from suite.api import Cell, Limits, Mode, RequestError, Task
 from suite.execution.preparation import Prepared, check_any_can_run, check_retry, prepare
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import durations_here
-from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import plan
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
 from suite.records.store import Store, ignore_unreadable

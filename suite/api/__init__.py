@@ -44,6 +44,16 @@ from suite.api.errors import (
 )
 from suite.api.files import atomic_write_bytes, digest_paths
 from suite.api.job import Job, Limits
+from suite.api.method import (
+    TRAINED,
+    AppliedMethod,
+    Method,
+    MethodContext,
+    MethodRequest,
+    Stage,
+    method_options,
+    methods_text,
+)
 from suite.api.options import (
     BACKENDS,
     COMPILE_MODES,
@@ -72,6 +82,8 @@ __all__ = [
     "PROBE_VOCABULARY_SIZE",
     "PROTOCOL",
     "RUN_OPTIONS",
+    "TRAINED",
+    "AppliedMethod",
     "Architecture",
     "BuildRequest",
     "Cell",
@@ -86,6 +98,9 @@ __all__ = [
     "Job",
     "LengthwiseError",
     "Limits",
+    "Method",
+    "MethodContext",
+    "MethodRequest",
     "Metric",
     "Mode",
     "ModelSize",
@@ -96,6 +111,7 @@ __all__ = [
     "Score",
     "Source",
     "SourceRequest",
+    "Stage",
     "Status",
     "Task",
     "TaskData",
@@ -108,6 +124,8 @@ __all__ = [
     "count_real",
     "declared_state_bytes",
     "digest_paths",
+    "method_options",
+    "methods_text",
     "supports",
     "task_options",
     "track_of",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from suite.api.enums import Form, Mode
+from suite.api.method import AppliedMethod, methods_text
 from suite.api.options import BACKENDS, PRECISIONS, Options
 
 PROTOCOL = 3
@@ -28,7 +29,8 @@ class Cell:
     the training and its other scores are the same: a cell has one standing record, with all of its
     lengths. In a probe or a decoding, `steps` is 0, and `task`, `task_version` and `source` are
     None. The `sequence_length` of a decoding is its context: the tokens before the first generated
-    one.
+    one. `methods` are in the order in which they are applied. Without any, the id is the one from
+    before there were methods.
     """
 
     mode: Mode
@@ -51,6 +53,7 @@ class Cell:
     benchmark: str | None = None
     scores_test: bool = False
     evaluation_lengths: tuple[int, ...] = ()
+    methods: tuple[AppliedMethod, ...] = ()
 
     @property
     def id(self) -> str:
@@ -58,7 +61,8 @@ class Cell:
         # asdict would copy deeply, and every record that is read is checked by its id.
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         del fields["evaluation_lengths"]
-        fields["protocol"] = PROTOCOL
+        methods = [asdict(method) for method in fields.pop("methods")]
+        fields |= {"protocol": PROTOCOL, **({"methods": methods} if methods else {})}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -71,6 +75,7 @@ class Cell:
     def label(self) -> str:
         """A short name for display, unique within a matrix that varies no option."""
         parts = [self.task or str(self.mode), self.architecture, str(self.sequence_length)]
+        parts += [methods_text(self.methods)] if self.methods else []
         parts += [self.backend] if self.backend != BACKENDS[0] else []
         parts += [self.precision] if self.precision != PRECISIONS[0] else []
         parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]
@@ -86,4 +91,5 @@ class Cell:
             form=Form(cell.form),
             options=dict(cell.options),
             evaluation_lengths=tuple(cell.evaluation_lengths),
+            methods=tuple(AppliedMethod(**method) for method in fields.get("methods", ())),
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from suite.api.architecture import ModelSize
@@ -28,6 +29,8 @@ class Job:
     is kept in `cache`. A training writes its state to `checkpoint` at intervals, and resumes from
     there if the data and the code are the same. With `check_at`, the worker checks the cell's
     architecture instead of running the cell, and compares parameters at these model sizes.
+    `parents` maps each role to the folder of a trained model that the cell takes. With
+    `keeps_weights`, the worker writes the trained weights to `weights`.
     """
 
     cell: Cell
@@ -40,11 +43,19 @@ class Job:
     checkpoint: Path
     source_digest: str | None = None
     check_at: tuple[ModelSize, ...] = ()
+    parents: Mapping[str, Path] = field(default_factory=dict)
+    keeps_weights: bool = False
+
+    @property
+    def weights(self) -> Path:
+        """The folder to which the worker writes the trained weights."""
+        return self.folder / "weights"
 
     def to_json(self) -> str:
         """Write the job as one JSON object."""
         paths = {name: str(getattr(self, name)) for name in ("folder", "cache", "checkpoint")}
-        return json.dumps({**asdict(self), **paths})
+        parents = {role: str(folder) for role, folder in self.parents.items()}
+        return json.dumps({**asdict(self), **paths, "parents": parents})
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -62,4 +73,6 @@ class Job:
             checkpoint=Path(fields["checkpoint"]),
             source_digest=fields["source_digest"],
             check_at=tuple(ModelSize(**size) for size in fields["check_at"]),
+            parents={role: Path(folder) for role, folder in fields["parents"].items()},
+            keeps_weights=fields["keeps_weights"],
         )

@@ -1,7 +1,7 @@
-"""Find tasks and architectures in the checkout, the folders of BENCH_PATH, and entry points.
+"""Find tasks, architectures and methods in the checkout, in BENCH_PATH, and by entry points.
 
-Each plug-in is a module that binds `TASK` or `ARCHITECTURE`. Its key is the name of its file, of
-its folder, or of its entry point. Built-in and external plug-ins use the same code.
+Each plug-in is a module that binds `TASK`, `ARCHITECTURE` or `METHOD`. Its key is the name of its
+file, of its folder, or of its entry point. Built-in and external plug-ins use the same code.
 """
 
 from __future__ import annotations
@@ -20,24 +20,28 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from suite.api import Architecture, Task
+from suite.api import Architecture, Method, Task
 from suite.api.errors import PluginError, unknown_name
 from suite.api.files import CHECKOUT
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
 
-Plugin = TypeVar("Plugin", Task, Architecture)
+Plugin = TypeVar("Plugin", Task, Architecture, Method)
 
 
 @dataclass(frozen=True)
 class Kind(Generic[Plugin]):
-    """The location of the plug-ins of one kind, and the attribute that their modules bind."""
+    """The location of the plug-ins of one kind, and the attribute that their modules bind.
+
+    `folder` is that of a folder of BENCH_PATH, `in_checkout` that of the checkout.
+    """
 
     word: str
     folder: str
     attribute: str
     group: str
     contract: type[Plugin]
+    in_checkout: str = ""
 
     @property
     def module(self) -> str:
@@ -52,6 +56,9 @@ ARCHITECTURES: Kind[Architecture] = Kind(
     "ARCHITECTURE",
     "lengthwise.architectures",
     Architecture,  # type: ignore[type-abstract]
+)
+METHODS: Kind[Method] = Kind(
+    "method", "methods", "METHOD", "lengthwise.methods", Method, "suite/methods"
 )
 
 
@@ -74,14 +81,14 @@ def find_plugin(kind: Kind[Plugin], key: str, search_path: Sequence[str] = ()) -
     return load_plugin(kind, key, found[key])
 
 
-def plugin_files(plugin: Task | Architecture) -> list[Path]:
+def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     """Return the Python files of a plug-in: its module or folder, and its helpers.
 
     Helpers are modules whose names begin with `_`, and folders that hold no plug-in. A module
     outside any package (an entry point may name one) has no helpers: packages of other projects
     lie beside it.
     """
-    kind = TASKS if isinstance(plugin, Task) else ARCHITECTURES
+    kind = next(one for one in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, one.contract))
     file = Path(inspect.getfile(type(plugin)))
     in_folder = file.stem == kind.module
     own = list(file.parent.rglob("*.py")) if in_folder else [file]
@@ -130,7 +137,8 @@ def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str
 def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
     for root in (CHECKOUT, *map(Path, search_path)):
         package = _package_of(root)
-        for key, path in _modules_of(root / kind.folder, kind.module):
+        folder = kind.in_checkout if root == CHECKOUT and kind.in_checkout else kind.folder
+        for key, path in _modules_of(root / folder, kind.module):
             module = ".".join(path.relative_to(root).with_suffix("").parts)
             location = f"{package}.{module}" if package else module
             yield key, Location(location, kind.attribute, str(path))

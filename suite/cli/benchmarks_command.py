@@ -24,7 +24,6 @@ from suite.execution.benchmark_data import describe_data
 from suite.keywords import DATA_DIR_VARIABLE
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
-from suite.matrix.expansion import PlannedCell
 from suite.matrix.freezing import (
     PublishedHashes,
     check_published,
@@ -33,6 +32,7 @@ from suite.matrix.freezing import (
     published_hashes,
 )
 from suite.matrix.listing import describe_benchmark
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.scales import add_to_scale
 from suite.records.environment import num_cores

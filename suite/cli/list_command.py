@@ -1,4 +1,4 @@
-"""`bench list`: lists tasks, architectures and model sizes."""
+"""`bench list`: lists tasks, architectures, methods and model sizes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import Any
 
 import click
 
+from suite.api import Stage
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.listing import describe_registry
 from suite.matrix.registry import load_registry
+
+STAGES = [str(stage) for stage in Stage]
 
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
-    """List tasks, architectures and model sizes, and which supports which.
+    """List tasks, architectures, methods and model sizes, and which supports which.
 
     `bench benchmarks` lists the benchmarks.
     """
@@ -51,6 +54,13 @@ def _print(listing: dict[str, Any]) -> None:
         print(f"      claims time {part['claimed_time']}, memory {part['claimed_memory']}")
         for name, value in part["options"].items():
             print(f"      --option {name}={value}")
+    print("\nMethods (--method NAME:OPTION=VALUE,…), in the order in which they are applied")
+    for key, method in sorted(
+        listing["methods"].items(), key=lambda item: STAGES.index(item[1]["stage"])
+    ):
+        print(f"  {key}: {method['summary']} — {method['paper']}")
+        options = [f"{name}={value}" for name, value in method["options"].items()]
+        print(f"      stage {method['stage']}; options {', '.join(options) or 'none'}")
     print("\nSupport (task × architecture)")
     for task_key, reasons in listing["supports"].items():
         for key, reason in reasons.items():

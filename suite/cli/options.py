@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -219,6 +219,20 @@ request_options = _stack(
         metavar="NAME=VALUE",
         help="Option of a task, its recipe or an architecture; may be repeated.",
     ),
+    click.option(
+        "--method",
+        "one_set",
+        multiple=True,
+        metavar="NAME[:OPTION=VALUE,…]",
+        help="Method that each cell applies, e.g. lora:rank=8; may be repeated, in the order of "
+        "the stages. See `bench list`.",
+    ),
+    click.option(
+        "--methods",
+        metavar="SET;…",
+        help='Sets of methods to compare, e.g. "none;lora:rank=4;lora:rank=16 int8". '
+        "[default: the benchmark's]",
+    ),
     click.option("--batch-size", type=int, help="Examples per batch. [default: the benchmark's]"),
     click.option(
         "--steps",
@@ -263,7 +277,7 @@ request_options = _stack(
 
 def make_request(given: dict[str, Any]) -> Request:
     """Return the request of the values of `request_options`."""
-    return keywords.make_request({**given, "options": _parse_options(given["options"])})
+    return keywords.make_request(_parsed(given))
 
 
 def make_single_request(given: dict[str, Any], mode: Mode) -> Request:
@@ -274,8 +288,20 @@ def make_single_request(given: dict[str, Any], mode: Mode) -> Request:
     Raises:
         RequestError: several are named.
     """
-    options = _parse_options(given["options"])
-    return keywords.make_single_request({**given, "options": options}, mode)
+    return keywords.make_single_request(_parsed(given), mode)
+
+
+def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of `request_options` as keyword arguments."""
+    others = {name: value for name, value in given.items() if name != "one_set"}
+    one_set = given.get("one_set", ())
+    if one_set and given.get("methods"):
+        raise RequestError(
+            "Methods are given by --method or by --methods",
+            received=f"--method {one_set[0]} --methods {given['methods']}",
+        )
+    methods = [" ".join(one_set)] if one_set else given.get("methods")
+    return {**others, "options": _parse_options(given["options"]), "methods": methods}
 
 
 def _parse_options(pairs: Sequence[str]) -> dict[str, str]:

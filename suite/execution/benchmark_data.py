@@ -56,7 +56,6 @@ def describe_data(
         jobs = [
             make_job(
                 planned,
-                prepared.tasks,
                 prepared.digests,
                 prepared.search_path,
                 folder=Path(folder) / str(number),

@@ -13,8 +13,8 @@ from suite.api.cost_digest import digest_costs
 from suite.execution.endings import classify_exit
 from suite.execution.executors.base import ProcessResult
 from suite.execution.executors.local import LocalExecutor
-from suite.matrix.expansion import PlannedCell
 from suite.matrix.model_sizes import MODEL_SIZES
+from suite.matrix.planned_cells import PlannedCell
 from suite.records.conformance import CheckedCode, ConformanceReport, read_report, write_report
 from suite.records.environment import (
     has_accelerator,

@@ -10,7 +10,7 @@ from suite.api import Limits, Status
 from suite.api.evaluation_lengths import NO_SAMPLES, UNSCORED_LENGTHS, with_reason
 from suite.execution.endings import training_stands
 from suite.execution.executors.base import ProcessResult
-from suite.matrix.expansion import PlannedCell
+from suite.matrix.planned_cells import PlannedCell
 from suite.records.schema import Conformance, Failure, Invocation, Record
 
 

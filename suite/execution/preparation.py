@@ -24,8 +24,9 @@ from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.quantities import parse_size
 from suite.matrix.benchmarks import Benchmark, find_benchmark
-from suite.matrix.expansion import PlannedCell, expand
+from suite.matrix.expansion import expand
 from suite.matrix.plan import NOISY, Plan, plan
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING, find_tuned_rate

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from suite.api import Cell, Job, Limits, Status, Task
+from suite.api import Cell, HomeError, Job, Limits, Status
 from suite.execution.conformance import Checked, Checking, find_conformance
 from suite.execution.endings import classify_exit
 from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
 from suite.execution.jobs import make_job
 from suite.execution.outcome import make_record
+from suite.execution.parents import parent_folders, parent_problem
 from suite.matrix.durations import Durations
-from suite.matrix.expansion import PlannedCell
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
@@ -25,11 +25,13 @@ from suite.matrix.plan import (
     shorter_length_ran_out_of_memory,
     with_scored_lengths,
 )
+from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_environment
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.standing import has_lengths_of
 from suite.records.store import Lease, Store
+from suite.records.weights import keep_weights
 
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
 """The statuses of trainings that resume from their checkpoint when they run again."""
@@ -110,7 +112,6 @@ class Runner:
     executor: Executor
     invocation: Invocation
     limits: Limits
-    tasks: Mapping[str, Task]
     digests: Mapping[str, str | None]
     search_path: tuple[str, ...]
     on_event: OnEvent = ignore_event
@@ -181,10 +182,18 @@ class Runner:
 
     def _start_cells(self, queue: deque[PlannedCell]) -> None:
         held: list[PlannedCell] = []
+        waiting: list[PlannedCell] = []
         while queue and self.executor.has_room():
             planned = queue.popleft()
             if self.deadline and not self.deadline.allows(planned.cell, self.limits):
                 self._postponed.append(planned)
+                continue
+            if self._is_parent_among(self._postponed, planned):
+                self._postponed.append(planned)
+                continue
+            pending = [*queue, *held, *waiting, *(run.planned for run in self._running.values())]
+            if self._is_parent_among(pending, planned):
+                waiting.append(planned)
                 continue
             lease = self.store.acquire(planned.cell.id)
             if lease is None:
@@ -192,17 +201,27 @@ class Runner:
             elif record := self._written_since_plan(planned):
                 lease.close()
                 self._report(Finished(planned, record, reused=True))
-            elif reason := shorter_length_ran_out_of_memory(planned, self._known()):
+            elif reason := self._why_skipped(planned):
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
             else:
                 # Another invocation may have scored further lengths since this plan was made.
                 former = self.store.all(cell_ids=[planned.cell.id])
                 self._start(with_scored_lengths(planned, former), lease)
-        queue.extend(held)
+        queue.extend([*held, *waiting])
         if held and not self._running:
             self._report(Waiting(held))
             time.sleep(LEASE_POLL_SECONDS)
+
+    @staticmethod
+    def _is_parent_among(others: Iterable[PlannedCell], planned: PlannedCell) -> bool:
+        return not {other.cell.id for other in others}.isdisjoint(planned.parents.values())
+
+    def _why_skipped(self, planned: PlannedCell) -> str | None:
+        known = self._known()
+        return shorter_length_ran_out_of_memory(planned, known) or parent_problem(
+            planned, known, self.store
+        )
 
     def _written_since_plan(self, planned: PlannedCell) -> Record | None:
         """Return a valid record that another invocation has written since this plan was made."""
@@ -220,12 +239,12 @@ class Runner:
         (folder / "cell_id").write_text(planned.cell.id)
         job = make_job(
             planned,
-            self.tasks,
             self.digests,
             self.search_path,
             folder=folder,
             cache=self.store.cache,
             checkpoint=self.store.checkpoint(planned.cell.id),
+            parents=parent_folders(planned, self.store),
         )
         self._running[run_id] = _Run(planned, job, lease, started_at)
         self._report(Started(planned))
@@ -269,6 +288,12 @@ class Runner:
             problem = " ".join(str(error).split())[:300]
             failed = (Status.FAILED, f"the worker wrote an invalid outcome file: {problem}")
             record = make(result=replace(result, outcome=None), verdict=failed)
+        if record.status is Status.OK and run.job.weights.is_dir():
+            try:
+                keep_weights(self.store, cell.id, run.job.weights)
+            except HomeError as error:  # the record is not lost with the weights
+                details = {**record.details, "weights_problem": str(error)}
+                record = record.model_copy(update={"details": details})
         self.store.write(record)
         self._written.append(record)
         if self.deadline:
@@ -295,6 +320,7 @@ class Runner:
             invocation=self.invocation,
         )
         self.store.write(record)
+        self._written.append(record)
         self._report(Finished(planned, record))
 
     def _known(self) -> list[Record]:

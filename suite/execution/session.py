@@ -71,7 +71,6 @@ class Session:
             executor=self._executor,
             invocation=self.invocation,
             limits=prepared.limits,
-            tasks=prepared.tasks,
             digests=prepared.digests,
             search_path=prepared.search_path,
             on_event=self._tell,

@@ -89,10 +89,14 @@ class DecodingSettings(ProbeSettings):
 
 
 class EntrySettings(Section):
-    """An entry beside the architectures with their default options."""
+    """An entry beside the architectures with their default options.
+
+    `methods` are written as on the command line: ["lora:rank=8", "int8"].
+    """
 
     architecture: str
     options: Mapping[str, Any] = {}
+    methods: tuple[str, ...] = Field(default=(), strict=False)
 
 
 class TuningSettings(Section):

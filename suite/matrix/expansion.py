@@ -5,7 +5,7 @@ A pure function: nothing is read from disk or from records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,47 +16,26 @@ from suite.api import (
     Form,
     Mode,
     Options,
-    Recipe,
-    SourceRequest,
-    Task,
-    build_request,
-    supports,
-    task_options,
 )
-from suite.api.errors import RequestError, unknown_name
+from suite.api.errors import unknown_name
 from suite.matrix.benchmark_sections import ProbeSettings
 from suite.matrix.benchmarks import Benchmark
+from suite.matrix.methods import training_methods
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.options import as_text, parse_options, unsupported_run_options
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.options import as_text, parse_options
+from suite.matrix.planned_cells import (
+    FindTunedRate,
+    PlannedCell,
+    no_tuned_rate,
+    plan_cell,
+    with_parents,
+)
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_request
 from suite.matrix.workloads import Entry, Workload, find_entries, find_workloads
-from suite.records.schema import RankingFacts, TuningChoice
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCell:
-    """A cell, the source of its data, why it cannot run (or None), and its ranking facts.
-
-    `of_benchmark` is true if the cell has the settings of the benchmark of the request: it is a
-    final run as soon as the benchmark is frozen.
-    """
-
-    cell: Cell
-    source: SourceRequest | None
-    unsupported: str | None
-    ranking: RankingFacts
-    of_benchmark: bool = False
-
 
 OF_NO_BENCHMARK = {"benchmark_hash": None, "ranked": False, "seeds": ()}
 """The ranking facts of a cell that is no final run."""
-FindTunedRate = Callable[[Cell], TuningChoice | None]
-
-
-def no_tuned_rate(cell: Cell) -> None:
-    """Return None: no learning rate was tuned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +47,6 @@ class _Point:
     precision: str
     seed: int
     round: int
-
-
-def recipe_for(task: Task | None, options: Options) -> Recipe:
-    """Return a task's recipe with a cell's overrides applied; a probe gets the default recipe."""
-    recipe = task.recipe if task else Recipe()
-    known = asdict(recipe)
-    return replace(recipe, **{name: value for name, value in options.items() if name in known})
 
 
 def expand(
@@ -104,7 +76,7 @@ def expand(
     }
     _check_options(request, workloads, entries)
     cells = [
-        _plan(request, benchmark, workload, entry, point, find_tuned_rate)
+        _plan(request, benchmark, registry, workload, entry, point, find_tuned_rate)
         for mode in (Mode.PROBE, Mode.DECODE, Mode.TRAIN)
         if mode in entries
         for seed, round_number in _repetitions(request, benchmark, workloads, mode)
@@ -117,6 +89,7 @@ def expand(
         for entry in entries[mode]
     ]
     cells = _final_together(request, cells)
+    cells = with_parents(cells, benchmark, registry, find_tuned_rate)
     # Two probes of a benchmark may meet: a batch of one sequence, and one of as many positions.
     return list({planned.cell.id: planned for planned in cells}.values())
 
@@ -203,6 +176,7 @@ def _is_repeated(request: Request, workload: Workload, round_number: int) -> boo
 def _plan(
     request: Request,
     benchmark: Benchmark,
+    registry: Registry,
     workload: Workload,
     entry: Entry,
     point: _Point,
@@ -231,8 +205,10 @@ def _plan(
         seed=point.seed,
         round=point.round,
         evaluation_lengths=workload.evaluation_lengths,
+        methods=entry.methods,
     )
-    tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
+    trained = replace(cell, methods=training_methods(cell, registry.methods.plugins))
+    tuning = None if "learning_rate" in asked else find_tuned_rate(trained)
     own = _has_settings_of(benchmark, workload, cell, parse_options(listed, defaults))
     final = own and benchmark.is_frozen
     cell = replace(
@@ -243,12 +219,8 @@ def _plan(
         benchmark=benchmark.label if final else None,
         scores_test=workload.task is not None and (final or request.score_test),
     )
-    recipe = recipe_for(workload.task, cell.options)
-    reason = unsupported_run_options(cell) or _unsupported_by_task(workload.task, cell, recipe)
-    build = build_request(cell, model_size, recipe, workload.task, entry.architecture)
-    reason = reason or supports(entry.architecture, build)
-    facts = ranking_facts(cell, workload.task, tuning, benchmark)
-    return PlannedCell(cell, workload.source, reason, facts, own)
+    planned = plan_cell(cell, workload.task, workload.source, registry, benchmark, tuning)
+    return replace(planned, of_benchmark=own)
 
 
 def _has_settings_of(
@@ -282,31 +254,3 @@ def _has_settings_of(
             evaluation_lengths=getattr(settings, "evaluation_lengths", ()),
         )
     )
-
-
-def _unsupported_by_task(task: Task | None, cell: Cell, recipe: Recipe) -> str | None:
-    """Return why a task cannot be learned as the cell says, or None if it can.
-
-    Raises:
-        RequestError: the task's data does not fit an evaluation length.
-    """
-    if task is None:
-        return None
-    options = task_options(task, cell.options)
-    changed = [f"{name}={cell.options[name]}" for name in task.options if name in cell.options]
-    if reason := task.unsupported_reason(cell.sequence_length, options):
-        received = ", ".join([f"length {cell.sequence_length}", *changed])
-        return f"the task {reason}; received: {received}"
-    for length in cell.evaluation_lengths:
-        if reason := task.unsupported_reason(length, options):
-            raise RequestError(
-                f"The task '{cell.task}' {reason}",
-                received=", ".join([f"evaluation length {length}", *changed]),
-                remedy="Choose other evaluation lengths or options",
-            )
-    if task.contiguous and recipe.curriculum_share:
-        return (
-            "the task reads one stream, whose examples cannot come shortest first; "
-            f"received: curriculum_share={recipe.curriculum_share}"
-        )
-    return None

@@ -12,7 +12,8 @@ from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_writing import with_hash, with_tables
 from suite.matrix.benchmarks import SCALE, Benchmark, hash_content, hash_scale, read_benchmark
-from suite.matrix.expansion import PlannedCell, expand
+from suite.matrix.expansion import expand
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.naming import split_label

@@ -1,11 +1,11 @@
-"""A description of the registry: tasks, architectures, benchmarks, and which supports which."""
+"""A description of the registry: its plug-ins, its benchmarks, and which supports which."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from suite.api import Architecture, Task
+from suite.api import Architecture, Method, Task
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
@@ -14,19 +14,26 @@ from suite.matrix.request import Request
 
 
 def describe_registry(registry: Registry) -> dict[str, Any]:
-    """Return all tasks, architectures, benchmarks and model sizes as plain values."""
+    """Return all tasks, architectures, methods, benchmarks and model sizes as plain values."""
     tasks, architectures, benchmarks = registry.tasks, registry.architectures, registry.benchmarks
+    methods = registry.methods
     return {
         "tasks": {key: _describe_task(task) for key, task in tasks.plugins.items()},
         "architectures": {
             key: _describe_architecture(part) for key, part in architectures.plugins.items()
         },
+        "methods": {key: _describe_method(method) for key, method in methods.plugins.items()},
         "supports": {key: _reasons(registry, key) for key in tasks.plugins},
         "benchmarks": {
             key: describe_benchmark(benchmark) for key, benchmark in benchmarks.plugins.items()
         },
         "model_sizes": {size.name: asdict(size) for size in MODEL_SIZES.values()},
-        "broken": {**tasks.broken, **architectures.broken, **benchmarks.broken},
+        "broken": {
+            **tasks.broken,
+            **architectures.broken,
+            **methods.broken,
+            **benchmarks.broken,
+        },
     }
 
 
@@ -64,6 +71,16 @@ def _describe_architecture(part: Architecture) -> dict[str, Any]:
         "options": dict(part.options),
         "control": part.control,
         "probe_only": part.probe_only,
+    }
+
+
+def _describe_method(method: Method) -> dict[str, Any]:
+    return {
+        "title": method.title,
+        "summary": method.summary,
+        "paper": method.paper,
+        "stage": str(method.stage),
+        "options": dict(method.options),
     }
 
 

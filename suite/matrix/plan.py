@@ -8,11 +8,12 @@ from datetime import datetime
 
 from suite.api import Cell, Limits, Mode, Status
 from suite.api.evaluation_lengths import exceeded_limits
-from suite.matrix.expansion import PlannedCell
+from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
 from suite.records.schema import Record, utc_now
 from suite.records.standing import has_lengths_of, probed_machine
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.weights import has_weights
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
 
@@ -63,7 +64,8 @@ def plan(
 
     A trained model's record is invalid if it lacks an evaluation length of the request. The status
     of an evaluation length that exceeded a limit counts as one of the record. A cell that runs
-    again also scores the evaluation lengths of its good records, so that no result is lost.
+    again also scores the evaluation lengths of its good records, so that no result is lost. A
+    parent runs again if its weights are missing and a cell to run needs them.
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
@@ -104,11 +106,29 @@ def plan(
         for planned in cells
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
+    done = _without_missing_weights(cells, done, store)
     former: dict[str, list[Record]] = {}
     for record in store.all(cell_ids=found.keys() - done.keys()):
         former.setdefault(record.cell_id, []).append(record)
     kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
     return Plan(kept, done, made_at, any_machine)
+
+
+def _without_missing_weights(
+    cells: Sequence[PlannedCell], done: Mapping[str, Record], store: Store
+) -> dict[str, Record]:
+    """Return the done cells without the good ones whose weights a cell to run lacks."""
+    kept = dict(done)
+    needed: set[str] = set()
+    for planned in reversed(cells):  # parents come before the cells that need them
+        cell_id = planned.cell.id
+        record = kept.get(cell_id)
+        good = record is not None and record.status is Status.OK
+        if good and cell_id in needed and not has_weights(store, cell_id):
+            del kept[cell_id]
+        if cell_id not in kept and not planned.unsupported:
+            needed.update(planned.parents.values())
+    return kept
 
 
 def with_scored_lengths(planned: PlannedCell, records: Iterable[Record]) -> PlannedCell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.api import Cell, Options, Task, track_of
+from suite.api import Cell, Options, Task, Track, methods_text, track_of
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.options import listed_options
 from suite.records.naming import entry_name
@@ -22,7 +22,7 @@ def ranking_facts(
     `benchmark` is the benchmark of the request. The options that it sets for the task belong to the
     comparison, as those of the task itself do. The others are part of the entry's name. The
     learning rate is part of the name only if a user asked for it: a tuned rate belongs to the
-    architecture's best version.
+    architecture's best version. Methods belong to the entry, and to the open track.
     """
     settings = benchmark.tasks.get(cell.task or "") if benchmark else None
     shared = _shared_options(cell, task, settings.options if settings else {})
@@ -31,18 +31,19 @@ def ranking_facts(
         own.pop("learning_rate", None)
     final = benchmark is not None and cell.benchmark == benchmark.label
     benchmark_hash = benchmark.content_hash if benchmark and final else None
+    entry = entry_name(cell.architecture, own, methods_text(cell.methods))
     if task is None:
-        return RankingFacts(entry=entry_name(cell.architecture, own), benchmark_hash=benchmark_hash)
+        return RankingFacts(entry=entry, benchmark_hash=benchmark_hash)
     source = task.sources.get(cell.source_kind)
     ranked = final and benchmark is not None and benchmark.ranked
     return RankingFacts(
-        entry=entry_name(cell.architecture, own),
+        entry=entry,
         task_options=shared,
         metric=task.primary_metric.name,
         higher_is_better=task.primary_metric.higher_is_better,
         share=task.primary_metric.share,
         scored_unit=task.scored_unit,
-        track=str(track_of(task, cell.options)),
+        track=str(Track.OPEN if cell.methods else track_of(task, cell.options)),
         drawn_for_length=source is not None and source.drawn_for_length,
         learning_rate=cell.options.get("learning_rate", task.recipe.learning_rate),
         tuning=tuning,

@@ -1,4 +1,4 @@
-"""The registry of all tasks, architectures and benchmarks."""
+"""The registry of all tasks, architectures, methods and benchmarks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from suite.api import Architecture, PluginError, RequestError, Task, unknown_name
+from suite.api import Architecture, Method, PluginError, RequestError, Task, unknown_name
 from suite.api.plugins import (
     ARCHITECTURES,
+    METHODS,
     SEARCH_PATH_VARIABLE,
     TASKS,
     Kind,
@@ -46,10 +47,11 @@ class Collection(Generic[Item]):
 
 @dataclass(frozen=True)
 class Registry:
-    """All tasks, architectures and benchmarks that were found."""
+    """All tasks, architectures, methods and benchmarks that were found."""
 
     tasks: Collection[Task]
     architectures: Collection[Architecture]
+    methods: Collection[Method]
     benchmarks: Collection[Benchmark]
 
     @property
@@ -66,17 +68,18 @@ def load_registry(search_path: Sequence[str] = ()) -> Registry:
         PluginError: two plug-ins of one kind have the same key.
     """
     for folder in map(Path, search_path):
-        names = (TASKS.folder, ARCHITECTURES.folder, FOLDER)
+        names = (TASKS.folder, ARCHITECTURES.folder, METHODS.folder, FOLDER)
         if not any((folder / name).is_dir() for name in names):
             raise RequestError(
-                f"A folder of {SEARCH_PATH_VARIABLE} must hold `tasks/`, `baselines/` or "
-                "`benchmarks/`",
+                f"A folder of {SEARCH_PATH_VARIABLE} must hold `tasks/`, `baselines/`, `methods/` "
+                "or `benchmarks/`",
                 received=folder,
                 remedy="Correct the path, or create one of them in it",
             )
     return Registry(
         _collect(TASKS, search_path),
         _collect(ARCHITECTURES, search_path),
+        _collect(METHODS, search_path),
         _collect_benchmarks(search_path),
     )
 

@@ -13,6 +13,8 @@ from suite.matrix.benchmarks import DEFAULT_BENCHMARK
 MAX_THREADS = 1_024
 """A larger number is a typing mistake, and a framework would start that many threads."""
 MAX_SEED = 2**32 - 1
+NO_METHOD = "none"
+"""The text of the empty set of methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Request:
 
     Without a mode, tasks select trainings; without tasks too, the request is the whole benchmark.
     `score_test` lets a run score the test split whose settings are not those of its benchmark.
+    `methods` are sets of methods, each written as on the command line: (("lora:rank=8", "int8"),).
     """
 
     mode: Mode | None = Mode.TRAIN
@@ -43,6 +46,7 @@ class Request:
     precisions: tuple[str, ...] | None = None
     threads: int = 1
     score_test: bool = False
+    methods: tuple[tuple[str, ...], ...] | None = None
 
 
 def parse_source(text: str) -> SourceRequest:
@@ -71,6 +75,28 @@ def check_request(request: Request) -> None:
             received=f"seeds {', '.join(map(str, request.seeds))}",
             remedy="Give --rounds, or a --task to train on",
         )
+    if request.mode in (Mode.PROBE, Mode.DECODE) and any(request.methods or ()):
+        raise RequestError(
+            "A probe or a decoding trains no model that a method could change",
+            received="; ".join(" ".join(methods) for methods in request.methods or ()),
+            remedy="Give a --task to train on, or omit the methods",
+        )
+
+
+def split_methods(text: str) -> tuple[str, ...]:
+    """Return the methods of a text such as "lora:rank=8 int8"; "none" has none.
+
+    Raises:
+        RequestError: the text is empty, or combines "none" with a method.
+    """
+    parts = tuple(text.split())
+    if not parts or (NO_METHOD in parts and len(parts) > 1):
+        raise RequestError(
+            f"Methods are separated by spaces, and '{NO_METHOD}' stands alone",
+            received=repr(text),
+            remedy='Write --methods "none;lora:rank=8 int8"',
+        )
+    return () if parts == (NO_METHOD,) else parts
 
 
 def check_unique(what: str, values: Sequence[Any] | None) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from suite.api import PROTOCOL, Cell, DataError
+from suite.api import PROTOCOL, Cell, DataError, methods_text
 from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.records.schema import TuningChoice
 
@@ -30,6 +30,7 @@ STRATEGY = "strategy"
 
 def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
     """Return what a tuned rate is valid for."""
+    methods = {"methods": methods_text(cell.methods)} if cell.methods else {}
     return {
         "source": cell.source,
         "source_digest": source_digest,
@@ -42,6 +43,7 @@ def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
         "backend": cell.backend,
         "task_version": cell.task_version,
         "architecture_version": cell.architecture_version,
+        **methods,
     }
 
 

@@ -9,6 +9,7 @@ from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, 
 from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_sections import DecodingSettings, ProbeSettings, TaskSettings
 from suite.matrix.benchmarks import Benchmark
+from suite.matrix.methods import Methods, parse_methods
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_unique, parse_source
 
@@ -46,11 +47,12 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An architecture, and the options that the benchmark lists for it."""
+    """An architecture, with the options that the benchmark lists for it, and methods."""
 
     name: str
     architecture: Architecture
     options: Options
+    methods: Methods = ()
 
 
 def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[Workload]:
@@ -171,7 +173,8 @@ def find_entries(
     """Return the requested entries; by default those of the benchmark.
 
     A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. An architecture that is `probe_only` trains only if the request names it.
+    the file adds. An architecture that is `probe_only` trains only if the request names it. Each
+    entry takes each set of methods of the request, in place of the benchmark's.
     """
     known = registry.architectures
     if request.architectures:
@@ -184,11 +187,23 @@ def find_entries(
             if mode is not Mode.TRAIN or not known.get(name).probe_only
         )
     entries = [Entry(name, known.get(name), {}) for name in names]
-    return entries + [
-        Entry(listed.architecture, known.get(listed.architecture), listed.options)
+    entries += [
+        Entry(
+            listed.architecture,
+            known.get(listed.architecture),
+            listed.options,
+            parse_methods(listed.methods, registry.methods),
+        )
         for listed in benchmark.entries
         if listed.architecture in names
     ]
+    if request.methods is None:
+        # Only a training has methods.
+        return [entry for entry in entries if mode is Mode.TRAIN or not entry.methods]
+    check_unique("set of methods", [" ".join(texts) for texts in request.methods])
+    sets = [parse_methods(texts, registry.methods) for texts in request.methods]
+    plain = [entry for entry in entries if not entry.methods]
+    return [replace(entry, methods=methods) for entry in plain for methods in sets]
 
 
 def _checked_source(

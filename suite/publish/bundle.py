@@ -24,7 +24,7 @@ from suite.execution.jobs import make_job
 from suite.execution.outcome import make_record
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
-from suite.matrix.expansion import PlannedCell
+from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_commit
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, RankingFacts, Record, utc_now
@@ -188,7 +188,6 @@ def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
         )
     return make_job(
         planned,
-        prepared.tasks,
         prepared.digests,
         prepared.search_path,
         folder=folder / JOBS / new_run_id(utc_now()),

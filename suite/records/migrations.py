@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 FROZEN_FACTS = Path(__file__).with_name("schema_1.json")
 NOISY_SHARE_1 = 0.1
@@ -138,8 +138,14 @@ def _from_3_to_4(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "schema_version": 4, "conformance": {"kit": 0}}
 
 
+def _from_4_to_5(content: dict[str, Any]) -> dict[str, Any]:
+    """Methods, variants and conditions are new: an older record has none."""
+    return {**content, "schema_version": 5}
+
+
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: _from_1_to_2,
     2: _from_2_to_3,
     3: _from_3_to_4,
+    4: _from_4_to_5,
 }

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 
-def entry_name(architecture: str, options: Mapping[str, object]) -> str:
-    """Return the name of an entry: the architecture, and the options that are not the task's."""
-    return f"{architecture} ({options_text(options)})" if options else architecture
+def entry_name(architecture: str, options: Mapping[str, object], methods: str = "") -> str:
+    """Return the name of an entry: the architecture, its options, and the text of its methods.
+
+    The options of the task are left out.
+    """
+    name = f"{architecture} ({options_text(options)})" if options else architecture
+    return " + ".join([name, *methods.split()])
 
 
 def options_text(options: Mapping[str, object]) -> str:

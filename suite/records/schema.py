@@ -19,6 +19,7 @@ from pydantic import (
 from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
 from suite.api import PROTOCOL, Cell, LengthwiseError, Metric, Mode, Status
+from suite.records.measures import phase_of
 from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 
 FIRST_FIELD = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d{1,9})\s*[,}]')
@@ -30,24 +31,6 @@ class RecordError(LengthwiseError):
 
 class UnknownSchemaError(RecordError):
     """A record whose schema this version does not know; a newer version may have written it."""
-
-
-MEASURED_APART = ("compile", "latency", "state")
-"""The parts of a phase that its noise flag leaves out: the first words of their measures.
-
-Compilation and latency have flags of their own. The size of a state has none: it takes no time.
-"""
-
-
-def phase_of(measure: str) -> str:
-    """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
-
-    Parts of a phase have flags of their own: that of "inference.latency_p50_seconds" is
-    "inference.latency".
-    """
-    phase, _, name = measure.partition(".")
-    part = name.partition("_")[0]
-    return f"{phase}.{part}" if part in MEASURED_APART else phase
 
 
 class _Model(BaseModel):
@@ -67,6 +50,13 @@ class Measurement(MeasuredValue, extra="forbid"):
     samples: tuple[FiniteFloat, ...] = ()
     quartiles: tuple[FiniteFloat, FiniteFloat] | None = None
     method: str = ""
+
+
+class Variant(_Model, extra="ignore"):
+    """Figures of another variant of the model, such as the one before its compression."""
+
+    metrics: Mapping[str, Mapping[str, float | None]] = {}
+    measurements: Mapping[str, Mapping[str, MeasuredValue]] = {}
 
 
 class Curve(_Model):
@@ -194,7 +184,8 @@ class RecordSummary(_Model, extra="ignore"):
     """The part of a record that comparing needs.
 
     A summary is read in half the time of the whole record and takes half the memory. Boards, tables
-    and pages are made from up to 100,000 of them.
+    and pages are made from up to 100,000 of them. `variants` holds figures of other variants of the
+    model by name. `conditions` holds metrics by the name of a disturbance and by split.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -211,6 +202,8 @@ class RecordSummary(_Model, extra="ignore"):
     metrics: Mapping[str, Mapping[str, float | None]] = {}
     reports: Mapping[str, PartReport] = {}
     measurements: Mapping[str, Mapping[str, MeasuredValue]] = {}
+    variants: Mapping[str, Variant] = {}
+    conditions: Mapping[str, Mapping[str, Mapping[str, float | None]]] = {}
     parameter_count: int | None = None
     parameter_counts: Mapping[str, int] = {}
     details: Details = {}

@@ -1,7 +1,6 @@
 """A home: the folder that holds a user's records, and everything made from them.
 
-Records are written atomically, found by cell, and never changed, moved or deleted by reading. This
-is the only module that knows the paths inside a home:
+Records are written atomically, found by cell, and never changed by reading. A home has:
 
 ```
 records/<cell id>.<run id>.json   one file for each run
@@ -9,6 +8,7 @@ set_aside/                        unreadable files that `bench doctor --set-asid
 locks/<cell id>                   locked (flock) while an invocation runs the cell
 cache/                            encoded data; can be deleted at any time
 checks/                           reports of the conformance kit
+weights/<cell id>/                the weights of a trained model, where they are kept
 checkpoints/<cell id>.npz         the state of an interrupted training; its next run resumes from it
 scratch/<run id>/                 the job, progress, outcome and log of a running worker
 mlflow.db, mlflow_artifacts/      the default tracking store
@@ -62,7 +62,7 @@ def ignore_unreadable(path: Path, reason: str) -> None:
 
 @dataclass(frozen=True)
 class Lease:
-    """An exclusive lock, such as on a cell. The end of the process releases the lock too."""
+    """An exclusive lock, as on a cell. The end of the process releases the lock too."""
 
     descriptor: int
 

@@ -23,5 +23,10 @@ class TiedHead(keras.layers.Layer):
 
     def call(self, hidden_states: Any, features: Mapping[str, Any]) -> Any:
         """Return the scores of every position."""
-        table = ops.cast(self._tables[0].embeddings, hidden_states.dtype)
+        tokens = self._tables[0]
+        if tokens.quantization_mode:  # the stored values alone are not the table
+            table = tokens(ops.arange(tokens.input_dim))
+        else:
+            table = tokens.embeddings
+        table = ops.cast(table, hidden_states.dtype)
         return ops.matmul(hidden_states, ops.transpose(table)) + ops.cast(self.bias, table.dtype)

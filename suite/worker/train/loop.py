@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from suite.worker.failures import Diverged
 from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.measure.memory import PeakMemory
 from suite.worker.measure.timing import MIN_BLOCKS, WARMUP_STEPS, StepTimings, steps_per_block
+from suite.worker.methods import Composition
 from suite.worker.steps import Model, make_optimizer, make_training_step
 from suite.worker.train.checkpoint import Checkpoint
 from suite.worker.train.evaluation import Evaluator
@@ -56,6 +57,7 @@ class TrainingLoop:
     xla: bool
     code_digests: Sequence[str | None]
     report_progress: Callable[..., None]
+    methods: Composition = field(default_factory=Composition)
 
     def __post_init__(self) -> None:
         cell, recipe, train = self.job.cell, self.job.recipe, self.data.train
@@ -81,7 +83,10 @@ class TrainingLoop:
         compile; then the checkpoint replaces all variables.
         """
         optimizer = make_optimizer(self.job.recipe, self.total_steps)
-        self._step = make_training_step(self.model, self.task.loss, optimizer, self.xla)
+        optimizer = self.methods.optimizer(optimizer, self.total_steps)
+        loss = self.methods.loss(self.task.loss)
+        self._step = make_training_step(self.model, loss, optimizer, self.xla)
+        self._after_step = self.methods.after_step(self.model, self.total_steps)
         self._stream = self._training_batches()
         digests = [self.job.source_digest, *self.code_digests]
         checkpoint = Checkpoint(self.job.checkpoint, digests)
@@ -108,7 +113,8 @@ class TrainingLoop:
             task.length_buckets,
             round(recipe.curriculum_share * self.total_steps),
         )
-        return augmented(stream, partial(task.augment, spec=self.data.spec), cell.seed)
+        stream = augmented(stream, partial(task.augment, spec=self.data.spec), cell.seed)
+        return self.methods.batches(stream)
 
     def _compile(self) -> None:
         """Take the first steps; they are timed apart, as the compilation."""
@@ -136,7 +142,7 @@ class TrainingLoop:
         with monitor:
             started = time.perf_counter()
             # Reading the losses waits for the device.
-            losses = [float(loss) for loss in [self._step(batch) for batch in batches]]
+            losses = [float(loss) for loss in self._updates(batches)]
             seconds = time.perf_counter() - started
         self.training_seconds += seconds
         progress = self.progress
@@ -148,6 +154,15 @@ class TrainingLoop:
         self.report_progress("training", progress.steps / self.total_steps, progress.losses[-1][1])
         positions = sum(count_positions(batch.features) for batch in batches)
         return _Block(count, seconds, tokens, positions)
+
+    def _updates(self, batches: Sequence[Batch]) -> list[Any]:
+        """Take one step with each batch, and return the losses, which may be on the device."""
+        losses = []
+        for step, batch in enumerate(batches, self.progress.steps + 1):
+            losses.append(self._step(batch))
+            if self._after_step is not None:
+                self._after_step(step)
+        return losses
 
     def _num_block_steps(self) -> int:
         """Return the number of steps of the next block.

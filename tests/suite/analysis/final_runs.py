@@ -11,8 +11,9 @@ from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.api import Mode, Status
 from suite.matrix.benchmarks import read_benchmark
-from suite.matrix.expansion import PlannedCell, expand
+from suite.matrix.expansion import expand
 from suite.matrix.freezing import freeze
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.records.published import Folder, StoredRecord

@@ -14,9 +14,9 @@ from suite.execution.executors.base import ProcessResult, Update
 from suite.execution.outcome import make_record
 from suite.execution.preparation import prepare
 from suite.execution.runner import Runner
-from suite.matrix.expansion import PlannedCell
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.plan import plan
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.request import Request
 from suite.records.environment import num_cores
 from suite.records.naming import new_run_id

@@ -16,9 +16,9 @@ from suite.api import Inputs, Status
 from suite.api.errors import PluginError, Unsupported
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker import steps
+from suite.worker.building import build_embedding
 from suite.worker.failures import classify
 from suite.worker.measure import warmup
-from suite.worker.train.cell import build_embedding
 
 
 @pytest.mark.parametrize(

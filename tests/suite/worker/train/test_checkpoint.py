@@ -12,8 +12,9 @@ import pytest
 
 from suite.api import Examples, Job
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.matrix.expansion import expand, recipe_for
+from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
+from suite.matrix.planned_cells import recipe_for
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.worker import main

@@ -1,0 +1,123 @@
+"""The methods of a request: from text to the methods of a cell, and to the cells they need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from suite.api import (
+    TRAINED,
+    AppliedMethod,
+    Cell,
+    Method,
+    MethodRequest,
+    Stage,
+    Task,
+    method_options,
+)
+from suite.api.architecture import BuildRequest
+from suite.api.errors import PluginError, RequestError, unknown_name
+from suite.matrix.options import parse_options
+from suite.matrix.registry import Collection
+
+Methods = tuple[AppliedMethod, ...]
+
+BETWEEN_OPTIONS = re.compile(r",(?=\w+=)")
+STAGES = tuple(Stage)
+
+
+def parse_methods(texts: Sequence[str], known: Collection[Method]) -> Methods:
+    """Return the methods of texts such as "lora:rank=8,alpha=16".
+
+    Raises:
+        RequestError: a method or an option is unknown, a value is invalid, a method is named twice,
+            or the methods are not in the order of their stages.
+        PluginError: the file of a method cannot be used.
+    """
+    found = tuple(_parse(text, known) for text in texts)
+    names = [method.name for method in found]
+    if len(set(names)) < len(names):
+        raise RequestError("A cell applies each method once", received=" ".join(texts))
+    stages = [known.get(name).stage for name in names]
+    if stages != sorted(stages, key=STAGES.index):
+        ordered = sorted(texts, key=lambda text: STAGES.index(stages[texts.index(text)]))
+        raise RequestError(
+            f"Methods are applied in the order of their stages: {', '.join(STAGES)}",
+            received=", ".join(
+                f"{name} ({stage})" for name, stage in zip(names, stages, strict=True)
+            ),
+            remedy=f'Write "{" ".join(ordered)}"',
+        )
+    return found
+
+
+def _parse(text: str, known: Collection[Method]) -> AppliedMethod:
+    name, _, listed = text.partition(":")
+    method = known.get(name)
+    asked = {}
+    for part in BETWEEN_OPTIONS.split(listed) if listed else ():
+        option, equals, value = part.partition("=")
+        if not equals or option in asked:
+            raise RequestError(
+                "A method is NAME or NAME:OPTION=VALUE,…, each option once", received=repr(text)
+            )
+        if option not in method.options:
+            raise unknown_name(f"option of the method '{name}'", option, method.options)
+        asked[option] = value
+    applied = AppliedMethod(name, method.version, parse_options(asked, method.options))
+    method.check(method_options(method, applied))
+    return applied
+
+
+def unsupported_by_methods(
+    cell: Cell, methods: Mapping[str, Method], task: Task | None, build: BuildRequest
+) -> str | None:
+    """Return why a cell cannot apply its methods, or None if it can."""
+    if not cell.methods:
+        return None
+    if task is None:
+        return f"a {cell.mode} trains no model that a method could change"
+    for applied in cell.methods:
+        method = methods[applied.name]
+        request = MethodRequest(cell, method_options(method, applied), task, build)
+        if reason := method.unsupported_reason(request):
+            return f"the method '{applied.name}' {reason}"
+    return None
+
+
+def training_methods(cell: Cell, methods: Mapping[str, Method]) -> Methods:
+    """Return the methods of a cell that need a training of their own."""
+    return tuple(one for one in cell.methods if methods[one.name].stage.trains)
+
+
+def parents_of(cell: Cell, methods: Mapping[str, Method]) -> dict[str, Cell]:
+    """Return the cells whose trained models a cell takes, by role.
+
+    A cell that compresses a model, or disturbs examples, takes the model of the same cell without
+    these methods. Only that cell has the parents of its methods.
+
+    Raises:
+        PluginError: two methods name the same role.
+    """
+    training = training_methods(cell, methods)
+    if len(training) < len(cell.methods):
+        return {TRAINED: replace(cell, methods=training)}
+    found: dict[str, Cell] = {}
+    for applied in training:
+        method = methods[applied.name]
+        needed = method.needs(cell, method_options(method, applied))
+        if again := found.keys() & needed.keys():
+            raise PluginError(
+                "Each parent of a cell has its own role", received=", ".join(sorted(again))
+            )
+        found |= needed
+    return found
+
+
+def task_of(task: Task, cell: Cell, methods: Mapping[str, Method]) -> Task:
+    """Return the task of a cell: its methods may set another objective on the same data."""
+    for applied in cell.methods:
+        method = methods[applied.name]
+        task = method.task(task, method_options(method, applied))
+    return task

@@ -1,0 +1,180 @@
+"""Planned cells: a cell with the reason why it cannot run, its ranking facts and its parents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from suite.api import (
+    RUN_OPTIONS,
+    TRAINED,
+    Cell,
+    Options,
+    Recipe,
+    SourceRequest,
+    Task,
+    build_request,
+    supports,
+    task_options,
+)
+from suite.api.errors import RequestError
+from suite.matrix.benchmarks import Benchmark
+from suite.matrix.methods import parents_of, task_of, unsupported_by_methods
+from suite.matrix.model_sizes import find_model_size
+from suite.matrix.options import as_text, parse_options, unsupported_run_options
+from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.registry import Registry
+from suite.records.schema import RankingFacts, TuningChoice
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """A cell, the source of its data, why it cannot run (or None), and its ranking facts.
+
+    `of_benchmark` is true if the cell has the settings of the benchmark of the request: it is a
+    final run as soon as the benchmark is frozen. `parents` maps roles to the ids of the cells whose
+    trained models the cell takes. `keeps_weights` is true if its own weights are kept. `recipe` is
+    that of its task, with the cell's options.
+    """
+
+    cell: Cell
+    source: SourceRequest | None
+    unsupported: str | None
+    ranking: RankingFacts
+    of_benchmark: bool = False
+    parents: Mapping[str, str] = field(default_factory=dict)
+    keeps_weights: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+FindTunedRate = Callable[[Cell], TuningChoice | None]
+
+
+def no_tuned_rate(cell: Cell) -> None:
+    """Return None: no learning rate was tuned."""
+
+
+def recipe_for(task: Task | None, options: Options) -> Recipe:
+    """Return a task's recipe with a cell's overrides applied; a probe gets the default recipe."""
+    recipe = task.recipe if task else Recipe()
+    known = asdict(recipe)
+    return replace(recipe, **{name: value for name, value in options.items() if name in known})
+
+
+def plan_cell(
+    cell: Cell,
+    task: Task | None,
+    source: SourceRequest | None,
+    registry: Registry,
+    benchmark: Benchmark,
+    tuning: TuningChoice | None,
+) -> PlannedCell:
+    """Return a cell with the reason why it cannot run, if any, and its ranking facts."""
+    architecture = registry.architectures.get(cell.architecture)
+    methods = registry.methods.plugins
+    task = task and task_of(task, cell, methods)
+    recipe = recipe_for(task, cell.options)
+    build = build_request(cell, find_model_size(cell.model_size), recipe, task, architecture)
+    reason = (
+        unsupported_run_options(cell)
+        or _unsupported_by_task(task, cell, recipe)
+        or supports(architecture, build)
+        or unsupported_by_methods(cell, methods, task, build)
+    )
+    facts = ranking_facts(cell, task, tuning, benchmark)
+    return PlannedCell(cell, source, reason, facts, recipe=recipe)
+
+
+def with_parents(
+    cells: Sequence[PlannedCell],
+    benchmark: Benchmark,
+    registry: Registry,
+    find_tuned_rate: FindTunedRate,
+) -> list[PlannedCell]:
+    """Return the cells with the cells that they need before them, each once."""
+    found: dict[str, PlannedCell] = {}
+
+    def add(planned: PlannedCell) -> PlannedCell:
+        needed = parents_of(planned.cell, registry.methods.plugins)
+        parents = {
+            role: add(_plan_parent(planned, role, cell, benchmark, registry, find_tuned_rate))
+            for role, cell in needed.items()
+        }
+        unusable = [one for one in parents.values() if one.unsupported]
+        for parent in parents.values():
+            found[parent.cell.id] = replace(parent, keeps_weights=True)
+        planned = replace(
+            planned,
+            parents={role: parent.cell.id for role, parent in parents.items()},
+            unsupported=planned.unsupported
+            or next((f"it needs {one.cell.label}: {one.unsupported}" for one in unusable), None),
+        )
+        known = found.get(planned.cell.id)
+        found[planned.cell.id] = replace(
+            planned,
+            keeps_weights=known is not None and known.keeps_weights,
+            of_benchmark=planned.of_benchmark or (known is not None and known.of_benchmark),
+        )
+        return planned
+
+    for planned in cells:
+        add(planned)
+    return list(found.values())
+
+
+def _plan_parent(
+    child: PlannedCell,
+    role: str,
+    cell: Cell,
+    benchmark: Benchmark,
+    registry: Registry,
+    find_tuned_rate: FindTunedRate,
+) -> PlannedCell:
+    """Return the cell that trains a parent. It has no test scores unless it is an entry too."""
+    assert cell.task is not None
+    task = registry.tasks.get(cell.task)
+    if role == TRAINED:
+        planned = plan_cell(cell, task, child.source, registry, benchmark, child.ranking.tuning)
+        return replace(planned, of_benchmark=child.of_benchmark)
+    architecture = registry.architectures.get(cell.architecture)
+    defaults = {**RUN_OPTIONS, **asdict(task.recipe), **task.options, **architecture.options}
+    cell = replace(
+        cell,
+        architecture_version=architecture.version,
+        options=parse_options(as_text(cell.options), defaults),
+        benchmark=None,
+        scores_test=False,
+        evaluation_lengths=(),
+    )
+    tuning = None if "learning_rate" in cell.options else find_tuned_rate(cell)
+    if tuning is not None:
+        cell = replace(cell, options={**cell.options, "learning_rate": tuning.learning_rate})
+    return plan_cell(cell, task, child.source, registry, benchmark, tuning)
+
+
+def _unsupported_by_task(task: Task | None, cell: Cell, recipe: Recipe) -> str | None:
+    """Return why a task cannot be learned as the cell says, or None if it can.
+
+    Raises:
+        RequestError: the task's data does not fit an evaluation length.
+    """
+    if task is None:
+        return None
+    options = task_options(task, cell.options)
+    changed = [f"{name}={cell.options[name]}" for name in task.options if name in cell.options]
+    if reason := task.unsupported_reason(cell.sequence_length, options):
+        received = ", ".join([f"length {cell.sequence_length}", *changed])
+        return f"the task {reason}; received: {received}"
+    for length in cell.evaluation_lengths:
+        if reason := task.unsupported_reason(length, options):
+            raise RequestError(
+                f"The task '{cell.task}' {reason}",
+                received=", ".join([f"evaluation length {length}", *changed]),
+                remedy="Choose other evaluation lengths or options",
+            )
+    if task.contiguous and recipe.curriculum_share:
+        return (
+            "the task reads one stream, whose examples cannot come shortest first; "
+            f"received: curriculum_share={recipe.curriculum_share}"
+        )
+    return None

@@ -1,0 +1,72 @@
+"""Label smoothing: a share of the probability of each target is spread over all classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from suite.api import Method, MethodContext, MethodRequest, Options, Stage
+from suite.api.errors import RequestError
+
+
+class LabelSmoothing(Method):
+    """Cross-entropy with smoothed targets (Szegedy et al. 2016, section 7).
+
+    With ε = `share` and K classes, the loss is (1 − ε) times that of the task plus ε times the mean
+    of −log p over the K classes, at the positions or examples that have a target.
+    """
+
+    version = 1
+    title = "Label smoothing"
+    summary = "spread a share of each target's probability over all classes"
+    paper = "Szegedy et al. 2016, Rethinking the Inception Architecture for Computer Vision"
+    stage = Stage.TRAIN
+    options = {"share": 0.1}
+
+    def check(self, options: Options) -> None:
+        """Check the share."""
+        if not 0 <= options["share"] < 1:
+            raise RequestError(
+                "The option 'share' of label_smoothing is from 0 to below 1",
+                received=options["share"],
+            )
+
+    def unsupported_reason(self, request: MethodRequest) -> str | None:
+        """Return why the task has no classes to smooth, or None."""
+        if request.cell.options.get("crf"):
+            return "smooths single classes, which a chain of tags does not score; omit crf=true"
+        return None
+
+    def loss(self, loss: Callable[..., Any], context: MethodContext) -> Callable[..., Any]:
+        """Return the loss with smoothed targets; the loss itself with a share of 0."""
+        share = context.options["share"]
+        if share == 0:
+            return loss
+
+        def smoothed(outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
+            spread = _mean_over_classes(outputs, targets, features)
+            return (1 - share) * loss(outputs, targets, features) + share * spread
+
+        return smoothed
+
+
+def _mean_over_classes(
+    outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]
+) -> Any:
+    """Return the mean of −log p over the classes, and over what has a target.
+
+    `outputs` are logits, (batch, classes) or (batch, n, classes).
+    """
+    from keras import ops
+
+    losses = -ops.mean(ops.log_softmax(outputs, axis=-1), axis=-1)
+    if len(outputs.shape) == 2:
+        return ops.mean(losses)
+    mask = features["target_mask"] if "target_mask" in features else features["padding_mask"]
+    if "scored" in targets:
+        mask = ops.logical_and(mask, targets["scored"])
+    weights = ops.cast(mask, losses.dtype)
+    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+
+METHOD = LabelSmoothing()

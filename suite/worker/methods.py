@@ -1,0 +1,241 @@
+"""The methods of a cell, composed in the order of their stages."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.api import (
+    Architecture,
+    BuildRequest,
+    Cell,
+    Examples,
+    Job,
+    Method,
+    MethodContext,
+    Recipe,
+    Task,
+    TaskData,
+    build_request,
+    method_options,
+)
+from suite.api.errors import RequestError
+from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, find_plugin
+from suite.api.weights import (
+    MAX_WEIGHTS_BYTES,
+    WEIGHTS_FILE,
+    read_kept_weights,
+    write_about,
+)
+from suite.worker.building import build_model
+from suite.worker.data.batches import Batch, evaluation_batches
+from suite.worker.steps import Model
+
+Applied = Sequence[tuple[Method, Mapping[str, Any]]]
+"""The methods of a cell with their options."""
+
+
+def find_methods(cell: Cell, search_path: Sequence[str]) -> Applied:
+    """Return the methods of a cell with all of their options.
+
+    Raises:
+        RequestError: a method is unknown.
+        PluginError: the file of a method cannot be used.
+    """
+    found = [(find_plugin(METHODS, one.name, search_path), one) for one in cell.methods]
+    return [(method, method_options(method, one)) for method, one in found]
+
+
+def objective(task: Task, applied: Applied) -> Task:
+    """Return the task that is trained: methods may set another objective on the same data."""
+    for method, options in applied:
+        task = method.task(task, options)
+    return task
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The methods of a cell, each with its context; each hook passes through all of them."""
+
+    methods: Sequence[tuple[Method, MethodContext]] = ()
+
+    def data(self, data: TaskData) -> TaskData:
+        """Return the data, with another training split if a method changes it."""
+        for method, context in self.methods:
+            data = method.data(data, context)
+        return data
+
+    def batches(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Return the training batches."""
+        for method, context in self.methods:
+            batches = method.batches(batches, context)
+        return batches
+
+    def model(self, model: Any, batch: Batch) -> Any:
+        """Return the model with the structure that the methods give it.
+
+        The model is built with the batch first, if there are methods.
+        """
+        if self.methods:
+            model(dict(batch.features))
+        for method, context in self.methods:
+            model = method.model(model, context)
+        return model
+
+    def initialize(self, model: Any) -> None:
+        """Set initial weights from the parents."""
+        for method, context in self.methods:
+            method.initialize(model, context)
+
+    def optimizer(self, optimizer: Any, total_steps: int) -> Any:
+        """Return the optimizer of the training."""
+        for method, context in self.methods:
+            optimizer = method.optimizer(optimizer, total_steps, context)
+        return optimizer
+
+    def loss(self, loss: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the loss of the training."""
+        for method, context in self.methods:
+            loss = method.loss(loss, context)
+        return loss
+
+    def after_step(self, model: Any, total_steps: int) -> Callable[[int], None] | None:
+        """Return a function of the number of the update, or None if no method changes the model.
+
+        Steps that wait for each other are slower, so that plain training has no such function.
+        """
+        changing = [one for one in self.methods if type(one[0]).after_step is not Method.after_step]
+        if not changing:
+            return None
+
+        def change(step: int) -> None:
+            for method, context in changing:
+                method.after_step(model, step, total_steps, context)
+
+        return change
+
+    @property
+    def compresses(self) -> bool:
+        """Whether a method changes the trained model."""
+        return any(type(method).compress is not Method.compress for method, _ in self.methods)
+
+    def compress(self, model: Any) -> Any:
+        """Return the trained model in its compressed form."""
+        for method, context in self.methods:
+            model = method.compress(model, context)
+        return model
+
+    def conditions(self, model: Any, examples: Examples) -> Iterator[tuple[str, Examples]]:
+        """Yield names and disturbed copies of examples."""
+        for method, context in self.methods:
+            yield from method.conditions(model, examples, context)
+
+    def facts(self, model: Any) -> dict[str, dict[str, Any]]:
+        """Return the facts on the trained model, by method."""
+        return {
+            applied.name: dict(method.facts(model, context))
+            for (method, context), applied in zip(self.methods, self._applied, strict=True)
+        }
+
+    @property
+    def _applied(self) -> Sequence[Any]:
+        return self.methods[0][1].cell.methods if self.methods else ()
+
+
+def compose(
+    applied: Applied,
+    cell: Cell,
+    task: Task,
+    request: BuildRequest,
+    recipe: Recipe,
+    spec: Mapping[str, Any],
+    parents: Mapping[str, Callable[[], Any]],
+) -> Composition:
+    """Return the composition of the methods of a cell."""
+    return Composition(
+        [
+            (method, MethodContext(cell, options, task, request, recipe, spec, parents))
+            for method, options in applied
+        ]
+    )
+
+
+def parents_of(folders: Mapping[str, Path], search_path: Sequence[str], data: TaskData) -> Any:
+    """Return, by role, functions that build the trained models in some folders, each once."""
+    return {
+        role: functools.cache(functools.partial(load_model, folder, search_path, data))
+        for role, folder in folders.items()
+    }
+
+
+def load_model(folder: Path, search_path: Sequence[str], data: TaskData) -> Model:
+    """Return the trained model of a folder of kept weights, whose data has the spec of `data`.
+
+    Raises:
+        HomeError: the weights are missing, or have another checksum.
+        RequestError: the model was trained on data with another vocabulary or other labels.
+    """
+    kept = read_kept_weights(folder)
+    kept.check()
+    check_same_data(kept.spec, data.spec)
+    cell = kept.cell
+    applied = find_methods(cell, search_path)
+    assert cell.task is not None
+    task = objective(find_plugin(TASKS, cell.task, search_path), applied)
+    architecture: Architecture = find_plugin(ARCHITECTURES, cell.architecture, search_path)
+    request = build_request(cell, kept.model_size, kept.recipe, task, architecture, data.spec)
+    methods = compose(applied, cell, task, request, kept.recipe, data.spec, {})
+    plain = build_model(task, architecture, request, data.spec, kept.recipe)
+    batch = first_batch(task, methods.data(data), cell.batch_size)
+    plain(dict(batch.features))
+    model: Model = methods.compress(methods.model(plain, batch))
+    model.load_weights(kept.path)
+    return model
+
+
+def first_batch(task: Task, data: TaskData, batch_size: int) -> Batch:
+    """Return the first batch of the validation split."""
+    split = data.validation
+    return next(evaluation_batches(split, batch_size, task.contiguous, task.length_buckets))
+
+
+def check_same_data(kept: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Check that a model was trained on data with a given spec.
+
+    Raises:
+        RequestError: the vocabulary, the labels or another part differs.
+    """
+    present = json.loads(json.dumps(dict(spec)))
+    if different := [
+        name for name in sorted({*kept, *present}) if kept.get(name) != present.get(name)
+    ]:
+        raise RequestError(
+            "A model is taken by a cell whose data has the same vocabulary and labels",
+            received=f"a parent that differs in {', '.join(different)}",
+            remedy="Give both cells the same options of the task",
+        )
+
+
+def save_model(model: Model, job: Job, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the weights of a trained model, and return the facts on them for the record.
+
+    A full disk, or a model above `MAX_WEIGHTS_BYTES`, loses the weights and not the record.
+    """
+    num_bytes = sum(int(np.prod(part.shape)) * 4 for part in model.weights)
+    if num_bytes > MAX_WEIGHTS_BYTES:
+        return {"weights_problem": f"{num_bytes:,} bytes are more than {MAX_WEIGHTS_BYTES:,}"}
+    try:
+        job.weights.mkdir()
+        model.save_weights(job.weights / WEIGHTS_FILE)
+        kept = write_about(job.weights, job, spec)
+    except OSError as error:
+        shutil.rmtree(job.weights, ignore_errors=True)
+        return {"weights_problem": f"the weights could not be written: {error.strerror}"}
+    return {"weights": {"sha256": kept.sha256, "bytes": kept.num_bytes}}
