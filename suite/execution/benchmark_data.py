@@ -76,12 +76,13 @@ def _describe(jobs: Sequence[Job]) -> list[DataFacts]:
     for job in jobs:
         job.folder.mkdir()
         (job.folder / "job.json").write_text(job.to_json())
+    first = jobs[0].cell
     result = subprocess.run(
         [
             *(sys.executable, "-m", "suite.worker.benchmark_data"),
             *(str(job.folder) for job in jobs),
         ],
-        env={**os.environ, **child_environment(jobs[0].cell)},
+        env={**os.environ, **child_environment(first.backend, first.threads)},
         capture_output=True,
         text=True,
         check=False,

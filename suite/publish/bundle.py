@@ -205,7 +205,7 @@ def _encode(job: Job) -> None:
     (job.folder / "job.json").write_text(job.to_json())
     result = subprocess.run(
         [sys.executable, "-m", "suite.worker.data.encode", str(job.folder)],
-        env={**os.environ, **child_environment(job.cell)},
+        env={**os.environ, **child_environment(job.cell.backend, job.cell.threads)},
         capture_output=True,
         text=True,
         check=False,

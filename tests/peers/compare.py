@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -20,19 +21,26 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.peers.cases import CASES, GENERATED, GENERATIONS, Case
+from suite.api import BACKENDS
+from suite.execution.executors.local import child_environment
+from tests.peers.cases import CASES, GENERATED, GENERATIONS, THREADS, Case
 
 MODES = ("inference", "training")
 SIDES = ("ours", "theirs")
 
 
 class Side:
-    """A process that runs one side of a case."""
+    """A process that runs one side of a case, in the environment of a worker.
+
+    TensorFlow leaves oneDNN out on processors without AVX-512 unless the environment says so.
+    """
 
     def __init__(self, side: str, case_name: str, mode: str) -> None:
         command = [sys.executable, "-m", "tests.peers.side", side, case_name, mode]
+        backend = os.environ.get("KERAS_BACKEND", BACKENDS[0])
         self._process = subprocess.Popen(
             command,
+            env={**os.environ, **child_environment(backend, THREADS)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -22,7 +22,6 @@ from tests.peers.cases import (
     GENERATIONS,
     IMAGE_SIZE,
     PATCH_SIZE,
-    THREADS,
     VOCABULARY_SIZE,
     Case,
 )
@@ -96,6 +95,4 @@ if __name__ == "__main__":
     # Libraries print to standard output: redirect that to standard error, except answers.
     _answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(name, str(THREADS))
     serve(sys.argv[1], {**CASES, **GENERATIONS}[sys.argv[2]], sys.argv[3])

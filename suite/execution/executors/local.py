@@ -18,7 +18,7 @@ from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from typing import Any
 
-from suite.api import Cell, Job, Limits
+from suite.api import Job, Limits
 from suite.execution.executors import entry, memory
 from suite.execution.executors.base import (
     POLL_SECONDS,
@@ -78,7 +78,7 @@ class LocalExecutor:
             LengthwiseError: the fork server cannot start a process.
         """
         (job.folder / "job.json").write_text(job.to_json())
-        environment = child_environment(job.cell)
+        environment = child_environment(job.cell.backend, job.cell.threads)
         place = next(iter(self._free_places()), None)
         if place is not None:
             environment["CUDA_VISIBLE_DEVICES"] = place
@@ -151,15 +151,14 @@ def accelerator_places(devices_per_cell: int) -> tuple[str, ...]:
     return tuple(",".join(ids[start : start + devices_per_cell]) for start in starts)
 
 
-def child_environment(cell: Cell) -> dict[str, str]:
+def child_environment(backend: str, threads: int) -> dict[str, str]:
     """Return the environment variables that must be set before a process imports Keras."""
-    threads = str(cell.threads)
     return {
-        "KERAS_BACKEND": cell.backend,
-        "OMP_NUM_THREADS": threads,
+        "KERAS_BACKEND": backend,
+        "OMP_NUM_THREADS": str(threads),
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the numbering of NVML and /dev
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": threads,
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": str(threads),
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "TF_ENABLE_ONEDNN_OPTS": "1",  # off by default on processors without AVX-512
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
