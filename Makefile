@@ -8,7 +8,7 @@ NODE_MODULES := dashboards/node_modules
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \
   $(if $(EVALUATION_LENGTHS),--evaluation-lengths "$(EVALUATION_LENGTHS)") \
-  $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(BENCHMARK),--benchmark "$(BENCHMARK)") \
+  $(if $(METHODS),--methods "$(METHODS)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(BENCHMARK),--benchmark "$(BENCHMARK)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
@@ -21,7 +21,7 @@ BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 	@echo
-	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS EVALUATION_LENGTHS SEEDS BENCHMARK STEPS MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
+	@echo "Settings: TASK DATA ARCHITECTURES LENGTHS EVALUATION_LENGTHS METHODS SEEDS BENCHMARK STEPS MODEL_SIZE MODE DOWNLOAD=1 BENCH_HOME"
 	@echo "Example:  make bench TASK=ner LENGTHS=128,512 SEEDS=0,1,2"
 
 bench: $(VENV)/.run ## run a task's matrix: make bench TASK=ner

@@ -16,9 +16,17 @@ interface DiagnosticChart {
   title: string;
   /** A metric, or in a chart against the context the key of a cost. */
   measure: string;
-  against: "state_bytes" | "pairs" | "problem" | "evaluation_length" | "depth" | "context";
+  against:
+    | "state_bytes"
+    | "pairs"
+    | "problem"
+    | "evaluation_length"
+    | "depth"
+    | "context"
+    | "sequence_length"
+    | "strength";
   comparison: number;
-  /** The training length, 0 for decodings. */
+  /** The training length; the longest one in a chart against it; 0 for decodings. */
   length: number;
   /** The entry of a chart by depth. */
   line: number | null;

@@ -68,6 +68,14 @@ PAGES = (
         data_scripts=("diagnostics",),
     ),
     Page(
+        "methods",
+        "Methods",
+        "What pretraining, efficient tuning, compression and other methods gain, what they cost, "
+        "and how scores fall when examples are disturbed",
+        own_scripts=("diagnostic_figures", "methods"),
+        data_scripts=("methods",),
+    ),
+    Page(
         "rates",
         "Learning rates",
         "How each entry's learning rate was chosen on validation, and how wide the range of good "

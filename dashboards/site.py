@@ -7,6 +7,7 @@ opened from disk cannot fetch data, so the data are scripts beside the pages:
 - `data/findings.js` has growth with length, crossover points, differences between lines, Pareto
   fronts, and the performance profile.
 - `data/reports.js` has the reports by group of examples, as means over seeds.
+- `data/methods.js` has the gain and the price of methods, and scores of disturbed examples.
 - `data/diagnostics.js` has the charts of diagnostics and of decoding, and who solves what.
 - `data/mlflow.js` has the address of each run in MLflow.
 - `data/runs/` has the complete records, several in a script. A page loads a script when it shows
@@ -35,6 +36,7 @@ from dashboards.diagnostics import make_diagnostics
 from dashboards.findings import make_findings
 from dashboards.frame import MEASURES, point_frame, record_frame
 from dashboards.lines import draw_lines
+from dashboards.methods import make_methods
 from dashboards.pages import PAGES, render_page
 from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import shorten_all, write_script, write_text
@@ -147,6 +149,8 @@ def _write_rest(
     write_script(folder / "data" / "reports.js", "LENGTHWISE_REPORTS", reports)
     diagnostics = make_diagnostics(comparisons, lines, tasks)
     write_script(folder / "data" / "diagnostics.js", "LENGTHWISE_DIAGNOSTICS", diagnostics)
+    methods = make_methods(comparisons, lines)
+    write_script(folder / "data" / "methods.js", "LENGTHWISE_METHODS", methods)
     run_ids = {entry.record.run_id for entry in entries}
     pages = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
     write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", pages)

@@ -269,6 +269,8 @@ interface Window {
   LENGTHWISE_REPORTS: ReportData[];
   /** Only on the diagnostics page. */
   LENGTHWISE_DIAGNOSTICS: Diagnostics;
+  /** Only on the methods page. */
+  LENGTHWISE_METHODS: Methods;
   /** Only on the run page: the address of a run in MLflow, by run id. */
   LENGTHWISE_MLFLOW: Record<string, string>;
   lengthwiseRuns: (records: RunRecord[]) => void;

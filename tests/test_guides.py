@@ -13,7 +13,7 @@ import pytest
 
 from tests.baselines.test_hub import save_preset
 from tests.conftest import ROOT, bench_environment, read_records
-from tests.test_newcomer import ARCHITECTURE, TASK
+from tests.test_newcomer import ARCHITECTURE, METHOD, TASK
 from tests.test_readme import CORPUS
 
 PYTHON_GUIDE = ROOT / "docs" / "use-from-python.md"
@@ -34,7 +34,11 @@ GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if commands(path
 @pytest.mark.slow  # minutes; the code that guides print is run by default (test_newcomer.py)
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_the_commands_of_a_guide_work(guide, tmp_path):
-    for kind, name, content in (("baselines", "mean", ARCHITECTURE), ("tasks", "larger", TASK)):
+    for kind, name, content in (
+        ("baselines", "mean", ARCHITECTURE),
+        ("tasks", "larger", TASK),
+        ("methods", "biases", METHOD),
+    ):
         (tmp_path / "mine" / kind).mkdir(parents=True)
         (tmp_path / "mine" / kind / f"{name}.py").write_text(content)
     (tmp_path / "my_corpus").mkdir()

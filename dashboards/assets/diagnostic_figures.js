@@ -1,4 +1,4 @@
-// The figures of the diagnostics page: lines along an axis, and heat maps by depth and length.
+// The figures of the pages of diagnostics and methods: lines along an axis, and heat maps.
 "use strict";
 
 /** The name of each axis, and its title. */
@@ -9,6 +9,8 @@ const AGAINST = {
   evaluation_length: ["evaluation length", "evaluation length, × training length"],
   depth: ["depth", "depth"],
   context: ["context", "context, tokens"],
+  sequence_length: ["sequence length", "sequence length"],
+  strength: ["strength", "strength of the disturbance"],
 };
 /** The axis of an accuracy, which leaves room for the marks at 0 and 1. */
 const SHARE_RANGE = [-0.05, 1.05];
@@ -82,6 +84,9 @@ function numberAxis(places, text) {
 function chartAxis({ against, length }, lines) {
   const title = { text: AGAINST[against][1] };
   const places = placesOf(lines);
+  if (against === "strength") {
+    return { axis: { title }, at: (/** @type {string} */ place) => Number(place) };
+  }
   if (against === "pairs" || against === "problem") {
     /** @type {(place: string) => string} */
     const at = (place) => plain(place).replace(" in ", "<br>in ").replaceAll("_", "<br>");
@@ -216,8 +221,9 @@ const fileName = (title) => title.toLowerCase().replace(/\W+/g, "-");
  * @param {DiagnosticChart} chart
  * @param {string} what
  */
-function chartTitle({ title, length }, what) {
-  const trained = length ? [`trained at length ${formatNumber(length)}`] : [];
+function chartTitle({ title, length, against }, what) {
+  const trained =
+    length && against !== "sequence_length" ? [`trained at length ${formatNumber(length)}`] : [];
   return [what, title, ...trained].join(" · ");
 }
 

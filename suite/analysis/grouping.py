@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from suite.api import BACKENDS, PRECISIONS, Cell, Mode
+from suite.api import BACKENDS, PRECISIONS, Cell, Mode, Track
 from suite.records.naming import options_text
 from suite.records.published import StoredRecord
 
@@ -143,7 +143,9 @@ def group(records: Iterable[StoredRecord]) -> Groups:
 
     Records of cells that did not read their data have no fingerprint. They join the comparison that
     is alike in all else. Lengths whose data is drawn for them are joined. Probes of equal batch
-    size become a comparison where that joins more lengths than equal numbers of positions do.
+    size become a comparison where that joins more lengths than equal numbers of positions do. A
+    comparison of methods also has the entries of the standard track: anything goes on the open
+    track, and they are what a method is measured against.
     """
     groups: Groups = {}
     for stored in records:
@@ -153,6 +155,10 @@ def group(records: Iterable[StoredRecord]) -> Groups:
     for key in [key for key in groups if key in known]:
         groups[known[key]] += groups.pop(key)
     found = _with_fixed_batches(groups)
+    for key in [key for key in found if key.track == Track.OPEN]:
+        plain = found.get(replace(key, track=str(Track.STANDARD)), [])
+        if any(stored.record.cell.methods for stored in found[key]):
+            found[key] = [*found[key], *plain]
     ordered = sorted(found, key=lambda one: (one.mode is not Mode.TRAIN, one))
     return {key: found[key] for key in ordered}
 

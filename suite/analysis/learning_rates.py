@@ -84,7 +84,7 @@ def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> RateSearch:
         task=tuned.task,
         sequence_length=setting["sequence_length"],
         data=f"{setting['source']}, size {setting['model_size']}, {setting['steps']:,} steps",
-        entry=entry_name(tuned.architecture, setting["options"]),
+        entry=entry_name(tuned.architecture, setting["options"], setting.get("methods", "")),
         architecture=tuned.architecture,
         metric=choice.metric,
         higher_is_better=task.primary_metric.higher_is_better if task else True,

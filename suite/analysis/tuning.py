@@ -16,12 +16,13 @@ from suite.analysis.probing import RunPlan
 from suite.analysis.rate_search import LEAST_COST, MAX_COST, Trial, stage_of
 from suite.analysis.trials import Search, TunedRate
 from suite.analysis.tuning_evidence import strategy_of
-from suite.api import Cell, Limits, Mode, RequestError, Task
+from suite.api import Cell, Limits, Mode, RequestError, Task, training_methods
 from suite.execution.preparation import Prepared, check_any_can_run, check_retry, prepare
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import durations_here
 from suite.matrix.plan import plan
-from suite.matrix.planned_cells import PlannedCell
+from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
+from suite.matrix.ranking_facts import OBJECTIVE
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
 from suite.records.store import Store, ignore_unreadable
@@ -143,11 +144,21 @@ def _searches(
     max_cost: float = MAX_COST,
     seeds: Sequence[int] | None = None,
 ) -> list[Search]:
-    """Return a search for each entry and length of a task, shorter lengths first."""
+    """Return a search for each entry and length of a task, shorter lengths first.
+
+    A cell that compresses a trained model has the rate of that model, and one with another
+    objective is no entry.
+    """
     points: dict[str, PlannedCell] = {}
     for planned in cells:
         cell = replace(planned.cell, seed=0)
-        if cell.task == name and not planned.unsupported and "learning_rate" not in cell.options:
+        searched = (
+            not planned.unsupported
+            and "learning_rate" not in cell.options
+            and training_methods(cell.methods) == cell.methods
+            and OBJECTIVE not in planned.ranking.task_options
+        )
+        if cell.task == name and searched:
             points.setdefault(cell.id, replace(planned, cell=cell))
     searches = []
     for point in points.values():
@@ -172,8 +183,9 @@ def _run_searches(
         for planned in [search.plan(trial)]
     }:
         report(_stages(wanted.values()))
+        cells = [planned for _, _, planned in wanted.values()]
         trials = plan(
-            [planned for _, _, planned in wanted.values()],
+            with_parents(cells, prepared.benchmark, prepared.registry, no_tuned_rate),
             store,
             prepared.digests,
             retry=retry,
@@ -181,10 +193,11 @@ def _run_searches(
             report_unreadable=ignore_unreadable,
         )
         records = run(replace(prepared, plan=trials))
-        for record in records:
+        of_trials = [record for record in records if record.cell_id in wanted]
+        for record in of_trials:
             search, trial, _ = wanted[record.cell_id]
             search.take(trial, record)
-        if len(records) < len(wanted):
+        if len(of_trials) < len(wanted):
             return
         _report_best([search for search, _, _ in wanted.values()], report)
 

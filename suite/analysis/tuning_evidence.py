@@ -13,7 +13,7 @@ from suite.analysis.rate_search import (
     good_range_decades,
     next_trials,
 )
-from suite.api import Cell, RequestError, Task
+from suite.api import Cell, RequestError, Task, training_methods
 from suite.matrix.benchmark_sections import TuningSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.tuned_rates import STRATEGY, Tuned, tuning_setting
@@ -58,8 +58,8 @@ def choice_problem(
     options = {name: value for name, value in cell.options.items() if name != "learning_rate"}
     setting = tuning_setting(replace(cell, options=options), source_digest or "")
     without = ("source", *(() if source_digest is not None else ("source_digest",)))
-    for name, value in setting.items():
-        if name not in without and tuning.setting.get(name) != value:
+    for name, value in {"methods": "", **setting}.items():
+        if name not in without and tuning.setting.get(name, "") != value:
             return f"its learning rate was tuned for {name} {tuning.setting.get(name)}"
     strategy = strategy_of(benchmark, task, cell.steps)
     if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
@@ -182,6 +182,7 @@ def _is_trial(
         steps=steps,
         benchmark=None,
         scores_test=False,
+        methods=training_methods(record.cell.methods),
     )
     return (
         options == wanted

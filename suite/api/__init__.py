@@ -53,6 +53,7 @@ from suite.api.method import (
     Stage,
     method_options,
     methods_text,
+    training_methods,
 )
 from suite.api.options import (
     BACKENDS,
@@ -129,6 +130,7 @@ __all__ = [
     "supports",
     "task_options",
     "track_of",
+    "training_methods",
     "unknown_name",
     "uses_xla",
 ]

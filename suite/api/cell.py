@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from suite.api.enums import Form, Mode
-from suite.api.method import AppliedMethod, methods_text
+from suite.api.method import AppliedMethod, Stage, methods_text
 from suite.api.options import BACKENDS, PRECISIONS, Options
 
 PROTOCOL = 3
@@ -91,5 +91,8 @@ class Cell:
             form=Form(cell.form),
             options=dict(cell.options),
             evaluation_lengths=tuple(cell.evaluation_lengths),
-            methods=tuple(AppliedMethod(**method) for method in fields.get("methods", ())),
+            methods=tuple(
+                AppliedMethod(**{**method, "stage": Stage(method["stage"])})
+                for method in fields.get("methods", ())
+            ),
         )

@@ -41,11 +41,15 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AppliedMethod:
-    """A method of a cell, with the options that differ from the method's defaults."""
+    """A method of a cell, with the options that differ from the method's defaults.
+
+    The stage is that of the method, so that records tell what was trained and what came after.
+    """
 
     name: str
     version: int
     options: Options = field(default_factory=dict)
+    stage: Stage = Stage.TRAIN
 
     @property
     def text(self) -> str:
@@ -194,6 +198,11 @@ class Method:
 def method_options(method: Method, applied: AppliedMethod) -> dict[str, Any]:
     """Return a method's options: its defaults, overridden by those of a cell."""
     return {**method.options, **applied.options}
+
+
+def training_methods(methods: tuple[AppliedMethod, ...]) -> tuple[AppliedMethod, ...]:
+    """Return the methods that need a training of their own, which come first."""
+    return tuple(method for method in methods if method.stage.trains)
 
 
 def methods_text(methods: tuple[AppliedMethod, ...]) -> str:

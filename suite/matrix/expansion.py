@@ -20,7 +20,6 @@ from suite.api import (
 from suite.api.errors import unknown_name
 from suite.matrix.benchmark_sections import ProbeSettings
 from suite.matrix.benchmarks import Benchmark
-from suite.matrix.methods import training_methods
 from suite.matrix.model_sizes import find_model_size
 from suite.matrix.options import as_text, parse_options
 from suite.matrix.planned_cells import (
@@ -207,8 +206,7 @@ def _plan(
         evaluation_lengths=workload.evaluation_lengths,
         methods=entry.methods,
     )
-    trained = replace(cell, methods=training_methods(cell, registry.methods.plugins))
-    tuning = None if "learning_rate" in asked else find_tuned_rate(trained)
+    tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
     own = _has_settings_of(benchmark, workload, cell, parse_options(listed, defaults))
     final = own and benchmark.is_frozen
     cell = replace(

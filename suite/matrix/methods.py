@@ -15,6 +15,7 @@ from suite.api import (
     Stage,
     Task,
     method_options,
+    training_methods,
 )
 from suite.api.architecture import BuildRequest
 from suite.api.errors import PluginError, RequestError, unknown_name
@@ -39,7 +40,7 @@ def parse_methods(texts: Sequence[str], known: Collection[Method]) -> Methods:
     names = [method.name for method in found]
     if len(set(names)) < len(names):
         raise RequestError("A cell applies each method once", received=" ".join(texts))
-    stages = [known.get(name).stage for name in names]
+    stages = [method.stage for method in found]
     if stages != sorted(stages, key=STAGES.index):
         ordered = sorted(texts, key=lambda text: STAGES.index(stages[texts.index(text)]))
         raise RequestError(
@@ -65,7 +66,8 @@ def _parse(text: str, known: Collection[Method]) -> AppliedMethod:
         if option not in method.options:
             raise unknown_name(f"option of the method '{name}'", option, method.options)
         asked[option] = value
-    applied = AppliedMethod(name, method.version, parse_options(asked, method.options))
+    options = parse_options(asked, method.options)
+    applied = AppliedMethod(name, method.version, options, method.stage)
     method.check(method_options(method, applied))
     return applied
 
@@ -86,11 +88,6 @@ def unsupported_by_methods(
     return None
 
 
-def training_methods(cell: Cell, methods: Mapping[str, Method]) -> Methods:
-    """Return the methods of a cell that need a training of their own."""
-    return tuple(one for one in cell.methods if methods[one.name].stage.trains)
-
-
 def parents_of(cell: Cell, methods: Mapping[str, Method]) -> dict[str, Cell]:
     """Return the cells whose trained models a cell takes, by role.
 
@@ -100,7 +97,7 @@ def parents_of(cell: Cell, methods: Mapping[str, Method]) -> dict[str, Cell]:
     Raises:
         PluginError: two methods name the same role.
     """
-    training = training_methods(cell, methods)
+    training = training_methods(cell.methods)
     if len(training) < len(cell.methods):
         return {TRAINED: replace(cell, methods=training)}
     found: dict[str, Cell] = {}

@@ -72,7 +72,9 @@ def plan_cell(
     """Return a cell with the reason why it cannot run, if any, and its ranking facts."""
     architecture = registry.architectures.get(cell.architecture)
     methods = registry.methods.plugins
-    task = task and task_of(task, cell, methods)
+    trained = task and task_of(task, cell, methods)
+    objective = trained.primary_metric.name if trained and trained is not task else None
+    task = trained
     recipe = recipe_for(task, cell.options)
     build = build_request(cell, find_model_size(cell.model_size), recipe, task, architecture)
     reason = (
@@ -81,7 +83,7 @@ def plan_cell(
         or supports(architecture, build)
         or unsupported_by_methods(cell, methods, task, build)
     )
-    facts = ranking_facts(cell, task, tuning, benchmark)
+    facts = ranking_facts(cell, task, tuning, benchmark, objective)
     return PlannedCell(cell, source, reason, facts, recipe=recipe)
 
 

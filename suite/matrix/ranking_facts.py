@@ -10,23 +10,30 @@ from suite.matrix.options import listed_options
 from suite.records.naming import entry_name
 from suite.records.schema import RankingFacts, TuningChoice
 
+OBJECTIVE = "objective"
+"""The name, among the options of a comparison, of the metric of another objective."""
+
 
 def ranking_facts(
     cell: Cell,
     task: Task | None,
     tuning: TuningChoice | None,
     benchmark: Benchmark | None = None,
+    objective: str | None = None,
 ) -> RankingFacts:
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
     `benchmark` is the benchmark of the request. The options that it sets for the task belong to the
     comparison, as those of the task itself do. The others are part of the entry's name. The
     learning rate is part of the name only if a user asked for it: a tuned rate belongs to the
-    architecture's best version. Methods belong to the entry, and to the open track.
+    architecture's best version. Methods belong to the entry, and to the open track. `objective`
+    names the metric of another objective that a method sets; it belongs to the comparison.
     """
     settings = benchmark.tasks.get(cell.task or "") if benchmark else None
     shared = _shared_options(cell, task, settings.options if settings else {})
     own = {name: value for name, value in cell.options.items() if name not in shared}
+    if objective is not None:
+        shared[OBJECTIVE] = objective
     if tuning is not None:
         own.pop("learning_rate", None)
     final = benchmark is not None and cell.benchmark == benchmark.label

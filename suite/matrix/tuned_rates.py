@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from suite.api import PROTOCOL, Cell, DataError, methods_text
+from suite.api import PROTOCOL, Cell, DataError, methods_text, training_methods
 from suite.api.files import CHECKOUT, atomic_write_bytes
 from suite.records.schema import TuningChoice
 
@@ -29,8 +29,9 @@ STRATEGY = "strategy"
 
 
 def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
-    """Return what a tuned rate is valid for."""
-    methods = {"methods": methods_text(cell.methods)} if cell.methods else {}
+    """Return what a tuned rate is valid for; methods that come after the training do not matter."""
+    trained = training_methods(cell.methods)
+    methods = {"methods": methods_text(trained)} if trained else {}
     return {
         "source": cell.source,
         "source_digest": source_digest,

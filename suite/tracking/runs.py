@@ -9,7 +9,7 @@ from typing import Any
 from mlflow.entities import Dataset, DatasetInput, Metric
 
 from suite.analysis.costs import COSTS
-from suite.api import Status
+from suite.api import Status, methods_text
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import KIND
@@ -41,7 +41,8 @@ def cell_title(record: RecordSummary) -> str:
     """Return the name of a cell's run."""
     cell = record.cell
     repeat = f"seed {cell.seed}" if cell.task else f"round {cell.round}"
-    return f"{cell.architecture} · {cell.sequence_length} · {repeat}"
+    methods = [methods_text(cell.methods)] if cell.methods else []
+    return " · ".join([cell.architecture, *methods, str(cell.sequence_length), repeat])
 
 
 def cell_tags(record: Record) -> dict[str, str]:
@@ -83,6 +84,10 @@ def params_of(record: RecordSummary) -> dict[str, Any]:
     params = {name: getattr(record.cell, name) for name in PARAMS}
     if lengths := record.cell.evaluation_lengths:
         params["evaluation_lengths"] = ",".join(map(str, lengths))
+    if methods := record.cell.methods:
+        params["methods"] = methods_text(methods)
+        for method in methods:
+            params |= {f"{method.name}.{name}": value for name, value in method.options.items()}
     params |= {f"option.{name}": value for name, value in record.cell.options.items()}
     return {name: value for name, value in params.items() if value is not None}
 
@@ -97,6 +102,13 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
     for phase, measurements in record.measurements.items():
         for name, measured in measurements.items():
             metrics[f"{phase}.{name}"] = measured.value
+    for condition, splits in record.conditions.items():
+        for split, values in splits.items():
+            name = condition.replace(" ", "_")
+            metrics |= {f"{name}.{split}.{metric}": value for metric, value in values.items()}
+    for variant, figures in record.variants.items():
+        for split, values in figures.metrics.items():
+            metrics |= {f"{variant}.{split}.{metric}": value for metric, value in values.items()}
     metrics["parameter_count"] = record.parameter_count
     return {name: float(value) for name, value in metrics.items() if value is not None}
 
@@ -170,7 +182,12 @@ def view_of(record: Record) -> str:
 def axis_tags(record: RecordSummary) -> dict[str, str]:
     """Return the tags by which users group and filter runs."""
     cell = record.cell
-    tags = {"architecture": cell.architecture, "source": cell.source, "size": cell.model_size}
+    tags = {
+        "architecture": cell.architecture,
+        "methods": methods_text(cell.methods),
+        "source": cell.source,
+        "size": cell.model_size,
+    }
     return {f"lengthwise.{name}": value for name, value in tags.items() if value}
 
 

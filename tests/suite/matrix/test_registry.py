@@ -44,7 +44,7 @@ def test_a_duplicate_name_is_an_error(tmp_path):
 
 
 def test_a_folder_with_neither_is_refused(tmp_path):
-    with pytest.raises(RequestError, match="must hold `tasks/`, `baselines/` or `benchmarks/`"):
+    with pytest.raises(RequestError, match="must hold `tasks/`, `baselines/`, `methods/`"):
         load_registry((str(tmp_path),))
 
 

@@ -1,0 +1,143 @@
+// Methods: their gain and price, and scores of disturbed examples.
+"use strict";
+
+const EFFECTS_NOTE =
+  "A gain is the difference of the scores with and without a method, and a price the ratio of the " +
+  "costs, both paired by seed and with 95% intervals from three seeds on. A positive gain is " +
+  "better. The reference is the entry without the last method, or the architecture alone. The " +
+  "costs of a compressed model are compared with its own before compression, in one process.";
+const NONE =
+  "There are no records with methods yet. Run " +
+  '`bench run --task sentiment --methods "none;label_smoothing"`.';
+
+/**
+ * Returns the table of the effects of a comparison.
+ * @param {MethodComparison} found
+ * @param {string[]} prices
+ * @param {Set<number>} hidden
+ */
+function effectsTable({ comparison, effects }, prices, hidden) {
+  const about = data.comparisons[comparison];
+  const shown = effects.filter(({ line }) => !hidden.has(line));
+  const used = prices.map((_, place) => shown.some((row) => row.prices[place]));
+  /** @param {DiagnosticEstimate | null} one */
+  const text = (one) => (one ? formatInterval(intervalOf(one)) : "—");
+  const head = ["entry", "against", "length", "seeds", metricText(about.metric), "gain"];
+  const body = shown.map((row) => [
+    entryLabel(data.lines[row.line]),
+    entryLabel(data.lines[row.reference]),
+    formatNumber(row.length),
+    row.score?.[3] ?? 0,
+    text(row.score),
+    text(row.gain),
+    ...row.prices.filter((_, place) => used[place]).map((one) => (one ? `${text(one)} ×` : "—")),
+  ]);
+  const caption = `${about.title}, ${about.split} split`;
+  const columns = [...head, ...prices.filter((_, place) => used[place])];
+  return table(columns, body, { caption, texts: [0, 1], long: [] });
+}
+
+/**
+ * Returns the lines of a figure against the length, one for each entry with methods.
+ * @param {MethodEffect[]} effects
+ * @param {(effect: MethodEffect) => DiagnosticEstimate | null} figureOf
+ * @returns {ChartLine[]}
+ */
+function alongLength(effects, figureOf) {
+  return [...new Set(effects.map(({ line }) => line))].map((line) => ({
+    name: data.lines[line].name,
+    line,
+    reasons: {},
+    points: effects.flatMap((effect) => {
+      const one = effect.line === line ? figureOf(effect) : null;
+      return one ? [/** @type {ChartPoint} */ ([String(effect.length), ...one])] : [];
+    }),
+  }));
+}
+
+/**
+ * Returns the charts of a comparison: gains and prices along the length, scores by strength.
+ * @param {MethodComparison} found
+ * @param {string[]} prices
+ * @returns {DiagnosticChart[]}
+ */
+function methodCharts({ comparison, effects, conditions, share, reading }, prices) {
+  const about = data.comparisons[comparison];
+  const lengths = [...new Set(effects.map(({ length }) => length))];
+  const common = { title: about.name, comparison, line: null, share: false, note: "" };
+  /**
+   * @param {string} measure
+   * @param {ChartLine[]} lines
+   * @param {string} sentence
+   * @returns {DiagnosticChart[]}
+   */
+  const against = (measure, lines, sentence) =>
+    lengths.length > 1 && lines.some(({ points }) => points.length > 1)
+      ? [
+          {
+            ...common,
+            measure,
+            against: "sequence_length",
+            length: Math.max(...lengths),
+            lines,
+            reading: sentence,
+          },
+        ]
+      : [];
+  const gains = alongLength(effects, ({ gain }) => gain);
+  const places = new Map(
+    conditions.map(({ disturbance, length }) => [`${disturbance} ${length}`, disturbance]),
+  );
+  return [
+    ...against(`gain in ${about.metric}`, gains, reading),
+    ...prices.flatMap((name, place) => {
+      const lines = alongLength(effects, (effect) => effect.prices[place]);
+      return against(`multiple of the ${name}`, lines, "");
+    }),
+    ...[...places].map(([key, disturbance]) => {
+      const here = conditions.filter((one) => `${one.disturbance} ${one.length}` === key);
+      return /** @type {DiagnosticChart} */ ({
+        ...common,
+        title: `${disturbance.replaceAll("_", " ")} · ${about.name}`,
+        measure: about.metric,
+        against: "strength",
+        length: here[0].length,
+        share,
+        lines: here.map(({ line, points }) => ({
+          name: data.lines[line].name,
+          line,
+          points,
+          reasons: {},
+        })),
+        reading: "",
+      });
+    }),
+  ];
+}
+
+start((values) => {
+  const { prices, comparisons } = window.LENGTHWISE_METHODS;
+  const hidden = hiddenLines(values);
+  const numbers = comparisons.flatMap(({ effects, conditions }) =>
+    [...effects, ...conditions].map(({ line }) => line),
+  );
+  const lines = [...new Set(numbers)].sort(ascending);
+  const shown = comparisons.map(({ comparison }) => data.comparisons[comparison]);
+  const firstTrial = shown.find(({ kind }) => kind === "trial");
+  if (!comparisons.length) return [el("p", {}, ...withCode(NONE))];
+  return [
+    ...(firstTrial ? trialsWarning(firstTrial) : []),
+    legend(values, lines),
+    el("p", { className: "note" }, EFFECTS_NOTE),
+    ...comparisons.flatMap((found) => {
+      const charts = methodCharts(found, prices).map((chart) => lineChart(chart, hidden));
+      return [
+        el("h2", {}, data.comparisons[found.comparison].title),
+        ...(found.effects.length
+          ? [el("p", {}, found.reading), effectsTable(found, prices, hidden)]
+          : []),
+        ...(charts.length ? [el("div", { className: "figures" }, ...charts)] : []),
+      ];
+    }),
+  ];
+});

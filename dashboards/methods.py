@@ -1,0 +1,70 @@
+"""Effects of methods → the lists that their page reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboards.scripts import PRINTED, shorten
+from suite.analysis.aggregate import Comparison
+from suite.analysis.methods import (
+    PRICES,
+    ConditionScores,
+    MethodEffect,
+    condition_scores,
+    method_effects,
+    read_effects,
+)
+from suite.analysis.statistics import Estimate
+
+
+def make_methods(
+    comparisons: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the names of the prices, and the effects and conditions of each comparison."""
+    line_of = {line["name"]: number for number, line in enumerate(lines)}
+    found = []
+    for number, comparison in enumerate(comparisons):
+        if comparison.metric is None:
+            continue
+        effects, conditions = method_effects(comparison), condition_scores(comparison)
+        if effects or conditions:
+            found.append(
+                {
+                    "comparison": number,
+                    "reading": read_effects(effects, comparison.metric.name),
+                    "effects": [_effect(one, line_of) for one in effects],
+                    "conditions": [_condition(one, line_of) for one in conditions],
+                    "share": comparison.metric.share,
+                }
+            )
+    return {"prices": list(PRICES.values()), "comparisons": found}
+
+
+def _effect(one: MethodEffect, line_of: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "line": line_of[one.entry],
+        "reference": line_of[one.reference],
+        "length": one.sequence_length,
+        "score": _ends(one.score),
+        "reference_score": _ends(one.reference_score),
+        "gain": _ends(one.gain),
+        "prices": [_ends(one.prices.get(measure)) for measure in PRICES],
+    }
+
+
+def _condition(one: ConditionScores, line_of: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "line": line_of[one.entry],
+        "disturbance": one.disturbance,
+        "length": one.sequence_length,
+        "points": [
+            [strength, *(_ends(score) or ())] for strength, score in one.by_strength.items()
+        ],
+    }
+
+
+def _ends(one: Estimate | None) -> list[Any] | None:
+    if one is None:
+        return None
+    return [*(shorten(value, PRINTED) for value in (one.value, one.low, one.high)), one.n]

@@ -1,0 +1,186 @@
+"""The gain and the price of methods: an entry with methods against the same entry without.
+
+A method is measured against the entry with one method less, the last, if the comparison has that
+entry, or else against the architecture without any: "gpt + pretrain + lora" against
+"gpt + pretrain", which trains all weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
+from suite.api import methods_text
+
+PRICES = {
+    "training.step_seconds": "training time per step",
+    "training.peak_memory_bytes": "training memory",
+    "inference.step_seconds": "inference time",
+    "inference.peak_memory_bytes": "inference memory",
+    "inference.weight_bytes": "bytes of the weights",
+}
+"""The costs of which a method has a price, as a multiple, and their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodEffect:
+    """The gain and the price of the methods of an entry at one length, against a reference.
+
+    `gain` is the difference of the scores, paired by seed; it is positive if the method is better.
+    `prices` are multiples of the costs of the reference, paired by seed; a cost that either lacks
+    is missing.
+    """
+
+    entry: str
+    reference: str
+    sequence_length: int
+    score: Estimate | None
+    reference_score: Estimate | None
+    gain: Estimate | None
+    prices: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionScores:
+    """The scores of an entry at one length under a disturbance, by its strength.
+
+    Each is the mean over seeds. Strength "0" is the score without disturbance.
+    """
+
+    entry: str
+    disturbance: str
+    sequence_length: int
+    by_strength: Mapping[str, Estimate]
+
+
+def method_effects(comparison: Comparison) -> list[MethodEffect]:
+    """Return the effect of each entry with methods at each length, by length and entry."""
+    found = []
+    for place in {(one.sequence_length, one.batch_size) for one in comparison.points}:
+        by_entry = {
+            point.entry: point
+            for point in comparison.points
+            if (point.sequence_length, point.batch_size) == place
+        }
+        pairs = [(point, _reference(point, by_entry)) for point in by_entry.values()]
+        found += [_effect(point, reference) for point, reference in pairs if reference]
+    return sorted(found, key=lambda one: (one.sequence_length, one.entry))
+
+
+def condition_scores(comparison: Comparison) -> list[ConditionScores]:
+    """Return the scores under each disturbance, by entry and length."""
+    return [
+        ConditionScores(point.entry, name, point.sequence_length, by_strength)
+        for point in comparison.points
+        for name, by_strength in _by_disturbance(point).items()
+    ]
+
+
+def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
+    """Return one sentence on the effect with the largest gain; empty without any gain.
+
+    It says whether the interval of the gain lies above 0.
+    """
+    known = [(one, one.gain) for one in effects if one.gain]
+    if not known:
+        return ""
+    best, gain = max(known, key=lambda pair: pair[1].value)
+    seeds = f"{gain.n} seed{'' if gain.n == 1 else 's'}"
+    if gain.low is None:
+        certainty = "too few seeds for an interval"
+    elif gain.low > 0:
+        certainty = f"95% interval {gain.low:.3f} to {gain.high:.3f}"
+    else:
+        certainty = f"within noise: 95% interval {gain.low:.3f} to {gain.high:.3f}"
+    return (
+        f"The largest change of the {metric.replace('_', ' ')} for the better is that of "
+        f"{best.entry} at length {best.sequence_length:,}: {gain.value:+.3f} against "
+        f"{best.reference} ({seeds}; {certainty})."
+    )
+
+
+def _reference(point: Point, by_entry: Mapping[str, Point]) -> Point | None:
+    """Return the point that a point with methods is measured against."""
+    methods = next((record.cell.methods for record in point.records), ())
+    if not methods:
+        return None
+    plain = point.entry.removesuffix(_added(methods_text(methods)))
+    for kept in (methods[:-1], ()):
+        if reference := by_entry.get(plain + _added(methods_text(kept))):
+            return reference
+    return None
+
+
+def _added(text: str) -> str:
+    """Return the end of an entry's name that states methods."""
+    return "".join(f" + {method}" for method in text.split())
+
+
+def _effect(point: Point, reference: Point) -> MethodEffect:
+    score, without = point.score(), reference.score()
+    scores, others = point.scores().by_seed, reference.scores().by_seed
+    sign = 1 if point.metric and point.metric.higher_is_better else -1
+    gains = [sign * (scores[seed] - others[seed]) for seed in sorted(scores.keys() & others.keys())]
+    return MethodEffect(
+        entry=point.entry,
+        reference=reference.entry,
+        sequence_length=point.sequence_length,
+        score=score.estimate if score else None,
+        reference_score=without.estimate if without else None,
+        gain=mean_interval(gains) if gains else None,
+        prices=dict(_prices(point, reference)),
+    )
+
+
+def _prices(point: Point, reference: Point) -> Iterator[tuple[str, Estimate]]:
+    for measure in PRICES:
+        costs, others = _paired_costs(point, reference, measure)
+        ratios = [costs[seed] / others[seed] for seed in sorted(costs.keys() & others.keys())]
+        if ratios:
+            yield measure, ratio_interval(ratios)
+
+
+def _paired_costs(
+    point: Point, reference: Point, measure: str
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Return a cost with and without the method, by seed.
+
+    A cell that compresses a model measures it before and after in one process: its own figures
+    before the compression are the reference.
+    """
+    costs = point.costs(measure)
+    phase, _, name = measure.partition(".")
+    before = {
+        record.repeat: figure.value
+        for record in point.good
+        for variant in record.variants.values()
+        if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
+    }
+    return costs, before or reference.costs(measure)
+
+
+def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:
+    """Return the mean score by disturbance and strength; conditions are named "typos 0.05"."""
+    if point.metric is None:
+        return {}
+    values: dict[str, dict[str, list[float]]] = {}
+    for record in point.good:
+        for condition, by_split in record.conditions.items():
+            name, _, strength = condition.rpartition(" ")
+            value = by_split.get(point.split, {}).get(point.metric.name)
+            if value is not None:
+                values.setdefault(name, {}).setdefault(strength, []).append(value)
+    clean = point.score()
+    return {
+        name: {
+            **({"0": clean.estimate} if clean else {}),
+            **{strength: mean_interval(each) for strength, each in _by_number(found)},
+        }
+        for name, found in values.items()
+    }
+
+
+def _by_number(found: Mapping[str, Sequence[float]]) -> list[tuple[str, Sequence[float]]]:
+    return sorted(found.items(), key=lambda item: float(item[0]))

@@ -1,0 +1,52 @@
+"""The page of methods in a browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from suite.records.published import Folder
+from tests.dashboards.site_records import UNWRITTEN, draw
+from tests.suite.analysis.test_methods import run
+
+PAGE = "methods.html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of a site with effects at one length and one disturbance."""
+    conditions = {"typos 0.1": {"validation": {"entity_f1": 0.4}}}
+    records = [run(seed, 0.5 + seed / 100) for seed in range(3)]
+    records += [
+        run(seed, 0.6 + seed / 100, "smooth", seconds=1.2, conditions=conditions)
+        for seed in range(3)
+    ]
+    folder = tmp_path_factory.mktemp("methods")
+    draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], folder)
+    return folder
+
+
+def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site):
+    tab.open(site, PAGE, again=True)
+    assert tab.texts("thead th")[:6] == [
+        "entry",
+        "against",
+        "length",
+        "seeds",
+        "entity F1",
+        "gain",
+    ]
+    cells = tab.texts("tbody td, tbody th")
+    assert "0.1" in " ".join(cells) and any("1.2" in cell and "×" in cell for cell in cells)
+    ((traces, layout),) = tab.plots()
+    assert layout["xaxis"]["title"]["text"] == "strength of the disturbance"
+    (trace,) = traces
+    assert trace["x"] == [0, 0.1] and trace["y"][1] == 0.4
+
+
+def test_without_methods_the_page_says_what_to_run(tab, tmp_path):
+    made = replace(run(0, 0.5), folder=Folder.LOCAL, path=UNWRITTEN)
+    draw([made], tmp_path)
+    tab.open(tmp_path, PAGE, again=True)
+    assert "There are no records with methods yet" in " ".join(tab.texts("p"))

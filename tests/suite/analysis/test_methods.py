@@ -1,0 +1,100 @@
+"""The gain and the price of methods, and scores of disturbed examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from suite.analysis.aggregate import compare
+from suite.analysis.methods import condition_scores, method_effects, read_effects
+from suite.analysis.statistics import Estimate
+from suite.api import AppliedMethod
+from suite.matrix.ranking_facts import ranking_facts
+from suite.records.schema import Measurement, Variant
+from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
+
+
+def run(seed, score, *methods, seconds=1.0, **fields):
+    """Return a training of a trial with methods of these names."""
+    applied = tuple(AppliedMethod(name, 1) for name in methods)
+    cell = replace(CELL, seed=seed, methods=applied, scores_test=False, benchmark=None)
+    step = Measurement(value=seconds, n=1)
+    given = {
+        "metrics": {"validation": {"entity_f1": score}},
+        "measurements": {"training": {"step_seconds": step}},
+        "ranking": ranking_facts(cell, REGISTRY.tasks.get("ner"), None),
+        "data": {"fingerprint": "f"},
+    }
+    return stored(make_record(minutes=seed, cell=cell, **{**given, **fields}))
+
+
+def effects_of(*records):
+    comparisons = compare(records)
+    return next(found for one in comparisons if (found := method_effects(one)))
+
+
+def test_a_method_is_measured_against_the_entry_without_it_seed_by_seed():
+    plain = [run(seed, score) for seed, score in enumerate((0.5, 0.6, 0.7))]
+    smooth = [
+        run(seed, score, "smooth", seconds=1.5) for seed, score in enumerate((0.6, 0.71, 0.79))
+    ]
+    (effect,) = effects_of(*plain, *smooth)
+    assert (effect.entry, effect.reference) == (
+        "longformer (window=[64]) + smooth",
+        "longformer (window=[64])",
+    )
+    assert effect.gain.value == pytest.approx(0.1) and effect.gain.n == 3
+    assert effect.gain.low == pytest.approx(0.1 - 4.303 * 0.01 / 3**0.5, abs=1e-4)
+    assert effect.prices["training.step_seconds"].value == pytest.approx(1.5)
+    assert "inference.step_seconds" not in effect.prices
+    sentence = read_effects([effect], "entity_f1")
+    assert "+0.100" in sentence and "3 seeds; 95% interval 0.075 to 0.125" in sentence
+
+
+def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
+    records = [run(0, 0.5), run(0, 0.6, "first"), run(0, 0.55, "first", "second")]
+    first, both = effects_of(*records)
+    assert both.reference == first.entry
+    assert both.gain == Estimate(pytest.approx(-0.05), None, None, 1)
+    (alone,) = effects_of(records[0], records[2])
+    assert alone.gain.value == pytest.approx(0.05)
+    assert "too few seeds" in read_effects([alone], "entity_f1")
+
+
+def test_without_a_reference_there_is_no_effect():
+    (comparison,) = compare([run(0, 0.6, "first")])
+    assert method_effects(comparison) == [] and read_effects([], "entity_f1") == ""
+
+
+def test_a_compressed_model_has_the_costs_before_its_compression_as_reference():
+    def inference(seconds):
+        return {"inference": {"step_seconds": Measurement(value=seconds, n=1)}}
+
+    before = {"trained": Variant(measurements=inference(4.0))}
+    squeezed = run(0, 0.5, "squeezed", measurements=inference(2.0), variants=before)
+    (effect,) = effects_of(run(0, 0.5, measurements=inference(100.0)), squeezed)
+    assert effect.prices["inference.step_seconds"].value == pytest.approx(0.5)
+
+
+def test_scores_by_strength_begin_with_the_undisturbed_one():
+    conditions = {
+        f"typos {strength}": {"validation": {"entity_f1": score}}
+        for strength, score in (("0.2", 0.3), ("0.05", 0.4))
+    }
+    (comparison,) = compare([run(seed, 0.5, "typos", conditions=conditions) for seed in (0, 1)])
+    (found,) = condition_scores(comparison)
+    assert (found.disturbance, found.sequence_length) == ("typos", CELL.sequence_length)
+    assert {at: (one.value, one.n) for at, one in found.by_strength.items()} == {
+        "0": (0.5, 2),
+        "0.05": (0.4, 2),
+        "0.2": (0.3, 2),
+    }
+    assert list(found.by_strength) == ["0", "0.05", "0.2"]
+
+
+def test_a_comparison_of_methods_has_the_plain_entries_and_theirs_stays_as_it_is():
+    opened, plain = compare([run(0, 0.6, "first"), run(0, 0.5)])
+    assert {opened.key.track, plain.key.track} == {"open", "standard"}
+    opened, plain = (opened, plain) if opened.key.track == "open" else (plain, opened)
+    assert len(opened.points) == 2 and len(plain.points) == 1
