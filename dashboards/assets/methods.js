@@ -61,17 +61,16 @@ function alongLength(effects, figureOf) {
  * @param {string[]} prices
  * @returns {DiagnosticChart[]}
  */
-function methodCharts({ comparison, effects, conditions, share, reading }, prices) {
+function methodCharts({ comparison, effects, conditions, share }, prices) {
   const about = data.comparisons[comparison];
   const lengths = [...new Set(effects.map(({ length }) => length))];
   const common = { title: about.name, comparison, line: null, share: false, note: "" };
   /**
    * @param {string} measure
    * @param {ChartLine[]} lines
-   * @param {string} sentence
    * @returns {DiagnosticChart[]}
    */
-  const against = (measure, lines, sentence) =>
+  const against = (measure, lines) =>
     lengths.length > 1 && lines.some(({ points }) => points.length > 1)
       ? [
           {
@@ -80,7 +79,7 @@ function methodCharts({ comparison, effects, conditions, share, reading }, price
             against: "sequence_length",
             length: Math.max(...lengths),
             lines,
-            reading: sentence,
+            reading: "",
           },
         ]
       : [];
@@ -89,10 +88,10 @@ function methodCharts({ comparison, effects, conditions, share, reading }, price
     conditions.map(({ disturbance, length }) => [`${disturbance} ${length}`, disturbance]),
   );
   return [
-    ...against(`gain in ${about.metric}`, gains, reading),
+    ...against(`gain in ${about.metric}`, gains),
     ...prices.flatMap((name, place) => {
       const lines = alongLength(effects, (effect) => effect.prices[place]);
-      return against(`multiple of the ${name}`, lines, "");
+      return against(`multiple of the ${name}`, lines);
     }),
     ...[...places].map(([key, disturbance]) => {
       const here = conditions.filter((one) => `${one.disturbance} ${one.length}` === key);

@@ -33,7 +33,7 @@ from suite.records.published import Folder, StoredRecord
 from suite.records.schema import PartReport, RecordSummary
 
 COUNTED = ("generation.state_bytes",)
-"""The sizes that are counted and not measured, so that 0 is a size."""
+"""The counted sizes, of which 0 is a size."""
 UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
 
@@ -183,7 +183,9 @@ class Point:
             return "noisy"
         if not self.sessions:
             return "older code"
-        return "resumed" if phase_of(measure) == "training" else ""
+        if phase_of(measure) != "training":
+            return ""
+        return "not trained" if all("parent" in one.details for one in self.good) else "resumed"
 
     def cost_value(self, measure: str) -> float | None:
         """Return the geometric mean of a measure as a number."""
@@ -340,10 +342,8 @@ def parts_of(
 ) -> Sequence[float | None]:
     """Return the pseudo-values of the parts of a split; none where none were kept."""
     value = record.metric(metric_name, split)
-    without_part: Mapping[str, Sequence[float | None]] = record.reports.get(split, {}).get(
-        "without_part", {}
-    )
-    return () if value is None else pseudo_values(value, without_part.get(metric_name, ()))
+    parts = record.reports.get(split, PartReport()).get("without_part", {}).get(metric_name, ())
+    return () if value is None else pseudo_values(value, parts)
 
 
 def _figure(estimate: Estimate, values: Sequence[float]) -> Figure:

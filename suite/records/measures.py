@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-MEASURED_APART = ("compile", "latency", "state")
+MEASURED_APART = ("compile", "latency", "state", "weight")
 """The parts of a phase that its noise flag leaves out: the first words of their measures.
 
-Compilation and latency have flags of their own. The size of a state has none: it takes no time.
+Compilation and latency have flags of their own. The sizes of a state and of weights have none:
+counting takes no time.
 """
 
 

@@ -235,6 +235,13 @@ def test_the_training_cost_of_a_resumed_run_does_not_count():
     assert point.cost_value("inference.step_seconds") == pytest.approx(7.0)
 
 
+def test_a_cell_that_takes_a_trained_model_has_no_training_cost():
+    taken = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
+                 details={"parent": {"cell_id": "0"}})  # fmt: skip
+    (point,) = points_of([taken]).values()
+    assert point.why_no_cost(SPEED) == "not trained"
+
+
 def test_a_run_of_another_session_stands_where_the_session_has_none():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 50.0)]
     failed = cost("longformer", 0.0, session=2, status=Status.OUT_OF_MEMORY)
