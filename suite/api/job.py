@@ -27,7 +27,8 @@ class Job:
     `source_digest` identifies the bytes of the source, or is None before a download. Encoded data
     is kept in `cache`. A training writes its state to `checkpoint` at intervals, and resumes from
     there if the data and the code are the same. With `check_at`, the worker checks the cell's
-    architecture instead of running the cell, and compares parameters at these model sizes.
+    architecture instead of running the cell, and compares parameters at these model sizes. If
+    `draws_samples` is false, a trained language model writes no samples.
     """
 
     cell: Cell
@@ -40,6 +41,7 @@ class Job:
     checkpoint: Path
     source_digest: str | None = None
     check_at: tuple[ModelSize, ...] = ()
+    draws_samples: bool = True
 
     def to_json(self) -> str:
         """Write the job as one JSON object."""
@@ -62,4 +64,5 @@ class Job:
             checkpoint=Path(fields["checkpoint"]),
             source_digest=fields["source_digest"],
             check_at=tuple(ModelSize(**size) for size in fields["check_at"]),
+            draws_samples=fields["draws_samples"],
         )

@@ -42,4 +42,5 @@ def make_job(
         cache=cache,
         checkpoint=checkpoint,
         source_digest=digests.get(cell.task or ""),
+        draws_samples=planned.draws_samples,
     )

@@ -40,7 +40,8 @@ class PlannedCell:
     """A cell, the source of its data, why it cannot run (or None), and its ranking facts.
 
     `of_benchmark` is true if the cell has the settings of the benchmark of the request: it is a
-    final run as soon as the benchmark is frozen.
+    final run as soon as the benchmark is frozen. `draws_samples` is false for a trial of a learning
+    rate, which needs its validation score alone.
     """
 
     cell: Cell
@@ -48,6 +49,7 @@ class PlannedCell:
     unsupported: str | None
     ranking: RankingFacts
     of_benchmark: bool = False
+    draws_samples: bool = True
 
 
 OF_NO_BENCHMARK = {"benchmark_hash": None, "ranked": False, "seeds": ()}

@@ -33,7 +33,7 @@ from suite.api import (
     uses_xla,
 )
 from suite.api.errors import PluginError
-from suite.api.evaluation_lengths import NO_SAMPLES, UNSCORED_LENGTHS
+from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED
 from suite.worker.data import encoded
 from suite.worker.data.batches import Batch, bucket_lengths
 from suite.worker.failures import classify
@@ -136,10 +136,10 @@ def run(
     for reports, left in lengths.reports(outcome["reports"], report_progress):
         outcome["reports"] = reports
         if left:
-            write({**outcome, UNSCORED_LENGTHS: left})
-    if task.prompts(data.validation, data.spec):
+            write({**outcome, UNFINISHED: left})
+    if job.draws_samples and task.prompts(data.validation, data.spec):
         report_progress("drawing samples", 0.0)
-        write({**outcome, UNSCORED_LENGTHS: ()})
+        write({**outcome, UNFINISHED: ()})
         try:
             samples = draw_samples(job, task, data, model)
         except Exception as error:
