@@ -43,7 +43,7 @@ class _Running:
     child: Child
     folder: Path
     limits: Limits
-    forked: float
+    began: float
     """The time of the start; the time limit counts from `started`, the first report."""
     started: float
     kills_before: int | None = None
@@ -84,12 +84,13 @@ class LocalExecutor:
         place = next(iter(self._free_places()), None)
         if place is not None:
             environment["CUDA_VISIBLE_DEVICES"] = place
-        kills_before, now = memory.kills_for_memory(), time.monotonic()
+        kills_before = memory.kills_for_memory()
         child: Child
         if self.spawn:
             child = SpawnedChild(job.folder, environment)
         else:
             child = self._server(environment).fork(job.folder)
+        now = time.monotonic()
         self._running[run_id] = _Running(child, job.folder, limits, now, now, kills_before, place)
 
     def wait(self) -> list[Update]:
@@ -208,7 +209,7 @@ def _result(running: _Running, exit_code: int) -> ProcessResult:
         stopped,
         _tail(running.folder / "log.txt"),
         environment=read_provenance(running.folder),
-        seconds=time.monotonic() - running.forked,
+        seconds=time.monotonic() - running.began,
     )
 
 
