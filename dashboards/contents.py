@@ -57,6 +57,7 @@ def describe(
         "protocol": max((record.protocol for record in comparison.records), default=PROTOCOL),
         "metric": metric.name if metric else "",
         "higher_is_better": metric.higher_is_better if metric else True,
+        "share": metric.share if metric else False,
     }  # fmt: skip
 
 

@@ -46,6 +46,8 @@ interface Comparison {
   /** The primary metric of the task, "" for a probe. */
   metric: string;
   higher_is_better: boolean;
+  /** Whether the metric is a share from 0 to 1. */
+  share: boolean;
 }
 
 /** A line of the figures: an architecture with its options. */

@@ -1,17 +1,17 @@
 """The associative recall task: recall the value that a sequence gave to each key.
 
 Multi-query associative recall of Arora et al. 2023, "Zoology: Measuring and Improving Recall in
-Efficient Language Models", section 4 and appendix E, by the rule of the authors' published
-generator. A sequence begins with pairs of key and value. Afterwards each key occurs once more, as a
-query, and the model answers with the key's value at the position of the query. Queries have gaps
-that follow a power law, so that most come soon. Keys and values are distinct within a sequence, and
-half of the vocabulary is keys.
+Efficient Language Models", by the rule of the authors' published generator
+(`zoology/data/associative_recall.py`). A sequence begins with pairs of key and value. Afterwards
+each key occurs once more, as a query, and the model answers with the key's value at the position of
+the query. Queries have gaps that follow a power law, so that most come soon. Keys and values are
+distinct within a sequence, and half of the vocabulary is keys.
 
-The defaults are those of the paper's figure 2 with three exceptions. The vocabulary is 256 instead
-of 8,192, there are fewer examples, and training mixes sizes. The figure trains each size alone; the
-mixture is that of the authors' later configuration for "Based". The figure's sizes are n/16 pairs
-in n = 64, 128 and 256 symbols, and 64 in 512. Here n/16 is the default at every length. A position
-is a symbol.
+The defaults are those of the authors' configuration of figure 2, with three exceptions. The
+vocabulary is 256 instead of 8,192, there are fewer examples, and training mixes sizes. The figure
+trains each size alone; the mixture is after the authors' later configuration for "Based". The
+figure's sizes are n/16 pairs in n = 64, 128 and 256 symbols, and 64 in 512. Here n/16 is the
+default at every length. A position is a symbol.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """The state tracking task: follow a state through a sequence of its changes.
 
-Four problems of Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs Through Negative
+Four problems after Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs Through Negative
 Eigenvalues", section 5:
 
 - `parity`: whether the number of ones among the bits so far is odd (section 5.1).
 - `modular_arithmetic`: the value modulo 5 of digits joined by +, − and ×, without brackets, where ×
   binds more tightly (section 5.1; Delétang et al. 2023, "Neural Networks and the Chomsky
   Hierarchy", appendix A). The sign = asks for the value.
-- `s3` and `s5`: the product of permutations of 3 or 5 objects (section 5.2; Merrill et al. 2024,
-  "The Illusion of State in State-Space Models", section 5). A symbol is a permutation, and the
-  state is their product, the latest on the left.
+- `s3` and `s5`: the product of permutations of 3 or 5 objects (after section 5.2; Merrill et al.
+  2024, "The Illusion of State in State-Space Models", section 5). A symbol is a permutation, and
+  the state is their product, the latest on the left.
 
 As in the paper, training mixes lengths from 3 up to the sequence length, 40. Training asks for
 every state, in arithmetic for the value before each sign. The paper does so for the products. It

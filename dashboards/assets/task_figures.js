@@ -94,7 +94,8 @@ function reportFigure(found, about) {
   const hasIntervals = found.some(({ figures }) =>
     (figures[field] ?? []).some(([, , low]) => low !== null),
   );
-  const interval = isAlongLength ? "95% interval" : "95% interval over seeds alone";
+  const coversExamples = isAlongLength && about.share && about.metric.endsWith(field);
+  const interval = coversExamples ? "95% interval" : "95% interval over seeds alone";
   const hover = hasIntervals ? `; hover over it for its ${interval}` : "";
   const seeds = most > 1 ? `Mean of up to ${most} seeds${hover}` : "One seed";
   const traces = found.flatMap(({ line, figures }) => {

@@ -8,7 +8,7 @@ from datetime import date
 
 from suite.analysis.aggregate import Comparison, Figure, Point, parts_of
 from suite.analysis.conformance import conformance_note
-from suite.analysis.costs import COSTS
+from suite.analysis.costs import costs_of, is_cost
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
@@ -93,7 +93,7 @@ class Board:
 
     def in_unit(self, difference: float | None) -> float | None:
         """Return a difference of the board in the metric's unit, or as a ratio for costs."""
-        if difference is None or self.metric.name not in COSTS:
+        if difference is None or not is_cost(self.metric):
             return difference
         return exponential(Estimate(difference, None, None, 0)).value
 
@@ -167,14 +167,14 @@ def _supported(point: Point) -> Point:
 
 
 def _metrics(comparison: Comparison) -> list[Metric]:
-    if comparison.key.mode is Mode.PROBE:
-        return [cost.metric for cost in COSTS.values()]
+    if costs := costs_of(comparison.key.mode):
+        return [cost.metric for cost in costs.values()]
     return [comparison.metric] if comparison.metric else []
 
 
 def _scores(point: Point, metric: Metric) -> Scores:
     """Return the values that rank a point: scores, or logarithms of costs."""
-    return point.log_scores(metric.name) if metric.name in COSTS else point.scores(metric)
+    return point.log_scores(metric.name) if is_cost(metric) else point.scores(metric)
 
 
 def _rows(
@@ -190,7 +190,7 @@ def _rows(
     reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, key)
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
-    if metric.name in COSTS:
+    if is_cost(metric):
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
     rows = [_note_overtaken(row, rows, metric) for row in rows]
@@ -256,7 +256,7 @@ def _superseded_rows(point: Point, metric: Metric) -> list[Row]:
         former = point.of_runs(list(by_repeat.values()))
         found = _scores(former, metric)
         estimate = found.estimate() if found.by_seed else None
-        if estimate and metric.name in COSTS:
+        if estimate and is_cost(metric):
             estimate = exponential(estimate)
         ranked = Ranked(point.entry, None, estimate) if estimate else None
         row = _row(former, ranked, metric)
@@ -273,7 +273,7 @@ def _row(
     """Return a row; `why_unranked` is a reason for no rank that its seeds do not tell."""
     records = point.records
     tier, verified = tier_of(point, metric)
-    cost = point.cost(metric.name) if metric.name in COSTS else None
+    cost = point.cost(metric.name) if is_cost(metric) else None
     return Row(
         line=point.entry,
         architecture=point.architecture,
@@ -313,7 +313,7 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *bad]
     if ranked and ranked.estimate.low is not None and not _has_parts(point.good, metric):
         notes = [*notes, "interval over seeds alone"]
-    if metric.name in COSTS and ranked is None and point.good:
+    if is_cost(metric) and ranked is None and point.good:
         why = point.why_no_cost(metric.name)
         notes = [
             *notes,
@@ -324,4 +324,4 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
 
 def _has_parts(records: Iterable[RecordSummary], metric: Metric) -> bool:
     """Return whether an interval covers the choice of test examples."""
-    return metric.name in COSTS or all(parts_of(record, metric.name) for record in records)
+    return is_cost(metric) or all(parts_of(record, metric.name) for record in records)

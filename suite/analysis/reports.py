@@ -33,9 +33,10 @@ class GroupedReport:
     """A report of one entry at one length: the mean over seeds of each figure of each group.
 
     A figure that no seed reports is missing. An interval covers the choice of seeds alone, except
-    that of the primary metric by evaluation length. A share of each group has no interval: records
-    do not count the examples of a group, and few examples leave equal seeds without a spread.
-    `reasons` says by evaluation length why there are no figures, or why some seeds have none.
+    that of a primary metric that is a share, by evaluation length. A share of each group has no
+    interval: records do not count the examples of a group, and few examples leave equal seeds
+    without a spread. `reasons` says by evaluation length why there are no figures, or why some
+    seeds have none.
     """
 
     name: str

@@ -120,7 +120,7 @@ class Search:
             evaluation_lengths=(),
         )
         facts = ranking_facts(cell, self.task, None, self.benchmark)
-        return replace(self.point, cell=cell, ranking=facts)
+        return replace(self.point, cell=cell, ranking=facts, draws_samples=False)
 
     def take(self, trial: Trial, record: Record) -> None:
         """Add the record of a trial; one that failed ends the search."""

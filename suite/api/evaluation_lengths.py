@@ -14,11 +14,11 @@ from suite.api.enums import Status
 
 BY_EVALUATION_LENGTH = "by_evaluation_length"
 NOT_APPLICABLE = "not applicable"
-UNSCORED_LENGTHS = "unscored_lengths"
-"""The field of an unfinished outcome with the evaluation lengths that are left to score.
+UNFINISHED = "unfinished_after_training"
+"""The field of an outcome whose training is complete, but not what follows the training.
 
-It is empty while samples are drawn. If the process then ends for lack of memory or time, the rest
-of the outcome stands."""
+It has the evaluation lengths that are left to score, and is empty while samples are drawn. If the
+process then ends for lack of memory or time, the rest of the outcome stands."""
 NO_SAMPLES = "why_no_samples"
 """The field of a record's details with the limit that was exceeded while samples were drawn."""
 LIMITS = (Status.OUT_OF_MEMORY, Status.TIMED_OUT)

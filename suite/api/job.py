@@ -30,7 +30,8 @@ class Job:
     there if the data and the code are the same. With `check_at`, the worker checks the cell's
     architecture instead of running the cell, and compares parameters at these model sizes.
     `parents` maps each role to the folder of a trained model that the cell takes. With
-    `keeps_weights`, the worker writes the trained weights to `weights`.
+    `keeps_weights`, the worker writes the trained weights to `weights`. If `draws_samples` is
+    false, a trained language model writes no samples.
     """
 
     cell: Cell
@@ -45,6 +46,7 @@ class Job:
     check_at: tuple[ModelSize, ...] = ()
     parents: Mapping[str, Path] = field(default_factory=dict)
     keeps_weights: bool = False
+    draws_samples: bool = True
 
     @property
     def weights(self) -> Path:
@@ -75,4 +77,5 @@ class Job:
             check_at=tuple(ModelSize(**size) for size in fields["check_at"]),
             parents={role: Path(folder) for role, folder in fields["parents"].items()},
             keeps_weights=fields["keeps_weights"],
+            draws_samples=fields["draws_samples"],
         )

@@ -36,8 +36,8 @@ def command(check: bool, results: Path) -> None:
     """Rank the published records and write results/LEADERBOARD.md and results/leaderboard.
 
     LEADERBOARD.md ranks the final runs of the benchmark `core`, or of another ranked benchmark
-    while `core` has none. The folder has the open track, the costs on each machine, the tuned
-    learning rates, and an archive of all rows.
+    while `core` has none. The folder has the open track once it has results, the costs on each
+    machine, the tuned learning rates, and an archive of all rows.
     """
     if check:
         check_tree(results)

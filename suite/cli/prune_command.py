@@ -29,7 +29,7 @@ from suite.records.schema import utc_now
     help="Records with one of these statuses, as in failed,timed_out.",
 )
 @click.option("--old-protocols", is_flag=True, help=f"Records of protocols other than {PROTOCOL}.")
-@click.option("--superseded", is_flag=True, help="Records whose cell has a newer standing record.")
+@click.option("--superseded", is_flag=True, help="Records superseded by another of their cell.")
 @click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 @home_option
 def command(

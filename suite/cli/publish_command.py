@@ -42,7 +42,8 @@ def command(
 
     A record passes if its run finished under the current protocol and from a clean commit. Host
     names, logs and tracebacks are removed, and large fields are reduced. A final run of a benchmark
-    becomes a file, other records join an archive. Published records are never changed or deleted.
+    becomes a file, as does another training with evaluation lengths; other records join an archive.
+    Published records are never changed or deleted.
 
     \b
     Examples:

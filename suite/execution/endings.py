@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from suite.api import Limits, Status
-from suite.api.evaluation_lengths import LIMITS, UNSCORED_LENGTHS
+from suite.api.evaluation_lengths import LIMITS, UNFINISHED
 from suite.execution.executors.base import ProcessResult
 
 
@@ -20,7 +20,7 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
         return Status.FAILED, f"{len(result.lost)} machines failed while running it"
     if result.stopped == "output":
         return Status.FAILED, "wrote more output than the log may hold"
-    if result.outcome is not None and UNSCORED_LENGTHS not in result.outcome:
+    if result.outcome is not None and UNFINISHED not in result.outcome:
         return Status(result.outcome["status"]), result.outcome.get("reason")
     if result.exit_code < 0:
         if "std::bad_alloc" in result.log_tail:
@@ -35,4 +35,4 @@ def training_stands(result: ProcessResult, status: Status) -> bool:
 
     Its record is then `ok`, and has the reason in place of the missing figures or samples.
     """
-    return status in LIMITS and UNSCORED_LENGTHS in (result.outcome or {})
+    return status in LIMITS and UNFINISHED in (result.outcome or {})

@@ -44,4 +44,5 @@ def make_job(
         source_digest=digests.get(cell.task or ""),
         parents=parents or {},
         keeps_weights=planned.keeps_weights,
+        draws_samples=planned.draws_samples,
     )

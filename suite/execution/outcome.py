@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from suite.api import Limits, Status
-from suite.api.evaluation_lengths import NO_SAMPLES, UNSCORED_LENGTHS, with_reason
+from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED, with_reason
 from suite.execution.endings import training_stands
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.planned_cells import PlannedCell
@@ -40,13 +40,13 @@ def make_record(
     outcome = dict(result.outcome or {})
     outcome.pop("status", None)
     outcome.pop("reason", None)
-    lengths = outcome.pop(UNSCORED_LENGTHS, ())
+    lengths = outcome.pop(UNFINISHED, ())
     if training_stands(result, status):
         if lengths:
             outcome["reports"] = with_reason(outcome["reports"], lengths, status, str(reason))
         else:
             outcome["details"] = {**outcome["details"], NO_SAMPLES: f"{status}: {reason}"}
-        outcome["worker_seconds"] = (times[1] - times[0]).total_seconds()
+        outcome["worker_seconds"] = result.seconds
         status, reason = Status.OK, None
     data = outcome.pop("data", None)
     if data is None and digest is not None:

@@ -198,16 +198,17 @@ class Runner:
             lease = self.store.acquire(planned.cell.id)
             if lease is None:
                 held.append(planned)
-            elif record := self._written_since_plan(planned):
+                continue
+            # Another invocation may have run the cell, or scored further lengths, since the plan.
+            existing = self.store.all(cell_ids=[planned.cell.id])
+            if record := self._written_since_plan(planned, existing):
                 lease.close()
                 self._report(Finished(planned, record, reused=True))
             elif reason := self._why_skipped(planned):
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
             else:
-                # Another invocation may have scored further lengths since this plan was made.
-                former = self.store.all(cell_ids=[planned.cell.id])
-                self._start(with_scored_lengths(planned, former), lease)
+                self._start(with_scored_lengths(planned, existing), lease)
         queue.extend([*held, *waiting])
         if held and not self._running:
             self._report(Waiting(held))
@@ -223,11 +224,13 @@ class Runner:
             planned, known, self.store
         )
 
-    def _written_since_plan(self, planned: PlannedCell) -> Record | None:
+    def _written_since_plan(
+        self, planned: PlannedCell, existing: Sequence[Record]
+    ) -> Record | None:
         """Return a valid record that another invocation has written since this plan was made."""
-        cell_id = planned.cell.id
-        record = find_standing(self.store, [cell_id], self.plan.any_machine).get(cell_id)
-        if record is None or record.ended_at < self.plan.made_at:
+        since = [record for record in existing if record.ended_at >= self.plan.made_at]
+        record = find_standing(since, self.plan.any_machine).get(planned.cell.id)
+        if record is None:
             return None
         valid = record.status not in RETRIED_ALWAYS and has_lengths_of(record, planned.cell)
         return record if valid else None

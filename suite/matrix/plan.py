@@ -11,8 +11,8 @@ from suite.api.evaluation_lengths import exceeded_limits
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
 from suite.records.schema import Record, utc_now
-from suite.records.standing import has_lengths_of, probed_machine
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.standing import has_lengths_of, latest_runs, probed_machine
+from suite.records.store import ReportUnreadable, Store
 from suite.records.weights import has_weights
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
@@ -69,9 +69,8 @@ def plan(
     """
     made_at = utc_now()
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
-    found = find_standing(
-        store, [planned.cell.id for planned in cells], any_machine, report_unreadable
-    )
+    existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
+    found = find_standing(existing, any_machine)
     statuses = {
         planned.cell.id: {
             record.status,
@@ -108,8 +107,9 @@ def plan(
     }
     done = _without_missing_weights(cells, done, store)
     former: dict[str, list[Record]] = {}
-    for record in store.all(cell_ids=found.keys() - done.keys()):
-        former.setdefault(record.cell_id, []).append(record)
+    for record in existing:
+        if record.cell_id not in done:
+            former.setdefault(record.cell_id, []).append(record)
     kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
     return Plan(kept, done, made_at, any_machine)
 
@@ -139,17 +139,15 @@ def with_scored_lengths(planned: PlannedCell, records: Iterable[Record]) -> Plan
     return replace(planned, cell=replace(planned.cell, evaluation_lengths=tuple(sorted(lengths))))
 
 
-def find_standing(
-    store: Store,
-    cell_ids: Iterable[str],
-    any_machine: bool,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
-) -> dict[str, Record]:
-    """Return the current records; of probes, only those of this machine or one like it."""
+def find_standing(records: Iterable[Record], any_machine: bool) -> dict[str, Record]:
+    """Return the standing record of each cell; of probes, only those of this machine or its like.
+
+    `records` are all records of the cells.
+    """
     machine = describe_machine()
     return {
         record.cell_id: record
-        for record in store.current(cell_ids, report_unreadable)
+        for record in latest_runs(records)
         if any_machine or probed_machine(record) in ((), speed_facts(machine, record.cell.backend))
     }
 

@@ -34,7 +34,8 @@ class PlannedCell:
     `of_benchmark` is true if the cell has the settings of the benchmark of the request: it is a
     final run as soon as the benchmark is frozen. `parents` maps roles to the ids of the cells whose
     trained models the cell takes. `keeps_weights` is true if its own weights are kept. `recipe` is
-    that of its task, with the cell's options.
+    that of its task, with the cell's options. `draws_samples` is false for a trial of a learning
+    rate, which needs its validation score alone.
     """
 
     cell: Cell
@@ -45,6 +46,7 @@ class PlannedCell:
     parents: Mapping[str, str] = field(default_factory=dict)
     keeps_weights: bool = False
     recipe: Recipe = field(default_factory=Recipe)
+    draws_samples: bool = True
 
 
 FindTunedRate = Callable[[Cell], TuningChoice | None]

@@ -40,7 +40,7 @@ def to_csv(boards: Sequence[Board]) -> str:
     for board in boards:
         for row in board.rows:
             about = {
-                "task": board.key.task or "probe",
+                "task": board.key.task or str(board.key.mode),
                 "source": board.key.source,
                 "benchmark": board.key.benchmark,
                 "split": board.key.split,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.costs import COSTS
+from suite.analysis.costs import costs_of
 from suite.analysis.final_boards import standing
 from suite.analysis.grouping import ComparisonKey, titles
 from suite.api import Mode, Track
@@ -14,15 +14,16 @@ from suite.publish.markdown import NONE, escape, escape_name, interval, number, 
 
 DIGITS = 8
 """The number of digits that a page shows of a digest."""
-ABOUT_COSTS = """Probes of training and inference on random tokens, by sequence length. A cost is
-the geometric mean over the rounds of one session that no other process disturbed. Its rank is in
-brackets. After ± stands the standard deviation between sessions on equal machines, if several
-measured the entry. "Code" is the start of the digest of the measured code. The detectable ratio is
-the smallest ratio to the best that the ranks separate, for the median entry."""
+ABOUT_COSTS = """Probes of training and inference on random tokens, by sequence length. Decodings
+read a context of that length and then generate token by token. A cost is the geometric mean over
+the rounds of one session that no other process disturbed. Its rank is in brackets. After ± stands
+the standard deviation between sessions on equal machines, if several measured the entry. "Code" is
+the start of the digest of the measured code. The detectable ratio is the smallest ratio to the best
+that the ranks separate, for the median entry."""
 
 
-def open_track(boards: Sequence[Board]) -> str:
-    """Return the page of the open track; it lists the options of each row."""
+def open_track(boards: Sequence[Board]) -> str | None:
+    """Return the page of the open track, which lists the options of each row; None without rows."""
     of_track = [
         board
         for board in boards
@@ -31,13 +32,13 @@ def open_track(boards: Sequence[Board]) -> str:
         and board.key.split == "test"
         and standing(board)
     ]
+    if not of_track:
+        return None
     parts = [
         "# Open track",
         "Entries with options that the standard track excludes. Ranks hold within one set of "
         "options. Only final runs of a frozen benchmark are ranked.",
     ]
-    if not of_track:
-        parts.append("No results of the open track are published yet.")
     for task in dict.fromkeys(board.key.task for board in of_track):
         rows = [
             _open_cells(board, row)
@@ -70,7 +71,7 @@ def cost_pages(boards: Sequence[Board]) -> dict[str, str]:
     """Return the page of costs of each machine, by machine; they hold quiet costs alone."""
     found: dict[str, list[Board]] = {}
     for board in boards:
-        if board.key.mode is Mode.PROBE and any(row.estimate for row in standing(board)):
+        if board.key.mode is not Mode.TRAIN and any(row.estimate for row in standing(board)):
             found.setdefault(board.key.machine, []).append(board)
     return {machine: _cost_page(machine, of_machine) for machine, of_machine in found.items()}
 
@@ -90,7 +91,7 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
     for key, by_measure in by_key.items():
         session = next(iter(next(iter(by_measure.values())).values())).session
         parts += [f"## {escape(named[key])}", f"Session of {escape(str(session))}."]
-        for name, cost in COSTS.items():
+        for name, cost in costs_of(key.mode).items():
             if name in by_measure:
                 title = f"### {cost.title.capitalize()}, {cost.unit}"
                 parts += [title, _cost_table(cost.divisor, by_measure[name])]

@@ -1,7 +1,7 @@
 """The files of the leaderboard: LEADERBOARD.md and the folder `leaderboard`.
 
-The folder has the open track, the costs on each machine, the tuned learning rates, an archive of
-all rows, and the pages of further ranked benchmarks.
+The folder has the open track if it has rows, the costs on each machine, the tuned learning rates,
+an archive of all rows, and the pages of further ranked benchmarks.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def _beside(boards: Sequence[Board]) -> dict[str, str]:
     if not tested:
         return {}
     pages = {file_name(machine): page for machine, page in cost_pages(boards).items()}
-    return {"open.md": open_track(boards), **pages, "archive.csv": to_csv(tested)}
+    page = open_track(boards)
+    track = {} if page is None else {"open.md": page}
+    return {**track, **pages, "archive.csv": to_csv(tested)}
 
 
 def _pages(

@@ -1,9 +1,10 @@
-"""The size of published records: the fields that a final run and a record of an archive keep.
+"""The size of published records: the fields that a file and a record of an archive keep.
 
-A final run has at most `MAX_FINAL_BYTES`. Its samples and curves are thinned, and the numbers in
-samples, curves and reports are rounded to `DIGITS` digits. If the file is still too large, its
-occlusion maps are left out, then its examples, then the report of the validation split. Then the
-measurements of `LEFT_OUT` go, and samples and curves are thinned further.
+The file of a final run, or of another training with evaluation lengths, has at most
+`MAX_FINAL_BYTES`. Its samples and curves are thinned, and the numbers in samples, curves and
+reports are rounded to `DIGITS` digits. If the file is still too large, its occlusion maps are left
+out, then its examples, then the report of the validation split if the test split is scored. Then
+the measurements of `LEFT_OUT` go, and samples and curves are thinned further.
 
 A record of an archive has at most `MAX_ARCHIVED_BYTES`. It keeps what identifies, ranks and
 verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
@@ -19,7 +20,7 @@ from typing import Any
 
 from suite.api import Mode
 from suite.api.errors import RequestError
-from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, is_final
+from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, has_own_file
 from suite.records.schema import Curve, Measurement, Record
 
 MAX_SAMPLES, FEW_SAMPLES = 20, 5
@@ -27,7 +28,7 @@ MAX_CURVE_POINTS, FEW_CURVE_POINTS = 60, 20
 DIGITS = 7
 """Rounded samples still enclose their median to within a millionth, as `check-submission` asks."""
 LARGE_REPORTS = ("occlusion", "examples")
-"""The reports that a final run loses if it is too large, the first one first."""
+"""The reports that a file loses if it is too large, the first one first."""
 ARCHIVES_LACK = {"reports", "curves", "parameter_counts", "conformance"}
 """The fields that a record of an archive lacks: neither a trial nor a probe has a score to rank."""
 DETAILS = ("noisy", "resumed_at_steps", "lost")
@@ -42,7 +43,7 @@ LEFT_OUT = (
     "model_flops_utilization",
     "other_process_cpu_share",
 )
-"""The measurements that records of an archive and large final runs lack; `noisy` stays."""
+"""The measurements that records of an archive and large files lack; `noisy` stays."""
 RANKED = (
     "tokens_per_second",
     "peak_memory_bytes",
@@ -69,7 +70,7 @@ def reduced(record: Record) -> bytes:
     Raises:
         TooLargeError: the record is too large.
     """
-    if not is_final(record):
+    if not has_own_file(record):
         return _archived(record)
     thin = record.model_copy(update={"reports": _rounded(record.reports)})
     thin = _thinned(thin, MAX_SAMPLES, MAX_CURVE_POINTS)
@@ -78,7 +79,7 @@ def reduced(record: Record) -> bytes:
         if len(content) > MAX_FINAL_BYTES:
             thin = thin.model_copy(update={"reports": _without_report(thin.reports, name)})
             content = thin.model_dump_json().encode()
-    if len(content) > MAX_FINAL_BYTES:
+    if len(content) > MAX_FINAL_BYTES and record.cell.scores_test:
         tested = {split: part for split, part in thin.reports.items() if split != "validation"}
         thin = thin.model_copy(update={"reports": tested})
         content = thin.model_dump_json().encode()
@@ -89,7 +90,7 @@ def reduced(record: Record) -> bytes:
         }
         thin = thin.model_copy(update={"measurements": kept})
         content = _thinned(thin, FEW_SAMPLES, FEW_CURVE_POINTS).model_dump_json().encode()
-    return _checked(content, MAX_FINAL_BYTES, "The file of a final run")
+    return _checked(content, MAX_FINAL_BYTES, "The file of a record")
 
 
 def _archived(record: Record) -> bytes:

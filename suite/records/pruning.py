@@ -27,11 +27,13 @@ def prunable(
         before: the record ended before this moment.
         statuses: the record has one of these statuses; empty for any.
         old_protocols: the record ran under another protocol than the current one.
-        superseded: another record of the same cell stands.
+        superseded: another record of the same cell stands. A good record is superseded by good ones
+            alone.
         report_unreadable: receives each unreadable file.
     """
     records = store.all(report_unreadable)
-    standing = {record.run_id for record in latest_runs(records)}
+    good = [record for record in records if record.status is Status.OK]
+    standing = {record.run_id for record in [*latest_runs(records), *latest_runs(good)]}
     return [
         record
         for record in records

@@ -5,6 +5,8 @@
 
 ```
 <benchmark>/<task>/<architecture>-<length>-seed-<seed>.<run id>.json   one final run
+trials/<task>/<architecture>-<length>-seed-<seed>.<run id>.json        one other training with
+                                                                       evaluation lengths
 trials/<task>-v<version>-<source>-<length>-<size>.jsonl.gz             other trainings
 timing/<mode>-<form>-<size>-<precision>-<backend>.jsonl.gz             rounds of probes
 ```
@@ -32,7 +34,7 @@ RESULTS = CHECKOUT / "results"
 TRIALS = "trials"
 TIMING = "timing"
 MAX_FINAL_BYTES = 12 * 2**10
-"""The limit of the file of a final run."""
+"""The limit of the file of a final run, or of another record with a file of its own."""
 MAX_ARCHIVED_BYTES = 2 * 2**10
 """The limit of a record in an archive, uncompressed."""
 MAX_TREE_BYTES = 15 * 2**20
@@ -88,12 +90,21 @@ def is_final(record: RecordSummary) -> bool:
     return record.cell.mode is Mode.TRAIN and record.cell.benchmark is not None
 
 
+def has_own_file(record: RecordSummary) -> bool:
+    """Return whether a committed record is a file of its own, which keeps reports and curves.
+
+    Final runs are, and other trainings with evaluation lengths: the page of diagnostics draws them.
+    Trials of learning rates have no evaluation lengths.
+    """
+    return is_final(record) or bool(record.cell.evaluation_lengths)
+
+
 def committed_path(record: RecordSummary) -> PurePosixPath:
     """Return the file of a committed record, relative to the folder of its machine or submitter."""
     cell = record.cell
-    if is_final(record):
+    if has_own_file(record):
         name = f"{cell.architecture}-{cell.sequence_length}-seed-{cell.seed}.{record.run_id}.json"
-        return PurePosixPath(str(cell.benchmark), str(cell.task), name)
+        return PurePosixPath(cell.benchmark or TRIALS, str(cell.task), name)
     if cell.mode is Mode.TRAIN:
         name = _name(
             cell.task, f"v{cell.task_version}", cell.source, cell.sequence_length, cell.model_size
@@ -123,13 +134,16 @@ def without_trials(records: Sequence[StoredRecord]) -> list[StoredRecord]:
     """Return the records without trials of validation, unless there are no final runs.
 
     Beside final runs, the trials of learning rates are evidence and no entries of their own.
+    Trainings with evaluation lengths stay.
     """
     if not any(is_final(stored.record) for stored in records):
         return list(records)
     return [
         stored
         for stored in records
-        if stored.record.cell.mode is not Mode.TRAIN or stored.record.cell.scores_test
+        if stored.record.cell.mode is not Mode.TRAIN
+        or stored.record.cell.scores_test
+        or has_own_file(stored.record)
     ]
 
 

@@ -2,10 +2,10 @@
 
 Four rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has
 no other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
-task and the architecture, and at the learning rate of the entry's newest run. A run without an
-evaluation length of the latest good run, on the same data and at the same learning rate, does not
-supersede it: no later run loses the scores at a length. If the later run is good too, the earlier
-one stands, even after a failure that superseded it.
+task and the architecture, and at the learning rate of the entry's newest run. A run that failed
+does not supersede a good run on the same data, at the same learning rate and, for a probe, of the
+same code: no later failure loses a result. A good run without an evaluation length of such an
+earlier good run does not supersede it either: no later run loses the scores at a length.
 
 Evaluation lengths are no part of a cell's id. A request for lengths that the standing record lacks
 therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record
@@ -56,21 +56,22 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
 def _standing_run(runs: Iterable[Item], record_of: Callable[[Item], RecordSummary]) -> Item:
     """Return the run of one cell, or of one repeat, that stands.
 
-    A good run stands only if it has the lengths of the latest good run of the same training. The
-    latest of them therefore has the lengths of all.
+    A good run stands only if it has the lengths of the latest good run of the same experiment. The
+    latest of them therefore has the lengths of all. A run that did not end well stands only if
+    there is no such good run. A cell that has become unsupported stands as unsupported.
     """
     standing, *later = sorted(runs, key=lambda run: _precedence(record_of(run)))
     good = [standing] if record_of(standing).status is Status.OK else []
     for run in later:
         record = record_of(run)
         former = next(
-            (run for run in reversed(good) if _is_same_training(record, record_of(run))), None
+            (run for run in reversed(good) if _is_same_experiment(record, record_of(run))), None
         )
-        loses = former is not None and not has_lengths_of(record, record_of(former).cell)
         if record.status is Status.OK:
+            loses = former is not None and not has_lengths_of(record, record_of(former).cell)
             standing = former if former is not None and loses else run
             good.append(standing)
-        elif not loses:
+        elif former is None or record.status is Status.UNSUPPORTED:
             standing = run
     return standing
 
@@ -80,11 +81,16 @@ def has_lengths_of(record: RecordSummary, cell: Cell) -> bool:
     return set(cell.evaluation_lengths) <= set(record.cell.evaluation_lengths)
 
 
-def _is_same_training(record: RecordSummary, good: RecordSummary) -> bool:
-    """Whether a run has the data and the learning rate of a good run, as far as it came."""
+def _is_same_experiment(record: RecordSummary, good: RecordSummary) -> bool:
+    """Whether a run has the data, the learning rate and the measured code of a good run.
+
+    A run that failed early may not have stated its data or its code.
+    """
+    code, good_code = (one.environment.get("cost_digest") for one in (record, good))
     return (
         record.fingerprint in ("", good.fingerprint)
         and record.ranking.learning_rate == good.ranking.learning_rate
+        and (record.cell.mode is Mode.TRAIN or code in (None, good_code))
     )
 
 

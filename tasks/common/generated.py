@@ -146,7 +146,7 @@ class GeneratedSequences(Task):
             for split, part in drawn.items()
         }
         return TaskData(
-            **{split: _encode(part) for split, part in drawn.items()},
+            **{split: encode(part) for split, part in drawn.items()},
             spec=self.describe(own),
             facts=collect_facts(self.sources["synthetic"], raw, {}),
         )
@@ -164,7 +164,7 @@ class GeneratedSequences(Task):
         """
         own = task_options(self, options)
         return {
-            split: _encode(self._draw_split(split, sequence_length, own)) for split in SPLITS[1:]
+            split: encode(self._draw_split(split, sequence_length, own)) for split in SPLITS[1:]
         }
 
     def _draw_split(self, split: str, sequence_length: int, options: Options) -> Drawn:
@@ -270,7 +270,8 @@ def shorten_runs(token_ids: Sequence[int], names: Sequence[str]) -> str:
     )
 
 
-def _encode(drawn: Drawn) -> Examples:
+def encode(drawn: Drawn) -> Examples:
+    """Return the features of generated examples, and their answers and groups as targets."""
     import numpy as np
 
     mask = drawn.padding_mask

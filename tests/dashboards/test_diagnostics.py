@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.dashboards.site_records import SCRIPT, draw, read_script
 from tests.suite.analysis.diagnostic_records import (
+    by_length,
     decodings,
     extrapolation,
     language,
@@ -113,6 +115,22 @@ def test_a_hidden_line_leaves_charts_maps_and_tables(tab, full):
     assert "mamba2" not in tab.texts("tbody td")
 
 
+def test_the_page_of_a_task_says_what_its_intervals_cover(tab, full):
+    titles = {
+        about["task"]: about["title"]
+        for about in read_script(full / "data" / "index.js")["comparisons"]
+    }
+    for task, covers in (
+        ("induction_heads", "its 95% interval,"),
+        ("language_modeling", "its 95% interval over seeds alone,"),
+    ):
+        tab.open(full, "task.html", urlencode({"comparison": titles[task]}))
+        title = tab.page.locator("h3", has_text="after training at length")
+        title.wait_for()
+        caption = title.locator("xpath=ancestor::figure").locator("figcaption")
+        assert covers in caption.text_content()
+
+
 @pytest.mark.parametrize("width", [400, 1_300])
 def test_the_page_is_no_wider_than_the_window(tab, full, width):
     tab.page.set_viewport_size({"width": width, "height": 800})
@@ -138,7 +156,27 @@ def test_without_data_a_section_names_the_command_and_trials_are_marked(tab, tmp
 
 
 def test_names_and_reasons_never_become_markup(tab, tmp_path):
-    reports = {"by_evaluation_length": {"128": f"not applicable: {SCRIPT}"}}
-    draw([trained("duplication", "lstm", 0, 1.0, 64, reports=reports)], tmp_path)
+    reason = f"not applicable: {SCRIPT}"
+    report = by_length()({128: 0.5})
+    missed = by_length()({128: reason})
+    draw(
+        [
+            trained("duplication", "lstm", 0, 1.0, 64, reports=missed),
+            *(trained("duplication", "vanilla", seed, 1.0, 64, reports=report) for seed in (0, 1)),
+            trained("duplication", "vanilla", 2, 1.0, 64, reports=missed),
+        ],
+        tmp_path,
+    )
     tab.open(tmp_path, PAGE)
-    assert f"lstm: not applicable: {SCRIPT}." in tab.texts("figcaption")[0]
+    assert f"lstm: {reason}." in tab.texts("figcaption")[0]
+    tab.open(tmp_path, "index.html", "task=duplication&length=64")
+    table = tab.page.locator("table", has_text="tested at 128")
+    cells = {row.locator("td").nth(1).text_content(): row for row in table.locator("tr").all()[1:]}
+    notes = tab.texts(".footnotes li")
+    by_entry = {
+        name.rstrip("0123456789"): row.locator("td").last.text_content()
+        for name, row in cells.items()
+    }
+    assert by_entry["lstm"] == f"not applicable{notes.index(reason) + 1}"
+    missing = notes.index(f"1 of 3 seeds: {reason}") + 1
+    assert by_entry["vanilla"] == f"0.500{missing}"

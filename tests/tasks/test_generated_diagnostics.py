@@ -20,21 +20,17 @@ CASES = [
     ("associative_recall", 64, {}),
     ("associative_recall", 128, {"pairs": 32, "fillers": "random", "mixed_sizes": False}),
     ("associative_recall", 128, {"vocabulary": 40}),
-    ("induction_heads", 64, {}),
-    ("induction_heads", 64, {"occurrences": 1}),
+    ("duplication", 64, {}),
+    *(("induction_heads", 64, options) for options in ({}, {"occurrences": 1})),
     ("induction_heads", 5, {"occurrences": 9}),
     ("selective_copying", 64, {"memorized": 5}),
     *(("state_tracking", 40, {"problem": name}) for name in ("parity", "s3", "s5")),
-    ("state_tracking", 40, {"problem": "modular_arithmetic"}),
-    ("state_tracking", 3, {"problem": "modular_arithmetic"}),
+    *(("state_tracking", length, {"problem": "modular_arithmetic"}) for length in (3, 40)),
     ("state_tracking", 40, {"problem": "s3", "asked": "last"}),
-    ("key_value_retrieval", 128, {"pairs": 7}),
-    ("key_value_retrieval", 128, {"pairs": 1}),
+    *(("key_value_retrieval", 128, {"pairs": pairs}) for pairs in (1, 7)),
     ("key_value_retrieval", 128, {"pairs": 24, "questions": 1}),
 ]
-IDS = [
-    "-".join([name, str(length), *map(str, options.values())]) for name, length, options in CASES
-]
+IDS = ["-".join([name, str(n), *map(str, options.values())]) for name, n, options in CASES]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=IDS)
@@ -68,6 +64,13 @@ def recalled(symbols, names, asked):
         pairs[key] = value
     assert sorted(symbols[place] for place in asked) == sorted(pairs), "each key once"
     return {place: pairs[symbols[place]] for place in asked}
+
+
+def duplicated(symbols, names, asked):
+    half = len(symbols) // 2
+    assert symbols[:half] == symbols[half:] and names[symbols[0]] == "0"
+    assert sorted(asked) == list(range(half, len(symbols) - 1))
+    return {place: symbols[place - half + 1] for place in asked}
 
 
 def induced(symbols, names, asked):
@@ -113,6 +116,7 @@ def retrieved(symbols, names, asked):
 
 SOLVERS = {
     "associative_recall": recalled,
+    "duplication": duplicated,
     "induction_heads": induced,
     "selective_copying": copied,
     "state_tracking": tracked,
@@ -153,6 +157,11 @@ def test_evaluation_asks_for_the_full_length(case):
             assert (real == longer - odd).all()
     for split, examples in task.load_evaluation(SOURCE, length, options, data.spec).items():
         trained = getattr(data, split)
+        if key_of(task) == "duplication":  # its words at an evaluation length are always new
+            assert (
+                (examples.features["token_ids"] != trained.features["token_ids"]).any(axis=1).all()
+            )
+            continue
         for part in ("features", "targets"):
             for name, values in getattr(trained, part).items():
                 assert (getattr(examples, part)[name] == values).all()

@@ -30,6 +30,9 @@ class ProcessResult:
     """The code that the process ran, and its machine if that is not the parent's."""
     lost: tuple[str, ...] = ()
     """The reasons of earlier losses: after each, the cell was started on another machine."""
+    seconds: float | None = None
+    """The time from the start of the process to its end, without a wait for a machine; None if no
+    process was watched to its end."""
 
 
 @dataclass(frozen=True, slots=True)

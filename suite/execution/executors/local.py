@@ -43,6 +43,8 @@ class _Running:
     child: Child
     folder: Path
     limits: Limits
+    began: float
+    """The time of the start; the time limit counts from `started`, the first report."""
     started: float
     kills_before: int | None = None
     place: str | None = None
@@ -88,9 +90,8 @@ class LocalExecutor:
             child = SpawnedChild(job.folder, environment)
         else:
             child = self._server(environment).fork(job.folder)
-        self._running[run_id] = _Running(
-            child, job.folder, limits, time.monotonic(), kills_before, place
-        )
+        now = time.monotonic()
+        self._running[run_id] = _Running(child, job.folder, limits, now, now, kills_before, place)
 
     def wait(self) -> list[Update]:
         """Wait until a process ends, for at most `POLL_SECONDS`, and return the news."""
@@ -207,6 +208,7 @@ def _result(running: _Running, exit_code: int) -> ProcessResult:
         stopped,
         _tail(running.folder / "log.txt"),
         environment=read_provenance(running.folder),
+        seconds=time.monotonic() - running.began,
     )
 
 

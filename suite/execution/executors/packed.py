@@ -47,6 +47,7 @@ def run_pack(pack: Path) -> int:
         content = {
             "started_at": started,
             "ended_at": _now(),
+            "seconds": result.seconds,
             "exit_code": result.exit_code,
             "stopped": result.stopped,
             "log_tail": result.log_tail,
@@ -89,6 +90,7 @@ def read_result(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
         content["stopped"],
         content["log_tail"],
         environment=read_provenance(folder),
+        seconds=content["seconds"],
     )
     return content, result
 

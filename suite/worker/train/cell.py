@@ -26,7 +26,7 @@ from suite.api import (
     task_options,
     uses_xla,
 )
-from suite.api.evaluation_lengths import NO_SAMPLES, UNSCORED_LENGTHS
+from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED
 from suite.worker.building import build_model
 from suite.worker.data import encoded
 from suite.worker.data.batches import bucket_lengths
@@ -118,10 +118,10 @@ def run(
     for reports, left in lengths.reports(outcome["reports"], report_progress):
         outcome["reports"] = reports
         if left:
-            write({**outcome, UNSCORED_LENGTHS: left})
-    if task.prompts(data.validation, data.spec):
+            write({**outcome, UNFINISHED: left})
+    if job.draws_samples and task.prompts(data.validation, data.spec):
         report_progress("drawing samples", 0.0)
-        write({**outcome, UNSCORED_LENGTHS: ()})
+        write({**outcome, UNFINISHED: ()})
         try:
             samples = draw_samples(job, task, data, model)
         except Exception as error:

@@ -15,7 +15,8 @@ NOT_APPLICABLE = "not applicable: the Transformer has learned positions, which e
 
 def trained(task, architecture, seed, accuracy, length, *, curve=(), state=None, **fields):
     """Return a training of a decoder; `curve` is its validation accuracy after equal steps."""
-    changes = {name: fields.pop(name) for name in ("benchmark", "scores_test") if name in fields}
+    of_cell = ("benchmark", "scores_test", "evaluation_lengths")
+    changes = {name: fields.pop(name) for name in of_cell if name in fields}
     cell = dataclasses.replace(
         CELL,
         task=task,
@@ -96,8 +97,11 @@ def write(records: list[StoredRecord], folder: Path) -> list[StoredRecord]:
     return found
 
 
-def recall() -> list[StoredRecord]:
-    """Return associative recall at 64 symbols: 4 pairs, and up to 64 at evaluation lengths."""
+def recall(**fields) -> list[StoredRecord]:
+    """Return associative recall at 64 symbols: 4 pairs, and up to 64 at evaluation lengths.
+
+    `fields` are those of each record or its cell.
+    """
     scores = {
         "vanilla": (131_072, {64: 0.999, 256: 0.98, 1_024: 0.97}),
         "mamba2": (65_536, {64: 0.995, 256: 0.7, 1_024: 0.2}),
@@ -123,6 +127,7 @@ def recall() -> list[StoredRecord]:
                     state=state,
                     reports=reports,
                     curve=curve,
+                    **fields,
                 )
             )
     return found

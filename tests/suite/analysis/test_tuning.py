@@ -50,6 +50,7 @@ def learner(validation, seen=None):
     def run(prepared):
         records = []
         for planned in prepared.plan.to_run:
+            assert not planned.draws_samples, "a trial needs its validation score alone"
             metric = planned.ranking.metric
             score = validation(planned.cell)
             records.append(

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Invocation, Measurement
+from tests.suite.analysis.diagnostic_records import decodings
 from tests.suite.analysis.final_runs import UNREAD, benchmark_folder
 from tests.suite.publish.pages import files_of, rows_of, runs, section
 from tests.suite.records.test_store import MOMENT, PROBE, make_record
@@ -63,6 +64,23 @@ def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_
     )
     assert row["session"] == "2026-01-02 04:04 on abacus, 2 threads"
     assert (row["cost_digest"], row["sessions"]) == ("vanilla-0123456789", "2")
+
+
+def test_decodings_have_tables_beside_those_of_probes(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    decoded = [
+        dataclasses.replace(one, folder=Folder.PUBLISHED, owner="abacus") for one in decodings()
+    ]
+    files = files_of(folder, [*decoded, *(probe("vanilla", 0.1, number) for number in range(3))])
+    page = files["leaderboard/costs-abacus.md"]
+    assert "decode · decoder" in page and "### Training memory, MiB" in page
+    head, _, *rows = rows_of(section(page, "Time per generated token, ms"))
+    assert head == ["entry", "code", "128", "1,024", "8,192"]
+    found = {row[0]: row[2:] for row in rows}
+    assert found["identity"] == ["0.505 (1)"] * 3 and found["mamba2"] == ["1.010 (2)"] * 3
+    assert found["vanilla"] == ["1.010 (2)", "8.080 (3)", "—"]
+    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
+    assert {row["task"] for row in rows} == {"probe", "decode"}
 
 
 def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):

@@ -163,6 +163,14 @@ def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone
     assert "hidden_words" not in page and "sentiment" not in page
 
 
+def test_an_open_track_without_rows_has_no_page_and_no_link(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    files = files_of(folder, runs(folder))
+    assert "leaderboard/open.md" not in files and "leaderboard/archive.csv" in files
+    page = files["LEADERBOARD.md"]
+    assert "open track" not in page and "[all rows](leaderboard/archive.csv)" in page
+
+
 def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
     folder = benchmark_folder(tmp_path)
     former = [

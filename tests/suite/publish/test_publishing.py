@@ -12,15 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from suite.analysis.aggregate import compare
+from suite.analysis.diagnostic_charts import make_charts
+from suite.analysis.diagnostics import find_diagnostics
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.matrix.registry import load_registry
 from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
+from suite.publish.tree import check_tree
 from suite.records.archives import write_archive
+from suite.records.published import local_records, read_published, without_trials
 from suite.records.schema import Failure, parse_record
-from suite.records.store import Store
+from suite.records.store import Store, ignore_unreadable
 from tests.conftest import FAKES
+from tests.suite.analysis.diagnostic_records import recall
 from tests.suite.records.test_migrations import FROZEN
 from tests.suite.records.test_store import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 
@@ -62,6 +68,33 @@ def test_the_traceback_of_a_failure_is_not_published(store, tmp_path):
     store.write(make_record(Status.OUT_OF_MEMORY, **{**GOOD, "metrics": {}, "error": error}))
     (path,) = publish_here(store, "my-machine", into=tmp_path).written
     assert path.is_relative_to(tmp_path / "my-machine") and "secret" not in path.read_text()
+
+
+def test_the_trainings_of_a_draft_are_published_with_what_their_page_draws(bench, store, tmp_path):
+    drafts = recall(
+        benchmark=None, scores_test=False, evaluation_lengths=(64, 256, 1_024), environment=CLEAN
+    )
+    trial = {"cell": TRIAL, "metrics": {"validation": {"entity_f1": 0.5}}}
+    for record in (*(one.record for one in drafts), make_record(**{**GOOD, **trial})):
+        store.write(record)
+    store.write(make_record(**GOOD))
+    said = bench("publish", "--results", str(tmp_path / "results"))
+    assert said.returncode == 0 and "14 records published" in said.stdout, said
+    check_tree(tmp_path / "results")
+
+    def charts_of(records):
+        comparisons = compare(records)
+        diagnostics = find_diagnostics(comparisons, REGISTRY.tasks.plugins)
+        charts = make_charts(diagnostics, comparisons)
+        return [(chart.measure, chart.lines) for chart in charts], [d.rows() for d in diagnostics]
+
+    published = read_published(tmp_path / "results")
+    shown = without_trials(published)
+    assert len(published) == 14 and len(shown) == 13, "the trial without lengths is evidence alone"
+    here = charts_of(local_records(store, ignore_unreadable))
+    assert charts_of(shown) == here
+    charts, (rows,) = here
+    assert charts and rows[0].median_steps == 300
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,18 @@ def test_a_final_run_that_is_too_large_loses_its_map_first_and_its_examples_next
     assert "at most 12,288 bytes" in reason and "reports.test 12," in reason
 
 
+def test_a_training_with_evaluation_lengths_keeps_the_report_of_the_split_that_it_scores():
+    cell = dataclasses.replace(TRIAL, evaluation_lengths=(128, 256))
+    scores = {"by_evaluation_length": {"256": {"entity_f1": 1 / 3}}}
+    record = full_record(cell, data=FREE, reports={"validation": {**scores, "examples": ["a"]}})
+    kept = parse_record(reduced(record))
+    assert kept.reports["validation"].keys() == {"by_evaluation_length", "examples"}
+    assert len(kept.curves["training_loss"].values) == 60
+    large = {"validation": {**scores, "examples": ["a" * MAX_FINAL_BYTES]}}
+    kept = parse_record(reduced(full_record(cell, data=FREE, reports=large)))
+    assert kept.reports["validation"].keys() == {"by_evaluation_length"}
+
+
 @pytest.mark.parametrize("cell", [TRIAL, PROBE], ids=["trial", "probe"])
 def test_a_record_of_an_archive_is_small_and_a_record(cell):
     trials = tuple({"learning_rate": 10.0**-i, "scores": [0.5] * 9} for i in range(9))

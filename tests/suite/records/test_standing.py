@@ -60,6 +60,32 @@ def test_a_later_run_without_an_evaluation_length_supersedes_none_that_has_it():
     assert judge(more, rate).by_repeat == {0: rate}
 
 
+@pytest.mark.parametrize("status", [Status.FAILED, Status.OUT_OF_MEMORY, Status.SKIPPED])
+def test_a_good_run_outlives_a_later_run_that_does_not_end_well(status):
+    good = with_lengths(run(0, 0, 1e-3), ())
+    failed = with_lengths(run(1, 0, 1e-3), (), status=status, data=None)
+    assert latest_runs([failed, good]) == [good]
+    assert judge(failed, good).by_repeat == {0: good}
+    assert judge(failed, good).superseded == [(failed, f"run {good.run_id}")]
+    for other in (
+        with_lengths(run(2, 0, 1e-3), (), status=status, data={"fingerprint": "g"}),
+        with_lengths(run(2, 0, 3e-3), (), status=status, data=None),
+        with_lengths(run(2, 0, 1e-3), (), status=Status.UNSUPPORTED, data=None),
+    ):
+        assert judge(other, good).by_repeat == {0: other}
+
+
+def test_a_failed_probe_of_other_code_stands():
+    def probe(minutes, status, code):
+        environment = {"processor": "abacus", "cost_digest": code}
+        return make_record(status, minutes, PROBE, environment=environment)
+
+    good = probe(0, Status.OK, "a")
+    for code, stands in (("a", False), (None, False), ("b", True)):
+        failed = probe(1, Status.FAILED, code)
+        assert latest_runs([good, failed]) == [failed if stands else good]
+
+
 @pytest.mark.parametrize("status", [Status.FAILED, Status.UNSUPPORTED])
 def test_lengths_outlive_a_failure_and_a_good_run_without_them(status):
     good = with_lengths(run(0, 0, 1e-3), (256, 512))
@@ -68,7 +94,7 @@ def test_lengths_outlive_a_failure_and_a_good_run_without_them(status):
     other = with_lengths(run(3, 0, 1e-3), (128,))
     both = with_lengths(run(4, 0, 1e-3), (128, 256, 512))
     for runs, standing in (
-        ([good, failed], failed),
+        ([good, failed], failed if status is Status.UNSUPPORTED else good),
         ([good, failed, without], good),
         ([good, failed, without, other], good),
         ([good, failed, without, other, both], both),
@@ -83,5 +109,6 @@ def test_lengths_outlive_a_failure_and_a_good_run_without_them(status):
 def test_trials_are_left_out_beside_final_runs():
     final, trial = stored(make_record(cell=FINAL)), stored(make_record(cell=TRIAL))
     probe = stored(make_record(cell=PROBE))
-    assert without_trials([trial, probe, final]) == [probe, final]
+    draft = stored(make_record(cell=dataclasses.replace(TRIAL, evaluation_lengths=(128, 256))))
+    assert without_trials([trial, draft, probe, final]) == [draft, probe, final]
     assert without_trials([trial, probe]) == [trial, probe]

@@ -1,4 +1,4 @@
-"""A home: writing, reading, locking, sweeping and pruning of records."""
+"""A home: writing, reading, locking and sweeping of records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from suite import doctor
-from suite.api import PROTOCOL, Cell, Form, Mode, Status
+from suite.api import Cell, Form, Mode, Status
 from suite.api.conformance import KIT_VERSION
 from suite.api.errors import HomeError
 from suite.api.plugins import ARCHITECTURES, find_plugin
@@ -304,42 +304,3 @@ def test_a_failed_write_is_one_clear_error_and_leaves_no_file(store):
     with pytest.raises(HomeError, match="could not be written"), small_files():
         store.write(record)
     assert list(store.records.iterdir()) == []
-
-
-def test_prunable_records_meet_every_condition(store):
-    old = make_record(Status.FAILED, 0, dataclasses.replace(CELL, seed=1))
-    superseded = make_record(Status.FAILED, 1)
-    standing = make_record(Status.OK, 2)
-    former = make_record(Status.OK, 3, dataclasses.replace(CELL, seed=2)).model_copy(
-        update={"protocol": PROTOCOL - 1}
-    )
-    for record in (old, superseded, standing, former):
-        store.write(record)
-
-    def pruned(**conditions):
-        return [record.run_id for record in prunable(store, **conditions)]
-
-    assert pruned(statuses=[Status.FAILED]) == [old.run_id, superseded.run_id]
-    assert pruned(superseded=True) == [superseded.run_id]
-    assert pruned(old_protocols=True) == [former.run_id]
-    assert pruned(before=standing.ended_at) == [old.run_id, superseded.run_id]
-    assert pruned(before=standing.ended_at, superseded=True) == [superseded.run_id]
-    assert pruned(before=old.ended_at) == []
-
-
-def test_prune_lists_records_with_dry_run_and_deletes_them_without(bench, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
-    gone, kept = make_record(Status.FAILED, 0), make_record(Status.OK, 1)
-    paths = [store.write(record) for record in (gone, kept)]
-    checkpoint = store.checkpoint(CELL.id)
-    checkpoint.parent.mkdir()
-    checkpoint.write_bytes(b"state")
-    dry = bench("prune", "--status", "failed", "--older-than", "0", "--dry-run")
-    assert dry.returncode == 0, dry.stderr
-    assert "1 records and 1 checkpoints would be deleted" in dry.stdout and CELL.label in dry.stdout
-    assert all(path.exists() for path in [*paths, checkpoint])
-    assert "deleted" in bench("prune", "--status", "failed", "--older-than", "0").stdout
-    assert [path.exists() for path in [*paths, checkpoint]] == [False, True, False]
-    refused = bench("prune")
-    assert refused.returncode == 2 and "--superseded" in refused.stderr

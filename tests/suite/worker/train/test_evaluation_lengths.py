@@ -95,8 +95,8 @@ def test_a_length_for_which_an_allocation_fails_ends_the_scoring(tmp_path, monke
     assert found["64"]["examples"] == 64
     failed = "out_of_memory: an allocation failed: Unable to allocate 9 GiB at length 256"
     assert found["256"] == found["512"] == failed
-    assert "unscored_lengths" not in outcome
-    assert [one["unscored_lengths"] for one in kept] == [(64, 256, 512), (256, 512)]
+    assert "unfinished_after_training" not in outcome
+    assert [one["unfinished_after_training"] for one in kept] == [(64, 256, 512), (256, 512)]
     assert all(one["metrics"] == outcome["metrics"] for one in kept)
 
 

