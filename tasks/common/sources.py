@@ -13,9 +13,9 @@ from suite.api import DataError, Source
 
 VALIDATION_SHARE = 0.1
 SPLIT_STEMS = {
-    "train": ("train", "training"),
+    "train": ("train", "training", "train_file"),
     "validation": ("validation", "valid", "val", "dev", "testa"),
-    "test": ("test", "testb", "test2016", "test_2016_flickr"),
+    "test": ("test", "testb", "test2016", "test_2016_flickr", "test_file_full"),
 }
 """The accepted names of a split's file or folder, without the ending."""
 
