@@ -27,7 +27,13 @@ from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_sections import ProbeSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.options import as_text, parse_options, unsupported_run_options
+from suite.matrix.options import (
+    as_text,
+    check_data_options,
+    defaults_of,
+    parse_options,
+    unsupported_run_options,
+)
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_request
@@ -172,7 +178,7 @@ def _check_options(
 
 
 def _defaults(workload: Workload, architecture: Architecture | None) -> dict[str, Any]:
-    of_task = {**asdict(workload.recipe), **workload.task.options} if workload.task else {}
+    of_task = defaults_of(workload.task) if workload.task else {}
     own = architecture.options if architecture else {}
     return {**RUN_OPTIONS, **of_task, **own}
 
@@ -243,6 +249,7 @@ def _plan(
         benchmark=benchmark.label if final else None,
         scores_test=workload.task is not None and (final or request.score_test),
     )
+    check_data_options(cell.options)
     recipe = recipe_for(workload.task, cell.options)
     reason = unsupported_run_options(cell) or _unsupported_by_task(workload.task, cell, recipe)
     build = build_request(cell, model_size, recipe, workload.task, entry.architecture)

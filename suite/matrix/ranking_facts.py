@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.api import Cell, Options, Task, track_of
+from suite.api import DATA_OPTIONS, Cell, Options, Task, track_of
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.options import listed_options
 from suite.records.naming import entry_name
@@ -20,9 +20,9 @@ def ranking_facts(
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
     `benchmark` is the benchmark of the request. The options that it sets for the task belong to the
-    comparison, as those of the task itself do. The others are part of the entry's name. The
-    learning rate is part of the name only if a user asked for it: a tuned rate belongs to the
-    architecture's best version.
+    comparison, as those of the task itself and `DATA_OPTIONS` do. The others are part of the
+    entry's name. The learning rate is part of the name only if a user asked for it: a tuned rate
+    belongs to the architecture's best version.
     """
     settings = benchmark.tasks.get(cell.task or "") if benchmark else None
     shared = _shared_options(cell, task, settings.options if settings else {})
@@ -60,5 +60,5 @@ def _shared_options(cell: Cell, task: Task | None, of_benchmark: Options) -> dic
     return {
         name: value
         for name, value in cell.options.items()
-        if name in task.options or (name in listed and listed[name] == value)
+        if name in {*task.options, *DATA_OPTIONS} or (name in listed and listed[name] == value)
     }
