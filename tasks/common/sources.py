@@ -78,6 +78,23 @@ def hold_out(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
 
 
+def with_validation(splits: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Return splits that have validation, and facts: without it, train loses a fixed tenth to it.
+
+    Raises:
+        DataError: there is no validation split, and train has fewer than 10 examples.
+    """
+    if "validation" in splits:
+        return splits, {}
+    learning = splits["train"]
+    train, validation = hold_out(len(learning))
+    held_out = {
+        "train": [learning[index] for index in train],
+        "validation": [learning[index] for index in validation],
+    }
+    return {**splits, **held_out}, {"validation": "a fixed tenth of train"}
+
+
 def read_text(path: Path) -> str:
     """Read a UTF-8 file; a byte order mark is removed.
 
