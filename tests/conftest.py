@@ -113,6 +113,11 @@ def reference_outputs() -> Path:
 
 
 @pytest.fixture(scope="session")
+def semeval_2010_task_8() -> Path:
+    return folder_or_skip("SEMEVAL_2010_TASK_8", SHARED / "semeval2010_task8")
+
+
+@pytest.fixture(scope="session")
 def conll_columns(tfds_data_dir: Path) -> Path:
     folder = tfds_data_dir.parent / "conll2003_columns"
     if not folder.is_dir():

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.grouping import Kind
 from suite.analysis.statistics import MIN_REPEATS, Estimate, wilson_interval
-from suite.api import Metric, Status, Task
+from suite.api import DATA_OPTIONS, Metric, Status, Task
 from suite.records.published import StoredRecord, read_curves
 from suite.records.schema import RecordError
 
@@ -230,7 +230,7 @@ def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comparison]:
     """Return comparisons of a task by the values of the options in which they differ."""
     options = [comparison.records[0].ranking.task_options for comparison in comparisons]
-    all_values = [{**task.options, **one} for one in options]
+    all_values = [{**task.options, **DATA_OPTIONS, **one} for one in options]
     names = sorted({name for one in options for name in one if len(options) > 1})
     settings = [", ".join(str(values.get(name)) for name in names) for values in all_values]
     return dict(zip(settings, comparisons, strict=True))

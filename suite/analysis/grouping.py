@@ -32,8 +32,9 @@ class Kind(StrEnum):
 class ComparisonKey:
     """The fields that the records of one comparison share, except the length.
 
-    `task_options` are the options of the task ("units=bytes") and those that the benchmark sets for
-    the task. Other options of the recipe and those of architectures belong to the entry.
+    `task_options` are the options of the task ("units=bytes"), `DATA_OPTIONS` ("train_share=0.1"),
+    and those that the benchmark sets for the task. Other options of the recipe and those of
+    architectures belong to the entry.
     `positions_per_batch` is the power of two from which whole sequences were cut to make a batch.
     It is 0 where batches of equally many sequences are compared over the lengths (probes, and tasks
     that score examples): `sequences_per_batch` is set then. `fingerprint` identifies the data; it

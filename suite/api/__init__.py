@@ -58,6 +58,8 @@ from suite.api.method import (
 from suite.api.options import (
     BACKENDS,
     COMPILE_MODES,
+    DATA_OPTIONS,
+    MIN_TRAIN_SHARE,
     PRECISIONS,
     RUN_OPTIONS,
     Options,
@@ -76,8 +78,10 @@ from suite.api.task import (
 __all__ = [
     "BACKENDS",
     "COMPILE_MODES",
+    "DATA_OPTIONS",
     "GENERATED_TOKENS",
     "MASKS",
+    "MIN_TRAIN_SHARE",
     "OPEN_RECIPE_OPTIONS",
     "PRECISIONS",
     "PROBE_VOCABULARY_SIZE",

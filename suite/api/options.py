@@ -1,4 +1,4 @@
-"""Backends, precisions and the options of every cell."""
+"""Backends, precisions, and the options of every cell and of every task."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ RUN_OPTIONS: Options = {"devices": 1, "compile": "auto"}
 `devices` is the number of devices that a batch is split over (data parallelism). `compile` is the
 way TensorFlow compiles the model, one of `COMPILE_MODES`.
 """
+
+DATA_OPTIONS: Options = {"train_share": 1.0}
+"""The options of every task, with their defaults.
+
+`train_share` is the share of the training examples that a model is trained on, from
+`MIN_TRAIN_SHARE` to 1. It belongs to the comparison, as a task's own options do.
+"""
+
+MIN_TRAIN_SHARE = 0.01

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from suite.api.data import Examples, Source, SourceRequest, TaskData
 from suite.api.enums import Form, Inputs, Track
 from suite.api.errors import PluginError, Unsupported
-from suite.api.options import Options
+from suite.api.options import DATA_OPTIONS, Options
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 
 
@@ -119,11 +119,12 @@ class Task(ABC):
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
 
     def __init_subclass__(cls) -> None:
-        """Check `open_options`, `evaluation_lengths_supported` and `solved_at`.
+        """Check `options`, `open_options`, `evaluation_lengths_supported` and `solved_at`.
 
         Raises:
-            PluginError: an open option is no option, a task that generates has evaluation lengths,
-                or a task has `solved_at` and its primary metric is no share.
+            PluginError: an option has the name of an option of every task, an open option is no
+                option, a task that generates has evaluation lengths, or a task has `solved_at` and
+                its primary metric is no share.
         """
         super().__init_subclass__()
         if cls.evaluation_lengths_supported and cls.generation:
@@ -138,6 +139,12 @@ class Task(ABC):
                 "A task with `solved_at` has a primary metric that is a share",
                 received=f"{metric.name} in {cls.__name__}",
                 remedy="Remove `solved_at`, or set `share=True` if the metric is a share",
+            )
+        if taken := cls.options.keys() & DATA_OPTIONS.keys():
+            raise PluginError(
+                "A task's own options must not have the name of an option of every task",
+                received=", ".join(sorted(taken)),
+                remedy=f"Rename the option in `options` of {cls.__name__}",
             )
         if unknown := cls.open_options - cls.options.keys():
             raise PluginError(

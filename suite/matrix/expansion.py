@@ -6,7 +6,7 @@ A pure function: nothing is read from disk or from records.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.api import (
@@ -21,7 +21,7 @@ from suite.api.errors import unknown_name
 from suite.matrix.benchmark_sections import ProbeSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.options import as_text, parse_options
+from suite.matrix.options import as_text, check_data_options, defaults_of, parse_options
 from suite.matrix.planned_cells import (
     FindTunedRate,
     PlannedCell,
@@ -144,7 +144,7 @@ def _check_options(
 
 
 def _defaults(workload: Workload, architecture: Architecture | None) -> dict[str, Any]:
-    of_task = {**asdict(workload.recipe), **workload.task.options} if workload.task else {}
+    of_task = defaults_of(workload.task) if workload.task else {}
     own = architecture.options if architecture else {}
     return {**RUN_OPTIONS, **of_task, **own}
 
@@ -217,6 +217,7 @@ def _plan(
         benchmark=benchmark.label if final else None,
         scores_test=workload.task is not None and (final or request.score_test),
     )
+    check_data_options(cell.options)
     planned = plan_cell(cell, workload.task, workload.source, registry, benchmark, tuning)
     return replace(planned, of_benchmark=own)
 

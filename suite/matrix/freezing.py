@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict
 from pathlib import Path
 
 from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
@@ -13,6 +12,7 @@ from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_writing import with_hash, with_tables
 from suite.matrix.benchmarks import SCALE, Benchmark, hash_content, hash_scale, read_benchmark
 from suite.matrix.expansion import expand
+from suite.matrix.options import defaults_of
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
@@ -117,7 +117,7 @@ def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
     the options of a task.
     """
     tasks = [registry.tasks.get(name) for name in benchmark.tasks]
-    of_tasks = {name for task in tasks for name in (*asdict(task.recipe), *task.options)}
+    of_tasks = {name for task in tasks for name in defaults_of(task)}
     shared = of_tasks if benchmark.track is Track.OPEN else set()
     for entry in benchmark.entries:
         known = {*RUN_OPTIONS, *shared, *registry.architectures.get(entry.architecture).options}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from suite.api import Architecture, Method, Task
+from suite.api import DATA_OPTIONS, Architecture, Method, Task
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
@@ -53,7 +53,7 @@ def _describe_task(task: Task) -> dict[str, Any]:
         "primary_metric": task.primary_metric.name,
         "default_source": task.default_source,
         "sources": {key: asdict(source) for key, source in task.sources.items()},
-        "options": dict(task.options),
+        "options": {**task.options, **DATA_OPTIONS},
         "open_options": sorted(task.open_options),
         "recipe": asdict(task.recipe),
         "scored_unit": task.scored_unit,

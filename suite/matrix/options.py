@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from suite.api import COMPILE_MODES, RUN_OPTIONS, Cell, Options, Task
+from suite.api import (
+    COMPILE_MODES,
+    DATA_OPTIONS,
+    MIN_TRAIN_SHARE,
+    RUN_OPTIONS,
+    Cell,
+    Options,
+    Task,
+)
 from suite.api.errors import RequestError
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
@@ -38,7 +46,12 @@ def as_text(options: Options) -> dict[str, str]:
 
 def listed_options(task: Task, options: Options) -> dict[str, Any]:
     """Return the options that a benchmark lists for a task and that differ from the defaults."""
-    return parse_options(as_text(options), {**RUN_OPTIONS, **asdict(task.recipe), **task.options})
+    return parse_options(as_text(options), {**RUN_OPTIONS, **defaults_of(task)})
+
+
+def defaults_of(task: Task) -> dict[str, Any]:
+    """Return the options of a task's data and recipe, and its own, with their defaults."""
+    return {**DATA_OPTIONS, **asdict(task.recipe), **task.options}
 
 
 def parse_option(name: str, text: str, default: Any) -> Any:
@@ -77,6 +90,21 @@ def _parse_list(name: str, text: str, default: list[Any]) -> list[Any]:
             remedy=f"Write it as {name}={','.join(map(str, default))}",
         )
     return list(values)
+
+
+def check_data_options(options: Options) -> None:
+    """Check the values of a cell's `DATA_OPTIONS`.
+
+    Raises:
+        RequestError: the share of the training examples is out of range.
+    """
+    share = options.get("train_share", DATA_OPTIONS["train_share"])
+    if not MIN_TRAIN_SHARE <= share <= 1:
+        raise RequestError(
+            f"The option 'train_share' must be from {MIN_TRAIN_SHARE} to 1: it is the share of the "
+            "training examples that a model is trained on",
+            received=share,
+        )
 
 
 def unsupported_run_options(cell: Cell) -> str | None:

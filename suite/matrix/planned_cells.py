@@ -21,7 +21,7 @@ from suite.api.errors import RequestError
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.methods import parents_of, task_of, unsupported_by_methods
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.options import as_text, parse_options, unsupported_run_options
+from suite.matrix.options import as_text, defaults_of, parse_options, unsupported_run_options
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.records.schema import RankingFacts, TuningChoice
@@ -141,7 +141,7 @@ def _plan_parent(
         planned = plan_cell(cell, task, child.source, registry, benchmark, child.ranking.tuning)
         return replace(planned, of_benchmark=child.of_benchmark)
     architecture = registry.architectures.get(cell.architecture)
-    defaults = {**RUN_OPTIONS, **asdict(task.recipe), **task.options, **architecture.options}
+    defaults = {**RUN_OPTIONS, **defaults_of(task), **architecture.options}
     cell = replace(
         cell,
         architecture_version=architecture.version,

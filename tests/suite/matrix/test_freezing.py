@@ -63,6 +63,8 @@ def write(tmp_path):
         ('"vanilla"', '"vanila"', "There is no architecture"),
         ("dropout = 0.3", "dropuot = 0.3", "There is no option of the task 'image_classification'"),
         ("dropout = 0.3", 'dropout = "no"', "The option 'dropout' is a number"),
+        ("dropout = 0.3", "train_share = 2.0", "'train_share' must be from 0.01 to 1"),
+        ("window = [64]", "train_share = 0.5", "All entries of the standard track share"),
         ("window = [64]", "widow = [64]", "There is no option of the entry longformer"),
         ("window = [64]", 'window = ["x"]', "The option 'window' is a list of int"),
         ("lengths = [64]\n", "lengths = [63]\n", "can run image_classification at length 63"),

@@ -1,0 +1,1 @@
+"""The relation extraction task."""

@@ -1,0 +1,217 @@
+"""The relation extraction task: classify the relation between two marked entities of a sentence.
+
+A position is a subword, or one of the four markers around the entities. A sentence that exceeds the
+length is cut around its entities, and the number of such sentences is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from suite.api import (
+    Examples,
+    Inputs,
+    Metric,
+    Options,
+    Recipe,
+    Score,
+    Source,
+    SourceRequest,
+    TaskData,
+    digest_paths,
+    task_options,
+)
+from tasks.common.classification import NUM_SHOWN, Classification, add_global_mask
+
+MIN_LENGTH = 16
+Sentences = dict[str, list[tuple[str, str]]]
+
+
+class RelationExtraction(Classification):
+    """Classify sentences by relation and direction, as SemEval-2010 Task 8 (Hendrickx et al.)."""
+
+    version = 1
+    title = "Relation extraction"
+    summary = "finds which relation holds between two marked entities, and in which direction"
+    inputs = Inputs.TOKEN_IDS
+    position = "a subword token, or a marker of an entity"
+    default_lengths = (64, 128)
+    primary_metric = Metric("relation_f1_macro", share=True)
+    default_source = "synthetic"
+    sources = {
+        "synthetic": Source(
+            summary="generated sentences; relation and direction depend on the order of words",
+            licence="Apache-2.0",
+            citation="Lengthwise",
+            redistributable=True,
+        ),
+        "files": Source(
+            summary="your own: train, test and optionally validation as TSV, CSV, JSONL, or in the "
+            "format of SemEval-2010 Task 8",
+            licence="your own",
+            citation="your own",
+            redistributable=False,
+            argument="DIR",
+            argument_required=True,
+        ),
+    }
+    options = {
+        "vocabulary": 8_192,
+        "text_column": "",
+        "label_column": "",
+        "neighbour_convolution": False,
+        "entity_states": False,
+        "hidden_tokens": 0.0,
+    }
+    """`neighbour_convolution`: whether the embedding has a convolution of width 7
+    (`tasks/common/neighbour_embedding.py`). `entity_states`: whether the head reads the states at
+    the entities too (`tasks/relation_extraction/entity_head.py`). `hidden_tokens`: the share of a
+    training batch's tokens that are replaced by the unknown token; markers are never replaced."""
+    open_options = frozenset({"neighbour_convolution", "entity_states", "hidden_tokens"})
+    recipe = Recipe(learning_rate=1e-3, validations=6)
+    length_buckets = (0.5,)
+    label_smoothing = 0.1
+    """Szegedy et al. 2016, section 7."""
+
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
+        """Reject lengths in which the markers and the words between them hardly fit."""
+        return None if sequence_length >= MIN_LENGTH else f"needs lengths of at least {MIN_LENGTH}"
+
+    def inspect(self, request: SourceRequest, options: Options) -> str | None:
+        """Check the options and the user's sentences; return a digest."""
+        from tasks.common.options import check_range
+        from tasks.common.tokenization import check_tokenizer_options
+
+        own = task_options(self, options)
+        check_tokenizer_options(own)
+        check_range(own, "hidden_tokens", 0, 1)
+        if request.kind == "synthetic":
+            return f"synthetic-{self.version}"
+        from tasks.relation_extraction.marked_text import find_splits, read_splits
+
+        folder = Path(request.argument).expanduser()
+        read_splits(folder, own["text_column"], own["label_column"])
+        return digest_paths(find_splits(folder).values())
+
+    def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
+        """Read the sentences, learn the tokenizer from train, and encode."""
+        from tasks.common.sources import collect_facts
+        from tasks.common.tokenization import learn_subwords
+        from tasks.relation_extraction.encoding import encode_sentences
+        from tasks.relation_extraction.marked_text import MARKERS, split_at_markers
+
+        own = task_options(self, options)
+        sentences, classes, source_facts = _read_sentences(request, own)
+        plain = [" ".join(split_at_markers(text)[::2]) for text, _ in sentences["train"]]
+        tokenizer = learn_subwords(plain, own["vocabulary"], request, lowercase=True)
+        encoded = {
+            split: encode_sentences([text for text, _ in examples], tokenizer, sequence_length)
+            for split, examples in sentences.items()
+        }
+        facts = {
+            "vocabulary_fingerprint": tokenizer.fingerprint,
+            "texts_cut": {split: part.num_cut for split, part in encoded.items()},
+            **source_facts,
+        }
+        return TaskData(
+            **{
+                split: _to_examples(
+                    part, [classes.index(label) for _, label in sentences[split]], own
+                )
+                for split, part in encoded.items()
+            },
+            spec={
+                "vocabulary_size": tokenizer.vocabulary_size + len(MARKERS),
+                "first_marker_id": tokenizer.vocabulary_size,
+                "unknown_id": tokenizer.unknown_id,
+                "neighbour_convolution": own["neighbour_convolution"],
+                "entity_states": own["entity_states"],
+                "hidden_tokens": own["hidden_tokens"],
+                "classes": classes,
+                "shown": [text for text, _ in sentences["test"][:NUM_SHOWN]],
+            },
+            facts=collect_facts(self.sources[request.kind], sentences, facts),
+        )
+
+    def augment(
+        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    ) -> Mapping[str, Any]:
+        """Replace a share of the tokens by the unknown token."""
+        if not spec["hidden_tokens"]:
+            return features
+        from tasks.common.hidden_tokens import draw_hidden, replace_hidden
+
+        is_text = features["padding_mask"] & (features["token_ids"] < spec["first_marker_id"])
+        hidden = draw_hidden(is_text, spec["hidden_tokens"], generator)
+        token_ids = replace_hidden(features["token_ids"], hidden, spec["unknown_id"])
+        return {**features, "token_ids": token_ids}
+
+    def inputs_for(self, options: Options) -> Inputs:
+        """Return token ids, or embeddings with the option `neighbour_convolution`."""
+        convolved = task_options(self, options)["neighbour_convolution"]
+        return Inputs.EMBEDDINGS if convolved else self.inputs
+
+    def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
+        """Build a convolved embedding; the architecture embeds plain tokens itself."""
+        if not spec["neighbour_convolution"]:
+            return None
+        from tasks.common.neighbour_embedding import NeighbourEmbedding
+
+        return NeighbourEmbedding(spec["vocabulary_size"], width)
+
+    def build_head(self, spec: Mapping[str, Any]) -> Any:
+        """Build a linear head on the mean over positions, and perhaps on the entities' states."""
+        if not spec["entity_states"]:
+            return super().build_head(spec)
+        from tasks.relation_extraction.entity_head import EntityHead
+
+        return EntityHead(len(spec["classes"]), self.head_dropout)
+
+    def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
+        """Score as the scorer of SemEval-2010 Task 8; further metrics and reports."""
+        import numpy as np
+
+        from tasks.relation_extraction.scoring import score_relations
+
+        return score_relations(
+            np.asarray(examples.targets["labels"]),
+            predictions.argmax(axis=-1),
+            np.asarray(examples.targets["entity_distance"]),
+            spec["classes"],
+        )
+
+
+def _read_sentences(
+    request: SourceRequest, options: Options
+) -> tuple[Sentences, list[str], dict[str, Any]]:
+    """Return the sentences and labels of each split, the classes, and facts about the source."""
+    from tasks.common.sources import with_validation
+    from tasks.relation_extraction.labels import classes_of
+
+    if request.kind == "synthetic":
+        from tasks.relation_extraction.synthetic_sentences import draw_sentences
+
+        sentences = draw_sentences()
+    else:
+        from tasks.relation_extraction.marked_text import read_splits
+
+        folder = Path(request.argument).expanduser()
+        sentences = read_splits(folder, options["text_column"], options["label_column"])
+    classes = classes_of(label for _, label in sentences["train"])
+    sentences, facts = with_validation(sentences)
+    return sentences, classes, facts
+
+
+def _to_examples(part: Any, labels: list[int], options: Options) -> Examples:
+    import numpy as np
+
+    features = add_global_mask({"token_ids": part.token_ids, "padding_mask": part.mask})
+    if options["entity_states"]:
+        features["entity_starts"] = part.entity_starts
+    targets = {"labels": np.array(labels, np.int32), "entity_distance": part.distances}
+    return Examples(features, targets)
+
+
+TASK = RelationExtraction()

@@ -1,0 +1,73 @@
+"""The share of the training examples: nested, never empty, and nothing else changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from suite.api import Examples, TaskData
+from suite.worker.data import encoded
+from suite.worker.data.train_share import take_train_share
+from tests.suite.worker.data.test_encoded import CountingTask, entries, job
+
+__all__ = ["job"]
+COUNT = 1_000
+
+
+def make_data(count=COUNT):
+    ids = np.arange(count)
+    train = Examples(
+        {"token_ids": ids[:, None], "padding_mask": np.ones((count, 1), bool)}, {"labels": ids}
+    )
+    other = Examples({"padding_mask": np.ones((2, 1), bool)}, {"labels": np.arange(2)})
+    return TaskData(train, other, other, {"classes": ["a"]}, {"fingerprint": "f"})
+
+
+def taken(share, *, contiguous=False, count=COUNT):
+    data = take_train_share(make_data(count), share, contiguous=contiguous)
+    rows = data.train.targets["labels"]
+    assert (data.train.features["token_ids"][:, 0] == rows).all()
+    assert data.train.num_examples == len(rows) == data.facts["train_share_examples"]
+    return rows.tolist()
+
+
+def test_a_smaller_share_is_part_of_a_larger_one():
+    shares = [taken(share) for share in (0.01, 0.1, 0.5, 0.99)]
+    assert [len(rows) for rows in shares] == [10, 100, 500, 990]
+    for smaller, larger in itertools.pairwise(shares):
+        assert set(smaller) < set(larger)
+    assert taken(0.1) == shares[1], "each cell trains on the same examples"
+    assert max(shares[0]) > 10, "the examples are drawn from the whole split"
+
+
+def test_the_share_of_a_stream_is_its_beginning():
+    assert taken(0.1, contiguous=True) == list(range(100))
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+def test_at_least_one_example_is_left(contiguous):
+    assert len(taken(0.01, contiguous=contiguous, count=3)) == 1
+
+
+def test_validation_test_and_spec_stay_and_the_whole_is_the_data_itself():
+    data = make_data()
+    less = take_train_share(data, 0.1, contiguous=False)
+    assert less.validation is data.validation and less.test is data.test
+    assert less.spec is data.spec and less.facts["fingerprint"] == "f"
+    assert take_train_share(data, 1.0, contiguous=False) is data
+
+
+def test_a_cell_gets_its_share_and_all_shares_have_one_entry_in_the_cache(job):
+    task = CountingTask()
+    less = dataclasses.replace(
+        job, cell=dataclasses.replace(job.cell, options={"train_share": 0.5})
+    )
+    for _ in range(2):
+        whole, half = encoded.load(job, task, {}), encoded.load(less, task, {})
+        assert whole.train.num_examples == whole.test.num_examples == 4
+        assert half.train.num_examples == 2 and half.validation.num_examples == 4
+        assert "train_share_examples" not in whole.facts
+    assert task.loads == 1 and len(entries(job)) == 1

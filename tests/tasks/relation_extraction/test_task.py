@@ -1,0 +1,90 @@
+"""The task on files: SemEval-2010 Task 8 where it is here, and the options of the open track."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from suite.api import Inputs, RequestError, SourceRequest
+from tasks.common.tokenization import UNKNOWN
+from tasks.relation_extraction.task import TASK
+from tests.tasks.relation_extraction.test_marked_text import ROWS, write_table
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name in ("train.tsv", "test.tsv"):
+        write_table(tmp_path / name, ROWS * 10)
+    return SourceRequest("files", str(tmp_path))
+
+
+def test_a_tenth_of_train_is_held_out_and_markers_have_ids_of_their_own(files):
+    data = TASK.load(files, 32, {"vocabulary": 120})
+    assert data.facts["examples"] == {"train": 36, "validation": 4, "test": 40}
+    assert data.facts["validation"] == "a fixed tenth of train"
+    assert data.facts["texts_cut"] == {"train": 0, "validation": 0, "test": 0}
+    ids, first = data.test.features["token_ids"], data.spec["first_marker_id"]
+    assert data.spec["vocabulary_size"] == first + 4
+    assert ((ids >= first).sum(axis=1) == 4).all()
+    assert data.spec["classes"] == [
+        "Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)",
+        "Content-Container(e1,e2)", "Content-Container(e2,e1)", "Other",
+    ]  # fmt: skip
+    shown = TASK.show(data.test, TASK.predict_trivial(data.train, data.test, data.spec), data.spec)
+    assert shown[0].input == ROWS[0][0] and shown[0].expected == ROWS[0][1]
+
+
+def test_hidden_tokens_spare_the_markers():
+    ids = np.full((200, 8), 9, np.int32)
+    ids[:, 3] = 50
+    spec = {"hidden_tokens": 0.5, "first_marker_id": 50, "unknown_id": UNKNOWN}
+    features = {"token_ids": ids, "padding_mask": np.ones(ids.shape, bool)}
+    augmented = TASK.augment(features, spec, np.random.default_rng(0))["token_ids"]
+    assert (augmented[:, 3] == 50).all()
+    assert (np.delete(augmented, 3, axis=1) == UNKNOWN).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_convolution_needs_embeddings_and_entity_states_a_further_feature(files):
+    assert TASK.inputs_for({}) is Inputs.TOKEN_IDS
+    assert TASK.inputs_for({"neighbour_convolution": True}) is Inputs.EMBEDDINGS
+    features = TASK.load(files, 32, {"entity_states": True}).train.features
+    starts = np.take_along_axis(features["token_ids"], features["entity_starts"], axis=1)
+    assert (starts[:, 1] - starts[:, 0] == 2).all()
+
+
+def test_the_head_reads_the_states_at_the_entities():
+    spec = {"entity_states": True, "classes": ["a", "b"]}
+    head = TASK.build_head(spec)
+    states = np.random.default_rng(0).normal(size=(2, 6, 4)).astype("float32")
+    features = {
+        "padding_mask": np.ones((2, 6), bool),
+        "entity_starts": np.array([[1, 3], [4, 2]], np.int32),
+    }
+    moved = states.copy()
+    moved[:, [0, 5]] = states[:, [5, 0]]
+    before = np.asarray(head(states, features))
+    assert np.asarray(head(moved, features)) == pytest.approx(before, abs=1e-5)
+    moved[:, [2, 3]] = states[:, [3, 2]]
+    assert np.abs(np.asarray(head(moved, features)) - before).max() > 1e-3
+
+
+def test_short_lengths_and_bad_options_are_refused():
+    assert "at least 16" in TASK.unsupported_reason(15, {})
+    assert TASK.unsupported_reason(16, {}) is None
+    with pytest.raises(RequestError, match=r"'hidden_tokens' must be from 0 to 1. Received: 1.5"):
+        TASK.inspect(SourceRequest("synthetic"), {"hidden_tokens": 1.5})
+
+
+def test_semeval_2010_task_8_is_read(semeval_2010_task_8):
+    source = SourceRequest("files", str(semeval_2010_task_8))
+    assert len(TASK.inspect(source, {})) == 64
+    data = TASK.load(source, 64, {})
+    assert data.facts["examples"] == {"train": 7_200, "validation": 800, "test": 2_717}
+    assert data.facts["shared_with_train"] == {"validation": 0, "test": 0}
+    assert len(data.spec["classes"]) == 19
+    supports = TASK.score(
+        data.test, TASK.predict_trivial(data.train, data.test, data.spec), data.spec
+    ).reports["by_relation"]
+    # The paper's counts of test examples (Hendrickx et al. 2010, table 2).
+    assert supports["Cause-Effect"]["support"] == 328 and len(supports) == 9
+    assert sum(one["support"] for one in supports.values()) == 2_717 - 454
