@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from suite.api import DataError
-from tasks.common.sources import SPLIT_STEMS, read_text
+from tasks.common.labelled_tables import TABLE_SUFFIXES, find_split_paths, read_table
+from tasks.common.sources import read_text
 
 Labelled = tuple[str, str]
 """A text and its label, unchanged from the file."""
 
 TEXT_COLUMNS = ("text", "review", "sentence", "content", "document", "comment", "tweet")
 LABEL_COLUMNS = ("label", "sentiment", "class", "category", "target", "polarity")
-SUFFIXES = (".tsv", ".csv", ".jsonl")
 
 
 def find_splits(folder: Path) -> dict[str, Path]:
@@ -28,25 +24,12 @@ def find_splits(folder: Path) -> dict[str, Path]:
     Raises:
         DataError: the folder does not exist, train or test is missing, or a split has two paths.
     """
-    if not folder.is_dir():
-        raise DataError("A folder of labelled texts must exist", received=f"files:{folder}")
-    splits = {}
-    for split, stems in SPLIT_STEMS.items():
-        paths = sorted(
-            path
-            for path in folder.iterdir()
-            if path.stem.lower() in stems and (path.is_dir() or path.suffix.lower() in SUFFIXES)
-        )
-        if len(paths) > 1 or (not paths and split != "validation"):
-            received = ", ".join(path.name for path in paths) or "none of them"
-            raise DataError(
-                f"A folder of labelled texts holds {stems[0]}.tsv, .csv or .jsonl, or a folder "
-                f"{stems[0]}/ with a folder for each label",
-                received=f"{received} in {folder}",
-            )
-        if paths:
-            splits[split] = paths[0]
-    return splits
+    return find_split_paths(
+        folder,
+        "labelled texts",
+        lambda path: path.is_dir() or path.suffix.lower() in TABLE_SUFFIXES,
+        "{split}.tsv, .csv or .jsonl, or a folder {split}/ with a folder for each label",
+    )
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -75,7 +58,13 @@ def read_splits(
     labels: set[str] = set()
     for split, path in find_splits(folder).items():
         labelled = (
-            _read_folders(path) if path.is_dir() else _read_table(path, text_column, label_column)
+            _read_folders(path)
+            if path.is_dir()
+            else read_table(
+                path,
+                (text_column,) if text_column else TEXT_COLUMNS,
+                (label_column,) if label_column else LABEL_COLUMNS,
+            )
         )
         rows = []
         for text, label, location in labelled:
@@ -104,77 +93,3 @@ def _read_folders(folder: Path) -> Iterator[tuple[str, str, str]]:
     for label_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
         for path in sorted(path for path in label_folder.iterdir() if path.is_file()):
             yield read_text(path), label_folder.name, str(path)
-
-
-def _read_table(path: Path, text_column: str, label_column: str) -> Iterator[tuple[str, str, str]]:
-    """Yield text, label and location of each row."""
-    rows = _json_rows(path) if path.suffix.lower() == ".jsonl" else _delimited_rows(path)
-    columns: tuple[str, str] | None = None
-    for line, row in rows:
-        if columns is None:
-            columns = (
-                _choose_column(text_column, TEXT_COLUMNS, row, "text", path),
-                _choose_column(label_column, LABEL_COLUMNS, row, "label", path),
-            )
-        values = [row.get(column) for column in columns]
-        if any(value is None or value == "" for value in values):
-            missing = [c for c, value in zip(columns, values, strict=True) if value in (None, "")]
-            raise DataError(
-                "Each row must have a text and a label",
-                received=f"no {' and no '.join(missing)} at {path}:{line}",
-            )
-        yield str(values[0]), str(values[1]), f"{path}:{line}"
-
-
-def _choose_column(
-    requested: str, usual: tuple[str, ...], row: Mapping[str, object], content: str, path: Path
-) -> str:
-    columns = {name.lower(): name for name in row}
-    for name in (requested.lower(),) if requested else usual:
-        if name in columns:
-            return columns[name]
-    accepted = repr(requested) if requested else f"one of {', '.join(usual)}"
-    raise DataError(
-        f"A table must have a column for the {content}: {accepted}",
-        received=f"{', '.join(row)} in {path}",
-        remedy=f"Name the column with --option {content}_column=NAME",
-    )
-
-
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict):
-            raise DataError(
-                "Each line of a JSONL file must be a JSON object", received=f"{path}:{number}"
-            )
-        yield number, row
-
-
-def _delimited_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    csv.field_size_limit(sys.maxsize)  # the default limit is 128 KiB
-    tabs = path.suffix.lower() == ".tsv"
-    lines = io.StringIO(read_text(path), newline="")
-    reader = csv.reader(
-        lines,
-        delimiter="\t" if tabs else ",",
-        quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-    )
-    header: list[str] | None = None
-    for row in reader:
-        if not row:
-            continue
-        if header is None:
-            header = row
-            continue
-        if len(row) != len(header):
-            raise DataError(
-                f"Each row must have {len(header)} columns, like the header",
-                received=f"{len(row)} columns at {path}:{reader.line_num}",
-            )
-        yield reader.line_num, dict(zip(header, row, strict=True))
