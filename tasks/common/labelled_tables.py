@@ -44,12 +44,15 @@ def find_split_paths(
 
 
 def read_table(
-    path: Path, text_columns: tuple[str, ...], label_columns: tuple[str, ...]
+    path: Path,
+    text_columns: tuple[str, ...],
+    label_columns: tuple[str, ...],
+    label: str = "label",
 ) -> Iterator[tuple[str, str, str]]:
     """Yield text, label and location of each row, unchanged from the file.
 
     The text is in the first of `text_columns` that the table has, whatever the case of its name,
-    and the label in the first of `label_columns`.
+    and the label in the first of `label_columns`. `label` is what errors and options call it.
 
     Raises:
         DataError: the table is malformed, lacks one of the columns, or has a row without a value.
@@ -60,13 +63,13 @@ def read_table(
         if columns is None:
             columns = (
                 _choose_column(text_columns, row, "text", path),
-                _choose_column(label_columns, row, "label", path),
+                _choose_column(label_columns, row, label, path),
             )
         values = [row.get(column) for column in columns]
         if any(value is None or value == "" for value in values):
             missing = [c for c, value in zip(columns, values, strict=True) if value in (None, "")]
             raise DataError(
-                "Each row must have a text and a label",
+                f"Each row must have a text and a {label}",
                 received=f"no {' and no '.join(missing)} at {path}:{line}",
             )
         yield str(values[0]), str(values[1]), f"{path}:{line}"

@@ -154,6 +154,21 @@ class SubwordTokenizer(Tokenizer):
         encodings = self._tokenizer.encode_batch(replace_surrogates(texts))
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
+    def encode_with_places(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the subword ids of each text, and the characters that each subword covers.
+
+        The second array (subwords, 2) holds the first character of a subword and the one after its
+        last. A subword may cover the space before it.
+        """
+        encodings = self._tokenizer.encode_batch(replace_surrogates(texts))
+        return [
+            (
+                np.array(encoding.ids, np.int32),
+                np.array(encoding.offsets, np.int32).reshape(-1, 2),
+            )
+            for encoding in encodings
+        ]
+
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """Return the text of each row."""
         text_ids = [[int(token) for token in row if token >= FIRST_TEXT_ID] for row in rows]

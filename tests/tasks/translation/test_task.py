@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from suite.api import DataError, SourceRequest
-from tasks.translation.task import END, PADDING, START, TASK
+from tasks.common.text_to_text import END, PADDING, START
+from tasks.translation.task import TASK
 
 PAIRS = [(f"a house number {n}", f"ein Haus Nummer {n}") for n in range(40)]
 
@@ -33,12 +34,12 @@ def load(folder, length, **options):
 def test_every_sentence_is_packed_once_and_decoded_unchanged(folder, length):
     data = load(folder, length)
     test = data.test
-    assert test.targets["sentences"].sum() == len(PAIRS)
+    assert test.targets["pairs"].sum() == len(PAIRS)
     assert data.facts["sentences_cut"]["test"] == 0
     for name in ("token_ids", "target_ids"):
         assert test.features[name].shape == (test.num_examples, length)
     ends = ((test.features["token_ids"] == END) & test.features["padding_mask"]).sum(axis=1)
-    assert (ends == test.targets["sentences"]).all()
+    assert (ends == test.targets["pairs"]).all()
     score = TASK.score(test, test.targets["next_ids"], data.spec)
     assert score.metrics["bleu"] == pytest.approx(100)
     assert score.metrics["chrf"] == pytest.approx(100)
@@ -61,14 +62,14 @@ def test_long_examples_hold_more_sentences_and_little_padding(folder):
     for length in (16, 128):
         train = load(folder, length).train
         shares[length] = train.features["padding_mask"].mean()
-        assert train.targets["sentences"].sum() == len(PAIRS)
+        assert train.targets["pairs"].sum() == len(PAIRS)
     assert shares[128] > 0.7
 
 
 def test_an_example_is_one_pair_unless_pairs_are_packed(folder):
     data = load(folder, 64, packed=False)
     assert data.train.num_examples == len(PAIRS)
-    assert set(data.train.targets["sentences"]) == {1}
+    assert set(data.train.targets["pairs"]) == {1}
     score = TASK.score(data.test, data.test.targets["next_ids"], data.spec)
     assert score.metrics["bleu"] == pytest.approx(100)
 
@@ -76,7 +77,7 @@ def test_an_example_is_one_pair_unless_pairs_are_packed(folder):
 def test_sentences_that_do_not_fit_are_cut_and_counted(folder):
     data = load(folder, 4)
     assert data.facts["sentences_cut"]["test"] == len(PAIRS)
-    assert data.test.targets["sentences"].max() == 1
+    assert data.test.targets["pairs"].max() == 1
 
 
 def test_missing_sentences_count_as_empty(folder):

@@ -1,0 +1,1 @@
+"""The extractive question answering task."""
