@@ -45,6 +45,7 @@ from suite.api.errors import (
 from suite.api.files import atomic_write_bytes, digest_paths
 from suite.api.job import Job, Limits
 from suite.api.method import (
+    PERTURBATION,
     TRAINED,
     AppliedMethod,
     Method,
@@ -61,6 +62,7 @@ from suite.api.options import (
     RUN_OPTIONS,
     Options,
 )
+from suite.api.raw_text import ChangeWords, RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 from suite.api.task import (
     ExamplePrediction,
@@ -78,6 +80,7 @@ __all__ = [
     "GENERATED_TOKENS",
     "MASKS",
     "OPEN_RECIPE_OPTIONS",
+    "PERTURBATION",
     "PRECISIONS",
     "PROBE_VOCABULARY_SIZE",
     "PROTOCOL",
@@ -87,6 +90,7 @@ __all__ = [
     "Architecture",
     "BuildRequest",
     "Cell",
+    "ChangeWords",
     "DataError",
     "DataNotPrepared",
     "ExamplePrediction",
@@ -106,6 +110,7 @@ __all__ = [
     "ModelSize",
     "Options",
     "PluginError",
+    "RawText",
     "Recipe",
     "RequestError",
     "Score",
