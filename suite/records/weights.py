@@ -11,7 +11,7 @@ from typing import Any
 from suite.api import PROTOCOL
 from suite.api.errors import HomeError, RequestError
 from suite.api.weights import KeptWeights, read_kept_weights
-from suite.records.schema import RecordSummary
+from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store
 
 
@@ -51,6 +51,18 @@ def weights_of(store: Store, record: RecordSummary) -> KeptWeights:
             remedy="Name the last run of the cell, or run it again with --keep-weights",
         )
     return kept
+
+
+def kept_weights(
+    store: Store, report_unreadable: ReportUnreadable
+) -> list[tuple[Record, KeptWeights]]:
+    """Return each run whose weights are kept, with its weights."""
+    folders = [folder.name for folder in weights_folders(store)]
+    found = []
+    for record in store.all(report_unreadable, folders):
+        with suppress(HomeError):
+            found.append((record, weights_of(store, record)))
+    return found
 
 
 def named_weights(record: RecordSummary) -> str | None:

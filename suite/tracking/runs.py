@@ -9,7 +9,7 @@ from typing import Any
 from mlflow.entities import Dataset, DatasetInput, Metric
 
 from suite.analysis.costs import COSTS
-from suite.api import Status
+from suite.api import Status, methods_text
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import KIND
@@ -84,11 +84,16 @@ def params_of(record: RecordSummary) -> dict[str, Any]:
     if lengths := record.cell.evaluation_lengths:
         params["evaluation_lengths"] = ",".join(map(str, lengths))
     params |= {f"option.{name}": value for name, value in record.cell.options.items()}
+    params["methods"] = methods_text(record.cell.methods) or None
     return {name: value for name, value in params.items() if value is not None}
 
 
 def metrics_of(record: RecordSummary) -> dict[str, float]:
-    """Return the final metrics of a record: scores by split, measurements by phase, parameters."""
+    """Return the final metrics of a record: scores by split, measurements by phase, parameters.
+
+    Scores under a condition are named after it, as "test.accuracy under typos 0.1". Figures of a
+    variant begin with its name, as "trained.test.accuracy".
+    """
     metrics: dict[str, float | None] = {
         f"{split}.{name}": value
         for split, values in record.metrics.items()
@@ -97,6 +102,16 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
     for phase, measurements in record.measurements.items():
         for name, measured in measurements.items():
             metrics[f"{phase}.{name}"] = measured.value
+    for condition, splits in record.conditions.items():
+        # MLflow has no "=" in names.
+        under = condition.replace("=", " ")
+        for split, values in splits.items():
+            metrics |= {f"{split}.{name} under {under}": value for name, value in values.items()}
+    for variant, figures in record.variants.items():
+        for split, values in figures.metrics.items():
+            metrics |= {f"{variant}.{split}.{name}": value for name, value in values.items()}
+        for phase, measures in figures.measurements.items():
+            metrics |= {f"{variant}.{phase}.{name}": one.value for name, one in measures.items()}
     metrics["parameter_count"] = record.parameter_count
     return {name: float(value) for name, value in metrics.items() if value is not None}
 
