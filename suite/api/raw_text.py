@@ -1,4 +1,4 @@
-"""What a task does with raw text: encode that of a user, read predictions, disturb examples."""
+"""The hooks of a task for raw text: encode it, read predictions, and disturb encoded words."""
 
 from __future__ import annotations
 

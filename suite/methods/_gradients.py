@@ -1,4 +1,4 @@
-"""What the methods that take the gradient of a batch share."""
+"""Helpers of the methods that take the gradient of a batch."""
 
 from __future__ import annotations
 

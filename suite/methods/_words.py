@@ -1,4 +1,4 @@
-"""What the methods that disturb words share: strengths, their check, and the loop over them."""
+"""Helpers of the methods that disturb words: strengths, their check, and the loop over them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def disturb_words(
 
 
 def _starts(starts: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    """Return where sentences begin in words that come from `sources`, (examples, length).
+    """Return the first words of sentences among words from `sources`: (examples, length).
 
     The number of a word's sentence is larger there than those of all words before it.
     """

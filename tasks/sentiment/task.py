@@ -230,7 +230,10 @@ class Sentiment(Classification):
         return None
 
     def disturb(self, examples: Examples, change: ChangeWords, spec: Mapping[str, Any]) -> Examples:
-        """Return examples with other words; subwords are lowercase, as the model reads them."""
+        """Return examples with other words; subwords are lowercase, as the model reads them.
+
+        In a text that was cut, the tokens on both sides of the cut become a pair.
+        """
         import numpy as np
 
         from tasks.common.token_words import disturb_rows
