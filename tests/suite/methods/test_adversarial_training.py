@@ -21,15 +21,17 @@ EPSILON = 0.2
 class Backbone(keras.layers.Layer):
     """Embeds tokens, and mixes nothing."""
 
-    def __init__(self):
+    def __init__(self, dropout=0.0):
         super().__init__()
         self.tokens = keras.layers.Embedding(11, 6)
+        self.drop = keras.layers.Dropout(dropout)
 
     def embed(self, token_ids):
         return self.tokens(token_ids)
 
     def encode(self, inputs, padding_mask=None, global_mask=None, training=None):
-        return (self.tokens(inputs) if len(inputs.shape) == 2 else inputs), None
+        embedded = self.tokens(inputs) if len(inputs.shape) == 2 else inputs
+        return self.drop(embedded, training=training), None
 
 
 class Head(keras.layers.Dense):
@@ -42,9 +44,9 @@ def loss(outputs, targets, features):
     return ops.mean(losses)
 
 
-def make_model():
+def make_model(dropout=0.0):
     keras.utils.set_random_seed(0)
-    return Model(None, Backbone(), Head(3), Form.ENCODER)
+    return Model(None, Backbone(dropout), Head(3), Form.ENCODER)
 
 
 def make_batch():
@@ -101,6 +103,18 @@ def test_an_update_minimizes_the_mean_of_the_plain_and_the_perturbed_loss():
     assert worse > plain
     step = step_of(model, epsilon=EPSILON, share=0.25)
     assert float(step(batch)) == pytest.approx(0.75 * plain + 0.25 * worse, rel=1e-5)
+
+
+def test_random_numbers_go_on_from_one_pass_to_the_next():
+    model, batch = make_model(dropout=0.5), make_batch()
+    model(dict(batch.features))
+    before = [np.array(value) for value in model.get_weights()]
+    step = step_of(model, epsilon=EPSILON)
+    losses = [float(step(batch)) for _ in range(3)]
+    assert np.isfinite(losses).all()
+    after = model.get_weights()
+    changed = [not np.array_equal(*pair) for pair in zip(before, after, strict=True)]
+    assert all(changed), "the weights, and the state of the random numbers"
 
 
 @pytest.mark.parametrize("neutral", [{"epsilon": 0.0}, {"share": 0.0}])
