@@ -12,6 +12,7 @@ The Python API. The command line `bench` has a command for each function here:
 | `crossover`     | `bench crossover` | the length where one architecture overtakes another |
 | `frontier`      | `bench frontier`  | the longest sequence within a budget                |
 | `tune`          | `bench tune`      | learning rates chosen on validation                 |
+| `load_model`    | `bench predict`   | a trained model that takes raw texts                |
 | `verify`        | `bench verify`    | both runs of a record's cell, which is run again    |
 
 Keyword arguments have the names of the command's options; see `RequestKeywords`. Mistakes raise a
@@ -27,11 +28,12 @@ print(suite.compare(records))
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING
+
+from suite.signatures import RequestKeywords, RunKeywords
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
     from typing_extensions import Unpack
 
@@ -40,10 +42,8 @@ if TYPE_CHECKING:
     from suite.publish.verify import Verification
     from suite.records.schema import RecordSummary
     from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
-
-    Path = str | os.PathLike[str]
-    Names = str | Sequence[str]
-    Numbers = int | Sequence[int]
+    from suite.signatures import Names, Path
+    from suite.worker.predicting import TrainedModel
 
 __all__ = [
     "RequestKeywords",
@@ -51,6 +51,7 @@ __all__ = [
     "compare",
     "crossover",
     "frontier",
+    "load_model",
     "plan",
     "read_records",
     "run",
@@ -58,69 +59,6 @@ __all__ = [
     "tune",
     "verify",
 ]
-
-
-class RequestKeywords(TypedDict, total=False):
-    """The keyword arguments that name a matrix. Without one, the benchmark decides.
-
-    A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number or
-    a list of them: `lengths`, `evaluation_lengths`, `seeds`. Each may be written in the singular.
-    `mode` is "train" (learn and score) or "probe" (measure costs on random tokens). `data` is a
-    source such as "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values.
-    `steps` is the number of updates. `test` scores the test split outside a frozen benchmark too.
-    `home` is the folder of the records: by default BENCH_HOME, or results/local.
-    """
-
-    task: Names | None
-    tasks: Names | None
-    architecture: Names | None
-    architectures: Names | None
-    length: Numbers | None
-    lengths: Numbers | None
-    evaluation_length: Numbers | None
-    evaluation_lengths: Numbers | None
-    seed: Numbers | None
-    seeds: Numbers | None
-    benchmark: str | None
-    mode: str | None
-    model_size: str | None
-    data: str | None
-    download: bool
-    tfds_data_dir: Path | None
-    options: Mapping[str, Any] | None
-    batch_size: int | None
-    steps: int | None
-    test: bool
-    rounds: int | None
-    form: str | None
-    backend: Names | None
-    backends: Names | None
-    precision: Names | None
-    precisions: Names | None
-    threads: int | None
-    home: Path | None
-
-
-class RunKeywords(RequestKeywords, total=False):
-    """The keyword arguments of a run: those of a matrix, and how its cells run.
-
-    `retry` holds statuses whose cells run again, or "noisy"; `rerun` runs all cells again.
-    `time_limit` (seconds) and `memory_limit` ("8GiB") bound each cell. `stop_after` ("150m") starts
-    no cell that is not expected to end by then. `parallel` is the number of cells that run at once.
-    `executor` is "local" or "ray"; `address` and `gpus` are of a Ray cluster. `tracking=False`
-    leaves MLflow out.
-    """
-
-    retry: Names | None
-    rerun: bool
-    time_limit: float | None
-    memory_limit: str | None
-    stop_after: str | None
-    parallel: int | None
-    executor: str
-    address: str | None
-    gpus: float
-    tracking: bool
 
 
 def plan(**request: Unpack[RequestKeywords]) -> MatrixPlan:
@@ -198,6 +136,26 @@ def read_records(
     from suite.calls import read_records
 
     return read_records(home, published=published, tasks=tasks, mode=mode)
+
+
+def load_model(record: RecordSummary | str, *, home: Path | None = None) -> TrainedModel:
+    """Return the trained model of a record, or of the id of its run, whose weights were kept.
+
+    `predict(texts)` returns a prediction for each text, and `model` is the Keras model. The call
+    imports Keras, on the backend of the training.
+
+    ```python
+    (record,) = suite.run(task="sentiment", architectures="vanilla", keep_weights=True)
+    suite.load_model(record).predict(["A fine film.", "It never ends."])
+    ```
+
+    Raises:
+        LengthwiseError: there is no such run, its weights were not kept or have changed, the task
+            does not encode raw text, or Keras runs on another backend already.
+    """
+    from suite.calls import load_trained_model
+
+    return load_trained_model(record, home)
 
 
 def compare(

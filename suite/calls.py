@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suite.analysis.crossover import Crossover, check_pair, cost_crossover, score_crossover
 from suite.analysis.frontier import Budget, find_length_limits
@@ -45,6 +45,7 @@ from suite.records.published import (
 )
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
+from suite.records.weights import find_weights, weights_of
 from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
 from suite.runs import (
     choose_executor,
@@ -54,10 +55,13 @@ from suite.runs import (
     warn_of_file,
 )
 
+if TYPE_CHECKING:
+    from suite.worker.predicting import TrainedModel
+
 PathLike = str | os.PathLike[str]
 RUN_KEYWORDS = (
     *("retry", "rerun", "time_limit", "memory_limit", "stop_after"),
-    *("parallel", "executor", "address", "gpus", "tracking"),
+    *("parallel", "executor", "address", "gpus", "tracking", "keep_weights"),
 )
 
 
@@ -103,6 +107,21 @@ def compare_records(
         for record in select_records(records, tasks, mode)
     ]
     return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
+
+
+def load_trained_model(record: RecordSummary | str, home: PathLike | None) -> TrainedModel:
+    """See `suite.load_model`."""
+    store = make_store(home)
+    kept = (
+        find_weights(store, record, warn_of_file)
+        if isinstance(record, str)
+        else weights_of(store, record)
+    )
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = kept.cell.backend
+    from suite.worker.predicting import load
+
+    return load(kept.folder, search_path_from_environment())
 
 
 def find_crossover(
@@ -214,6 +233,7 @@ def _open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[tuple[Sess
         rerun=of_run.get("rerun", False),
         limits=limits,
         executor=executor,
+        keep_weights=of_run.get("keep_weights", False),
     )
     make_executor = choose_executor(
         prepared,

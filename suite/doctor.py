@@ -19,6 +19,7 @@ from suite.records.environment import (
     describe_machine,
 )
 from suite.records.store import Store
+from suite.records.weights import num_bytes, weights_folders
 
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK_BYTES = 2 * 2**30
@@ -63,6 +64,7 @@ def examine(
     yield _hardware()
     yield _home(store)
     yield from _records(store, set_aside)
+    yield _weights(store)
     yield _disk(store)
     yield from _plugins(registry)
     yield from _data(registry, data_dir)
@@ -127,6 +129,13 @@ def _records(store: Store, set_aside: bool) -> Iterator[Check]:
     if not unreadable:
         count = store.count()
         yield Check("records", True, f"{count} readable record{'' if count == 1 else 's'}")
+
+
+def _weights(store: Store) -> Check:
+    """Tell the size of the kept weights."""
+    folders = weights_folders(store)
+    size = f"{num_bytes(folders) / 2**20:.1f} MiB"
+    return Check("weights", True, f"{len(folders)} trained models kept, {size}")
 
 
 def _disk(store: Store) -> Check:

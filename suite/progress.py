@@ -206,6 +206,8 @@ class Display:
         self.surface.write(
             f"{position} {label}: {record.status}{reason} in {seconds:.0f} s{figure}"
         )
+        if problem := record.details.get("weights_problem"):
+            self.surface.write(f"  its weights were not kept: {problem}")
 
     def _label(self, planned: PlannedCell) -> str:
         label, rate = planned.cell.label, planned.ranking.learning_rate

@@ -14,6 +14,7 @@ from typing import TextIO
 from suite.analysis.tuning_evidence import choice_problem
 from suite.api import Limits, RequestError
 from suite.api.errors import unknown_name
+from suite.execution.parents import check_no_weights
 from suite.execution.preparation import (
     Prepared,
     check_any_can_run,
@@ -58,11 +59,13 @@ def choose_executor(
     """Return what makes the executor of a run.
 
     Raises:
-        RequestError: there is no such executor, or an argument is of another one.
+        RequestError: there is no such executor, an argument is of another one, or a cell takes or
+            keeps weights on a cluster.
     """
     if executor not in ("local", "ray"):
         raise unknown_name("executor", executor, ("local", "ray"))
     if executor == "ray":
+        check_no_weights(prepared.plan.to_run, "on a Ray cluster")
         return ray_executor(address, gpus, parse_size(memory_limit) if memory_limit else None)
     if address or gpus:
         raise RequestError("--address and --gpus need --executor ray")
@@ -77,6 +80,7 @@ def prepare_run(
     rerun: bool = False,
     limits: Limits | None = None,
     executor: str = "local",
+    keep_weights: bool = False,
     report_unreadable: ReportUnreadable = warn_of_file,
     on_warning: Callable[[str], None] = warn,
 ) -> Prepared:
@@ -94,6 +98,7 @@ def prepare_run(
         rerun=rerun,
         limits=limits,
         any_machine=executor == "ray",  # a cluster's machines are not known beforehand
+        keep_weights=keep_weights,
         report_unreadable=report_unreadable,
     )
     check_any_can_run(prepared)

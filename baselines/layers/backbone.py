@@ -138,6 +138,13 @@ class Backbone(Layer):
             embedded, state, position, encoder_output, encoder_mask, training
         )
 
+    def embed(self, token_ids: Any) -> Any:
+        """Return the embeddings of the input's token ids, which the backbone takes in their place.
+
+        Out: (batch, n, width), before they are scaled and get positions.
+        """
+        return self.embedding_layers[0].tokens(token_ids)
+
     def project_encoder_output(self, encoder_output: Any) -> Any:
         """Return each layer's cross-attention keys and values of the encoder's output.
 

@@ -43,6 +43,8 @@ class _HubBackbone(Backbone):
     keras-hub belong to its models with heads.
     """
 
+    embed = None  # type: ignore[assignment]  # keras-hub's call takes token ids alone
+
     def __init__(self, hub: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         output = hub.output

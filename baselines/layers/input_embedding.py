@@ -16,9 +16,10 @@ class InputEmbedding(Layer):
     """Embeds the inputs, adds positions, optionally normalises, and applies dropout.
 
     With a `vocabulary_size`, token ids (batch, n) are looked up, and the embeddings are multiplied
-    by `scale`. With `projects`, patches (batch, n, patch size) are projected. Otherwise, embeddings
-    (batch, n, width) are used unchanged. `add_positions` is one of the layers in `positions`. Out:
-    (batch, n, width). Time and memory O(n).
+    by `scale`; tokens that are looked up already, (batch, n, width), are multiplied alone. With
+    `projects`, patches (batch, n, patch size) are projected. Otherwise, embeddings (batch, n,
+    width) are used unchanged. `add_positions` is one of the layers in `positions`. Out: (batch, n,
+    width). Time and memory O(n).
 
     Example:
         >>> layer = InputEmbedding(32, SinusoidalPositions(19))
@@ -99,7 +100,8 @@ class InputEmbedding(Layer):
         """
         embeddings = inputs
         if self.tokens is not None:
-            embeddings = self.tokens(inputs) * self.scale
+            looked_up = self.tokens(inputs) if len(inputs.shape) == 2 else inputs
+            embeddings = looked_up * self.scale
         elif self.patches is not None:
             embeddings = self.patches(inputs)
         given = {"start": start, "token_types": token_types}

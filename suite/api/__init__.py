@@ -45,6 +45,7 @@ from suite.api.errors import (
 from suite.api.files import atomic_write_bytes, digest_paths
 from suite.api.job import Job, Limits
 from suite.api.method import (
+    PERTURBATION,
     TRAINED,
     AppliedMethod,
     Method,
@@ -64,6 +65,7 @@ from suite.api.options import (
     RUN_OPTIONS,
     Options,
 )
+from suite.api.raw_text import ChangeWords, RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 from suite.api.task import (
     ExamplePrediction,
@@ -83,6 +85,7 @@ __all__ = [
     "MASKS",
     "MIN_TRAIN_SHARE",
     "OPEN_RECIPE_OPTIONS",
+    "PERTURBATION",
     "PRECISIONS",
     "PROBE_VOCABULARY_SIZE",
     "PROTOCOL",
@@ -92,6 +95,7 @@ __all__ = [
     "Architecture",
     "BuildRequest",
     "Cell",
+    "ChangeWords",
     "DataError",
     "DataNotPrepared",
     "ExamplePrediction",
@@ -111,6 +115,7 @@ __all__ = [
     "ModelSize",
     "Options",
     "PluginError",
+    "RawText",
     "Recipe",
     "RequestError",
     "Score",

@@ -21,6 +21,12 @@ TRAINED = "trained"
 """The role of the parent of a cell that compresses or disturbs: the same cell without doing so."""
 
 
+PERTURBATION = "perturbation"
+"""The name of a feature that is added to the embedded inputs: (batch, n, width).
+
+Its unit is the standard deviation of the embedded inputs of each example."""
+
+
 class Stage(StrEnum):
     """The stage of a cell in which a method acts; methods are applied in the order of stages.
 
@@ -54,7 +60,7 @@ class AppliedMethod:
     @property
     def text(self) -> str:
         """The method as the command line takes it, such as "lora:rank=8"."""
-        options = ",".join(f"{name}={value}" for name, value in sorted(self.options.items()))
+        options = ",".join(f"{name}={_text(value)}" for name, value in sorted(self.options.items()))
         return f"{self.name}:{options}" if options else self.name
 
 
@@ -159,6 +165,19 @@ class Method:
         """Return the loss, a function of (outputs, targets, features) in `keras.ops`."""
         return loss
 
+    def update_loss(
+        self,
+        compute: Callable[..., Any],
+        differentiate: Callable[..., Any],
+        context: MethodContext,
+    ) -> Callable[..., Any]:
+        """Return what an update minimizes, a function of (features, targets) in `keras.ops`.
+
+        `compute(features, targets)` calls the model and returns the loss. `differentiate` does the
+        same, and returns the loss and its gradient with respect to `features["perturbation"]` at 0.
+        """
+        return compute
+
     def after_step(self, model: Any, step: int, total_steps: int, context: MethodContext) -> None:
         """Change the model after an update; `step` counts from 1."""
 
@@ -170,6 +189,17 @@ class Method:
         self, model: Any, examples: Examples, context: MethodContext
     ) -> Iterator[tuple[str, Examples]]:
         """Yield names and disturbed copies of a split's examples, which are scored too."""
+        yield from ()
+
+    def attacks(
+        self, gradient: Callable[..., Any], context: MethodContext
+    ) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """Yield names and functions that disturb a batch with the gradient of its loss.
+
+        Such a function takes the features and targets of a batch by name, as NumPy arrays, and
+        returns the features to score. `gradient(features, targets)` is that of the loss with
+        respect to `features["perturbation"]` at 0, as a NumPy array.
+        """
         yield from ()
 
     def facts(self, model: Any, context: MethodContext) -> Mapping[str, Any]:
@@ -193,6 +223,10 @@ class Method:
                     received=type(value).__name__,
                     remedy="Use a number, a text, true or false, or a list of them",
                 )
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def method_options(method: Method, applied: AppliedMethod) -> dict[str, Any]:

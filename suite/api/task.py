@@ -11,6 +11,7 @@ from suite.api.data import Examples, Source, SourceRequest, TaskData
 from suite.api.enums import Form, Inputs, Track
 from suite.api.errors import PluginError, Unsupported
 from suite.api.options import DATA_OPTIONS, Options
+from suite.api.raw_text import RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 
 
@@ -66,7 +67,7 @@ class ExamplePrediction:
     right: bool
 
 
-class Task(ABC):
+class Task(RawText, ABC):
     """A learning problem and its score.
 
     A task is one file, or a folder with a `task.py`. The name of the file or folder is the task's

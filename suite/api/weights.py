@@ -25,6 +25,11 @@ MAX_WEIGHTS_BYTES = 4 * 2**30
 """The largest model whose weights are kept."""
 
 
+def too_large(num_weights: int) -> bool:
+    """Return whether a model of this many weights of four bytes is not kept."""
+    return num_weights * 4 > MAX_WEIGHTS_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class KeptWeights:
     """The weights of a trained model, and what builds the model that takes them.

@@ -21,6 +21,7 @@ COMMANDS = {
     "tune": "Tune the learning rate of each architecture on validation.",
     "crossover": "Find each length at which one architecture overtakes another.",
     "frontier": "Find the longest sequence that each architecture affords.",
+    "predict": "Apply a trained model whose weights were kept to texts.",
     "report": "Print tables of scores and costs.",
     "dashboard": "Write the dashboard, a site that needs no server.",
     "ui": "Open the MLflow UI on 127.0.0.1.",
@@ -33,7 +34,7 @@ COMMANDS = {
     "leaderboard": "Rank the published records in results/LEADERBOARD.md.",
     "sync": "Write the records that MLflow lacks.",
     "rebuild": "Write this home's MLflow runs again from the records.",
-    "prune": "Delete records and checkpoints.",
+    "prune": "Delete records, checkpoints and kept weights.",
     "doctor": "Check versions, devices, records, disk, data and tracking.",
     "completion": "Print the line that enables shell completion.",
 }

@@ -87,6 +87,12 @@ parallel_option = click.option(
     help="GPUs that a cell requests from the Ray cluster. [default: 0]",
 )
 @click.option(
+    "--keep-weights",
+    is_flag=True,
+    help="Keep the weights of every trained model, for `bench predict`; a done cell without them "
+    "runs again.",
+)
+@click.option(
     "--no-tracking", is_flag=True, help="Do not write to MLflow; `bench sync` can do so later."
 )
 @click.option("--no-dashboard", is_flag=True, help="Do not write the dashboard.")
@@ -101,6 +107,7 @@ def command(
     executor: str,
     address: str | None,
     gpus: float,
+    keep_weights: bool,
     no_tracking: bool,
     no_dashboard: bool,
     **given: Any,
@@ -131,6 +138,7 @@ def command(
         rerun=rerun,
         limits=make_limits(request.benchmark, time_limit, memory_limit),
         executor=executor,
+        keep_weights=keep_weights,
         report_unreadable=print_unreadable,
         on_warning=warn,
     )

@@ -17,8 +17,13 @@ PROGRESS_INTERVAL = 25
 
 
 @click.command("sync")
+@click.option(
+    "--log-models",
+    is_flag=True,
+    help="Also copy the weights that `bench run --keep-weights` kept to MLflow, as logged models.",
+)
 @home_option
-def command(home: str | None) -> None:
+def command(home: str | None, log_models: bool) -> None:
     """Write the records that MLflow lacks.
 
     Running the command again changes nothing. Incomplete runs of a killed command are written
@@ -27,6 +32,11 @@ def command(home: str | None) -> None:
     store = make_store(home)
     store.prepare()
     sync_and_print(store)
+    if log_models:
+        from suite.tracking import models
+
+        count = models.log_models(store, _print_progress, print_unreadable)
+        print(f"{count} models logged")
 
 
 def sync_and_print(store: Store, *, rebuild: bool = False) -> None:

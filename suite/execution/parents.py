@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from suite.api import Status
+from suite.api.errors import RequestError
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.schema import Record
 from suite.records.store import Store
@@ -29,6 +30,22 @@ def parent_problem(planned: PlannedCell, records: Iterable[Record], store: Store
         if not has_weights(store, cell_id):
             return f"the weights of its parent {cell_id} ({role}) could not be kept"
     return None
+
+
+def check_no_weights(cells: Iterable[PlannedCell], where: str) -> None:
+    """Check that no cell takes or keeps trained weights: `where` it would run has no weights.
+
+    Raises:
+        RequestError: a cell does.
+    """
+    for planned in cells:
+        if planned.parents or planned.keeps_weights:
+            does = "takes a trained model" if planned.parents else "keeps its weights"
+            raise RequestError(
+                f"Trained weights stay on the machine that runs `bench`, and not {where}",
+                received=f"{planned.cell.label}, which {does}",
+                remedy="Run these cells here: `bench run` with the local executor",
+            )
 
 
 def parent_folders(planned: PlannedCell, store: Store) -> dict[str, Path]:

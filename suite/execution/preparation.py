@@ -103,6 +103,7 @@ def prepare(
     any_machine: bool = False,
     tuning: Path | None = TUNING,
     accept_missing_data: bool = False,
+    keep_weights: bool = False,
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Prepared:
     """Expand a request, inspect its data, and find which cells are done.
@@ -117,6 +118,7 @@ def prepare(
         tuning: the folder of the tuned learning rates; None to use none of them.
         accept_missing_data: whether to plan cells whose data set is not prepared here. Their
             records count as valid, whatever data they had.
+        keep_weights: whether the weights of all trainings are kept.
         report_unreadable: called with the path of each file that is not a record, and the reason.
 
     Raises:
@@ -151,6 +153,7 @@ def prepare(
         rerun=rerun,
         limits=limits,
         any_machine=any_machine,
+        keep_weights=keep_weights,
         report_unreadable=report_unreadable,
     )
     benchmark = registry.benchmarks.get(request.benchmark)

@@ -83,6 +83,8 @@ def _parse_list(name: str, text: str, default: list[Any]) -> list[Any]:
         values = json.loads(text if text.startswith("[") else f"[{text}]")
     except ValueError:
         values = []
+    if kind is float:
+        values = [float(value) if type(value) is int else value for value in values]
     if not values or any(type(value) is not kind for value in values):
         raise RequestError(
             f"The option '{name}' is a list of {kind.__name__}",

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from suite.api import Cell, Limits, Mode, Status
 from suite.api.evaluation_lengths import exceeded_limits
+from suite.api.weights import too_large
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
 from suite.records.schema import Record, utc_now
@@ -51,6 +52,7 @@ def plan(
     rerun: bool = False,
     limits: Limits | None = None,
     any_machine: bool = False,
+    keep_weights: bool = False,
     report_unreadable: ReportUnreadable,
 ) -> Plan:
     """Return a plan with the valid record of each cell.
@@ -65,9 +67,14 @@ def plan(
     A trained model's record is invalid if it lacks an evaluation length of the request. The status
     of an evaluation length that exceeded a limit counts as one of the record. A cell that runs
     again also scores the evaluation lengths of its good records, so that no result is lost. A
-    parent runs again if its weights are missing and a cell to run needs them.
+    parent runs again if its weights are missing and a cell to run needs them. With `keep_weights`,
+    the weights of all trainings are kept, and those whose weights are missing run again.
     """
     made_at = utc_now()
+    if keep_weights:
+        cells = [
+            replace(planned, keeps_weights=planned.cell.mode is Mode.TRAIN) for planned in cells
+        ]
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
     found = find_standing(existing, any_machine)
@@ -105,7 +112,7 @@ def plan(
         for planned in cells
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
-    done = _without_missing_weights(cells, done, store)
+    done = _without_missing_weights(cells, done, store, keep_weights)
     former: dict[str, list[Record]] = {}
     for record in existing:
         if record.cell_id not in done:
@@ -115,17 +122,24 @@ def plan(
 
 
 def _without_missing_weights(
-    cells: Sequence[PlannedCell], done: Mapping[str, Record], store: Store
+    cells: Sequence[PlannedCell], done: Mapping[str, Record], store: Store, all_of_them: bool
 ) -> dict[str, Record]:
-    """Return the done cells without the good ones whose weights a cell to run lacks."""
+    """Return the done cells without the good ones whose weights are missing and needed.
+
+    A cell to run needs those of its parents. `all_of_them` needs those of every training, except of
+    a model that is too large to be kept.
+    """
     kept = dict(done)
     needed: set[str] = set()
     for planned in reversed(cells):  # parents come before the cells that need them
         cell_id = planned.cell.id
         record = kept.get(cell_id)
-        good = record is not None and record.status is Status.OK
-        if good and cell_id in needed and not has_weights(store, cell_id):
-            del kept[cell_id]
+        if record is not None and record.status is Status.OK:
+            wanted = cell_id in needed or (
+                all_of_them and planned.keeps_weights and not too_large(record.parameter_count or 0)
+            )
+            if wanted and not has_weights(store, cell_id):
+                del kept[cell_id]
         if cell_id not in kept and not planned.unsupported:
             needed.update(planned.parents.values())
     return kept

@@ -22,6 +22,7 @@ from suite.execution.executors.local import child_environment
 from suite.execution.executors.packed import ABOUT, CACHE, JOBS, PARTS, read_result
 from suite.execution.jobs import make_job
 from suite.execution.outcome import make_record
+from suite.execution.parents import check_no_weights
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
 from suite.matrix.planned_cells import PlannedCell
@@ -67,7 +68,7 @@ def pack(prepared: Prepared, folder: Path, command: str) -> PackSummary:
         command: the command line, as the records will name it. It must hold no paths.
 
     Raises:
-        RequestError: no cell is left to run, or the folder exists.
+        RequestError: no cell is left to run, a cell takes a trained model, or the folder exists.
         DataError: data is not downloaded yet, or cannot be encoded.
     """
     check_any_can_run(prepared)
@@ -78,6 +79,7 @@ def pack(prepared: Prepared, folder: Path, command: str) -> PackSummary:
             received=f"{len(prepared.plan.cells)} cells",
             remedy="Request other cells",
         )
+    check_no_weights(cells, "in a pack")
     if folder.exists():
         raise RequestError(
             "A pack needs a new folder", received=folder, remedy="Name a folder that does not exist"

@@ -8,8 +8,8 @@ the measurements of `LEFT_OUT` go, and samples and curves are thinned further.
 
 A record of an archive has at most `MAX_ARCHIVED_BYTES`. It keeps what identifies, ranks and
 verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
-is still too large, a trial keeps the score of its primary metric alone, and a probe only the
-measurements of `RANKED`.
+is still too large, a trial keeps the score of its primary metric alone, also under conditions, and
+none of its variants. A probe then keeps only the measurements of `RANKED`.
 """
 
 from __future__ import annotations
@@ -108,6 +108,11 @@ def _archived(record: Record) -> bytes:
     fields["data"] = _only(fields["data"] or {}, DATA)
     fields["invocation"]["command"] = ""
     fields["metrics"] = _rounded(fields["metrics"])
+    fields["conditions"] = _rounded(fields["conditions"])
+    fields["variants"] = {
+        name: {"metrics": _rounded(variant["metrics"])}
+        for name, variant in fields["variants"].items()
+    }
     fields["worker_seconds"] = _rounded(fields["worker_seconds"])
     fields["environment"] = _archived_environment(fields["environment"])
     fields["measurements"] = {
@@ -121,11 +126,14 @@ def _archived(record: Record) -> bytes:
     }
     content = _line(fields)
     if len(content) > MAX_ARCHIVED_BYTES:
-        for part, names in (
-            ("metrics", (record.ranking.metric or "",)),
-            ("measurements", RANKED),
-        ):
+        primary = (record.ranking.metric or "",)
+        for part, names in (("metrics", primary), ("measurements", RANKED)):
             fields[part] = {name: _only(of, names) for name, of in fields[part].items()}
+        fields["conditions"] = {
+            condition: {split: _only(metrics, primary) for split, metrics in of.items()}
+            for condition, of in fields["conditions"].items()
+        }
+        fields["variants"] = {}
         content = _line(fields)
     return _checked(content, MAX_ARCHIVED_BYTES, "A record of an archive")
 

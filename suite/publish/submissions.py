@@ -267,8 +267,12 @@ def _identity(record: Record, place: PurePosixPath, *, whole: bool) -> str:
     if record.cell_id != cell.id:
         return "its cell_id is not the hash of its cell"
     names = [cell.task, cell.source, cell.architecture, cell.model_size, cell.precision,
-             cell.backend, *cell.options, *_values(cell.options),
-             *(name for split in record.metrics.values() for name in split)]  # fmt: skip
+             cell.backend, *cell.options, *_values(cell.options), *record.variants,
+             *(name for _, name, _ in _scores(record))]  # fmt: skip
+    for method in cell.methods:
+        names += [method.name, *method.options, *_values(method.options)]
+    # A condition is named as an option with its value.
+    names += [part for name in record.conditions for part in name.split("=", 1)]
     for name in names:
         if name is not None and not NAME.fullmatch(name):
             return f"{name[:40]!r} is not a valid name"
@@ -310,9 +314,18 @@ def _contradiction(record: Record) -> str:
 
 
 def _scores(record: Record) -> Iterator[tuple[str, str, float]]:
-    """Yield the split, the metric and the value of every score, parts of splits included."""
-    for split, metrics in record.metrics.items():
-        yield from ((split, name, value) for name, value in metrics.items() if value is not None)
+    """Yield the split, the metric and the value of every score.
+
+    Scores without a part of a split, of variants and under conditions are among them.
+    """
+    groups: list[tuple[str, Mapping[str, Mapping[str, float | None]]]] = [("", record.metrics)]
+    groups += [(f" of the {name} variant", one.metrics) for name, one in record.variants.items()]
+    groups += [(f" under {name}", metrics) for name, metrics in record.conditions.items()]
+    for what, by_split in groups:
+        for split, metrics in by_split.items():
+            for name, value in metrics.items():
+                if value is not None:
+                    yield f"{split}{what}", name, value
     for split, report in record.reports.items():
         for name, values in report.get("without_part", {}).items():
             yield from (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from suite.analysis.reproduction import TOLERANCE, had_same_data, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.execution.preparation import Prepared, make_limits, prepare
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
@@ -176,7 +177,8 @@ def verify(
         limits=make_limits(request.benchmark, time_limit_seconds),
         report_unreadable=report_unreadable,
     )
-    (again,) = run(_only(record, prepared))
+    cell_id = record.cell_id
+    (again,) = (one for one in run(_only(record, prepared)) if one.cell_id == cell_id)
     return Verification(record, again)
 
 
@@ -220,6 +222,7 @@ def request_of(
         backends=(cell.backend,),
         precisions=(cell.precision,),
         threads=cell.threads,
+        methods=(tuple(method.text for method in cell.methods),) if train else None,
     )
 
 
@@ -239,12 +242,13 @@ def keep(record: Record, registry: Registry, results: Path = RESULTS) -> Path:
 
 
 def _only(record: Record, prepared: Prepared) -> Prepared:
-    """Return the plan with the record's cell alone.
+    """Return the plan with the record's cell and the cells whose trained models it takes.
 
     Raises:
         RequestError: the plan does not contain the cell.
     """
     cell = record.cell
+    by_id = {planned.cell.id: planned for planned in prepared.plan.cells}
     same = [
         replace(planned, cell=cell, ranking=record.ranking)
         for planned in prepared.plan.cells
@@ -259,7 +263,17 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
             f"architecture version {record.cell.architecture_version}",
             remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
         )
-    return replace(prepared, plan=replace(prepared.plan, cells=same, done={}))
+    cells = [*_parents(same[0], by_id), same[0]]
+    return replace(prepared, plan=replace(prepared.plan, cells=cells, done={}))
+
+
+def _parents(planned: PlannedCell, by_id: Mapping[str, PlannedCell]) -> list[PlannedCell]:
+    """Return the parents of a cell and theirs, each before the cells that need it."""
+    found: dict[str, PlannedCell] = {}
+    for cell_id in planned.parents.values():
+        parent = by_id[cell_id]
+        found |= {one.cell.id: one for one in [*_parents(parent, by_id), parent]}
+    return list(found.values())
 
 
 def _figure(record: Record, measure: str, split: str) -> float | None:

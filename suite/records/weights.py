@@ -3,18 +3,102 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from suite.api.errors import HomeError
+from suite.api import PROTOCOL
+from suite.api.errors import HomeError, RequestError
 from suite.api.weights import KeptWeights, read_kept_weights
-from suite.records.store import Store
+from suite.records.schema import Record, RecordSummary
+from suite.records.store import ReportUnreadable, Store
 
 
 def weights_folder(store: Store, cell_id: str) -> Path:
     """Return the folder of a cell's weights, whether or not it exists."""
     return store.home / "weights" / cell_id
+
+
+def find_weights(store: Store, run_id: str, report_unreadable: ReportUnreadable) -> KeptWeights:
+    """Return the weights that a run left.
+
+    Raises:
+        RequestError: the home has no such run.
+        HomeError: its weights were not kept, or a later run of the cell has replaced them.
+    """
+    for record in store.all(report_unreadable):
+        if record.run_id == run_id:
+            return weights_of(store, record)
+    raise RequestError(
+        "The run must be in the home",
+        received=f"{run_id} in {store.home}",
+        remedy="The dashboard and the names of the files in records/ show the ids of runs",
+    )
+
+
+def weights_of(store: Store, record: RecordSummary) -> KeptWeights:
+    """Return the weights that the run of a record left.
+
+    Raises:
+        HomeError: its weights were not kept, or a later run of the cell has replaced them.
+    """
+    kept = read_kept_weights(weights_folder(store, record.cell_id))
+    if named_weights(record) != kept.sha256:
+        raise HomeError(
+            "Kept weights are those of the last run of a cell that kept them",
+            received=f"run {record.run_id}, which did not write {kept.folder}",
+            remedy="Name the last run of the cell, or run it again with --keep-weights",
+        )
+    return kept
+
+
+def kept_weights(
+    store: Store, report_unreadable: ReportUnreadable
+) -> list[tuple[Record, KeptWeights]]:
+    """Return each run whose weights are kept, with its weights."""
+    folders = [folder.name for folder in weights_folders(store)]
+    found = []
+    for record in store.all(report_unreadable, folders):
+        with suppress(HomeError):
+            found.append((record, weights_of(store, record)))
+    return found
+
+
+def named_weights(record: RecordSummary) -> str | None:
+    """Return the checksum of the weights that a run kept, or None."""
+    weights: Mapping[str, Any] = record.details.get("weights") or {}  # type: ignore[assignment]
+    return weights.get("sha256")
+
+
+def superseded_weights(store: Store, report_unreadable: ReportUnreadable) -> list[Path]:
+    """Return the folders of weights that no standing record of this protocol names."""
+    standing = {
+        named_weights(record)
+        for record in store.current(report_unreadable=report_unreadable)
+        if record.protocol == PROTOCOL
+    }
+    return [
+        folder for folder in weights_folders(store) if _checksum_in(folder) not in standing - {None}
+    ]
+
+
+def weights_folders(store: Store) -> list[Path]:
+    """Return the folders of all weights, complete or not, sorted by cell."""
+    return sorted(path for path in (store.home / "weights").glob("*") if path.is_dir())
+
+
+def num_bytes(folders: Iterable[Path]) -> int:
+    """Return the size of folders of weights."""
+    files = (path for folder in folders for path in folder.iterdir() if path.is_file())
+    return sum(path.stat().st_size for path in files)
+
+
+def _checksum_in(folder: Path) -> str | None:
+    try:
+        return read_kept_weights(folder).sha256
+    except HomeError:
+        return None
 
 
 def has_weights(store: Store, cell_id: str) -> bool:
@@ -43,14 +127,7 @@ def keep_weights(store: Store, cell_id: str, written: Path) -> None:
     except OSError as error:
         raise HomeError(
             "Trained weights could not be kept",
-            received=f"{folder} ({error.strerror})",
+            received=error.strerror,
             remedy="Make room or choose another --home, then repeat the command",
         ) from None
     shutil.rmtree(former, ignore_errors=True)
-
-
-def all_kept_weights(store: Store) -> Iterator[KeptWeights]:
-    """Yield the description of all kept weights, sorted by cell."""
-    for folder in sorted(path for path in (store.home / "weights").glob("*") if path.is_dir()):
-        with suppress(HomeError):
-            yield read_kept_weights(folder)

@@ -93,7 +93,11 @@ def params_of(record: RecordSummary) -> dict[str, Any]:
 
 
 def metrics_of(record: RecordSummary) -> dict[str, float]:
-    """Return the final metrics of a record: scores by split, measurements by phase, parameters."""
+    """Return the final metrics of a record: scores by split, measurements by phase, parameters.
+
+    Scores under a condition are named after it, as "test.accuracy under typos 0.1". Figures of a
+    variant begin with its name, as "trained.test.accuracy".
+    """
     metrics: dict[str, float | None] = {
         f"{split}.{name}": value
         for split, values in record.metrics.items()
@@ -103,12 +107,15 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
         for name, measured in measurements.items():
             metrics[f"{phase}.{name}"] = measured.value
     for condition, splits in record.conditions.items():
+        # MLflow has no "=" in names.
+        under = condition.replace("=", " ")
         for split, values in splits.items():
-            name = condition.replace(" ", "_")
-            metrics |= {f"{name}.{split}.{metric}": value for metric, value in values.items()}
+            metrics |= {f"{split}.{name} under {under}": value for name, value in values.items()}
     for variant, figures in record.variants.items():
         for split, values in figures.metrics.items():
-            metrics |= {f"{variant}.{split}.{metric}": value for metric, value in values.items()}
+            metrics |= {f"{variant}.{split}.{name}": value for name, value in values.items()}
+        for phase, measures in figures.measurements.items():
+            metrics |= {f"{variant}.{phase}.{name}": one.value for name, one in measures.items()}
     metrics["parameter_count"] = record.parameter_count
     return {name: float(value) for name, value in metrics.items() if value is not None}
 

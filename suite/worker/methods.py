@@ -31,6 +31,7 @@ from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, find_plugin
 from suite.api.weights import (
     MAX_WEIGHTS_BYTES,
     WEIGHTS_FILE,
+    KeptWeights,
     read_kept_weights,
     write_about,
 )
@@ -106,12 +107,24 @@ class Composition:
             loss = method.loss(loss, context)
         return loss
 
+    def update_loss(self) -> Callable[..., Any] | None:
+        """Return what wraps the loss of an update, or None if no method does."""
+        if not _changed_by(self.methods, "update_loss"):
+            return None
+
+        def wrap(compute: Callable[..., Any], differentiate: Callable[..., Any]) -> Any:
+            for method, context in self.methods:
+                compute = method.update_loss(compute, differentiate, context)
+            return compute
+
+        return wrap
+
     def after_step(self, model: Any, total_steps: int) -> Callable[[int], None] | None:
         """Return a function of the number of the update, or None if no method changes the model.
 
         Steps that wait for each other are slower, so that plain training has no such function.
         """
-        changing = [one for one in self.methods if type(one[0]).after_step is not Method.after_step]
+        changing = _changed_by(self.methods, "after_step")
         if not changing:
             return None
 
@@ -124,7 +137,7 @@ class Composition:
     @property
     def compresses(self) -> bool:
         """Whether a method changes the trained model."""
-        return any(type(method).compress is not Method.compress for method, _ in self.methods)
+        return bool(_changed_by(self.methods, "compress"))
 
     def compress(self, model: Any) -> Any:
         """Return the trained model in its compressed form."""
@@ -137,6 +150,18 @@ class Composition:
         for method, context in self.methods:
             yield from method.conditions(model, examples, context)
 
+    @property
+    def attacks_model(self) -> bool:
+        """Whether a method disturbs batches with the gradient of their loss."""
+        return bool(_changed_by(self.methods, "attacks"))
+
+    def attacks(
+        self, gradient: Callable[..., Any]
+    ) -> Iterator[tuple[str, Callable[..., Mapping[str, Any]]]]:
+        """Yield names and functions that disturb a batch."""
+        for method, context in self.methods:
+            yield from method.attacks(gradient, context)
+
     def facts(self, model: Any) -> dict[str, dict[str, Any]]:
         """Return the facts on the trained model, by method."""
         return {
@@ -147,6 +172,14 @@ class Composition:
     @property
     def _applied(self) -> Sequence[Any]:
         return self.methods[0][1].cell.methods if self.methods else ()
+
+
+def _changed_by(
+    methods: Sequence[tuple[Method, MethodContext]], hook: str
+) -> list[tuple[Method, MethodContext]]:
+    """Return the methods that implement a hook."""
+    default = getattr(Method, hook)
+    return [one for one in methods if getattr(type(one[0]), hook) is not default]
 
 
 def compose(
@@ -185,19 +218,59 @@ def load_model(folder: Path, search_path: Sequence[str], data: TaskData) -> Mode
     kept = read_kept_weights(folder)
     kept.check()
     check_same_data(kept.spec, data.spec)
+    batch = first_batch(kept_task(kept, search_path), data, kept.cell.batch_size)
+    return build_kept(kept, search_path, data.spec, batch)
+
+
+def kept_task(kept: KeptWeights, search_path: Sequence[str]) -> Task:
+    """Return the task that a kept model was trained on.
+
+    Raises:
+        RequestError: the version of the task differs.
+    """
+    cell = kept.cell
+    assert cell.task is not None
+    task: Task = find_plugin(TASKS, cell.task, search_path)
+    _check_version(cell, f"task {cell.task}", cell.task_version, task.version)
+    return objective(task, find_methods(cell, search_path))
+
+
+def build_kept(
+    kept: KeptWeights, search_path: Sequence[str], spec: Mapping[str, Any], batch: Batch
+) -> Model:
+    """Return a kept model with its weights; it is built with a batch of its task.
+
+    Raises:
+        RequestError: the version of the architecture or of a method differs.
+    """
     cell = kept.cell
     applied = find_methods(cell, search_path)
-    assert cell.task is not None
-    task = objective(find_plugin(TASKS, cell.task, search_path), applied)
+    for (method, _), one in zip(applied, cell.methods, strict=True):
+        _check_version(cell, f"method {one.name}", one.version, method.version)
+    task = kept_task(kept, search_path)
     architecture: Architecture = find_plugin(ARCHITECTURES, cell.architecture, search_path)
-    request = build_request(cell, kept.model_size, kept.recipe, task, architecture, data.spec)
-    methods = compose(applied, cell, task, request, kept.recipe, data.spec, {})
-    plain = build_model(task, architecture, request, data.spec, kept.recipe)
-    batch = first_batch(task, methods.data(data), cell.batch_size)
+    _check_version(
+        cell,
+        f"architecture {cell.architecture}",
+        cell.architecture_version,
+        architecture.version,
+    )
+    request = build_request(cell, kept.model_size, kept.recipe, task, architecture, spec)
+    methods = compose(applied, cell, task, request, kept.recipe, spec, {})
+    plain = build_model(task, architecture, request, spec, kept.recipe)
     plain(dict(batch.features))
     model: Model = methods.compress(methods.model(plain, batch))
     model.load_weights(kept.path)
     return model
+
+
+def _check_version(cell: Cell, what: str, kept: int | None, present: int) -> None:
+    if kept != present:
+        raise RequestError(
+            "Kept weights are loaded by the versions with which they were trained",
+            received=f"version {kept} of the {what} instead of {present}",
+            remedy=f"Run the cell {cell.id} again with --keep-weights",
+        )
 
 
 def first_batch(task: Task, data: TaskData, batch_size: int) -> Batch:

@@ -10,9 +10,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from suite.api import Form, Recipe
+from suite.api import PERTURBATION, Form, Recipe
+from suite.api.errors import Unsupported
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import Allocator
+from suite.worker.perturbation import Compute, at_zero, perturbed
 
 Features = Mapping[str, Any]
 
@@ -76,11 +78,7 @@ class Model(keras.Model):
         self, features: Features, training: bool | None = None, carries_state: bool = False
     ) -> Any:
         """Return the backbone's output, extra positions first: (batch, length, width)."""
-        if self.embedding is None:
-            inputs = features["patches"] if "patches" in features else features["token_ids"]
-        else:
-            inputs = self.embedding(features, training=training)
-        mask = features["padding_mask"]
+        inputs, mask = self._inputs(features, training), features["padding_mask"]
         if self.form is Form.DECODER:
             return self._decode(inputs, mask, training, carries_state)
         hidden_states, _ = self.backbone.encode(
@@ -98,6 +96,31 @@ class Model(keras.Model):
                 training=training,
             )
         return hidden_states
+
+    def embed(self, features: Features, training: bool | None = None) -> Any:
+        """Return the embedded inputs that a perturbation is added to: (batch, n, width).
+
+        They are the task's embeddings, the patches, or the tokens that the backbone looked up.
+
+        Raises:
+            Unsupported: the backbone has no `embed`.
+        """
+        if self.embedding is not None:
+            return self.embedding(features, training=training)
+        if "patches" in features:
+            return features["patches"]
+        if getattr(self.backbone, "embed", None) is None:
+            raise Unsupported("the architecture embeds tokens in a call that takes their ids alone")
+        return self.backbone.embed(features["token_ids"])
+
+    def _inputs(self, features: Features, training: bool | None) -> Any:
+        """Return the backbone's inputs, with the perturbation of the features if there is one."""
+        if PERTURBATION in features:
+            embedded = self.embed(features, training)
+            return perturbed(embedded, features[PERTURBATION], features["padding_mask"])
+        if self.embedding is not None or "patches" in features:
+            return self.embed(features, training)
+        return features["token_ids"]
 
     def _score(self, hidden_states: Any, features: Features) -> Any:
         """Return the head's outputs in float32 under every dtype policy."""
@@ -178,13 +201,26 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
 
 
 def make_training_step(
-    model: Model, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+    model: Model,
+    loss: Callable[[Any, Features, Features], Any],
+    optimizer: Any,
+    xla: bool,
+    wrap: Callable[[Compute, Compute], Compute] | None = None,
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as a tensor on the device.
 
-    `xla` applies to TensorFlow alone: JAX always compiles by XLA, PyTorch never does.
+    `xla` applies to TensorFlow alone: JAX always compiles by XLA, PyTorch never does. `wrap` gets
+    two functions of (features, targets) and returns the one that is minimized. The first calls the
+    model and returns its loss. The second returns the loss, and its gradient at the perturbation 0.
     """
-    return _resetting(model, _backend().make_training_step(model, loss, optimizer, xla))
+    backend = _backend()
+
+    def minimize(compute: Compute) -> Compute:
+        if wrap is None:
+            return compute
+        return wrap(compute, at_zero(model, compute, backend.value_and_gradient))
+
+    return _resetting(model, backend.make_training_step(model, loss, optimizer, xla, minimize))
 
 
 def make_prediction_step(
@@ -192,6 +228,29 @@ def make_prediction_step(
 ) -> Callable[[Batch], Any]:
     """Compile inference; calling it returns the reduced outputs as a NumPy array."""
     return _resetting(model, _backend().make_prediction_step(model, predict, xla))
+
+
+def make_gradient_step(
+    model: Model, loss: Callable[[Any, Features, Features], Any], xla: bool
+) -> Callable[[Features, Features], Any]:
+    """Compile the gradient of a batch's loss at the perturbation 0; it is a NumPy array.
+
+    The function takes features and targets by name. The model infers: there is no dropout.
+    """
+
+    def compute(features: Features, targets: Features) -> Any:
+        return loss(model(features, training=False), targets, features)
+
+    measure = at_zero(model, compute, _backend().value_and_gradient)
+    compiled = compile_with_weights(model, lambda *batch: measure(*batch)[1], xla)
+
+    def step(features: Features, targets: Features) -> Any:
+        arrays = (
+            {k: ops.convert_to_tensor(v) for k, v in of.items()} for of in (features, targets)
+        )
+        return ops.convert_to_numpy(compiled(*arrays))
+
+    return step
 
 
 def compile_with_weights(

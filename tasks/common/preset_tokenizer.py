@@ -91,6 +91,7 @@ class PresetTokenizer(Tokenizer):
     def __init__(self, preset: str) -> None:
         import keras_hub
 
+        self._preset = preset
         folder = _folder(preset).resolve()  # a bare name could be that of a preset to download
         # A tokenizer with a length would pad and cut the texts.
         self._tokenizer: Any = keras_hub.models.Tokenizer.from_preset(
@@ -133,6 +134,10 @@ class PresetTokenizer(Tokenizer):
             if index not in special:
                 found[index] = self._bytes_of(token)
         return found
+
+    def state(self) -> str:
+        """Return the folder of the preset, as the user named it."""
+        return self._preset
 
     def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
         """Return the number of characters in each token, including a leading space.

@@ -79,7 +79,7 @@ class TextToText(Task):
             **{split: examples for split, (examples, _) in encoded.items()},
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
-                "tokenizer": tokenizer.to_json(),
+                "tokenizer": tokenizer.state(),
                 # The training split is never decoded, so it needs no references.
                 "shown": [source for source, _ in pairs["test"][:NUM_SHOWN]],
                 "references": [

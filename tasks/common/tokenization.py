@@ -49,6 +49,10 @@ class Tokenizer(ABC):
         A byte of a character may be a token, so only the bytes of several tokens make a text.
         """
 
+    @abstractmethod
+    def state(self) -> str:
+        """Return the text from which `tokenizer_of` makes the tokenizer again."""
+
     def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
         """Return the number of characters in each token."""
         return np.ones(len(token_ids), np.int32)
@@ -79,6 +83,10 @@ class ByteTokenizer(Tokenizer):
     def pieces(self) -> list[bytes]:
         """Return each byte."""
         return [b""] * FIRST_TEXT_ID + [bytes([value]) for value in range(256)]
+
+    def state(self) -> str:
+        """Return an empty text: all byte tokenizers are equal."""
+        return ""
 
     def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
         """Return 1 for the first byte of a character and 0 for its other bytes."""
@@ -125,6 +133,10 @@ class CharacterTokenizer(Tokenizer):
             text.encode() for text in replace_surrogates(self._characters)
         ]
 
+    def state(self) -> str:
+        """Return the known characters."""
+        return "".join(self._characters)
+
 
 class SubwordTokenizer(Tokenizer):
     """A token is a subword: byte-pair encoding after splitting at spaces and punctuation.
@@ -138,13 +150,13 @@ class SubwordTokenizer(Tokenizer):
         self.vocabulary_size = tokenizer.get_vocab_size()
         self.fingerprint = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
 
-    def to_json(self) -> str:
-        """Serialize the tokenizer for `from_json`."""
+    def state(self) -> str:
+        """Return the tokenizer as JSON, for `from_json`."""
         return str(self._tokenizer.to_str())
 
     @classmethod
     def from_json(cls, text: str) -> SubwordTokenizer:
-        """Return the tokenizer that `to_json` serialized."""
+        """Return the tokenizer that `state` serialized."""
         import tokenizers
 
         return cls(tokenizers.Tokenizer.from_str(text))
@@ -210,7 +222,7 @@ def learn_subwords(
     tokenizer = SubwordTokenizer(_train_byte_pairs(texts, vocabulary_size, lowercase))
     if cached:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write_bytes(cached, tokenizer.to_json().encode())
+        atomic_write_bytes(cached, tokenizer.state().encode())
     return tokenizer
 
 
@@ -260,6 +272,25 @@ def build_tokenizer(
 
         return PresetTokenizer(options["preset"])
     return learn_subwords(train_texts, options["vocabulary"], request, lowercase=lowercase)
+
+
+def describe_tokenizer(tokenizer: Tokenizer, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return what `tokenizer_of` needs, as JSON values for a task's spec."""
+    return {"units": options.get("units", "subwords"), "state": tokenizer.state()}
+
+
+def tokenizer_of(described: Mapping[str, str]) -> Tokenizer:
+    """Return the tokenizer that `describe_tokenizer` described."""
+    units, state = described["units"], described["state"]
+    if units == "bytes":
+        return ByteTokenizer()
+    if units == "characters":
+        return CharacterTokenizer([state])
+    if units == "preset":
+        from tasks.common.preset_tokenizer import PresetTokenizer
+
+        return PresetTokenizer(state)
+    return SubwordTokenizer.from_json(state)
 
 
 def check_tokenizer_options(options: Mapping[str, Any]) -> None:

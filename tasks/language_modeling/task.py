@@ -118,7 +118,7 @@ class LanguageModeling(Task):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train and cut the streams into windows."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import build_tokenizer
+        from tasks.common.tokenization import build_tokenizer, describe_tokenizer
         from tasks.language_modeling.windows import cut_windows
 
         options = task_options(self, options)
@@ -139,6 +139,7 @@ class LanguageModeling(Task):
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
                 # JSON has no bytes: each becomes the character of its number.
+                "tokenizer": describe_tokenizer(tokenizer, options),
                 "pieces": [piece.decode("latin-1") for piece in tokenizer.pieces()],
             },
             facts=collect_facts(
@@ -239,6 +240,33 @@ class LanguageModeling(Task):
                 "scored_tokens": int(real.sum()),
             },
         )
+
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Cut each text into windows; `targets["text"]` is the index of a window's text.
+
+        Raises:
+            DataError: a text has fewer than two tokens, so that none has another before it.
+        """
+        from tasks.common.tokenization import tokenizer_of
+        from tasks.language_modeling.windows import cut_texts
+
+        return cut_texts(texts, tokenizer_of(spec["tokenizer"]), sequence_length)
+
+    def readable(
+        self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the scores of each text: how well the model predicts it from its first token."""
+        from tasks.language_modeling.windows import windows_of
+
+        names = ("bits_per_character", "nats_per_token", "perplexity")
+        found = []
+        for index in range(len(texts)):
+            windows, rows = windows_of(examples, index)
+            metrics = self.score(windows, predictions[rows], spec).metrics
+            found.append({name: metrics[name] for name in names})
+        return found
 
     def prompts(self, examples: Examples, spec: Mapping[str, Any]) -> list[Sequence[int]]:
         """Return a long and a short prompt, one from the start and one from the middle."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from suite.api import Examples
+from suite.api import DataError, Examples
 from tasks.common.tokenization import Tokenizer
 
 MAX_PROMPT = 128
@@ -31,6 +31,41 @@ def cut_windows(text: str, tokenizer: Tokenizer, length: int) -> Examples:
     return Examples(
         features, {"next_ids": windows(stream[1:]), "characters": windows(characters[1:])}
     )
+
+
+def cut_texts(texts: Sequence[str], tokenizer: Tokenizer, length: int) -> Examples:
+    """Cut each text into windows of its own; `targets["text"]` is the index of the text.
+
+    Raises:
+        DataError: a text has fewer than two tokens.
+    """
+    parts = []
+    for number, text in enumerate(texts):
+        if len(tokenizer.encode([text])[0]) < 2:
+            raise DataError(
+                "A text to predict has at least two tokens", received=f"{text!r} (number {number})"
+            )
+        windows = cut_windows(text, tokenizer, length)
+        index = np.full(windows.num_examples, number, np.int32)
+        parts.append(Examples(windows.features, {**windows.targets, "text": index}))
+    return Examples(
+        *(
+            {
+                name: np.concatenate([getattr(part, kind)[name] for part in parts])
+                for name in getattr(parts[0], kind)
+            }
+            for kind in ("features", "targets")
+        )
+    )
+
+
+def windows_of(examples: Examples, index: int) -> tuple[Examples, np.ndarray]:
+    """Return the windows of one text of `cut_texts`, and their rows."""
+    rows = np.flatnonzero(examples.targets["text"] == index)
+    return Examples(
+        {name: values[rows] for name, values in examples.features.items()},
+        {name: values[rows] for name, values in examples.targets.items()},
+    ), rows
 
 
 def choose_prompts(examples: Examples) -> list[Sequence[int]]:

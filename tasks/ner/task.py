@@ -7,11 +7,12 @@ context and loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    ChangeWords,
     ExamplePrediction,
     Examples,
     Form,
@@ -25,6 +26,7 @@ from suite.api import (
     SourceRequest,
     Task,
     TaskData,
+    Unsupported,
     digest_paths,
     task_options,
 )
@@ -130,7 +132,7 @@ class NamedEntityRecognition(Task):
         own = task_options(self, options)
         corpus = _read_corpus(request, own["columns"])
         tables = build_word_tables(corpus.words, corpus.splits["train"].words)
-        sizes = dict(tables.sizes)
+        sizes = tables.sizes
         columns = {
             name: text.columns for name, text in corpus.splits.items() if text.columns is not None
         }
@@ -146,6 +148,7 @@ class NamedEntityRecognition(Task):
             **{name: examples for name, (examples, _) in encoded.items()},
             spec={
                 "sizes": sizes,
+                "names": dict(tables.names),
                 "tags": list(corpus.tags),
                 "shown": [corpus.words[word] for word in shown_words],
                 **{name: own[name] for name in SPEC_OPTIONS},
@@ -167,6 +170,44 @@ class NamedEntityRecognition(Task):
                 **corpus.facts,
             },
         )
+
+    def disturbance_reason(self, options: Options) -> str | None:
+        """Return None: the spelling of a word is among its features."""
+        return None
+
+    def disturb(self, examples: Examples, change: ChangeWords, spec: Mapping[str, Any]) -> Examples:
+        """Return windows with other words; a word of more than 16 characters lacks its middle."""
+        from tasks.ner.raw_words import disturb_words
+
+        return disturb_words(examples, change, spec["names"])
+
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Encode sentences whose words are separated by spaces.
+
+        Raises:
+            Unsupported: the model reads columns, which a text lacks.
+        """
+        from tasks.ner.raw_words import encode_sentences
+
+        if "columns" in spec["sizes"]:
+            raise Unsupported("a model with columns=true does not tag plain words")
+        sentences = [text.split() for text in texts]
+        return encode_sentences(sentences, sequence_length, spec["names"])
+
+    def readable(
+        self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the tag of each word of each sentence."""
+        import numpy as np
+
+        found = []
+        for index in range(len(texts)):
+            rows = np.flatnonzero(examples.targets["text"] == index)
+            real = examples.features["padding_mask"][rows]
+            found.append([str(spec["tags"][tag]) for tag in predictions[rows][real].tolist()])
+        return found
 
     def augment(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any

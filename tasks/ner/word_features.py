@@ -27,15 +27,20 @@ class WordTables:
     """The feature ids of each distinct word of a corpus.
 
     `words` and `shapes` have shape (words,), `affixes` (words, 6), `characters` (words, 16). Only
-    features with at least `MIN_COUNT` occurrences in the training split have an id of their own.
-    `sizes` is the number of ids of each feature.
+    features with at least `MIN_COUNT` occurrences in the training split have an id of their own:
+    `names` has them in the order of their ids. `sizes` is the number of ids of each feature.
     """
 
     words: np.ndarray
     shapes: np.ndarray
     affixes: np.ndarray
     characters: np.ndarray
-    sizes: Mapping[str, int]
+    names: Mapping[str, Sequence[str]]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of ids of each feature, with padding and the unknown one."""
+        return {name: len(names) + UNKNOWN + 1 for name, names in self.names.items()}
 
 
 def build_word_tables(words: Sequence[str], train_words: np.ndarray) -> WordTables:
@@ -44,27 +49,47 @@ def build_word_tables(words: Sequence[str], train_words: np.ndarray) -> WordTabl
     `train_words` holds the words of the training split as indices into `words`.
     """
     occurrences = np.bincount(train_words, minlength=len(words)).tolist()
-    features = {
+    names = {}
+    for name, values in _features(words).items():
+        counts: Counter[str] = Counter()
+        for parts, num_occurrences in zip(values, occurrences, strict=True):
+            for part in parts:
+                counts[part] += num_occurrences
+        names[name] = list(_assign_ids(counts))
+    return look_up(words, names)
+
+
+def look_up(words: Sequence[str], names: Mapping[str, Sequence[str]]) -> WordTables:
+    """Return the feature ids of words, given the features that have an id."""
+    rows: dict[str, np.ndarray] = {}
+    for name, values in _features(words).items():
+        ids = {known: number + UNKNOWN + 1 for number, known in enumerate(names[name])}
+        rows[name] = np.zeros((len(words), IDS_PER_WORD[name]), np.int32)
+        for row, parts in enumerate(values):
+            rows[name][row, : len(parts)] = [ids.get(part, UNKNOWN) for part in parts]
+    return WordTables(
+        rows["words"][:, 0], rows["shapes"][:, 0], rows["affixes"], rows["characters"], names
+    )
+
+
+def spellings(character_ids: np.ndarray, names: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the texts of words from their character ids, (words, 16).
+
+    A character without an id becomes U+FFFD. A longer word lacks its middle (`_shorten`).
+    """
+    alphabet = ["", "\ufffd", *names["characters"]]
+    distinct, places = np.unique(character_ids, axis=0, return_inverse=True)
+    texts = ["".join(alphabet[one] for one in row) for row in distinct.tolist()]
+    return [texts[place] for place in places.ravel().tolist()]
+
+
+def _features(words: Sequence[str]) -> dict[str, list[list[str]]]:
+    return {
         "words": [[_normalize(word)] for word in words],
         "shapes": [[_shape(word)] for word in words],
         "affixes": [_affixes(_normalize(word)) for word in words],
         "characters": [list(_shorten(word)) for word in words],
     }
-    rows: dict[str, np.ndarray] = {}
-    sizes = {}
-    for name, values in features.items():
-        counts: Counter[str] = Counter()
-        for parts, num_occurrences in zip(values, occurrences, strict=True):
-            for part in parts:
-                counts[part] += num_occurrences
-        ids = _assign_ids(counts)
-        rows[name] = np.zeros((len(words), IDS_PER_WORD[name]), np.int32)
-        for row, parts in enumerate(values):
-            rows[name][row, : len(parts)] = [ids.get(part, UNKNOWN) for part in parts]
-        sizes[name] = len(ids) + UNKNOWN + 1
-    return WordTables(
-        rows["words"][:, 0], rows["shapes"][:, 0], rows["affixes"], rows["characters"], sizes
-    )
 
 
 def assign_column_ids(

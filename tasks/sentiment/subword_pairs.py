@@ -28,6 +28,18 @@ class SubwordPairs:
         frequent = np.argsort(-counts, kind="stable")[:size]
         self._codes = np.sort(codes[frequent[counts[frequent] >= MIN_PAIR_COUNT]])
 
+    @classmethod
+    def of_codes(cls, codes: Sequence[int]) -> SubwordPairs:
+        """Return the pairs whose `codes` a task's spec holds."""
+        pairs = cls.__new__(cls)
+        pairs._codes = np.array(codes, np.int64)
+        return pairs
+
+    @property
+    def codes(self) -> list[int]:
+        """One integer for each pair, in increasing order."""
+        return [int(code) for code in self._codes]
+
     @property
     def num_ids(self) -> int:
         """The number of pair ids, including `NO_PAIR` and `UNKNOWN_PAIR`."""

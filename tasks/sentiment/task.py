@@ -12,11 +12,12 @@ bytes, only the beginning is kept, as in Long Range Arena.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    ChangeWords,
     Examples,
     Inputs,
     Options,
@@ -171,7 +172,7 @@ class Sentiment(Classification):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import build_tokenizer
+        from tasks.common.tokenization import build_tokenizer, describe_tokenizer
 
         options = task_options(self, options)
         texts, source_facts = _read_texts(request, options)
@@ -179,7 +180,7 @@ class Sentiment(Classification):
         tokenizer = build_tokenizer(
             options, [text for text, _ in texts["train"]], request, lowercase=True
         )
-        from_end = 0 if options["units"] == "bytes" else sequence_length - sequence_length // 4
+        from_end = _from_end(options["units"], sequence_length)
         rows = {
             split: tokenizer.encode([text for text, _ in examples])
             for split, examples in texts.items()
@@ -214,11 +215,73 @@ class Sentiment(Classification):
                 "neighbour_convolution": options["neighbour_convolution"],
                 "hidden_tokens": options["hidden_tokens"],
                 "num_pairs": pairs.num_ids if pairs else 0,
+                "pair_codes": pairs.codes if pairs else [],
+                "tokenizer": describe_tokenizer(tokenizer, options),
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
             facts=collect_facts(self.sources[request.kind], texts, facts, tokenizer.given),
         )
+
+    def disturbance_reason(self, options: Options) -> str | None:
+        """Return that a preset's tokens may not restore the white space between words."""
+        if options["units"] == "preset":
+            return "does not restore words from the tokens of a preset; omit units=preset"
+        return None
+
+    def disturb(self, examples: Examples, change: ChangeWords, spec: Mapping[str, Any]) -> Examples:
+        """Return examples with other words; subwords are lowercase, as the model reads them.
+
+        In a text that was cut, the tokens on both sides of the cut become a pair.
+        """
+        import numpy as np
+
+        from tasks.common.token_words import disturb_rows
+        from tasks.common.tokenization import tokenizer_of
+
+        token_ids = np.asarray(examples.features["token_ids"])
+        real = np.asarray(examples.features["padding_mask"])
+        rows = [ids[mask] for ids, mask in zip(token_ids, real, strict=True)]
+        disturbed = disturb_rows(rows, change, tokenizer_of(spec["tokenizer"]))
+        return _encode_rows(disturbed, examples.targets["labels"], token_ids.shape[1], spec)
+
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Encode texts, each of which is an example."""
+        from tasks.common.tokenization import tokenizer_of
+
+        rows = tokenizer_of(spec["tokenizer"]).encode(texts)
+        return _encode_rows(rows, [0] * len(texts), sequence_length, spec)
+
+    def readable(
+        self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the most likely class of each text, and the probabilities of all classes."""
+        classes = [str(name) for name in spec["classes"]]
+        return [
+            {
+                "label": classes[int(row.argmax())],
+                "probabilities": dict(zip(classes, map(float, row), strict=True)),
+            }
+            for row in predictions
+        ]
+
+
+def _from_end(units: str, length: int) -> int:
+    """Return the number of last tokens that remain of a text that is cut."""
+    return 0 if units == "bytes" else length - length // 4
+
+
+def _encode_rows(rows: list[Any], labels: Any, length: int, spec: Mapping[str, Any]) -> Examples:
+    """Return examples of a length from rows of token ids and labels."""
+    pairs = None
+    if spec["num_pairs"]:
+        from tasks.sentiment.subword_pairs import SubwordPairs
+
+        pairs = SubwordPairs.of_codes(spec["pair_codes"])
+    from_end = _from_end(spec["tokenizer"]["units"], length)
+    return _encode(rows, labels, pairs, length, from_end)[0]
 
 
 def _has_letters(options: Options) -> bool:
@@ -258,7 +321,7 @@ def _read_texts(request: SourceRequest, options: Options) -> tuple[Texts, dict[s
 
 
 def _encode(
-    rows: list[Any], labels: list[int], pairs: SubwordPairs | None, length: int, from_end: int
+    rows: list[Any], labels: Any, pairs: SubwordPairs | None, length: int, from_end: int
 ) -> tuple[Examples, int]:
     import numpy as np
 

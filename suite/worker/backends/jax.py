@@ -11,22 +11,36 @@ import numpy as np
 
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import Allocator
+from suite.worker.perturbation import Compute
 
 Features = Mapping[str, Any]
 AdamW = keras.optimizers.AdamW
 
 
 def make_update(
-    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any
+    model: Any,
+    loss: Callable[[Any, Features, Features], Any],
+    optimizer: Any,
+    wrap: Callable[[Compute], Compute] = lambda compute: compute,
 ) -> Callable[..., Any]:
-    """Return one update as a pure function of the states that `states_of` lists, and a batch."""
+    """Return one update as a pure function of the states that `states_of` lists, and a batch.
+
+    `wrap` gets the function of (features, targets) that calls the model and its loss; each call
+    continues from the other state that the call before it left.
+    """
 
     def update(
         weights: Any, others: Any, moments: Any, features: Features, targets: Features
     ) -> Any:
         def measure(weights: Any) -> Any:
-            outputs, changed = model.stateless_call(weights, others, features, training=True)
-            value = loss(outputs, targets, features)
+            changed = others
+
+            def compute(features: Features, targets: Features) -> Any:
+                nonlocal changed
+                outputs, changed = model.stateless_call(weights, changed, features, training=True)
+                return loss(outputs, targets, features)
+
+            value = wrap(compute)(features, targets)
             with keras.StatelessScope(list(zip(optimizer.variables, moments, strict=True))):
                 return optimizer.scale_loss(value), (value, changed)
 
@@ -45,11 +59,21 @@ def states_of(model: Any, optimizer: Any, batch: Batch) -> list[list[Any]]:
     return [model.trainable_variables, model.non_trainable_variables, optimizer.variables]
 
 
+def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any, Any]:
+    """Return the value of a scalar function at a tensor, and its gradient there."""
+    value, gradient = jax.value_and_grad(function)(tensor)
+    return value, gradient
+
+
 def make_training_step(
-    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+    model: Any,
+    loss: Callable[[Any, Features, Features], Any],
+    optimizer: Any,
+    xla: bool,
+    wrap: Callable[[Compute], Compute],
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as an array on the device."""
-    compiled = jax.jit(make_update(model, loss, optimizer), donate_argnums=(0, 1, 2))
+    compiled = jax.jit(make_update(model, loss, optimizer, wrap), donate_argnums=(0, 1, 2))
     groups: list[list[Any]] = []
 
     def step(batch: Batch) -> Any:

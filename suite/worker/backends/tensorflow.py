@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import Allocator
+from suite.worker.perturbation import Compute
 
 Features = Mapping[str, Any]
 
@@ -47,14 +48,23 @@ class AdamW(keras.optimizers.AdamW):
 
 
 def make_training_step(
-    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+    model: Any,
+    loss: Callable[[Any, Features, Features], Any],
+    optimizer: Any,
+    xla: bool,
+    wrap: Callable[[Compute], Compute],
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as a tensor on the device."""
+
+    def compute(features: Features, targets: Features) -> Any:
+        return loss(model(features, training=True), targets, features)
+
+    minimized = wrap(compute)
 
     @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def step(features: Features, targets: Features) -> Any:
         with tf.GradientTape() as tape:
-            value = loss(model(features, training=True), targets, features)
+            value = minimized(features, targets)
             scaled = optimizer.scale_loss(value)
         weights = model.trainable_variables
         # The sparse gradient of an embedding becomes dense once, not again at every use.
@@ -66,6 +76,14 @@ def make_training_step(
         return value
 
     return lambda batch: step(dict(batch.features), dict(batch.targets))
+
+
+def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any, Any]:
+    """Return the value of a scalar function at a tensor, and its gradient there."""
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        value = function(tensor)
+    return value, tape.gradient(value, tensor)
 
 
 def make_prediction_step(

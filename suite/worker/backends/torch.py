@@ -11,19 +11,28 @@ from keras import ops
 
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import Allocator
+from suite.worker.perturbation import Compute
 
 Features = Mapping[str, Any]
 AdamW = keras.optimizers.AdamW
 
 
 def make_training_step(
-    model: Any, loss: Callable[[Any, Features, Features], Any], optimizer: Any, xla: bool
+    model: Any,
+    loss: Callable[[Any, Features, Features], Any],
+    optimizer: Any,
+    xla: bool,
+    wrap: Callable[[Compute], Compute],
 ) -> Callable[[Batch], Any]:
     """Return one update; calling it returns the loss as a tensor on the device."""
 
+    def compute(features: Features, targets: Features) -> Any:
+        return loss(model(features, training=True), targets, features)
+
+    minimized = wrap(compute)
+
     def step(batch: Batch) -> Any:
-        features, targets = _tensors(batch.features), _tensors(batch.targets)
-        value = loss(model(features, training=True), targets, features)
+        value = minimized(_tensors(batch.features), _tensors(batch.targets))
         optimizer.scale_loss(value).backward()
         variables = model.trainable_weights
         weights = [variable.value for variable in variables]
@@ -36,6 +45,16 @@ def make_training_step(
         return value.detach()
 
     return step
+
+
+def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any, Any]:
+    """Return the value of a scalar function at a tensor, and its gradient there."""
+    with torch.enable_grad():
+        tensor = tensor.detach().requires_grad_()
+        value = function(tensor)
+        # The update differentiates the value too.
+        (gradient,) = torch.autograd.grad(value, tensor, retain_graph=True)
+    return value, gradient
 
 
 def make_prediction_step(

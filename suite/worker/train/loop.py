@@ -85,7 +85,8 @@ class TrainingLoop:
         optimizer = make_optimizer(self.job.recipe, self.total_steps)
         optimizer = self.methods.optimizer(optimizer, self.total_steps)
         loss = self.methods.loss(self.task.loss)
-        self._step = make_training_step(self.model, loss, optimizer, self.xla)
+        wrap = self.methods.update_loss()
+        self._step = make_training_step(self.model, loss, optimizer, self.xla, wrap)
         self._after_step = self.methods.after_step(self.model, self.total_steps)
         self._stream = self._training_batches()
         digests = [self.job.source_digest, *self.code_digests]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from suite.worker.measure.memory import PeakMemory, count_bytes, release_freed_m
 from suite.worker.measure.samples import single
 from suite.worker.measure.timing import MAX_SAMPLES, StepTimings, time_repeats
 from suite.worker.methods import Composition
-from suite.worker.steps import make_prediction_step
+from suite.worker.steps import make_gradient_step, make_prediction_step
 from suite.worker.train.evaluation import Evaluator, splits_of
 from suite.worker.train.loop import TrainingLoop
 
@@ -176,7 +177,26 @@ def _conditions(setup: Setup, model: Any, evaluator: Evaluator) -> dict[str, Any
             data = _with_split(setup.data, split, disturbed)
             score = replace(evaluator, data=data).score(split)
             found.setdefault(name, {})[split] = dict(score.metrics)
+    for name, disturb in _attacks(setup, model):
+        for split in _scored_splits(setup):
+            setup.report_progress("scoring conditions", 0.0)
+            predict = partial(_predict_disturbed, evaluator.predict, disturb)
+            score = replace(evaluator, predict=predict).score(split)
+            found.setdefault(name, {})[split] = dict(score.metrics)
     return {"conditions": found} if found else {}
+
+
+def _attacks(setup: Setup, model: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield names and functions that disturb a batch with the gradient of its loss."""
+    if setup.methods.attacks_model:
+        gradient = make_gradient_step(model, setup.task.loss, setup.xla)
+        yield from setup.methods.attacks(gradient)
+
+
+def _predict_disturbed(
+    predict: Callable[[Batch], Any], disturb: Callable[..., Any], batch: Batch
+) -> Any:
+    return predict(replace(batch, features=disturb(batch.features, batch.targets)))
 
 
 def _with_split(data: TaskData, split: str, examples: Examples) -> TaskData:

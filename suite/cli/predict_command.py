@@ -1,0 +1,44 @@
+"""`bench predict`: apply a trained model to texts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from suite.api.plugins import search_path_from_environment
+from suite.cli.options import home_option, json_option, make_store
+from suite.cli.unreadable import print_unreadable
+from suite.execution.prediction import predict, read_texts
+from suite.records.weights import find_weights
+
+
+@click.command("predict")
+@click.argument("run_id", metavar="RUN_ID")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+@home_option
+def command(run_id: str, file: Path, as_json: bool, home: str | None) -> None:
+    """Print the prediction of a trained model for each text of FILE, one a line.
+
+    FILE has one text a line, or is a .jsonl file whose lines have a field "text". RUN_ID is a run
+    whose weights `bench run --keep-weights` kept. A line is the most likely class, the tags of the
+    words, or the bits per character of the text; --json prints all that the task tells.
+
+    \b
+    Examples:
+      bench run --task sentiment --architectures vanilla --keep-weights
+      bench predict 20260101T000000000000Z-1a2b3c reviews.txt
+    """
+    kept = find_weights(make_store(home), run_id, print_unreadable)
+    for prediction in predict(kept, read_texts(file), search_path_from_environment()):
+        print(json.dumps(prediction, ensure_ascii=False) if as_json else _line(prediction))
+
+
+def _line(prediction: Any) -> str:
+    """Return a prediction as plain text: of an object, its first field."""
+    if isinstance(prediction, dict):
+        prediction = next(iter(prediction.values()))
+    return " ".join(map(str, prediction)) if isinstance(prediction, list) else str(prediction)

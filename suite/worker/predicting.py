@@ -1,0 +1,129 @@
+"""A trained model with the encoder of raw text: for `suite.load_model` and `bench predict`.
+
+As a program, it reads a request from a file and writes the predictions, or the error, to another:
+`python -m suite.worker.predicting REQUEST ANSWER`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from suite.api import Cell, Examples, Task
+from suite.api.errors import LengthwiseError, RequestError, Unsupported
+from suite.api.files import atomic_write_bytes
+from suite.api.weights import read_kept_weights
+from suite.worker.data.batches import evaluation_batches, evaluation_rows
+from suite.worker.methods import build_kept, kept_task
+from suite.worker.steps import Model, make_prediction_step
+
+ANY_TEXT = "a a"
+"""A text that every task with raw text encodes; the model is built with it."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model: `model` is a Keras model, and `predict` takes raw texts.
+
+    `model(features, training=False)` takes the features of a batch by name. `spec` is that of the
+    task's data: the vocabulary and the labels.
+    """
+
+    model: Model
+    task: Task
+    cell: Cell
+    spec: Mapping[str, Any]
+
+    def encode(self, texts: Sequence[str]) -> Examples:
+        """Return the features of texts, at the length of the training.
+
+        Raises:
+            DataError: a text has nothing to predict.
+            RequestError: the task does not encode raw text.
+        """
+        try:
+            return self.task.encode_raw(texts, self.cell.sequence_length, self.spec)
+        except Unsupported as error:
+            raise RequestError(
+                "A model predicts from texts if its task encodes raw text", received=str(error)
+            ) from None
+
+    def predict(self, texts: Sequence[str]) -> list[Any]:
+        """Return the prediction of each text, as the task makes it readable.
+
+        Raises:
+            DataError: a text has nothing to predict.
+            RequestError: the task does not encode raw text.
+        """
+        if isinstance(texts, str):
+            raise RequestError("`predict` takes a list of texts", received="one text")
+        if not texts:
+            return []
+        examples = self.encode(texts)
+        arguments = (examples, self.cell.batch_size, False, self.task.length_buckets)
+        with _precision_of(self.cell):
+            step = make_prediction_step(self.model, self.task.predict, xla=False)
+            batches = evaluation_batches(*arguments)
+            found = np.concatenate([step(batch)[: batch.num_examples] for batch in batches])
+        predictions = np.empty_like(found)
+        predictions[np.concatenate(evaluation_rows(*arguments))] = found
+        return self.task.readable(texts, examples, predictions, self.spec)
+
+
+def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
+    """Return the trained model in a folder of kept weights.
+
+    Raises:
+        HomeError: the weights are missing, or have another checksum.
+        RequestError: Keras runs on another backend, this version cannot build the model, or the
+            task does not encode raw text.
+    """
+    kept = read_kept_weights(folder)
+    cell = kept.cell
+    if keras.backend.backend() != cell.backend:
+        raise RequestError(
+            "A model is loaded on the backend on which it was trained",
+            received=f"{keras.backend.backend()} instead of {cell.backend}",
+            remedy=f"Set KERAS_BACKEND={cell.backend} before Keras is imported",
+        )
+    kept.check()
+    task = kept_task(kept, search_path)
+    blank = TrainedModel(None, task, cell, kept.spec)  # type: ignore[arg-type]
+    examples = blank.encode([ANY_TEXT])
+    with _precision_of(cell):
+        batch = next(evaluation_batches(examples, cell.batch_size, False, task.length_buckets))
+        model = build_kept(kept, search_path, kept.spec, batch)
+    return TrainedModel(model, task, cell, kept.spec)
+
+
+@contextmanager
+def _precision_of(cell: Cell) -> Iterator[None]:
+    """Set the precision of a cell, and that of the caller afterwards."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(cell.precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the predictions of a request, or the error in one line."""
+    try:
+        model = load(Path(request["folder"]), request["search_path"])
+        return {"predictions": model.predict(request["texts"])}
+    except LengthwiseError as error:
+        return {"error": str(error)}
+
+
+if __name__ == "__main__":
+    found = answer(json.loads(Path(sys.argv[1]).read_text()))
+    atomic_write_bytes(Path(sys.argv[2]), json.dumps(found).encode())

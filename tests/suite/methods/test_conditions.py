@@ -1,0 +1,75 @@
+"""Conditions of evaluation: scores of disturbed examples of one trained model."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.api import RequestError
+from suite.matrix.expansion import expand
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from tests.suite.methods.evaluated import score_few, train_with
+
+REQUEST = {"lengths": (32,), "seeds": (0,), "architectures": ("vanilla",), "steps": 4}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """One model, and its scores under each kind of condition."""
+    with pytest.MonkeyPatch.context() as patch:
+        score_few(patch)
+        return train_with(
+            tmp_path_factory.mktemp("conditions"),
+            "typos:strengths=0.0,0.5",
+            "word_swap:strengths=0.0,0.5",
+            "adversarial:strengths=0.0,0.5",
+            task="ner",
+            compile="graph",
+        )
+
+
+@pytest.mark.parametrize("method", ["typos", "word_swap", "adversarial"])
+def test_a_strength_of_zero_gives_the_scores_of_the_trained_model(outcomes, method):
+    outcome = outcomes[f"{method}:strengths=0.0,0.5"]
+    plain = outcomes[""]
+    assert set(outcome["conditions"]) == {f"{method}=0", f"{method}=0.5"}
+    for split in ("validation", "test"):
+        assert outcome["conditions"][f"{method}=0"][split] == outcome["metrics"][split]
+        assert outcome["metrics"][split] == plain["metrics"][split]
+        assert outcome["conditions"][f"{method}=0.5"][split] != plain["metrics"][split]
+
+
+def test_adversarial_examples_lower_the_score(outcomes):
+    found = outcomes["adversarial:strengths=0.0,0.5"]["conditions"]
+    clean, moved = (found[f"adversarial={e}"]["test"]["token_accuracy"] for e in ("0", "0.5"))
+    assert moved < clean
+
+
+@pytest.mark.parametrize("method", ["typos", "word_swap"])
+def test_a_task_without_words_has_a_reason_at_plan_time(method):
+    request = Request(tasks=("listops",), methods=((method,),), **REQUEST)
+    planned = expand(request, load_registry(()))[-1]
+    assert planned.unsupported == (
+        f"the method '{method}' disturbs words, but the task does not restore words from its "
+        "encoded examples"
+    )
+
+
+def test_a_generated_answer_has_no_adversarial_score():
+    request = Request(tasks=("translation",), methods=(("adversarial",),), **REQUEST)
+    assert "token by token" in expand(request, load_registry(()))[-1].unsupported
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("typos:strengths=1.5", "numbers from 0 to 1"),
+        ("word_swap:strengths=0.1,0.1", "named once"),
+        ("adversarial:strengths=-0.1", "from 0 to 10"),
+        ("adversarial_training:epsilon=-1.0", "at least 0"),
+        ("adversarial_training:share=2.0", "from 0 to 1"),
+    ],
+)
+def test_bad_strengths_are_refused(method, said):
+    with pytest.raises(RequestError, match=said):
+        expand(Request(tasks=("ner",), methods=((method,),), **REQUEST), load_registry(()))

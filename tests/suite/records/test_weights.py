@@ -1,0 +1,121 @@
+"""Kept weights in a home: which cells run again for them, their size, and their deletion."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from suite import doctor
+from suite.api import Job, LengthwiseError, Recipe
+from suite.api.weights import MAX_WEIGHTS_BYTES, WEIGHTS_FILE, write_about
+from suite.execution.prediction import read_texts
+from suite.matrix.expansion import expand
+from suite.matrix.model_sizes import MODEL_SIZES
+from suite.matrix.plan import plan
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.records.store import Store, ignore_unreadable
+from suite.records.weights import has_weights, keep_weights
+from tests.suite.records.test_store import make_record
+
+REQUEST = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,))
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def planned():
+    (found,) = expand(REQUEST, load_registry(()))
+    return found
+
+
+def keep(store, cell, folder):
+    """Keep weights of a cell, and return their description in a record."""
+    job = Job(
+        cell=cell,
+        model_size=MODEL_SIZES["tiny"],
+        recipe=Recipe(),
+        source=None,
+        search_path=(),
+        folder=folder,
+        cache=folder,
+        checkpoint=folder / "cell.npz",
+        source_digest=None,
+    )
+    job.weights.mkdir()
+    (job.weights / WEIGHTS_FILE).write_bytes(b"weights")
+    kept = write_about(job.weights, job, {})
+    keep_weights(store, cell.id, job.weights)
+    return {"weights": {"sha256": kept.sha256, "bytes": kept.num_bytes}}
+
+
+def to_run(planned, store, **arguments):
+    made = plan([planned], store, {}, report_unreadable=ignore_unreadable, **arguments)
+    return [(one.cell.id, one.keeps_weights) for one in made.to_run]
+
+
+def test_a_done_cell_runs_again_if_its_weights_are_wanted_and_missing(store, planned, tmp_path):
+    cell = planned.cell
+    assert to_run(planned, store) == [(cell.id, False)]
+    store.write(make_record(cell=cell, ranking=planned.ranking, parameter_count=9))
+    assert to_run(planned, store) == []
+    assert to_run(planned, store, keep_weights=True) == [(cell.id, True)]
+    keep(store, cell, tmp_path)
+    assert has_weights(store, cell.id)
+    assert to_run(planned, store, keep_weights=True) == []
+
+
+def test_a_model_that_is_too_large_to_be_kept_does_not_run_again(store, planned):
+    size = MAX_WEIGHTS_BYTES // 4 + 1
+    store.write(make_record(cell=planned.cell, ranking=planned.ranking, parameter_count=size))
+    assert to_run(planned, store, keep_weights=True) == []
+
+
+def test_weights_are_counted_and_deleted(bench, store, planned, tmp_path):
+    details = keep(store, planned.cell, tmp_path)
+    store.write(make_record(cell=planned.cell, ranking=planned.ranking, details=details))
+    check = doctor._weights(store)
+    assert check.ok and check.found.startswith("1 trained models kept")
+
+    def prune(*arguments):
+        return bench("prune", "--home", str(store.home), "--weights", *arguments).stdout
+
+    assert "the weights of 0 models" in prune("superseded")
+    assert has_weights(store, planned.cell.id)
+    assert "the weights of 1 models" in prune("all", "--dry-run")
+    assert has_weights(store, planned.cell.id)
+    again = make_record(cell=planned.cell, ranking=planned.ranking, minutes=5)
+    store.write(again)
+    assert "the weights of 1 models" in prune("superseded")
+    assert not has_weights(store, planned.cell.id)
+    assert store.count() == 2, "no record is deleted"
+
+
+def test_texts_are_lines_or_fields_of_json_lines(tmp_path):
+    plain, lines = tmp_path / "texts.txt", tmp_path / "texts.jsonl"
+    plain.write_bytes("first\r\n\nthird é".encode())
+    assert read_texts(plain) == ["first", "", "third é"]
+    lines.write_text('"a"\n\n' + json.dumps({"text": "b\nc", "id": 1}) + "\n")
+    assert read_texts(lines) == ["a", "b\nc"]
+
+
+@pytest.mark.parametrize("line", ["{}", "3", "not json", '{"text": 3}'])
+def test_a_line_without_a_text_is_refused_with_its_place(tmp_path, line):
+    path = tmp_path / "texts.jsonl"
+    path.write_text(f'"a"\n{line}\n')
+    with pytest.raises(LengthwiseError, match=r"texts\.jsonl:2"):
+        read_texts(path)
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    with pytest.raises(LengthwiseError, match="No such file"):
+        read_texts(tmp_path / "none.txt")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(LengthwiseError, match="UTF-8"):
+        read_texts(tmp_path / "binary.txt")
