@@ -162,13 +162,13 @@ def _paired_costs(
 
 
 def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:
-    """Return the mean score by disturbance and strength; conditions are named "typos 0.05"."""
+    """Return the mean score by disturbance and strength; conditions are named "typos=0.05"."""
     if point.metric is None:
         return {}
     values: dict[str, dict[str, list[float]]] = {}
     for record in point.good:
         for condition, by_split in record.conditions.items():
-            name, _, strength = condition.rpartition(" ")
+            name, _, strength = condition.rpartition("=")
             value = by_split.get(point.split, {}).get(point.metric.name)
             if value is not None:
                 values.setdefault(name, {}).setdefault(strength, []).append(value)

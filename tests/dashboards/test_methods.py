@@ -16,7 +16,7 @@ PAGE = "methods.html"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The folder of a site with effects at one length and one disturbance."""
-    conditions = {"typos 0.1": {"validation": {"entity_f1": 0.4}}}
+    conditions = {"typos=0.1": {"validation": {"entity_f1": 0.4}}}
     records = [run(seed, 0.5 + seed / 100) for seed in range(3)]
     records += [
         run(seed, 0.6 + seed / 100, "smooth", seconds=1.2, conditions=conditions)

@@ -79,7 +79,7 @@ def test_a_compressed_model_has_the_costs_before_its_compression_as_reference():
 
 def test_scores_by_strength_begin_with_the_undisturbed_one():
     conditions = {
-        f"typos {strength}": {"validation": {"entity_f1": score}}
+        f"typos={strength}": {"validation": {"entity_f1": score}}
         for strength, score in (("0.2", 0.3), ("0.05", 0.4))
     }
     (comparison,) = compare([run(seed, 0.5, "typos", conditions=conditions) for seed in (0, 1)])
