@@ -21,6 +21,8 @@ FIRST_TEXT_ID = len(SPECIAL_TOKENS)
 """Lower ids are special tokens."""
 UNITS = ("subwords", "bytes", "characters", "preset")
 MIN_VOCABULARY = 100
+TEXTS_AT_ONCE = 256
+"""The most texts whose places are found at once, since the library's results take much memory."""
 SPACE = "\u2581"
 """The character by which subwords and SentencePiece write a space."""
 
@@ -172,14 +174,17 @@ class SubwordTokenizer(Tokenizer):
         The second array (subwords, 2) holds the first character of a subword and the one after its
         last. A subword may cover the space before it.
         """
-        encodings = self._tokenizer.encode_batch(replace_surrogates(texts))
-        return [
-            (
-                np.array(encoding.ids, np.int32),
-                np.array(encoding.offsets, np.int32).reshape(-1, 2),
-            )
-            for encoding in encodings
-        ]
+        found = []
+        for first in range(0, len(texts), TEXTS_AT_ONCE):
+            batch = replace_surrogates(texts[first : first + TEXTS_AT_ONCE])
+            found += [
+                (
+                    np.array(encoding.ids, np.int32),
+                    np.array(encoding.offsets, np.int32).reshape(-1, 2),
+                )
+                for encoding in self._tokenizer.encode_batch(batch)
+            ]
+        return found
 
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """Return the text of each row."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
@@ -135,7 +136,7 @@ def test_too_few_contexts_to_hold_some_out_are_an_error():
         complete_splits({"train": few, "validation": few})
 
 
-ANSWERS = tfds.features.Sequence({"text": tfds.features.Text(), "answer_start": "int32"})
+ANSWERS = tfds.features.Sequence({"text": tfds.features.Text(), "answer_start": np.int32})
 FEATURES = {
     "id": tfds.features.Text(),
     "title": tfds.features.Text(),
@@ -154,7 +155,10 @@ def prepare(folder, config, features, train, validation):
         version="3.0.0",
         data_dir=folder,
         features=tfds.features.FeaturesDict(features),
-        split_datasets={"train": train, "validation": validation},
+        split_datasets={
+            "train": list(enumerate(train)),
+            "validation": list(enumerate(validation)),
+        },
     )
     return SourceRequest("tfds", f"squad/{config}", data_dir=str(folder))
 
@@ -186,7 +190,7 @@ def test_a_prepared_squad_equals_its_files(tmp_path, unanswerable):
     features = {**FEATURES}
     version = "2.0" if unanswerable else "1.1"
     if unanswerable:
-        features |= {"is_impossible": "bool", "plausible_answers": ANSWERS}
+        features |= {"is_impossible": np.bool_, "plausible_answers": ANSWERS}
     train, dev = examples(6, unanswerable), examples(2, unanswerable)
     request = prepare(tmp_path / "tfds", f"v{version}", features, train, dev)
     write_squad(tmp_path, version)
