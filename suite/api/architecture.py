@@ -186,9 +186,16 @@ def build_request(
         sequence_length=cell.sequence_length + (GENERATED_TOKENS if generates else 0),
         options=own,
         dropout=recipe.dropout if task else 0.0,
-        vocabulary_size=(spec or {}).get("vocabulary_size") if task else PROBE_VOCABULARY_SIZE,
+        vocabulary_size=_vocabulary_size(task, spec or {}),
         max_global_tokens=task.max_global_tokens if task else 0,
     )
+
+
+def _vocabulary_size(task: Task | None, spec: Mapping[str, Any]) -> int | None:
+    if task is None:
+        return PROBE_VOCABULARY_SIZE
+    size = spec.get("vocabulary_size")
+    return None if size is None else size + task.added_token_ids
 
 
 def declared_state_bytes(

@@ -82,9 +82,9 @@ class MethodRequest:
 class MethodContext(MethodRequest):
     """What a method knows in the worker.
 
-    `parents` maps each role that `needs` names to the trained model, built when it is called: it
-    has `embedding`, `backbone` and `head`, and its call takes a batch's features. `spec` is that of
-    the task's data.
+    `parents` maps each role that `needs` names to the trained model, built at each call: it has
+    `embedding`, `backbone` and `head`, and its call takes a batch's features. `spec` is that of the
+    task's data.
     """
 
     recipe: Recipe
@@ -137,7 +137,10 @@ class Method:
         return task
 
     def data(self, data: TaskData, context: MethodContext) -> TaskData:
-        """Return the data; only the training split may change."""
+        """Return the data, with the same `spec`; only the training split may change.
+
+        A method with another objective also changes the validation split, whose targets it scores.
+        """
         return data
 
     def batches(self, batches: Iterator[Any], context: MethodContext) -> Iterator[Any]:
@@ -150,12 +153,20 @@ class Method:
     def model(self, model: Any, context: MethodContext) -> Any:
         """Return the model with another structure, without setting its weights.
 
-        The model is built: its weights exist. Every hook that adds weights draws them here.
+        The model is built: its weights exist. Every hook that adds weights draws them here. Weights
+        that are not to be trained are given to `model.freeze`.
+
+        Raises:
+            Unsupported: the model has no parts that the method changes.
         """
         return model
 
     def initialize(self, model: Any, context: MethodContext) -> None:
-        """Set initial weights from the parents, before the first update."""
+        """Set initial weights from the parents, before the first update.
+
+        The structure of the model is that of this method's `model` hook: the hooks of the methods
+        after it follow.
+        """
 
     def optimizer(self, optimizer: Any, total_steps: int, context: MethodContext) -> Any:
         """Return the optimizer of the training."""

@@ -118,6 +118,8 @@ class Task(RawText, ABC):
     solve a diagnostic, and the steps that they need."""
     evaluation_lengths_supported: bool = False
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
+    added_token_ids: int = 0
+    """The number of token ids after the `spec["vocabulary_size"]` of the data, such as a mask."""
 
     def __init_subclass__(cls) -> None:
         """Check `options`, `open_options`, `evaluation_lengths_supported` and `solved_at`.

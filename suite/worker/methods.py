@@ -79,21 +79,19 @@ class Composition:
             batches = method.batches(batches, context)
         return batches
 
-    def model(self, model: Any, batch: Batch) -> Any:
+    def model(self, model: Any, batch: Batch, *, initializes: bool = False) -> Any:
         """Return the model with the structure that the methods give it.
 
-        The model is built with the batch first, if there are methods.
+        The model is built with the batch first, if there are methods. With `initializes`, each
+        method sets initial weights from the parents too, before the next one changes the structure.
         """
         if self.methods:
             model(dict(batch.features))
         for method, context in self.methods:
             model = method.model(model, context)
+            if initializes:
+                method.initialize(model, context)
         return model
-
-    def initialize(self, model: Any) -> None:
-        """Set initial weights from the parents."""
-        for method, context in self.methods:
-            method.initialize(model, context)
 
     def optimizer(self, optimizer: Any, total_steps: int) -> Any:
         """Return the optimizer of the training."""
@@ -201,9 +199,12 @@ def compose(
 
 
 def parents_of(folders: Mapping[str, Path], search_path: Sequence[str], data: TaskData) -> Any:
-    """Return, by role, functions that build the trained models in some folders, each once."""
+    """Return, by role, functions that build the trained models in some folders.
+
+    None is kept here: a parent that only sets initial weights takes no memory in the training.
+    """
     return {
-        role: functools.cache(functools.partial(load_model, folder, search_path, data))
+        role: functools.partial(load_model, folder, search_path, data)
         for role, folder in folders.items()
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -44,6 +44,7 @@ class Model(keras.Model):
         self.form = form
         self.carries_state = carries_state and getattr(backbone, "carries_state", False)
         self.carried_state: list[Any] = []
+        self._frozen: set[int] = set()
         if hasattr(head, "tie"):
             head.tie(backbone.tie_embeddings())
 
@@ -137,6 +138,12 @@ class Model(keras.Model):
             part.assign(value)
         return hidden_states
 
+    def freeze(self, weights: Iterable[Any]) -> None:
+        """Leave weights out of the training; they stay parameters of the model."""
+        for weight in weights:
+            weight.trainable = False
+            self._frozen.add(id(weight))
+
     def parameter_counts(self) -> dict[str, int]:
         """Count the weights by part; parity between architectures is about `mixing`."""
         parts = [*getattr(self.backbone, "embedding_layers", ()), self.embedding]
@@ -144,7 +151,11 @@ class Model(keras.Model):
         own = [weight for weight in self.head.weights if id(weight) not in embedded]
         embedding = sum(math.prod(weight.shape) for weight in embedded.values())
         head = sum(math.prod(weight.shape) for weight in own)
-        total = sum(math.prod(weight.shape) for weight in self.trainable_variables)
+        total = sum(
+            math.prod(weight.shape)
+            for weight in self.weights
+            if weight.trainable or id(weight) in self._frozen
+        )
         return {
             "total": total,
             "embedding": embedding,

@@ -85,13 +85,12 @@ def run(
     inference_memory = PeakMemory(allocator())
     inference_memory.start()
     model = build_model(task, architecture, request, data.spec, job.recipe)
-    model = methods.model(model, first_batch(task, data, cell.batch_size))
+    has_trained = TRAINED in job.parents
+    batch = first_batch(task, data, cell.batch_size)
+    model = methods.model(model, batch, initializes=not has_trained)
     setup = Setup(job, task, data, model, methods, xla, code_digests, report_progress)
-    if TRAINED in job.parents:
-        finished = score_trained(setup, inference_memory)
-    else:
-        methods.initialize(model)
-        finished = train_and_score(setup, inference_memory)
+    finish = score_trained if has_trained else train_and_score
+    finished = finish(setup, inference_memory)
     outcome: dict[str, Any] = {
         "status": Status.OK,
         **finished.fields,
