@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from suite.api import Mode
-from suite.records.published import StoredRecord, is_final
+from suite.records.published import StoredRecord, has_own_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,14 @@ class TrialCount:
 
 
 def count_trials(records: Iterable[StoredRecord]) -> list[TrialCount]:
-    """Return the number of trials of each task, sorted by task. A trial is no final run."""
+    """Return the number of trials of each task, sorted by task.
+
+    A trial is no final run, and no other training with evaluation lengths.
+    """
     found: dict[str, list[StoredRecord]] = {}
     for stored in records:
         cell = stored.record.cell
-        if cell.mode is Mode.TRAIN and not is_final(stored.record):
+        if cell.mode is Mode.TRAIN and not has_own_file(stored.record):
             found.setdefault(str(cell.task), []).append(stored)
     return [
         TrialCount(
