@@ -17,7 +17,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 # The longest first, so that both workers end together.
 BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_decoders.py \
   tests/baselines tests/test_guides.py tests/suite/worker/test_carried_state.py \
-  tests/suite/methods/test_adversarial_training.py
+  tests/suite/methods/test_adversarial_training.py tests/suite/methods/test_efficient_tuning.py
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18

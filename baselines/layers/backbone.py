@@ -8,9 +8,10 @@ from keras import ops
 
 from baselines.layers.class_token import extend_mask
 from baselines.layers.input_embedding import InputEmbedding
-from baselines.layers.layer import Layer, build_once
+from baselines.layers.layer import Layer, build_once, extended
+from baselines.layers.prefixed_stack import PrefixedStack
 from baselines.layers.transformer_layer import TransformerStack
-from suite.api import Form
+from suite.api import Form, Unsupported
 
 
 class Backbone(Layer):
@@ -182,6 +183,26 @@ class Backbone(Layer):
         for part in self.embedding_layers:
             part.tokens = tables[0]
         return tables[0]
+
+    def add_prefix(self, length: int) -> None:
+        """Put learned vectors before the embedded input of the encoder, or of a decoder alone.
+
+        The backbone is built. Positions, hidden states and masks of the input stay the same: see
+        `PrefixedStack`.
+
+        Raises:
+            Unsupported: the layers take no longer input.
+        """
+        name = "decoder" if self.encoder is None else "encoder"
+        stack, embedding = getattr(self, name), getattr(self, f"{name}_embedding")
+        if stack is None or not getattr(stack, "takes_longer_input", False):
+            raise Unsupported("The layers take no vectors before the embedded input.")
+        is_scaled = embedding.tokens is not None and embedding.norm is None
+        stddev = embedding.scale * embedding.width**-0.5 if is_scaled else 1.0
+        prefixed = PrefixedStack(stack, length, stddev, dtype=self.dtype_policy)
+        prefixed.build((None, None, embedding.width))
+        with extended(self):
+            setattr(self, name, prefixed)
 
     @property
     def embedding_layers(self) -> list[Any]:

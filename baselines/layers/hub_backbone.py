@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from baselines.layers.backbone import Backbone
+from suite.api import Unsupported
 
 
 def build_shape(name: str, shape: Mapping[str, Any]) -> Any:
@@ -91,6 +92,10 @@ class _HubBackbone(Backbone):
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return zeros for the tokens of `max_length` positions: (batch, max_length), int32."""
         return ops.zeros((batch_size, max_length), "int32")
+
+    def tie_embeddings(self) -> Any:
+        """Raise `Unsupported`: the tables of presets have no rows for added token ids."""
+        raise Unsupported("A backbone of keras-hub shares its token embedding with no head.")
 
     @property
     def embedding_layers(self) -> list[Any]:

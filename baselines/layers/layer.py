@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -71,3 +73,13 @@ def build_once(part: Any, input_shape: Any) -> None:
     """Build a layer, unless it is None or built: loading a model builds its inner layers."""
     if part is not None and not part.built:
         part.build(input_shape)
+
+
+@contextmanager
+def extended(layer: Any) -> Iterator[None]:
+    """Let a built layer get further parts; Keras's own `enable_lora` does the same."""
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        layer._tracker.lock()

@@ -71,6 +71,9 @@ class ProjectedAttention(Layer):
         (2, 19, 32)
     """
 
+    takes_longer_input = False
+    """The projections have a weight for each position."""
+
     def __init__(
         self,
         num_heads: int,

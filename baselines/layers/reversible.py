@@ -17,7 +17,7 @@ from baselines.layers.elementwise import LayerNorm
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.initialization import dense
 from baselines.layers.key_value_state import is_start
-from baselines.layers.layer import Layer, build_once
+from baselines.layers.layer import Layer, build_once, extended
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.lsh_hashing import draw_rotations
 from baselines.layers.transformer_layer import for_each_layer
@@ -55,6 +55,7 @@ class ReversibleLayer(Layer):
         self.attention = attention
         self.feedforward_width = feedforward_width
         self.cross_attention = cross_attention
+        self.adapters: dict[str, Any] = {}
         policy = self.dtype_policy
         self.up_projection = dense(feedforward_width, "relu", dtype=policy)
         self.attention_norm = LayerNorm(epsilon=1e-5, dtype=policy)
@@ -72,16 +73,38 @@ class ReversibleLayer(Layer):
             build_once(part, input_shape)
         self.down_projection.build((*input_shape[:-1], self.up_projection.units))
 
+    def add_adapters(self, make_adapter: Callable[[], Any]) -> None:
+        """Put a layer after each sub-layer, as `TransformerLayer.add_adapters` does."""
+        crosses = ["cross_attention"] if self.cross_attention is not None else []
+        with extended(self):
+            self.adapters |= {
+                name: make_adapter() for name in ("attention", *crosses, "feedforward")
+            }
+
+    def _adapted(self, name: str, states: Any) -> Any:
+        return self.adapters[name](states) if name in self.adapters else states
+
     def attend(
         self, states: Any, buckets: Any, rotations: Any, padding_mask: Any
     ) -> tuple[Any, Any]:
         """Return F of the states, and the buckets: the given ones, or those of hashing."""
-        return self.attention.attend(self.attention_norm(states), rotations, padding_mask, buckets)
+        states = self.attention_norm(states)
+        mixed, buckets = self.attention.attend(states, rotations, padding_mask, buckets)
+        return self._adapted("attention", mixed), buckets
+
+    def attend_step(
+        self, states: Any, state: Any, position: Any, rotations: Any
+    ) -> tuple[Any, Any]:
+        """Return F of the newest positions, and the new state of the attention."""
+        states = self.attention_norm(states)
+        mixed, kept = self.attention.decode_step(states, state, position, rotations)
+        return self._adapted("attention", mixed), kept
 
     def cross_attend(self, states: Any, context: Any, context_mask: Any) -> Any:
         """Return attention to the context."""
         assert self.cross_attention is not None
-        return self.cross_attention(self.cross_norm(states), context_mask, context)
+        attended = self.cross_attention(self.cross_norm(states), context_mask, context)
+        return self._adapted("cross_attention", attended)
 
     def feedforward(self, states: Any) -> Any:
         """Return G of the states, computed for one chunk of positions at a time."""
@@ -91,7 +114,7 @@ class ReversibleLayer(Layer):
             self.down_projection(self.up_projection(self.feedforward_norm(part)))
             for part in ops.split(states, parts, axis=1)
         ]
-        return ops.concatenate(fed, axis=1)
+        return self._adapted("feedforward", ops.concatenate(fed, axis=1))
 
     def halves(
         self, rotations: Any, padding_mask: Any, context_mask: Any, make_drop: Callable[[], Drop]
@@ -109,15 +132,18 @@ class ReversibleLayer(Layer):
         def feedforward(states: Any, context: Any, kept: Any) -> tuple[Any, Any]:
             return feedforward_drop(self.feedforward(states)), None
 
-        halves = [_Half(attend, _weights(self.attention_norm, self.attention))]
+        halves = [_Half(attend, self._weights("attention", self.attention_norm, self.attention))]
         if self.cross_attention is not None:
-            halves.append(_Half(cross_attend, _weights(self.cross_norm, self.cross_attention)))
+            weights = self._weights("cross_attention", self.cross_norm, self.cross_attention)
+            halves.append(_Half(cross_attend, weights))
         projections = self.up_projection, self.down_projection
-        return [*halves, _Half(feedforward, _weights(self.feedforward_norm, *projections))]
+        weights = self._weights("feedforward", self.feedforward_norm, *projections)
+        return [*halves, _Half(feedforward, weights)]
 
-
-def _weights(*parts: Any) -> list[Any]:
-    return [weight for part in parts for weight in part.trainable_weights]
+    def _weights(self, name: str, *parts: Any) -> list[Any]:
+        """Return the weights of a half; the backends differentiate the trained ones."""
+        adapters = [self.adapters[name]] if name in self.adapters else []
+        return [weight for part in (*parts, *adapters) for weight in part.weights]
 
 
 @dataclass(frozen=True)
@@ -194,6 +220,11 @@ class ReversibleStack(Layer):
         first, second = run(halves, hidden_states, hidden_states, context)
         return self.norm((first + second) / 2)[:, :length]
 
+    @property
+    def takes_longer_input(self) -> bool:
+        """Whether the layers run on a longer input than that of the training."""
+        return True
+
     def init_state(self, batch_size: int, max_length: int) -> list[Any]:
         """Return the empty state of each layer."""
         return [layer.attention.init_state(batch_size, max_length) for layer in self.layers]
@@ -230,9 +261,8 @@ class ReversibleStack(Layer):
         first, second, grown = states, states, []
         contexts = for_each_layer(context, self.layers)
         for index, layer in enumerate(self.layers):
-            mixed, kept = layer.attention.decode_step(
-                layer.attention_norm(second), state[index], position, self._rotations(index, False)
-            )
+            rotations = self._rotations(index, False)
+            mixed, kept = layer.attend_step(second, state[index], position, rotations)
             grown.append(kept)
             first, second = second, first + mixed
             if layer.cross_attention is not None:

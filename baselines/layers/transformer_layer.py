@@ -19,7 +19,7 @@ from baselines.layers.backends import backend_functions
 from baselines.layers.elementwise import get_activation, make_norm
 from baselines.layers.gated_feedforward import GatedFeedforward
 from baselines.layers.initialization import dense, kernel
-from baselines.layers.layer import Layer, build_once
+from baselines.layers.layer import Layer, build_once, extended
 
 
 class TransformerLayer(Layer):
@@ -70,6 +70,7 @@ class TransformerLayer(Layer):
         self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
         self.use_bias = use_bias
+        self.adapters: dict[str, Any] = {}
         self._activate = get_activation(activation)
         self.gated: Any = None
         policy = self.dtype_policy
@@ -86,6 +87,20 @@ class TransformerLayer(Layer):
         if feedforward_width is not None and feedforward_type == "gated":
             self.gated = GatedFeedforward(feedforward_width, num_residual_branches, dtype=policy)
             self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
+
+    def add_adapters(self, make_adapter: Callable[[], Any]) -> None:
+        """Put a layer after each sub-layer, before the residual addition.
+
+        Houlsby et al. 2019, section 2.1. `make_adapter` returns a built layer, (batch, n, width) in
+        and out. A config does not hold the adapters: a loaded layer needs them before its weights.
+        """
+        names = [
+            *(["attention"] if self.attention is not None else []),
+            *(["cross_attention"] if self.cross_attention is not None else []),
+            *(["feedforward"] if self.feedforward_width is not None else []),
+        ]
+        with extended(self):
+            self.adapters |= {name: make_adapter() for name in names}
 
     def _norm_and_dropout(self) -> tuple[Any, Any]:
         norm = make_norm(self.norm, self.epsilon, self.dtype_policy)
@@ -131,6 +146,7 @@ class TransformerLayer(Layer):
             masks["segment_memory"] = self.attention_norm(masks["segment_memory"])
         if self.attention is not None:
             hidden_states = self._add(
+                "attention",
                 hidden_states,
                 lambda states: self.attention(states, **masks),
                 self.attention_norm,
@@ -163,7 +179,12 @@ class TransformerLayer(Layer):
             return mixed
 
         hidden_states = self._add(
-            hidden_states, attend, self.attention_norm, self.attention_dropout, training
+            "attention",
+            hidden_states,
+            attend,
+            self.attention_norm,
+            self.attention_dropout,
+            training,
         )
         return self._finish(hidden_states, context, context_mask, training), kept[0]
 
@@ -172,6 +193,7 @@ class TransformerLayer(Layer):
     ) -> Any:
         if self.cross_attention is not None:
             hidden_states = self._add(
+                "cross_attention",
                 hidden_states,
                 lambda states: self.cross_attention(states, context_mask, context),
                 self.cross_norm,
@@ -181,6 +203,7 @@ class TransformerLayer(Layer):
         if self.feedforward_width is None:
             return hidden_states
         return self._add(
+            "feedforward",
             hidden_states,
             self.feedforward,
             self.feedforward_norm,
@@ -202,15 +225,18 @@ class TransformerLayer(Layer):
 
     def _add(
         self,
+        name: str,
         states: Any,
         sublayer: Callable[[Any], Any],
         norm: Any,
         dropout: Any,
         training: bool | None,
     ) -> Any:
-        if self.norm_placement == "before":
-            return states + dropout(sublayer(norm(states)), training=training)
-        return norm(states + dropout(sublayer(states), training=training))
+        is_before = self.norm_placement == "before"
+        added = dropout(sublayer(norm(states) if is_before else states), training=training)
+        if name in self.adapters:
+            added = self.adapters[name](added)
+        return states + added if is_before else norm(states + added)
 
 
 def _checked(name: str, value: str, *choices: str) -> str:
@@ -257,6 +283,12 @@ class TransformerStack(Layer):
         """Create the weights."""
         for layer in (*self.layers, self.final_norm):
             build_once(layer, input_shape)
+
+    @property
+    def takes_longer_input(self) -> bool:
+        """Whether the layers run on a longer input than that of the training."""
+        mixers = [layer.attention for layer in self.layers]
+        return all(getattr(mixer, "takes_longer_input", True) for mixer in mixers)
 
     def call(self, hidden_states: Any, training: bool | None = None, **masks: Any) -> Any:
         """Return the output of the last layer."""

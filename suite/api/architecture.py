@@ -123,6 +123,11 @@ class Architecture(ABC):
             many decoding steps share, such as projected keys and values.
             `carries_state = True` states that a decoder's state can be carried from one batch to
             the next: its shape does not change.
+            `tie_embeddings()` shares one table of token ids between the embeddings, and returns it.
+            Heads with a method `tie` need it, that of `pretrain` among them.
+            `add_prefix(length)` puts learned vectors before the embedded input (`prompt`). Layers
+            with a method `add_adapters(make_adapter)` put a built layer, (batch, n, width) in and
+            out, after each of their sub-layers (`adapter`). Both change a built backbone.
         """
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:

@@ -94,7 +94,7 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
                 # Without this dependency, TensorFlow recovers all inputs before it needs the first.
                 states = _after([d_first, d_second], first)
                 sources = [states, *([attended] if attends else [])]
-                values = [weight.value for weight in half.weights]
+                values = [weight.value for weight in half.weights if weight.trainable]
                 with tf.GradientTape() as tape:
                     tape.watch(sources)
                     added, _ = half.run(states, attended, kept)

@@ -141,7 +141,7 @@ class _Reversible(torch.autograd.Function):
         for half, kept in zip(reversed(ctx.halves), reversed(ctx.stored), strict=True):
             states = first.detach().requires_grad_()
             attended = None if context is None else context.detach().requires_grad_()
-            values = [weight.value for weight in half.weights]
+            values = [weight.value for weight in half.weights if weight.trainable]
             sources = [states, *values, *([] if attended is None else [attended])]
             with torch.enable_grad():
                 added, _ = half.run(states, attended, kept)
@@ -158,7 +158,7 @@ class _Reversible(torch.autograd.Function):
 
 def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any) -> tuple[Any, Any]:
     """Add to two streams in turn, without storing activations for the gradient."""
-    values = [weight.value for half in halves for weight in half.weights]
+    values = [weight.value for half in halves for weight in half.weights if weight.trainable]
     return _Reversible.apply(halves, first, second, context, *values)  # type: ignore[no-any-return]
 
 
