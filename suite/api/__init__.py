@@ -23,6 +23,7 @@ from suite.api.data import (
     TaskData,
     count_positions,
     count_real,
+    real_lengths,
 )
 from suite.api.enums import (
     Form,
@@ -63,6 +64,8 @@ from suite.api.options import (
 )
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 from suite.api.task import (
+    IDENTITY,
+    SPELLING,
     ExamplePrediction,
     Generation,
     Metric,
@@ -76,12 +79,14 @@ __all__ = [
     "BACKENDS",
     "COMPILE_MODES",
     "GENERATED_TOKENS",
+    "IDENTITY",
     "MASKS",
     "OPEN_RECIPE_OPTIONS",
     "PRECISIONS",
     "PROBE_VOCABULARY_SIZE",
     "PROTOCOL",
     "RUN_OPTIONS",
+    "SPELLING",
     "TRAINED",
     "AppliedMethod",
     "Architecture",
@@ -126,6 +131,7 @@ __all__ = [
     "digest_paths",
     "method_options",
     "methods_text",
+    "real_lengths",
     "supports",
     "task_options",
     "track_of",

@@ -13,6 +13,9 @@ from suite.api.errors import PluginError, Unsupported
 from suite.api.options import Options
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 
+IDENTITY, SPELLING = "identity", "spelling"
+"""The parts of a token that `Task.hide_tokens` hides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -93,8 +96,7 @@ class Task(ABC):
     """The options that put a cell on the open track if they differ from their default.
 
     They let something other than the backbone mix positions, or change the training of one entry:
-    convolutions over neighbours, chains of tags, gold features, augmentation, hidden tokens, extra
-    supervision, presets."""
+    convolutions over neighbours, chains of tags, gold features, extra supervision, presets."""
     recipe: Recipe = Recipe()
     scored_unit: Literal["positions", "examples"] = "positions"
     """The unit that the task scores. At every length, an update has the same number of tokens if
@@ -115,6 +117,12 @@ class Task(ABC):
 
     Set it for diagnostics; 0.99 is usual for exact answers. The site shows the share of seeds that
     solve a diagnostic, and the steps that they need."""
+    hideable: tuple[str, ...] = ()
+    """The parts that a token can lose in training: `IDENTITY`, and `SPELLING` if the task has
+    features of it. A task with such parts implements `hide_tokens`."""
+    shiftable_images: bool = False
+    """Whether an example is a square image, cut into patches row by row, whose targets stay the
+    same if it moves by a few pixels. `spec` then has `patch_size` and `channels`."""
     evaluation_lengths_supported: bool = False
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
 
@@ -202,14 +210,16 @@ class Task(ABC):
         """
         return None
 
-    def augment(
-        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    def hide_tokens(
+        self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Augment a training batch's features in NumPy, with a `numpy.random.Generator`.
+        """Return the features of a training batch in which some tokens are unknown, in NumPy.
 
-        The default returns the features unchanged. Validation and test are never augmented.
+        `hidden` holds, for each part of `hideable`, the positions whose tokens lose it: (batch, n).
         """
-        return features
+        raise PluginError(
+            "A task with `hideable` must have a method `hide_tokens`", received=type(self).__name__
+        )
 
     @abstractmethod
     def build_head(self, spec: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    IDENTITY,
     Examples,
     Form,
     Inputs,
@@ -87,6 +88,7 @@ class LanguageModeling(Task):
     """Weight decay as in Brown et al. 2020, "Language Models are Few-Shot Learners", appendix B."""
     contiguous = True
     evaluation_lengths_supported = True
+    hideable = (IDENTITY,)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
@@ -138,6 +140,7 @@ class LanguageModeling(Task):
             },
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
+                "unknown_id": tokenizer.unknown_id,
                 # JSON has no bytes: each becomes the character of its number.
                 "pieces": [piece.decode("latin-1") for piece in tokenizer.pieces()],
             },
@@ -179,6 +182,15 @@ class LanguageModeling(Task):
                     f"window of {sequence_length:,}"
                 )
         return found
+
+    def hide_tokens(
+        self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Replace read tokens by the unknown one; the tokens to predict stay."""
+        from tasks.common.hidden_tokens import replace_hidden
+
+        ids = replace_hidden(features["token_ids"], hidden[IDENTITY], spec["unknown_id"])
+        return {**features, "token_ids": ids}
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build a head that scores the next token at every position."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    IDENTITY,
     Examples,
     Inputs,
     Options,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from tasks.sentiment.subword_pairs import SubwordPairs
 
 TFDS_NAME = "imdb_reviews"
-HIDDEN_SPAN = 8
-"""The number of adjacent bytes or characters to hide, since a single one is easy to guess."""
 Texts = dict[str, list[tuple[str, str]]]
 
 
@@ -78,39 +77,35 @@ class Sentiment(Classification):
         "label_column": "",
         "neighbour_convolution": False,
         "pairs": 0,
-        "hidden_tokens": 0.0,
         "preset": "",
     }
     """`neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `pairs`: the number of frequent pairs of adjacent
-    subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `hidden_tokens`: the share
-    of a training batch's tokens that are replaced by the unknown token. `preset`: the folder of
+    subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `preset`: the folder of
     the keras-hub preset whose tokens are the units `preset`."""
-    open_options = frozenset({"neighbour_convolution", "pairs", "hidden_tokens", "preset"})
+    open_options = frozenset({"neighbour_convolution", "pairs", "preset"})
     recipe = Recipe(learning_rate=1e-3, validations=6)
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
     """Szegedy et al. 2016, section 7."""
+    hideable = (IDENTITY,)
 
-    def augment(
-        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    def hide_tokens(
+        self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Replace a share of the tokens by the unknown token, letters in spans of `HIDDEN_SPAN`."""
-        if not spec["hidden_tokens"]:
-            return features
-        from tasks.common.hidden_tokens import draw_hidden, replace_hidden
+        """Replace tokens by the unknown one, and both pairs of such a token by the unknown pair."""
+        from tasks.common.hidden_tokens import replace_hidden
 
-        span = HIDDEN_SPAN if spec["letters"] else 1
-        hidden = draw_hidden(features["padding_mask"], spec["hidden_tokens"], generator, span)
-        token_ids = replace_hidden(features["token_ids"], hidden, spec["unknown_id"])
-        augmented = {**features, "token_ids": token_ids}
+        tokens = hidden[IDENTITY]
+        token_ids = replace_hidden(features["token_ids"], tokens, spec["unknown_id"])
+        features = {**features, "token_ids": token_ids}
         if "pair_ids" in features:
             from tasks.sentiment.subword_pairs import UNKNOWN_PAIR
 
-            hidden_pairs = hidden.copy()
-            hidden_pairs[:, 1:] |= hidden[:, :-1]
-            augmented["pair_ids"] = replace_hidden(features["pair_ids"], hidden_pairs, UNKNOWN_PAIR)
-        return augmented
+            pairs = tokens.copy()
+            pairs[:, 1:] |= tokens[:, :-1]
+            features["pair_ids"] = replace_hidden(features["pair_ids"], pairs, UNKNOWN_PAIR)
+        return features
 
     def inputs_for(self, options: Options) -> Inputs:
         """Return token ids, or embeddings with the options `pairs` or `neighbour_convolution`."""
@@ -139,7 +134,6 @@ class Sentiment(Classification):
         own = task_options(self, options)
         check_tokenizer_options(own)
         check_range(own, "pairs", 0)
-        check_range(own, "hidden_tokens", 0, 1)
         if own["pairs"] and _has_letters(own):
             raise RequestError(
                 "The option 'pairs' needs subwords",
@@ -210,9 +204,7 @@ class Sentiment(Classification):
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
                 "unknown_id": tokenizer.unknown_id,
-                "letters": _has_letters(options),
                 "neighbour_convolution": options["neighbour_convolution"],
-                "hidden_tokens": options["hidden_tokens"],
                 "num_pairs": pairs.num_ids if pairs else 0,
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],

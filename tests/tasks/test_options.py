@@ -40,10 +40,7 @@ TASKS = load_registry(()).tasks
         ("key_value_retrieval", "questions", 0, "at least 1. Received: 0"),
         ("state_tracking", "asked", "first", "one of every, last. Received: first"),
         ("induction_heads", "occurrences", 0, "at least 1. Received: 0"),
-        ("sentiment", "hidden_tokens", 1.5, "from 0 to 1"),
-        ("image_classification", "augmentation", "auto", "one of none, shift, shift_and_mirror"),
-        ("ner", "hidden_words", 1.5, "from 0 to 1. Received: 1.5"),
-        ("ner", "hidden_spellings", -0.5, "from 0 to 1"),
+        ("sentiment", "pairs", -1, "at least 0. Received: -1"),
         ("ner", "columns", True, "needs a source with columns between word and tag"),
     ],
 )
