@@ -23,6 +23,7 @@ from suite.api.data import (
     TaskData,
     count_positions,
     count_real,
+    real_lengths,
 )
 from suite.api.enums import (
     Form,
@@ -68,6 +69,8 @@ from suite.api.options import (
 from suite.api.raw_text import ChangeWords, RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 from suite.api.task import (
+    IDENTITY,
+    SPELLING,
     ExamplePrediction,
     Generation,
     Metric,
@@ -82,6 +85,7 @@ __all__ = [
     "COMPILE_MODES",
     "DATA_OPTIONS",
     "GENERATED_TOKENS",
+    "IDENTITY",
     "MASKS",
     "MIN_TRAIN_SHARE",
     "OPEN_RECIPE_OPTIONS",
@@ -90,6 +94,7 @@ __all__ = [
     "PROBE_VOCABULARY_SIZE",
     "PROTOCOL",
     "RUN_OPTIONS",
+    "SPELLING",
     "TRAINED",
     "AppliedMethod",
     "Architecture",
@@ -136,6 +141,7 @@ __all__ = [
     "digest_paths",
     "method_options",
     "methods_text",
+    "real_lengths",
     "supports",
     "task_options",
     "track_of",

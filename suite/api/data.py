@@ -74,6 +74,12 @@ def count_real(features: Mapping[str, Any]) -> int:
     return sum(int(features[name].sum()) for name in MASKS if name in features)
 
 
+def real_lengths(features: Mapping[str, Any]) -> Any:
+    """Return the position at which the final padding of each example begins: (examples,)."""
+    mask = features["padding_mask"]
+    return mask.shape[1] - mask[:, ::-1].argmax(axis=1)
+
+
 def count_positions(features: Mapping[str, Any]) -> int:
     """Return the number of positions, including padding."""
     return sum(int(features[name].size) for name in MASKS if name in features)

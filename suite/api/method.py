@@ -84,12 +84,14 @@ class MethodContext(MethodRequest):
 
     `parents` maps each role that `needs` names to the trained model, built at each call: it has
     `embedding`, `backbone` and `head`, and its call takes a batch's features. `spec` is that of the
-    task's data.
+    task's data. `state` holds lists of arrays by name, which the method may set and read in any
+    hook: a training that resumes has those of its checkpoint.
     """
 
     recipe: Recipe
     spec: Mapping[str, Any]
     parents: Mapping[str, Callable[[], Any]]
+    state: dict[str, list[Any]] = field(default_factory=dict)
 
 
 class Method:
@@ -146,7 +148,8 @@ class Method:
     def batches(self, batches: Iterator[Any], context: MethodContext) -> Iterator[Any]:
         """Return the training batches; each has `features` and `targets` by name, as NumPy arrays.
 
-        Random numbers come from a generator with the cell's seed.
+        A batch is a dataclass: `dataclasses.replace` changes it, `num_tokens` (of `count_real`)
+        included. Random numbers come from a generator with the cell's seed.
         """
         return batches
 
@@ -168,8 +171,13 @@ class Method:
         after it follow.
         """
 
-    def optimizer(self, optimizer: Any, total_steps: int, context: MethodContext) -> Any:
-        """Return the optimizer of the training."""
+    def optimizer(
+        self, optimizer: Any, model: Any, total_steps: int, context: MethodContext
+    ) -> Any:
+        """Return the optimizer of the training, which is not built yet.
+
+        It is a `keras.optimizers.LossScaleOptimizer` around another where gradients are float16.
+        """
         return optimizer
 
     def loss(self, loss: Callable[..., Any], context: MethodContext) -> Callable[..., Any]:
@@ -191,6 +199,23 @@ class Method:
 
     def after_step(self, model: Any, step: int, total_steps: int, context: MethodContext) -> None:
         """Change the model after an update; `step` counts from 1."""
+
+    def candidates(
+        self,
+        candidates: list[list[Any]],
+        model: Any,
+        optimizer: Any,
+        step: int,
+        total_steps: int,
+        context: MethodContext,
+    ) -> list[list[Any]]:
+        """Return the sets of weights that validation scores after a step, and keeps if best.
+
+        Each set is as `model.get_weights()` returns it. `candidates` holds those of the model
+        first. Validation after each step of `Recipe.validations` has one figure: that of the first
+        set. The last such step is `total_steps`. Training continues with the model's own weights.
+        """
+        return candidates
 
     def compress(self, model: Any, context: MethodContext) -> Any:
         """Return the trained model in its compressed form."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from suite.api.errors import RequestError
 
-OPEN_RECIPE_OPTIONS = frozenset({"averaged_share", "carry_state", "curriculum_share"})
+OPEN_RECIPE_OPTIONS = frozenset({"carry_state"})
 """The options of a recipe that put a cell on the open track, unless they are 0 or false."""
 
 
@@ -32,14 +32,6 @@ class Recipe:
             the sequence length.
         validations: number of validation passes, evenly spread over the steps. The best weights
             are kept.
-        averaged_share: share of the steps, at the end, over which weights are averaged (Izmailov
-            et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"). The
-            mean is kept if it scores better on validation than every other set of weights.
-        curriculum_share: share of the steps, at the beginning, in which short examples come
-            first. The longest allowed rank grows evenly from the shortest tenth to all examples
-            (Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine
-            Translation", section 3). The number of steps stays the same, so a curriculum trains on
-            fewer positions.
     """
 
     learning_rate: float = 1e-3
@@ -49,8 +41,6 @@ class Recipe:
     dropout: float = 0.1
     carry_state: bool = False
     validations: int = 5
-    averaged_share: float = 0.0
-    curriculum_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -65,8 +55,6 @@ class Recipe:
             ("clip_norm", self.clip_norm > 0, "above 0"),
             ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
             ("validations", self.validations >= 1, "at least 1"),
-            ("averaged_share", 0 <= self.averaged_share <= 1, "from 0 to 1"),
-            ("curriculum_share", 0 <= self.curriculum_share <= 1, "from 0 to 1"),
         ):
             if not fits:
                 raise RequestError(

@@ -14,6 +14,9 @@ from suite.api.options import DATA_OPTIONS, Options
 from suite.api.raw_text import RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 
+IDENTITY, SPELLING = "identity", "spelling"
+"""The parts of a token that `Task.hide_tokens` hides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -94,8 +97,7 @@ class Task(RawText, ABC):
     """The options that put a cell on the open track if they differ from their default.
 
     They let something other than the backbone mix positions, or change the training of one entry:
-    convolutions over neighbours, chains of tags, gold features, augmentation, hidden tokens, extra
-    supervision, presets."""
+    convolutions over neighbours, chains of tags, gold features, extra supervision, presets."""
     recipe: Recipe = Recipe()
     scored_unit: Literal["positions", "examples"] = "positions"
     """The unit that the task scores. At every length, an update has the same number of tokens if
@@ -116,6 +118,12 @@ class Task(RawText, ABC):
 
     Set it for diagnostics; 0.99 is usual for exact answers. The site shows the share of seeds that
     solve a diagnostic, and the steps that they need."""
+    hideable: tuple[str, ...] = ()
+    """The parts that a token can lose in training: `IDENTITY`, and `SPELLING` if the task has
+    features of it. `hide_tokens` hides them."""
+    shiftable_images: bool = False
+    """Whether an example is a square image, cut into patches row by row, whose targets stay the
+    same if it moves by a few pixels. `spec` then has `patch_size` and `channels`."""
     evaluation_lengths_supported: bool = False
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
     added_token_ids: int = 0
@@ -212,14 +220,19 @@ class Task(RawText, ABC):
         """
         return None
 
-    def augment(
-        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    def hide_tokens(
+        self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Augment a training batch's features in NumPy, with a `numpy.random.Generator`.
+        """Return the features of a training batch in which some tokens are unknown, in NumPy.
 
-        The default returns the features unchanged. Validation and test are never augmented.
+        `hidden` holds, for each part of `hideable`, the positions whose tokens lose it: (batch, n).
+        The default replaces their `token_ids` by `spec["unknown_id"]`.
         """
-        return features
+        import numpy as np
+
+        ids = features["token_ids"]
+        unknown = np.where(hidden[IDENTITY], spec["unknown_id"], ids).astype(ids.dtype)
+        return {**features, "token_ids": unknown}
 
     @abstractmethod
     def build_head(self, spec: Mapping[str, Any]) -> Any:

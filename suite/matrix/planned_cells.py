@@ -81,7 +81,7 @@ def plan_cell(
     build = build_request(cell, find_model_size(cell.model_size), recipe, task, architecture)
     reason = (
         unsupported_run_options(cell)
-        or _unsupported_by_task(task, cell, recipe)
+        or _unsupported_by_task(task, cell)
         or supports(architecture, build)
         or unsupported_by_methods(cell, methods, task, build)
     )
@@ -156,7 +156,7 @@ def _plan_parent(
     return plan_cell(cell, task, child.source, registry, benchmark, tuning)
 
 
-def _unsupported_by_task(task: Task | None, cell: Cell, recipe: Recipe) -> str | None:
+def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:
     """Return why a task cannot be learned as the cell says, or None if it can.
 
     Raises:
@@ -176,9 +176,4 @@ def _unsupported_by_task(task: Task | None, cell: Cell, recipe: Recipe) -> str |
                 received=", ".join([f"evaluation length {length}", *changed]),
                 remedy="Choose other evaluation lengths or options",
             )
-    if task.contiguous and recipe.curriculum_share:
-        return (
-            "the task reads one stream, whose examples cannot come shortest first; "
-            f"received: curriculum_share={recipe.curriculum_share}"
-        )
     return None

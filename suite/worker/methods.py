@@ -93,10 +93,10 @@ class Composition:
                 method.initialize(model, context)
         return model
 
-    def optimizer(self, optimizer: Any, total_steps: int) -> Any:
+    def optimizer(self, optimizer: Any, model: Any, total_steps: int) -> Any:
         """Return the optimizer of the training."""
         for method, context in self.methods:
-            optimizer = method.optimizer(optimizer, total_steps, context)
+            optimizer = method.optimizer(optimizer, model, total_steps, context)
         return optimizer
 
     def loss(self, loss: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,6 +131,35 @@ class Composition:
                 method.after_step(model, step, total_steps, context)
 
         return change
+
+    def candidates(
+        self, model: Any, optimizer: Any, step: int, total_steps: int
+    ) -> list[list[Any]] | None:
+        """Return the weights that validation scores, or None where those are the model's own."""
+        if all(type(method).candidates is Method.candidates for method, _ in self.methods):
+            return None
+        found = [model.get_weights()]
+        for method, context in self.methods:
+            found = method.candidates(found, model, optimizer, step, total_steps, context)
+        return found
+
+    def state(self) -> dict[str, list[Any]]:
+        """Return the arrays that the methods keep through an interruption."""
+        return {
+            f"{applied.name}.{name}": arrays
+            for (_, context), applied in zip(self.methods, self._applied, strict=True)
+            for name, arrays in context.state.items()
+        }
+
+    def restore(self, state: Mapping[str, list[Any]]) -> None:
+        """Set the arrays of the methods to those of a checkpoint."""
+        for (_, context), applied in zip(self.methods, self._applied, strict=True):
+            prefix = f"{applied.name}."
+            kept = {
+                name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)
+            }
+            context.state.clear()
+            context.state.update(kept)
 
     @property
     def compresses(self) -> bool:

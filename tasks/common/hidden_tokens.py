@@ -1,19 +1,10 @@
-"""Word dropout: ids of random positions are replaced in training."""
+"""Hidden tokens: their ids are replaced by the unknown one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-
-
-def draw_hidden(
-    padding_mask: Any, share: float, generator: np.random.Generator, span: int = 1
-) -> Any:
-    """Draw a random share of the real positions, in runs of `span`: (batch, n) in and out."""
-    batch, length = padding_mask.shape
-    drawn = generator.random((batch, -(-length // span))) < share
-    return np.repeat(drawn, span, axis=1)[:, :length] & padding_mask
 
 
 def replace_hidden(ids: Any, hidden: Any, unknown_id: int) -> Any:

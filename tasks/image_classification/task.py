@@ -7,7 +7,6 @@ size determines the length: for 32 × 32 pixels, patches of 8, 4, 2 and 1 pixels
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,10 @@ from suite.api import (
     Inputs,
     Options,
     Recipe,
-    RequestError,
     Source,
     SourceRequest,
     TaskData,
     digest_paths,
-    task_options,
 )
 from tasks.common.classification import Classification, add_global_mask
 
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
 IMAGE_SIZE = 32
 LENGTHS = {(IMAGE_SIZE // patch) ** 2: patch for patch in (16, 8, 4, 2, 1)}
 TFDS_NAME = "cifar10"
-AUGMENTATIONS = {"none": (0, False), "shift": (2, False), "shift_and_mirror": (4, True)}
-"""The maximum shift of a training image in pixels, and whether it may be mirrored."""
 
 
 class ImageClassification(Classification):
@@ -67,30 +62,12 @@ class ImageClassification(Classification):
             argument_required=True,
         ),
     }
-    options = {"augmentation": "none"}
-    """`augmentation`: whether training images are shifted, or shifted and mirrored. Mirroring keeps
-    the class of CIFAR-10's images, but not that of a digit."""
-    open_options = frozenset(options)
+    shiftable_images = True
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.05)
     """Weight decay and label smoothing as in Touvron et al. 2021, "Training data-efficient image
     transformers & distillation through attention", table 9; dropout as in Dosovitskiy et al. 2021,
     table 3."""
     label_smoothing = 0.1
-
-    def augment(
-        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
-    ) -> Mapping[str, Any]:
-        """Shift the images, and mirror them, as the option `augmentation` says."""
-        if spec["augmentation"] == "none":
-            return features
-        from tasks.common.patches import cut_patches
-        from tasks.image_classification.augmentation import join_patches, shift_and_mirror
-
-        patch_size, channels = spec["patch_size"], spec["channels"]
-        images = join_patches(features["patches"], patch_size, channels)
-        max_shift, mirror = AUGMENTATIONS[spec["augmentation"]]
-        images = shift_and_mirror(images, max_shift, mirror, generator)
-        return {**features, "patches": cut_patches(images, patch_size)}
 
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths that no patch size gives."""
@@ -100,13 +77,7 @@ class ImageClassification(Classification):
         return f"cuts {IMAGE_SIZE} × {IMAGE_SIZE} pixels into whole patches: {known}"
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Check the options and the user's images or the prepared data set; return a digest."""
-        augmentation = task_options(self, options)["augmentation"]
-        if augmentation not in AUGMENTATIONS:
-            raise RequestError(
-                f"The option 'augmentation' must be one of {', '.join(AUGMENTATIONS)}",
-                received=repr(augmentation),
-            )
+        """Check the user's images or the prepared data set; return a digest."""
         if request.kind == "files":
             from tasks.image_classification.image_folders import list_images, read_folders
 
@@ -124,7 +95,6 @@ class ImageClassification(Classification):
         """Read the images and cut them into the patches that give the length."""
         from tasks.common.sources import collect_facts
 
-        options = task_options(self, options)
         splits, classes, facts = _read_images(request)
         table = _standardization_table(splits["train"][0])
         patch_size = LENGTHS[sequence_length]
@@ -142,7 +112,6 @@ class ImageClassification(Classification):
                 "classes": list(classes),
                 "patch_size": patch_size,
                 "channels": splits["train"][0].shape[-1],
-                "augmentation": options["augmentation"],
             },
             facts=collect_facts(
                 self.sources[request.kind], raw, {"patch_size": patch_size, **facts}

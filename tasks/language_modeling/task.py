@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    IDENTITY,
     Examples,
     Form,
     Inputs,
@@ -87,6 +88,7 @@ class LanguageModeling(Task):
     """Weight decay as in Brown et al. 2020, "Language Models are Few-Shot Learners", appendix B."""
     contiguous = True
     evaluation_lengths_supported = True
+    hideable = (IDENTITY,)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
@@ -131,6 +133,7 @@ class LanguageModeling(Task):
             "characters": {split: len(text) for split, text in texts.items()},
             **source_facts,
         }
+        raw = {split: [text] for split, text in texts.items()}
         return TaskData(
             **{
                 split: cut_windows(text, tokenizer, sequence_length)
@@ -138,16 +141,12 @@ class LanguageModeling(Task):
             },
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
+                "unknown_id": tokenizer.unknown_id,
                 # JSON has no bytes: each becomes the character of its number.
                 "tokenizer": describe_tokenizer(tokenizer, options),
                 "pieces": [piece.decode("latin-1") for piece in tokenizer.pieces()],
             },
-            facts=collect_facts(
-                self.sources[request.kind],
-                {split: [text] for split, text in texts.items()},
-                facts,
-                tokenizer.given,
-            ),
+            facts=collect_facts(self.sources[request.kind], raw, facts, tokenizer.given),
         )
 
     def load_evaluation(

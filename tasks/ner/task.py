@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    IDENTITY,
+    SPELLING,
     ChangeWords,
     ExamplePrediction,
     Examples,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 NUM_SHOWN_WORDS = 1_000
 """The number of test words that `spec["shown"]` keeps."""
-SPEC_OPTIONS = ("neighbour_convolution", "tag_chain", "hidden_words", "hidden_spellings")
+SPEC_OPTIONS = ("neighbour_convolution", "tag_chain")
 """The options that `spec` keeps."""
 
 CONLL_CITATION = (
@@ -86,25 +88,18 @@ class NamedEntityRecognition(Task):
         "neighbour_convolution": False,
         "tag_chain": False,
         "columns": False,
-        "hidden_words": 0.0,
-        "hidden_spellings": 0.0,
     }
     """`neighbour_convolution`: whether the embedding of a word has a convolution over two words on
     either side. `tag_chain`: whether the head is a conditional random field instead of a linear
     layer. `columns`: whether a source's further annotations of a word, such as part of speech,
-    become features. `hidden_words`: the share of a training batch's words that lose their identity.
-    `hidden_spellings`: the share that keep only their shape and columns, like a name that is absent
-    from training."""
+    become features."""
     open_options = frozenset(options)
+    hideable = (IDENTITY, SPELLING)
     recipe = Recipe(learning_rate=1e-3)
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's files or the prepared data set; return a digest."""
-        from tasks.common.options import check_range
-
         own = task_options(self, options)
-        for name in ("hidden_words", "hidden_spellings"):
-            check_range(own, name, 0, 1)
         if request.kind == "files":
             from tasks.ner.columns import check_columns, find_column_files, read_column_folder
 
@@ -209,25 +204,19 @@ class NamedEntityRecognition(Task):
             found.append([str(spec["tags"][tag]) for tag in predictions[rows][real].tolist()])
         return found
 
-    def augment(
-        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    def hide_tokens(
+        self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Hide the identity of random words and the spelling of others, as the options say."""
-        if not spec["hidden_words"] and not spec["hidden_spellings"]:
-            return features
-        from tasks.common.hidden_tokens import draw_hidden, replace_hidden
+        """Hide the identity of words. Without its spelling, a word has its shape and columns."""
+        from tasks.common.hidden_tokens import replace_hidden
         from tasks.ner.word_features import UNKNOWN
 
-        real = features["padding_mask"]
-        hidden_words = draw_hidden(real, spec["hidden_words"], generator)
-        hidden_spellings = draw_hidden(real, spec["hidden_spellings"], generator)
+        spelling = hidden[SPELLING]
         return {
             **features,
-            "word_ids": replace_hidden(
-                features["word_ids"], hidden_words | hidden_spellings, UNKNOWN
-            ),
-            "affix_ids": replace_hidden(features["affix_ids"], hidden_spellings, UNKNOWN),
-            "character_ids": replace_hidden(features["character_ids"], hidden_spellings, UNKNOWN),
+            "word_ids": replace_hidden(features["word_ids"], hidden[IDENTITY] | spelling, UNKNOWN),
+            "affix_ids": replace_hidden(features["affix_ids"], spelling, UNKNOWN),
+            "character_ids": replace_hidden(features["character_ids"], spelling, UNKNOWN),
         }
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.api import (
+    IDENTITY,
     Examples,
     Inputs,
     Metric,
@@ -63,13 +64,12 @@ class RelationExtraction(Classification):
         "label_column": "",
         "neighbour_convolution": False,
         "entity_states": False,
-        "hidden_tokens": 0.0,
     }
     """`neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `entity_states`: whether the head reads the states at
-    the entities too (`tasks/relation_extraction/entity_head.py`). `hidden_tokens`: the share of a
-    training batch's tokens that are replaced by the unknown token; markers are never replaced."""
-    open_options = frozenset({"neighbour_convolution", "entity_states", "hidden_tokens"})
+    the entities too (`tasks/relation_extraction/entity_head.py`)."""
+    open_options = frozenset({"neighbour_convolution", "entity_states"})
+    hideable = (IDENTITY,)
     recipe = Recipe(learning_rate=1e-3, validations=6)
     length_buckets = (0.5,)
     label_smoothing = 0.1
@@ -81,12 +81,10 @@ class RelationExtraction(Classification):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's sentences; return a digest."""
-        from tasks.common.options import check_range
         from tasks.common.tokenization import check_tokenizer_options
 
         own = task_options(self, options)
         check_tokenizer_options(own)
-        check_range(own, "hidden_tokens", 0, 1)
         if request.kind == "synthetic":
             return f"synthetic-{self.version}"
         from tasks.relation_extraction.marked_text import find_splits, read_splits
@@ -128,25 +126,18 @@ class RelationExtraction(Classification):
                 "unknown_id": tokenizer.unknown_id,
                 "neighbour_convolution": own["neighbour_convolution"],
                 "entity_states": own["entity_states"],
-                "hidden_tokens": own["hidden_tokens"],
                 "classes": classes,
                 "shown": [text for text, _ in sentences["test"][:NUM_SHOWN]],
             },
             facts=collect_facts(self.sources[request.kind], sentences, facts),
         )
 
-    def augment(
-        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    def hide_tokens(
+        self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Replace a share of the tokens by the unknown token."""
-        if not spec["hidden_tokens"]:
-            return features
-        from tasks.common.hidden_tokens import draw_hidden, replace_hidden
-
-        is_text = features["padding_mask"] & (features["token_ids"] < spec["first_marker_id"])
-        hidden = draw_hidden(is_text, spec["hidden_tokens"], generator)
-        token_ids = replace_hidden(features["token_ids"], hidden, spec["unknown_id"])
-        return {**features, "token_ids": token_ids}
+        """Replace tokens by the unknown one, and keep the markers of the entities."""
+        is_text = features["token_ids"] < spec["first_marker_id"]
+        return super().hide_tokens(features, {IDENTITY: hidden[IDENTITY] & is_text}, spec)
 
     def inputs_for(self, options: Options) -> Inputs:
         """Return token ids, or embeddings with the option `neighbour_convolution`."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    IDENTITY,
     ChangeWords,
     Examples,
     Inputs,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from tasks.sentiment.subword_pairs import SubwordPairs
 
 TFDS_NAME = "imdb_reviews"
-HIDDEN_SPAN = 8
-"""The number of adjacent bytes or characters to hide, since a single one is easy to guess."""
 Texts = dict[str, list[tuple[str, str]]]
 
 
@@ -79,39 +78,33 @@ class Sentiment(Classification):
         "label_column": "",
         "neighbour_convolution": False,
         "pairs": 0,
-        "hidden_tokens": 0.0,
         "preset": "",
     }
     """`neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `pairs`: the number of frequent pairs of adjacent
-    subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `hidden_tokens`: the share
-    of a training batch's tokens that are replaced by the unknown token. `preset`: the folder of
+    subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `preset`: the folder of
     the keras-hub preset whose tokens are the units `preset`."""
-    open_options = frozenset({"neighbour_convolution", "pairs", "hidden_tokens", "preset"})
+    open_options = frozenset({"neighbour_convolution", "pairs", "preset"})
     recipe = Recipe(learning_rate=1e-3, validations=6)
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1
     """Szegedy et al. 2016, section 7."""
+    hideable = (IDENTITY,)
 
-    def augment(
-        self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: Any
+    def hide_tokens(
+        self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Replace a share of the tokens by the unknown token, letters in spans of `HIDDEN_SPAN`."""
-        if not spec["hidden_tokens"]:
+        """Replace tokens by the unknown one, and both pairs of such a token by the unknown pair."""
+        features = super().hide_tokens(features, hidden, spec)
+        if "pair_ids" not in features:
             return features
-        from tasks.common.hidden_tokens import draw_hidden, replace_hidden
+        from tasks.common.hidden_tokens import replace_hidden
+        from tasks.sentiment.subword_pairs import UNKNOWN_PAIR
 
-        span = HIDDEN_SPAN if spec["letters"] else 1
-        hidden = draw_hidden(features["padding_mask"], spec["hidden_tokens"], generator, span)
-        token_ids = replace_hidden(features["token_ids"], hidden, spec["unknown_id"])
-        augmented = {**features, "token_ids": token_ids}
-        if "pair_ids" in features:
-            from tasks.sentiment.subword_pairs import UNKNOWN_PAIR
-
-            hidden_pairs = hidden.copy()
-            hidden_pairs[:, 1:] |= hidden[:, :-1]
-            augmented["pair_ids"] = replace_hidden(features["pair_ids"], hidden_pairs, UNKNOWN_PAIR)
-        return augmented
+        tokens = hidden[IDENTITY]
+        pairs = tokens.copy()
+        pairs[:, 1:] |= tokens[:, :-1]
+        return {**features, "pair_ids": replace_hidden(features["pair_ids"], pairs, UNKNOWN_PAIR)}
 
     def inputs_for(self, options: Options) -> Inputs:
         """Return token ids, or embeddings with the options `pairs` or `neighbour_convolution`."""
@@ -140,7 +133,6 @@ class Sentiment(Classification):
         own = task_options(self, options)
         check_tokenizer_options(own)
         check_range(own, "pairs", 0)
-        check_range(own, "hidden_tokens", 0, 1)
         if own["pairs"] and _has_letters(own):
             raise RequestError(
                 "The option 'pairs' needs subwords",
@@ -211,9 +203,7 @@ class Sentiment(Classification):
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
                 "unknown_id": tokenizer.unknown_id,
-                "letters": _has_letters(options),
                 "neighbour_convolution": options["neighbour_convolution"],
-                "hidden_tokens": options["hidden_tokens"],
                 "num_pairs": pairs.num_ids if pairs else 0,
                 "pair_codes": pairs.codes if pairs else [],
                 "tokenizer": describe_tokenizer(tokenizer, options),

@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ from suite.matrix.registry import load_registry
 from suite.worker.building import build_embedding
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.subjects import LENGTH, SIZE, main_inputs, random_inputs, request_for
-from suite.worker.data.batches import Batch, augmented, training_stream
+from suite.worker.data.batches import Batch, training_stream
 from suite.worker.steps import Model, PositionHead, fix_randomness, make_training_step
 from suite.worker.steps import make_optimizer as optimizer_of
 from tests.architectures import REAL
@@ -122,8 +122,7 @@ class TaskEntry:
         embedding = build_embedding(task, request, data.spec)
         model = Model(embedding, vanilla.build(request), task.build_head(data.spec), task.form)
         stream = training_stream(data.train, BATCH, SEED, task.contiguous, task.length_buckets)
-        batches = augmented(stream, partial(task.augment, spec=data.spec), SEED)
-        values = measure_model(model, list(islice(batches, STEPS)), task.loss, task.recipe)
+        values = measure_model(model, list(islice(stream, STEPS)), task.loss, task.recipe)
         recipe = asdict(task.recipe)
         return {"options": dict(task.options), "recipe": recipe, task.form.value: values}
 

@@ -1,4 +1,4 @@
-"""Tests of the standard track: only the backbone mixes positions, and nothing is augmented."""
+"""Tests of the standard track: only the backbone mixes positions."""
 
 from __future__ import annotations
 
@@ -31,11 +31,7 @@ OPEN_VALUES = {
     "neighbour_convolution": True,
     "tag_chain": True,
     "columns": True,
-    "hidden_words": 0.5,
-    "hidden_spellings": 0.5,
     "pairs": 50,
-    "hidden_tokens": 0.5,
-    "augmentation": "shift",
     "trace": True,
     "entity_states": True,
 }
@@ -81,9 +77,6 @@ def violations(task, options, source=None):
         data = load(task, options={**few, **options})
     found = [f"feature {name}" for name in sorted(data.train.features.keys() - FEATURES)]
     features = {name: np.asarray(values[:3]) for name, values in data.train.features.items()}
-    augmented = task.augment(features, data.spec, np.random.default_rng(0))
-    if any((augmented[name] != values).any() for name, values in features.items()):
-        found.append("augmentation")
     embedding = task.build_embedding(data.spec, WIDTH)
     if embedding is not None and mixes_positions(embedding, features):
         found.append("embedding")
@@ -162,7 +155,7 @@ def column_files(folder):
 @pytest.mark.parametrize("name", TASKS)
 def test_an_open_option_of_the_recipe_is_the_open_track(name):
     recipe = TASKS[name].recipe
-    assert {"averaged_share", "carry_state", "curriculum_share"} == OPEN_RECIPE_OPTIONS
+    assert {"carry_state"} == OPEN_RECIPE_OPTIONS
     for option in OPEN_RECIPE_OPTIONS:
         assert getattr(recipe, option) == 0
         assert track_of(TASKS[name], {option: 0.5}) is Track.OPEN

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from suite.api import Examples, count_real
+from suite.api import Examples, count_real, real_lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,6 @@ MIN_BUCKET_LENGTH = 64
 """The shortest length of a bucket: each length costs a compilation."""
 MIN_SAVED_SHARE = 0.25
 """The share of positions that buckets have to save; otherwise all batches have the full length."""
-INITIAL_CURRICULUM_SHARE = 0.1
-"""The share of the examples, the shortest, with which a curriculum begins."""
-
-
-def real_lengths(examples: Examples) -> np.ndarray:
-    """Return the position at which the final padding of each example begins: (examples,)."""
-    mask = np.asarray(examples.features["padding_mask"])
-    lengths: np.ndarray = mask.shape[1] - mask[:, ::-1].argmax(axis=1)
-    return lengths
 
 
 def bucket_lengths(examples: Examples, buckets: Sequence[float]) -> np.ndarray:
@@ -51,7 +42,7 @@ def bucket_lengths(examples: Examples, buckets: Sequence[float]) -> np.ndarray:
     lengths = np.full(examples.num_examples, full)
     if not buckets:
         return lengths
-    real = real_lengths(examples)
+    real = real_lengths(examples.features)
     for shorter in sorted((int(full * share) for share in buckets), reverse=True):
         if shorter >= MIN_BUCKET_LENGTH:
             lengths[real <= shorter] = shorter
@@ -84,25 +75,12 @@ def _take(
     return Batch(features, targets, count_real(real), num_examples, fresh)
 
 
-def augmented(
-    batches: Iterator[Batch], augment: Callable[..., Mapping[str, Any]], seed: int
-) -> Iterator[Batch]:
-    """Yield batches with their features replaced by `augment(features, generator=…)`.
-
-    The generator depends on the seed alone, so all architectures train on the same features.
-    """
-    generator = np.random.default_rng([seed, 1])  # independent of the order of the examples
-    for batch in batches:
-        yield replace(batch, features=augment(batch.features, generator=generator))
-
-
 def training_stream(
     examples: Examples,
     batch_size: int,
     seed: int,
     contiguous: bool = False,
     buckets: Sequence[float] = (),
-    curriculum_steps: int = 0,
 ) -> Iterator[Batch]:
     """Yield training batches without end; the order of the examples depends on `seed` alone.
 
@@ -116,13 +94,11 @@ def training_stream(
             begins at a random example and wraps around at the last.
         buckets: Shares of the full length (see `bucket_lengths`). All examples of a batch are of
             one bucket. The first batches are one of each bucket, the longest first.
-        curriculum_steps: Steps in which examples that are still too long are left out
-            (`Recipe.curriculum_share`).
     """
     generator = np.random.default_rng(seed)
     if contiguous and examples.num_examples >= batch_size:
         yield from _contiguous_stream(examples, batch_size, generator)
-    yield from _shuffled_stream(examples, batch_size, generator, buckets, curriculum_steps)
+    yield from _shuffled_stream(examples, batch_size, generator, buckets)
 
 
 def _contiguous_stream(
@@ -141,7 +117,6 @@ def _shuffled_stream(
     batch_size: int,
     generator: np.random.Generator,
     buckets: Sequence[float],
-    curriculum_steps: int,
 ) -> Iterator[Batch]:
     """Yield batches of shuffled examples, each of one bucket, without end."""
     lengths = bucket_lengths(examples, buckets)
@@ -150,22 +125,14 @@ def _shuffled_stream(
         for length in queues:
             rows = np.resize(np.flatnonzero(lengths == length), batch_size)
             yield _take(examples, rows, batch_size, length=length)
-    real = real_lengths(examples)
-    ranked = np.sort(real)
     num_groups = math.ceil(examples.num_examples / batch_size)
-    steps = 0
     while True:
         order = generator.permutation(examples.num_examples)
         for rows in np.array_split(order, num_groups):
-            if steps < curriculum_steps:
-                progress = steps / curriculum_steps
-                share = INITIAL_CURRICULUM_SHARE + (1 - INITIAL_CURRICULUM_SHARE) * progress
-                rows = rows[real[rows] <= ranked[int(share * (len(ranked) - 1))]]
             for length in queues:
                 queues[length] = np.append(queues[length], rows[lengths[rows] == length])
                 if len(queues[length]) >= batch_size:
                     chosen, queues[length] = np.split(queues[length], [batch_size])
-                    steps += 1
                     yield _take(examples, chosen, batch_size, length=length)
 
 

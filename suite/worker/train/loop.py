@@ -6,13 +6,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from suite.api import Job, Task, TaskData, count_positions
-from suite.worker.data.batches import Batch, augmented, bucket_lengths, training_stream
+from suite.worker.data.batches import Batch, bucket_lengths, training_stream
 from suite.worker.failures import Diverged
 from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.measure.memory import PeakMemory
@@ -21,13 +20,7 @@ from suite.worker.methods import Composition
 from suite.worker.steps import Model, make_optimizer, make_training_step
 from suite.worker.train.checkpoint import Checkpoint
 from suite.worker.train.evaluation import Evaluator
-from suite.worker.train.selection import (
-    BestWeights,
-    Progress,
-    averaged_steps,
-    is_better,
-    validation_steps,
-)
+from suite.worker.train.selection import BestWeights, Progress, is_better, validation_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ class TrainingLoop:
     methods: Composition = field(default_factory=Composition)
 
     def __post_init__(self) -> None:
-        cell, recipe, train = self.job.cell, self.job.recipe, self.data.train
+        cell, train = self.job.cell, self.data.train
         self.progress = Progress()
         blocks, compiling = (
             InterferenceMonitor(cell.threads, self.memory.on_accelerator) for _ in range(2)
@@ -69,12 +62,11 @@ class TrainingLoop:
         self.waiting_seconds = 0.0
         self.training_seconds = 0.0
         self.total_steps = cell.steps
-        self._validation_steps = validation_steps(self.total_steps, recipe.validations)
-        self._averaged_steps = averaged_steps(self.total_steps, recipe.averaged_share)
+        self._validation_steps = validation_steps(self.total_steps, self.job.recipe.validations)
         # Each length of batches compiles once, in the first steps.
         lengths = np.unique(bucket_lengths(train, self.task.length_buckets))
-        stops = self._validation_steps | self._averaged_steps
-        self._compiling_steps = min(max(WARMUP_STEPS, len(lengths)), *stops)
+        first_steps = max(WARMUP_STEPS, len(lengths))
+        self._compiling_steps = min(first_steps, *self._validation_steps)
 
     def run(self) -> None:
         """Take all steps, then set the weights that are best on validation.
@@ -83,7 +75,8 @@ class TrainingLoop:
         compile; then the checkpoint replaces all variables.
         """
         optimizer = make_optimizer(self.job.recipe, self.total_steps)
-        optimizer = self.methods.optimizer(optimizer, self.total_steps)
+        optimizer = self.methods.optimizer(optimizer, self.model, self.total_steps)
+        self._optimizer = optimizer
         loss = self.methods.loss(self.task.loss)
         wrap = self.methods.update_loss()
         self._step = make_training_step(self.model, loss, optimizer, self.xla, wrap)
@@ -97,24 +90,22 @@ class TrainingLoop:
         self._resume(checkpoint, variables)
         while True:
             if checkpoint.due():
-                checkpoint.write(variables, self.progress.kept_weights(), self._state())
-            self._select_weights()
+                kept = {**self.progress.kept_weights(), **self.methods.state()}
+                checkpoint.write(variables, kept, self._state())
+            if self.progress.steps in self._validation_steps:
+                self.progress.validations.append((self.progress.tokens, self._validate()))
+                self.memory.reset()
             if self.progress.steps >= self.total_steps:
                 break
             self._train_block()
-        self._set_best_weights()
+        assert self.progress.best is not None
+        self.model.set_weights(self.progress.best.weights)
 
     def _training_batches(self) -> Iterator[Batch]:
-        cell, task, recipe = self.job.cell, self.task, self.job.recipe
+        cell, task = self.job.cell, self.task
         stream = training_stream(
-            self.data.train,
-            cell.batch_size,
-            cell.seed,
-            task.contiguous,
-            task.length_buckets,
-            round(recipe.curriculum_share * self.total_steps),
+            self.data.train, cell.batch_size, cell.seed, task.contiguous, task.length_buckets
         )
-        stream = augmented(stream, partial(task.augment, spec=self.data.spec), cell.seed)
         return self.methods.batches(stream)
 
     def _compile(self) -> None:
@@ -169,27 +160,33 @@ class TrainingLoop:
         """Return the number of steps of the next block.
 
         A block takes about `BLOCK_SECONDS`. It is shorter where a run would otherwise have fewer
-        than `MIN_BLOCKS` blocks, and ends at the next step of validation or averaging.
+        than `MIN_BLOCKS` blocks, and ends at the next step of validation.
         """
-        steps, stops = self.progress.steps, self._validation_steps | self._averaged_steps
-        remaining = min(stop for stop in stops if stop > steps) - steps
+        steps = self.progress.steps
+        remaining = min(stop for stop in self._validation_steps if stop > steps) - steps
         if not self.timings.seconds:
             return 1
         step_seconds = self.timings.seconds[-1] / self.timings.steps[-1]
         most = max(1, (self.total_steps - self._compiling_steps) // MIN_BLOCKS)
         return min(steps_per_block(step_seconds), most, remaining)
 
-    def _select_weights(self) -> None:
-        """Add the weights to the mean, and validate, where the current step is one to do so."""
-        progress = self.progress
-        if progress.steps in self._averaged_steps:
-            progress.mean.add(self.model.get_weights())
-            self.memory.reset()
-        if progress.steps in self._validation_steps:
-            progress.validations.append((progress.tokens, self._keep_if_best()))
-            self.memory.reset()
+    def _validate(self) -> float:
+        """Score the model, or the weights that methods offer, and return the first figure."""
+        candidates = self.methods.candidates(
+            self.model, self._optimizer, self.progress.steps, self.total_steps
+        )
+        if candidates is None:
+            return self._keep_if_best()
+        own = self.model.get_weights()
+        figures = []
+        for weights in candidates:
+            self.model.set_weights(weights)
+            figures.append(self._keep_if_best())
+        self.model.set_weights(own)
+        self.model.reset_state()  # as every validation does
+        return figures[0]
 
-    def _keep_if_best(self, *, averaged: bool = False) -> float:
+    def _keep_if_best(self) -> float:
         """Score the validation split, keep the weights if they are the best, return the figure."""
         score = self.evaluator.score("validation")
         metric = self.task.primary_metric
@@ -198,17 +195,8 @@ class TrainingLoop:
         best = self.progress.best
         if best is None or is_better(metric, value, best.value):
             weights = self.model.get_weights()
-            self.progress.best = BestWeights(value, self.progress.tokens, score, weights, averaged)
+            self.progress.best = BestWeights(value, self.progress.tokens, score, weights)
         return value
-
-    def _set_best_weights(self) -> None:
-        """Validate the averaged weights, if there are any, and set the best weights."""
-        mean = self.progress.mean
-        if mean.count > 1:
-            self.model.set_weights(mean.weights)
-            self._keep_if_best(averaged=True)
-        assert self.progress.best is not None
-        self.model.set_weights(self.progress.best.weights)
 
     def _state(self) -> dict[str, Any]:
         """Return the state that a checkpoint keeps beside variables and weights."""
@@ -231,6 +219,7 @@ class TrainingLoop:
             return
         state, kept = found
         self.progress = Progress.from_json(state["progress"], kept)
+        self.methods.restore(kept)
         self.progress.resumed_at.append(self.progress.steps)
         self.timings.restore(state["timings"])
         self.memory.highest_bytes = state["highest_bytes"]

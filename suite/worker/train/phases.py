@@ -242,6 +242,5 @@ def _training_details(loop: TrainingLoop) -> dict[str, Any]:
         "training_steps": progress.steps,
         "training_tokens": progress.tokens,
         "best_weights_at_tokens": progress.best.tokens,
-        "best_weights_are_averaged": progress.best.averaged,
         "resumed_at_steps": progress.resumed_at,
     }

@@ -1,9 +1,8 @@
-"""Selection of the weights of a training: steps of validation, averages, the best weights."""
+"""Selection of the weights of a training: the steps of validation, and the best weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,8 +11,6 @@ import numpy as np
 from suite.api import Metric, Score
 
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
-NUM_AVERAGED = 20
-"""The most steps whose weights are averaged."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +21,6 @@ class BestWeights:
     tokens: int
     score: Score
     weights: list[np.ndarray]
-    averaged: bool = False
-
-
-@dataclass
-class RunningMean:
-    """The mean of the weights of several steps, in float32."""
-
-    count: int = 0
-    weights: list[np.ndarray] = field(default_factory=list)
-
-    def add(self, weights: Sequence[np.ndarray]) -> None:
-        """Add the weights of one step."""
-        self.count += 1
-        if self.count == 1:
-            self.weights = [np.array(value, np.float32) for value in weights]
-        for mean, value in zip(self.weights, weights, strict=True):
-            mean += (value.astype(np.float32) - mean) / self.count
 
 
 @dataclass
@@ -56,12 +36,11 @@ class Progress:
     losses: list[tuple[int, float]] = field(default_factory=list)
     validations: list[tuple[int, float]] = field(default_factory=list)
     best: BestWeights | None = None
-    mean: RunningMean = field(default_factory=RunningMean)
     resumed_at: list[int] = field(default_factory=list)
 
     def kept_weights(self) -> dict[str, list[np.ndarray]]:
         """Return the weights that a checkpoint keeps beside the model's."""
-        return {"best": self.best.weights if self.best else [], "mean": self.mean.weights}
+        return {"best": self.best.weights if self.best else []}
 
     def to_json(self) -> dict[str, Any]:
         """Return the progress without weights, for a checkpoint."""
@@ -73,22 +52,18 @@ class Progress:
             and {
                 "value": best.value,
                 "tokens": best.tokens,
-                "averaged": best.averaged,
                 "score": asdict(best.score),
             },
-            "num_averaged": self.mean.count,
         }
 
     @classmethod
     def from_json(cls, fields: dict[str, Any], kept: dict[str, list[np.ndarray]]) -> Progress:
         """Restore the progress from `to_json` and `kept_weights`."""
-        best, num_averaged = fields.pop("best"), fields.pop("num_averaged")
+        best = fields.pop("best")
         progress = cls(**fields)
         if best:
             score = Score(**best.pop("score"))
             progress.best = BestWeights(score=score, weights=kept["best"], **best)
-        if num_averaged:
-            progress.mean = RunningMean(num_averaged, kept["mean"])
         return progress
 
 
@@ -103,10 +78,3 @@ def validation_steps(total_steps: int, validations: int) -> set[int]:
     """Return the steps after which to validate: evenly spread, not too close, the last included."""
     validations = max(1, min(validations, total_steps // MIN_STEPS_BETWEEN_VALIDATIONS))
     return {max(1, round(total_steps * (i + 1) / validations)) for i in range(validations)}
-
-
-def averaged_steps(total_steps: int, share: float) -> set[int]:
-    """Return the steps whose weights are averaged: the last, and others evenly before it."""
-    interval = max(1.0, share * total_steps / NUM_AVERAGED)
-    count = min(NUM_AVERAGED, int(share * total_steps))
-    return {total_steps - round(i * interval) for i in range(count)}

@@ -104,7 +104,7 @@ def test_the_settings_of_a_frozen_benchmark_are_a_final_run_narrowed_or_not(fold
         {"options": {"learning_rate": "0.01"}},
         {"options": {"dropout": "0.2"}},
         {"options": {"window": "32"}, "architectures": ("longformer",)},
-        {"options": {"hidden_words": "0.5"}},
+        {"options": {"tag_chain": "true"}},
     ],
 )
 def test_an_override_that_the_file_does_not_list_scores_validation_alone(folder, fields):

@@ -100,14 +100,6 @@ def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
     assert all(cell.options == {"trace": True} for cell in cells_of(request))
 
 
-def test_a_stream_cannot_come_shortest_first():
-    for task, cannot in (("language_modeling", True), ("sentiment", False)):
-        request = Request(tasks=(task,), threads=2, options={"curriculum_share": "0.5"})
-        first = expand(request, REGISTRY)[0]
-        assert ("shortest first" in (first.unsupported or "")) == cannot
-        assert first.cell.options["curriculum_share"] == 0.5
-
-
 def test_what_cannot_be_stays_with_its_reason():
     request = dataclasses.replace(NER, architectures=("images_only", "vanilla"), lengths=(128,))
     first, second = expand(request, REGISTRY)

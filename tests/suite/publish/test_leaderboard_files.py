@@ -154,13 +154,13 @@ def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone
     content = SMALL.replace("positions_per_step = 512\n", f"positions_per_step = 512{options}\n", 1)
     folder = benchmark_folder(tmp_path, content)
     trials = runs(folder, tasks=("ner",), options={"columns": "true"}, score_test=True)
-    sealed = runs(folder, tasks=("ner",), options={"hidden_words": "0.5"})
+    sealed = runs(folder, tasks=("ner",), options={"neighbour_convolution": "true"})
     page = files_of(folder, [*runs(folder), *trials, *sealed])["leaderboard/open.md"]
     _, _, *rows = rows_of(section(page, "ner"))
     ranks = {(row[2], row[3], row[4]) for row in rows}
     assert ("tag_chain=True", "1", "vanilla") in ranks
     assert ("columns=True tag_chain=True", "—", "vanilla") in ranks
-    assert "hidden_words" not in page and "sentiment" not in page
+    assert "neighbour_convolution" not in page and "sentiment" not in page
 
 
 def test_an_open_track_without_rows_has_no_page_and_no_link(tmp_path):

@@ -8,10 +8,9 @@ import json
 import re
 import shutil
 
-import numpy as np
 import pytest
 
-from suite.api import RequestError, SourceRequest
+from suite.api import IDENTITY, RequestError, SourceRequest
 from tasks.common.preset_tokenizer import PresetTokenizer
 from tasks.language_modeling.task import TASK as LANGUAGE_MODELING
 from tasks.sentiment.task import TASK as SENTIMENT
@@ -93,11 +92,10 @@ def test_only_the_mask_marks_padding_and_ids_are_those_of_the_preset(tmp_path, w
     ):
         assert ids[mask].tolist() == wanted
     assert data.spec["vocabulary_size"] == 12 and data.spec["unknown_id"] == UNKNOWN
-    assert not data.spec["letters"]
     plain = SENTIMENT.load(SourceRequest("files", str(tmp_path)), 6, {"units": "bytes"})
     assert data.facts["fingerprint"] != plain.facts["fingerprint"]
-    spec = {**data.spec, "hidden_tokens": 1.0}
-    hidden = SENTIMENT.augment(features, spec, np.random.default_rng(0))["token_ids"]
+    every = {IDENTITY: features["padding_mask"]}
+    hidden = SENTIMENT.hide_tokens(features, every, data.spec)["token_ids"]
     assert (hidden[features["padding_mask"]] == UNKNOWN).all()
     assert PresetTokenizer(word_pieces).decode([[0, 6, 7, PAD]]) == ["good films"]
 

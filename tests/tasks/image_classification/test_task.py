@@ -71,15 +71,6 @@ def test_malformed_folders_are_rejected(tmp_path):
         TASK.inspect(request(tmp_path), {})
 
 
-def test_images_move_only_with_the_option():
-    patches = np.random.default_rng(0).normal(size=(8, 16, 64)).astype("float32")
-    for augmentation, moves in (("none", False), ("shift", True), ("shift_and_mirror", True)):
-        spec = {"patch_size": 8, "channels": 1, "augmentation": augmentation}
-        augmented = TASK.augment({"patches": patches}, spec, np.random.default_rng(0))["patches"]
-        assert augmented.shape == patches.shape
-        assert (augmented != patches).any() == moves
-
-
 @pytest.mark.parametrize("length", [17, 100, 63])
 def test_lengths_that_no_patch_size_gives_are_rejected(length):
     assert "64 (patch 4)" in str(TASK.unsupported_reason(length, TASK.options))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import DataError, Examples, SourceRequest
+from suite.api import IDENTITY, SPELLING, DataError, Examples, SourceRequest
 from tasks.ner.task import TASK
 from tasks.ner.word_embedding import WordEmbedding
 from tasks.ner.word_features import MAX_CHARACTERS, UNKNOWN, assign_column_ids, build_word_tables
@@ -108,29 +108,18 @@ def test_conll_has_the_same_sentences_from_both_sources(tfds_data_dir, conll_col
 
 
 def test_a_hidden_spelling_leaves_only_the_shape():
-    real = np.ones((8, 200), bool)
-    real[:, 150:] = False
     ids = {"word_ids": (8, 200), "affix_ids": (8, 200, 6), "character_ids": (8, 200, 16)}
     features = {name: np.full(shape, 7, np.int32) for name, shape in ids.items()}
-    features |= {"shape_ids": np.full((8, 200), 7, np.int32), "padding_mask": real}
-    augmented = TASK.augment(
-        features, {"hidden_words": 0.3, "hidden_spellings": 0.4}, np.random.default_rng(0)
-    )
-    hidden_spellings = augmented["character_ids"][:, :, 0] == UNKNOWN
-    assert abs(hidden_spellings[real].mean() - 0.4) < 0.05
-    assert (augmented["affix_ids"] == UNKNOWN).all(axis=2)[hidden_spellings].all()
-    hidden = augmented["word_ids"] == UNKNOWN
-    assert hidden[hidden_spellings].all()
-    assert abs(hidden[real].mean() - (1 - 0.7 * 0.6)) < 0.05
-    assert (augmented["shape_ids"] == 7).all()
-    assert not hidden[~real].any() and not hidden_spellings[~real].any()
-    assert {values.dtype for name, values in augmented.items() if "ids" in name} == {
-        np.dtype("int32")
-    }
-    kept = TASK.augment(
-        features, {"hidden_words": 0.3, "hidden_spellings": 0.0}, np.random.default_rng(0)
-    )
-    assert (kept["character_ids"] == 7).all()
+    features |= {"shape_ids": np.full((8, 200), 7, np.int32)}
+    drawn = np.random.default_rng(0).random((2, 8, 200))
+    hidden = {IDENTITY: drawn[0] < 0.3, SPELLING: drawn[1] < 0.4}
+    found = TASK.hide_tokens(features, hidden, {})
+    both = hidden[IDENTITY] | hidden[SPELLING]
+    assert ((found["word_ids"] == UNKNOWN) == both).all()
+    for name in ("affix_ids", "character_ids"):
+        assert ((found[name] == UNKNOWN) == hidden[SPELLING][:, :, None]).all()
+    assert (found["shape_ids"] == 7).all()
+    assert {values.dtype for values in found.values()} == {np.dtype("int32")}
 
 
 @pytest.mark.parametrize("tag_chain", [False, True])
@@ -189,7 +178,7 @@ def test_columns_reach_the_embedding_and_are_never_hidden():
     before = ops.convert_to_numpy(embedding(data))
     data["column_ids"] = np.full((1, 6, 2), 3, np.int32)
     assert np.abs(ops.convert_to_numpy(embedding(data)) - before).max() > 1e-3
-    hides_all = {"hidden_words": 1.0, "hidden_spellings": 1.0}
-    augmented = TASK.augment(data, hides_all, np.random.default_rng(0))
-    assert (augmented["word_ids"] == UNKNOWN).all() and (augmented["affix_ids"] == UNKNOWN).all()
-    assert (augmented["column_ids"] == 3).all()
+    every = np.ones((1, 6), bool)
+    found = TASK.hide_tokens(data, {IDENTITY: every, SPELLING: every}, {})
+    assert (found["word_ids"] == UNKNOWN).all() and (found["affix_ids"] == UNKNOWN).all()
+    assert (found["column_ids"] == 3).all()

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from suite.api import Inputs
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from tasks.common.tokenization import UNKNOWN
-from tasks.sentiment.task import HIDDEN_SPAN, TASK
-
-HIDDEN_TOKENS = 0.15
-
-
-@pytest.mark.parametrize(("letters", "span"), [(False, 1), (True, HIDDEN_SPAN)])
-def test_letters_are_hidden_in_spans_and_subwords_one_by_one(letters, span):
-    ids = np.full((200, 64), 9, np.int32)
-    features = {"token_ids": ids, "padding_mask": np.ones(ids.shape, bool)}
-    spec = {"letters": letters, "hidden_tokens": HIDDEN_TOKENS, "unknown_id": UNKNOWN}
-    augmented = TASK.augment(features, spec, np.random.default_rng(0))
-    hidden = augmented["token_ids"] == UNKNOWN
-    assert hidden.mean() == pytest.approx(HIDDEN_TOKENS, abs=0.02)
-    share_followed = (hidden[:, :-1] & hidden[:, 1:]).sum() / hidden[:, :-1].sum()
-    assert (share_followed > 0.8) == (span > 1)
+from tasks.sentiment.task import TASK
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Batches: contiguous rows, buckets, and curricula."""
+"""Batches: contiguous rows, and buckets."""
 
 from __future__ import annotations
 
@@ -99,18 +99,3 @@ def test_evaluation_by_buckets_reads_every_example_once_the_longest_first():
 def test_buckets_that_save_little_are_not_used():
     assert set(bucket_lengths(ragged([500, 512, 300, 512, 200], 512), HALVES)) == {512}
     assert set(bucket_lengths(ragged([10, 10], 512), ())) == {512}
-
-
-def test_a_curriculum_begins_with_the_shortest_tenth_and_ends_with_all_examples():
-    real_lengths = np.random.default_rng(0).permutation(np.arange(1, 513)).tolist()
-    split = ragged(real_lengths, 512)
-    stream = training_stream(split, 4, seed=0, curriculum_steps=200)
-    lengths = [
-        batch.features["padding_mask"].sum(axis=1) for batch in itertools.islice(stream, 999)
-    ]
-    longest = [int(found.max()) for found in lengths]
-    for step in range(200):
-        assert longest[step] <= 1 + (0.1 + 0.9 * step / 200) * 511, step
-    assert max(longest[:20]) > 40 and max(longest[150:200]) > 350, "the limit grows to all lengths"
-    after = np.bincount(np.concatenate(lengths[200:]), minlength=513)[1:]
-    assert after.min() >= 5 and after.max() <= 8, "afterwards, every epoch holds every example"

@@ -20,8 +20,7 @@ from suite.matrix.request import Request
 from suite.worker import main
 from suite.worker.data import encoded
 from suite.worker.measure import timing, warmup
-from suite.worker.steps import Model
-from suite.worker.train import cell, checkpoint, loop, selection
+from suite.worker.train import cell, checkpoint
 from suite.worker.train.checkpoint import Checkpoint
 from tests.conftest import FAKES
 
@@ -30,7 +29,7 @@ class Interrupted(BaseException):
     """The end of a process, which no handler of exceptions catches."""
 
 
-def make_job(tmp_path, task, architecture, steps, *, score_test=False, **options):
+def make_job(tmp_path, task, architecture, steps, *, score_test=False, methods=(), **options):
     """Return the job of a small training, without XLA: compiling takes most of its time."""
     request = Request(
         tasks=(task,),
@@ -41,6 +40,7 @@ def make_job(tmp_path, task, architecture, steps, *, score_test=False, **options
         batch_size=4,
         options={"compile": "graph", **options},
         score_test=score_test,
+        methods=(methods,),
     )
     (planned,) = expand(request, load_registry(()))
     return Job(
@@ -135,44 +135,6 @@ def test_the_results_are_those_of_an_uninterrupted_training(
     assert taken["n"] > 0
     losses = resumed["curves"]["training_loss"]["tokens"]
     assert losses == sorted(set(losses))
-
-
-def test_averaged_weights_are_the_mean_and_an_interruption_does_not_change_them(
-    tmp_path, monkeypatch, few_scored_examples, frequent_checkpoints
-):
-    monkeypatch.setattr(loop, "is_better", lambda metric, value, best: True)
-    added, restored = [], []
-    add, set_weights = selection.RunningMean.add, Model.set_weights
-
-    def add_seen(mean, weights):
-        added.append([np.array(value, np.float64) for value in weights])
-        add(mean, weights)
-
-    def set_weights_seen(model, weights):
-        restored.append(weights)
-        set_weights(model, weights)
-
-    monkeypatch.setattr(selection.RunningMean, "add", add_seen)
-    monkeypatch.setattr(Model, "set_weights", set_weights_seen)
-    asked = ("language_modeling", "vanilla", 64)
-    whole = run(make_job(tmp_path / "whole", *asked, averaged_share="0.5"))
-    assert whole["details"]["best_weights_are_averaged"]
-    assert len(added) == selection.NUM_AVERAGED
-    for values, mean in zip(zip(*added, strict=True), restored[-1], strict=True):
-        np.testing.assert_allclose(mean, np.mean(values, axis=0), rtol=1e-4, atol=1e-6)
-    job = make_job(tmp_path / "parts", *asked, averaged_share="0.5")
-    with pytest.raises(Interrupted):
-        run(job, 0.8)
-    resumed = run(job)
-    assert resumed["details"]["resumed_at_steps"]
-    assert results(resumed) == results(whole)
-
-
-def test_averaged_steps_end_with_the_last_step_and_stay_within_their_share():
-    assert selection.averaged_steps(1_000, 0.0) == set()
-    steps = selection.averaged_steps(1_000, 0.5)
-    assert (len(steps), min(steps), max(steps)) == (selection.NUM_AVERAGED, 525, 1_000)
-    assert selection.averaged_steps(10, 0.5) == {6, 7, 8, 9, 10}
 
 
 def test_a_worker_resumes_a_checkpoint_of_the_code_that_it_runs(

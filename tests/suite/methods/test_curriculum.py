@@ -1,0 +1,73 @@
+"""Tests of the curriculum."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from suite.api import Examples, RequestError, TaskData, Track, count_real
+from suite.methods.curriculum import METHOD
+from suite.worker.data.batches import training_stream
+from tests.suite.methods.plans import context_of, planned
+
+NUM_STEPS, BATCH = 200, 4
+
+
+def split_of(lengths, full=512):
+    mask = np.arange(full) < np.asarray(lengths)[:, None]
+    numbers = np.arange(len(mask))
+    return Examples({"padding_mask": mask, "numbers": numbers}, {"labels": numbers})
+
+
+def batches_of(split, share, buckets=()):
+    context = context_of("curriculum", {"share": share}, steps=NUM_STEPS)
+    METHOD.data(TaskData(split, split, split, spec={}, facts={}), context)
+    return METHOD.batches(training_stream(split, BATCH, 0, False, buckets), context)
+
+
+def test_a_curriculum_begins_with_the_shortest_tenth_and_ends_with_all_examples():
+    lengths = np.random.default_rng(0).permutation(np.arange(1, 513))
+    split = split_of(lengths)
+    found = list(itertools.islice(batches_of(split, 1.0), 999))
+    for batch in found:
+        rows = batch.features["numbers"]
+        assert (batch.targets["labels"] == rows).all()
+        assert (batch.features["padding_mask"].sum(axis=1) == lengths[rows]).all()
+        assert batch.num_tokens == count_real(batch.features) and batch.num_examples == BATCH
+    longest = [int(lengths[batch.features["numbers"]].max()) for batch in found]
+    for step in range(1, NUM_STEPS):
+        assert longest[step] <= 1 + (0.1 + 0.9 * step / NUM_STEPS) * 511, step
+    assert max(longest[1:20]) > 40 and max(longest[150:200]) > 350, "the limit grows to all lengths"
+    after = np.concatenate([batch.features["numbers"] for batch in found[NUM_STEPS:]])
+    times = np.bincount(after, minlength=512)
+    assert times.min() >= 5 and times.max() <= 8, "afterwards, every epoch holds every example"
+
+
+def test_the_first_batch_of_each_length_is_unchanged_and_no_batch_mixes_lengths():
+    split = split_of(np.random.default_rng(0).integers(1, 513, 300))
+    buckets = (0.5, 0.25, 0.125)
+    plain = training_stream(split, BATCH, 0, False, buckets)
+    found = list(itertools.islice(batches_of(split, 0.5, buckets), NUM_STEPS))
+    for batch, expected in zip(found[:4], plain, strict=False):
+        assert (batch.features["numbers"] == expected.features["numbers"]).all()
+    assert [batch.features["padding_mask"].shape[1] for batch in found[:4]] == [512, 256, 128, 64]
+    assert {batch.features["padding_mask"].shape for batch in found[4:20]} <= {(4, 64), (4, 128)}
+
+
+def test_a_share_of_0_changes_nothing():
+    split = split_of([5, 9, 7, 3])
+    plain = training_stream(split, BATCH, 0)
+    context = context_of("curriculum", {"share": 0.0})
+    assert METHOD.batches(plain, context) is plain
+
+
+def test_a_stream_cannot_come_shortest_first():
+    assert "the task reads one stream" in planned("language_modeling", "curriculum").unsupported
+    neutral = planned("language_modeling", "curriculum:share=0")
+    cell = planned("sentiment", "curriculum")
+    assert neutral.unsupported is None and cell.unsupported is None
+    assert cell.ranking.track == Track.OPEN
+    with pytest.raises(RequestError, match="'share' of curriculum is from 0 to 1"):
+        planned("sentiment", "curriculum:share=1.5")

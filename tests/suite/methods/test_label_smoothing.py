@@ -1,0 +1,83 @@
+"""Tests of label smoothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.api import RequestError
+from suite.methods.label_smoothing import METHOD
+from tests.suite.methods.plans import REGISTRY, context_of, planned
+
+SHARE, CLASSES, REAL = 0.3, 5, np.array([[7], [4]])
+OWN = {"sentiment": 0.1, "image_classification": 0.1, "translation": 0.1}
+"""The smoothing of the tasks themselves."""
+TARGETS = {
+    "sentiment": "labels",
+    "image_classification": "labels",
+    "ner": "tags",
+    "language_modeling": "next_ids",
+    "translation": "next_ids",
+    "duplication": "next_ids",
+    "associative_recall": "answers",
+}
+
+
+def smoothed_cross_entropy(outputs, labels, smoothing):
+    """Return the cross-entropy of each label, with the targets smoothed, in NumPy."""
+    logits = outputs.astype(np.float64)
+    log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    targets = (1 - smoothing) * np.eye(CLASSES)[labels] + smoothing / CLASSES
+    return -(targets * log_p).sum(axis=-1)
+
+
+def batch_of(task):
+    """Return outputs, targets, features, and the mask of what has a target."""
+    generator = np.random.default_rng(0)
+    padding = np.arange(7) < REAL
+    features = {"padding_mask": padding}
+    scored = generator.random(padding.shape) < 0.7
+    if TARGETS[task] == "labels":
+        mask, shape = np.ones(2, bool), (2,)
+    else:
+        mask, shape = padding, padding.shape
+    if task == "translation":
+        mask = np.arange(7) < np.array([[3], [6]])
+        features["target_mask"] = mask
+    targets = {TARGETS[task]: generator.integers(CLASSES, size=shape)}
+    if task in ("duplication", "associative_recall"):
+        targets["scored"] = scored
+        mask = mask & scored
+    outputs = generator.normal(size=(*shape, CLASSES)).astype("float32")
+    return outputs, targets, features, mask
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_the_loss_is_that_of_smoothed_targets_where_there_is_a_target(task):
+    outputs, targets, features, mask = batch_of(task)
+    arguments = ops.convert_to_tensor(outputs), targets, features
+    loss = METHOD.loss(
+        REGISTRY.tasks.get(task).loss, context_of("label_smoothing", {"share": SHARE})
+    )
+    total = 1 - (1 - SHARE) * (1 - OWN.get(task, 0.0))
+    expected = smoothed_cross_entropy(outputs, targets[TARGETS[task]], total)[mask].mean()
+    assert float(loss(*arguments)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_share_of_0_is_the_loss_of_the_task_itself():
+    loss = REGISTRY.tasks.get("ner").loss
+    assert METHOD.loss(loss, context_of("label_smoothing", {"share": 0.0})) == loss
+
+
+@pytest.mark.parametrize(("task", "option"), [("ner", "tag_chain"), ("curve_tracing", "trace")])
+def test_outputs_that_are_no_classes_are_refused(task, option):
+    cell = planned(task, "label_smoothing", **{option: "true"})
+    assert f"omit {option}" in cell.unsupported
+    assert planned(task, "label_smoothing:share=0", **{option: "true"}).unsupported is None
+    assert planned(task, "label_smoothing").unsupported is None
+
+
+def test_a_share_of_1_has_no_target_left():
+    with pytest.raises(RequestError, match="from 0 to below 1"):
+        planned("ner", "label_smoothing:share=1")
