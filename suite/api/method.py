@@ -141,6 +141,9 @@ class Method:
         """Return the model with another structure, without setting its weights.
 
         The model is built: its weights exist. Every hook that adds weights draws them here.
+        `model.add_training_state` adds those that only training reads. With
+        `model.exposes_hidden_states` set, the loss finds the hidden states of the positions in
+        `features["hidden_states"]`.
         """
         return model
 
@@ -157,6 +160,13 @@ class Method:
 
     def after_step(self, model: Any, step: int, total_steps: int, context: MethodContext) -> None:
         """Change the model after an update; `step` counts from 1."""
+
+    def selectable(self, step: int, total_steps: int, context: MethodContext) -> bool:
+        """Return whether validation may select the weights after an update to be scored.
+
+        `step` counts from 1. The weights after the last update are always among the candidates.
+        """
+        return True
 
     def compress(self, model: Any, context: MethodContext) -> Any:
         """Return the trained model in its compressed form."""

@@ -121,6 +121,12 @@ class Composition:
 
         return change
 
+    def selectable(self, step: int, total_steps: int) -> bool:
+        """Return whether the weights after an update may be those that are scored."""
+        return step == total_steps or all(
+            method.selectable(step, total_steps, context) for method, context in self.methods
+        )
+
     @property
     def compresses(self) -> bool:
         """Whether a method changes the trained model."""

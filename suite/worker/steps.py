@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from suite.api import Form, Recipe
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import Allocator
+from suite.worker.parameter_counts import count_parameters
 
 Features = Mapping[str, Any]
 
@@ -42,6 +43,9 @@ class Model(keras.Model):
         self.form = form
         self.carries_state = carries_state and getattr(backbone, "carries_state", False)
         self.carried_state: list[Any] = []
+        self.training_state: list[Any] = []
+        self.exposes_hidden_states = False
+        self._inferring: Callable[[Features], tuple[Any, Any]] | None = None
         if hasattr(head, "tie"):
             head.tie(backbone.tie_embeddings())
 
@@ -59,18 +63,55 @@ class Model(keras.Model):
         for part in self.carried_state:
             part.assign(ops.zeros(part.shape, part.dtype))
 
+    def add_training_state(self, shape: Any, initializer: str, name: str) -> Any:
+        """Return a new weight that only training reads, such as a mask of zeros and ones.
+
+        Checkpoints and kept weights hold it. It does not count as a parameter of the model.
+        """
+        self._tracker.unlock()  # Keras locks a built model
+        weight = self.add_weight(shape, initializer, dtype="uint8", trainable=False, name=name)
+        self.training_state.append(weight)
+        self._tracker.lock()
+        return weight
+
     def call(self, features: Features, training: bool | None = None) -> Any:
-        """Return the head's outputs for the features of a batch."""
-        hidden_states = self.hidden_states(features, training, self.carries_state)
-        if extra := getattr(self.backbone, "extra_positions", 0):
-            # The head scores the class token; it may read the states of the other positions too.
-            features = {
-                **features,
-                "position_states": hidden_states[:, extra:],
-                "padding_mask": ops.ones_like(features["padding_mask"][:, :1]),
-            }
-            hidden_states = hidden_states[:, :1]
-        return self._score(hidden_states, features)
+        """Return the head's outputs for the features of a batch.
+
+        In training, a model that `exposes_hidden_states` returns these too.
+        """
+        outputs, states = self.outputs_and_states(features, training, self.carries_state)
+        return (outputs, states) if training and self.exposes_hidden_states else outputs
+
+    def outputs_and_states(
+        self, features: Features, training: bool | None = None, carries_state: bool = False
+    ) -> tuple[Any, Any]:
+        """Return the head's outputs and the hidden states of the positions, (batch, n, width)."""
+        hidden_states = self.hidden_states(features, training, carries_state)
+        extra = getattr(self.backbone, "extra_positions", 0)
+        if not extra:
+            return self._score(hidden_states, features), hidden_states
+        # The head scores the class token; it may read the states of the other positions too.
+        states = hidden_states[:, extra:]
+        features = {
+            **features,
+            "position_states": states,
+            "padding_mask": ops.ones_like(features["padding_mask"][:, :1]),
+        }
+        return self._score(hidden_states[:, :1], features), states
+
+    def infer(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
+        """Return the outputs and hidden states of a batch as arrays, in float32.
+
+        Each shape of the features compiles once.
+        """
+        if self._inferring is None:
+            self._inferring = compile_with_weights(self, self._infer)
+        outputs, states = self._inferring(dict(features))
+        return ops.convert_to_numpy(outputs), ops.convert_to_numpy(states)
+
+    def _infer(self, features: Features) -> tuple[Any, Any]:
+        outputs, states = self.outputs_and_states(features, training=False)
+        return outputs, ops.cast(states, "float32")
 
     def hidden_states(
         self, features: Features, training: bool | None = None, carries_state: bool = False
@@ -115,27 +156,20 @@ class Model(keras.Model):
         return hidden_states
 
     def parameter_counts(self) -> dict[str, int]:
-        """Count the weights by part; parity between architectures is about `mixing`."""
-        parts = [*getattr(self.backbone, "embedding_layers", ()), self.embedding]
-        embedded = {id(weight): weight for part in parts if part for weight in part.weights}
-        own = [weight for weight in self.head.weights if id(weight) not in embedded]
-        embedding = sum(math.prod(weight.shape) for weight in embedded.values())
-        head = sum(math.prod(weight.shape) for weight in own)
-        total = sum(math.prod(weight.shape) for weight in self.trainable_variables)
-        return {
-            "total": total,
-            "embedding": embedding,
-            "head": head,
-            "mixing": total - embedding - head,
-        }
+        """Count the weights by part: "total", "embedding", "head" and "mixing"."""
+        return count_parameters(self)
 
 
-class PositionHead(keras.layers.Dense):
+class PositionHead(keras.layers.Layer):
     """Scores classes at every position by one dense layer on the hidden states."""
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scores = keras.layers.Dense(units)
 
     def call(self, hidden_states: Any, features: Any = None) -> Any:
         """Return the scores: (batch, length, classes)."""
-        return super().call(hidden_states)
+        return self.scores(hidden_states)
 
 
 class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -182,9 +216,22 @@ def make_training_step(
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as a tensor on the device.
 
-    `xla` applies to TensorFlow alone: JAX always compiles by XLA, PyTorch never does.
+    `xla` applies to TensorFlow alone: JAX always compiles by XLA, PyTorch never does. If the model
+    `exposes_hidden_states`, the loss finds them in `features["hidden_states"]`.
     """
+    if model.exposes_hidden_states:
+        loss = _with_hidden_states(loss)
     return _resetting(model, _backend().make_training_step(model, loss, optimizer, xla))
+
+
+def _with_hidden_states(
+    loss: Callable[[Any, Features, Features], Any],
+) -> Callable[[Any, Features, Features], Any]:
+    def of_both(both: tuple[Any, Any], targets: Features, features: Features) -> Any:
+        outputs, states = both
+        return loss(outputs, targets, {**features, "hidden_states": states})
+
+    return of_both
 
 
 def make_prediction_step(

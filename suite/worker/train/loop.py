@@ -189,13 +189,17 @@ class TrainingLoop:
             self.memory.reset()
 
     def _keep_if_best(self, *, averaged: bool = False) -> float:
-        """Score the validation split, keep the weights if they are the best, return the figure."""
+        """Score the validation split, keep the weights if they are the best, return the figure.
+
+        A method may leave weights out of the selection.
+        """
         score = self.evaluator.score("validation")
         metric = self.task.primary_metric
         figure = score.metrics[metric.name]
         value = math.nan if figure is None else figure
         best = self.progress.best
-        if best is None or is_better(metric, value, best.value):
+        selectable = self.methods.selectable(self.progress.steps, self.total_steps)
+        if selectable and (best is None or is_better(metric, value, best.value)):
             weights = self.model.get_weights()
             self.progress.best = BestWeights(value, self.progress.tokens, score, weights, averaged)
         return value
