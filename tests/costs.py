@@ -42,15 +42,10 @@ def main(
     from suite.matrix.model_sizes import MODEL_SIZES
     from suite.worker.measure import warmup
     from suite.worker.measure.memory import PeakMemory
+    from suite.worker.optimizers import make_optimizer
     from suite.worker.probe import _loss
     from suite.worker.random_tokens import random_batch
-    from suite.worker.steps import (
-        Model,
-        PositionHead,
-        make_optimizer,
-        make_prediction_step,
-        make_training_step,
-    )
+    from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
 
     architecture = find_plugin(ARCHITECTURES, name)
     form = Form(form_name)

@@ -25,8 +25,11 @@ class AttentionPositions(Layer):
     """A position scheme of attention; this one changes nothing.
 
     A subclass overrides `rotate` or `bias`. An attention layer builds the scheme with the shape of
-    its queries, (batch, heads, n, head size). The layers of a stack may share a scheme.
+    its queries, (batch, heads, n, head size). The layers of a stack may share a scheme. `by_head`
+    states that the scheme has numbers of its own for each head.
     """
+
+    by_head = False
 
     def rotate(self, states: Any, start: Any = 0) -> Any:
         """Return queries or keys, (batch, heads, n, d), rotated by their positions.
@@ -120,6 +123,8 @@ class AlibiPositions(AttentionPositions):
         (4, 13)
     """
 
+    by_head = True
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Compute the slopes of the heads."""
         num_heads = input_shape[1]
@@ -148,6 +153,7 @@ class LearnedBias(AttentionPositions):
     numbers. They start with variance 1 / width, as in T5's code.
     """
 
+    by_head = True
     num_buckets: int
     max_distance: int
     buckets: np.ndarray

@@ -5,9 +5,11 @@ Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from baselines.layers.attention import attention, check_pattern
@@ -22,6 +24,12 @@ from baselines.layers.key_value_state import (
     write_state,
 )
 from baselines.layers.layer import Layer
+from baselines.layers.removal import (
+    absolute_sums,
+    columns_of_heads,
+    keep_columns,
+    keep_rows,
+)
 
 
 def split_heads(projected: Any, num_heads: int) -> Any:
@@ -168,6 +176,31 @@ class FullAttention(Layer):
             seed=seed,
             block_bytes=self.block_bytes,
         )
+
+    @property
+    def num_removable_heads(self) -> int:
+        """The number of key/value heads, each with its query heads; 0 if positions are by head."""
+        return 0 if self.positions.by_head else self.num_key_value_heads
+
+    def head_norms(self) -> np.ndarray:
+        """Return the sum of the absolute weights of each key/value head and its query heads."""
+        sums = absolute_sums(self.output_projection, self.num_key_value_heads, axis=0)
+        for projection in (self.query, self.key, self.value):
+            sums = sums + absolute_sums(projection, self.num_key_value_heads, axis=1)
+        return sums
+
+    def remove_heads(self, heads: Sequence[int]) -> None:
+        """Remove key/value heads, each with its query heads, for good."""
+        size = self.key.units // self.num_key_value_heads
+        shared = self.num_heads // self.num_key_value_heads
+        kept = np.setdiff1d(np.arange(self.num_key_value_heads), heads)
+        queries = columns_of_heads(kept, size * shared)
+        keep_columns(self.query, queries)
+        keep_rows(self.output_projection, queries)
+        for projection in (self.key, self.value):
+            keep_columns(projection, columns_of_heads(kept, size))
+        self.num_key_value_heads = len(kept)
+        self.num_heads, self.head_size = shared * len(kept), size
 
     def init_state(self, batch_size: int, max_length: int) -> State:
         """Return zeros for keys and values of `max_length` positions, or of sinks and window."""

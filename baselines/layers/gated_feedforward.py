@@ -12,9 +12,10 @@ from keras import ops
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import dense, kernel
 from baselines.layers.layer import Layer
+from baselines.layers.removal import RemovableUnits
 
 
-class GatedFeedforward(Layer):
+class GatedFeedforward(Layer, RemovableUnits):
     """W₂ (silu(W x) ⊙ V x) at each position, without biases (Shazeer 2020, equation 6).
 
     `width` is that between the products. The kernel of `up_projection` is W beside V. Initially,
@@ -28,6 +29,9 @@ class GatedFeedforward(Layer):
         >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
         (2, 19, 32)
     """
+
+    columns_per_unit = 2
+    width_argument = "width"
 
     def __init__(self, width: int, num_residual_branches: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

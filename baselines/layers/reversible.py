@@ -20,6 +20,7 @@ from baselines.layers.key_value_state import is_start
 from baselines.layers.layer import Layer, build_once, extended
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.lsh_hashing import draw_rotations
+from baselines.layers.removal import RemovableUnits
 from baselines.layers.transformer_layer import for_each_layer
 
 FEEDFORWARD_CHUNKS = 4
@@ -29,7 +30,7 @@ EVALUATION_SEED = 0
 Drop = Callable[[Any], Any]
 
 
-class ReversibleLayer(Layer):
+class ReversibleLayer(Layer, RemovableUnits):
     """F and G of the paper, equation 9: attention and feed-forward network, each after a norm.
 
     With `cross_attention`, attention to a context comes between them. The methods depend on their

@@ -20,9 +20,10 @@ from baselines.layers.elementwise import get_activation, make_norm
 from baselines.layers.gated_feedforward import GatedFeedforward
 from baselines.layers.initialization import dense, kernel
 from baselines.layers.layer import Layer, build_once, extended
+from baselines.layers.removal import RemovableUnits
 
 
-class TransformerLayer(Layer):
+class TransformerLayer(Layer, RemovableUnits):
     """Attention, optional cross-attention to a context, and a feed-forward network.
 
     d_ff is `feedforward_width`; with None the layer has no feed-forward network. `feedforward_type`
@@ -102,6 +103,12 @@ class TransformerLayer(Layer):
         with extended(self):
             self.adapters |= {name: make_adapter() for name in names}
 
+    @property
+    def num_removable_units(self) -> int:
+        """The number of units of a plain network; a gated one is a layer of its own."""
+        plain = self.feedforward_width is not None and self.gated is None
+        return super().num_removable_units if plain else 0
+
     def _norm_and_dropout(self) -> tuple[Any, Any]:
         norm = make_norm(self.norm, self.epsilon, self.dtype_policy)
         return norm, keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
@@ -154,6 +161,11 @@ class TransformerLayer(Layer):
                 training,
             )
         return self._finish(hidden_states, context, context_mask, training)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, with the units that a gated network has left."""
+        config = super().get_config()
+        return config if self.gated is None else {**config, "feedforward_width": self.gated.width}
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return the empty state of the attention; without attention, a state without tensors."""

@@ -157,7 +157,9 @@ class Method:
         """Return the model with another structure, without setting its weights.
 
         The model is built: its weights exist. Every hook that adds weights draws them here. Weights
-        that are not to be trained are given to `model.freeze`.
+        that are not to be trained are given to `model.freeze`. `model.add_training_state` adds
+        those that only training reads. With `model.exposes_hidden_states` set, the loss finds the
+        hidden states of the positions in `features["hidden_states"]`.
 
         Raises:
             Unsupported: the model has no parts that the method changes.
@@ -213,7 +215,8 @@ class Method:
 
         Each set is as `model.get_weights()` returns it. `candidates` holds those of the model
         first. Validation after each step of `Recipe.validations` has one figure: that of the first
-        set. The last such step is `total_steps`. Training continues with the model's own weights.
+        set, or of the model's own weights if no set may be kept. The last such step is
+        `total_steps`, and keeps one. Training continues with the model's own weights.
         """
         return candidates
 

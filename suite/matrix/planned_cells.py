@@ -99,7 +99,7 @@ def with_parents(
     found: dict[str, PlannedCell] = {}
 
     def add(planned: PlannedCell) -> PlannedCell:
-        needed = parents_of(planned.cell, registry.methods.plugins)
+        needed = {} if planned.unsupported else parents_of(planned.cell, registry.methods.plugins)
         parents = {
             role: add(_plan_parent(planned, role, cell, benchmark, registry, find_tuned_rate))
             for role, cell in needed.items()

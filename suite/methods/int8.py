@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.api import Method, MethodContext, Stage
+from suite.api import Method, MethodContext, MethodRequest, Stage
 
 
 class Int8(Method):
     """Dense layers and embeddings with weights of eight bits, and products of eight bits.
 
     Keras quantizes each column of a kernel by its largest absolute value, and the inputs of a layer
-    by that of each position (`keras.Model.quantize`).
+    by that of each position (`keras.Model.quantize`). Norms, positions, convolutions and LSTMs keep
+    their weights.
     """
 
     version = 1
@@ -20,15 +21,17 @@ class Int8(Method):
     paper = "Dettmers et al. 2022, LLM.int8(): 8-bit Matrix Multiplication for Transformers"
     stage = Stage.COMPRESS
 
+    def unsupported_reason(self, request: MethodRequest) -> str | None:
+        """Return why the precision of the cell cannot be quantized, or None."""
+        if request.cell.precision == "mixed_float16":
+            return "overflows in mixed_float16; use float32 or mixed_bfloat16"
+        return None
+
     def compress(self, model: Any, context: MethodContext) -> Any:
         """Return the quantized model."""
-        import warnings
+        from suite.methods._quantization import quantize
 
-        with warnings.catch_warnings():
-            # Keras warns of each layer that has no weights to quantize.
-            warnings.filterwarnings("ignore", message="Layer .* does not have a `quantize` method")
-            model.quantize("int8")
-        return model
+        return quantize(model, "int8")
 
 
 METHOD = Int8()

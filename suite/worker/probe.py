@@ -17,13 +17,9 @@ from suite.worker.measure.matrix_rate import is_quiet, machine_rate
 from suite.worker.measure.memory import release_freed_memory
 from suite.worker.measure.samples import Measurements, single
 from suite.worker.measure.timing import StepTimings, time_latency, time_repeats
+from suite.worker.optimizers import make_optimizer
 from suite.worker.random_tokens import random_batch, set_up
-from suite.worker.steps import (
-    devices,
-    make_optimizer,
-    make_prediction_step,
-    make_training_step,
-)
+from suite.worker.steps import devices, make_prediction_step, make_training_step
 
 SCHEDULE_STEPS = 10**9
 """A probe's steps are all at the start of the warm-up, so that the weights hardly change."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from suite.api import PERTURBATION, Form, Recipe
+from suite.api import PERTURBATION, Form
 from suite.api.errors import Unsupported
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import Allocator
+from suite.worker.parameter_counts import count_parameters
 from suite.worker.perturbation import Compute, at_zero, perturbed
 
 Features = Mapping[str, Any]
@@ -44,7 +45,10 @@ class Model(keras.Model):
         self.form = form
         self.carries_state = carries_state and getattr(backbone, "carries_state", False)
         self.carried_state: list[Any] = []
-        self._frozen: set[int] = set()
+        self.training_state: list[Any] = []
+        self.frozen: set[int] = set()
+        self.exposes_hidden_states = False
+        self._inferring: Callable[[Features], tuple[Any, Any]] | None = None
         if hasattr(head, "tie"):
             head.tie(backbone.tie_embeddings())
 
@@ -62,18 +66,55 @@ class Model(keras.Model):
         for part in self.carried_state:
             part.assign(ops.zeros(part.shape, part.dtype))
 
+    def add_training_state(self, shape: Any, initializer: str, name: str) -> Any:
+        """Return a new weight that only training reads, such as a mask of zeros and ones.
+
+        Checkpoints and kept weights hold it. It does not count as a parameter of the model.
+        """
+        self._tracker.unlock()  # Keras locks a built model
+        weight = self.add_weight(shape, initializer, dtype="uint8", trainable=False, name=name)
+        self.training_state.append(weight)
+        self._tracker.lock()
+        return weight
+
     def call(self, features: Features, training: bool | None = None) -> Any:
-        """Return the head's outputs for the features of a batch."""
-        hidden_states = self.hidden_states(features, training, self.carries_state)
-        if extra := getattr(self.backbone, "extra_positions", 0):
-            # The head scores the class token; it may read the states of the other positions too.
-            features = {
-                **features,
-                "position_states": hidden_states[:, extra:],
-                "padding_mask": ops.ones_like(features["padding_mask"][:, :1]),
-            }
-            hidden_states = hidden_states[:, :1]
-        return self._score(hidden_states, features)
+        """Return the head's outputs for the features of a batch.
+
+        In training, a model that `exposes_hidden_states` returns these too.
+        """
+        outputs, states = self.outputs_and_states(features, training, self.carries_state)
+        return (outputs, states) if training and self.exposes_hidden_states else outputs
+
+    def outputs_and_states(
+        self, features: Features, training: bool | None = None, carries_state: bool = False
+    ) -> tuple[Any, Any]:
+        """Return the head's outputs and the hidden states of the positions, (batch, n, width)."""
+        hidden_states = self.hidden_states(features, training, carries_state)
+        extra = getattr(self.backbone, "extra_positions", 0)
+        if not extra:
+            return self._score(hidden_states, features), hidden_states
+        # The head scores the class token; it may read the states of the other positions too.
+        states = hidden_states[:, extra:]
+        features = {
+            **features,
+            "position_states": states,
+            "padding_mask": ops.ones_like(features["padding_mask"][:, :1]),
+        }
+        return self._score(hidden_states[:, :1], features), states
+
+    def infer(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
+        """Return the outputs and hidden states of a batch as arrays, in float32.
+
+        Each shape of the features compiles once.
+        """
+        if self._inferring is None:
+            self._inferring = compile_with_weights(self, self._infer)
+        outputs, states = self._inferring(dict(features))
+        return ops.convert_to_numpy(outputs), ops.convert_to_numpy(states)
+
+    def _infer(self, features: Features) -> tuple[Any, Any]:
+        outputs, states = self.outputs_and_states(features, training=False)
+        return outputs, ops.cast(states, "float32")
 
     def hidden_states(
         self, features: Features, training: bool | None = None, carries_state: bool = False
@@ -142,73 +183,23 @@ class Model(keras.Model):
         """Leave weights out of the training; they stay parameters of the model."""
         for weight in weights:
             weight.trainable = False
-            self._frozen.add(id(weight))
+            self.frozen.add(id(weight))
 
     def parameter_counts(self) -> dict[str, int]:
-        """Count the weights by part; parity between architectures is about `mixing`."""
-        parts = [*getattr(self.backbone, "embedding_layers", ()), self.embedding]
-        embedded = {id(weight): weight for part in parts if part for weight in part.weights}
-        own = [weight for weight in self.head.weights if id(weight) not in embedded]
-        embedding = sum(math.prod(weight.shape) for weight in embedded.values())
-        head = sum(math.prod(weight.shape) for weight in own)
-        total = sum(
-            math.prod(weight.shape)
-            for weight in self.weights
-            if weight.trainable or id(weight) in self._frozen
-        )
-        return {
-            "total": total,
-            "embedding": embedding,
-            "head": head,
-            "mixing": total - embedding - head,
-        }
+        """Count the weights by part: "total", "embedding", "head" and "mixing"."""
+        return count_parameters(self)
 
 
-class PositionHead(keras.layers.Dense):
+class PositionHead(keras.layers.Layer):
     """Scores classes at every position by one dense layer on the hidden states."""
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scores = keras.layers.Dense(units)
 
     def call(self, hidden_states: Any, features: Any = None) -> Any:
         """Return the scores: (batch, length, classes)."""
-        return super().call(hidden_states)
-
-
-class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that rises linearly to `peak`, then falls linearly to zero at `total_steps`."""
-
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:
-        super().__init__()
-        self.peak = peak
-        self.warmup_steps = max(1, warmup_steps)
-        self.total_steps = max(total_steps, self.warmup_steps + 1)
-
-    def __call__(self, step: Any) -> Any:
-        """Return the rate of a step, counted from 0."""
-        position = ops.cast(step, "float32") + 1.0
-        rising = position / self.warmup_steps
-        falling = (self.total_steps - position) / (self.total_steps - self.warmup_steps)
-        return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-        }
-
-
-def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
-    """Build AdamW with the recipe's settings and without weight decay on biases and norms."""
-    schedule = LinearWarmupAndDecay(
-        recipe.learning_rate, round(recipe.warmup_share * total_steps), total_steps
-    )
-    optimizer = _backend().AdamW(
-        schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    if keras.config.dtype_policy().compute_dtype == "float16":
-        return keras.optimizers.LossScaleOptimizer(optimizer)  # small gradients would underflow
-    return optimizer
+        return self.scores(hidden_states)
 
 
 def make_training_step(
@@ -220,11 +211,14 @@ def make_training_step(
 ) -> Callable[[Batch], Any]:
     """Compile one update; calling it returns the loss as a tensor on the device.
 
-    `xla` applies to TensorFlow alone: JAX always compiles by XLA, PyTorch never does. `wrap` gets
-    two functions of (features, targets) and returns the one that is minimized. The first calls the
+    `xla` applies to TensorFlow alone: JAX always compiles by XLA, PyTorch never does. If the model
+    `exposes_hidden_states`, the loss finds them in `features["hidden_states"]`. `wrap` gets two
+    functions of (features, targets) and returns the one that is minimized. The first calls the
     model and returns its loss. The second returns the loss, and its gradient at the perturbation 0.
     """
     backend = _backend()
+    if model.exposes_hidden_states:
+        loss = _with_hidden_states(loss)
 
     def minimize(compute: Compute) -> Compute:
         if wrap is None:
@@ -232,6 +226,16 @@ def make_training_step(
         return wrap(compute, at_zero(model, compute, backend.value_and_gradient))
 
     return _resetting(model, backend.make_training_step(model, loss, optimizer, xla, minimize))
+
+
+def _with_hidden_states(
+    loss: Callable[[Any, Features, Features], Any],
+) -> Callable[[Any, Features, Features], Any]:
+    def of_both(both: tuple[Any, Any], targets: Features, features: Features) -> Any:
+        outputs, states = both
+        return loss(outputs, targets, {**features, "hidden_states": states})
+
+    return of_both
 
 
 def make_prediction_step(

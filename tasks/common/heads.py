@@ -9,15 +9,19 @@ import keras
 from keras import ops
 
 
-class PositionHead(keras.layers.Dense):
-    """Scores classes at every position.
+class PositionHead(keras.layers.Layer):
+    """Scores classes at every position by one dense layer.
 
     Input: hidden states (batch, n, width). Output: (batch, n, units). Time and memory O(n).
     """
 
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scores = keras.layers.Dense(units)
+
     def call(self, hidden_states: Any, features: Mapping[str, Any]) -> Any:
         """Return the scores of every position."""
-        return super().call(hidden_states)
+        return self.scores(hidden_states)
 
 
 class ExampleHead(keras.layers.Layer):

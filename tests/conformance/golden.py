@@ -29,8 +29,8 @@ from suite.worker.building import build_embedding
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.subjects import LENGTH, SIZE, main_inputs, random_inputs, request_for
 from suite.worker.data.batches import Batch, training_stream
+from suite.worker.optimizers import make_optimizer as optimizer_of
 from suite.worker.steps import Model, PositionHead, fix_randomness, make_training_step
-from suite.worker.steps import make_optimizer as optimizer_of
 from tests.architectures import REAL
 from tests.conformance.test_tasks import load
 

@@ -29,7 +29,8 @@ from suite.worker.conformance.subjects import (
     request_for,
 )
 from suite.worker.data.batches import Batch
-from suite.worker.steps import Model, PositionHead, make_optimizer, make_training_step
+from suite.worker.optimizers import make_optimizer
+from suite.worker.steps import Model, PositionHead, make_training_step
 from tests.architectures import (
     ARCHITECTURES,
     ENCODERS,

@@ -9,13 +9,8 @@ from keras import ops
 from suite.api import Recipe
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import release_freed_memory
-from suite.worker.steps import (
-    Model,
-    PositionHead,
-    make_optimizer,
-    make_prediction_step,
-    make_training_step,
-)
+from suite.worker.optimizers import make_optimizer
+from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
 
 WIDTH = 32
 LENGTH = 16

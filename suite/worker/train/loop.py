@@ -17,7 +17,8 @@ from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.measure.memory import PeakMemory
 from suite.worker.measure.timing import MIN_BLOCKS, WARMUP_STEPS, StepTimings, steps_per_block
 from suite.worker.methods import Composition
-from suite.worker.steps import Model, make_optimizer, make_training_step
+from suite.worker.optimizers import make_optimizer
+from suite.worker.steps import Model, make_training_step
 from suite.worker.train.checkpoint import Checkpoint
 from suite.worker.train.evaluation import Evaluator
 from suite.worker.train.selection import BestWeights, Progress, is_better, validation_steps
@@ -175,8 +176,8 @@ class TrainingLoop:
         candidates = self.methods.candidates(
             self.model, self._optimizer, self.progress.steps, self.total_steps
         )
-        if candidates is None:
-            return self._keep_if_best()
+        if not candidates:
+            return self._keep_if_best(keeps=candidates is None)
         own = self.model.get_weights()
         figures = []
         for weights in candidates:
@@ -186,14 +187,17 @@ class TrainingLoop:
         self.model.reset_state()  # as every validation does
         return figures[0]
 
-    def _keep_if_best(self) -> float:
-        """Score the validation split, keep the weights if they are the best, return the figure."""
+    def _keep_if_best(self, *, keeps: bool = True) -> float:
+        """Score the validation split, keep the weights if they are the best, return the figure.
+
+        With `keeps` false, the weights are scored alone.
+        """
         score = self.evaluator.score("validation")
         metric = self.task.primary_metric
         figure = score.metrics[metric.name]
         value = math.nan if figure is None else figure
         best = self.progress.best
-        if best is None or is_better(metric, value, best.value):
+        if keeps and (best is None or is_better(metric, value, best.value)):
             weights = self.model.get_weights()
             self.progress.best = BestWeights(value, self.progress.tokens, score, weights)
         return value

@@ -31,6 +31,7 @@ from suite.worker.train.evaluation import Evaluator, splits_of
 from suite.worker.train.loop import TrainingLoop
 
 WEIGHT_BYTES_METHOD = "the bytes of all weights of the model, in the types in which it has them"
+"""Weights that only training reads, such as masks, are left out."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,9 @@ def _with_split(data: TaskData, split: str, examples: Examples) -> TaskData:
 
 
 def _with_weight_bytes(measured: _Measured, model: Any) -> dict[str, Any]:
-    count = count_bytes([weight.value for weight in model.weights])
+    training = {id(weight) for weight in model.training_state}
+    weights = [weight for weight in model.weights if id(weight) not in training]
+    count = count_bytes([weight.value for weight in weights])
     return {**measured.measured(), "weight_bytes": single(count, WEIGHT_BYTES_METHOD)}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from suite.api import Recipe
-from suite.worker.steps import LinearWarmupAndDecay, make_optimizer
+from suite.worker.optimizers import LinearWarmupAndDecay, make_optimizer
 
 TOTAL_STEPS = 8
 

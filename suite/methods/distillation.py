@@ -1,0 +1,164 @@
+"""Distillation: a model learns from the outputs of a trained teacher too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from suite.api import Method, MethodContext, MethodRequest, Options, Stage
+from suite.api.errors import RequestError, Unsupported
+
+if TYPE_CHECKING:
+    from suite.api import Cell
+
+TEACHER = "teacher"
+LOGITS, STATES = "teacher_logits", "teacher_hidden_states"
+"""The features of a batch that hold what the teacher returns."""
+
+
+class Distillation(Method):
+    """Soft targets, and optionally hidden states, of a teacher of another architecture.
+
+    The teacher is the model of the same cell with the architecture `teacher`, trained without
+    methods. With w = `weight` and T = `temperature`, the loss is (1 − w) times that of the task
+    plus w · T² times the cross-entropy of softmax(student / T) with the targets softmax(teacher /
+    T) (Hinton et al. 2015, section 2). `hidden_weight` times the mean squared difference of the
+    final hidden states is added (Romero et al. 2015, equation 3; Jiao et al. 2020, equation 8).
+    Both models have one width, so that no projection lies between. The soft targets count at the
+    real positions that the task scores, or for each example, and hidden states at all real
+    positions.
+
+    The teacher infers each training batch before the step, so that its time is no part of the time
+    of a step. The peak memory of the training includes the teacher. It starts each batch without a
+    carried state.
+    """
+
+    version = 1
+    title = "Distillation"
+    summary = "learn from the outputs and hidden states of a trained teacher"
+    paper = "Hinton, Vinyals and Dean 2015, Distilling the Knowledge in a Neural Network"
+    stage = Stage.TRAIN
+    options = {"teacher": "vanilla", "weight": 0.5, "temperature": 2.0, "hidden_weight": 0.0}
+
+    def check(self, options: Options) -> None:
+        """Check the weights and the temperature."""
+        for name, valid, rule in (
+            ("weight", 0 <= options["weight"] <= 1, "from 0 to 1"),
+            ("temperature", options["temperature"] > 0, "above 0"),
+            ("hidden_weight", options["hidden_weight"] >= 0, "at least 0"),
+        ):
+            if not valid:
+                raise RequestError(
+                    f"The option '{name}' of distillation is {rule}", received=options[name]
+                )
+
+    def unsupported_reason(self, request: MethodRequest) -> str | None:
+        """Return why the outputs are no scores of single classes, or None."""
+        for option in ("tag_chain", "trace"):
+            if request.cell.options.get(option):
+                return f"takes outputs that score single classes alone; omit {option}=true"
+        return None
+
+    def needs(self, cell: Cell, options: Options) -> Mapping[str, Cell]:
+        """Return the teacher's cell; none if the teacher has no weight."""
+        if _is_neutral(options):
+            return {}
+        return {TEACHER: replace(cell, architecture=options["teacher"], methods=())}
+
+    def model(self, model: Any, context: MethodContext) -> Any:
+        """Return the model, which shows its hidden states to the loss if these count."""
+        if context.options["hidden_weight"]:
+            model.exposes_hidden_states = True
+        return model
+
+    def batches(self, batches: Iterator[Any], context: MethodContext) -> Iterator[Any]:
+        """Yield the batches with the teacher's logits and hidden states among the features."""
+        if _is_neutral(context.options):
+            yield from batches
+            return
+        teacher, with_states = context.parents[TEACHER](), context.options["hidden_weight"] > 0
+        for batch in batches:
+            logits, states = teacher.infer(batch.features)
+            found = {LOGITS: logits, **({STATES: states} if with_states else {})}
+            yield replace(batch, features={**batch.features, **found})
+
+    def loss(self, loss: Callable[..., Any], context: MethodContext) -> Callable[..., Any]:
+        """Return the loss with the teacher's terms; the loss itself if these have no weight."""
+        options = context.options
+        if _is_neutral(options):
+            return loss
+        weight, hidden_weight = options["weight"], options["hidden_weight"]
+
+        def distilled(outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
+            total = loss(outputs, targets, features)
+            if weight:
+                soft = soft_loss(outputs, targets, features, options["temperature"])
+                total = (1 - weight) * total + weight * soft
+            if hidden_weight:
+                total = total + hidden_weight * hidden_loss(features)
+            return total
+
+        return distilled
+
+
+def soft_loss(
+    outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any], temperature: float
+) -> Any:
+    """Return T² times the mean cross-entropy with the teacher's softened targets.
+
+    `outputs` are logits, (batch, classes) or (batch, n, classes), as are the teacher's.
+
+    Raises:
+        Unsupported: the teacher's logits have another shape.
+    """
+    from keras import ops
+
+    teacher = ops.cast(features[LOGITS], outputs.dtype)
+    _check_shapes("logits", teacher, outputs)
+    soft = ops.softmax(teacher / temperature, axis=-1)
+    losses = -ops.sum(soft * ops.log_softmax(outputs / temperature, axis=-1), axis=-1)
+    if len(outputs.shape) == 3:
+        losses = _mean_over_positions(losses, features, targets.get("scored"))
+    return temperature**2 * ops.mean(losses)
+
+
+def hidden_loss(features: Mapping[str, Any]) -> Any:
+    """Return the mean squared difference of the final hidden states of both models.
+
+    Raises:
+        Unsupported: the widths or the positions of the models differ.
+    """
+    from keras import ops
+
+    states = ops.cast(features["hidden_states"], "float32")
+    teacher = ops.cast(features[STATES], "float32")
+    _check_shapes("hidden states", teacher, states)
+    differences = ops.mean(ops.square(states - teacher), axis=-1)
+    return _mean_over_positions(differences, features)
+
+
+def _mean_over_positions(losses: Any, features: Mapping[str, Any], scored: Any = None) -> Any:
+    """Return the mean of (batch, n) losses over the real positions, or the scored ones of these."""
+    from keras import ops
+
+    mask = features["target_mask"] if "target_mask" in features else features["padding_mask"]
+    if scored is not None:
+        mask = ops.logical_and(mask, scored)
+    weights = ops.cast(mask, losses.dtype)
+    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+
+def _is_neutral(options: Options) -> bool:
+    return not options["weight"] and not options["hidden_weight"]
+
+
+def _check_shapes(name: str, teacher: Any, student: Any) -> None:
+    if tuple(teacher.shape) != tuple(student.shape):
+        raise Unsupported(
+            f"distillation compares {name} of one shape. Received: {tuple(teacher.shape)} of the "
+            f"teacher and {tuple(student.shape)} of the student. Choose another teacher."
+        )
+
+
+METHOD = Distillation()

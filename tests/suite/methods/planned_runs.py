@@ -1,0 +1,77 @@
+"""Runs of planned cells in the process of the tests: a cell with methods after its parents."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from suite.api import Job
+from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
+from suite.matrix.expansion import expand
+from suite.matrix.model_sizes import MODEL_SIZES
+from suite.matrix.planned_cells import PlannedCell
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
+from suite.worker.train import cell
+
+
+class Interrupted(BaseException):
+    """The end of a process, which no handler of exceptions catches."""
+
+
+def plan(
+    task: str, architecture: str, methods: tuple[str, ...], steps: int = 16, **options: str
+) -> list[PlannedCell]:
+    """Return a cell with methods after the cells that it needs, without XLA."""
+    request = Request(
+        tasks=(task,),
+        architectures=(architecture,),
+        lengths=(32,),
+        seeds=(0,),
+        steps=steps,
+        batch_size=4,
+        options={"compile": "graph", **options},
+        methods=(methods,),
+    )
+    return expand(request, load_registry(()))
+
+
+def job_of(planned: PlannedCell, folder: Path) -> Job:
+    """Return the job of a planned cell; its weights and those of its parents are in `folder`."""
+    return Job(
+        cell=planned.cell,
+        model_size=replace(MODEL_SIZES["tiny"], num_layers=1),  # compiling takes time
+        recipe=planned.recipe,
+        source=planned.source,
+        search_path=(),
+        folder=folder / planned.cell.id,
+        cache=folder / "cache",
+        checkpoint=folder / planned.cell.id / "cell.npz",
+        source_digest="d",
+        parents={role: folder / parent / "weights" for role, parent in planned.parents.items()},
+        keeps_weights=planned.keeps_weights,
+    )
+
+
+def run(job: Job, stop_at: float = math.inf) -> dict[str, Any]:
+    """Run a job and return its outcome; stop at a share of the training.
+
+    Raises:
+        Interrupted: the training stopped.
+    """
+
+    def report_progress(phase: str, fraction: float, loss: float | None = None) -> None:
+        if phase == "training" and fraction >= stop_at:
+            raise Interrupted
+
+    job.folder.mkdir(parents=True, exist_ok=True)
+    task = find_plugin(TASKS, job.cell.task)
+    architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
+    return cell.run(job, task, architecture, (), report_progress, lambda outcome: None)
+
+
+def run_planned(folder: Path, *asked: Any, **options: Any) -> list[dict[str, Any]]:
+    """Plan a cell as `plan` does, run it after its parents, and return the outcomes."""
+    return [run(job_of(planned, folder)) for planned in plan(*asked, **options)]

@@ -1,0 +1,118 @@
+"""Distillation: its loss, its teacher, and plain training with a weight of 0."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.api import TaskData
+from suite.api.errors import RequestError, Unsupported
+from suite.matrix.methods import parse_methods
+from suite.matrix.registry import load_registry
+from suite.methods import distillation
+from suite.methods.distillation import METHOD, hidden_loss, soft_loss
+from suite.worker.methods import parents_of
+from tests.suite.methods.planned_runs import job_of, plan, run
+
+ASKED = (
+    "language_modeling",
+    "vanilla",
+    ("distillation:teacher=identity,weight=0.5,hidden_weight=0.5",),
+)
+
+
+def test_soft_targets_are_those_of_hinton():
+    """T² · Σ p log q over the classes, at the real positions that are scored."""
+    generator = np.random.default_rng(0)
+    student, teacher = generator.normal(size=(2, 2, 3, 4)).astype("float32")
+    mask = np.array([[True, True, True], [True, True, False]])
+    scored = np.array([[True, False, True], [True, True, True]])
+    features = {"teacher_logits": teacher, "padding_mask": mask}
+
+    def softmax(values):
+        return np.exp(values) / np.exp(values).sum(axis=-1, keepdims=True)
+
+    losses = -(softmax(teacher / 3) * np.log(softmax(student / 3))).sum(axis=-1)
+    found = soft_loss(ops.convert_to_tensor(student), {}, features, 3.0)
+    assert float(found) == pytest.approx(9 * losses[mask].mean(), rel=1e-5)
+    found = soft_loss(ops.convert_to_tensor(student), {"scored": scored}, features, 3.0)
+    assert float(found) == pytest.approx(9 * losses[mask & scored].mean(), rel=1e-5)
+    of_examples = {"teacher_logits": teacher[:, 0], "padding_mask": mask}
+    found = soft_loss(ops.convert_to_tensor(student[:, 0]), {}, of_examples, 3.0)
+    assert float(found) == pytest.approx(9 * losses[:, 0].mean(), rel=1e-5)
+
+
+def test_hidden_states_match_at_real_positions():
+    mask = np.array([[True, False]])
+    states = np.array([[[1.0, 2.0], [9.0, 9.0]]], "float32")
+    features = {"hidden_states": states, "teacher_hidden_states": 0 * states, "padding_mask": mask}
+    assert float(hidden_loss(features)) == pytest.approx((1 + 4) / 2)
+    target = {**features, "target_mask": np.array([[True, True]])}
+    assert float(hidden_loss(target)) == pytest.approx((1 + 4 + 81 + 81) / 4)
+    with pytest.raises(Unsupported, match="hidden states of one shape"):
+        hidden_loss({**features, "teacher_hidden_states": states[..., :1]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("weight=1.5", "from 0 to 1"),
+        ("temperature=0.0", "above 0"),
+        ("hidden_weight=-1.0", "at least 0"),
+    ],
+)
+def test_an_invalid_option_is_refused_in_one_line(asked, named):
+    with pytest.raises(RequestError, match=named):
+        parse_methods([f"distillation:{asked}"], load_registry(()).methods)
+
+
+def test_the_teacher_is_planned_without_the_students_options():
+    teacher, student = plan(
+        "language_modeling", "llama", ("distillation",), rotary_base="500.0", learning_rate="0.01"
+    )
+    assert teacher.cell.architecture == "vanilla" and not teacher.cell.methods
+    assert student.parents == {"teacher": teacher.cell.id} and teacher.keeps_weights
+    assert teacher.cell.options["learning_rate"] == 0.01
+    assert "rotary_base" in student.cell.options and "rotary_base" not in teacher.cell.options
+    with pytest.raises(RequestError, match="no architecture"):
+        plan("language_modeling", "llama", ("distillation:teacher=transformer",))
+
+
+@pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
+def test_a_student_learns_from_a_teacher_of_the_same_vocabulary(tmp_path, monkeypatch):
+    shapes = []
+
+    def watched(loss):
+        def spy(*given):
+            features = next(one for one in given if "teacher_logits" in one)
+            shapes.append((features["teacher_logits"].shape, features["hidden_states"].shape))
+            return loss(*given)
+
+        return spy
+
+    for name in ("soft_loss", "hidden_loss"):
+        monkeypatch.setattr(distillation, name, watched(getattr(distillation, name)))
+    teacher, student = (job_of(one, tmp_path) for one in plan(*ASKED, steps=4))
+    run(teacher)
+    outcome = run(student)
+    assert outcome["status"] == "ok"
+    assert len(shapes) == 2 and shapes[0] == shapes[1]
+    logits, states = shapes[0]
+    assert tuple(logits[:2]) == tuple(states[:2]) == (4, 32)
+
+    data = TaskData(None, None, None, {"vocabulary_size": 7}, {})
+    parents = parents_of({"teacher": teacher.weights}, (), data)
+    with pytest.raises(RequestError, match="the same vocabulary"):
+        parents["teacher"]()
+
+
+def test_the_loss_alone_is_returned_without_weights():
+    loss, options = object(), {**METHOD.options, "weight": 0.0}
+    context = SimpleNamespace(options=options, parents={})
+    assert METHOD.loss(loss, context) is loss
+    batches = [object(), object()]
+    assert list(METHOD.batches(iter(batches), context)) == batches
+    assert METHOD.needs(None, options) == {}

@@ -1,0 +1,217 @@
+"""Quantization: every architecture with weights of 8 and 4 bits, and equality with Keras."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.api import Form, Inputs
+from suite.api.errors import RequestError
+from suite.matrix.methods import parse_methods
+from suite.matrix.registry import load_registry
+from suite.methods.int4 import METHOD as INT4
+from suite.methods.int8 import METHOD as INT8
+from suite.worker.conformance.subjects import (
+    LARGER,
+    find_request,
+    main_inputs,
+    random_inputs,
+)
+from suite.worker.measure.memory import count_bytes
+from suite.worker.steps import Model, PositionHead, fix_randomness
+from tests.suite.methods.planned_runs import plan, run_planned
+
+REGISTRY = load_registry(())
+ARCHITECTURES = REGISTRY.architectures.plugins
+SIZE = replace(LARGER, num_layers=1, width=128)
+MOST_BYTES = {"lstm": 0.85, "performer": 0.35}
+"""The share of bytes where it is above 0.3: of LSTMs, and of random rows that are not trained."""
+CASES = [
+    pytest.param(name, form, marks=pytest.mark.slow if is_repeated else ())
+    for name, architecture in ARCHITECTURES.items()
+    for form in sorted(architecture.forms)
+    for is_repeated in [form is Form.ENCODER_DECODER and name != "vanilla"]
+]
+"""Each architecture and form; an encoder-decoder has the layers of the other forms."""
+
+
+class Context:
+    """The part of a method's context that quantization reads."""
+
+    def __init__(self, **options):
+        self.options = {**INT4.options, **options}
+
+
+def model_and_features(name, form):
+    """Return a model of an architecture, wide enough for scales to be few, and a batch."""
+    fix_randomness(0)
+    architecture = ARCHITECTURES[name]
+    inputs = main_inputs(architecture) if form is Form.ENCODER else Inputs.TOKEN_IDS
+    request = find_request(architecture, form, inputs)
+    max_global_tokens = 2 if form is Form.ENCODER else 0
+    request = replace(request, model_size=SIZE, max_global_tokens=max_global_tokens)
+    model = Model(None, architecture.build(request), PositionHead(3), form)
+    length = request.sequence_length
+    values = random_inputs(inputs, 2, length, width=SIZE.width)
+    mask = np.arange(length)[None, :] < np.array([[length - 3], [length]])
+    features = {
+        "token_ids" if inputs is Inputs.TOKEN_IDS else "patches": values,
+        "target_ids": values[:, ::-1].copy(),
+        "padding_mask": mask,
+        "global_mask": np.arange(length)[None, :] < np.array([[1], [1]]),
+    }
+    return model, {key: ops.convert_to_tensor(value) for key, value in features.items()}
+
+
+def hidden_states(model, features):
+    return ops.convert_to_numpy(model.hidden_states(features, training=False))
+
+
+def stored_bytes(model):
+    return count_bytes([weight.value for weight in model.weights])
+
+
+@pytest.mark.parametrize(("name", "form"), CASES)
+def test_every_architecture_computes_nearly_the_same_with_8_bits(name, form):
+    model, features = model_and_features(name, form)
+    before, counts = hidden_states(model, features), _counts_and_bytes(model, features)
+    INT8.compress(model, Context())
+    after, compressed = hidden_states(model, features), _counts_and_bytes(model, features)
+    assert 0 < _mean_difference(after, before) < 0.05
+    assert compressed[0] == counts[0]
+    assert compressed[1] <= MOST_BYTES.get(name, 0.3) * counts[1]
+
+
+def _counts_and_bytes(model, features):
+    model(features, training=False)
+    return model.parameter_counts(), stored_bytes(model)
+
+
+def _mean_difference(found, expected):
+    return np.abs(found - expected).mean() / np.abs(expected).mean()
+
+
+@pytest.mark.parametrize("block_size", [0, 16])
+def test_4_bits_store_two_weights_in_a_byte(block_size):
+    model, features = model_and_features("vanilla", Form.ENCODER)
+    before, counts = hidden_states(model, features), _counts_and_bytes(model, features)
+    INT4.compress(model, Context(block_size=block_size))
+    after, compressed = hidden_states(model, features), _counts_and_bytes(model, features)
+    assert 0.01 < _mean_difference(after, before) < 0.3
+    assert compressed[0] == counts[0]
+    assert compressed[1] <= (0.2 if block_size == 0 else 0.3) * counts[1]
+
+
+def test_a_negative_block_size_is_refused():
+    with pytest.raises(RequestError, match="0 or more"):
+        parse_methods(["int4:block_size=-1"], REGISTRY.methods)
+
+
+def plain_keras_model(model, length):
+    """Return the one layer of the control without mixing, in Keras alone, with its weights."""
+    stack, embedding = model.backbone.encoder, model.backbone.encoder_embedding
+    layer, tokens = stack.layers[0], embedding.tokens
+    ids = keras.Input((length,), dtype="int32")
+    table = keras.layers.Embedding(tokens.input_dim, tokens.output_dim)
+    states = table(ids) * embedding.scale
+    added = embedding(ops.zeros((1, length), "int32")) - table_row(tokens) * embedding.scale
+    states = states + ops.convert_to_numpy(added)
+    up = keras.layers.Dense(layer.up_projection.units, "relu")
+    down = keras.layers.Dense(layer.down_projection.units)
+    norm = keras.layers.LayerNormalization(epsilon=layer.epsilon)
+    head = keras.layers.Dense(3)
+    plain = keras.Model(ids, head(norm(states + down(up(states)))))
+    pairs = {
+        table: tokens,
+        up: layer.up_projection,
+        down: layer.down_projection,
+        norm: layer.feedforward_norm,
+        head: model.head.scores,
+    }
+    for ours, theirs in pairs.items():
+        ours.set_weights(theirs.get_weights())
+    return plain
+
+
+def table_row(tokens):
+    return ops.convert_to_tensor(tokens.embeddings)[0]
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("method", [INT8, INT4])
+def test_the_result_is_that_of_keras_on_a_plain_model_with_the_same_weights(method):
+    model, features = model_and_features("identity", Form.ENCODER)
+    model(features, training=False)
+    plain = plain_keras_model(model, features["token_ids"].shape[1])
+    expected = plain(features["token_ids"], training=False)
+    np.testing.assert_allclose(model(features, training=False), expected, atol=1e-5)
+    method.compress(model, Context())
+    plain.quantize("int8" if method is INT8 else "int4")
+    found, quantized = (
+        ops.convert_to_numpy(outputs)
+        for outputs in (model(features, training=False), plain(features["token_ids"]))
+    )
+    assert np.abs(quantized - ops.convert_to_numpy(expected)).max() > 1e-3
+    np.testing.assert_allclose(found, quantized, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vanilla", "transformer_xl", "mamba2"])
+def test_decoding_with_quantized_weights_equals_the_whole_pass(name):
+    model, features = model_and_features(name, Form.DECODER)
+    model(features, training=False)
+    INT8.compress(model, Context())
+    ids = features["token_ids"][:, :6]
+    whole, _ = model.backbone.decode(ids, training=False)
+    state, steps = model.backbone.init_state(2, 6), []
+    for position in range(6):
+        newest, state = model.backbone.decode(
+            ids[:, position : position + 1], state=state, position=position, training=False
+        )
+        steps.append(ops.convert_to_numpy(newest))
+    # Inputs are rounded to 255 values: one between two of them may be rounded either way.
+    difference = _mean_difference(np.concatenate(steps, axis=1), ops.convert_to_numpy(whole))
+    assert difference < 0.005
+
+
+@pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
+@pytest.mark.parametrize(
+    "method", ["int8", pytest.param("int4:block_size=0", marks=pytest.mark.slow)]
+)
+def test_a_cell_measures_the_model_before_and_after(tmp_path, method):
+    trained, compressed = run_planned(tmp_path, "language_modeling", "vanilla", (method,))
+    before = compressed["variants"]["trained"]
+    assert before["metrics"]["validation"] == pytest.approx(trained["metrics"]["validation"])
+    (metric,) = {"bits_per_character"} & compressed["metrics"]["validation"].keys()
+    change = compressed["metrics"]["validation"][metric] - before["metrics"]["validation"][metric]
+    assert 0 < abs(change) < 0.5
+    bytes_before, bytes_after = (
+        figures["measurements"]["inference"]["weight_bytes"]["value"]
+        for figures in (before, compressed)
+    )
+    assert bytes_after < 0.4 * bytes_before
+    assert compressed["parameter_counts"] == trained["parameter_counts"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
+def test_a_quantized_model_generates(tmp_path):
+    """The answers of validation are decoded token by token, with the tied table in 8 bits."""
+    _, compressed = run_planned(tmp_path, "translation", "vanilla", ("int8",))
+    assert compressed["status"] == "ok"
+    assert compressed["metrics"]["validation"].keys() >= {"bleu", "chrf"}
+
+
+def test_overflowing_precisions_are_refused():
+    """`mixed_float16` needs an accelerator too, so that a plan is made without a run."""
+    planned = plan("language_modeling", "vanilla", ("int8",))[-1]
+    cell = replace(planned.cell, precision="mixed_float16")
+    assert "mixed_float16" in INT8.unsupported_reason(_Request(cell))
+
+
+class _Request:
+    def __init__(self, cell):
+        self.cell = cell

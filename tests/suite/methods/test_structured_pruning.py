@@ -1,0 +1,128 @@
+"""Structured pruning: the remaining parts compute the same, with smaller matrices."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.api import Form
+from suite.api.errors import RequestError, Unsupported
+from suite.matrix.methods import parse_methods
+from suite.matrix.registry import load_registry
+from suite.methods.structured_pruning import METHOD, num_removed
+from tests.suite.methods.planned_runs import run_planned
+from tests.suite.methods.test_quantization import SIZE, hidden_states, model_and_features
+
+
+def context(**options):
+    return SimpleNamespace(options={**METHOD.options, **options})
+
+
+def test_the_number_of_removed_parts_depends_on_the_share_alone():
+    assert [num_removed(4, share) for share in (0.0, 0.1, 0.25, 0.5, 0.99)] == [0, 0, 1, 2, 3]
+    assert num_removed(1, 0.9) == 0
+
+
+@pytest.mark.parametrize("option", ["heads", "feedforward"])
+def test_all_heads_or_units_are_not_removed(option):
+    with pytest.raises(RequestError, match="from 0 to below 1"):
+        parse_methods([f"structured_pruning:{option}=1.0"], load_registry(()).methods)
+
+
+def silence(layer, heads, units):
+    """Set the weights into and out of heads and units to zero, so that they add nothing."""
+    attention, size = (
+        layer.attention,
+        layer.attention.key.units // layer.attention.num_key_value_heads,
+    )
+    shared = attention.num_heads // attention.num_key_value_heads
+    for head in heads:
+        own = slice(head * size, (head + 1) * size)
+        queries = slice(head * size * shared, (head + 1) * size * shared)
+        zero(attention.query, (slice(None), queries))
+        zero(attention.key, (slice(None), own))
+        zero(attention.value, (slice(None), own))
+        zero(attention.output_projection, (queries,))
+    network = layer.gated or layer
+    for unit in units:
+        for part in range(network.columns_per_unit):
+            column = unit + part * network.num_removable_units
+            zero(network.up_projection, (slice(None), slice(column, column + 1)))
+        zero(network.down_projection, (slice(unit, unit + 1),))
+
+
+def zero(dense, place):
+    kernel = ops.convert_to_numpy(dense.kernel).copy()
+    kernel[place] = 0
+    dense.kernel.assign(kernel)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("vanilla", Form.ENCODER), ("gpt", Form.DECODER), ("llama", Form.DECODER)],
+)
+def test_heads_and_units_that_add_nothing_are_removed(name, form):
+    """The hidden states stay the same, and so does decoding step by step."""
+    model, features = model_and_features(name, form)
+    model(features, training=False)
+    (layer,) = (model.backbone.decoder or model.backbone.encoder).layers
+    silence(layer, heads=[0, 2], units=[1, 3, 4])
+    expected, count = hidden_states(model, features), model.parameter_counts()["mixing"]
+    network = layer.gated or layer
+    units = network.num_removable_units
+    METHOD.compress(model, context(heads=0.5, feedforward=3 / units))
+    np.testing.assert_allclose(hidden_states(model, features), expected, atol=2e-5)
+    assert layer.attention.num_heads == 2 and network.num_removable_units == units - 3
+    assert model.parameter_counts()["mixing"] < count
+    assert METHOD.facts(model, context()) == {
+        "head_count": 2,
+        "feedforward_unit_count": units - 3,
+    }
+    rebuilt = type(layer).from_config(layer.get_config())
+    rebuilt.build((2, features["token_ids"].shape[1], SIZE.width))
+    assert shapes_of(rebuilt) == shapes_of(layer)
+    if form is Form.DECODER:
+        ids, state = features["token_ids"], model.backbone.init_state(2, 4)
+        first, state = model.backbone.decode(ids[:, :3], state=state, training=False)
+        next_, _ = model.backbone.decode(ids[:, 3:4], state=state, position=3, training=False)
+        found = ops.convert_to_numpy(ops.concatenate([first, next_], axis=1))
+        np.testing.assert_allclose(found, expected[:, :4], atol=2e-5)
+
+
+def shapes_of(layer):
+    return sorted((weight.name, *weight.shape) for weight in layer.weights)
+
+
+def test_shares_of_0_change_nothing():
+    model, features = model_and_features("vanilla", Form.ENCODER)
+    expected = hidden_states(model, features)
+    METHOD.compress(model, context(heads=0.0, feedforward=0.0))
+    np.testing.assert_array_equal(hidden_states(model, features), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "named"),
+    [
+        ("t5", {"heads": 0.5}, "FullAttention cannot lose heads"),
+        ("linformer", {"heads": 0.5}, "cannot lose heads"),
+        ("identity", {"heads": 0.5}, "has no attention heads"),
+        ("mamba2", {"feedforward": 0.5}, "no feed-forward networks"),
+    ],
+)
+def test_architectures_that_cannot_lose_parts_are_unsupported(name, options, named):
+    model, features = model_and_features(name, Form.ENCODER)
+    model(features, training=False)
+    with pytest.raises(Unsupported, match=named):
+        METHOD.model(model, context(**options))
+
+
+@pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
+def test_a_cell_keeps_the_weights_that_are_left(tmp_path):
+    methods = ("structured_pruning:heads=0.5", "int8")
+    trained, compressed = run_planned(tmp_path, "language_modeling", "vanilla", methods)
+    assert compressed["status"] == "ok"
+    assert compressed["parameter_count"] < trained["parameter_count"]
+    assert compressed["details"]["methods"]["structured_pruning"]["head_count"] > 0
