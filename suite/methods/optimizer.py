@@ -35,7 +35,7 @@ class Optimizer(Method):
     version = 1
     title = "Optimizer"
     summary = "another optimizer than AdamW, or another schedule of the learning rate"
-    paper = "; ".join(PAPERS.values())
+    paper = f"{PAPERS['adamw']}; each other optimizer has its own"
     stage = Stage.TRAIN
     options = {"name": DEFAULT[0], "schedule": DEFAULT[1], "momentum": 0.9}
     """`momentum`: that of `sgd`. With `schedule_free`, the schedule must be `constant`."""
