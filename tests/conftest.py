@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from suite.cli import main
-from tests.fork_servers import shared_servers
+from tests.fork_servers import measured_in_full, shared_servers
+
+__all__ = ["measured_in_full"]  # a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

@@ -13,6 +13,7 @@ from suite.execution.executors.forkserver import ForkServer
 
 MAX_SERVERS = 3
 """Each server holds the framework in memory, about half a GiB."""
+BRIEF = "tests.brief_cells"
 NOT_READ = ("BENCH_", "MLFLOW_", "PYTEST_", "TFDS_")
 """Variables that no cell reads: its job names the home, the data and the search path."""
 
@@ -31,15 +32,19 @@ class SharedServer(ForkServer):
 class Pool:
     """At most `MAX_SERVERS` servers, one for each environment; the least recently used ends."""
 
+    is_brief = True
+    """Whether the cells of the servers measure briefly."""
+
     def __init__(self) -> None:
-        self._servers: dict[tuple[tuple[str, str], ...], SharedServer] = {}
+        self._servers: dict[tuple[object, ...], SharedServer] = {}
 
     def server(self, environment: Mapping[str, str], modules: Sequence[str]) -> SharedServer:
         """Return the server for an environment, on top of that of this process."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(NOT_READ)
         }
-        key = tuple(sorted({**inherited, **environment}.items()))
+        modules = [*modules, BRIEF] if Pool.is_brief else modules
+        key = (*modules, *sorted({**inherited, **environment}.items()))
         found = self._servers.pop(key, None) or self._new(environment, modules)
         self._servers[key] = found
         while len(self._servers) > MAX_SERVERS:
@@ -56,6 +61,12 @@ class Pool:
         # Its environment must not name the home of the first test that needs it.
         unset = {name: "" for name in os.environ if name.startswith(NOT_READ)}
         return SharedServer({**unset, **environment}, modules)
+
+
+@pytest.fixture
+def measured_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let cells measure by the rules of the protocol, and not briefly."""
+    monkeypatch.setattr(Pool, "is_brief", False)
 
 
 @contextmanager

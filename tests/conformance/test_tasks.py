@@ -21,10 +21,25 @@ WIDTH = MODEL_SIZES["tiny"].width
 read_digits = cache(mnist_data)  # parses a text file of 5,000 images for seconds
 
 
+LITTLE_DATA = {
+    "tasks.translation.synthetic_pairs.PAIRS": {"train": 1_200, "validation": 200, "test": 400},
+    "tasks.ner.synthetic_corpus.SIZES": {"train": 96, "validation": 64, "test": 96},
+}
+"""The sizes of synthetic data sets that take seconds to encode."""
+
+
 @pytest.fixture(scope="module", params=list(TASKS))
 def loaded(request):
     task = TASKS[request.param]
-    return task, load(task)
+    return task, load_little(task)
+
+
+def load_little(task, length=None, options=None):
+    """Load as `load` does, but little synthetic data."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, sizes in LITTLE_DATA.items():
+            patch.setattr(name, sizes)
+        return load(task, length, options)
 
 
 def load(task, length=None, options=None):
@@ -97,7 +112,7 @@ def test_an_evaluation_length_has_the_features_and_the_vocabulary_of_the_trainin
 
 def test_loading_is_reproducible(loaded):
     task, data = loaded
-    again = load(task)
+    again = load_little(task)
     assert again.facts["fingerprint"] == data.facts["fingerprint"]
     for name, values in data.test.features.items():
         assert (again.test.features[name] == values).all()
@@ -105,7 +120,7 @@ def test_loading_is_reproducible(loaded):
 
 def test_raw_examples_differ_between_lengths_only_if_the_source_says_so(loaded):
     task, data = loaded
-    longer = load(task, task.default_lengths[1])
+    longer = load_little(task, task.default_lengths[1])
     is_other = longer.facts["fingerprint"] != data.facts["fingerprint"]
     assert is_other == task.sources[task.default_source].drawn_for_length
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from suite.api import OPEN_RECIPE_OPTIONS, SourceRequest, Track, track_of
 from suite.matrix.registry import load_registry
-from tests.conformance.test_tasks import build_head, load
+from tests.conformance.test_tasks import build_head, load_little
 
 TASKS = load_registry(()).tasks.plugins
 WIDTH = 16
@@ -74,7 +74,7 @@ def violations(task, options, source=None):
     if source is not None:
         data = task.load(source, 16, options)
     else:
-        data = load(task, options={**few, **options})
+        data = load_little(task, options={**few, **options})
     found = [f"feature {name}" for name in sorted(data.train.features.keys() - FEATURES)]
     features = {name: np.asarray(values[:3]) for name, values in data.train.features.items()}
     embedding = task.build_embedding(data.spec, WIDTH)

@@ -6,7 +6,10 @@ from ._fake import Fake
 
 
 def measure_briefly() -> None:
-    """Measure as little as a record may hold, without warm-up; call it in a cell's process only."""
+    """Measure as little as a record may hold, without warm-up.
+
+    Call it in the process of a cell, or of the fork server of cells.
+    """
     from suite.worker.measure import matrix_rate, timing, warmup
 
     timing.BLOCK_SECONDS = timing.MIN_SECONDS = timing.LATENCY_SECONDS = 0.0

@@ -111,6 +111,7 @@ def test_a_length_where_a_probe_was_stopped_is_left_out():
 
 
 @pytest.mark.slow  # two minutes of probes
+@pytest.mark.usefixtures("measured_in_full")
 def test_an_architecture_that_lies_about_its_time_is_caught(bench):
     result = bench("check", "lies_about_its_cost", "--costs", "--json", timeout=900)
     assert result.returncode == 1, result.stderr

@@ -23,6 +23,7 @@ FLAT_AND_LINEAR = ("--benchmark", "smoke", "--batch-size", "1")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("measured_in_full")
 def test_the_crossover_is_found_where_it_is(bench):
     command = ("crossover", "linear", "flat", "--metric", "training.step_seconds", "--json")
     lengths = ("--lengths", "256,512,2048,4096", "--rounds", "3")
@@ -34,6 +35,7 @@ def test_the_crossover_is_found_where_it_is(bench):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("measured_in_full")
 def test_the_frontier_is_found_where_it_is(bench):
     command = ("frontier", "--step-seconds", "0.5", "--architectures", "linear", "--json")
     result = bench(*command, "--benchmark", "smoke", timeout=1_200)

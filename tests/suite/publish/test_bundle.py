@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import bench_environment, read_records
 
-SMOKE = ("--benchmark", "smoke", "--architectures", "vanilla", "--seeds", "0")
+SMOKE = ("--benchmark", "smoke", "--architectures", "brisk", "--seeds", "0")
 
 
 def run_pack(pack, **environment):

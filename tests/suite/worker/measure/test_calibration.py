@@ -11,6 +11,7 @@ from suite.execution.executors.local import LocalExecutor
 from tests.conftest import read_records
 from tests.suite.execution.test_runner import begin, outcome_from, outcome_of, probe_job
 
+pytestmark = pytest.mark.usefixtures("measured_in_full")
 PROBE = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "calibrated")
 QUIET = ("--no-tracking", "--no-dashboard")
 MEBIBYTE = 2**20

@@ -22,6 +22,7 @@ from suite.worker.data import encoded
 from suite.worker.measure import timing, warmup
 from suite.worker.train import cell, checkpoint
 from suite.worker.train.checkpoint import Checkpoint
+from suite.worker.train.evaluation_lengths import LengthEvaluator
 from tests.conftest import FAKES
 
 
@@ -56,20 +57,33 @@ def make_job(tmp_path, task, architecture, steps, *, score_test=False, methods=(
     )
 
 
+def cut(examples):
+    """Return the first examples."""
+    first = {name: values[:32] for name, values in examples.features.items()}
+    return Examples(first, {name: values[:32] for name, values in examples.targets.items()})
+
+
 @pytest.fixture
 def few_scored_examples(monkeypatch):
     """Score a few examples only; the training is the same."""
     load = encoded.load
-
-    def cut(examples):
-        first = {name: values[:32] for name, values in examples.features.items()}
-        return Examples(first, {name: values[:32] for name, values in examples.targets.items()})
 
     def load_few(*arguments):
         data = load(*arguments)
         return replace(data, validation=cut(data.validation), test=cut(data.test))
 
     monkeypatch.setattr(encoded, "load", load_few)
+
+
+@pytest.fixture
+def few_examples_at_lengths(monkeypatch):
+    """Score a few examples only at evaluation lengths."""
+    load = LengthEvaluator._load
+
+    def load_few(evaluator, length):
+        return {split: cut(examples) for split, examples in load(evaluator, length).items()}
+
+    monkeypatch.setattr(LengthEvaluator, "_load", load_few)
 
 
 @pytest.fixture

@@ -9,7 +9,11 @@ import pytest
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.train import cell, evaluation_lengths
-from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
+from tests.suite.worker.train.test_checkpoint import (  # noqa: F401
+    few_examples_at_lengths,
+    few_scored_examples,
+    make_job,
+)
 
 pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
 REPORT = BY_EVALUATION_LENGTH
@@ -67,6 +71,7 @@ def test_a_fixed_model_is_not_applicable_beyond_its_training_length(tmp_path):
         )
 
 
+@pytest.mark.usefixtures("few_examples_at_lengths")
 def test_a_language_model_reports_bits_by_position_beyond_its_training_length(tmp_path):
     """The training carries the state from batch to batch; the longer batches have other shapes."""
     settings = {"carry_state": "true", "segment": "32"}

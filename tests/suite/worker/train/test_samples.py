@@ -9,9 +9,14 @@ import pytest
 from suite.api import Job, SourceRequest
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.train import cell, samples
-from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
+from tests.suite.worker.train.test_checkpoint import (  # noqa: F401
+    few_examples_at_lengths,
+    few_scored_examples,
+    make_job,
+)
 
-pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
+FIXTURES = ("few_scored_examples", "few_examples_at_lengths", "eager", "brief_measurements")
+pytestmark = pytest.mark.usefixtures(*FIXTURES)
 TASK = find_plugin(TASKS, "language_modeling")
 
 
