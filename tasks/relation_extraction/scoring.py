@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,38 +20,33 @@ def score_relations(
 
     Hendrickx et al. 2010, "SemEval-2010 Task 8", section 5: the (9+1)-way evaluation with
     directionality. A relation counts both directions, and an answer is right only if its direction
-    is. A wrong direction is thus a false positive and a false negative of the relation. The mean
-    over relations leaves out `OTHER`, and, as the scorer does, relations of which the split has no
-    example. It is None without any example of a relation.
+    is. A wrong direction is thus a false positive and a false negative of the relation. The means
+    over relations leave out `OTHER`. As in the task's scorer, they leave out a relation of which
+    the split has no example, and its name as an answer counts as `OTHER`. Without any example of a
+    relation they are None.
     """
     relations = sorted({relation_of(label) for label in classes} - {OTHER})
-    relation_ids = np.array(
-        [
-            relations.index(name) if (name := relation_of(label)) != OTHER else -1
-            for label in classes
-        ]
-    )
+    numbers = {name: number for number, name in enumerate(relations)}
+    relation_ids = np.array([numbers.get(relation_of(label), -1) for label in classes])
     gold, answers, right = relation_ids[labels], relation_ids[predicted], labels == predicted
-    by_relation = {
-        name: _rates((right & (gold == number)).sum(), (answers == number).sum(), support)
-        for number, name in enumerate(relations)
-        if (support := (gold == number).sum())
-    }
-    undirected = [
-        _rates(((gold == number) & (answers == number)).sum(), (answers == number).sum(), support)
-        for number in range(len(relations))
-        if (support := (gold == number).sum())
-    ]
-    is_relation = gold >= 0
-    total = _rates((right & is_relation).sum(), (answers >= 0).sum(), is_relation.sum())
+    present = np.unique(gold[gold >= 0]).tolist()
+
+    def rates(is_right: np.ndarray) -> dict[str, dict[str, float]]:
+        return {
+            relations[number]: _rates(is_right, gold == number, answers == number)
+            for number in present
+        }
+
+    by_relation, undirected = rates(right), rates(gold == answers)
+    total = _rates(right, gold >= 0, np.isin(answers, present))
     confusion = np.zeros((len(classes), len(classes)), int)
     np.add.at(confusion, (labels, predicted), 1)
     ranges = np.searchsorted(DISTANCES, distances, side="right") - 1
     return Score(
         {
-            "relation_f1_macro": _mean(list(by_relation.values()), "f1"),
-            "relation_precision_macro": _mean(list(by_relation.values()), "precision"),
-            "relation_recall_macro": _mean(list(by_relation.values()), "recall"),
+            "relation_f1_macro": _mean(by_relation, "f1"),
+            "relation_precision_macro": _mean(by_relation, "precision"),
+            "relation_recall_macro": _mean(by_relation, "recall"),
             "relation_f1_micro": total["f1"],
             "relation_f1_macro_undirected": _mean(undirected, "f1"),
             "accuracy": float(right.mean()),
@@ -70,18 +64,24 @@ def score_relations(
     )
 
 
-def _rates(right: int, predicted: int, support: int) -> dict[str, float]:
-    """Return precision, recall and F1; each is 0 where its denominator is."""
+def _rates(right: np.ndarray, gold: np.ndarray, answered: np.ndarray) -> dict[str, float]:
+    """Return precision, recall and F1 of a relation that has an example.
+
+    The masks say where the answer is right, where the relation is expected, and where it is the
+    answer. Precision is 0 without answers.
+    """
+    num_right = int((right & gold).sum())
+    num_answered, support = int(answered.sum()), int(gold.sum())
     return {
-        "precision": float(right / predicted) if predicted else 0.0,
-        "recall": float(right / support) if support else 0.0,
-        "f1": float(2 * right / (predicted + support)) if predicted + support else 0.0,
-        "support": int(support),
+        "precision": num_right / num_answered if num_answered else 0.0,
+        "recall": num_right / support if support else 0.0,
+        "f1": 2 * num_right / (num_answered + support) if support else 0.0,
+        "support": support,
     }
 
 
-def _mean(rates: Sequence[dict[str, Any]], name: str) -> float | None:
-    return float(np.mean([one[name] for one in rates])) if rates else None
+def _mean(rates: Mapping[str, Mapping[str, float]], name: str) -> float | None:
+    return float(np.mean([one[name] for one in rates.values()])) if rates else None
 
 
 def _range_names() -> list[str]:
