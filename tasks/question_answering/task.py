@@ -85,6 +85,8 @@ class QuestionAnswering(Task):
     number of words between the question and a statement's answer in generated data; the most is
     less than twice as many, and 0 means any. `train_examples`: the number of generated ones."""
     recipe = Recipe(learning_rate=1e-3)
+    """Trials on validation, `tiny`, seed 0, 128 positions, 128 steps of 16 examples: `vanilla` had
+    an F1 of 0.48 with 1e-3 and 0.50 with 3e-3; `identity` had 0.11 with 1e-3."""
     scored_unit = "examples"
     max_global_tokens = 16
 

@@ -83,6 +83,9 @@ class Summarization(TextToText):
     """`key_sentences`: the number of key sentences in a generated report. `train_examples`: the
     number of generated ones."""
     recipe = Recipe(learning_rate=1e-3)
+    """Trials on 64 examples of validation, `tiny`, seed 0, 128 positions, 128 steps of 16 examples:
+    `vanilla` had a ROUGE-1 of 0.39 and a ROUGE-2 of 0.09 with 1e-3, and 0.24 and 0.07 with 3e-3;
+    `identity` had 0.21 and 0.05 with 1e-3."""
     scored_unit = "examples"
     pair_name = "reports"
 
