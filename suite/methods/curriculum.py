@@ -28,7 +28,7 @@ Arrays = Mapping[tuple[str, str], Any]
 class Curriculum(Method):
     """Short examples come first (Platanios et al. 2019, section 3).
 
-    In the first `share` of the steps, examples are left out that are still too long. The rank of
+    The first `share` of the steps leaves out examples that are still too long. The rank of
     the longest that is allowed grows evenly from the shortest tenth to all examples. The number of
     steps stays the same, so a curriculum trains on fewer positions. The first batch of each length
     is not changed, so that all lengths compile in the first steps.

@@ -16,7 +16,7 @@ REGISTRY = load_registry(())
 def context_of(
     name: str, options: dict[str, Any], *, task: str = "sentiment", spec: Any = (), **cell: Any
 ) -> MethodContext:
-    """Return the context of a method with some options; `cell` holds what the method reads."""
+    """Return the context of a method with some options; `cell` sets fields of the cell."""
     method = REGISTRY.methods.get(name)
     return MethodContext(
         cell=SimpleNamespace(**{"seed": 0, "steps": 100, **cell}),

@@ -33,7 +33,7 @@ def smoothed_cross_entropy(outputs, labels, smoothing):
 
 
 def batch_of(task):
-    """Return outputs, targets, features, and the mask of what has a target."""
+    """Return outputs, targets, features, and the mask of the scored positions or examples."""
     generator = np.random.default_rng(0)
     padding = np.arange(7) < REAL
     features = {"padding_mask": padding}
