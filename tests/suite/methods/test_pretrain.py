@@ -63,7 +63,8 @@ def test_values_out_of_range_are_refused(text):
 
 def test_a_pretrained_model_is_kept_and_starts_its_child(tmp_path, monkeypatch):
     """The test split is sealed: the parent would fail if it read it."""
-    parent, child = plan("sentiment", "vanilla", "pretrain:steps=6")
+    options = {"compile": "graph", "units": "bytes", "validations": "1"}
+    parent, child = plan("sentiment", "vanilla", "pretrain:steps=6", options=options)
     job = make_job(parent, tmp_path / "parent")
     outcome = run(job)
     scores = outcome["metrics"]["validation"]
