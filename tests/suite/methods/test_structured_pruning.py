@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import Form
+from suite.api import Form, task_options
 from suite.api.errors import RequestError, Unsupported
+from suite.api.plugins import TASKS, find_plugin
 from suite.matrix.methods import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods.structured_pruning import METHOD, num_removed
-from tests.suite.methods.planned_runs import run_planned
+from suite.worker.data import encoded
+from suite.worker.methods import first_batch, load_model
+from suite.worker.train import cell
+from tests.suite.methods.planned_runs import job_of, plan, run
 from tests.suite.methods.test_quantization import SIZE, hidden_states, model_and_features
 
 
@@ -120,9 +125,24 @@ def test_architectures_that_cannot_lose_parts_are_unsupported(name, options, nam
 
 
 @pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
-def test_a_cell_keeps_the_weights_that_are_left(tmp_path):
+def test_a_compressed_model_is_loaded_from_its_weights(tmp_path, monkeypatch):
+    """The loaded model lost other heads and units, as its weights were random then."""
+    compressed, save = [], cell.save_model
+    monkeypatch.setattr(
+        cell, "save_model", lambda model, *given: compressed.append(model) or save(model, *given)
+    )
     methods = ("structured_pruning:heads=0.5", "int8")
-    trained, compressed = run_planned(tmp_path, "language_modeling", "vanilla", methods)
-    assert compressed["status"] == "ok"
-    assert compressed["parameter_count"] < trained["parameter_count"]
-    assert compressed["details"]["methods"]["structured_pruning"]["head_count"] > 0
+    parent, child = plan("language_modeling", "vanilla", methods)
+    trained = run(job_of(parent, tmp_path))
+    job = replace(job_of(child, tmp_path), keeps_weights=True)
+    outcome = run(job)
+    assert outcome["parameter_count"] < trained["parameter_count"]
+    assert outcome["details"]["methods"]["structured_pruning"]["head_count"] == 2
+
+    task = find_plugin(TASKS, job.cell.task)
+    data = encoded.load(job, task, task_options(task, job.cell.options))
+    loaded = load_model(job.weights, (), data)
+    features = dict(first_batch(task, data, 4).features)
+    assert loaded.parameter_counts() == outcome["parameter_counts"]
+    outputs = [model(features, training=False) for model in (loaded, compressed[-1])]
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, outputs))
