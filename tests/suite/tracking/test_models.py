@@ -9,12 +9,12 @@ import pytest
 from mlflow.entities import LoggedModelStatus
 from mlflow.tracking import MlflowClient
 
-from suite.api import AppliedMethod, HomeError, Job, Recipe
-from suite.api.weights import WEIGHTS_FILE, write_about
-from suite.matrix.model_sizes import MODEL_SIZES
-from suite.records.weights import keep_weights, weights_folder
+from suite.api import AppliedMethod, HomeError
+from suite.api.weights import WEIGHTS_FILE
+from suite.records.weights import weights_folder
 from suite.tracking.models import log_models
 from suite.tracking.sync import sync
+from tests.suite.records.test_weights import keep
 from tests.suite.tracking.helpers import good_record, runs_of_kind
 
 CONDITIONS = {"typos=0.1": {"test": {"entity_f1": 0.25}}}
@@ -25,25 +25,8 @@ def record(store, tmp_path):
     """Return the record of a run in the store whose weights are kept."""
     plain = good_record(128, conditions=CONDITIONS)
     cell = dataclasses.replace(plain.cell, methods=(AppliedMethod("int8", 1),))
-    job = Job(
-        cell=cell,
-        model_size=MODEL_SIZES["tiny"],
-        recipe=Recipe(),
-        source=None,
-        search_path=(),
-        folder=tmp_path,
-        cache=tmp_path,
-        checkpoint=tmp_path / "cell.npz",
-        source_digest=None,
-    )
-    job.weights.mkdir()
-    (job.weights / WEIGHTS_FILE).write_bytes(b"weights")
-    kept = write_about(job.weights, job, {"tags": ["O"]})
-    keep_weights(store, cell.id, job.weights)
-    weights = {"sha256": kept.sha256, "bytes": kept.num_bytes}
-    found = plain.model_copy(
-        update={"cell": cell, "cell_id": cell.id, "details": {"weights": weights}}
-    )
+    details = keep(store, cell, tmp_path)
+    found = plain.model_copy(update={"cell": cell, "cell_id": cell.id, "details": details})
     store.write(found)
     store.write(good_record(256))  # a run without weights
     sync(store)
