@@ -41,8 +41,7 @@ class ComparisonKey:
     is empty where the data of several lengths, each drawn for its length, are joined. `threads`
     and `machine` are set for probes alone: trainings of several machines share their scores.
     `benchmark` is the label of a frozen benchmark, or ""; `ranked` is true if that benchmark ranks
-    its trainings. `split` is the split that scores come from, "test" or "validation". `metric` is
-    the name of the primary metric: a pretraining has another one than its task.
+    its trainings. `split` is the split that scores come from, "test" or "validation".
     """
 
     mode: Mode
@@ -64,7 +63,6 @@ class ComparisonKey:
     track: str = "standard"
     split: str = ""
     ranked: bool = False
-    metric: str = ""
 
     @property
     def batch(self) -> str:
@@ -138,7 +136,6 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
         track=facts.track,
         split="" if probe else "test" if cell.scores_test else "validation",
         ranked=facts.ranked,
-        metric=facts.metric or "",
     )
 
 

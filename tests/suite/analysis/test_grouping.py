@@ -33,14 +33,6 @@ def test_different_settings_are_on_different_boards(other):
     assert [len(board.rows) for board in boards] == [1, 1]
 
 
-def test_a_pretraining_is_not_compared_with_the_task_that_it_precedes():
-    records = [make_record(cell=dataclasses.replace(CELL, seed=seed)) for seed in (0, 1)]
-    facts = records[1].ranking.model_copy(update={"metric": "nats_per_token"})
-    records[1] = records[1].model_copy(update={"ranking": facts})
-    groups = group([StoredRecord(one, Folder.LOCAL, "here", UNREAD) for one in records])
-    assert [len(found) for found in groups.values()] == [1, 1]
-
-
 def test_equal_titles_name_the_fingerprint():
     text = to_csv(make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS))
     assert "· data aaaa" in text and "· data bbbb" in text
