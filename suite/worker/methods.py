@@ -189,11 +189,15 @@ class Composition:
         for method, context in self.methods:
             yield from method.attacks(gradient, context)
 
-    def facts(self, model: Any) -> dict[str, dict[str, Any]]:
-        """Return the facts on the trained model, by method."""
+    def facts(self, model: Any, *, training: bool) -> dict[str, dict[str, Any]]:
+        """Return the facts on the model by method: by those of the training, or by the others.
+
+        The former are those of the model before any compression.
+        """
         return {
             applied.name: dict(method.facts(model, context))
             for (method, context), applied in zip(self.methods, self._applied, strict=True)
+            if applied.stage.trains is training
         }
 
     @property

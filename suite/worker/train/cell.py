@@ -109,8 +109,6 @@ def run(
         },
     }
     model = finished.model
-    if cell.methods:
-        outcome["details"]["methods"] = methods.facts(model)
     if job.keeps_weights:
         outcome["details"] |= save_model(model, job, data.spec)
     lengths = LengthEvaluator(job, task, architecture, request, options, data, model, xla)

@@ -104,7 +104,9 @@ def train_and_score(setup: Setup, memory: PeakMemory) -> Finished:
         *measured.timings.noisy_phases("inference"),
         *loop.timings.noisy_phases("training"),
     ]
-    return Finished(setup.model, fields, {"noisy": noisy, **_training_details(loop)})
+    facts = setup.methods.facts(setup.model, training=True)
+    details = {"noisy": noisy, **_training_details(loop), **({"methods": facts} if facts else {})}
+    return Finished(setup.model, fields, details)
 
 
 def score_trained(setup: Setup, memory: PeakMemory) -> Finished:
@@ -116,8 +118,9 @@ def score_trained(setup: Setup, memory: PeakMemory) -> Finished:
     kept = read_kept_weights(setup.job.parents[TRAINED])
     kept.check()
     setup.model.load_weights(kept.path)
-    model, memory_before = setup.model, memory
-    measured = _measure(setup, model, memory_before)
+    model = setup.model
+    facts = setup.methods.facts(model, training=True)
+    measured = _measure(setup, model, memory)
     variants: dict[str, Any] = {}
     if setup.methods.compresses:
         scores = {split: measured.evaluator.score(split) for split in _scored_splits(setup)}
@@ -141,6 +144,7 @@ def score_trained(setup: Setup, memory: PeakMemory) -> Finished:
     details = {
         "noisy": measured.timings.noisy_phases("inference"),
         "parent": {"cell_id": kept.cell.id, "weights_sha256": kept.sha256},
+        "methods": {**facts, **setup.methods.facts(model, training=False)},
     }
     return Finished(model, fields, details)
 

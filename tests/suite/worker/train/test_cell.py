@@ -6,7 +6,7 @@ import pytest
 
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
-from suite.worker.train import cell
+from suite.worker.train import cell, phases
 from suite.worker.train.sealing import SealedSplitError
 from tests.suite.worker.measure.machine import FakeMachine
 from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
@@ -41,16 +41,16 @@ def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, distu
 
 @pytest.mark.parametrize("scores_test", [False, True])
 def test_only_a_run_that_scores_the_test_split_can_read_it(tmp_path, monkeypatch, scores_test):
-    monkeypatch.setattr(cell, "measure_inference", lambda *given: None)
+    monkeypatch.setattr(phases, "measure_inference", lambda *given: None)
 
-    class Curious(cell.TrainingLoop):
+    class Curious(phases.TrainingLoop):
         def run(self):
             raise Read(len(self.data.test.features["padding_mask"]))
 
     class Read(Exception):
         """The test split was read."""
 
-    monkeypatch.setattr(cell, "TrainingLoop", Curious)
+    monkeypatch.setattr(phases, "TrainingLoop", Curious)
     job = make_job(tmp_path, "language_modeling", "vanilla", 16, score_test=scores_test)
     task = find_plugin(TASKS, job.cell.task)
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
