@@ -84,9 +84,15 @@ def _hidden_states(
 def _replace_position(
     features: Mapping[str, np.ndarray], donor: Mapping[str, np.ndarray], position: int, source: int
 ) -> dict[str, np.ndarray]:
-    """Return the features with the input at `position` taken from `source` of the donor example."""
+    """Return the features with the input at `position` taken from `source` of the donor example.
+
+    Features that are no arrays over positions stay, such as the places of a sentence's entities.
+    """
     changed = {name: array.copy() for name, array in features.items()}
+    length = len(features["padding_mask"])
     for name, array in changed.items():
-        if name not in MASKS and not name.endswith("_mask") and array.ndim:
+        if name.endswith("_mask") or name in MASKS or not array.ndim:
+            continue
+        if len(array) == length:
             array[position] = donor[name][source]
     return changed
