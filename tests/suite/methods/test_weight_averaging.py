@@ -50,14 +50,13 @@ def test_the_mean_is_that_of_the_averaged_steps_and_a_candidate_after_the_last()
 
 
 def test_the_mean_of_one_step_is_no_candidate_and_a_share_of_0_averages_nothing():
-    for share in (0.0, 0.1):
+    for share, facts in ((0.0, {}), (0.1, {"averaged_steps": 1, "mean_is_kept": True})):
         context = context_of("weight_averaging", {"share": share})
         model = SimpleNamespace(get_weights=lambda: [np.ones(2)])
         for step in range(1, 11):
             METHOD.after_step(model, step, 10, context)
         own = [[np.ones(2)]]
         assert METHOD.candidates(own, model, None, 10, 10, context) is own
-        facts = {"averaged_steps": round(10 * share), "mean_is_kept": False}
         assert METHOD.facts(model, context) == facts
 
 
