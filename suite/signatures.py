@@ -19,6 +19,7 @@ class RequestKeywords(TypedDict, total=False):
     `mode` is "train" (learn and score) or "probe" (measure costs on random tokens). `data` is a
     source such as "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values.
     `steps` is the number of updates. `test` scores the test split outside a frozen benchmark too.
+    `methods` are sets of methods to compare: "none;lora:rank=4", or a list of such sets.
     `home` is the folder of the records: by default BENCH_HOME, or results/local.
     """
 
@@ -49,6 +50,7 @@ class RequestKeywords(TypedDict, total=False):
     precision: Names | None
     precisions: Names | None
     threads: int | None
+    methods: Names | None
     home: Path | None
 
 
