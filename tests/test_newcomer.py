@@ -48,4 +48,5 @@ def test_the_plug_ins_of_the_guides_run(bench, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "mean + biases" in result.stdout
     *_, record = read_records(tmp_path / "home")
-    assert 0 < record["details"]["methods"]["biases"]["num_trained_weights"] < 1_000
+    trained = record["details"]["methods"]["biases"]["num_trained_weights"]
+    assert 0 < trained < record["parameter_count"] / 10

@@ -15,7 +15,7 @@ from tests.dashboards.site_records import ENTRIES, SCRIPT, draw, entry, measured
 def test_a_page_opens_from_disk_without_errors_or_requests(tab, folder, listed):
     run = ENTRIES[0].record.run_id
     tab.open(folder, f"{listed.name}.html", f"run={run}&task=ner")
-    if listed.name not in ("rates", "diagnostics"):  # no rate was tuned, and no diagnostic ran
+    if listed.name not in ("rates", "diagnostics", "methods"):  # nothing was tuned or changed
         tab.page.wait_for_selector(".plot .main-svg")
     assert tab.page.locator("h1").text_content() == listed.title
     # The page is no wider than the window, also on a phone.

@@ -227,7 +227,6 @@ def test_of_two_runs_that_overlap_the_second_scores_the_lengths_of_both(tmp_path
         executor=Ends(),
         invocation=other.invocation,
         limits=Limits(7.0, 2**30),
-        tasks={},
         digests={},
         search_path=(),
     ).run()

@@ -69,7 +69,7 @@ def ask(registry, methods, **keywords):
 def test_a_method_has_the_options_that_differ_from_its_defaults():
     (found,) = parse_methods(["teaching:weight=1,teacher=lstm,strengths=[0.1,0.2]"], KNOWN)
     assert found == AppliedMethod("teaching", 3, {"weight": 1.0, "strengths": [0.1, 0.2]})
-    assert found.text == "teaching:strengths=[0.1, 0.2],weight=1.0"
+    assert found.text == "teaching:strengths=0.1,0.2,weight=1.0"
 
 
 @pytest.mark.parametrize(

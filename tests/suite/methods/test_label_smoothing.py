@@ -19,7 +19,7 @@ TARGETS = {
     "ner": "tags",
     "language_modeling": "next_ids",
     "translation": "next_ids",
-    "duplication": "next_ids",
+    "duplication": "answers",
     "associative_recall": "answers",
 }
 

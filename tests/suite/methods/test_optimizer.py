@@ -12,8 +12,8 @@ import pytest
 from suite.api import Recipe, RequestError
 from suite.methods._optimizers import WITHOUT_DECAY, Schedule, make_optimizer, paths_without_muon
 from suite.methods.optimizer import METHOD, PAPERS, SCHEDULES
-from suite.worker.steps import LinearWarmupAndDecay
-from suite.worker.steps import make_optimizer as make_default
+from suite.worker.optimizers import LinearWarmupAndDecay
+from suite.worker.optimizers import make_optimizer as make_default
 from tests.suite.methods.plans import context_of, planned
 from tests.suite.worker.train.test_checkpoint import (
     Interrupted,

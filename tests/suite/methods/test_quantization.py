@@ -77,6 +77,8 @@ def stored_bytes(model):
 
 LIMITS = {INT8: (0.05, 0.3), INT4: (0.5, 0.2)}
 """The largest mean difference relative to the mean, and the largest share of bytes."""
+OTHER_BUCKETS = 0.2
+"""The largest mean difference by INT8 where a position near a border may change its bucket."""
 
 
 @pytest.mark.parametrize("method", [INT8, pytest.param(INT4, marks=pytest.mark.slow)])
@@ -87,6 +89,8 @@ def test_every_architecture_computes_nearly_the_same(name, form, method):
     method.compress(model, Context())
     after, compressed = hidden_states(model, features), _counts_and_bytes(model, features)
     difference, share = LIMITS[method]
+    if name == "reformer":
+        difference = max(difference, OTHER_BUCKETS)
     assert 0 < _mean_difference(after, before) < difference
     assert compressed[0] == counts[0]
     assert compressed[1] <= MOST_BYTES.get(name, share) * counts[1]

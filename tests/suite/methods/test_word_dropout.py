@@ -38,7 +38,9 @@ def batch_of(shape=(200, 64)):
 
 
 def test_each_batch_has_other_hidden_tokens_and_two_runs_have_the_same():
-    context = context_of("word_dropout", {"share": SHARE}, spec={"unknown_id": UNKNOWN})
+    context = context_of(
+        "word_dropout", {"share": SHARE}, spec={"unknown_id": UNKNOWN, "first_marker_id": 10**6}
+    )
     given = batch_of()
     first, second = METHOD.batches(iter([given, given]), context)
     (again,) = METHOD.batches(iter([given]), context)
@@ -70,7 +72,7 @@ def test_a_task_hides_the_tokens_at_the_given_positions_alone(name):
     task, given = TASKS[name], batch_of().features
     hidden = {part: np.zeros((200, 64), bool) for part in task.hideable}
     hidden[IDENTITY][3, 7] = True
-    found = task.hide_tokens(given, hidden, {"unknown_id": UNKNOWN})
+    found = task.hide_tokens(given, hidden, {"unknown_id": UNKNOWN, "first_marker_id": 10**6})
     changed = {feature for feature in given if (found[feature] != given[feature]).any()}
     assert len(changed) == 1
     (feature,) = changed

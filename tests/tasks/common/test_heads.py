@@ -13,6 +13,7 @@ from tasks.common.heads import ExampleHead
 TASKS = load_registry(()).tasks.plugins
 CLASSIFIERS = [name for name, task in TASKS.items() if isinstance(task, Classification)]
 WIDTH, DRAWS = 8, 400
+SPEC = {"classes": ["a", "b", "c"], "trace": False, "entity_states": False}
 
 
 @pytest.mark.parametrize("length", [16, 1_024])
@@ -20,7 +21,7 @@ WIDTH, DRAWS = 8, 400
 def test_zero_mean_noise_does_not_change_the_mean_score(name, length):
     """A maximum over positions would fail, more so for longer sequences."""
     random = np.random.default_rng(0)
-    head = TASKS[name].build_head({"classes": ["a", "b", "c"], "trace": False})
+    head = TASKS[name].build_head(SPEC)
     states = random.normal(size=(1, length, WIDTH)).astype("float32")
     features = {"padding_mask": np.ones((1, length), bool)}
     plain = ops.convert_to_numpy(head(states, features))

@@ -8,7 +8,7 @@ import pytest
 
 from suite.api import Job, SourceRequest
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.worker.train import cell, samples
+from suite.worker.train import cell, loop, samples
 from tests.suite.worker.train.test_checkpoint import (  # noqa: F401
     few_examples_at_lengths,
     few_scored_examples,
@@ -69,8 +69,8 @@ def test_samples_are_of_the_weights_that_validation_selected(tmp_path, monkeypat
         set_best(loop)
         weights.append([weight.tolist() for weight in loop.progress.best.weights])
 
-    set_best = cell.TrainingLoop._set_best_weights
-    monkeypatch.setattr(cell.TrainingLoop, "_set_best_weights", kept)
+    set_best = loop.TrainingLoop._set_best_weights
+    monkeypatch.setattr(loop.TrainingLoop, "_set_best_weights", kept)
     monkeypatch.setattr(cell, "draw_samples", noted)
     reports(tmp_path, "gpt", score_test=True, learning_rate="0.9", validations="4")
     selected, sampled = weights
