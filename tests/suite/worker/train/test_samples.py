@@ -65,12 +65,12 @@ def test_samples_are_of_the_weights_that_validation_selected(tmp_path, monkeypat
         weights.append([weight.tolist() for weight in model.get_weights()])
         return draw(job, task, data, model)
 
-    def kept(loop):
-        set_best(loop)
-        weights.append([weight.tolist() for weight in loop.progress.best.weights])
+    def kept(training):
+        run_all(training)
+        weights.append([weight.tolist() for weight in training.progress.best.weights])
 
-    set_best = loop.TrainingLoop._set_best_weights
-    monkeypatch.setattr(loop.TrainingLoop, "_set_best_weights", kept)
+    run_all = loop.TrainingLoop.run
+    monkeypatch.setattr(loop.TrainingLoop, "run", kept)
     monkeypatch.setattr(cell, "draw_samples", noted)
     reports(tmp_path, "gpt", score_test=True, learning_rate="0.9", validations="4")
     selected, sampled = weights
