@@ -94,10 +94,15 @@ def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
         certainty = f"95% interval {gain.low:.3f} to {gain.high:.3f}"
     else:
         certainty = f"within noise: 95% interval {gain.low:.3f} to {gain.high:.3f}"
+    name = metric.replace("_", " ")
+    start = (
+        f"The largest change of the {name} for the better"
+        if gain.value > 0
+        else f"No method betters the {name}; the smallest change for the worse"
+    )
     return (
-        f"The largest change of the {metric.replace('_', ' ')} for the better is that of "
-        f"{best.entry} at length {best.sequence_length:,}: {gain.value:+.3f} against "
-        f"{best.reference} ({seeds}; {certainty})."
+        f"{start} is that of {best.entry} at length {best.sequence_length:,}: {gain.value:+.3f} "
+        f"against {best.reference} ({seeds}; {certainty})."
     )
 
 

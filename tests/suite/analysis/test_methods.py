@@ -60,6 +60,7 @@ def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
     (alone,) = effects_of(records[0], records[2])
     assert alone.gain.value == pytest.approx(0.05)
     assert "too few seeds" in read_effects([alone], "entity_f1")
+    assert read_effects([both], "entity_f1").startswith("No method betters the entity f1; the")
 
 
 def test_without_a_reference_there_is_no_effect():
