@@ -145,8 +145,8 @@ def group(records: Iterable[StoredRecord]) -> Groups:
     Records of cells that did not read their data have no fingerprint. They join the comparison that
     is alike in all else. Lengths whose data is drawn for them are joined. Probes of equal batch
     size become a comparison where that joins more lengths than equal numbers of positions do. A
-    comparison of methods also has the entries of the standard track: anything goes on the open
-    track, and they are what a method is measured against.
+    comparison of methods also has the entries of the standard track: each method is measured
+    against one of them, and the open track excludes nothing.
     """
     groups: Groups = {}
     for stored in records:

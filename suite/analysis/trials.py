@@ -19,7 +19,7 @@ from suite.analysis.rate_search import (
 )
 from suite.api import Cell, Status, Task
 from suite.matrix.benchmarks import Benchmark
-from suite.matrix.planned_cells import PlannedCell, recipe_for
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.tuned_rates import write_choice
 from suite.records.schema import Record
@@ -120,8 +120,7 @@ class Search:
             evaluation_lengths=(),
         )
         facts = ranking_facts(cell, self.task, None, self.benchmark)
-        recipe = recipe_for(self.task, cell.options)
-        return replace(self.point, cell=cell, ranking=facts, recipe=recipe, draws_samples=False)
+        return replace(self.point, cell=cell, ranking=facts, draws_samples=False)
 
     def take(self, trial: Trial, record: Record) -> None:
         """Add the record of a trial; one that failed ends the search."""

@@ -66,7 +66,7 @@ class AppliedMethod:
 
 @dataclass(frozen=True, slots=True)
 class MethodRequest:
-    """What a method knows at plan time: the cell, its own options, the task and the backbone.
+    """The facts that a method gets at plan time: cell, own options, task and backbone.
 
     `options` holds the method's defaults with the cell's overrides. `build` is the request that the
     architecture gets. No framework is loaded.
@@ -80,7 +80,7 @@ class MethodRequest:
 
 @dataclass(frozen=True, slots=True)
 class MethodContext(MethodRequest):
-    """What a method knows in the worker.
+    """The facts that a method gets in the worker.
 
     `parents` maps each role that `needs` names to the trained model, built at each call: it has
     `embedding`, `backbone` and `head`, and its call takes a batch's features. `spec` is that of the

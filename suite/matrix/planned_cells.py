@@ -33,9 +33,9 @@ class PlannedCell:
 
     `of_benchmark` is true if the cell has the settings of the benchmark of the request: it is a
     final run as soon as the benchmark is frozen. `parents` maps roles to the ids of the cells whose
-    trained models the cell takes. `keeps_weights` is true if its own weights are kept. `recipe` is
-    that of its task, with the cell's options. `draws_samples` is false for a trial of a learning
-    rate, which needs its validation score alone.
+    trained models the cell takes. `keeps_weights` is true if its own weights are kept. `task` is
+    the one that is trained: a method may set another objective. `draws_samples` is false for a
+    trial of a learning rate, which needs its validation score alone.
     """
 
     cell: Cell
@@ -45,8 +45,13 @@ class PlannedCell:
     of_benchmark: bool = False
     parents: Mapping[str, str] = field(default_factory=dict)
     keeps_weights: bool = False
-    recipe: Recipe = field(default_factory=Recipe)
+    task: Task | None = None
     draws_samples: bool = True
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the task, with the cell's options."""
+        return recipe_for(self.task, self.cell.options)
 
 
 FindTunedRate = Callable[[Cell], TuningChoice | None]
@@ -86,7 +91,7 @@ def plan_cell(
         or unsupported_by_methods(cell, methods, task, build)
     )
     facts = ranking_facts(cell, task, tuning, benchmark, objective)
-    return PlannedCell(cell, source, reason, facts, recipe=recipe)
+    return PlannedCell(cell, source, reason, facts, task=task)
 
 
 def with_parents(

@@ -114,12 +114,14 @@ def soft_loss(
     """
     from keras import ops
 
+    from suite.methods._positions import mean_over_positions
+
     teacher = ops.cast(features[LOGITS], outputs.dtype)
     _check_shapes("logits", teacher, outputs)
     soft = ops.softmax(teacher / temperature, axis=-1)
     losses = -ops.sum(soft * ops.log_softmax(outputs / temperature, axis=-1), axis=-1)
     if len(outputs.shape) == 3:
-        losses = _mean_over_positions(losses, features, targets.get("scored"))
+        losses = mean_over_positions(losses, features, targets.get("scored"))
     return temperature**2 * ops.mean(losses)
 
 
@@ -131,22 +133,13 @@ def hidden_loss(features: Mapping[str, Any]) -> Any:
     """
     from keras import ops
 
+    from suite.methods._positions import mean_over_positions
+
     states = ops.cast(features["hidden_states"], "float32")
     teacher = ops.cast(features[STATES], "float32")
     _check_shapes("hidden states", teacher, states)
     differences = ops.mean(ops.square(states - teacher), axis=-1)
-    return _mean_over_positions(differences, features)
-
-
-def _mean_over_positions(losses: Any, features: Mapping[str, Any], scored: Any = None) -> Any:
-    """Return the mean of (batch, n) losses over the real positions, or the scored ones of these."""
-    from keras import ops
-
-    mask = features["target_mask"] if "target_mask" in features else features["padding_mask"]
-    if scored is not None:
-        mask = ops.logical_and(mask, scored)
-    weights = ops.cast(mask, losses.dtype)
-    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+    return mean_over_positions(differences, features)
 
 
 def _is_neutral(options: Options) -> bool:

@@ -68,14 +68,12 @@ def _mean_over_classes(
     """
     from keras import ops
 
+    from suite.methods._positions import mean_over_positions
+
     losses = -ops.mean(ops.log_softmax(outputs, axis=-1), axis=-1)
     if len(outputs.shape) == 2:
         return ops.mean(losses)
-    mask = features["target_mask"] if "target_mask" in features else features["padding_mask"]
-    if "scored" in targets:
-        mask = ops.logical_and(mask, targets["scored"])
-    weights = ops.cast(mask, losses.dtype)
-    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+    return mean_over_positions(losses, features, targets.get("scored"))
 
 
 METHOD = LabelSmoothing()

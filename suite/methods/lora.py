@@ -43,7 +43,7 @@ class Lora(Method):
         return wider_than_the_model("rank", request)
 
     def model(self, model: Any, context: MethodContext) -> Any:
-        """Return the model with A and B beside each kernel, and everything else frozen.
+        """Return the model with A and B beside each kernel, and all other weights frozen.
 
         Raises:
             Unsupported: the backbone has no dense layers.

@@ -5,14 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from suite.api import Job
-from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.worker.data import encoded
-from suite.worker.train import cell as train
+from tests.suite.methods.planned_runs import job_of, run
 
 
 def train_with(folder, *methods, task="sentiment", architecture="vanilla", steps=4, **options):
@@ -34,29 +31,9 @@ def train_with(folder, *methods, task="sentiment", architecture="vanilla", steps
     outcomes = {}
     for planned in expand(request, load_registry(())):
         assert not planned.unsupported, planned.unsupported
-        job = Job(
-            cell=planned.cell,
-            model_size=replace(MODEL_SIZES["tiny"], num_layers=1),
-            recipe=planned.recipe,
-            source=planned.source,
-            search_path=(),
-            folder=folder / planned.cell.id,
-            cache=folder / "cache",
-            checkpoint=folder / planned.cell.id / "cell.npz",
-            source_digest="d",
-            parents={role: folder / parent / "weights" for role, parent in planned.parents.items()},
-            keeps_weights=planned.keeps_weights,
-        )
+        job = job_of(planned, folder)
         shutil.rmtree(job.folder, ignore_errors=True)
-        job.folder.mkdir(parents=True)
-        outcomes[" ".join(method.text for method in planned.cell.methods)] = train.run(
-            job,
-            find_plugin(TASKS, planned.cell.task),
-            find_plugin(ARCHITECTURES, architecture),
-            (),
-            lambda *progress: None,
-            lambda outcome: None,
-        )
+        outcomes[" ".join(method.text for method in planned.cell.methods)] = run(job)
     return outcomes
 
 

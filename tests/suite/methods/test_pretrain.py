@@ -17,7 +17,8 @@ from suite.methods._pretraining import PretrainingTask
 from suite.methods.pretrain import METHOD
 from suite.worker.data import encoded
 from suite.worker.methods import Composition, load_model
-from tests.suite.methods.jobs import make_job, plan, run
+from tests.suite.methods.jobs import plan
+from tests.suite.methods.planned_runs import job_of, run
 
 pytestmark = pytest.mark.usefixtures("eager", "brief_measurements", "few_scored_examples")
 
@@ -65,7 +66,7 @@ def test_a_pretrained_model_is_kept_and_starts_its_child(tmp_path, monkeypatch):
     """The test split is sealed: the parent would fail if it read it."""
     options = {"compile": "graph", "units": "bytes", "validations": "1"}
     parent, child = plan("sentiment", "vanilla", "pretrain:steps=6", options=options)
-    job = make_job(parent, tmp_path / "parent")
+    job = job_of(parent, tmp_path)
     outcome = run(job)
     scores = outcome["metrics"]["validation"]
     assert set(scores) == {"nats_per_token", "accuracy"}
@@ -81,7 +82,7 @@ def test_a_pretrained_model_is_kept_and_starts_its_child(tmp_path, monkeypatch):
         return built
 
     monkeypatch.setattr(Composition, "model", model)
-    made = run(make_job(child, tmp_path / "child", {"pretrained": job.weights}))
+    made = run(job_of(child, tmp_path))
     assert set(made["metrics"]["validation"]) >= {"accuracy", "f1"}
     task = find_plugin(TASKS, "sentiment")
     data = encoded.load(job, task, task_options(task, child.cell.options))
@@ -145,7 +146,7 @@ def test_the_loss_is_that_of_the_hidden_tokens_alone(task, options, added):
 )
 def test_every_form_is_pretrained(tmp_path, task, method):
     parent, child = plan(task, "vanilla", method)
-    job = make_job(parent, tmp_path / "parent")
+    job = job_of(parent, tmp_path)
     assert math.isfinite(run(job)["metrics"]["validation"]["nats_per_token"])
-    made = run(make_job(child, tmp_path / "child", {"pretrained": job.weights}))
+    made = run(job_of(child, tmp_path))
     assert made["details"]["training_steps"] == 8
