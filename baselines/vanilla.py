@@ -21,7 +21,9 @@ class Vanilla(Architecture):
     its buckets). `norm`: "layer" or "rms", with the `norm_placement` "after" or "before" the
     sub-layers. `feedforward`: "plain", or "gated" with two thirds of the width. `key_value_heads`
     of the heads have keys and values; None is all. With a `window` w, a position sees itself and
-    the w − 1 before it, and as many after it in an encoder; None is no window.
+    the w − 1 before it, and as many after it in an encoder; None is no window. `activation`: "relu"
+    or "gelu", of a plain feed-forward network. With `scaled_embeddings`, token embeddings are
+    multiplied by √width. `embedding_norm` normalises the embeddings.
     """
 
     version = 2
@@ -38,6 +40,9 @@ class Vanilla(Architecture):
         "feedforward": "plain",
         "key_value_heads": None,
         "window": None,
+        "activation": "relu",
+        "scaled_embeddings": True,
+        "embedding_norm": False,
     }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:

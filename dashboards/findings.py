@@ -75,6 +75,7 @@ def _growth(
             item.contradicted,
         ]
         for item in exponents(comparison, architectures)
+        if item.slope is None
     ]
 
 

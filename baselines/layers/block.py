@@ -19,6 +19,7 @@ CHOICES = {
     "norm": ("layer", "rms"),
     "norm_placement": ("after", "before"),
     "feedforward": ("plain", "gated"),
+    "activation": ("relu", "gelu", "gelu_tanh"),
 }
 
 
@@ -62,6 +63,9 @@ class Block:
             if getattr(self, name) not in choices:
                 received = f"{name}={getattr(self, name)}"
                 return f"takes {name} {', '.join(choices)}; received: {received}. Choose one"
+        for name in ("scaled_embeddings", "embedding_norm"):
+            if type(value := getattr(self, name)) is not bool:
+                return f"takes {name} true or false; received: {name}={value}. Choose one"
         size, shared, window = request.model_size, self.key_value_heads, self.window
         sizes = f"width={size.width}, num_heads={size.num_heads}"
         if self.positions == "sinusoidal" and size.width % 2:

@@ -16,6 +16,8 @@ from suite.api import Architecture
 EXPONENT_BOUNDS = (0.05, 4.0)
 CLAIM = re.compile(r"n(\^(?P<power>\d+(\.\d+)?))?(?P<log> log n)?")
 GOLDEN = (math.sqrt(5) - 1) / 2
+GENERATED_TOKEN = "generation.step_seconds"
+"""The time of a token, which grows with the context by a part of itself: it has a slope."""
 CLAIM_TOLERANCE = 0.15
 """Caches, the allocator and the clock may bend a curve by this much."""
 
@@ -27,7 +29,8 @@ class Exponent:
     The fit describes the `lengths` alone, from `shortest` to `longest`. `claimed_exponent` is that
     of the claim over the same lengths: "n log n" lies a little above 1. `contradicted` is true
     where the low end of the interval exceeds the claim by more than `CLAIM_TOLERANCE`. Where the
-    claim is "n^2", `quadratic` is the fit to show.
+    claim is "n^2", `quadratic` is the fit to show. The time of a generated token has no exponent but
+    a `slope`, in seconds per position of context: 0 where the context costs nothing.
     """
 
     line: str
@@ -41,6 +44,7 @@ class Exponent:
     claimed_exponent: float | None = None
     contradicted: bool = False
     quadratic: Quadratic | None = None
+    slope: Estimate | None = None
 
     @property
     def shortest(self) -> int:
@@ -103,6 +107,9 @@ def _judge(
     lengths: Sequence[int],
     claim: str | None,
 ) -> Exponent:
+    if measure == GENERATED_TOKEN:
+        slope = slope_estimate(sweeps)
+        return Exponent(entry, measure, *[None] * 3, len(sweeps), lengths, slope=slope)
     estimate = scaling_estimate(sweeps)
     claimed = claimed_exponent(claim, lengths) if claim else None
     value, low, high = (estimate.value, estimate.low, estimate.high) if estimate else (None,) * 3
@@ -175,6 +182,32 @@ def scaling_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
         return Estimate(power, None, None, len(found))
     half = math.hypot(spread.high - spread.value, misfit)
     return Estimate(power, power - half, power + half, len(found))
+
+
+def slope_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
+    """Return the slope of a cost in the length, of repeated sweeps over the lengths.
+
+    The fit of a line to the rounds' medians minimises squared relative errors. The interval adds in
+    quadrature the spread of the rounds' own slopes and the standard error of the fit, as in
+    `scaling_estimate`. Returns None where a cost is not positive.
+    """
+    lengths = sorted(set.intersection(*map(set, rounds))) if rounds else []
+    sweeps = [[costs[length] for length in lengths] for costs in rounds]
+    if len(lengths) < 3 or min(map(min, sweeps)) <= 0:
+        return None
+    typical = [statistics.median(costs) for costs in zip(*sweeps, strict=True)]
+    weights = [cost**-2.0 for cost in typical]
+    slope, _, squares = _fit_line(lengths, typical, weights)
+    spread = mean_interval([_fit_line(lengths, costs, weights)[0] for costs in sweeps])
+    if spread.high is None:
+        return Estimate(slope, None, None, len(sweeps))
+    total = math.fsum(weights)
+    middle = math.fsum(w * n for w, n in zip(weights, lengths, strict=True)) / total
+    spanned = math.fsum(w * (n - middle) ** 2 for w, n in zip(weights, lengths, strict=True))
+    freedom = len(lengths) - 2
+    misfit = margin_of_error(freedom, math.sqrt(squares / freedom / spanned))
+    half = math.hypot(spread.high - spread.value, misfit)
+    return Estimate(slope, slope - half, slope + half, len(sweeps))
 
 
 def claimed_exponent(claim: str, lengths: Sequence[int]) -> float | None:

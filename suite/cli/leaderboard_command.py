@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,9 +14,13 @@ from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.frozen import check_finals
-from suite.publish.leaderboard_files import FOLDER, leaderboard_files
+from suite.publish.inserted_figures import RECORDS, ROWS, fill_page, frame_of_records, frame_of_rows
+from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
-from suite.records.published import RESULTS, read_published
+from suite.records.published import RESULTS, StoredRecord, read_published
+
+README = "README.md"
+"""The page of findings, whose figures come from the records."""
 
 
 @click.command("leaderboard")
@@ -37,7 +42,8 @@ def command(check: bool, results: Path) -> None:
 
     LEADERBOARD.md ranks the final runs of the benchmark `core`, or of another ranked benchmark
     while `core` has none. The folder has the open track once it has results, the costs on each
-    machine, the tuned learning rates, and an archive of all rows.
+    machine, the tuned learning rates, and an archive of all rows. The figures between marks in
+    results/README.md are inserted again.
     """
     if check:
         check_tree(results)
@@ -47,6 +53,7 @@ def command(check: bool, results: Path) -> None:
     choices = read_choices(results / "tuning")
     check_tuning_files(choices, registry.tasks.plugins)
     contents = leaderboard_files(records, registry, choices)
+    contents |= _page_of_findings(results / README, records, contents)
     former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():
         path = results / name
@@ -61,6 +68,16 @@ def command(check: bool, results: Path) -> None:
         (results / name).unlink()
     verb = "up to date" if check else "written"
     print(f"results/{', '.join(contents)}: {verb}")
+
+
+def _page_of_findings(
+    path: Path, records: Sequence[StoredRecord], files: Mapping[str, str]
+) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
+    frames = {RECORDS: frame_of_records(stored.record for stored in records), ROWS: rows}
+    return {README: fill_page(path.read_text(encoding="utf-8"), frames)}
 
 
 def _stale(name: str) -> RequestError:

@@ -164,7 +164,7 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
         table.add_row(
             escape(item.line),
             item.measure,
-            escape(_quadratic(item.quadratic) if item.quadratic else _exponent(item)),
+            escape(_growth(item)),
             str(item.rounds),
             f"O({item.claim})" if item.claim else "—",
             lengths,
@@ -204,7 +204,14 @@ def _ratio(item: Ratio | None) -> str:
     return "—" if item is None else escape(_with_interval(item.value, item.low, item.high))
 
 
-def _exponent(item: Exponent) -> str:
+def _growth(item: Exponent) -> str:
+    if item.quadratic:
+        return _quadratic(item.quadratic)
+    if item.slope:
+        ends = (item.slope.low, item.slope.high)
+        low, high = (None if end is None else 1e6 * end for end in ends)
+        interval = _with_interval(1e6 * item.slope.value, low, high)
+        return f"{interval} ms per 1,000 positions of context"
     if item.exponent is None:
         return "—"
     return f"n^{_with_interval(item.exponent, item.low, item.high)}"

@@ -23,6 +23,7 @@ from suite.records.published import StoredRecord
 
 MAIN = "LEADERBOARD.md"
 FOLDER = "leaderboard"
+ARCHIVE = "archive.csv"
 MAIN_BENCHMARK = "core"
 """The benchmark of LEADERBOARD.md, once it has results."""
 
@@ -70,7 +71,7 @@ def _beside(boards: Sequence[Board]) -> dict[str, str]:
     pages = {file_name(machine): page for machine, page in cost_pages(boards).items()}
     page = open_track(boards)
     track = {} if page is None else {"open.md": page}
-    return {**track, **pages, "archive.csv": to_csv(tested)}
+    return {**track, **pages, ARCHIVE: to_csv(tested)}
 
 
 def _pages(
@@ -99,7 +100,7 @@ def _links(files: Iterable[str], folder: str) -> list[tuple[str, str]]:
     """Return the title and the target of each file."""
     titles = {
         "open.md": "open track",
-        "archive.csv": "all rows",
+        ARCHIVE: "all rows",
         LEARNING_RATES: "learning rates",
     }
     return [(titles.get(file) or _title(file), folder + file) for file in files]

@@ -26,6 +26,8 @@ VALUES = [
     *({name: value} for name, values in CHOICES.items() for value in values),
     {"key_value_heads": 1},
     {"window": 3},
+    {"scaled_embeddings": False},
+    {"embedding_norm": True},
     {
         "positions": "rotary",
         "norm": "rms",
@@ -117,6 +119,8 @@ def test_a_window_hides_what_is_outside():
         ({"key_value_heads": "2"}, "divide the heads"),
         ({"window": 0}, "window of at least 1 position; received: window=0"),
         ({"window": 2.5}, "received: window=2.5"),
+        ({"activation": "tanh"}, "takes activation relu, gelu, gelu_tanh; received: .*=tanh"),
+        ({"embedding_norm": 1}, "takes embedding_norm true or false; received: embedding_norm=1"),
     ],
 )
 def test_an_invalid_factor_is_rejected_before_anything_is_built(options, message):

@@ -1,0 +1,143 @@
+"""Figures of records within a Markdown page: tables and single values between comments.
+
+```
+<!-- table where="task == 'ner'" rows="entry" columns="sequence_length" value="test.entity_f1" -->
+…
+<!-- end -->
+The best entry scores <!-- value where="…" value="test.entity_f1" format=".3f" -->0.712<!-- end -->.
+```
+
+`where` selects records by their columns, in the syntax of `pandas.DataFrame.query`. The columns are
+those of `suite.read_records(published=True).to_frame()`; `entry` leaves out the learning rate. A
+table has a row for each value of `rows`, in the order of `sort`. With `columns`, it has a column
+for each of their values and shows one `value`; otherwise it has a column for each `value`. A figure
+is the mean of the selected records, in a `format` of Python.
+
+With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
+intervals: a figure is followed by its limits.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from suite.api.errors import RequestError
+from suite.records.schema import RecordSummary
+
+if TYPE_CHECKING:
+    import pandas
+
+MARK = re.compile(r"<!-- (?P<kind>table|value) (?P<fields>.*?) -->.*?<!-- end -->", re.DOTALL)
+START = re.compile(r"<!-- (?:table|value) .*? -->")
+FIELDS = frozenset({"of", "where", "rows", "columns", "value", "format", "sort"})
+RECORDS, ROWS = "records", "rows"
+NO_FIGURE = "–"
+
+
+class FigureError(RequestError):
+    """A mark of a page that names no figure."""
+
+
+def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
+    """Return a Markdown page with the figures of its marks.
+
+    `frames` has the records, and the rows of the leaderboard's archive.
+
+    Raises:
+        FigureError: a mark is not closed, has an unknown field, or selects nothing.
+    """
+    if len(START.findall(text)) != len(MARK.findall(text)):
+        raise FigureError("Each mark of a figure needs <!-- end -->", received="a mark without it")
+    return MARK.sub(lambda found: _filled(found, frames), text)
+
+
+def frame_of_records(records: Iterable[RecordSummary]) -> pandas.DataFrame:
+    """Return a row for each record, with an entry that does not name its learning rate."""
+    from suite.results import Records
+
+    frame = Records(tuple(records)).to_frame()
+    if len(frame):
+        without_rate = frame["entry"].str.replace(r" ?\blearning_rate=[^ )]+", "", regex=True)
+        frame["entry"] = without_rate.str.replace(" ()", "").str.replace("( ", "(")
+    return frame
+
+
+def frame_of_rows(archive: str) -> pandas.DataFrame:
+    """Return the rows of the leaderboard's archive, a CSV file."""
+    import pandas
+
+    return pandas.read_csv(io.StringIO(archive)) if archive else pandas.DataFrame()
+
+
+def _filled(found: re.Match[str], frames: Mapping[str, pandas.DataFrame]) -> str:
+    kind, written = found["kind"], found["fields"]
+    fields = dict(part.split("=", 1) for part in shlex.split(written) if "=" in part)
+    if unknown := sorted(fields.keys() - FIELDS):
+        raise FigureError(
+            f"A mark has the fields {', '.join(sorted(FIELDS))}", received=", ".join(unknown)
+        )
+    selected = _select(fields, written, frames)
+    body = _table(selected, fields) if kind == "table" else _value(selected, fields)
+    around = "\n" if kind == "table" else ""
+    return f"<!-- {kind} {written} -->{around}{body}{around}<!-- end -->"
+
+
+def _select(
+    fields: Mapping[str, str], written: str, frames: Mapping[str, pandas.DataFrame]
+) -> pandas.DataFrame:
+    frame = frames[fields.get("of", RECORDS)]
+    names = [*fields["value"].split(","), *filter(None, map(fields.get, ("rows", "columns")))]
+    try:
+        selected = frame.query(fields["where"]) if "where" in fields else frame
+    except Exception as error:  # pandas raises errors of many kinds for a text that is no query
+        raise FigureError(f"`where` must select rows: {error}", received=written) from None
+    if missing := [name for name in names if name not in selected]:
+        raise FigureError("A mark names columns of the rows", received=", ".join(missing))
+    selected = selected.dropna(subset=fields["value"].split(","), how="all")
+    if selected.empty:
+        raise FigureError("A mark must select at least one figure", received=written)
+    return selected
+
+
+def _value(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
+    return _figure(selected, fields["value"], fields)
+
+
+def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> str:
+    form = fields.get("format", ".3g")
+    known = group.dropna(subset=[name])
+    if known.empty:
+        return NO_FIGURE
+    figure = f"{known[name].mean():{form}}"
+    if fields.get("of") != ROWS or len(known) > 1 or known[["low", "high"]].isna().any(axis=None):
+        return figure
+    row = known.iloc[0]
+    return f"{figure} [{row['low']:{form}}, {row['high']:{form}}]"
+
+
+def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
+    rows, columns, names = fields["rows"], fields.get("columns"), fields["value"].split(",")
+    if columns is None:
+        groups = {name: (selected, name) for name in names}
+    else:
+        groups = {str(key): (part, names[0]) for key, part in selected.groupby(columns)}
+    means = selected.groupby(rows)[names[0]].mean()
+    order = {"high": False, "low": True}.get(fields.get("sort", ""))
+    labels = means.index if order is None else means.sort_values(ascending=order).index
+    lines = [[rows.replace("_", " "), *groups], ["---", *["---:"] * len(groups)]]
+    lines += [
+        [
+            _label(label),
+            *(_figure(part[part[rows] == label], name, fields) for part, name in groups.values()),
+        ]
+        for label in labels
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _label(label: object) -> str:
+    return f"`{label}`" if isinstance(label, str) else str(label)

@@ -1,0 +1,111 @@
+"""Figures that are inserted into a page: tables, single values, and marks that name nothing."""
+
+from __future__ import annotations
+
+import pandas
+import pytest
+
+from suite.publish.inserted_figures import (
+    FigureError,
+    fill_page,
+    frame_of_records,
+    frame_of_rows,
+)
+from suite.records.published import RESULTS, read_published
+
+RECORDS = pandas.DataFrame(
+    {
+        "entry": ["bert", "bert", "vanilla", "vanilla"],
+        "seed": [0, 1, 0, 1],
+        "sequence_length": [128, 128, 128, 512],
+        "test.entity_f1": [0.5, 0.7, 0.25, None],
+        "test.token_accuracy": [0.9, 0.9, 0.8, 0.7],
+    }
+)
+ROWS = pandas.DataFrame(
+    {"line": ["bert", "lstm"], "value": [0.6, 0.5], "low": [0.55, None], "high": [0.65, None]}
+)
+FRAMES = {"records": RECORDS, "rows": ROWS}
+
+
+def filled(mark, frames=FRAMES):
+    text = fill_page(f"Before <!-- {mark} -->stale<!-- end --> after", frames)
+    assert text.startswith(f"Before <!-- {mark} -->") and text.endswith("<!-- end --> after")
+    assert fill_page(text, frames) == text  # filling again changes nothing
+    return text.removeprefix(f"Before <!-- {mark} -->").removesuffix("<!-- end --> after")
+
+
+def test_a_value_is_the_mean_of_the_selected_records():
+    mark = """value where="entry == 'bert'" value="test.entity_f1" format=".2f\""""
+    assert filled(mark) == "0.60"
+
+
+def test_a_row_of_the_archive_has_its_interval_if_there_is_one():
+    mark = """value of="rows" where="line == '{}'" value="value" format=".2f\""""
+    assert filled(mark.format("bert")) == "0.60 [0.55, 0.65]"
+    assert filled(mark.format("lstm")) == "0.50"
+
+
+def test_a_table_has_a_row_for_each_value_and_shows_what_is_missing():
+    mark = 'table rows="entry" columns="sequence_length" value="test.entity_f1" format=".2f"'
+    assert filled(mark).strip().splitlines() == [
+        "| entry | 128 |",
+        "| --- | ---: |",
+        "| `bert` | 0.60 |",
+        "| `vanilla` | 0.25 |",
+    ]
+    mark = 'table rows="entry" columns="seed" value="test.token_accuracy" format=".1f"'
+    assert filled(mark).strip().splitlines()[2:] == [
+        "| `bert` | 0.9 | 0.9 |",
+        "| `vanilla` | 0.8 | 0.7 |",
+    ]
+
+
+def test_a_table_has_a_column_for_each_value_and_is_sorted():
+    mark = (
+        'table rows="entry" value="test.token_accuracy,test.entity_f1" format=".2f" sort="low" '
+        'where="sequence_length == 128"'
+    )
+    assert filled(mark).strip().splitlines() == [
+        "| entry | test.token_accuracy | test.entity_f1 |",
+        "| --- | ---: | ---: |",
+        "| `vanilla` | 0.80 | 0.25 |",
+        "| `bert` | 0.90 | 0.60 |",
+    ]
+
+
+def test_a_page_without_marks_is_left_as_it_is():
+    assert fill_page("# Results\n<!-- a comment -->\n", FRAMES) == "# Results\n<!-- a comment -->\n"
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        ("""value where="entry == 'gpt'" value="seed\"""", "select at least one figure"),
+        ("""value where="entry ==" value="seed\"""", "`where` must select rows"),
+        ('value value="test.bleu"', "names columns of the rows; received: test.bleu"),
+        ('value value="seed" digits="3"', "received: digits"),
+    ],
+)
+def test_a_mark_that_names_no_figure_is_an_error(mark, message):
+    with pytest.raises(FigureError, match=message):
+        filled(mark)
+
+
+def test_a_mark_without_its_end_is_an_error():
+    with pytest.raises(FigureError, match="needs <!-- end -->"):
+        fill_page('<!-- value value="seed" -->3', FRAMES)
+
+
+def test_published_records_have_entries_without_learning_rates():
+    published = [stored.record for stored in read_published(RESULTS)]
+    rated = [r for r in published if "learning_rate=" in r.ranking.entry]
+    assert rated, "no published trial names its learning rate"
+    frame = frame_of_records(published)
+    assert len(frame) == len(published)
+    assert not frame["entry"].str.contains(r"learning_rate|\( |\(\)").any()
+    assert {"entry", "learning_rate", "sequence_length", "validation.entity_f1"} <= {*frame}
+
+
+def test_the_rows_of_an_empty_archive_are_none():
+    assert frame_of_rows("").empty
