@@ -44,14 +44,19 @@ class Linformer(Architecture):
         return "has projections with a weight for each position of its training length"
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Return the operations of attention to k positions; projections have weights."""
+        """Return the operations of attention to k positions, and of the projections to them.
+
+        A weight of a projection belongs to one position and multiplies all channels. The suite
+        counts every weight once for each position, which is too much here and is taken off.
+        """
         from baselines.layers.flops import attend_pairs
 
         size, length = request.model_size, request.sequence_length
         k = _projected_length(request)
-        # Keys and values are multiplied with the same weights in each channel.
-        projections = 4.0 * length * k * size.width
-        return size.num_layers * (attend_pairs(float(length * k), size.width) + projections)
+        products = 4.0 * length * k * size.width  # of keys and values
+        attention = attend_pairs(float(length * k), size.width)
+        counted = 2.0 * length * _num_projections(request) * length * k
+        return size.num_layers * (attention + products) - counted
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the encoder."""
@@ -78,12 +83,17 @@ def _projected_length(request: BuildRequest) -> int:
     return min(int(request.options["projected_length"]), request.sequence_length)
 
 
+def _num_projections(request: BuildRequest) -> int:
+    layers = request.model_size.num_layers
+    counts = {"headwise": 2 * layers, "key_value": layers, "layerwise": 1}
+    return counts[request.options["sharing"]]
+
+
 def _excess(request: BuildRequest) -> int:
     """Return the width of the feed-forward networks with as many parameters as the projections."""
     size = request.model_size
-    projections = {"headwise": 2 * size.num_layers, "key_value": size.num_layers, "layerwise": 1}
     parameters = request.sequence_length * _projected_length(request)
-    parameters *= projections[request.options["sharing"]]
+    parameters *= _num_projections(request)
     return int(parameters // (2 * size.width * size.num_layers))
 
 

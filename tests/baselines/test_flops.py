@@ -77,3 +77,17 @@ def test_subquadratic_architectures_count_fewer_operations(name):
     assert growth < 2.1
     assert count("vanilla", 16_384) / count("vanilla", 8_192) == 4
     assert count(name, 16_384) < count("vanilla", 16_384) / 8
+
+
+@pytest.mark.parametrize(
+    ("sharing", "projections"),
+    [("layerwise", 1), ("key_value", SIZE.num_layers), ("headwise", 2 * SIZE.num_layers)],
+)
+def test_a_projection_of_linformer_counts_each_weight_once_for_each_channel(sharing, projections):
+    length, projected = 1_000, 32
+    found = count("linformer", length, sharing=sharing, projected_length=projected)
+    weights = projections * length * projected
+    counted_by_the_suite = 2 * weights * length
+    attention = SIZE.num_layers * 4 * SIZE.width * length * projected
+    products = SIZE.num_layers * 2 * 2 * length * projected * SIZE.width  # of keys and values
+    assert found + counted_by_the_suite == attention + products

@@ -83,8 +83,8 @@ def test_a_page_without_marks_is_left_as_it_is():
     [
         ("""value where="entry == 'gpt'" value="seed\"""", "select at least one figure"),
         ("""value where="entry ==" value="seed\"""", "`where` must select rows"),
-        ('value value="test.bleu"', "names columns of the rows; received: test.bleu"),
-        ('value value="seed" digits="3"', "received: digits"),
+        ('value value="test.bleu"', "names columns of the rows. Received: test.bleu"),
+        ('value value="seed" digits="3"', "Received: digits"),
     ],
 )
 def test_a_mark_that_names_no_figure_is_an_error(mark, message):
