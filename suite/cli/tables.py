@@ -211,7 +211,7 @@ def _growth(item: Exponent) -> str:
         ends = (item.slope.low, item.slope.high)
         low, high = (None if end is None else 1e6 * end for end in ends)
         interval = _with_interval(1e6 * item.slope.value, low, high)
-        return f"{interval} ms per 1,000 positions of context"
+        return f"{interval} ms per 1,000 positions"
     if item.exponent is None:
         return "—"
     return f"n^{_with_interval(item.exponent, item.low, item.high)}"
