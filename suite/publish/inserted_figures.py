@@ -11,7 +11,7 @@ The best entry scores <!-- value where="…" value="test.entity_f1" format=".3f"
 those of `suite.read_records(published=True).to_frame()`; `entry` leaves out the learning rate. A
 table has a row for each value of `rows`, in the order of `sort`. With `columns`, it has a column
 for each of their values and shows one `value`; otherwise it has a column for each `value`. A figure
-is the mean of the selected records, in a `format` of Python.
+is the mean of the selected records, multiplied by `times` and in a `format` of Python.
 
 With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
 intervals: a figure is followed by its limits.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MARK = re.compile(r"<!-- (?P<kind>table|value) (?P<fields>.*?) -->.*?<!-- end -->", re.DOTALL)
 START = re.compile(r"<!-- (?:table|value) .*? -->")
-FIELDS = frozenset({"of", "where", "rows", "columns", "value", "format", "sort"})
+FIELDS = frozenset({"of", "where", "rows", "columns", "value", "times", "format", "sort"})
 RECORDS, ROWS = "records", "rows"
 NO_FIGURE = "–"
 
@@ -112,11 +112,12 @@ def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> st
     known = group.dropna(subset=[name])
     if known.empty:
         return NO_FIGURE
-    figure = f"{known[name].mean():{form}}"
+    times = float(fields.get("times", "1"))
+    figure = f"{times * known[name].mean():{form}}"
     if fields.get("of") != ROWS or len(known) > 1 or known[["low", "high"]].isna().any(axis=None):
         return figure
     row = known.iloc[0]
-    return f"{figure} [{row['low']:{form}}, {row['high']:{form}}]"
+    return f"{figure} [{times * row['low']:{form}}, {times * row['high']:{form}}]"
 
 
 def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:

@@ -38,6 +38,7 @@ def filled(mark, frames=FRAMES):
 def test_a_value_is_the_mean_of_the_selected_records():
     mark = """value where="entry == 'bert'" value="test.entity_f1" format=".2f\""""
     assert filled(mark) == "0.60"
+    assert filled(f'{mark} times="100"') == "60.00"
 
 
 def test_a_row_of_the_archive_has_its_interval_if_there_is_one():
