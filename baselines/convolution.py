@@ -38,6 +38,10 @@ class Convolution(Architecture):
             return f"needs kernel sizes that are odd and at least 1; received: {kernels}"
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed."""
+        return ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of the convolutions: two for each channel of an attended pair."""
         from baselines.layers.flops import over_stacks, pairs_in_window

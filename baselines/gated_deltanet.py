@@ -61,6 +61,10 @@ class GatedDeltaNet(Architecture):
             )
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed but those of attention to an encoder's output."""
+        return () if request.form is Form.ENCODER_DECODER else ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of convolution and scan: states, and comparisons in chunks.
 

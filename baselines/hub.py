@@ -109,6 +109,12 @@ class Hub(Architecture):
             )
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return all parts: the layers are those of keras-hub."""
+        from suite.api import Part
+
+        return tuple(Part)
+
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the positions end at the training length, or None if they extrapolate."""
         if request.options["preset"]:

@@ -29,6 +29,10 @@ class Identity(Architecture):
     claimed_memory = "n"
     control = True
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed but those of attention to an encoder's output."""
+        return () if request.form is Form.ENCODER_DECODER else ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to the encoder's output, the only mixing."""
         from baselines.layers.flops import over_stacks

@@ -25,6 +25,10 @@ class LinearTransformer(Architecture):
     claimed_time = "n"
     claimed_memory = "n"
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed."""
+        return ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of the sums over keys, and of the chunks where causal."""
         from baselines.layers.flops import feature_attention_operations

@@ -39,6 +39,10 @@ class Linformer(Architecture):
             return f"shares its projections {', '.join(SHARING)}; received: {sharing}"
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed, and that the input cannot be longer."""
+        return ("heads", "prefix")
+
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the projections end at the training length."""
         return "has projections with a weight for each position of its training length"

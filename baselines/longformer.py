@@ -64,6 +64,10 @@ class Longformer(Architecture):
             )
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed."""
+        return ("heads",)
+
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the learned positions end at the training length."""
         from baselines.layers.block import limited_positions_reason

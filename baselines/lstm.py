@@ -40,6 +40,10 @@ class Lstm(Architecture):
             )
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed but those of attention to an encoder's output."""
+        return () if request.form is Form.ENCODER_DECODER else ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of the cells: three multiplications and an addition per unit.
 

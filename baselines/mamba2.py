@@ -45,6 +45,10 @@ class Mamba2(Architecture):
             return f"needs a state of at least 0 numbers; received: {options['state_size']}"
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that neither heads nor feed-forward units can be removed."""
+        return ("heads", "units")
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of convolution and scan: states, and comparisons in chunks."""
         from baselines.layers.flops import CHUNK_LENGTH, over_stacks

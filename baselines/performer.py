@@ -32,6 +32,10 @@ class Performer(Architecture):
         features = request.options["features"]
         return None if features >= 1 else f"needs at least 1 feature; received: {features}"
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed."""
+        return ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of the features, of the sums over keys, and of causal chunks."""
         from baselines.layers.flops import feature_attention_operations

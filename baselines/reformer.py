@@ -53,6 +53,10 @@ class Reformer(Architecture):
             return f"needs an axial_stddev above 0; received: {stddev}"
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed."""
+        return ("heads",)
+
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the axial positions end at the training length."""
         from baselines.layers.block import limited_positions_reason

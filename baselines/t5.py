@@ -40,6 +40,10 @@ class T5(Architecture):
             )
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed."""
+        return ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of full attention, without those of the biases."""
         from baselines.layers.flops import full_attention_operations

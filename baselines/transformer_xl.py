@@ -38,6 +38,10 @@ class TransformerXl(Architecture):
             )
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed, and that the input cannot be longer."""
+        return ("heads", "prefix")
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to a segment and its memory.
 

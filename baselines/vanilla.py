@@ -49,6 +49,11 @@ class Vanilla(Architecture):
         """Return why an option is invalid, or None."""
         return _block(request).problem(request)
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed if each head has numbers for the distances."""
+        by_head = request.options["positions"] in ("alibi", "relative", "t5")
+        return ("heads",) if by_head else ()
+
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the positions end at the training length, or None if they extrapolate."""
         return _block(request).fixed_length_reason()

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.conftest import read_records
+from tests.tasks.question_answering.test_squad import write_squad
 
 QUIET = ("--no-tracking", "--no-dashboard")
 
@@ -22,15 +23,24 @@ def test_the_other_tasks_run(bench, tmp_path):
     for split, count in (("train", 64), ("validation", 16), ("test", 16)):
         rows = "a fine film\tgood\na dull film\tbad\n" * count
         (tmp_path / f"{split}.tsv").write_text(f"text\tlabel\n{rows}")
+    write_squad(tmp_path)
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for split, count in (("train", 64), ("valid", 8), ("test", 8)):
+        pairs = [{"text": f"report {n} is about a road", "summary": f"{n}"} for n in range(count)]
+        (texts / f"{split}.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+        for language, text in (("en", "the road is long"), ("de", "die Straße ist lang")):
+            (texts / f"{split}.{language}").write_text(f"{text}\n" * count, encoding="utf-8")
+    languages = ("--option", "source_language=en", "--option", "target_language=de")
     for tasks, little_data in {
-        "listops,curve_tracing": ("--option", "train_examples=600"),
-        "sentiment": ("--data", f"files:{tmp_path}"),
-        "image_classification,translation": (),
+        "listops,curve_tracing,image_classification": ("--option", "train_examples=600"),
+        "sentiment,question_answering": ("--data", f"files:{tmp_path}"),
+        "translation,summarization": ("--data", f"files:{texts}", "--lengths", "32", *languages),
     }.items():
         result = bench(*run, *briefly, "--task", tasks, *little_data)
         assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     records = {record["cell"]["task"]: record for record in read_records(tmp_path / "home")}
-    assert len(records) == 5
+    assert len(records) == 7
     for record in records.values():
         assert record["status"] == "ok"
         assert record["data"]["examples"]["test"] > 0
@@ -40,7 +50,8 @@ def test_the_other_tasks_run(bench, tmp_path):
     # A tenth of the images is guessed. One layer on plain patches, 32 steps: 0.44 at seed 0.
     assert records["image_classification"]["metrics"]["test"]["accuracy"] > 0.3
     assert records["translation"]["reports"]["test"]["bleu_signature"]
-    assert {"test", "test_greedy"} <= set(records["translation"]["metrics"])
+    for task in ("translation", "summarization"):
+        assert {"test", "test_greedy"} <= set(records[task]["metrics"])
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +133,15 @@ class Architecture(ABC):
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why a request is unsupported, or None. This runs without any framework."""
         return None
+
+    def missing_parts(self, request: BuildRequest) -> Collection[str]:
+        """Return the values of `Part` that the model does not have, such as "heads".
+
+        A method that needs one of them is refused before any training. This runs without any
+        framework, and is no part of the code whose costs are measured. The default says that
+        nothing is missing: such a method may still refuse the built model.
+        """
+        return ()
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the model takes no sequence beyond its training length, or None if it does.

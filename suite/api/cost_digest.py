@@ -15,6 +15,7 @@ from suite.api.plugins import ARCHITECTURES, locate
 def digest_costs(key: str, search_path: Sequence[str], backend: str) -> str:
     """Digest the code of an architecture whose costs are measured, without comments or docstrings.
 
+    `Architecture.missing_parts` is left out too: it declares, and no model is built with it.
     The digest covers the syntax trees of the architecture's module and of every module that it
     imports, directly or not, from `baselines` or from its own package. Imports inside functions
     count. `import_module(f"baselines.layers.backends.{name}")` counts as an import of every module
@@ -32,13 +33,17 @@ def digest_costs(key: str, search_path: Sequence[str], backend: str) -> str:
         tree = ast.parse(path.read_bytes(), str(path))
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         waiting += [package, *_imported_names(tree, package, backend)]
-        trees[name] = ast.dump(_WithoutDocstrings().visit(tree))
+        trees[name] = ast.dump(_Measured().visit(tree))
     # Module names are left out: the name of a package in BENCH_PATH depends on where it lies.
     return hashlib.sha256("\n".join(sorted(trees.values())).encode()).hexdigest()
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Removes statements that are only a string: docstrings of code and of attributes."""
+class _Measured(ast.NodeTransformer):
+    """Removes `missing_parts`, and statements that are only a string: docstrings of any kind."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
+        """Return None for `missing_parts`."""
+        return None if node.name == "missing_parts" else self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         """Return None for a string, which removes the statement."""

@@ -21,6 +21,29 @@ class Inputs(StrEnum):
     EMBEDDINGS = "embeddings"
 
 
+class Part(StrEnum):
+    """A part of a backbone that methods change or read."""
+
+    HEADS = "heads"
+    UNITS = "units"
+    ADAPTERS = "adapters"
+    PREFIX = "prefix"
+    TABLE = "table"
+    EMBEDDED = "embedded"
+
+    @property
+    def text(self) -> str:
+        """The description of the part in messages."""
+        return {
+            Part.HEADS: "attention heads that can be removed",
+            Part.UNITS: "feed-forward units that can be removed",
+            Part.ADAPTERS: "sub-layers that take adapters",
+            Part.PREFIX: "a place for vectors before the embedded input",
+            Part.TABLE: "a table of tokens that heads can share",
+            Part.EMBEDDED: "embedded tokens that can be moved",
+        }[self]
+
+
 class Mode(StrEnum):
     """`train` learns, scores and measures; the others only measure, on random tokens.
 

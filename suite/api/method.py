@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from suite.api.data import Examples, TaskData
+from suite.api.enums import Part
 from suite.api.errors import PluginError
 from suite.api.options import Options
 
@@ -118,9 +119,23 @@ class Method:
             RequestError: a value is invalid.
         """
 
+    def derived_options(self, options: Options) -> Options:
+        """Return options that depend on others, such as the digest of a file that one names.
+
+        They belong to the cell, which thus runs again if the file changes.
+        """
+        return {}
+
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why a cell cannot use the method, or None; the reason continues the title."""
         return None
+
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the parts of a backbone that the method changes or reads.
+
+        A cell whose architecture declares that one is missing is refused before anything runs.
+        """
+        return ()
 
     def needs(self, cell: Cell, options: Options) -> Mapping[str, Cell]:
         """Return the cells whose trained models the method takes, by their role.
@@ -276,6 +291,15 @@ def method_options(method: Method, applied: AppliedMethod) -> dict[str, Any]:
 def training_methods(methods: tuple[AppliedMethod, ...]) -> tuple[AppliedMethod, ...]:
     """Return the methods that need a training of their own, which come first."""
     return tuple(method for method in methods if method.stage.trains)
+
+
+def has_own_weights(methods: tuple[AppliedMethod, ...]) -> bool:
+    """Return whether a cell with these methods trains or compresses a model.
+
+    A cell that only evaluates has the weights of its parent.
+    """
+    stages = {method.stage for method in methods}
+    return Stage.COMPRESS in stages or Stage.EVALUATE not in stages
 
 
 def methods_text(methods: tuple[AppliedMethod, ...]) -> str:

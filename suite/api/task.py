@@ -220,6 +220,14 @@ class Task(RawText, ABC):
         """
         return None
 
+    def token_ids_of(self, spec: Mapping[str, Any]) -> tuple[str, int]:
+        """Return the name of the feature with the id of each token, (batch, n), and their number.
+
+        Pretraining predicts these ids where `hide_tokens` hides `IDENTITY`. The default is that of
+        a task whose architecture takes token ids.
+        """
+        return "token_ids", spec["vocabulary_size"]
+
     def hide_tokens(
         self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -119,7 +119,8 @@ class Runner:
     _running: dict[str, _Run] = field(default_factory=dict)
     _written: list[Record] = field(default_factory=list)
     _unread: deque[Event] = field(default_factory=deque)
-    _postponed: list[PlannedCell] = field(default_factory=list)
+    _postponed: dict[str, PlannedCell] = field(default_factory=dict)
+    _unfinished: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         """Run all cells of the plan that are to run; see `events`."""
@@ -143,6 +144,7 @@ class Runner:
 
     def _run(self) -> Iterator[Event]:
         queue = deque(self.plan.to_run)
+        self._unfinished = {planned.cell.id for planned in queue}
         for planned in self.plan.cells:
             if record := self.plan.done.get(planned.cell.id):
                 self._report(Finished(planned, self._with_tuning(record, planned), reused=True))
@@ -156,7 +158,7 @@ class Runner:
                 self._take(update)
                 yield from self._read()
         if self._postponed:
-            self._report(Postponed(self._postponed))
+            self._report(Postponed(list(self._postponed.values())))
             yield from self._read()
 
     def _with_tuning(self, record: Record, planned: PlannedCell) -> Record:
@@ -173,6 +175,8 @@ class Runner:
         return chosen
 
     def _report(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            self._unfinished.discard(event.planned.cell.id)
         self.on_event(event)
         self._unread.append(event)
 
@@ -185,14 +189,12 @@ class Runner:
         waiting: list[PlannedCell] = []
         while queue and self.executor.has_room():
             planned = queue.popleft()
-            if self.deadline and not self.deadline.allows(planned.cell, self.limits):
-                self._postponed.append(planned)
+            parents = set(planned.parents.values())
+            too_late = self.deadline and not self.deadline.allows(planned.cell, self.limits)
+            if too_late or parents & self._postponed.keys():
+                self._postponed[planned.cell.id] = planned
                 continue
-            if self._is_parent_among(self._postponed, planned):
-                self._postponed.append(planned)
-                continue
-            pending = [*queue, *held, *waiting, *(run.planned for run in self._running.values())]
-            if self._is_parent_among(pending, planned):
+            if parents & self._unfinished:
                 waiting.append(planned)
                 continue
             lease = self.store.acquire(planned.cell.id)
@@ -213,10 +215,6 @@ class Runner:
         if held and not self._running:
             self._report(Waiting(held))
             time.sleep(LEASE_POLL_SECONDS)
-
-    @staticmethod
-    def _is_parent_among(others: Iterable[PlannedCell], planned: PlannedCell) -> bool:
-        return not {other.cell.id for other in others}.isdisjoint(planned.parents.values())
 
     def _why_skipped(self, planned: PlannedCell) -> str | None:
         known = self._known()

@@ -91,12 +91,21 @@ class DecodingSettings(ProbeSettings):
 class EntrySettings(Section):
     """An entry beside the architectures with their default options.
 
-    `methods` are written as on the command line: ["lora:rank=8", "int8"].
+    `methods` are written as on the command line: ["lora:rank=8", "int8"]. `tasks` and `lengths`
+    limit the entry to some of those of the benchmark.
     """
 
     architecture: str
     options: Mapping[str, Any] = {}
     methods: tuple[str, ...] = Field(default=(), strict=False)
+    tasks: tuple[str, ...] = Field(default=(), strict=False)
+    lengths: Lengths = Field(default=(), strict=False)
+
+    def includes(self, task: str | None, length: int) -> bool:
+        """Return whether the entry runs a task, or a probe (None), at a length."""
+        return (not self.tasks or task in self.tasks) and (
+            not self.lengths or length in self.lengths
+        )
 
 
 class TuningSettings(Section):

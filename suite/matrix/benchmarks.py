@@ -112,6 +112,15 @@ class Benchmark(Section):
             if not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"
                 raise ValueError(f"{missing}: change architectures")
+            for limit, unknown in (
+                ("tasks", set(entry.tasks) - set(self.tasks)),
+                ("lengths", set(entry.lengths) - self._lengths()),
+            ):
+                if unknown:
+                    raise ValueError(
+                        f"entries: {entry.architecture} is limited to {limit} that the benchmark "
+                        f"does not have, {', '.join(map(str, unknown))}: change {limit}"
+                    )
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -130,6 +139,9 @@ class Benchmark(Section):
                 "only `bench benchmarks --reference` adds to them"
             )
         return self
+
+    def _lengths(self) -> set[int]:
+        return {length for settings in self.tasks.values() for length in settings.lengths}
 
     def _places_without_data(self) -> list[str]:
         return [

@@ -20,7 +20,6 @@ from suite.api import (
 from suite.api.errors import unknown_name
 from suite.matrix.benchmark_sections import ProbeSettings
 from suite.matrix.benchmarks import Benchmark
-from suite.matrix.methods import parse_methods
 from suite.matrix.model_sizes import find_model_size
 from suite.matrix.options import as_text, check_data_options, defaults_of, parse_options
 from suite.matrix.planned_cells import (
@@ -87,6 +86,7 @@ def expand(
         for precision in request.precisions or (benchmark.precision,)
         for point in [_Point(length, backend, precision, seed, round_number)]
         for entry in entries[mode]
+        if entry.runs(workload.name, length)
     ]
     cells = _final_together(request, cells)
     cells = with_parents(cells, benchmark, registry, find_tuned_rate)
@@ -208,7 +208,7 @@ def _plan(
         methods=entry.methods,
     )
     tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
-    own = _lists_methods(benchmark, entry, registry) and _has_settings_of(
+    own = entry.of_benchmark(workload.name, point.length) and _has_settings_of(
         benchmark, workload, cell, parse_options(listed, defaults)
     )
     final = own and benchmark.is_frozen
@@ -223,15 +223,6 @@ def _plan(
     check_data_options(cell.options)
     planned = plan_cell(cell, workload.task, workload.source, registry, benchmark, tuning)
     return replace(planned, of_benchmark=own)
-
-
-def _lists_methods(benchmark: Benchmark, entry: Entry, registry: Registry) -> bool:
-    """Return whether a benchmark lists an entry with its methods; it need not list plain ones."""
-    return not entry.methods or any(
-        entry.methods == parse_methods(listed.methods, registry.methods)
-        for listed in benchmark.entries
-        if (listed.architecture, listed.options) == (entry.name, entry.options)
-    )
 
 
 def _has_settings_of(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from suite.api import (
     TRAINED,
     AppliedMethod,
+    Architecture,
     Cell,
     Method,
     MethodRequest,
@@ -67,13 +68,18 @@ def _parse(text: str, known: Collection[Method]) -> AppliedMethod:
             raise unknown_name(f"option of the method '{name}'", option, method.options)
         asked[option] = value
     options = parse_options(asked, method.options)
-    applied = AppliedMethod(name, method.version, options, method.stage)
-    method.check(method_options(method, applied))
-    return applied
+    every_option = {**method.options, **options}
+    method.check(every_option)
+    options |= method.derived_options(every_option)
+    return AppliedMethod(name, method.version, options, method.stage)
 
 
 def unsupported_by_methods(
-    cell: Cell, methods: Mapping[str, Method], task: Task | None, build: BuildRequest
+    cell: Cell,
+    methods: Mapping[str, Method],
+    task: Task | None,
+    build: BuildRequest,
+    architecture: Architecture,
 ) -> str | None:
     """Return why a cell cannot apply its methods, or None if it can."""
     if not cell.methods:
@@ -83,6 +89,12 @@ def unsupported_by_methods(
     for applied in cell.methods:
         method = methods[applied.name]
         request = MethodRequest(cell, method_options(method, applied), task, build)
+        for part in method.parts(request):
+            if part in architecture.missing_parts(build):
+                return (
+                    f"the method '{applied.name}' needs {part.text}, which {architecture.title} "
+                    "does not have; choose other options or another architecture"
+                )
         if reason := method.unsupported_reason(request):
             return f"the method '{applied.name}' {reason}"
     return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from suite.api import Cell, Limits, Mode, Status
+from suite.api import Cell, Limits, Mode, Status, has_own_weights
 from suite.api.evaluation_lengths import exceeded_limits
 from suite.api.weights import too_large
 from suite.matrix.planned_cells import PlannedCell
@@ -68,12 +68,13 @@ def plan(
     of an evaluation length that exceeded a limit counts as one of the record. A cell that runs
     again also scores the evaluation lengths of its good records, so that no result is lost. A
     parent runs again if its weights are missing and a cell to run needs them. With `keep_weights`,
-    the weights of all trainings are kept, and those whose weights are missing run again.
+    the weights of all trainings and compressed models are kept, and cells whose weights are missing
+    run again. A cell that only evaluates has those of its parent.
     """
     made_at = utc_now()
     if keep_weights:
         cells = [
-            replace(planned, keeps_weights=planned.cell.mode is Mode.TRAIN) for planned in cells
+            replace(planned, keeps_weights=_has_weights_to_keep(planned.cell)) for planned in cells
         ]
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
@@ -119,6 +120,10 @@ def plan(
             former.setdefault(record.cell_id, []).append(record)
     kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
     return Plan(kept, done, made_at, any_machine)
+
+
+def _has_weights_to_keep(cell: Cell) -> bool:
+    return cell.mode is Mode.TRAIN and has_own_weights(cell.methods)
 
 
 def _without_missing_weights(

@@ -88,7 +88,7 @@ def plan_cell(
         unsupported_run_options(cell)
         or _unsupported_by_task(task, cell)
         or supports(architecture, build)
-        or unsupported_by_methods(cell, methods, task, build)
+        or unsupported_by_methods(cell, methods, task, build, architecture)
     )
     facts = ranking_facts(cell, task, tuning, benchmark, objective)
     return PlannedCell(cell, source, reason, facts, task=task)

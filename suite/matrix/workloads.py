@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, Task
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmark_sections import DecodingSettings, ProbeSettings, TaskSettings
+from suite.matrix.benchmark_sections import (
+    DecodingSettings,
+    EntrySettings,
+    ProbeSettings,
+    TaskSettings,
+)
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.methods import Methods, parse_methods
 from suite.matrix.registry import Registry
@@ -47,12 +52,27 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An architecture, with the options that the benchmark lists for it, and methods."""
+    """An architecture, with the options that the benchmark lists for it, and methods.
+
+    `listed` are the entries of the benchmark's file that it is; None if the file need not list it.
+    An entry that is `requested` runs at all tasks and lengths of the request, another one where the
+    file lists it.
+    """
 
     name: str
     architecture: Architecture
     options: Options
     methods: Methods = ()
+    listed: tuple[EntrySettings, ...] | None = None
+    requested: bool = True
+
+    def of_benchmark(self, task: str | None, length: int) -> bool:
+        """Return whether the benchmark has the entry at a task, or in a probe, and a length."""
+        return self.listed is None or any(one.includes(task, length) for one in self.listed)
+
+    def runs(self, task: str | None, length: int) -> bool:
+        """Return whether the entry has a cell at a task, or in a probe, and a length."""
+        return self.requested or self.of_benchmark(task, length)
 
 
 def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[Workload]:
@@ -186,24 +206,36 @@ def find_entries(
             for name in benchmark.architectures or sorted(known.plugins)
             if mode is not Mode.TRAIN or not known.get(name).probe_only
         )
-    entries = [Entry(name, known.get(name), {}) for name in names]
-    entries += [
+    listed = [
         Entry(
-            listed.architecture,
-            known.get(listed.architecture),
-            listed.options,
-            parse_methods(listed.methods, registry.methods),
+            one.architecture,
+            known.get(one.architecture),
+            one.options,
+            parse_methods(one.methods, registry.methods),
+            (one,),
+            requested=False,
         )
-        for listed in benchmark.entries
-        if listed.architecture in names
+        for one in benchmark.entries
+        if one.architecture in names
     ]
+    entries = [*(Entry(name, known.get(name), {}) for name in names), *listed]
     if request.methods is None:
         # Only a training has methods.
         return [entry for entry in entries if mode is Mode.TRAIN or not entry.methods]
     check_unique("set of methods", [" ".join(texts) for texts in request.methods])
     sets = [parse_methods(texts, registry.methods) for texts in request.methods]
     plain = [entry for entry in entries if not entry.methods]
-    return [replace(entry, methods=methods) for entry in plain for methods in sets]
+    return [_with_methods(entry, methods, listed) for entry in plain for methods in sets]
+
+
+def _with_methods(entry: Entry, methods: Methods, listed: Sequence[Entry]) -> Entry:
+    """Return a plain entry with the methods of a request."""
+    if not methods:
+        return replace(entry, requested=True)
+    what = (entry.name, entry.options, methods)
+    same = [one for one in listed if (one.name, one.options, one.methods) == what]
+    places = tuple(place for one in same for place in one.listed or ())
+    return replace(entry, methods=methods, listed=places, requested=True)
 
 
 def _checked_source(

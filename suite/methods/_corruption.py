@@ -6,10 +6,12 @@ real positions come first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from suite.api import MASKS
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1
 """The shares of chosen tokens that become the mask, or a random token; the others stay."""
@@ -35,13 +37,7 @@ def mask_tokens(
     `masked_positions` (batch, k), `ids` and `scored` list the chosen ones: k is the share of n, and
     shorter texts have fewer, and 0 in their other columns.
     """
-    batch, length = token_ids.shape
-    num_columns = max(1, int(np.rint(share * length)))
-    real = padding_mask.sum(axis=1)
-    counts = np.minimum(np.maximum(np.rint(share * real), 1), real)
-    order = np.where(padding_mask, generator.random((batch, length)), 2.0).argsort(axis=1)
-    positions = order[:, :num_columns]
-    scored = np.arange(num_columns) < counts[:, None]
+    positions, scored = _choose(padding_mask, share, generator)
     ids = np.take_along_axis(token_ids, positions, axis=1)
     fate = generator.random(ids.shape)
     drawn = generator.integers(vocabulary_size, size=ids.shape)
@@ -55,6 +51,104 @@ def mask_tokens(
         {"token_ids": corrupted, "padding_mask": padding_mask, "masked_positions": positions},
         {"ids": ids, "scored": scored},
     )
+
+
+def mask_words(
+    features: Mapping[str, np.ndarray],
+    id_feature: str,
+    hide: Callable[[Arrays, np.ndarray], Mapping[str, Any]],
+    share: float,
+    generator: np.random.Generator,
+) -> tuple[Arrays, Arrays]:
+    """Return features and targets of masked language modelling where words have several features.
+
+    Words are chosen as `mask_tokens` chooses tokens. By the same shares, `hide` hides a chosen word
+    (of features and positions, (batch, n)), the word takes the features of another position of the
+    batch, or stays. `ids` are those of the feature `id_feature`.
+    """
+    mask = features["padding_mask"]
+    positions, scored = _choose(mask, share, generator)
+    ids = np.take_along_axis(features[id_feature], positions, axis=1)
+    fate = generator.random(ids.shape)
+    hidden, random = (np.zeros_like(mask) for _ in range(2))
+    np.put_along_axis(hidden, positions, scored & (fate < MASKED_SHARE), axis=1)
+    is_random = (fate >= MASKED_SHARE) & (fate < MASKED_SHARE + RANDOM_SHARE)
+    np.put_along_axis(random, positions, scored & is_random, axis=1)
+    others = generator.choice(np.flatnonzero(mask), size=int(random.sum()))
+    changed = {name: np.array(values) for name, values in features.items()}
+    for name, values in features.items():
+        if name not in MASKS:
+            changed[name][random] = values.reshape(-1, *values.shape[2:])[others]
+    positions = np.where(scored, positions, 0).astype(np.int32)
+    found = {**hide(changed, hidden), "masked_positions": positions}
+    return found, {"ids": ids, "scored": scored}
+
+
+def _choose(
+    candidates: np.ndarray, share: float, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose a share of each row's candidates, (batch, n): their positions, and which count."""
+    length = candidates.shape[1]
+    num_columns = max(1, int(np.rint(share * length)))
+    real = candidates.sum(axis=1)
+    counts = np.minimum(np.maximum(np.rint(share * real), 1), real)
+    order = np.where(candidates, generator.random(candidates.shape), 2.0).argsort(axis=1)
+    return order[:, :num_columns], np.arange(num_columns) < counts[:, None]
+
+
+def mask_pairs(
+    token_ids: np.ndarray,
+    padding_mask: np.ndarray,
+    share: float,
+    vocabulary_size: int,
+    generator: np.random.Generator,
+) -> tuple[Arrays, Arrays]:
+    """Return features and targets of masked tokens and next-sentence prediction (`join_halves`).
+
+    The joint has the id `vocabulary_size` + 1, and is not masked. Its position is the last column
+    of `masked_positions`. `follows` says whether the second piece follows the first, and `paired`
+    whether the text has two pieces: (batch,).
+    """
+    joint = vocabulary_size + 1
+    joined, mask, targets = join_halves(token_ids, padding_mask, joint, generator)
+    is_joint = mask & (joined == joint)
+    found, of_tokens = mask_tokens(joined, mask & ~is_joint, share, vocabulary_size, generator)
+    places = is_joint.argmax(axis=1).astype(np.int32)
+    positions = np.concatenate([found["masked_positions"], places[:, None]], axis=1)
+    features = {**found, "padding_mask": mask, "masked_positions": positions}
+    return features, {**of_tokens, **targets}
+
+
+def join_halves(
+    token_ids: np.ndarray, padding_mask: np.ndarray, joint: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, Arrays]:
+    """Return pairs of pieces of texts: joined tokens, their mask, and `follows` and `paired`.
+
+    A text is cut in the middle, however short it is. With probability 0.5, its first half is
+    followed by its second half, else by that of another text of the batch (Devlin et al. 2019,
+    section 3.1, who cut a corpus of documents). The token `joint` is between the two; a text that
+    fills all positions loses its last token to it. A text of one token stays as it is.
+    """
+    batch, length = token_ids.shape
+    real = np.minimum(padding_mask.sum(axis=1), length - 1)
+    paired = real > 1
+    texts = np.flatnonzero(paired)
+    source = np.arange(batch)
+    if len(texts) > 1:
+        shifts = generator.integers(1, len(texts), size=len(texts))
+        others = texts[(np.arange(len(texts)) + shifts) % len(texts)]
+        source[texts] = np.where(generator.random(len(texts)) < 0.5, texts, others)
+    joined, mask = np.zeros_like(token_ids), np.zeros_like(padding_mask)
+    first = -(-real // 2)
+    for row in range(batch):
+        parts = [token_ids[row][padding_mask[row]]]
+        if paired[row]:
+            second = token_ids[source[row], first[source[row]] : real[source[row]]]
+            parts = [token_ids[row, : first[row]], [joint], second]
+        tokens = np.concatenate(parts)
+        joined[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = True
+    return joined, mask, {"follows": source == np.arange(batch), "paired": paired}
 
 
 def next_tokens(token_ids: np.ndarray, padding_mask: np.ndarray) -> tuple[Arrays, Arrays]:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from suite.api import MethodRequest
+from collections.abc import Collection
+
+from suite.api import Inputs, MethodRequest, Part
+
+
+def moved_parts(request: MethodRequest) -> Collection[Part]:
+    """Return the part of the backbone whose output a perturbation moves."""
+    return (Part.EMBEDDED,) if request.build.inputs is Inputs.TOKEN_IDS else ()
 
 
 def carried_reason(request: MethodRequest) -> str | None:

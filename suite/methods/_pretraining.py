@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    IDENTITY,
     Examples,
     Form,
     Inputs,
     Metric,
     Options,
+    RawText,
     Score,
     SourceRequest,
     Task,
@@ -23,18 +25,22 @@ if TYPE_CHECKING:
 
 SPANS, INFILLING = "spans", "infilling"
 TEXT_FEATURES = ("token_ids", "padding_mask", "global_mask")
-"""The features of a task's examples that pretraining takes; the others belong to its targets."""
+"""The features of token ids that pretraining takes; the others belong to the task's targets."""
 
 
 class PretrainingTask(Task):
     """The texts of a task, encoded by the task, with the objective of the task's form.
 
     Encoders predict masked tokens, decoders the next token, and encoder-decoders hidden spans
-    (`_corruption.py`). `options` are those of the method. Labels and other targets are not used.
+    (`_corruption.py`). Encoders of words that have several features predict the ids of masked
+    words. `options` are those of the method. Labels and other targets are not used.
     """
 
     primary_metric = Metric("nats_per_token", higher_is_better=False)
-    other_metrics = (Metric("accuracy", share=True),)
+    other_metrics = (
+        Metric("accuracy", share=True),
+        Metric("next_sentence_accuracy", share=True),
+    )
 
     def __init__(self, task: Task, options: Options) -> None:
         from suite.methods._corruption import NUM_SENTINELS
@@ -47,10 +53,12 @@ class PretrainingTask(Task):
         self.options, self.open_options = task.options, task.open_options
         self.recipe = replace(task.recipe, learning_rate=options["learning_rate"])
         self.contiguous, self.length_buckets = task.contiguous, task.length_buckets
-        self.max_global_tokens = task.max_global_tokens
+        self.max_global_tokens, self.hideable = task.max_global_tokens, task.hideable
         in_spans = task.form is Form.ENCODER_DECODER and options["corruption"] == SPANS
         masks = 0 if task.form is Form.DECODER else 1
-        self.added_token_ids = NUM_SENTINELS if in_spans else masks
+        self._pairs = options["next_sentence"]
+        self.added_token_ids = NUM_SENTINELS if in_spans else masks + self._pairs
+        self._in_words = task.inputs is Inputs.EMBEDDINGS
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the source as the task does."""
@@ -68,24 +76,48 @@ class PretrainingTask(Task):
         """Return why the task's data does not fit a length, or None if it does."""
         return self._task.unsupported_reason(sequence_length, options)
 
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Encode texts as the task does."""
+        return self._task.encode_raw(texts, sequence_length, spec)
+
+    def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
+        """Build the embedding of the task."""
+        return self._task.build_embedding(spec, width)
+
     def text_of(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Return the features of the texts alone."""
-        return {name: features[name] for name in TEXT_FEATURES if name in features}
+        names = features if self._in_words else TEXT_FEATURES
+        return {name: features[name] for name in names if name in features}
 
     def corrupt(
         self, features: Mapping[str, Any], spec: Mapping[str, Any], generator: np.random.Generator
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the features that the model gets for some texts, and its targets.
 
-        The targets are `ids`, (batch, k), and `scored`, whether each counts.
+        The targets are `ids`, (batch, k), and `scored`, whether each counts. With next-sentence
+        prediction, they are those of `mask_pairs`.
         """
         import numpy as np
 
         from suite.methods import _corruption
 
-        text = self.text_of(features)
+        text, share = self.text_of(features), self._pretraining["share"]
+        if self._in_words:
+            return _corruption.mask_words(
+                {name: np.asarray(values) for name, values in text.items()},
+                self._task.token_ids_of(spec)[0],
+                lambda words, hidden: self._task.hide_tokens(
+                    words, dict.fromkeys(self.hideable, hidden), spec
+                ),
+                share,
+                generator,
+            )
         token_ids, mask = (np.asarray(text[name]) for name in TEXT_FEATURES[:2])
-        share, size = self._pretraining["share"], spec["vocabulary_size"]
+        size = spec["vocabulary_size"]
+        if self._pairs:
+            return _corruption.mask_pairs(token_ids, mask, share, size, generator)
         if self.form is Form.ENCODER:
             found, targets = _corruption.mask_tokens(token_ids, mask, share, size, generator)
         elif self.form is Form.DECODER:
@@ -103,32 +135,67 @@ class PretrainingTask(Task):
         return {**text, **found}, targets
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Build a head that scores token ids."""
-        from suite.methods._token_head import TokenHead
+        """Build a head that scores token ids, or words."""
+        from suite.methods._token_head import TokenHead, WordHead
 
-        return TokenHead()
+        return WordHead(self._task.token_ids_of(spec)[1]) if self._in_words else TokenHead()
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Return the mean cross-entropy of the scored tokens."""
+        """Return the mean cross-entropy of the scored tokens, plus that of the pairs."""
         from keras import ops
 
         sums = ops.sum(self.predict(outputs, targets, features), axis=0)
-        return sums[0] / ops.maximum(sums[2], 1.0)
+        loss = sums[0] / ops.maximum(sums[2], 1.0)
+        return loss + sums[3] / ops.maximum(sums[5], 1.0) if self._pairs else loss
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-        """Return each example's nats, hits and number of scored tokens: (batch, 3)."""
+        """Return each example's nats, hits and number of scored tokens: (batch, 3).
+
+        With next-sentence prediction, those of its pair follow: (batch, 6). The scores of the two
+        added ids, mask and joint, at the joint say whether the second piece follows.
+        """
         from keras import ops
 
-        scored = ops.cast(targets["scored"], "float32")
-        nats = ops.sparse_categorical_crossentropy(targets["ids"], outputs, from_logits=True)
-        hits = ops.equal(ops.argmax(outputs, axis=-1), ops.cast(targets["ids"], "int32"))
-        counted = (ops.cast(nats, "float32"), ops.cast(hits, "float32"), ops.ones_like(scored))
-        return ops.stack([ops.sum(part * scored, axis=1) for part in counted], axis=1)
+        if not self._pairs:
+            return _counted(outputs, targets["ids"], targets["scored"])
+        of_tokens = _counted(outputs[:, :-1], targets["ids"], targets["scored"])
+        follows, paired = (ops.expand_dims(targets[name], 1) for name in ("follows", "paired"))
+        of_pairs = _counted(outputs[:, -1:, -2:], ops.cast(follows, "int32"), paired)
+        return ops.concatenate([of_tokens, of_pairs], axis=1)
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
-        """Average over all scored tokens."""
-        nats, hits, count = predictions.astype("float64").sum(axis=0)
-        return Score(
-            {"nats_per_token": float(nats / count), "accuracy": float(hits / count)},
-            {"scored_tokens": int(count)},
-        )
+        """Average over all scored tokens, and over all pairs."""
+        nats, hits, count, *of_pairs = predictions.astype("float64").sum(axis=0)
+        metrics = {"nats_per_token": float(nats / count), "accuracy": float(hits / count)}
+        reports = {"scored_tokens": int(count)}
+        if of_pairs:
+            _, right, num_pairs = of_pairs
+            metrics["next_sentence_accuracy"] = float(right / max(num_pairs, 1))
+            reports["scored_pairs"] = int(num_pairs)
+        return Score(metrics, reports)
+
+
+def hides_tokens(task: Task, inputs: Inputs) -> bool:
+    """Return whether a task's tokens can be hidden, which an architecture gets as `inputs`."""
+    if inputs is not task.inputs:  # an option of the task embeds the tokens in another way
+        return False
+    return inputs is Inputs.TOKEN_IDS or (
+        inputs is Inputs.EMBEDDINGS and task.form is Form.ENCODER and IDENTITY in task.hideable
+    )
+
+
+def encodes_raw_text(task: Task) -> bool:
+    """Return whether a task encodes raw texts; an objective does if its task does."""
+    task = task._task if isinstance(task, PretrainingTask) else task
+    return type(task).encode_raw is not RawText.encode_raw
+
+
+def _counted(outputs: Any, ids: Any, scored: Any) -> Any:
+    """Return the nats, the hits and the number of scored ids of each example: (batch, 3)."""
+    from keras import ops
+
+    scored = ops.cast(scored, "float32")
+    nats = ops.sparse_categorical_crossentropy(ids, outputs, from_logits=True)
+    hits = ops.equal(ops.argmax(outputs, axis=-1), ops.cast(ids, "int32"))
+    counted = (ops.cast(nats, "float32"), ops.cast(hits, "float32"), ops.ones_like(scored))
+    return ops.stack([ops.sum(part * scored, axis=1) for part in counted], axis=1)

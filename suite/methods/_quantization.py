@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
+from suite.api import AppliedMethod, MethodRequest
 from suite.api.errors import Unsupported
+
+QUANTIZING = ("int8", "int4")
+
+
+def quantized_before(name: str, methods: Sequence[AppliedMethod]) -> bool:
+    """Return whether the weights of a cell are quantized when a method is applied."""
+    names = [method.name for method in methods]
+    return any(other in QUANTIZING for other in names[: names.index(name)])
+
+
+def twice_reason(name: str, request: MethodRequest) -> str | None:
+    """Return that weights are quantized once, if another method has quantized them."""
+    if quantized_before(name, request.cell.methods):
+        return f"quantizes weights once; leave {' or '.join(QUANTIZING)} out"
+    return None
 
 
 def quantize(model: Any, mode: str, config: Any = None) -> Any:

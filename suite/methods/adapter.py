@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Stage, Unsupported
+from suite.api import Method, MethodContext, MethodRequest, Options, Part, Stage, Unsupported
 
 
 class Adapter(Method):
@@ -31,6 +31,10 @@ class Adapter(Method):
         from suite.methods._efficient_tuning import check_size
 
         check_size("adapter", "size", options)
+
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the adapters."""
+        return (Part.ADAPTERS,)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the size does not fit the model, or None."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from suite.api import PERTURBATION, Method, MethodContext, MethodRequest, Options, Stage
+from suite.api import (
+    PERTURBATION,
+    Method,
+    MethodContext,
+    MethodRequest,
+    Options,
+    Part,
+    Stage,
+)
 
 HIGHEST = 10.0
 """The largest strength: beyond it, the perturbation hides the embeddings."""
@@ -34,6 +42,12 @@ class Adversarial(Method):
         from suite.methods._words import check_strengths
 
         check_strengths("adversarial", options, HIGHEST)
+
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the tokens that the backbone embeds; a task's embeddings need no part of it."""
+        from suite.methods._gradients import moved_parts
+
+        return moved_parts(request)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no such score, or None."""

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from suite.api import PERTURBATION, Method, MethodContext, MethodRequest, Options, Stage
+from suite.api import (
+    PERTURBATION,
+    Method,
+    MethodContext,
+    MethodRequest,
+    Options,
+    Part,
+    Stage,
+)
 from suite.api.errors import RequestError
 
 
@@ -38,6 +46,12 @@ class AdversarialTraining(Method):
                 "The option 'share' of adversarial_training is from 0 to 1",
                 received=options["share"],
             )
+
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the tokens that the backbone embeds; a task's embeddings need no part of it."""
+        from suite.methods._gradients import moved_parts
+
+        return moved_parts(request)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the gradient of a batch does not exist, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.api import Method, MethodContext, Options, Stage
+from suite.api import Method, MethodContext, MethodRequest, Options, Stage
 from suite.api.errors import RequestError
 
 
@@ -32,6 +32,12 @@ class Int4(Method):
                 "The option 'block_size' of int4 is 0 or more: 0 is one scale for each column",
                 received=options["block_size"],
             )
+
+    def unsupported_reason(self, request: MethodRequest) -> str | None:
+        """Return why the weights cannot be quantized, or None."""
+        from suite.methods._quantization import twice_reason
+
+        return twice_reason("int4", request)
 
     def compress(self, model: Any, context: MethodContext) -> Any:
         """Return the quantized model."""

@@ -22,10 +22,12 @@ class Int8(Method):
     stage = Stage.COMPRESS
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the precision of the cell cannot be quantized, or None."""
+        """Return why the weights or the precision of the cell cannot be quantized, or None."""
+        from suite.methods._quantization import twice_reason
+
         if request.cell.precision == "mixed_float16":
             return "overflows in mixed_float16; use float32 or mixed_bfloat16"
-        return None
+        return twice_reason("int8", request)
 
     def compress(self, model: Any, context: MethodContext) -> Any:
         """Return the quantized model."""

@@ -1,19 +1,22 @@
-"""Pretraining on a task's own training text, before the task is learned."""
+"""Pretraining on a task's own training text, or on files, before the task is learned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from suite.api import (
     Cell,
+    DataError,
     Examples,
+    Form,
     Inputs,
     Method,
     MethodContext,
     MethodRequest,
     Options,
+    Part,
     Stage,
     Task,
     TaskData,
@@ -34,19 +37,31 @@ class Pretrain(Method):
     The objective is that of the form: masked language modelling for encoders (Devlin et al. 2019),
     the next token for decoders (Radford et al. 2018), and for encoder-decoders span corruption
     (Raffel et al. 2020) or text infilling (Lewis et al. 2020). The texts are those that the task
-    encodes: its token ids, and of an encoder-decoder the source side. Targets and test texts are
-    not read. Next-sentence prediction is left out, because an encoded text has no sentences.
+    encodes: its token ids, and of an encoder-decoder the source side. Where a task embeds words by
+    several features, a hidden word loses those that `Task.hide_tokens` hides, and its identity is
+    predicted. Targets and test texts are not read.
 
     `steps` are those of the pretraining, with batches of the cell's size. `share` is the share of
     hidden tokens, and `span` the mean size of a hidden span of an encoder-decoder. `corruption` is
-    "spans" or "infilling". `only` trains the pretrained model itself, whose weights are kept: it is
-    the parent of the others. Embedding and backbone start with its weights, the head anew. The
-    parent has token ids for masks after those of the vocabulary; the child has none.
+    "spans" or "infilling".
+
+    `next_sentence` adds next-sentence prediction (Devlin et al. 2019, section 3.1) to the masks of
+    an encoder. Encoded texts have no sentences: a pair is the two halves of a text, however short
+    it is. Half of the second pieces are those of another text of the batch.
+
+    `files` names a file of documents in UTF-8, one on each line or with blank lines between them.
+    They replace the training texts, and are encoded as the task encodes raw text. Validation keeps
+    the task's own texts. `digest`, which follows from `files`, makes the cell run again for a
+    changed file.
+
+    `only` trains the pretrained model itself, whose weights are kept: it is the parent of the
+    others. Embedding and backbone start with its weights, the head anew. The parent has token ids
+    for masks after those of the vocabulary; the child has none.
     """
 
     version = 1
     title = "Pretraining"
-    summary = "predict hidden tokens of the training texts first"
+    summary = "predict hidden tokens of the training texts, or of files, first"
     paper = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers"
     stage = Stage.PREPARE
     options = {
@@ -55,11 +70,15 @@ class Pretrain(Method):
         "share": 0.15,
         "span": 3.0,
         "corruption": "spans",
+        "next_sentence": False,
+        "files": "",
+        "digest": "",
         "only": False,
     }
 
     def check(self, options: Options) -> None:
-        """Check the values."""
+        """Check the values, and the file of documents."""
+        from suite.methods._documents import read_documents
         from suite.methods._pretraining import INFILLING, SPANS
 
         for name, fits, wanted in (
@@ -73,15 +92,40 @@ class Pretrain(Method):
                 raise RequestError(
                     f"The option '{name}' of pretrain is {wanted}", received=options[name]
                 )
+        if options["files"]:
+            read_documents(options["files"])
+
+    def derived_options(self, options: Options) -> Options:
+        """Return the digest of the file of documents."""
+        from suite.methods._documents import digest_documents
+
+        return {"digest": digest_documents(options["files"])} if options["files"] else {}
+
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the table of the tokens, with which the head of the objective scores them."""
+        return (Part.TABLE,) if request.build.inputs is Inputs.TOKEN_IDS else ()
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why a cell cannot be pretrained, or None."""
-        if request.build.inputs is not Inputs.TOKEN_IDS:
+        from suite.methods._pretraining import encodes_raw_text, hides_tokens
+
+        task, options, inputs = request.task, request.options, request.build.inputs
+        if not hides_tokens(task, inputs):
             return (
-                "hides token ids, and the architecture gets none from this task; "
-                f"received: {request.build.inputs}. Use a task whose inputs are token ids"
+                "hides tokens, and the architecture gets none from this task that can be hidden; "
+                f"received: {inputs}. Use a task of texts, without options that embed them"
             )
-        if request.options["only"] and request.cell.scores_test:
+        if options["next_sentence"]:
+            if task.form is not Form.ENCODER or inputs is not Inputs.TOKEN_IDS:
+                return (
+                    "predicts next sentences in encoders of token ids alone; received: "
+                    f"{task.form}, {inputs}. Leave out next_sentence=true"
+                )
+            if request.cell.batch_size < 2:
+                return "needs another text in each batch for next_sentence=true; batch_size is 1"
+        if options["files"] and not encodes_raw_text(task):
+            return f"reads texts from files, and {task.title} encodes no raw text. Leave out files"
+        if options["only"] and request.cell.scores_test:
             return "reads no test text with only=true. Leave out --test"
         return None
 
@@ -110,16 +154,21 @@ class Pretrain(Method):
         return PretrainingTask(task, options)
 
     def data(self, data: TaskData, context: MethodContext) -> TaskData:
-        """Return the texts; those of the validation split are corrupted once, for all seeds."""
+        """Return the texts; those of the validation split are corrupted once, for all seeds.
+
+        Raises:
+            DataError: the file of documents has changed since the plan.
+        """
         if not context.options["only"]:
             return data
         import numpy as np
 
         task: Any = context.task
         generator = np.random.default_rng(VALIDATION_SEED)
+        train = _documents(data, context) if context.options["files"] else data.train
         return replace(
             data,
-            train=Examples(task.text_of(data.train.features), {}),
+            train=Examples(task.text_of(train.features), {}),
             validation=Examples(*task.corrupt(data.validation.features, data.spec, generator)),
         )
 
@@ -141,7 +190,7 @@ class Pretrain(Method):
         """Set the weights of embedding and backbone to those of the pretrained model."""
         if context.options["only"]:
             return
-        own, pretrained = model.backbone.weights, context.parents[ROLE]().backbone.weights
+        own, pretrained = (_weights(one) for one in (model, context.parents[ROLE]()))
         if len(own) != len(pretrained):
             raise Unsupported(
                 "A pretrained encoder-decoder has one token embedding for source and target. "
@@ -152,6 +201,26 @@ class Pretrain(Method):
             # The token embedding of the pretrained model has rows for masks after those of tokens.
             is_same = tuple(value.shape) == tuple(weight.shape)
             weight.assign(value if is_same else value[: weight.shape[0]])
+
+
+def _weights(model: Any) -> list[Any]:
+    """Return the weights of embedding and backbone."""
+    parts = [part for part in (model.embedding, model.backbone) if part is not None]
+    return [weight for part in parts for weight in part.weights]
+
+
+def _documents(data: TaskData, context: MethodContext) -> Examples:
+    """Return the encoded documents of the file that the options name."""
+    from suite.methods._documents import digest_documents, read_documents
+
+    path = context.options["files"]
+    if digest_documents(path) != context.options["digest"]:
+        raise DataError(
+            "Documents for pretraining stay the same while a cell waits to run",
+            received=f"{path}, which has changed since the plan",
+            remedy="Run the command again",
+        )
+    return context.task.encode_raw(read_documents(path), context.cell.sequence_length, data.spec)
 
 
 METHOD = Pretrain()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Stage, Unsupported
+from suite.api import Method, MethodContext, MethodRequest, Options, Part, Stage, Unsupported
 
 
 class Prompt(Method):
@@ -32,6 +32,10 @@ class Prompt(Method):
         from suite.methods._efficient_tuning import check_size
 
         check_size("prompt", "length", options)
+
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the vectors."""
+        return (Part.PREFIX,)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why a state would be carried past the vectors, or None."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from suite.api import Method, MethodContext, Options, Stage
+from suite.api import Method, MethodContext, MethodRequest, Options, Part, Stage
 from suite.api.errors import RequestError, Unsupported
 
 
@@ -37,6 +37,21 @@ class StructuredPruning(Method):
                     f"The option '{name}' of structured_pruning is from 0 to below 1",
                     received=options[name],
                 )
+
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the parts that are removed."""
+        named = {"heads": Part.HEADS, "feedforward": Part.UNITS}
+        return [part for option, part in named.items() if request.options[option]]
+
+    def unsupported_reason(self, request: MethodRequest) -> str | None:
+        """Return why the kernels would be quantized or adapted already, or None."""
+        from suite.methods._quantization import quantized_before
+
+        if any(method.name == "lora" for method in request.cell.methods):
+            return "removes parts of kernels, and lora adds to whole ones; leave lora out"
+        if quantized_before("structured_pruning", request.cell.methods):
+            return "removes heads and units before weights are quantized; name it first"
+        return None
 
     def model(self, model: Any, context: MethodContext) -> Any:
         """Return the model unchanged.

@@ -6,7 +6,7 @@ reports are rounded to `DIGITS` digits. If the file is still too large, its occl
 out, then its examples, then the report of the validation split if the test split is scored. Then
 the measurements of `LEFT_OUT` go, and samples and curves are thinned further.
 
-A record of an archive has at most `MAX_ARCHIVED_BYTES`. It keeps what identifies, ranks and
+A record of an archive has at most `max_archived_bytes`. It keeps what identifies, ranks and
 verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
 is still too large, a trial keeps the score of its primary metric alone, also under conditions, and
 none of its variants. A probe then keeps only the measurements of `RANKED`.
@@ -20,7 +20,7 @@ from typing import Any
 
 from suite.api import Mode
 from suite.api.errors import RequestError
-from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, has_own_file
+from suite.records.published import MAX_FINAL_BYTES, has_own_file, max_archived_bytes
 from suite.records.schema import Curve, Measurement, Record
 
 MAX_SAMPLES, FEW_SAMPLES = 20, 5
@@ -124,8 +124,8 @@ def _archived(record: Record) -> bytes:
         for phase, items in record.measurements.items()
         if probe
     }
-    content = _line(fields)
-    if len(content) > MAX_ARCHIVED_BYTES:
+    content, limit = _line(fields), max_archived_bytes(record)
+    if len(content) > limit:
         primary = (record.ranking.metric or "",)
         for part, names in (("metrics", primary), ("measurements", RANKED)):
             fields[part] = {name: _only(of, names) for name, of in fields[part].items()}
@@ -135,7 +135,7 @@ def _archived(record: Record) -> bytes:
         }
         fields["variants"] = {}
         content = _line(fields)
-    return _checked(content, MAX_ARCHIVED_BYTES, "A record of an archive")
+    return _checked(content, limit, "A record of an archive")
 
 
 def _archived_environment(environment: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,12 +23,12 @@ from suite.publish.publishing import private_content, unpublishable_reason
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.naming import options_text
 from suite.records.published import (
-    MAX_ARCHIVED_BYTES,
     MAX_FINAL_BYTES,
     Folder,
     StoredRecord,
     committed_path,
     is_final,
+    max_archived_bytes,
     read_record,
 )
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
@@ -223,10 +223,13 @@ def _lines(file: Path, place: PurePosixPath) -> Iterator[CheckedRecord]:
     if not lines:
         yield CheckedRecord(place, refused="the archive is empty")
     for number, line in enumerate(lines, start=1):
-        large = f"it is larger than {MAX_ARCHIVED_BYTES:,} bytes"
-        yield CheckedRecord(
-            place, line, number, refused=large if len(line) > MAX_ARCHIVED_BYTES else ""
-        )
+        # No record of an archive is larger than a file; a larger line is not parsed.
+        large = _larger_than(MAX_FINAL_BYTES) if len(line) > MAX_FINAL_BYTES else ""
+        yield CheckedRecord(place, line, number, refused=large)
+
+
+def _larger_than(limit: int) -> str:
+    return f"it is larger than {limit:,} bytes"
 
 
 def _read(checked: CheckedRecord, registry: Registry, *, whole: bool) -> tuple[Record | None, str]:
@@ -238,7 +241,9 @@ def _read(checked: CheckedRecord, registry: Registry, *, whole: bool) -> tuple[R
         record = parse_record(content)
     except RecordError as error:
         return None, str(error)
+    limit = max_archived_bytes(record)
     reasons = (
+        _larger_than(limit) if checked.line is not None and len(content) > limit else "",
         _identity(record, checked.place, whole=whole),
         unpublishable_reason(record, registry),
         private_content(record),

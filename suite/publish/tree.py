@@ -8,12 +8,12 @@ from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api.errors import RequestError
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.published import (
-    MAX_ARCHIVED_BYTES,
     MAX_FINAL_BYTES,
     MAX_TREE_BYTES,
     RESULTS,
     committed_files,
     committed_path,
+    max_archived_bytes,
 )
 from suite.records.schema import RecordError, RecordSummary, parse_summary
 
@@ -33,7 +33,6 @@ def check_tree(results: Path = RESULTS) -> None:
         named = f"results/{path.relative_to(results)}"
         sizes[named] = path.stat().st_size
         archived = path.name.endswith(SUFFIX)
-        limit = MAX_ARCHIVED_BYTES if archived else MAX_FINAL_BYTES
         try:
             contents = read_archive(path) if archived else [path.read_bytes()]
             records = [parse_summary(content) for content in contents]
@@ -41,6 +40,7 @@ def check_tree(results: Path = RESULTS) -> None:
             raise RecordError(f"{named}: {error}") from None
         committed |= {record.run_id: record for record in records}
         for content, record in zip(contents, records, strict=True):
+            limit = max_archived_bytes(record) if archived else MAX_FINAL_BYTES
             if len(content) > limit:
                 raise RequestError(
                     f"A committed record has at most {limit:,} bytes here",

@@ -36,7 +36,9 @@ TIMING = "timing"
 MAX_FINAL_BYTES = 12 * 2**10
 """The limit of the file of a final run, or of another record with a file of its own."""
 MAX_ARCHIVED_BYTES = 2 * 2**10
-"""The limit of a record in an archive, uncompressed."""
+"""The limit of a record in an archive, uncompressed, without scores under conditions."""
+CONDITION_BYTES = 96
+"""The bytes by which each split that is scored under a condition raises that limit."""
 MAX_TREE_BYTES = 15 * 2**20
 """The limit of all committed records together."""
 
@@ -97,6 +99,16 @@ def has_own_file(record: RecordSummary) -> bool:
     Trials of learning rates have no evaluation lengths.
     """
     return is_final(record) or bool(record.cell.evaluation_lengths)
+
+
+def max_archived_bytes(record: RecordSummary) -> int:
+    """Return the limit of a record in an archive, uncompressed; it is never above that of a file.
+
+    The limit holds archives to what identifies and ranks a cell. A curve against the strength of a
+    disturbance is such a result, whose size depends on the number of its points.
+    """
+    num_scores = sum(len(splits) for splits in record.conditions.values())
+    return min(MAX_ARCHIVED_BYTES + num_scores * CONDITION_BYTES, MAX_FINAL_BYTES)
 
 
 def committed_path(record: RecordSummary) -> PurePosixPath:

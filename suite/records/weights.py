@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from suite.api import PROTOCOL
+from suite.api import PROTOCOL, has_own_weights
 from suite.api.errors import HomeError, RequestError
 from suite.api.weights import KeptWeights, read_kept_weights
 from suite.records.schema import Record, RecordSummary
@@ -38,12 +38,13 @@ def find_weights(store: Store, run_id: str, report_unreadable: ReportUnreadable)
 
 
 def weights_of(store: Store, record: RecordSummary) -> KeptWeights:
-    """Return the weights that the run of a record left.
+    """Return the weights that the run of a record left, or took from its parent to evaluate them.
 
     Raises:
         HomeError: its weights were not kept, or a later run of the cell has replaced them.
     """
-    kept = read_kept_weights(weights_folder(store, record.cell_id))
+    parent = _evaluated_parent(record)
+    kept = read_kept_weights(weights_folder(store, parent.get("cell_id", record.cell_id)))
     if named_weights(record) != kept.sha256:
         raise HomeError(
             "Kept weights are those of the last run of a cell that kept them",
@@ -66,9 +67,18 @@ def kept_weights(
 
 
 def named_weights(record: RecordSummary) -> str | None:
-    """Return the checksum of the weights that a run kept, or None."""
+    """Return the checksum of the weights that a run kept or evaluated, or None."""
+    if parent := _evaluated_parent(record):
+        return str(parent["weights_sha256"])
     weights: Mapping[str, Any] = record.details.get("weights") or {}  # type: ignore[assignment]
     return weights.get("sha256")
+
+
+def _evaluated_parent(record: RecordSummary) -> Mapping[str, Any]:
+    """Return the parent whose weights a cell that only evaluates has; none of another cell."""
+    if has_own_weights(record.cell.methods):
+        return {}
+    return record.details.get("parent") or {}  # type: ignore[return-value]
 
 
 def superseded_weights(store: Store, report_unreadable: ReportUnreadable) -> list[Path]:

@@ -204,6 +204,10 @@ class NamedEntityRecognition(Task):
             found.append([str(spec["tags"][tag]) for tag in predictions[rows][real].tolist()])
         return found
 
+    def token_ids_of(self, spec: Mapping[str, Any]) -> tuple[str, int]:
+        """Return the feature of a word's identity, and the number of words."""
+        return "word_ids", spec["sizes"]["words"]
+
     def hide_tokens(
         self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]
     ) -> Mapping[str, Any]:

@@ -290,3 +290,42 @@ def test_a_length_that_does_not_divide_the_positions_of_an_update_needs_a_batch_
     with pytest.raises(RequestError, match=r"256 positions .* Received: length 512"):
         cells_of(folder)
     assert cells_of(folder, lengths=(64, 128))
+
+
+LIMITED = """
+[[entries]]
+architecture = "vanilla"
+methods = ["label_smoothing"]
+tasks = ["ner"]
+lengths = [64]
+"""
+
+
+def test_an_entry_may_be_limited_to_tasks_and_lengths(folder):
+    path = edit(folder, "[[probes]]", f"{LIMITED}\n[[probes]]")
+    path.write_text(path.read_text().split("[frozen]")[0])
+
+    def smoothed(**fields):
+        registry = load_registry((str(folder),))
+        request = Request(tasks=("ner",), benchmark="small", architectures=("vanilla",), **fields)
+        cells = expand(request, registry)
+        return [
+            (planned.cell.sequence_length, planned.of_benchmark)
+            for planned in cells
+            if planned.cell.methods and planned.cell.seed == 0
+        ]
+
+    assert smoothed() == [(64, True)]
+    # A request runs the methods at all of its lengths, and only the listed one is of the benchmark.
+    assert smoothed(methods=(("label_smoothing",),)) == [(64, False), (128, False)]
+    assert smoothed(methods=(("label_smoothing",),), lengths=(64,)) == [(64, True)]
+    for old, new, said in (
+        ('tasks = ["ner"]', 'tasks = ["sentiment"]', "limited to tasks.*, sentiment"),
+        ("lengths = [64]\n\n", "lengths = [32]\n\n", "limited to lengths.*, 32"),
+    ):
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        with pytest.raises(PluginError, match=said):
+            read_benchmark(path)
+        path.write_text(text)

@@ -21,21 +21,23 @@ class Interrupted(BaseException):
     """The end of a process, which no handler of exceptions catches."""
 
 
-def plan(
-    task: str, architecture: str, methods: tuple[str, ...], steps: int = 16, **options: str
-) -> list[PlannedCell]:
-    """Return a cell with methods after the cells that it needs, without XLA."""
-    request = Request(
-        tasks=(task,),
-        architectures=(architecture,),
-        lengths=(32,),
-        seeds=(0,),
-        steps=steps,
-        batch_size=4,
-        options={"compile": "graph", **options},
-        methods=(methods,),
-    )
-    return expand(request, load_registry(()))
+def plan(task: str, architecture: str, *methods: str, **settings: Any) -> list[PlannedCell]:
+    """Return a small cell with methods after the cells that it needs, without XLA.
+
+    `settings` are fields of the request.
+    """
+    request = {
+        "tasks": (task,),
+        "architectures": (architecture,),
+        "lengths": (32,),
+        "seeds": (0,),
+        "steps": 8,
+        "batch_size": 4,
+        "methods": (methods,),
+        **settings,
+        "options": {"compile": "graph", **settings.get("options", {})},
+    }
+    return expand(Request(**request), load_registry(()))
 
 
 def job_of(planned: PlannedCell, folder: Path) -> Job:
@@ -72,6 +74,6 @@ def run(job: Job, stop_at: float = math.inf) -> dict[str, Any]:
     return cell.run(job, task, architecture, (), report_progress, lambda outcome: None)
 
 
-def run_planned(folder: Path, *asked: Any, **options: Any) -> list[dict[str, Any]]:
+def run_planned(folder: Path, *asked: str, **settings: Any) -> list[dict[str, Any]]:
     """Plan a cell as `plan` does, run it after its parents, and return the outcomes."""
-    return [run(job_of(planned, folder)) for planned in plan(*asked, **options)]
+    return [run(job_of(planned, folder)) for planned in plan(*asked, **settings)]

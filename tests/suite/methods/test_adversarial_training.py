@@ -13,7 +13,8 @@ from suite.worker.data.batches import Batch
 from suite.worker.methods import Composition
 from suite.worker.perturbation import perturbed
 from suite.worker.steps import Model, make_gradient_step, make_training_step
-from tests.suite.methods.evaluated import score_few, train_with
+from tests.suite.methods.evaluated import train_with
+from tests.suite.worker.train.test_checkpoint import score_few
 
 EPSILON = 0.2
 

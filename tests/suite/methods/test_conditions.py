@@ -8,7 +8,8 @@ from suite.api import RequestError
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from tests.suite.methods.evaluated import score_few, train_with
+from tests.suite.methods.evaluated import train_with
+from tests.suite.worker.train.test_checkpoint import score_few
 
 REQUEST = {"lengths": (32,), "seeds": (0,), "architectures": ("vanilla",), "steps": 4}
 
@@ -17,13 +18,12 @@ REQUEST = {"lengths": (32,), "seeds": (0,), "architectures": ("vanilla",), "step
 def outcomes(tmp_path_factory):
     """One model, and its scores under each kind of condition."""
     with pytest.MonkeyPatch.context() as patch:
-        score_few(patch)
+        score_few(patch, 48)
         return train_with(
             tmp_path_factory.mktemp("conditions"),
             "typos:strengths=0.0,0.5",
             "word_swap:strengths=0.0,0.5",
             "adversarial:strengths=0.0,0.05",
-            compile="graph",
         )
 
 

@@ -11,7 +11,10 @@ from suite.methods._corruption import (
     corrupt_spans,
     fill_pairs,
     infill,
+    join_halves,
+    mask_pairs,
     mask_tokens,
+    mask_words,
     next_tokens,
 )
 
@@ -54,6 +57,82 @@ def test_masks_have_the_published_shares_and_spare_all_other_positions():
     assert found[~masked].max() < SIZE
     again, _ = mask_tokens(token_ids, mask, 0.15, SIZE, np.random.default_rng(2))
     assert (again["token_ids"] != features["token_ids"]).any()
+
+
+def test_masked_words_have_the_published_shares_and_keep_no_feature_that_is_hidden():
+    word_ids, mask = texts()
+    features = {
+        "word_ids": word_ids,
+        "spellings": np.stack([word_ids, word_ids], axis=-1),
+        "padding_mask": mask,
+    }
+
+    def hide(words, hidden):
+        spellings = np.where(hidden[..., None], SIZE, words["spellings"])
+        word_ids = np.where(hidden, SIZE, words["word_ids"])
+        return {**words, "word_ids": word_ids, "spellings": spellings}
+
+    found, targets = mask_words(features, "word_ids", hide, 0.15, np.random.default_rng(1))
+    scored, positions = targets["scored"], found["masked_positions"]
+    rows = np.nonzero(scored)[0]
+    chosen = np.zeros(mask.shape, bool)
+    chosen[rows, positions[scored]] = True
+    assert chosen.sum() == scored.sum() and not chosen[~mask].any()
+    np.testing.assert_array_equal(targets["ids"][scored], word_ids[rows, positions[scored]])
+    np.testing.assert_array_equal(found["padding_mask"], mask)
+    # A word keeps or loses all of its features, and no other word changes.
+    for part in range(2):
+        np.testing.assert_array_equal(found["spellings"][..., part], found["word_ids"])
+    np.testing.assert_array_equal(found["word_ids"][~chosen], word_ids[~chosen])
+    after, before = found["word_ids"][chosen], word_ids[chosen]
+    hidden = after == SIZE
+    assert_share(hidden.sum(), len(after), 0.8)
+    same = 0.1 / SIZE
+    assert_share((after == before).sum(), len(after), 0.1 + same)
+    assert set(after[~hidden]) <= set(word_ids[mask])
+
+
+def test_half_of_the_pairs_are_of_two_texts():
+    token_ids, mask = texts(rows=1_000)
+    joined, joined_mask, targets = join_halves(token_ids, mask, SIZE, np.random.default_rng(1))
+    follows, paired = targets["follows"], targets["paired"]
+    real = mask.sum(axis=1)
+    np.testing.assert_array_equal(paired, real > 1)
+    assert_share(follows[paired].sum(), paired.sum(), 0.5)
+    seconds = set()
+    for row in range(len(real)):
+        text, pair = token_ids[row, : real[row]].tolist(), joined[row][joined_mask[row]].tolist()
+        if not paired[row]:
+            assert pair == text
+            continue
+        text = text[: LENGTH - 1]  # a full text loses its last token to the joint
+        place = -(-len(text) // 2)
+        assert pair[: place + 1] == [*text[:place], SIZE]
+        assert (pair[place + 1 :] == text[place:]) == follows[row]
+        seconds.add(tuple(text[place:]))
+        assert not joined[row][~joined_mask[row]].any()
+    drawn = {tuple(joined[row][joined_mask[row]]) for row in np.flatnonzero(paired & ~follows)}
+    assert all(pair[pair.index(SIZE) + 1 :] in seconds for pair in drawn)
+
+
+def test_a_single_text_is_followed_by_its_own_half():
+    token_ids = np.array([[5, 6, 7, 8, 9], [5, 0, 0, 0, 0]], np.int32)
+    joined, _, targets = join_halves(token_ids, token_ids > 0, SIZE, np.random.default_rng(0))
+    assert joined.tolist() == [[5, 6, SIZE, 7, 8], [5, 0, 0, 0, 0]]
+    assert targets["follows"].all() and targets["paired"].tolist() == [True, False]
+
+
+def test_the_joint_of_a_pair_is_scored_last_and_never_masked():
+    token_ids, mask = texts(shortest=4)
+    features, targets = mask_pairs(token_ids, mask, 0.15, SIZE, np.random.default_rng(1))
+    places = features["masked_positions"][:, -1]
+    rows = np.arange(len(places))
+    assert (features["token_ids"][rows, places] == SIZE + 1).all()
+    chosen = features["masked_positions"][:, :-1]
+    assert (chosen != places[:, None])[targets["scored"]].all()
+    assert targets["ids"][targets["scored"]].max() < SIZE
+    longer = features["padding_mask"].sum(axis=1) - mask.sum(axis=1)
+    assert (longer <= LENGTH // 2).all() and features["padding_mask"][rows, places].all()
 
 
 def test_the_next_token_is_the_target_up_to_the_last_one():

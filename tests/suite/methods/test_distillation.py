@@ -20,7 +20,7 @@ from tests.suite.methods.planned_runs import job_of, plan, run
 ASKED = (
     "language_modeling",
     "vanilla",
-    ("distillation:teacher=identity,weight=0.5,hidden_weight=0.5",),
+    "distillation:teacher=identity,weight=0.5,hidden_weight=0.5",
 )
 
 
@@ -71,14 +71,17 @@ def test_an_invalid_option_is_refused_in_one_line(asked, named):
 
 def test_the_teacher_is_planned_without_the_students_options():
     teacher, student = plan(
-        "language_modeling", "llama", ("distillation",), rotary_base="500.0", learning_rate="0.01"
+        "language_modeling",
+        "llama",
+        "distillation",
+        options={"rotary_base": "500.0", "learning_rate": "0.01"},
     )
     assert teacher.cell.architecture == "vanilla" and not teacher.cell.methods
     assert student.parents == {"teacher": teacher.cell.id} and teacher.keeps_weights
     assert teacher.cell.options["learning_rate"] == 0.01
     assert "rotary_base" in student.cell.options and "rotary_base" not in teacher.cell.options
     with pytest.raises(RequestError, match="no architecture"):
-        plan("language_modeling", "llama", ("distillation:teacher=transformer",))
+        plan("language_modeling", "llama", "distillation:teacher=transformer")
 
 
 @pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
@@ -97,7 +100,7 @@ def test_a_student_learns_from_a_teacher_of_the_same_vocabulary(tmp_path, monkey
 
     for name in ("soft_loss", "hidden_loss"):
         monkeypatch.setattr(distillation, name, watched(name, getattr(distillation, name)))
-    teacher, student = (job_of(one, tmp_path) for one in plan(*ASKED, steps=8))
+    teacher, student = (job_of(one, tmp_path) for one in plan(*ASKED))
     run(teacher)
     outcome = run(student)
     assert outcome["status"] == "ok"

@@ -27,7 +27,7 @@ from suite.worker.conformance.passes import (
 from suite.worker.conformance.subjects import Subject, find_request, main_inputs
 from suite.worker.steps import Model, PositionHead
 from tests.architectures import ARCHITECTURES, assert_passes
-from tests.suite.methods.jobs import plan
+from tests.suite.methods.planned_runs import plan
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "lora": {"rank": 2, "embeddings": True},

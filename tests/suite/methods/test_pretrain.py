@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import Examples, task_options
+from suite.api import DataError, Examples, method_options, task_options
 from suite.api.errors import RequestError
 from suite.api.plugins import TASKS, find_plugin
 from suite.matrix.methods import parse_methods
 from suite.matrix.registry import load_registry
+from suite.methods._documents import read_documents
 from suite.methods._pretraining import PretrainingTask
-from suite.methods.pretrain import METHOD
+from suite.methods.pretrain import METHOD, Pretrain
 from suite.worker.data import encoded
 from suite.worker.methods import Composition, load_model
-from tests.suite.methods.jobs import plan
-from tests.suite.methods.planned_runs import job_of, run
+from tests.suite.methods.planned_runs import Interrupted, job_of, plan, run
 
 pytestmark = pytest.mark.usefixtures("eager", "brief_measurements", "few_scored_examples")
 
@@ -36,7 +37,7 @@ def test_the_parent_trains_on_all_texts_with_its_own_steps_and_rate():
     assert not parent.cell.scores_test
     assert child.parents == {"pretrained": parent.cell.id}
     assert (parent.cell.steps, child.cell.steps) == (5, 8)
-    assert parent.cell.options == {"dropout": 0.2}
+    assert parent.cell.options == {"compile": "graph", "dropout": 0.2}
     assert parent.recipe.learning_rate == METHOD.options["learning_rate"]
     assert [one.text for one in parent.cell.methods] == ["pretrain:only=True,share=0.2"]
     assert parent.ranking.metric == "nats_per_token"
@@ -47,7 +48,17 @@ def test_the_parent_trains_on_all_texts_with_its_own_steps_and_rate():
 @pytest.mark.parametrize(
     ("task", "architecture", "method", "settings", "reason"),
     [
-        ("ner", "bert", "pretrain", {}, "received: embeddings"),
+        ("image_classification", "bert", "pretrain", {"lengths": (16,)}, "received: patches"),
+        ("sentiment", "bert", "pretrain", {"options": {"pairs": "9"}}, "received: embeddings"),
+        ("ner", "bert", "pretrain:next_sentence=true", {}, "Leave out next_sentence=true"),
+        (
+            *("language_modeling", "vanilla", "pretrain:next_sentence=true", {}),
+            "encoders of token ids alone; received: decoder",
+        ),
+        (
+            *("sentiment", "bert", "pretrain:next_sentence=true", {"batch_size": 1}),
+            "batch_size is 1",
+        ),
         ("sentiment", "bert", "pretrain:only=true", {"score_test": True}, "Leave out --test"),
     ],
 )
@@ -62,14 +73,115 @@ def test_values_out_of_range_are_refused(text):
         parse_methods([f"pretrain:{text}"], load_registry(()).methods)
 
 
+def test_files_of_documents_are_checked_when_planning_and_are_part_of_the_cell(tmp_path):
+    path = tmp_path / "documents.txt"
+    for content, said in ((None, "No such file"), (b"\xff\xfe", "UTF-8"), (b" \n", "is empty")):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            plan("sentiment", "bert", f"pretrain:files={path}")
+    path.write_text("one text\nanother text\n")
+    parent, child = plan("sentiment", "bert", f"pretrain:files={path}")
+    assert not child.unsupported
+    assert "files" in parent.cell.methods[0].options
+    path.write_text("one text\nanother text.\n")
+    changed, _ = plan("sentiment", "bert", f"pretrain:files={path}")
+    assert changed.cell.id != parent.cell.id
+    (planned,) = plan("translation", "vanilla", f"pretrain:files={path}")
+    assert "encodes no raw text" in planned.unsupported
+
+
+@pytest.mark.parametrize(
+    ("content", "documents"),
+    [
+        ("a b\nc\n", ["a b", "c"]),
+        ("\na\n b\n\n \nc\n", ["a b", "c"]),
+    ],
+)
+def test_documents_are_lines_or_have_blank_lines_between_them(tmp_path, content, documents):
+    path = tmp_path / "documents.txt"
+    path.write_text(content)
+    assert read_documents(str(path)) == documents
+
+
+def test_documents_replace_the_training_texts_alone(tmp_path):
+    path = tmp_path / "documents.txt"
+    path.write_text("a fine film\n" * 3 + "a dull film\n")
+    parent, _ = plan("sentiment", "bert", f"pretrain:files={path}", options={"units": "bytes"})
+    task = find_plugin(TASKS, "sentiment")
+    data = encoded.load(job_of(parent, tmp_path), task, task_options(task, parent.cell.options))
+    options = method_options(METHOD, parent.cell.methods[0])
+    context = SimpleNamespace(options=options, task=parent.task, cell=parent.cell)
+    changed = METHOD.data(data, context)
+    usual = METHOD.data(data, SimpleNamespace(options={**options, "files": ""}, task=parent.task))
+    assert changed.train.num_examples == 4 and not changed.train.targets
+    raw = task.encode_raw(["a fine film"], 32, data.spec)
+    for name in ("token_ids", "padding_mask"):
+        np.testing.assert_array_equal(changed.train.features[name][0], raw.features[name][0])
+    for name, values in usual.validation.features.items():
+        np.testing.assert_array_equal(changed.validation.features[name], values)
+    assert changed.test is data.test
+    path.write_text("another film\n")
+    with pytest.raises(DataError, match="has changed since the plan"):
+        METHOD.data(data, context)
+
+
+def test_words_are_learned_and_start_the_child_with_their_embedding(tmp_path, monkeypatch):
+    parent, child = plan(
+        "ner", "identity", "pretrain:steps=4", steps=1, options={"validations": "1"}
+    )
+    outcome = run(job_of(parent, tmp_path))
+    assert math.isfinite(outcome["metrics"]["validation"]["nats_per_token"])
+    initialize = Pretrain.initialize
+
+    def compared(method, model, context):
+        initialize(method, model, context)
+        pretrained = context.parents["pretrained"]()
+        for pair in zip(model.embedding.weights, pretrained.embedding.weights, strict=True):
+            np.testing.assert_array_equal(*map(ops.convert_to_numpy, pair))
+        raise Interrupted
+
+    monkeypatch.setattr(Pretrain, "initialize", compared)
+    with pytest.raises(Interrupted):
+        run(job_of(child, tmp_path))
+
+
+def test_the_loss_of_pairs_is_that_of_the_two_added_ids_at_the_joint():
+    options = {**METHOD.options, "next_sentence": True}
+    objective = PretrainingTask(find_plugin(TASKS, "sentiment"), options)
+    assert objective.added_token_ids == 2
+    generator = np.random.default_rng(0)
+    mask = np.arange(20) < np.array([[20], [7], [1]])
+    ids = np.where(mask, generator.integers(4, 50, size=mask.shape), 0).astype(np.int32)
+    text = {"token_ids": ids, "padding_mask": mask}
+    features, targets = objective.corrupt(text, {"vocabulary_size": 50}, generator)
+    assert targets["paired"].tolist() == [True, True, False]
+    outputs = generator.normal(size=(3, features["masked_positions"].shape[1], 52))
+    outputs = outputs.astype(np.float32)
+    found = float(objective.loss(ops.convert_to_tensor(outputs), targets, features))
+    log_p = ops.convert_to_numpy(ops.log_softmax(outputs[:, :-1]))
+    of_tokens = np.take_along_axis(log_p, targets["ids"][:, :, None], axis=2)[:, :, 0]
+    log_p = ops.convert_to_numpy(ops.log_softmax(outputs[:, -1, -2:]))
+    of_pairs = log_p[np.arange(3), targets["follows"].astype(int)]
+    expected = -of_tokens[targets["scored"]].mean() - of_pairs[:2].mean()
+    assert found == pytest.approx(expected, rel=1e-5)
+    predicted = objective.predict(ops.convert_to_tensor(outputs), targets, features)
+    score = objective.score(Examples(features, targets), ops.convert_to_numpy(predicted), {})
+    right = (outputs[:2, -1, -1] > outputs[:2, -1, -2]) == targets["follows"][:2]
+    assert score.metrics["next_sentence_accuracy"] == right.mean()
+    assert score.reports["scored_pairs"] == 2
+
+
 def test_a_pretrained_model_is_kept_and_starts_its_child(tmp_path, monkeypatch):
     """The test split is sealed: the parent would fail if it read it."""
-    options = {"compile": "graph", "units": "bytes", "validations": "1"}
-    parent, child = plan("sentiment", "vanilla", "pretrain:steps=6", options=options)
+    options = {"units": "bytes", "validations": "1"}
+    parent, child = plan(
+        "sentiment", "vanilla", "pretrain:steps=6,next_sentence=true", options=options
+    )
     job = job_of(parent, tmp_path)
     outcome = run(job)
     scores = outcome["metrics"]["validation"]
-    assert set(scores) == {"nats_per_token", "accuracy"}
+    assert set(scores) == {"nats_per_token", "accuracy", "next_sentence_accuracy"}
     assert outcome["details"]["training_steps"] == 6
     first, *_, last = outcome["curves"]["training_loss"]["values"]
     assert math.isfinite(last) and last < first
@@ -92,7 +204,7 @@ def test_a_pretrained_model_is_kept_and_starts_its_child(tmp_path, monkeypatch):
         values = ops.convert_to_numpy(pretrained)
         tables += values.shape != weight.shape
         np.testing.assert_array_equal(weight, values[: len(weight)] if weight.ndim else values)
-    assert tables == 1  # the token embedding has a row for the mask
+    assert tables == 1  # the token embedding has rows for the mask and the joint
     assert made["parameter_counts"]["mixing"] == outcome["parameter_counts"]["mixing"]
 
 

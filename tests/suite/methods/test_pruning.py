@@ -64,9 +64,9 @@ def test_an_invalid_option_is_refused_in_one_line(asked, named):
 
 
 def test_averaged_weights_are_not_sparse():
-    (planned,) = plan("language_modeling", "vanilla", (ASKED, "weight_averaging"))
+    (planned,) = plan("language_modeling", "vanilla", ASKED, "weight_averaging")
     assert "does not combine with weight_averaging" in planned.unsupported
-    (planned,) = plan("language_modeling", "vanilla", (ASKED,))
+    (planned,) = plan("language_modeling", "vanilla", ASKED)
     assert planned.unsupported is None
 
 
@@ -92,7 +92,7 @@ class Watch:
 def test_masked_weights_stay_zero_through_an_interruption(tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "MIN_STEPS_BETWEEN_VALIDATIONS", 8)
     watch = Watch(monkeypatch)
-    (planned,) = plan("language_modeling", "vanilla", (ASKED,), steps=24)
+    (planned,) = plan("language_modeling", "vanilla", ASKED, steps=24)
     whole = run(job_of(planned, tmp_path / "whole"))
     assert watch.shares == sorted(watch.shares)
     assert watch.shares[4] == 0 and watch.shares[-1] == pytest.approx(0.8, abs=0.01)

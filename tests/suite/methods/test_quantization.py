@@ -200,7 +200,7 @@ def test_decoding_with_quantized_weights_equals_the_whole_pass(name):
     "method", ["int8", pytest.param("int4:block_size=0", marks=pytest.mark.slow)]
 )
 def test_a_cell_measures_the_model_before_and_after(tmp_path, method):
-    trained, compressed = run_planned(tmp_path, "language_modeling", "vanilla", (method,))
+    trained, compressed = run_planned(tmp_path, "language_modeling", "vanilla", method)
     before = compressed["variants"]["trained"]
     assert before["metrics"]["validation"] == pytest.approx(trained["metrics"]["validation"])
     (metric,) = {"bits_per_character"} & compressed["metrics"]["validation"].keys()
@@ -218,14 +218,14 @@ def test_a_cell_measures_the_model_before_and_after(tmp_path, method):
 @pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
 def test_a_quantized_model_generates(tmp_path):
     """The answers of validation are decoded token by token, with the tied table in 8 bits."""
-    _, compressed = run_planned(tmp_path, "translation", "vanilla", ("int8",))
+    _, compressed = run_planned(tmp_path, "translation", "vanilla", "int8")
     assert compressed["status"] == "ok"
     assert compressed["metrics"]["validation"].keys() >= {"bleu", "chrf"}
 
 
 def test_overflowing_precisions_are_refused():
     """`mixed_float16` needs an accelerator too, so that a plan is made without a run."""
-    planned = plan("language_modeling", "vanilla", ("int8",))[-1]
+    planned = plan("language_modeling", "vanilla", "int8")[-1]
     cell = replace(planned.cell, precision="mixed_float16")
     assert "mixed_float16" in INT8.unsupported_reason(_Request(cell))
 

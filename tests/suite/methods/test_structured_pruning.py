@@ -132,7 +132,7 @@ def test_a_compressed_model_is_loaded_from_its_weights(tmp_path, monkeypatch):
         cell, "save_model", lambda model, *given: compressed.append(model) or save(model, *given)
     )
     methods = ("structured_pruning:heads=0.5", "int8")
-    parent, child = plan("language_modeling", "vanilla", methods)
+    parent, child = plan("language_modeling", "vanilla", *methods)
     trained = run(job_of(parent, tmp_path))
     job = replace(job_of(child, tmp_path), keeps_weights=True)
     outcome = run(job)

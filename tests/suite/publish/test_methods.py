@@ -16,7 +16,7 @@ from suite.publish.publishing import publish, strip
 from suite.publish.reduction import reduced
 from suite.publish.submissions import check_submission
 from suite.publish.verify import verify
-from suite.records.published import MAX_ARCHIVED_BYTES, committed_path
+from suite.records.published import committed_path, max_archived_bytes
 from suite.records.schema import Measurement, parse_record, parse_summary
 from suite.records.store import Store
 from tests.conftest import FAKES
@@ -124,29 +124,41 @@ def test_a_submission_is_checked_in_all_its_variants(finals, registry, tmp_path,
     assert reason in checked.refused and bool(reason) == bool(checked.refused)
 
 
+def trial_of(final, **fields):
+    """Return a trial with the cell of a final run."""
+    cell = dataclasses.replace(final.cell, benchmark=None, scores_test=False)
+    scores = {"metrics": {"validation": {"entity_f1": 0.123456789}}, "reports": {}}
+    return final.model_copy(update={"cell": cell, "cell_id": cell.id, **scores, **fields})
+
+
 def test_an_archived_trial_keeps_its_scores_under_conditions(finals):
-    record = finals[METHODS[1]]
-    cell = dataclasses.replace(record.cell, benchmark=None, scores_test=False)
-    scores = {"validation": {"entity_f1": 0.123456789}}
-    conditions = {f"typos={place / 10}": scores for place in range(4)}
-    trial = record.model_copy(
-        update={
-            "cell": cell,
-            "cell_id": cell.id,
-            "metrics": scores,
-            "reports": {},
-            "conditions": conditions,
-        }
-    )
+    scores = {"entity_f1": 0.123456789}
+    conditions = {f"typos={place / 10}": {"validation": scores} for place in range(4)}
+    trial = trial_of(finals[METHODS[1]], conditions=conditions)
     kept = parse_summary(reduced(trial))
     assert kept.conditions["typos=0.3"]["validation"]["entity_f1"] == 0.1234568
-    assert kept.cell.methods == cell.methods
+    assert kept.cell.methods == trial.cell.methods
     assert not kept.variants["trained"].measurements
     many = {f"metric_{number}": 0.123456789 for number in range(60)}
-    large = {name: {"validation": {**scores["validation"], **many}} for name in conditions}
+    large = {name: {"validation": {**scores, **many}} for name in conditions}
     content = reduced(trial.model_copy(update={"conditions": large}))
-    assert len(content) <= MAX_ARCHIVED_BYTES
+    assert len(content) <= max_archived_bytes(parse_summary(content))
     assert set(parse_summary(content).conditions["typos=0.3"]["validation"]) == {"entity_f1"}
+
+
+@pytest.mark.parametrize("count", [12, 60])
+def test_a_trial_has_room_for_a_curve_against_the_strength_of_a_disturbance(finals, count):
+    """The rest of the record takes nearly all bytes that a trial without conditions has."""
+    scores = {"validation": {"directed_macro_f1": 0.123456789, "accuracy": 0.5}}
+    conditions = {f"adversarial={place / 1000:.3f}": scores for place in range(count)}
+    final = finals[METHODS[1]]
+    ranking = final.ranking.model_copy(update={"metric": "directed_macro_f1"})
+    trial = trial_of(final, variants={}, conditions={}, ranking=ranking)
+    room = max_archived_bytes(trial) - len(reduced(trial))
+    trial = trial.model_copy(update={"reason": "x" * (room - 20), "conditions": conditions})
+    content = reduced(trial)
+    assert max_archived_bytes(final) < len(content) <= max_archived_bytes(trial)
+    assert len(parse_summary(content).conditions) == count
 
 
 def test_verification_runs_the_parents_before_the_cell(tmp_path):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from suite import doctor
-from suite.api import Job, LengthwiseError, Recipe
+from suite.api import HomeError, Job, LengthwiseError, Recipe
 from suite.api.weights import MAX_WEIGHTS_BYTES, WEIGHTS_FILE, write_about
 from suite.execution.prediction import read_texts
 from suite.matrix.expansion import expand
@@ -16,7 +17,12 @@ from suite.matrix.plan import plan
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.store import Store, ignore_unreadable
-from suite.records.weights import has_weights, keep_weights
+from suite.records.weights import (
+    has_weights,
+    keep_weights,
+    superseded_weights,
+    weights_of,
+)
 from tests.suite.records.test_store import make_record
 
 REQUEST = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,))
@@ -69,6 +75,28 @@ def test_a_done_cell_runs_again_if_its_weights_are_wanted_and_missing(store, pla
     keep(store, cell, tmp_path)
     assert has_weights(store, cell.id)
     assert to_run(planned, store, keep_weights=True) == []
+
+
+def test_a_cell_that_only_evaluates_has_the_weights_of_its_parent(store, tmp_path):
+    request = replace(REQUEST, methods=(("typos",), ("int8",), ("int8", "typos")))
+    trained, typos, *compressed = expand(request, load_registry(()))
+    cells = [trained, typos, *compressed]
+    made = plan(cells, store, {}, keep_weights=True, report_unreadable=ignore_unreadable)
+    assert [one.keeps_weights for one in made.to_run] == [True, False, True, True]
+    sha256 = keep(store, trained.cell, tmp_path)["weights"]["sha256"]
+    parent = {"parent": {"cell_id": trained.cell.id, "weights_sha256": sha256}}
+    evaluated, quantized = (
+        make_record(cell=one.cell, ranking=one.ranking, details=parent)
+        for one in (typos, compressed[0])
+    )
+    store.write(evaluated)
+    assert weights_of(store, evaluated).cell == trained.cell
+    assert superseded_weights(store, ignore_unreadable) == []
+    with pytest.raises(HomeError, match="No weights of this cell"):
+        weights_of(store, quantized)
+    other = {"parent": {**parent["parent"], "weights_sha256": "0"}}
+    with pytest.raises(HomeError, match="Kept weights are those of the last run"):
+        weights_of(store, evaluated.model_copy(update={"details": other}))
 
 
 def test_a_model_that_is_too_large_to_be_kept_does_not_run_again(store, planned):

@@ -13,8 +13,9 @@ from suite.api.plugins import TASKS, find_plugin
 from suite.records.store import Store
 from suite.records.weights import keep_weights, superseded_weights, weights_folder
 from suite.worker.predicting import TrainedModel, answer, load
-from tests.suite.methods.evaluated import score_few, train_with
+from tests.suite.methods.evaluated import train_with
 from tests.suite.records.test_store import make_record
+from tests.suite.worker.train.test_checkpoint import score_few
 
 NUM_SCORED = 48
 

@@ -57,22 +57,27 @@ def make_job(tmp_path, task, architecture, steps, *, score_test=False, methods=(
     )
 
 
-def cut(examples):
+def cut(examples, count=32):
     """Return the first examples."""
-    first = {name: values[:32] for name, values in examples.features.items()}
-    return Examples(first, {name: values[:32] for name, values in examples.targets.items()})
+    first = {name: values[:count] for name, values in examples.features.items()}
+    return Examples(first, {name: values[:count] for name, values in examples.targets.items()})
+
+
+def score_few(monkeypatch, count=32):
+    """Score the first examples of each split only; the training is the same."""
+    load = encoded.load
+
+    def load_few(*arguments):
+        data = load(*arguments)
+        return replace(data, validation=cut(data.validation, count), test=cut(data.test, count))
+
+    monkeypatch.setattr(encoded, "load", load_few)
 
 
 @pytest.fixture
 def few_scored_examples(monkeypatch):
     """Score a few examples only; the training is the same."""
-    load = encoded.load
-
-    def load_few(*arguments):
-        data = load(*arguments)
-        return replace(data, validation=cut(data.validation), test=cut(data.test))
-
-    monkeypatch.setattr(encoded, "load", load_few)
+    score_few(monkeypatch)
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""The parts that architectures declare as missing: cells that need one are refused when planned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from suite.api import Form, Inputs, Part, Unsupported
+from suite.api.plugins import METHODS, find_plugin
+from suite.methods._efficient_tuning import layers_of
+from suite.worker.conformance.gradients import without_compiling
+from suite.worker.conformance.subjects import find_request, main_inputs, random_inputs
+from suite.worker.steps import Model, PositionHead
+from tests.architectures import ARCHITECTURES
+from tests.suite.methods.planned_runs import plan
+
+POSITIONS = ("none", "sinusoidal", "learned", "rotary", "alibi", "relative", "t5")
+CASES = [
+    pytest.param(name, form, {}, marks=pytest.mark.slow if is_repeated else ())
+    for name, architecture in ARCHITECTURES.items()
+    for form in sorted(architecture.forms)
+    for is_repeated in [form is Form.DECODER and Form.ENCODER in architecture.forms]
+] + [("vanilla", Form.ENCODER, {"positions": positions}) for positions in POSITIONS]
+"""Each architecture and form; a decoder has the layers of the encoder."""
+
+
+def lacking(name, form, options):
+    """Return the request of an architecture, and the parts that methods do not find."""
+    architecture = ARCHITECTURES[name]
+    inputs = main_inputs(architecture) if form is Form.ENCODER else Inputs.TOKEN_IDS
+    request = find_request(architecture, form, inputs)
+    request = replace(request, options={**request.options, **options})
+    length = request.sequence_length
+    values = random_inputs(inputs, 2, length, width=request.model_size.width)
+    mask = np.ones((2, length), bool)
+    name_of_inputs = "token_ids" if inputs is Inputs.TOKEN_IDS else "patches"
+    features = {name_of_inputs: values, "target_ids": values, "padding_mask": mask}
+
+    backbone = architecture.build(request)
+    found = set()
+    if inputs is Inputs.TOKEN_IDS and refuses(backbone.tie_embeddings):  # before it is built
+        found.add(Part.TABLE)
+    model = Model(None, backbone, PositionHead(3), form)
+    model(features, training=False)
+    pruning = find_plugin(METHODS, "structured_pruning")
+    for part, heads, units in ((Part.HEADS, 0.5, 0.0), (Part.UNITS, 0.0, 0.5)):
+        asked = SimpleNamespace(options={"heads": heads, "feedforward": units})
+        if refuses(pruning.model, model, asked):
+            found.add(part)
+    if not any(hasattr(layer, "add_adapters") for layer in layers_of(backbone)):
+        found.add(Part.ADAPTERS)
+    if getattr(backbone, "embed", None) is None:
+        found.add(Part.EMBEDDED)
+    if not hasattr(backbone, "add_prefix") or refuses(backbone.add_prefix, 3):
+        found.add(Part.PREFIX)
+    return request, found
+
+
+def refuses(change, *arguments):
+    """Return whether a change of a model is unsupported."""
+    try:
+        change(*arguments)
+    except Unsupported:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("name", "form", "options"), CASES)
+def test_an_architecture_declares_the_parts_that_it_lacks(name, form, options):
+    with without_compiling():
+        request, found = lacking(name, form, options)
+    declared = ARCHITECTURES[name].missing_parts(request)
+    assert set(declared) == found and len(set(declared)) == len(declared)
+
+
+@pytest.mark.parametrize(
+    ("task", "architecture", "method", "said"),
+    [
+        ("sentiment", "hub", "structured_pruning", "feed-forward units that can be removed"),
+        ("sentiment", "hub", "adapter", "sub-layers that take adapters, which KerasHub"),
+        ("sentiment", "hub", "prompt", "vectors before the embedded input"),
+        ("sentiment", "hub", "pretrain", "a table of tokens"),
+        ("sentiment", "hub", "adversarial", "embedded tokens"),
+        ("sentiment", "t5", "structured_pruning:heads=0.5", "attention heads"),
+        ("sentiment", "mamba2", "structured_pruning:heads=0.5,feedforward=0.0", "attention heads"),
+    ],
+)
+def test_a_method_without_its_part_is_refused_before_any_training(task, architecture, method, said):
+    (planned,) = plan(task, architecture, method)
+    assert said in planned.unsupported
+
+
+def test_methods_that_do_not_combine_are_refused_before_any_training():
+    for methods, said in (
+        (("int8", "int4"), "'int4' quantizes weights once"),
+        (("lora", "structured_pruning"), "leave lora out"),
+        (("int8", "structured_pruning"), "before weights are quantized; name it first"),
+    ):
+        (planned,) = plan("sentiment", "vanilla", *methods)
+        assert said in planned.unsupported
+    planned = plan("sentiment", "vanilla", "structured_pruning", "int8")[-1]
+    assert planned.unsupported is None
