@@ -8,14 +8,14 @@ import click
 
 from suite.analysis.tuning_evidence import check_tuning_files
 from suite.api.errors import RequestError
-from suite.api.files import atomic_write_bytes
+from suite.api.files import RESULTS, atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.frozen import check_finals
 from suite.publish.leaderboard_files import FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
-from suite.records.published import RESULTS, read_published
+from suite.records.published import read_published
 
 
 @click.command("leaderboard")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api.errors import RequestError
+from suite.api.files import RESULTS
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.published import (
     MAX_ARCHIVED_BYTES,
     MAX_FINAL_BYTES,
     MAX_TREE_BYTES,
-    RESULTS,
     committed_files,
     committed_path,
 )
