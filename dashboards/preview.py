@@ -91,12 +91,12 @@ def choose_chart(points: pd.DataFrame) -> tuple[int, Measure, pd.DataFrame] | No
     most = MIN_LINES - 1
     for measure in MEASURES:
         of_measure = points[(points["measure"] == measure.key) & points["value"].notna()]
-        for comparison, drawn in of_measure.groupby("comparison", sort=True):
+        for _, drawn in of_measure.groupby("comparison", sort=True):
             lengths = drawn.groupby("line")["sequence_length"].nunique()
             long = lengths.index[lengths >= MIN_LINES]
             if len(long) > most:
                 most = len(long)
-                found = int(comparison), measure, drawn[drawn["line"].isin(long)]
+                found = int(drawn["comparison"].iloc[0]), measure, drawn[drawn["line"].isin(long)]
     return found
 
 

@@ -14,9 +14,10 @@ GITHUB = ROOT / ".github"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIRED = {"authors", "cff-version", "message", "title"}
 KNOWN = {
-    "abstract", "authors", "cff-version", "commit", "contact", "date-released", "doi", "identifiers",
-    "keywords", "license", "license-url", "message", "preferred-citation", "references",
-    "repository", "repository-artifact", "repository-code", "title", "type", "url", "version",
+    "abstract", "authors", "cff-version", "commit", "contact", "date-released", "doi",
+    "identifiers", "keywords", "license", "license-url", "message", "preferred-citation",
+    "references", "repository", "repository-artifact", "repository-code", "title", "type", "url",
+    "version",
 }  # fmt: skip
 """The fields of the Citation File Format 1.2.0."""
 FIELDS = {"checkboxes", "dropdown", "input", "markdown", "textarea"}

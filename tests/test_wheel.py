@@ -18,6 +18,10 @@ import pytest
 
 from tests.conftest import ROOT, read_records
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git lists the files of a checkout"),
+]
 PACKAGES = ("suite/", "tasks/", "baselines/", "dashboards/")
 ONLY_IN_CHECKOUTS = (".d.ts", ".json")
 """Endings of files that only the checks of the JavaScript need."""
@@ -76,14 +80,12 @@ def pip(arguments):
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
 
 
-@pytest.mark.slow
 def test_a_wheel_holds_all_files_of_the_packages_and_no_others(files, wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert names == {path for path in files if is_needed(path)}
 
 
-@pytest.mark.slow
 def test_a_wheel_runs_a_matrix_in_a_folder_outside_a_checkout(installed, tmp_path):
     outside = {"PYTHONPATH", "BENCH_HOME", "BENCH_PATH"}
     environment = {name: value for name, value in os.environ.items() if name not in outside}

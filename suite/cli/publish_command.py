@@ -104,9 +104,7 @@ def _write_public(folder: Path, results: Path, address: str) -> None:
     choices = read_choices(results / "tuning")
     folder.mkdir(parents=True, exist_ok=True)
     first = (
-        draw_site(
-            without_trials(entries), registry, folder, choices=choices, address=address
-        )
+        draw_site(without_trials(entries), registry, folder, choices=choices, address=address)
         if entries
         else folder / "LEADERBOARD.md"
     )

@@ -14,8 +14,8 @@ class Item(StrEnum):
     """
 
     FILES = "All files are plain files with names and sizes as `bench publish` writes them"
-    SCHEMA = "Each record can be read and has the fields of its schema"
-    NAMES = "Each record is in its place, its id is the hash of its cell, and its names are plain"
+    SCHEMA = "Each record can be read, has the fields of its schema, and the id of its cell"
+    NAMES = "Each record is in its place, and its names are plain"
     PROTOCOL = "Each run follows the protocol in force"
     FINISHED = "No run failed or was interrupted"
     COMMIT = "Each run is from a clean commit"

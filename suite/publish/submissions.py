@@ -212,8 +212,8 @@ def _read(
         return record, Refusal(Item.NAMES, reason)
     if refusal := unpublishable_reason(record, registry):
         return record, refusal
-    if reason := private_content(record):
-        return record, Refusal(Item.PRIVATE, reason)
+    if private := private_content(record):
+        return record, Refusal(Item.PRIVATE, private)
     if reason := _contradiction(record):
         return record, Refusal(Item.CONSISTENT, reason)
     return record, None
@@ -236,8 +236,6 @@ def _identity(record: Record, place: PurePosixPath, *, whole: bool) -> str:
     cell, expected = record.cell, committed_path(record)
     if place != (expected if whole else PurePosixPath(expected.name)):
         return f"a record of this cell and run belongs in {str(expected)!r:.200}"
-    if record.cell_id != cell.id:
-        return "its cell_id is not the hash of its cell"
     names = [cell.task, cell.source, cell.architecture, cell.model_size, cell.precision,
              cell.backend, *cell.options, *_values(cell.options), *record.variants,
              *(name for _, name, _ in _scores(record))]  # fmt: skip

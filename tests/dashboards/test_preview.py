@@ -43,9 +43,11 @@ def test_the_chart_has_the_most_lines_of_several_lengths():
     assert choose_chart(frame(*lines(0, SPEED, a=(1, 2), b=(1,)))) is None
 
 
-@pytest.mark.parametrize("points", [frame(), frame(*lines(0, SPEED, **{"$x$": (1, 2), "_y": (1, 2)}))])
+@pytest.mark.parametrize(
+    "points", [frame(), frame(*lines(0, SPEED, **{"$x$": (1, 2), "y": (1, 2)}))]
+)
 def test_the_image_has_the_size_of_a_large_card_and_equal_bytes(tmp_path, points):
-    styles = [style("$x$"), style("_y", dash="8px,4px")]
+    styles = [style("$x$"), style("y", dash="8px,4px")]
     files = [tmp_path / "one.png", tmp_path / "other.png"]
     for path in files:
         write_preview(path, points, styles, ["Speed of $x$ and others"])
@@ -55,7 +57,9 @@ def test_the_image_has_the_size_of_a_large_card_and_equal_bytes(tmp_path, points
 
 
 def test_pages_name_the_image_by_its_full_address_or_not_at_all(tmp_path):
-    entries = [probe(name, length, 0, 9.0) for name in ("vanilla", "gpt") for length in (512, 1_024)]
+    entries = [
+        probe(name, length, 0, 9.0) for name in ("vanilla", "gpt") for length in (512, 1_024)
+    ]
     draw(entries, tmp_path / "local")
     assert not (tmp_path / "local" / PREVIEW).exists()
     assert "og:image" not in (tmp_path / "local" / "index.html").read_text()

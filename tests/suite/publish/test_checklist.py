@@ -20,7 +20,7 @@ TEMPLATE = ROOT / ".github" / "PULL_REQUEST_TEMPLATE" / "submission.md"
 CLEAN = {"commit": "c", "dirty": False}
 CHANGES = {
     Item.SCHEMA: {"schema_version": 9},
-    Item.NAMES: {"cell_id": "0" * 16},
+    Item.NAMES: {"metrics": {"test": {"<script>": 1.0}}},
     Item.PROTOCOL: {"protocol": 1},
     Item.FINISHED: {"status": "interrupted"},
     Item.COMMIT: {"environment": {**CLEAN, "dirty": 0}},
@@ -41,7 +41,9 @@ def tuned_with_a_trial_that_is_not_there():
     trials = ({"learning_rate": 0.001, "steps": 1, "runs": [run]},)
     tuning = TuningChoice(learning_rate=0.001, metric="entity_f1", setting={}, trials=trials)
     record = good(of=cell, metrics=scores, reports={})
-    return json.loads(record.ranking.model_copy(update={"tuning": tuning}).model_dump_json()), record
+    return json.loads(
+        record.ranking.model_copy(update={"tuning": tuning}).model_dump_json()
+    ), record
 
 
 @pytest.mark.parametrize("item", Item, ids=lambda item: item.name)
