@@ -8,6 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATES = Path(__file__).parent / "templates"
+PREVIEW = "preview.png"
+"""The file of the preview image."""
 SHARED_SCRIPTS = (
     "elements", "address", "frame", "legend", "filters", "figures", "length_figure", "runs",
     "start",
@@ -100,9 +102,11 @@ PAGES = (
 )
 
 
-def render_page(page: Page) -> str:
-    """Return the HTML of a page."""
+def render_page(page: Page, address: str = "") -> str:
+    """Return the HTML of a page. `address` is that of the site, if known."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
-    return environment.get_template("page.html").render(page=page, pages=PAGES)
+    template = environment.get_template("page.html")
+    preview = f"{address}/{PREVIEW}" if address else ""
+    return template.render(page=page, pages=PAGES, preview=preview)

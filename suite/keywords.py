@@ -125,7 +125,7 @@ def make_single_request(keywords: Mapping[str, Any], mode: Mode) -> Request:
 
 
 def make_store(home: str | os.PathLike[str] | None = None) -> Store:
-    """Return the store of a home: by default BENCH_HOME, or results/local in the checkout."""
+    """Return the store of a home: by default BENCH_HOME, or local in `suite.api.files.RESULTS`."""
     chosen = home or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME
     return Store(Path(chosen).expanduser().resolve())
 

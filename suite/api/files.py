@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import IO
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-"""The folder of this checkout."""
+"""The folder that holds this project's packages: a checkout, or the site-packages of a wheel."""
+IN_CHECKOUT = (CHECKOUT / "constraints.txt").is_file()
+"""Whether the packages lie in a checkout. Neither a wheel nor a pack has its other files."""
+RESULTS = (CHECKOUT if IN_CHECKOUT else Path.cwd()) / "results"
+"""The folder of all results: in the checkout; for installed packages, in the current folder."""
 PUBLIC = 0o666
 """The mode of a new file before the process's umask is applied."""
 PRIVATE = 0o600

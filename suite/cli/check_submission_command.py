@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
+from suite.api.files import RESULTS
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import json_option
 from suite.matrix.registry import load_registry
-from suite.publish.submissions import check_submission
-from suite.records.published import RESULTS, read_published
+from suite.publish.submissions import check_submission, summarize
+from suite.records.published import read_published
 
 
 @click.command("check-submission")
@@ -22,10 +23,10 @@ from suite.records.published import RESULTS, read_published
 def command(path: Path, results: Path, as_json: bool) -> None:
     """Print for each record of PATH whether it is accepted, or why it is refused.
 
-    A record is accepted if `bench publish` could have written it: complete, under the current
-    protocol, from a clean commit, without private content, and new in results/. The trials of a
-    tuned learning rate must be in PATH or in results/, with the scores that the final run states.
-    Implausibly good records are flagged; check them with `bench verify`.
+    A record is accepted if `bench publish` could have written it, if it is new in results/, and if
+    the trials of its learning rate are in PATH or in results/. Implausibly good records are
+    flagged; check them with `bench verify`. The last lines are the checklist of a submission, with
+    the number of records that fail each item. Paste them into your pull request.
 
     \b
     Exit codes: 0 all are accepted; 1 at least one is refused.
@@ -36,7 +37,12 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     found = check_submission(resolved, entries, registry)
     if as_json:
         told = [
-            {"file": checked.name, "refused": checked.refused, "flags": checked.flags}
+            {
+                "file": checked.name,
+                "item": checked.refusal.item.name.lower() if checked.refusal else None,
+                "refused": checked.refused,
+                "flags": checked.flags,
+            }
             for checked in found
         ]
         print(json.dumps(told, indent=1))
@@ -46,4 +52,7 @@ def command(path: Path, results: Path, as_json: bool) -> None:
             print(f"{checked.name!r:.160}: {said}".replace("\n", " "))
             for flag in checked.flags:
                 print(f"  to be checked: {flag}")
+        print("\nChecklist")
+        for result in summarize(found):
+            print(result)
     sys.exit(1 if any(checked.refused for checked in found) else 0)

@@ -11,10 +11,11 @@ import click
 from suite.analysis.crossover import check_pair, cost_crossover, score_crossover
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.api import Mode, RequestError
+from suite.api.files import RESULTS
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
 from suite.cli.unreadable import print_unreadable
-from suite.records.published import RESULTS, local_records, published_records
+from suite.records.published import local_records, published_records
 
 
 @click.command("crossover")

@@ -72,11 +72,12 @@ def draw_site(
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
     choices: Sequence[Tuned] = (),
+    address: str = "",
 ) -> Path:
     """Write a site and return its first page.
 
     `mlflow_pages` holds the address of each run in MLflow by run id. `choices` are the tuned
-    learning rates.
+    learning rates. `address` is the address that the site will be served at, if known.
 
     Raises:
         RequestError: there are no records.
@@ -98,4 +99,4 @@ def draw_site(
             ),
             summarize_searches(choices, registry.tasks.plugins),
         )
-        return write_site(entries, known, folder, mlflow_pages)
+        return write_site(entries, known, folder, mlflow_pages, address)

@@ -9,7 +9,7 @@ import click
 
 from suite.analysis.tuning_evidence import check_tuning_files
 from suite.api.errors import RequestError
-from suite.api.files import atomic_write_bytes
+from suite.api.files import RESULTS, atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
@@ -17,7 +17,7 @@ from suite.publish.frozen import check_finals
 from suite.publish.inserted_figures import RECORDS, ROWS, fill_page, frame_of_records, frame_of_rows
 from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
-from suite.records.published import RESULTS, StoredRecord, read_published
+from suite.records.published import StoredRecord, read_published
 
 README = "README.md"
 """The page of findings, whose figures come from the records."""

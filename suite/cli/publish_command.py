@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from suite.api.errors import RequestError
+from suite.api.files import RESULTS
 from suite.api.plugins import search_path_from_environment
 from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_store
@@ -16,7 +19,9 @@ from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import publish
-from suite.records.published import RESULTS, Folder, read_published, without_trials
+from suite.records.published import Folder, read_published, without_trials
+
+ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
 
 
 @click.command("publish")
@@ -32,11 +37,22 @@ from suite.records.published import RESULTS, Folder, read_published, without_tri
     help="Instead, write the published records, the leaderboard and the site to a folder for any "
     "static host.",
 )
+@click.option(
+    "--url",
+    metavar="URL",
+    help="With --to, the address of the folder on its host: social media then show a preview "
+    "image for links to the site.",
+)
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be published, and write nothing.")
 @home_option
 def command(
-    machine: str | None, folder: Path | None, results: Path, dry_run: bool, home: str | None
+    machine: str | None,
+    folder: Path | None,
+    url: str | None,
+    results: Path,
+    dry_run: bool,
+    home: str | None,
 ) -> None:
     """Copy the records that pass the checks to results/published/MACHINE.
 
@@ -49,10 +65,16 @@ def command(
     Examples:
       bench publish --dry-run
       bench publish --machine my-workstation
-      bench publish --to public
+      bench publish --to public --url https://example.org/lengthwise
     """
+    if url is not None and (folder is None or not ADDRESS.fullmatch(url)):
+        raise RequestError(
+            "--url is the address that the folder of --to will be served at",
+            received=url,
+            remedy="Use it as in --to public --url https://example.org/lengthwise",
+        )
     if folder is not None:
-        _write_public(folder, results)
+        _write_public(folder, results, (url or "").rstrip("/"))
         return
     store = make_store(home)
     published = results / Folder.PUBLISHED
@@ -75,20 +97,22 @@ def command(
         print(f"  {record.cell.label}: {reason}")
 
 
-def _write_public(folder: Path, results: Path) -> None:
+def _write_public(folder: Path, results: Path, address: str) -> None:
     """Write the leaderboard's files, all committed records, and the site if there are records."""
     registry = load_registry(search_path_from_environment())
     entries = read_published(results)
     choices = read_choices(results / "tuning")
     folder.mkdir(parents=True, exist_ok=True)
     first = (
-        draw_site(without_trials(entries), registry, folder, choices=choices)
+        draw_site(without_trials(entries), registry, folder, choices=choices, address=address)
         if entries
         else folder / "LEADERBOARD.md"
     )
     for name, content in leaderboard_files(entries, registry, choices).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, encoding="utf-8")
+    if (changes := results / "CHANGES.md").is_file():  # the leaderboard links to it
+        shutil.copy(changes, folder)
     for part in Folder:
         if (results / part).is_dir() and part is not Folder.LOCAL:
             shutil.copytree(results / part, folder / "records" / part, dirs_exist_ok=True)

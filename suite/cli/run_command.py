@@ -10,6 +10,7 @@ import click
 
 from suite.analysis.tables import make_tables
 from suite.api import Status
+from suite.api.files import IN_CHECKOUT
 from suite.cli.options import (
     SECONDS,
     FiniteRange,
@@ -192,4 +193,5 @@ def _print_results(
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, registry)}")
-    print(f"MLflow UI  make ui   (store: {without_password(tracking_uri(store))})")
+    command = "make ui" if IN_CHECKOUT else "bench ui"
+    print(f"MLflow UI  {command}   (store: {without_password(tracking_uri(store))})")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from suite.api.files import RESULTS
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.sessions import open_command_session
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, keep, read_original, verify
-from suite.records.published import RESULTS
 from suite.runs import run_with_display
 
 

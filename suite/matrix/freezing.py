@@ -9,6 +9,7 @@ from pathlib import Path
 
 from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, unknown_name
+from suite.api.files import RESULTS
 from suite.matrix.benchmark_writing import with_hash, with_tables
 from suite.matrix.benchmarks import SCALE, Benchmark, hash_content, hash_scale, read_benchmark
 from suite.matrix.expansion import expand
@@ -17,7 +18,7 @@ from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.naming import split_label
-from suite.records.published import RESULTS, published_records
+from suite.records.published import published_records
 
 Fingerprints = Mapping[str, Mapping[int, str]]
 """The fingerprint of the data of each task, by length."""

@@ -18,10 +18,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from suite.api import PROTOCOL, Cell, DataError, methods_text, training_methods
-from suite.api.files import CHECKOUT, atomic_write_bytes
+from suite.api.files import RESULTS, atomic_write_bytes
 from suite.records.schema import TuningChoice
 
-TUNING = CHECKOUT / "results" / "tuning"
+TUNING = RESULTS / "tuning"
 KEPT = ("learning_rate", "metric", "setting", "good_range_decades", "cost", "trials")
 """The fields of a tuning file that a record holds too."""
 STRATEGY = "strategy"

@@ -16,8 +16,9 @@ from typing import Any
 from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
-from suite.api.files import CHECKOUT, atomic_write_bytes
+from suite.api.files import RESULTS, atomic_write_bytes
 from suite.matrix.registry import Registry
+from suite.publish.checklist import Item, Refusal
 from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
 from suite.records.archives import SUFFIX, read_by_run, write_archive
@@ -26,7 +27,7 @@ from suite.records.published import committed_path, read_published
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
-PUBLISHED = CHECKOUT / "results" / "published"
+PUBLISHED = RESULTS / "published"
 MACHINE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{1,{MAX_MACHINE_NAME - 1}}}")
 UNFINISHED = {Status.INTERRUPTED, Status.FAILED}
 OWN_PATH = re.compile(
@@ -99,7 +100,7 @@ def publish(
             outcome.already_published += 1
             continue
         if reason:
-            outcome.refused.append((record, reason))
+            outcome.refused.append((record, str(reason)))
             continue
         try:
             content = reduced(stripped)
@@ -140,40 +141,48 @@ def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = Fal
     return len(records)
 
 
-def unpublishable_reason(record: Record, registry: Registry) -> str | None:
+def unpublishable_reason(record: Record, registry: Registry) -> Refusal | None:
     """Return why a record cannot be published; None if it can."""
+    return next(_refusals(record, registry), None)
+
+
+def _refusals(record: Record, registry: Registry) -> Iterator[Refusal]:
+    """Yield each reason why a record cannot be published, in the order of the checklist."""
     environment = record.environment
     if record.protocol != PROTOCOL:
-        return f"protocol {record.protocol} instead of {PROTOCOL}: run the cell again"
+        told = f"protocol {record.protocol} instead of {PROTOCOL}: run the cell again"
+        yield Refusal(Item.PROTOCOL, told)
     if record.status in UNFINISHED:
-        return f"status {record.status}: run the cell again with --retry {record.status}"
+        told = f"status {record.status}: run the cell again with --retry {record.status}"
+        yield Refusal(Item.FINISHED, told)
     if environment.get("commit") is None:
-        return "the commit of the code is unknown"
-    if environment.get("dirty") is not False:
-        if environment.get("dirty") is None:
-            return "it is unknown whether the code had uncommitted changes: run the cell again"
-        return "the code had uncommitted changes: commit them and run the cell again"
+        yield Refusal(Item.COMMIT, "the commit of the code is unknown")
+    if environment.get("dirty") is None:
+        told = "it is unknown whether the code had uncommitted changes: run the cell again"
+        yield Refusal(Item.COMMIT, told)
+    elif environment["dirty"] is not False:
+        told = "the code had uncommitted changes: commit them and run the cell again"
+        yield Refusal(Item.COMMIT, told)
     if record.cell.mode is Mode.TRAIN and record.status is Status.OK:
         if not record.fingerprint:
-            return "the training data has no fingerprint"
+            yield Refusal(Item.SCORES, "the training data has no fingerprint")
         split = "test" if record.cell.scores_test else "validation"
         if not record.metrics.get(split):
-            return f"no score on the {split} split"
+            yield Refusal(Item.SCORES, f"no score on the {split} split")
         if not record.cell.scores_test and record.metrics.get("test"):
-            return "a score on the test split, which only final runs and --test may read"
+            told = "a score on the test split, which only final runs and --test may read"
+            yield Refusal(Item.SCORES, told)
     if reason := benchmark_contradiction(record, registry):
-        return reason
+        yield Refusal(Item.BENCHMARK, reason)
     standard = record.ranking.ranked and record.ranking.track == Track.STANDARD
     if standard and record.status is Status.OK and record.conformance is None:
         name = record.cell.architecture
-        return f"the conformance kit did not check {name}: `bench check {name}`, then run it again"
+        told = f"the conformance kit did not check {name}: `bench check {name}`, then run it again"
+        yield Refusal(Item.CONFORMANCE, told)
     if record.cell.mode is not Mode.TRAIN and (noisy := record.details.get("noisy")):
         phases = " and ".join(noisy)
-        return (
-            f"other processes used the machine while {phases} was measured: run the cell again "
-            "with --retry noisy"
-        )
-    return None
+        told = f"other processes used the machine while {phases} was measured"
+        yield Refusal(Item.QUIET, f"{told}: run the cell again with --retry noisy")
 
 
 def private_content(record: Record) -> str | None:

@@ -1,4 +1,4 @@
-"""Checks of submitted records: reasons for refusal, and flags on implausible scores.
+"""Checks of submitted records for the items of the checklist.
 
 A submission is a folder for `results/submitted/<submitter>/`, with the files that
 `suite.records.published` describes.
@@ -7,31 +7,27 @@ A submission is a folder for `results/submitted/<submitter>/`, with the files th
 from __future__ import annotations
 
 import re
-import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from suite.analysis.aggregate import compare, parts_of
+from suite.analysis.aggregate import parts_of
 from suite.analysis.tuning_evidence import unpublished_trial
-from suite.api import Options, Status, Task
+from suite.api import Options, Status
 from suite.matrix.registry import Registry
-from suite.publish.frozen import outside_its_parts
+from suite.publish.checklist import ORDER, Item, Refusal
+from suite.publish.plausibility import flags
 from suite.publish.publishing import private_content, unpublishable_reason
 from suite.records.archives import SUFFIX, read_archive
-from suite.records.naming import options_text
 from suite.records.published import (
     MAX_FINAL_BYTES,
-    Folder,
     StoredRecord,
     committed_path,
     is_final,
     max_archived_bytes,
-    read_record,
 )
-from suite.records.schema import Record, RecordError, RecordSummary, parse_record, utc_now
+from suite.records.schema import Record, RecordError, parse_record, utc_now
 
 MAX_FILES = 2_000
 MAX_ARCHIVE_FILE_BYTES = 2**22
@@ -46,14 +42,11 @@ SHARES = ("accuracy", "f1", "roc_auc", "precision", "recall", "share")
 """Name endings of metrics that lie between 0 and 1."""
 ABSURD = 1e30
 """The limit of plausible scores and costs. Sums with larger numbers would lose precision."""
-TOO_GOOD = 4.0
-"""A score is flagged that many standard deviations of the references beyond the best reference."""
-MIN_REFERENCES = 3
 
 
 @dataclass
 class CheckedRecord:
-    """The result of the check of one record: accepted if `refused` is empty. Flags ask a person.
+    """The result of the check of one record: accepted without a refusal. Flags ask a person.
 
     `place` is the file, relative to the submission. `content` is the record as JSON; None for a
     file that cannot hold records.
@@ -63,13 +56,50 @@ class CheckedRecord:
     content: bytes | None = None
     line: int | None = None
     record: Record | None = None
-    refused: str = ""
+    refusal: Refusal | None = None
     flags: list[str] = field(default_factory=list)
+
+    @property
+    def refused(self) -> str:
+        """The reason of the refusal; "" for an accepted record."""
+        return self.refusal.reason if self.refusal else ""
 
     @property
     def name(self) -> str:
         """The file; for a record of an archive, the number of its line too."""
         return str(self.place) if self.line is None else f"{self.place}, line {self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """The numbers of records that fail an item, and of those refused for an earlier item.
+
+    A record fails PLAUSIBLE if it is flagged. The text is a line of a Markdown checklist.
+    """
+
+    item: Item
+    failed: int
+    unchecked: int
+
+    def __str__(self) -> str:
+        word = "flagged" if self.item is Item.PLAUSIBLE else "refused"
+        counts = {word: self.failed, "not checked": self.unchecked}
+        told = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        return f"- [ ] {self.item} ({told})" if told else f"- [x] {self.item}"
+
+
+def summarize(found: Sequence[CheckedRecord]) -> list[ItemResult]:
+    """Return the result of each item of the checklist for all records of a submission."""
+    refusals = [checked.refusal.item for checked in found if checked.refusal]
+    flagged = sum(bool(checked.flags and not checked.refusal) for checked in found)
+    return [
+        ItemResult(
+            item,
+            flagged if item is Item.PLAUSIBLE else refusals.count(item),
+            sum(ORDER[refused] < ORDER[item] for refused in refusals),
+        )
+        for item in Item
+    ]
 
 
 def check_submission(
@@ -86,122 +116,61 @@ def check_submission(
     found = []
     for checked in _contents(path):
         found.append(checked)
-        if checked.refused:
+        if checked.refusal:
             continue
-        checked.record, checked.refused = _read(checked, registry, whole=path.is_dir())
+        checked.record, checked.refusal = _read(checked, registry, whole=path.is_dir())
         record = checked.record
-        if record is None or checked.refused:
+        if record is None or checked.refusal:
             continue
         if record.run_id in known:
-            checked.refused = "results/ has this run already"
+            checked.refusal = Refusal(Item.NEW, "results/ has this run already")
         elif other := seen.get(record.cell_id) or seen.get(record.run_id):
-            checked.refused = f"{other} has the same cell: submit one record for each cell"
+            same = f"{other} has the same cell: submit one record for each cell"
+            checked.refusal = Refusal(Item.NEW, same)
         else:
             seen[record.cell_id] = seen[record.run_id] = checked.name
             checked.flags = flags(record, entries, registry.tasks.plugins)
-    accepted = [(one, one.record) for one in found if one.record and not one.refused]
+    accepted = [(one, one.record) for one in found if one.record and not one.refusal]
     present = {record.run_id: record for record in (entry.record for entry in entries)}
     present |= {record.run_id: record for _, record in accepted}
     for checked, record in accepted:
-        checked.refused = unpublished_trial(record, present) or ""
+        if reason := unpublished_trial(record, present):
+            checked.refusal = Refusal(Item.TRIALS, reason)
     return found
-
-
-def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, Task]) -> list[str]:
-    """Return in which respects a final run is implausibly good, compared with the references."""
-    task = tasks.get(record.cell.task or "")
-    if not is_final(record) or record.status is not Status.OK:
-        return []
-    if task is None:
-        return [f"the task {record.cell.task} is unknown here"]
-    metric = task.primary_metric
-    sign = 1 if metric.higher_is_better else -1
-    place = _place(record)
-    references = [
-        run
-        for comparison in compare(entries)
-        for point in comparison.points
-        for run in point.runs
-        if run.folder is Folder.PUBLISHED
-        and run.record.status is Status.OK
-        and _place(run.record) == place
-    ]
-    summaries = [entry.record for entry in references]
-    values = [sign * value for r in summaries if (value := r.metric(metric.name)) is not None]
-    value = record.metric(metric.name)
-    if value is None:
-        return [f"the test split has no {metric.name}"]
-    found = [outside] if (outside := outside_its_parts(record, metric.name)) else []
-    if len(values) < MIN_REFERENCES:
-        few = f"{len(values)} references on this data and length: too few to compare with"
-        return [*found, few]
-    parts = parts_of(record, metric.name)
-    counts = {len(parts_of(r, metric.name)) for r in summaries} - {0}
-    if counts and len(parts) not in counts:
-        found.append(f"the test split has {len(parts)} parts, that of the references {max(counts)}")
-    spread = statistics.stdev(values)
-    if sign * value > max(values) + TOO_GOOD * spread:
-        found.append(
-            f"test {metric.name} {value:.4g} lies more than {TOO_GOOD:g} standard deviations "
-            f"beyond the best reference, {sign * max(values):.4g}"
-        )
-    name = f"validation_{metric.name}"
-    curve = record.curves.get(name)
-    # A summary has no curves, so the references' files are read.
-    curves = [read_record(entry.address).curves.get(name) for entry in references]
-    ends = [
-        sign * of_reference.values[-1]
-        for of_reference in curves
-        if of_reference and of_reference.values[-1] is not None
-    ]
-    if curve is None:
-        found.append("it has no validation curve")
-    elif len(curve.values) > 1 and curve.values[0] is not None and ends:
-        share = curve.tokens[0] / curve.tokens[-1]
-        if sign * curve.values[0] > max(ends):
-            found.append(
-                f"after {share:.0%} of its budget it is better than every reference at its end"
-            )
-    return found
-
-
-def _place(record: RecordSummary) -> tuple[Any, ...]:
-    """Return the task, its options, the data and the length: comparable curves share them."""
-    cell, options = record.cell, options_text(record.ranking.task_options)
-    return cell.task, options, record.fingerprint, cell.sequence_length
 
 
 def _contents(path: Path) -> Iterator[CheckedRecord]:
     """Yield each record to read; files that cannot hold records are refused unread."""
     if path.is_symlink() or not path.exists():
-        place = PurePosixPath(path.name)
-        yield CheckedRecord(place, refused="no such file or folder (links are not followed)")
+        yield _unreadable(path.name, "no such file or folder (links are not followed)")
         return
     root = path if path.is_dir() else path.parent
     paths = sorted(_files(path)) if path.is_dir() else [path]
     if len(paths) > MAX_FILES:
-        place = PurePosixPath(path.name)
-        yield CheckedRecord(place, refused=f"it holds {len(paths)} files; the limit is {MAX_FILES}")
+        yield _unreadable(path.name, f"it holds {len(paths)} files; the limit is {MAX_FILES}")
         return
     if not paths:
-        yield CheckedRecord(PurePosixPath(path.name), refused="the folder is empty")
+        yield _unreadable(path.name, "the folder is empty")
     for file in paths:
         place = PurePosixPath(file.relative_to(root))
         archived = file.name.endswith(SUFFIX)
         limit = MAX_ARCHIVE_FILE_BYTES if archived else MAX_FINAL_BYTES
         if file.is_symlink() or not file.is_file():
-            yield CheckedRecord(place, refused="not a plain file, or in too many folders")
+            yield _unreadable(place, "not a plain file, or in too many folders")
         elif not archived and not FILE_NAME.fullmatch(file.name):
-            yield CheckedRecord(
-                place,
-                refused="the name must be as `bench publish` writes it: see results/README.md",
+            yield _unreadable(
+                place, "the name must be as `bench publish` writes it: see results/README.md"
             )
         elif file.stat().st_size > limit:
-            yield CheckedRecord(place, refused=f"it is larger than {limit >> 10} KiB")
+            yield _unreadable(place, f"it is larger than {limit >> 10} KiB")
         elif archived:
             yield from _lines(file, place)
         else:
             yield CheckedRecord(place, file.read_bytes())
+
+
+def _unreadable(place: str | PurePosixPath, reason: str) -> CheckedRecord:
+    return CheckedRecord(PurePosixPath(place), refusal=Refusal(Item.FILES, reason))
 
 
 def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
@@ -218,38 +187,43 @@ def _lines(file: Path, place: PurePosixPath) -> Iterator[CheckedRecord]:
     try:
         lines = read_archive(file)
     except RecordError as error:
-        yield CheckedRecord(place, refused=str(error))
+        yield _unreadable(place, str(error))
         return
     if not lines:
-        yield CheckedRecord(place, refused="the archive is empty")
+        yield _unreadable(place, "the archive is empty")
     for number, line in enumerate(lines, start=1):
         # No record of an archive is larger than a file; a larger line is not parsed.
-        large = _larger_than(MAX_FINAL_BYTES) if len(line) > MAX_FINAL_BYTES else ""
-        yield CheckedRecord(place, line, number, refused=large)
+        refusal = _larger_than(MAX_FINAL_BYTES) if len(line) > MAX_FINAL_BYTES else None
+        yield CheckedRecord(place, line, number, refusal=refusal)
 
 
-def _larger_than(limit: int) -> str:
-    return f"it is larger than {limit:,} bytes"
+def _larger_than(limit: int) -> Refusal:
+    return Refusal(Item.FILES, f"it is larger than {limit:,} bytes")
 
 
-def _read(checked: CheckedRecord, registry: Registry, *, whole: bool) -> tuple[Record | None, str]:
-    """Return the record and why it is refused. `whole` says whether the folder is judged too."""
+def _read(
+    checked: CheckedRecord, registry: Registry, *, whole: bool
+) -> tuple[Record | None, Refusal | None]:
+    """Return the record and its refusal. `whole` says whether the folder is judged too."""
     content = checked.content or b""
     if _depth(content) > MAX_DEPTH:
-        return None, f"it nests deeper than {MAX_DEPTH} levels"
+        return None, Refusal(Item.SCHEMA, f"it nests deeper than {MAX_DEPTH} levels")
     try:
         record = parse_record(content)
     except RecordError as error:
-        return None, str(error)
+        return None, Refusal(Item.SCHEMA, str(error))
     limit = max_archived_bytes(record)
-    reasons = (
-        _larger_than(limit) if checked.line is not None and len(content) > limit else "",
-        _identity(record, checked.place, whole=whole),
-        unpublishable_reason(record, registry),
-        private_content(record),
-        _contradiction(record),
-    )
-    return record, next((reason for reason in reasons if reason), "")
+    if checked.line is not None and len(content) > limit:
+        return record, _larger_than(limit)
+    if reason := _identity(record, checked.place, whole=whole):
+        return record, Refusal(Item.NAMES, reason)
+    if refusal := unpublishable_reason(record, registry):
+        return record, refusal
+    if private := private_content(record):
+        return record, Refusal(Item.PRIVATE, private)
+    if reason := _contradiction(record):
+        return record, Refusal(Item.CONSISTENT, reason)
+    return record, None
 
 
 def _depth(content: bytes) -> int:
@@ -269,8 +243,6 @@ def _identity(record: Record, place: PurePosixPath, *, whole: bool) -> str:
     cell, expected = record.cell, committed_path(record)
     if place != (expected if whole else PurePosixPath(expected.name)):
         return f"a record of this cell and run belongs in {str(expected)!r:.200}"
-    if record.cell_id != cell.id:
-        return "its cell_id is not the hash of its cell"
     names = [cell.task, cell.source, cell.architecture, cell.model_size, cell.precision,
              cell.backend, *cell.options, *_values(cell.options), *record.variants,
              *(name for _, name, _ in _scores(record))]  # fmt: skip

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api.errors import RequestError
+from suite.api.files import RESULTS
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.published import (
     MAX_FINAL_BYTES,
     MAX_TREE_BYTES,
-    RESULTS,
     committed_files,
     committed_path,
     max_archived_bytes,

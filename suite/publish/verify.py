@@ -12,6 +12,7 @@ from suite.analysis.probing import RunPlan
 from suite.analysis.reproduction import TOLERANCE, had_same_data, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
+from suite.api.files import RESULTS
 from suite.execution.preparation import Prepared, make_limits, prepare
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
@@ -25,7 +26,7 @@ from suite.publish.publishing import (
 )
 from suite.publish.reduction import reduced
 from suite.records.environment import machine_name
-from suite.records.published import RESULTS, Folder, committed_path, read_published, read_record
+from suite.records.published import Folder, committed_path, read_published, read_record
 from suite.records.schema import Record, RecordError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 

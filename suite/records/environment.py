@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from suite.api.files import CHECKOUT
+from suite.api.files import CHECKOUT, IN_CHECKOUT
 
 PACKAGES = (
     "tensorflow",
@@ -113,9 +113,10 @@ def accelerator_ids() -> list[str]:
 def describe_commit() -> dict[str, Any]:
     """Return the checkout's commit, and whether files outside `results/` differ from it.
 
-    A value is None if git does not report it.
+    A value is None if git does not report it, and for an installed wheel: a repository around its
+    environment holds other code.
     """
-    commit = _git("rev-parse", "HEAD")
+    commit = _git("rev-parse", "HEAD") if IN_CHECKOUT else None
     if commit is None:
         return {"commit": None, "dirty": None}
     changes = _git("status", "--porcelain", "--", ".", ":(exclude)results")

@@ -23,14 +23,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from suite.api import Mode
-from suite.api.files import CHECKOUT
+from suite.api.files import RESULTS
 from suite.records.archives import SUFFIX, read_archive, read_by_run
 from suite.records.environment import machine_name
 from suite.records.migrations import migrate
 from suite.records.schema import Record, RecordError, RecordSummary, parse_record, parse_summary
 from suite.records.store import ReportUnreadable, Store
 
-RESULTS = CHECKOUT / "results"
 TRIALS = "trials"
 TIMING = "timing"
 MAX_FINAL_BYTES = 12 * 2**10

@@ -32,7 +32,7 @@ from datetime import datetime
 from pathlib import Path
 
 from suite.api.errors import HomeError
-from suite.api.files import CHECKOUT, atomic_write_bytes
+from suite.api.files import RESULTS, atomic_write_bytes
 from suite.records.schema import (
     Read,
     Record,
@@ -45,7 +45,7 @@ from suite.records.schema import (
 from suite.records.standing import latest_runs
 
 HOME_VARIABLE = "BENCH_HOME"
-DEFAULT_HOME = CHECKOUT / "results" / "local"
+DEFAULT_HOME = RESULTS / "local"
 
 TRACKING = "tracking"
 

@@ -24,7 +24,7 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
 from suite.api import Job, Limits
 from suite.api.errors import RequestError
-from suite.api.files import CHECKOUT
+from suite.api.files import CHECKOUT, IN_CHECKOUT
 from suite.execution.executors.base import POLL_SECONDS, ProcessResult, Update
 from suite.execution.executors.local import LocalExecutor
 from suite.records.environment import describe_machine, needs_spawn
@@ -52,7 +52,7 @@ class RayExecutor:
     executor. Each cell requests `num_gpus` and `memory_bytes` in addition to its threads.
 
     Raises:
-        RequestError: no cluster answers at the address.
+        RequestError: no cluster answers at the address, or the code is an installed wheel.
     """
 
     def __init__(
@@ -60,6 +60,12 @@ class RayExecutor:
     ) -> None:
         self._tasks: dict[str, _Task] = {}
         self._asks = {"num_gpus": num_gpus, "memory": memory_bytes or 0}
+        if not IN_CHECKOUT:
+            raise RequestError(
+                "Ray uploads the code of a checkout to its nodes",
+                received=f"an installed wheel in {CHECKOUT}",
+                remedy="Run this command from a checkout",
+            )
         runtime = {"working_dir": str(CHECKOUT), "excludes": NOT_UPLOADED}
         _check_address(address)
         logging.getLogger("ray").setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ import pytest
 
 from suite.api import Status
 from suite.matrix.registry import load_registry
+from suite.publish.checklist import Item
 from suite.publish.reduction import reduced
 from suite.publish.submissions import check_submission
 from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
@@ -243,6 +244,10 @@ def test_the_exit_code_follows_the_verdict(tmp_path, bench):
     path = write(folder, good())
     accepted = bench("check-submission", str(folder), "--results", str(empty))
     assert accepted.returncode == 0 and "accepted" in accepted.stdout
+    *passed, last = accepted.stdout.split("Checklist\n")[1].splitlines()
+    assert passed == [f"- [x] {item}" for item in Item if item is not Item.PLAUSIBLE]
+    assert last == f"- [ ] {Item.PLAUSIBLE} (1 flagged)", "there are no references"
     path.write_text("{}")
     refused = bench("check-submission", str(folder), "--results", str(empty), "--json")
-    assert refused.returncode == 1 and json.loads(refused.stdout)[0]["refused"]
+    (verdict,) = json.loads(refused.stdout)
+    assert refused.returncode == 1 and verdict["refused"] and verdict["item"] == "schema"

@@ -10,6 +10,7 @@ import pytest
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.matrix.registry import load_registry
+from suite.records import environment
 from suite.records.environment import (
     accelerator_names,
     describe_commit,
@@ -119,12 +120,28 @@ def test_a_report_never_pools_the_costs_of_two_machines():
     assert row.figures["training.tokens_per_second"].value == pytest.approx(100.0)
 
 
+@pytest.fixture
+def answer(tmp_path, monkeypatch):
+    """Put a `git` first that names the commit "abc"; return a function that sets its status."""
+
+    def set_status(status):
+        git = tmp_path / "git"
+        git.write_text(f'#!/bin/sh\ncase "$3" in rev-parse) echo abc ;; *) {status} ;; esac\n')
+        git.chmod(0o755)
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return set_status
+
+
 @pytest.mark.parametrize(
     ("status", "dirty"), [("true", False), ("echo ' M suite/api/job.py'", True), ("exit 1", None)]
 )
-def test_changes_are_unknown_when_git_status_fails(tmp_path, monkeypatch, status, dirty):
-    git = tmp_path / "git"
-    git.write_text(f'#!/bin/sh\ncase "$3" in rev-parse) echo abc ;; *) {status} ;; esac\n')
-    git.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+def test_changes_are_unknown_when_git_status_fails(answer, status, dirty):
+    answer(status)
     assert describe_commit() == {"commit": "abc", "dirty": dirty}
+
+
+def test_an_installed_wheel_names_no_commit_of_a_repository_around_it(answer, monkeypatch):
+    answer("true")
+    monkeypatch.setattr(environment, "IN_CHECKOUT", False)
+    assert describe_commit() == {"commit": None, "dirty": None}

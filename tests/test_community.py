@@ -1,0 +1,70 @@
+"""The citation, the forms of issues and the workflow: files that only other programs read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+GITHUB = ROOT / ".github"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REQUIRED = {"authors", "cff-version", "message", "title"}
+KNOWN = {
+    "abstract", "authors", "cff-version", "commit", "contact", "date-released", "doi",
+    "identifiers", "keywords", "license", "license-url", "message", "preferred-citation",
+    "references", "repository", "repository-artifact", "repository-code", "title", "type", "url",
+    "version",
+}  # fmt: skip
+"""The fields of the Citation File Format 1.2.0."""
+FIELDS = {"checkboxes", "dropdown", "input", "markdown", "textarea"}
+
+
+def read(path):
+    return yaml.safe_load(path.read_text())
+
+
+def test_the_citation_has_the_fields_of_its_format_and_the_version_of_the_package():
+    citation = read(ROOT / "CITATION.cff")
+    assert set(citation) >= REQUIRED and set(citation) <= KNOWN
+    assert citation["cff-version"] == "1.2.0" and citation["type"] == "software"
+    assert citation["authors"] and all(set(author) == {"name"} for author in citation["authors"])
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert len(set(citation["keywords"])) == len(citation["keywords"])
+
+
+def test_the_page_of_changes_has_the_version_of_the_package():
+    headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "changes.md").read_text(), re.MULTILINE)
+    assert PROJECT["version"] in headings[:2]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.stem
+)
+def test_the_form_of_an_issue_has_what_github_demands(path):
+    form = read(path)
+    assert set(form) == {"name", "description", "labels", "body"}
+    fields = form["body"]
+    assert {field["type"] for field in fields} <= FIELDS
+    ids = [field["id"] for field in fields]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[\w-]+", name) for name in ids)
+    assert all(field["attributes"]["label"] for field in fields)
+    assert any(field.get("validations", {}).get("required") for field in fields)
+
+
+def test_the_workflow_pins_its_actions_and_may_do_no_more_than_it_needs():
+    workflow = read(GITHUB / "workflows" / "pages.yml")
+    assert workflow["permissions"] == {}
+    assert {name: job["permissions"] for name, job in workflow["jobs"].items()} == {
+        "build": {"contents": "read", "pages": "read"},
+        "deploy": {"pages": "write", "id-token": "write"},
+    }
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
+    assert actions and all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in actions)
+    commands = [step["run"] for step in steps if "run" in step]
+    assert commands == ["make setup", '.venv/bin/bench publish --to public --url "$SITE"']
