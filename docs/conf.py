@@ -22,7 +22,8 @@ myst_heading_anchors = 4
 
 # A name in backticks is a link if it is the full name of something here, and otherwise code.
 default_role = "py:obj"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+# Each name is documented once, in the module that defines it.
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -127,7 +128,8 @@ def to_restructured_text(text: str) -> str:
     """Return Markdown as reStructuredText: code blocks, lists, tables, and plain asterisks."""
     converted: list[str] = []
     fenced = session = False
-    for line in text.split("\n"):
+    on_one_line = re.sub(r"(?s)```.*?```|`[^`]*`", _join_code, text)
+    for line in on_one_line.split("\n"):
         bare = line.strip()
         if bare.startswith("```"):
             fenced = not fenced
@@ -141,6 +143,11 @@ def to_restructured_text(text: str) -> str:
         else:
             converted += _convert_line(line, converted[-1] if converted else "")
     return "\n".join(converted)
+
+
+def _join_code(found: re.Match[str]) -> str:
+    """Return a block of code as it is, and code within a line without its line breaks."""
+    return found[0] if found[0].startswith("```") else re.sub(r"\n *", " ", found[0])
 
 
 def _convert_line(line: str, before: str) -> list[str]:

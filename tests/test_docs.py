@@ -83,9 +83,9 @@ def test_the_catalogue_is_that_of_the_registry(bench):
 
 def test_the_markdown_of_a_docstring_becomes_restructured_text():
     convert = runpy.run_path(str(ROOT / "docs" / "conf.py"))["to_restructured_text"]
-    lines = ["Two `a`s of x*y:", "- one", "- two", "", "```python", "x * y", "```", ">>> a * b", "c"]
-    assert convert("\n".join(lines)).split("\n") == [
-        r"Two \ `a`\ s of x\*y:",
+    text = "Two `a\n b`s of x*y:\n- one\n- two\n\n```python\nx * y\n```\n>>> a * b\nc"
+    assert convert(text).split("\n") == [
+        r"Two \ `a b`\ s of x\*y:",
         "",
         "- one",
         "- two",
@@ -116,6 +116,6 @@ def test_the_site_builds_without_a_warning_and_can_be_searched(tmp_path):
     )
     assert built.returncode == 0, built.stderr[-4000:]
     site = tmp_path / "docs"
-    assert "bench TASK=ner" in (site / "index.html").read_text()
+    assert "Which sequence model should I use" in (site / "index.html").read_text()
     assert "suite.crossover" in (site / "reference" / "suite.html").read_text()
     assert "quick-tour" in (site / "searchindex.js").read_text()

@@ -7,7 +7,6 @@ import re
 
 from tests.conftest import ROOT, read_records
 
-
 PLUG_INS = {
     "baselines/mean.py": "add-an-architecture.md",
     "tasks/larger.py": "add-a-task.md",

@@ -11,8 +11,9 @@ from suite.publish.markdown import escape, table
 STAGES = [str(stage) for stage in Stage]
 HEAD = """# Catalogue
 
-All tasks, architectures, methods and benchmarks of the checkout, as `bench list --markdown` prints them. `bench list`
-also describes each option's default, and says which task supports which architecture.
+All tasks, architectures, methods and benchmarks of the checkout, as `bench list --markdown` prints
+them. `bench list` also describes each option's default, and says which task supports which
+architecture.
 """
 
 
@@ -33,10 +34,10 @@ def _tasks(tasks: Mapping[str, Any]) -> str:
             f"`{key}`",
             escape(task["title"]),
             escape(task["summary"]),
-            _words(task["form"]),
+            _form(task["form"]),
             ", ".join(f"{length:,}" for length in task["default_lengths"]),
             _sources(task),
-            _words(task["primary_metric"]),
+            f"`{task['primary_metric']}`",
             _names(task["open_options"]),
         ]
         for key, task in tasks.items()
@@ -60,8 +61,8 @@ def _architectures(architectures: Mapping[str, Any]) -> str:
         [
             f"`{key}`" + (" (control)" if part["control"] else ""),
             escape(part["paper"]),
-            ", ".join(map(_words, part["forms"])),
-            ", ".join(map(_words, part["inputs"])),
+            ", ".join(map(_form, part["forms"])),
+            ", ".join(name.replace("_", " ") for name in part["inputs"]),
             escape(part["claimed_time"]),
             escape(part["claimed_memory"]),
             _names(part["options"]),
@@ -112,5 +113,5 @@ def _names(names: Any) -> str:
     return ", ".join(f"`{name}`" for name in names) or "—"
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _form(name: str) -> str:
+    return name.replace("_", "-")
