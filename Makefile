@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-peers
+DOCS   := results/local/docs
 NODE_MODULES := dashboards/node_modules
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
@@ -12,7 +13,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
+.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
 .DEFAULT_GOAL := help
 # The longest first, so that both workers end together.
 BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_decoders.py \
@@ -53,10 +54,17 @@ leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, res
 	@$(BIN)/bench leaderboard
 	@$(BIN)/bench dashboard --published
 
-reference: $(VENV)/.reference ## write the reference of all public names: results/local/reference
-	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pdoc --docformat google -o results/local/reference suite tasks baselines \
-	  dashboards '!suite.worker.backends' '!suite.execution.executors.ray' '!baselines.layers.backends'
-	@echo results/local/reference/index.html
+docs: $(VENV)/.docs ## build the documentation site, with search and the API reference: results/local/docs
+	@rm -rf $(DOCS) $(DOCS)-source && mkdir -p $(DOCS)-source/results
+	@cp -R README.md CONTRIBUTING.md CITATION.cff LICENSE docs $(DOCS)-source
+	@cp -R results/*.md results/leaderboard $(DOCS)-source/results
+	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=. $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going \
+	  --conf-dir docs --doctree-dir $(DOCS)-source/.doctrees $(DOCS)-source $(DOCS)
+	@rm -rf $(DOCS)-source
+	@echo $(DOCS)/index.html
+
+reference: docs ## build the API reference, a part of the documentation site
+	@echo $(DOCS)/reference/index.html
 
 test: $(VENV)/.dev ## run the tests (12 minutes on two cores)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not alone"
@@ -121,8 +129,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,hub]"
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.reference: $(VENV)/.run
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[reference]"
+$(VENV)/.docs: $(VENV)/.run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	@touch $@
 
 $(NODE_MODULES)/.installed: dashboards/package.json dashboards/package-lock.json
@@ -139,8 +147,8 @@ $(VENV)/.server: $(VENV)/.run
 	@touch $@
 
 $(VENV)/.slow: $(VENV)/.dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,hub,ray,server]"
-	@touch $@ $(VENV)/.server
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,hub,ray,server,docs]"
+	@touch $@ $(VENV)/.server $(VENV)/.docs
 
 $(PEERS)/bin/python: | $(VENV)/bin/python
 	@$(VENV)/bin/python -m venv $(PEERS)

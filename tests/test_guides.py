@@ -7,16 +7,18 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.baselines.test_hub import save_preset
 from tests.conftest import ROOT, bench_environment, read_records
-from tests.test_newcomer import ARCHITECTURE, METHOD, TASK
-from tests.test_readme import CORPUS
+from tests.test_newcomer import write_plug_ins
+from tests.test_readme import CORPUS, MATRIX_GUIDE, needs_make, needs_venv
 
 PYTHON_GUIDE = ROOT / "docs" / "use-from-python.md"
+TOUR = ROOT / "docs" / "quick-tour.md"
 LAYER_GUIDE = ROOT / "docs" / "use-a-layer-in-your-own-model.md"
 
 
@@ -28,19 +30,18 @@ def commands(guide):
     return [line for block in blocks(guide, "sh") for line in block.splitlines()]
 
 
-GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if commands(path)]
+RUN_ELSEWHERE = (TOUR, MATRIX_GUIDE)  # below, and in test_readme.py
+GUIDES = [
+    path
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    if commands(path) and path not in RUN_ELSEWHERE
+]
 
 
 @pytest.mark.slow  # minutes; the code that guides print is run by default (test_newcomer.py)
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_the_commands_of_a_guide_work(guide, tmp_path):
-    for kind, name, content in (
-        ("baselines", "mean", ARCHITECTURE),
-        ("tasks", "larger", TASK),
-        ("methods", "biases", METHOD),
-    ):
-        (tmp_path / "mine" / kind).mkdir(parents=True)
-        (tmp_path / "mine" / kind / f"{name}.py").write_text(content)
+    write_plug_ins(tmp_path / "mine")
     (tmp_path / "my_corpus").mkdir()
     for split in ("train", "valid", "test"):
         (tmp_path / "my_corpus" / f"{split}.txt").write_text(CORPUS * 40)
@@ -63,6 +64,30 @@ def test_the_commands_of_a_guide_work(guide, tmp_path):
             words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}{result.stderr[-2000:]}"
+
+
+@pytest.mark.slow
+@needs_make
+@needs_venv
+def test_the_quick_tour_takes_ten_minutes(tmp_path):
+    """As a newcomer runs it: all commands in one shell, in the checkout."""
+    home = tmp_path / "home"
+    started = time.monotonic()
+    result = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(commands(TOUR))],
+        cwd=ROOT,
+        env=bench_environment({"BENCH_HOME": str(home)}),
+        capture_output=True,
+        text=True,
+        timeout=1_200,
+    )
+    assert result.returncode == 0, f"{result.stdout[-3000:]}{result.stderr[-2000:]}"
+    assert time.monotonic() - started < 600
+    records = read_records(home)
+    assert {record["status"] for record in records} == {"ok"}
+    assert {record["cell"]["mode"] for record in records} == {"train", "probe"}
+    assert "3 cells, 0 to run" in result.stdout
+    assert (home / "site" / "index.html").exists()
 
 
 def test_the_code_of_the_guide_on_layers_works(tmp_path, monkeypatch):

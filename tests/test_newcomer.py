@@ -1,4 +1,4 @@
-"""The task, the architecture and the method of the guides, run from a folder of their own."""
+"""The plug-ins and the benchmarks of the guides, run from a folder of their own."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ import re
 
 from tests.conftest import ROOT, read_records
 
+PLUG_INS = {
+    "baselines/mean.py": "add-an-architecture.md",
+    "tasks/larger.py": "add-a-task.md",
+    "methods/biases.py": "add-a-method.md",
+    "benchmarks/small.toml": "add-a-benchmark.md",
+    "benchmarks/parity.toml": "reproduce-a-paper.md",
+}
+"""The guide that shows each file."""
 
-def code(guide):
-    """Return the Python file that a guide shows."""
-    text = (ROOT / "docs" / guide).read_text()
-    return re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
 
-
-ARCHITECTURE = code("add-an-architecture.md")
-TASK = code("add-a-task.md")
-METHOD = code("add-a-method.md")
+def write_plug_ins(folder):
+    """Write the files that the guides show: the first block of its language in each guide."""
+    for name, guide in PLUG_INS.items():
+        language = "toml" if name.endswith(".toml") else "python"
+        text = (ROOT / "docs" / guide).read_text()
+        assert f"mine/{name}" in text
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(re.search(rf"```{language}\n(.*?)```", text, re.DOTALL).group(1))
 
 
 def test_the_plug_ins_of_the_guides_run(bench, tmp_path):
     folder = tmp_path / "mine"
-    for kind, name, content in (
-        ("baselines", "mean", ARCHITECTURE),
-        ("tasks", "larger", TASK),
-        ("methods", "biases", METHOD),
-    ):
-        (folder / kind).mkdir(parents=True)
-        (folder / kind / f"{name}.py").write_text(content)
+    write_plug_ins(folder)
     listing = json.loads(bench("list", "--json", BENCH_PATH=str(folder)).stdout)
     supported = {name for name, reason in listing["supports"]["larger"].items() if reason is None}
     assert {"mean", "vanilla", "longformer"} <= supported
+    assert {"small", "parity"} <= set(listing["benchmarks"])
+    assert len(listing["benchmarks"]["parity"]["expected"]) == 3
     checked = bench("check", "mean", BENCH_PATH=str(folder))
     assert checked.returncode == 0, checked.stdout
     assert listing["methods"]["biases"]["stage"] == "train"

@@ -1,4 +1,6 @@
-"""The commands of the README: with `BENCHMARK=smoke` here, unchanged in `make test-slow`.
+"""The commands of `make`, in the README and the guide on matrices: with `BENCHMARK=smoke` here.
+
+The first one and the tasks run unchanged in `make test-slow`.
 
 The first trains one layer of `vanilla` with instant measurements. The others run an architecture
 that only embeds, except language modelling. They validate once and leave drawing to
@@ -18,9 +20,11 @@ import pytest
 
 from tests.conftest import FAKES, ROOT, bench_environment, read_records
 
+MATRIX_GUIDE = ROOT / "docs" / "run-a-matrix.md"
 COMMANDS = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for page in (ROOT / "README.md", MATRIX_GUIDE)
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
     for line in block.splitlines()
 ]
 NOT_HERE = ("make test", "make ui")  # this test itself, and a server
@@ -49,7 +53,7 @@ printf '%s\\n' "$TFDS_DATA_DIR" "$@" > "$BENCH_HOME/called"
 
 
 def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
-    """Run a command of the README with its placeholders replaced, and return what it prints."""
+    """Run a command with its placeholders replaced, and return what it prints."""
     corpus = tmp_path / "my_corpus"
     corpus.mkdir(exist_ok=True)
     for split in ("train", "valid", "test"):
@@ -72,7 +76,7 @@ def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
 
 
 def run_here(command: str, bench, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> None:
-    """Run a command of the README; what `make` calls `bench` with runs in this process."""
+    """Run a command; what `make` calls `bench` with runs in this process."""
     folder, called = tmp_path / "bin", tmp_path / "home" / "called"
     folder.mkdir(exist_ok=True)
     (folder / "bench").write_text(STAND_IN)

@@ -7,17 +7,16 @@ from typing import Any
 
 import click
 
-from suite.api import Stage
 from suite.api.plugins import search_path_from_environment
+from suite.cli.catalogue import STAGES, catalogue
 from suite.matrix.listing import describe_registry
 from suite.matrix.registry import load_registry
-
-STAGES = [str(stage) for stage in Stage]
 
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print the tables of docs/catalogue.md.")
+def command(as_json: bool, markdown: bool) -> None:
     """List tasks, architectures, methods and model sizes, and which supports which.
 
     `bench benchmarks` lists the benchmarks.
@@ -26,6 +25,8 @@ def command(as_json: bool) -> None:
     listing = describe_registry(registry)
     if as_json:
         print(json.dumps(listing, indent=1))
+    elif markdown:
+        print(catalogue(listing), end="")
     else:
         _print(listing)
 

@@ -1,4 +1,4 @@
-"""The sections of a benchmark file, as `docs/benchmarks.md` describes them."""
+"""The sections of a benchmark file, as `docs/add-a-benchmark.md` describes them."""
 
 from __future__ import annotations
 

@@ -276,7 +276,7 @@ def _files(search_path: Sequence[str]) -> dict[str, Path]:
 
 def _malformed(path: Path, received: str) -> PluginError:
     return PluginError(
-        "A benchmark is a TOML file as docs/benchmarks.md describes it",
+        "A benchmark is a TOML file as docs/add-a-benchmark.md describes it",
         received=f"{path.name}: {' '.join(received.split())[:400]}",
         remedy="Correct the file",
     )

@@ -156,7 +156,7 @@ def power(scores, others=slice(1, None)):
 
 
 # The power by number of entries, without and with effects of the seeds of three standard
-# deviations. docs/ranks-and-intervals.md reports them.
+# deviations. docs/how-we-compare.md reports them.
 POWER = {
     0.0: {2: 0.624, 5: 0.639, 9: 0.635, 16: 0.598},
     3.0: {2: 0.400, 5: 0.542, 9: 0.594, 16: 0.580},
