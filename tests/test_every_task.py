@@ -48,7 +48,7 @@ def test_the_other_tasks_run(bench, tmp_path, tasks, little_data):
         assert record["details"]["waiting_for_data_share"] < 0.05
         assert 0 < record["details"]["real_token_share"]["train"] <= 1
         if task == "image_classification":
-            # A tenth of the images is guessed. One layer on plain patches, 32 steps: 0.44 at seed 0.
+            # A tenth is guessed. One layer on plain patches, 32 steps: 0.44 at seed 0.
             assert record["metrics"]["test"]["accuracy"] > 0.3
         if task == "translation":
             assert record["reports"]["test"]["bleu_signature"]

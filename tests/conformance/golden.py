@@ -235,9 +235,7 @@ def names(values: Values) -> set[str]:
     return {*values, *(f"{name}.{part}" for name in parts for part in parts[name])}
 
 
-def find_problem(
-    name: str, folder: Path = FOLDER, brief: bool = False
-) -> tuple[str | None, bool]:
+def find_problem(name: str, folder: Path = FOLDER, brief: bool = False) -> tuple[str | None, bool]:
     """Return what is wrong with the values of an entry, and whether to refuse writing them.
 
     A `brief` measurement finds what it has of the stored values.

@@ -143,7 +143,7 @@ def test_a_training_step_lowers_for_tpu(name, form):
     assert exported.platforms == ("tpu",)
 
 
-# test_keras_library.py saves and loads a layer of each architecture, with its weights.
+# test_keras_library.py saves and loads a layer of each kind of mixing, with its weights.
 @pytest.mark.parametrize("name", [slow_unless(name == "vanilla", name) for name in ENCODERS])
 def test_weights_are_saved_and_loaded(name):
     assert_passes(weights_are_saved_and_loaded, ARCHITECTURES[name], Form.ENCODER)
