@@ -30,6 +30,7 @@ REGISTRY = load_registry(())
 ARCHITECTURES = REGISTRY.architectures.plugins
 SIZE = replace(LARGER, num_layers=1, width=128, feedforward_width=512)
 ORDER = (Form.ENCODER_DECODER, Form.DECODER, Form.ENCODER)
+"""The last of these that an architecture has is its quick form."""
 MOST_BYTES = {"lstm": 0.85, "performer": 0.35}
 """The share of bytes where it is above 0.3: of LSTMs, and of random rows that are not trained."""
 CASES = [
