@@ -19,6 +19,9 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_decoders.py \
   tests/baselines tests/test_guides.py tests/suite/worker/test_carried_state.py \
   tests/suite/methods/test_adversarial_training.py tests/suite/methods/test_efficient_tuning.py
+# The costs are TensorFlow's, and so is the training of a published result.
+SLOW_BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_decoders.py \
+  $(filter-out %/test_costs.py %/test_duplication.py,$(wildcard tests/baselines/test_*.py))
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,21 +69,20 @@ docs: $(VENV)/.docs ## build the documentation site, with search and the API ref
 reference: docs ## build the API reference, a part of the documentation site
 	@echo $(DOCS)/reference/index.html
 
-test: $(VENV)/.dev ## run the tests (12 minutes on two cores)
+test: $(VENV)/.dev ## run the quick tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not alone"
 	@$(BIN)/python -m pytest -m "alone and not slow"
 
-test-jax: $(VENV)/.dev ## run the architectures' tests on JAX
+test-jax: $(VENV)/.dev ## run the architectures' quick tests on JAX
 	@KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
 	  -m "not slow" $(BACKEND_TESTS)
 
 test-torch: $(PEERS)/.run ## run the architectures' tests on PyTorch
 	@KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest -m "not slow" $(BACKEND_TESTS)
 
-test-slow: $(VENV)/.slow ## run the tests that take longer
+test-slow: $(VENV)/.slow ## run the slow tests: all cases of which the quick ones are a part
 	@$(BIN)/python -m pytest -m slow
-	@KERAS_BACKEND=jax $(BIN)/python -m pytest -m slow tests/conformance/test_architectures.py \
-	  tests/conformance/test_decoders.py
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -m slow $(SLOW_BACKEND_TESTS)
 
 check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import layers, file length, benchmarks, leaderboard
 	@$(BIN)/ruff check .

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+import pytest
+
 from suite.api import Form, Inputs
 from suite.api.conformance import CheckResult, Verdict
 from suite.matrix.registry import load_registry
+from suite.worker.conformance import decoding
 from suite.worker.conformance.gradients import BACKEND
 from suite.worker.conformance.kit import checks_of
-from suite.worker.conformance.passes import Finding, NotApplicable
+from suite.worker.conformance.passes import (
+    Finding,
+    NotApplicable,
+    gradients_reach_every_weight,
+    longer_sequences_run,
+    padding_does_not_leak,
+    shape_is_batch_length_width,
+)
 from suite.worker.conformance.subjects import Subject, cases_of, find_request, main_inputs
 
 ARCHITECTURES = load_registry().architectures.plugins
@@ -34,6 +44,30 @@ CASES = [
 ]
 ENCODERS = sorted({name for name, form, _ in CASES if form is Form.ENCODER})
 
+MIXED_AS_ANOTHER = ("bert", "full_attention", "hub", "identity", "linformer", "llama", "t5", "vit")
+"""Their layers mix as those of another architecture do: by one or two matrix products."""
+OF_SHARED_LAYERS = ("bert", "full_attention", "hub", "vit")
+"""Their layers are those of `vanilla`, in another order, or those of keras-hub."""
+IMPLIED = (decoding.no_look_ahead, decoding.generated_tokens_equal_a_full_recomputation)
+"""The checks of what follows where decoding in steps equals the full pass."""
+OF_EVERY_CASE = (
+    shape_is_batch_length_width,
+    longer_sequences_run,
+    gradients_reach_every_weight,
+    decoding.decoding_in_steps_equals_the_full_pass,
+    decoding.the_state_has_its_declared_size,
+)
+"""The checks that are quick in forms and with inputs whose layers another case checks in full."""
+ON_JAX = (
+    shape_is_batch_length_width,
+    padding_does_not_leak,
+    gradients_reach_every_weight,
+    decoding.padding_of_the_source_does_not_leak,
+    decoding.decoding_in_steps_equals_the_full_pass,
+    decoding.the_state_has_its_declared_size,
+)
+"""The checks that are quick on JAX, which compiles each shape: a backend can break these."""
+
 
 def checks_of_passes(of_encoders: bool) -> dict[str, tuple[Case, Callable[[Subject], Finding]]]:
     """Return each case of encoders, or of the other forms, with each of its checks."""
@@ -43,6 +77,36 @@ def checks_of_passes(of_encoders: bool) -> dict[str, tuple[Case, Callable[[Subje
         if (case[1] is Form.ENCODER) is of_encoders
         for check in checks_of(ARCHITECTURES[case[0]], case[1])
     }
+
+
+def is_quick(case: Case, check: Callable[[Subject], Finding]) -> bool:
+    """Return whether a check of a case can find what no other quick check would.
+
+    `vanilla` has all checks of its main inputs. The layers of other inputs are Keras's own, and the
+    decoder of an encoder-decoder has the layers of a decoder.
+    """
+    name, form, inputs = case
+    is_part = form is Form.DECODER and Form.ENCODER_DECODER in ARCHITECTURES[name].forms
+    if BACKEND == "jax":
+        is_shared = form is Form.ENCODER and name in OF_SHARED_LAYERS
+        return check in ON_JAX and not (is_part or is_shared)
+    is_main = form is not Form.ENCODER or inputs is main_inputs(ARCHITECTURES[name])
+    if name == "vanilla" and is_main:
+        return True
+    return check in OF_EVERY_CASE or (is_main and not is_part and check not in IMPLIED)
+
+
+def slow_unless(is_quick: bool, *values: object) -> object:
+    """Return the parameters of a test, as a slow test unless a condition holds."""
+    return pytest.param(*values, marks=() if is_quick else pytest.mark.slow)
+
+
+def slow_on_jax_unless(is_quick: bool, *values: object) -> object:
+    """Return the parameters of a test, as a slow test on JAX unless a condition holds.
+
+    JAX compiles each shape, which takes most of the time of its tests.
+    """
+    return slow_unless(BACKEND != "jax" or is_quick, *values)
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from suite.cli import main
+from tests.encoded_data import Cache
 from tests.fork_servers import measured_in_full, shared_servers
 
 __all__ = ["measured_in_full"]  # a fixture
@@ -49,10 +50,11 @@ for name, value in {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """On JAX, let equal models compile once: compiling takes most of the time.
+    """Encode data once; on JAX, let equal models compile once, which takes most of the time.
 
-    Each process has a folder of its own, because JAX reads what another has written in part.
+    Each process has folders of its own, because JAX reads what another has written in part.
     """
+    Cache.make(config)
     if os.environ["KERAS_BACKEND"] == "jax":
         folder = tempfile.TemporaryDirectory(prefix="jax-")
         config.add_cleanup(folder.cleanup)

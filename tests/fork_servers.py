@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -14,6 +14,17 @@ from suite.execution.executors.forkserver import ForkServer
 MAX_SERVERS = 3
 """Each server holds the framework in memory, about half a GiB."""
 BRIEF = "tests.brief_cells"
+PLAIN = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
+"""The settings of brief cells: optimizing a tiny model takes longer than running it.
+
+With one thread for all, cells of any number of threads have one server.
+"""
 NOT_READ = ("BENCH_", "MLFLOW_", "PYTEST_", "TFDS_")
 """Variables that no cell reads: its job names the home, the data and the search path."""
 
@@ -33,7 +44,7 @@ class Pool:
     """At most `MAX_SERVERS` servers, one for each environment; the least recently used ends."""
 
     is_brief = True
-    """Whether the cells of the servers measure briefly."""
+    """Whether the cells of the servers measure briefly, with plain settings."""
 
     def __init__(self) -> None:
         self._servers: dict[tuple[object, ...], SharedServer] = {}
@@ -43,7 +54,9 @@ class Pool:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(NOT_READ)
         }
-        modules = [*modules, BRIEF] if Pool.is_brief else modules
+        if Pool.is_brief:
+            modules = [*modules, BRIEF]
+            environment = {**environment, **PLAIN, **_given(PLAIN)}
         key = (*modules, *sorted({**inherited, **environment}.items()))
         found = self._servers.pop(key, None) or self._new(environment, modules)
         self._servers[key] = found
@@ -61,6 +74,11 @@ class Pool:
         # Its environment must not name the home of the first test that needs it.
         unset = {name: "" for name in os.environ if name.startswith(NOT_READ)}
         return SharedServer({**unset, **environment}, modules)
+
+
+def _given(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables of this process that a test has set."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ QUIET = ("--no-tracking", "--no-dashboard")
 
 
 def test_a_run_writes_complete_records(bench, tmp_path):
-    result = bench(*SMOKE, "vanilla,nothing")
+    result = bench(*SMOKE, "brisk,nothing")
     assert result.returncode == 0, result.stderr
     home = tmp_path / "home"
     records = read_records(home)
-    assert {record["cell"]["architecture"] for record in records} == {"vanilla", "nothing"}
+    assert {record["cell"]["architecture"] for record in records} == {"brisk", "nothing"}
     for record in records:
         assert record["status"] == "ok" and record["reason"] is None
         for name in ("entity_f1", "entity_precision", "entity_recall"):

@@ -17,6 +17,7 @@ from baselines.layers.attention_blocks import (
     plan_blocks_of_heads,
 )
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
+from tests.architectures import slow_on_jax_unless, slow_unless
 
 BATCH, HEADS, GROUPS, LENGTH, SIZE = 3, 6, 2, 41, 4
 BY_QUERY = BATCH * HEADS * LENGTH * 4 * 7
@@ -60,8 +61,14 @@ def oracle(query, key, value, allowed, bias=0.0, scale=SIZE**-0.5) -> np.ndarray
     return np.einsum("bhnm,bhmd->bhnd", weights / weights.sum(axis=-1, keepdims=True), value)
 
 
-@pytest.mark.parametrize("block_bytes", [None, BY_QUERY, BY_EXAMPLE, BLOCK_BYTES])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "block_bytes"),
+    [
+        slow_on_jax_unless(block_bytes == BY_QUERY or name == "sinks", name, block_bytes)
+        for name in CASES
+        for block_bytes in (None, BY_QUERY, BY_EXAMPLE, BLOCK_BYTES)
+    ],
+)
 def test_attention_equals_its_definition(name, block_bytes):
     options, arrays = CASES[name], states()
     lengths = np.array([LENGTH, 30, 11], "int32")
@@ -77,9 +84,24 @@ def test_attention_equals_its_definition(name, block_bytes):
         np.testing.assert_allclose(found[example][:, rows], expected[example][:, rows], atol=1e-5)
 
 
-@pytest.mark.parametrize("block_bytes", [BY_QUERY, BY_EXAMPLE])
-@pytest.mark.parametrize("by_example", [False, True])
-@pytest.mark.parametrize("name", ["causal", "sinks"])
+@pytest.mark.parametrize(
+    ("name", "by_example", "block_bytes"),
+    [
+        ("causal", False, BY_QUERY),
+        ("sinks", True, BY_EXAMPLE),
+        ("causal", True, BY_EXAMPLE),
+        ("sinks", False, BY_QUERY),
+        *(
+            slow_unless(False, name, by_example, block_bytes)
+            for name, by_example, block_bytes in (
+                ("causal", False, BY_EXAMPLE),
+                ("causal", True, BY_QUERY),
+                ("sinks", False, BY_EXAMPLE),
+                ("sinks", True, BY_QUERY),
+            )
+        ),
+    ],
+)
 def test_biases_are_added_and_have_gradients(name, by_example, block_bytes):
     generator = np.random.default_rng(1)
     arrays, options = states(), CASES[name]
@@ -113,7 +135,9 @@ def test_biases_are_added_and_have_gradients(name, by_example, block_bytes):
         np.testing.assert_allclose(whole, blocks, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [slow_on_jax_unless(name in ("full", "causal", "sinks"), name) for name in CASES]
+)
 def test_blocks_change_no_gradient(name):
     arrays, options = states(), CASES[name]
     aim = np.random.default_rng(2).normal(size=arrays[0].shape).astype("float32")

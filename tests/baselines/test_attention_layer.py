@@ -17,6 +17,7 @@ from baselines.layers.attention_positions import (
 from baselines.layers.full_attention import FullAttention, merge_heads
 from baselines.layers.transformer_layer import TransformerLayer
 from suite.worker.conformance.gradients import run
+from tests.architectures import slow_on_jax_unless
 
 BATCH, LENGTH, WIDTH, HEADS = 2, 17, 24, 6
 SCHEMES = {
@@ -46,8 +47,14 @@ def hidden_states(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    ("scheme", "pattern"),
+    [
+        slow_on_jax_unless(scheme == "none" or pattern == "sinks", scheme, pattern)
+        for scheme in SCHEMES
+        for pattern in PATTERNS
+    ],
+)
 def test_decoding_in_parts_equals_the_whole(scheme, pattern):
     options = {"num_key_value_heads": 2, "causal": True, **PATTERNS[pattern]}
     layer, states = make(positions=SCHEMES[scheme](), **options), hidden_states()

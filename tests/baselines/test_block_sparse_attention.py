@@ -103,7 +103,8 @@ def test_given_blocks_may_be_few_or_seen_twice(length):
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+# JAX compiles every case, and PyTorch none.
+@pytest.mark.parametrize("compiled", [False, True] if BACKEND == "tensorflow" else [False])
 @pytest.mark.parametrize("step_bytes", [1, block_sparse_attention.STEP_BYTES])
 def test_gradients_are_those_of_a_mask(monkeypatch, step_bytes, compiled):
     monkeypatch.setattr(block_sparse_attention, "STEP_BYTES", step_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from suite.api.errors import Unsupported
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.subjects import request_for
-from tests.architectures import ARCHITECTURES
+from tests.architectures import ARCHITECTURES, slow_on_jax_unless
 from tests.baselines.test_published import TOLERANCE, cases
 
 BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
@@ -70,8 +71,13 @@ def assert_equals_the_recurrence(scan, parts, **tolerances):
     np.testing.assert_allclose(run(joined(scan), *parts), exact, **tolerances)
 
 
-@pytest.mark.parametrize("length", [1, 2, LENGTH])
-@pytest.mark.parametrize("chunk_length", [1, 4, 11, 64])
+@pytest.mark.parametrize(
+    ("length", "chunk_length"),
+    [
+        slow_on_jax_unless(case in ((1, 64), (2, 4), (LENGTH, 11)), *case)
+        for case in itertools.product((1, 2, LENGTH), (1, 4, 11, 64))
+    ],
+)
 def test_chunks_equal_the_recurrence(length, chunk_length):
     def scan(*given):
         return scan_delta_rule(*given, chunk_length)
@@ -260,7 +266,7 @@ def test_invalid_options_are_refused_with_the_rule_and_the_received_value(option
         architecture.build(request_for(architecture, Inputs.TOKEN_IDS, options=options))
 
 
-@pytest.mark.parametrize("size", ["tiny", "small"])
+@pytest.mark.parametrize("size", [slow_on_jax_unless(False, size) for size in ("tiny", "small")])
 @pytest.mark.parametrize(("expansion", "shared"), [(1, 1), (1, 2), (2, 3), (3, 2)])
 def test_the_options_of_heads_keep_the_parameters(size, expansion, shared):
     architecture = ARCHITECTURES["gated_deltanet"]

@@ -29,6 +29,7 @@ from suite.api import (
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.conformance.gradients import BACKEND, run, tensors
 from suite.worker.train import cell
+from tests.architectures import slow_unless
 from tests.suite.worker.conftest import brief_measurements, eager  # noqa: F401
 from tests.suite.worker.train.test_checkpoint import make_job
 
@@ -122,8 +123,13 @@ def test_the_hidden_states_are_those_of_keras_hubs_own_call(monkeypatch, name, f
     np.testing.assert_allclose(decoded, found, atol=1e-6)
 
 
+ONE_OF_EACH_KIND = {kind: name for name, kind in BACKBONES.items()}.values()
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="one backend tests every backbone")
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize(
+    "name", [slow_unless(name in ONE_OF_EACH_KIND, name) for name in BACKBONES]
+)
 def test_every_backbone_keeps_parity_and_its_form(name):
     kind = BACKBONES[name]
     backbone = HUB.build(request_of(kind.form, backbone=name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from keras import ops
 
@@ -33,10 +35,11 @@ def assign_attention(attention, case: Weights, at: str, names: str) -> None:
 
 
 def decode_in_parts(model, token_ids, **encoded) -> np.ndarray:
-    """Return the decoder's output, computed one position at a time after the first three."""
+    """Return the decoder's output: of three positions, of single ones, of the rest, of the last."""
     batch, length = token_ids.shape
     state, found = model.init_state(batch, length), []
-    for start, stop in [(0, 3), *((place, place + 1) for place in range(3, length))]:
+    bounds = sorted({0, *range(min(3, length), min(9, length)), length - 1, length})
+    for start, stop in pairwise(bounds):
         newest = ops.convert_to_tensor(token_ids[:, start:stop])
         states, state = model.decode(newest, state=state, position=start, **encoded)
         found.append(ops.convert_to_numpy(states))

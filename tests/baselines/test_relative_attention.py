@@ -10,6 +10,7 @@ from baselines.layers.relative_attention import RelativeAttention, distance_embe
 from baselines.layers.segment_recurrence import RecurrentStack
 from baselines.layers.transformer_layer import TransformerLayer
 from suite.worker.conformance.gradients import differentiate, run
+from tests.architectures import slow_on_jax_unless
 
 WIDTH, NUM_HEADS = 10, 2
 SIZE = WIDTH // NUM_HEADS
@@ -55,7 +56,10 @@ def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
 
 
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize(("length", "remembered"), [(1, 0), (7, 0), (7, 5), (5, 11), (1, 3)])
+@pytest.mark.parametrize(
+    ("length", "remembered"),
+    [(7, 5), (5, 11), *(slow_on_jax_unless(False, *case) for case in ((1, 0), (7, 0), (1, 3)))],
+)
 def test_relative_attention_equals_its_definition(causal, length, remembered):
     generator = np.random.default_rng(length + remembered)
     layer, content_bias, position_bias = random_layer(causal, length, remembered)
@@ -96,7 +100,9 @@ def recurrent(segment_length: int, segment_memory_length: int) -> RecurrentStack
     return stack
 
 
-@pytest.mark.parametrize("segment_length", [1, 4, 7, 13])
+@pytest.mark.parametrize(
+    "segment_length", [4, *(slow_on_jax_unless(False, length) for length in (1, 7, 13))]
+)
 def test_segments_with_enough_memory_equal_one_long_pass(segment_length):
     states = np.random.default_rng(0).normal(size=(2, 23, WIDTH)).astype("float32")
     whole, parts = (
@@ -128,7 +134,11 @@ def test_the_gradient_stops_at_the_segment_memory():
 
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize(
-    ("segment", "remembered"), [(1, 3), (4, 4), (4, 6), (5, 2), (3, 11), (7, 0)]
+    ("segment", "remembered"),
+    [
+        *((4, 6), (5, 2)),
+        *(slow_on_jax_unless(False, *case) for case in ((1, 3), (4, 4), (3, 11), (7, 0))),
+    ],
 )
 def test_all_segments_at_once_equal_separate_segments(causal, segment, remembered):
     """Holds for any segment and memory, and for a sequence that ends within a segment."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -17,7 +16,6 @@ from suite.worker.conformance.models import (
     learning_curve,
     mean_cross_entropy,
     model_of,
-    repeated_curves,
     weights_are_saved_and_loaded,
 )
 from suite.worker.conformance.subjects import (
@@ -34,26 +32,23 @@ from suite.worker.steps import Model, PositionHead, make_training_step
 from tests.architectures import (
     ARCHITECTURES,
     ENCODERS,
+    MIXED_AS_ANOTHER,
     assert_passes,
     checks_of_passes,
+    is_quick,
+    slow_on_jax_unless,
+    slow_unless,
     subject_of,
 )
 
 CHECKS = checks_of_passes(of_encoders=True)
-NUM_STEPS = 6
+NUM_STEPS, NUM_REPEATED = 4, 2
+ONE_OF_EACH_KIND = [slow_unless(name not in MIXED_AS_ANOTHER, name) for name in ENCODERS]
+"""The encoders; those whose layers mix as those of another do are slow tests."""
+OF_OWN_KIND_ON_JAX = [slow_on_jax_unless(name not in MIXED_AS_ANOTHER, name) for name in ENCODERS]
 
 
-OF_OTHER_LAYERS = ("bert", "full_attention", "hub", "vit")
-"""The layers of these are those of `vanilla`, in another order, or those of keras-hub."""
-
-
-def named(name: str) -> object:
-    """Return a check's name, slow on JAX for architectures whose layers others test there."""
-    slow = BACKEND == "jax" and CHECKS[name][0][0] in OF_OTHER_LAYERS
-    return pytest.param(name, marks=pytest.mark.slow if slow else ())
-
-
-@pytest.mark.parametrize("name", [named(name) for name in CHECKS])
+@pytest.mark.parametrize("name", [slow_unless(is_quick(*CHECKS[name]), name) for name in CHECKS])
 def test_a_check_of_an_encoder_passes(name):
     case, check = CHECKS[name]
     assert_passes(check, subject_of(case))
@@ -66,26 +61,19 @@ def test_an_architecture_explains_a_layout_that_depends_on_its_input(name):
         assert "padding" in (architecture.__doc__ or "").lower()
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", OF_OWN_KIND_ON_JAX)
 def test_training_lowers_the_loss_and_repeats_with_the_same_seed(name):
-    first, again = repeated_curves(ARCHITECTURES[name], Form.ENCODER, NUM_STEPS)
-    assert first == again
+    with without_compiling():
+        first, again = (
+            learning_curve(ARCHITECTURES[name], Form.ENCODER, num_steps)
+            for num_steps in (NUM_STEPS, NUM_REPEATED)
+        )
+    assert first[:NUM_REPEATED] == again
     assert min(first[1:]) < first[0]
 
 
-XLA_OF_ANOTHER = ("bert", "full_attention", "hub", "identity", "linformer", "llama", "t5", "vit")
-"""XLA compiles these as it does another one: their layers mix by one or two matrix products."""
-
-
-def slow_where(is_slow: Callable[[str], bool]) -> list[object]:
-    """Return the encoders; those of which a condition holds are slow tests."""
-    return [
-        pytest.param(name, marks=pytest.mark.slow if is_slow(name) else ()) for name in ENCODERS
-    ]
-
-
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has steps without XLA")
-@pytest.mark.parametrize("name", slow_where(lambda name: name in XLA_OF_ANOTHER))
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_training_with_xla_lowers_the_loss(name):
     curve = learning_curve(ARCHITECTURES[name], Form.ENCODER, NUM_STEPS, xla=True)
     assert curve[-1] < curve[0]
@@ -97,9 +85,7 @@ def skip_unless_attention_takes(name: str, half: str) -> None:
         pytest.skip("XLA has no float16 products with float32 sums on a processor")
 
 
-@pytest.mark.parametrize(
-    "name", slow_where(lambda name: BACKEND == "jax" and name in XLA_OF_ANOTHER)
-)
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_training_in_float16_lowers_the_loss(name):
     """The loss scale halves until gradients fit, so the first steps may be skipped."""
     skip_unless_attention_takes(name, "float16")
@@ -117,17 +103,15 @@ def test_training_in_float16_lowers_the_loss(name):
 
 
 FORMS_TO_LOWER = [
-    pytest.param(
+    slow_unless(
+        name not in MIXED_AS_ANOTHER and form in ({Form.ENCODER_DECODER} & forms or forms),
         name,
         form,
-        marks=pytest.mark.slow
-        if form is Form.DECODER and Form.ENCODER_DECODER in architecture.forms
-        else (),
     )
-    for name, architecture in ARCHITECTURES.items()
-    for form in sorted(architecture.forms)
+    for name, forms in ((name, part.forms) for name, part in ARCHITECTURES.items())
+    for form in sorted(forms)
 ]
-"""A decoder is slow where the decoder of an encoder-decoder has its layers."""
+"""The quick form is the encoder-decoder, where there is one: it has the layers of both others."""
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="only JAX lowers for an absent device")
@@ -159,8 +143,8 @@ def test_a_training_step_lowers_for_tpu(name, form):
     assert exported.platforms == ("tpu",)
 
 
-# On JAX, test_keras_library.py saves and loads a layer of each architecture, with its weights.
-@pytest.mark.parametrize("name", slow_where(lambda name: BACKEND == "jax"))
+# test_keras_library.py saves and loads a layer of each kind of mixing, with its weights.
+@pytest.mark.parametrize("name", [slow_unless(name == "vanilla", name) for name in ENCODERS])
 def test_weights_are_saved_and_loaded(name):
     assert_passes(weights_are_saved_and_loaded, ARCHITECTURES[name], Form.ENCODER)
 
@@ -192,7 +176,7 @@ def test_a_width_that_is_no_multiple_of_the_heads_is_rejected(name):
     "half",
     ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)],  # trained above
 )
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_half_precision_gives_nearly_the_same(name, half):
     """The median position is tested: in Reformer, rounding may change the bucket of a few."""
     skip_unless_attention_takes(name, half)

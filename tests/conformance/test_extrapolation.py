@@ -14,7 +14,7 @@ from suite.api import Form
 from suite.worker.conformance.gradients import BACKEND, without_compiling
 from suite.worker.conformance.passes import NotApplicable, longer_sequences_run
 from suite.worker.conformance.subjects import Subject, find_request, main_inputs
-from tests.architectures import ARCHITECTURES, assert_passes
+from tests.architectures import ARCHITECTURES, assert_passes, slow_unless
 
 pytestmark = pytest.mark.skipif(BACKEND != "tensorflow", reason="the layers check their inputs")
 
@@ -55,7 +55,7 @@ def test_a_model_of_a_fixed_length_takes_no_longer_sequence(name, form):
 
 
 @pytest.mark.parametrize("positions", ["none", "sinusoidal", "learned", *ATTENTION_POSITIONS])
-@pytest.mark.parametrize("name", ["gpt", "vanilla"])
+@pytest.mark.parametrize("name", [slow_unless(False, "gpt"), "vanilla"])
 def test_positions_decide_whether_a_transformer_is_fixed(name, positions):
     with without_compiling():
         subject = subject_with(name, Form.DECODER, positions=positions)

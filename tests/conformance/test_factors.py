@@ -10,7 +10,11 @@ import pytest
 
 from baselines.layers.block import CHOICES, Block
 from suite.api import Form, Inputs, Unsupported
-from suite.worker.conformance.decoding import CHECKS, decoding_in_steps_equals_the_full_pass
+from suite.worker.conformance.decoding import (
+    CHECKS,
+    decoding_in_steps_equals_the_full_pass,
+    order_matters,
+)
 from suite.worker.conformance.gradients import BACKEND
 from suite.worker.conformance.parity import judge_parity
 from suite.worker.conformance.passes import (
@@ -19,7 +23,7 @@ from suite.worker.conformance.passes import (
     padding_does_not_leak,
 )
 from suite.worker.conformance.subjects import LENGTH, SIZE, Subject, request_for
-from tests.architectures import ARCHITECTURES, assert_passes
+from tests.architectures import ARCHITECTURES, IMPLIED, assert_passes, slow_unless
 
 VANILLA, GPT = ARCHITECTURES["vanilla"], ARCHITECTURES["gpt"]
 VALUES = [
@@ -40,13 +44,14 @@ VALUES = [
 VARIED = [value for value in VALUES if not value.items() <= VANILLA.options.items()]
 POSITIONS = [value for value in CHOICES["positions"] if value != GPT.options["positions"]]
 
-
 OF_FACTORS = (
     padding_does_not_leak,
     adding_padding_changes_nothing,
     gradients_reach_every_weight,
     *CHECKS[Form.ENCODER_DECODER],
 )
+SLOW = (*IMPLIED, order_matters)
+"""The order is tested below."""
 
 
 def request_with(architecture=VANILLA, form=Form.ENCODER, size=SIZE, **options):
@@ -65,7 +70,11 @@ def varied(request):
     return request.param, Subject(VANILLA, request_with(form=Form.ENCODER_DECODER, **request.param))
 
 
-@pytest.mark.parametrize("check", OF_FACTORS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check",
+    [slow_unless(check not in SLOW, check) for check in OF_FACTORS],
+    ids=lambda check: check.__name__,
+)
 def test_a_factor_passes_the_checks_of_an_architecture(varied, check):
     assert_passes(check, varied[1])
 

@@ -15,9 +15,7 @@ GROWING = 2e-7
 
 def sweeps(slope, noise=0.0, seed=0, lengths=CONTEXTS):
     generator = random.Random(seed)
-    return [
-        {n: (3e-4 + slope * n) * generator.gauss(1, noise) for n in lengths} for _ in range(3)
-    ]
+    return [{n: (3e-4 + slope * n) * generator.gauss(1, noise) for n in lengths} for _ in range(3)]
 
 
 def test_a_known_slope_is_found():

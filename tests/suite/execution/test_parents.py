@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from tests.conftest import read_records
+from tests.conftest import FAKES, bench_environment, read_records, run_bench
 
 MATRIX = (
     *("--task", "parity", "--lengths", "8", "--steps", "4", "--batch-size", "4"),
@@ -24,11 +26,21 @@ def by_methods(home):
     }
 
 
-@pytest.fixture
-def finished(bench, tmp_path):
-    """The records of a child, its teacher, and the child compressed; the home stays."""
-    result = bench(*RUN, "brisk", "--methods", "taught zeroed;taught")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A home in which a child, its teacher, and the child compressed have run."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    places = {"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)}
+    words = [*RUN, "brisk", "--methods", "taught zeroed;taught"]
+    result = run_bench(words, bench_environment(places), 300)
     assert result.returncode == 0, result.stdout + result.stderr
+    return home
+
+
+@pytest.fixture
+def finished(filled, tmp_path):
+    """The records of a copy of the home."""
+    shutil.copytree(filled, tmp_path / "home")
     return by_methods(tmp_path / "home")
 
 

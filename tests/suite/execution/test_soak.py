@@ -49,7 +49,7 @@ class Victims:
 @pytest.mark.parametrize(
     ("num_cells", "num_kills", "with_server"),
     [
-        pytest.param(4, 3, False, id="short"),
+        pytest.param(3, 2, False, id="short"),
         pytest.param(60, 100, True, id="long", marks=pytest.mark.slow),
     ],
 )

@@ -15,6 +15,7 @@ from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.worker.train import cell
+from tests.encoded_data import Cache
 
 
 class Interrupted(BaseException):
@@ -49,7 +50,7 @@ def job_of(planned: PlannedCell, folder: Path) -> Job:
         source=planned.source,
         search_path=(),
         folder=folder / planned.cell.id,
-        cache=folder / "cache",
+        cache=Cache.folder,
         checkpoint=folder / planned.cell.id / "cell.npz",
         source_digest="d",
         parents={role: folder / parent / "weights" for role, parent in planned.parents.items()},

@@ -84,7 +84,7 @@ def test_the_teacher_is_planned_without_the_students_options():
         plan("language_modeling", "llama", "distillation:teacher=transformer")
 
 
-@pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
 def test_a_student_learns_from_a_teacher_of_the_same_vocabulary(tmp_path, monkeypatch):
     shapes = {}
 
@@ -100,7 +100,7 @@ def test_a_student_learns_from_a_teacher_of_the_same_vocabulary(tmp_path, monkey
 
     for name in ("soft_loss", "hidden_loss"):
         monkeypatch.setattr(distillation, name, watched(name, getattr(distillation, name)))
-    teacher, student = (job_of(one, tmp_path) for one in plan(*ASKED))
+    teacher, student = (job_of(one, tmp_path) for one in plan(*ASKED, steps=4))
     run(teacher)
     outcome = run(student)
     assert outcome["status"] == "ok"

@@ -237,11 +237,12 @@ def test_invalid_options_are_rejected(text, message):
     assert planned("ner", "optimizer:name=schedule_free,schedule=constant").unsupported is None
 
 
+@pytest.mark.usefixtures("eager")
 def test_neutral_options_change_nothing(tmp_path, request):
     request.getfixturevalue("few_scored_examples")
     request.getfixturevalue("frequent_checkpoints")
     plain, neutral = (
-        run(make_job(tmp_path / name, "sentiment", "vanilla", 40, methods=methods))
+        run(make_job(tmp_path / name, "sentiment", "vanilla", 8, methods=methods))
         for name, methods in (("plain", ()), ("neutral", NEUTRAL))
     )
     assert results(neutral) == results(plain)

@@ -124,7 +124,7 @@ def test_architectures_that_cannot_lose_parts_are_unsupported(name, options, nam
         METHOD.model(model, context(**options))
 
 
-@pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
 def test_a_compressed_model_is_loaded_from_its_weights(tmp_path, monkeypatch):
     """The loaded model lost other heads and units, as its weights were random then."""
     compressed, save = [], cell.save_model
@@ -132,7 +132,7 @@ def test_a_compressed_model_is_loaded_from_its_weights(tmp_path, monkeypatch):
         cell, "save_model", lambda model, *given: compressed.append(model) or save(model, *given)
     )
     methods = ("structured_pruning:heads=0.5", "int8")
-    parent, child = plan("language_modeling", "vanilla", *methods)
+    parent, child = plan("language_modeling", "vanilla", *methods, steps=4)
     trained = run(job_of(parent, tmp_path))
     job = replace(job_of(child, tmp_path), keeps_weights=True)
     outcome = run(job)

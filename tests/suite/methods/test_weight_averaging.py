@@ -21,7 +21,7 @@ from tests.suite.worker.train.test_checkpoint import (
     run,
 )
 
-STEPS = 64
+STEPS = 2 * NUM_AVERAGED
 TEXT = "weight_averaging:share=0.5"
 
 
@@ -60,6 +60,7 @@ def test_the_mean_of_one_step_is_no_candidate_and_a_share_of_0_averages_nothing(
         assert METHOD.facts(model, context) == facts
 
 
+@pytest.mark.usefixtures("eager")
 def test_an_interruption_does_not_change_the_mean(tmp_path, monkeypatch, request):
     request.getfixturevalue("few_scored_examples")
     request.getfixturevalue("frequent_checkpoints")

@@ -22,7 +22,7 @@ from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import CLEAN
 from tests.suite.records.test_store import FINGERPRINT, MOMENT, TRIAL, make_record
 
-SCORES = {"vanilla": 0.8, "bert": 0.7, "brisk": 0.6}
+SCORES = {"vanilla": 0.8, "bert": 0.7, "hasty": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}
 PROCESSOR = "abacus-r-9-2-cores"
 
@@ -127,9 +127,9 @@ def test_a_published_record_is_verified_by_its_run_id(results, bench, tmp_path):
     """The fake score cannot come out again; a true record comes out."""
     home = ("--home", str(tmp_path / "other"))
     place = results / "published" / PROCESSOR / "miniature-1" / "ner"
-    (path,) = place.glob("brisk-128-seed-0.*.json")
+    (path,) = place.glob("hasty-128-seed-0.*.json")
     record = parse_record(path.read_bytes())
-    code = code_of("brisk", record.cell.architecture_version, "tensorflow", (str(FAKES),))
+    code = code_of("hasty", record.cell.architecture_version, "tensorflow", (str(FAKES),))
     report = ConformanceReport(code=code, checked_at=MOMENT, results=())
     write_report(Store(tmp_path / "other"), report)
     said = bench("verify", record.run_id, "--results", str(results), *home)

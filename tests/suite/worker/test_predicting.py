@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import suite
-from suite.api import Cell, DataError, HomeError, RequestError, SourceRequest
+from suite.api import Cell, DataError, HomeError, RequestError, SourceRequest, task_options
 from suite.api.plugins import TASKS, find_plugin
+from suite.matrix.expansion import expand
+from suite.matrix.registry import load_registry
+from suite.matrix.request import Request
 from suite.records.store import Store
 from suite.records.weights import keep_weights, superseded_weights, weights_folder
+from suite.worker.conformance.gradients import without_compiling
+from suite.worker.data import encoded
 from suite.worker.predicting import TrainedModel, answer, load
-from tests.suite.methods.evaluated import train_with
+from tests.conformance.test_tasks import LITTLE_DATA
+from tests.suite.methods.planned_runs import job_of, run
 from tests.suite.records.test_store import make_record
 from tests.suite.worker.train.test_checkpoint import score_few
 
+TASK = find_plugin(TASKS, "sentiment")
 NUM_SCORED = 48
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Return the folder of a trained model and the outcome of its training."""
+    """Return the folder of a trained model, the outcome of its training, and its data."""
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
+    request = Request(
+        tasks=("sentiment",),
+        architectures=("vanilla",),
+        lengths=(32,),
+        seeds=(0,),
+        steps=4,
+        batch_size=4,
+        options={"compile": "graph"},
+        score_test=True,
+    )
+    (planned,) = expand(request, load_registry(()))
+    job = replace(job_of(planned, folder), keeps_weights=True)
+    with pytest.MonkeyPatch.context() as patch, without_compiling():
         score_few(patch, NUM_SCORED)
-        outcomes = train_with(folder, "int8", steps=20, compile="graph")
-    (weights,) = folder.glob("*/weights")
-    return weights, outcomes[""]
+        outcome = run(job)
+    return job.weights, outcome, encoded.load(job, TASK, task_options(TASK, job.cell.options))
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +56,7 @@ def model(trained):
 
 
 def test_the_predictions_give_the_score_of_the_record(trained, model):
-    task = find_plugin(TASKS, "sentiment")
-    data = task.load(SourceRequest("synthetic"), 32, {})
+    data = trained[2]
     labels = [data.spec["classes"][label] for label in data.test.targets["labels"][:NUM_SCORED]]
     found = model.predict(data.spec["shown"][:NUM_SCORED])
     right = np.mean([one["label"] == label for one, label in zip(found, labels, strict=True)])
@@ -113,7 +131,9 @@ def test_a_record_gives_its_model_unless_a_later_run_has_replaced_the_weights(tr
     assert superseded_weights(store, lambda path, reason: None) == [weights_folder(store, cell.id)]
 
 
-def test_raw_texts_are_encoded_as_the_data_of_a_task_is():
+def test_raw_texts_are_encoded_as_the_data_of_a_task_is(monkeypatch):
+    for name, sizes in LITTLE_DATA.items():
+        monkeypatch.setattr(name, sizes)
     ner = find_plugin(TASKS, "ner")
     data = ner.load(SourceRequest("synthetic"), 64, {})
     spec = json.loads(json.dumps(dict(data.spec)))

@@ -12,12 +12,14 @@ from suite.worker import decode
 from suite.worker.conformance.subjects import VOCABULARY, find_request
 from suite.worker.sampler import Sampler, Sampling, choose
 from suite.worker.steps import Model, PositionHead
-from tests.architectures import ARCHITECTURES
+from tests.architectures import ARCHITECTURES, slow_unless
 
 DECODERS = [name for name, part in ARCHITECTURES.items() if Form.DECODER in part.forms]
+OF_EACH_STATE = ("gpt", "longformer", "mamba2", "reformer", "transformer_xl")
+"""Decoders with keys, a ring of keys, a recurrent state, buckets, and memories of a segment."""
 PROMPTS = [[5, 3, 8], [7], [2, 30, 11, 4, 9]]
 RULES = [Sampling(top_p=0.0), Sampling(0.9, seed=1), Sampling(top_p=0.8, seed=2)]
-COUNT = 5
+COUNT = 4
 
 
 def make(name: str) -> Model:
@@ -36,7 +38,7 @@ def make(name: str) -> Model:
     "name",
     [
         # JAX compiles each shape of each architecture.
-        pytest.param(name, marks=pytest.mark.slow if keras.backend.backend() == "jax" else ())
+        slow_unless(name in OF_EACH_STATE and keras.backend.backend() != "jax", name)
         for name in DECODERS
     ],
 )

@@ -29,7 +29,7 @@ def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, distu
     def report_progress(phase, fraction, loss=None):
         machine.other_cores = 1.0 if phase in disturbed else 0.0
 
-    job = make_job(tmp_path, "language_modeling", "vanilla", 16)
+    job = make_job(tmp_path, "language_modeling", "vanilla", 8)
     task = find_plugin(TASKS, job.cell.task)
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
     outcome = cell.run(job, task, architecture, (), report_progress, lambda outcome: None)

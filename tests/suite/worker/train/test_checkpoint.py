@@ -24,6 +24,7 @@ from suite.worker.train import cell, checkpoint
 from suite.worker.train.checkpoint import Checkpoint
 from suite.worker.train.evaluation_lengths import LengthEvaluator
 from tests.conftest import FAKES
+from tests.encoded_data import Cache
 
 
 class Interrupted(BaseException):
@@ -51,7 +52,7 @@ def make_job(tmp_path, task, architecture, steps, *, score_test=False, methods=(
         source=planned.source,
         search_path=(),
         folder=tmp_path,
-        cache=tmp_path.parent / "cache",
+        cache=Cache.folder,
         checkpoint=tmp_path / "checkpoints" / "cell.npz",
         source_digest="d",
     )
@@ -127,17 +128,21 @@ def results(outcome):
 
 
 @pytest.mark.parametrize(
-    ("task", "architecture", "stops"),
+    ("task", "architecture", "stops", "steps", "fixtures"),
     [
-        ("language_modeling", "transformer_xl", [0.7]),  # state from batch to batch
+        # State from batch to batch.
+        ("language_modeling", "transformer_xl", [0.7], 24, ["eager"]),
         # Hidden words, dropout, the best weights; two interruptions.
-        pytest.param("ner", "bert", [0.55, 0.9], marks=pytest.mark.slow),
+        pytest.param("ner", "bert", [0.55, 0.9], 64, [], marks=pytest.mark.slow),
     ],
 )
 def test_the_results_are_those_of_an_uninterrupted_training(
-    tmp_path, few_scored_examples, frequent_checkpoints, task, architecture, stops
-):
-    asked = (task, architecture, 64)
+    request, tmp_path, few_scored_examples, frequent_checkpoints, task, architecture, stops, steps,
+    fixtures,
+):  # fmt: skip
+    for name in fixtures:
+        request.getfixturevalue(name)
+    asked = (task, architecture, steps)
     whole = run(make_job(tmp_path / "whole", *asked, score_test=True))
     job = make_job(tmp_path / "parts", *asked, score_test=True)
     for stop in stops:

@@ -34,7 +34,7 @@ def reports(tmp_path, architecture, **settings):
     return run(tmp_path, architecture, [], **settings)["reports"]
 
 
-@pytest.mark.parametrize("architecture", ["gpt", "lstm"])
+@pytest.mark.parametrize("architecture", ["gpt", "identity"])
 def test_a_sealed_cell_continues_validation_prompts_in_three_ways(tmp_path, architecture):
     """Learned positions end at the training length: a prompt with its sample stays within it."""
     found = reports(tmp_path / "first", architecture)
@@ -46,14 +46,14 @@ def test_a_sealed_cell_continues_validation_prompts_in_three_ways(tmp_path, arch
     assert sorted({len(one["prompt"]) for one in shown}) == [8, 16]
     assert all(one["prompt"] in validation for one in shown)
     assert all(0 < len(one["sample"]) <= 16 for one in shown)
-    if architecture == "lstm":
+    if architecture == "gpt":
         again = reports(tmp_path / "again", architecture)
         assert again["validation"]["samples"] == shown
 
 
 def test_a_trial_of_a_learning_rate_draws_no_samples(tmp_path):
     kept = []
-    outcome = run(tmp_path, "lstm", kept, draws=False)
+    outcome = run(tmp_path, "identity", kept, draws=False)
     assert outcome["status"] == "ok" and outcome["metrics"]["validation"] and not kept
     assert "samples" not in outcome["reports"]["validation"]
 
@@ -87,7 +87,7 @@ def test_a_training_and_its_lengths_stand_if_sampling_takes_too_much_memory(tmp_
 
     monkeypatch.setattr(cell, "draw_samples", allocate)
     kept = []
-    outcome = run(tmp_path, "lstm", kept, lengths=(64,))
+    outcome = run(tmp_path, "identity", kept, lengths=(64,))
     found = outcome["reports"]["validation"]
     assert "samples" not in found and found["by_evaluation_length"]["64"]["examples"] > 0
     assert outcome["status"] == "ok"
@@ -104,4 +104,4 @@ def test_another_failure_of_sampling_fails_the_cell(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cell, "draw_samples", fail)
     with pytest.raises(ValueError, match="no such token"):
-        reports(tmp_path, "lstm")
+        reports(tmp_path, "identity")
