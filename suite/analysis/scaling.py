@@ -29,8 +29,8 @@ class Exponent:
     The fit describes the `lengths` alone, from `shortest` to `longest`. `claimed_exponent` is that
     of the claim over the same lengths: "n log n" lies a little above 1. `contradicted` is true
     where the low end of the interval exceeds the claim by more than `CLAIM_TOLERANCE`. Where the
-    claim is "n^2", `quadratic` is the fit to show. The time of a generated token has no exponent but
-    a `slope`, in seconds per position of context: 0 where the context costs nothing.
+    claim is "n^2", `quadratic` is the fit to show. The time of a generated token has no exponent
+    but a `slope`, in seconds per position of context: 0 where the context costs nothing.
     """
 
     line: str
@@ -109,7 +109,7 @@ def _judge(
 ) -> Exponent:
     if measure == GENERATED_TOKEN:
         slope = slope_estimate(sweeps)
-        return Exponent(entry, measure, *[None] * 3, len(sweeps), lengths, slope=slope)
+        return Exponent(entry, measure, None, None, None, len(sweeps), lengths, slope=slope)
     estimate = scaling_estimate(sweeps)
     claimed = claimed_exponent(claim, lengths) if claim else None
     value, low, high = (estimate.value, estimate.low, estimate.high) if estimate else (None,) * 3

@@ -14,10 +14,11 @@ from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.frozen import check_finals
-from suite.publish.inserted_figures import RECORDS, ROWS, fill_page, frame_of_records, frame_of_rows
+from suite.publish.inserted_figures import RECORDS, ROWS, fill_page, frame_of_rows, without_rates
 from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
 from suite.records.published import StoredRecord, read_published
+from suite.results import Records
 
 README = "README.md"
 """The page of findings, whose figures come from the records."""
@@ -76,7 +77,8 @@ def _page_of_findings(
     if not path.exists():
         return {}
     rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
-    frames = {RECORDS: frame_of_records(stored.record for stored in records), ROWS: rows}
+    frame = Records(tuple(stored.record for stored in records)).to_frame()
+    frames = {RECORDS: without_rates(frame), ROWS: rows}
     return {README: fill_page(path.read_text(encoding="utf-8"), frames)}
 
 

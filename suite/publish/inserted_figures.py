@@ -22,11 +22,10 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from suite.api.errors import RequestError
-from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:
     import pandas
@@ -55,15 +54,12 @@ def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
     return MARK.sub(lambda found: _filled(found, frames), text)
 
 
-def frame_of_records(records: Iterable[RecordSummary]) -> pandas.DataFrame:
-    """Return a row for each record, with an entry that does not name its learning rate."""
-    from suite.results import Records
-
-    frame = Records(tuple(records)).to_frame()
-    if len(frame):
-        without_rate = frame["entry"].str.replace(r" ?\blearning_rate=[^ )]+", "", regex=True)
-        frame["entry"] = without_rate.str.replace(" ()", "").str.replace("( ", "(")
-    return frame
+def without_rates(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a frame of records whose entries do not name their learning rates."""
+    if frame.empty:
+        return frame
+    entries = frame["entry"].str.replace(r" ?\blearning_rate=[^ )]+", "", regex=True)
+    return frame.assign(entry=entries.str.replace(" ()", "").str.replace("( ", "("))
 
 
 def frame_of_rows(archive: str) -> pandas.DataFrame:

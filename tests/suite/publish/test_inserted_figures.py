@@ -8,10 +8,11 @@ import pytest
 from suite.publish.inserted_figures import (
     FigureError,
     fill_page,
-    frame_of_records,
     frame_of_rows,
+    without_rates,
 )
-from suite.records.published import RESULTS, read_published
+from suite.records.published import read_published
+from suite.results import Records
 
 RECORDS = pandas.DataFrame(
     {
@@ -99,10 +100,10 @@ def test_a_mark_without_its_end_is_an_error():
 
 
 def test_published_records_have_entries_without_learning_rates():
-    published = [stored.record for stored in read_published(RESULTS)]
+    published = [stored.record for stored in read_published()]
     rated = [r for r in published if "learning_rate=" in r.ranking.entry]
     assert rated, "no published trial names its learning rate"
-    frame = frame_of_records(published)
+    frame = without_rates(Records(published).to_frame())
     assert len(frame) == len(published)
     assert not frame["entry"].str.contains(r"learning_rate|\( |\(\)").any()
     assert {"entry", "learning_rate", "sequence_length", "validation.entity_f1"} <= {*frame}
