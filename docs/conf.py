@@ -122,6 +122,8 @@ def convert_docstring(
 ) -> None:
     """Turn the Markdown of a docstring into reStructuredText."""
     lines[:] = to_restructured_text("\n".join(lines)).splitlines()
+    if what in ("attribute", "data", "property"):
+        lines.insert(0, "\\ ")  # otherwise napoleon takes the text before a colon for a type
 
 
 def to_restructured_text(text: str) -> str:
