@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from dashboards.frame import MEASURES, Measure
 from suite.api.files import atomic_write
@@ -49,14 +50,14 @@ def write_preview(
         figure.text(0.04, 0.83, QUESTION, fontsize=25, fontweight="bold")
         if chart := choose_chart(points):
             comparison, measure, drawn = chart
-            _draw(figure, measure, drawn, {line["name"]: line for line in lines})
+            draw_chart(figure, measure, drawn, {line["name"]: line for line in lines})
             title = textwrap.shorten(titles[comparison], 140, placeholder=" …")
             figure.text(0.04, 0.02, title, fontsize=10, color=GREY)
         with atomic_write(path) as file:
             figure.savefig(file, format="png", metadata={"Software": None})
 
 
-def _draw(
+def draw_chart(
     figure: Figure, measure: Measure, drawn: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Draw the lines of a measure against length, with a legend."""
@@ -73,6 +74,9 @@ def _draw(
     lengths = sorted(set(drawn["sequence_length"]))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+    axes.minorticks_off()
     axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
     axes.set_xlabel("sequence length", fontsize=13)
     axes.set_title(f"{measure.title}, {measure.unit}", fontsize=15, loc="left")
