@@ -57,6 +57,7 @@ CONTENTS = {
         "docs/how-we-compare",
         "docs/benchmarks",
         "docs/tuning",
+        "docs/changes",
         "reference/index",
     ],
     "Results": ["results/*", "results/leaderboard/*"],
