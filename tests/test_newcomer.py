@@ -17,15 +17,24 @@ PLUG_INS = {
 """The guide that shows each file."""
 
 
+def shown(name):
+    """Return a file that a guide shows: the first block of its language."""
+    language = "toml" if name.endswith(".toml") else "python"
+    text = (ROOT / "docs" / PLUG_INS[name]).read_text()
+    assert f"mine/{name}" in text
+    return re.search(rf"```{language}\n(.*?)```", text, re.DOTALL).group(1)
+
+
+ARCHITECTURE = shown("baselines/mean.py")
+TASK = shown("tasks/larger.py")
+
+
 def write_plug_ins(folder):
-    """Write the files that the guides show: the first block of its language in each guide."""
-    for name, guide in PLUG_INS.items():
-        language = "toml" if name.endswith(".toml") else "python"
-        text = (ROOT / "docs" / guide).read_text()
-        assert f"mine/{name}" in text
+    """Write the files that the guides show."""
+    for name in PLUG_INS:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(re.search(rf"```{language}\n(.*?)```", text, re.DOTALL).group(1))
+        path.write_text(shown(name))
 
 
 def test_the_plug_ins_of_the_guides_run(bench, tmp_path):
@@ -39,7 +48,7 @@ def test_the_plug_ins_of_the_guides_run(bench, tmp_path):
     checked = bench("check", "mean", BENCH_PATH=str(folder))
     assert checked.returncode == 0, checked.stdout
     assert listing["methods"]["biases"]["stage"] == "train"
-    methods = ("--methods", "none;biases", "--no-tracking")
+    methods = ("--methods", "none;biases", "--test", "--no-tracking")
     run = ("run", "--task", "larger", "--architectures", "mean", "--benchmark", "smoke")
     result = bench(*run, *methods, BENCH_PATH=str(folder))
     assert result.returncode == 0, result.stderr
