@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import datetime
@@ -206,19 +208,33 @@ def test_two_invocations_share_a_home_and_run_each_cell_once(tmp_path):
 
 @pytest.mark.alone
 def test_overhead_per_cell_and_tracking_within_limits(bench, tmp_path):
-    """(wall time − workers' own) / cells, of cells that end at once: 0.15 s is what is promised."""
+    """(wall time − workers' own) / cells, of cells that end at once, in starts of a bare Python.
+
+    A machine that is slow, or busy with others, is so for both. The overhead was five starts.
+    """
+    start = _seconds_of_a_start()
     started = time.monotonic()
     result = bench(*PROBE, "--architectures", "raises", "--rounds", "40")
     wall = time.monotonic() - started
+    start = (start + _seconds_of_a_start()) / 2
     assert result.returncode == 1
     records = read_records(tmp_path / "home")
     assert len(records) == 40
     first = _seconds_until_first_outcome(records)
     own = sum(record["worker_seconds"] for record in records)
     overhead = (wall - first - own) / len(records)
-    # The machine is noisy: the bound is twice what is promised, the figure is in the report.
-    print(f"overhead {overhead:.3f} s a cell")
-    assert overhead <= 0.30
+    print(f"overhead {overhead:.3f} s a cell, {overhead / start:.1f} starts of Python")
+    assert overhead <= 12 * start
+
+
+def _seconds_of_a_start() -> float:
+    """Return the median time that a bare Python takes to start and end."""
+    times = []
+    for _ in range(9):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
 
 
 @pytest.mark.slow
