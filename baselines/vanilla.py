@@ -51,8 +51,7 @@ class Vanilla(Architecture):
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return that no heads can be removed if each head has numbers for the distances."""
-        by_head = request.options["positions"] in ("alibi", "relative", "t5")
-        return ("heads",) if by_head else ()
+        return _block(request).missing_parts()
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the positions end at the training length, or None if they extrapolate."""

@@ -86,6 +86,10 @@ class Block:
             )
         return None
 
+    def missing_parts(self) -> tuple[str, ...]:
+        """Return that no heads can be removed if each head has numbers for the distances."""
+        return ("heads",) if self.positions in ("alibi", "relative", "t5") else ()
+
     def fixed_length_reason(self) -> str | None:
         """Return why the model takes no sequence beyond its training length, or None."""
         return limited_positions_reason(self.positions)

@@ -49,8 +49,8 @@ def fit_quadratic(rounds: Sequence[Mapping[int, float]]) -> Quadratic | None:
         return None
     typical = [statistics.median(values) for values in zip(*sweeps, strict=True)]
     best = _fit_not_negative(lengths, typical)
-    free, errors = _fit(lengths, typical, POWERS)
-    by_round = [_fit(lengths, sweep, POWERS)[0] for sweep in sweeps]
+    free, errors = fit_powers(lengths, typical, POWERS)
+    by_round = [fit_powers(lengths, sweep, POWERS)[0] for sweep in sweeps]
     linear, squared = (
         _estimate(best[power], free[power], [of[power] for of in by_round], errors, power, lengths)
         for power in (1, 2)
@@ -80,7 +80,7 @@ def _estimate(
     return Estimate(best, min(low, best), max(high, best), len(by_round))
 
 
-def _fit(
+def fit_powers(
     lengths: Sequence[int], costs: Sequence[float], powers: Sequence[int]
 ) -> tuple[dict[int, float], dict[int, float] | None]:
     """Return the best coefficients and their standard errors, by power.
@@ -122,7 +122,7 @@ def _fit_not_negative(lengths: Sequence[int], costs: Sequence[float]) -> dict[in
     found: list[tuple[float, dict[int, float]]] = []
     for count in (3, 2, 1):
         for powers in combinations(POWERS, count):
-            values, _ = _fit(lengths, costs, powers)
+            values, _ = fit_powers(lengths, costs, powers)
             if min(values.values()) >= 0:
                 errors = (
                     sum(value * length**power for power, value in values.items()) / cost - 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point, phases_of
-from suite.analysis.quadratic import FULL_ATTENTION, Quadratic, fit_quadratic
+from suite.analysis.quadratic import FULL_ATTENTION, Quadratic, fit_powers, fit_quadratic
 from suite.analysis.statistics import Estimate, margin_of_error, mean_interval
 from suite.api import Architecture
 
@@ -197,15 +197,12 @@ def slope_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
         return None
     typical = [statistics.median(costs) for costs in zip(*sweeps, strict=True)]
     weights = [cost**-2.0 for cost in typical]
-    slope, _, squares = _fit_line(lengths, typical, weights)
+    values, errors = fit_powers(lengths, typical, (0, 1))
+    slope = values[1]
     spread = mean_interval([_fit_line(lengths, costs, weights)[0] for costs in sweeps])
-    if spread.high is None:
+    if spread.high is None or errors is None:
         return Estimate(slope, None, None, len(sweeps))
-    total = math.fsum(weights)
-    middle = math.fsum(w * n for w, n in zip(weights, lengths, strict=True)) / total
-    spanned = math.fsum(w * (n - middle) ** 2 for w, n in zip(weights, lengths, strict=True))
-    freedom = len(lengths) - 2
-    misfit = margin_of_error(freedom, math.sqrt(squares / freedom / spanned))
+    misfit = margin_of_error(len(lengths) - 2, errors[1])
     half = math.hypot(spread.high - spread.value, misfit)
     return Estimate(slope, slope - half, slope + half, len(sweeps))
 

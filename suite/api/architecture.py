@@ -157,8 +157,8 @@ class Architecture(ABC):
 
         The count follows the published formulas: the forward pass of all layers for one sequence of
         the request's length. Products with weights are left out, because they are counted from the
-        weights: two for each weight and position. Where a weight belongs to one position, what this
-        counts in excess is taken off. A multiplication and an addition are two operations. No
+        weights: two for each weight and position. This counts a weight of a single position too
+        often; subtract the excess. A multiplication and an addition are two operations. No
         framework is needed.
         """
         return None

@@ -37,9 +37,9 @@ class Pretrain(Method):
     The objective is that of the form: masked language modelling for encoders (Devlin et al. 2019),
     the next token for decoders (Radford et al. 2018), and for encoder-decoders span corruption
     (Raffel et al. 2020) or text infilling (Lewis et al. 2020). The texts are those that the task
-    encodes: its token ids, and of an encoder-decoder the source side. Where a task embeds words by
-    several features, a hidden word loses those that `Task.hide_tokens` hides, and its identity is
-    predicted. Targets and test texts are not read.
+    encodes: its token ids, and of an encoder-decoder the source side. Some tasks embed words by
+    several features: a hidden word loses those that `Task.hide_tokens` hides, and the model
+    predicts its identity. Targets and test texts are not read.
 
     `steps` are those of the pretraining, with batches of the cell's size. `share` is the share of
     hidden tokens, and `span` the mean size of a hidden span of an encoder-decoder. `corruption` is

@@ -11,16 +11,13 @@ import pytest
 import suite
 from suite.api import Cell, DataError, HomeError, RequestError, SourceRequest, task_options
 from suite.api.plugins import TASKS, find_plugin
-from suite.matrix.expansion import expand
-from suite.matrix.registry import load_registry
-from suite.matrix.request import Request
 from suite.records.store import Store
 from suite.records.weights import keep_weights, superseded_weights, weights_folder
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.data import encoded
 from suite.worker.predicting import TrainedModel, answer, load
 from tests.conformance.test_tasks import LITTLE_DATA
-from tests.suite.methods.planned_runs import job_of, run
+from tests.suite.methods.planned_runs import job_of, plan, run
 from tests.suite.records.test_store import make_record
 from tests.suite.worker.train.test_checkpoint import score_few
 
@@ -32,17 +29,7 @@ NUM_SCORED = 48
 def trained(tmp_path_factory):
     """Return the folder of a trained model, the outcome of its training, and its data."""
     folder = tmp_path_factory.mktemp("trained")
-    request = Request(
-        tasks=("sentiment",),
-        architectures=("vanilla",),
-        lengths=(32,),
-        seeds=(0,),
-        steps=4,
-        batch_size=4,
-        options={"compile": "graph"},
-        score_test=True,
-    )
-    (planned,) = expand(request, load_registry(()))
+    (planned,) = plan("sentiment", "vanilla", steps=4, score_test=True)
     job = replace(job_of(planned, folder), keeps_weights=True)
     with pytest.MonkeyPatch.context() as patch, without_compiling():
         score_few(patch, NUM_SCORED)
