@@ -20,10 +20,11 @@ class Vanilla(Architecture):
     "axial", "rotary", "alibi", "relative" (a learned number for each distance) or "t5" (for each of
     its buckets). `norm`: "layer" or "rms", with the `norm_placement` "after" or "before" the
     sub-layers. `feedforward`: "plain", or "gated" with two thirds of the width. `key_value_heads`
-    is the number of heads with keys and values; None means all heads. With a `window` w, a position sees itself and
-    the w − 1 before it, and as many after it in an encoder; None is no window. `activation`: "relu"
-    or "gelu", of a plain feed-forward network. With `scaled_embeddings`, token embeddings are
-    multiplied by √width. `embedding_norm` normalises the embeddings.
+    is the number of heads with keys and values; None means all heads. `window` w: a position sees
+    itself and the w − 1 before it, and as many after it in an encoder; None means no window.
+    `activation`: "relu", "gelu" or "gelu_tanh", of a plain feed-forward network. With
+    `scaled_embeddings`, token embeddings are multiplied by √width. `embedding_norm` normalises the
+    embeddings.
     """
 
     version = 2
