@@ -173,7 +173,7 @@ UNCHANGED_BY = {
         "Attention of every",
     ),
     "docstring of an attribute": ("layers/attention_blocks.py", "Twice this number", "This number"),
-    "missing parts": ("vanilla.py", '("alibi", "relative", "t5")', '("alibi",)'),
+    "missing parts": ("layers/block.py", '("alibi", "relative", "t5")', '("alibi",)'),
     "another layer": ("layers/lsh_hashing.py", *MORE),
     "another backend": ("layers/backends/jax.py", *MORE),
     "another architecture": ("bert.py", *MORE),
