@@ -9,8 +9,10 @@ from typing import Any
 
 from keras import ops
 
+from baselines.layers.backends import backend_functions
 from baselines.layers.initialization import lstm
 from baselines.layers.layer import Layer
+from baselines.layers.sorting import sort_by_bucket
 
 
 class LongShortTermMemory(Layer):
@@ -41,23 +43,24 @@ class LongShortTermMemory(Layer):
         self.from_end = None
         half = self.width // 2
         if not self.causal:
-            self.from_end = self._lstm(half, "backward", go_backwards=True)
+            self.from_end = self._lstm(half, "backward")
             self.from_end.build(input_shape)
         self.from_start = self._lstm(self.width - (0 if self.causal else half), "forward")
         self.from_start.build(input_shape)
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the outputs of the LSTMs."""
-        outputs = self.from_start(hidden_states, mask=padding_mask)[0]
+        outputs = self._run(self.from_start, hidden_states, padding_mask)
         if self.from_end is None:
             return outputs
-        reverse = self.from_end(hidden_states, mask=padding_mask)[0]
-        return ops.concatenate([outputs, ops.flip(reverse, axis=1)], axis=-1)
+        from_last = ops.flip(hidden_states, axis=1)
+        mask = None if padding_mask is None else ops.flip(padding_mask, axis=1)
+        reverse = ops.flip(self._run(self.from_end, from_last, mask), axis=1)
+        return ops.concatenate([outputs, reverse], axis=-1)
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return zeros for the hidden state and the cell state."""
-        shape = (batch_size, self.width)
-        return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)
+        return self._zeros(batch_size, self.width)
 
     def decode_step(
         self, hidden_states: Any, state: tuple[Any, Any], position: Any
@@ -66,15 +69,34 @@ class LongShortTermMemory(Layer):
 
         It equals that of `call` on all positions so far. Time O(m).
         """
-        outputs, *state = self.from_start(hidden_states, initial_state=list(state))
-        return outputs, tuple(state)
+        found: tuple[Any, Any] = backend_functions().run_lstm(self.from_start, hidden_states, state)
+        return found
 
-    def _lstm(self, units: int, name: str, **kwargs: Any) -> Any:
+    def _lstm(self, units: int, name: str) -> Any:
         return lstm(
             units,
             return_sequences=True,
             return_state=True,
             name=name,
             dtype=self.dtype_policy,
-            **kwargs,
         )
+
+    def _run(self, layer: Any, inputs: Any, padding_mask: Any) -> Any:
+        """Return the outputs of an LSTM, (batch, n, units); a padded position repeats the last one.
+
+        The fused kernels know no mask. So real positions are moved to the front, in their order.
+        """
+        run_lstm = backend_functions().run_lstm
+        zeros = self._zeros(ops.shape(inputs)[0], layer.units)
+        if padding_mask is None:
+            return run_lstm(layer, inputs, zeros)[0]
+        is_real = ops.cast(padding_mask, "int32")
+        real_first, _ = sort_by_bucket(1 - is_real, 2)
+        moved = ops.take_along_axis(inputs, real_first[..., None], axis=1)
+        outputs, _ = run_lstm(layer, moved, zeros)
+        from_zeros = ops.pad(outputs, ((0, 0), (1, 0), (0, 0)))
+        return ops.take_along_axis(from_zeros, ops.cumsum(is_real, axis=1)[..., None], axis=1)
+
+    def _zeros(self, batch_size: Any, units: int) -> tuple[Any, Any]:
+        shape = batch_size, units
+        return ops.zeros(shape, self.compute_dtype), ops.zeros(shape, self.compute_dtype)

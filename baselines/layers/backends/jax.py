@@ -85,6 +85,12 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
     return streams(all_values, first, second, context)  # type: ignore[no-any-return]
 
 
+def run_lstm(layer: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
+    """Return the outputs of a Keras LSTM, (batch, n, units), and its state after them."""
+    outputs, *state = layer(inputs, initial_state=list(state))
+    return outputs, tuple(state)
+
+
 def drop(states: Any, rate: float, seed: Any) -> Any:
     """Return dropout from a seed (2 numbers): the same seed drops the same elements."""
     kept = jax.random.bernoulli(_key(seed), 1.0 - rate, states.shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 from keras import ops
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from baselines.layers.backends.tensorflow_attention import attend as attend
 
@@ -122,6 +123,51 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
         return outputs, gradient
 
     return forward(first, second, *([context] if attends else []))  # type: ignore[no-any-return]
+
+
+def run_lstm(layer: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
+    """Return the outputs of a Keras LSTM, (batch, n, units), and its state after them.
+
+    On a processor, one operation runs all positions: a loop of TensorFlow starts some operations
+    for each. It knows float32 alone, and XLA cannot compile it. Its registered gradient is that of
+    another order of the gates, so the right one is named here.
+    """
+    on_processor = all(part.device_type == "CPU" for part in tf.config.list_logical_devices())
+    if not on_processor or GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+        outputs, *state = layer(inputs, initial_state=list(state))
+        return outputs, tuple(state)
+    by_position = tf.transpose(tf.cast(inputs, "float32"), (1, 0, 2))
+    hidden, cell, kernel, recurrent, bias = (
+        tf.cast(part, "float32") for part in (*state, *layer.weights)
+    )
+    no_peephole = tf.zeros((layer.units,))
+    common = {
+        "seq_len_max": tf.shape(by_position, out_type="int64")[0],
+        "wci": no_peephole,
+        "wcf": no_peephole,
+        "wco": no_peephole,
+        "use_peephole": False,
+    }
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def forward(x: Any, w: Any, b: Any, h_prev: Any, cs_prev: Any) -> Any:
+        given = {"x": x, "w": w, "b": b, "h_prev": h_prev, "cs_prev": cs_prev, **common}
+        found = tf.raw_ops.BlockLSTMV2(cell_clip=0.0, **given)
+
+        def gradient(d_outputs: Any, d_cells: Any) -> Any:
+            gradients = tf.raw_ops.BlockLSTMGradV2(
+                **given, **found._asdict(), h_grad=d_outputs, cs_grad=d_cells
+            )
+            names = "x_grad", "w_grad", "b_grad", "h_prev_grad", "cs_prev_grad"
+            return tuple(getattr(gradients, name) for name in names)
+
+        return (found.h, found.cs), gradient
+
+    weights = tf.concat([kernel, recurrent], axis=0)
+    outputs, cells = forward(by_position, weights, bias, hidden, cell)
+    found = tf.transpose(outputs, (1, 0, 2)), outputs[-1], cells[-1]
+    outputs, *state = (tf.cast(part, layer.compute_dtype) for part in found)
+    return outputs, tuple(state)
 
 
 def drop(states: Any, rate: float, seed: Any) -> Any:

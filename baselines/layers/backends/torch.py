@@ -162,6 +162,18 @@ def run_reversibly(halves: Sequence[Any], first: Any, second: Any, context: Any)
     return _Reversible.apply(halves, first, second, context, *values)  # type: ignore[no-any-return]
 
 
+def run_lstm(layer: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
+    """Return the outputs of a Keras LSTM, (batch, n, units), and its state after them."""
+    parts = (inputs, *state, *layer.weights)
+    inputs, hidden, cell, kernel, recurrent, bias = (
+        ops.cast(part, layer.compute_dtype) for part in parts
+    )
+    weights = [kernel.T, recurrent.T, bias, torch.zeros_like(bias)]
+    state = hidden[None], cell[None]
+    outputs, hidden, cell = torch.lstm(inputs, state, weights, True, 1, 0.0, True, False, True)
+    return outputs, (hidden[0], cell[0])
+
+
 def drop(states: Any, rate: float, seed: Any) -> Any:
     """Return dropout from a seed (2 numbers): the same seed drops the same elements."""
     drawn = torch.rand(states.shape, generator=_generator(seed), dtype=states.dtype)

@@ -41,7 +41,7 @@ def run(function: Callable[..., Any], *arrays: Any) -> np.ndarray:
         function = jax.jit(function)
     outputs = function(*tensors(*arrays))
     first = outputs[0] if isinstance(outputs, tuple | list) else outputs
-    array: np.ndarray = ops.convert_to_numpy(first)
+    array: np.ndarray = ops.convert_to_numpy(ops.stop_gradient(first))
     return array
 
 
