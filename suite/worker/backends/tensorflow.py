@@ -75,7 +75,13 @@ def make_training_step(
         optimizer.apply(gradients, weights)
         return value
 
-    return lambda batch: step(dict(batch.features), dict(batch.targets))
+    def run(batch: Batch) -> Any:
+        if not optimizer.built:
+            _create_weights(model, batch)
+            optimizer.build(model.trainable_variables)
+        return step(dict(batch.features), dict(batch.targets))
+
+    return run
 
 
 def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any, Any]:
@@ -95,7 +101,25 @@ def make_prediction_step(
     def step(features: Features, targets: Features) -> Any:
         return predict(model(features, training=False), targets, features)
 
-    return lambda batch: step(dict(batch.features), dict(batch.targets)).numpy()
+    def run(batch: Batch) -> Any:
+        _create_weights(model, batch)
+        return step(dict(batch.features), dict(batch.targets)).numpy()
+
+    return run
+
+
+def _create_weights(model: Any, batch: Batch) -> None:
+    """Create the weights of a model that has none, by a pass that computes nothing.
+
+    A compiled function that creates variables is traced twice, and each variable takes as long to
+    initialize there as many operations.
+    """
+    if not model.built:
+        shapes = {
+            name: keras.KerasTensor(values.shape, str(values.dtype))
+            for name, values in batch.features.items()
+        }
+        model(shapes, training=False)
 
 
 def compile_with_weights(

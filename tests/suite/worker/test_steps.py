@@ -1,4 +1,4 @@
-"""The optimizer that training steps use."""
+"""The optimizer that training steps use, and how often a step is traced."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from suite.api import Recipe
+from suite.api import Inputs, Recipe
+from suite.worker.conformance.subjects import LENGTH, request_for
+from suite.worker.data.batches import Batch
 from suite.worker.optimizers import LinearWarmupAndDecay, make_optimizer
+from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
+from tests.architectures import ARCHITECTURES
 
 TOTAL_STEPS = 8
 
@@ -42,3 +46,33 @@ def test_the_optimizer_equals_keras_adamw_up_to_rounding(weight_decay):
     without_decay, same_bias = by_keras(0.0)
     assert np.allclose(kernel, without_decay, atol=1e-3) == (weight_decay == 0.0)
     np.testing.assert_allclose(bias, same_bias, rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_of_a_new_model_is_traced_once():
+    """A function that created variables would be traced twice."""
+    architecture = ARCHITECTURES["identity"]
+    token_ids = np.zeros((2, LENGTH), "int32")
+    features = {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)}
+    batch = Batch(features, {"labels": token_ids}, token_ids.size, 2)
+    traced = []
+
+    def loss(outputs, targets, features):
+        traced.append("training")
+        return keras.ops.mean(outputs**2)
+
+    def predict(outputs, targets, features):
+        traced.append("prediction")
+        return outputs
+
+    for makes_weights in ("training", "prediction"):
+        backbone = architecture.build(request_for(architecture, Inputs.TOKEN_IDS))
+        model = Model(None, backbone, PositionHead(3))
+        steps = {
+            "training": make_training_step(model, loss, make_optimizer(Recipe(), 4), xla=False),
+            "prediction": make_prediction_step(model, predict, xla=False),
+        }
+        order = sorted(steps, key=lambda name: name != makes_weights)
+        for name in order * 2:
+            steps[name](batch)
+        assert traced == order
+        traced.clear()
