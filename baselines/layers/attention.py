@@ -68,8 +68,7 @@ def attention(
         scale: The factor of the scores; by default 1/√d.
         query_offset: The position of the first query among the keys. A tensor keeps all scores.
         dropout: The share of weights that are set to 0.
-        seed: Two numbers, such as a `SeedGenerator` returns. PyTorch's fused kernels draw from
-            PyTorch's generator instead.
+        seed: Two numbers, such as a `SeedGenerator` returns: the same seed drops the same weights.
         block_bytes: The size of a block of scores.
 
     Raises:

@@ -19,6 +19,8 @@ from baselines.layers.fusing import fused
 
 ZERO_WEIGHT = -1e30
 """The logarithm of a weight that is 0 in float32."""
+STEPS_PER_UNIT = 64
+"""The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
 
 
 def scan_in_chunks(
@@ -59,20 +61,25 @@ def scan_in_chunks(
         weights = ops.where(_order(size), scores, ops.zeros_like(scores))
         updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, value)
         after = ops.cumsum(updates, axis=3)
+        first = ops.zeros_like(updates[:, :, :, :1])
         if initial_state is not None:
-            after = after + initial_state[:, :, :, None]
-        before, last = after - updates, after[:, :, :, -1]
+            first = initial_state[:, :, :, None]
+            after = after + first
+        # The difference of `after` and `updates` would hold the rounding of later, larger keys.
+        before = ops.concatenate([first, after[:, :, :, :-1]], axis=3)
+        last = after[:, :, :, -1]
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
     else:
-        reached = ops.cumsum(split(log_decay[..., None], num_heads)[..., 0], axis=-1)
-        weights = fused(_decayed_scores)(scores, reached)
-        to_end = fused(_decayed_to_end)(value, reached)
+        reached = accumulate_decays(split(log_decay[..., None], num_heads)[..., 0])
+        weights = fused(_decayed_scores)(scores, *reached)
+        to_end = fused(_decayed_to_end)(value, *reached)
         updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, to_end)
         if initial_state is None:
             initial_state = ops.zeros_like(updates[:, :, :, 0])
-        before, last = _carry(updates, ops.exp(reached[..., -1]), initial_state)
+        decays = ops.exp(reached[0][..., -1] + reached[1][..., -1])
+        before, last = _carry(updates, decays, initial_state)
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
-        carried = fused(_decayed_from_start)(carried, reached)
+        carried = fused(_decayed_from_start)(carried, *reached)
     outputs = ops.matmul(weights, value) + carried
     outputs = ops.reshape(outputs, (-1, num_heads, outputs.shape[3] * size, value.shape[-1]))
     return outputs[:, :, :length], ops.reshape(last, (-1, num_heads, *last.shape[3:]))
@@ -83,21 +90,41 @@ def _order(size: int) -> np.ndarray:
     return np.tril(np.ones((size, size), bool))
 
 
-def _decayed_scores(scores: Any, reached: Any) -> Any:
+def accumulate_decays(log_decay: Any) -> tuple[Any, Any]:
+    """Return the sums of logarithms up to each position, in two parts: coarse and fine.
+
+    A sum of strong decays in float32 rounds away a weak decay that follows. The sums of the coarse
+    parts, which are multiples of 1 / `STEPS_PER_UNIT`, are exact, and those of the fine ones small.
+    """
+    coarse = ops.stop_gradient(ops.round(log_decay * STEPS_PER_UNIT) / STEPS_PER_UNIT)
+    return ops.cumsum(coarse, axis=-1), ops.cumsum(log_decay - coarse, axis=-1)
+
+
+def decays_between(coarse: Any, fine: Any, seen: np.ndarray) -> Any:
+    """Return the decay from each position to each later one, 0 where not seen: (…, c, c)."""
+    between = coarse[..., :, None] - coarse[..., None, :]
+    between = between + (fine[..., :, None] - fine[..., None, :])
+    return ops.exp(ops.where(seen, between, ops.full_like(between, ZERO_WEIGHT)))
+
+
+def decays_to_end(coarse: Any, fine: Any) -> Any:
+    """Return the decay from each position to the end of the chunk: (…, c, 1)."""
+    return ops.exp((coarse[..., -1:] - coarse) + (fine[..., -1:] - fine))[..., None]
+
+
+def _decayed_scores(scores: Any, coarse: Any, fine: Any) -> Any:
     """Return the scores of earlier positions, decayed by what lies between: (…, c, c)."""
-    between = reached[..., :, None] - reached[..., None, :]
-    seen = _order(reached.shape[-1])
-    return scores * ops.exp(ops.where(seen, between, ops.full_like(between, ZERO_WEIGHT)))
+    return scores * decays_between(coarse, fine, _order(fine.shape[-1]))
 
 
-def _decayed_to_end(value: Any, reached: Any) -> Any:
+def _decayed_to_end(value: Any, coarse: Any, fine: Any) -> Any:
     """Return the values, decayed from their positions to the end of the chunk."""
-    return value * ops.exp(reached[..., -1:] - reached)[..., None]
+    return value * decays_to_end(coarse, fine)
 
 
-def _decayed_from_start(carried: Any, reached: Any) -> Any:
+def _decayed_from_start(carried: Any, coarse: Any, fine: Any) -> Any:
     """Return what queries read of the state before the chunk, decayed to their positions."""
-    return carried * ops.exp(reached)[..., None]
+    return carried * ops.exp(coarse + fine)[..., None]
 
 
 def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:

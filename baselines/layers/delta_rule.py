@@ -19,13 +19,11 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
-from baselines.layers.chunked_scan import ZERO_WEIGHT
+from baselines.layers.chunked_scan import accumulate_decays, decays_between, decays_to_end
 from baselines.layers.fusing import fused
 
 DELTA_CHUNK_LENGTH = 64
 """Positions in a chunk, as measured: the inverse costs more in longer ones, the loop in shorter."""
-STEPS_PER_UNIT = 64
-"""The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
 
 
 def scan_delta_rule(
@@ -66,7 +64,7 @@ def scan_delta_rule(
     shared = num_heads // num_groups
     query, key = split(query, num_groups, 1), split(key, num_groups, 1)
     value = split(value, num_groups, shared)
-    reached = _accumulate(split(log_decay, num_groups, shared))
+    reached = accumulate_decays(split(log_decay, num_groups, shared))
     strength = split(strength, num_groups, shared)
     similarity, scores = _compare(key, key), _compare(query, key)
     inside, weights = fused(_weigh)(similarity, scores, *reached, strength)
@@ -110,23 +108,11 @@ def _compare(left: Any, right: Any) -> Any:
     return ops.einsum("cbghnd,cbghmd->cbghnm", left, right)
 
 
-def _accumulate(log_decay: Any) -> tuple[Any, Any]:
-    """Return the sums of logarithms up to each position, in two parts: coarse and fine.
-
-    A sum of strong decays in float32 rounds away a weak decay that follows. The sums of the coarse
-    parts, which are multiples of 1 / `STEPS_PER_UNIT`, are exact, and those of the fine ones small.
-    """
-    coarse = ops.stop_gradient(ops.round(log_decay * STEPS_PER_UNIT) / STEPS_PER_UNIT)
-    return ops.cumsum(coarse, axis=-1), ops.cumsum(log_decay - coarse, axis=-1)
-
-
 def _weigh(similarity: Any, scores: Any, coarse: Any, fine: Any, strength: Any) -> tuple[Any, Any]:
     """Return A, and the weights of the added values in the outputs: (…, c, c) each."""
     size = fine.shape[-1]
-    between = coarse[..., :, None] - coarse[..., None, :]
-    between = between + (fine[..., :, None] - fine[..., None, :])
     earlier, present = (np.tril(np.ones((size, size), bool), shift) for shift in (-1, 0))
-    decays = ops.exp(ops.where(present, between, ops.full_like(between, ZERO_WEIGHT)))
+    decays = decays_between(coarse, fine, present)
     inside = similarity * ops.where(earlier, decays, 0.0) * strength[..., None]
     return inside, scores * decays
 
@@ -136,10 +122,9 @@ def _scale(
 ) -> tuple[Any, Any, Any]:
     """Return diag(β) V beside diag(βγ) K, the keys decayed to the chunk's end, and diag(γ) Q."""
     decays = ops.exp(coarse + fine)[..., None]
-    to_end = ops.exp((coarse[..., -1:] - coarse) + (fine[..., -1:] - fine))[..., None]
     strength = strength[..., None]
     right = ops.concatenate([value * strength, key * (strength * decays)], axis=-1)
-    return right, key * to_end, query * decays
+    return right, key * decays_to_end(coarse, fine), query * decays
 
 
 def _solve(inside: Any, right: Any) -> Any:

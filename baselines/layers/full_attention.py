@@ -153,6 +153,9 @@ class FullAttention(Layer):
         heads = self._attend(projected, padding_mask, training)
         return self.output_projection(merge_heads(heads))
 
+    def _masked(self, inputs: Any, context: Any = None, **kwargs: Any) -> Any:
+        return inputs if context is None else context  # the mask is that of the keys
+
     def _attend(
         self, projected: tuple[Any, Any, Any], padding_mask: Any = None, training: Any = None
     ) -> Any:

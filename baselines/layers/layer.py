@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+from keras.src.backend import get_keras_mask  # no public name: JAX's tensors hold no attributes
 
 PACKAGE = "lengthwise"
 """The package under which Keras registers the layers, such as "lengthwise>FullAttention"."""
@@ -21,6 +22,7 @@ class Layer(keras.layers.Layer):
 
     A subclass whose `call` takes a `padding_mask` also uses the mask that Keras attaches to the
     input, such as that of `Embedding(mask_zero=True)`. A mask that the caller gives comes first.
+    `_masked` returns the tensor whose mask it is.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -41,10 +43,13 @@ class Layer(keras.layers.Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the layer; without a padding mask, use the mask that Keras attached, if any."""
         if len(args) == 1 and "padding_mask" not in kwargs:
-            mask = getattr(args[0], "_keras_mask", None)
+            mask = get_keras_mask(self._masked(*args, **kwargs))
             if mask is not None and "padding_mask" in inspect.signature(self.call).parameters:
                 kwargs["padding_mask"] = mask
         return super().__call__(*args, **kwargs)
+
+    def _masked(self, inputs: Any, **kwargs: Any) -> Any:
+        return inputs
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor; layers among them as configs."""

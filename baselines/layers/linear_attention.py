@@ -13,10 +13,14 @@ from keras import ops
 from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
+from baselines.layers.fusing import fused
 from baselines.layers.layer import Layer
 
-SMALLEST_SUM = 1e-6
-"""The least normaliser: a row without a real key has the output 0."""
+SMALLEST_SUM = 1e-30
+"""The least normaliser. A row with a lower one, such as a row without a real key, has the output 0.
+
+The features of long queries and keys have products far below 1.
+"""
 
 
 class LinearAttention(Layer):
@@ -124,4 +128,13 @@ def _with_ones(value: Any) -> Any:
 
 
 def _normalized(sums: Any) -> Any:
-    return sums[..., :-1] / ops.maximum(sums[..., -1:], SMALLEST_SUM)
+    """Return the sums of values divided by the sums of weights, which come last."""
+    return fused(_divide)(sums)
+
+
+def _divide(sums: Any) -> Any:
+    total = sums[..., -1:]
+    # The gradient of a quotient has the square of the divisor, which could be 0 in float32. After
+    # the division by a constant, the divisor is 1.
+    constant = ops.stop_gradient(ops.where(total > SMALLEST_SUM, total, ops.ones_like(total)))
+    return sums[..., :-1] / constant / ops.maximum(total / constant, 0.5)

@@ -59,12 +59,16 @@ def command(
 
     \b
       shape is batch length width             hidden states have this shape and are finite
+      longer sequences run                    unless the length is declared fixed
       padding does not leak                   other values at padded positions change nothing
       adding padding changes nothing          nor does more padding
       batch members do not mix                each has the hidden states that it has alone
       order matters                           not for controls
       no look ahead                           later tokens change no earlier position (decoders)
       decoding in steps equals the full pass  with a state, in parts of several sizes (decoders)
+      generated tokens equal a full recomputation
+                                              greedy ones, with a state (decoders)
+      the state has its declared size         in bytes, if the architecture declares it (decoders)
       padding of the source does not leak     in the encoder-decoder form
       gradients reach every weight            each trainable weight has a gradient
       same seed same losses                   of two trainings

@@ -164,20 +164,37 @@ def random_of(shape):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
-@pytest.mark.parametrize("mixer", ["FullAttention", "SlidingWindowAttention"])
+MIXERS = {
+    "attention": lambda: LAYERS["FullAttention"](2),
+    "window": lambda: LAYERS["SlidingWindowAttention"](2, window=4),
+    "layer": lambda: LAYERS["TransformerLayer"](LAYERS["FullAttention"](2), 16),
+}
+
+
+@pytest.mark.parametrize("mixer", MIXERS)
 def test_the_mask_of_an_embedding_is_the_padding_mask(mixer):
-    arguments = {"num_heads": 2} if mixer == "FullAttention" else {"num_heads": 2, "window": 4}
-    embedding = keras.layers.Embedding(9, 8, mask_zero=True)
-    model = keras.Sequential([keras.Input((7,)), embedding, LAYERS[mixer](**arguments)])
+    embedding, layer = keras.layers.Embedding(9, 8, mask_zero=True), MIXERS[mixer]()
+    model = keras.Sequential([keras.Input((7,)), embedding, layer])
     token_ids = np.array([[3, 1, 4, 1, 5, 0, 0]])
     attended = ops.convert_to_numpy(model(token_ids))
+    compiled = compute(lambda given: layer(embedding(given)), token_ids)
     embedded = ops.convert_to_tensor(ops.convert_to_numpy(embedding(token_ids)))
     masked, unmasked = (
         ops.convert_to_numpy(model.layers[1](embedded, padding_mask=mask))
         for mask in (ops.convert_to_tensor(token_ids > 0), None)
     )
-    np.testing.assert_allclose(attended[:, :5], masked[:, :5], atol=1e-6)
+    for found in (attended, compiled):
+        np.testing.assert_allclose(found[:, :5], masked[:, :5], atol=1e-6)
     assert np.abs(attended[:, :5] - unmasked[:, :5]).max() > 1e-3
+
+
+def test_attention_to_a_context_has_the_mask_of_the_context():
+    embedding, layer = keras.layers.Embedding(9, 8, mask_zero=True), MIXERS["attention"]()
+    target, context = embedding(np.array([[7, 2, 5, 0]])), embedding(np.array([[3, 1, 0, 0]]))
+    found = ops.convert_to_numpy(layer(target, context=context))
+    real = ops.convert_to_tensor(np.array([[True, True, False, False]]))
+    expected = ops.convert_to_numpy(layer(target, padding_mask=real, context=context))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_the_class_token_extends_the_mask():

@@ -12,7 +12,7 @@ from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.linear_attention import LinearAttention, attend_by_features
 from baselines.layers.projected_attention import LengthProjection
 from baselines.layers.random_feature_attention import RandomFeatureAttention
-from suite.worker.conformance.gradients import differentiate
+from suite.worker.conformance.gradients import differentiate, run
 from tests.baselines.test_published import TOLERANCE, cases
 
 BATCH, HEADS, LENGTH, SIZE, VALUES = 2, 3, 37, 5, 7
@@ -81,27 +81,27 @@ def random_parts(decays: bool):
     ]
 
 
-def step(query, key, value, log_decay, state):
+def step(query, key, value, log_decay, state, like=ops):
     """Return the output of one position and the state after it: the recurrence as defined.
 
     Shapes: query and key (batch, heads, d), value (batch, heads, v), log_decay (batch, heads) or
     None, state (batch, heads, d, v). Time O(d · v).
     """
     if log_decay is not None:
-        state = state * ops.exp(log_decay)[..., None, None]
+        state = state * like.exp(log_decay)[..., None, None]
     state = state + key[..., :, None] * value[..., None, :]
-    return ops.einsum("bhd,bhdv->bhv", query, state), state
+    return like.einsum("bhd,bhdv->bhv", query, state), state
 
 
-def recurrence(query, key, value, log_decay, state):
-    """Return the outputs and the last state, position by position."""
+def recurrence(query, key, value, log_decay, state, like=ops):
+    """Return the outputs and the last state, position by position; `like` is `ops` or `numpy`."""
     outputs = []
     for place in range(LENGTH):
         decay = None if log_decay is None else log_decay[:, :, place]
         one = query[:, :, place], key[:, :, place], value[:, :, place]
-        output, state = step(*one, decay, state)
+        output, state = step(*one, decay, state, like)
         outputs.append(output)
-    return ops.stack(outputs, axis=2), state
+    return like.stack(outputs, axis=2), state
 
 
 @pytest.mark.parametrize("decays", [False, True])
@@ -136,6 +136,68 @@ def test_the_gradients_of_chunks_equal_those_of_the_recurrence(decays):
         gradients(lambda *filled: scan_in_chunks(*filled, 11)), gradients(recurrence), strict=True
     ):
         np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
+
+
+def test_strong_decays_lose_no_precision_and_give_finite_gradients():
+    """A sum of strong decays would round away the weak ones among them."""
+    query, key, value, log_decay, state = map(ops.convert_to_numpy, random_parts(True))
+    log_decay = log_decay * np.where(np.arange(LENGTH) % 2, 0.3, 300.0).astype("float32")
+    parts = [query, key, value, log_decay, state]
+    scan = lambda *given: scan_in_chunks(*given, 11)[0]  # noqa: E731
+    exact = recurrence(*(part.astype("float64") for part in parts), np)[0]
+    np.testing.assert_allclose(run(scan, *parts), exact, atol=1e-5)
+    _, gradients = differentiate(lambda *given: ops.sum(scan(*given) ** 2), parts)
+    assert all(np.isfinite(part).all() for part in gradients)
+
+
+def test_a_large_key_does_not_reach_earlier_positions():
+    """Nor does its rounding: the state before a chunk is no difference of later states."""
+    query, key, value, _, _ = map(ops.convert_to_numpy, random_parts(False))
+    larger = key * np.where(np.arange(LENGTH) == 30, 1e9, 1.0).astype("float32")[:, None]
+    scan = lambda *given: scan_in_chunks(*given, chunk_length=11)[0]  # noqa: E731
+    found, expected = (run(scan, query, keys, value)[:, :, :30] for keys in (larger, key))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_features_of_long_queries_and_keys_are_exact(causal):
+    """Their products lie far below 1, and the attention is a quotient of such products."""
+    keras.utils.set_random_seed(0)
+    size, length = 64, 23
+    layer = RandomFeatureAttention(1, features=32)
+    layer.build((None, None, size))
+    query, key = (
+        3.0 * np.random.default_rng(seed).normal(size=(1, 1, length, size)).astype("float32")
+        for seed in (1, 2)
+    )
+    value = np.random.default_rng(3).normal(size=(1, 1, length, 5)).astype("float32")
+
+    def attend_to(query, key, value):
+        return attend_by_features(
+            layer.query_features(query), layer.key_features(key), value, causal, 8
+        )
+
+    rows = ops.convert_to_numpy(layer.rows).astype("float64")
+    logs = []
+    for states in (query, key):
+        scaled = states.astype("float64") * size**-0.25
+        logs.append(scaled @ rows.T - (scaled**2).sum(-1, keepdims=True) / 2)
+    by_pair = logs[0][..., :, None, :] + logs[1][..., None, :, :]
+    by_pair = np.exp(by_pair - by_pair.max(axis=(-2, -1), keepdims=True)).sum(axis=-1)
+    if causal:
+        by_pair = np.tril(by_pair)
+    exact = by_pair / by_pair.sum(axis=-1, keepdims=True) @ value
+    np.testing.assert_allclose(run(attend_to, query, key, value), exact, atol=1e-3)
+    _, gradients = differentiate(
+        lambda *given: ops.sum(attend_to(*given) ** 2), [query, key, value]
+    )
+    assert all(np.isfinite(part).all() and np.abs(part).max() > 0 for part in gradients)
+
+
+def test_a_row_without_a_real_key_is_zero():
+    query, _, value, _, _ = random_parts(False)
+    found = attend_by_features(ops.exp(query), ops.zeros_like(query), value, False)
+    assert not ops.convert_to_numpy(found).any()
 
 
 def test_random_features_estimate_the_softmax():

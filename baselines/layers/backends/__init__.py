@@ -5,8 +5,8 @@
 - `recomputed(function)` stores only the inputs of a function and recomputes it for the gradient.
 - `fused(function, num_constants)` compiles a function to one kernel where that is faster, and
   stores only its inputs. The last `num_constants` inputs have no gradient.
-- `attend(query, key, value, bias, distance_bias, terms, block_bytes, drop, lengths)` returns the
-  result of `attention.attention` for scaled queries, without all scores in memory: block by block
+- `attend(query, key, value, bias, distance_bias, terms, block_bytes, drop, lengths)` returns
+  what `attention.attention` does, for scaled queries, without all scores in memory: block by block
   as `attention_blocks` plans, or in a fused kernel. `drop(weights, number)` returns dropout of the
   weights of a block, or is None. `lengths` may hold the number of real keys of each example.
 - `run_reversibly(halves, first, second, context)` adds to two streams in turn, without storing

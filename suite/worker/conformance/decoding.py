@@ -38,7 +38,7 @@ def no_look_ahead(subject: Subject) -> Finding:
         leaks.append(difference(other[:, :position], whole[:, :position]))
         if not difference(other[:, position:], whole[:, position:]) > DIFFERENT:
             return Finding(float("nan"), high=EQUAL, reason="other tokens change no position")
-    return Finding(max(leaks), high=EQUAL, reason="later tokens change earlier positions")
+    return Finding(float(np.max(leaks)), high=EQUAL, reason="later tokens change earlier positions")
 
 
 def decoding_in_steps_equals_the_full_pass(subject: Subject) -> Finding:
@@ -58,7 +58,7 @@ def decoding_in_steps_equals_the_full_pass(subject: Subject) -> Finding:
         states, state = backbone.decode(part, state=state, position=start, **encoded)
         found = ops.convert_to_numpy(states)
         differences.append(difference(found, whole[:, start:stop]))
-    return Finding(max(differences), high=EQUAL)
+    return Finding(float(np.max(differences)), high=EQUAL)
 
 
 def generated_tokens_equal_a_full_recomputation(subject: Subject) -> Finding:

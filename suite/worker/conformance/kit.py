@@ -94,7 +94,7 @@ def check_passes(architecture: Architecture, form: Form, inputs: Inputs) -> Resu
     yield perform(name_of(shape_is_batch_length_width), case, build)
     for subject in subjects:
         for check in checks_of(architecture, form)[1:]:
-            yield perform(name_of(check), case, partial(check, subject))
+            yield perform(name_of(check), case, partial(check, subject), builds=False)
 
 
 def checks_of(architecture: Architecture, form: Form) -> list[Check]:
@@ -129,11 +129,20 @@ def name_of(check: Callable[..., Finding]) -> str:
     return check.__name__.replace("_", " ")
 
 
-def perform(check: str, case: str, measure: Callable[[], Finding]) -> CheckResult:
-    """Return the result of a check; an exception of the architecture is a failure."""
+def perform(
+    check: str, case: str, measure: Callable[[], Finding], *, builds: bool = True
+) -> CheckResult:
+    """Return the result of a check; an exception of the architecture is a failure.
+
+    `Unsupported` is no failure where the check `builds` a model. A built model supports all that
+    its form has.
+    """
+    excused: tuple[type[Exception], ...] = (NotApplicable,)
+    if builds:
+        excused = (NotApplicable, Unsupported)
     try:
         found = measure()
-    except (NotApplicable, Unsupported) as error:
+    except excused as error:
         return CheckResult(check, case, Verdict.NOT_APPLICABLE, reason=_line(error))
     except LengthwiseError as error:
         return CheckResult(check, case, Verdict.FAILED, reason=_line(error))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from suite.api import Form, ModelSize
+from suite.api import Form, Inputs, ModelSize, Unsupported
 from suite.api.conformance import CheckResult, Verdict
 from suite.api.plugins import ARCHITECTURES, find_plugin, plugin_names
+from suite.cli.check_command import command
 from suite.worker.conformance import kit
 from tests.conftest import FAKES
 
@@ -22,6 +23,7 @@ FAILURES = {
     "ignores_order": {"order matters"},
     "looks_ahead": {"no look ahead", STEPS, GENERATED},  # a step cannot know what follows
     "decodes_otherwise": {STEPS, GENERATED},
+    "decodes_to_nan": {STEPS, GENERATED},
     "forgets_a_gradient": {"gradients reach every weight"},
     "changes_on_reload": {"weights are saved and loaded"},
     "is_not_deterministic": {"same seed same losses"},
@@ -59,6 +61,25 @@ def test_an_exception_is_a_failure_with_its_reason():
     assert result.verdict is Verdict.FAILED and result.reason == "ValueError: the window is 0"
 
 
+def test_a_built_model_cannot_decline_a_check():
+    class Evasive(type(find_plugin(ARCHITECTURES, "sound", (BROKEN,)))):
+        def assemble(self, request):
+            backbone = super().assemble(request)
+            decode = backbone.decode
+
+            def decode_all(target, state=None, **given):
+                if state is not None:
+                    raise Unsupported("Sound takes no state.")
+                return decode(target, **given)
+
+            backbone.decode = decode_all
+            return backbone
+
+    results = kit.check_passes(Evasive(), Form.DECODER, Inputs.TOKEN_IDS)
+    failed = {item.check: item.reason for item in results if item.verdict is Verdict.FAILED}
+    assert failed == dict.fromkeys((STEPS, GENERATED), "Unsupported: Sound takes no state.")
+
+
 def test_an_architecture_that_supports_no_request_does_not_pass():
     class Picky(type(find_plugin(ARCHITECTURES, "sound", (BROKEN,)))):
         forms = frozenset({Form.DECODER})
@@ -73,8 +94,9 @@ def test_an_architecture_that_supports_no_request_does_not_pass():
     assert failure.reason == "Sound needs a length of 1,000; received: 19"
 
 
-def test_a_check_that_no_form_has_is_named():
+def test_a_check_that_no_form_has_is_named_and_the_help_lists_all():
     names = {item.check for item in kit.absent_checks([])}
     assert len(names) == 15
+    assert all(f"      {name} " in f"{command.help} ".replace("\n", " \n") for name in names)
     shown = kit.absent_checks([CheckResult("order matters", "encoder", Verdict.PASSED)])
     assert {item.check for item in shown} == names - {"order matters"}
