@@ -159,6 +159,8 @@ def _supported(point: Point) -> Point:
     def ran(stored: StoredRecord) -> bool:
         return stored.record.status is not Status.UNSUPPORTED
 
+    if all(map(ran, [*point.runs, *(run for run, _ in point.superseded)])):
+        return point  # with the figures that it has computed
     return replace(
         point,
         runs=[run for run in point.runs if ran(run)],
@@ -193,7 +195,8 @@ def _rows(
     if is_cost(metric):
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
-    rows = [_note_overtaken(row, rows, metric) for row in rows]
+    with_rank = [row for row in rows if row.rank]
+    rows = [_note_overtaken(row, with_rank, metric) if row.rank else row for row in rows]
     rows = [_with_note(row, conformance_note(current[row.line], key)) for row in rows]
     rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
@@ -203,7 +206,10 @@ def _rows(
 
 
 def _note_overtaken(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
-    """Say why a row shares a rank with better rows although a row of a lower rank is better."""
+    """Say why a row shares a rank with better rows although a row of a lower rank is better.
+
+    `rows` are those with a rank.
+    """
     sign = 1 if metric.higher_is_better else -1
 
     def passes(other: Row) -> bool:

@@ -142,8 +142,8 @@ def _separated(
     lines: Mapping[str, Scores], estimates: Mapping[str, Estimate], sign: int
 ) -> tuple[list[Ranked], float | None]:
     """Return the ranks of entries that can be ranked, given best first."""
-    if not lines:
-        return [], None
+    if len(lines) < 2:
+        return [Ranked(name, 1, estimates[name]) for name in lines], None
     # Not at the top: listings need neither numpy nor scipy.
     import numpy as np
 
@@ -164,7 +164,7 @@ def _separated(
         common = len(lines[name].by_seed.keys() & lines[leader].by_seed.keys())
         behind = Difference(gap, gap - margin, gap + margin, common)
         ranked.append(Ranked(name, int(found.rank[i]), estimates[name], behind, margin))
-    return ranked, float(found.detectable) if len(names) > 1 else None
+    return ranked, float(found.detectable)
 
 
 def _table_of_parts(
@@ -244,7 +244,7 @@ class _Layout:
         This is the variance of the parts' means over seeds, less the residual variance: each seed
         errs on other examples, which the variance over seeds contains already.
         """
-        lengths = {len(parts) for parts in self.parts}
+        lengths = set(map(len, self.parts))
         if len(lengths) != 1 or lengths == {0}:
             return 0.0, 0
         whole = [

@@ -57,10 +57,10 @@ class TableRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
-        fields = asdict(self.cell)
+        fields = self.cell.to_dict()
         for name in REPEATED:
             del fields[name]
-        figures = {name: asdict(value) if value else None for name, value in self.figures.items()}
+        figures = {name: value and value.to_dict() for name, value in self.figures.items()}
         return {
             "line": self.line,
             "cell": fields,
@@ -72,7 +72,7 @@ class TableRow:
             "rank": self.rank,
             "detectable_difference": self.detectable_difference,
             "by_evaluation_length": {
-                str(length): score if isinstance(score, str) else asdict(score)
+                str(length): score if isinstance(score, str) else score.to_dict()
                 for length, score in self.by_evaluation_length.items()
             },
             "samples": list(self.samples),
@@ -173,11 +173,15 @@ def _title(comparison: Comparison, *, several_machines: bool) -> str:
 def _board_rows(
     comparisons: Iterable[Comparison],
 ) -> dict[tuple[ComparisonKey, int, int, str], Row]:
-    """Return the standing rows of all boards of scores, by comparison, length, batch and entry."""
-    trainings = [found for found in comparisons if found.key.mode is Mode.TRAIN]
+    """Return the standing rows of boards with ranks, by comparison, length, batch and entry."""
+    ranked = [
+        found
+        for found in comparisons
+        if found.key.mode is Mode.TRAIN and not found.key.why_unranked
+    ]
     return {
         (board.key, board.sequence_length, board.batch_size, row.line): row
-        for board in rank_comparisons(trainings)
+        for board in rank_comparisons(ranked)
         for row in board.rows
         if not row.superseded_by
     }

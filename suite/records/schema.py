@@ -288,7 +288,7 @@ def parse_summary(text: str | bytes) -> RecordSummary:
 
 def _parse(text: str | bytes, kind: type[Read]) -> Read:
     try:
-        version = _stated_version(text)
+        version = stated_version(text)
         if version == SCHEMA_VERSION:
             record = kind.model_validate_json(text)
         else:
@@ -302,7 +302,7 @@ def _parse(text: str | bytes, kind: type[Read]) -> Read:
     return record
 
 
-def _stated_version(text: str | bytes) -> int | None:
+def stated_version(text: str | bytes) -> int | None:
     """Return the schema version where it is the first field, as `to_json` writes it."""
     found = FIRST_FIELD.match(text if isinstance(text, bytes) else text[:200].encode())
     return int(found[1]) if found else None

@@ -19,20 +19,21 @@ site/index.html                   the dashboard
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from suite.api.errors import HomeError
 from suite.api.files import RESULTS, atomic_write_bytes
+from suite.records.collector import collector_paused
 from suite.records.schema import (
     Read,
     Record,
@@ -77,7 +78,7 @@ class Store:
 
     home: Path
 
-    @property
+    @cached_property
     def records(self) -> Path:
         """The folder of the records."""
         return self.home / "records"
@@ -277,12 +278,13 @@ class Store:
     def _paths(self, cell_ids: Iterable[str] | None) -> list[Path]:
         wanted = None if cell_ids is None else set(cell_ids)
         with suppress(FileNotFoundError):
-            return sorted(
-                Path(entry.path)
+            found = sorted(  # before they are paths, which compare slowly
+                entry.path
                 for entry in os.scandir(self.records)
                 if entry.name.endswith(".json")
                 and (wanted is None or entry.name.partition(".")[0] in wanted)
             )
+            return list(map(Path, found))
         return []
 
     def _read(
@@ -293,7 +295,8 @@ class Store:
     ) -> Iterator[Read]:
         for path in paths:
             try:
-                record = parse(path.read_bytes())
+                with path.open("rb", buffering=0) as file:
+                    record = parse(file.read())
             except FileNotFoundError:  # `bench prune` may run meanwhile
                 continue
             except RecordError as error:
@@ -336,15 +339,3 @@ def _remove_if_stale(path: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector, which would scan up to 100,000 records again and again."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
