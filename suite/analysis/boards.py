@@ -11,7 +11,7 @@ from suite.analysis.conformance import conformance_note
 from suite.analysis.costs import costs_of, is_cost
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
-from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
+from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.analysis.tiers import Tier, tier_of
@@ -126,12 +126,17 @@ def _fingerprint(points: Iterable[Point]) -> str:
 
 
 def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:
-    """Rank the entries without a reason not to; the others follow, best first, without a rank."""
+    """Rank the entries without a reason not to; the others follow, best first, without a rank.
+
+    A cost has no rank either that an entry with too few rounds may precede.
+    """
     ranking = rank(
         {entry: of_entry for entry, of_entry in scores.items() if not reasons[entry]},
         higher_is_better=metric.higher_is_better,
         at_least=RANKED_FROM,
     )
+    if is_cost(metric):  # of scores, a submission with few seeds could take all ranks away
+        return only_certain(ranking, higher_is_better=metric.higher_is_better)
     sign = -1 if metric.higher_is_better else 1
     others = [
         Ranked(entry, None, of_entry.estimate())
@@ -312,6 +317,8 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
     notes = bad
     if why_unranked:
         notes = [why_unranked, *bad]
+    elif ranked and ranked.ahead:
+        notes = [f"no rank: {ranked.ahead}, which has none, is ahead", *bad]
     elif ranked and ranked.rank is None:
         n = ranked.estimate.n
         repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"

@@ -82,7 +82,8 @@ class Ranked:
     """The rank of one entry; None where it has too few seeds, or none in common with the leader.
 
     `behind` is the difference to the leader of the rank, and `detectable_difference` the smallest
-    difference that would have been separated from it. The leader itself has neither.
+    difference that would have been separated from it. The leader itself has neither. `ahead` names
+    the entry without a rank because of which this entry has none (`only_certain`).
     """
 
     name: str
@@ -90,6 +91,7 @@ class Ranked:
     estimate: Estimate
     behind: Difference | None = None
     detectable_difference: float | None = None
+    ahead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,37 @@ def rank(
     ranked, detectable = _separated({name: lines[name] for name in names}, estimates, sign)
     unranked = [Ranked(name, None, estimates[name]) for name in best_first if name not in names]
     return Ranking([*ranked, *unranked], detectable)
+
+
+def only_certain(ranking: Ranking, *, higher_is_better: bool) -> Ranking:
+    """Return a ranking without the ranks that an entry without a rank may precede.
+
+    An entry with too few repeats has no rank, but its mean may be better than that of the leader of
+    a rank. A number there would say that no other entry is better. All entries without a rank
+    follow, best first. A ranking that keeps no rank has no detectable difference.
+    """
+    sign = 1 if higher_is_better else -1
+    unranked = [one for one in ranking.entries if one.rank is None]
+    if not unranked:
+        return ranking
+    first = max(unranked, key=lambda one: sign * one.estimate.value)
+    leaders: dict[int | None, float] = {}
+    for one in ranking.entries:
+        value = sign * one.estimate.value
+        leaders[one.rank] = max(value, leaders.get(one.rank, value))
+    certain = [
+        one
+        for one in ranking.entries
+        if one.rank is not None and leaders[one.rank] >= sign * first.estimate.value
+    ]
+    names = {one.name for one in certain}
+    others = [
+        one if one.rank is None else Ranked(one.name, None, one.estimate, ahead=first.name)
+        for one in ranking.entries
+        if one.name not in names
+    ]
+    others.sort(key=lambda one: (-sign * one.estimate.value, one.name))
+    return Ranking([*certain, *others], ranking.detectable_difference if certain else None)
 
 
 def _separated(
