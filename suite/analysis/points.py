@@ -111,8 +111,9 @@ class Point:
     @memoized
     def costs(self, measure: str, session: CostSession | None = None) -> Mapping[int, float]:
         """Return by repeat the positive values of a measure such as "training.step_seconds"."""
+        phase, _, name = measure.partition(".")
         quiet = self.quiet_runs(phase_of(measure), session)
-        values = {repeat: record.cost(measure) for repeat, record in quiet.items()}
+        values = {repeat: record.measured(phase, name) for repeat, record in quiet.items()}
         return {
             repeat: value for repeat, value in values.items() if value is not None and value > 0
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_of
@@ -157,6 +158,7 @@ def make_tables(
     return tables
 
 
+@cache
 def shown_costs(mode: Mode) -> tuple[str, ...]:
     """Return the costs in a row of a mode, by "phase.name"."""
     costs = tuple(f"{phase}.{name}" for phase in phases_of(mode) for name in SHOWN)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -68,7 +69,7 @@ def _lines(
 ) -> Iterator[tuple[str, ...]]:
     """Yield the lines of a row, each as the texts of its cells."""
     cells = [
-        _fitted(out, text, width, right=column.right)
+        [*_fitted(out, text, width, right=column.right)]
         for text, column, width in zip(row, columns, widths, strict=True)
     ]
     height = max(map(len, cells))
@@ -78,7 +79,8 @@ def _lines(
     yield from zip(*cells, strict=True)
 
 
-def _fitted(out: Console, text: str, width: int, *, right: bool) -> list[str]:
+@lru_cache(maxsize=10_000)  # the same words fill many cells
+def _fitted(out: Console, text: str, width: int, *, right: bool) -> Sequence[str]:
     """Return the lines of a cell, each padded to a width."""
     text = text.rstrip(" ") if right else text
     space = width - cell_len(text)

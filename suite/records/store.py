@@ -29,6 +29,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from io import FileIO
 from pathlib import Path
 
 from suite.api.errors import HomeError
@@ -275,34 +276,34 @@ class Store:
     def _scratch(self) -> Path:
         return self.home / "scratch"
 
-    def _paths(self, cell_ids: Iterable[str] | None) -> list[Path]:
+    def _paths(self, cell_ids: Iterable[str] | None) -> list[str]:
+        """Return the paths of record files as texts, which are read faster than as `Path`s."""
         wanted = None if cell_ids is None else set(cell_ids)
         with suppress(FileNotFoundError):
-            found = sorted(  # before they are paths, which compare slowly
+            return sorted(
                 entry.path
                 for entry in os.scandir(self.records)
                 if entry.name.endswith(".json")
                 and (wanted is None or entry.name.partition(".")[0] in wanted)
             )
-            return list(map(Path, found))
         return []
 
     def _read(
         self,
-        paths: Iterable[Path],
+        paths: Iterable[str],
         report_unreadable: ReportUnreadable,
         parse: Callable[[bytes], Read],
     ) -> Iterator[Read]:
         for path in paths:
             try:
-                with path.open("rb", buffering=0) as file:
+                with FileIO(path) as file:
                     record = parse(file.read())
             except FileNotFoundError:  # `bench prune` may run meanwhile
                 continue
             except RecordError as error:
-                report_unreadable(path, str(error))
+                report_unreadable(Path(path), str(error))
             except OSError as error:
-                report_unreadable(path, f"{error.strerror}.")
+                report_unreadable(Path(path), f"{error.strerror}.")
             else:
                 yield record
 
