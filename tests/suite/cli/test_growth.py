@@ -21,7 +21,7 @@ from suite.records.schema import Measurement
 from suite.records.store import Store, ignore_unreadable
 from tests.suite.records.test_store import PROBE, REGISTRY, TRIAL, make_record
 
-NUM_COMPARISONS = 5
+NUM_COMPARISONS = 3
 FACTOR, MOST = 4, 6
 REPEATS = 3
 
@@ -67,7 +67,7 @@ def dashboard(store):
     draw_site(local_records(store, ignore_unreadable), REGISTRY, store.home / "site")
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 def test_time_grows_with_the_number_of_records(tmp_path):
     few = plant(tmp_path / "few", NUM_COMPARISONS)
     many = plant(tmp_path / "many", FACTOR * NUM_COMPARISONS)
