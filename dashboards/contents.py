@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
-from dashboards.frame import MEASURES
+from dashboards.frame import MEASURES, Columns
 from dashboards.scripts import PRINTED, QUALITY_NUMBER, shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
@@ -62,13 +60,14 @@ def describe(
 
 
 def _columns(
-    frame: pd.DataFrame, lines: Sequence[Mapping[str, Any]], without: Sequence[str]
+    frame: Columns, lines: Sequence[Mapping[str, Any]], without: Sequence[str]
 ) -> dict[str, Any]:
     """Return the columns of a frame. A column of texts becomes places in a list of the texts."""
     numbers = {line["name"]: number for number, line in enumerate(lines)}
     columns: dict[str, Any] = {}
-    for name in frame.columns.drop(list(without)):
-        values = frame[name].tolist()
+    for name, values in frame.items():
+        if name in without:
+            continue
         if name == "line":
             columns[name] = [numbers[value] for value in values]
         elif name in ("status", "reason"):
@@ -80,12 +79,12 @@ def _columns(
     return columns
 
 
-def record_columns(records: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def record_columns(records: Columns, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the columns of the records, without the architecture, which the line has."""
     return _columns(records, lines, ["architecture"])
 
 
-def point_columns(points: pd.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def point_columns(points: Columns, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the columns of the points, with the number of each measure."""
     columns = _columns(points, lines, [])
     keys = [measure.key for measure in MEASURES]

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from dashboards.frame import MEASURES, Measure
+from dashboards.frame import MEASURES, Columns, Measure
 from suite.api.files import atomic_write
 
 QUESTION = "Which Transformer should I use at my sequence length?"
@@ -31,7 +31,7 @@ MIN_LINES = 2
 
 
 def write_preview(
-    path: Path, points: pd.DataFrame, lines: Sequence[Mapping[str, Any]], titles: Sequence[str]
+    path: Path, points: Columns, lines: Sequence[Mapping[str, Any]], titles: Sequence[str]
 ) -> None:
     """Write the preview as a PNG file of `WIDTH` by `HEIGHT` pixels.
 
@@ -48,7 +48,7 @@ def write_preview(
         FigureCanvasAgg(figure)
         figure.text(0.04, 0.91, "Lengthwise", fontsize=15, color=GREY)
         figure.text(0.04, 0.83, QUESTION, fontsize=25, fontweight="bold")
-        if chart := choose_chart(points):
+        if chart := choose_chart(pd.DataFrame(points)):
             comparison, measure, drawn = chart
             draw_chart(figure, measure, drawn, {line["name"]: line for line in lines})
             title = textwrap.shorten(titles[comparison], 140, placeholder=" …")

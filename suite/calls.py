@@ -14,10 +14,10 @@ from suite.analysis.frontier import Budget, find_length_limits
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
 from suite.analysis.rate_search import MAX_COST
+from suite.analysis.selection import select_records
 from suite.analysis.tables import make_tables
 from suite.analysis.tuning import tune
 from suite.api import Mode, RequestError
-from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (
     Prepared,
@@ -92,7 +92,7 @@ def read_records(
         found = [stored.record for stored in published_records()]
     else:
         found = make_store(home).summaries(warn_of_file)
-    return Records(select_records(found, tasks, mode))
+    return Records(_select(found, tasks, mode))
 
 
 def compare_records(
@@ -104,7 +104,7 @@ def compare_records(
     registry = load_registry(search_path_from_environment())
     stored = [
         StoredRecord(record, Folder.LOCAL, machine_name(record.environment), Path())
-        for record in select_records(records, tasks, mode)
+        for record in _select(records, tasks, mode)
     ]
     return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
 
@@ -288,23 +288,8 @@ def _request_and_store(
     return request, make_store(keywords.get("home"))
 
 
-def select_records(
-    records: Iterable[RecordSummary], tasks: Any, mode: str | None
-) -> list[RecordSummary]:
-    """Return the records of some tasks and of a mode.
-
-    Raises:
-        RequestError: there is no task or mode of that name.
-    """
+def _select(records: Iterable[RecordSummary], tasks: Any, mode: str | None) -> list[RecordSummary]:
+    """Return the records of some tasks and of a mode."""
     names = split_list(tasks) if isinstance(tasks, str) else tasks
-    known = load_registry(search_path_from_environment()).tasks.plugins if names else {}
-    for name in names or ():
-        if name not in known:
-            raise unknown_name("task", name, known)
-    if mode is not None and mode not in list(Mode):
-        raise unknown_name("mode", mode, list(Mode))
-    return [
-        record
-        for record in records
-        if (names is None or record.cell.task in names) and mode in (None, record.cell.mode)
-    ]
+    known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
+    return select_records(records, names, mode, known)

@@ -101,7 +101,7 @@ class MatrixPlan(Collection[PlannedCell]):
         durations = self.durations or Durations()
         return {
             "id": planned.cell.id,
-            "cell": asdict(planned.cell),
+            "cell": planned.cell.to_dict(),
             "status": str(record.status) if record else None,
             "unsupported": planned.unsupported,
             "to_run": planned.unsupported is None and record is None and not to_tune,
@@ -110,7 +110,7 @@ class MatrixPlan(Collection[PlannedCell]):
         }
 
     def _rows(self, item: PlannedCell) -> list[dict[str, Any]]:
-        return [{"id": item.cell.id, **asdict(item.cell), "state": self.state(item)}]
+        return [{"id": item.cell.id, **item.cell.to_dict(), "state": self.state(item)}]
 
     def _line(self, item: PlannedCell) -> str:
         return f"{item.cell.id}  {item.cell.label:48}  {self.state(item)}"
@@ -213,7 +213,7 @@ class Records(Collection[RecordSummary]):
         return [
             {
                 "entry": item.ranking.entry,
-                **asdict(item.cell),
+                **item.cell.to_dict(),
                 "status": str(item.status),
                 "reason": item.reason,
                 "learning_rate": item.ranking.learning_rate,
@@ -296,7 +296,7 @@ def _at_a_time(parallel: int) -> str:
 
 
 def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
-    cell: Mapping[str, Any] = asdict(row.cell)
+    cell: Mapping[str, Any] = row.cell.to_dict()
     figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
     ends: dict[str, Any] = {}
     if score := row.figures.get(f"{table.split}.{table.metric}"):

@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from suite.analysis.figures import Figure
 from suite.analysis.grouping import ComparisonKey, group
-from suite.analysis.points import Figure, Point, UsedMachine, parts_of, scores_of, used_machine
+from suite.analysis.points import Point, UsedMachine, parts_of, scores_of, used_machine
 from suite.analysis.reproduction import Verifying, verifying_runs
 from suite.analysis.sessions import (
     DECODING_PHASES,

@@ -11,7 +11,7 @@ from suite.analysis.conformance import conformance_note
 from suite.analysis.costs import costs_of, is_cost
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
-from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, rank
+from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.analysis.tiers import Tier, tier_of
@@ -126,12 +126,17 @@ def _fingerprint(points: Iterable[Point]) -> str:
 
 
 def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:
-    """Rank the entries without a reason not to; the others follow, best first, without a rank."""
+    """Rank the entries without a reason not to; the others follow, best first, without a rank.
+
+    A cost has no rank either that an entry with too few rounds may precede.
+    """
     ranking = rank(
         {entry: of_entry for entry, of_entry in scores.items() if not reasons[entry]},
         higher_is_better=metric.higher_is_better,
         at_least=RANKED_FROM,
     )
+    if is_cost(metric):  # of scores, a submission with few seeds could take all ranks away
+        return only_certain(ranking, higher_is_better=metric.higher_is_better)
     sign = -1 if metric.higher_is_better else 1
     others = [
         Ranked(entry, None, of_entry.estimate())
@@ -159,6 +164,8 @@ def _supported(point: Point) -> Point:
     def ran(stored: StoredRecord) -> bool:
         return stored.record.status is not Status.UNSUPPORTED
 
+    if all(map(ran, [*point.runs, *(run for run, _ in point.superseded)])):
+        return point  # with the figures that it has computed
     return replace(
         point,
         runs=[run for run in point.runs if ran(run)],
@@ -193,7 +200,8 @@ def _rows(
     if is_cost(metric):
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
-    rows = [_note_overtaken(row, rows, metric) for row in rows]
+    with_rank = [row for row in rows if row.rank]
+    rows = [_note_overtaken(row, with_rank, metric) if row.rank else row for row in rows]
     rows = [_with_note(row, conformance_note(current[row.line], key)) for row in rows]
     rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
@@ -203,7 +211,10 @@ def _rows(
 
 
 def _note_overtaken(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
-    """Say why a row shares a rank with better rows although a row of a lower rank is better."""
+    """Say why a row shares a rank with better rows although a row of a lower rank is better.
+
+    `rows` are those with a rank.
+    """
     sign = 1 if metric.higher_is_better else -1
 
     def passes(other: Row) -> bool:
@@ -306,6 +317,8 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
     notes = bad
     if why_unranked:
         notes = [why_unranked, *bad]
+    elif ranked and ranked.ahead:
+        notes = [f"no rank: {ranked.ahead}, which has none, is ahead", *bad]
     elif ranked and ranked.rank is None:
         n = ranked.estimate.n
         repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"

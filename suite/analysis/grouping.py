@@ -221,10 +221,12 @@ def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> G
     others: dict[ComparisonKey, set[ComparisonKey]] = {}
     for key, records in groups.items():
         if key.mode is not Mode.TRAIN:
+            by_size: dict[int, list[StoredRecord]] = {}
             for stored in records:
-                size = stored.record.cell.batch_size
+                by_size.setdefault(stored.record.cell.batch_size, []).append(stored)
+            for size, of_size in by_size.items():
                 other = replace(key, positions_per_batch=0, sequences_per_batch=size)
-                fixed.setdefault(other, []).append(stored)
+                fixed.setdefault(other, []).extend(of_size)
                 others.setdefault(key, set()).add(other)
     found = dict(groups)
     for key, series in others.items():

@@ -149,7 +149,7 @@ def _prices(point: Point, reference: Point) -> Iterator[tuple[str, Estimate]]:
 
 def _paired_costs(
     point: Point, reference: Point, measure: str
-) -> tuple[dict[int, float], dict[int, float]]:
+) -> tuple[Mapping[int, float], Mapping[int, float]]:
     """Return a cost with and without the method, by seed.
 
     A cell that compresses a model measures it before and after in one process: its own figures

@@ -7,7 +7,10 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from suite.analysis.figures import Figure, make_figure
+from suite.analysis.memo import memoized
 from suite.analysis.ranking import Scores
 from suite.analysis.reproduction import Verifying, scores_agree
 from suite.analysis.sessions import (
@@ -38,32 +41,6 @@ UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of a point: the mean over its repeats, a 95% interval, and the range.
-
-    The mean of a cost is geometric. Without an interval, `low` and `high` hold None. All runs of a
-    cost are of one session; `sessions` is the number of sessions that measured it, and
-    `between_sessions` the standard deviation of the logarithms of their means (0.03: about 3%).
-    `missing` says how many repeats have no figure, and why ("1 of 3 seeds: timed_out").
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    lowest: float
-    highest: float
-    sessions: int = 1
-    between_sessions: float | None = None
-    missing: str = ""
-
-    @property
-    def estimate(self) -> Estimate:
-        """The mean, its interval and the number of repeats."""
-        return Estimate(self.value, self.low, self.high, self.n)
-
-
 @dataclass(frozen=True)
 class Point:
     """The repeats of one entry at one length and batch size.
@@ -86,13 +63,13 @@ class Point:
     sessions: Sessions = field(default_factory=dict)
     verifying: Verifying = field(default_factory=dict)
 
-    @property
-    def records(self) -> list[RecordSummary]:
+    @cached_property
+    def records(self) -> Sequence[RecordSummary]:
         """The standing records."""
         return [run.record for run in self.runs]
 
-    @property
-    def good(self) -> list[RecordSummary]:
+    @cached_property
+    def good(self) -> Sequence[RecordSummary]:
         """The standing records that ended well."""
         return [record for record in self.records if record.status is Status.OK]
 
@@ -120,9 +97,10 @@ class Point:
         session = choose_session([sessions])
         return replace(self, runs=runs, superseded=(), session=session, sessions=sessions)
 
+    @memoized
     def quiet_runs(
         self, phase: str, session: CostSession | None = None
-    ) -> dict[int, RecordSummary]:
+    ) -> Mapping[int, RecordSummary]:
         """Return by repeat the records whose costs of a phase count; by default of the session."""
         session = session or self.session
         runs = self.sessions.get(session, {}) if session else {}
@@ -130,25 +108,29 @@ class Point:
             repeat: stored.record for repeat, stored in runs.items() if counts(stored.record, phase)
         }
 
-    def costs(self, measure: str, session: CostSession | None = None) -> dict[int, float]:
+    @memoized
+    def costs(self, measure: str, session: CostSession | None = None) -> Mapping[int, float]:
         """Return by repeat the positive values of a measure such as "training.step_seconds"."""
+        phase, _, name = measure.partition(".")
         quiet = self.quiet_runs(phase_of(measure), session)
-        values = {repeat: record.cost(measure) for repeat, record in quiet.items()}
+        values = {repeat: record.measured(phase, name) for repeat, record in quiet.items()}
         return {
             repeat: value for repeat, value in values.items() if value is not None and value > 0
         }
 
-    @property
+    @cached_property
     def cost_digest(self) -> str | None:
         """The digest of the code whose costs count; None without a run of the session."""
         runs = self.sessions.get(self.session, {}) if self.session else {}
         return next((cost_digest(run.record) for run in runs.values()), None)
 
-    def like_sessions(self) -> list[CostSession]:
+    @memoized
+    def like_sessions(self) -> Sequence[CostSession]:
         """Return the sessions on machines equal to that of `session`, itself included."""
         chosen = self.session
         return [one for one in self.sessions if chosen and one.is_on_machine_of(chosen)]
 
+    @memoized
     def cost(self, measure: str) -> Figure | None:
         """Return the geometric mean of a measure; None where no run of the session was quiet.
 
@@ -156,22 +138,21 @@ class Point:
         """
         values = list(self.costs(measure).values())
         if not values:
-            return self._counted_zero(measure)
-        found = [self.costs(measure, session) for session in self.like_sessions()]
-        between = spread([statistics.geometric_mean(of.values()) for of in found if of])
-        return replace(
-            _figure(ratio_interval(values), values),
-            sessions=between.num_sessions,
-            between_sessions=between.deviation,
-        )
+            return self._counted_zero(measure) if measure in COUNTED else None
+        figure = make_figure(ratio_interval(values), values)
+        found = [of for one in self.like_sessions() if (of := self.costs(measure, one))]
+        if len(found) == 1:
+            return figure
+        between = spread([statistics.geometric_mean(of.values()) for of in found])
+        return replace(figure, sessions=between.num_sessions, between_sessions=between.deviation)
 
     def _counted_zero(self, measure: str) -> Figure | None:
         """Return the figure of a size that every run counts as 0."""
         values = [record.cost(measure) for record in self.quiet_runs(phase_of(measure)).values()]
-        if measure not in COUNTED or not values or any(value != 0 for value in values):
+        if not values or any(value != 0 for value in values):
             return None
         zeros = [0.0] * len(values)
-        return _figure(mean_interval(zeros), zeros)
+        return make_figure(mean_interval(zeros), zeros)
 
     def why_no_cost(self, measure: str) -> str:
         """Return why a measure has no cost, "" if it has one or no run ended well."""
@@ -192,6 +173,7 @@ class Point:
         figure = self.cost(measure)
         return figure.value if figure else None
 
+    @memoized
     def scores(self, metric: Metric | None = None) -> Scores:
         """Return a metric (by default the primary one) by seed and by part of the split."""
         metric = metric or self.metric
@@ -225,14 +207,16 @@ class Point:
         again = self.reproductions(metric)
         return [again.get(record.run_id) or record for record in self.good]
 
+    @memoized
     def score(self, metric: Metric | None = None) -> Figure | None:
         """Return the mean of a metric over seeds."""
         found = self.scores(metric)
         if not found.by_seed:
             return None
-        return _figure(found.estimate(), list(found.by_seed.values()))
+        return make_figure(found.estimate(), list(found.by_seed.values()))
 
-    def scores_by_evaluation_length(self) -> dict[int, Figure | str]:
+    @memoized
+    def scores_by_evaluation_length(self) -> Mapping[int, Figure | str]:
         """Return the primary metric at each evaluation length, or why there is none.
 
         The score at the training length is `score`. At other lengths an interval covers the choice
@@ -258,7 +242,7 @@ class Point:
             given = reasons.get(length, [])
             num_seeds = len(seeds) + len(given)
             found[length] = replace(
-                score or _figure(self._estimate_at(length, seeds), seeds),
+                score or make_figure(self._estimate_at(length, seeds), seeds),
                 missing="; ".join(
                     f"{count} of {num_seeds} seeds: {reason}"
                     for reason, count in sorted(Counter(given).items())
@@ -304,7 +288,7 @@ class Point:
         known = [value for value in values if value is not None]
         return statistics.fmean(known) if known else None
 
-    @property
+    @cached_property
     def worker_seconds(self) -> float | None:
         """The median time of a cell on the machine of the costs, resumed trainings left out."""
         seconds = [
@@ -344,7 +328,3 @@ def parts_of(
     value = record.metric(metric_name, split)
     parts = record.reports.get(split, PartReport()).get("without_part", {}).get(metric_name, ())
     return () if value is None else pseudo_values(value, parts)
-
-
-def _figure(estimate: Estimate, values: Sequence[float]) -> Figure:
-    return Figure(estimate.value, estimate.low, estimate.high, estimate.n, min(values), max(values))

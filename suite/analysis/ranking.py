@@ -82,7 +82,8 @@ class Ranked:
     """The rank of one entry; None where it has too few seeds, or none in common with the leader.
 
     `behind` is the difference to the leader of the rank, and `detectable_difference` the smallest
-    difference that would have been separated from it. The leader itself has neither.
+    difference that would have been separated from it. The leader itself has neither. `ahead` names
+    the entry without a rank because of which this entry has none (`only_certain`).
     """
 
     name: str
@@ -90,6 +91,7 @@ class Ranked:
     estimate: Estimate
     behind: Difference | None = None
     detectable_difference: float | None = None
+    ahead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,43 @@ def rank(
     return Ranking([*ranked, *unranked], detectable)
 
 
+def only_certain(ranking: Ranking, *, higher_is_better: bool) -> Ranking:
+    """Return a ranking without the ranks that an entry without a rank may precede.
+
+    An entry with too few repeats has no rank, but its mean may be better than that of the leader of
+    a rank. A number there would say that no other entry is better. All entries without a rank
+    follow, best first. A ranking that keeps no rank has no detectable difference.
+    """
+    sign = 1 if higher_is_better else -1
+    unranked = [one for one in ranking.entries if one.rank is None]
+    if not unranked:
+        return ranking
+    first = max(unranked, key=lambda one: sign * one.estimate.value)
+    leaders: dict[int | None, float] = {}
+    for one in ranking.entries:
+        value = sign * one.estimate.value
+        leaders[one.rank] = max(value, leaders.get(one.rank, value))
+    certain = [
+        one
+        for one in ranking.entries
+        if one.rank is not None and leaders[one.rank] >= sign * first.estimate.value
+    ]
+    names = {one.name for one in certain}
+    others = [
+        one if one.rank is None else Ranked(one.name, None, one.estimate, ahead=first.name)
+        for one in ranking.entries
+        if one.name not in names
+    ]
+    others.sort(key=lambda one: (-sign * one.estimate.value, one.name))
+    return Ranking([*certain, *others], ranking.detectable_difference if certain else None)
+
+
 def _separated(
     lines: Mapping[str, Scores], estimates: Mapping[str, Estimate], sign: int
 ) -> tuple[list[Ranked], float | None]:
     """Return the ranks of entries that can be ranked, given best first."""
-    if not lines:
-        return [], None
+    if len(lines) < 2:
+        return [Ranked(name, 1, estimates[name]) for name in lines], None
     # Not at the top: listings need neither numpy nor scipy.
     import numpy as np
 
@@ -164,7 +197,7 @@ def _separated(
         common = len(lines[name].by_seed.keys() & lines[leader].by_seed.keys())
         behind = Difference(gap, gap - margin, gap + margin, common)
         ranked.append(Ranked(name, int(found.rank[i]), estimates[name], behind, margin))
-    return ranked, float(found.detectable) if len(names) > 1 else None
+    return ranked, float(found.detectable)
 
 
 def _table_of_parts(
@@ -244,7 +277,7 @@ class _Layout:
         This is the variance of the parts' means over seeds, less the residual variance: each seed
         errs on other examples, which the variance over seeds contains already.
         """
-        lengths = {len(parts) for parts in self.parts}
+        lengths = set(map(len, self.parts))
         if len(lengths) != 1 or lengths == {0}:
             return 0.0, 0
         whole = [

@@ -198,7 +198,7 @@ class _Ranking:
             if detectable is None:
                 detectable = np.full(len(self.means), np.nan)
                 if self.num_entries > 1:
-                    detectable = np.nanmedian(margin, axis=-1)
+                    detectable = _median(margin)
         assert detectable is not None
         return Separation(
             self.rank.reshape(self.shape),
@@ -263,4 +263,13 @@ def _welch(one: Array, one_freedom: Array, other: Array, other_freedom: Array) -
     squares = one**2 / one_freedom + other**2 / other_freedom
     both = np.divide((one + other) ** 2, squares, out=np.ones_like(squares), where=squares > 0)
     found: Array = np.where(one_freedom == other_freedom, one_freedom, np.maximum(both, 1.0))
+    return found
+
+
+def _median(values: Array) -> Array:
+    """Return the medians over the last axis without NaN; `np.nanmedian` takes ten times as long."""
+    counts = np.sum(~np.isnan(values), axis=-1, keepdims=True)
+    ordered = np.sort(values, axis=-1)  # NaN comes last
+    middle = [np.take_along_axis(ordered, at, axis=-1) for at in ((counts - 1) // 2, counts // 2)]
+    found: Array = (middle[0] + middle[1])[..., 0] / 2
     return found

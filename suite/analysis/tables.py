@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_of
@@ -57,10 +58,10 @@ class TableRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
-        fields = asdict(self.cell)
+        fields = self.cell.to_dict()
         for name in REPEATED:
             del fields[name]
-        figures = {name: asdict(value) if value else None for name, value in self.figures.items()}
+        figures = {name: value and value.to_dict() for name, value in self.figures.items()}
         return {
             "line": self.line,
             "cell": fields,
@@ -72,7 +73,7 @@ class TableRow:
             "rank": self.rank,
             "detectable_difference": self.detectable_difference,
             "by_evaluation_length": {
-                str(length): score if isinstance(score, str) else asdict(score)
+                str(length): score if isinstance(score, str) else score.to_dict()
                 for length, score in self.by_evaluation_length.items()
             },
             "samples": list(self.samples),
@@ -157,6 +158,7 @@ def make_tables(
     return tables
 
 
+@cache
 def shown_costs(mode: Mode) -> tuple[str, ...]:
     """Return the costs in a row of a mode, by "phase.name"."""
     costs = tuple(f"{phase}.{name}" for phase in phases_of(mode) for name in SHOWN)
@@ -173,11 +175,15 @@ def _title(comparison: Comparison, *, several_machines: bool) -> str:
 def _board_rows(
     comparisons: Iterable[Comparison],
 ) -> dict[tuple[ComparisonKey, int, int, str], Row]:
-    """Return the standing rows of all boards of scores, by comparison, length, batch and entry."""
-    trainings = [found for found in comparisons if found.key.mode is Mode.TRAIN]
+    """Return the standing rows of boards with ranks, by comparison, length, batch and entry."""
+    ranked = [
+        found
+        for found in comparisons
+        if found.key.mode is Mode.TRAIN and not found.key.why_unranked
+    ]
     return {
         (board.key, board.sequence_length, board.batch_size, row.line): row
-        for board in rank_comparisons(trainings)
+        for board in rank_comparisons(ranked)
         for row in board.rows
         if not row.superseded_by
     }

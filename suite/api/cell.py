@@ -12,6 +12,10 @@ from suite.api.enums import Form, Mode
 from suite.api.method import AppliedMethod, Stage, methods_text
 from suite.api.options import BACKENDS, PRECISIONS, Options
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+"""Writes the fields of a cell for the hash. `json.dumps` would make it again for every record."""
+UNHASHED = ("evaluation_lengths", "methods")
+"""The fields that are no part of the id, or only where they are not empty."""
 PROTOCOL = 3
 """The version of the rules for training and measuring. A change of results raises it."""
 
@@ -58,13 +62,17 @@ class Cell:
     @property
     def id(self) -> str:
         """Sixteen hexadecimal digits: a hash of the protocol and all but the evaluation lengths."""
-        # asdict would copy deeply, and every record that is read is checked by its id.
+        fields = {name: getattr(self, name) for name in HASHED}
+        fields["protocol"] = PROTOCOL
+        if self.methods:
+            fields["methods"] = [asdict(method) for method in self.methods]
+        return hashlib.sha256(CANONICAL.encode(fields).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values; options are not copied."""
+        # asdict would copy deeply, which takes ten times as long.
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        del fields["evaluation_lengths"]
-        methods = [asdict(method) for method in fields.pop("methods")]
-        fields |= {"protocol": PROTOCOL, **({"methods": methods} if methods else {})}
-        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return {**fields, "methods": tuple(asdict(method) for method in self.methods)}
 
     @property
     def source_kind(self) -> str:
@@ -96,3 +104,6 @@ class Cell:
                 for method in fields.get("methods", ())
             ),
         )
+
+
+HASHED = [name for name in Cell.__dataclass_fields__ if name not in UNHASHED]

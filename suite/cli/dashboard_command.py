@@ -13,8 +13,9 @@ from suite.cli.options import home_option, make_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.tuned_rates import Tuned, read_choices
+from suite.records.collector import collector_paused
 from suite.records.published import StoredRecord, local_records, read_published, without_trials
-from suite.records.store import Store, collector_paused
+from suite.records.store import Store
 from suite.tracking.pages import read_pages
 
 

@@ -17,6 +17,7 @@ from suite.publish.frozen import check_finals
 from suite.publish.inserted_figures import RECORDS, ROWS, fill_page, frame_of_rows, without_rates
 from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
+from suite.records.collector import collector_paused
 from suite.records.published import StoredRecord, read_published
 from suite.results import Records
 
@@ -49,12 +50,13 @@ def command(check: bool, results: Path) -> None:
     if check:
         check_tree(results)
     registry = load_registry(search_path_from_environment())
-    records = read_published(results)
-    check_finals(records, registry)
-    choices = read_choices(results / "tuning")
-    check_tuning_files(choices, registry.tasks.plugins)
-    contents = leaderboard_files(records, registry, choices)
-    contents |= _page_of_findings(results / README, records, contents)
+    with collector_paused():
+        records = read_published(results)
+        check_finals(records, registry)
+        choices = read_choices(results / "tuning")
+        check_tuning_files(choices, registry.tasks.plugins)
+        contents = leaderboard_files(records, registry, choices)
+        contents |= _page_of_findings(results / README, records, contents)
     former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():
         path = results / name

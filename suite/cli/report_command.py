@@ -7,13 +7,14 @@ import sys
 
 import click
 
+from suite.analysis.selection import select_records
 from suite.analysis.tables import make_tables
 from suite.api import Mode, RequestError
 from suite.api.plugins import search_path_from_environment
-from suite.calls import select_records
-from suite.cli.options import home_option, json_option, make_store
+from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
+from suite.records.collector import collector_paused
 from suite.records.published import local_record
 
 
@@ -38,11 +39,14 @@ def command(
     continues prompts of the validation split.
     """
     registry, store = load_registry(search_path_from_environment()), make_store(home)
-    chosen = select_records(store.summaries(print_unreadable), tasks, mode)
-    records = [local_record(record, store.path_of(record)) for record in chosen]
-    tables = make_tables(
-        records, registry.task_versions, registry.architectures.plugins, samples=samples
-    )
+    names = None if tasks is None else split_list(tasks)
+    with collector_paused():
+        summaries = store.summaries(print_unreadable)
+        chosen = select_records(summaries, names, mode, registry.tasks.plugins)
+        records = [local_record(record, store.path_of(record)) for record in chosen]
+        tables = make_tables(
+            records, registry.task_versions, registry.architectures.plugins, samples=samples
+        )
     if as_json:
         print(json.dumps([table.to_dict() for table in tables], indent=1))
         return

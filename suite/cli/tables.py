@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from suite.analysis.aggregate import Figure, phases_of
 from suite.analysis.costs import COSTS
@@ -16,6 +15,7 @@ from suite.analysis.quadratic import Quadratic
 from suite.analysis.scaling import Exponent
 from suite.analysis.tables import Table, TableRow
 from suite.api import Mode, Status
+from suite.cli.table_printing import Column, print_table
 
 
 def console() -> Console:
@@ -35,7 +35,7 @@ def print_tables(tables: Sequence[Table]) -> None:
     out = console()
     for table in tables:
         out.print(f"\n[bold]{escape(table.title)}[/bold]")
-        out.print(_rich_table(table))
+        print_table(out, _columns(table), [_cells(row, table) for row in table.rows])
         if any(row.noisy for row in table.rows):
             out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
@@ -59,33 +59,24 @@ GENERATION_COLUMNS = (
 """The title, measure and factor of the further columns of decodings."""
 
 
-def _rich_table(table: Table) -> RichTable:
-    probe = table.metric is None
-    rich_table = RichTable(show_edge=False, pad_edge=False)
-    rich_table.add_column("length", justify="right")
-    rich_table.add_column("architecture")
-    if not probe:
-        rich_table.add_column(f"{table.split} {table.metric}", justify="right")
-        for length in table.evaluation_lengths:
-            rich_table.add_column(f"tested at {length}", justify="right")
+def _columns(table: Table) -> list[Column]:
+    columns = [Column("length"), Column("architecture", right=False)]
+    if table.metric is not None:
+        columns.append(Column(f"{table.split} {table.metric}"))
+        columns += [Column(f"tested at {length}") for length in table.evaluation_lengths]
     mode = table.rows[0].cell.mode
     for phase in _shown_phases(mode):
-        rich_table.add_column(f"{phase} memory", justify="right")
-        rich_table.add_column(f"{phase} tokens/s", justify="right")
+        columns += [Column(f"{phase} memory"), Column(f"{phase} tokens/s")]
     if mode is Mode.DECODE:
-        for title, _, _ in GENERATION_COLUMNS:
-            rich_table.add_column(title, justify="right")
-    if probe:
-        rich_table.add_column("batch", justify="right")
-    rich_table.add_column("status")
-    for row in table.rows:
-        rich_table.add_row(*_cells(row, table))
-    return rich_table
+        columns += [Column(title) for title, _, _ in GENERATION_COLUMNS]
+    if table.metric is None:
+        columns.append(Column("batch"))
+    return [*columns, Column("status", right=False)]
 
 
 def _cells(row: TableRow, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
-    texts = [str(cell.sequence_length), escape(row.line)]
+    texts = [str(cell.sequence_length), row.line]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
         for length in table.evaluation_lengths:
@@ -149,27 +140,19 @@ def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
     if not exponents:
         return
     out.print("\nGrowth with length n of the cost of one sequence above its fixed cost:")
-    table = RichTable(show_edge=False, pad_edge=False)
-    for name in (
-        "architecture",
-        "measure",
-        "growth [95%]",
-        "rounds",
-        "claims",
-        "fitted on lengths",
-    ):
-        table.add_column(escape(name), justify="right" if name.startswith("growth") else "left")
-    for item in exponents:
-        lengths = f"{item.shortest:,} to {item.longest:,} ({len(item.lengths)})"
-        table.add_row(
-            escape(item.line),
+    titles = ("architecture", "measure", "growth [95%]", "rounds", "claims", "fitted on lengths")
+    rows = [
+        [
+            item.line,
             item.measure,
-            escape(_growth(item)),
+            _growth(item),
             str(item.rounds),
             f"O({item.claim})" if item.claim else "—",
-            lengths,
-        )
-    out.print(table)
+            f"{item.shortest:,} to {item.longest:,} ({len(item.lengths)})",
+        ]
+        for item in exponents
+    ]
+    print_table(out, [Column(name, right=name.startswith("growth")) for name in titles], rows)
     for item in exponents:
         if item.contradicted:
             out.print(
@@ -182,26 +165,24 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     if not ratios:
         return
     out.print(f"\nRatio to the same cell on {baseline}, with 95% intervals over rounds:")
-    table = RichTable(show_edge=False, pad_edge=False)
-    table.add_column("length", justify="right")
-    table.add_column("architecture")
+    columns = [Column("length"), Column("architecture", right=False)]
     for measure in COSTS:
         phase, name = measure.split(".")
         what = "tokens/s" if name == "tokens_per_second" else "memory"
-        table.add_column(f"{phase} {what}", justify="right")
-    table.add_column("hours apart", justify="right")
+        columns.append(Column(f"{phase} {what}"))
     points: dict[tuple[int, str], dict[str, Ratio]] = {}
     for item in ratios:
         points.setdefault((item.sequence_length, item.line), {})[item.measure] = item
+    rows = []
     for (length, line), of_point in sorted(points.items()):
         texts = (_ratio(of_point.get(measure)) for measure in COSTS)
         apart = max(item.hours_apart for item in of_point.values())
-        table.add_row(str(length), escape(line), *texts, f"{apart:.1f}")
-    out.print(table)
+        rows.append([str(length), line, *texts, f"{apart:.1f}"])
+    print_table(out, [*columns, Column("hours apart")], rows)
 
 
 def _ratio(item: Ratio | None) -> str:
-    return "—" if item is None else escape(_with_interval(item.value, item.low, item.high))
+    return "—" if item is None else _with_interval(item.value, item.low, item.high)
 
 
 def _growth(item: Exponent) -> str:

@@ -17,14 +17,20 @@ from suite.records.naming import split_label
 from suite.records.published import StoredRecord, committed_path, is_final
 from suite.records.schema import RankingFacts, RecordSummary
 
+Expanded = dict[tuple[object, ...], list[Cell]]
+"""The cells of a benchmark by what their expansion depends on."""
 
-def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | None:
+
+def benchmark_contradiction(
+    record: RecordSummary, registry: Registry, expanded: Expanded | None = None
+) -> str | None:
     """Return how a record contradicts the frozen benchmark that it names; None if it does not.
 
     The version and its hash must be the current ones. The cell must be one of the benchmark's
     cells, except for the data and the threads. Data of the benchmark's own source must have the
     stated fingerprint. The ranking facts must be those of the cell, and a tuned learning rate must
-    follow from its trials. A record without a benchmark contradicts none.
+    follow from its trials. A record without a benchmark contradicts none. A caller with many
+    records passes one dictionary `expanded`, which keeps cells from one call to the next.
     """
     label, stated = record.cell.benchmark, record.ranking.benchmark_hash
     if label is None:
@@ -46,7 +52,7 @@ def benchmark_contradiction(record: RecordSummary, registry: Registry) -> str | 
         return f"its benchmark {label} is not the current {benchmark.label}: run the cell again"
     try:
         return (
-            _other_cell(record, benchmark, registry)
+            _other_cell(record, benchmark, registry, {} if expanded is None else expanded)
             or _other_data(record, benchmark, registry)
             or _other_facts(record, benchmark, registry)
         )
@@ -64,6 +70,7 @@ def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
         RequestError: a run contradicts its benchmark, or its score does not follow from its parts.
         PluginError: the file of a run's benchmark cannot be used.
     """
+    expanded: Expanded = {}
     for entry in filter(lambda entry: is_final(entry.record), entries):
         record, cell = entry.record, entry.record.cell
         name, version = split_label(str(cell.benchmark))
@@ -76,7 +83,7 @@ def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
             continue
         if versions != (task.version, architecture.version):
             continue
-        reason = benchmark_contradiction(record, registry)
+        reason = benchmark_contradiction(record, registry, expanded)
         if reason := reason or outside_its_parts(record, task.primary_metric.name):
             raise RequestError(
                 "A published final run must agree with its benchmark and with its own parts",
@@ -97,7 +104,9 @@ def outside_its_parts(record: RecordSummary, metric: str) -> str | None:
     return f"test {metric} {value:.4g} lies outside the range of its parts"
 
 
-def _other_cell(record: RecordSummary, benchmark: Benchmark, registry: Registry) -> str | None:
+def _other_cell(
+    record: RecordSummary, benchmark: Benchmark, registry: Registry, expanded: Expanded
+) -> str | None:
     """Return a setting in which a record's cell differs from the nearest cell of a benchmark."""
     cell, tuning = record.cell, record.ranking.tuning
     train = cell.mode is Mode.TRAIN
@@ -108,9 +117,13 @@ def _other_cell(record: RecordSummary, benchmark: Benchmark, registry: Registry)
         architectures=(cell.architecture,),
         form=None if train else str(cell.form),
     )
+    rate = tuning.learning_rate if tuning else None
+    place = (cell.mode, benchmark.name, cell.task, cell.architecture, request.form, rate)
+    if place not in expanded:
+        found = expand(request, registry, lambda _: tuning)
+        expanded[place] = [planned.cell for planned in found]
     of_benchmark = [
-        replace(planned.cell, source=cell.source, threads=cell.threads)
-        for planned in expand(request, registry, lambda _: tuning)
+        replace(other, source=cell.source, threads=cell.threads) for other in expanded[place]
     ]
     differences = min((_differences(cell, other) for other in of_benchmark), key=len)
     if differences:

@@ -93,6 +93,8 @@ def _select(
         raise FigureError(f"`where` must select rows: {error}", received=written) from None
     if missing := [name for name in names if name not in selected]:
         raise FigureError("A mark names columns of the rows", received=", ".join(missing))
+    shown = [name for name in selected.columns if name in {*names, "low", "high"}]
+    selected = selected[shown]  # a copy of all columns for each figure would take seconds
     selected = selected.dropna(subset=fields["value"].split(","), how="all")
     if selected.empty:
         raise FigureError("A mark must select at least one figure", received=written)
@@ -105,14 +107,16 @@ def _value(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
 
 def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> str:
     form = fields.get("format", ".3g")
-    known = group.dropna(subset=[name])
+    known = group[name].dropna()
     if known.empty:
         return NO_FIGURE
     times = float(fields.get("times", "1"))
-    figure = f"{times * known[name].mean():{form}}"
-    if fields.get("of") != ROWS or len(known) > 1 or known[["low", "high"]].isna().any(axis=None):
+    figure = f"{times * known.mean():{form}}"
+    if fields.get("of") != ROWS or len(known) > 1:
         return figure
-    row = known.iloc[0]
+    row = group.loc[known.index[0]]
+    if row[["low", "high"]].isna().any():
+        return figure
     return f"{figure} [{times * row['low']:{form}}, {times * row['high']:{form}}]"
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from typing import Any
 
-from suite.analysis.boards import Board
+from suite.analysis.boards import Board, Row
 from suite.analysis.grouping import titles
+from suite.analysis.statistics import Estimate
 
 COLUMNS = (
     "task", "source", "benchmark", "split", "sequence_length", "evaluation_length", "metric",
@@ -24,8 +26,10 @@ COLUMNS = (
     "superseded_by", "setting", "run_ids",
 )  # fmt: skip
 """The columns. Costs are of `session`; `between_sessions` tells how they vary over `sessions`."""
-SCORE = ("value", "low", "high", "n", "note")
-"""The columns of a score at an evaluation length, beside those that say what was scored."""
+OF_ROW = tuple(field.name for field in fields(Row) if field.name in COLUMNS)
+"""The columns that are fields of a row."""
+ENDS = ("value", "low", "high", "n")
+"""The columns that are fields of an estimate."""
 
 
 def to_csv(boards: Sequence[Board]) -> str:
@@ -53,18 +57,18 @@ def to_csv(boards: Sequence[Board]) -> str:
                 "run_ids": " ".join(row.run_ids),
                 "setting": named[board.key],
             }
-            estimate = asdict(row.estimate) if row.estimate else {}
             session = "" if row.superseded_by else board.session or ""
-            writer.writerow({**asdict(row), **estimate, **about, "session": session})
+            own = {name: getattr(row, name) for name in OF_ROW}
+            writer.writerow({**own, **_ends(row.estimate), **about, "session": session})
             for length, score in row.by_evaluation_length.items():
-                figures = (
-                    {"note": score}
-                    if isinstance(score, str)
-                    else {**asdict(score), "note": score.missing}
-                )
-                writer.writerow(
-                    {name: value for name, value in figures.items() if name in SCORE}
-                    | about
-                    | {"evaluation_length": length}
-                )
+                if isinstance(score, str):
+                    figures = {"note": score}
+                else:
+                    figures = {**_ends(score.estimate), "note": score.missing}
+                writer.writerow({**figures, **about, "evaluation_length": length})
     return file.getvalue()
+
+
+def _ends(estimate: Estimate | None) -> dict[str, Any]:
+    """Return the columns of an estimate."""
+    return {name: getattr(estimate, name) for name in ENDS} if estimate else {}

@@ -16,10 +16,11 @@ DIGITS = 8
 """The number of digits that a page shows of a digest."""
 ABOUT_COSTS = """Probes of training and inference on random tokens, by sequence length. Decodings
 read a context of that length and then generate token by token. A cost is the geometric mean over
-the rounds of one session that no other process disturbed. Its rank is in brackets. After ± stands
-the standard deviation between sessions on equal machines, if several measured the entry. "Code" is
-the start of the digest of the measured code. The detectable ratio is the smallest ratio to the best
-that the ranks separate, for the median entry."""
+the rounds of one session that no other process disturbed. Its rank is in brackets. An entry has no
+rank if it has fewer than three such rounds, or if an entry without a rank is ahead of the best of
+its rank. After ± stands the standard deviation between sessions on equal machines, if several
+measured the entry. "Code" is the start of the digest of the measured code. The detectable ratio is
+the smallest ratio to the best that the ranks separate, for the median entry."""
 
 
 def open_track(boards: Sequence[Board]) -> str | None:

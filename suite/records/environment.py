@@ -160,6 +160,11 @@ def machine_name(environment: Mapping[str, Any]) -> str:
     accelerators = sorted(set(_used_accelerators(environment)))
     processor = str(environment.get("processor") or "unknown")
     words = " ".join([*accelerators, processor, f"{environment.get('num_cores')} cores"])
+    return _folder_name(words)
+
+
+@cache
+def _folder_name(words: str) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
     if len(name) <= MAX_MACHINE_NAME:
         return name

