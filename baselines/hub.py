@@ -98,8 +98,8 @@ class Hub(Architecture):
         if kind.form is not request.form:
             fitting = [key for key, other in BACKBONES.items() if other.form is request.form]
             return (
-                f"needs a backbone that is a {request.form}: {', '.join(fitting)}; "
-                f"received: backbone={name}, a {kind.form}"
+                f"needs a backbone of the form {request.form}: {', '.join(fitting)}; "
+                f"received: backbone={name}, of the form {kind.form}"
             )
         size, multiple = request.model_size, kind.head_multiple
         if size.width // size.num_heads % multiple:
@@ -179,7 +179,7 @@ def _preset_problem(folder: Path, backbone: str, request: BuildRequest) -> str |
         wanted = ", ".join(BACKBONES) if backbone == AUTO else backbone
         return f"needs a preset of {wanted}; received: preset={folder}, a {found}"
     if BACKBONES[name].form is not request.form:
-        return f"needs a preset that is a {request.form}; received: preset={folder}, a {found}"
+        return f"needs a preset of the form {request.form}; received: preset={folder}, a {found}"
     longest = config.get("max_sequence_length", request.sequence_length)
     if longest < request.sequence_length:
         return (

@@ -159,14 +159,15 @@ class Backbone(Layer):
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return one vector per input, (batch, width).
 
-        It is the hidden state of the class token, if any, or else the mean over real positions.
+        It is the hidden state of the class token, if any, or else the mean over real positions,
+        which is 0 for an input without any.
         """
         if self.extra_positions:
             return hidden_states[:, 0]
         if padding_mask is None:
             return ops.mean(hidden_states, axis=1)
         real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
-        return ops.sum(hidden_states * real, axis=1) / ops.sum(real, axis=1)
+        return ops.sum(hidden_states * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty state for `max_length` positions."""

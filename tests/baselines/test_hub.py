@@ -152,7 +152,11 @@ def test_every_backbone_keeps_parity_and_its_form(name):
 ODD = ModelSize("odd", 1, 12, 4, 24)
 REFUSED = [
     (Form.ENCODER, {"backbone": "resnet"}, "has the backbones auto, .*bert.*; received: resnet"),
-    (Form.ENCODER, {"backbone": "gemma"}, "encoder: .*bert.*; received: backbone=gemma, a decoder"),
+    (
+        Form.ENCODER,
+        {"backbone": "gemma"},
+        "encoder: .*bert.*; received: backbone=gemma, of the form decoder",
+    ),
     (Form.DECODER, {"backbone": "llama", "size": ODD}, "a multiple of 2 .* received: width=12"),
 ]
 
@@ -170,7 +174,7 @@ def test_unfit_presets_are_refused(preset, tmp_path):
         (request_of(preset=str(tmp_path / "none")), "needs a preset folder, .*; received: preset="),
         (request_of(preset=str(tmp_path)), "a preset of .*bert.*; received: .*a ResNetBackbone"),
         (request_of(preset=folder, backbone="roberta"), "a preset of roberta; .*a BertBackbone"),
-        (request_of(Form.DECODER, preset=folder), "a preset that is a decoder; .*a BertBackbone"),
+        (request_of(Form.DECODER, preset=folder), "a preset of the form decoder; .*a BertBackbone"),
         (request_of(preset=folder, length=129), "at least 129 positions; received: .*with 128"),
         (request_of(preset=folder, words=32), "at least 32; received: .*with 31; save the token"),
     ):

@@ -66,6 +66,11 @@ def test_the_class_token_or_the_mean_represents_an_image():
     summary = without.summarize(*map(ops.convert_to_tensor, (states, mask)))
     expected = np.stack([states[0].mean(axis=0), states[1, :2].mean(axis=0)])
     np.testing.assert_allclose(ops.convert_to_numpy(summary), expected, atol=1e-6)
+    mask[1] = False
+    summary = without.summarize(*map(ops.convert_to_tensor, (states, mask)))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(summary), [expected[0], np.zeros(12)], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("positions", [LearnedPositions(4), AxialPositions(4)])
