@@ -20,7 +20,7 @@ from matplotlib.ticker import LogLocator
 from dashboards.frame import MEASURES, Columns, Measure
 from suite.api.files import atomic_write
 
-QUESTION = "Which Transformer should I use at my sequence length?"
+QUESTION = "Which sequence model should I use at my sequence length?"
 WIDTH, HEIGHT, DOTS_PER_INCH = 1200, 630, 100
 """The size in pixels that the large cards of social media have."""
 GREY = "#555555"

@@ -65,7 +65,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(package_name="lengthwise", message="%(package)s %(version)s")
 def bench() -> None:
-    """Which Transformer should I use at my sequence length? Find out by experiment.
+    """Which sequence model should I use at my sequence length? Find out by experiment.
 
     A request (tasks, architectures, sequence lengths, seeds) expands to a matrix of cells. Each
     cell runs in a process of its own and leaves one record. Tables, MLflow runs and the dashboard
