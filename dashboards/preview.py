@@ -47,7 +47,7 @@ def write_preview(
         figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white")
         FigureCanvasAgg(figure)
         figure.text(0.04, 0.91, "Lengthwise", fontsize=15, color=GREY)
-        figure.text(0.04, 0.83, QUESTION, fontsize=25, fontweight="bold")
+        figure.text(0.04, 0.83, QUESTION, fontsize=23, fontweight="bold")
         if chart := choose_chart(pd.DataFrame(points)):
             comparison, measure, drawn = chart
             draw_chart(figure, measure, drawn, {line["name"]: line for line in lines})
