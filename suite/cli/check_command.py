@@ -81,8 +81,8 @@ def command(
     from the checks that its layout contradicts.
 
     The report is kept in the home. Records of the same code name the kit's version and its failed
-    checks. In the standard track, final runs of a ranked benchmark have a rank only if no check
-    failed. `bench run` therefore checks each architecture before its first such run.
+    checks. An architecture that fails a check has no rank in the standard track of a ranked
+    benchmark. `bench run` therefore checks each architecture before its first final run there.
 
     \b
     Exit codes: 0 all checks passed or do not apply; 1 a check failed; 2 the command is wrong;

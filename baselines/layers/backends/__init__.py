@@ -7,20 +7,21 @@
   stores only its inputs. The last `num_constants` inputs have no gradient.
 - `attend(query, key, value, bias, distance_bias, terms, block_bytes, drop, lengths)` returns
   what `attention.attention` does, for scaled queries, without all scores in memory: block by block
-  as `attention_blocks` plans, or in a fused kernel. `drop(weights, number)` returns dropout of the
-  weights of a block, or is None. `lengths` may hold the number of real keys of each example.
+  as `attention_blocks` plans, or in a fused kernel. `drop(weights, number)` drops weights of a
+  block, and `drop=None` means no dropout. `lengths` may hold the number of real keys of each
+  example.
 - `run_reversibly(halves, first, second, context)` adds to two streams in turn, without storing
   activations (Gomez et al. 2017, "The Reversible Residual Network"). A half has `weights`, and
   `run(states, context, kept)` → (addend, kept). The streams swap after each half: (x₁, x₂) →
   (x₂, x₁ + f(x₂)). The gradient starts from the last outputs and recovers the inputs of each half
-  by subtraction. `kept` (the buckets) is stored, so that rounding cannot change it. The context is
-  None or a tensor that cross-attention halves use.
+  by subtraction. `kept` (the buckets) is stored, so that rounding cannot change it. Halves with
+  cross-attention read the tensor `context`; other halves ignore it, and it may be None.
 - `run_lstm(layer, inputs, state)` returns the outputs, (batch, n, units), of a Keras LSTM and its
   state after them, from a fused kernel where there is one. A state is (hidden, cell).
 - `drop(states, rate, seed)` and `draw_normal(shape, seed)` draw from a seed of two numbers: the
   same seed gives the same draw.
 - `write_in_place(array, start, values)` returns an array with other values from the indices `start`
-  on. Where the backend can, the array itself changes: use only what the function returns.
+  on. Some backends change the array itself, so use only the returned array afterwards.
 - `zero_after(result)` returns 0 as an index that the compiler computes after the result.
 """
 

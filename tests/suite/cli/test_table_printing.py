@@ -13,22 +13,12 @@ from rich.text import Text
 from suite.cli.table_printing import Column, print_table
 
 TEXTS = st.sampled_from(
-    [
-        *(
-            "",
-            "ok",
-            "—",
-            "12,345",
-            "other session",
-            "2 failed, 1 ok",
-            "two\nlines",
-            " lead",
-            "end ",
-        ),
-        *("bert (learning_rate=0.0001)", "[x]", ":x:", "日本語の名前", "tab\there", "a" * 40),
+    (
+        "", "ok", "—", "12,345", "other session", "2 failed, 1 ok", "two\nlines", " lead", "end ",
+        "bert (learning_rate=0.0001)", "[x]", ":x:", "日本語の名前", "tab\there", "a" * 40,
         "12,345 MiB (±4.2%, 2 sessions)",
-    ]
-)
+    )
+)  # fmt: skip
 
 
 @st.composite
