@@ -245,8 +245,9 @@ class GeneratedSequences(Task):
             excerpts = [token_ids]
             if "evidence" in targets and len(token_ids) > 3 * SHOWN_SYMBOLS:
                 first = max(0, int(targets["evidence"]) - SHOWN_SYMBOLS // 2)
-                first = min(first, len(token_ids) - 2 * SHOWN_SYMBOLS)
                 excerpts = [token_ids[first : first + SHOWN_SYMBOLS], token_ids[-SHOWN_SYMBOLS:]]
+                if len(token_ids) - first <= 2 * SHOWN_SYMBOLS:
+                    excerpts = [token_ids[-2 * SHOWN_SYMBOLS :]]
             expected_text, answer_text = (
                 " ".join(spec["classes"][value] for value in values)
                 for values in (expected, answers)

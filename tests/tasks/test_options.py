@@ -37,7 +37,7 @@ TASKS = load_registry(()).tasks
             "s4",
             "one of parity, modular_arithmetic, s3, s5. Received: s4",
         ),
-        ("key_value_retrieval", "pairs", 65, "from 1 to 64. Received: 65"),
+        ("key_value_retrieval", "pairs", 17, "from 1 to 16. Received: 17"),
         ("key_value_retrieval", "questions", 0, "at least 1. Received: 0"),
         ("state_tracking", "asked", "first", "one of every, last. Received: first"),
         ("induction_heads", "occurrences", 0, "at least 1. Received: 0"),
