@@ -1,7 +1,8 @@
-"""Prints tables of thousands of rows as rich's `Table` does, twenty times as fast.
+"""Prints tables of thousands of rows in the look of rich's `Table`, twenty times as fast.
 
 Rich takes a third of a millisecond to lay out a cell. Here it only wraps the cells that are wider
-than their columns.
+than their columns. In a narrow console rich cuts long words; here they stay whole as long as the
+shorter columns have room to give, and are folded otherwise.
 """
 
 from __future__ import annotations
@@ -30,8 +31,12 @@ class Column:
 def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print a table with a bold head, no wider than the console. Cells are plain text."""
     head = [column.title for column in columns]
-    natural = [max(map(_width, of_column)) for of_column in zip(head, *rows, strict=True)]
-    widths = _shrunk(natural, out.width)
+    columns_of_cells = [*zip(head, *rows, strict=True)]
+    natural = [max(map(_width, cells)) for cells in columns_of_cells]
+    widths = natural
+    if sum(natural) + len(SEPARATOR) * (len(natural) - 1) > out.width:
+        words = [max(map(_longest_word, cells)) for cells in columns_of_cells]
+        widths = _shrunk(natural, words, out.width)
     lines = ["━╇━".join("━" * width for width in widths)]
     for row in rows:
         lines += map(SEPARATOR.join, _lines(out, row, columns, widths))
@@ -41,22 +46,37 @@ def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence
     out.file.write("\n".join(lines) + "\n")
 
 
-def _shrunk(widths: Sequence[int], room: int) -> list[int]:
+def _shrunk(widths: Sequence[int], words: Sequence[int], room: int) -> list[int]:
     """Return the widths of columns that fit into a room with the separators between them.
 
-    The widest columns shrink first, to equal widths with the spaces of the separators.
+    The widest columns shrink first, to equal widths with the spaces of the separators. No column
+    becomes narrower than its longest word, unless the room is too small for all words.
     """
     spaces = [1, *[2] * (len(widths) - 2), 1]
     found = [width + of_column for width, of_column in zip(widths, spaces, strict=True)]
     room -= len(widths) - 1  # the lines of the separators
-    while (excess := sum(found) - room) > 0 and (widest := max(found)) > MIN_WIDTH:
-        next_width = max([MIN_WIDTH, *(width for width in found if width < widest)])
-        places = [place for place, width in enumerate(found) if width == widest]
+    whole = [word + of_column for word, of_column in zip(words, spaces, strict=True)]
+    for least in (whole, [MIN_WIDTH] * len(widths)):
+        _shrink(found, least, room)
+    return [width - of_column for width, of_column in zip(found, spaces, strict=True)]
+
+
+def _shrink(found: list[int], least: Sequence[int], room: int) -> None:
+    """Make the widest columns narrower, but not narrower than `least`, until all fit."""
+    while (excess := sum(found) - room) > 0:
+        wide = [place for place, width in enumerate(found) if width > least[place]]
+        if not wide:
+            return
+        widest = max(found[place] for place in wide)
+        places = [place for place in wide if found[place] == widest]
+        next_width = max(
+            max((found[place] for place in wide if found[place] < widest), default=0),
+            max(least[place] for place in places),
+        )
         for number, place in enumerate(places):
             share = min(widest - next_width, round(excess / (len(places) - number)))
             found[place] -= share
             excess -= share
-    return [width - of_column for width, of_column in zip(found, spaces, strict=True)]
 
 
 def _lines(
@@ -86,9 +106,14 @@ def _fitted(out: Console, text: str, width: int, *, right: bool) -> Sequence[str
     space = width - cell_len(text)
     if space >= 0 and text.isprintable():
         return [" " * space + text if right else text + " " * space]
-    wrapped = Text(text).wrap(out, width, justify="right" if right else "left", overflow="ellipsis")
+    wrapped = Text(text).wrap(out, width, justify="right" if right else "left", overflow="fold")
     return [line.plain for line in wrapped]
 
 
 def _width(text: str) -> int:
     return max(map(cell_len, text.splitlines()), default=0)
+
+
+@lru_cache(maxsize=10_000)
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
