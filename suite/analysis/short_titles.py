@@ -46,7 +46,7 @@ def _start(key: ComparisonKey) -> str:
         return f"{key.benchmark or f'{key.mode}s'}, {key.batch}"
     if key.benchmark:
         return key.benchmark
-    return "trials (validation scores)" if key.split == "validation" else "trials with --test"
+    return "trials scored on validation" if key.split == "validation" else "trials with --test"
 
 
 def _extended(

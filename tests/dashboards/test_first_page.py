@@ -162,7 +162,7 @@ def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown):
     tab.page.locator(".advanced summary").click()
     names = tab.select("Results").locator("option").all_text_contents()
     assert names[0] == "small-1" and len(set(names)) == 7
-    assert all(name.startswith("trials (validation scores)") for name in names[1:])
+    assert all(name.startswith("trials scored on validation") for name in names[1:])
     tab.select("Results").select_option(names[1])
     assert "Trials, not results" in tab.texts(".warning")[0]
     assert "no entry is ranked; the best value so far is that of vanilla" in tab.answer()

@@ -22,9 +22,9 @@ def test_a_name_has_only_the_parts_that_differ():
     names = short_titles([FINAL, TRIAL, longer, bfloat, tested])
     assert names == {
         FINAL: "core-1",
-        TRIAL: "trials (validation scores), 300 steps, float32",
-        longer: "trials (validation scores), 3,000 steps",
-        bfloat: "trials (validation scores), 300 steps, mixed_bfloat16",
+        TRIAL: "trials scored on validation, 300 steps, float32",
+        longer: "trials scored on validation, 3,000 steps",
+        bfloat: "trials scored on validation, 300 steps, mixed_bfloat16",
         tested: "trials with --test",
     }
 
