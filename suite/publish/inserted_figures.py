@@ -10,8 +10,9 @@ The best entry scores <!-- value where="…" value="test.entity_f1" format=".3f"
 `where` selects records by their columns, in the syntax of `pandas.DataFrame.query`. The columns are
 those of `suite.read_records(published=True).to_frame()`; `entry` leaves out the learning rate. A
 table has a row for each value of `rows`, in the order of `sort`. With `columns`, it has a column
-for each of their values and shows one `value`; otherwise it has a column for each `value`. A figure
-is the mean of the selected records, multiplied by `times` and in a `format` of Python.
+for each of their values and shows one `value`; otherwise it has a column for each `value`, headed
+by the value's name or by one of `titles`. A figure is the mean of the selected records, multiplied
+by `times` and in a `format` of Python.
 
 With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
 intervals: a figure is followed by its limits.
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 MARK = re.compile(r"<!-- (?P<kind>table|value) (?P<fields>.*?) -->.*?<!-- end -->", re.DOTALL)
 START = re.compile(r"<!-- (?:table|value) .*? -->")
-FIELDS = frozenset({"of", "where", "rows", "columns", "value", "times", "format", "sort"})
+FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times", "format", "sort"})
 RECORDS, ROWS = "records", "rows"
 NO_FIGURE = "–"
 
@@ -123,7 +124,10 @@ def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> st
 def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
     rows, columns, names = fields["rows"], fields.get("columns"), fields["value"].split(",")
     if columns is None:
-        groups = {name: (selected, name) for name in names}
+        titles = fields["titles"].split(",") if "titles" in fields else names
+        if len(titles) != len(names):
+            raise FigureError("`titles` has one title for each value", received=fields["titles"])
+        groups = {title: (selected, name) for title, name in zip(titles, names, strict=True)}
     else:
         groups = {str(key): (part, names[0]) for key, part in selected.groupby(columns)}
     means = selected.groupby(rows)[names[0]].mean()

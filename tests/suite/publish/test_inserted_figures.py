@@ -74,6 +74,8 @@ def test_a_table_has_a_column_for_each_value_and_is_sorted():
         "| `vanilla` | 0.80 | 0.25 |",
         "| `bert` | 0.90 | 0.60 |",
     ]
+    titled = filled(f'{mark} titles="accuracy,entity F1"').strip().splitlines()
+    assert titled[0] == "| entry | accuracy | entity F1 |"
 
 
 def test_a_page_without_marks_is_left_as_it_is():
@@ -87,6 +89,7 @@ def test_a_page_without_marks_is_left_as_it_is():
         ("""value where="entry ==" value="seed\"""", "`where` must select rows"),
         ('value value="test.bleu"', "names columns of the rows. Received: test.bleu"),
         ('value value="seed" digits="3"', "Received: digits"),
+        ('table rows="entry" value="seed" titles="a,b"', "one title for each value. Received: a,b"),
     ],
 )
 def test_a_mark_that_names_no_figure_is_an_error(mark, message):
