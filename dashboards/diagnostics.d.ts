@@ -28,6 +28,8 @@ interface DiagnosticChart {
   comparison: number;
   /** The training length; the longest one in a chart against it; 0 for decodings. */
   length: number;
+  /** The score of a guess among the answers of an example, by place. */
+  guesses: [string, number][];
   /** The entry of a chart by depth. */
   line: number | null;
   lines: ChartLine[];

@@ -22,7 +22,10 @@ SECTIONS: Mapping[Section, tuple[str, str]] = {
         f"{TRAIN} --task induction_heads",
     ),
     Section.DEPTHS: ("Retrieval by depth", f"{TRAIN} --task key_value_retrieval"),
-    Section.DECODING: ("Cost of decoding against the context", "bench run --mode decode"),
+    Section.DECODING: (
+        "Cost of decoding against the context",
+        "bench run --mode decode",
+    ),
 }
 """The title of each section, and a command whose records it draws."""
 
@@ -75,6 +78,7 @@ def _chart(chart: Chart, line_of: Mapping[str, int]) -> dict[str, Any]:
         "reading": chart.reading,
         "share": chart.is_share,
         "note": chart.note,
+        "guesses": list(chart.guesses.items()),
     }
 
 

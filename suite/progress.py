@@ -210,7 +210,8 @@ class Display:
             self.surface.write(f"  its weights were not kept: {problem}")
 
     def _label(self, planned: PlannedCell) -> str:
-        label, rate = planned.cell.label, planned.ranking.learning_rate
+        facts = planned.ranking
+        label, rate = planned.cell.label_of(facts.entry), facts.learning_rate
         return f"{label} · learning rate {rate:g}" if self.trials and rate else label
 
     def _describe(self, active: _Active) -> str:

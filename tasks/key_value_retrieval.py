@@ -5,7 +5,8 @@ a Haystack"; Hsieh et al. 2024, "RULER", section 3). The text has words with the
 Zipf's law. Some statements among them say "remember KEY VALUE". The last symbols ask for one of the
 keys, and the model answers at the last position with its value. The depth of its statement is
 controlled: each split has as many examples in each tenth of the text, training by chance. The other
-statements are anywhere. A position is a word.
+statements are anywhere. A model that answers with any value of the text scores 1 / statements. A
+position is a word.
 
 A training text has more statements and asks throughout, for one of the earlier statements with a
 probability in proportion to 1 / distance. Statements and questions are denser near its start, so
@@ -76,6 +77,10 @@ class KeyValueRetrieval(GeneratedSequences):
             f"needs lengths of at least {shortest:,} for {pairs} statements with {questions} "
             "questions each; lower `pairs` or `questions`, or choose another length"
         )
+
+    def guess(self, sequence_length: int, options: Options) -> float:
+        """Return the accuracy of any value of the text."""
+        return 1 / float(options["pairs"])
 
     def check_options(self, options: Options) -> None:
         """Check that each statement has a key and a value of its own, and that one is asked for."""

@@ -94,6 +94,8 @@ class SelectiveCopying(GeneratedSequences):
             sizes = list(range(1, largest + 1))
         for index, size in enumerate(sizes):
             rows = np.arange(index, count, len(sizes))[:, None]
+            if not rows.size:
+                break
             data = generator.integers(1, MARKER, size=(len(rows), size))
             places = draw_distinct(generator, len(rows), size, sequence_length - size)
             asking = sequence_length - size + np.arange(size)

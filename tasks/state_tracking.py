@@ -11,12 +11,12 @@ Eigenvalues", section 5:
   2024, "The Illusion of State in State-Space Models", section 5). A symbol is a permutation, and
   the state is their product, the latest on the left.
 
-As in the paper, training mixes lengths from 3 up to the sequence length, 40. Training asks for
-every state, in arithmetic for the value before each sign. The paper does so for the products. It
-asks for the last state alone in parity and arithmetic, in 20,000 steps of 256 sequences; the option
-`asked` selects that. Evaluation asks for the last state alone, and its sequences have the full
-length. The paper mixes lengths from 40 to 256 in one figure. The paper trains the products at up to
-32 symbols. A position is a symbol.
+As in the paper, training mixes lengths from 3 up to the sequence length, 40; arithmetic has even
+lengths, from 2. Training asks for every state, in arithmetic for the value before each sign. The
+paper does so for the products. It asks for the last state alone in parity and arithmetic, in 20,000
+steps of 256 sequences; the option `asked` selects that. Evaluation asks for the last state alone,
+and its sequences have the full length, in arithmetic the largest even one. The paper mixes lengths
+from 40 to 256 in one figure, and trains the products at up to 32 symbols. A position is a symbol.
 """
 
 from __future__ import annotations

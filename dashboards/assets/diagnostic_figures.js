@@ -1,4 +1,4 @@
-// The figures of the pages of diagnostics and methods: lines along an axis, and heat maps.
+// The figures of the pages of diagnostics and methods: lines along an axis.
 "use strict";
 
 /** The name of each axis, and its title. */
@@ -12,8 +12,10 @@ const AGAINST = {
   sequence_length: ["sequence length", "sequence length"],
   strength: ["strength", "strength of the disturbance"],
 };
-/** The axis of an accuracy, which leaves room for the marks at 0 and 1. */
+/** The ends of the axis of an accuracy, which leave room for the marks at 0 and 1. */
 const SHARE_RANGE = [-0.05, 1.05];
+/** The line of a guess. */
+const GUESS_COLOR = "#8a8a8a";
 
 /**
  * Returns an estimate as an interval.
@@ -154,6 +156,35 @@ function chartTrace(chart, own, at, shift, zero) {
 }
 
 /**
+ * Returns the trace of a guess among the answers that an example offers.
+ * @param {DiagnosticChart} chart
+ * @param {(place: string) => number | string} at
+ */
+function guessTrace({ guesses }, at) {
+  const ascending = [...guesses].sort(([a], [b]) => Number(a) - Number(b));
+  return {
+    type: "scatter",
+    mode: "lines",
+    line: { color: GUESS_COLOR, dash: "dot", width: 1.5 },
+    x: ascending.map(([place]) => at(place)),
+    y: ascending.map(([, guess]) => guess),
+    name: "guess",
+    text: ascending.map(([place, guess]) => `guess, ${place}: ${formatNumber(guess, 3)}`),
+    hovertemplate: "%{text}<extra></extra>",
+  };
+}
+
+/**
+ * Returns the range of the axis of a share; a scaled accuracy, or the end of its interval, may be
+ * below 0.
+ * @param {ChartLine[]} lines
+ */
+function shareRange(lines) {
+  const least = lines.flatMap(({ points }) => points.map(([, value, low]) => low ?? value));
+  return [Math.min(SHARE_RANGE[0], ...least.map((value) => value - 0.02)), SHARE_RANGE[1]];
+}
+
+/**
  * Returns the sentences of a caption on what is averaged, and on the lines without figures.
  * @param {DiagnosticChart} chart
  * @param {ChartLine[]} lines
@@ -191,6 +222,9 @@ function chartCaption(chart, lines) {
         ]
       : [];
   const note = chart.note ? [chart.note] : [];
+  if (chart.guesses.length) {
+    note.push("The dotted line is a guess among the answers that an example offers");
+  }
   return [`${what} (${about.name})`, ...note, ...state, ...reasons]
     .map((text) => `${text}.`)
     .join(" ");
@@ -260,75 +294,20 @@ function lineChart(chart, hidden) {
   };
   const title = chartTitle(chart, `${what} by ${AGAINST[chart.against][0]}`);
   const { yaxis, zero } = chart.share
-    ? { yaxis: { title: { text: metricText(chart.measure) }, range: SHARE_RANGE }, zero: 0 }
+    ? { yaxis: { title: { text: metricText(chart.measure) }, range: shareRange(shown) }, zero: 0 }
     : withZero(valueAxis(values, measure, !chart.length), values);
   const traces = shown.map((own, place) => {
     const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
     return chartTrace(chart, own, at, shift, zero);
   });
+  const guess = chart.guesses.length ? [guessTrace(chart, at)] : [];
   return figure({
     title,
     reading: chart.reading,
     caption: chartCaption(chart, lines),
     name: fileName(title),
-    traces,
+    traces: [...guess, ...traces],
     layout: { xaxis: axis, yaxis },
-    rows: chartRows(chart),
-  });
-}
-
-/**
- * Returns the heat map of an entry: depth by evaluation length.
- * @param {DiagnosticChart} chart
- */
-function depthMap(chart) {
-  const { name } = data.lines[chart.line ?? 0];
-  const depths = placesOf(chart.lines);
-  const estimates = depths.map((depth) =>
-    chart.lines.map(({ points }) => points.find(([place]) => place === depth)),
-  );
-  const title = chartTitle(chart, name);
-  return figure({
-    title,
-    reading: chart.reading,
-    caption: chartCaption(chart, chart.lines),
-    name: fileName(title),
-    traces: [
-      {
-        type: "heatmap",
-        x: chart.lines.map((line) => shortLength(Number(line.name))),
-        y: depths.map(plain),
-        z: estimates.map((row) => row.map((point) => point?.[1] ?? null)),
-        zmin: 0,
-        zmax: 1,
-        text: estimates.map((row) => row.map((point) => (point ? point[1].toFixed(2) : ""))),
-        texttemplate: "%{text}",
-        customdata: estimates.map((row) =>
-          row.map((point) => {
-            if (!point) return "no figure";
-            const [, ...one] = point;
-            return `${formatInterval(intervalOf(one))} (n=${one[3]})`;
-          }),
-        ),
-        hovertemplate: "depth %{y} of %{x}: %{customdata}<extra></extra>",
-        colorscale: [
-          [0, "#f4f8fd"],
-          [1, "#74a9dc"],
-        ],
-        textfont: { color: "#111" },
-        showscale: false,
-        xgap: 1,
-        ygap: 1,
-      },
-    ],
-    layout: {
-      xaxis: { type: "category", tickangle: 0, title: { text: "evaluation length" } },
-      yaxis: {
-        type: "category",
-        autorange: "reversed",
-        title: { text: "depth", standoff: 10 },
-      },
-    },
     rows: chartRows(chart),
   });
 }

@@ -4,7 +4,64 @@
 const SOLVED_NOTE =
   "A seed solves a task if its score reaches the stated threshold. The steps are those until the " +
   "validation curve reaches it: the median over seeds, where a seed that never reaches it counts as " +
-  "later than all others. Intervals are of 95%; those of shares of seeds are Wilson's.";
+  "later than all others. An entry that does not solve a task may solve it with more steps or with " +
+  "another learning rate. Intervals are of 95%; those of shares of seeds are Wilson's.";
+
+/**
+ * Returns the heat map of an entry: depth by evaluation length.
+ * @param {DiagnosticChart} chart
+ */
+function depthMap(chart) {
+  const { name } = data.lines[chart.line ?? 0];
+  const depths = placesOf(chart.lines);
+  const estimates = depths.map((depth) =>
+    chart.lines.map(({ points }) => points.find(([place]) => place === depth)),
+  );
+  const title = chartTitle(chart, name);
+  return figure({
+    title,
+    reading: chart.reading,
+    caption: chartCaption(chart, chart.lines),
+    name: fileName(title),
+    traces: [
+      {
+        type: "heatmap",
+        x: chart.lines.map((line) => shortLength(Number(line.name))),
+        y: depths.map(plain),
+        z: estimates.map((row) => row.map((point) => point?.[1] ?? null)),
+        zmin: 0,
+        zmax: 1,
+        text: estimates.map((row) => row.map((point) => (point ? point[1].toFixed(2) : ""))),
+        texttemplate: "%{text}",
+        customdata: estimates.map((row) =>
+          row.map((point) => {
+            if (!point) return "no figure";
+            const [, ...one] = point;
+            return `${formatInterval(intervalOf(one))} (n=${one[3]})`;
+          }),
+        ),
+        hovertemplate: "depth %{y} of %{x}: %{customdata}<extra></extra>",
+        colorscale: [
+          [0, "#f4f8fd"],
+          [1, "#74a9dc"],
+        ],
+        textfont: { color: "#111" },
+        showscale: false,
+        xgap: 1,
+        ygap: 1,
+      },
+    ],
+    layout: {
+      xaxis: { type: "category", tickangle: 0, title: { text: "evaluation length" } },
+      yaxis: {
+        type: "category",
+        autorange: "reversed",
+        title: { text: "depth", standoff: 10 },
+      },
+    },
+    rows: chartRows(chart),
+  });
+}
 
 /**
  * Returns the charts of a section, or the command whose records it draws.
@@ -21,13 +78,7 @@ function sectionContent({ title, command, charts }, hidden) {
     el("h2", {}, title),
     figures.length
       ? el("div", { className: "figures" }, ...figures)
-      : el(
-          "p",
-          {},
-          ...withCode(
-            none || `There are no figures yet. Run \`${command}\`; noisy costs do not count.`,
-          ),
-        ),
+      : el("p", {}, ...withCode(none || `There are no figures yet. Run \`${command}\`.`)),
   ];
 }
 

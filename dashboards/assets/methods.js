@@ -64,7 +64,7 @@ function alongLength(effects, figureOf) {
 function methodCharts({ comparison, effects, conditions, share }, prices) {
   const about = data.comparisons[comparison];
   const lengths = [...new Set(effects.map(({ length }) => length))];
-  const common = { title: about.name, comparison, line: null, share: false, note: "" };
+  const common = { title: about.name, comparison, line: null, share: false, note: "", guesses: [] };
   /**
    * @param {string} measure
    * @param {ChartLine[]} lines

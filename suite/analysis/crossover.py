@@ -173,6 +173,12 @@ def score_crossover(
         raise RequestError(
             "Scores are compared on one task", received=", ".join(request.tasks or ())
         )
+    if request.evaluation_lengths:
+        raise RequestError(
+            "Scores are compared at training lengths, not at evaluation lengths",
+            received=f"--evaluation-lengths {','.join(map(str, request.evaluation_lengths))}",
+            remedy="Leave the option out; `bench report` prints the scores at each length",
+        )
     if metric and "." in metric:
         raise RequestError(
             "A score of trainings is one of the task's metrics",
@@ -199,7 +205,7 @@ def score_crossover(
     if len(known) < 2:
         raise RequestError(
             f"Both architectures need records with {metric} at two lengths or more",
-            received=f"{len(known)} such lengths",
+            received=f"{len(known)} such length{'' if len(known) == 1 else 's'}",
             remedy="Run `bench run` with the same options and at least two --lengths first",
         )
     crossing = find_crossing(known.__getitem__, list(known), (first, second), halves=False)

@@ -49,7 +49,8 @@ class Chart:
     `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context".
     `measure` is a cost if the chart is against the context, and a metric otherwise. `is_share` says
     that the measure goes up to 1. `entry` is set in heat maps alone. `note` says what the intervals
-    of the chart leave out, and how many test examples there are.
+    of the chart leave out, and how many test examples there are. `guesses` has the score of a guess
+    among the answers that an example offers, by place.
     """
 
     section: Section
@@ -63,6 +64,7 @@ class Chart:
     entry: str = ""
     is_share: bool = False
     note: str = ""
+    guesses: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_charts(
@@ -166,7 +168,10 @@ def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -
     ]
     if placed:
         reading = readings.read_states(placed, diagnostic.metric.name)
-        yield _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading)
+        chart = _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading)
+        guess = diagnostic.guesses(points, [length]).get(length)
+        drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
+        yield replace(chart, guesses=drawn)
 
 
 def _pairs_chart(
@@ -175,6 +180,10 @@ def _pairs_chart(
     points: Sequence[Point],
     by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]],
 ) -> Iterator[Chart]:
+    """Yield the chart against the pairs, if several numbers of them share a length.
+
+    Otherwise the chart against the length has the same figures.
+    """
     lines = [
         ChartLine(
             entry,
@@ -186,7 +195,7 @@ def _pairs_chart(
         )
         for entry, of_entry in by_pairs.items()
     ]
-    if any(len(line.figures) > 1 for line in lines):
+    if any(len(groups) > 1 for of_entry in by_pairs.values() for groups in of_entry.values()):
         reading = readings.read_changes(
             [(line.name, line.figures) for line in lines],
             _solved(diagnostic, points),
@@ -217,7 +226,10 @@ def _lengths_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point])
         section = Section.STATES if is_scaled else Section.LENGTHS
         note = "" if task.primary_metric.share else SEEDS_ALONE
         against = "evaluation_length"
-        yield _chart(section, diagnostic, against, length, lines, reading, note=note)
+        chart = _chart(section, diagnostic, against, length, lines, reading, note=note)
+        lengths = (int(at) for line in lines for at in line.figures)
+        guesses = diagnostic.guesses(points, lengths)
+        yield replace(chart, guesses={str(at): guess for at, guess in guesses.items()})
 
 
 def _depth_chart(
@@ -231,6 +243,9 @@ def _depth_chart(
     num_examples = _num_examples(points, at_lengths)
     reading = readings.read_depths(entry, at_lengths, num_examples)
     note = _groups_note(num_examples)
+    if guesses := set(diagnostic.guesses(points, at_lengths).values()):
+        listed = " to ".join(f"{guess:.3f}" for guess in sorted({min(guesses), max(guesses)}))
+        note = f"{note}. A guess among the answers of an example scores {listed}"
     return _chart(Section.DEPTHS, diagnostic, "depth", length, lines, reading, entry, note)
 
 

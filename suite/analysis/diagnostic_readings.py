@@ -25,9 +25,14 @@ def read_states(sizes: Sequence[tuple[str, int, Estimate, Solved]], metric: str)
     seeds = count_text(one.n for _, _, one, _ in sizes)
     reached = [each for each in sizes if _all_solve(each[3])]
     if reached:
-        name, size, one, _ = min(reached, key=lambda each: (each[1], -each[2].value))
-        start = f"The smallest state with which all seeds solve the task is that of {name}"
-        return f"{start}: {_kibibytes(size)}, {metric} {_text(one)} ({seeds})."
+        size = min(of_entry for _, of_entry, _, _ in reached)
+        smallest = [(name, one) for name, of_entry, one, _ in reached if of_entry == size]
+        names = _listed([name for name, _ in smallest], "and")
+        values = " to ".join(
+            dict.fromkeys(_text(one) for one in _ends([one for _, one in smallest]))
+        )
+        start = f"The smallest state with which all seeds solve the task is that of {names}"
+        return f"{start}: {_kibibytes(size)}, {metric} {values} ({seeds})."
     name, size, one, _ = max(sizes, key=lambda each: each[2].value)
     best = f"the best is {name} with {_text(one)} and {_kibibytes(size)} of state"
     return f"{_unsolved({name: solved for name, _, _, solved in sizes})}; {best} ({seeds})."
@@ -42,8 +47,10 @@ def read_changes(
 ) -> str:
     """Return how the entries that are `CLOSE` to the best at the first place do at another one.
 
-    The other place is the one where these entries differ most, and of equals the last one. `solved`
-    has the seeds of each entry that solve the task; it is empty for a task that is never solved.
+    The other place is the one where these entries differ most, and of equals the last one. Where it
+    is not their last place, the scores there follow. If no seed solves the task, the best score is
+    stated alone: changes of chance mean nothing. `solved` has the seeds of each entry
+    that solve the task; it is empty for a task that is never solved.
     """
     known = {name: figures for name, figures in lines if figures}
     start = next((place for figures in known.values() for place in figures), "")
@@ -66,17 +73,23 @@ def read_changes(
 
     of_known = {name: solved[name] for name in known if name in solved}
     missed = _unsolved(of_known) if of_known else ""
-    if not by_place:
-        closest = f"the best is {best} with {_text(known[best][start])}"
-        return f"{missed}; {closest} ({seeds})." if missed else ""
+    by_chance = bool(of_known) and not any(one.num_solved for one in of_known.values())
+    if not by_place or by_chance:
+        closest = f"the best is {best} with {_text(known[best][start])} at {place_text(start)}"
+        return (
+            f"{missed}; {closest} ({seeds})." if missed else f"{_capitalized(closest)} ({seeds})."
+        )
     place = max(reversed(by_place), key=lambda at: round(max(values(at)) - min(values(at)), 3))
     worst_first = sorted(by_place[place], key=lambda name: sign * known[name][place].value)
-    parts = [
-        _change(name, known[name][start], known[name][place])
-        for name in dict.fromkeys((worst_first[0], worst_first[-1]))
-    ]
+    named = list(dict.fromkeys((worst_first[0], worst_first[-1])))
+    parts = [_change(name, known[name][start], known[name][place]) for name in named]
     span = f"{missed}; from" if missed else "From"
-    return f"{span} {place_text(start)} to {place_text(place)}, {'; '.join(parts)} ({seeds})."
+    change = f"{span} {place_text(start)} to {place_text(place)}, {'; '.join(parts)}"
+    last = next(at for at in reversed(by_place) if set(named) & set(by_place[at]))
+    if last == place:
+        return f"{change} ({seeds})."
+    ends = [f"{name} {_text(known[name][last])}" for name in named if last in known[name]]
+    return f"{change}. At {place_text(last)}, the scores are {' and '.join(ends)} ({seeds})."
 
 
 def read_problems(
@@ -197,6 +210,15 @@ def _unsolved(solved: Mapping[str, Solved]) -> str:
         return "No seed solves the task"
     count = f"{most.num_solved} of {most.num_seeds} seeds"
     return f"{name} solves the task with {count}, no entry with more"
+
+
+def _ends(estimates: Sequence[Estimate]) -> tuple[Estimate, Estimate]:
+    by_value = sorted(estimates, key=lambda one: one.value)
+    return by_value[0], by_value[-1]
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _text(one: Estimate) -> str:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.grouping import Kind
 from suite.analysis.statistics import MIN_REPEATS, Estimate, wilson_interval
-from suite.api import DATA_OPTIONS, Metric, Status, Task
+from suite.api import DATA_OPTIONS, Metric, Status, Task, task_options
 from suite.records.published import StoredRecord, read_curves
 from suite.records.schema import RecordError
 
@@ -42,8 +42,9 @@ class DiagnosticRow:
     `score` is the mean of the task's primary metric, and None without a completed seed. `note` says
     why other seeds are not completed. `solved` is the share of seeds whose score reaches the
     threshold, with Wilson's interval. `median_steps` is the median number of steps until the
-    validation curve reaches the threshold. A seed that never reaches it counts as infinitely late.
-    The median is None if no record has a curve, as in archives.
+    validation curve reaches the threshold, of an even number of seeds the lower one. A seed that
+    never reaches it counts as infinitely late. The median is None if no record has a curve, as in
+    archives.
     """
 
     entry: str
@@ -88,6 +89,18 @@ class Diagnostic:
         }
         return {length: one for length, one in found.items() if one}
 
+    def guesses(self, points: Sequence[Point], lengths: Iterable[int]) -> dict[int, float]:
+        """Return the score of a guess among the answers of an example, by length.
+
+        It is empty where the task names none, or where another metric is drawn.
+        """
+        record = next((record for point in points for record in point.good), None)
+        if record is None or self.metric != self.task.primary_metric:
+            return {}
+        options = task_options(self.task, record.cell.options)
+        found = {length: self.task.guess(length, options) for length in sorted(set(lengths))}
+        return {length: guess for length, guess in found.items() if guess is not None}
+
     def solved(self, point: Point) -> Solved | None:
         """Return how many seeds of a point solve the task; None without `solved_at`.
 
@@ -127,8 +140,8 @@ class Diagnostic:
 
     @property
     def title(self) -> str:
-        """The title of the task and the setting."""
-        return ": ".join(filter(None, (self.task.title, self.setting)))
+        """The title of the task without its usual lengths, and the setting."""
+        return ": ".join(filter(None, (self.task.title.partition(",")[0], self.setting)))
 
     def rows(self) -> list[DiagnosticRow]:
         """Return a row for each entry and training length, the best score first."""
@@ -174,7 +187,7 @@ class Diagnostic:
     def _median_steps(self, point: Point) -> float | None:
         runs = [run for run in point.runs if run.record.status is Status.OK]
         found = [steps for run in runs if (steps := self._steps(run)) is not None]
-        return statistics.median(found) if found else None
+        return statistics.median_low(found) if found else None
 
     def _steps(self, run: StoredRecord) -> float | None:
         """Return the steps until a run reaches the threshold on validation; infinite if never.

@@ -82,8 +82,12 @@ class Cell:
     @property
     def label(self) -> str:
         """A short name for display, unique within a matrix that varies no option."""
-        parts = [self.task or str(self.mode), self.architecture, str(self.sequence_length)]
-        parts += [methods_text(self.methods)] if self.methods else []
+        parts = [self.architecture, *methods_text(self.methods).split()]
+        return self.label_of(" + ".join(parts))
+
+    def label_of(self, entry: str) -> str:
+        """Return a short name for display with the name of the cell's entry."""
+        parts = [self.task or str(self.mode), entry, str(self.sequence_length)]
         parts += [self.backend] if self.backend != BACKENDS[0] else []
         parts += [self.precision] if self.precision != PRECISIONS[0] else []
         parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]

@@ -276,6 +276,14 @@ class Task(RawText, ABC):
         """
         return None
 
+    def guess(self, sequence_length: int, options: Options) -> float | None:
+        """Return the primary metric of a guess among the answers that an example offers, or None.
+
+        `options` are the task's own. Charts draw the guess beside the scores: recall of one of p
+        pairs is no recall if it scores 1 / p.
+        """
+        return None
+
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:

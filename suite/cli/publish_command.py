@@ -94,7 +94,7 @@ def command(
         print("No new record to publish")
     print(f"{outcome.already_published} records already published, {len(outcome.refused)} refused")
     for record, reason in outcome.refused:
-        print(f"  {record.cell.label}: {reason}")
+        print(f"  {record.cell.label_of(record.ranking.entry)}: {reason}")
 
 
 def _write_public(folder: Path, results: Path, address: str) -> None:

@@ -140,9 +140,14 @@ def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: s
         source=_checked_source(name, task, request, settings.source),
         recipe=task.recipe,
         evaluation_lengths=_checked_evaluation_lengths(
-            name, task, lengths, settings.evaluation_lengths if asked is None else asked
+            name, task, lengths, _reached(settings, lengths) if asked is None else asked
         ),
     )
+
+
+def _reached(settings: TaskSettings, lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the evaluation lengths of a benchmark that no requested training length exceeds."""
+    return tuple(at for at in settings.evaluation_lengths if at >= max(lengths))
 
 
 def _checked_evaluation_lengths(

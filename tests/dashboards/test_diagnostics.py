@@ -27,7 +27,17 @@ PAGE = "diagnostics.html"
 def full(tmp_path_factory):
     """The folder of a site with every chart."""
     folder = tmp_path_factory.mktemp("diagnostics")
-    draw([*recall(), *states(), *extrapolation(), *language(), *retrieval(), *decodings()], folder)
+    draw(
+        [
+            *recall(more_pairs=True),
+            *states(),
+            *extrapolation(),
+            *language(),
+            *retrieval(),
+            *decodings(),
+        ],
+        folder,
+    )
     return folder
 
 
@@ -59,17 +69,23 @@ def test_every_chart_has_its_reading_and_its_intervals(tab, full, charts):
             assert "[" not in trace["customdata"][1][0]
             continue
         found = {trace["name"]: trace for trace in traces}
+        guesses = found["guess"]["y"] if "guess" in found else []
+        assert sorted(guesses) == sorted(guess for _, guess in chart["guesses"])
         for line in chart["lines"]:
             if line["points"]:
                 assert len(found[line["name"]]["y"]) == len(line["points"])
                 assert len(found[line["name"]]["error_y"]["array"]) == len(line["points"])
+                shown = [
+                    low if low is not None else value for _, value, low, _, _ in line["points"]
+                ]
+                assert not chart["share"] or layout["yaxis"]["range"][0] < min(shown)
 
 
 def test_axes_have_multiples_of_the_training_length_and_units(tab, full, charts):
     tab.open(full, PAGE)
     names = [(one["title"], one["against"], one["measure"]) for one in charts]
     plots = dict(zip(names, tab.plots(), strict=True))
-    recalled = "Associative recall, up to 1,024 symbols"
+    recalled = "Associative recall"
     _, layout = plots[recalled, "state_bytes", "accuracy"]
     assert layout["xaxis"]["ticktext"] == ["2", "64", "128"]  # KiB
     _, layout = plots[recalled, "evaluation_length", "accuracy"]

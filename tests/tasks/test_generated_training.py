@@ -36,6 +36,8 @@ def test_training_on_selective_copying_mixes_sizes():
     counted = Counter(data.train.targets["scored"].sum(axis=1).tolist())
     assert counted == {1: 50, 2: 50, 3: 50, 4: 50}
     assert (data.test.targets["scored"].sum(axis=1) == 4).all()
+    many = {"train_examples": 100, "memorized": 110}  # more sizes than examples
+    assert task.load(SOURCE, 256, many).train.num_examples == 100
 
 
 def test_training_on_retrieval_asks_throughout_and_more_often_near_the_start():

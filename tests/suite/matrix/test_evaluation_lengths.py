@@ -100,6 +100,8 @@ def test_a_benchmark_states_evaluation_lengths(tmp_path):
     whole = Request(mode=None, benchmark="longer")
     (planned,) = expand(whole, registry)
     assert planned.of_benchmark and planned.cell.evaluation_lengths == (64, 128)
+    (longer,) = expand(dataclasses.replace(whole, lengths=(128,)), registry)
+    assert longer.cell.evaluation_lengths == (128,)
     for others in ((), (64, 256)):
         (other,) = expand(dataclasses.replace(whole, evaluation_lengths=others), registry)
         assert not other.of_benchmark and other.cell.evaluation_lengths == others

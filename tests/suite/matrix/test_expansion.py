@@ -118,11 +118,11 @@ def test_options_decide_whether_a_length_fits_the_task():
         tasks=("key_value_retrieval",), architectures=("vanilla",), lengths=(128, 256), seeds=(0,)
     )
     assert [one.unsupported for one in expand(request, REGISTRY)] == [None, None]
-    more = dataclasses.replace(request, options={"questions": "60"})
+    more = dataclasses.replace(request, options={"pairs": "12"})
     short, long = expand(more, REGISTRY)
     assert short.unsupported == (
-        "the task needs lengths of at least 150 for 4 statements and 60 questions; lower `pairs` "
-        "or `questions`, or choose a longer length; received: length 128, questions=60"
+        "the task needs lengths of at least 182 for 12 statements with 4 questions each; lower "
+        "`pairs` or `questions`, or choose another length; received: length 128, pairs=12"
     )
     assert long.unsupported is None
 
