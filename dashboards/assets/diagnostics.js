@@ -96,7 +96,7 @@ function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
     row.score?.[3] ?? 0,
     row.score ? formatInterval(intervalOf(row.score)) : "—",
     row.solved ? formatInterval(intervalOf(row.solved)) : "—",
-    row.never ? "not by most seeds" : formatNumber(row.steps),
+    row.never ? "not by half of the seeds" : formatNumber(row.steps),
     { text: row.note, className: "soft" },
   ]);
   const metric = metricText(about.metric);

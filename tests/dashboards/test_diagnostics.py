@@ -119,7 +119,7 @@ def test_the_share_of_seeds_stands_beside_the_mean(tab, full):
     )
     assert first[:3] == ["lstm", "40", "3"] and first[3].startswith("0.833 [")
     assert first[4:] == ["0.667 [0.208, 0.939]", "200"]
-    assert second[4].startswith("0.000 [0.000, ") and second[5] == "not by most seeds"
+    assert second[4].startswith("0.000 [0.000, ") and second[5] == "not by half of the seeds"
     assert len(table.locator("th").all()) == 6  # every run was completed
 
 
