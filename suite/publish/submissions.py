@@ -159,7 +159,7 @@ def _contents(path: Path) -> Iterator[CheckedRecord]:
             yield _unreadable(place, "not a plain file, or in too many folders")
         elif not archived and not FILE_NAME.fullmatch(file.name):
             yield _unreadable(
-                place, "the name must be as `bench publish` writes it: see results/README.md"
+                place, "the name must be as `bench publish` writes it: see docs/publish-a-result.md"
             )
         elif file.stat().st_size > limit:
             yield _unreadable(place, f"it is larger than {limit >> 10} KiB")
