@@ -212,7 +212,9 @@ class Display:
     def _label(self, planned: PlannedCell) -> str:
         facts = planned.ranking
         label, rate = planned.cell.label_of(facts.entry), facts.learning_rate
-        return f"{label} · learning rate {rate:g}" if self.trials and rate else label
+        if self.trials and rate and "learning_rate=" not in facts.entry:  # it is the recipe's
+            return f"{label} · learning rate {rate:g}"
+        return label
 
     def _describe(self, active: _Active) -> str:
         progress = active.progress

@@ -49,7 +49,7 @@ def test_an_optimum_at_an_edge_and_next_to_divergence_is_found_and_the_search_re
     result = tune()
     assert result.returncode == 0, result.stdout + result.stderr
     assert "stage 1 of 3, 3 trials of 28 steps" in result.stdout
-    assert "hasty · 8 · seed 0 · learning rate 0.03: ok" in result.stdout
+    assert "hasty (learning_rate=0.03) · 8 · seed 0: ok" in result.stdout
     assert "validation closeness" in result.stdout and "best so far 0.3" in result.stdout
     (path,) = (tmp_path / "tuning" / "distance" / "hasty").glob("*.json")
     choice = json.loads(path.read_text())
