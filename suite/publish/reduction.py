@@ -40,7 +40,6 @@ PACKAGES = ("tensorflow", "jax", "torch", "keras", "numpy")
 LEFT_OUT = (
     "padded_tokens_per_second",
     "compile_peak_memory_bytes",
-    "model_flops_utilization",
     "other_process_cpu_share",
 )
 """The measurements that records of an archive and large files lack; `noisy` stays."""
@@ -52,6 +51,8 @@ RANKED = (
     "latency_p95_seconds",
     "latency_p99_seconds",
     "state_bytes",
+    "model_flops_utilization",
+    "energy_joules_per_token",
 )
 """The measurements that a probe or a decoding keeps if it is too large."""
 CODE_DIGITS = 16

@@ -14,7 +14,7 @@ from suite.api import Mode
 from suite.matrix.tuned_rates import KEPT
 from suite.publish import tree
 from suite.publish.publishing import strip
-from suite.publish.reduction import CODE_DIGITS, LEFT_OUT, RANKED, TooLargeError, reduced
+from suite.publish.reduction import CODE_DIGITS, RANKED, TooLargeError, reduced
 from suite.publish.tree import check_tree
 from suite.records.archives import read_archive, write_archive
 from suite.records.environment import machine_name
@@ -186,10 +186,7 @@ def test_a_probe_with_every_measure_and_digest_of_a_real_one_fits(mode):
         ("architecture_digest", "engine_digest"), "d" * CODE_DIGITS
     )
     for phase, items in measurements.items():
-        wanted = set(items) - set(LEFT_OUT)
-        # A decoding with the longest fields keeps what is ranked; a probe fits.
-        wanted = wanted & set(RANKED) if mode is Mode.DECODE else wanted
-        assert set(kept.measurements[phase]) == wanted
+        assert set(kept.measurements[phase]) == set(items) & set(RANKED)
 
 
 def test_a_probe_that_is_too_large_keeps_what_is_ranked():
