@@ -250,6 +250,26 @@ def test_check_finds_a_stale_edited_or_left_over_file(committed, bench):
     assert run("--check").returncode == 0
 
 
+def test_the_figures_of_guides_are_inserted_and_checked(committed, bench):
+    results, folder = committed
+    mark = """<!-- value where="entry == 'bert'" value="test.entity_f1" format=".2f" -->"""
+    guide, other = (results.parent / "docs" / name for name in ("guide.md", "other.md"))
+    guide.parent.mkdir()
+    guide.write_text(f"It is {mark}0.11<!-- end -->.")
+    other.write_text("No figure. <!-- a comment -->")
+
+    def run(*arguments):
+        return bench("leaderboard", "--results", str(results), *arguments, BENCH_PATH=str(folder))
+
+    said = run()
+    assert "docs/guide.md: written" in said.stdout and "other.md" not in said.stdout
+    assert guide.read_text() == f"It is {mark}0.70<!-- end -->."
+    assert run("--check").returncode == 0
+    guide.write_text(f"It is {mark}0.71<!-- end -->.")
+    said = run("--check")
+    assert said.returncode == 2 and "docs/guide.md, which is stale or was edited" in said.stderr
+
+
 def test_an_unreadable_published_file_is_named(committed):
     results, _ = committed
     (results / "published" / "here" / "x.json").write_text("{}")
