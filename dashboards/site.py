@@ -44,7 +44,7 @@ from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.grouping import ComparisonKey, titles
 from suite.analysis.short_titles import short_titles
-from suite.analysis.trial_counts import count_trials
+from suite.analysis.training_counts import count_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task
 from suite.records.published import StoredRecord
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from textwrap import indent
 
+import numpy as np
+
+from suite.api import SourceRequest
+from suite.api.plugins import TASKS, find_plugin
 from tests.conftest import ROOT, read_records
 
 PLUG_INS = {
@@ -27,6 +32,13 @@ def shown(name):
 
 ARCHITECTURE = shown("baselines/mean.py")
 TASK = shown("tasks/larger.py")
+GUIDE_ON_TASKS = ROOT / "docs" / PLUG_INS["tasks/larger.py"]
+
+
+def task_with_raw_text():
+    """Return the task of the guide with its two methods for raw text."""
+    methods = re.findall(r"```python\n(.*?)```", GUIDE_ON_TASKS.read_text(), re.DOTALL)[1]
+    return TASK.replace("\n\n\nTASK = ", f"\n\n{indent(methods, '    ')}\n\nTASK = ")
 
 
 def write_plug_ins(folder):
@@ -68,3 +80,21 @@ def test_the_plug_ins_of_the_guides_run(bench, tmp_path):
     assert 0 < trained < record["parameter_count"] / 10
     plan = ("plan", "--task", "ner", "--architectures", "mean", "--benchmark", "smoke")
     assert "1 to run" in bench(*plan, BENCH_PATH=str(folder)).stdout
+
+
+def test_the_guides_methods_for_raw_text_encode_and_read_it(tmp_path):
+    """The features are those of `load`, and each real position has its prediction."""
+    path = tmp_path / "tasks" / "larger.py"
+    path.parent.mkdir()
+    path.write_text(task_with_raw_text())
+    task = find_plugin(TASKS, "larger", (str(tmp_path),))
+    texts = ["a a", "one or three and a half"]
+    found = task.encode_raw(texts, 4, {})
+    assert found.features["values"].tolist() == [[1, 1, 0, 0], [3, 2, 5, 3]]
+    loaded = task.load(SourceRequest("synthetic"), 4, {}).test
+    for ours, theirs in ((found.features, loaded.features), (found.targets, loaded.targets)):
+        assert {name: (values.dtype, values.shape[1:]) for name, values in ours.items()} == {
+            name: (values.dtype, values.shape[1:]) for name, values in theirs.items()
+        }
+    predictions = np.array([[0, 1, 1, 1], [0, 0, 1, 0]])
+    assert task.readable(texts, found, predictions, {}) == [[0, 1], [0, 0, 1, 0]]

@@ -13,7 +13,7 @@ import click
 from suite.api.errors import LengthwiseError
 
 COMMANDS = {
-    "list": "List tasks, architectures and which supports which.",
+    "list": "List tasks, architectures, methods and model sizes, and which supports which.",
     "check": "Check that an architecture keeps the contract.",
     "benchmarks": "List the benchmarks, freeze one, or check that the frozen ones are unchanged.",
     "plan": "Show the cells of a request and their state.",
@@ -79,8 +79,9 @@ def bench() -> None:
       bench report --task ner                      print the table again
 
     \b
-    Exit codes: 0 success; 1 a cell failed, ran out of memory or time, or diverged;
-    2 the request, the data or the home is invalid; 130 interrupted.
+    Exit codes: 0 success; 1 a cell failed, ran out of memory or time, or diverged, or a check
+    failed; 2 the request, a file or the home is invalid, or the disk is full;
+    3 --stop-after left cells for a later run; 130 interrupted.
     """
 
 

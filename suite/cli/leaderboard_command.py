@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.frozen import check_finals
-from suite.publish.inserted_figures import RECORDS, ROWS, fill_page, frame_of_rows, without_rates
+from suite.publish.inserted_figures import (
+    RECORDS,
+    ROWS,
+    fill_page,
+    frame_of_rows,
+    has_figures,
+    without_rates,
+)
 from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
 from suite.records.collector import collector_paused
@@ -45,7 +53,7 @@ def command(check: bool, results: Path) -> None:
     LEADERBOARD.md ranks the final runs of the benchmark `core`, or of another ranked benchmark
     while `core` has none. The folder has the open track once it has results, the costs on each
     machine, the tuned learning rates, and an archive of all rows. The figures between marks in
-    results/README.md are inserted again.
+    results/README.md and docs/*.md are inserted again.
     """
     if check:
         check_tree(results)
@@ -56,7 +64,7 @@ def command(check: bool, results: Path) -> None:
         choices = read_choices(results / "tuning")
         check_tuning_files(choices, registry.tasks.plugins)
         contents = leaderboard_files(records, registry, choices)
-        contents |= _page_of_findings(results / README, records, contents)
+        contents |= _pages_with_figures(results, records, contents)
     former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():
         path = results / name
@@ -70,23 +78,33 @@ def command(check: bool, results: Path) -> None:
             raise _stale(name)
         (results / name).unlink()
     verb = "up to date" if check else "written"
-    print(f"results/{', '.join(contents)}: {verb}")
+    print(f"{', '.join(map(_path, contents))}: {verb}")
 
 
-def _page_of_findings(
-    path: Path, records: Sequence[StoredRecord], files: Mapping[str, str]
+def _pages_with_figures(
+    results: Path, records: Sequence[StoredRecord], files: Mapping[str, str]
 ) -> dict[str, str]:
-    if not path.exists():
-        return {}
+    """Return the pages that have marks of figures, by their paths relative to `results`."""
     rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
     frame = Records(tuple(stored.record for stored in records)).to_frame()
     frames = {RECORDS: without_rates(frame), ROWS: rows}
-    return {README: fill_page(path.read_text(encoding="utf-8"), frames)}
+    guides = sorted((results.parent / "docs").glob("*.md"))
+    texts = {
+        os.path.relpath(path, results): path.read_text(encoding="utf-8")
+        for path in (results / README, *guides)
+        if path.exists()
+    }
+    return {name: fill_page(text, frames) for name, text in texts.items() if has_figures(text)}
+
+
+def _path(name: str) -> str:
+    """Return the path of a file, relative to the folder that has the folder of results."""
+    return os.path.normpath(f"results/{name}")
 
 
 def _stale(name: str) -> RequestError:
     return RequestError(
         "The leaderboard must match the published records",
-        received=f"results/{name}, which is stale or was edited",
+        received=f"{_path(name)}, which is stale or was edited",
         remedy="Run `make leaderboard`",
     )

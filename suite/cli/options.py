@@ -156,7 +156,7 @@ request_options = _stack(
         "--architecture",
         cls=_Lists,
         type=_Names(_names_of(ARCHITECTURES)),
-        help="Architectures. [default: all]",
+        help="Architectures. [default: the benchmark's, or all if it lists none]",
     ),
     click.option(
         "--lengths",

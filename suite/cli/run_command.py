@@ -120,7 +120,8 @@ def command(
 
     \b
     Exit codes: 0 success; 1 a cell failed, ran out of memory or time, or diverged;
-    3 --stop-after left cells for a later run; 130 interrupted.
+    2 the request, the data or the home is invalid; 3 --stop-after left cells for a later run, and
+    those that ran are good; 130 interrupted.
 
     \b
     Examples:

@@ -93,8 +93,8 @@ def command(
     twice. `bench publish` publishes the trials.
 
     \b
-    Exit codes: 0 every search chose a rate; 1 some did not; 3 --stop-after left trials for a later
-    run; 130 interrupted.
+    Exit codes: 0 every search chose a rate; 1 some did not; 2 the request, the data or the home is
+    invalid; 3 --stop-after left trials for a later run; 130 interrupted.
 
     \b
     Examples:

@@ -78,7 +78,7 @@ def check_request(request: Request) -> None:
     if request.mode in (Mode.PROBE, Mode.DECODE) and any(request.methods or ()):
         raise RequestError(
             "A probe or a decoding trains no model that a method could change",
-            received="; ".join(" ".join(methods) for methods in request.methods or ()),
+            received="; ".join(" ".join(methods) or NO_METHOD for methods in request.methods or ()),
             remedy="Give a --task to train on, or omit the methods",
         )
 

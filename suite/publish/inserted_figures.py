@@ -42,6 +42,11 @@ class FigureError(RequestError):
     """A mark of a page that names no figure."""
 
 
+def has_figures(text: str) -> bool:
+    """Return whether a Markdown page has a mark of a figure."""
+    return START.search(text) is not None
+
+
 def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
     """Return a Markdown page with the figures of its marks.
 

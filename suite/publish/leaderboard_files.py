@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
-from suite.analysis.trial_counts import count_trials
+from suite.analysis.training_counts import count_trials, count_unranked_runs
 from suite.api import Architecture
 from suite.matrix.registry import Registry
 from suite.matrix.tuned_rates import Tuned
@@ -48,11 +48,10 @@ def leaderboard_files(
     beside = _beside(boards)
     if choices:
         beside[LEARNING_RATES] = learning_rates_page(choices, registry.tasks.plugins)
-    files = (
-        {}
-        if found
-        else {MAIN: without_results(_links(beside, f"{FOLDER}/"), count_trials(records))}
-    )
+    files = {}
+    if not found:
+        counts = [*count_unranked_runs(records), *count_trials(records)]
+        files[MAIN] = without_results(_links(beside, f"{FOLDER}/"), counts)
     for number, leaderboard in enumerate(found):
         others = [other.benchmark.name for other in found[1:] if other is not leaderboard]
         files |= _pages(leaderboard, controls, others, list(beside), is_main=number == 0)

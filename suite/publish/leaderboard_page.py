@@ -12,7 +12,7 @@ from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import TaskLength, marks_of
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
 from suite.analysis.relative import LENGTHS
-from suite.analysis.trial_counts import TrialCount
+from suite.analysis.training_counts import TrainingCount
 from suite.api import Form
 from suite.publish.footnotes import Footnotes
 from suite.publish.leaderboard_cells import (
@@ -47,10 +47,11 @@ BLOCKS = {
 NO_RESULTS = """# Leaderboard
 
 There are no final runs of a ranked benchmark yet, and the leaderboard ranks no other runs.
-{trials}To make the first, run `make tune` and `make bench` with `BENCHMARK=core`, from a clean
+{existing}To make the first, run `make tune` and `make bench` with `BENCHMARK=core`, from a clean
 commit. Then run `bench publish` and `make leaderboard`. {links}
 """
-TRIALS_EXIST = "What exists are trials, which choose learning rates and are no results:"
+EXISTING = "These trainings are published without a rank:"
+TRIALS = "trials, which do not have the settings of a frozen benchmark"
 FORMER = "[CHANGES.md](CHANGES.md) names the last commit with older results."
 
 
@@ -306,13 +307,19 @@ class LeaderboardPage:
         return f"*{name}*" if architecture in self.controls else name
 
 
-def without_results(links: Sequence[tuple[str, str]], trials: Sequence[TrialCount] = ()) -> str:
-    """Return the page without final runs: what exists, and how to make the first."""
+def without_results(links: Sequence[tuple[str, str]], counts: Sequence[TrainingCount] = ()) -> str:
+    """Return the page without final runs: which trainings exist, and how to make the first."""
     others = [f"See {', '.join(f'[{title}]({target})' for title, target in links)}."]
-    existing = "; ".join(f"`{escape(count.task)}` {count}" for count in trials)
+    by_benchmark: dict[str | None, list[str]] = {count.benchmark: [] for count in counts}
+    for count in counts:
+        by_benchmark[count.benchmark].append(f"`{escape(count.task)}` {count}")
+    lines = [
+        f"- {TRIALS if benchmark is None else f'runs of `{escape(benchmark)}`'}: {'; '.join(tasks)}"
+        for benchmark, tasks in by_benchmark.items()
+    ]
     return NO_RESULTS.format(
         links=" ".join([FORMER, *(others if links else [])]),
-        trials=f"{TRIALS_EXIST} {existing}.\n" if trials else "",
+        existing="\n".join([EXISTING, "", *lines, "", ""]) if counts else "",
     )
 
 

@@ -11,8 +11,8 @@ from suite.analysis.findings import QUALITY, pair_differences
 from suite.analysis.grouping import Kind
 from suite.analysis.learning_rates import rate_searches, summarize_searches
 from suite.analysis.pareto import pareto_front
-from suite.analysis.trial_counts import count_trials
-from suite.api import Mode
+from suite.analysis.training_counts import count_trials, count_unranked_runs
+from suite.api import Mode, Status
 from suite.matrix.tuned_rates import Tuned
 from suite.records.schema import Measurement, TuningChoice
 from tests.suite.records.test_store import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
@@ -71,7 +71,21 @@ def test_trials_are_counted_and_are_a_kind_of_their_own():
     assert kinds == {Mode.TRAIN: Kind.FINAL, Mode.PROBE: Kind.COSTS}
     assert {comparison.key.kind for comparison in compare(records[:2])} == {Kind.TRIAL}
     marked = dataclasses.replace(TRIAL, scores_test=True)  # a run with --test is no final run
-    assert count_trials([stored(make_record(cell=marked))])[0].num_trials == 1
+    assert count_trials([stored(make_record(cell=marked))])[0].num_trainings == 1
+
+
+def test_final_runs_of_an_unranked_benchmark_are_counted_without_cells_that_never_started():
+    unranked = make_record(cell=FINAL).ranking.model_copy(update={"ranked": False})
+    skipped = dataclasses.replace(FINAL, architecture="bert")
+    records = [
+        make_record(cell=FINAL),
+        make_record(cell=FINAL, ranking=unranked),
+        make_record(cell=skipped, ranking=unranked, status=Status.UNSUPPORTED),
+        make_record(cell=TRIAL),
+    ]
+    (count,) = count_unranked_runs(map(stored, records))
+    assert count.benchmark == FINAL.benchmark
+    assert str(count) == f"1 run of 1 architecture at length {FINAL.sequence_length}"
 
 
 def choice(task, score, **setting):

@@ -126,13 +126,14 @@ def test_without_results_the_page_says_how_to_make_the_first(tmp_path):
     assert page.count("\n") == 5 and "BENCHMARK=core" in page and "make leaderboard" in page
 
 
-def test_trials_are_counted_and_are_no_results(tmp_path):
+def test_trials_are_counted_and_have_no_rank(tmp_path):
     folder = benchmark_folder(tmp_path)
     trials = runs(folder, {"vanilla": 0.8, "bert": 0.9}, tasks=("ner",), options={"dropout": "0"})
     files = files_of(folder, trials)
     assert list(files) == ["LEADERBOARD.md"]
     page = files["LEADERBOARD.md"]
-    assert "are no results: `ner` 12 trials of 2 architectures at lengths 128, 512." in page
+    assert "without a rank:\n\n- trials, which" in page and "- runs of" not in page
+    assert ": `ner` 12 trials of 2 architectures at lengths 128, 512\n" in page
     assert "0.8" not in page and "vanilla" not in page
 
 
@@ -148,7 +149,12 @@ def test_a_further_benchmark_has_a_page_of_its_own(tmp_path):
 
 def test_an_unranked_benchmark_has_no_page(tmp_path):
     folder = benchmark_folder(tmp_path, SMALL.replace("version = 1", "version = 1\nranked = false"))
-    assert "no final runs of a ranked" in files_of(folder, runs(folder))["LEADERBOARD.md"]
+    made = runs(folder, tasks=("ner",))
+    trials = runs(folder, {"vanilla": 0.8}, tasks=("ner",), options={"dropout": "0"})
+    page = files_of(folder, [*trials, *made])["LEADERBOARD.md"]
+    assert "no final runs of a ranked" in page
+    assert "- runs of `small-1`: `ner` 24 runs of 4 architectures at lengths 128, 512\n" in page
+    assert ": `ner` 6 trials of 1 architecture at lengths 128, 512\n" in page
 
 
 def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone(tmp_path):
@@ -242,6 +248,26 @@ def test_check_finds_a_stale_edited_or_left_over_file(committed, bench):
     assert said.returncode == 2 and "leaderboard/costs-gone.md" in said.stderr
     assert run().returncode == 0 and not left_over.exists()
     assert run("--check").returncode == 0
+
+
+def test_the_figures_of_guides_are_inserted_and_checked(committed, bench):
+    results, folder = committed
+    mark = """<!-- value where="entry == 'bert'" value="test.entity_f1" format=".2f" -->"""
+    guide, other = (results.parent / "docs" / name for name in ("guide.md", "other.md"))
+    guide.parent.mkdir()
+    guide.write_text(f"It is {mark}0.11<!-- end -->.")
+    other.write_text("No figure. <!-- a comment -->")
+
+    def run(*arguments):
+        return bench("leaderboard", "--results", str(results), *arguments, BENCH_PATH=str(folder))
+
+    said = run()
+    assert "docs/guide.md: written" in said.stdout and "other.md" not in said.stdout
+    assert guide.read_text() == f"It is {mark}0.70<!-- end -->."
+    assert run("--check").returncode == 0
+    guide.write_text(f"It is {mark}0.71<!-- end -->.")
+    said = run("--check")
+    assert said.returncode == 2 and "docs/guide.md, which is stale or was edited" in said.stderr
 
 
 def test_an_unreadable_published_file_is_named(committed):

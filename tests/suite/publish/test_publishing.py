@@ -15,7 +15,7 @@ import pytest
 from suite.analysis.aggregate import compare
 from suite.analysis.diagnostic_charts import make_charts
 from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.trial_counts import count_trials
+from suite.analysis.training_counts import count_trials
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.matrix.registry import load_registry
