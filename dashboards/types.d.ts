@@ -250,9 +250,9 @@ interface FigureOptions {
   /** A sentence on what the figure shows. */
   reading?: string;
   caption: string;
-  /** The name of the CSV file. */
+  /** The name of the downloaded files, without their ending. */
   name: string;
-  traces: object[];
+  traces: Record<string, unknown>[];
   layout?: Record<string, unknown>;
   /** The rows of the CSV file. */
   rows: Value[][];
@@ -261,6 +261,7 @@ interface FigureOptions {
 
 declare const Plotly: {
   newPlot(node: HTMLElement, traces: object[], layout: object, config: object): Promise<unknown>;
+  downloadImage(plot: { data: object[]; layout: object }, options: object): Promise<unknown>;
 };
 
 interface Window {

@@ -1,5 +1,14 @@
-// Figures: a title, a plot, a caption, and the figures as CSV.
+// Figures: a title, a plot, a caption, and downloads as CSV, PNG and SVG.
 "use strict";
+
+/** An image is on white paper in both themes. */
+const IMAGE_COLORS = { ink: "#1a1a1a", rule: "#d4d7dd", paper: "#ffffff" };
+/** The size of an image in CSS pixels; a PNG has twice as many pixels on each side. */
+const IMAGE_SIZE = { width: 960, height: 540, tallHeight: 680 };
+/** The height of an entry in the legend of an image. */
+const ENTRY_HEIGHT = 20;
+/** A line of a title that has more than the 100 characters that fit in the width of an image. */
+const TITLE_LINE = /(?=.{101})(.{1,100}) /g;
 
 /**
  * Downloads rows as a CSV file.
@@ -27,25 +36,15 @@ function themeColor(name) {
 }
 
 /**
- * Returns a figure.
- * @param {FigureOptions} options
+ * Returns the layout of a plot in some colours.
+ * @param {Record<string, unknown>} layout
+ * @param {{ ink: string, rule: string, paper: string }} colors
  */
-function figure({ title, reading = "", caption, traces, layout = {}, rows, name, tall = false }) {
-  const plot = el("div", {
-    className: tall ? "plot tall" : "plot",
-    role: "img",
-    "aria-label": [`${title}.`, reading, caption].filter(Boolean).join(" "),
-  });
-  const button = el(
-    "button",
-    { type: "button", "aria-label": `${title} as CSV`, onclick: () => downloadCsv(name, rows) },
-    "CSV",
-  );
-  const [ink, rule] = [themeColor("ink"), themeColor("rule")];
+function coloredLayout(layout, { ink, rule, paper }) {
   const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, automargin: true };
-  const fullLayout = {
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
+  return {
+    paper_bgcolor: paper,
+    plot_bgcolor: paper,
     font: { color: ink, size: 12 },
     margin: { l: 55, r: 15, t: 10, b: 45 },
     showlegend: false,
@@ -55,9 +54,72 @@ function figure({ title, reading = "", caption, traces, layout = {}, rows, name,
     xaxis: { ...axis, .../** @type {object} */ (layout.xaxis) },
     yaxis: { ...axis, .../** @type {object} */ (layout.yaxis) },
   };
+}
+
+/**
+ * Downloads the plot of a figure as an image, with its title and with a legend of its named
+ * traces, since the legend of the page is not part of the plot.
+ * @param {FigureOptions} options
+ * @param {"png" | "svg"} format
+ */
+function downloadImage({ title, traces, layout = {}, name, tall = false }, format) {
+  const labelled = traces.map((trace, place) => {
+    const last = traces.findLastIndex((other) => other.name === trace.name);
+    return { ...trace, showlegend: Boolean(trace.name) && last === place };
+  });
+  const entries = labelled.filter(({ showlegend }) => showlegend).length;
+  const { width, height, tallHeight } = IMAGE_SIZE;
+  const text = plain(title).replace(TITLE_LINE, "$1<br>");
+  const image = {
+    ...coloredLayout(layout, IMAGE_COLORS),
+    title: { text, font: { size: 16 }, x: 0.02, xanchor: "left" },
+    margin: { l: 75, r: 15, t: 60, b: 65 },
+    showlegend: entries > 0,
+    legend: {},
+  };
+  return Plotly.downloadImage(
+    { data: labelled, layout: image },
+    {
+      format,
+      filename: name,
+      width,
+      height: Math.max(tall ? tallHeight : height, ENTRY_HEIGHT * (entries + 6)),
+      scale: format === "png" ? 2 : 1,
+    },
+  );
+}
+
+/**
+ * Returns a figure.
+ * @param {FigureOptions} options
+ */
+function figure(options) {
+  const { title, reading = "", caption, traces, layout = {}, rows, name, tall = false } = options;
+  const plot = el("div", {
+    className: tall ? "plot tall" : "plot",
+    role: "img",
+    "aria-label": [`${title}.`, reading, caption].filter(Boolean).join(" "),
+  });
+  /** @type {[format: string, download: () => unknown][]} */
+  const downloads = [
+    ["CSV", () => downloadCsv(name, rows)],
+    ["PNG", () => downloadImage(options, "png")],
+    ["SVG", () => downloadImage(options, "svg")],
+  ];
+  const buttons = downloads.map(([format, onclick]) =>
+    el(
+      "button",
+      { type: "button", "aria-label": `Download ${title} as ${format}`, onclick },
+      format,
+    ),
+  );
+  const colors = { ink: themeColor("ink"), rule: themeColor("rule"), paper: "rgba(0,0,0,0)" };
   // The plot is drawn when it is in the page, because only then does it have a size.
   queueMicrotask(() =>
-    Plotly.newPlot(plot, traces, fullLayout, { displayModeBar: false, responsive: true }),
+    Plotly.newPlot(plot, traces, coloredLayout(layout, colors), {
+      displayModeBar: false,
+      responsive: true,
+    }),
   );
   return el(
     "figure",
@@ -66,7 +128,7 @@ function figure({ title, reading = "", caption, traces, layout = {}, rows, name,
     plot,
     reading ? el("p", { className: "reading" }, reading) : null,
     el("figcaption", {}, ...withCode(caption)),
-    el("div", { className: "tools" }, button),
+    el("div", { className: "tools" }, ...buttons),
   );
 }
 

@@ -3,6 +3,8 @@
 
 /** Up to this number of lines, every line has its interval. */
 const FEW_LINES = 6;
+/** The colour of the mark of a failure, which is readable on white and on the dark paper. */
+const FAILURE_COLOR = "#e23b4f";
 
 /**
  * Returns the traces of one line: its confidence band and its points.
@@ -83,7 +85,7 @@ function failureMarks(records, hidden) {
       text: "✕",
       showarrow: false,
       yanchor: "bottom",
-      font: { color: themeColor("bad"), size: 15 },
+      font: { color: FAILURE_COLOR, size: 15 },
       hovertext: [...new Set(texts)].join("<br>"),
     };
   });

@@ -30,6 +30,7 @@ function searchTraces(search) {
     return {
       x: tried.map((one) => one.learning_rate),
       y: tried.map((one) => one.validation),
+      name: plain(search.entry),
       type: "scatter",
       mode: "lines+markers",
       opacity: isLast ? 1 : 0.45,

@@ -30,6 +30,7 @@ function learningFigure(runs, isShown, { title, unit }, caption) {
     traces: curves.map(({ name, color, dash, symbol, tokens, values, seed }) => ({
       x: tokens,
       y: values,
+      name: plain(name),
       type: "scatter",
       mode: tokens.length > 12 ? "lines" : "lines+markers",
       line: { color, width: 1.5, dash },

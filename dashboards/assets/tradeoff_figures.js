@@ -54,7 +54,7 @@ function qualityAgainstCost(comparison, costNumber, values) {
   const hidden = hiddenLines(values);
   const shown = pointsOf(comparison, values.repeat).filter(({ line }) => !hidden.has(line));
   const points = tradeOffs(shown, costNumber);
-  /** @type {object[]} */
+  /** @type {Record<string, unknown>[]} */
   const traces = [frontTrace(comparison, costNumber)];
   for (const number of new Set(points.map(({ line }) => line))) {
     const { name, color, symbol } = data.lines[number];
@@ -63,6 +63,7 @@ function qualityAgainstCost(comparison, costNumber, values) {
     traces.push({
       x: own.map(({ x }) => x),
       y: own.map(({ y }) => y),
+      name: plain(name),
       mode: "markers+text",
       type: "scatter",
       text: own.map(({ length }) => String(length)),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import struct
+from xml.etree import ElementTree
 
 import pytest
 
@@ -94,13 +97,83 @@ def test_dark_and_light_theme(tab, folder):
     tab.page.emulate_media(color_scheme="light")
 
 
+def download(tab, title, file_format):
+    """Return the name and the content of a download of a figure, by the keyboard."""
+    button = tab.page.get_by_role("button", name=f"Download {title} as {file_format}", exact=True)
+    with tab.page.expect_download() as started:
+        button.press("Enter")
+    return started.value.suggested_filename, started.value.path().read_bytes()
+
+
+def texts_of(svg):
+    """Return the texts of an SVG image, each with its lines in one."""
+    image = ElementTree.fromstring(svg)
+    assert image.tag == "{http://www.w3.org/2000/svg}svg"
+    return [" ".join(node.itertext()) for node in image.iterfind(".//{*}text")]
+
+
 def test_a_figure_downloads_as_csv(tab, folder):
     tab.open(folder, "index.html", "task=ner")
-    with tab.page.expect_download() as download:
-        tab.page.locator("figure button").first.click()
-    text = download.value.path().read_text()
-    assert text.splitlines()[0].startswith("line,sequence_length,batch_size,quality")
-    assert "vanilla,128,16,0.6" in text
+    name, content = download(tab, "Test entity F1", "CSV")
+    assert name == "ner-quality.csv"
+    assert content.startswith(b"line,sequence_length,batch_size,quality")
+    assert b"vanilla,128,16,0.6" in content
+
+
+def test_downloads_are_hidden_in_print(tab, folder):
+    tab.open(folder, "index.html", "task=ner")
+    buttons = tab.page.locator("figure button")
+    shown = [button.is_visible() for button in buttons.all()]
+    tab.page.emulate_media(media="print")
+    printed = [button.is_visible() for button in buttons.all()]
+    tab.page.emulate_media(media="screen")
+    assert all(shown) and not any(printed)
+    assert tab.texts("figure button") == ["CSV", "PNG", "SVG"] * tab.page.locator("figure").count()
+
+
+def test_a_figure_downloads_as_an_image_on_white_paper_from_the_dark_theme(tab, folder):
+    tab.page.emulate_media(color_scheme="dark")
+    tab.open(folder, "index.html", "task=ner", again=True)
+    svg_name, svg = download(tab, "Test entity F1", "SVG")
+    png_name, png = download(tab, "Test entity F1", "PNG")
+    tab.page.emulate_media(color_scheme="light")
+    assert (svg_name, png_name) == ("ner-quality.svg", "ner-quality.png")
+    assert svg.startswith(b"<svg") and b'width="960" height="540"' in svg
+    assert {"Test entity F1", "vanilla", SCRIPT} <= set(texts_of(svg))
+    fills = set(re.findall(rb"fill: (rgb\(.*?\))", svg))
+    dark_ink = b"rgb(233, 234, 236)"
+    assert {b"rgb(255, 255, 255)", b"rgb(26, 26, 26)"} <= fills and dark_ink not in fills
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", png[16:24]) == (1_920, 1_080)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("tradeoffs", "task=probe%2C+encoder"), ("task", "task=ner&length=128")]
+)
+def test_heat_maps_bars_and_lines_download_as_images(tab, folder, name, state):
+    tab.open(folder, f"{name}.html", state)
+    titles = tab.texts("figure h3")
+    assert len(titles) >= 3
+    for title in titles:
+        shown = texts_of(download(tab, title, "SVG")[1])
+        assert title in shown
+        # Plotly names a trace "trace 1" that has no name.
+        assert not [text for text in shown if text.startswith("trace ")]
+
+
+def test_the_long_title_of_an_image_is_broken_into_lines(tab, folder):
+    title = "a title of many words, " * 6 + "end"
+    tab.open(folder, "index.html", "task=ner")
+    tab.page.evaluate(
+        "title => document.body.append(figure("
+        "{ title, caption: '', name: 'long', traces: [{ y: [1] }], rows: [] }))",
+        title,
+    )
+    _, svg = download(tab, title, "SVG")
+    tab.page.locator("body > figure").evaluate("figure => figure.remove()")
+    assert [text for text in texts_of(svg) if text.endswith("end")] == [title]
+    tspans = ElementTree.fromstring(svg).iterfind(".//{*}tspan")
+    assert max(len(node.text) for node in tspans) <= 100
 
 
 def test_the_page_of_a_run_shows_samples_as_text(tab, tmp_path):
