@@ -44,7 +44,7 @@ from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.grouping import ComparisonKey, titles
 from suite.analysis.short_titles import short_titles
-from suite.analysis.training_counts import count_trials
+from suite.analysis.training_counts import count_archived_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task
 from suite.records.published import StoredRecord
 
@@ -142,7 +142,7 @@ def _write_rest(
                 "subject": tasks[count.task].title if count.task in tasks else count.task,
                 "text": str(count),
             }
-            for count in count_trials(entries)
+            for count in count_archived_trials(entries)
         ],
         "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],
     }

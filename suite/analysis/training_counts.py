@@ -32,9 +32,14 @@ class TrainingCount:
 
 
 def count_trials(records: Iterable[StoredRecord]) -> list[TrainingCount]:
-    """Return the number of trials of each task, sorted by task.
+    """Return the number of trials of each task, sorted by task: trainings that are no final runs."""
+    return _count(stored for stored in records if not is_final(stored.record))
 
-    A trial is no final run, and no other training with evaluation lengths.
+
+def count_archived_trials(records: Iterable[StoredRecord]) -> list[TrainingCount]:
+    """Return the number of trials of each task without those that have evaluation lengths.
+
+    The pages show these others, which have files of their own.
     """
     return _count(stored for stored in records if not has_own_file(stored.record))
 

@@ -11,7 +11,11 @@ from suite.analysis.findings import QUALITY, pair_differences
 from suite.analysis.grouping import Kind
 from suite.analysis.learning_rates import rate_searches, summarize_searches
 from suite.analysis.pareto import pareto_front
-from suite.analysis.training_counts import count_trials, count_unranked_runs
+from suite.analysis.training_counts import (
+    count_archived_trials,
+    count_trials,
+    count_unranked_runs,
+)
 from suite.api import Mode, Status
 from suite.matrix.tuned_rates import Tuned
 from suite.records.schema import Measurement, TuningChoice
@@ -72,6 +76,8 @@ def test_trials_are_counted_and_are_a_kind_of_their_own():
     assert {comparison.key.kind for comparison in compare(records[:2])} == {Kind.TRIAL}
     marked = dataclasses.replace(TRIAL, scores_test=True)  # a run with --test is no final run
     assert count_trials([stored(make_record(cell=marked))])[0].num_trainings == 1
+    longer = stored(make_record(cell=dataclasses.replace(TRIAL, evaluation_lengths=(128, 256))))
+    assert count_trials([longer])[0].num_trainings == 1 and not count_archived_trials([longer])
 
 
 def test_final_runs_of_an_unranked_benchmark_are_counted_without_cells_that_never_started():

@@ -15,7 +15,7 @@ import pytest
 from suite.analysis.aggregate import compare
 from suite.analysis.diagnostic_charts import make_charts
 from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.training_counts import count_trials
+from suite.analysis.training_counts import count_archived_trials
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.matrix.registry import load_registry
@@ -92,7 +92,7 @@ def test_the_trainings_of_a_draft_are_published_with_what_their_page_draws(bench
     published = read_published(tmp_path / "results")
     shown = without_trials(published)
     assert len(published) == 14 and len(shown) == 13, "the trial without lengths is evidence alone"
-    assert [count.task for count in count_trials(published)] == ["ner"]
+    assert [count.task for count in count_archived_trials(published)] == ["ner"]
     here = charts_of(local_records(store, ignore_unreadable))
     assert charts_of(shown) == here
     charts, (rows,) = here
