@@ -32,7 +32,7 @@ class TrainingCount:
 
 
 def count_trials(records: Iterable[StoredRecord]) -> list[TrainingCount]:
-    """Return the number of trials of each task, sorted by task: trainings that are no final runs."""
+    """Return the number of trainings of each task that are no final runs, sorted by task."""
     return _count(stored for stored in records if not is_final(stored.record))
 
 
