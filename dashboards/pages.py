@@ -44,8 +44,8 @@ PAGES = (
     Page(
         "index",
         "Overview",
-        "Choose a task and a sequence length, and see which architecture is best",
-        own_scripts=("answer", "leaderboard", "core_table", "trials", "index"),
+        "Which model at my length? Choose a task, a sequence length and what matters",
+        own_scripts=("answer", "leaderboard", "core_table", "trials", "question", "index"),
     ),
     Page(
         "tradeoffs",

@@ -112,7 +112,7 @@ def _write_rest(
     comparisons = in_precedence(one for one in all_comparisons if one.records)
     records = record_frame(comparisons)
     points = point_frame(comparisons)
-    boards = rank_comparisons(one for one in all_comparisons if one.key.mode is not Mode.DECODE)
+    boards = rank_comparisons(all_comparisons)
     pairs = zip(records["architecture"], records["line"], strict=True)
     tuned = [(search["architecture"], search["entry"]) for search in known.learning_rates]
     lines = draw_lines([*pairs, *tuned], architectures)

@@ -236,6 +236,25 @@ interface Board {
   detectable: number | null;
 }
 
+/** What a reader of the first page asks, and what answers it. */
+interface Question {
+  /** What matters: a cost that boards are ranked by, or "" for quality; and its name. */
+  matter: string;
+  label: string;
+  /** The length that is asked for; undefined if nothing was measured. */
+  wanted: number | undefined;
+  /** The measured length that answers, and the longest one; undefined if nothing was measured. */
+  length: number | undefined;
+  longest: number | undefined;
+  /** The results of the task, and those that answer: of the costs of a task, probes of its form. */
+  shown: NumberedComparison;
+  source: NumberedComparison;
+  /** The boards of the source at the length that answers. */
+  boards: Board[];
+  /** Whether results that the filters leave out have what matters at the wanted length. */
+  isElsewhere: boolean;
+}
+
 /** A record with its line. */
 interface Run {
   line: number;

@@ -2,26 +2,76 @@
 "use strict";
 
 /**
- * Returns the answer of each chosen board in one sentence, and a note on how sure it is.
- * @param {Board[]} boards
- * @param {Comparison} about
+ * Returns the answer of each board in one sentence, and a note on how sure it is.
+ * @param {Question} question
  */
-function answers(boards, about) {
+function answers(question) {
+  const { boards, label, matter, shown, source } = question;
+  const about = source.comparison;
   if (!boards.length) {
-    return [el("p", { className: "answer" }, "No cell of these results has a score or cost yet.")];
+    const sentence = `${label} was not measured for ${formText(shown.comparison)} models.`;
+    const isCost = matter && shown.comparison.mode === "train";
+    const none = "No cell of these results has a score or cost yet.";
+    return [el("p", { className: "answer" }, isCost ? sentence : none)];
   }
   return boards.flatMap((board) => {
     const measure = measureNamed(board.name, about);
-    const at = `${about.subject}, length ${board.length}: `;
     const sentence = leadersOf(board).length
       ? rankedSentence(board, measure)
       : unrankedSentence(board, measure);
+    const limits = [...borrowed(question), ...reservations(board, about, measure)];
     return [
-      el("p", { className: "answer" }, at, ...sentence),
-      el("p", { className: "note" }, reservations(board, about, measure)),
+      el("p", { className: "answer" }, placeText(question), ...sentence),
+      el("p", { className: "note" }, `${limits.filter(Boolean).join(". ")}.`),
     ];
   });
 }
+
+/**
+ * Returns the form of the models of a comparison as text.
+ * @param {Comparison} about
+ */
+const formText = ({ form }) => form.replace("_", "-");
+
+/**
+ * Returns the beginning of the answer: the subject and the length, or that the length was not
+ * measured and which one was.
+ * @param {Question} question
+ */
+function placeText({ label, wanted, length, longest, source, isElsewhere }) {
+  const about = source.comparison;
+  const at = formatNumber(length);
+  if (length === wanted) return `${about.subject}, length ${at}: `;
+  const what = about.mode === "train" ? `on ${about.subject}` : `for ${formText(about)} models`;
+  const where = isElsewhere ? " in these results" : "";
+  const measured =
+    length === longest
+      ? `the longest measured length is ${at}`
+      : `the longest measured length is ${formatNumber(longest)}, and the closest is ${at}`;
+  return `${label} at ${formatNumber(wanted)} was not measured ${what}${where}; ${measured}, where `;
+}
+
+/**
+ * Returns the rows that answer a board with ranks: the first rank that a model has, and the controls
+ * of the ranks before it. A control is no model to choose.
+ * @param {Board} board
+ */
+function bestOf(board) {
+  const ranked = rankedOf(board);
+  const first = ranked.find((row) => !isControl(row))?.rank ?? 1;
+  const before = ranked.filter(({ rank }) => (rank ?? 0) < first);
+  return { best: ranked.filter(({ rank }) => rank === first), before };
+}
+
+/** @param {BoardRow} row */
+const isControl = ({ line }) => data.lines[line].control;
+
+/**
+ * Returns the names of rows, the controls marked as such.
+ * @param {BoardRow[]} rows
+ */
+const namesOf = (rows) =>
+  listed(rows.map((row) => (isControl(row) ? `the control ${nameOf(row)}` : nameOf(row))));
 
 /**
  * Returns the sentence on a board with ranks.
@@ -29,25 +79,37 @@ function answers(boards, about) {
  * @param {Measure} measure
  */
 function rankedSentence(board, measure) {
-  const [leader, ...tied] = leadersOf(board);
-  const name = el("strong", {}, nameOf(leader));
+  const {
+    best: [leader, ...tied],
+    before,
+  } = bestOf(board);
+  const name = el("strong", {}, namesOf([leader]));
   const value = figureText(leader, measure);
   const detectable = detectableText(board, measure);
-  const others = rankedOf(board).length - 1;
-  if (!others) return ["only ", name, ` is ranked, with ${value}.`];
+  const others = rankedOf(board).length - 1 - before.length;
+  const after = before.length
+    ? `; ${namesOf(before)} ${verb(before, "ranks", "rank")} before it`
+    : "";
+  if (!others && !before.length) return ["only ", name, ` is ranked, with ${value}.`];
+  if (!others) return [name, ` is the only ranked model, with ${value}${after}.`];
   if (!tied.length) {
     const all = others > 1 ? `all ${others} other ranked entries` : "the only other ranked entry";
+    const lower =
+      others > 1 ? `all ${others} entries ranked after it` : "the entry ranked after it";
     const least = detectable && ` (${detectable})`;
-    return [name, ` is best, with ${value}, significantly better than ${all}${least}.`];
+    const than = before.length ? lower : all;
+    return [name, ` is best, with ${value}, significantly better than ${than}${least}${after}.`];
   }
-  const verb = tied.length > 1 ? "are" : "is";
   return [
-    "no significant winner: ",
+    "there is no significant winner: ",
     name,
-    ` has the best mean, ${value}, and ${listed(tied.map(nameOf))} ${verb} tied with it`,
-    `${detectable && `; ${detectable}`}.`,
+    ` has the best mean, ${value}, and ${namesOf(tied)} ${verb(tied, "is", "are")} tied with it`,
+    `${detectable && `; ${detectable}`}${after}.`,
   ];
 }
+
+/** @type {(rows: BoardRow[], one: string, several: string) => string} */
+const verb = (rows, one, several) => (rows.length > 1 ? several : one);
 
 /**
  * Returns the sentence on a board without ranks.
@@ -55,14 +117,29 @@ function rankedSentence(board, measure) {
  * @param {Measure} measure
  */
 function unrankedSentence(board, measure) {
-  const [first] = board.rows.filter((row) => !row.superseded && row.value !== null);
+  const standing = board.rows.filter(isStanding);
+  const first = standing.find((row) => !isControl(row)) ?? standing[0];
   if (!first) return ["no entry has a standing result."];
-  const name = el("strong", {}, nameOf(first));
+  const before = standing.slice(0, standing.indexOf(first));
+  const value = verb(before, "has a better value", "have better values");
+  const best = verb(standing, "only value", `best of ${standing.length} values`);
   return [
-    "no entry is ranked; the best value so far is that of ",
-    name,
-    `: ${figureText(first, measure)}.`,
+    `no entry is ranked; the ${best} so far is that of `,
+    el("strong", {}, namesOf([first])),
+    `: ${figureText(first, measure)}${before.length ? `; ${namesOf(before)} ${value}` : ""}.`,
   ];
+}
+
+/**
+ * Returns what to know of costs that are not measured on the task itself.
+ * @param {Question} question
+ */
+function borrowed({ shown, source }) {
+  if (shown === source) return [];
+  const [task, costs] = [shown.comparison, source.comparison];
+  const sizes = `with models of size ${costs.model_size}, not ${task.model_size}`;
+  const on = `Measured on ${costs.source}, not on ${task.subject}`;
+  return [costs.model_size === task.model_size ? on : `${on}, ${sizes}`];
 }
 
 /**
@@ -73,13 +150,13 @@ function unrankedSentence(board, measure) {
  */
 function reservations(board, about, measure) {
   const standing = board.rows.filter((row) => !row.superseded);
-  const [leader] = leadersOf(board);
+  const [leader] = bestOf(board).best;
   const untuned = standing.every(({ note }) => note.includes("untuned"));
   const isQuality = measure.key === "quality";
   const over = isQuality ? "seeds and test examples" : "rounds";
   const repeats = leader && `${leader.n} ${isQuality ? "seeds" : "rounds"}`;
   const [unranked] = standing;
-  const parts = [
+  return [
     `Results: ${about.name}`,
     leader
       ? `Intervals are of 95% over ${over} (${repeats})`
@@ -89,7 +166,6 @@ function reservations(board, about, measure) {
     isQuality && standing.length > 0 && untuned ? "No learning rate was tuned" : "",
     isQuality ? "" : `Session of ${about.session}`,
   ];
-  return `${parts.filter(Boolean).join(". ")}.`;
 }
 
 /**

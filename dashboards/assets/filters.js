@@ -24,6 +24,14 @@ const TRIALS_SHOWN =
   "rates or try other settings, and nothing here is ranked.";
 
 /**
+ * Returns all comparisons with their numbers.
+ * @returns {NumberedComparison[]}
+ */
+function numberedComparisons() {
+  return data.comparisons.map((comparison, number) => ({ comparison, number }));
+}
+
+/**
  * Chooses the comparison to show: the one in the state, otherwise the first one that has results.
  * The data has comparisons in their order of precedence. A trial is shown only if it is named.
  * @param {State} values
@@ -31,9 +39,7 @@ const TRIALS_SHOWN =
  * @returns {Choice}
  */
 function chooseComparison(values, isAllowed = () => true) {
-  const allowed = data.comparisons
-    .map((comparison, number) => ({ comparison, number }))
-    .filter(({ comparison }) => isAllowed(comparison));
+  const allowed = numberedComparisons().filter(({ comparison }) => isAllowed(comparison));
   const matching = allowed.filter(
     ({ comparison }) =>
       (!values.task || comparison.task === values.task) &&
@@ -87,8 +93,10 @@ function taskPicker(values, { allowed, shown }) {
   /** @type {[string, string][]} */
   const options = [...subjects].map(([key, subject]) => [subject, key]);
   if (!subjects.has(task)) options.unshift(["choose a task", task]);
-  const chosen = (/** @type {string} */ value) =>
-    change({ ...clearedFilters(), task: value, length: state().length ?? "" });
+  const chosen = (/** @type {string} */ value) => {
+    const { length = "", metric = "" } = state();
+    change({ ...clearedFilters(), task: value, length, metric });
+  };
   return [select("Task", options, task, chosen)];
 }
 
@@ -105,7 +113,7 @@ function resultsPicker(values, { matching, shown }) {
   const options = found.map(({ comparison: { name, title } }) => [name, title]);
   if (!shown) options.unshift(["choose", ""]);
   const chosen = (/** @type {string} */ value) =>
-    change({ task: task ?? "", comparison: value, metric: "", repeat: "" });
+    change({ task: task ?? "", comparison: value, repeat: "" });
   return [select("Results", options, shown?.comparison.title ?? "", chosen)];
 }
 

@@ -1,4 +1,4 @@
-// Overview: the best entry of a task at a length, three figures against length, core tables.
+// Overview: the answer to the question, three figures against length, core tables.
 "use strict";
 
 /** The number of runs in the list: the browser takes long to lay out a larger table. */
@@ -69,33 +69,55 @@ function runsTable(records, about) {
   );
 }
 
+/** What is drawn against length: of trainings quality and costs, of decodings the steps and state. */
+const FIGURES = {
+  train: [QUALITY, PEAK_MEMORY, TOKENS_PER_SECOND],
+  probe: [PEAK_MEMORY, TOKENS_PER_SECOND, 3, 2, 4],
+  decode: [PREFILL_TOKENS_PER_SECOND, TOKEN_LATENCY, STATE_BYTES],
+};
+
 /**
- * Returns the figures against length: quality, memory and speed; of decodings, the speed of reading
- * the context, the latency of a token and the size of the state. Where a training has no quiet
- * costs, memory and speed are those of the probes of the same form and size.
- * @param {NumberedComparison} shown
+ * Returns the figures against length. A cost that is asked for is drawn from the results that
+ * answer, beside the memory of the same phase. Where a training has no quiet costs, memory and speed
+ * are those of the probes of the same form and size.
+ * @param {Question} question
  * @param {State} values
  * @param {{ marked: number | undefined, strong: Set<number> }} emphasis
  */
-function overviewFigures({ comparison: about, number }, values, emphasis) {
+function overviewFigures({ shown, source, matter }, values, emphasis) {
+  const { comparison: about, number } = shown;
+  const isBorrowed = shown !== source;
+  const costs = isBorrowed ? source.number : about.mode === "train" ? probesFor(about) : -1;
   const points = pointsOf(number, values.repeat);
-  const wanted = {
-    train: [QUALITY, PEAK_MEMORY, TOKENS_PER_SECOND],
-    probe: [PEAK_MEMORY, TOKENS_PER_SECOND, 3, 2, 4],
-    decode: [PREFILL_TOKENS_PER_SECOND, TOKEN_LATENCY, STATE_BYTES],
-  }[about.mode];
-  const probed = about.mode === "train" ? probesFor(about) : -1;
+  const wanted = isBorrowed ? [QUALITY, ...phaseFigures(matter)] : FIGURES[about.mode];
   return wanted.flatMap((measure) => {
-    if (points.some((point) => point.measure === measure)) {
+    const isCost = measure !== QUALITY;
+    if (!(isCost && isBorrowed) && points.some((point) => point.measure === measure)) {
       return [lengthFigure(number, measure, values, emphasis)];
     }
-    if (measure === QUALITY || probed < 0) return [];
-    const note = `From the ${about.form.replace("_", "-")} probes on random tokens. `;
+    if (!isCost || costs < 0) return [];
+    const { form, mode, model_size } = data.comparisons[costs];
+    const size = model_size === about.model_size ? "" : `, model size ${model_size}`;
+    const what = mode === "decode" ? "decodings" : "probes";
+    const note = `From the ${form.replace("_", "-")} ${what} on random tokens${size}. `;
     const { without } = values;
     /** @type {State} */
     const kept = without ? { without } : {};
-    return [lengthFigure(probed, measure, kept, { ...emphasis, note })];
+    return [lengthFigure(costs, measure, kept, { ...emphasis, note })];
   });
+}
+
+/**
+ * Returns the numbers of the memory and the speed of the phase of a cost.
+ * @param {string} matter
+ */
+function phaseFigures(matter) {
+  const [phase] = matter.split(".");
+  /** @param {string} key */
+  const place = (key) => data.measures.findIndex((measure) => measure.key === key);
+  const memory = place(`${phase}.peak_memory_bytes`);
+  if (memory < 0) return [STATE_BYTES, place(matter)];
+  return [memory, place(`${phase}.tokens_per_second`)];
 }
 
 /**
@@ -103,42 +125,11 @@ function overviewFigures({ comparison: about, number }, values, emphasis) {
  * precision; -1 without any.
  * @param {Comparison} about
  */
-function probesFor({ form, model_size, backend, precision }) {
+function probesFor(about) {
   return data.comparisons.findIndex(
     (one) =>
-      one.mode === "probe" &&
-      one.form === form &&
-      one.backend === backend &&
-      one.precision === precision &&
-      one.model_size === model_size,
+      one.mode === "probe" && one.model_size === about.model_size && isComparable(one, about),
   );
-}
-
-/**
- * Returns the lists that choose the length and the metric, with the chosen boards.
- * @param {State} values
- * @param {number} number
- */
-function boardControls(values, number) {
-  const ofComparison = data.boards.filter((board) => board[0] === number);
-  const metrics = [...new Set(ofComparison.map((board) => board[3]))];
-  const metric = metrics.includes(values.metric) ? values.metric : metrics[0];
-  const boards = boardsOf(number, metric);
-  const lengths = lengthsOf(boards).map(String);
-  const length = lengths.includes(values.length) ? values.length : lengths.at(-1);
-  /** @type {(texts: string[]) => [string, string][]} */
-  const options = (texts) => texts.map((text) => [titleOf(text), text]);
-  const controls = [];
-  if (length) {
-    controls.push(select("Length", options(lengths), length, (value) => change({ length: value })));
-  }
-  if (metrics.length > 1) {
-    controls.push(
-      select("Ranked by", options(metrics), metric, (value) => change({ metric: value })),
-    );
-  }
-  const chosen = boards.filter((board) => String(board.length) === length);
-  return { controls, chosen, length: length ? Number(length) : undefined };
 }
 
 /**
@@ -161,7 +152,7 @@ function details({ comparison: about, number }, values, chosen, length) {
     "compared with the leader on the same seeds and test examples. Ranks use all seeds and all " +
     "lines, whatever the filters show. The name of an entry is a link to its first run.";
   return [
-    el("h2", {}, `${about.subject} at length ${length ?? "—"}`),
+    el("h2", {}, `${about.subject} at length ${formatNumber(length)}`),
     ...(chosen.flatMap(leadersOf).length ? [el("p", { className: "note" }, note)] : []),
     ...tables,
     ...failuresTable(recordsOf(number)),
@@ -182,19 +173,21 @@ start((values) => {
       filterBar(values, choice),
     ];
   }
-  const { comparison: about, number } = choice.shown;
-  const { controls, chosen, length } = boardControls(values, number);
-  const leaders = chosen.flatMap(leadersOf).map(({ line }) => line);
+  const { question, controls } = readQuestion(values, choice, choice.shown);
+  const { shown, source, boards, length } = question;
+  const { comparison: about, number } = shown;
+  const leaders = boards.flatMap((board) => bestOf(board).best).map(({ line }) => line);
   const emphasis = { marked: length, strong: new Set(leaders) };
+  const lines = [...new Set([...linesOf(number), ...linesOf(source.number)])].sort(ascending);
   return [
-    filterBar(values, choice, controls, [repeatPicker(values, number)]),
+    filterBar(values, { ...choice, shown }, controls, [repeatPicker(values, number)]),
     ...trialsWarning(about),
-    ...answers(chosen, about),
+    ...answers(question),
     ...(about.kind === "costs" ? noFinalRuns() : []),
-    legend(values, linesOf(number), leaders),
-    el("div", { className: "figures" }, ...overviewFigures(choice.shown, values, emphasis)),
+    legend(values, lines, leaders),
+    el("div", { className: "figures" }, ...overviewFigures(question, values, emphasis)),
     ...noisyCostsNote(number),
     ...leaderboardSections(values, about, length),
-    ...details(choice.shown, values, chosen, length),
+    ...details(source, shown === source ? values : { ...values, repeat: "" }, boards, length),
   ];
 });

@@ -37,6 +37,12 @@ function boardRow(row) {
 /** @param {BoardRow} row */
 const nameOf = (row) => data.lines[row.line].name;
 
+/**
+ * Whether a row is of runs that stand, and has a figure.
+ * @param {BoardRow} row
+ */
+const isStanding = (row) => !row.superseded && row.value !== null;
+
 /** @param {Board} board */
 const leadersOf = (board) => board.rows.filter(({ rank }) => rank === 1);
 

@@ -93,9 +93,9 @@ def test_a_tie_has_no_significant_winner_and_a_detectable_difference(shown, made
     detectable = small(board.detectable)
     tab = shown("task=ner&length=128")
     assert tab.answer() == (
-        "Named entity recognition, length 128: no significant winner: longformer has the best "
-        f"mean, test entity F1 {interval(board.rows[0].estimate)}, and bert is tied with it; the "
-        f"smallest detectable difference is {detectable}."
+        "Named entity recognition, length 128: there is no significant winner: longformer has the "
+        f"best mean, test entity F1 {interval(board.rows[0].estimate)}, and bert is tied with it; "
+        f"the smallest detectable difference is {detectable}."
     )
     # The table of ranks has the figures of the answer, and the difference that separates bert.
     first, second = tab.texts("tr.first")[:2]
@@ -107,7 +107,7 @@ def test_two_choices_lead_to_the_answer_also_from_the_keyboard(shown):
     tab = shown(again=True)
     assert "Named entity recognition, length 512: longformer is best" in tab.answer()
     tab.select("Task").select_option(label="Sentiment")
-    assert "Sentiment, length 128: no significant winner: longformer" in tab.answer()
+    assert "Sentiment, length 128: there is no significant winner: longformer" in tab.answer()
     tab.select("Task").select_option(label="Language modelling")
     assert "Language modelling, length 64: gpt is best, with test bits per char" in tab.answer()
     assert "significantly better than the only other ranked entry" in tab.answer()
@@ -165,7 +165,7 @@ def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown):
     assert all(name.startswith("trials scored on validation") for name in names[1:])
     tab.select("Results").select_option(names[1])
     assert "Trials, not results" in tab.texts(".warning")[0]
-    assert "no entry is ranked; the best value so far is that of vanilla" in tab.answer()
+    assert "no entry is ranked; the only value so far is that of vanilla" in tab.answer()
     note = tab.texts(".answer + .note")[0]
     assert "Not ranked: validation scores are not ranked" in note and "no proof" in note
     assert "small-1" not in tab.texts("figure h3") and "Validation entity F1" in tab.texts("h3")
@@ -240,7 +240,7 @@ def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
     assert win[2].startswith("longformer") and win[6] == "none"
     rows.filter(has_text="Sentiment").locator("a").click()
     tab.page.wait_for_function("location.hash.includes('sentiment')")
-    assert "Sentiment, length 128: no significant winner" in tab.answer()
+    assert "Sentiment, length 128: there is no significant winner" in tab.answer()
 
 
 def test_a_cost_has_its_session_code_and_deviation_between_sessions(shown):

@@ -1,0 +1,205 @@
+"""The question of the first page: a length, also one that a task lacks, and what matters there."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import rank_comparisons
+from suite.matrix.registry import load_registry
+from tests.dashboards.site_records import draw, entry, probe, trial
+from tests.suite.analysis.diagnostic_records import decodings
+from tests.suite.analysis.final_runs import SMALL, benchmark_folder, final_runs
+
+F1 = {"vanilla": 0.70, "longformer": 0.75, "identity": 0.3}
+SPEED = {"vanilla": 1_000.0, "longformer": 2_500.0, "identity": 9_000.0}
+
+
+def score(planned):
+    """Longformer is best; language modelling has no runs of it."""
+    cell = planned.cell
+    if cell.task == "language_modeling":
+        return 2.0 + 0.01 * cell.seed if cell.architecture == "vanilla" else None
+    return F1[cell.architecture] + 0.002 * ((cell.seed + len(cell.architecture)) % 3 - 1)
+
+
+def probes(length, names, **changes):
+    """Return three rounds of a probe of each entry, whose speeds differ by a hundredth."""
+    return [
+        probe(name, length, number, SPEED[name] * (1 + 0.01 * number), **changes)
+        for name in names
+        for number in range(3)
+    ]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a site of final runs, probes, decodings and a trial; and the boards.
+
+    Named entity recognition has the lengths 128 and 512. The probes at 512 have the size of its
+    models, those at 4,096 another size, and those at 2,048 another backend. A trial alone has the
+    length 1,536.
+    """
+    top = tmp_path_factory.mktemp("question")
+    registry = load_registry((str(benchmark_folder(top / "bench", SMALL)),))
+    records = [
+        *final_runs(registry, score, list(F1)),
+        *probes(512, SPEED),
+        *probes(4_096, ("vanilla", "longformer"), model_size="small"),
+        *probes(2_048, ("vanilla",), backend="jax"),
+        *decodings(),
+        trial("vanilla", 0, 0.6, length=1_536),
+    ]
+    draw(records, top / "site", None, registry)
+    return top / "site", rank_comparisons(compare(records, registry.task_versions))
+
+
+@pytest.fixture
+def shown(tab, made):
+    """A function that shows the first page in a state and returns the tab."""
+
+    def show(state="", **settings):
+        tab.open(made[0], "index.html", state, **settings)
+        return tab
+
+    return show
+
+
+@pytest.fixture
+def figure(made):
+    """A function that returns the figure of an entry on a board, as a sentence prints it."""
+
+    def find(name, metric, length, task="", places=0, scale=1.0):
+        (row,) = (
+            row
+            for board in made[1]
+            if (board.key.task, board.metric.name, board.sequence_length) == (task, metric, length)
+            for row in board.rows
+            if row.line == name and row.estimate
+        )
+        one = row.estimate
+        value, low, high = (f"{end / scale:,.{places}f}" for end in (one.value, one.low, one.high))
+        return f"{value} [{low}, {high}]"
+
+    return find
+
+
+def test_a_length_that_the_task_lacks_names_the_longest_measured_one(shown, figure):
+    tab = shown("task=ner", again=True)
+    lengths = tab.select("Length").locator("option").all_text_contents()
+    assert lengths == ["64", "128", "512", "1,024", "2,048", "4,096", "8,192"]  # no trial's
+    tab.select("Length").select_option(label="4,096")
+    known = figure("longformer", "entity_f1", 512, "ner", 3)
+    assert tab.answer().startswith(
+        "Quality at 4,096 was not measured on Named entity recognition; the longest measured "
+        f"length is 512, where longformer is best, with test entity F1 {known}, significantly "
+        "better than all 2 other ranked entries (the smallest detectable difference is "
+    )
+    assert "Named entity recognition at length 512" in tab.texts("h2")
+    # The chosen length stays when the task changes. A single entry is no winner.
+    tab.select("Task").select_option(label="Language modelling")
+    assert tab.answer().startswith(
+        "Quality at 4,096 was not measured on Language modelling; the longest measured length is "
+        "64, where only vanilla is ranked, with test bits per char"
+    )
+
+
+def test_between_measured_lengths_the_closest_one_answers(shown):
+    tab = shown("task=ner&length=150")
+    assert tab.answer().startswith(
+        "Quality at 150 was not measured on Named entity recognition; the longest measured length "
+        "is 512, and the closest is 128, where longformer is best"
+    )
+    assert "150" in tab.select("Length").locator("option").all_text_contents()
+
+
+def test_a_cost_of_a_task_is_that_of_the_probes_of_its_form(shown, figure, made):
+    """Two choices lead to the fastest model at 4,096, and the address restores the view."""
+    tab = shown("task=ner", again=True)
+    matters = tab.select("What matters").locator("option").all_text_contents()
+    # Nothing measured inference or prefill here.
+    assert matters == ["Quality", "Training memory", "Training speed", "Generation speed"]
+    tab.select("Length").select_option(label="4,096")
+    tab.select("What matters").select_option(label="Training speed")
+    known = figure("longformer", "training.tokens_per_second", 4_096)
+    answer = tab.answer()
+    assert answer.startswith(
+        "Speed and memory, encoder, length 4,096: longformer is best, with training throughput "
+        f"{known} tokens/s, significantly better than the only other ranked entry (the smallest "
+        "detectable ratio is 1.0"
+    )
+    note = tab.texts(".answer + .note")[0]
+    assert note.startswith(
+        "Measured on random tokens, not on Named entity recognition, with models of size small, "
+        "not tiny. Results: probes"
+    )
+    assert "(3 rounds)" in note and "Session of 2026-01-02 03:04 on here" in note
+    titles = ["Test entity F1", "Peak training memory", "Training throughput"]
+    assert tab.texts("figure h3") == titles
+    sizes = ["model size small" in caption for caption in tab.texts("figcaption")]
+    assert sizes == [False, True, True]
+    tab.open(made[0], "index.html", tab.page.url.partition("#")[2], again=True)
+    assert tab.answer() == answer
+    assert tab.page.evaluate("document.querySelector('[name=\"What matters\"]').value") == (
+        "training.tokens_per_second"
+    )
+
+
+def test_a_control_is_no_model_to_choose(shown, figure):
+    tab = shown("task=ner&length=512&metric=training.tokens_per_second")
+    known = figure("longformer", "training.tokens_per_second", 512)
+    assert tab.answer().startswith(
+        "Speed and memory, encoder, length 512: longformer is best, with training throughput "
+        f"{known} tokens/s, significantly better than the entry ranked after it ("
+    )
+    assert tab.answer().endswith("; the control identity ranks before it.")
+    assert tab.texts(".answer + .note")[0].startswith(
+        "Measured on random tokens, not on Named entity recognition. Results: probes"
+    )
+    assert tab.texts(".legend .first") == ["longformer"]
+
+
+def test_generation_speed_is_that_of_decodings(shown, figure):
+    tab = shown("task=language_modeling&length=1024&metric=generation.step_seconds")
+    known = figure("mamba2", "generation.step_seconds", 1_024, places=3, scale=1e-3)
+    assert tab.answer().startswith(
+        f"Decoding, decoder, length 1,024: mamba2 is best, with time per generated token {known} ms"
+    )
+    titles = ["Test bits per character", "Size of the decoding state", "Time per generated token"]
+    assert tab.texts("figure h3") == titles
+    # Encoders do not generate, and nothing else answers in their place.
+    tab.select("Task").select_option(label="Named entity recognition")
+    assert tab.answer() == "Generation speed was not measured for encoder models."
+
+
+def test_results_of_another_engine_do_not_answer_and_are_not_denied(shown):
+    tab = shown("task=ner&length=2048&metric=training.tokens_per_second")
+    assert tab.answer().startswith(
+        "Training speed at 2,048 was not measured for encoder models in these results; the longest "
+        "measured length is 4,096, where longformer is best"
+    )
+
+
+def test_without_ranks_the_sentence_says_how_many_values_there_are(tab, tmp_path):
+    draw([probe(name, 128, 0, speed) for name, speed in SPEED.items()], tmp_path)
+    tab.open(tmp_path, "index.html", "metric=training.tokens_per_second", again=True)
+    assert tab.texts(".answer")[0] == (
+        "Speed and memory, encoder, length 128: no entry is ranked; the best of 3 values so far is "
+        "that of longformer: training throughput 2,500 tokens/s; the control identity has a better "
+        "value."
+    )
+    assert "Not ranked: 1 round: needs at least 3" in tab.texts(".answer + .note")[0]
+
+
+def test_superseded_results_answer_only_at_their_own_length(tab, tmp_path):
+    now, old = (entry("vanilla", length, f1=0.5, memory=1.0, speed=1.0) for length in (512, 128))
+    cell = dataclasses.replace(old.record.cell, task_version=old.record.cell.task_version - 1)
+    former = old.record.model_copy(update={"cell": cell, "cell_id": cell.id})
+    draw([now, dataclasses.replace(old, record=former)], tmp_path)
+    tab.open(tmp_path, "index.html", "length=64", again=True)
+    assert "longest measured length is 512, where no entry is ranked; the only" in tab.answer()
+    tab.open(tmp_path, "index.html", "length=128")
+    assert tab.answer() == "Named entity recognition, length 128: no entry has a standing result."
+    assert tab.texts("main details summary").count("1 superseded row") == 1
