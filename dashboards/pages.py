@@ -22,7 +22,8 @@ class Page:
     """A page of the site.
 
     `own_scripts` in `assets/` draw the page. `data_scripts` in `data/` hold what this page needs
-    in addition to `index.js`.
+    in addition to `index.js`. `title` is the name in the navigation, and the heading too if there
+    is no other.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Page:
     own_scripts: tuple[str, ...]
     data_scripts: tuple[str, ...] = ()
     in_navigation: bool = True
+    heading: str = ""
 
     @property
     def scripts(self) -> list[str]:
@@ -44,7 +46,8 @@ PAGES = (
     Page(
         "index",
         "Overview",
-        "Which model at my length? Choose a task, a sequence length and what matters",
+        "Choose a task, a sequence length and what matters",
+        heading="Which model at my length?",
         own_scripts=("answer", "leaderboard", "core_table", "trials", "question", "index"),
     ),
     Page(
