@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from suite.api import ExamplePrediction, Examples, Form, Metric, Score, Task
@@ -60,6 +60,19 @@ class Classification(Task):
         from keras import ops
 
         return ops.softmax(outputs, axis=-1)
+
+    def readable(
+        self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the most likely class of each text, and the probabilities of all classes."""
+        classes = [str(name) for name in spec["classes"]]
+        return [
+            {
+                "label": classes[int(row.argmax())],
+                "probabilities": dict(zip(classes, map(float, row), strict=True)),
+            }
+            for row in predictions
+        ]
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Score with scikit-learn.

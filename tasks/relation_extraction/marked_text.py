@@ -98,13 +98,22 @@ def read_splits(
     return splits
 
 
-def _check(text: str, label: str, location: str) -> None:
+def check_markers(text: str, location: str) -> None:
+    """Check that a sentence marks two entities.
+
+    Raises:
+        DataError: it does not; the message states the location.
+    """
     if problem := problem_of(text):
         raise DataError(
             "A sentence must mark two entities that do not overlap, as <e1>…</e1> and <e2>…</e2>",
             received=f"{problem} at {location}",
             remedy="Mark both entities, each exactly once",
         )
+
+
+def _check(text: str, label: str, location: str) -> None:
+    check_markers(text, location)
     if not is_label(label):
         raise DataError(
             "A label must be a relation with its direction, as Cause-Effect(e1,e2), a relation "

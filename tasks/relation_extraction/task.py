@@ -6,7 +6,7 @@ length is cut around its entities, and the number of such sentences is reported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class RelationExtraction(Classification):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the sentences, learn the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import learn_subwords
+        from tasks.common.tokenization import describe_tokenizer, learn_subwords
         from tasks.relation_extraction.encoding import encode_sentences
         from tasks.relation_extraction.marked_text import MARKERS, split_at_markers
 
@@ -124,6 +124,7 @@ class RelationExtraction(Classification):
                 "vocabulary_size": tokenizer.vocabulary_size + len(MARKERS),
                 "first_marker_id": tokenizer.vocabulary_size,
                 "unknown_id": tokenizer.unknown_id,
+                "tokenizer": describe_tokenizer(tokenizer, own),
                 "neighbour_convolution": own["neighbour_convolution"],
                 "entity_states": own["entity_states"],
                 "classes": classes,
@@ -131,6 +132,23 @@ class RelationExtraction(Classification):
             },
             facts=collect_facts(self.sources[request.kind], sentences, facts),
         )
+
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Encode sentences that mark their entities as <e1>…</e1> and <e2>…</e2>.
+
+        Raises:
+            DataError: a sentence has not the four markers.
+        """
+        from tasks.common.tokenization import tokenizer_of
+        from tasks.relation_extraction.encoding import encode_sentences
+        from tasks.relation_extraction.marked_text import check_markers
+
+        for number, text in enumerate(texts, 1):
+            check_markers(text, f"text {number}")
+        part = encode_sentences(texts, tokenizer_of(spec["tokenizer"]), sequence_length)
+        return _to_examples(part, [0] * len(texts), spec)
 
     def hide_tokens(
         self, features: Mapping[str, Any], hidden: Mapping[str, Any], spec: Mapping[str, Any]

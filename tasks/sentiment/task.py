@@ -244,19 +244,6 @@ class Sentiment(Classification):
         rows = tokenizer_of(spec["tokenizer"]).encode(texts)
         return _encode_rows(rows, [0] * len(texts), sequence_length, spec)
 
-    def readable(
-        self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
-    ) -> list[Any]:
-        """Return the most likely class of each text, and the probabilities of all classes."""
-        classes = [str(name) for name in spec["classes"]]
-        return [
-            {
-                "label": classes[int(row.argmax())],
-                "probabilities": dict(zip(classes, map(float, row), strict=True)),
-            }
-            for row in predictions
-        ]
-
 
 def _from_end(units: str, length: int) -> int:
     """Return the number of last tokens that remain of a text that is cut."""

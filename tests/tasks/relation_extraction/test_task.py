@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.api import IDENTITY, Inputs, SourceRequest
+from suite.api import IDENTITY, DataError, Inputs, SourceRequest
 from tasks.common.tokenization import UNKNOWN
 from tasks.relation_extraction.task import TASK
 from tests.tasks.relation_extraction.test_marked_text import ROWS, write_table
@@ -32,6 +32,20 @@ def test_a_tenth_of_train_is_held_out_and_markers_have_ids_of_their_own(files):
     ]  # fmt: skip
     shown = TASK.show(data.test, TASK.predict_trivial(data.train, data.test, data.spec), data.spec)
     assert shown[0].input == ROWS[0][0] and shown[0].expected == ROWS[0][1]
+
+
+def test_raw_sentences_are_encoded_as_those_of_the_split(files):
+    data = TASK.load(files, 32, {"vocabulary": 120, "entity_states": True})
+    texts = data.spec["shown"][:7]
+    raw = TASK.encode_raw(texts, 32, data.spec)
+    assert raw.features.keys() == data.test.features.keys()
+    for name, values in raw.features.items():
+        assert (values == data.test.features[name][:7]).all()
+    scores = np.eye(5)[[2, 0, 0, 0, 0, 0, 4]]
+    found = TASK.readable(texts, raw, scores, data.spec)
+    assert [one["label"] for one in found[::6]] == ["Content-Container(e1,e2)", "Other"]
+    with pytest.raises(DataError, match=r"markers none at text 2\. Mark both entities"):
+        TASK.encode_raw([texts[0], "no entity"], 32, data.spec)
 
 
 def test_hidden_tokens_spare_the_markers():
