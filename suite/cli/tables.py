@@ -90,7 +90,7 @@ def _cells(row: TableRow, table: Table) -> list[str]:
     if cell.mode is Mode.DECODE:
         for _, measure, factor in GENERATION_COLUMNS:
             figure = figures[measure]
-            text = f"{figure.value * factor:,.3g}" if figure else row.missing.get(measure, "—")
+            text = _three_digits(figure.value * factor) if figure else row.missing.get(measure, "—")
             texts.append(text)
     if cell.mode is not Mode.TRAIN:
         texts.append(str(cell.batch_size))
@@ -216,3 +216,8 @@ def _with_interval(value: float, low: float | None, high: float | None) -> str:
 def escape(text: str) -> str:
     """Return a text whose brackets are no markup."""
     return text.replace("[", r"\[")
+
+
+def _three_digits(value: float) -> str:
+    """Return a figure with three digits, or whole if it is a thousand or more."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:,.3g}"
