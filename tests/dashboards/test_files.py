@@ -31,7 +31,7 @@ def test_pages_contain_no_names_of_records(folder):
 
 
 def test_templates_escape_what_they_insert():
-    page = dataclasses.replace(PAGES[0], title=SCRIPT, summary=SCRIPT)
+    page = dataclasses.replace(PAGES[0], title=SCRIPT, heading=SCRIPT, summary=SCRIPT)
     html = render_page(page)
     assert SCRIPT not in html and html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 3
 
