@@ -41,3 +41,17 @@ def tab(one_tab):
     yield one_tab
     errors, one_tab.errors = one_tab.errors, []
     assert errors == []
+
+
+@pytest.fixture
+def shown(tab, made):
+    """A function that shows the first page in a state and returns the tab.
+
+    The fixture `made` of the module has the folder of the site first.
+    """
+
+    def show(state="", **settings):
+        tab.open(made[0], "index.html", state, **settings)
+        return tab
+
+    return show

@@ -56,17 +56,6 @@ def made(tmp_path_factory):
     return top / "site", make_leaderboard(benchmark, comparisons, boards, registry.tasks.plugins)
 
 
-@pytest.fixture
-def shown(tab, made):
-    """A function that shows the first page in a state and returns the tab."""
-
-    def show(state="", **settings):
-        tab.open(made[0], "index.html", state, **settings)
-        return tab
-
-    return show
-
-
 def small(value):
     return f"{float(f'{value:.2g}'):g}"
 

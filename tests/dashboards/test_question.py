@@ -57,17 +57,6 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def shown(tab, made):
-    """A function that shows the first page in a state and returns the tab."""
-
-    def show(state="", **settings):
-        tab.open(made[0], "index.html", state, **settings)
-        return tab
-
-    return show
-
-
-@pytest.fixture
 def figure(made):
     """A function that returns the figure of an entry on a board, as a sentence prints it."""
 
