@@ -117,11 +117,12 @@ class KeyValueRetrieval(GeneratedSequences):
 
         from tasks.common.draws import draw_distinct
 
-        pairs, questions = options["pairs"], 0
+        slots = (sequence_length - QUESTION) // STATEMENT
+        pairs, questions, weights = options["pairs"], 0, None
         if training:
             pairs = statements_in_training(sequence_length, options)
             questions = options["questions"] * pairs
-        slots = (sequence_length - QUESTION) // STATEMENT
+            weights = 1 / (DENSE_SLOTS + np.arange(slots - 1))
         frequencies = 1 / np.arange(1, NUM_WORDS + 1)
         words = np.searchsorted(
             frequencies.cumsum() / frequencies.sum(),
@@ -135,23 +136,20 @@ class KeyValueRetrieval(GeneratedSequences):
         )
         first, stop = tenths * slots // NUM_BINS, (tenths + 1) * slots // NUM_BINS
         asked = first + (generator.random(count) * (stop - first)).astype(int)
-        weights = None
-        if training:
-            weights = 1 / (DENSE_SLOTS + np.arange(slots - 1))
         others = draw_distinct(generator, count, pairs - 1 + questions, slots - 1, weights)
         others = generator.permuted(others, axis=1)
         others += others >= asked[:, None]
         stated = np.concatenate([asked[:, None], others[:, : pairs - 1]], axis=1)
+        asking = others[:, pairs - 1 :]
         places = STATEMENT * stated
         for offset, symbols in enumerate((np.full_like(keys, REMEMBER), keys, values)):
             np.put_along_axis(words, places + offset, symbols, axis=1)
         answers = np.full(words.shape, UNSCORED)
-        questioned, answerable = _choose_statements(generator, stated, others[:, pairs - 1 :])
+        questioned, answerable = _choose_statements(generator, stated, asking)
         rows, columns = np.nonzero(answerable)
-        asking = STATEMENT * others[:, pairs - 1 :][rows, columns]
-        chosen = questioned[rows, columns]
-        words[rows, asking], words[rows, asking + 1] = ASK, keys[rows, chosen]
-        answers[rows, asking + 1] = values[rows, chosen] - FIRST_VALUE
+        at, chosen = STATEMENT * asking[rows, columns], questioned[rows, columns]
+        words[rows, at], words[rows, at + 1] = ASK, keys[rows, chosen]
+        answers[rows, at + 1] = values[rows, chosen] - FIRST_VALUE
         words[:, -QUESTION], words[:, -1] = ASK, keys[:, 0]
         answers[:, -1] = values[:, 0] - FIRST_VALUE
         return Drawn(words, answers, groups={"depth": tenths}, evidence=places[:, 0])

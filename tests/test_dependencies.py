@@ -23,7 +23,7 @@ MODULES = {
 }
 """The distributions whose modules have another name."""
 OF_NOTEBOOKS = {"IPython"}
-"""What is there whenever it is needed: only code within a notebook imports it."""
+"""Only code that runs within a notebook imports these, and every notebook has them."""
 
 
 def imported():

@@ -243,9 +243,9 @@ def _depth_chart(
     num_examples = _num_examples(points, at_lengths)
     reading = readings.read_depths(entry, at_lengths, num_examples)
     note = _groups_note(num_examples)
-    if guesses := set(diagnostic.guesses(points, at_lengths).values()):
-        listed = " to ".join(f"{guess:.3f}" for guess in sorted({min(guesses), max(guesses)}))
-        note = f"{note}. A guess among the answers of an example scores {listed}"
+    if guesses := diagnostic.guesses(points, at_lengths):
+        span = readings.span_text(guesses.values())
+        note = f"{note}. A guess among the answers of an example scores {span}"
     return _chart(Section.DEPTHS, diagnostic, "depth", length, lines, reading, entry, note)
 
 

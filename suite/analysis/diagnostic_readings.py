@@ -6,7 +6,7 @@ where the figures allow none. A seed solves a task by its primary metric at the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from suite.analysis.diagnostics import Solved
 from suite.analysis.statistics import Estimate
@@ -28,9 +28,7 @@ def read_states(sizes: Sequence[tuple[str, int, Estimate, Solved]], metric: str)
         size = min(of_entry for _, of_entry, _, _ in reached)
         smallest = [(name, one) for name, of_entry, one, _ in reached if of_entry == size]
         names = _listed([name for name, _ in smallest], "and")
-        values = " to ".join(
-            dict.fromkeys(_text(one) for one in _ends([one for _, one in smallest]))
-        )
+        values = span_text([one.value for _, one in smallest])
         start = f"The smallest state with which all seeds solve the task is that of {names}"
         return f"{start}: {_kibibytes(size)}, {metric} {values} ({seeds})."
     name, size, one, _ = max(sizes, key=lambda each: each[2].value)
@@ -47,10 +45,10 @@ def read_changes(
 ) -> str:
     """Return how the entries that are `CLOSE` to the best at the first place do at another one.
 
-    The other place is the one where these entries differ most, and of equals the last one. Where it
-    is not their last place, the scores there follow. If no seed solves the task, the best score is
-    stated alone: changes of chance mean nothing. `solved` has the seeds of each entry
-    that solve the task; it is empty for a task that is never solved.
+    The other place is the one where these entries differ most, and of equals the last one. The
+    scores at their last place follow if it is another one. The sentence states the best score alone
+    if no seed solves the task, because changes of chance mean nothing. `solved` has the seeds of
+    each entry that solve the task; it is empty for a task that is never solved.
     """
     known = {name: figures for name, figures in lines if figures}
     start = next((place for figures in known.values() for place in figures), "")
@@ -188,6 +186,11 @@ def count_text(counts: Iterable[int], name: str = "seed") -> str:
     return f"{' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} {name}s"
 
 
+def span_text(values: Collection[float]) -> str:
+    """Return the least and the largest of some scores, as "0.990 to 1.000" or "0.990"."""
+    return " to ".join(dict.fromkeys(f"{value:.3f}" for value in (min(values), max(values))))
+
+
 def _change(name: str, before: Estimate, after: Estimate) -> str:
     if round(abs(after.value - before.value), 3) <= STAYS:
         return f"{name} stays at {_text(after)}"
@@ -210,11 +213,6 @@ def _unsolved(solved: Mapping[str, Solved]) -> str:
         return "No seed solves the task"
     count = f"{most.num_solved} of {most.num_seeds} seeds"
     return f"{name} solves the task with {count}, no entry with more"
-
-
-def _ends(estimates: Sequence[Estimate]) -> tuple[Estimate, Estimate]:
-    by_value = sorted(estimates, key=lambda one: one.value)
-    return by_value[0], by_value[-1]
 
 
 def _capitalized(text: str) -> str:

@@ -1,8 +1,8 @@
 """Prints tables of thousands of rows in the look of rich's `Table`, twenty times as fast.
 
 Rich takes a third of a millisecond to lay out a cell. Here it only wraps the cells that are wider
-than their columns. In a narrow console rich cuts long words; here they stay whole as long as the
-shorter columns have room to give, and are folded otherwise.
+than their columns. Rich cuts long words in a narrow console. This printer narrows other columns
+first, and folds a long word only if the room is too small for all words.
 """
 
 from __future__ import annotations

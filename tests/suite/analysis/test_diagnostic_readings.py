@@ -23,12 +23,12 @@ def named(values):
             {"a": {"8": 0.98}, "b": {"8": 0.2}},
             "No seed solves the task; the best is a with 0.980 at 8 (3 seeds).",
         ),
-        # What changes in models that solve nothing is chance.
+        # Models that solve nothing change by chance.
         (
             {"a": {"8": 0.5, "16": 0.53}, "b": {"8": 0.48, "16": 0.5}},
             "No seed solves the task; the best is a with 0.500 at 8 (3 seeds).",
         ),
-        # One entry: the last place. A change of at most 0.01 is none.
+        # One entry: the last place. A sentence ignores a change of at most 0.01.
         ({"a": {"8": 1.0, "16": 0.4, "32": 0.991}}, "From 8 to 32, a stays at 0.991 (3 seeds)."),
         # Several that are close at the first place: the place where they differ most.
         (
