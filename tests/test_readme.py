@@ -3,7 +3,7 @@
 The first one and the tasks run unchanged in `make test-slow`.
 
 The first trains one layer of `vanilla` with instant measurements. The others run an architecture
-that only embeds, except language modelling. They validate once and leave drawing to
+that only embeds, except language modelling and pretraining. They validate once and leave drawing to
 `make dashboard`. Their `make` calls a stand-in for `bench`, and `bench` runs in this process:
 another import of the framework would take longer.
 """
@@ -98,7 +98,8 @@ def test_the_commands_work_with_the_benchmark_smoke(bench, tmp_path, tfds_data_d
         if target == "help":
             run(command, tmp_path, tfds_data_dir, ())
         elif target in BRIEFLY:
-            settings = SMOKE if "language_modeling" in command else EMBEDDED
+            learns = "language_modeling" in command or "pretrain" in command
+            settings = SMOKE if learns else EMBEDDED
             run_here(command, bench, tmp_path, tfds_data_dir, (*settings, BRIEFLY[target]))
         else:
             run_here(command, bench, tmp_path, tfds_data_dir, ())

@@ -7,6 +7,7 @@ first, and folds a long word only if the room is too small for all words.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +17,6 @@ from rich.console import Console
 from rich.text import Text
 
 SEPARATOR = " │ "
-MIN_WIDTH = 3
-"""The least width of a column with its spaces. A narrower console breaks the lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,7 @@ def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence
     natural = [max(map(_width, cells)) for cells in columns_of_cells]
     widths = natural
     if sum(natural) + len(SEPARATOR) * (len(natural) - 1) > out.width:
-        words = [max(map(_longest_word, cells)) for cells in columns_of_cells]
-        widths = _shrunk(natural, words, out.width)
+        widths = _shrunk(natural, columns_of_cells, out.width)
     lines = ["━╇━".join("━" * width for width in widths)]
     for row in rows:
         lines += map(SEPARATOR.join, _lines(out, row, columns, widths))
@@ -46,18 +44,19 @@ def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence
     out.file.write("\n".join(lines) + "\n")
 
 
-def _shrunk(widths: Sequence[int], words: Sequence[int], room: int) -> list[int]:
+def _shrunk(widths: Sequence[int], columns: Sequence[Sequence[str]], room: int) -> list[int]:
     """Return the widths of columns that fit into a room with the separators between them.
 
     The widest columns shrink first, to equal widths with the spaces of the separators. No column
-    becomes narrower than its longest word, unless the room is too small for all words.
+    becomes narrower than its longest word, unless the room is too small for all words. None becomes
+    narrower than its widest character: a console without that room breaks the lines.
     """
     spaces = [1, *[2] * (len(widths) - 2), 1]
     found = [width + of_column for width, of_column in zip(widths, spaces, strict=True)]
     room -= len(widths) - 1  # the lines of the separators
-    whole = [word + of_column for word, of_column in zip(words, spaces, strict=True)]
-    for least in (whole, [MIN_WIDTH] * len(widths)):
-        _shrink(found, least, room)
+    for width_of in (_longest_word, _widest_character):
+        least = [max(map(width_of, cells)) for cells in columns]
+        _shrink(found, [*map(operator.add, least, spaces)], room)
     return [width - of_column for width, of_column in zip(found, spaces, strict=True)]
 
 
@@ -106,6 +105,7 @@ def _fitted(out: Console, text: str, width: int, *, right: bool) -> Sequence[str
     space = width - cell_len(text)
     if space >= 0 and text.isprintable():
         return [" " * space + text if right else text + " " * space]
+    text = text.strip(" ") if space < 0 else text
     wrapped = Text(text).wrap(out, width, justify="right" if right else "left", overflow="fold")
     return [line.plain for line in wrapped]
 
@@ -117,3 +117,8 @@ def _width(text: str) -> int:
 @lru_cache(maxsize=10_000)
 def _longest_word(text: str) -> int:
     return max(map(cell_len, text.split()), default=0)
+
+
+@lru_cache(maxsize=10_000)
+def _widest_character(text: str) -> int:
+    return max(map(cell_len, text), default=0)

@@ -26,7 +26,7 @@ TEXTS = st.sampled_from(
 
 @st.composite
 def tables(draw):
-    columns = draw(st.lists(st.builds(Column, TEXTS, st.booleans()), min_size=2, max_size=13))
+    columns = draw(st.lists(st.builds(Column, TEXTS, st.booleans()), min_size=2, max_size=12))
     row = st.lists(TEXTS, min_size=len(columns), max_size=len(columns))
     return columns, draw(st.lists(row, min_size=1, max_size=5))
 
