@@ -19,6 +19,8 @@ class RawText:
     """The hooks of a task for raw text. By default, a task has none of them."""
 
     title: str
+    raw_example = "a a"
+    """A text that `encode_raw` encodes; `bench predict` builds the model with it."""
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]

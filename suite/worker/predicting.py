@@ -25,9 +25,6 @@ from suite.worker.data.batches import evaluation_batches, evaluation_rows
 from suite.worker.methods import build_kept, kept_task
 from suite.worker.steps import Model, make_prediction_step
 
-ANY_TEXT = "a a"
-"""A text that every task with raw text encodes; the model is built with it."""
-
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -97,7 +94,7 @@ def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
     kept.check()
     task = kept_task(kept, search_path)
     blank = TrainedModel(None, task, cell, kept.spec)  # type: ignore[arg-type]
-    examples = blank.encode([ANY_TEXT])
+    examples = blank.encode([task.raw_example])
     with _precision_of(cell):
         batch = next(evaluation_batches(examples, cell.batch_size, False, task.length_buckets))
         model = build_kept(kept, search_path, kept.spec, batch)

@@ -74,6 +74,7 @@ class RelationExtraction(Classification):
     length_buckets = (0.5,)
     label_smoothing = 0.1
     """Szegedy et al. 2016, section 7."""
+    raw_example = "<e1>a</e1> <e2>a</e2>"
 
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths in which the markers and the words between them hardly fit."""

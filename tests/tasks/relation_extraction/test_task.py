@@ -44,6 +44,7 @@ def test_raw_sentences_are_encoded_as_those_of_the_split(files):
     scores = np.eye(5)[[2, 0, 0, 0, 0, 0, 4]]
     found = TASK.readable(texts, raw, scores, data.spec)
     assert [one["label"] for one in found[::6]] == ["Content-Container(e1,e2)", "Other"]
+    assert TASK.encode_raw([TASK.raw_example], 32, data.spec).num_examples == 1
     with pytest.raises(DataError, match=r"markers none at text 2\. Mark both entities"):
         TASK.encode_raw([texts[0], "no entity"], 32, data.spec)
 
