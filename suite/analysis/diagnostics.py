@@ -43,8 +43,8 @@ class DiagnosticRow:
     why other seeds are not completed. `solved` is the share of seeds whose score reaches the
     threshold, with Wilson's interval. `median_steps` is the median number of steps until the
     validation curve reaches the threshold, of an even number of seeds the lower one. A seed that
-    never reaches it counts as infinitely late. `median_steps` is None if no record has a curve;
-    archives keep none.
+    never reaches it counts as infinitely late. An entry without any validation curve has a
+    `median_steps` of None. Archives keep no curves.
     """
 
     entry: str

@@ -54,6 +54,7 @@ class PretrainingTask(Task):
         self.recipe = replace(task.recipe, learning_rate=options["learning_rate"])
         self.contiguous, self.length_buckets = task.contiguous, task.length_buckets
         self.max_global_tokens, self.hideable = task.max_global_tokens, task.hideable
+        self.raw_example = task.raw_example
         in_spans = task.form is Form.ENCODER_DECODER and options["corruption"] == SPANS
         masks = 0 if task.form is Form.DECODER else 1
         self._pairs = options["next_sentence"]

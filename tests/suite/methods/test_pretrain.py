@@ -126,6 +126,11 @@ def test_documents_replace_the_training_texts_alone(tmp_path):
         METHOD.data(data, context)
 
 
+def test_a_pretrained_model_is_built_with_the_example_text_of_its_task():
+    task = find_plugin(TASKS, "relation_extraction")
+    assert PretrainingTask(task, METHOD.options).raw_example == task.raw_example
+
+
 def test_words_are_learned_and_start_the_child_with_their_embedding(tmp_path, monkeypatch):
     parent, child = plan(
         "ner", "identity", "pretrain:steps=4", steps=1, options={"validations": "1"}
