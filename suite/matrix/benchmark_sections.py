@@ -92,7 +92,8 @@ class EntrySettings(Section):
     """An entry beside the architectures with their default options.
 
     `methods` are written as on the command line: ["lora:rank=8", "int8"]. `tasks` and `lengths`
-    limit the entry to some of those of the benchmark.
+    limit the entry to some of those of the benchmark. An entry without options and methods limits
+    the architecture itself.
     """
 
     architecture: str
@@ -100,6 +101,11 @@ class EntrySettings(Section):
     methods: tuple[str, ...] = Field(default=(), strict=False)
     tasks: tuple[str, ...] = Field(default=(), strict=False)
     lengths: Lengths = Field(default=(), strict=False)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the entry is the architecture itself, with its default options."""
+        return not self.options and not self.methods
 
     def includes(self, task: str | None, length: int) -> bool:
         """Return whether the entry runs a task, or a probe (None), at a length."""

@@ -17,7 +17,7 @@ from suite.api import (
     Mode,
     Options,
 )
-from suite.api.errors import unknown_name
+from suite.api.errors import RequestError, unknown_name
 from suite.matrix.benchmark_sections import ProbeSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.model_sizes import find_model_size
@@ -88,6 +88,13 @@ def expand(
         for entry in entries[mode]
         if entry.runs(workload.name, length)
     ]
+    if not cells:
+        raise RequestError(
+            f"The benchmark '{benchmark.name}' limits the requested entries to other tasks or "
+            "lengths, so that no entry has a cell",
+            received=", ".join(f"{one.name or one.mode} at {one.lengths}" for one in workloads),
+            remedy=f"`bench plan --benchmark {benchmark.name}` lists its cells",
+        )
     cells = _final_together(request, cells)
     cells = with_parents(cells, benchmark, registry, find_tuned_rate)
     # Two probes of a benchmark may meet: a batch of one sequence, and one of as many positions.

@@ -198,8 +198,9 @@ def find_entries(
     """Return the requested entries; by default those of the benchmark.
 
     A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. An architecture that is `probe_only` trains only if the request names it. Each
-    entry takes each set of methods of the request, in place of the benchmark's.
+    the file adds. A listed entry without options and methods adds none: it limits its architecture
+    to tasks and lengths. An architecture that is `probe_only` trains only if the request names it.
+    Each entry takes each set of methods of the request, in place of the benchmark's.
     """
     known = registry.architectures
     if request.architectures:
@@ -221,16 +222,27 @@ def find_entries(
             requested=False,
         )
         for one in benchmark.entries
-        if one.architecture in names
+        if one.architecture in names and not one.is_plain
     ]
-    entries = [*(Entry(name, known.get(name), {}) for name in names), *listed]
+    limits = [one for one in benchmark.entries if one.is_plain]
+    plain = [
+        Entry(
+            name,
+            known.get(name),
+            {},
+            listed=tuple(one for one in limits if one.architecture == name) or None,
+            requested=all(one.architecture != name for one in limits),
+        )
+        for name in names
+    ]
+    entries = [*plain, *listed]
     if request.methods is None:
         # Only a training has methods.
         return [entry for entry in entries if mode is Mode.TRAIN or not entry.methods]
     check_unique("set of methods", [" ".join(texts) for texts in request.methods])
     sets = [parse_methods(texts, registry.methods) for texts in request.methods]
-    plain = [entry for entry in entries if not entry.methods]
-    return [_with_methods(entry, methods, listed) for entry in plain for methods in sets]
+    without_methods = [entry for entry in entries if not entry.methods]
+    return [_with_methods(one, methods, listed) for one in without_methods for methods in sets]
 
 
 def _with_methods(entry: Entry, methods: Methods, listed: Sequence[Entry]) -> Entry:

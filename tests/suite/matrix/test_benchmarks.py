@@ -73,10 +73,12 @@ def test_every_built_in_benchmark_is_read_and_expands(path):
     assert {planned.cell.task for planned in cells} >= set(benchmark.tasks)
     assert any(planned.unsupported is None for planned in cells)
     entries = {(planned.cell.mode, planned.cell.architecture) for planned in cells}
+    if not benchmark.ranked:
+        return
     for mode in {mode for mode, _ in entries}:
         for name, plugin in registry.architectures.plugins.items():
             if plugin.control and not (plugin.probe_only and mode is Mode.TRAIN):
-                assert (mode, name) in entries, f"every benchmark has the control {name}"
+                assert (mode, name) in entries, f"every ranked benchmark has the control {name}"
 
 
 def test_the_settings_of_a_frozen_benchmark_are_a_final_run_narrowed_or_not(folder):
@@ -329,3 +331,22 @@ def test_an_entry_may_be_limited_to_tasks_and_lengths(folder):
         with pytest.raises(PluginError, match=said):
             read_benchmark(path)
         path.write_text(text)
+
+
+def test_a_plain_entry_limits_its_architecture(folder):
+    plain = '[[entries]]\narchitecture = "vanilla"\nlengths = [64]\n'
+    path = edit(folder, "[[probes]]", f"{plain}\n[[probes]]")
+    path.write_text(path.read_text().split("[frozen]")[0])
+    registry = load_registry((str(folder),))
+
+    def lengths(**fields):
+        cells = expand(Request(tasks=("ner",), benchmark="small", seeds=(0,), **fields), registry)
+        return [
+            (one.cell.sequence_length, one.of_benchmark)
+            for one in cells
+            if one.ranking.entry == "vanilla"
+        ]
+
+    assert lengths() == lengths(architectures=("vanilla",)) == [(64, True)]
+    with pytest.raises(RequestError, match="no entry"):
+        lengths(architectures=("vanilla",), lengths=(128,))
