@@ -166,8 +166,13 @@ class MatrixPlan(Collection[PlannedCell]):
 
     @property
     def sealed_note(self) -> str:
-        """Why trainings score validation alone; empty if all of them score the test split."""
-        if all(item.cell.scores_test or item.cell.task is None for item in self.items):
+        """Why trainings score validation alone; empty if all of them score the test split.
+
+        A cell that another one needs scores no test split and needs no reason.
+        """
+        needed = {parent for item in self.items for parent in item.parents.values()}
+        scored = (item.cell for item in self.items if item.cell.id not in needed)
+        if all(cell.scores_test or cell.task is None for cell in scored):
             return ""
         return (
             "These settings are not those of a frozen benchmark: trainings score validation alone "

@@ -37,6 +37,14 @@ def test_all_names_are_there():
     assert all(callable(getattr(suite, name)) for name in suite.__all__)
 
 
+def test_the_plan_of_a_frozen_benchmark_warns_of_no_trial_for_the_cells_that_others_need(home):
+    final = {"benchmark": "methods", "architectures": ["linear_attention"], "seeds": [0]}
+    plan = suite.plan(**final)
+    assert not all(item.cell.scores_test for item in plan), "the teacher scores no test split"
+    assert plan.sealed_note == ""
+    assert "score validation alone" in suite.plan(**final, options={"dropout": 0.45}).sealed_note
+
+
 def test_a_plan_takes_the_command_line_s_names(home):
     plan = suite.plan(
         task="ner",

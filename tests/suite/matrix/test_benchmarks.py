@@ -341,11 +341,8 @@ def test_a_plain_entry_limits_its_architecture(folder):
 
     def lengths(**fields):
         cells = expand(Request(tasks=("ner",), benchmark="small", seeds=(0,), **fields), registry)
-        return [
-            (one.cell.sequence_length, one.of_benchmark)
-            for one in cells
-            if one.ranking.entry == "vanilla"
-        ]
+        plain = [one for one in cells if one.ranking.entry == "vanilla"]
+        return [(one.cell.sequence_length, one.of_benchmark) for one in plain]
 
     assert lengths() == lengths(architectures=("vanilla",)) == [(64, True)]
     with pytest.raises(RequestError, match="no entry"):
