@@ -20,14 +20,24 @@ class RawText:
 
     title: str
     raw_example = "a a"
-    """A text that `encode_raw` encodes; `bench predict` builds the model with it."""
+    """A text that `encode_raw` encodes."""
+
+    def encode_blank(self, sequence_length: int, spec: Mapping[str, Any]) -> Examples:
+        """Return one example as `encode_raw` does; `bench predict` builds the model with it.
+
+        By default, it is that of `raw_example`.
+
+        Raises:
+            Unsupported: the task has no raw text.
+        """
+        return self.encode_raw([self.raw_example], sequence_length, spec)
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
     ) -> Examples:
         """Encode a user's texts as `load` encodes a split with this `spec`; there are no labels.
 
-        Targets that the text does not give are zeros.
+        Targets that the text does not give are zeros. A task of images takes paths for texts.
 
         Raises:
             Unsupported: the task has no raw text.

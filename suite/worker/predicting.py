@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ from suite.api import Cell, Examples, Task
 from suite.api.errors import LengthwiseError, RequestError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.weights import read_kept_weights
-from suite.worker.data.batches import evaluation_batches, evaluation_rows
+from suite.worker.data.batches import Batch, evaluation_batches, evaluation_rows
+from suite.worker.generation import BeamSearch
 from suite.worker.methods import build_kept, kept_task
 from suite.worker.steps import Model, make_prediction_step
 
@@ -46,12 +47,8 @@ class TrainedModel:
             DataError: a text has nothing to predict.
             RequestError: the task does not encode raw text.
         """
-        try:
+        with _raw_text_only():
             return self.task.encode_raw(texts, self.cell.sequence_length, self.spec)
-        except Unsupported as error:
-            raise RequestError(
-                "A model predicts from texts if its task encodes raw text", received=str(error)
-            ) from None
 
     def predict(self, texts: Sequence[str]) -> list[Any]:
         """Return the prediction of each text, as the task makes it readable.
@@ -67,12 +64,18 @@ class TrainedModel:
         examples = self.encode(texts)
         arguments = (examples, self.cell.batch_size, False, self.task.length_buckets)
         with _precision_of(self.cell):
-            step = make_prediction_step(self.model, self.task.predict, xla=False)
+            step = self._make_step()
             batches = evaluation_batches(*arguments)
             found = np.concatenate([step(batch)[: batch.num_examples] for batch in batches])
         predictions = np.empty_like(found)
         predictions[np.concatenate(evaluation_rows(*arguments))] = found
         return self.task.readable(texts, examples, predictions, self.spec)
+
+    def _make_step(self) -> Callable[[Batch], np.ndarray]:
+        """Return the function that predicts a batch: a beam search if the task generates."""
+        if (rules := self.task.generation) is None:
+            return make_prediction_step(self.model, self.task.predict, xla=False)
+        return BeamSearch(self.model, rules, rules.num_beams, self.cell.sequence_length).search
 
 
 def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
@@ -93,12 +96,23 @@ def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
         )
     kept.check()
     task = kept_task(kept, search_path)
-    blank = TrainedModel(None, task, cell, kept.spec)  # type: ignore[arg-type]
-    examples = blank.encode([task.raw_example])
+    with _raw_text_only():
+        examples = task.encode_blank(cell.sequence_length, kept.spec)
     with _precision_of(cell):
         batch = next(evaluation_batches(examples, cell.batch_size, False, task.length_buckets))
         model = build_kept(kept, search_path, kept.spec, batch)
     return TrainedModel(model, task, cell, kept.spec)
+
+
+@contextmanager
+def _raw_text_only() -> Iterator[None]:
+    """Refuse a task that does not encode raw text."""
+    try:
+        yield
+    except Unsupported as error:
+        raise RequestError(
+            "A model predicts from texts if its task encodes raw text", received=str(error)
+        ) from None
 
 
 @contextmanager

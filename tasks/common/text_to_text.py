@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
+    DataError,
     ExamplePrediction,
     Examples,
     Form,
@@ -89,6 +90,30 @@ class TextToText(Task):
             },
             facts=collect_facts(self.sources[request.kind], pairs, facts),
         )
+
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Encode each text as a source with an empty target; a longer text loses its end.
+
+        Raises:
+            DataError: a text is empty.
+        """
+        from tasks.common.tokenization import SubwordTokenizer
+
+        for number, text in enumerate(texts, 1):
+            if not text.strip():
+                raise DataError("A text must have at least one word", received=f"text {number}")
+        tokenizer = SubwordTokenizer.from_json(spec["tokenizer"])
+        pairs = [(text, "") for text in texts]
+        examples, _ = _pack(pairs, tokenizer, sequence_length, SPLITS.index("test"), packed=False)
+        return examples
+
+    def readable(
+        self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the answer to each text."""
+        return decode_answers(examples, predictions, spec)
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build a head that scores the next token at every position of the target."""

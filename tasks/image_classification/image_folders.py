@@ -69,22 +69,27 @@ def read_folders(
     classes = sorted({class_name for _, class_name in listed["train"]})
     splits = {}
     for split, rows in listed.items():
-        images = np.stack([_read_image(path, size) for path, _ in rows])
+        images = np.stack([read_image(path, size, "RGB") for path, _ in rows])
         labels = np.array([classes.index(class_name) for _, class_name in rows], np.int32)
         splits[split] = images, labels
     return splits, classes
 
 
-def _read_image(path: Path, size: int) -> np.ndarray:
+def read_image(path: Path, size: int, mode: str) -> np.ndarray:
+    """Read an image as bytes (size, size, channels); `mode` is "RGB", or "L" for grey.
+
+    Raises:
+        DataError: the file is not a valid image.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as file:
-            image = file.convert("RGB")
+            image = file.convert(mode)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DataError(
             "Every image must be readable", received=f"{path} ({type(error).__name__})"
         ) from None
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return np.asarray(image).reshape(size, size, -1)

@@ -7,6 +7,7 @@ size determines the length: for 32 × 32 pixels, patches of 8, 4, 2 and 1 pixels
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 IMAGE_SIZE = 32
+DIGIT_BORDER = 2
+"""The black pixels around the digits of MNIST, which have 28 × 28 pixels."""
 LENGTHS = {(IMAGE_SIZE // patch) ** 2: patch for patch in (16, 8, 4, 2, 1)}
 TFDS_NAME = "cifar10"
 
@@ -112,11 +115,45 @@ class ImageClassification(Classification):
                 "classes": list(classes),
                 "patch_size": patch_size,
                 "channels": splits["train"][0].shape[-1],
+                "border": DIGIT_BORDER if request.kind == "embedded" else 0,
+                "standardization": table.tolist(),
             },
             facts=collect_facts(
                 self.sources[request.kind], raw, {"patch_size": patch_size, **facts}
             ),
         )
+
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Encode the images at these paths; other sizes are resized.
+
+        Raises:
+            DataError: a file is not a readable image.
+        """
+        import numpy as np
+
+        from tasks.image_classification.image_folders import read_image
+
+        size, border = IMAGE_SIZE - 2 * spec["border"], spec["border"]
+        mode = "L" if spec["channels"] == 1 else "RGB"
+        images = np.stack([read_image(Path(text).expanduser(), size, mode) for text in texts])
+        images = np.pad(images, ((0, 0), (border, border), (border, border), (0, 0)))
+        return self._encode_unlabelled(images, spec)
+
+    def encode_blank(self, sequence_length: int, spec: Mapping[str, Any]) -> Examples:
+        """Return a black image."""
+        import numpy as np
+
+        shape = (1, IMAGE_SIZE, IMAGE_SIZE, spec["channels"])
+        return self._encode_unlabelled(np.zeros(shape, np.uint8), spec)
+
+    @staticmethod
+    def _encode_unlabelled(images: np.ndarray, spec: Mapping[str, Any]) -> Examples:
+        import numpy as np
+
+        table = np.array(spec["standardization"], np.float32)
+        return _encode(images, np.zeros(len(images), np.int32), spec["patch_size"], table)
 
 
 def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]]:
@@ -134,7 +171,7 @@ def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]
 
         pixels, labels = mnist_data()
         digits = pixels.reshape(-1, 28, 28, 1).astype(np.uint8)
-        images = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        images = np.pad(digits, ((0, 0), (DIGIT_BORDER,) * 2, (DIGIT_BORDER,) * 2, (0, 0)))
         labels = labels.astype(np.int32)
         learning, test = hold_out(len(images))
         train, validation = (learning[part] for part in hold_out(len(learning)))

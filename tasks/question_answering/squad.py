@@ -37,6 +37,18 @@ class Question:
 Questions = dict[str, list[Question]]
 
 
+def split_raw(text: str, place: str) -> Question:
+    """Return the question of a text that is a question, a tab, and the context.
+
+    Raises:
+        DataError: the text has no tab, or nothing before or after it.
+    """
+    asked, _, context = text.partition("\t")
+    if not asked.strip() or not context.strip():
+        raise DataError("A text is a question, a tab, and the context", received=place)
+    return Question(asked, context, ())
+
+
 def find_squad_files(folder: Path) -> dict[str, Path]:
     """Return the JSON file of each split that has one, as `train-v2.0.json` and `dev-v2.0.json`.
 

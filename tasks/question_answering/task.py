@@ -84,6 +84,7 @@ class QuestionAnswering(Task):
     """`people`: the number of people that a generated context tells about. `distance`: the least
     number of words between the question and a statement's answer in generated data; the most is
     less than twice as many, and 0 means any. `train_examples`: the number of generated ones."""
+    raw_example = "a\ta"
     recipe = Recipe(learning_rate=1e-3)
     """Trials on validation, `tiny`, seed 0, 128 positions, 128 steps of 16 examples: `vanilla` had
     an F1 of 0.48 with 1e-3 and 0.50 with 3e-3; `identity` had 0.11 with 1e-3."""
@@ -187,6 +188,7 @@ class QuestionAnswering(Task):
             ),
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
+                "tokenizer": tokenizer.state(),
                 "unanswerable": any(facts["unanswerable"].values()),
                 "contexts": contexts,
                 "gold_answers": [[text for text, _ in asked.answers] for asked in evaluated],
@@ -194,6 +196,33 @@ class QuestionAnswering(Task):
             },
             facts=collect_facts(self.sources[request.kind], raw, facts),
         )
+
+    def encode_raw(
+        self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
+    ) -> Examples:
+        """Encode texts that are a question, a tab, and the context.
+
+        Raises:
+            DataError: a text is not a question and a context with a tab between them.
+        """
+        from tasks.common.tokenization import SubwordTokenizer
+        from tasks.question_answering.spans import encode_questions
+        from tasks.question_answering.squad import split_raw
+
+        questions = [split_raw(text, f"text {number}") for number, text in enumerate(texts, 1)]
+        tokenizer = SubwordTokenizer.from_json(spec["tokenizer"])
+        encoded = encode_questions(questions, tokenizer, sequence_length, training=False)
+        contexts = list(dict.fromkeys(question.context for question in questions))
+        return _number(encoded.examples, questions, contexts, 0)
+
+    def readable(
+        self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the answer to each question, "" for none."""
+        from tasks.question_answering.scoring import extract_answers
+
+        contexts = list(dict.fromkeys(text.partition("\t")[2] for text in texts))
+        return extract_answers(examples, predictions, {**spec, "contexts": contexts})
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build a linear layer that scores each position as the start and as the end."""
