@@ -24,8 +24,10 @@ def command(run_id: str, file: Path, as_json: bool, home: str | None) -> None:
     """Print the prediction of a trained model for each text of FILE, one a line.
 
     FILE has one text a line, or is a .jsonl file whose lines have a field "text". RUN_ID is a run
-    whose weights `bench run --keep-weights` kept. A line is the most likely class, the tags of the
-    words, or the bits per character of the text; --json prints all that the task tells.
+    whose weights `bench run --keep-weights` kept. A text of image_classification is the path of an
+    image, and one of question_answering is a question, a tab and its context. The command prints
+    the most likely class, the tags of the words, the bits per character of the text, the answer,
+    or the generated text; --json prints all that the task tells.
 
     \b
     Examples:
