@@ -20,6 +20,7 @@ from suite.api import Status
 from suite.execution.conformance import Checked, Checking
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.naming import cell_label
 from suite.records.schema import Record
 
 PLAIN_LINE_SECONDS = 5.0
@@ -211,7 +212,7 @@ class Display:
 
     def _label(self, planned: PlannedCell) -> str:
         facts = planned.ranking
-        label, rate = planned.cell.label_of(facts.entry), facts.learning_rate
+        label, rate = cell_label(planned.cell, facts), facts.learning_rate
         if self.trials and rate and "learning_rate=" not in facts.entry:  # it is the recipe's
             return f"{label} · learning rate {rate:g}"
         return label

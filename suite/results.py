@@ -16,6 +16,7 @@ from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.naming import cell_label
 from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class MatrixPlan(Collection[PlannedCell]):
         return [{"id": item.cell.id, **item.cell.to_dict(), "state": self.state(item)}]
 
     def _line(self, item: PlannedCell) -> str:
-        return f"{item.cell.id}  {item.cell.label_of(item.ranking.entry):48}  {self.state(item)}"
+        return f"{item.cell.id}  {cell_label(item.cell, item.ranking):48}  {self.state(item)}"
 
     def _summary(self) -> str:
         notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
@@ -236,7 +237,7 @@ class Records(Collection[RecordSummary]):
         split = "test" if item.cell.scores_test else "validation"
         score = item.metric(metric, split) if metric else None
         shown = "" if score is None else f"  {metric} {score:.3f}"
-        return f"{item.cell.label_of(item.ranking.entry):48}  {item.status}{reason}{shown}"
+        return f"{cell_label(item.cell, item.ranking):48}  {item.status}{reason}{shown}"
 
     def _summary(self) -> str:
         return f"{len(self.items)} records"

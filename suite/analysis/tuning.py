@@ -22,9 +22,9 @@ from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import durations_here
 from suite.matrix.plan import plan
 from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
-from suite.matrix.ranking_facts import OBJECTIVE
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
+from suite.records.naming import OBJECTIVE
 from suite.records.store import Store, ignore_unreadable
 
 Report = Callable[[str], None]

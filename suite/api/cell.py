@@ -85,9 +85,13 @@ class Cell:
         parts = [self.architecture, *methods_text(self.methods).split()]
         return self.label_of(" + ".join(parts))
 
-    def label_of(self, entry: str) -> str:
-        """Return a short name for display with the name of the cell's entry."""
-        parts = [self.task or str(self.mode), entry, str(self.sequence_length)]
+    def label_of(self, entry: str, data: str = "") -> str:
+        """Return a short name for display with the name of the cell's entry.
+
+        `data` are the options of the task, as text.
+        """
+        task = f"{self.task} ({data})" if data else self.task
+        parts = [task or str(self.mode), entry, str(self.sequence_length)]
         parts += [self.backend] if self.backend != BACKENDS[0] else []
         parts += [self.precision] if self.precision != PRECISIONS[0] else []
         parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]

@@ -19,6 +19,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.publishing import publish
+from suite.records.naming import cell_label
 from suite.records.published import Folder, read_published, without_trials
 
 ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
@@ -94,7 +95,7 @@ def command(
         print("No new record to publish")
     print(f"{outcome.already_published} records already published, {len(outcome.refused)} refused")
     for record, reason in outcome.refused:
-        print(f"  {record.cell.label_of(record.ranking.entry)}: {reason}")
+        print(f"  {cell_label(record.cell, record.ranking)}: {reason}")
 
 
 def _write_public(folder: Path, results: Path, address: str) -> None:

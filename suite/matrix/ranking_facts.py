@@ -7,11 +7,8 @@ from typing import Any
 from suite.api import DATA_OPTIONS, Cell, Options, Task, Track, methods_text, track_of
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.options import listed_options
-from suite.records.naming import entry_name
+from suite.records.naming import OBJECTIVE, entry_name
 from suite.records.schema import RankingFacts, TuningChoice
-
-OBJECTIVE = "objective"
-"""The name, among the options of a comparison, of the metric of another objective."""
 
 
 def ranking_facts(

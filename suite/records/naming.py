@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+from suite.api import Recipe
+
+if TYPE_CHECKING:
+    from suite.api import Cell
+    from suite.records.schema import RankingFacts
+
+OBJECTIVE = "objective"
+"""The name, among the options of a comparison, of the metric of another objective."""
+NOT_OF_THE_DATA = frozenset({OBJECTIVE, *(field.name for field in fields(Recipe))})
+"""The options of a comparison that do not change its data: labels leave them out."""
 
 
 def entry_name(architecture: str, options: Mapping[str, object], methods: str = "") -> str:
@@ -14,6 +27,12 @@ def entry_name(architecture: str, options: Mapping[str, object], methods: str = 
     """
     name = f"{architecture} ({options_text(options)})" if options else architecture
     return " + ".join([name, *methods.split()])
+
+
+def cell_label(cell: Cell, facts: RankingFacts) -> str:
+    """Return a short name of a cell for display, with the options of its task's data."""
+    of_data = {n: value for n, value in facts.task_options.items() if n not in NOT_OF_THE_DATA}
+    return cell.label_of(facts.entry, options_text(of_data))
 
 
 def options_text(options: Mapping[str, object]) -> str:

@@ -45,6 +45,13 @@ def test_the_plan_of_a_frozen_benchmark_warns_of_no_trial_for_the_cells_that_oth
     assert "score validation alone" in suite.plan(**final, options={"dropout": 0.45}).sealed_note
 
 
+def test_the_labels_of_a_plan_are_unique_where_only_the_data_differs(home):
+    plan = suite.plan(benchmark="methods", task="ner", architectures=["vanilla"], seeds=[0])
+    lines = [line.split("  ")[1] for line in repr(plan).splitlines() if "·" in line]
+    assert "ner (train_share=0.01) · vanilla · 128 · seed 0" in lines
+    assert len(lines) == len(set(lines)) == len(plan)
+
+
 def test_a_plan_takes_the_command_line_s_names(home):
     plan = suite.plan(
         task="ner",
