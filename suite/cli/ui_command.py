@@ -12,10 +12,15 @@ from suite.tracking.ui import experiment_addresses, prepare_ui
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @home_option
 def command(port: int, home: str | None) -> None:
-    """Serve the MLflow UI on 127.0.0.1 until Ctrl-C."""
+    """Serve the MLflow UI on 127.0.0.1 until Ctrl-C.
+
+    The command prints two addresses for each task: charts of scores and costs against sequence
+    length, and the table of all cells.
+    """
     store = make_store(home)
     ui = prepare_ui(store, port)
     print(f"MLflow UI: {ui.address}  (stop with Ctrl-C)")
-    for name, address in experiment_addresses(store, ui.address).items():
-        print(f"  {name:22} {address}")
+    for name, addresses in experiment_addresses(store, ui.address).items():
+        for title, address in addresses.items():
+            print(f"  {name:22} {title:6}  {address}")
     ui.replace_this_process()

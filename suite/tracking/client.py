@@ -52,8 +52,6 @@ from suite.tracking.length_runs import LengthRun, is_length_run, length_runs
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,
-    VIEW,
-    VIEW_TAG,
     cell_tags,
     cell_title,
     curve_metrics,
@@ -63,8 +61,8 @@ from suite.tracking.runs import (
     invocation_title,
     metrics_of,
     params_of,
-    view_of,
 )
+from suite.tracking.views import LENGTHS, TAG, VIEWS, page_of
 
 SERVER_THREADS = 6
 MAX_METRICS_PER_CALL = 900
@@ -201,11 +199,11 @@ class Tracker:
         }
 
     def experiment_pages(self) -> dict[str, str]:
-        """Return the page of each experiment's saved view in the MLflow UI, by name."""
+        """Return the page of each experiment's charts in the MLflow UI, by name."""
         return {
-            name: f"#/experiments/{experiment.id}/runs?viewStateShareKey={VIEW}"
+            name: page_of(experiment.id, LENGTHS)
             for name, experiment in self._experiments.items()
-            if VIEW_TAG in experiment.tags
+            if f"{TAG}{LENGTHS}" in experiment.tags
         }
 
     def _own_runs(self, experiment_id: str) -> list[str]:
@@ -313,19 +311,16 @@ class Tracker:
                 self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
         if record.status is Status.OK:
-            self._save_view(experiment, record)
+            self._save_views(experiment, record)
         self._end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
 
-    def _save_view(self, experiment: Experiment, record: Record) -> None:
-        """Save the experiment's view, unless there is one.
-
-        The MLflow UI takes its columns only from a shared view, which is a tag. The columns depend
-        on the task's metrics, so a successful record is needed.
-        """
-        if VIEW_TAG not in experiment.tags:
-            view = view_of(record)
-            self._client.set_experiment_tag(experiment.id, VIEW_TAG, view)
-            experiment.tags[VIEW_TAG] = view
+    def _save_views(self, experiment: Experiment, record: Record) -> None:
+        """Save the experiment's views that it does not have yet."""
+        for key, view_of in VIEWS.items():
+            if (tag := f"{TAG}{key}") not in experiment.tags:
+                view = view_of(record)
+                self._client.set_experiment_tag(experiment.id, tag, view)
+                experiment.tags[tag] = view
 
     def _write_length_run(self, run: LengthRun) -> bool:
         """Write a length run; return False if the store has a run with the same content."""

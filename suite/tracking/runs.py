@@ -1,4 +1,4 @@
-"""A record as an MLflow run: parameters, metrics, tags, data set, and its experiment's view."""
+"""A record as an MLflow run: parameters, metrics, tags, and data set."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, Metric
 
-from suite.analysis.costs import COSTS
 from suite.api import Status, methods_text
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 from suite.records.schema import Record, RecordSummary
-from suite.tracking.experiments import KIND
 
 STATUSES: Mapping[Status, str] = {
     Status.OK: "FINISHED",
@@ -29,10 +27,6 @@ PARAMS = (
     *("task", "source", "architecture", "sequence_length", "seed", "round", "form", "model_size"),
     *("batch_size", "steps", "precision", "backend", "threads", "mode", "benchmark"),
 )
-VIEW = "lengthwise"
-"""The key of the saved view. The MLflow UI opens it for addresses with `viewStateShareKey=`."""
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-VIEW_PARAMS = ("source", "model_size", "batch_size", "steps")
 MAX_CURVE_POINTS = 50
 MAX_REASON_CHARACTERS = 500
 
@@ -166,24 +160,6 @@ def dataset_of(record: Record) -> DatasetInput | None:
         profile=json.dumps(profile),
     )
     return DatasetInput(dataset=dataset, tags=[])
-
-
-def view_of(record: Record) -> str:
-    """Return the saved view of an experiment: a table of its cells with scores and costs."""
-    curves = [name.removeprefix("validation_") for name in record.curves]
-    split = "test" if record.cell.scores_test else "validation"
-    scores = [f"{split}.{name}" for name in curves if name in record.metrics.get(split, {})]
-    columns = [f"metrics.`{name}`" for name in (*scores, *COSTS)]
-    columns += [f"params.`{name}`" for name in VIEW_PARAMS]
-    view = {
-        "searchFilter": f"tags.`{KIND}` = 'cell'",
-        # Names sort by architecture, length and seed. Sorted by time, the UI would fold the cells
-        # into their invocation.
-        "orderByKey": "tags.`mlflow.runName`",
-        "orderByAsc": True,
-        "selectedColumns": [*columns, "tags.`lengthwise.status`"],
-    }
-    return json.dumps(view)
 
 
 def axis_tags(record: RecordSummary) -> dict[str, str]:

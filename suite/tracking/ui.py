@@ -8,6 +8,7 @@ from suite.tracking.connection import is_own, own_database, tracking_uri
 from suite.tracking.mlflow_process import MlflowProcess
 from suite.tracking.pages import read_pages
 from suite.tracking.uri import without_password
+from suite.tracking.views import CELLS, LENGTHS, page_of
 
 HOST = "127.0.0.1"
 
@@ -36,7 +37,16 @@ def prepare_ui(store: Store, port: int) -> MlflowProcess:
     return MlflowProcess(f"http://{HOST}:{port}", arguments, environment)
 
 
-def experiment_addresses(store: Store, address: str) -> dict[str, str]:
-    """Return the address of each experiment's saved view in a UI, by the experiment's name."""
-    pages = sorted(read_pages(store).experiments.items())
-    return {name: f"{address}/{page}" for name, page in pages}
+def experiment_addresses(store: Store, address: str) -> dict[str, dict[str, str]]:
+    """Return the addresses of each experiment's saved views in a UI, by the experiment's name.
+
+    `charts` are those against sequence length, and `cells` is the table of all cells.
+    """
+    found = {}
+    for name, page in sorted(read_pages(store).experiments.items()):
+        _, _, experiment_id, _ = page.split("/", 3)
+        found[name] = {
+            title: f"{address}/{page_of(experiment_id, key)}"
+            for title, key in (("charts", LENGTHS), ("cells", CELLS))
+        }
+    return found

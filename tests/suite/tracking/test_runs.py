@@ -55,10 +55,16 @@ def test_curves_are_thinned_and_keep_their_last_point(store):
     assert len(curve) <= 52 and curve[-1].step == 199
 
 
-def test_experiment_view_shows_costs_of_cells(store):
+def test_the_views_of_an_experiment_show_charts_against_length_and_the_costs_of_cells(store):
     store.write(good_record(128))
     sync(store)
     experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
+    charts = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise-lengths"])
+    assert charts["searchFilter"] == "tags.`lengthwise.kind` = 'lengths'"
+    drawn = {chart["metricKey"] for chart in charts["compareRunCharts"]}
+    assert {"test.entity_f1", "training.peak_memory_bytes"} <= drawn
+    (run,) = runs_of_kind(store.tracking_uri, "lengths")
+    assert {"test.entity_f1", "training.tokens_per_second"} <= drawn & run.data.metrics.keys()
     view = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])
     assert view["searchFilter"] == "tags.`lengthwise.kind` = 'cell'"
     assert "metrics.`training.peak_memory_bytes`" in view["selectedColumns"]

@@ -32,7 +32,9 @@ def test_ui_serves_this_machine_only(store):
     assert "--host 127.0.0.1 --port 5055" in arguments
     assert ui.environment["MLFLOW_BACKEND_STORE_URI"] == store.tracking_uri
     addresses = experiment_addresses(store, ui.address)
-    assert addresses["ner"].startswith("http://127.0.0.1:5055/#/experiments/")
+    start = "http://127.0.0.1:5055/#/experiments/1/runs?viewStateShareKey=lengthwise"
+    charts = f"{start}-lengths&compareRunsMode=CHART"
+    assert addresses["ner"] == {"charts": charts, "cells": start}
 
 
 def test_password_of_a_database_is_no_argument(store, monkeypatch):

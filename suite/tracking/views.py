@@ -1,0 +1,104 @@
+"""The saved views of an experiment in the MLflow UI: charts against length, and a table of cells.
+
+The MLflow UI opens the view whose key an address has in `viewStateShareKey=`. It keeps a view in a
+tag of the experiment. MLflow documents no format: these are the fields that version 3 reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from suite.analysis.costs import COSTS
+from suite.records.schema import Record
+from suite.tracking.experiments import KIND
+
+TAG = "mlflow.sharedViewState."
+"""The beginning of the tag that holds a view. Its key follows."""
+CELLS = "lengthwise"
+LENGTHS = "lengthwise-lengths"
+TABLE_PARAMS = ("source", "model_size", "batch_size", "steps")
+SECTION = "against-length"
+
+
+def charts_view(record: Record) -> str:
+    """Return the view of charts: scores and costs of each entry against sequence length."""
+    charts = [_chart(name) for name in (*_scores(record), *COSTS)]
+    view = {
+        **_runs_of_kind("lengths"),
+        "selectedColumns": ["tags.`lengthwise.architecture`", "params.`source`"],
+        "runListHidden": True,
+        "compareRunSections": [
+            {
+                "uuid": SECTION,
+                "name": "Against sequence length",
+                "display": True,
+                "isReordered": False,
+            }
+        ],
+        "compareRunCharts": charts,
+    }
+    return json.dumps(view)
+
+
+def cells_view(record: Record) -> str:
+    """Return the view of a table: the cells with their scores and costs."""
+    columns = [f"metrics.`{name}`" for name in (*_scores(record), *COSTS)]
+    columns += [f"params.`{name}`" for name in TABLE_PARAMS]
+    view = {**_runs_of_kind("cell"), "selectedColumns": [*columns, "tags.`lengthwise.status`"]}
+    return json.dumps(view)
+
+
+VIEWS: Mapping[str, Callable[[Record], str]] = {LENGTHS: charts_view, CELLS: cells_view}
+"""Key → view of an experiment. Columns and charts depend on the metrics of a successful record."""
+
+
+def page_of(experiment_id: str, key: str) -> str:
+    """Return the page of a view in the MLflow UI."""
+    page = f"#/experiments/{experiment_id}/runs?viewStateShareKey={key}"
+    return f"{page}&compareRunsMode=CHART" if key == LENGTHS else page
+
+
+def _scores(record: Record) -> list[str]:
+    """Return the task's metric, and the metrics that have learning curves."""
+    curves = (name.removeprefix("validation_") for name in record.curves)
+    names = dict.fromkeys([record.ranking.metric, *curves])
+    split = "test" if record.cell.scores_test else "validation"
+    return [f"{split}.{name}" for name in names if name in record.metrics.get(split, {})]
+
+
+def _runs_of_kind(kind: str) -> dict[str, Any]:
+    """Return the search of a view.
+
+    Names sort by architecture, length and seed. Sorted by time, the UI would fold the cells into
+    their invocation.
+    """
+    return {
+        "searchFilter": f"tags.`{KIND}` = '{kind}'",
+        "orderByKey": "tags.`mlflow.runName`",
+        "orderByAsc": True,
+    }
+
+
+def _chart(metric: str) -> dict[str, Any]:
+    """Return a line chart of a metric; the step of a length run is the sequence length."""
+    return {
+        "uuid": metric,
+        "type": "LINE",
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "metricSectionId": SECTION,
+        "runsCountToCompare": 20,
+        "xAxisKey": "step",
+        "selectedXAxisMetricKey": "",
+        "xAxisScaleType": "log",
+        "scaleType": "linear",
+        "lineSmoothness": 0,
+        "displayPoints": True,
+        "useGlobalLineSmoothing": False,
+        "useGlobalXaxisKey": False,
+        "range": {},
+        "deleted": False,
+        "isGenerated": False,
+    }
