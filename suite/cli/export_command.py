@@ -19,25 +19,35 @@ from suite.publish.bundle import pack
 
 @click.command("export")
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--python",
+    "python_version",
+    metavar="VERSION",
+    help="Python version of the other machine, such as 3.12: the pack then holds Keras and what it "
+    "needs, for Linux on x86-64. [default: Keras is installed there]",
+)
 @request_options
-def command(folder: Path, home: str | None, **given: Any) -> None:
+def command(folder: Path, python_version: str | None, home: str | None, **given: Any) -> None:
     """Pack the cells that are left to run, with the code and their encoded data, into FOLDER.
 
     Copy FOLDER to the other machine and run `python run.py` in it. That machine needs Keras, NumPy
-    and the backend only. Copy FOLDER back, and `bench import FOLDER` writes the records.
-    Architectures of ranked cells are checked first, as `bench check` does.
+    and the backend only; with --python, Keras is in the pack. `run.py --stop-after 9m` stops in
+    time, and the same command continues. Copy FOLDER back, or what `run.py --results DIR` wrote,
+    and `bench import` writes the records. Architectures of ranked cells are checked first, as
+    `bench check` does.
 
     \b
     Examples:
       bench export pack --mode probe --backend jax --precision mixed_bfloat16
       bench export pack --task language_modeling --data tfds --backend jax --seeds 0
+      bench export pack --benchmark accelerator --python 3.12
     """
     store = make_store(home)
     prepared = prepare(make_request(given), store, report_unreadable=print_unreadable)
     with Display(0, sys.stderr) as display:
         for event in check_ranked(prepared.plan.to_run, store, prepared.search_path):
             display(event)
-    packed = pack(prepared, folder, command_line())
+    packed = pack(prepared, folder, command_line(), python_version)
     size = f"{packed.num_bytes / 2**20:.1f} MiB"
     print(f"{packed.num_cells} cells packed into {folder} ({size})")
     print("Run the cells on the other machine: python run.py")

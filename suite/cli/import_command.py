@@ -1,4 +1,4 @@
-"""`bench import`: write the records of a pack to a home."""
+"""`bench import`: write the records of packs to a home."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from suite.publish.bundle import unpack
 
 
 @click.command("import")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("packs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @home_option
-def command(folder: Path, home: str | None) -> None:
-    """Write the records of the cells that have run in the pack FOLDER.
+def command(packs: tuple[Path, ...], home: str | None) -> None:
+    """Write the records of the cells that have run in PACKS.
 
-    The command can be repeated while more cells of the pack run.
+    Each is the folder of a pack, or an archive that `run.py --results` wrote. The command can be
+    repeated while more cells run.
+
+    \b
+    Examples:
+      bench import pack
+      bench import results-1.tar.gz results-2.tar.gz
     """
     store = make_store(home)
     store.prepare()
-    records, missing = unpack(folder, store)
-    for record in records:
-        print(", ".join(filter(None, (f"{record.cell.label}: {record.status}", record.reason))))
-    print(f"{len(records)} records imported, {missing} cells have not run yet")
+    num_records = num_missing = 0
+    for path in packs:
+        records, missing = unpack(path, store)
+        num_records, num_missing = num_records + len(records), num_missing + missing
+        for record in records:
+            print(", ".join(filter(None, (f"{record.cell.label}: {record.status}", record.reason))))
+    print(f"{num_records} records imported, {num_missing} cells have not run yet")

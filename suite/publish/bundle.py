@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -19,21 +21,29 @@ from suite.api.files import CHECKOUT
 from suite.execution.conformance import find_conformance
 from suite.execution.endings import classify_exit
 from suite.execution.executors.local import child_environment
-from suite.execution.executors.packed import ABOUT, CACHE, JOBS, PARTS, read_result
+from suite.execution.executors.packed import (
+    ABOUT,
+    CACHE,
+    JOBS,
+    PARTS,
+    RANKING,
+    WHEELS,
+    read_result,
+)
 from suite.execution.jobs import make_job
 from suite.execution.outcome import make_record
 from suite.execution.parents import check_no_weights
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
 from suite.matrix.planned_cells import PlannedCell
+from suite.publish.wheels import download_wheels
 from suite.records.environment import describe_commit
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, RankingFacts, Record, utc_now
 from suite.records.store import Store
 
-RANKING = "ranking.json"
 CODE = ("suite", "tasks", "baselines")
-RUN = '''"""Run the cells of this pack that have not run yet: python run.py."""
+RUN = '''"""Run the cells of this pack that have not run yet: python run.py --help."""
 
 import sys
 from pathlib import Path
@@ -42,12 +52,9 @@ sys.dont_write_bytecode = True
 here = Path(__file__).resolve().parent
 sys.path.insert(0, str(here))
 
-from suite.execution.executors.packed import run_pack
+from suite.execution.executors.packed import main
 
-try:
-    sys.exit(1 if run_pack(here) else 0)
-except KeyboardInterrupt:
-    sys.exit("Interrupted. The same command continues from here.")
+sys.exit(main(here))
 '''
 
 
@@ -59,16 +66,21 @@ class PackSummary:
     num_bytes: int
 
 
-def pack(prepared: Prepared, folder: Path, command: str) -> PackSummary:
+def pack(
+    prepared: Prepared, folder: Path, command: str, python_version: str | None = None
+) -> PackSummary:
     """Write the cells that are left to run to a new folder, with the code and the encoded data.
 
     Args:
         prepared: the plan, and what running it needs.
         folder: the folder to create.
         command: the command line, as the records will name it. It must hold no paths.
+        python_version: the Python version of the other machine, such as "3.12". If given, the pack
+            holds Keras and its dependencies for it.
 
     Raises:
-        RequestError: no cell is left to run, a cell takes a trained model, or the folder exists.
+        RequestError: no cell is left to run, a cell takes a trained model, the folder exists, or a
+            package cannot be had for this Python version.
         DataError: data is not downloaded yet, or cannot be encoded.
     """
     check_any_can_run(prepared)
@@ -85,6 +97,8 @@ def pack(prepared: Prepared, folder: Path, command: str) -> PackSummary:
             "A pack needs a new folder", received=folder, remedy="Name a folder that does not exist"
         )
     _copy_code(folder, prepared.search_path)
+    if python_version is not None:
+        download_wheels(folder / WHEELS, python_version)
     (folder / CACHE).mkdir()
     encoded = set()
     for planned in cells:
@@ -109,15 +123,27 @@ def pack(prepared: Prepared, folder: Path, command: str) -> PackSummary:
     return PackSummary(len(cells), size)
 
 
-def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
-    """Write the records of the pack's cells that have run.
+def unpack(pack: Path, store: Store) -> tuple[list[Record], int]:
+    """Write the records of the cells that have run in a pack, or in an archive of its results.
 
     Return these records and the number of cells that have not run. A second import writes the same
     files again, because the pack determines the run ids.
 
     Raises:
-        DataError: the folder is not a pack.
+        DataError: the folder or the archive is not a pack.
     """
+    if not pack.is_file():
+        return _unpack(pack, store)
+    with tempfile.TemporaryDirectory(prefix="results-") as folder:
+        try:
+            with tarfile.open(pack) as archive:
+                archive.extractall(folder, filter="data")
+        except (OSError, tarfile.TarError) as error:
+            raise _not_a_pack(pack, error) from None
+        return _unpack(Path(folder), store)
+
+
+def _unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
     try:
         about = json.loads((folder / ABOUT).read_text())
         limits = Limits(**about["limits"])
@@ -157,9 +183,9 @@ def unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
 
 def _not_a_pack(folder: Path, error: Exception) -> DataError:
     return DataError(
-        "The folder must be a pack of this version of `bench export`",
+        "A pack, or an archive of its results, must be of this version of `bench export`",
         received=f"{folder} ({error})",
-        remedy="Name the folder that `bench export` created",
+        remedy="Name the folder that `bench export` created, or what its `run.py --results` wrote",
     )
 
 

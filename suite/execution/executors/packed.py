@@ -2,29 +2,129 @@
 
 A pack is a folder with `jobs/<run id>/job.json`, the encoded data in `cache/`, and the code. Each
 cell runs in a new interpreter. Its outcome and `ending.json` remain in its job's folder; running
-the pack again runs the remaining cells.
+the pack again runs the remaining cells. `wheels/` holds packages that the machine may lack.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib.metadata
 import json
-from dataclasses import replace
+import shutil
+import sys
+import tarfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from suite.api import Job, Limits, Status
+from suite.api import Job, Limits, RequestError, Status
 from suite.api.files import atomic_write_bytes
 from suite.execution.endings import classify_exit, training_stands
 from suite.execution.executors.base import ProcessResult, read_provenance
 from suite.execution.executors.local import LocalExecutor, accelerator_places
+from suite.execution.quantities import parse_duration
 from suite.records.environment import describe_environment
 
 JOBS, CACHE, PARTS, ABOUT, RESULT = "jobs", "cache", "parts", "about.json", "ending.json"
+WHEELS, UNPACKED = "wheels", "unpacked"
+RANKING = "ranking.json"
+WRITTEN = ("outcome.json", "progress.jsonl", "provenance.json")
+"""The files of a cell's process, which a repeated run writes anew."""
+KEPT = ("job.json", RANKING, "outcome.json", "provenance.json", RESULT)
+"""The files of a finished cell that make its record."""
+ARCHIVE_BYTES = 15 * 2**20
+"""The most bytes of files in one archive of results, which is smaller still."""
 
 
-def run_pack(pack: Path) -> int:
-    """Run the cells without a result, and return the number of cells that failed."""
+@dataclass(frozen=True, slots=True)
+class PackRun:
+    """The numbers of cells that failed, and of those that are left."""
+
+    failed: int
+    left: int
+
+
+def main(pack: Path, arguments: Sequence[str] | None = None) -> int:
+    """Run a pack from its `run.py`; return 0, 1 if a cell failed, or 3 if cells are left."""
+    parser = argparse.ArgumentParser(description="Run the cells of this pack that have not run.")
+    parser.add_argument(
+        "--stop-after",
+        metavar="TIME",
+        help="stop after this time, such as 9m; the same command continues from there",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        help="write the results to DIR as archives of at most 16 MiB, for `bench import`",
+    )
+    given = parser.parse_args(arguments)
+    try:
+        seconds = parse_duration(given.stop_after) if given.stop_after else None
+    except RequestError as error:
+        parser.error(str(error))
+    use_wheels(pack)
+    try:
+        run = run_pack(pack, seconds)
+    except KeyboardInterrupt:
+        print("Interrupted. The same command continues from here.", file=sys.stderr)
+        return 130
+    finally:
+        if given.results:
+            for path in write_archives(pack, given.results):
+                print(f"Results: {path}", flush=True)
+    if run.left:
+        print(f"{run.left} cells are left. The same command continues from here.")
+        return 3
+    return 1 if run.failed else 0
+
+
+def use_wheels(pack: Path) -> None:
+    """Make the pack's packages importable that this machine lacks."""
+    for wheel in sorted((pack / WHEELS).glob("*.whl")):
+        name = wheel.name.split("-")[0]
+        with suppress(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.distribution(name)
+            continue
+        folder = pack / UNPACKED / name
+        if not folder.exists():
+            shutil.unpack_archive(wheel, folder, "zip")
+        sys.path.append(str(folder))
+
+
+def write_archives(pack: Path, folder: Path) -> Iterator[Path]:
+    """Write what makes the records of the finished cells; each archive is a pack without code."""
+    folder.mkdir(parents=True, exist_ok=True)
+    finished = sorted(path.parent for path in (pack / JOBS).glob(f"*/{RESULT}"))
+    groups: list[list[Path]] = []
+    free = 0
+    for job in finished:
+        files = [job / name for name in KEPT if (job / name).exists()]
+        size = sum(path.stat().st_size for path in files)
+        if size > free:
+            groups.append([])
+            free = ARCHIVE_BYTES
+        groups[-1] += files
+        free -= size
+    for number, files in enumerate(groups, 1):
+        path = folder / f"results-{number}.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            for file in (pack / ABOUT, *files):
+                archive.add(file, file.relative_to(pack))
+        yield path
+
+
+def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
+    """Run the cells without a result.
+
+    After `stop_after_seconds`, no cell starts, and a running one is stopped without a result. A
+    stopped training continues from its checkpoint.
+    """
+    ends = time.monotonic() + stop_after_seconds if stop_after_seconds else None
     limits = Limits(**json.loads((pack / ABOUT).read_text())["limits"])
     waiting = sorted(
         path.parent
@@ -42,8 +142,12 @@ def run_pack(pack: Path) -> int:
             checkpoint=folder / "checkpoint.npz",
             search_path=search_path,
         )
+        for name in WRITTEN:
+            (folder / name).unlink(missing_ok=True)
         started = _now()
-        result = _run(job, limits)
+        result = _run(job, limits, ends)
+        if result is None:
+            return PackRun(failed, len(waiting) - number + 1)
         content = {
             "started_at": started,
             "ended_at": _now(),
@@ -59,18 +163,22 @@ def run_pack(pack: Path) -> int:
             status = Status.OK
         failed += status is not Status.OK
         print(f"[{number}/{len(waiting)}] {job.cell.label}: {status}", flush=True)
-    return failed
+    return PackRun(failed, 0)
 
 
-def _run(job: Job, limits: Limits) -> ProcessResult:
+def _run(job: Job, limits: Limits, ends: float | None) -> ProcessResult | None:
+    """Run a cell; return None if `ends`, a monotonic time, came before its end."""
     places = accelerator_places(job.cell.options.get("devices", 1))
     executor = LocalExecutor(spawn=True, places=places)
     try:
+        if ends is not None and time.monotonic() >= ends:
+            return None
         executor.start(job.folder.name, job, limits)
-        while True:
+        while ends is None or time.monotonic() < ends:
             for update in executor.wait():
                 if update.result is not None:
                     return update.result
+        return None
     finally:
         executor.close()
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 import pytest
 
+from suite.api import RequestError
+from suite.execution.executors import packed
+from suite.publish.wheels import download_wheels, keras_packages
 from tests.conftest import bench_environment, read_records
 
 SMOKE = ("--benchmark", "smoke", "--architectures", "brisk", "--seeds", "0")
 
 
-def run_pack(pack, **environment):
+def run_pack(pack, *arguments, **environment):
     return subprocess.run(
-        [sys.executable, "run.py"],
+        [sys.executable, "run.py", *arguments],
         cwd=pack,
         env={**bench_environment(), **environment},
         capture_output=True,
@@ -33,15 +39,23 @@ def test_packed_cells_run_without_the_checkout_and_their_records_are_imported(be
     text = "".join(path.read_text() for path in pack.glob("jobs/*/job.json"))
     assert '"data_dir": null' in text
     assert "0 records imported, 1 cells have" in bench("import", str(pack)).stdout
-    there = run_pack(pack)
+    stopped = run_pack(pack, "--stop-after", "1s")
+    assert stopped.returncode == 3 and stopped.stdout.startswith("1 cells are left"), stopped
+    results = tmp_path / "results"
+    there = run_pack(pack, "--stop-after", "9m", "--results", str(results))
     assert there.returncode == 0, there.stdout + there.stderr
     assert "[1/1]" in there.stdout and run_pack(pack).stdout == ""
     about = json.loads((pack / "about.json").read_text())
     clean = {**about, "commit": {"commit": "c" * 40, "dirty": False}}
     (pack / "about.json").write_text(json.dumps(clean))
+    imported = bench("import", str(results / "results-1.tar.gz")).stdout
+    assert "1 records imported, 0 cells have" in imported
+    (from_archive,) = read_records(tmp_path / "home")
     for _ in range(2):
         assert "1 records imported, 0 cells have" in bench("import", str(pack)).stdout
     (record,) = read_records(tmp_path / "home")
+    assert from_archive["metrics"] == record["metrics"]
+    assert from_archive["run_id"] == record["run_id"]
     assert record["status"] == "ok"
     assert record["metrics"]["validation"]["accuracy"] > 0
     assert record["data"]["digest"]
@@ -55,6 +69,51 @@ def test_packed_cells_run_without_the_checkout_and_their_records_are_imported(be
     assert record["invocation"]["command"].startswith("bench export … --task image_classification")
     published = bench("publish", "--dry-run")
     assert "1 records would be published" in published.stdout, published.stdout
+
+
+def test_archives_hold_the_results_of_finished_cells_and_stay_below_their_size(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(packed, "ARCHIVE_BYTES", 2_500)
+    (tmp_path / "about.json").write_text("{}")
+    for number in range(6):
+        job = tmp_path / "jobs" / str(number)
+        job.mkdir(parents=True)
+        (job / "job.json").write_text("x" * 1_000)
+        (job / "checkpoint.npz").write_text("x" * 9_000)
+        if number:
+            (job / "ending.json").write_text("{}")
+    paths = list(packed.write_archives(tmp_path, tmp_path / "results"))
+    names = []
+    for path in paths:
+        with tarfile.open(path) as archive:
+            first, *others = archive.getnames()
+        assert first == "about.json"
+        names.append(others)
+    assert [len(group) for group in names] == [4, 4, 2], names
+    assert names[0][:2] == ["jobs/1/job.json", "jobs/1/ending.json"]
+
+
+def test_a_pack_s_wheels_serve_where_the_machine_lacks_the_package(tmp_path, monkeypatch):
+    (tmp_path / "wheels").mkdir()
+    for name in ("numpy", "lacking_here"):
+        with zipfile.ZipFile(tmp_path / "wheels" / f"{name}-9.0-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{name}/__init__.py", "VERSION = 9")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    packed.use_wheels(tmp_path)
+    assert importlib.import_module("lacking_here").VERSION == 9
+    assert [path.name for path in (tmp_path / "unpacked").iterdir()] == ["lacking_here"]
+
+
+def test_keras_and_all_that_it_needs_are_packed():
+    names = {text.split("==")[0] for text in keras_packages()}
+    assert {"keras", "h5py", "optree", "absl-py", "rich", "pygments"} <= names
+    assert not names & {"numpy", "tensorflow", "jax", "torch"}
+
+
+def test_a_python_version_without_wheels_is_refused(tmp_path):
+    with pytest.raises(RequestError, match=r"for the Python version.*Received: 2\.1"):
+        download_wheels(tmp_path / "wheels", "2.1")
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no json", json.dumps({"limits": 3})])
