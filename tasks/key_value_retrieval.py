@@ -53,6 +53,7 @@ class KeyValueRetrieval(GeneratedSequences):
             citation="Lengthwise, after Kamradt 2023, Needle in a Haystack",
             redistributable=True,
             drawn_for_length=True,
+            numpy_only=True,
         )
     }
     options = {"pairs": 4, "questions": 4, "train_examples": 8_192}

@@ -60,6 +60,7 @@ from suite.api.method import (
     training_methods,
 )
 from suite.api.options import (
+    ACCELERATOR_PRECISIONS,
     BACKENDS,
     COMPILE_MODES,
     DATA_OPTIONS,
@@ -67,6 +68,7 @@ from suite.api.options import (
     PRECISIONS,
     RUN_OPTIONS,
     Options,
+    dtype_policy,
 )
 from suite.api.raw_text import ChangeWords, RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
@@ -83,6 +85,7 @@ from suite.api.task import (
 )
 
 __all__ = [
+    "ACCELERATOR_PRECISIONS",
     "BACKENDS",
     "COMPILE_MODES",
     "DATA_OPTIONS",
@@ -142,6 +145,7 @@ __all__ = [
     "count_real",
     "declared_state_bytes",
     "digest_paths",
+    "dtype_policy",
     "has_own_weights",
     "method_options",
     "methods_text",

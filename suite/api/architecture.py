@@ -10,7 +10,7 @@ from typing import Any
 from suite.api.cell import Cell
 from suite.api.enums import Form, Inputs, Mode
 from suite.api.errors import Unsupported
-from suite.api.options import Options
+from suite.api.options import Options, dtype_policy
 from suite.api.recipe import Recipe
 from suite.api.task import Task
 
@@ -223,7 +223,8 @@ def declared_state_bytes(
     """
     if cell.form is Form.ENCODER:
         return None
-    return architecture.state_bytes(request, max_length, 4 if cell.precision == "float32" else 2)
+    num_bytes = 4 if dtype_policy(cell.precision) == "float32" else 2
+    return architecture.state_bytes(request, max_length, num_bytes)
 
 
 def uses_xla(cell: Cell, architecture: Architecture, request: BuildRequest) -> bool:

@@ -23,6 +23,8 @@ class Source:
     argument_required: bool = False
     drawn_for_length: bool = False
     """Whether raw examples, and with them the fingerprint, differ between lengths."""
+    numpy_only: bool = False
+    """Whether NumPy alone draws the data: every machine can, so that a pack does not hold it."""
 
 
 @dataclass(frozen=True, slots=True)

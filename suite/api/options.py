@@ -9,8 +9,17 @@ Options = Mapping[str, Any]
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-"""The first backend and the first precision are the defaults."""
+PRECISIONS = ("float32", "tensorfloat32", "mixed_bfloat16", "mixed_float16")
+"""The first backend and the first precision are the defaults. `tensorfloat32` has float32 numbers,
+whose products the tensor cores of a GPU compute from 19 bits."""
+ACCELERATOR_PRECISIONS = frozenset({"tensorfloat32", "mixed_float16"})
+"""The precisions that a processor does not offer."""
+
+
+def dtype_policy(precision: str) -> str:
+    """Return the name of a precision's dtype policy in Keras."""
+    return "float32" if precision == "tensorfloat32" else precision
+
 
 COMPILE_MODES = ("auto", "graph", "xla")
 """The architecture's preference, TensorFlow's graph, or XLA."""

@@ -30,11 +30,11 @@ from suite.publish.bundle import pack
 def command(folder: Path, python_version: str | None, home: str | None, **given: Any) -> None:
     """Pack the cells that are left to run, with the code and their encoded data, into FOLDER.
 
-    Copy FOLDER to the other machine and run `python run.py` in it. That machine needs Keras, NumPy
-    and the backend only; with --python, Keras is in the pack. `run.py --stop-after 9m` stops in
-    time, and the same command continues. Copy FOLDER back, or what `run.py --results DIR` wrote,
-    and `bench import` writes the records. Architectures of ranked cells are checked first, as
-    `bench check` does.
+    Copy FOLDER to the other machine and run `python run.py` in it. That machine needs Keras, NumPy,
+    the backend, and scikit-learn for tasks of classes; with --python, the pack holds Keras and
+    scikit-learn. `run.py --stop-after 9m` stops in time, and the same command continues. Copy
+    FOLDER back, or what `run.py --results DIR` wrote, and `bench import` writes the records.
+    Architectures of ranked cells are checked first, as `bench check` does.
 
     \b
     Examples:

@@ -261,7 +261,8 @@ request_options = _stack(
         "--precision",
         cls=_Lists,
         type=_Names(lambda: PRECISIONS),
-        help="Precisions: float32, mixed_bfloat16; on an accelerator also mixed_float16. "
+        help="Precisions: float32, mixed_bfloat16; on an accelerator also tensorfloat32 and "
+        "mixed_float16. "
         "[default: the benchmark's]",
     ),
     click.option("--threads", type=int, help="Threads per cell. [default: all cores]"),

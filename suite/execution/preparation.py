@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from suite.api import (
+    ACCELERATOR_PRECISIONS,
     Cell,
     DataNotPrepared,
     HomeError,
@@ -276,11 +277,12 @@ def check_backends(backends: Iterable[str]) -> None:
 
 
 def _check_precisions(cells: Iterable[PlannedCell]) -> None:
-    precisions = {planned.cell.precision for planned in cells}
-    if "mixed_float16" in precisions and not has_accelerator():
+    special = {planned.cell.precision for planned in cells} & ACCELERATOR_PRECISIONS
+    if special and not has_accelerator():
+        name = min(special)
         raise RequestError(
-            "mixed_float16 needs an accelerator, and this machine has none",
-            received="precision mixed_float16",
+            f"{name} needs an accelerator, and this machine has none",
+            received=f"precision {name}",
             remedy="Use mixed_bfloat16 or float32",
         )
 

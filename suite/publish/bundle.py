@@ -36,7 +36,7 @@ from suite.execution.parents import check_no_weights
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
 from suite.matrix.planned_cells import PlannedCell
-from suite.publish.wheels import download_wheels
+from suite.publish.wheels import COSTS, TRAINING, download_wheels
 from suite.records.environment import describe_commit
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, RankingFacts, Record, utc_now
@@ -98,14 +98,15 @@ def pack(
         )
     _copy_code(folder, prepared.search_path)
     if python_version is not None:
-        download_wheels(folder / WHEELS, python_version)
+        trains = any(planned.cell.mode is Mode.TRAIN for planned in cells)
+        download_wheels(folder / WHEELS, python_version, TRAINING if trains else COSTS)
     (folder / CACHE).mkdir()
     encoded = set()
     for planned in cells:
         job = _job(planned, folder, prepared)
         job.folder.mkdir(parents=True)
         data = (planned.cell.task, planned.cell.sequence_length, str(planned.cell.options))
-        if planned.cell.mode is Mode.TRAIN and data not in encoded:
+        if _needs_data(planned) and data not in encoded:
             encoded.add(data)
             _encode(job)
         # The pack holds the encoded data, so that a job needs no path of this machine.
@@ -222,6 +223,14 @@ def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
         cache=folder / CACHE,
         checkpoint=folder / "checkpoint.npz",
     )
+
+
+def _needs_data(planned: PlannedCell) -> bool:
+    """Return whether the other machine cannot draw the data of a cell by itself."""
+    if planned.task is None:
+        return False
+    source = planned.task.sources.get(planned.cell.source_kind)
+    return source is None or not source.numpy_only
 
 
 def _encode(job: Job) -> None:

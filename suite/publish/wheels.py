@@ -1,4 +1,4 @@
-"""Wheels of Keras for a machine without network: they travel in a pack."""
+"""Wheels of Keras and scikit-learn for a machine without network: they travel in a pack."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from suite.api.errors import RequestError
 
-ROOT = "keras"
-THERE = ("numpy", "ml-dtypes")
-"""Packages that come with JAX and PyTorch, or are optional without them."""
+COSTS = ("keras",)
+"""What measuring costs needs."""
+TRAINING = (*COSTS, "scikit-learn")
+"""What training needs, too: scikit-learn scores classes."""
+THERE = ("numpy", "ml-dtypes", "scipy")
+"""Large packages that come with JAX."""
 PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_28_x86_64", "linux_x86_64")
 
 
-def keras_packages() -> list[str]:
-    """Return Keras and the packages that it needs, with the versions installed here.
+def with_requirements(names: Sequence[str]) -> list[str]:
+    """Return packages and what they need, with the versions installed here: "keras==3.15.1".
 
-    They are in the order of pip's arguments: "keras==3.15.1". `THERE` is left out.
+    `THERE` is left out.
     """
     found: dict[str, str] = {}
-    waiting = [ROOT]
+    waiting = [*names]
     while waiting:
         name = waiting.pop()
         if name in found or name in THERE:
@@ -36,8 +40,8 @@ def keras_packages() -> list[str]:
     return [f"{name}=={version}" for name, version in found.items()]
 
 
-def download_wheels(folder: Path, python_version: str) -> None:
-    """Download Keras and what it needs for Linux on x86-64 and a Python version such as "3.12".
+def download_wheels(folder: Path, python_version: str, names: Sequence[str]) -> None:
+    """Download packages and their requirements for Linux on x86-64 and a Python such as "3.12".
 
     Raises:
         RequestError: pip cannot download a wheel; the message has its last line.
@@ -45,11 +49,17 @@ def download_wheels(folder: Path, python_version: str) -> None:
     platforms = [argument for name in PLATFORMS for argument in ("--platform", name)]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", *platforms]
-    command += ["--python-version", python_version, "--dest", str(folder), *keras_packages()]
+    command += [
+        "--python-version",
+        python_version,
+        "--dest",
+        str(folder),
+        *with_requirements(names),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise RequestError(
-            "pip must find wheels of Keras for the Python version of the other machine",
+            "pip must find wheels for the Python version of the other machine",
             received=f"{python_version} ({last})",
         )

@@ -17,7 +17,16 @@ from typing import Any
 
 import keras
 
-from suite.api import Architecture, Cell, Job, Mode, Status, Task
+from suite.api import (
+    ACCELERATOR_PRECISIONS,
+    Architecture,
+    Cell,
+    Job,
+    Mode,
+    Status,
+    Task,
+    dtype_policy,
+)
 from suite.api.cost_digest import digest_costs
 from suite.api.errors import Unsupported
 from suite.api.files import atomic_write_bytes
@@ -118,9 +127,11 @@ def _configure_backend(cell: Cell) -> None:
             f"Keras must run on the cell's backend {cell.backend}. "
             f"Received: {keras.backend.backend()}"
         )
-    if cell.precision == "mixed_float16" and not has_accelerator():
-        raise Unsupported("mixed_float16 needs an accelerator: on a CPU take mixed_bfloat16")
-    keras.config.set_dtype_policy(cell.precision)
+    if cell.precision in ACCELERATOR_PRECISIONS and not has_accelerator():
+        raise Unsupported(
+            f"{cell.precision} needs an accelerator: on a CPU take float32 or mixed_bfloat16"
+        )
+    keras.config.set_dtype_policy(dtype_policy(cell.precision))
     if (num_devices := cell.options.get("devices", 1)) > 1:
         share_work(num_devices)
 

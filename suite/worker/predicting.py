@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from suite.api import Cell, Examples, Task
+from suite.api import Cell, Examples, Task, dtype_policy
 from suite.api.errors import LengthwiseError, RequestError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.weights import read_kept_weights
@@ -119,7 +119,7 @@ def _raw_text_only() -> Iterator[None]:
 def _precision_of(cell: Cell) -> Iterator[None]:
     """Set the precision of a cell, and that of the caller afterwards."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(cell.precision)
+    keras.config.set_dtype_policy(dtype_policy(cell.precision))
     try:
         yield
     finally:

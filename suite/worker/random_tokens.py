@@ -42,13 +42,13 @@ def set_up(
 ) -> Setup:
     """Draw the batch of a cell, warm up, and build its model with a head of `num_classes`."""
     cell = job.cell
-    fix_randomness(cell.seed)
+    fix_randomness(cell.seed, cell.precision)
     request = build_request(cell, job.model_size, job.recipe, None, architecture)
     xla = uses_xla(cell, architecture, request)
     batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
     report_progress("warming up", 0.0)
     warmup.throwaway_step(xla)
-    fix_randomness(cell.seed)
+    fix_randomness(cell.seed, cell.precision)
     memory = PeakMemory(allocator())
     memory.start()
     model = Model(None, architecture.build(request), PositionHead(num_classes), cell.form)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from suite.api import PERTURBATION, Form
+from suite.api import PERTURBATION, PRECISIONS, Form
 from suite.api.errors import Unsupported
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import Allocator
@@ -299,15 +299,18 @@ def _resetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], 
     return run
 
 
-def fix_randomness(seed: int) -> None:
+def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
     """Make all later random numbers repeatable, and on a processor all operations too.
+
+    On an accelerator, products of float32 numbers have full precision unless `precision` is
+    `tensorfloat32`.
 
     On an accelerator the operations are the fastest of each library. Bitwise repeatable operations
     would slow JAX down too much, and a comparison of backends treats all of them alike.
     """
     keras.utils.set_random_seed(seed)
     if has_accelerator():
-        _backend().keep_float32()
+        _backend().multiply_float32(in_tensorfloat32=precision == "tensorfloat32")
     else:
         _backend().fix_operations()
 

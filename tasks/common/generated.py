@@ -65,6 +65,7 @@ def published(citation: str) -> dict[str, Source]:
             citation=citation,
             redistributable=True,
             drawn_for_length=True,
+            numpy_only=True,
         )
     }
 

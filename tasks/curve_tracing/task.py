@@ -49,6 +49,7 @@ class CurveTracing(Classification):
             licence="Apache-2.0",
             citation="Lengthwise, after Linsley et al. 2018",
             redistributable=True,
+            numpy_only=True,
         )
     }
     options = {

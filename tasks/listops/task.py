@@ -46,6 +46,7 @@ class ListOps(Classification):
             citation="Nangia and Bowman 2018, ListOps; Tay et al. 2021, Long Range Arena",
             redistributable=True,
             drawn_for_length=True,
+            numpy_only=True,
         )
     }
     options = {"train_examples": 20_000, "neighbour_convolution": False}

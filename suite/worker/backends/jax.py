@@ -207,9 +207,13 @@ def fix_operations() -> None:
     """Do nothing: on a processor, XLA's operations are repeatable already."""
 
 
-def keep_float32() -> None:
-    """Multiply float32 in full precision; the default is TF32 on a GPU and bfloat16 on a TPU."""
-    jax.config.update("jax_default_matmul_precision", "float32")
+def multiply_float32(*, in_tensorfloat32: bool) -> None:
+    """Multiply float32 in full precision, or in TF32.
+
+    The default of JAX is TF32 on a GPU and bfloat16 on a TPU.
+    """
+    precision = "tensorfloat32" if in_tensorfloat32 else "float32"
+    jax.config.update("jax_default_matmul_precision", precision)
 
 
 def devices() -> list[str]:

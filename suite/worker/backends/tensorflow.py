@@ -173,9 +173,9 @@ def fix_operations() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def keep_float32() -> None:
-    """Multiply float32 in full precision; the default on a GPU is TF32."""
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+def multiply_float32(*, in_tensorfloat32: bool) -> None:
+    """Multiply float32 in full precision, or in TF32, the default of TensorFlow on a GPU."""
+    tf.config.experimental.enable_tensor_float_32_execution(in_tensorfloat32)
 
 
 def devices() -> list[str]:

@@ -119,10 +119,14 @@ def fix_operations() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 
-def keep_float32() -> None:
-    """Multiply float32 in full precision; the default on a GPU is TF32 in convolutions."""
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cudnn.conv.fp32_precision = "ieee"
+def multiply_float32(*, in_tensorfloat32: bool) -> None:
+    """Multiply float32 in full precision, or in TF32.
+
+    The default of PyTorch on a GPU is TF32 in convolutions alone.
+    """
+    precision = "tf32" if in_tensorfloat32 else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = precision
+    torch.backends.cudnn.conv.fp32_precision = precision
 
 
 def devices() -> list[str]:

@@ -42,7 +42,7 @@ def run(
     job: Job, architecture: Architecture, report_progress: Callable[..., None]
 ) -> dict[str, Any]:
     """Check the job's architecture and return the outcome, with the result of each check."""
-    fix_randomness(job.cell.seed)
+    fix_randomness(job.cell.seed, job.cell.precision)
     cases = list(check_cases(architecture, job.check_at))
     results: list[CheckResult] = []
     for number, (name, found) in enumerate(cases):

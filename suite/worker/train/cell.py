@@ -62,7 +62,7 @@ def run(
     Before each evaluation length, and before the samples, `write` gets the outcome so far.
     """
     cell = job.cell
-    fix_randomness(cell.seed)
+    fix_randomness(cell.seed, cell.precision)
     report_progress("loading data", 0.0)
     applied = find_methods(cell, job.search_path)
     options = task_options(task, cell.options)
@@ -80,7 +80,7 @@ def run(
     data = methods.data(data)
     report_progress("warming up", 0.0)
     warmup.throwaway_step(xla)
-    fix_randomness(cell.seed)  # the random numbers of the warm-up change no result
+    fix_randomness(cell.seed, cell.precision)  # the random numbers of the warm-up change no result
 
     inference_memory = PeakMemory(allocator())
     inference_memory.start()

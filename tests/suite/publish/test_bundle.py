@@ -13,7 +13,7 @@ import pytest
 
 from suite.api import RequestError
 from suite.execution.executors import packed
-from suite.publish.wheels import download_wheels, keras_packages
+from suite.publish.wheels import COSTS, TRAINING, download_wheels, with_requirements
 from tests.conftest import bench_environment, read_records
 
 SMOKE = ("--benchmark", "smoke", "--architectures", "brisk", "--seeds", "0")
@@ -106,14 +106,18 @@ def test_a_pack_s_wheels_serve_where_the_machine_lacks_the_package(tmp_path, mon
 
 
 def test_keras_and_all_that_it_needs_are_packed():
-    names = {text.split("==")[0] for text in keras_packages()}
+    names = {text.split("==")[0] for text in with_requirements(COSTS)}
+    assert "scikit-learn" not in names
+    assert {"scikit-learn", "joblib"} <= {
+        text.split("==")[0] for text in with_requirements(TRAINING)
+    }
     assert {"keras", "h5py", "optree", "absl-py", "rich", "pygments"} <= names
     assert not names & {"numpy", "tensorflow", "jax", "torch"}
 
 
 def test_a_python_version_without_wheels_is_refused(tmp_path):
     with pytest.raises(RequestError, match=r"for the Python version.*Received: 2\.1"):
-        download_wheels(tmp_path / "wheels", "2.1")
+        download_wheels(tmp_path / "wheels", "2.1", COSTS)
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no json", json.dumps({"limits": 3})])

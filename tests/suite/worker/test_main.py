@@ -94,7 +94,7 @@ def test_the_warm_up_keeps_the_precision():
 
 ON_JAX = """
 import jax, json, keras
-from suite.worker.backends.jax import keep_float32
+from suite.worker.backends.jax import multiply_float32
 from suite.worker.measure.warmup import throwaway_step
 from suite.worker.steps import share_work
 
@@ -102,9 +102,11 @@ share_work(4)
 throwaway_step(False)
 layer = keras.layers.Dense(1)
 layer.build((None, 2))
-keep_float32()
-product = jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text()
-print(json.dumps([len(layer.kernel.value.sharding.device_set), product]))
+products = []
+for in_tensorfloat32 in (True, False):
+    multiply_float32(in_tensorfloat32=in_tensorfloat32)
+    products.append(jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text())
+print(json.dumps([len(layer.kernel.value.sharding.device_set), *products]))
 """
 
 
@@ -115,6 +117,7 @@ def test_on_jax_float32_has_full_precision_and_the_warm_up_keeps_the_distributio
         [sys.executable, "-c", ON_JAX], env=environment, text=True, capture_output=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    num_devices, product = json.loads(result.stdout)
+    num_devices, rounded, full = json.loads(result.stdout)
     assert num_devices == 4
-    assert "precision = [HIGHEST, HIGHEST]" in product
+    assert "precision = [HIGH, HIGH]" in rounded
+    assert "precision = [HIGHEST, HIGHEST]" in full
