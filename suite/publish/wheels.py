@@ -12,16 +12,16 @@ from pathlib import Path
 from suite.api.errors import RequestError
 
 COSTS = ("keras",)
-"""What measuring costs needs."""
+"""The packages of a pack that measures costs."""
 TRAINING = (*COSTS, "scikit-learn")
-"""What training needs, too: scikit-learn scores classes."""
+"""The packages of a pack that trains: scikit-learn scores classes."""
 THERE = ("numpy", "ml-dtypes", "scipy")
 """Large packages that come with JAX."""
 PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_28_x86_64", "linux_x86_64")
 
 
 def with_requirements(names: Sequence[str]) -> list[str]:
-    """Return packages and what they need, with the versions installed here: "keras==3.15.1".
+    """Return packages and their requirements at the versions installed here: "keras==3.15.1".
 
     `THERE` is left out.
     """
