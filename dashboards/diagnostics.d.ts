@@ -24,7 +24,8 @@ interface DiagnosticChart {
     | "depth"
     | "context"
     | "sequence_length"
-    | "strength";
+    | "strength"
+    | "train_share";
   comparison: number;
   /** The training length; the longest one in a chart against it; 0 for decodings. */
   length: number;

@@ -21,11 +21,19 @@ interface ConditionScores {
   points: ChartPoint[];
 }
 
+interface DataSizeScores {
+  line: number;
+  length: number;
+  /** The scores by the share of the training examples. */
+  points: ChartPoint[];
+}
+
 interface MethodComparison {
   comparison: number;
   reading: string;
   effects: MethodEffect[];
   conditions: ConditionScores[];
+  sizes: DataSizeScores[];
   share: boolean;
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboards.scripts import PRINTED, shorten
 from suite.analysis.aggregate import Comparison
+from suite.analysis.data_size import DataSizeScores, data_size_scores
 from suite.analysis.methods import (
     PRICES,
     ConditionScores,
@@ -21,20 +22,23 @@ from suite.analysis.statistics import Estimate
 def make_methods(
     comparisons: Sequence[Comparison], lines: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the names of the prices, and the effects and conditions of each comparison."""
+    """Return the names of the prices, and what the page draws of each comparison."""
     line_of = {line["name"]: number for number, line in enumerate(lines)}
+    sizes = data_size_scores(comparisons)
     found = []
     for number, comparison in enumerate(comparisons):
         if comparison.metric is None:
             continue
         effects, conditions = method_effects(comparison), condition_scores(comparison)
-        if effects or conditions:
+        of_size = [one for one in sizes if one.comparison is comparison]
+        if effects or conditions or of_size:
             found.append(
                 {
                     "comparison": number,
                     "reading": read_effects(effects, comparison.metric.name),
                     "effects": [_effect(one, line_of) for one in effects],
                     "conditions": [_condition(one, line_of) for one in conditions],
+                    "sizes": [_size(one, line_of) for one in of_size],
                     "share": comparison.metric.share,
                 }
             )
@@ -61,6 +65,14 @@ def _condition(one: ConditionScores, line_of: Mapping[str, int]) -> dict[str, An
         "points": [
             [strength, *(_ends(score) or ())] for strength, score in one.by_strength.items()
         ],
+    }
+
+
+def _size(one: DataSizeScores, line_of: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "line": line_of[one.entry],
+        "length": one.sequence_length,
+        "points": [[str(share), *(_ends(score) or ())] for share, score in one.by_share.items()],
     }
 
 

@@ -11,6 +11,7 @@ const AGAINST = {
   context: ["context", "context, tokens"],
   sequence_length: ["sequence length", "sequence length"],
   strength: ["strength", "strength of the disturbance"],
+  train_share: ["size of the training data", "share of the training examples, %"],
 };
 /** The ends of the axis of an accuracy, which leave room for the marks at 0 and 1. */
 const SHARE_RANGE = [-0.05, 1.05];
@@ -98,6 +99,7 @@ function chartAxis({ against, length }, lines) {
   /** @param {number} value */
   const text = (value) => {
     const short = shortLength(value);
+    if (against === "train_share") return formatNumber(100 * value, 3);
     if (against === "evaluation_length") return `${short}<br>${formatNumber(value / length, 3)}×`;
     return against === "state_bytes" ? formatNumber(value / 1024, 3) : short;
   };

@@ -56,12 +56,13 @@ function alongLength(effects, figureOf) {
 }
 
 /**
- * Returns the charts of a comparison: gains and prices along the length, scores by strength.
+ * Returns the charts of a comparison: gains and prices along the length, scores by strength and by
+ * the size of the training data.
  * @param {MethodComparison} found
  * @param {string[]} prices
  * @returns {DiagnosticChart[]}
  */
-function methodCharts({ comparison, effects, conditions, share }, prices) {
+function methodCharts({ comparison, effects, conditions, sizes, share }, prices) {
   const about = data.comparisons[comparison];
   const lengths = [...new Set(effects.map(({ length }) => length))];
   const common = { title: about.name, comparison, line: null, share: false, note: "", guesses: [] };
@@ -83,6 +84,8 @@ function methodCharts({ comparison, effects, conditions, share }, prices) {
           },
         ]
       : [];
+  /** @param {{ line: number, points: ChartPoint[] }} one */
+  const lineOf = ({ line, points }) => ({ name: data.lines[line].name, line, points, reasons: {} });
   const gains = alongLength(effects, ({ gain }) => gain);
   const places = new Map(
     conditions.map(({ disturbance, length }) => [`${disturbance} ${length}`, disturbance]),
@@ -102,12 +105,19 @@ function methodCharts({ comparison, effects, conditions, share }, prices) {
         against: "strength",
         length: here[0].length,
         share,
-        lines: here.map(({ line, points }) => ({
-          name: data.lines[line].name,
-          line,
-          points,
-          reasons: {},
-        })),
+        lines: here.map(lineOf),
+        reading: "",
+      });
+    }),
+    ...[...new Set(sizes.map(({ length }) => length))].map((length) => {
+      const here = sizes.filter((one) => one.length === length);
+      return /** @type {DiagnosticChart} */ ({
+        ...common,
+        measure: about.metric,
+        against: "train_share",
+        length,
+        share,
+        lines: here.map(lineOf),
         reading: "",
       });
     }),
@@ -117,8 +127,8 @@ function methodCharts({ comparison, effects, conditions, share }, prices) {
 start((values) => {
   const { prices, comparisons } = window.LENGTHWISE_METHODS;
   const hidden = hiddenLines(values);
-  const numbers = comparisons.flatMap(({ effects, conditions }) =>
-    [...effects, ...conditions].map(({ line }) => line),
+  const numbers = comparisons.flatMap(({ effects, conditions, sizes }) =>
+    [...effects, ...conditions, ...sizes].map(({ line }) => line),
   );
   const lines = [...new Set(numbers)].sort(ascending);
   const shown = comparisons.map(({ comparison }) => data.comparisons[comparison]);

@@ -2,7 +2,8 @@
 
 A method is measured against the entry with one method less, the last, if the comparison has that
 entry, or else against the architecture without any: "gpt + pretrain + lora" against
-"gpt + pretrain", which trains all weights.
+"gpt + pretrain", which trains all weights. A method that only disturbs the test examples changes no
+model: it has scores by strength, and neither gain nor price.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
-from suite.api import methods_text
+from suite.api import Stage, methods_text
 
 PRICES = {
     "training.step_seconds": "training time per step",
@@ -109,7 +110,7 @@ def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
 def _reference(point: Point, by_entry: Mapping[str, Point]) -> Point | None:
     """Return the point that a point with methods is measured against."""
     methods = next((record.cell.methods for record in point.records), ())
-    if not methods:
+    if not methods or methods[-1].stage is Stage.EVALUATE:
         return None
     plain = point.entry.removesuffix(_added(methods_text(methods)))
     for kept in (methods[:-1], ()):

@@ -15,13 +15,15 @@ PAGE = "methods.html"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The folder of a site with effects at one length and one disturbance."""
+    """The folder of a site with effects, a disturbance, and three sizes of the data."""
     conditions = {"typos=0.1": {"validation": {"entity_f1": 0.4}}}
     records = [run(seed, 0.5 + seed / 100) for seed in range(3)]
     records += [
         run(seed, 0.6 + seed / 100, "smooth", seconds=1.2, conditions=conditions)
         for seed in range(3)
     ]
+    for share in (0.01, 0.1):
+        records += [run(seed, share, options={"train_share": share}) for seed in range(3)]
     folder = tmp_path_factory.mktemp("methods")
     draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], folder)
     return folder
@@ -39,10 +41,12 @@ def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site)
     ]
     cells = tab.texts("tbody td, tbody th")
     assert "0.1" in " ".join(cells) and any("1.2" in cell and "×" in cell for cell in cells)
-    ((traces, layout),) = tab.plots()
-    assert layout["xaxis"]["title"]["text"] == "strength of the disturbance"
-    (trace,) = traces
+    plots = {layout["xaxis"]["title"]["text"]: (traces, layout) for traces, layout in tab.plots()}
+    (trace,), _ = plots["strength of the disturbance"]
     assert trace["x"] == [0, 0.1] and trace["y"][1] == 0.4
+    (trace,), layout = plots["share of the training examples, %"]
+    assert layout["xaxis"]["ticktext"] == ["1", "10", "100"]
+    assert trace["y"] == [0.01, 0.1, 0.51]
 
 
 def test_without_methods_the_page_says_what_to_run(tab, tmp_path):

@@ -7,18 +7,22 @@ from dataclasses import replace
 import pytest
 
 from suite.analysis.aggregate import compare
+from suite.analysis.data_size import data_size_scores
 from suite.analysis.methods import condition_scores, method_effects, read_effects
 from suite.analysis.statistics import Estimate
-from suite.api import AppliedMethod
+from suite.api import AppliedMethod, Stage
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.schema import Measurement, Variant
 from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
 
 
-def run(seed, score, *methods, seconds=1.0, **fields):
-    """Return a training of a trial with methods of these names."""
-    applied = tuple(AppliedMethod(name, 1) for name in methods)
+def run(seed, score, *methods, seconds=1.0, options=None, **fields):
+    """Return a training of a trial with methods of these names, and further options."""
+    stages = {"typos": Stage.EVALUATE}
+    applied = tuple(AppliedMethod(name, 1, stage=stages.get(name, Stage.TRAIN)) for name in methods)
+    given = {**CELL.options, **(options or {})}
     cell = replace(CELL, seed=seed, methods=applied, scores_test=False, benchmark=None)
+    cell = replace(cell, options=given)
     step = Measurement(value=seconds, n=1)
     given = {
         "metrics": {"validation": {"entity_f1": score}},
@@ -92,6 +96,30 @@ def test_scores_by_strength_begin_with_the_undisturbed_one():
         "0.2": (0.3, 2),
     }
     assert list(found.by_strength) == ["0", "0.05", "0.2"]
+
+
+def test_a_disturbance_of_the_test_examples_has_no_gain():
+    (comparison,) = compare([run(0, 0.5), run(0, 0.5, "typos")][1:])
+    both = compare([run(0, 0.5), run(0, 0.6, "first"), run(0, 0.6, "first", "typos")])
+    effects = [one for found in both for one in method_effects(found)]
+    assert [one.entry for one in effects] == ["longformer (window=[64]) + first"]
+    assert method_effects(comparison) == []
+
+
+def test_scores_by_the_share_of_the_training_examples_need_three_shares():
+    def trained_on(share, seed, score):
+        return run(seed, score, options={} if share == 1 else {"train_share": share})
+
+    records = [trained_on(share, seed, share / 2) for share in (0.1, 0.01, 1) for seed in range(2)]
+    (found,) = data_size_scores(compare(records))
+    assert found.comparison.key.task_options == ""
+    assert {share: (one.value, one.n) for share, one in found.by_share.items()} == {
+        0.01: (0.005, 2),
+        0.1: (0.05, 2),
+        1.0: (0.5, 2),
+    }
+    assert list(found.by_share) == [0.01, 0.1, 1.0]
+    assert data_size_scores(compare(records[2:])) == []
 
 
 def test_a_comparison_of_methods_has_the_plain_entries_and_theirs_stays_as_it_is():
