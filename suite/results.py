@@ -211,6 +211,13 @@ class Records(Collection[RecordSummary]):
             if not isinstance(figures, str)
             for name, value in figures.items()
         }
+        metric = item.ranking.metric or ""
+        disturbed = {
+            f"{split}.{metric} ({condition})": figures[metric]
+            for condition, by_split in item.conditions.items()
+            for split, figures in by_split.items()
+            if metric in figures
+        }
         costs = {
             f"{phase}.{name}": figure.value
             for phase, figures in item.measurements.items()
@@ -226,6 +233,7 @@ class Records(Collection[RecordSummary]):
                 "parameter_count": item.parameter_count,
                 **scores,
                 **at_lengths,
+                **disturbed,
                 **costs,
                 "run_id": item.run_id,
             }

@@ -13,6 +13,7 @@ from suite.analysis.statistics import Estimate
 from suite.api import AppliedMethod, Stage
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.schema import Measurement, Variant
+from suite.results import Records
 from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
 
 
@@ -96,6 +97,8 @@ def test_scores_by_strength_begin_with_the_undisturbed_one():
         "0.2": (0.3, 2),
     }
     assert list(found.by_strength) == ["0", "0.05", "0.2"]
+    frame = Records([run(0, 0.5, "typos", conditions=conditions).record]).to_frame()
+    assert frame["validation.entity_f1 (typos=0.2)"].tolist() == [0.3]
 
 
 def test_a_disturbance_of_the_test_examples_has_no_gain():
