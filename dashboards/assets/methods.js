@@ -32,7 +32,7 @@ function effectsTable({ comparison, effects }, prices, hidden) {
     text(row.gain),
     ...row.prices.filter((_, place) => used[place]).map((one) => (one ? `${text(one)} ×` : "—")),
   ]);
-  const caption = `${about.title}, ${about.split} split`;
+  const caption = `Scores on the ${about.split} split`;
   const columns = [...head, ...prices.filter((_, place) => used[place])];
   return table(columns, body, { caption, texts: [0, 1], long: [] });
 }
