@@ -43,7 +43,9 @@ def command(folder: Path, python_version: str | None, home: str | None, **given:
       bench export pack --benchmark accelerator --python 3.12
     """
     store = make_store(home)
-    prepared = prepare(make_request(given), store, report_unreadable=print_unreadable)
+    prepared = prepare(
+        make_request(given), store, runs_elsewhere=True, report_unreadable=print_unreadable
+    )
     with Display(0, sys.stderr) as display:
         for event in check_ranked(prepared.plan.to_run, store, prepared.search_path):
             display(event)

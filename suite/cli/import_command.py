@@ -8,6 +8,7 @@ import click
 
 from suite.cli.options import home_option, make_store
 from suite.publish.bundle import unpack
+from suite.records.naming import cell_label
 
 
 @click.command("import")
@@ -31,5 +32,8 @@ def command(packs: tuple[Path, ...], home: str | None) -> None:
         records, missing = unpack(path, store)
         num_records, num_missing = num_records + len(records), num_missing + missing
         for record in records:
-            print(", ".join(filter(None, (f"{record.cell.label}: {record.status}", record.reason))))
-    print(f"{num_records} records imported, {num_missing} cells have not run yet")
+            label = cell_label(record.cell, record.ranking)
+            print(", ".join(filter(None, (f"{label}: {record.status}", record.reason))))
+    # An archive holds the finished cells alone.
+    left = f", {num_missing} cells have not run yet" if any(map(Path.is_dir, packs)) else ""
+    print(f"{num_records} records imported{left}")

@@ -105,6 +105,7 @@ def prepare(
     tuning: Path | None = TUNING,
     accept_missing_data: bool = False,
     keep_weights: bool = False,
+    runs_elsewhere: bool = False,
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Prepared:
     """Expand a request, inspect its data, and find which cells are done.
@@ -120,6 +121,8 @@ def prepare(
         accept_missing_data: whether to plan cells whose data set is not prepared here. Their
             records count as valid, whatever data they had.
         keep_weights: whether the weights of all trainings are kept.
+        runs_elsewhere: whether another machine runs the cells, with backends and precisions that
+            this one may lack.
         report_unreadable: called with the path of each file that is not a record, and the reason.
 
     Raises:
@@ -128,8 +131,9 @@ def prepare(
     search_path = search_path_from_environment()
     registry = load_registry(search_path)
     cells = expand(request, registry)
-    check_backends(planned.cell.backend for planned in cells)
-    _check_precisions(cells)
+    if not runs_elsewhere:
+        check_backends(planned.cell.backend for planned in cells)
+        _check_precisions(cells)
     names = dict.fromkeys(planned.cell.task for planned in cells if planned.cell.task)
     tasks = {name: registry.tasks.get(name) for name in names}
     digests, missing_data = _inspect_sources(cells, tasks, accept_missing_data)

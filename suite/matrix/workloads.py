@@ -56,7 +56,7 @@ class Entry:
 
     `listed` are the entries of the benchmark's file that it is; None if the file need not list it.
     An entry that is `requested` runs at all tasks and lengths of the request, another one where the
-    file lists it.
+    file lists it: so does an architecture that the file limits, even if the request names it.
     """
 
     name: str

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -96,10 +97,23 @@ def pack(
         raise RequestError(
             "A pack needs a new folder", received=folder, remedy="Name a folder that does not exist"
         )
+    try:
+        return _write(prepared, folder, command, python_version)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _write(
+    prepared: Prepared, folder: Path, command: str, python_version: str | None
+) -> PackSummary:
+    cells = prepared.plan.to_run
     _copy_code(folder, prepared.search_path)
     if python_version is not None:
         trains = any(planned.cell.mode is Mode.TRAIN for planned in cells)
-        download_wheels(folder / WHEELS, python_version, TRAINING if trains else COSTS)
+        backends = {planned.cell.backend for planned in cells}
+        names = TRAINING if trains else COSTS
+        download_wheels(folder / WHEELS, python_version, names, backends)
     (folder / CACHE).mkdir()
     encoded = set()
     for planned in cells:
@@ -139,7 +153,7 @@ def unpack(pack: Path, store: Store) -> tuple[list[Record], int]:
         try:
             with tarfile.open(pack) as archive:
                 archive.extractall(folder, filter="data")
-        except (OSError, tarfile.TarError) as error:
+        except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
             raise _not_a_pack(pack, error) from None
         return _unpack(Path(folder), store)
 

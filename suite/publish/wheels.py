@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from suite.api.errors import RequestError
@@ -15,21 +15,26 @@ COSTS = ("keras",)
 """The packages of a pack that measures costs."""
 TRAINING = (*COSTS, "scikit-learn")
 """The packages of a pack that trains: scikit-learn scores classes."""
-THERE = ("numpy", "ml-dtypes", "scipy")
-"""Large packages that come with JAX."""
+THERE = {
+    "jax": ("numpy", "ml-dtypes", "scipy"),
+    "tensorflow": ("numpy", "ml-dtypes"),
+    "torch": ("numpy",),
+}
+"""Packages that come with each backend. PyTorch does not bring NumPy, but its users have it."""
 PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_28_x86_64", "linux_x86_64")
 
 
-def with_requirements(names: Sequence[str]) -> list[str]:
+def with_requirements(names: Sequence[str], backends: Iterable[str]) -> list[str]:
     """Return packages and their requirements at the versions installed here: "keras==3.15.1".
 
-    `THERE` is left out.
+    Packages that come with all of the backends are left out.
     """
+    there = set.intersection(*(set(THERE[backend]) for backend in backends))
     found: dict[str, str] = {}
     waiting = [*names]
     while waiting:
         name = waiting.pop()
-        if name in found or name in THERE:
+        if name in found or name in there:
             continue
         found[name] = importlib.metadata.version(name)
         for requirement in importlib.metadata.requires(name) or ():
@@ -40,7 +45,9 @@ def with_requirements(names: Sequence[str]) -> list[str]:
     return [f"{name}=={version}" for name, version in found.items()]
 
 
-def download_wheels(folder: Path, python_version: str, names: Sequence[str]) -> None:
+def download_wheels(
+    folder: Path, python_version: str, names: Sequence[str], backends: Iterable[str]
+) -> None:
     """Download packages and their requirements for Linux on x86-64 and a Python such as "3.12".
 
     Raises:
@@ -54,7 +61,7 @@ def download_wheels(folder: Path, python_version: str, names: Sequence[str]) -> 
         python_version,
         "--dest",
         str(folder),
-        *with_requirements(names),
+        *with_requirements(names, backends),
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:

@@ -219,6 +219,8 @@ class Tracker:
         if record.status not in STATUSES:
             return None
         experiment = self._experiment(record)
+        if record.status is Status.OK:
+            self._save_views(experiment, record)
         if experiment.holds(record.run_id, self.writer):
             return None
         parent = self._invocation_run(experiment, record)
@@ -310,8 +312,6 @@ class Tracker:
             except MlflowException:  # another writer has just created the same data set
                 self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
-        if record.status is Status.OK:
-            self._save_views(experiment, record)
         self._end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
 
     def _save_views(self, experiment: Experiment, record: Record) -> None:

@@ -92,7 +92,10 @@ def use_wheels(pack: Path) -> None:
             continue
         folder = pack / UNPACKED / name
         if not folder.exists():
-            shutil.unpack_archive(wheel, folder, "zip")
+            unfinished = folder.with_suffix(".part")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.unpack_archive(wheel, unfinished, "zip")
+            unfinished.rename(folder)
         sys.path.append(str(folder))
 
 
@@ -112,9 +115,11 @@ def write_archives(pack: Path, folder: Path) -> Iterator[Path]:
         free -= size
     for number, files in enumerate(groups, 1):
         path = folder / f"results-{number}.tar.gz"
-        with tarfile.open(path, "w:gz") as archive:
+        unfinished = path.with_suffix(".part")
+        with tarfile.open(unfinished, "w:gz") as archive:
             for file in (pack / ABOUT, *files):
                 archive.add(file, file.relative_to(pack))
+        unfinished.replace(path)
         yield path
 
 
@@ -126,12 +131,16 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
     """
     ends = time.monotonic() + stop_after_seconds if stop_after_seconds else None
     limits = Limits(**json.loads((pack / ABOUT).read_text())["limits"])
+    # A cell that was stopped before comes last, so that it does not keep the others waiting.
     waiting = sorted(
-        path.parent
-        for path in (pack / JOBS).glob("*/job.json")
-        if not (path.parent / RESULT).exists()
+        (
+            path.parent
+            for path in (pack / JOBS).glob("*/job.json")
+            if not (path.parent / RESULT).exists()
+        ),
+        key=lambda folder: ((folder / "log.txt").exists(), folder),
     )
-    failed = 0
+    failed = _num_failed(pack, limits)
     for number, folder in enumerate(waiting, 1):
         job = Job.from_json((folder / "job.json").read_text())
         search_path = tuple(str(path) for path in sorted((pack / PARTS).glob("*")))
@@ -158,12 +167,21 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
             "environment": dict(describe_environment()),
         }
         atomic_write_bytes(folder / RESULT, json.dumps(content).encode())
-        status, _ = classify_exit(result, limits)
-        if training_stands(result, status):
-            status = Status.OK
+        status = _status(result, limits)
         failed += status is not Status.OK
         print(f"[{number}/{len(waiting)}] {job.cell.label}: {status}", flush=True)
     return PackRun(failed, 0)
+
+
+def _num_failed(pack: Path, limits: Limits) -> int:
+    """Return the number of cells that failed in earlier calls."""
+    found = (read_result(path.parent) for path in (pack / JOBS).glob(f"*/{RESULT}"))
+    return sum(_status(one[1], limits) is not Status.OK for one in found if one)
+
+
+def _status(result: ProcessResult, limits: Limits) -> Status:
+    status, _ = classify_exit(result, limits)
+    return Status.OK if training_stands(result, status) else status
 
 
 def _run(job: Job, limits: Limits, ends: float | None) -> ProcessResult | None:

@@ -175,8 +175,8 @@ def test_only_memory_and_time_are_results_of_a_length(
     job = Job(record.cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path, tmp_path)
     (folder / "job.json").write_text(job.to_json())
     (tmp_path / packed.ABOUT).write_text(json.dumps({"limits": dataclasses.asdict(limits)}))
-    monkeypatch.setattr(packed, "_run", lambda job, limits: result)
-    assert packed.run_pack(tmp_path) == (status is not Status.OK)
+    monkeypatch.setattr(packed, "_run", lambda job, limits, ends: result)
+    assert packed.run_pack(tmp_path).failed == (status is not Status.OK)
     assert capsys.readouterr().out.endswith(f": {status}\n")
 
 

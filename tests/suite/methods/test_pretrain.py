@@ -87,7 +87,8 @@ def test_files_of_documents_are_checked_when_planning_and_are_part_of_the_cell(t
     path.write_text("one text\nanother text.\n")
     changed, _ = plan("sentiment", "bert", f"pretrain:files={path}")
     assert changed.cell.id != parent.cell.id
-    (planned,) = plan("translation", "vanilla", f"pretrain:files={path}")
+    assert not plan("translation", "vanilla", f"pretrain:files={path}")[-1].unsupported
+    (planned,) = plan("listops", "vanilla", f"pretrain:files={path}", lengths=(128,))
     assert "encodes no raw text" in planned.unsupported
 
 
