@@ -122,6 +122,25 @@ def test_a_python_version_without_wheels_is_refused(tmp_path):
         download_wheels(tmp_path / "wheels", "2.1", COSTS, ("jax",))
 
 
+def test_a_pack_may_need_what_only_the_other_machine_has(bench, tmp_path):
+    pack = tmp_path / "pack"
+    probe = ("--mode", "probe", "--backend", "jax", "--precision", "tensorfloat32")
+    result = bench("export", str(pack), *probe, *SMOKE[:4])
+    assert result.returncode == 0, result.stderr
+    (job,) = pack.glob("jobs/*/job.json")
+    assert json.loads(job.read_text())["cell"]["precision"] == "tensorfloat32"
+    assert "needs an accelerator" in bench("run", *probe, *SMOKE[:4]).stderr
+
+
+def test_an_archive_that_is_cut_off_is_refused(bench, tmp_path):
+    path = tmp_path / "results-1.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(__file__, "about.json")
+    path.write_bytes(path.read_bytes()[:-30])
+    result = bench("import", str(path))
+    assert result.returncode == 2 and "bench export" in result.stderr
+
+
 @pytest.mark.parametrize("content", [None, "{}", "no json", json.dumps({"limits": 3})])
 def test_a_folder_that_is_no_pack_is_refused(bench, tmp_path, content):
     if content is not None:
