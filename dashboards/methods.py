@@ -62,9 +62,7 @@ def _condition(one: ConditionScores, line_of: Mapping[str, int]) -> dict[str, An
         "line": line_of[one.entry],
         "disturbance": one.disturbance,
         "length": one.sequence_length,
-        "points": [
-            [strength, *(_ends(score) or ())] for strength, score in one.by_strength.items()
-        ],
+        "points": _points(one.by_strength),
     }
 
 
@@ -72,8 +70,12 @@ def _size(one: DataSizeScores, line_of: Mapping[str, int]) -> dict[str, Any]:
     return {
         "line": line_of[one.entry],
         "length": one.sequence_length,
-        "points": [[str(share), *(_ends(score) or ())] for share, score in one.by_share.items()],
+        "points": _points(one.by_share),
     }
+
+
+def _points(by_place: Mapping[Any, Estimate]) -> list[list[Any]]:
+    return [[str(place), *(_ends(score) or ())] for place, score in by_place.items()]
 
 
 def _ends(one: Estimate | None) -> list[Any] | None:

@@ -84,8 +84,27 @@ function methodCharts({ comparison, effects, conditions, sizes, share }, prices)
           },
         ]
       : [];
-  /** @param {{ line: number, points: ChartPoint[] }} one */
-  const lineOf = ({ line, points }) => ({ name: data.lines[line].name, line, points, reasons: {} });
+  /**
+   * @param {"strength" | "train_share"} axis
+   * @param {(ConditionScores | DataSizeScores)[]} shown
+   * @param {string} title
+   * @returns {DiagnosticChart}
+   */
+  const scoresBy = (axis, shown, title) => ({
+    ...common,
+    title,
+    measure: about.metric,
+    against: axis,
+    length: shown[0].length,
+    share,
+    lines: shown.map(({ line, points }) => ({
+      name: data.lines[line].name,
+      line,
+      points,
+      reasons: {},
+    })),
+    reading: "",
+  });
   const gains = alongLength(effects, ({ gain }) => gain);
   const places = new Map(
     conditions.map(({ disturbance, length }) => [`${disturbance} ${length}`, disturbance]),
@@ -98,28 +117,11 @@ function methodCharts({ comparison, effects, conditions, sizes, share }, prices)
     }),
     ...[...places].map(([key, disturbance]) => {
       const here = conditions.filter((one) => `${one.disturbance} ${one.length}` === key);
-      return /** @type {DiagnosticChart} */ ({
-        ...common,
-        title: `${disturbance.replaceAll("_", " ")} · ${about.name}`,
-        measure: about.metric,
-        against: "strength",
-        length: here[0].length,
-        share,
-        lines: here.map(lineOf),
-        reading: "",
-      });
+      return scoresBy("strength", here, `${disturbance.replaceAll("_", " ")} · ${about.name}`);
     }),
     ...[...new Set(sizes.map(({ length }) => length))].map((length) => {
       const here = sizes.filter((one) => one.length === length);
-      return /** @type {DiagnosticChart} */ ({
-        ...common,
-        measure: about.metric,
-        against: "train_share",
-        length,
-        share,
-        lines: here.map(lineOf),
-        reading: "",
-      });
+      return scoresBy("train_share", here, common.title);
     }),
   ];
 }

@@ -231,7 +231,7 @@ def find_entries(
             known.get(name),
             {},
             listed=tuple(one for one in limits if one.architecture == name) or None,
-            requested=all(one.architecture != name for one in limits),
+            requested=False,
         )
         for name in names
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from suite.api.errors import RequestError
 
@@ -37,11 +39,9 @@ def with_requirements(names: Sequence[str], backends: Iterable[str]) -> list[str
         if name in found or name in there:
             continue
         found[name] = importlib.metadata.version(name)
-        for requirement in importlib.metadata.requires(name) or ():
-            if ";" not in requirement:  # it belongs to an extra, or to another Python version
-                match = re.match(r"[A-Za-z0-9._-]+", requirement)
-                assert match is not None
-                waiting.append(re.sub(r"[-_.]+", "-", match[0]).lower())
+        needed = map(Requirement, importlib.metadata.requires(name) or ())
+        # A requirement of an extra, or of another Python version, has a marker.
+        waiting += [canonicalize_name(one.name) for one in needed if not one.marker]
     return [f"{name}=={version}" for name, version in found.items()]
 
 

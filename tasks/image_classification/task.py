@@ -138,8 +138,7 @@ class ImageClassification(Classification):
         size, border = IMAGE_SIZE - 2 * spec["border"], spec["border"]
         mode = "L" if spec["channels"] == 1 else "RGB"
         images = np.stack([read_image(Path(text).expanduser(), size, mode) for text in texts])
-        images = np.pad(images, ((0, 0), (border, border), (border, border), (0, 0)))
-        return self._encode_unlabelled(images, spec)
+        return self._encode_unlabelled(_with_border(images, border), spec)
 
     def encode_blank(self, sequence_length: int, spec: Mapping[str, Any]) -> Examples:
         """Return a black image."""
@@ -171,7 +170,7 @@ def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]
 
         pixels, labels = mnist_data()
         digits = pixels.reshape(-1, 28, 28, 1).astype(np.uint8)
-        images = np.pad(digits, ((0, 0), (DIGIT_BORDER,) * 2, (DIGIT_BORDER,) * 2, (0, 0)))
+        images = _with_border(digits, DIGIT_BORDER)
         labels = labels.astype(np.int32)
         learning, test = hold_out(len(images))
         train, validation = (learning[part] for part in hold_out(len(learning)))
@@ -206,6 +205,13 @@ def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]
         splits["validation"] = images[validation], labels[validation]
         facts["validation"] = "a fixed tenth of train"
     return splits, classes, facts
+
+
+def _with_border(images: np.ndarray, size: int) -> np.ndarray:
+    """Return images (count, height, width, channels) with black pixels around them."""
+    import numpy as np
+
+    return np.pad(images, ((0, 0), (size, size), (size, size), (0, 0)))
 
 
 def _standardization_table(images: np.ndarray) -> np.ndarray:

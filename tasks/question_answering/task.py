@@ -8,7 +8,7 @@ evaluation counts them as wrong and reports their share.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +176,7 @@ class QuestionAnswering(Task):
         }
         raw = {split: [question.raw for question in asked] for split, asked in questions.items()}
         evaluated = questions["validation"] + questions["test"]
-        contexts = list(dict.fromkeys(question.context for question in evaluated))
+        contexts = _contexts(evaluated)
         return TaskData(
             encoded["train"].examples,
             _number(encoded["validation"].examples, questions["validation"], contexts, 0),
@@ -212,16 +212,16 @@ class QuestionAnswering(Task):
         questions = [split_raw(text, f"text {number}") for number, text in enumerate(texts, 1)]
         tokenizer = SubwordTokenizer.from_json(spec["tokenizer"])
         encoded = encode_questions(questions, tokenizer, sequence_length, training=False)
-        contexts = list(dict.fromkeys(question.context for question in questions))
-        return _number(encoded.examples, questions, contexts, 0)
+        return _number(encoded.examples, questions, _contexts(questions), 0)
 
     def readable(
         self, texts: Sequence[str], examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[Any]:
         """Return the answer to each question, "" for none."""
         from tasks.question_answering.scoring import extract_answers
+        from tasks.question_answering.squad import split_raw
 
-        contexts = list(dict.fromkeys(text.partition("\t")[2] for text in texts))
+        contexts = _contexts(split_raw(text, "") for text in texts)
         return extract_answers(examples, predictions, {**spec, "contexts": contexts})
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
@@ -291,6 +291,11 @@ def _read_questions(
     from tasks.question_answering.squad import read_squad_folder
 
     return read_squad_folder(Path(request.argument).expanduser()), {}
+
+
+def _contexts(questions: Iterable[Question]) -> list[str]:
+    """Return the contexts of questions, each once."""
+    return list(dict.fromkeys(question.context for question in questions))
 
 
 def _number(

@@ -21,9 +21,8 @@ def run(seed, score, *methods, seconds=1.0, options=None, **fields):
     """Return a training of a trial with methods of these names, and further options."""
     stages = {"typos": Stage.EVALUATE}
     applied = tuple(AppliedMethod(name, 1, stage=stages.get(name, Stage.TRAIN)) for name in methods)
-    given = {**CELL.options, **(options or {})}
     cell = replace(CELL, seed=seed, methods=applied, scores_test=False, benchmark=None)
-    cell = replace(cell, options=given)
+    cell = replace(cell, options={**CELL.options, **(options or {})})
     step = Measurement(value=seconds, n=1)
     given = {
         "metrics": {"validation": {"entity_f1": score}},
@@ -102,11 +101,11 @@ def test_scores_by_strength_begin_with_the_undisturbed_one():
 
 
 def test_a_disturbance_of_the_test_examples_has_no_gain():
-    (comparison,) = compare([run(0, 0.5), run(0, 0.5, "typos")][1:])
-    both = compare([run(0, 0.5), run(0, 0.6, "first"), run(0, 0.6, "first", "typos")])
-    effects = [one for found in both for one in method_effects(found)]
-    assert [one.entry for one in effects] == ["longformer (window=[64]) + first"]
-    assert method_effects(comparison) == []
+    plain, first = run(0, 0.5), run(0, 0.6, "first")
+    (effect,) = effects_of(plain, first, run(0, 0.6, "first", "typos"))
+    assert effect.entry == "longformer (window=[64]) + first"
+    disturbed = compare([plain, run(0, 0.5, "typos")])
+    assert [method_effects(comparison) for comparison in disturbed] == [[] for _ in disturbed]
 
 
 def test_scores_by_the_share_of_the_training_examples_need_three_shares():
