@@ -15,7 +15,7 @@ from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, only_cer
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.analysis.tiers import Tier, tier_of
-from suite.api import Metric, Mode, Status
+from suite.api import Metric, Mode, Stage, Status
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import versions_of
@@ -27,6 +27,8 @@ BASELINE = "vanilla"
 PARITY = 0.1
 """The largest relative difference in mixing parameters that needs no note."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
+UNDISTURBED = "scored without disturbance"
+"""The note of an entry whose methods disturb test examples: its own score is that of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +328,8 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *bad]
     if ranked and ranked.estimate.low is not None and not _has_parts(point.good, metric):
         notes = [*notes, "interval over seeds alone"]
+    if ranked and any(method.stage is Stage.EVALUATE for method in records[0].cell.methods):
+        notes = [*notes, UNDISTURBED]
     if is_cost(metric) and ranked is None and point.good:
         why = point.why_no_cost(metric.name)
         notes = [

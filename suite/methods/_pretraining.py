@@ -185,10 +185,11 @@ def hides_tokens(task: Task, inputs: Inputs) -> bool:
     )
 
 
-def encodes_raw_text(task: Task) -> bool:
-    """Return whether a task encodes raw texts; an objective does if its task does."""
+def encodes_plain_text(task: Task) -> bool:
+    """Return whether a task encodes raw texts without marks; an objective does if its task does."""
     task = task._task if isinstance(task, PretrainingTask) else task
-    return type(task).encode_raw is not RawText.encode_raw
+    has_marks = task.raw_example != RawText.raw_example
+    return type(task).encode_raw is not RawText.encode_raw and not has_marks
 
 
 def _counted(outputs: Any, ids: Any, scored: Any) -> Any:

@@ -107,7 +107,7 @@ class Pretrain(Method):
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why a cell cannot be pretrained, or None."""
-        from suite.methods._pretraining import encodes_raw_text, hides_tokens
+        from suite.methods._pretraining import encodes_plain_text, hides_tokens
 
         task, options, inputs = request.task, request.options, request.build.inputs
         if not hides_tokens(task, inputs):
@@ -123,8 +123,11 @@ class Pretrain(Method):
                 )
             if request.cell.batch_size < 2:
                 return "needs another text in each batch for next_sentence=true; batch_size is 1"
-        if options["files"] and not encodes_raw_text(task):
-            return f"reads texts from files, and {task.title} encodes no raw text. Leave out files"
+        if options["files"] and not encodes_plain_text(task):
+            return (
+                f"reads plain texts from files, and {task.title} encodes none: it has no raw text, "
+                f"or its texts have marks; received: files={options['files']}. Leave out files"
+            )
         if options["only"] and request.cell.scores_test:
             return "reads no test text with only=true. Leave out --test"
         return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from suite.analysis.aggregate import compare
+from suite.analysis.boards import UNDISTURBED, rank_comparisons
 from suite.analysis.data_size import data_size_scores
 from suite.analysis.methods import condition_scores, method_effects, read_effects
 from suite.analysis.statistics import Estimate
@@ -106,6 +107,11 @@ def test_a_disturbance_of_the_test_examples_has_no_gain():
     assert effect.entry == "longformer (window=[64]) + first"
     disturbed = compare([plain, run(0, 0.5, "typos")])
     assert [method_effects(comparison) for comparison in disturbed] == [[] for _ in disturbed]
+    rows = [row for board in rank_comparisons(disturbed) for row in board.rows]
+    assert {row.line.endswith("+ typos"): UNDISTURBED in row.note for row in rows} == {
+        True: True,
+        False: False,
+    }
 
 
 def test_scores_by_the_share_of_the_training_examples_need_three_shares():

@@ -88,8 +88,9 @@ def test_files_of_documents_are_checked_when_planning_and_are_part_of_the_cell(t
     changed, _ = plan("sentiment", "bert", f"pretrain:files={path}")
     assert changed.cell.id != parent.cell.id
     assert not plan("translation", "vanilla", f"pretrain:files={path}")[-1].unsupported
-    (planned,) = plan("listops", "vanilla", f"pretrain:files={path}", lengths=(128,))
-    assert "encodes no raw text" in planned.unsupported
+    for task in ("listops", "question_answering", "relation_extraction"):
+        (planned,) = plan(task, "vanilla", f"pretrain:files={path}", lengths=(128,))
+        assert "reads plain texts from files" in planned.unsupported
 
 
 @pytest.mark.parametrize(
