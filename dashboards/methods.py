@@ -26,20 +26,20 @@ def make_methods(
     line_of = {line["name"]: number for number, line in enumerate(lines)}
     sizes = data_size_scores(comparisons)
     found = []
-    for number, comparison in enumerate(comparisons):
-        if comparison.metric is None:
-            continue
+    # Probes come last: what a method gains is read before what it costs.
+    for number, comparison in sorted(enumerate(comparisons), key=lambda item: not item[1].metric):
+        metric = comparison.metric
         effects, conditions = method_effects(comparison), condition_scores(comparison)
         of_size = [one for one in sizes if one.comparison is comparison]
         if effects or conditions or of_size:
             found.append(
                 {
                     "comparison": number,
-                    "reading": read_effects(effects, comparison.metric.name),
+                    "reading": read_effects(effects, metric.name) if metric else "",
                     "effects": [_effect(one, line_of) for one in effects],
                     "conditions": [_condition(one, line_of) for one in conditions],
                     "sizes": [_size(one, line_of) for one in of_size],
-                    "share": comparison.metric.share,
+                    "share": metric is not None and metric.share,
                 }
             )
     return {"prices": list(PRICES.values()), "comparisons": found}

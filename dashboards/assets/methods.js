@@ -4,7 +4,7 @@
 const EFFECTS_NOTE =
   "A gain is the difference of the scores with and without a method, and a price the ratio of the " +
   "costs, both paired by seed and with 95% intervals from three seeds on. A positive gain is " +
-  "better. The reference is the entry without the last method, or the architecture alone. The " +
+  "better. A probe measures prices alone, on random tokens, in rounds. The reference is the entry without the last method, or the architecture alone. The " +
   "costs of a compressed model are compared with its own before compression, in one process.";
 const NONE =
   "There are no records with methods yet. Run " +
@@ -22,18 +22,19 @@ function effectsTable({ comparison, effects }, prices, hidden) {
   const used = prices.map((_, place) => shown.some((row) => row.prices[place]));
   /** @param {DiagnosticEstimate | null} one */
   const text = (one) => (one ? formatInterval(intervalOf(one)) : "—");
-  const head = ["entry", "against", "length", "seeds", metricText(about.metric), "gain"];
+  const head = ["entry", "against", "length"];
+  const ofScores = about.metric ? ["seeds", metricText(about.metric), "gain"] : ["rounds"];
   const body = shown.map((row) => [
     entryLabel(data.lines[row.line]),
     entryLabel(data.lines[row.reference]),
     formatNumber(row.length),
-    row.score?.[3] ?? 0,
-    text(row.score),
-    text(row.gain),
+    ...(about.metric
+      ? [row.score?.[3] ?? 0, text(row.score), text(row.gain)]
+      : [Math.max(0, ...row.prices.map((one) => one?.[3] ?? 0))]),
     ...row.prices.filter((_, place) => used[place]).map((one) => (one ? `${text(one)} ×` : "—")),
   ]);
-  const caption = `Scores on the ${about.split} split`;
-  const columns = [...head, ...prices.filter((_, place) => used[place])];
+  const caption = about.metric ? `Scores on the ${about.split} split` : "Prices of methods";
+  const columns = [...head, ...ofScores, ...prices.filter((_, place) => used[place])];
   return table(columns, body, { caption, texts: [0, 1], long: [] });
 }
 
@@ -145,7 +146,10 @@ start((values) => {
       return [
         el("h2", {}, data.comparisons[found.comparison].title),
         ...(found.effects.length
-          ? [el("p", {}, found.reading), effectsTable(found, prices, hidden)]
+          ? [
+              ...(found.reading ? [el("p", {}, found.reading)] : []),
+              effectsTable(found, prices, hidden),
+            ]
           : []),
         ...(charts.length ? [el("div", { className: "figures" }, ...charts)] : []),
       ];

@@ -41,6 +41,7 @@ OF_INFERENCE = (
     Measure("latency_p50_seconds", "s", "median latency of one example", False),
     Measure("latency_p95_seconds", "s", "95th percentile of the latency", False),
     Measure("latency_p99_seconds", "s", "99th percentile of the latency", False),
+    Measure("weight_bytes", "B", "size of the weights", False),
 )
 OF_GENERATION = (
     Measure("latency_p50_seconds", "s", "median time of a single token", False),

@@ -69,13 +69,14 @@ class AppliedMethod:
 class MethodRequest:
     """The facts that a method gets at plan time: cell, own options, task and backbone.
 
+    `task` is the `Task`, or None in a probe, which has only methods that change the model alone.
     `options` holds the method's defaults with the cell's overrides. `build` is the request that the
     architecture gets. No framework is loaded.
     """
 
     cell: Cell
     options: Options
-    task: Task
+    task: Any
     build: BuildRequest
 
 
@@ -291,6 +292,21 @@ def method_options(method: Method, applied: AppliedMethod) -> dict[str, Any]:
 def training_methods(methods: tuple[AppliedMethod, ...]) -> tuple[AppliedMethod, ...]:
     """Return the methods that need a training of their own, which come first."""
     return tuple(method for method in methods if method.stage.trains)
+
+
+NEED_DATA = (
+    *("needs", "task", "data", "batches", "initialize", "loss", "update_loss", "after_step"),
+    *("conditions", "attacks"),
+)
+"""The hooks of methods that act on data, on other models or during a training."""
+
+
+def changes_model_alone(method: Method) -> bool:
+    """Return whether a method changes the model or its optimizer alone.
+
+    A probe, which has random tokens, then measures all that the method costs.
+    """
+    return all(getattr(type(method), hook) is getattr(Method, hook) for hook in NEED_DATA)
 
 
 def has_own_weights(methods: tuple[AppliedMethod, ...]) -> bool:

@@ -13,8 +13,10 @@ from suite.api import (
     Cell,
     Method,
     MethodRequest,
+    Mode,
     Stage,
     Task,
+    changes_model_alone,
     method_options,
     training_methods,
 )
@@ -84,10 +86,13 @@ def unsupported_by_methods(
     """Return why a cell cannot apply its methods, or None if it can."""
     if not cell.methods:
         return None
-    if task is None:
-        return f"a {cell.mode} trains no model that a method could change"
     for applied in cell.methods:
         method = methods[applied.name]
+        if task is None and not changes_model_alone(method):
+            return (
+                f"the method '{applied.name}' acts on examples or during a training, and a "
+                f"{cell.mode} has random tokens; give a --task to train on"
+            )
         request = MethodRequest(cell, method_options(method, applied), task, build)
         for part in method.parts(request):
             if part in architecture.missing_parts(build):
@@ -104,11 +109,13 @@ def parents_of(cell: Cell, methods: Mapping[str, Method]) -> dict[str, Cell]:
     """Return the cells whose trained models a cell takes, by role.
 
     A cell that compresses a model, or disturbs examples, takes the model of the same cell without
-    these methods. Only that cell has the parents of its methods.
+    these methods. Only that cell has the parents of its methods. A probe has random weights.
 
     Raises:
         PluginError: two methods name the same role.
     """
+    if cell.mode is not Mode.TRAIN:
+        return {}
     training = training_methods(cell.methods)
     if len(training) < len(cell.methods):
         return {TRAINED: replace(cell, methods=training)}

@@ -75,11 +75,11 @@ def check_request(request: Request) -> None:
             received=f"seeds {', '.join(map(str, request.seeds))}",
             remedy="Give --rounds, or a --task to train on",
         )
-    if request.mode in (Mode.PROBE, Mode.DECODE) and any(request.methods or ()):
+    if request.mode is Mode.DECODE and any(request.methods or ()):
         raise RequestError(
-            "A probe or a decoding trains no model that a method could change",
+            "A decoding has no methods",
             received="; ".join(" ".join(methods) or NO_METHOD for methods in request.methods or ()),
-            remedy="Give a --task to train on, or omit the methods",
+            remedy="Give a --task to train on, use --mode probe, or omit the methods",
         )
 
 

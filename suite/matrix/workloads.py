@@ -237,8 +237,7 @@ def find_entries(
     ]
     entries = [*plain, *listed]
     if request.methods is None:
-        # Only a training has methods.
-        return [entry for entry in entries if mode is Mode.TRAIN or not entry.methods]
+        return [entry for entry in entries if mode is not Mode.DECODE or not entry.methods]
     check_unique("set of methods", [" ".join(texts) for texts in request.methods])
     sets = [parse_methods(texts, registry.methods) for texts in request.methods]
     without_methods = [entry for entry in entries if not entry.methods]

@@ -223,7 +223,8 @@ def _documents(data: TaskData, context: MethodContext) -> Examples:
             received=f"{path}, which has changed since the plan",
             remedy="Run the command again",
         )
-    return context.task.encode_raw(read_documents(path), context.cell.sequence_length, data.spec)
+    task: Task = context.task
+    return task.encode_raw(read_documents(path), context.cell.sequence_length, data.spec)
 
 
 METHOD = Pretrain()

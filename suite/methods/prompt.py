@@ -39,7 +39,8 @@ class Prompt(Method):
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why a state would be carried past the vectors, or None."""
-        if request.cell.options.get("carry_state", request.task.recipe.carry_state):
+        usual = request.task is not None and request.task.recipe.carry_state
+        if request.cell.options.get("carry_state", usual):
             return (
                 "precedes each input, which a carried state continues; received: "
                 "carry_state=true. Leave one of them out"

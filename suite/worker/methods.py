@@ -216,7 +216,7 @@ def _changed_by(
 def compose(
     applied: Applied,
     cell: Cell,
-    task: Task,
+    task: Task | None,
     request: BuildRequest,
     recipe: Recipe,
     spec: Mapping[str, Any],

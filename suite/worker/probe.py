@@ -2,6 +2,9 @@
 
 The model is the architecture with its own token embedding and one dense layer, which assigns every
 position to one of two classes. The layer's cost is negligible, and gradients reach every weight.
+
+Methods change this model, or its optimizer, before anything is measured. A compressed model has no
+gradients: its training is not measured.
 """
 
 from __future__ import annotations
@@ -14,11 +17,11 @@ from keras import ops
 
 from suite.api import Architecture, BuildRequest, Form, Job, Recipe, Status
 from suite.worker.measure.matrix_rate import is_quiet, machine_rate
-from suite.worker.measure.memory import release_freed_memory
+from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, release_freed_memory
 from suite.worker.measure.samples import Measurements, single
 from suite.worker.measure.timing import StepTimings, time_latency, time_repeats
 from suite.worker.optimizers import make_optimizer
-from suite.worker.random_tokens import random_batch, set_up
+from suite.worker.random_tokens import Setup, random_batch, set_up
 from suite.worker.steps import devices, make_prediction_step, make_training_step
 
 SCHEDULE_STEPS = 10**9
@@ -43,28 +46,25 @@ def run(
         threads=cell.threads,
     )
     release_freed_memory()
-
-    training_memory = replace(inference_memory, highest_bytes=None, compile_bytes=None)
-    training_memory.reset()
-    report_progress("measuring training", 0.3)
-    step = make_training_step(model, _loss, make_optimizer(Recipe(), SCHEDULE_STEPS), xla)
-    training = time_repeats(
-        lambda: float(step(batch)),
-        batch.num_tokens,
-        positions,
-        training_memory,
-        threads=cell.threads,
-    )
+    phases = {"inference": (inference, inference_memory)}
+    if not setup.methods.compresses:
+        report_progress("measuring training", 0.3)
+        phases["training"] = _measure_training(setup, cell.threads)
     report_progress("measuring latency", 0.7)
     one = random_batch(1, cell.sequence_length, cell.seed, cell.form)
     latency, quiet_latency = time_latency(
-        lambda: predict(one), threads=cell.threads, on_accelerator=training_memory.on_accelerator
+        lambda: predict(one), threads=cell.threads, on_accelerator=inference_memory.on_accelerator
     )
     report_progress("measuring the machine", 0.9)
     rate = machine_rate(job)
     counts = model.parameter_counts()
-    operations = count_operations(architecture, setup.request, counts["mixing"])
-    phases = {"inference": (inference, inference_memory), "training": (training, training_memory)}
+    operations = None
+    if not cell.methods:  # these change the number of products
+        operations = count_operations(architecture, setup.request, counts["mixing"])
+    facts = {
+        **setup.methods.facts(model, training=True),
+        **setup.methods.facts(model, training=False),
+    }
     return {
         "status": Status.OK,
         "measurements": {
@@ -72,7 +72,11 @@ def run(
                 **timings.measured(),
                 **memory.measured(),
                 **utilization(operations, phase, timings, rate),
-                **(latency if phase == "inference" else {}),
+                **(
+                    {**latency, "weight_bytes": measure_weight_bytes(model)}
+                    if phase == "inference"
+                    else {}
+                ),
             }
             for phase, (timings, memory) in phases.items()
         },
@@ -91,9 +95,24 @@ def run(
                 *([] if quiet_latency else ["inference.latency"]),
             ],
             "operations_per_token": operations,
+            **({"methods": facts} if facts else {}),
             "matrix_rate": rate,
         },
     }
+
+
+def _measure_training(setup: Setup, threads: int) -> tuple[StepTimings, PeakMemory]:
+    """Measure updates of the model."""
+    memory = replace(setup.memory, highest_bytes=None, compile_bytes=None)
+    memory.reset()
+    plain = make_optimizer(Recipe(), SCHEDULE_STEPS)
+    optimizer = setup.methods.optimizer(plain, setup.model, SCHEDULE_STEPS)
+    step = make_training_step(setup.model, _loss, optimizer, setup.xla)
+    batch = setup.batch
+    timings = time_repeats(
+        lambda: float(step(batch)), batch.num_tokens, batch.num_tokens, memory, threads=threads
+    )
+    return timings, memory
 
 
 def count_operations(

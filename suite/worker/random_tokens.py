@@ -19,19 +19,21 @@ from suite.api import (
 from suite.worker.data.batches import Batch
 from suite.worker.measure import warmup
 from suite.worker.measure.memory import PeakMemory
+from suite.worker.methods import Composition, compose, find_methods
 from suite.worker.steps import Model, PositionHead, allocator, fix_randomness
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The model of a cell without a task, its batch, and its memory above a baseline.
+    """The model of a cell without a task, its methods and batch, and its memory above a baseline.
 
-    The baseline was taken before the model was built. `xla` is whether XLA compiles its passes on
-    TensorFlow.
+    The baseline was taken before the model was built. The methods have changed the model already.
+    `xla` is whether XLA compiles its passes on TensorFlow.
     """
 
     request: BuildRequest
     model: Model
+    methods: Composition
     batch: Batch
     memory: PeakMemory
     xla: bool
@@ -52,7 +54,11 @@ def set_up(
     memory = PeakMemory(allocator())
     memory.start()
     model = Model(None, architecture.build(request), PositionHead(num_classes), cell.form)
-    return Setup(request, model, batch, memory, xla)
+    applied = find_methods(cell, job.search_path)
+    methods = compose(applied, cell, None, request, job.recipe, {}, {})
+    one = random_batch(1, cell.sequence_length, cell.seed, cell.form)
+    model = methods.compress(methods.model(model, one))
+    return Setup(request, model, methods, batch, memory, xla)
 
 
 def random_batch(

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from suite.api import AppliedMethod, Mode, Stage
 from suite.records.published import Folder
+from suite.records.schema import Measurement
 from tests.dashboards.site_records import UNWRITTEN, draw
 from tests.suite.analysis.test_methods import run
+from tests.suite.records.test_store import CELL, make_record, stored
 
 PAGE = "methods.html"
+SQUEEZED = AppliedMethod("squeezed", 1, stage=Stage.COMPRESS)
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +28,33 @@ def site(tmp_path_factory):
     ]
     for share in (0.01, 0.1):
         records += [run(seed, share, options={"train_share": share}) for seed in range(3)]
+    records += [
+        probed(number, at, seconds, *methods)
+        for number in range(3)
+        for at in (128, 256)
+        for seconds, methods in ((1.0, ()), (0.5, (SQUEEZED,)))
+    ]
     folder = tmp_path_factory.mktemp("methods")
     draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], folder)
     return folder
+
+
+def probed(number, length, seconds, *methods):
+    """Return a round of a probe."""
+    cell = replace(
+        CELL,
+        mode=Mode.PROBE,
+        task=None,
+        task_version=None,
+        source=None,
+        steps=0,
+        options={},
+        sequence_length=length,
+        methods=methods,
+        round=number,
+    )
+    measured = {"inference": {"step_seconds": Measurement(value=seconds, n=1)}}
+    return stored(make_record(minutes=number, cell=cell, measurements=measured, metrics={}))
 
 
 def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site):
@@ -47,6 +75,15 @@ def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site)
     (trace,), layout = plots["share of the training examples, %"]
     assert layout["xaxis"]["ticktext"] == ["1", "10", "100"]
     assert trace["y"] == [0.01, 0.1, 0.51]
+
+
+def test_a_probe_has_prices_alone_and_a_chart_of_them_along_the_length(tab, site):
+    tab.open(site, PAGE, again=True)
+    heads = [text for text in tab.texts("thead th") if text in ("rounds", "gain")]
+    assert sorted(heads) == ["gain", "rounds"]
+    plots = [traces for traces, layout in tab.plots() if "sequence length" in str(layout).lower()]
+    (trace,) = next(traces for traces in plots if traces[0]["y"] == [0.5, 0.5])
+    assert trace["x"] == [128, 256]
 
 
 def test_without_methods_the_page_says_what_to_run(tab, tmp_path):

@@ -22,6 +22,7 @@ MEMORY_METHOD = (
     "mapped files left out"
 )
 COMPILE_MEMORY_METHOD = "the same peak while the first steps compile"
+WEIGHT_BYTES_METHOD = "the bytes of all weights of the model, in the types in which it has them"
 NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memory"
 
 
@@ -123,6 +124,13 @@ class PeakMemory:
 def count_bytes(arrays: list[Any]) -> int:
     """Return the bytes of arrays of any backend; None counts nothing."""
     return sum(math.prod(array.shape) * _item_bytes(array) for array in arrays if array is not None)
+
+
+def measure_weight_bytes(model: Any) -> dict[str, Any]:
+    """Return the measurement of the bytes of a model's weights; masks for training do not count."""
+    training = {id(weight) for weight in model.training_state}
+    weights = [weight.value for weight in model.weights if id(weight) not in training]
+    return single(count_bytes(weights), WEIGHT_BYTES_METHOD)
 
 
 def _item_bytes(array: Any) -> int:

@@ -22,16 +22,12 @@ from suite.api import (
 )
 from suite.api.weights import read_kept_weights
 from suite.worker.data.batches import Batch
-from suite.worker.measure.memory import PeakMemory, count_bytes, release_freed_memory
-from suite.worker.measure.samples import single
+from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, release_freed_memory
 from suite.worker.measure.timing import MAX_SAMPLES, StepTimings, time_repeats
 from suite.worker.methods import Composition
-from suite.worker.steps import make_gradient_step, make_prediction_step
+from suite.worker.steps import Model, make_gradient_step, make_prediction_step
 from suite.worker.train.evaluation import Evaluator, splits_of
 from suite.worker.train.loop import TrainingLoop
-
-WEIGHT_BYTES_METHOD = "the bytes of all weights of the model, in the types in which it has them"
-"""Weights that only training reads, such as masks, are left out."""
 
 
 @dataclass(frozen=True)
@@ -210,11 +206,8 @@ def _with_split(data: TaskData, split: str, examples: Examples) -> TaskData:
     return replace(data, validation=examples)
 
 
-def _with_weight_bytes(measured: _Measured, model: Any) -> dict[str, Any]:
-    training = {id(weight) for weight in model.training_state}
-    weights = [weight for weight in model.weights if id(weight) not in training]
-    count = count_bytes([weight.value for weight in weights])
-    return {**measured.measured(), "weight_bytes": single(count, WEIGHT_BYTES_METHOD)}
+def _with_weight_bytes(measured: _Measured, model: Model) -> dict[str, Any]:
+    return {**measured.measured(), "weight_bytes": measure_weight_bytes(model)}
 
 
 def _scores(scores: Mapping[str, Score]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def test_every_built_in_benchmark_is_read_and_expands(path):
     assert {planned.cell.task for planned in cells} >= set(benchmark.tasks)
     assert any(planned.unsupported is None for planned in cells)
     entries = {(planned.cell.mode, planned.cell.architecture) for planned in cells}
-    for mode in {mode for mode, _ in entries}:
+    compares = len(benchmark.architectures) != 1  # one is compared with itself
+    for mode in {mode for mode, _ in entries if compares}:
         for name, plugin in registry.architectures.plugins.items():
             if plugin.control and not (plugin.probe_only and mode is Mode.TRAIN):
                 assert (mode, name) in entries, f"every benchmark has the control {name}"

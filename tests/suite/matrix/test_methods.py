@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from suite.api import TRAINED, AppliedMethod, Cell, Job, Method, Stage, Track
+from suite.api import TRAINED, AppliedMethod, Cell, Job, Method, Stage, Track, methods_text
 from suite.api.errors import PluginError, RequestError
 from suite.keywords import make_request
 from suite.matrix.expansion import expand
@@ -154,10 +154,20 @@ def test_a_compressed_cell_has_the_final_settings_of_its_parent(registry):
     assert parent.cell.scores_test
 
 
-def test_probes_take_no_methods(registry):
-    message = "trains no model that a method could change. Received: none; squeezing."
-    with pytest.raises(RequestError, match=message):
-        expand(make_request({"mode": "probe", "methods": "none;squeezing"}), registry)
+def test_a_probe_takes_methods_that_change_the_model_alone(registry):
+    request = make_request(
+        {"mode": "probe", "methods": "none;squeezing;teaching", "architectures": "vanilla"}
+    )
+    found = {methods_text(one.cell.methods): one for one in expand(request, registry)}
+    assert set(found) == {"", "squeezing", "teaching"}
+    assert all(planned.parents == {} for planned in found.values())
+    assert found["squeezing"].unsupported is None
+    assert found["teaching"].unsupported.startswith("the method 'teaching' acts on examples")
+
+
+def test_decodings_take_no_methods(registry):
+    with pytest.raises(RequestError, match=r"no methods\. Received: none; squeezing\."):
+        expand(make_request({"mode": "decode", "methods": "none;squeezing"}), registry)
 
 
 def test_roles_are_unique():

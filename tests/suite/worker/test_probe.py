@@ -70,3 +70,24 @@ def test_utilization_follows_from_the_counted_operations(tmp_path, monkeypatch):
         speed, share = found["tokens_per_second"]["value"], found[UTILIZATION]["value"]
         expected = operations[phase] * speed / rate["operations_per_second"]
         assert share is None if disturbed else share == pytest.approx(expected)
+
+
+def test_methods_change_the_model_before_it_is_measured(tmp_path, monkeypatch):
+    """A compressed model has fewer bytes and no training; frozen weights are still weights."""
+    monkeypatch.setattr(matrix_rate, "HOST_SIZE", 64)
+    monkeypatch.setattr(matrix_rate, "BLOCK_SECONDS", 0.0)
+
+    def outcome_with(*methods):
+        name = "-".join(methods) or "plain"
+        job = probe_job(tmp_path / name, "vanilla", lengths=(128,), methods=(methods,))
+        return probe.run(job, find_plugin(ARCHITECTURES, "vanilla", ()), lambda *progress: None)
+
+    plain, adapted, squeezed = outcome_with(), outcome_with("lora"), outcome_with("int8")
+    size = {
+        name: found["measurements"]["inference"]["weight_bytes"]["value"]
+        for name, found in (("plain", plain), ("adapted", adapted), ("squeezed", squeezed))
+    }
+    assert 0.2 < size["squeezed"] / size["plain"] < 0.35 and size["adapted"] > size["plain"]
+    assert "training" in adapted["measurements"] and "training" not in squeezed["measurements"]
+    assert adapted["details"]["methods"]["lora"]["trained_weights_share"] < 0.1
+    assert adapted["measurements"]["training"][UTILIZATION]["value"] is None
