@@ -8,6 +8,7 @@ from suite.matrix.registry import load_registry
 FROZEN = {
     "core-1": "4e16ca09f9499ea8",
     "methods-1": "9b37d7b4022b5c00",
+    "method_costs-1": "b7b3fd9f05f10ea0",
     "optimizers-1": "f5bdee011bd92c93",
     "quick-1": "d5f7e68041b4f897",
     "quick-2": "5dce2a57bae6dbe8",
