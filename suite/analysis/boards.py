@@ -332,10 +332,8 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
         notes = [*notes, UNDISTURBED]
     if is_cost(metric) and ranked is None and point.good:
         why = point.why_no_cost(metric.name)
-        notes = [
-            *notes,
-            "measured in another session" if why == "other session" else "no quiet run",
-        ]
+        known = {"other session": "measured in another session", "not trained": why}
+        notes = [*notes, known.get(why, "no quiet run")]
     return notes if point.has_tuned_rate else [*notes, "untuned"]
 
 

@@ -166,7 +166,8 @@ class Point:
             return "older code"
         if phase_of(measure) != "training":
             return ""
-        return "not trained" if all("parent" in one.details for one in self.good) else "resumed"
+        trained = (one.cell.mode is Mode.TRAIN and "parent" not in one.details for one in self.good)
+        return "resumed" if any(trained) else "not trained"
 
     def cost_value(self, measure: str) -> float | None:
         """Return the geometric mean of a measure as a number."""

@@ -242,6 +242,13 @@ def test_a_cell_that_takes_a_trained_model_has_no_training_cost():
     assert point.why_no_cost(SPEED) == "not trained"
 
 
+def test_a_probe_of_a_compressed_model_has_no_training_cost():
+    records = [*rounds("vanilla", 1.0), *rounds("bert", 1.0, measures={LATENCY: 7.0})]
+    assert points_of(records)["bert", 512].why_no_cost(SPEED) == "not trained"
+    (board,) = (one for one in make_boards(records) if one.metric.name == SPEED)
+    assert {row.architecture: row.note for row in board.rows}["bert"].startswith("not trained")
+
+
 def test_a_run_of_another_session_stands_where_the_session_has_none():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 50.0)]
     failed = cost("longformer", 0.0, session=2, status=Status.OUT_OF_MEMORY)
