@@ -193,13 +193,14 @@ function shareRange(lines) {
  */
 function chartCaption(chart, lines) {
   const about = data.comparisons[chart.comparison];
-  const repeat = chart.length ? "seed" : "round";
+  const trains = chart.length && about.metric;
+  const repeat = trains ? "seed" : "round";
   const most = Math.max(
     0,
     ...lines.flatMap(({ points }) => points.map(([, , , , repeats]) => repeats)),
   );
-  const mean = chart.length ? "Mean" : "Geometric mean";
-  const where = chart.length ? `on the ${about.split} split` : `on ${about.machine}`;
+  const mean = trains ? "Mean" : "Geometric mean";
+  const where = trains ? `on the ${about.split} split` : `on ${about.machine}`;
   const hasIntervals = lines.some(({ points }) => points.some(([, , low]) => low !== null));
   const intervals = hasIntervals ? ", with 95% intervals" : "";
   const what =

@@ -8,6 +8,7 @@ model: it has scores by strength, and neither gain nor price.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,20 +83,20 @@ def condition_scores(comparison: Comparison) -> list[ConditionScores]:
 def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
     """Return one sentence on the effect with the largest gain; empty without any gain.
 
-    It says whether the interval of the gain lies above 0.
+    It says whether the interval of the gain lies beyond 0.
     """
     known = [(one, one.gain) for one in effects if one.gain]
     if not known:
         return ""
     best, gain = max(known, key=lambda pair: pair[1].value)
     seeds = f"{gain.n} seed{'' if gain.n == 1 else 's'}"
-    if gain.low is None:
+    if gain.low is None or gain.high is None:
         certainty = "too few seeds for an interval"
-    elif gain.low > 0:
+    elif gain.low > 0 or gain.high < 0:
         certainty = f"95% interval {gain.low:.3f} to {gain.high:.3f}"
     else:
         certainty = f"within noise: 95% interval {gain.low:.3f} to {gain.high:.3f}"
-    name = metric.replace("_", " ")
+    name = re.sub(r"\bf1\b", "F1", metric.replace("_", " "))
     start = (
         f"The largest change of the {name} for the better"
         if gain.value > 0

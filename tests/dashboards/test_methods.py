@@ -84,6 +84,8 @@ def test_a_probe_has_prices_alone_and_a_chart_of_them_along_the_length(tab, site
     plots = [traces for traces, layout in tab.plots() if "sequence length" in str(layout).lower()]
     (trace,) = next(traces for traces in plots if traces[0]["y"] == [0.5, 0.5])
     assert trace["x"] == [128, 256]
+    captions = " ".join(tab.texts("figcaption, .caption, p"))
+    assert "Geometric mean of up to 3 rounds" in captions
 
 
 def test_without_methods_the_page_says_what_to_run(tab, tmp_path):

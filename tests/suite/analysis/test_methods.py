@@ -54,7 +54,12 @@ def test_a_method_is_measured_against_the_entry_without_it_seed_by_seed():
     assert effect.prices["training.step_seconds"].value == pytest.approx(1.5)
     assert "inference.step_seconds" not in effect.prices
     sentence = read_effects([effect], "entity_f1")
-    assert "+0.100" in sentence and "3 seeds; 95% interval 0.075 to 0.125" in sentence
+    assert "entity F1" in sentence and "+0.100" in sentence
+    assert "3 seeds; 95% interval 0.075 to 0.125" in sentence
+    worse = replace(effect, gain=Estimate(-0.1, -0.125, -0.075, 3))
+    assert "(3 seeds; 95% interval -0.125 to -0.075)" in read_effects([worse], "entity_f1")
+    noisy = replace(effect, gain=Estimate(-0.1, -0.3, 0.1, 3))
+    assert "within noise: 95% interval" in read_effects([noisy], "entity_f1")
 
 
 def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
@@ -65,7 +70,7 @@ def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
     (alone,) = effects_of(records[0], records[2])
     assert alone.gain.value == pytest.approx(0.05)
     assert "too few seeds" in read_effects([alone], "entity_f1")
-    assert read_effects([both], "entity_f1").startswith("No method betters the entity f1; the")
+    assert read_effects([both], "entity_f1").startswith("No method betters the entity F1; the")
 
 
 def test_without_a_reference_there_is_no_effect():
