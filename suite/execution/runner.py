@@ -190,7 +190,8 @@ class Runner:
         while queue and self.executor.has_room():
             planned = queue.popleft()
             parents = set(planned.parents.values())
-            too_late = self.deadline and not self.deadline.allows(planned.cell, self.limits)
+            limits = planned.limits_from(self.limits)
+            too_late = self.deadline and not self.deadline.allows(planned.cell, limits)
             if too_late or parents & self._postponed.keys():
                 self._postponed[planned.cell.id] = planned
                 continue
@@ -249,14 +250,15 @@ class Runner:
         )
         self._running[run_id] = _Run(planned, job, lease, started_at)
         self._report(Started(planned))
-        self.executor.start(run_id, job, self.limits)
+        self.executor.start(run_id, job, planned.limits_from(self.limits))
 
     def _take(self, update: Update) -> None:
         run = self._running[update.run_id]
         if update.progress is not None:
             self._report(Progressed(run.planned, update.progress))
         if update.result is not None:
-            status, reason = classify_exit(update.result, self.limits)
+            limits = run.planned.limits_from(self.limits)
+            status, reason = classify_exit(update.result, limits)
             self._finish(update.run_id, update.result, status, reason)
 
     def _interrupt(self) -> None:
@@ -279,7 +281,7 @@ class Runner:
             times=(run.started_at, utc_now()),
             environment=environment,
             invocation=self.invocation,
-            limits=self.limits,
+            limits=run.planned.limits_from(self.limits),
             digest=self.digests.get(cell.task or ""),
             conformance=find_conformance(self.store, cell, environment.get("cost_digest")),
         )

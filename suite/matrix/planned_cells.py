@@ -9,6 +9,7 @@ from suite.api import (
     RUN_OPTIONS,
     TRAINED,
     Cell,
+    Limits,
     Options,
     Recipe,
     SourceRequest,
@@ -35,7 +36,9 @@ class PlannedCell:
     final run as soon as the benchmark is frozen. `parents` maps roles to the ids of the cells whose
     trained models the cell takes. `keeps_weights` is true if its own weights are kept. `task` is
     the one that is trained: a method may set another objective. `draws_samples` is false for a
-    trial of a learning rate, which needs its validation score alone.
+    trial of a learning rate, which needs its validation score alone. The limit of time holds for
+    the steps of the cells that were asked for: a parent with more of them gets `time_factor` times
+    as much.
     """
 
     cell: Cell
@@ -47,11 +50,16 @@ class PlannedCell:
     keeps_weights: bool = False
     task: Task | None = None
     draws_samples: bool = True
+    time_factor: float = 1.0
 
     @property
     def recipe(self) -> Recipe:
         """The recipe of the task, with the cell's options."""
         return recipe_for(self.task, self.cell.options)
+
+    def limits_from(self, limits: Limits) -> Limits:
+        """Return the limits of the cell, from those of the request."""
+        return replace(limits, seconds=self.time_factor * limits.seconds)
 
 
 FindTunedRate = Callable[[Cell], TuningChoice | None]
@@ -122,6 +130,7 @@ def with_parents(
         found[planned.cell.id] = replace(
             planned,
             keeps_weights=known is not None and known.keeps_weights,
+            time_factor=max(planned.time_factor, known.time_factor if known else 1.0),
             of_benchmark=planned.of_benchmark or (known is not None and known.of_benchmark),
         )
         return planned
@@ -158,7 +167,8 @@ def _plan_parent(
     tuning = None if "learning_rate" in cell.options else find_tuned_rate(cell)
     if tuning is not None:
         cell = replace(cell, options={**cell.options, "learning_rate": tuning.learning_rate})
-    return plan_cell(cell, task, child.source, registry, benchmark, tuning)
+    planned = plan_cell(cell, task, child.source, registry, benchmark, tuning)
+    return replace(planned, time_factor=max(1.0, cell.steps / child.cell.steps) * child.time_factor)
 
 
 def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import DataError, Examples, method_options, task_options
+from suite.api import DataError, Examples, Limits, method_options, task_options
 from suite.api.errors import RequestError
 from suite.api.plugins import TASKS, find_plugin
 from suite.matrix.methods import parse_methods
@@ -91,6 +91,15 @@ def test_files_of_documents_are_checked_when_planning_and_are_part_of_the_cell(t
     for task in ("listops", "question_answering", "relation_extraction"):
         (planned,) = plan(task, "vanilla", f"pretrain:files={path}", lengths=(128,))
         assert "reads plain texts from files" in planned.unsupported
+
+
+def test_a_parent_has_as_much_time_as_its_steps_need():
+    limits = Limits(300, 2**30)
+    parent, child = plan("sentiment", "bert", "pretrain:steps=1000", steps=50)
+    assert parent.limits_from(limits) == Limits(6_000, 2**30)
+    assert child.limits_from(limits) == limits
+    shorter, _ = plan("sentiment", "bert", "pretrain:steps=10", steps=50)
+    assert shorter.limits_from(limits) == limits
 
 
 @pytest.mark.parametrize(
