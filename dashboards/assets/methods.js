@@ -4,8 +4,9 @@
 const EFFECTS_NOTE =
   "A gain is the difference of the scores with and without a method, and a price the ratio of the " +
   "costs, both paired by seed and with 95% intervals from three seeds on. A positive gain is " +
-  "better. A probe measures prices alone, on random tokens, in rounds. The reference is the entry without the last method, or the architecture alone. The " +
-  "costs of a compressed model are compared with its own before compression, in one process.";
+  "better. The reference is the entry without the last method, or the architecture alone. The " +
+  "costs of a compressed model are compared with its own before compression, in one process. A " +
+  "probe measures prices alone, on random tokens and in rounds, against the reference's own cell.";
 const NONE =
   "There are no records with methods yet. Run " +
   '`bench run --task sentiment --methods "none;label_smoothing"`.';

@@ -56,7 +56,9 @@ function sourcesOf(values, { matching }, shown, fromCosts) {
   const isNamed = about.kind === "trial" || about.title === values.comparison;
   if (isNamed && !fromCosts) return [shown];
   const found = fromCosts
-    ? numberedComparisons().filter(({ comparison }) => comparison.kind === "costs")
+    ? numberedComparisons().filter(
+        ({ comparison }) => comparison.kind === "costs" && comparison.track === "standard",
+      )
     : matching.filter(({ comparison: one }) => one.task === about.task && one.kind === about.kind);
   /** @param {NumberedComparison} one */
   const distance = ({ comparison, number }) =>

@@ -12,7 +12,7 @@ from suite.analysis.costs import COSTS
 from suite.analysis.points import Point
 from suite.analysis.sessions import CostSession, spread
 from suite.analysis.statistics import Estimate, ratio_interval
-from suite.api import Mode
+from suite.api import Mode, Track
 
 LENGTHS = (512, 8_192)
 
@@ -96,6 +96,7 @@ def choose_probes(
         one
         for one in comparisons
         if one.key.mode is Mode.PROBE
+        and one.key.track != Track.OPEN
         and (one.key.form, one.key.model_size) == (form, model_size)
         and (one.key.precision, one.key.backend) == (precision, backend)
         and one.session is not None

@@ -294,11 +294,12 @@ def training_methods(methods: tuple[AppliedMethod, ...]) -> tuple[AppliedMethod,
     return tuple(method for method in methods if method.stage.trains)
 
 
-NEED_DATA = (
+ON_MODEL = ("model", "optimizer", "compress")
+BEYOND_MODEL = (
     *("needs", "task", "data", "batches", "initialize", "loss", "update_loss", "after_step"),
     *("conditions", "attacks"),
 )
-"""The hooks of methods that act on data, on other models or during a training."""
+"""The hooks that change the model or its optimizer alone, and those that need more than these."""
 
 
 def changes_model_alone(method: Method) -> bool:
@@ -306,7 +307,11 @@ def changes_model_alone(method: Method) -> bool:
 
     A probe, which has random tokens, then measures all that the method costs.
     """
-    return all(getattr(type(method), hook) is getattr(Method, hook) for hook in NEED_DATA)
+
+    def overrides(hooks: tuple[str, ...]) -> bool:
+        return any(getattr(type(method), hook) is not getattr(Method, hook) for hook in hooks)
+
+    return overrides(ON_MODEL) and not overrides(BEYOND_MODEL)
 
 
 def has_own_weights(methods: tuple[AppliedMethod, ...]) -> bool:

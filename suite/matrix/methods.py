@@ -90,8 +90,8 @@ def unsupported_by_methods(
         method = methods[applied.name]
         if task is None and not changes_model_alone(method):
             return (
-                f"the method '{applied.name}' acts on examples or during a training, and a "
-                f"{cell.mode} has random tokens; give a --task to train on"
+                f"the method '{applied.name}' changes the data, the loss or the updates, which a "
+                f"{cell.mode} does not have; give a --task to train on"
             )
         request = MethodRequest(cell, method_options(method, applied), task, build)
         for part in method.parts(request):

@@ -38,7 +38,8 @@ def ranking_facts(
     benchmark_hash = benchmark.content_hash if benchmark and final else None
     entry = entry_name(cell.architecture, own, methods_text(cell.methods))
     if task is None:
-        return RankingFacts(entry=entry, benchmark_hash=benchmark_hash)
+        track = Track.OPEN if cell.methods else Track.STANDARD
+        return RankingFacts(entry=entry, benchmark_hash=benchmark_hash, track=str(track))
     source = task.sources.get(cell.source_kind)
     ranked = final and benchmark is not None and benchmark.ranked
     return RankingFacts(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +28,15 @@ from suite.worker.steps import Model, PositionHead, allocator, fix_randomness
 class Setup:
     """The model of a cell without a task, its methods and batch, and its memory above a baseline.
 
-    The baseline was taken before the model was built. The methods have changed the model already.
+    The baseline was taken before the model was built. The methods have changed the model already:
+    `facts` are theirs.
     `xla` is whether XLA compiles its passes on TensorFlow.
     """
 
     request: BuildRequest
     model: Model
     methods: Composition
+    facts: Mapping[str, Any]
     batch: Batch
     memory: PeakMemory
     xla: bool
@@ -58,8 +61,11 @@ def set_up(
     methods = compose(applied, cell, None, request, job.recipe, {}, {})
     # Methods change a built model. A pass over all positions would leave memory behind.
     short = random_batch(1, 2, cell.seed, cell.form)
-    model = methods.compress(methods.model(model, short))
-    return Setup(request, model, methods, batch, memory, xla)
+    model = methods.model(model, short)
+    facts = methods.facts(model, training=True)
+    model = methods.compress(model)
+    facts |= methods.facts(model, training=False)
+    return Setup(request, model, methods, facts, batch, memory, xla)
 
 
 def random_batch(
