@@ -22,10 +22,18 @@ def request_measuring(phase: str, request: Request) -> Request:
 
     The default benchmark has no decodings; `DECODING_BENCHMARK` replaces it. Benchmarks list
     decodings of several batch sizes; one sequence is decoded unless the request says otherwise.
+    Entries with methods of a benchmark are left out, since a search compares architectures.
 
     Raises:
-        RequestError: the request names mode decode, which does not measure the phase.
+        RequestError: the request names methods, or mode decode, which does not measure the phase.
     """
+    if any(request.methods or ()):
+        raise RequestError(
+            "A search over lengths compares architectures without methods",
+            received="; ".join(map(" ".join, request.methods or ())),
+            remedy="Omit the methods. `bench run --mode probe` measures what they cost",
+        )
+    request = replace(request, methods=((),))
     mode = mode_measuring(phase)
     if mode is not Mode.DECODE:
         if request.mode is Mode.DECODE:

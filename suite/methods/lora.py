@@ -18,8 +18,8 @@ class Lora(Method):
     weights outside dense layers are frozen, as in the paper (section 4.2), which adapts the kernels
     of attention alone. Kept weights hold the sum, W + (α / r) A B.
 
-    A probe measures A and B beside W, in inference too: there they cost time and memory that the sum
-    does not.
+    A probe measures A and B beside W, in inference too. There they cost time and memory that the
+    sum does not.
 
     After `pretrain`, the pretrained model is adapted. Without it, W is random.
     """

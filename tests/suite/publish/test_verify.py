@@ -8,9 +8,11 @@ import pytest
 
 from suite.api import Mode, Status
 from suite.api.errors import RequestError
+from suite.keywords import make_request
+from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.publish.verify import Verification, keep, read_original, verify
+from suite.publish.verify import Verification, keep, read_original, request_of, verify
 from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement, TuningChoice, parse_record
 from suite.records.store import Store
@@ -164,6 +166,16 @@ def test_the_new_run_keeps_the_entry_of_the_record(tmp_path):
 
     verify(record, Store(tmp_path / "home"), run, registry=REGISTRY)
     assert [planned.ranking for planned in seen] == [record.ranking]
+
+
+def test_the_cell_of_a_probe_with_methods_is_found_again():
+    registry = load_registry(())
+    request = make_request(
+        {"mode": "probe", "architectures": "vanilla", "lengths": [128], "methods": "lora int8"}
+    )
+    (cell, *_) = (planned.cell for planned in expand(request, registry))
+    again = expand(request_of(cell, registry), registry)
+    assert cell.id in {planned.cell.id for planned in again}
 
 
 @pytest.mark.parametrize(
