@@ -27,6 +27,8 @@ BASELINE = "vanilla"
 PARITY = 0.1
 """The largest relative difference in mixing parameters that needs no note."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
+NO_COST = {"other session": "measured in another session", "not trained": "not trained"}
+"""The notes of entries without a cost, by the reason; the note of any other is "no quiet run"."""
 UNDISTURBED = "scored without disturbance"
 """The note of an entry whose methods disturb test examples: its own score is that of the model."""
 
@@ -331,9 +333,7 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
     if ranked and any(method.stage is Stage.EVALUATE for method in records[0].cell.methods):
         notes = [*notes, UNDISTURBED]
     if is_cost(metric) and ranked is None and point.good:
-        why = point.why_no_cost(metric.name)
-        known = {"other session": "measured in another session", "not trained": why}
-        notes = [*notes, known.get(why, "no quiet run")]
+        notes = [*notes, NO_COST.get(point.why_no_cost(metric.name), "no quiet run")]
     return notes if point.has_tuned_rate else [*notes, "untuned"]
 
 

@@ -83,7 +83,7 @@ def condition_scores(comparison: Comparison) -> list[ConditionScores]:
 def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
     """Return one sentence on the effect with the largest gain; empty without any gain.
 
-    It says whether the interval of the gain lies beyond 0.
+    It says whether the interval of the gain excludes 0.
     """
     known = [(one, one.gain) for one in effects if one.gain]
     if not known:

@@ -58,6 +58,7 @@ from suite.api.method import (
     has_own_weights,
     method_options,
     methods_text,
+    overrides,
     training_methods,
 )
 from suite.api.options import (
@@ -151,6 +152,7 @@ __all__ = [
     "has_own_weights",
     "method_options",
     "methods_text",
+    "overrides",
     "real_lengths",
     "supports",
     "task_options",

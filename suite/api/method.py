@@ -294,12 +294,18 @@ def training_methods(methods: tuple[AppliedMethod, ...]) -> tuple[AppliedMethod,
     return tuple(method for method in methods if method.stage.trains)
 
 
+def overrides(method: Method, hook: str) -> bool:
+    """Return whether a method implements a hook."""
+    return getattr(type(method), hook) is not getattr(Method, hook)
+
+
 ON_MODEL = ("model", "optimizer", "compress")
+"""The hooks that change the model or its optimizer alone."""
 BEYOND_MODEL = (
     *("needs", "task", "data", "batches", "initialize", "loss", "update_loss", "after_step"),
     *("conditions", "attacks"),
 )
-"""The hooks that change the model or its optimizer alone, and those that need more than these."""
+"""The hooks that need data, other models or a training."""
 
 
 def changes_model_alone(method: Method) -> bool:
@@ -307,11 +313,8 @@ def changes_model_alone(method: Method) -> bool:
 
     A probe, which has random tokens, then measures all that the method costs.
     """
-
-    def overrides(hooks: tuple[str, ...]) -> bool:
-        return any(getattr(type(method), hook) is not getattr(Method, hook) for hook in hooks)
-
-    return overrides(ON_MODEL) and not overrides(BEYOND_MODEL)
+    changes_model = any(overrides(method, hook) for hook in ON_MODEL)
+    return changes_model and not any(overrides(method, hook) for hook in BEYOND_MODEL)
 
 
 def has_own_weights(methods: tuple[AppliedMethod, ...]) -> bool:

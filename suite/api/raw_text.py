@@ -20,8 +20,11 @@ class RawText:
 
     title: str
     raw_example = "a a"
-    """A text that `encode_raw` encodes. A task whose texts have marks sets one with them, such as
-    "question, tab, context"; plain documents are no texts of this task."""
+    """A text that `encode_raw` encodes.
+
+    A task whose texts have marks, such as a tab between question and context, sets one with them.
+    Plain documents are then no texts of the task.
+    """
 
     def encode_blank(self, sequence_length: int, spec: Mapping[str, Any]) -> Examples:
         """Return one example as `encode_raw` does; `bench predict` builds the model with it.

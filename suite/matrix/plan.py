@@ -87,11 +87,11 @@ def plan(
         for planned in cells
         if (record := found.get(planned.cell.id))
     }
-    limits_of = {one.cell.id: one.limits_from(limits) for one in cells} if limits else {}
     records = {
-        cell_id: record
-        for cell_id, record in found.items()
-        if not _may_fit(record, statuses[cell_id], limits_of.get(cell_id))
+        planned.cell.id: record
+        for planned in cells
+        if (record := found.get(planned.cell.id))
+        and not _may_fit(record, statuses[record.cell_id], limits and planned.limits_from(limits))
     }
 
     def stands(planned: PlannedCell, record: Record) -> bool:

@@ -37,9 +37,10 @@ def ranking_facts(
     final = benchmark is not None and cell.benchmark == benchmark.label
     benchmark_hash = benchmark.content_hash if benchmark and final else None
     entry = entry_name(cell.architecture, own, methods_text(cell.methods))
+    of_task = track_of(task, cell.options) if task else Track.STANDARD
+    track = str(Track.OPEN if cell.methods else of_task)
     if task is None:
-        track = Track.OPEN if cell.methods else Track.STANDARD
-        return RankingFacts(entry=entry, benchmark_hash=benchmark_hash, track=str(track))
+        return RankingFacts(entry=entry, benchmark_hash=benchmark_hash, track=track)
     source = task.sources.get(cell.source_kind)
     ranked = final and benchmark is not None and benchmark.ranked
     return RankingFacts(
@@ -49,7 +50,7 @@ def ranking_facts(
         higher_is_better=task.primary_metric.higher_is_better,
         share=task.primary_metric.share,
         scored_unit=task.scored_unit,
-        track=str(Track.OPEN if cell.methods else track_of(task, cell.options)),
+        track=track,
         drawn_for_length=source is not None and source.drawn_for_length,
         learning_rate=cell.options.get("learning_rate", task.recipe.learning_rate),
         tuning=tuning,

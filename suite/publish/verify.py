@@ -223,7 +223,7 @@ def request_of(
         backends=(cell.backend,),
         precisions=(cell.precision,),
         threads=cell.threads,
-        methods=None if cell.mode is Mode.DECODE else (tuple(one.text for one in cell.methods),),
+        methods=(tuple(method.text for method in cell.methods),),
     )
 
 

@@ -25,6 +25,7 @@ from suite.api import (
     TaskData,
     build_request,
     method_options,
+    overrides,
 )
 from suite.api.errors import RequestError
 from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, find_plugin
@@ -136,7 +137,7 @@ class Composition:
         self, model: Any, optimizer: Any, step: int, total_steps: int
     ) -> list[list[Any]] | None:
         """Return the weights that validation scores, or None where those are the model's own."""
-        if all(type(method).candidates is Method.candidates for method, _ in self.methods):
+        if not _changed_by(self.methods, "candidates"):
             return None
         found = [model.get_weights()]
         for method, context in self.methods:
@@ -209,8 +210,7 @@ def _changed_by(
     methods: Sequence[tuple[Method, MethodContext]], hook: str
 ) -> list[tuple[Method, MethodContext]]:
     """Return the methods that implement a hook."""
-    default = getattr(Method, hook)
-    return [one for one in methods if getattr(type(one[0]), hook) is not default]
+    return [one for one in methods if overrides(one[0], hook)]
 
 
 def compose(

@@ -58,6 +58,7 @@ def run(
     report_progress("measuring the machine", 0.9)
     rate = machine_rate(job)
     counts = model.parameter_counts()
+    of_inference = {**latency, "weight_bytes": measure_weight_bytes(model)}
     operations = None
     if not cell.methods:  # these change the number of products
         operations = count_operations(architecture, setup.request, counts["mixing"])
@@ -68,11 +69,7 @@ def run(
                 **timings.measured(),
                 **memory.measured(),
                 **utilization(operations, phase, timings, rate),
-                **(
-                    {**latency, "weight_bytes": measure_weight_bytes(model)}
-                    if phase == "inference"
-                    else {}
-                ),
+                **(of_inference if phase == "inference" else {}),
             }
             for phase, (timings, memory) in phases.items()
         },

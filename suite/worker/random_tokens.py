@@ -28,9 +28,8 @@ from suite.worker.steps import Model, PositionHead, allocator, fix_randomness
 class Setup:
     """The model of a cell without a task, its methods and batch, and its memory above a baseline.
 
-    The baseline was taken before the model was built. The methods have changed the model already:
-    `facts` are theirs.
-    `xla` is whether XLA compiles its passes on TensorFlow.
+    The baseline was taken before the model was built. The methods have changed the model already;
+    `facts` are theirs. `xla` is whether XLA compiles its passes on TensorFlow.
     """
 
     request: BuildRequest

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 from suite.matrix.methods import parse_methods
-from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import TUNING, find_tuned_rate, tuning_path, write_choice
-from tests.suite.records.test_store import TRIAL
+from tests.suite.records.test_store import REGISTRY, TRIAL
 
 STRATEGY = {"learning_rates": [1e-3, 3e-3, 1e-2], "seeds": [0, 1]}
 EVIDENCE = {"learning_rate": 3e-3, "metric": "validation entity_f1", "good_range_decades": 0.5,
@@ -47,9 +46,7 @@ def test_a_committed_rate_is_found_under_its_setting(path):
     fields = dict(content["setting"])
     digest = fields.pop("source_digest")
     assert set(fields.pop("strategy")) == {"learning_rates", "seeds"}
-    registry = load_registry(())
-    texts = fields.pop("methods", "").split()
-    fields["methods"] = parse_methods(texts, registry.methods)
+    fields["methods"] = parse_methods(fields.pop("methods", "").split(), REGISTRY.methods)
     cell = replace(TRIAL, task=content["task"], architecture=content["architecture"], **fields)
     assert tuning_path(cell, digest) == path
     assert find_tuned_rate(cell, digest) is not None
