@@ -84,11 +84,12 @@ def _methods(methods: Mapping[str, Any]) -> str:
             f"`{key}`",
             escape(method["summary"]),
             escape(method["paper"]),
+            "yes" if method["in_probes"] else "",
             _names(method["options"]),
         ]
         for key, method in ordered
     ]
-    return _table(["stage", "method", "what it does", "paper", "options"], rows)
+    return _table(["stage", "method", "what it does", "paper", "in probes", "options"], rows)
 
 
 def _benchmarks(benchmarks: Mapping[str, Any]) -> str:

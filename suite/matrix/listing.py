@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from suite.api import DATA_OPTIONS, Architecture, Method, Task
+from suite.api import DATA_OPTIONS, Architecture, Method, Task, changes_model_alone
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
@@ -80,6 +80,7 @@ def _describe_method(method: Method) -> dict[str, Any]:
         "summary": method.summary,
         "paper": method.paper,
         "stage": str(method.stage),
+        "in_probes": changes_model_alone(method),
         "options": dict(method.options),
     }
 

@@ -170,6 +170,17 @@ def test_a_probe_takes_methods_that_change_the_model_alone(registry):
     assert found["teaching"].unsupported.startswith("the method 'teaching' changes the data")
 
 
+def test_a_method_that_reads_the_task_of_a_probe_is_named(registry):
+    class Reading(Squeezing):
+        def unsupported_reason(self, request):
+            return None if request.task.options else "reads options"
+
+    known = replace(KNOWN, plugins={"reading": Reading()})
+    request = make_request({"mode": "probe", "methods": "reading", "architectures": "vanilla"})
+    with pytest.raises(PluginError, match=r"'reading' must not read the task of a probe.*for None"):
+        expand(request, replace(registry, methods=known))
+
+
 def test_decodings_take_no_methods(registry):
     with pytest.raises(RequestError, match=r"no methods\. Received: none; squeezing\."):
         expand(make_request({"mode": "decode", "methods": "none;squeezing"}), registry)
