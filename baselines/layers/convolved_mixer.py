@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.fusing import fused
+from baselines.layers.fusing import fused, in_float32
 from baselines.layers.layer import Layer
 
 
@@ -93,6 +93,7 @@ class ConvolvedMixer(Layer):
         return fused(convolve_causally)(padded, *weights)
 
 
+@in_float32
 def convolve_causally(padded: Any, kernel: Any, bias: Any = None) -> Any:
     """Return SiLU of a depthwise convolution: (batch, n + k - 1, c) to (batch, n, c).
 
@@ -100,9 +101,8 @@ def convolve_causally(padded: Any, kernel: Any, bias: Any = None) -> Any:
     """
     kernel_size = kernel.shape[0]
     length = padded.shape[1] - kernel_size + 1
-    kernel = ops.cast(kernel, padded.dtype)
     parts = (padded[:, offset : offset + length] * kernel[offset] for offset in range(kernel_size))
-    total = next(parts) if bias is None else ops.cast(bias, padded.dtype)
+    total = next(parts) if bias is None else bias
     for part in parts:
         total = total + part
     return ops.silu(total)

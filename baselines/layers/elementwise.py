@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from baselines.layers.backends import backend_functions
+from baselines.layers.fusing import fused, in_float32
 from baselines.layers.layer import PACKAGE, Layer
 
 
@@ -28,7 +28,7 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised input."""
-        return _fused(_normalizer(self.epsilon))(inputs, self.gamma, self.beta)
+        return fused(_normalizer(self.epsilon))(inputs, self.gamma, self.beta)
 
 
 class RmsNorm(Layer):
@@ -54,17 +54,17 @@ class RmsNorm(Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised input."""
-        return _fused(_root_mean_square(self.epsilon, self.num_groups))(inputs, self.gamma)
+        return fused(_root_mean_square(self.epsilon, self.num_groups))(inputs, self.gamma)
 
 
 def gelu(inputs: Any) -> Any:
     """Return x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
-    return _fused(_exact_gelu)(inputs)
+    return fused(_exact_gelu)(inputs)
 
 
 def gelu_tanh(inputs: Any) -> Any:
     """Return the tanh approximation of GELU that GPT-2 uses, as one kernel."""
-    return _fused(_approximate_gelu)(inputs)
+    return fused(_approximate_gelu)(inputs)
 
 
 NORMS = {"layer": LayerNorm, "rms": RmsNorm}
@@ -94,45 +94,39 @@ def get_activation(name: str) -> Callable[[Any], Any]:
 
 
 @lru_cache
-def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the fused kernel of a function, compiled once for all layers."""
-    kernel: Callable[..., Any] = backend_functions().fused(function)
-    return kernel
-
-
-@lru_cache
 def _normalizer(epsilon: float) -> Callable[..., Any]:
+    @in_float32  # the mean of many numbers needs more precision than 16-bit floats have
     def normalize(inputs: Any, gamma: Any, beta: Any) -> Any:
-        # The mean of many numbers needs more precision than 16-bit floats have.
-        wide, gamma, beta = (ops.cast(given, "float32") for given in (inputs, gamma, beta))
-        centred = wide - ops.mean(wide, axis=-1, keepdims=True)
+        centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
         variance = ops.mean(centred * centred, axis=-1, keepdims=True)
-        normalized = centred * ops.rsqrt(variance + epsilon) * gamma + beta
-        return ops.cast(normalized, inputs.dtype)
+        return centred * ops.rsqrt(variance + epsilon) * gamma + beta
 
     return normalize
 
 
 @lru_cache
 def _root_mean_square(epsilon: float, num_groups: int) -> Callable[..., Any]:
+    @in_float32
     def normalize(inputs: Any, gamma: Any) -> Any:
-        wide, gamma = ops.cast(inputs, "float32"), ops.cast(gamma, "float32")
-        width = wide.shape[-1]
+        width, grouped = inputs.shape[-1], inputs
         if num_groups > 1:
-            shape = (-1, *wide.shape[1:-1], num_groups, width // num_groups)
-            wide = ops.reshape(wide, shape)
-        normalized = wide * ops.rsqrt(ops.mean(wide * wide, axis=-1, keepdims=True) + epsilon)
+            shape = (-1, *inputs.shape[1:-1], num_groups, width // num_groups)
+            grouped = ops.reshape(inputs, shape)
+        squares = ops.mean(grouped * grouped, axis=-1, keepdims=True)
+        normalized = grouped * ops.rsqrt(squares + epsilon)
         if num_groups > 1:
             normalized = ops.reshape(normalized, (-1, *inputs.shape[1:]))
-        return ops.cast(normalized * gamma, inputs.dtype)
+        return normalized * gamma
 
     return normalize
 
 
+@in_float32
 def _exact_gelu(inputs: Any) -> Any:
     return 0.5 * inputs * (1.0 + ops.erf(inputs * math.sqrt(0.5)))
 
 
+@in_float32
 def _approximate_gelu(inputs: Any) -> Any:
     inner = math.sqrt(2.0 / math.pi) * (inputs + 0.044715 * inputs**3)
     return 0.5 * inputs * (1.0 + ops.tanh(inner))
