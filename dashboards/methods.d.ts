@@ -2,8 +2,8 @@
 
 interface MethodEffect {
   line: number;
-  /** The line of the entry without the method. */
-  reference: number;
+  /** The line of the entry without the method; null if there is no such entry. */
+  reference: number | null;
   length: number;
   score: DiagnosticEstimate | null;
   reference_score: DiagnosticEstimate | null;

@@ -48,7 +48,7 @@ def make_methods(
 def _effect(one: MethodEffect, line_of: Mapping[str, int]) -> dict[str, Any]:
     return {
         "line": line_of[one.entry],
-        "reference": line_of[one.reference],
+        "reference": line_of[one.reference] if one.reference else None,
         "length": one.sequence_length,
         "score": _ends(one.score),
         "reference_score": _ends(one.reference_score),

@@ -7,6 +7,9 @@ const EFFECTS_NOTE =
   "better. The reference is the entry without the last method, or the architecture alone. The " +
   "costs of a compressed model are compared with its own before compression, in one process. A " +
   "probe measures prices alone, on random tokens and in rounds, against the reference's own cell.";
+const NO_REFERENCE =
+  "Entries against “—” have no reference here, so that their gain is unknown. Run them beside " +
+  'the entry without methods: `--methods "none;…"`.';
 const NONE =
   "There are no records with methods yet. Run " +
   '`bench run --task sentiment --methods "none;label_smoothing"`.';
@@ -27,7 +30,7 @@ function effectsTable({ comparison, effects }, prices, hidden) {
   const ofScores = about.metric ? ["seeds", metricText(about.metric), "gain"] : ["rounds"];
   const body = shown.map((row) => [
     entryLabel(data.lines[row.line]),
-    entryLabel(data.lines[row.reference]),
+    row.reference === null ? "—" : entryLabel(data.lines[row.reference]),
     formatNumber(row.length),
     ...(about.metric
       ? [row.score?.[3] ?? 0, text(row.score), text(row.gain)]
@@ -150,6 +153,9 @@ start((values) => {
           ? [
               ...(found.reading ? [el("p", {}, found.reading)] : []),
               effectsTable(found, prices, hidden),
+              ...(found.effects.some(({ reference }) => reference === null)
+                ? [el("p", { className: "note" }, ...withCode(NO_REFERENCE))]
+                : []),
             ]
           : []),
         ...(charts.length ? [el("div", { className: "figures" }, ...charts)] : []),

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
-from suite.api import Stage, methods_text
+from suite.api import AppliedMethod, Stage, methods_text
+from suite.records.naming import OBJECTIVE
 
 PRICES = {
     "training.step_seconds": "training time per step",
@@ -32,11 +33,11 @@ class MethodEffect:
 
     `gain` is the difference of the scores, paired by seed; it is positive if the method is better.
     `prices` are multiples of the costs of the reference, paired by seed; a cost that either lacks
-    is missing.
+    is missing. Without a reference, there is no gain, and a compressed model alone has prices.
     """
 
     entry: str
-    reference: str
+    reference: str | None
     sequence_length: int
     score: Estimate | None
     reference_score: Estimate | None
@@ -58,7 +59,12 @@ class ConditionScores:
 
 
 def method_effects(comparison: Comparison) -> list[MethodEffect]:
-    """Return the effect of each entry with methods at each length, by length and entry."""
+    """Return the effect of each entry with methods at each length, by length and entry.
+
+    Models with the objective of a pretraining have none: their scores are of another kind.
+    """
+    if f"{OBJECTIVE}=" in comparison.key.task_options:
+        return []
     found = []
     for place in {(one.sequence_length, one.batch_size) for one in comparison.points}:
         by_entry = {
@@ -66,8 +72,8 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
             for point in comparison.points
             if (point.sequence_length, point.batch_size) == place
         }
-        pairs = [(point, _reference(point, by_entry)) for point in by_entry.values()]
-        found += [_effect(point, reference) for point, reference in pairs if reference]
+        changed = [point for point in by_entry.values() if _changes_model(point)]
+        found += [_effect(point, _reference(point, by_entry)) for point in changed]
     return sorted(found, key=lambda one: (one.sequence_length, one.entry))
 
 
@@ -108,11 +114,19 @@ def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
     )
 
 
+def _methods_of(point: Point) -> tuple[AppliedMethod, ...]:
+    return next((record.cell.methods for record in point.records), ())
+
+
+def _changes_model(point: Point) -> bool:
+    """Return whether a point has methods, the last of which does more than disturb examples."""
+    methods = _methods_of(point)
+    return bool(methods) and methods[-1].stage is not Stage.EVALUATE
+
+
 def _reference(point: Point, by_entry: Mapping[str, Point]) -> Point | None:
-    """Return the point that a point with methods is measured against."""
-    methods = next((record.cell.methods for record in point.records), ())
-    if not methods or methods[-1].stage is Stage.EVALUATE:
-        return None
+    """Return the point that a point with methods is measured against; None if it is missing."""
+    methods = _methods_of(point)
     plain = point.entry.removesuffix(_added(methods_text(methods)))
     for kept in (methods[:-1], ()):
         if reference := by_entry.get(plain + _added(methods_text(kept))):
@@ -125,14 +139,14 @@ def _added(text: str) -> str:
     return "".join(f" + {method}" for method in text.split())
 
 
-def _effect(point: Point, reference: Point) -> MethodEffect:
-    score, without = point.score(), reference.score()
-    scores, others = point.scores().by_seed, reference.scores().by_seed
+def _effect(point: Point, reference: Point | None) -> MethodEffect:
+    score, without = point.score(), reference.score() if reference else None
+    scores, others = point.scores().by_seed, reference.scores().by_seed if reference else {}
     sign = 1 if point.metric and point.metric.higher_is_better else -1
     gains = [sign * (scores[seed] - others[seed]) for seed in sorted(scores.keys() & others.keys())]
     return MethodEffect(
         entry=point.entry,
-        reference=reference.entry,
+        reference=reference.entry if reference else None,
         sequence_length=point.sequence_length,
         score=score.estimate if score else None,
         reference_score=without.estimate if without else None,
@@ -141,7 +155,7 @@ def _effect(point: Point, reference: Point) -> MethodEffect:
     )
 
 
-def _prices(point: Point, reference: Point) -> Iterator[tuple[str, Estimate]]:
+def _prices(point: Point, reference: Point | None) -> Iterator[tuple[str, Estimate]]:
     for measure in PRICES:
         costs, others = _paired_costs(point, reference, measure)
         ratios = [costs[seed] / others[seed] for seed in sorted(costs.keys() & others.keys())]
@@ -150,7 +164,7 @@ def _prices(point: Point, reference: Point) -> Iterator[tuple[str, Estimate]]:
 
 
 def _paired_costs(
-    point: Point, reference: Point, measure: str
+    point: Point, reference: Point | None, measure: str
 ) -> tuple[Mapping[int, float], Mapping[int, float]]:
     """Return a cost with and without the method, by seed.
 
@@ -165,7 +179,7 @@ def _paired_costs(
         for variant in record.variants.values()
         if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
     }
-    return costs, before or reference.costs(measure)
+    return costs, before or (reference.costs(measure) if reference else {})
 
 
 def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:

@@ -88,6 +88,17 @@ def test_a_probe_has_prices_alone_and_a_chart_of_them_along_the_length(tab, site
     assert "Geometric mean of up to 3 rounds" in captions
 
 
+def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_missing(
+    tab, tmp_path
+):
+    made = replace(run(0, 0.6, "smooth"), folder=Folder.LOCAL, path=UNWRITTEN)
+    draw([made], tmp_path)
+    tab.open(tmp_path, PAGE, again=True)
+    cells = tab.texts("tbody td, tbody th")
+    assert "—" in cells and "0.6" in " ".join(cells)
+    assert '--methods "none;…"' in " ".join(tab.texts("p"))
+
+
 def test_without_methods_the_page_says_what_to_run(tab, tmp_path):
     made = replace(run(0, 0.5), folder=Folder.LOCAL, path=UNWRITTEN)
     draw([made], tmp_path)

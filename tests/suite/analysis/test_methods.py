@@ -73,9 +73,19 @@ def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
     assert read_effects([both], "entity_f1").startswith("No method betters the entity F1; the")
 
 
-def test_without_a_reference_there_is_no_effect():
-    (comparison,) = compare([run(0, 0.6, "first")])
-    assert method_effects(comparison) == [] and read_effects([], "entity_f1") == ""
+def test_without_a_reference_an_entry_has_a_score_and_no_gain():
+    (alone,) = effects_of(run(0, 0.6, "first"))
+    assert (alone.reference, alone.gain, alone.prices) == (None, None, {})
+    assert alone.score.value == 0.6
+    assert read_effects([alone], "entity_f1") == ""
+
+
+def test_the_objective_of_a_pretraining_has_no_effects():
+    record = run(0, 4.5, "first")
+    task = REGISTRY.tasks.get("ner")
+    other = ranking_facts(record.record.cell, task, None, objective="nats_per_token")
+    (comparison,) = compare([run(0, 4.5, "first", ranking=other)])
+    assert comparison.points and method_effects(comparison) == []
 
 
 def test_a_compressed_model_has_the_costs_before_its_compression_as_reference():
