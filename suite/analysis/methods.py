@@ -73,7 +73,8 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
             if (point.sequence_length, point.batch_size) == place
         }
         changed = [point for point in by_entry.values() if _changes_model(point)]
-        found += [_effect(point, _reference(point, by_entry)) for point in changed]
+        pairs = [(point, _reference(point, by_entry)) for point in changed]
+        found += [_effect(point, other) for point, other in pairs if other or point.good]
     return sorted(found, key=lambda one: (one.sequence_length, one.entry))
 
 

@@ -11,7 +11,7 @@ from suite.analysis.boards import UNDISTURBED, rank_comparisons
 from suite.analysis.data_size import data_size_scores
 from suite.analysis.methods import condition_scores, method_effects, read_effects
 from suite.analysis.statistics import Estimate
-from suite.api import AppliedMethod, Stage
+from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.schema import Measurement, Variant
 from suite.results import Records
@@ -78,6 +78,8 @@ def test_without_a_reference_an_entry_has_a_score_and_no_gain():
     assert (alone.reference, alone.gain, alone.prices) == (None, None, {})
     assert alone.score.value == 0.6
     assert read_effects([alone], "entity_f1") == ""
+    (comparison,) = compare([run(0, 0.6, "first", status=Status.UNSUPPORTED, reason="no part")])
+    assert method_effects(comparison) == []
 
 
 def test_the_objective_of_a_pretraining_has_no_effects():
