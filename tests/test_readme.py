@@ -60,7 +60,7 @@ def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
         (corpus / f"{split}.txt").write_text(CORPUS * 40)
     (tmp_path / "my_text.txt").write_text("Once upon a time there was a text. " * 500)
     places = {"my_corpus": corpus, "my_text.txt": tmp_path / "my_text.txt"}
-    filled = command.replace("prepared", str(tfds_data_dir)).replace("steps=200", "steps=20")
+    filled = re.sub(r"steps=\d+", "steps=20", command.replace("prepared", str(tfds_data_dir)))
     for name, path in places.items():
         filled = filled.replace(name, str(path))
     result = subprocess.run(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
+import keras
 from keras import ops
 
 from baselines.layers.backends import backend_functions
@@ -22,14 +23,16 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that computes in float32, and gives the dtype of its first input.
+    """Return the function, computed in float32; the result has the dtype of the first input.
 
-    16-bit floats are rounded after each operation. In a fused kernel, that takes more time than the
-    operations in float32.
+    A processor rounds 16-bit floats after each operation. In a fused kernel, this takes longer than
+    the operations in float32. Inputs of float64 keep their precision.
     """
 
+    @wraps(function)
     def widened(first: Any, *others: Any) -> Any:
-        wide = (ops.cast(given, "float32") for given in (first, *others))
-        return ops.cast(function(*wide), first.dtype)
+        wide = keras.backend.result_type(first.dtype, "float32")
+        given = (None if one is None else ops.cast(one, wide) for one in (first, *others))
+        return ops.cast(function(*given), first.dtype)
 
     return widened

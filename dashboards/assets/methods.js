@@ -6,10 +6,11 @@ const EFFECTS_NOTE =
   "costs, both paired by seed and with 95% intervals from three seeds on. A positive gain is " +
   "better. The reference is the entry without the last method, or the architecture alone. The " +
   "costs of a compressed model are compared with its own before compression, in one process. A " +
-  "probe measures prices alone, on random tokens and in rounds, against the reference's own cell.";
+  "probe measures prices alone, on random tokens and in rounds, against the reference's own cell. " +
+  "“—” stands for what is unknown, since a run is missing or failed.";
 const NO_REFERENCE =
-  "Entries against “—” have no reference here, so that their gain is unknown. Run them beside " +
-  'the entry without methods: `--methods "none;…"`.';
+  "Entries against “—” have no reference here: their gain and their price are unknown. Run them " +
+  'beside the entry without methods: `--methods "none;…"`.';
 const NONE =
   "There are no records with methods yet. Run " +
   '`bench run --task sentiment --methods "none;label_smoothing"`.';
@@ -34,7 +35,7 @@ function effectsTable({ comparison, effects }, prices, hidden) {
     formatNumber(row.length),
     ...(about.metric
       ? [row.score?.[3] ?? 0, text(row.score), text(row.gain)]
-      : [Math.max(0, ...row.prices.map((one) => one?.[3] ?? 0))]),
+      : [row.reference === null ? "—" : Math.max(0, ...row.prices.map((one) => one?.[3] ?? 0))]),
     ...row.prices.filter((_, place) => used[place]).map((one) => (one ? `${text(one)} ×` : "—")),
   ]);
   const caption = about.metric ? `Scores on the ${about.split} split` : "Prices of methods";
@@ -153,7 +154,9 @@ start((values) => {
           ? [
               ...(found.reading ? [el("p", {}, found.reading)] : []),
               effectsTable(found, prices, hidden),
-              ...(found.effects.some(({ reference }) => reference === null)
+              ...(found.effects.some(
+                ({ line, reference }) => reference === null && !hidden.has(line),
+              )
                 ? [el("p", { className: "note" }, ...withCode(NO_REFERENCE))]
                 : []),
             ]

@@ -33,7 +33,8 @@ class MethodEffect:
 
     `gain` is the difference of the scores, paired by seed; it is positive if the method is better.
     `prices` are multiples of the costs of the reference, paired by seed; a cost that either lacks
-    is missing. Without a reference, there is no gain, and a compressed model alone has prices.
+    is missing. Without a reference, there is no gain. Only a compressed model that was trained has
+    prices then: those against itself before compression.
     """
 
     entry: str
@@ -61,11 +62,11 @@ class ConditionScores:
 def method_effects(comparison: Comparison) -> list[MethodEffect]:
     """Return the effect of each entry with methods at each length, by length and entry.
 
-    Models with the objective of a pretraining have none: their scores are of another kind.
+    An entry without a reference is left out if it never ran, or if it has another objective than
+    its task: it is a pretraining, the parent of other entries.
     """
-    if f"{OBJECTIVE}=" in comparison.key.task_options:
-        return []
     found = []
+    pretrains = any(OBJECTIVE in one.ranking.task_options for one in comparison.records)
     for place in {(one.sequence_length, one.batch_size) for one in comparison.points}:
         by_entry = {
             point.entry: point
@@ -74,7 +75,11 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
         }
         changed = [point for point in by_entry.values() if _changes_model(point)]
         pairs = [(point, _reference(point, by_entry)) for point in changed]
-        found += [_effect(point, other) for point, other in pairs if other or point.good]
+        found += [
+            _effect(point, reference)
+            for point, reference in pairs
+            if reference or (point.good and not pretrains)
+        ]
     return sorted(found, key=lambda one: (one.sequence_length, one.entry))
 
 
@@ -141,8 +146,10 @@ def _added(text: str) -> str:
 
 
 def _effect(point: Point, reference: Point | None) -> MethodEffect:
-    score, without = point.score(), reference.score() if reference else None
-    scores, others = point.scores().by_seed, reference.scores().by_seed if reference else {}
+    score = point.score()
+    without = reference.score() if reference else None
+    scores = point.scores().by_seed
+    others = reference.scores().by_seed if reference else {}
     sign = 1 if point.metric and point.metric.higher_is_better else -1
     gains = [sign * (scores[seed] - others[seed]) for seed in sorted(scores.keys() & others.keys())]
     return MethodEffect(

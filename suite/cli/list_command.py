@@ -61,7 +61,7 @@ def _print(listing: dict[str, Any]) -> None:
     ):
         print(f"  {key}: {method['summary']} — {method['paper']}")
         options = [f"{name}={value}" for name, value in method["options"].items()]
-        probes = "; in probes too" if method["in_probes"] else ""
+        probes = "; runs in probes" if method["in_probes"] else ""
         print(f"      stage {method['stage']}{probes}; options {', '.join(options) or 'none'}")
     print("\nSupport (task × architecture)")
     for task_key, reasons in listing["supports"].items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from suite.api import (
@@ -14,7 +14,6 @@ from suite.api import (
     Method,
     MethodRequest,
     Mode,
-    Part,
     Stage,
     Task,
     changes_model_alone,
@@ -95,28 +94,29 @@ def unsupported_by_methods(
                 f"{cell.mode} does not have; give a --task to train on"
             )
         request = MethodRequest(cell, method_options(method, applied), task, build)
-        parts, reason = _ask(method, applied.name, request)
-        for part in parts:
-            if part in architecture.missing_parts(build):
-                return (
-                    f"the method '{applied.name}' needs {part.text}, which {architecture.title} "
-                    "does not have; choose other options or another architecture"
-                )
-        if reason:
+        if reason := _refusal(method, applied.name, request, architecture):
             return f"the method '{applied.name}' {reason}"
     return None
 
 
-def _ask(method: Method, name: str, request: MethodRequest) -> tuple[Iterable[Part], str | None]:
-    """Return the parts that a method needs of a cell, and why it cannot run there.
+def _refusal(
+    method: Method, name: str, request: MethodRequest, architecture: Architecture
+) -> str | None:
+    """Return why a method cannot be applied to a cell, or None.
 
     Raises:
-        PluginError: the method reads the task in a cell that has none.
+        PluginError: the method reads the task of a cell that has none.
     """
     try:
-        return method.parts(request), method.unsupported_reason(request)
+        for part in method.parts(request):
+            if part in architecture.missing_parts(request.build):
+                return (
+                    f"needs {part.text}, which {architecture.title} does not have; choose other "
+                    "options or another architecture"
+                )
+        return method.unsupported_reason(request)
     except AttributeError as error:
-        if request.task is not None:
+        if request.task is not None or error.obj is not None:
             raise
         raise PluginError(
             f"The method '{name}' must not read the task of a {request.cell.mode}, which has none",

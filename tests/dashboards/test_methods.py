@@ -68,6 +68,7 @@ def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site)
         "gain",
     ]
     cells = tab.texts("tbody td, tbody th")
+    assert "none;…" not in " ".join(tab.texts("p"))
     assert "0.1" in " ".join(cells) and any("1.2" in cell and "×" in cell for cell in cells)
     plots = {layout["xaxis"]["title"]["text"]: (traces, layout) for traces, layout in tab.plots()}
     (trace,), _ = plots["strength of the disturbance"]
@@ -91,11 +92,12 @@ def test_a_probe_has_prices_alone_and_a_chart_of_them_along_the_length(tab, site
 def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_missing(
     tab, tmp_path
 ):
-    made = replace(run(0, 0.6, "smooth"), folder=Folder.LOCAL, path=UNWRITTEN)
-    draw([made], tmp_path)
+    records = [run(0, 0.6, "smooth"), probed(0, 128, 0.5, SQUEEZED)]
+    draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], tmp_path)
     tab.open(tmp_path, PAGE, again=True)
     cells = tab.texts("tbody td, tbody th")
-    assert "—" in cells and "0.6" in " ".join(cells)
+    assert cells[1:4] == ["—", "128", "1"] and "0.6" in cells[4]
+    assert cells[-3:] == ["—", "128", "—"]
     assert '--methods "none;…"' in " ".join(tab.texts("p"))
 
 

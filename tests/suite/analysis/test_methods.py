@@ -82,12 +82,17 @@ def test_without_a_reference_an_entry_has_a_score_and_no_gain():
     assert method_effects(comparison) == []
 
 
-def test_the_objective_of_a_pretraining_has_no_effects():
-    record = run(0, 4.5, "first")
-    task = REGISTRY.tasks.get("ner")
-    other = ranking_facts(record.record.cell, task, None, objective="nats_per_token")
-    (comparison,) = compare([run(0, 4.5, "first", ranking=other)])
+def test_a_pretraining_is_no_entry_and_can_be_a_reference():
+    def pretraining(score, *methods):
+        cell = run(0, score, *methods).record.cell
+        task = REGISTRY.tasks.get("ner")
+        facts = ranking_facts(cell, task, None, objective="nats_per_token")
+        return run(0, score, *methods, ranking=facts)
+
+    (comparison,) = compare([pretraining(4.5, "first")])
     assert comparison.points and method_effects(comparison) == []
+    (effect,) = effects_of(pretraining(4.5, "first"), pretraining(4.0, "first", "second"))
+    assert effect.reference.endswith("+ first") and effect.gain
 
 
 def test_a_compressed_model_has_the_costs_before_its_compression_as_reference():

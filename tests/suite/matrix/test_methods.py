@@ -181,6 +181,17 @@ def test_a_method_that_reads_the_task_of_a_probe_is_named(registry):
         expand(request, replace(registry, methods=known))
 
 
+def test_a_mistake_in_a_method_is_not_called_a_read_of_the_task(registry):
+    class Mistaken(Squeezing):
+        def unsupported_reason(self, request):
+            return self.raeson
+
+    known = replace(KNOWN, plugins={"mistaken": Mistaken()})
+    request = make_request({"mode": "probe", "methods": "mistaken", "architectures": "vanilla"})
+    with pytest.raises(AttributeError, match="raeson"):
+        expand(request, replace(registry, methods=known))
+
+
 def test_decodings_take_no_methods(registry):
     with pytest.raises(RequestError, match=r"no methods\. Received: none; squeezing\."):
         expand(make_request({"mode": "decode", "methods": "none;squeezing"}), registry)
