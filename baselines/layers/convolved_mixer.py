@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.fusing import fused, in_float32
+from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.layer import Layer
 
 
@@ -93,7 +93,7 @@ class ConvolvedMixer(Layer):
         return fused(convolve_causally)(padded, *weights)
 
 
-@in_float32
+@in_float32_where_fused
 def convolve_causally(padded: Any, kernel: Any, bias: Any = None) -> Any:
     """Return SiLU of a depthwise convolution: (batch, n + k - 1, c) to (batch, n, c).
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from baselines.layers.fusing import fused, in_float32
+from baselines.layers.fusing import fused, in_float32, in_float32_where_fused
 from baselines.layers.layer import PACKAGE, Layer
 
 
@@ -121,12 +121,12 @@ def _root_mean_square(epsilon: float, num_groups: int) -> Callable[..., Any]:
     return normalize
 
 
-@in_float32
+@in_float32_where_fused
 def _exact_gelu(inputs: Any) -> Any:
     return 0.5 * inputs * (1.0 + ops.erf(inputs * math.sqrt(0.5)))
 
 
-@in_float32
+@in_float32_where_fused
 def _approximate_gelu(inputs: Any) -> Any:
     inner = math.sqrt(2.0 / math.pi) * (inputs + 0.044715 * inputs**3)
     return 0.5 * inputs * (1.0 + ops.tanh(inner))

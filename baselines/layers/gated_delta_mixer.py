@@ -12,7 +12,7 @@ from keras import ops
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.delta_rule import DELTA_CHUNK_LENGTH, apply_delta_rule, scan_delta_rule
 from baselines.layers.elementwise import RmsNorm
-from baselines.layers.fusing import fused, in_float32
+from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import (
     convolution_kernel,
     dense,
@@ -166,7 +166,7 @@ class GatedDeltaMixer(ConvolvedMixer):
         return self.output_projection(gated), last
 
 
-@in_float32
+@in_float32_where_fused
 def _gate(values: Any, gates: Any) -> Any:
     """Return values times SiLU of their gates."""
     return values * ops.silu(gates)

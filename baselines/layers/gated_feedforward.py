@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.fusing import fused, in_float32
+from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import dense, kernel
 from baselines.layers.layer import Layer
 from baselines.layers.removal import RemovableUnits
@@ -67,7 +67,7 @@ class GatedFeedforward(Layer, RemovableUnits):
         return self.call(hidden_states), state
 
 
-@in_float32
+@in_float32_where_fused
 def _gate(both: Any) -> Any:
     gates, values = ops.split(both, 2, axis=-1)
     return ops.silu(gates) * values

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from baselines.layers import gated_delta_mixer, gated_feedforward
+from baselines.layers.backends import backend_functions
 from baselines.layers.convolved_mixer import convolve_causally
 from baselines.layers.elementwise import gelu, gelu_tanh
 from baselines.layers.fusing import in_float32
@@ -24,6 +25,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.skipif(not backend_functions().FUSES, reason="this backend compiles no kernels")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_16_bit_floats_are_rounded_once(name):
     inputs = ops.cast(np.random.default_rng(0).normal(size=(2, 19, 8)), "bfloat16")

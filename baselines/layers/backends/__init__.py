@@ -5,6 +5,7 @@
 - `recomputed(function)` stores only the inputs of a function and recomputes it for the gradient.
 - `fused(function, num_constants)` compiles a function to one kernel where that is faster, and
   stores only its inputs. The last `num_constants` inputs have no gradient.
+- `FUSES` tells whether `fused` compiles: a kernel does not store what it computes on the way.
 - `attend(query, key, value, bias, distance_bias, terms, block_bytes, drop, lengths)` returns
   what `attention.attention` does, for scaled queries, without all scores in memory: block by block
   as `attention_blocks` plans, or in a fused kernel. `drop(weights, number)` drops weights of a

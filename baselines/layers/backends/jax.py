@@ -11,6 +11,8 @@ from keras import StatelessScope, ops
 
 from baselines.layers.backends.jax_attention import attend as attend
 
+FUSES = True
+
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     """Return a function of tensors with the gradient that it defines itself."""

@@ -11,6 +11,8 @@ from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from baselines.layers.backends.tensorflow_attention import attend as attend
 
+FUSES = True
+
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     """Return a function of tensors with the gradient that it defines itself."""

@@ -19,6 +19,8 @@ from baselines.layers.attention_blocks import (
     take_spans,
 )
 
+FUSES = False
+
 
 class _WithGradient(torch.autograd.Function):
     """A function whose second result computes its gradient."""
