@@ -101,6 +101,14 @@ def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_mi
     assert '--methods "none;…"' in " ".join(tab.texts("p"))
 
 
+def test_long_names_do_not_make_the_page_wider_than_a_phone(tab, tmp_path):
+    records = [run(0, 0.5), run(0, 0.6, "smooth_" * 9)]
+    draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], tmp_path)
+    tab.open(tmp_path, PAGE, again=True)
+    tab.page.set_viewport_size({"width": 390, "height": 800})
+    tab.page.wait_for_function("document.documentElement.scrollWidth <= 390", timeout=5_000)
+
+
 def test_without_methods_the_page_says_what_to_run(tab, tmp_path):
     made = replace(run(0, 0.5), folder=Folder.LOCAL, path=UNWRITTEN)
     draw([made], tmp_path)
