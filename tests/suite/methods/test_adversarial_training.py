@@ -69,11 +69,17 @@ def step_of(model, **options):
     return make_training_step(model, loss, optimizer, False, composition.update_loss())
 
 
+def loss_of(model, features, batch):
+    """Return the loss of a batch with these features."""
+    return float(ops.convert_to_numpy(loss(model(features), batch.targets, {})))
+
+
 def test_the_perturbation_is_in_units_of_the_deviation_of_each_example():
     generator = np.random.default_rng(0)
     embedded = generator.normal(size=(2, 3, 4)).astype("float32")
     mask = np.array([[True, True, False], [True, True, True]])
-    moved = ops.convert_to_numpy(perturbed(embedded, np.ones_like(embedded), mask)) - embedded
+    tensors = map(ops.convert_to_tensor, (embedded, np.ones_like(embedded), mask))
+    moved = ops.convert_to_numpy(perturbed(*tensors)) - embedded
     np.testing.assert_allclose(moved[0, :2], embedded[0, :2].std(), rtol=1e-4)
     np.testing.assert_allclose(moved[1], embedded[1].std(), rtol=1e-4)
     assert not moved[0, 2].any()
@@ -88,8 +94,7 @@ def test_the_gradient_is_that_of_finite_differences():
         move = np.zeros_like(found)
         move[place] = 1e-2
         high, low = (
-            float(loss(model({**batch.features, PERTURBATION: sign * move}), batch.targets, {}))
-            for sign in (1, -1)
+            loss_of(model, {**batch.features, PERTURBATION: sign * move}, batch) for sign in (1, -1)
         )
         assert found[place] == pytest.approx((high - low) / 2e-2, rel=1e-2, abs=1e-5)
 
@@ -99,8 +104,7 @@ def test_an_update_minimizes_the_mean_of_the_plain_and_the_perturbed_loss():
     model(dict(batch.features))
     gradient = make_gradient_step(model, loss, False)(batch.features, batch.targets)
     moved = {**batch.features, PERTURBATION: EPSILON * np.sign(gradient)}
-    plain = float(loss(model(dict(batch.features)), batch.targets, {}))
-    worse = float(loss(model(moved), batch.targets, {}))
+    plain, worse = (loss_of(model, features, batch) for features in (dict(batch.features), moved))
     assert worse > plain
     step = step_of(model, epsilon=EPSILON, share=0.25)
     assert float(step(batch)) == pytest.approx(0.75 * plain + 0.25 * worse, rel=1e-5)
