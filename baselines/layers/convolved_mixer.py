@@ -101,8 +101,9 @@ def convolve_causally(padded: Any, kernel: Any, bias: Any = None) -> Any:
     """
     kernel_size = kernel.shape[0]
     length = padded.shape[1] - kernel_size + 1
+    kernel = ops.cast(kernel, padded.dtype)
     parts = (padded[:, offset : offset + length] * kernel[offset] for offset in range(kernel_size))
-    total = next(parts) if bias is None else bias
+    total = next(parts) if bias is None else ops.cast(bias, padded.dtype)
     for part in parts:
         total = total + part
     return ops.silu(total)

@@ -41,8 +41,8 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
 def in_float32_where_fused(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function, computed in float32 if the backend makes one kernel of it.
 
-    A processor rounds 16-bit floats after each operation. In a fused kernel, this takes longer than
-    the operations in float32. Without fusing, the results in float32 would be stored: PyTorch
-    trains BERT at 0.64 of the speed then (512 tokens, two cores with products of bfloat16).
+    A processor rounds 16-bit floats after each operation. This rounding takes longer than the
+    operations of a fused kernel in float32. Without fusing, the results in float32 would be stored:
+    PyTorch trains BERT at 0.64 of the speed then (512 tokens, two cores with products of bfloat16).
     """
     return in_float32(function) if backend_functions().FUSES else function

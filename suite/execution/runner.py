@@ -248,17 +248,17 @@ class Runner:
             checkpoint=self.store.checkpoint(planned.cell.id),
             parents=parent_folders(planned, self.store),
         )
-        self._running[run_id] = _Run(planned, job, lease, started_at)
+        limits = planned.limits_from(self.limits)
+        self._running[run_id] = _Run(planned, job, limits, lease, started_at)
         self._report(Started(planned))
-        self.executor.start(run_id, job, planned.limits_from(self.limits))
+        self.executor.start(run_id, job, limits)
 
     def _take(self, update: Update) -> None:
         run = self._running[update.run_id]
         if update.progress is not None:
             self._report(Progressed(run.planned, update.progress))
         if update.result is not None:
-            limits = run.planned.limits_from(self.limits)
-            status, reason = classify_exit(update.result, limits)
+            status, reason = classify_exit(update.result, run.limits)
             self._finish(update.run_id, update.result, status, reason)
 
     def _interrupt(self) -> None:
@@ -281,7 +281,7 @@ class Runner:
             times=(run.started_at, utc_now()),
             environment=environment,
             invocation=self.invocation,
-            limits=run.planned.limits_from(self.limits),
+            limits=run.limits,
             digest=self.digests.get(cell.task or ""),
             conformance=find_conformance(self.store, cell, environment.get("cost_digest")),
         )
@@ -333,9 +333,10 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A running cell: its job, its lease and its start time."""
+    """A running cell: its job, its limits, its lease and its start time."""
 
     planned: PlannedCell
     job: Job
+    limits: Limits
     lease: Lease
     started_at: datetime

@@ -20,9 +20,15 @@ FUNCTIONS = {
     "gelu_tanh": gelu_tanh,
     "gate": gated_feedforward._gate,
     "delta gate": lambda x: gated_delta_mixer._gate(x, x),
-    "convolution": lambda x: convolve_causally(x, ops.cast(KERNEL, x.dtype), BIAS),
-    "convolution without bias": lambda x: convolve_causally(x, ops.cast(KERNEL, x.dtype)),
+    "convolution": lambda x: convolve_causally(x, ops.cast(KERNEL, "float32"), BIAS),
+    "convolution without bias": lambda x: convolve_causally(x, ops.cast(KERNEL, "float32")),
 }
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_result_has_the_dtype_of_the_first_input(name):
+    found = FUNCTIONS[name](ops.ones((2, 19, 8), "bfloat16"))
+    assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"
 
 
 @pytest.mark.skipif(not backend_functions().FUSES, reason="this backend compiles no kernels")
