@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import keras
 from keras import ops
 
-from baselines.layers.fusing import fused, in_float32, in_float32_where_fused
+from baselines.layers.fusing import fused_or_native, in_float32
 from baselines.layers.layer import PACKAGE, Layer
 
 
@@ -28,7 +28,9 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised input."""
-        return fused(_normalizer(self.epsilon))(inputs, self.gamma, self.beta)
+        native = partial(ops.layer_normalization, epsilon=self.epsilon)
+        normalize = fused_or_native(_normalizer(self.epsilon), native)
+        return normalize(inputs, self.gamma, self.beta)
 
 
 class RmsNorm(Layer):
@@ -54,17 +56,20 @@ class RmsNorm(Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised input."""
-        return fused(_root_mean_square(self.epsilon, self.num_groups))(inputs, self.gamma)
+        function = _root_mean_square(self.epsilon, self.num_groups)
+        native = partial(ops.rms_normalization, epsilon=self.epsilon)
+        normalize = fused_or_native(function, native if self.num_groups == 1 else function)
+        return normalize(inputs, self.gamma)
 
 
 def gelu(inputs: Any) -> Any:
     """Return x·Φ(x) (Hendrycks and Gimpel 2016), as one kernel."""
-    return fused(_exact_gelu)(inputs)
+    return fused_or_native(_exact_gelu, partial(ops.gelu, approximate=False))(inputs)
 
 
 def gelu_tanh(inputs: Any) -> Any:
     """Return the tanh approximation of GELU that GPT-2 uses, as one kernel."""
-    return fused(_approximate_gelu)(inputs)
+    return fused_or_native(_approximate_gelu, ops.gelu)(inputs)
 
 
 NORMS = {"layer": LayerNorm, "rms": RmsNorm}
@@ -121,12 +126,12 @@ def _root_mean_square(epsilon: float, num_groups: int) -> Callable[..., Any]:
     return normalize
 
 
-@in_float32_where_fused
+@in_float32
 def _exact_gelu(inputs: Any) -> Any:
     return 0.5 * inputs * (1.0 + ops.erf(inputs * math.sqrt(0.5)))
 
 
-@in_float32_where_fused
+@in_float32
 def _approximate_gelu(inputs: Any) -> Any:
     inner = math.sqrt(2.0 / math.pi) * (inputs + 0.044715 * inputs**3)
     return 0.5 * inputs * (1.0 + ops.tanh(inner))

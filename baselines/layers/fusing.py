@@ -22,6 +22,16 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     return kernel
 
 
+def fused_or_native(
+    function: Callable[..., Any], operation: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return the fused kernel of a function, or the equal operation of Keras.
+
+    The operation counts where the backend compiles no kernels: Keras calls PyTorch's own there.
+    """
+    return fused(function) if backend_functions().FUSES else operation
+
+
 def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function, computed in float32; the result has the dtype of the first input.
 

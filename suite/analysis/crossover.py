@@ -23,6 +23,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.measures import phase_of
+from suite.records.naming import cell_label
 from suite.records.published import StoredRecord
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
@@ -132,7 +133,7 @@ def cost_crossover(
         if planned.unsupported:
             raise RequestError(
                 "Both architectures must run at every length",
-                received=f"{planned.cell.label}: {planned.unsupported}",
+                received=f"{cell_label(planned.cell, planned.ranking)}: {planned.unsupported}",
                 remedy="Name another --form, or --lengths that both support",
             )
     check_one_setting("A crossover", (planned.cell for planned in cells))
@@ -228,14 +229,14 @@ def _values(records: Sequence[Record], architecture: str, measure: str) -> dict[
         if record.status is not Status.OK or value is None:
             known = sorted(record.measurements.get(phase, {}))
             raise RequestError(
-                f"{record.cell.label} has no {measure}",
+                f"{cell_label(record.cell, record.ranking)} has no {measure}",
                 received=record.reason or f"the measures {', '.join(known)}",
                 remedy="Name another measure, or lengths at which both architectures can run",
             )
         if value <= 0:
             raise RequestError(
                 "A crossover compares ratios of a measure, which must be above 0",
-                received=f"{measure} {value:g} of {record.cell.label}",
+                received=f"{measure} {value:g} of {cell_label(record.cell, record.ranking)}",
                 remedy="Name another measure",
             )
         found[record.repeat] = value

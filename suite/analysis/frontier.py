@@ -14,6 +14,7 @@ from suite.api.errors import unknown_name
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.request import Request
 from suite.records.environment import has_accelerator, total_memory_bytes
+from suite.records.naming import cell_label
 from suite.records.schema import Record
 from suite.records.store import Store
 
@@ -75,7 +76,9 @@ class Budget:
         if record.status in (Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.SKIPPED):
             return False
         if record.status is not Status.OK:
-            raise ProbeFailed(f"{record.cell.label} {record.status}: {record.reason}")
+            raise ProbeFailed(
+                f"{cell_label(record.cell, record.ranking)} {record.status}: {record.reason}"
+            )
         within = []
         limits = {"peak_memory_bytes": self.memory_bytes, "step_seconds": self.step_seconds}
         for name, limit in limits.items():

@@ -14,6 +14,7 @@ from suite.api.errors import RequestError
 from suite.cli.options import FiniteRange, home_option, make_store, split_list
 from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import check_statuses
+from suite.records.naming import cell_label
 from suite.records.pruning import prunable
 from suite.records.schema import utc_now
 from suite.records.store import Store
@@ -87,7 +88,8 @@ def command(
     checkpoints = store.checkpoints(before) if before else []
     if sys.stdout.isatty() or dry_run:
         for record in records:
-            print(f"{record.ended_at:%Y-%m-%d}  {record.status:<14} {record.cell.label}")
+            label = cell_label(record.cell, record.ranking)
+            print(f"{record.ended_at:%Y-%m-%d}  {record.status:<14} {label}")
     folders = _weights(store, weights)
     size = num_bytes(folders) / 2**20
     if not dry_run:

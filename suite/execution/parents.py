@@ -8,6 +8,7 @@ from pathlib import Path
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.naming import cell_label
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.records.weights import has_weights, weights_folder
@@ -43,7 +44,7 @@ def check_no_weights(cells: Iterable[PlannedCell], where: str) -> None:
             does = "takes a trained model" if planned.parents else "keeps its weights"
             raise RequestError(
                 f"Trained weights stay on the machine that runs `bench`, and not {where}",
-                received=f"{planned.cell.label}, which {does}",
+                received=f"{cell_label(planned.cell, planned.ranking)}, which {does}",
                 remedy="Run these cells here: `bench run` with the local executor",
             )
 

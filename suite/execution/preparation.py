@@ -32,6 +32,7 @@ from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING, find_tuned_rate
 from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
+from suite.records.naming import cell_label
 from suite.records.schema import TuningChoice
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
@@ -219,7 +220,7 @@ def check_any_can_run(prepared: Prepared) -> None:
         first = cells[0]
         raise RequestError(
             "No cell of this request can run",
-            received=f"{first.cell.label}: {first.unsupported}",
+            received=f"{cell_label(first.cell, first.ranking)}: {first.unsupported}",
             remedy="Change what the reason names; `bench list` shows which architecture supports "
             "which task",
         )
@@ -237,7 +238,7 @@ def check_tuned(prepared: Prepared) -> None:
             f"A final run of the benchmark '{prepared.benchmark.name}' needs a learning rate that "
             "was tuned on the same data",
             received=f"{count} cell{'' if count == 1 else 's'} without one, the first "
-            f"{waiting[0].cell.label}",
+            f"{cell_label(waiting[0].cell, waiting[0].ranking)}",
             remedy=f"Run `{prepared.tune_command}` first",
         )
 

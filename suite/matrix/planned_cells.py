@@ -25,6 +25,7 @@ from suite.matrix.model_sizes import find_model_size
 from suite.matrix.options import as_text, defaults_of, parse_options, unsupported_run_options
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
+from suite.records.naming import cell_label
 from suite.records.schema import RankingFacts, TuningChoice
 
 
@@ -123,8 +124,7 @@ def with_parents(
         planned = replace(
             planned,
             parents={role: parent.cell.id for role, parent in parents.items()},
-            unsupported=planned.unsupported
-            or next((f"it needs {one.cell.label}: {one.unsupported}" for one in unusable), None),
+            unsupported=planned.unsupported or next(map(_needs_unsupported, unusable), None),
         )
         known = found.get(planned.cell.id)
         found[planned.cell.id] = replace(
@@ -138,6 +138,11 @@ def with_parents(
     for planned in cells:
         add(planned)
     return list(found.values())
+
+
+def _needs_unsupported(parent: PlannedCell) -> str:
+    """Return why a cell cannot run whose parent is unsupported."""
+    return f"it needs {cell_label(parent.cell, parent.ranking)}: {parent.unsupported}"
 
 
 def _plan_parent(

@@ -26,6 +26,7 @@ from suite.publish.publishing import (
 )
 from suite.publish.reduction import reduced
 from suite.records.environment import machine_name
+from suite.records.naming import cell_label
 from suite.records.published import Folder, committed_path, read_published, read_record
 from suite.records.schema import Record, RecordError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
@@ -259,7 +260,7 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
     if not same or record.protocol != PROTOCOL:
         raise RequestError(
             "This version cannot run the cell of the record",
-            received=f"{record.cell.label}, protocol {record.protocol}, "
+            received=f"{cell_label(record.cell, record.ranking)}, protocol {record.protocol}, "
             f"task version {record.cell.task_version}, "
             f"architecture version {record.cell.architecture_version}",
             remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",

@@ -302,6 +302,8 @@ def _resetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], 
 def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
     """Make all later random numbers repeatable, and on a processor all operations too.
 
+    On a processor, JAX and PyTorch keep freed memory from here on.
+
     On an accelerator, products of float32 numbers have full precision unless `precision` is
     `tensorfloat32`.
 
@@ -312,7 +314,7 @@ def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
     if has_accelerator():
         _backend().multiply_float32(in_tensorfloat32=precision == "tensorfloat32")
     else:
-        _backend().fix_operations()
+        _backend().prepare_processor()
 
 
 def share_work(num_devices: int) -> None:

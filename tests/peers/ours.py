@@ -15,7 +15,13 @@ from suite.worker.data.batches import Batch
 from suite.worker.decode import create_weights
 from suite.worker.decoder import Decoder
 from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
+from suite.worker.steps import (
+    Model,
+    PositionHead,
+    fix_randomness,
+    make_prediction_step,
+    make_training_step,
+)
 from tests.peers.cases import (
     BLOCK,
     CHUNK,
@@ -41,7 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
     """Build the model; return functions for one inference step and one training step."""
-    keras.utils.set_random_seed(0)
+    fix_randomness(0)
     architecture = find_plugin(ARCHITECTURES, case.architecture)
     images = "patches" in features
     request = BuildRequest(
@@ -70,7 +76,7 @@ def make_generation(case: Case, context: np.ndarray) -> Any:
 
     A first call compiles.
     """
-    keras.utils.set_random_seed(0)
+    fix_randomness(0)
     architecture = find_plugin(ARCHITECTURES, case.architecture)
     length = case.sequence_length + GENERATED
     request = BuildRequest(

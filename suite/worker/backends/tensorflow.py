@@ -168,7 +168,7 @@ class HeldState:
         return compiled
 
 
-def fix_operations() -> None:
+def prepare_processor() -> None:
     """Make every operation repeatable."""
     tf.config.experimental.enable_op_determinism()
 

@@ -10,7 +10,7 @@ import torch
 from keras import ops
 
 from suite.worker.data.batches import Batch
-from suite.worker.measure.memory import Allocator
+from suite.worker.measure.memory import Allocator, keep_freed_memory
 from suite.worker.perturbation import Compute
 
 Features = Mapping[str, Any]
@@ -112,11 +112,12 @@ class HeldState:
         return step
 
 
-def fix_operations() -> None:
-    """Make every operation repeatable."""
+def prepare_processor() -> None:
+    """Make every operation repeatable, and keep freed memory."""
     torch.use_deterministic_algorithms(True)
     # Deterministic algorithms fill new tensors with NaN by default, which only costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False
+    keep_freed_memory()
 
 
 def multiply_float32(*, in_tensorfloat32: bool) -> None:

@@ -25,6 +25,9 @@ COMPILE_MEMORY_METHOD = "the same peak while the first steps compile"
 WEIGHT_BYTES_METHOD = "the bytes of all weights of the model, in the types in which it has them"
 NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memory"
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""The numbers of two parameters of glibc's `mallopt` (malloc.h)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allocator:
@@ -136,6 +139,21 @@ def measure_weight_bytes(model: Any) -> dict[str, Any]:
 def _item_bytes(array: Any) -> int:
     name = keras.backend.standardize_dtype(array.dtype)
     return np.dtype("float16" if name == "bfloat16" else name).itemsize
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed memory, instead of returning that of large arrays at once.
+
+    The kernel maps and clears each page of a new array. Without this call, that takes a quarter of
+    a training step of BERT on JAX and a third on PyTorch. Memory that lies between arrays in use
+    cannot be used for larger ones, so peaks on PyTorch are higher by about a fifth to a third.
+    TensorFlow keeps freed memory itself.
+    """
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        with suppress(AttributeError):  # C libraries other than glibc have no such function
+            library.mallopt(M_MMAP_MAX, 0)
+            library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def release_freed_memory() -> None:

@@ -141,7 +141,9 @@ def test_a_parent_keeps_its_weights_and_has_only_options_that_its_architecture_h
 
 def test_a_parent_that_cannot_run_is_the_reason_of_the_child(registry):
     *_, child = ask(registry, "teaching:teacher=vit")
-    assert child.unsupported.startswith("it needs ner · vit · 32 · seed 0: does not take")
+    assert child.unsupported.startswith(
+        "it needs ner · vit (learning_rate=0.5) · 32 · seed 0: does not take"
+    )
 
 
 def test_a_method_states_why_a_cell_cannot_use_it(registry):

@@ -94,7 +94,7 @@ def test_the_warm_up_keeps_the_precision():
 
 ON_JAX = """
 import jax, json, keras
-from suite.worker.backends.jax import multiply_float32
+from suite.worker.backends.jax import compiled_by_xla, multiply_float32
 from suite.worker.measure.warmup import throwaway_step
 from suite.worker.steps import share_work
 
@@ -106,18 +106,23 @@ products = []
 for in_tensorfloat32 in (True, False):
     multiply_float32(in_tensorfloat32=in_tensorfloat32)
     products.append(jax.jit(lambda a: a @ a).lower(jax.numpy.ones((2, 2))).as_text())
-print(json.dumps([len(layer.kernel.value.sharding.device_set), *products]))
+ones = jax.numpy.ones((256, 256))
+lowered = compiled_by_xla(lambda a: jax.numpy.sum(a @ a, axis=0)).lower(ones)
+uses_library = "ynn_fusion" in lowered.compile().as_text()
+print(json.dumps([len(layer.kernel.value.sharding.device_set), *products, uses_library]))
 """
 
 
 def test_on_jax_float32_has_full_precision_and_the_warm_up_keeps_the_distribution():
+    """XLA's own kernels compute products and reductions, not YNNPACK's."""
     flags = "--xla_force_host_platform_device_count=4"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
     result = subprocess.run(
         [sys.executable, "-c", ON_JAX], env=environment, text=True, capture_output=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    num_devices, rounded, full = json.loads(result.stdout)
+    num_devices, rounded, full, uses_library = json.loads(result.stdout)
     assert num_devices == 4
+    assert not uses_library
     assert "precision = [HIGH, HIGH]" in rounded
     assert "precision = [HIGHEST, HIGHEST]" in full

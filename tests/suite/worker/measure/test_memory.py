@@ -36,6 +36,28 @@ measured = memory.measured()
 print(measured["compile_peak_memory_bytes"]["value"], measured["peak_memory_bytes"]["value"])
 """
 
+FAULTS = """
+import ctypes, resource
+from suite.worker.measure.memory import keep_freed_memory, release_freed_memory
+library = ctypes.CDLL(None)
+library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+library.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
+
+def mapped_pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    array = library.malloc(64 * 2**20)
+    library.memset(array, 1, 64 * 2**20)
+    library.free(array)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(mapped_pages(), mapped_pages())
+keep_freed_memory()
+print(mapped_pages(), mapped_pages())
+release_freed_memory()
+print(mapped_pages())
+"""
+
 
 def run(program: str, *arguments: str) -> list[float]:
     result = subprocess.run(
@@ -93,3 +115,13 @@ def test_the_memory_of_a_device_is_that_of_its_allocator(can_reset, compiling, w
     assert measured["compile_peak_memory_bytes"]["value"] == compiling
     assert measured["peak_memory_bytes"]["value"] == working  # without a reset: the higher of both
     assert measured["peak_memory_bytes"]["method"] == "the device's"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_a_freed_array_is_kept_for_the_next_one_until_memory_is_released():
+    """An array of 64 MiB has 16,384 pages, unless the system has larger ones."""
+    first, second, third, kept, released = run(FAULTS)
+    if first < 10_000:
+        pytest.skip(f"this system maps large pages: {first} for 64 MiB")
+    assert min(second, third, released) > 10_000
+    assert kept < 100
