@@ -144,8 +144,8 @@ def _item_bytes(array: Any) -> int:
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory, instead of returning that of large arrays at once.
 
-    The kernel maps and clears each page of a new array. Without this call, that takes a quarter of
-    a training step of BERT on JAX and a third on PyTorch. Memory that lies between arrays in use
+    The kernel maps and clears each page of a new array. Without this call, that takes a tenth to a
+    quarter of a training step of BERT on JAX, and a fifth to a third on PyTorch. Memory that lies between arrays in use
     cannot be used for larger ones, so peaks on PyTorch are higher by about a fifth to a third.
     TensorFlow keeps freed memory itself.
     """
