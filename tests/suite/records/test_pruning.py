@@ -59,7 +59,8 @@ def test_prune_lists_records_with_dry_run_and_deletes_them_without(bench, tmp_pa
     checkpoint.write_bytes(b"state")
     dry = bench("prune", "--status", "failed", "--older-than", "0", "--dry-run")
     assert dry.returncode == 0, dry.stderr
-    assert "1 records and 1 checkpoints would be deleted" in dry.stdout and CELL.label in dry.stdout
+    assert "1 records and 1 checkpoints would be deleted" in dry.stdout
+    assert "ner · longformer (window=[64]) · 128 · seed 0" in dry.stdout
     assert all(path.exists() for path in [*paths, checkpoint])
     assert "deleted" in bench("prune", "--status", "failed", "--older-than", "0").stdout
     assert [path.exists() for path in [*paths, checkpoint]] == [False, True, False]
