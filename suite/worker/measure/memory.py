@@ -88,6 +88,7 @@ class PeakMemory:
         """Restart the peak from the memory in use; return False where the system cannot."""
         if self.allocator:
             return bool(self.allocator.reset and (self.allocator.reset(), True))
+        release_freed_memory()  # what an evaluation left behind is not the training's
         try:
             # No library resets VmHWM: the kernel does so when "5" is written to this file.
             Path("/proc/self/clear_refs").write_text("5")
@@ -145,15 +146,15 @@ def keep_freed_memory() -> None:
     """Let the C library keep freed memory, instead of returning that of large arrays at once.
 
     The kernel maps and clears each page of a new array. Without this call, that takes a tenth to a
-    quarter of a training step of BERT on JAX, and a fifth to a third on PyTorch. Memory that lies between arrays in use
-    cannot be used for larger ones, so peaks on PyTorch are higher by about a fifth to a third.
+    quarter of a training step of BERT on JAX, and a fifth to a third on PyTorch. Memory that lies
+    between arrays in use cannot be used for larger ones, so peaks on PyTorch are higher.
     TensorFlow keeps freed memory itself.
     """
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         with suppress(AttributeError):  # C libraries other than glibc have no such function
             library.mallopt(M_MMAP_MAX, 0)
-            library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+            library.mallopt(M_TRIM_THRESHOLD, -1)  # never
 
 
 def release_freed_memory() -> None:
