@@ -241,11 +241,6 @@ def test_every_entry_of_the_benchmark_has_a_search_of_its_own(tmp_path, store, b
         assert planned.ranking.tuning is not None
         key = planned.ranking.entry, planned.cell.sequence_length
         assert planned.ranking.learning_rate == rates[key]
-    for path in folder.rglob("*.json"):
-        if "window" in json.loads(path.read_text())["setting"]["options"]:
-            path.unlink()
-    with pytest.raises(RequestError, match=r"the first ner · longformer \(window=\[64\]\) · 64"):
-        check_tuned(prepare(request, store, tuning=folder))
 
 
 def test_a_final_run_without_a_tuned_rate_is_refused_with_the_command(bench, tmp_path, benchmark):
