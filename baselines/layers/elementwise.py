@@ -1,4 +1,7 @@
-"""Norms and activations as fused kernels that keep only their input for the gradient."""
+"""Norms and activations as fused kernels that keep only their input for the gradient.
+
+PyTorch computes them with its own kernels, which may keep more.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def fused_or_native(
 ) -> Callable[..., Any]:
     """Return the fused kernel of a function, or the equal operation of Keras.
 
-    The operation counts where the backend compiles no kernels: Keras calls PyTorch's own there.
+    The operation is used where the backend compiles no kernels: Keras calls PyTorch's own there.
     """
     return fused(function) if backend_functions().FUSES else operation
 
@@ -53,6 +53,7 @@ def in_float32_where_fused(function: Callable[..., Any]) -> Callable[..., Any]:
 
     A processor rounds 16-bit floats after each operation. This rounding takes longer than the
     operations of a fused kernel in float32. Without fusing, the results in float32 would be stored:
-    PyTorch trains BERT at 0.64 of the speed then (512 tokens, two cores with products of bfloat16).
+    PyTorch trained BERT at 0.64 of the speed while it computed GELU so (512 tokens, two cores with
+    products of bfloat16).
     """
     return in_float32(function) if backend_functions().FUSES else function

@@ -78,17 +78,20 @@ class PeakMemory:
 
     def start(self) -> None:
         """Take the baseline."""
-        release_freed_memory()
         if self.allocator:
+            release_freed_memory()
             self.baseline = MemoryReading(self.allocator.in_use())
         elif self.reset():
             self.baseline = _resident_memory()
 
     def reset(self) -> bool:
-        """Restart the peak from the memory in use; return False where the system cannot."""
+        """Release freed memory, and restart the peak from the memory in use.
+
+        Returns False where the system cannot restart it.
+        """
+        release_freed_memory()
         if self.allocator:
             return bool(self.allocator.reset and (self.allocator.reset(), True))
-        release_freed_memory()  # what an evaluation left behind is not the training's
         try:
             # No library resets VmHWM: the kernel does so when "5" is written to this file.
             Path("/proc/self/clear_refs").write_text("5")
@@ -108,7 +111,6 @@ class PeakMemory:
         """Keep the peak so far as the compiler's, and restart the peak."""
         self.update()
         self.compile_bytes, self.highest_bytes = self.highest_bytes, None
-        release_freed_memory()
         self.reset()
 
     def measured(self) -> Measurements:

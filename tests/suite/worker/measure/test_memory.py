@@ -35,7 +35,16 @@ held = np.ones(64 * 2**20, np.uint8); memory.update()
 measured = memory.measured()
 print(measured["compile_peak_memory_bytes"]["value"], measured["peak_memory_bytes"]["value"])
 """
-
+EVALUATION = """
+import numpy as np
+from suite.worker.measure.memory import PeakMemory, keep_freed_memory
+keep_freed_memory()
+memory = PeakMemory(); memory.start()
+evaluation = np.ones(200 * 2**20, np.uint8); del evaluation
+memory.reset()
+held = np.ones(64 * 2**20, np.uint8); memory.update()
+print(memory.measured()["peak_memory_bytes"]["value"])
+"""
 FAULTS = """
 import ctypes, resource
 from suite.worker.measure.memory import keep_freed_memory, release_freed_memory
@@ -115,6 +124,11 @@ def test_the_memory_of_a_device_is_that_of_its_allocator(can_reset, compiling, w
     assert measured["compile_peak_memory_bytes"]["value"] == compiling
     assert measured["peak_memory_bytes"]["value"] == working  # without a reset: the higher of both
     assert measured["peak_memory_bytes"]["method"] == "the device's"
+
+
+def test_kept_memory_of_an_evaluation_does_not_count_after_a_reset():
+    (peak,) = run(EVALUATION)
+    assert abs(peak / MEBIBYTE - 64) < 8
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
