@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from keras import ops
 from baselines.layers import gated_delta_mixer, gated_feedforward
 from baselines.layers.backends import backend_functions
 from baselines.layers.convolved_mixer import convolve_causally
-from baselines.layers.elementwise import gelu, gelu_tanh
+from baselines.layers.elementwise import LayerNorm, RmsNorm, gelu, gelu_tanh
 from baselines.layers.fusing import in_float32
 
 # Numbers that 16-bit floats hold exactly.
@@ -52,3 +54,49 @@ def test_wider_floats_keep_their_precision(dtype):
     found = in_float32(lambda x, y: x + y)(*inputs)
     assert keras.backend.standardize_dtype(found.dtype) == dtype
     assert float(found) == float(inputs[0] + inputs[1])
+
+
+GAMMA, BETA = np.linspace(0.5, 1.5, 8), np.linspace(-1, 1, 8)
+
+
+def layer_norm(x):
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6) * GAMMA + BETA
+
+
+def rms_norm(x, num_groups=1):
+    grouped = x.reshape(*x.shape[:-1], num_groups, -1)
+    normalized = grouped / np.sqrt((grouped**2).mean(-1, keepdims=True) + 1e-6)
+    return normalized.reshape(x.shape) * GAMMA
+
+
+FORMULAS = {
+    "layer": (lambda: LayerNorm(epsilon=1e-6), layer_norm),
+    "rms": (RmsNorm, rms_norm),
+    "rms of two groups": (lambda: RmsNorm(num_groups=2), lambda x: rms_norm(x, 2)),
+    "gelu": (lambda: gelu, lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2),
+    "gelu_tanh": (
+        lambda: gelu_tanh,
+        lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
+    ),
+}
+TOLERANCES = {"bfloat16": 2**-7, "float32": 1e-6, "float64": 1e-14}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", *DTYPES])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_norms_and_activations_compute_their_formula_in_the_precision_of_the_input(name, dtype):
+    make, formula = FORMULAS[name]
+    function = make()
+    inputs = ops.cast(np.random.default_rng(0).normal(size=(3, 19, 8)) * 3 + 1, dtype)
+    if isinstance(function, keras.layers.Layer):
+        function.dtype_policy = keras.DTypePolicy(dtype)
+        function.build(inputs.shape)
+        function.set_weights([GAMMA, BETA][: len(function.weights)])
+    found = function(inputs)
+    assert keras.backend.standardize_dtype(found.dtype) == dtype
+    expected = formula(np.asarray(ops.convert_to_numpy(inputs), "float64"))
+    error = np.abs(np.asarray(ops.convert_to_numpy(found), "float64") - expected)
+    in_float32 = keras.backend.backend() == "torch" and isinstance(function, keras.layers.Layer)
+    tolerance = max(TOLERANCES[dtype], TOLERANCES["float32"] if in_float32 else 0)
+    assert np.max(error / np.maximum(np.abs(expected), 1)) <= tolerance
