@@ -236,7 +236,8 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: np.ndarray
         """Return the products of transposed scores and states, summed by block, in float32."""
         product = ops.matmul(ops.swapaxes(scores, 1, 2), states)
         product = ops.reshape(product, (-1, size, head_size))
-        total = ops.segment_sum(ops.cast(product, "float32"), places, group * num_blocks)
+        wide = ops.cast(product, "float32")
+        total = backend_functions().sum_by_place(wide, places, group * num_blocks)
         return ops.cast(total, product.dtype)
 
     in_steps = (-1, group * num_blocks, size)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from suite.api.enums import Form, Mode
-from suite.api.method import AppliedMethod, Stage, methods_text
+from suite.api.method import AppliedMethod, Stage
 from suite.api.options import BACKENDS, PRECISIONS, Options
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -78,12 +78,6 @@ class Cell:
     def source_kind(self) -> str:
         """The part of the source before the colon, its key in the task's sources; "" in a probe."""
         return (self.source or "").partition(":")[0]
-
-    @property
-    def label(self) -> str:
-        """A short name for display, unique within a matrix that varies no option."""
-        parts = [self.architecture, *methods_text(self.methods).split()]
-        return self.label_of(" + ".join(parts))
 
     def label_of(self, entry: str, data: str = "") -> str:
         """Return a short name for display with the name of the cell's entry.

@@ -188,6 +188,11 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return ops.slice_update(array, start, values)
 
 
+def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
+    """Return `count` arrays: the sum of those of each place."""
+    return ops.segment_sum(arrays, places, count)
+
+
 def zero_after(result: Any) -> Any:
     """Return the index 0, computed from a result: XLA must finish reading its inputs first.
 

@@ -204,6 +204,15 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return array
 
 
+def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
+    """Return `count` arrays: the sum of those of each place.
+
+    Keras's `segment_sum` takes 20 to 50 times as long on PyTorch.
+    """
+    total = torch.zeros((count, *arrays.shape[1:]), dtype=arrays.dtype, device=arrays.device)
+    return total.index_add_(0, places, arrays)
+
+
 def zero_after(result: Any) -> int:
     """Return 0: eager operations run in order."""
     return 0

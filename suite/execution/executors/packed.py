@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from suite.api import Job, Limits, RequestError, Status
@@ -28,6 +29,7 @@ from suite.execution.executors.base import ProcessResult, read_provenance
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.quantities import parse_duration
 from suite.records.environment import describe_environment
+from suite.records.naming import cell_label
 
 JOBS, CACHE, PARTS, ABOUT, RESULT = "jobs", "cache", "parts", "about.json", "ending.json"
 WHEELS, UNPACKED = "wheels", "unpacked"
@@ -169,8 +171,13 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
         atomic_write_bytes(folder / RESULT, json.dumps(content).encode())
         status = _status(result, limits)
         failed += status is not Status.OK
-        print(f"[{number}/{len(waiting)}] {job.cell.label}: {status}", flush=True)
+        print(f"[{number}/{len(waiting)}] {_label(job)}: {status}", flush=True)
     return PackRun(failed, 0)
+
+
+def _label(job: Job) -> str:
+    facts: Any = SimpleNamespace(**json.loads((job.folder / RANKING).read_text()))
+    return cell_label(job.cell, facts)
 
 
 def _num_failed(pack: Path, limits: Limits) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import jax
@@ -15,8 +16,21 @@ from suite.worker.perturbation import Compute
 
 Features = Mapping[str, Any]
 AdamW = keras.optimizers.AdamW
-FIRST_WITH_YNNPACK = (0, 10)
-"""The first version of JAX that is known to compile processor code with YNNPACK."""
+WITHOUT_YNNPACK = {"xla_cpu_experimental_ynn_fusion_type": ""}  # no type of fusion
+
+
+@cache
+def _compiler_options() -> dict[str, Any]:
+    """Return the options of the compiler that this version of JAX has."""
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda: 0, compiler_options=WITHOUT_YNNPACK)()
+    except jax.errors.JaxRuntimeError as error:
+        if "No such compile option" not in str(error):
+            raise
+        return {}
+    return WITHOUT_YNNPACK
 
 
 def compiled_by_xla(function: Callable[..., Any], donated: tuple[int, ...] = ()) -> Any:
@@ -26,10 +40,7 @@ def compiled_by_xla(function: Callable[..., Any], donated: tuple[int, ...] = ())
     them. XLA's own kernels are faster and take less memory: a training step of Mamba-2 takes 1.9 s
     with them and 2.5 s with YNNPACK, and 1.4 GiB in place of 2.2 GiB (4,096 tokens, two cores).
     """
-    options: dict[str, Any] = {}
-    if jax.default_backend() == "cpu" and jax.__version_info__ >= FIRST_WITH_YNNPACK:
-        options["xla_cpu_experimental_ynn_fusion_type"] = ""  # no type of fusion
-    return jax.jit(function, donate_argnums=donated, compiler_options=options)
+    return jax.jit(function, donate_argnums=donated, compiler_options=_compiler_options())
 
 
 def make_update(

@@ -19,7 +19,7 @@ from suite.matrix.plan import plan
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.request import Request
 from suite.records.environment import num_cores
-from suite.records.naming import new_run_id
+from suite.records.naming import cell_label, new_run_id
 from suite.records.schema import utc_now
 from suite.records.store import Store, ignore_unreadable
 from tests.conftest import read_records
@@ -174,10 +174,12 @@ def test_only_memory_and_time_are_results_of_a_length(
     folder.mkdir(parents=True)
     job = Job(record.cell, MODEL_SIZES["tiny"], Recipe(), None, (), folder, tmp_path, tmp_path)
     (folder / "job.json").write_text(job.to_json())
+    (folder / packed.RANKING).write_text(record.ranking.model_dump_json())
     (tmp_path / packed.ABOUT).write_text(json.dumps({"limits": dataclasses.asdict(limits)}))
     monkeypatch.setattr(packed, "_run", lambda job, limits, ends: result)
     assert packed.run_pack(tmp_path).failed == (status is not Status.OK)
-    assert capsys.readouterr().out.endswith(f": {status}\n")
+    label = cell_label(record.cell, record.ranking)
+    assert capsys.readouterr().out.endswith(f"{label}: {status}\n")
 
 
 def test_a_training_stands_if_its_samples_take_too_long():

@@ -62,7 +62,8 @@ def test_backends_and_precisions_are_compared_side_by_side():
         for precision in ("float32", "mixed_bfloat16")
         for name in ("vanilla", "longformer")
     ]
-    assert len({cell.label for cell in cells}) == len({cell.id for cell in cells}) == len(cells)
+    labels = {cell.label_of(cell.architecture) for cell in cells}
+    assert len(labels) == len({cell.id for cell in cells}) == len(cells)
 
 
 def test_ids_are_stable():
@@ -224,7 +225,7 @@ def test_a_benchmark_expands_its_decodings_by_form_context_batch_and_round():
     }
     assert longest == {1: 65_536, 8: 16_384}
     assert {cell.round for cell in cells} == {0, 1, 2}
-    assert cells[0].label == "decode · gpt · 128 · round 0"
+    assert cells[0].label_of("gpt") == "decode · gpt · 128 · round 0"
 
 
 def test_a_decoding_and_a_probe_of_the_same_size_are_two_cells():
