@@ -63,40 +63,39 @@ function compareRuns(one, other) {
 /**
  * Returns two lines in the order in which the analysis compares them: the differences and ratios
  * are those of the first to the second.
- * @param {number} comparison
  * @param {number} a
  * @param {number} b
  * @returns {[number, number]}
  */
-function inOrder(comparison, a, b) {
-  const isReversed = findings.pairs.some(
-    ([of, , , , first, second]) =>
-      of === comparison && first === data.lines[b].name && second === data.lines[a].name,
-  );
-  return isReversed ? [b, a] : [a, b];
+function inOrder(a, b) {
+  return data.lines[a].name < data.lines[b].name ? [a, b] : [b, a];
 }
 
 /**
  * Returns the gap between two lines: a difference of quality, or a ratio of costs.
+ *
+ * The analysis lists the gaps with an interval. Others are those of the means.
  * @param {number} comparison
- * @param {number} measure
- * @param {Point} point
- * @param {string[]} names
- * @returns {Gap | null}
+ * @param {Point} one
+ * @param {Point} other
+ * @returns {Gap}
  */
-function gapBetween(comparison, measure, { length, batch }, [first, second]) {
+function gapBetween(comparison, one, other) {
   const found = findings.pairs.find(
-    ([ofComparison, ofMeasure, atLength, atBatch, one, other]) =>
+    ([ofComparison, measure, length, batch, first, second]) =>
       ofComparison === comparison &&
-      ofMeasure === measure &&
-      atLength === length &&
-      atBatch === batch &&
-      one === first &&
-      other === second,
+      measure === one.measure &&
+      length === one.length &&
+      batch === one.batch &&
+      first === data.lines[one.line].name &&
+      second === data.lines[other.line].name,
   );
-  if (!found) return null;
-  const [, , , , , , value, low, high, n, better] = found;
-  return { value, low, high, n, better };
+  if (found) {
+    const [, , , , , , value, low, high, n, better] = found;
+    return { value, low, high, n, better };
+  }
+  const value = one.measure === QUALITY ? one.value - other.value : one.value / other.value;
+  return { value, low: null, high: null, n: Math.min(one.n, other.n), better: null };
 }
 
 /**
@@ -106,7 +105,9 @@ function gapBetween(comparison, measure, { length, batch }, [first, second]) {
  */
 function verdictOf({ low, n, better }, repeat) {
   if (low === null)
-    return n ? `${n} ${repeat}${n > 1 ? "s" : ""}: no interval` : `no ${repeat} in common`;
+    return n < 3
+      ? `${n} ${repeat}${n > 1 ? "s" : ""}: no interval`
+      : `fewer than 3 ${repeat}s in common: no interval`;
   return better ? `${better} is better` : "no significant difference";
 }
 
@@ -138,7 +139,7 @@ function compareMeasure(comparison, number, points, lines) {
       ),
     );
     if (!one && !other) continue;
-    const gap = gapBetween(comparison, number, place, names);
+    const gap = one && other ? gapBetween(comparison, one, other) : null;
     const verdict = gap ? verdictOf(gap, repeat) : `${names[one ? 1 : 0]} has no figure`;
     verdicts.set(verdict, [...(verdicts.get(verdict) ?? []), place.length]);
     const gapText = gap ? formatInterval(gap) + (number === QUALITY ? "" : " ×") : "—";
@@ -186,9 +187,10 @@ function compareLines(number, [a, b]) {
     .filter((n) => points.some(({ measure }) => measure === n))
     .map((n) => lengthFigure(number, n, { without }));
   const note =
-    `Each gap is the mean over ${repeat}s that both lines have. Quality is also compared on the ` +
-    "same test examples, so its interval may be narrower than the intervals of the two lines. The " +
-    "intervals are not corrected for the number of pairs and lengths; the ranks of the leaderboard are.";
+    `A gap with an interval is the mean over ${repeat}s that both lines have. Other gaps are those ` +
+    "of the two means. Quality is also compared on the same test examples, so its interval may be " +
+    "narrower than the intervals of the two lines. The intervals are not corrected for the number " +
+    "of pairs and lengths; the ranks of the leaderboard are.";
   return [
     el("ul", { className: "answer" }, ...answers),
     el("p", { className: "note" }, note),
@@ -268,7 +270,7 @@ start((values) => {
   const content =
     a === b
       ? [el("p", {}, "This comparison has only one line.")]
-      : compareLines(number, inOrder(number, a, b));
+      : compareLines(number, inOrder(a, b));
   return [
     filterBar(values, choice, controls),
     ...trialsWarning(about),

@@ -44,7 +44,7 @@ def critical_values(num_best: int, num_entries: int, chance: float, freedom: Arr
 def _table(num_best: int, num_entries: int, chance: float) -> Array:
     """Return the critical value at each of `FREEDOMS`, by bisection."""
     distances, probabilities = _distribution(num_best, num_entries)
-    nodes, weights = np.polynomial.legendre.leggauss(96)
+    nodes, weights = _quadrature(96)
     # The ratio of the estimated to the true standard error, at its quantiles.
     ratios = np.sqrt(chdtri(FREEDOMS[:, None], (nodes + 1) / 2) / FREEDOMS[:, None])
     low, high = np.zeros(len(FREEDOMS)), np.full(len(FREEDOMS), 1e4)
@@ -64,7 +64,7 @@ def _distribution(num_best: int, num_entries: int) -> tuple[Array, Array]:
     or one of the others.
     """
     distances = np.append(np.linspace(0, NARROW, 601), WIDE)
-    nodes, weights = np.polynomial.legendre.leggauss(160)
+    nodes, weights = _quadrature(160)
     largest = 9 * nodes
     density = np.exp(-(largest**2) / 2) / np.sqrt(2 * np.pi)
     below = ndtr(largest)
@@ -74,3 +74,10 @@ def _distribution(num_best: int, num_entries: int) -> tuple[Array, Array]:
     if num_others:
         integrand += num_others * below ** (num_others - 1) * within**num_best
     return distances, (integrand * density) @ (9 * weights)
+
+
+@functools.cache
+def _quadrature(count: int) -> tuple[Array, Array]:
+    """Return the nodes and the weights of Gauss and Legendre between -1 and 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return nodes, weights

@@ -11,7 +11,7 @@ from statistics import median
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import find_crossing, pair_up
-from suite.analysis.statistics import Estimate, exponential
+from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 
 QUALITY = "quality"
 """The name of the primary metric among measures: each task has another."""
@@ -22,7 +22,7 @@ class PairDifference:
     """How two entries differ at one length: `first` minus `second`, for costs their ratio.
 
     Scores are paired by seed and test example, costs by seed (probes: by round). `better` is the
-    entry that is significantly better; None without an interval or a significant difference.
+    entry that is significantly better; None without a significant difference.
     """
 
     measure: str
@@ -53,7 +53,8 @@ class PairCrossing:
 def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> list[PairDifference]:
     """Compare every two entries at each length, in the primary metric and in costs.
 
-    `measures` maps the name of each cost to whether more is better.
+    `measures` maps the name of each cost to whether more is better. Two entries with fewer than
+    `MIN_REPEATS` seeds in common are left out: their difference has no interval.
     """
     better_if_higher = dict(measures)
     if comparison.metric:
@@ -66,6 +67,9 @@ def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> li
         for measure, higher_is_better in better_if_higher.items():
             known = {point.entry: scores for point in points if (scores := _scores(point, measure))}
             for first, second in combinations(sorted(known), 2):
+                common = known[first].by_seed.keys() & known[second].by_seed.keys()
+                if len(common) < MIN_REPEATS:
+                    continue
                 gap = difference(known[first], known[second])
                 estimate = Estimate(gap.value, gap.low, gap.high, gap.n)
                 estimate = estimate if measure == QUALITY else exponential(estimate)

@@ -7,6 +7,7 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from suite.analysis.aggregate import Comparison, Point, phases_of
 from suite.analysis.quadratic import FULL_ATTENTION, Quadratic, fit_powers, fit_quadratic
@@ -111,7 +112,7 @@ def _judge(
         slope = slope_estimate(sweeps)
         return Exponent(entry, measure, None, None, None, len(sweeps), lengths, slope=slope)
     estimate = scaling_estimate(sweeps)
-    claimed = claimed_exponent(claim, lengths) if claim else None
+    claimed = claimed_exponent(claim, tuple(lengths)) if claim else None
     value, low, high = (estimate.value, estimate.low, estimate.high) if estimate else (None,) * 3
     contradicted = low is not None and claimed is not None and low > claimed + CLAIM_TOLERANCE
     quadratic = fit_quadratic(sweeps) if claim == FULL_ATTENTION else None
@@ -172,9 +173,13 @@ def scaling_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
     lengths = set.intersection(*(set(costs) for costs in rounds)) if rounds else set()
     sweeps = [{length: costs[length] for length in lengths} for costs in rounds]
     found = [power for sweep in sweeps if (power := scaling_exponent(sweep)) is not None]
+    if len(found) < len(sweeps):
+        return None
+    if len(sweeps) == 1:
+        return Estimate(found[0], None, None, 1)
     typical = {n: statistics.median(sweep[n] for sweep in sweeps) for n in lengths}
     power = scaling_exponent(typical)
-    if power is None or len(found) < len(sweeps):
+    if power is None:
         return None
     spread = mean_interval(found)
     misfit = _misfit_margin(typical, power)
@@ -207,7 +212,8 @@ def slope_estimate(rounds: Sequence[Mapping[int, float]]) -> Estimate | None:
     return Estimate(slope, slope - half, slope + half, len(sweeps))
 
 
-def claimed_exponent(claim: str, lengths: Sequence[int]) -> float | None:
+@lru_cache
+def claimed_exponent(claim: str, lengths: tuple[int, ...]) -> float | None:
     """Return the p that `scaling_exponent` finds for a claim such as "n log n" at some lengths.
 
     Returns None where the claim is not of the form n, n^1.5 or n log n.

@@ -155,8 +155,7 @@ def test_crossings_and_pairs(folder):
     assert (ratio, n, better) == (3, 3, "longformer")
     assert low == pytest.approx(3) and high == pytest.approx(3)
     trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
-    gap, *rest = gaps[trained, -1, 128, 16, SCRIPT, "vanilla"]
-    assert (gap, rest) == (pytest.approx(0.1), [None, None, 1, None])
+    assert (trained, -1, 128, 16, SCRIPT, "vanilla") not in gaps, "one seed has no interval"
     # At 128, SCRIPT is better in memory, speed and score; at 512, vanilla alone has a score.
     fronts = {tuple(row[:2]): row[2:] for row in findings["fronts"]}
     assert fronts[trained, 0] == [[400, 2_000], [0.8, 0.6]]
