@@ -246,7 +246,7 @@ def _note_parameters(rows: Sequence[Row], points: Mapping[str, Point]) -> list[R
 
 
 def _with_note(row: Row, note: str) -> Row:
-    return replace(row, note="; ".join(filter(None, (row.note, note))))
+    return replace(row, note="; ".join(filter(None, (row.note, note)))) if note else row
 
 
 def _mixing_parameters(point: Point) -> int:

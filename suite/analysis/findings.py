@@ -61,7 +61,8 @@ def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> li
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
     places: dict[tuple[int, int], list[Point]] = {}
     for point in comparison.points:
-        places.setdefault((point.sequence_length, point.batch_size), []).append(point)
+        if len(point.runs) >= MIN_REPEATS:
+            places.setdefault((point.sequence_length, point.batch_size), []).append(point)
     found = []
     for (length, batch_size), points in sorted(places.items()):
         for measure, higher_is_better in better_if_higher.items():

@@ -22,10 +22,10 @@ def memoized(
     @functools.wraps(method)
     def call(self: Self, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
         known = self.__dict__.setdefault("_memoized", {})
-        key = (method.__name__, arguments, tuple(named.items()))
-        if key not in known:
-            known[key] = method(self, *arguments, **named)
-        result: Result = known[key]
-        return result
+        key = (method, arguments, tuple(named.items())) if named else (method, arguments)
+        result = known.get(key, known)
+        if result is known:
+            result = known[key] = method(self, *arguments, **named)
+        return result  # type: ignore[no-any-return]
 
     return call
