@@ -87,7 +87,7 @@ const FIGURES = {
 function overviewFigures({ shown, source, matter }, values, emphasis) {
   const { comparison: about, number } = shown;
   const isBorrowed = shown !== source;
-  const costs = isBorrowed ? source.number : about.mode === "train" ? probesFor(about) : -1;
+  const costs = isBorrowed ? source.number : about.mode === "train" ? probesFor(shown) : -1;
   const points = pointsOf(number, values.repeat);
   const wanted = isBorrowed ? [QUALITY, ...phaseFigures(matter)] : FIGURES[about.mode];
   return wanted.flatMap((measure) => {
@@ -121,15 +121,14 @@ function phaseFigures(matter) {
 }
 
 /**
- * Returns the number of the first comparison of probes of the same form, model size, backend and
- * precision; -1 without any.
- * @param {Comparison} about
+ * Returns the number of the best comparison of probes of the same model size; -1 without any.
+ * @param {NumberedComparison} shown
  */
-function probesFor(about) {
-  return data.comparisons.findIndex(
-    (one) =>
-      one.mode === "probe" && one.model_size === about.model_size && isComparable(one, about),
+function probesFor({ comparison: about, number }) {
+  const found = costsFor(about, number).find(
+    ({ comparison: one }) => one.mode === "probe" && one.model_size === about.model_size,
   );
+  return found?.number ?? -1;
 }
 
 /**

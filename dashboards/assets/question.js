@@ -41,6 +41,33 @@ function isComparable(one, other) {
 }
 
 /**
+ * Returns the comparisons of costs of the standard track for a comparison's form, backend and
+ * precision: first those of its model size, then those with the most of its lines, then those of
+ * its machine.
+ * @param {Comparison} about
+ * @param {number} number of the comparison
+ */
+function costsFor(about, number) {
+  const asked = new Set(linesOf(number));
+  /** @param {NumberedComparison} one */
+  const rank = ({ comparison, number: of }) => [
+    Number(of !== number),
+    Number(comparison.model_size !== about.model_size),
+    -linesOf(of).filter((line) => asked.has(line)).length,
+    Number(comparison.machine !== about.machine),
+  ];
+  const found = numberedComparisons().filter(
+    ({ comparison: one }) =>
+      one.kind === "costs" && one.track === "standard" && isComparable(one, about),
+  );
+  const ranks = new Map(found.map((one) => [one, rank(one)]));
+  return found.sort((one, other) => {
+    const [a, b] = [ranks.get(one) ?? [], ranks.get(other) ?? []];
+    return a.map((value, place) => value - b[place]).find((gap) => gap !== 0) ?? 0;
+  });
+}
+
+/**
  * Returns the comparisons that may answer, the preferred ones first.
  *
  * Costs depend on the architecture and the length, not on the task, so the costs of a task are those
@@ -55,17 +82,14 @@ function sourcesOf(values, { matching }, shown, fromCosts) {
   const about = shown.comparison;
   const isNamed = about.kind === "trial" || about.title === values.comparison;
   if (isNamed && !fromCosts) return [shown];
-  const found = fromCosts
-    ? numberedComparisons().filter(
-        ({ comparison }) => comparison.kind === "costs" && comparison.track === "standard",
-      )
-    : matching.filter(({ comparison: one }) => one.task === about.task && one.kind === about.kind);
+  if (fromCosts) return costsFor(about, shown.number);
   /** @param {NumberedComparison} one */
   const distance = ({ comparison, number }) =>
     4 * Number(number !== shown.number) +
     2 * Number(comparison.model_size !== about.model_size) +
     Number(comparison.machine !== about.machine);
-  return found
+  return matching
+    .filter(({ comparison: one }) => one.task === about.task && one.kind === about.kind)
     .filter(({ comparison }) => isComparable(comparison, about))
     .sort((one, other) => distance(one) - distance(other));
 }

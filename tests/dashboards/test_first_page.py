@@ -190,7 +190,8 @@ def test_three_charts_and_costs_from_probes(shown):
     assert len(quality) == 7 and len(bands) == 1
     # Costs of another engine are not drawn beside scores.
     about = "{form: 'encoder', model_size: 'tiny', precision: 'float32', backend: '%s'}"
-    found = [tab.page.evaluate(f"probesFor({about % name})") for name in ("tensorflow", "jax")]
+    shown_as = f"{{comparison: {about}, number: 0}}"
+    found = [tab.page.evaluate(f"probesFor({shown_as % name})") for name in ("tensorflow", "jax")]
     assert found[0] >= 0 and found[1] == -1
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
 from tests.dashboards.site_records import draw, entry, probe, trial
 from tests.suite.analysis.diagnostic_records import decodings
@@ -161,6 +162,22 @@ def test_generation_speed_is_that_of_decodings(shown, figure):
     # Encoders do not generate, and nothing else answers in their place.
     tab.select("Task").select_option(label="Named entity recognition")
     assert tab.answer() == "Generation speed was not measured for encoder models."
+
+
+def test_the_costs_that_have_the_most_lines_of_the_task_answer_for_it(tab, tmp_path):
+    """Neither probes of one entry nor those of the open track do."""
+    registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
+    few = [dataclasses.replace(one, owner="a machine") for one in probes(512, ("vanilla",))]
+    opened = probes(512, SPEED, methods=(AppliedMethod("int8", 1),))
+    runs = final_runs(registry, score, list(F1))
+    draw([*few, *probes(512, SPEED), *opened, *runs], tmp_path / "site", None, registry)
+    tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
+    machines = tab.page.evaluate(
+        "(() => { const number = data.comparisons.findIndex(({ task }) => task === 'ner');"
+        " const found = costsFor(data.comparisons[number], number);"
+        " return found.map(({ comparison }) => [comparison.machine, comparison.track]); })()"
+    )
+    assert machines == [["here", "standard"], ["a machine", "standard"]]
 
 
 def test_results_of_another_engine_do_not_answer_and_are_not_denied(shown):
