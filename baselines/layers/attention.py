@@ -112,15 +112,25 @@ def attend(query: Any, key: Any, value: Any, *biases: Any, drop: Drop | None = N
     Shapes: query (…, n, d), key and value (…, m, d), biases broadcast to (…, n, m) or None. With
     four axes, the queries may have more heads than the keys. Time and memory O(n·m).
     """
+    weights = ops.softmax(score(query, key, *biases), axis=-1)
+    if drop is not None:
+        weights = drop(weights, 0)
+    return mix(weights, value)
+
+
+def score(query: Any, key: Any, *biases: Any) -> Any:
+    """Return Q Kᵀ + biases, (…, n, m), as `attend` describes them. Time and memory O(n·m)."""
     shared = num_heads_per_key(query, key)
-    scores = multiply_transposed(share_heads(query, shared), key)
-    scores = separate_heads(scores, shared)
+    scores = separate_heads(multiply_transposed(share_heads(query, shared), key), shared)
     for bias in biases:
         if bias is not None:
             scores = scores + bias
-    weights = ops.softmax(scores, axis=-1)
-    if drop is not None:
-        weights = drop(weights, 0)
+    return scores
+
+
+def mix(weights: Any, value: Any) -> Any:
+    """Return W V for weights (…, n, m), which may have more heads than the values (four axes)."""
+    shared = num_heads_per_key(weights, value)
     return separate_heads(ops.matmul(share_heads(weights, shared), value), shared)
 
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from baselines.layers.attention import attend as attend_at_once
+from baselines.layers.attention import mix, score
 from baselines.layers.attention_blocks import Block, Span, plan_blocks, take_spans
 
 CAUSAL_PARTS = 8
@@ -19,6 +20,9 @@ LARGEST_HEAD = 128
 """The largest head size of cuDNN's kernel. Sizes are multiples of 8."""
 FIRST_GENERATION = 8
 """The first compute capability of NVIDIA's devices with the kernel."""
+
+VECTOR = 16
+"""The numbers of float32 in the widest register of a processor."""
 
 
 def attend(
@@ -84,6 +88,27 @@ def _attend_with_cudnn(query: Any, key: Any, value: Any, pattern: Any, lengths: 
     return jnp.swapaxes(mixed, 1, 2)
 
 
+def _attend_with_sums_as_products(query: Any, key: Any, value: Any, *biases: Any) -> Any:
+    """Return attention whose softmax is divided by its sum at the end.
+
+    On a processor, XLA reduces rows one number after the other. So the sum is a product with a
+    further column of the values, as is the sum in the gradient, and the maximum is that of halves.
+    """
+    scores = score(query, key, *biases)
+    weights = jnp.exp(scores - jax.lax.stop_gradient(_row_maxima(scores)))
+    ones = jnp.ones((*value.shape[:-1], 1), value.dtype)
+    mixed = mix(weights, jnp.concatenate([value, ones], axis=-1))
+    return mixed[..., :-1] / mixed[..., -1:]
+
+
+def _row_maxima(scores: Any) -> Any:
+    """Return the maxima over the last axis, which stays with the size 1."""
+    while scores.shape[-1] > VECTOR and scores.shape[-1] % 2 == 0:
+        first, second = jnp.split(scores, 2, axis=-1)
+        scores = jnp.maximum(first, second)
+    return jnp.max(scores, axis=-1, keepdims=True)
+
+
 def _attend_in_blocks(
     query: Any,
     key: Any,
@@ -117,8 +142,12 @@ def _attend_in_blocks(
             own = replace(terms, padding=padding)
             added = [own.padding_of(block), own.mask_of(block, query.dtype)]
             added += own.biases_of(block, bias, distance_bias)
-            own_drop = drop and (lambda weights, _: drop(weights, number))
-            return attend_at_once(query, key, value, *added, drop=own_drop)
+            if drop is not None:
+                own_drop = lambda weights, _: drop(weights, number)  # noqa: E731
+                return attend_at_once(query, key, value, *added, drop=own_drop)
+            if jax.default_backend() == "cpu" and query.dtype in (jnp.float32, jnp.float64):
+                return _attend_with_sums_as_products(query, key, value, *added)
+            return attend_at_once(query, key, value, *added)
 
         found: Callable[..., Any] = attend
         return found
