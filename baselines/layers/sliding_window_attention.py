@@ -306,13 +306,11 @@ def _unnormalised_softmax() -> Any:
     The kernel returns the two parts and their sum. Dividing the weighted values by the sum touches
     far fewer numbers than dividing the weights.
     """
+    row_max = backend_functions().row_max
 
     def exponentiate(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any, Any]:
         scores = scores + bias + band
-        highest = ops.maximum(
-            ops.max(scores, axis=-1, keepdims=True), ops.max(extra, axis=-1, keepdims=True)
-        )
-        highest = ops.stop_gradient(highest)
+        highest = ops.stop_gradient(ops.maximum(row_max(scores), row_max(extra)))
         scores, extra = ops.exp(scores - highest), ops.exp(extra - highest)
         total = ops.sum(scores, axis=-1, keepdims=True) + ops.sum(extra, axis=-1, keepdims=True)
         return scores, extra, total

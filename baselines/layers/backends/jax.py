@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from keras import StatelessScope, ops
 
 from baselines.layers.backends.jax_attention import attend as attend
+from baselines.layers.backends.jax_attention import row_max as row_max
 
 FUSES = True
 

@@ -204,6 +204,11 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return array
 
 
+def row_max(scores: Any) -> Any:
+    """Return the maxima over the last axis, which stays with the size 1."""
+    return ops.max(scores, axis=-1, keepdims=True)
+
+
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place.
 
