@@ -8,6 +8,7 @@ from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.findings import QUALITY
+from suite.records.measures import phase_of
 
 MEBIBYTE = 2**20
 Columns = dict[str, list[Any]]
@@ -92,7 +93,8 @@ def _figures_of(
 ) -> Iterator[tuple[str, float, float | None, float | None, int, int]]:
     """Yield a point's figures: the measure, the figure, and how many runs were noisy."""
     for measure in MEASURES:
-        if figure := point.cost(measure.key):
+        quiet = point.quiet_runs(phase_of(measure.key))  # few trainings have any
+        if quiet and (figure := point.cost(measure.key)):
             yield (measure.key, figure.value, figure.low, figure.high, figure.n, point.num_noisy)
     if score := point.score():
         yield (QUALITY, score.value, score.low, score.high, score.n, 0)

@@ -176,10 +176,9 @@ interface Point extends Interval {
   noisy: number;
 }
 
-/** The gap between two lines, and the one that is significantly better. */
+/** The gap between two lines; n is the number of repeats that both have, null without interval. */
 interface Gap extends Interval {
-  n: number;
-  better: string | null;
+  n: number | null;
 }
 
 interface RecordRow {

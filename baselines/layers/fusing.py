@@ -28,7 +28,7 @@ def fused_or_native(
     """Return the fused kernel of a function, or the equal operation of Keras.
 
     The operation is used where the backend compiles no kernels: Keras calls PyTorch's own there.
-    On PyTorch, norms of float64 are computed in float32 either way, as all means of Keras are.
+    On PyTorch, Keras computes means and norms of float64 in float32.
     """
     return fused(function) if backend_functions().FUSES else operation
 

@@ -72,15 +72,17 @@ function inOrder(a, b) {
 }
 
 /**
- * Returns the gap between two lines: a difference of quality, or a ratio of costs.
+ * Returns the gap between two lines, a difference of quality or a ratio of costs, and what it shows:
+ * which line is better, or why there is no answer.
  *
  * The analysis lists the gaps with an interval. Others are those of the means.
  * @param {number} comparison
  * @param {Point} one
  * @param {Point} other
- * @returns {Gap}
+ * @param {string} repeat "seed" or "round"
+ * @returns {[Gap | null, string]}
  */
-function gapBetween(comparison, one, other) {
+function gapBetween(comparison, one, other, repeat) {
   const found = findings.pairs.find(
     ([ofComparison, measure, length, batch, first, second]) =>
       ofComparison === comparison &&
@@ -92,23 +94,14 @@ function gapBetween(comparison, one, other) {
   );
   if (found) {
     const [, , , , , , value, low, high, n, better] = found;
-    return { value, low, high, n, better };
+    return [{ value, low, high, n }, better ? `${better} is better` : "no significant difference"];
   }
-  const value = one.measure === QUALITY ? one.value - other.value : one.value / other.value;
-  return { value, low: null, high: null, n: Math.min(one.n, other.n), better: null };
-}
-
-/**
- * Returns what a gap shows: which line is better, or why there is no answer.
- * @param {Gap} gap
- * @param {string} repeat "seed" or "round"
- */
-function verdictOf({ low, n, better }, repeat) {
-  if (low === null)
-    return n < 3
-      ? `${n} ${repeat}${n > 1 ? "s" : ""}: no interval`
-      : `fewer than 3 ${repeat}s in common: no interval`;
-  return better ? `${better} is better` : "no significant difference";
+  const isQuality = one.measure === QUALITY;
+  if (!isQuality && !(one.value && other.value)) return [null, "a size of 0 has no ratio"];
+  const value = isQuality ? one.value - other.value : one.value / other.value;
+  const n = Math.min(one.n, other.n);
+  const few = n < 3 ? `${n} ${repeat}${n > 1 ? "s" : ""}` : `fewer than 3 ${repeat}s in common`;
+  return [{ value, low: null, high: null, n: null }, `${few}: no interval`];
 }
 
 /**
@@ -139,14 +132,16 @@ function compareMeasure(comparison, number, points, lines) {
       ),
     );
     if (!one && !other) continue;
-    const gap = one && other ? gapBetween(comparison, one, other) : null;
-    const verdict = gap ? verdictOf(gap, repeat) : `${names[one ? 1 : 0]} has no figure`;
+    const [gap, verdict] =
+      one && other
+        ? gapBetween(comparison, one, other, repeat)
+        : [null, `${names[one ? 1 : 0]} has no figure`];
     verdicts.set(verdict, [...(verdicts.get(verdict) ?? []), place.length]);
     const gapText = gap ? formatInterval(gap) + (number === QUALITY ? "" : " ×") : "—";
     rows.push([
       place.length,
       gapText,
-      gap?.n ?? 0,
+      gap?.n ?? "",
       { text: verdict, className: verdict.endsWith("is better") ? "" : "soft" },
       formatInterval(one, measure.scale),
       formatInterval(other, measure.scale),
@@ -188,7 +183,7 @@ function compareLines(number, [a, b]) {
     .map((n) => lengthFigure(number, n, { without }));
   const note =
     `A gap with an interval is the mean over ${repeat}s that both lines have. Other gaps are those ` +
-    "of the two means. Quality is also compared on the same test examples, so its interval may be " +
+    "of the two means, geometric ones for costs. Quality is also compared on the same test examples, so its interval may be " +
     "narrower than the intervals of the two lines. The intervals are not corrected for the number " +
     "of pairs and lengths; the ranks of the leaderboard are.";
   return [

@@ -124,9 +124,9 @@ function phaseFigures(matter) {
  * Returns the number of the best comparison of probes of the same model size; -1 without any.
  * @param {NumberedComparison} shown
  */
-function probesFor({ comparison: about, number }) {
-  const found = costsFor(about, number).find(
-    ({ comparison: one }) => one.mode === "probe" && one.model_size === about.model_size,
+function probesFor(shown) {
+  const found = costsFor(shown).find(
+    ({ comparison: one }) => one.mode === "probe" && one.model_size === shown.comparison.model_size,
   );
   return found?.number ?? -1;
 }

@@ -41,30 +41,29 @@ function isComparable(one, other) {
 }
 
 /**
- * Returns the comparisons of costs of the standard track for a comparison's form, backend and
+ * Returns the comparisons of costs of the standard track for a training's form, backend and
  * precision: first those of its model size, then those with the most of its lines, then those of
  * its machine.
- * @param {Comparison} about
- * @param {number} number of the comparison
+ * @param {NumberedComparison} training
  */
-function costsFor(about, number) {
+function costsFor({ comparison: about, number }) {
   const asked = new Set(linesOf(number));
-  /** @param {NumberedComparison} one */
-  const rank = ({ comparison, number: of }) => [
-    Number(of !== number),
-    Number(comparison.model_size !== about.model_size),
-    -linesOf(of).filter((line) => asked.has(line)).length,
-    Number(comparison.machine !== about.machine),
-  ];
-  const found = numberedComparisons().filter(
-    ({ comparison: one }) =>
-      one.kind === "costs" && one.track === "standard" && isComparable(one, about),
-  );
-  const ranks = new Map(found.map((one) => [one, rank(one)]));
-  return found.sort((one, other) => {
-    const [a, b] = [ranks.get(one) ?? [], ranks.get(other) ?? []];
-    return a.map((value, place) => value - b[place]).find((gap) => gap !== 0) ?? 0;
-  });
+  return numberedComparisons()
+    .filter(
+      ({ comparison: one }) =>
+        one.kind === "costs" && one.track === "standard" && isComparable(one, about),
+    )
+    .map((one) => ({
+      one,
+      isOtherSize: Number(one.comparison.model_size !== about.model_size),
+      lines: linesOf(one.number).filter((line) => asked.has(line)).length,
+      isOtherMachine: Number(one.comparison.machine !== about.machine),
+    }))
+    .sort(
+      (a, b) =>
+        a.isOtherSize - b.isOtherSize || b.lines - a.lines || a.isOtherMachine - b.isOtherMachine,
+    )
+    .map(({ one }) => one);
 }
 
 /**
@@ -80,9 +79,8 @@ function costsFor(about, number) {
  */
 function sourcesOf(values, { matching }, shown, fromCosts) {
   const about = shown.comparison;
-  const isNamed = about.kind === "trial" || about.title === values.comparison;
-  if (isNamed && !fromCosts) return [shown];
-  if (fromCosts) return costsFor(about, shown.number);
+  if (fromCosts) return costsFor(shown);
+  if (about.kind === "trial" || about.title === values.comparison) return [shown];
   /** @param {NumberedComparison} one */
   const distance = ({ comparison, number }) =>
     4 * Number(number !== shown.number) +

@@ -78,6 +78,6 @@ def _distribution(num_best: int, num_entries: int) -> tuple[Array, Array]:
 
 @functools.cache
 def _quadrature(count: int) -> tuple[Array, Array]:
-    """Return the nodes and the weights of Gauss and Legendre between -1 and 1."""
+    """Return the nodes and weights of Gauss-Legendre quadrature on [-1, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return nodes, weights

@@ -61,7 +61,7 @@ def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> li
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
     places: dict[tuple[int, int], list[Point]] = {}
     for point in comparison.points:
-        if len(point.runs) >= MIN_REPEATS:
+        if len(point.runs) >= MIN_REPEATS:  # most points of many records have one
             places.setdefault((point.sequence_length, point.batch_size), []).append(point)
     found = []
     for (length, batch_size), points in sorted(places.items()):

@@ -18,14 +18,15 @@ def memoized(
 
     The object keeps the results, so that they end with it. Callers must not change a result.
     """
+    name = method.__name__
 
     @functools.wraps(method)
     def call(self: Self, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
         known = self.__dict__.setdefault("_memoized", {})
-        key = (method, arguments, tuple(named.items())) if named else (method, arguments)
-        result = known.get(key, known)
-        if result is known:
-            result = known[key] = method(self, *arguments, **named)
-        return result  # type: ignore[no-any-return]
+        key = (name, arguments, tuple(named.items())) if named else (name, arguments)
+        if key not in known:
+            known[key] = method(self, *arguments, **named)
+        result: Result = known[key]
+        return result
 
     return call

@@ -31,8 +31,13 @@ def entry_name(architecture: str, options: Mapping[str, object], methods: str = 
 
 def cell_label(cell: Cell, facts: RankingFacts) -> str:
     """Return a short name of a cell for display, with the options of its task's data."""
-    of_data = {n: value for n, value in facts.task_options.items() if n not in NOT_OF_THE_DATA}
-    return cell.label_of(facts.entry, options_text(of_data))
+    return label_with(cell, facts.entry, facts.task_options)
+
+
+def label_with(cell: Cell, entry: str, task_options: Mapping[str, object]) -> str:
+    """Return the name of `cell_label` from the entry and the options that all entries share."""
+    of_data = {n: value for n, value in task_options.items() if n not in NOT_OF_THE_DATA}
+    return cell.label_of(entry, options_text(of_data))
 
 
 def options_text(options: Mapping[str, object]) -> str:

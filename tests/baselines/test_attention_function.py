@@ -16,6 +16,7 @@ from baselines.layers.attention_blocks import (
     plan_blocks,
     plan_blocks_of_heads,
 )
+from baselines.layers.backends import backend_functions
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from tests.architectures import slow_on_jax_unless, slow_unless
 
@@ -82,6 +83,39 @@ def test_attention_equals_its_definition(name, block_bytes):
     for example in range(BATCH):
         rows = sees_some[example]
         np.testing.assert_allclose(found[example][:, rows], expected[example][:, rows], atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_large_scores_and_examples_without_keys(causal):
+    """Without the maximum, large scores overflow, and rows without keys divide 0 by 0.
+
+    What rows without keys return is not defined, but their values and gradients are finite.
+    """
+    arrays = [*(10 * part for part in states()[:2]), states()[2]]
+    lengths = np.array([LENGTH, 17, 0], "int32")
+    aim = np.random.default_rng(1).normal(size=arrays[0].shape).astype("float32")
+
+    def gradients(size, examples):
+        def loss(*states):
+            mixed = attention(*states, causal=causal, lengths=lengths, block_bytes=size)
+            return ops.sum((mixed * ops.convert_to_tensor(aim))[:examples])
+
+        return differentiate(loss, arrays)
+
+    (whole, of_whole), (blocks, of_blocks) = (gradients(size, 2) for size in (None, BY_QUERY))
+    assert float(blocks) == pytest.approx(float(whole), rel=1e-4)
+    for one, other in zip(of_whole, of_blocks, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3, rtol=1e-3)
+    value, of_all = gradients(BY_QUERY, 3)
+    assert np.isfinite(value) and all(np.isfinite(part).all() for part in of_all)
+
+
+@pytest.mark.parametrize("size", [1, 16, 17, 31, 64, 96, 1_023])
+def test_row_max_is_the_maximum_wherever_it_lies(size):
+    scores = np.random.default_rng(0).normal(size=(size, size)).astype("float32") - 9.0
+    np.fill_diagonal(scores, np.arange(1, size + 1))
+    found = run(lambda scores: backend_functions().row_max(scores), scores)
+    np.testing.assert_array_equal(found, np.max(scores, axis=-1, keepdims=True))
 
 
 @pytest.mark.parametrize(

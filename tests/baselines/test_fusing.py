@@ -97,6 +97,6 @@ def test_norms_and_activations_compute_their_formula_in_the_precision_of_the_inp
     assert keras.backend.standardize_dtype(found.dtype) == dtype
     expected = formula(np.asarray(ops.convert_to_numpy(inputs), "float64"))
     error = np.abs(np.asarray(ops.convert_to_numpy(found), "float64") - expected)
-    in_float32 = keras.backend.backend() == "torch" and isinstance(function, keras.layers.Layer)
-    tolerance = max(TOLERANCES[dtype], TOLERANCES["float32"] if in_float32 else 0)
+    is_rounded = keras.backend.backend() == "torch" and isinstance(function, keras.layers.Layer)
+    tolerance = max(TOLERANCES[dtype], TOLERANCES["float32"] if is_rounded else 0)
     assert np.max(error / np.maximum(np.abs(expected), 1)) <= tolerance

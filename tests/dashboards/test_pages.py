@@ -75,7 +75,7 @@ def test_compare_two_lines_and_two_runs(tab, folder):
     one, other = (found.record.run_id for found in ENTRIES[:2])
     tab.open(folder, "compare.html", f"task=ner&a=vanilla&b={SCRIPT}")
     rows = tab.texts("table tbody tr")
-    assert rows[2] == "1281.818 ×11 seed: no interval2,0001,100"
+    assert rows[2] == "1281.818 ×1 seed: no interval2,0001,100"
     assert rows[1].endswith("has no figure—0.800")
     tab.open(folder, "compare.html", "task=probe%2C+encoder&a=vanilla&b=longformer")
     assert tab.texts(".answer li")[0] == (

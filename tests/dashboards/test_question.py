@@ -164,20 +164,27 @@ def test_generation_speed_is_that_of_decodings(shown, figure):
     assert tab.answer() == "Generation speed was not measured for encoder models."
 
 
+def test_a_state_of_no_bytes_has_no_ratio(tab, made):
+    tab.open(made[0], "compare.html", "task=decode%2C+decoder&a=identity&b=mamba2")
+    answers = " ".join(tab.texts(".answer li"))
+    assert "Size of the decoding state: a size of 0 has no ratio (128, 1024, 8192)." in answers
+    assert "∞" not in tab.page.locator("main").text_content()
+
+
 def test_the_costs_that_have_the_most_lines_of_the_task_answer_for_it(tab, tmp_path):
-    """Neither probes of one entry nor those of the open track do."""
+    """Neither do probes of one entry, although on the machine of the task, nor the open track's."""
     registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
-    few = [dataclasses.replace(one, owner="a machine") for one in probes(512, ("vanilla",))]
+    few = [dataclasses.replace(one, owner="abacus") for one in probes(512, ("vanilla",))]
     opened = probes(512, SPEED, methods=(AppliedMethod("int8", 1),))
     runs = final_runs(registry, score, list(F1))
     draw([*few, *probes(512, SPEED), *opened, *runs], tmp_path / "site", None, registry)
     tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
     machines = tab.page.evaluate(
         "(() => { const number = data.comparisons.findIndex(({ task }) => task === 'ner');"
-        " const found = costsFor(data.comparisons[number], number);"
+        " const found = costsFor({ comparison: data.comparisons[number], number });"
         " return found.map(({ comparison }) => [comparison.machine, comparison.track]); })()"
     )
-    assert machines == [["here", "standard"], ["a machine", "standard"]]
+    assert machines == [["here", "standard"], ["abacus", "standard"]]
 
 
 def test_results_of_another_engine_do_not_answer_and_are_not_denied(shown):

@@ -27,6 +27,8 @@ from tests.peers.cases import CASES, GENERATED, GENERATIONS, THREADS, Case
 
 MODES = ("inference", "training")
 SIDES = ("ours", "theirs")
+MEASURE, RATIO = 2, 5
+"""The places of these columns in a row of the table."""
 
 
 class Side:
@@ -120,10 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=110)
     for case in chosen:
         found = {mode: measure(case, mode, given.rounds) for mode in MODES}
-        for row, holds in _rows(case, found):
+        rows = _rows(case, found)
+        for row, holds in rows:
             missed += not holds
             table.add_row(*row, "ok" if holds else "MISSED")
-        print(f"{case.name} done", file=sys.stderr)
+        done = ", ".join(f"{row[MEASURE]} {row[RATIO]}" for row, _ in rows)
+        print(f"{case.name}: {done}", file=sys.stderr)
     for name in (name for name in asked if name in GENERATIONS):
         case = GENERATIONS[name]
         ours, theirs = measure_generation(name, given.rounds)
@@ -132,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cells = [f"{ours * 1e3:,.2f} ms", f"{theirs * 1e3:,.2f} ms", f"{ratio:.2f}×", f"≥ {floor}×"]
         verdict = "ok" if ratio >= floor else "MISSED"
         table.add_row(name, case.theirs, "time of a token", *cells, verdict)
-        print(f"{name} done", file=sys.stderr)
+        print(f"{name}: time of a token {ratio:.2f}×", file=sys.stderr)
     console.print(table)
     return 1 if missed else 0
 

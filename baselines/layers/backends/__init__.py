@@ -24,7 +24,8 @@
 - `write_in_place(array, start, values)` returns an array with other values from the indices `start`
   on. Some backends change the array itself, so use only the returned array afterwards.
 - `row_max(scores)` returns the maxima over the last axis, which stays with the size 1.
-- `sum_by_place(arrays, places, count)` returns `count` arrays: the sum of those of each place.
+- `sum_by_place(arrays, places, count)` returns `count` arrays: the sums of those of each place.
+  Every place is below `count`.
 - `zero_after(result)` returns 0 as an index that the compiler computes after the result.
 """
 

@@ -22,7 +22,7 @@ FIRST_GENERATION = 8
 """The first compute capability of NVIDIA's devices with the kernel."""
 
 VECTOR = 16
-"""The numbers of float32 in the widest register of a processor."""
+"""The number of float32 values in the widest register of a processor."""
 
 
 def attend(
@@ -91,14 +91,19 @@ def _attend_with_cudnn(query: Any, key: Any, value: Any, pattern: Any, lengths: 
 def row_max(scores: Any) -> Any:
     """Return the maxima over the last axis, which stays with the size 1.
 
-    On a processor, XLA reduces a row one number after the other. Maxima of its halves take a
-    quarter of the time (512 numbers a row).
+    On a processor, XLA reduces a row one number after the other. Maxima of its halves, which may
+    overlap, take a quarter of the time (512 numbers a row).
     """
     if jax.default_backend() == "cpu":
-        while scores.shape[-1] > VECTOR and scores.shape[-1] % 2 == 0:
-            first, second = jnp.split(scores, 2, axis=-1)
-            scores = jnp.maximum(first, second)
+        while (size := scores.shape[-1]) > VECTOR:
+            half = -(-size // 2)
+            scores = jnp.maximum(scores[..., :half], scores[..., size - half :])
     return jnp.max(scores, axis=-1, keepdims=True)
+
+
+def _keeps_precision(dtype: Any) -> bool:
+    """Return whether a processor's products have float32 sums: those of 16 bits are rounded."""
+    return jax.default_backend() == "cpu" and dtype in (jnp.float32, jnp.float64)
 
 
 def _attend_with_sums_as_products(query: Any, key: Any, value: Any, *biases: Any) -> Any:
@@ -147,12 +152,10 @@ def _attend_in_blocks(
             own = replace(terms, padding=padding)
             added = [own.padding_of(block), own.mask_of(block, query.dtype)]
             added += own.biases_of(block, bias, distance_bias)
-            if drop is not None:
-                own_drop = lambda weights, _: drop(weights, number)  # noqa: E731
-                return attend_at_once(query, key, value, *added, drop=own_drop)
-            if jax.default_backend() == "cpu" and query.dtype in (jnp.float32, jnp.float64):
+            if drop is None and _keeps_precision(query.dtype):
                 return _attend_with_sums_as_products(query, key, value, *added)
-            return attend_at_once(query, key, value, *added)
+            own_drop = drop and (lambda weights, _: drop(weights, number))
+            return attend_at_once(query, key, value, *added, drop=own_drop)
 
         found: Callable[..., Any] = attend
         return found

@@ -19,7 +19,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from suite.api import Job, Limits, RequestError, Status
@@ -29,7 +28,7 @@ from suite.execution.executors.base import ProcessResult, read_provenance
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.quantities import parse_duration
 from suite.records.environment import describe_environment
-from suite.records.naming import cell_label
+from suite.records.naming import label_with
 
 JOBS, CACHE, PARTS, ABOUT, RESULT = "jobs", "cache", "parts", "about.json", "ending.json"
 WHEELS, UNPACKED = "wheels", "unpacked"
@@ -176,8 +175,8 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
 
 
 def _label(job: Job) -> str:
-    facts: Any = SimpleNamespace(**json.loads((job.folder / RANKING).read_text()))
-    return cell_label(job.cell, facts)
+    facts = json.loads((job.folder / RANKING).read_text())
+    return label_with(job.cell, facts["entry"], facts["task_options"])
 
 
 def _num_failed(pack: Path, limits: Limits) -> int:

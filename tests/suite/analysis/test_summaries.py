@@ -62,8 +62,17 @@ def test_a_pair_names_the_entry_that_is_significantly_better():
     }
     assert found[True] == {QUALITY: "b", SPEED: "a"}
     assert found[False] == {QUALITY: "b", SPEED: "b"}
-    (comparison,) = compare(runs[:2])
-    assert all(pair.better is None for pair in pair_differences(comparison, {SPEED: True}))
+
+
+def test_pairs_without_three_common_seeds_are_left_out():
+    runs = [
+        run(entry, 0.5, 9.0, first + seed)
+        for entry, first in (("a", 0), ("b", 2), ("c", 0))
+        for seed in range(3)
+    ]
+    (comparison,) = compare(runs)
+    found = {(pair.first, pair.second) for pair in pair_differences(comparison, {SPEED: True})}
+    assert found == {("a", "c")}
 
 
 def test_trials_are_counted_and_are_a_kind_of_their_own():
