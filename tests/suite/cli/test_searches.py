@@ -58,6 +58,7 @@ def test_a_search_is_one_run_of_mlflow_with_its_probes_below(bench, tmp_path):
     assert {run.info.status for run in (parent, *below)} == {"FINISHED"}
 
 
+@pytest.mark.slow
 def test_without_mlflow_a_search_answers_all_the_same(bench):
     command = ("frontier", "--step-seconds", "60", "--architectures", "hasty", "--up-to", "128")
     told = bench(

@@ -88,6 +88,7 @@ class Watch:
         monkeypatch.setattr(pruning.Pruning, "after_step", watched)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager", "few_scored_examples", "frequent_checkpoints")
 def test_masked_weights_stay_zero_through_an_interruption(tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "MIN_STEPS_BETWEEN_VALIDATIONS", 8)

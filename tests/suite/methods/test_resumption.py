@@ -11,7 +11,7 @@ from tests.suite.worker.train.test_checkpoint import results
 slow = pytest.mark.slow
 
 SETS = [
-    ("linear_attention", "distillation:hidden_weight=1.0"),
+    pytest.param("linear_attention", "distillation:hidden_weight=1.0", marks=slow),
     pytest.param("vanilla", "adversarial_training", marks=slow),
     pytest.param("vanilla", "curriculum", marks=slow),
     pytest.param("vanilla", "pretrain:steps=4 lora", marks=slow),

@@ -16,6 +16,7 @@ from suite.worker.data import encoded
 from suite.worker.predicting import load
 from tasks.common.sources import hold_out
 from tasks.question_answering.scoring import compare_answers
+from tests.architectures import slow_unless
 from tests.conformance.test_tasks import LITTLE_DATA, read_digits
 from tests.suite.methods.planned_runs import job_of, plan, run
 from tests.suite.worker.train.test_checkpoint import score_few
@@ -79,7 +80,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [slow_unless(name == "translation", name) for name in CASES])
 def test_a_kept_model_predicts_from_raw_input_what_its_record_was_scored_with(
     name, monkeypatch, tmp_path
 ):

@@ -58,7 +58,9 @@ ARCHITECTURE = Stopped()
     ("stop", "limits", "status"),
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", (), "failed"),
-        ("time.sleep(600)", ("--time-limit", "2"), "timed_out"),
+        pytest.param(
+            *("time.sleep(600)", ("--time-limit", "2"), "timed_out"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_record_of_a_killed_cell_states_the_code_that_the_cell_ran(
