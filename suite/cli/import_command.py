@@ -17,16 +17,18 @@ from suite.records.naming import cell_label
 def command(packs: tuple[Path, ...], home: str | None) -> None:
     """Write the records of the cells that have run in PACKS.
 
-    Each is the folder of a pack, or an archive that `run.py --results` wrote. The command can be
-    repeated while more cells run.
+    Each is the folder of a pack, or what `run.py --results` wrote: an archive, or the folder of the
+    archives. The command can be repeated while more cells run.
 
     \b
     Examples:
       bench import pack
       bench import results-1.tar.gz results-2.tar.gz
+      bench import results
     """
     store = make_store(home)
     store.prepare()
+    packs = tuple(part for path in packs for part in _archives(path) or [path])
     num_records = num_missing = 0
     for path in packs:
         records, missing = unpack(path, store)
@@ -37,3 +39,8 @@ def command(packs: tuple[Path, ...], home: str | None) -> None:
     # An archive holds the finished cells alone.
     left = f", {num_missing} cells have not run yet" if any(map(Path.is_dir, packs)) else ""
     print(f"{num_records} records imported{left}")
+
+
+def _archives(folder: Path) -> list[Path]:
+    """Return the archives in a folder that `run.py --results` wrote; none for anything else."""
+    return sorted(folder.glob("results-*.tar.gz"))

@@ -48,7 +48,7 @@ def test_packed_cells_run_without_the_checkout_and_their_records_are_imported(be
     about = json.loads((pack / "about.json").read_text())
     clean = {**about, "commit": {"commit": "c" * 40, "dirty": False}}
     (pack / "about.json").write_text(json.dumps(clean))
-    imported = bench("import", str(results / "results-1.tar.gz")).stdout
+    imported = bench("import", str(results)).stdout
     assert imported.endswith("1 records imported\n")
     (from_archive,) = read_records(tmp_path / "home")
     for _ in range(2):
