@@ -189,6 +189,7 @@ function compareLines(number, [a, b]) {
   return [
     el("ul", { className: "answer" }, ...answers),
     el("p", { className: "note" }, note),
+    plainLegend([data.lines[a], data.lines[b]]),
     el("div", { className: "figures" }, ...figures),
     ...tables,
   ];

@@ -38,6 +38,15 @@ function lineSample({ color, outline, dash }) {
 const entryLabel = ({ name, control }) => el(control ? "em" : "span", {}, name);
 
 /**
+ * Returns a legend without boxes, for a figure that always draws these lines.
+ * @param {Line[]} lines
+ */
+function plainLegend(lines) {
+  const items = lines.map((line) => el("li", {}, lineSample(line), entryLabel(line)));
+  return el("ul", { className: "legend", "aria-label": "Lines" }, ...items);
+}
+
+/**
  * Returns a legend with a box for each line.
  * @param {State} values
  * @param {number[]} lines

@@ -140,15 +140,12 @@ start((values) => {
   if (!data.learning_rates.length) return [el("p", {}, ...withCode(NO_RATES))];
   const { found, controls } = chosenSearches(values);
   const [first] = found;
-  const samples = found.flatMap(({ entry }) => {
-    const line = data.lines[lineNumber.get(entry) ?? -1];
-    return line ? [el("li", {}, lineSample(line), entryLabel(line))] : [];
-  });
+  const lines = found.flatMap(({ entry }) => data.lines[lineNumber.get(entry) ?? -1] ?? []);
   return [
     ...(controls.length ? [el("form", { className: "filters" }, ...controls)] : []),
     el("h2", {}, `${first.title}, length ${first.sequence_length}`),
     el("p", { className: "note" }, `Data: ${first.data}. ${TRIALS_NOTE}`),
-    el("ul", { className: "legend" }, ...samples),
+    plainLegend(lines),
     ratesFigure(found),
     ratesTable(found),
   ];
