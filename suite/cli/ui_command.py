@@ -23,4 +23,5 @@ def command(port: int, home: str | None) -> None:
     for name, addresses in experiment_addresses(store, ui.address).items():
         for title, address in addresses.items():
             print(f"  {name:22} {title:6}  {address}")
+    print("The server answers when it reports `Application startup complete`.")
     ui.replace_this_process()

@@ -30,10 +30,12 @@ def prepare_ui(store: Store, port: int) -> MlflowProcess:
         raise RequestError(
             "This home has no MLflow store yet", received=store.home, remedy="Run `bench run` first"
         )
-    arguments = ["--host", HOST, "--port", str(port)]
+    # One reader needs one process and none of MLflow's own jobs. MLflow starts four processes and a
+    # queue of jobs otherwise, which takes several times as long.
+    arguments = ["--host", HOST, "--port", str(port), "--workers", "1"]
     arguments += ["--default-artifact-root", store.artifacts.as_uri()]
     # MLflow takes the address of the store from the environment too. It can contain a password.
-    environment = {"MLFLOW_BACKEND_STORE_URI": uri}
+    environment = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return MlflowProcess(f"http://{HOST}:{port}", arguments, environment)
 
 

@@ -30,6 +30,7 @@ def test_ui_serves_this_machine_only(store):
     assert ui.address == "http://127.0.0.1:5055"
     arguments = " ".join(ui.arguments)
     assert "--host 127.0.0.1 --port 5055" in arguments
+    assert "--workers 1" in arguments
     assert ui.environment["MLFLOW_BACKEND_STORE_URI"] == store.tracking_uri
     addresses = experiment_addresses(store, ui.address)
     start = "http://127.0.0.1:5055/#/experiments/1/runs?viewStateShareKey=lengthwise"
