@@ -13,7 +13,7 @@ from suite.analysis.rate_search import (
     good_range_decades,
     next_trials,
 )
-from suite.api import Cell, RequestError, Task, training_methods
+from suite.api import Cell, RequestError, Status, Task, training_methods
 from suite.matrix.benchmark_sections import TuningSettings
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.tuned_rates import STRATEGY, Tuned, tuning_setting
@@ -36,7 +36,12 @@ def _strategy(settings: TuningSettings, task: Task, steps: int) -> Strategy:
 
 
 def evidence_problem(record: RecordSummary, task: Task, benchmark: Benchmark) -> str | None:
-    """Return why the learning rate of a final run is not the choice of its benchmark's search."""
+    """Return why the learning rate of a final run is not the choice of its benchmark's search.
+
+    An unsupported cell was not trained and has no rate.
+    """
+    if record.status is Status.UNSUPPORTED:
+        return None
     digest = record.data.get("digest", "") if record.data else None
     return choice_problem(record.cell, record.ranking.tuning, digest, task, benchmark)
 

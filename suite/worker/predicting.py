@@ -113,12 +113,6 @@ def _raw_text_only() -> Iterator[None]:
         raise RequestError(
             "A model predicts from texts if its task encodes raw text", received=str(error)
         ) from None
-    except KeyError as error:
-        raise RequestError(
-            "The weights were kept by an earlier version, which did not describe raw input",
-            received=f"a description without {error}",
-            remedy="Run the cell again with --keep-weights --rerun",
-        ) from None
 
 
 @contextmanager

@@ -241,6 +241,14 @@ def test_an_untuned_final_run_of_a_benchmark_that_tunes_is_refused(tuned):
     assert tuned_contradiction(registry, untuned, None) == "its learning rate was not tuned"
 
 
+def test_an_unsupported_cell_needs_no_tuned_rate(tuned):
+    registry, cell, _ = tuned
+    untuned = dataclasses.replace(cell, options={})
+    facts = ranking_facts(untuned, TASK, None, registry.benchmarks.get("miniature"))
+    record = make_record(cell=untuned, data=None, ranking=facts, status="unsupported")
+    assert benchmark_contradiction(record, registry) is None
+
+
 def with_run(choice, index, **changes):
     """Return a choice with another run in one of its trials."""
     trials = [dict(trial) for trial in choice.trials]
