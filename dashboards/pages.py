@@ -95,6 +95,12 @@ PAGES = (
         data_scripts=("findings",),
     ),
     Page(
+        "archive",
+        "Archive",
+        "Every row of the results: scores and costs, superseded ones included",
+        own_scripts=("leaderboard", "archive"),
+    ),
+    Page(
         "run",
         "Run",
         "The complete record of one run",

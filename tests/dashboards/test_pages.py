@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import re
 import struct
@@ -18,7 +19,7 @@ from tests.dashboards.site_records import ENTRIES, SCRIPT, draw, entry, measured
 def test_a_page_opens_from_disk_without_errors_or_requests(tab, folder, listed):
     run = ENTRIES[0].record.run_id
     tab.open(folder, f"{listed.name}.html", f"run={run}&task=ner")
-    if listed.name not in ("rates", "diagnostics", "methods"):  # nothing was tuned or changed
+    if listed.name not in ("rates", "diagnostics", "methods", "archive"):  # they draw nothing here
         tab.page.wait_for_selector(".plot .main-svg")
     assert tab.page.locator("h1").text_content() == (listed.heading or listed.title)
     # The page is no wider than the window, also on a phone.
@@ -87,6 +88,32 @@ def test_compare_two_lines_and_two_runs(tab, folder):
     tab.open(folder, "compare.html", f"one={one}&other={other}")
     tab.page.wait_for_selector("tr.differs")
     assert "cell.seed" in tab.texts("tr.differs")[0]
+
+
+def test_the_archive_lists_every_row_and_downloads_what_the_choices_leave(tab, folder):
+    tab.open(folder, "archive.html", again=True)
+    rows = len(tab.texts("tbody tr"))
+    assert tab.texts("caption") == [f"{rows} of {rows} rows"]
+    tab.select("Standing").select_option("superseded")
+    (former,) = tab.texts("tbody tr")
+    assert former.startswith("vanilla1Named entity recognition128Test entity F10.1001—")
+    assert tab.texts(".footnotes li")[0].startswith("superseded by protocol")
+    tab.select("Standing").select_option("")
+    tab.select("Entry").select_option("longformer")
+    tab.select("Length").select_option("512")
+    measures = tab.page.locator("tbody tr").evaluate_all("all => all.map(r => r.cells[3].innerText)")
+    assert "Training throughput, tokens/s" in measures
+    left = f"{len(measures)} of {rows} rows"
+    with tab.page.expect_download() as started:
+        tab.page.get_by_role("button", name=f"Download {left} as CSV").click()
+    lines = list(csv.DictReader(started.value.path().read_text().splitlines()))
+    assert len(lines) == len(measures)
+    assert {line["entry"] for line in lines} == {"longformer"}
+    assert {line["sequence_length"] for line in lines} == {"512"}
+    (speed,) = (one for one in lines if one["measure"] == "training.tokens_per_second")
+    assert float(speed["value"]) == pytest.approx(600, rel=0.01)
+    # The choices are in the address.
+    assert tab.page.url.partition("#")[2] == "entry=longformer&length=512"
 
 
 def test_dark_and_light_theme(tab, folder):
