@@ -43,12 +43,13 @@ function isComparable(one, other) {
 /**
  * Returns the comparisons of costs of the standard track for a training's form, backend and
  * precision: first those of its model size, then those with the most of its lines, then those of
- * its machine.
+ * its machine. Costs of one of its lines answer only if no others have several: they do not tell
+ * which is best.
  * @param {NumberedComparison} training
  */
 function costsFor({ comparison: about, number }) {
   const asked = new Set(linesOf(number));
-  return numberedComparisons()
+  const found = numberedComparisons()
     .filter(
       ({ comparison: one }) =>
         one.kind === "costs" && one.track === "standard" && isComparable(one, about),
@@ -62,8 +63,9 @@ function costsFor({ comparison: about, number }) {
     .sort(
       (a, b) =>
         a.isOtherSize - b.isOtherSize || b.lines - a.lines || a.isOtherMachine - b.isOtherMachine,
-    )
-    .map(({ one }) => one);
+    );
+  const several = found.filter(({ lines }) => lines > 1);
+  return (several.length ? several : found).map(({ one }) => one);
 }
 
 /**
