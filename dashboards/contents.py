@@ -180,8 +180,8 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """Return comparisons in the order in which the pages prefer them.
 
     Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
-    benchmark's newest version comes before its others. Among equals, the comparison with the most
-    records comes first.
+    benchmark's newest version comes before its others. Among equals, the standard track comes
+    before the open one, and then the comparison with the most architectures, and the most records.
     """
     kinds, found = list(Kind), list(comparisons)
     newest: dict[str, int] = {}
@@ -189,10 +189,18 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
         name, version = _benchmark(one)
         newest[name] = max(version, newest.get(name, 0))
 
-    def order(one: Comparison) -> tuple[int, bool, bool, int]:
+    def order(one: Comparison) -> tuple[int, bool, bool, bool, int, int]:
         name, version = _benchmark(one)
         unranked, is_former = bool(one.key.why_unranked), version < newest[name]
-        return kinds.index(one.key.kind), unranked, is_former, -len(one.records)
+        architectures = len({record.cell.architecture for record in one.records})
+        return (
+            kinds.index(one.key.kind),
+            unranked,
+            is_former,
+            one.key.track == "open",
+            -architectures,
+            -len(one.records),
+        )
 
     return sorted(found, key=order)
 

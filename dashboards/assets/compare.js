@@ -61,14 +61,15 @@ function compareRuns(one, other) {
 }
 
 /**
- * Returns two lines in the order in which the analysis compares them: the differences and ratios
- * are those of the first to the second.
- * @param {number} a
- * @param {number} b
- * @returns {[number, number]}
+ * Returns the gap of the second line to the first from that of the first to the second.
+ * @param {Interval} gap
+ * @param {boolean} isDifference whether it is a difference, otherwise a ratio
+ * @returns {Interval}
  */
-function inOrder(a, b) {
-  return data.lines[a].name < data.lines[b].name ? [a, b] : [b, a];
+function inverted({ value, low, high }, isDifference) {
+  /** @param {number | null} end */
+  const other = (end) => (end === null ? null : isDifference ? -end : 1 / end);
+  return { value: other(value), low: other(high), high: other(low) };
 }
 
 /**
@@ -83,20 +84,23 @@ function inOrder(a, b) {
  * @returns {[Gap | null, string]}
  */
 function gapBetween(comparison, one, other, repeat) {
+  const isQuality = one.measure === QUALITY;
+  const names = [data.lines[one.line].name, data.lines[other.line].name];
   const found = findings.pairs.find(
     ([ofComparison, measure, length, batch, first, second]) =>
       ofComparison === comparison &&
       measure === one.measure &&
       length === one.length &&
       batch === one.batch &&
-      first === data.lines[one.line].name &&
-      second === data.lines[other.line].name,
+      names.includes(first) &&
+      names.includes(second),
   );
   if (found) {
-    const [, , , , , , value, low, high, n, better] = found;
-    return [{ value, low, high, n }, better ? `${better} is better` : "no significant difference"];
+    const [, , , , first, , value, low, high, n, better] = found;
+    const gap =
+      first === names[0] ? { value, low, high } : inverted({ value, low, high }, isQuality);
+    return [{ ...gap, n }, better ? `${better} is better` : "no significant difference"];
   }
-  const isQuality = one.measure === QUALITY;
   if (!isQuality && !(one.value && other.value)) return [null, "a size of 0 has no ratio"];
   const value = isQuality ? one.value - other.value : one.value / other.value;
   const n = Math.min(one.n, other.n);
@@ -243,6 +247,17 @@ function comparedRuns(one, other) {
   return place;
 }
 
+/**
+ * Returns the line that leads the first board of a comparison; without one, its first line.
+ * @param {number} number of the comparison
+ * @param {number[]} lines
+ */
+function bestLine(number, lines) {
+  const board = data.boards.find(([comparison]) => comparison === number);
+  const leaders = board ? board[4].map(([line]) => line) : [];
+  return leaders.find((line) => lines.includes(line)) ?? lines[0];
+}
+
 start((values) => {
   const form = runsForm(values);
   if (values.one && values.other) return [form, comparedRuns(values.one, values.other)];
@@ -250,13 +265,11 @@ start((values) => {
   if (!choice.shown) return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES), form];
   const { comparison: about, number } = choice.shown;
   const lines = linesOf(number);
-  /** @type {(name: string, taken?: number) => number} */
-  const pick = (name, taken) =>
-    lines.find((line) => data.lines[line].name === values[name]) ??
-    lines.find((line) => line !== taken) ??
-    lines[0];
-  const a = pick("a");
-  const b = pick("b", a);
+  /** @type {(name: string | undefined) => number | undefined} */
+  const named = (name) => lines.find((line) => data.lines[line].name === name);
+  const a = named(values.a) ?? bestLine(number, lines);
+  const others = [named("vanilla"), ...lines];
+  const b = named(values.b) ?? others.find((line) => line !== a) ?? a;
   /** @type {[string, string][]} */
   const options = lines.map((line) => [data.lines[line].name, data.lines[line].name]);
   const controls = [
@@ -264,9 +277,7 @@ start((values) => {
     select("Second line", options, data.lines[b]?.name, (value) => change({ b: value })),
   ];
   const content =
-    a === b
-      ? [el("p", {}, "This comparison has only one line.")]
-      : compareLines(number, inOrder(a, b));
+    a === b ? [el("p", {}, "This comparison has only one line.")] : compareLines(number, [a, b]);
   return [
     filterBar(values, choice, controls),
     ...trialsWarning(about),

@@ -25,9 +25,9 @@ function lineSample({ color, outline, dash }) {
   const stroke = { stroke: color, "stroke-width": 2, "stroke-dasharray": dashes };
   return svg(
     "svg",
-    { class: "sample", viewBox: "0 0 34 10", width: 34, height: 10, "aria-hidden": "true" },
-    svg("line", { x1: 0, y1: 5, x2: 34, y2: 5, ...stroke }),
-    svg("path", { d: outline, fill: color, transform: "translate(12 0)" }),
+    { class: "sample", viewBox: "0 0 50 10", width: 50, height: 10, "aria-hidden": "true" },
+    svg("line", { x1: 0, y1: 5, x2: 50, y2: 5, ...stroke }),
+    svg("path", { d: outline, fill: color, transform: "translate(20 0)" }),
   );
 }
 

@@ -139,17 +139,16 @@ start((values) => {
     [...effects, ...conditions, ...sizes].map(({ line }) => line),
   );
   const lines = [...new Set(numbers)].sort(ascending);
-  const shown = comparisons.map(({ comparison }) => data.comparisons[comparison]);
-  const firstTrial = shown.find(({ kind }) => kind === "trial");
   if (!comparisons.length) return [el("p", {}, ...withCode(NONE))];
   return [
-    ...(firstTrial ? trialsWarning(firstTrial) : []),
     legend(values, lines),
     el("p", { className: "note" }, EFFECTS_NOTE),
     ...comparisons.flatMap((found) => {
       const charts = methodCharts(found, prices).map((chart) => lineChart(chart, hidden));
+      const about = data.comparisons[found.comparison];
       return [
-        el("h2", {}, data.comparisons[found.comparison].title),
+        el("h2", {}, `${about.subject} · ${about.name}`),
+        ...trialsWarning(about),
         ...(found.effects.length
           ? [
               ...(found.reading ? [el("p", {}, found.reading)] : []),

@@ -6,7 +6,8 @@ const NO_RATES =
 const TRIALS_NOTE =
   "These scores are of trials: short runs on validation that choose a learning rate. They are no " +
   "results and rank no entry. The learning-rate window is the width, in decades, of the range of " +
-  "rates within one standard error of the best: an entry with a wide window is easy to train.";
+  "rates within one standard error of the best. An entry that learns little, or whose seeds differ " +
+  "much, has a wide window too, so compare windows of entries with similar scores.";
 
 /**
  * Returns a learning rate as text.
@@ -104,8 +105,18 @@ function ratesTable(searches) {
 }
 
 /**
- * Returns the values of a state that the searches have, each the first one unless the state names
- * another; and a selection list for each that has several.
+ * Returns the text that occurs most often; of equals the first.
+ * @param {string[]} texts
+ */
+function mostCommon(texts) {
+  /** @param {string} text */
+  const count = (text) => texts.filter((other) => other === text).length;
+  return texts.reduce((best, text) => (count(text) > count(best) ? text : best), texts[0]);
+}
+
+/**
+ * Returns the searches that the state chooses, and a list for each field with several values. A
+ * field that the state does not name has the value of the most searches.
  * @param {State} values
  */
 function chosenSearches(values) {
@@ -125,7 +136,7 @@ function chosenSearches(values) {
   for (const [name, label, keyOf, titleOf] of fields) {
     /** @type {Map<string, string>} */
     const options = new Map(found.map((one) => [keyOf(one), titleOf(one)]));
-    const key = options.has(values[name] ?? "") ? values[name] : keyOf(found[0]);
+    const key = options.has(values[name] ?? "") ? values[name] : mostCommon(found.map(keyOf));
     found = found.filter((one) => keyOf(one) === key);
     if (options.size > 1) {
       /** @type {[string, string][]} */

@@ -4,6 +4,17 @@
 /** @type {(values: State) => Node[]} */
 let renderPage = () => [];
 
+/**
+ * Tells screen readers the answer of the page. They read a new text of an element that stays.
+ * @param {HTMLElement} content
+ */
+function announceAnswer(content) {
+  const place = /** @type {HTMLElement} */ (document.getElementById("announcement"));
+  const texts = [...content.querySelectorAll(".answer")].map(({ textContent }) => textContent);
+  const text = texts.join(" ");
+  if (place.textContent !== text) place.textContent = text;
+}
+
 /** Draws the page again in its present state. */
 function redraw() {
   const content = /** @type {HTMLElement} */ (document.getElementById("content"));
@@ -13,6 +24,7 @@ function redraw() {
     ? renderPage(state())
     : [el("p", {}, ...withCode("There are no records yet. Run `bench run` first."))];
   content.replaceChildren(...nodes);
+  announceAnswer(content);
   window.scrollTo(0, scrolled);
   // All elements are new, so the control that had the keyboard's focus gets it back.
   for (const control of content.querySelectorAll("select, input")) {
@@ -42,6 +54,24 @@ function connectThemeButton() {
   label();
 }
 
+/** Prints the page in the light theme, with figures that are drawn for white paper. */
+function connectPrinting() {
+  const root = document.documentElement;
+  /** @type {string | undefined} */
+  let before;
+  window.addEventListener("beforeprint", () => {
+    before = root.dataset.theme;
+    if (before !== "dark") return;
+    root.dataset.theme = "light";
+    redraw();
+  });
+  window.addEventListener("afterprint", () => {
+    if (before !== "dark") return;
+    root.dataset.theme = before;
+    redraw();
+  });
+}
+
 /** Makes the links between pages keep the comparison that is shown. */
 function connectNavigation() {
   document.querySelector("header nav")?.addEventListener("click", (event) => {
@@ -60,6 +90,7 @@ function connectNavigation() {
 function start(render) {
   renderPage = render;
   connectThemeButton();
+  connectPrinting();
   connectNavigation();
   window.addEventListener("hashchange", redraw);
   redraw();

@@ -100,13 +100,13 @@ class ComparisonKey:
         """A title for people, without the fingerprint of the data."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
         if self.mode is not Mode.TRAIN:
-            what = [str(self.mode), self.form.replace("_", "-")]
+            what = [str(self.mode), self.form.replace("_", "-"), self.benchmark]
             last = [self.batch]
         else:
             what = [self.task, self.source, self.task_options, self.benchmark]
             what += ["validation"] if self.split == "validation" else []
-            what += ["open track"] if self.track == "open" else []
             last = [f"{self.steps:,} steps", self.batch]
+        what += ["open track"] if self.track == "open" else []
         how = [f"model size {self.model_size}", self.backend, self.precision, threads]
         return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
 

@@ -1,7 +1,7 @@
 """Tuned learning rates: the choice, the trials behind it, and the width of the range of good rates.
 
 The learning-rate window is a measure of its own: it is the width, in decades, of the range of rates
-within one standard error of the best. An entry with a wide window is easy to train.
+within one standard error of the best. An entry that learns little has a wide window too.
 """
 
 from __future__ import annotations

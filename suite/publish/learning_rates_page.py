@@ -14,7 +14,8 @@ ABOUT = """# Learning rates
 
 `bench tune` chose these rates on validation, at a part of the steps of a final run. The score is
 the mean over the seeds of the last stage. The learning-rate window is the width, in decades, of the
-range of rates within one standard error of the best: an entry with a wide window is easy to train.
+range of rates within one standard error of the best. An entry that learns little, or whose seeds
+differ much, has a wide window too, so compare windows of entries with similar scores.
 The cost is in final runs. Every trial is in `published/<machine>/trials`."""
 
 

@@ -42,6 +42,7 @@ def test_the_address_restores_the_view_and_the_keyboard_keeps_its_place(tab, fol
     assert tab.select("Seed").is_visible()  # the further filters stay open
     tab.select("Task").select_option("probe, encoder")
     assert "Speed and memory, encoder" in tab.answer()
+    assert tab.page.get_by_role("status").text_content() == tab.answer()
     tab.page.locator(".legend label", has_text="vanilla").locator("input").uncheck()
     labels = tab.page.locator(".plot").evaluate_all("all => all.map(p => p.ariaLabel)")
     assert labels and all(labels)
@@ -72,19 +73,32 @@ def test_links_open_the_run_and_pages_keep_the_comparison(tab, folder):
     assert tab.page.locator("td", has_text="lives").count() >= 1
 
 
+def limits(text):
+    """Return the value and the ends of the interval of a table cell."""
+    return [float(number) for number in re.findall(r"[\d.]+", text)]
+
+
 def test_compare_two_lines_and_two_runs(tab, folder):
     one, other = (found.record.run_id for found in ENTRIES[:2])
     tab.open(folder, "compare.html", f"task=ner&a=vanilla&b={SCRIPT}")
     rows = tab.texts("table tbody tr")
-    assert rows[2] == "1281.818 ×1 seed: no interval2,0001,100"
-    assert rows[1].endswith("has no figure—0.800")
+    assert rows[2] == "1280.550 ×1 seed: no interval1,1002,000"
+    assert rows[1].endswith("has no figure0.800—")
     tab.open(folder, "compare.html", "task=probe%2C+encoder&a=vanilla&b=longformer")
     assert tab.texts(".answer li")[0] == (
         "Training throughput: vanilla is better (512); longformer is better (1024, 2048)."
     )
-    # The analysis compares longformer with vanilla; the page computes no inverse.
+    assert tab.texts(".legend li") == ["vanilla", "longformer"]
+    # The analysis compares longformer with vanilla; the page keeps the order of the reader.
+    assert tab.texts("th")[:2] == ["length", "vanilla / longformer [95%]"]
+    ratios = tab.texts("table:first-of-type tbody td:nth-child(2)")
+    tab.open(folder, "compare.html", "task=probe%2C+encoder&a=longformer&b=vanilla")
     assert tab.texts("th")[:2] == ["length", "longformer / vanilla [95%]"]
     assert "3.000 [" in tab.texts("table")[0]
+    assert [limits(text) for text in ratios] == [
+        pytest.approx([1 / value, 1 / high, 1 / low], rel=0.01)
+        for value, low, high in map(limits, tab.texts("table:first-of-type tbody td:nth-child(2)"))
+    ]
     tab.open(folder, "compare.html", f"one={one}&other={other}")
     tab.page.wait_for_selector("tr.differs")
     assert "cell.seed" in tab.texts("tr.differs")[0]
@@ -120,6 +134,13 @@ def test_dark_and_light_theme(tab, folder):
     tab.page.emulate_media(color_scheme="dark")
     tab.open(folder, again=True)
     dark = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    # Print is on white paper.
+    background = "getComputedStyle(document.documentElement).getPropertyValue('--paper')"
+    assert tab.page.evaluate(background) == "#15171b"
+    tab.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert tab.page.evaluate(background) == "#fff"
+    tab.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert tab.page.evaluate(background) == "#15171b"
     tab.page.locator("#theme").click()
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
     tab.page.evaluate("localStorage.clear()")
