@@ -171,7 +171,8 @@ class LeaderboardPage:
             notes.append(f"Not here, without all cells: {incomplete}.")
         if absent := "; ".join(filter(None, map(self._absent, blocks))):
             notes.append(f"**Not run: {absent}.** A winner was not compared with them.")
-        return ["## Core table", " ".join(notes), *map(self._block, blocks)]
+        tables = [self._block(block) for block in blocks if block.rows]
+        return ["## Core table", " ".join(notes), *(tables or ["No entry has all cells yet."])]
 
     def _block(self, block: Block) -> str:
         head = [
@@ -212,10 +213,10 @@ class LeaderboardPage:
         return f"{', '.join(names)} ({BLOCKS[block.form].lower()})" if names else ""
 
     def _incomplete(self, block: Block) -> str:
-        return "; ".join(
-            f"{escape_name(line)} ({self._places(places)})"
-            for line, places in block.incomplete.items()
-        )
+        lines_of: dict[str, list[str]] = {}
+        for line, places in block.incomplete.items():
+            lines_of.setdefault(self._places(places), []).append(escape_name(line))
+        return "; ".join(f"{', '.join(lines)} ({places})" for places, lines in lines_of.items())
 
     def _places(self, places: Sequence[TaskLength]) -> str:
         lengths: dict[str, list[int]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from suite.analysis.grouping import ComparisonKey
+from suite.analysis.grouping import ComparisonKey, titles
 from suite.analysis.short_titles import short_titles
 from suite.api import Mode
 
@@ -55,3 +55,11 @@ def test_names_are_unique_within_a_task():
     keys = [TRIAL, *(replace(TRIAL, **{name: value}) for name, value in changes.items())]
     names = short_titles(keys)
     assert len(set(names.values())) == len(keys)
+
+
+def test_the_full_title_of_a_probe_names_its_benchmark_and_the_open_track():
+    keys = [PROBE, replace(PROBE, benchmark="cost-1"), replace(PROBE, track="open")]
+    found = titles(keys)
+    assert len(set(found.values())) == len(keys)
+    assert " · cost-1 · " in found[keys[1]] and " · open track · " in found[keys[2]]
+    assert not any("data" in title for title in found.values())
