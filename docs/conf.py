@@ -10,7 +10,7 @@ from typing import Any
 
 project = "Lengthwise"
 author = "The Lengthwise contributors"
-copyright = author  # noqa: A001
+copyright = author
 root_doc = "README"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
