@@ -27,7 +27,7 @@ def make_findings(
     architectures: Mapping[str, Architecture],
 ) -> dict[str, Any]:
     """Return growth with length, crossings, pairs, engines, fronts and shares of the best score."""
-    shares = shares_of_best([board for board in boards if board.key.kind is Kind.FINAL])
+    shares = _comparable_shares(boards)
     probes = [
         (number, comparison)
         for number, comparison in enumerate(comparisons)
@@ -55,6 +55,17 @@ def make_findings(
             },
         },
     }
+
+
+def _comparable_shares(boards: Sequence[Board]) -> dict[str, list[float]]:
+    """Return the shares of the best score of the entries that have all ranked boards.
+
+    Shares over different boards cannot be compared: some boards have weak rivals.
+    """
+    ranked = [one for one in boards if one.key.kind is Kind.FINAL and not one.key.why_unranked]
+    shares = shares_of_best(ranked)
+    most = max(map(len, shares.values()), default=0)
+    return {line: values for line, values in shares.items() if len(values) == most}
 
 
 def _growth(

@@ -61,15 +61,14 @@ function compareRuns(one, other) {
 }
 
 /**
- * Returns the gap of the second line to the first from that of the first to the second.
- * @param {Interval} gap
- * @param {boolean} isDifference whether it is a difference, otherwise a ratio
- * @returns {Interval}
+ * Returns two lines in the order in which the analysis compares them: the differences and ratios
+ * are those of the first to the second.
+ * @param {number} a
+ * @param {number} b
+ * @returns {[number, number]}
  */
-function inverted({ value, low, high }, isDifference) {
-  /** @param {number | null} end */
-  const other = (end) => (end === null ? null : isDifference ? -end : 1 / end);
-  return { value: other(value), low: other(high), high: other(low) };
+function inOrder(a, b) {
+  return data.lines[a].name < data.lines[b].name ? [a, b] : [b, a];
 }
 
 /**
@@ -84,23 +83,20 @@ function inverted({ value, low, high }, isDifference) {
  * @returns {[Gap | null, string]}
  */
 function gapBetween(comparison, one, other, repeat) {
-  const isQuality = one.measure === QUALITY;
-  const names = [data.lines[one.line].name, data.lines[other.line].name];
   const found = findings.pairs.find(
     ([ofComparison, measure, length, batch, first, second]) =>
       ofComparison === comparison &&
       measure === one.measure &&
       length === one.length &&
       batch === one.batch &&
-      names.includes(first) &&
-      names.includes(second),
+      first === data.lines[one.line].name &&
+      second === data.lines[other.line].name,
   );
   if (found) {
-    const [, , , , first, , value, low, high, n, better] = found;
-    const gap =
-      first === names[0] ? { value, low, high } : inverted({ value, low, high }, isQuality);
-    return [{ ...gap, n }, better ? `${better} is better` : "no significant difference"];
+    const [, , , , , , value, low, high, n, better] = found;
+    return [{ value, low, high, n }, better ? `${better} is better` : "no significant difference"];
   }
+  const isQuality = one.measure === QUALITY;
   if (!isQuality && !(one.value && other.value)) return [null, "a size of 0 has no ratio"];
   const value = isQuality ? one.value - other.value : one.value / other.value;
   const n = Math.min(one.n, other.n);
@@ -277,7 +273,9 @@ start((values) => {
     select("Second line", options, data.lines[b]?.name, (value) => change({ b: value })),
   ];
   const content =
-    a === b ? [el("p", {}, "This comparison has only one line.")] : compareLines(number, [a, b]);
+    a === b
+      ? [el("p", {}, "This comparison has only one line.")]
+      : compareLines(number, inOrder(a, b));
   return [
     filterBar(values, choice, controls),
     ...trialsWarning(about),

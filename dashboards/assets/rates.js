@@ -111,7 +111,7 @@ function ratesTable(searches) {
 function mostCommon(texts) {
   /** @param {string} text */
   const count = (text) => texts.filter((other) => other === text).length;
-  return texts.reduce((best, text) => (count(text) > count(best) ? text : best), texts[0]);
+  return [...texts].sort((a, b) => count(b) - count(a))[0];
 }
 
 /**

@@ -1,8 +1,8 @@
 // Tables of the trade-offs page, and the performance profile over all tasks.
 "use strict";
 
-/** The least number of comparisons of a line in the performance profile: fewer show nothing. */
-const LEAST_COMPARISONS = 3;
+/** The least number of boards of a performance profile: fewer show nothing. */
+const LEAST_BOARDS = 3;
 
 /**
  * Returns a table of the exponents of cost in length.
@@ -159,15 +159,12 @@ function crossoverTable(comparison, hidden) {
   ];
 }
 
-/** Returns the performance profile over all comparisons of quality. */
+/** Returns the performance profile over all ranked boards of quality. */
 function performanceProfile() {
   const { shares, lines, means } = findings.profile;
-  /** @param {string} name */
-  const count = (name) => means[name][1];
-  const all = Object.keys(lines).sort((a, b) => count(b) - count(a));
-  const names = all.filter((name) => count(name) >= LEAST_COMPARISONS);
-  if (!names.length) return [];
-  const counts = names.map(count);
+  const names = Object.keys(lines).sort((a, b) => means[b][0] - means[a][0]);
+  const number = names.length ? means[names[0]][1] : 0;
+  if (number < LEAST_BOARDS) return [];
   const traces = names.map((name) => {
     const { color, dash } = data.lines[lineNumber.get(name) ?? -1] ?? {
       color: "#777777",
@@ -180,31 +177,30 @@ function performanceProfile() {
       mode: "lines",
       name: plain(name),
       line: { color, dash, width: 2, shape: "hv" },
-      hovertemplate: `${plain(name)}: %{y:.0%} of comparisons reach %{x:.0%}<extra></extra>`,
+      hovertemplate: `${plain(name)}: %{y:.0%} of boards reach %{x:.0%}<extra></extra>`,
     };
   });
-  const range = `${Math.min(...counts)} to ${Math.max(...counts)}`;
   const profile = figure({
     title: "Performance profile",
     tall: true,
     name: "profile",
     caption:
-      "The part of the comparisons of quality (task, data, steps, length) in which a line reaches " +
-      "a share of the best score. Where lower is better, as for bits, the share is the best score " +
-      `divided by the line's score. Drawn: lines with ${range} comparisons.`,
+      `The part of the ${number} ranked boards (a task at a length) on which a line reaches a share ` +
+      "of the best score. Where lower is better, as for bits, the share is the best score divided by " +
+      "the line's score. Only lines that are on all these boards are drawn.",
     traces,
     layout: {
       showlegend: true,
       legend: { orientation: "h", y: -0.22 },
       xaxis: { title: { text: "share of the best" }, tickformat: ".0%" },
-      yaxis: { title: { text: "part of comparisons" }, range: [0, 1.02], tickformat: ".0%" },
+      yaxis: { title: { text: "part of boards" }, range: [0, 1.02], tickformat: ".0%" },
     },
     rows: [
       ["share", ...names],
       ...shares.map((share, i) => [share, ...names.map((name) => lines[name][i])]),
     ],
   });
-  const rows = all.map((name) => [name, formatNumber(means[name][0]), count(name)]);
-  const head = ["line", "interquartile mean of shares", "comparisons"];
+  const rows = names.map((name) => [name, formatNumber(means[name][0])]);
+  const head = ["line", "interquartile mean of shares"];
   return [el("h2", {}, "All tasks"), profile, table(head, rows, { texts: [0] })];
 }

@@ -60,7 +60,7 @@ def test_no_script_computes_a_figure(folder):
     assert not re.findall(
         r"\.reduce\(|Math\.(?:exp|pow|log)\b|\b1 / \w|\bmean\(|\bmedian\(", scripts
     )
-    assert len(PAGES) == 8
+    assert len(PAGES) == 9
 
 
 def test_one_seed_is_drawn_alone(tab, folder):
