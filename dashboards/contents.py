@@ -14,7 +14,7 @@ from suite.analysis.findings import QUALITY
 from suite.analysis.grouping import ComparisonKey, Kind
 from suite.analysis.reports import grouped_reports
 from suite.analysis.statistics import Estimate
-from suite.api import PROTOCOL
+from suite.api import PROTOCOL, Status
 from suite.records.naming import split_label
 
 
@@ -181,7 +181,7 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
 
     Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
     benchmark's newest version comes before its others. Among equals, the standard track comes
-    before the open one, and then the comparison with the most architectures, and the most records.
+    before the open one, and then the comparison with the most entries and lengths that ended well.
     """
     kinds, found = list(Kind), list(comparisons)
     newest: dict[str, int] = {}
@@ -192,13 +192,14 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
     def order(one: Comparison) -> tuple[int, bool, bool, bool, int, int]:
         name, version = _benchmark(one)
         unranked, is_former = bool(one.key.why_unranked), version < newest[name]
-        architectures = len({record.cell.architecture for record in one.records})
+        good = [record for record in one.records if record.status is Status.OK]
+        places = {(record.ranking.entry, record.cell.sequence_length) for record in good}
         return (
             kinds.index(one.key.kind),
             unranked,
             is_former,
             one.key.track == "open",
-            -architectures,
+            -len(places),
             -len(one.records),
         )
 

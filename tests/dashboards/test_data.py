@@ -15,7 +15,7 @@ from dashboards.frame import point_frame, record_frame
 from suite.analysis.aggregate import compare
 from suite.analysis.findings import QUALITY
 from suite.analysis.profile import shares_of_best
-from suite.api import Form, Metric, Mode
+from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import make_request, request_options
 from suite.matrix.expansion import expand
 from suite.records.environment import machine_name
@@ -226,3 +226,14 @@ def test_shares_of_the_best_score(higher):
 def test_the_filters_of_a_probe_show_its_form(folder):
     tasks = [c["task"] for c in read_script(folder / "data" / "index.js")["comparisons"]]
     assert f"probe, {Form.ENCODER}" in tasks
+
+
+def test_models_come_before_methods_and_many_before_few(tmp_path):
+    methods = (AppliedMethod("int8", 1),)
+    opened = [probe("vanilla", n, r, 1.0, methods=methods) for n in (128, 512) for r in range(3)]
+    few = [probe("vanilla", 128, round_, 1.0, owner="abacus") for round_ in range(9)]
+    many = [probe(name, 128, 0, 1.0) for name in ("vanilla", "longformer")]
+    draw([*opened, *few, *many], tmp_path)
+    index = read_script(tmp_path / "data" / "index.js")
+    found = [(about["track"], about["machine"]) for about in index["comparisons"]]
+    assert found == [("standard", "here"), ("standard", "abacus"), ("open", "here")]
