@@ -231,7 +231,8 @@ def test_the_filters_of_a_probe_show_its_form(folder):
 def test_models_come_before_methods_and_many_before_few(tmp_path):
     methods = (AppliedMethod("int8", 1),)
     opened = [probe("vanilla", n, r, 1.0, methods=methods) for n in (128, 512) for r in range(3)]
-    few = [probe("vanilla", 128, round_, 1.0, owner="abacus") for round_ in range(9)]
+    few = [probe("vanilla", 128, round_, 1.0) for round_ in range(9)]
+    few = [dataclasses.replace(one, owner="abacus") for one in few]
     many = [probe(name, 128, 0, 1.0) for name in ("vanilla", "longformer")]
     draw([*opened, *few, *many], tmp_path)
     index = read_script(tmp_path / "data" / "index.js")
