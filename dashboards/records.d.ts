@@ -79,7 +79,7 @@ interface RunRecord {
   measurements: Record<string, Record<string, Measurement>> | null;
   curves: Record<string, Curve> | null;
   reports: Record<string, Reports>;
-  details: { recipe?: { learning_rate?: number }; [detail: string]: unknown };
+  details: { recipe?: { learning_rate?: number }; noisy?: string[]; [detail: string]: unknown };
   data: object | null;
   ranking: object | null;
   environment: { commit?: string | null; dirty?: boolean; [fact: string]: unknown };

@@ -182,11 +182,12 @@ function lengthFigure(comparison, number, values, options = {}) {
   const bands = hasRoom ? ", with 95% intervals" : others;
   const annotations = failureMarks(records, hidden);
   const facts = { bands, hasFailed: annotations.length > 0 };
+  const column = number === QUALITY ? about.metric : measure.key;
   const range = points.flatMap(({ value, low }) => [value, low ?? value]);
   return figure({
     title: measure.title,
     traces,
-    name: `${about.task}-${measure.key}`,
+    name: `${about.task}-${column}`,
     caption: `${note}${lengthCaption(about, measure, points, facts)}`,
     layout: {
       xaxis: lengthAxis(lengthsOf(records)),
@@ -199,7 +200,7 @@ function lengthFigure(comparison, number, values, options = {}) {
       shapes: marked === undefined ? [] : [lengthMark(marked)],
     },
     rows: [
-      ["line", "sequence_length", "batch_size", measure.key, "low", "high", "n", "noisy"],
+      ["line", "sequence_length", "batch_size", column, "low", "high", "n", "noisy"],
       ...points.map((p) => [
         data.lines[p.line].name,
         p.length,

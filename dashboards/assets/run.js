@@ -48,7 +48,7 @@ function metricsTable({ metrics }) {
 }
 
 /** @param {RunRecord} record */
-function measurementsTable({ measurements }) {
+function measurementsTable({ measurements, details }) {
   const rows = Object.entries(measurements ?? {}).flatMap(([phase, items]) =>
     Object.entries(items).map(([name, { value, quartiles, n, method }]) => [
       phase,
@@ -61,7 +61,15 @@ function measurementsTable({ measurements }) {
   );
   if (!rows.length) return [];
   const head = ["phase", "name", "value", "quartiles", "n", "method"];
-  return [el("h3", {}, "Measurements"), table(head, rows, { texts: [0, 1], long: [5] })];
+  const noisy = details.noisy ?? [];
+  const note =
+    `Other processes used the machine during ${noisy.join(", ")}. The costs of ` +
+    `${noisy.length > 1 ? "these phases" : "this phase"} do not count.`;
+  return [
+    el("h3", {}, "Measurements"),
+    noisy.length ? el("p", { className: "warning" }, note) : "",
+    table(head, rows, { texts: [0, 1], long: [5] }),
+  ];
 }
 
 /** @param {RunRecord} record */

@@ -153,8 +153,8 @@ def texts_of(svg):
 def test_a_figure_downloads_as_csv(tab, folder):
     tab.open(folder, "index.html", "task=ner")
     name, content = download(tab, "Test entity F1", "CSV")
-    assert name == "ner-quality.csv"
-    assert content.startswith(b"line,sequence_length,batch_size,quality")
+    assert name == "ner-entity_f1.csv"
+    assert content.startswith(b"line,sequence_length,batch_size,entity_f1")
     assert b"vanilla,128,16,0.6" in content
 
 
@@ -175,7 +175,7 @@ def test_a_figure_downloads_as_an_image_on_white_paper_from_the_dark_theme(tab, 
     svg_name, svg = download(tab, "Test entity F1", "SVG")
     png_name, png = download(tab, "Test entity F1", "PNG")
     tab.page.emulate_media(color_scheme="light")
-    assert (svg_name, png_name) == ("ner-quality.svg", "ner-quality.png")
+    assert (svg_name, png_name) == ("ner-entity_f1.svg", "ner-entity_f1.png")
     assert svg.startswith(b"<svg") and b'width="960" height="540"' in svg
     assert {"Test entity F1", "vanilla", SCRIPT} <= set(texts_of(svg))
     fills = set(re.findall(rb"fill: (rgb\(.*?\))", svg))
@@ -260,6 +260,13 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
     assert (state["x"], state["y"]) == ([512, 1_024], [4, 8])
     (times,) = figures["Latency of one generated token, median, ms"]
     assert times["y"] == [2, 2]
+    # The page of a run says which of its phases were noisy.
+    for found in (decodings[0], decodings[3]):
+        tab.open(tmp_path, "run.html", f"run={found.record.run_id}")
+        tab.page.wait_for_selector("h2")
+        warnings = tab.texts(".warning")
+        assert len(warnings) == 1 - found.record.quiet
+        assert all("during generation. The costs of this phase" in text for text in warnings)
     assert tab.select("Round").count() == 1
     tab.open(tmp_path, "run.html", f"run={decodings[0].record.run_id}")
     tab.page.wait_for_selector("h2")
