@@ -260,6 +260,12 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
     assert (state["x"], state["y"]) == ([512, 1_024], [4, 8])
     (times,) = figures["Latency of one generated token, median, ms"]
     assert times["y"] == [2, 2]
+    assert tab.select("Round").count() == 1
+    tab.open(tmp_path, "run.html", f"run={decodings[0].record.run_id}")
+    tab.page.wait_for_selector("h2")
+    assert "decode, decoder · vanilla · length 512" in tab.page.locator("h2").first.text_content()
+    command = tab.page.locator("pre").first.text_content()
+    assert "bench run --mode decode --form decoder --rounds 1" in command
     # The page of a run says which of its phases were noisy.
     for found in (decodings[0], decodings[3]):
         tab.open(tmp_path, "run.html", f"run={found.record.run_id}")
@@ -267,9 +273,3 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
         warnings = tab.texts(".warning")
         assert len(warnings) == 1 - found.record.quiet
         assert all("during generation. The costs of this phase" in text for text in warnings)
-    assert tab.select("Round").count() == 1
-    tab.open(tmp_path, "run.html", f"run={decodings[0].record.run_id}")
-    tab.page.wait_for_selector("h2")
-    assert "decode, decoder · vanilla · length 512" in tab.page.locator("h2").first.text_content()
-    command = tab.page.locator("pre").first.text_content()
-    assert "bench run --mode decode --form decoder --rounds 1" in command
