@@ -97,7 +97,7 @@ PAGES = (
     Page(
         "archive",
         "Archive",
-        "Every row of the results: scores and costs, superseded ones included",
+        "Every row of the boards: scores and costs, superseded ones included",
         own_scripts=("leaderboard", "archive"),
     ),
     Page(

@@ -1,4 +1,4 @@
-// The archive: a row of each entry on each board, those that newer runs superseded included.
+// The archive: a row of each entry on each board, superseded ones included.
 "use strict";
 
 /** The number of rows that a page shows at first. */
@@ -6,9 +6,9 @@ const FEW_ROWS = 200;
 /** @type {Record<string, string>} */
 const KINDS = { final: "final runs", costs: "probes and decodings", trial: "trials" };
 const ARCHIVE_NOTE =
-  "An entry has a row for each task, length and measure. The link in a row leads to its first run. " +
-  "A note says why a row has no rank. A superseded row belongs to former code or to a former version; " +
-  "no ranking uses it.";
+  "A row is an entry on one board: results, length and measure. The link in a row leads to its first " +
+  "run. Notes give the reason for a missing rank, and other limits. Costs of an entry come from one " +
+  "session, and scores from the newest versions; all other rows are superseded.";
 
 /** @typedef {{ about: Comparison, board: Board, row: BoardRow, measure: Measure }} ArchiveRow */
 
