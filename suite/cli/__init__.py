@@ -39,6 +39,12 @@ COMMANDS = {
     "completion": "Print the line that enables shell completion.",
 }
 
+PATH_ERRORS = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+    | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
+)
+"""The errors of a path that a user gave: it is missing, of the wrong kind, or not allowed."""
+
 
 class _LazyGroup(click.Group):
     """Imports the module of a command when the command is used, so that `--help` is fast."""
@@ -110,6 +116,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
+        if error.errno in PATH_ERRORS and error.filename is not None:
+            _print_error(f"{error.strerror}. Received: {os.fsdecode(error.filename)}")
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _print_error(

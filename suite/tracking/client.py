@@ -315,10 +315,10 @@ class Tracker:
         self._end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
 
     def _save_views(self, experiment: Experiment, record: Record) -> None:
-        """Save the experiment's views that it does not have yet."""
+        """Save the experiment's views, unless it has these very views."""
         for key, view_of in VIEWS.items():
-            if (tag := f"{TAG}{key}") not in experiment.tags:
-                view = view_of(record)
+            tag, view = f"{TAG}{key}", view_of(record)
+            if experiment.tags.get(tag) != view:
                 self._client.set_experiment_tag(experiment.id, tag, view)
                 experiment.tags[tag] = view
 

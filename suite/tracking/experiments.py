@@ -120,8 +120,14 @@ def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -
         else f"Quality, time and memory per architecture on the task `{name}`."
     )
     note = (
-        f"{subject} One run per cell, grouped by invocation. Runs with the tag `{KIND}` = "
-        "`lengths` aggregate the cells of an entry; their step is the sequence length."
+        f"{subject}\n\n"
+        f"A run is one of three kinds, which the tag `{KIND}` names:\n\n"
+        "- `cell`: one training or measurement.\n"
+        "- `invocation`: one command; it groups the cells that the command ran.\n"
+        "- `lengths`: the mean over the cells of one model at each sequence length. The step of "
+        "its metrics is the sequence length.\n\n"
+        "The tag `lengthwise.noisy` names the phases whose times do not count, because other "
+        "programs used the machine."
     )
     try:
         created = client.create_experiment(

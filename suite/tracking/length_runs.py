@@ -59,8 +59,11 @@ class LengthRun:
 
     @property
     def title(self) -> str:
-        """The name of the run."""
-        return f"{self.entry} · all lengths"
+        """The name of the run: its entry, its benchmark, and "trials" for runs without a test."""
+        cell = self.newest.cell
+        kind = ["trials"] if cell.mode is Mode.TRAIN and not cell.scores_test else []
+        benchmark = [cell.benchmark] if cell.benchmark else []
+        return " · ".join([self.entry, *benchmark, *kind, "all lengths"])
 
     @property
     def tags(self) -> dict[str, str]:

@@ -49,6 +49,8 @@ def cell_tags(record: Record) -> dict[str, str]:
         **axis_tags(record),
         **environment_tags(record),
     }
+    if noisy := record.details.get("noisy"):
+        tags["lengthwise.noisy"] = ", ".join(noisy)
     if record.reason:
         tags["lengthwise.reason"] = record.reason[:MAX_REASON_CHARACTERS]
     return tags

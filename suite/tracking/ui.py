@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from suite.api.errors import RequestError
 from suite.records.store import Store
 from suite.tracking.connection import is_own, own_database, tracking_uri
@@ -17,7 +19,7 @@ def prepare_ui(store: Store, port: int) -> MlflowProcess:
     """Return the process that serves the UI on 127.0.0.1.
 
     Raises:
-        RequestError: the store is a server, or does not exist yet.
+        RequestError: the store is a server or does not exist yet, or the port is in use.
     """
     uri = tracking_uri(store)
     if uri.startswith("http"):
@@ -30,6 +32,7 @@ def prepare_ui(store: Store, port: int) -> MlflowProcess:
         raise RequestError(
             "This home has no MLflow store yet", received=store.home, remedy="Run `bench run` first"
         )
+    _check_port(port)
     # One reader needs one process and none of MLflow's own jobs. MLflow starts four processes and a
     # queue of jobs otherwise, which takes several times as long.
     arguments = ["--host", HOST, "--port", str(port), "--workers", "1"]
@@ -52,3 +55,17 @@ def experiment_addresses(store: Store, address: str) -> dict[str, dict[str, str]
             for title, key in (("charts", LENGTHS), ("cells", CELLS))
         }
     return found
+
+
+def _check_port(port: int) -> None:
+    """Check that a server can listen on a port. MLflow exits with 0 if another program does."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise RequestError(
+                f"Port {port} of this machine cannot be used",
+                received=error.strerror,
+                remedy="Choose another port, e.g. `bench ui --port 5001`",
+            ) from None

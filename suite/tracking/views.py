@@ -18,8 +18,14 @@ TAG = "mlflow.sharedViewState."
 """The beginning of the tag that holds a view. Its key follows."""
 CELLS = "lengthwise"
 LENGTHS = "lengthwise-lengths"
-TABLE_PARAMS = ("source", "model_size", "batch_size", "steps")
+IDENTITY = ("architecture", "sequence_length", "seed", "benchmark")
+"""The parameters that the table of cells shows first."""
+SETTINGS = ("source", "model_size", "batch_size", "steps")
+STATES = ("lengthwise.status", "lengthwise.noisy")
+MAX_LINES = 200
+"""The most runs that a chart draws. The UI draws the first ten runs otherwise."""
 SECTION = "against-length"
+SPLITS = ("test", "validation")
 
 
 def charts_view(record: Record) -> str:
@@ -29,6 +35,7 @@ def charts_view(record: Record) -> str:
         **_runs_of_kind("lengths"),
         "selectedColumns": ["tags.`lengthwise.architecture`", "params.`source`"],
         "runListHidden": True,
+        "runsHiddenMode": "SHOW_ALL",
         "compareRunSections": [
             {
                 "uuid": SECTION,
@@ -44,10 +51,11 @@ def charts_view(record: Record) -> str:
 
 def cells_view(record: Record) -> str:
     """Return the view of a table: the cells with their scores and costs."""
-    columns = [f"metrics.`{name}`" for name in (*_scores(record), *COSTS)]
-    columns += [f"params.`{name}`" for name in TABLE_PARAMS]
-    view = {**_runs_of_kind("cell"), "selectedColumns": [*columns, "tags.`lengthwise.status`"]}
-    return json.dumps(view)
+    columns = [f"params.`{name}`" for name in IDENTITY]
+    columns += [f"metrics.`{name}`" for name in (*_scores(record), *COSTS)]
+    columns += [f"params.`{name}`" for name in SETTINGS]
+    columns += [f"tags.`{name}`" for name in STATES]
+    return json.dumps({**_runs_of_kind("cell"), "selectedColumns": columns})
 
 
 VIEWS: Mapping[str, Callable[[Record], str]] = {LENGTHS: charts_view, CELLS: cells_view}
@@ -56,16 +64,21 @@ VIEWS: Mapping[str, Callable[[Record], str]] = {LENGTHS: charts_view, CELLS: cel
 
 def page_of(experiment_id: str, key: str) -> str:
     """Return the page of a view in the MLflow UI."""
-    page = f"#/experiments/{experiment_id}/runs?viewStateShareKey={key}"
+    page = (
+        f"#/experiments/{experiment_id}/runs?viewStateShareKey={key}&workflowType=machine_learning"
+    )
     return f"{page}&compareRunsMode=CHART" if key == LENGTHS else page
 
 
 def _scores(record: Record) -> list[str]:
-    """Return the task's metric, and the metrics that have learning curves."""
+    """Return the task's metric, and the metrics that have learning curves, on both splits.
+
+    An experiment has runs that are scored on test, and trials that are scored on validation alone.
+    """
     curves = (name.removeprefix("validation_") for name in record.curves)
-    names = dict.fromkeys([record.ranking.metric, *curves])
-    split = "test" if record.cell.scores_test else "validation"
-    return [f"{split}.{name}" for name in names if name in record.metrics.get(split, {})]
+    scores = {name for split in SPLITS for name in record.metrics.get(split, {})}
+    names = [name for name in dict.fromkeys([record.ranking.metric, *curves]) if name in scores]
+    return [f"{split}.{name}" for split in SPLITS for name in names]
 
 
 def _runs_of_kind(kind: str) -> dict[str, Any]:
@@ -89,7 +102,7 @@ def _chart(metric: str) -> dict[str, Any]:
         "metricKey": metric,
         "selectedMetricKeys": [metric],
         "metricSectionId": SECTION,
-        "runsCountToCompare": 20,
+        "runsCountToCompare": MAX_LINES,
         "xAxisKey": "step",
         "selectedXAxisMetricKey": "",
         "xAxisScaleType": "log",

@@ -12,13 +12,14 @@ from tests.suite.tracking.helpers import good_record, read_artifact, runs_of_kin
 
 
 def test_cell_run_holds_the_record(store):
-    record = good_record(128)
+    record = good_record(128, details={"noisy": ("evaluation", "training")})
     store.write(record)
     report = sync(store)
     assert (report.written, report.length_runs) == (1, 1)
     uri = store.tracking_uri
     (cell,), (parent,) = runs_of_kind(uri, "cell"), runs_of_kind(uri, "invocation")
     assert cell.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert cell.data.tags["lengthwise.noisy"] == "evaluation, training"
     assert cell.data.params["sequence_length"] == "128"
     assert cell.data.params["option.window"] == "[64]"
     assert cell.data.metrics["test.entity_f1"] == 0.5
@@ -65,6 +66,29 @@ def test_the_views_of_an_experiment_show_charts_against_length_and_the_costs_of_
     assert {"test.entity_f1", "training.peak_memory_bytes"} <= drawn
     (run,) = runs_of_kind(store.tracking_uri, "lengths")
     assert {"test.entity_f1", "training.tokens_per_second"} <= drawn & run.data.metrics.keys()
+    assert charts["runsHiddenMode"] == "SHOW_ALL", "the UI hides all but ten runs otherwise"
     view = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])
     assert view["searchFilter"] == "tags.`lengthwise.kind` = 'cell'"
+    assert view["selectedColumns"][0] == "params.`architecture`"
     assert "metrics.`training.peak_memory_bytes`" in view["selectedColumns"]
+
+
+def test_the_views_of_an_experiment_show_the_scores_of_trials_and_of_final_runs(store):
+    """Trials are scored on validation alone; a view of theirs must not hide test scores."""
+    store.write(good_record(128, metrics={"validation": {"entity_f1": 0.5}}))
+    sync(store)
+    client = MlflowClient(store.tracking_uri)
+    columns = _columns(client)
+    assert {"metrics.`test.entity_f1`", "metrics.`validation.entity_f1`"} <= columns
+    tag = "mlflow.sharedViewState.lengthwise"
+    client.set_experiment_tag(client.get_experiment_by_name("ner").experiment_id, tag, "{}")
+    store.write(good_record(512))
+    sync(store)
+    assert _columns(client) == columns, "a view of an earlier version is replaced"
+
+
+def _columns(client):
+    experiment = client.get_experiment_by_name("ner")
+    return set(
+        json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])["selectedColumns"]
+    )

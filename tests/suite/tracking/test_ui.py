@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from suite.api.errors import RequestError
@@ -33,9 +35,22 @@ def test_ui_serves_this_machine_only(store):
     assert "--workers 1" in arguments
     assert ui.environment["MLFLOW_BACKEND_STORE_URI"] == store.tracking_uri
     addresses = experiment_addresses(store, ui.address)
+    assert ui.environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     start = "http://127.0.0.1:5055/#/experiments/1/runs?viewStateShareKey=lengthwise"
-    charts = f"{start}-lengths&compareRunsMode=CHART"
-    assert addresses["ner"] == {"charts": charts, "cells": start}
+    kind = "workflowType=machine_learning"
+    charts = f"{start}-lengths&{kind}&compareRunsMode=CHART"
+    assert addresses["ner"] == {"charts": charts, "cells": f"{start}&{kind}"}
+
+
+def test_ui_refuses_a_port_in_use(store):
+    store.write(good_record(128))
+    sync(store)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(RequestError, match=f"Port {port} .* Choose another port"):
+            prepare_ui(store, port)
 
 
 def test_password_of_a_database_is_no_argument(store, monkeypatch):
