@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from suite.api.errors import LengthwiseError
+from suite.api.errors import LengthwiseError, unknown_name
 
 COMMANDS = {
     "list": "List tasks, architectures, methods and model sizes, and which supports which.",
@@ -52,9 +52,9 @@ class _LazyGroup(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def get_command(self, context: click.Context, name: str) -> click.Command:
         if name not in COMMANDS:
-            return None
+            raise unknown_name("command", name, COMMANDS)
         module = importlib.import_module(f"suite.cli.{name.replace('-', '_')}_command")
         command = module.command
         assert isinstance(command, click.Command)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import json_option
@@ -29,8 +30,10 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     the number of records that fail each item. Paste them into your pull request.
 
     \b
-    Exit codes: 0 all are accepted; 1 at least one is refused.
+    Exit codes: 0 all are accepted; 1 at least one is refused; 2 PATH does not exist.
     """
+    if not path.exists() and not path.is_symlink():
+        raise RequestError("There is no submission", received=path, remedy="Name its folder or file")
     registry = load_registry(search_path_from_environment())
     resolved = path if path.is_symlink() else path.resolve()
     entries = read_published(results, leaving_out=resolved)

@@ -24,6 +24,9 @@ from suite.records.published import Folder, read_published, without_trials
 
 ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
 
+MARK = ".nojekyll"
+"""Marks a folder as written by this command. GitHub Pages then serves files that begin with _."""
+
 
 @click.command("publish")
 @click.option(
@@ -36,7 +39,7 @@ ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
     "folder",
     type=click.Path(path_type=Path),
     help="Instead, write the published records, the leaderboard and the site to a folder for any "
-    "static host.",
+    "static host. The folder is new, empty, or one that this command wrote.",
 )
 @click.option(
     "--url",
@@ -77,7 +80,7 @@ def command(
     if folder is not None:
         _write_public(folder, results, (url or "").rstrip("/"))
         return
-    store = make_store(home)
+    store = make_store(home).require()
     published = results / Folder.PUBLISHED
     outcome = publish(
         store,
@@ -103,7 +106,7 @@ def _write_public(folder: Path, results: Path, address: str) -> None:
     registry = load_registry(search_path_from_environment())
     entries = read_published(results)
     choices = read_choices(results / "tuning")
-    folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
     first = (
         draw_site(without_trials(entries), registry, folder, choices=choices, address=address)
         if entries
@@ -117,5 +120,26 @@ def _write_public(folder: Path, results: Path, address: str) -> None:
     for part in Folder:
         if (results / part).is_dir() and part is not Folder.LOCAL:
             shutil.copytree(results / part, folder / "records" / part, dirs_exist_ok=True)
-    (folder / ".nojekyll").touch()  # otherwise repository pages leave out files that begin with _
+    (folder / MARK).touch()
     print(f"{len(entries)} records are ready for any static host: {first}")
+
+
+def _clear(folder: Path) -> None:
+    """Create the folder, or remove what an earlier call wrote to it. Hidden files and CNAME stay.
+
+    Raises:
+        RequestError: the folder has files that this command did not write.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if found and not (folder / MARK).exists():
+        raise RequestError(
+            "--to takes a new or empty folder, or one that this command wrote",
+            received=f"{folder}, which has {found[0].name}",
+            remedy="Choose another folder",
+        )
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != "CNAME":
+            path.unlink()

@@ -22,7 +22,7 @@ def command(home: str | None, tracking: bool, yes: bool) -> None:
     The command shows how many runs it will delete, and asks. Runs that others wrote stay. The
     home's own mlflow.db is removed as a file if it holds no other runs.
     """
-    store = make_store(home)
+    store = make_store(home).require()
     store.prepare()
     deletion = planned_deletion(store)
     if yes:

@@ -29,7 +29,7 @@ def command(home: str | None, log_models: bool) -> None:
     Running the command again changes nothing. Incomplete runs of a killed command are written
     again. The store is MLFLOW_TRACKING_URI if this variable is set, else the home's own mlflow.db.
     """
-    store = make_store(home)
+    store = make_store(home).require()
     store.prepare()
     sync_and_print(store)
     if log_models:

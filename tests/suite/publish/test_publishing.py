@@ -188,6 +188,20 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
     pages = "".join(path.read_text() for path in (folder / "data" / "runs").iterdir())
     assert json.loads(line)["run_id"] in pages
     assert (folder / "index.html").stat().st_mode & 0o004  # a web server may read it
+    (folder / "records" / "withdrawn.json").touch()
+    (folder / "CNAME").write_text("example.org")
+    said = bench("publish", "--to", str(folder), "--results", str(results))
+    assert said.returncode == 0, said.stderr
+    assert not (folder / "records" / "withdrawn.json").exists()
+    assert (folder / "CNAME").exists() and (folder / "index.html").exists()
+
+
+def test_the_folder_for_a_static_host_replaces_no_other_files(bench, tmp_path):
+    (tmp_path / "thesis.tex").write_text("three years of work")
+    said = bench("publish", "--to", str(tmp_path), "--results", str(tmp_path / "none"))
+    assert said.returncode == 2
+    assert "--to takes a new or empty folder" in said.stderr and "thesis.tex" in said.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_without_published_records_the_folder_holds_a_leaderboard_that_says_so(bench, tmp_path):
