@@ -29,6 +29,13 @@ NOISY_NOTE = (
     "Stop them and run again with --retry noisy."
 )
 
+LENGTHS_OF_A_GROWTH = 3
+"""With as many probed lengths, a reader expects to see the growth."""
+NO_GROWTH_NOTE = (
+    "No growth with length: its interval needs three or more rounds of four or more lengths, quiet "
+    "and well. Pass --lengths and --rounds, or run noisy cells again with --retry noisy."
+)
+
 
 def print_tables(tables: Sequence[Table]) -> None:
     """Print each table with its notes and exponents."""
@@ -47,7 +54,7 @@ def print_tables(tables: Sequence[Table]) -> None:
             for reason in sorted(reasons - {""}):
                 out.print(f"  {escape(row.line)}: {escape(reason)}")
         _print_samples(out, table.rows)
-        _print_exponents(out, table.exponents)
+        _print_growth(out, table)
         _print_ratios(out, table.baseline, table.ratios)
 
 
@@ -136,8 +143,13 @@ def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
             out.print(textwrap.indent(text, "    ", lambda line: True), markup=False)
 
 
-def _print_exponents(out: Console, exponents: Sequence[Exponent]) -> None:
+def _print_growth(out: Console, table: Table) -> None:
+    """Print how costs grow with the length; a growth without an interval would mislead."""
+    exponents = [item for item in table.exponents if _has_interval(item)]
     if not exponents:
+        probed = {row.cell.sequence_length for row in table.rows if row.cell.mode is not Mode.TRAIN}
+        if len(probed) >= LENGTHS_OF_A_GROWTH:
+            out.print(f"\n{NO_GROWTH_NOTE}")
         return
     out.print("\nGrowth with length n of the cost of one sequence above its fixed cost:")
     titles = ("architecture", "measure", "growth [95%]", "rounds", "claims", "fitted on lengths")
@@ -185,6 +197,14 @@ def _ratio(item: Ratio | None) -> str:
     return "—" if item is None else _with_interval(item.value, item.low, item.high)
 
 
+def _has_interval(item: Exponent) -> bool:
+    if item.quadratic:
+        return item.quadratic.squared.low is not None
+    if item.slope:
+        return item.slope.low is not None
+    return item.low is not None
+
+
 def _growth(item: Exponent) -> str:
     if item.quadratic:
         return _quadratic(item.quadratic)
@@ -193,8 +213,7 @@ def _growth(item: Exponent) -> str:
         low, high = (None if end is None else 1e6 * end for end in ends)
         interval = _with_interval(1e6 * item.slope.value, low, high)
         return f"{interval} ms per 1,000 positions"
-    if item.exponent is None:
-        return "—"
+    assert item.exponent is not None, "only a growth with an interval is printed"
     return f"n^{_with_interval(item.exponent, item.low, item.high)}"
 
 
