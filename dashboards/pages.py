@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,19 @@ class Page:
         data = [f"data/{name}.js" for name in ("index", *self.data_scripts)]
         assets = [f"assets/{name}.js" for name in (*SHARED_SCRIPTS, *self.own_scripts)]
         return ["assets/plotly.min.js", *data, *assets]
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the pages say of the host that serves the site.
+
+    `address` is that of the site, without a slash at its end, if known. The pages then name a
+    preview image, which social media find by its full address alone. `links` are the titles and
+    addresses of other files there, for the foot of each page.
+    """
+
+    address: str = ""
+    links: Sequence[tuple[str, str]] = ()
 
 
 PAGES = (
@@ -111,11 +125,11 @@ PAGES = (
 )
 
 
-def render_page(page: Page, address: str = "") -> str:
-    """Return the HTML of a page. `address` is that of the site, if known."""
+def render_page(page: Page, host: Host) -> str:
+    """Return the HTML of a page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
     template = environment.get_template("page.html")
-    preview = f"{address}/{PREVIEW}" if address else ""
-    return template.render(page=page, pages=PAGES, preview=preview)
+    preview = f"{host.address}/{PREVIEW}" if host.address else ""
+    return template.render(page=page, pages=PAGES, preview=preview, links=host.links)

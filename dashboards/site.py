@@ -37,7 +37,7 @@ from dashboards.findings import make_findings
 from dashboards.frame import MEASURES, point_frame, record_frame
 from dashboards.lines import draw_lines
 from dashboards.methods import make_methods
-from dashboards.pages import PAGES, PREVIEW, render_page
+from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import shorten_all, write_script, write_text
 from suite.analysis.aggregate import Comparison, compare
@@ -73,7 +73,7 @@ def write_site(
     known: Known,
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
-    address: str = "",
+    host: Host = Host(),
 ) -> Path:
     """Write all pages and data into `folder` and return the first page.
 
@@ -85,8 +85,7 @@ def write_site(
         known: the tasks, the architectures, and the leaderboards that can be made.
         folder: the folder of the site.
         mlflow_pages: the address in MLflow's UI of each run id, for links on the run pages.
-        address: the address that the folder will be served at, without a slash at its end. The
-            pages then name a preview image, which social media find by its full address alone.
+        host: what the pages say of the host that serves the folder.
 
     Raises:
         OSError: the site could not be written.
@@ -94,7 +93,7 @@ def write_site(
     (folder / "data").mkdir(parents=True, exist_ok=True)
     bundles = bundle_runs(entries)
     with runs_written(bundles, folder / "data" / "runs"):
-        _write_rest(entries, bundles, known, folder, mlflow_pages or {}, address)
+        _write_rest(entries, bundles, known, folder, mlflow_pages or {}, host)
     return folder / "index.html"
 
 
@@ -104,7 +103,7 @@ def _write_rest(
     known: Known,
     folder: Path,
     mlflow_pages: Mapping[str, str],
-    address: str,
+    host: Host,
 ) -> None:
     """Write all files except the complete records."""
     tasks, architectures = known.tasks, known.architectures
@@ -158,13 +157,13 @@ def _write_rest(
     run_ids = {entry.record.run_id for entry in entries}
     pages = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
     write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", pages)
-    if address:
+    if host.address:
         from dashboards.preview import write_preview  # matplotlib takes a second to import
 
         names = [title_of[comparison.key] for comparison in comparisons]
         write_preview(folder / PREVIEW, points, lines, names)
     for page in PAGES:
-        write_text(folder / f"{page.name}.html", render_page(page, address))
+        write_text(folder / f"{page.name}.html", render_page(page, host))
 
 
 def _subject(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:

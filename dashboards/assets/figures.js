@@ -176,6 +176,7 @@ function valueAxis(values, measure, mayBeLogarithmic) {
   const least = Math.min(...positive);
   const name = measure.title.replace(/^(Test|Validation) | \(.*\)$/g, "");
   const title = { text: measure.unit ? `${name}, ${measure.unit}` : name };
+  if (!values.length) return { title, showticklabels: false }; // Plotly would invent a range
   if (!(mayBeLogarithmic && positive.length && most / least > 5)) {
     // Quality is drawn over its own range: on an axis from zero, all lines would coincide.
     return measure.key === "quality" ? { title } : { title, rangemode: "tozero" };

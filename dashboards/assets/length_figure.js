@@ -131,6 +131,24 @@ function lengthCaption(about, measure, points, { bands, hasFailed }) {
 }
 
 /**
+ * Returns the text that stands in a figure without points.
+ * @param {number[]} shown the lines that are not hidden
+ * @param {boolean} isCost
+ */
+function emptyMark(shown, isCost) {
+  const what = isCost ? "No quiet measurement of these lines" : "No score of these lines";
+  return {
+    x: 0.5,
+    xref: "paper",
+    y: 0.5,
+    yref: "paper",
+    text: shown.length ? what : "No line is chosen",
+    showarrow: false,
+    font: { size: 15 },
+  };
+}
+
+/**
  * Returns a dotted line at a length, which a shape on a logarithmic axis takes as it is.
  * @param {number} length
  */
@@ -196,7 +214,10 @@ function lengthFigure(comparison, number, values, options = {}) {
         measure,
         number !== QUALITY,
       ),
-      annotations,
+      annotations: [
+        ...annotations,
+        ...(points.length ? [] : [emptyMark(shown, number !== QUALITY)]),
+      ],
       shapes: marked === undefined ? [] : [lengthMark(marked)],
     },
     rows: [

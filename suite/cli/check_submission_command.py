@@ -33,7 +33,9 @@ def command(path: Path, results: Path, as_json: bool) -> None:
     Exit codes: 0 all are accepted; 1 at least one is refused; 2 PATH does not exist.
     """
     if not path.exists() and not path.is_symlink():
-        raise RequestError("There is no submission", received=path, remedy="Name its folder or file")
+        raise RequestError(
+            "There is no submission", received=path, remedy="Name its folder or file"
+        )
     registry = load_registry(search_path_from_environment())
     resolved = path if path.is_symlink() else path.resolve()
     entries = read_published(results, leaving_out=resolved)

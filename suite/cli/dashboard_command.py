@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from suite.records.collector import collector_paused
 from suite.records.published import StoredRecord, local_records, read_published, without_trials
 from suite.records.store import Store
 from suite.tracking.pages import read_pages
+
+if TYPE_CHECKING:
+    from dashboards.pages import Host
 
 
 @click.command("dashboard")
@@ -73,16 +77,17 @@ def draw_site(
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
     choices: Sequence[Tuned] = (),
-    address: str = "",
+    host: Host | None = None,
 ) -> Path:
     """Write a site and return its first page.
 
     `mlflow_pages` holds the address of each run in MLflow by run id. `choices` are the tuned
-    learning rates. `address` is the address that the site will be served at, if known.
+    learning rates. `host` is what the pages say of the host that serves the site.
 
     Raises:
         RequestError: there are no records.
     """
+    from dashboards.pages import Host
     from dashboards.site import Known, write_site
     from suite.analysis.leaderboard_summary import summarize_leaderboards
     from suite.analysis.learning_rates import summarize_searches
@@ -100,4 +105,4 @@ def draw_site(
             ),
             summarize_searches(choices, registry.tasks.plugins),
         )
-        return write_site(entries, known, folder, mlflow_pages, address)
+        return write_site(entries, known, folder, mlflow_pages, host or Host())

@@ -24,6 +24,7 @@ from suite.records.published import Folder, read_published, without_trials
 
 ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
 
+FINDINGS = "docs/results/README.html"
 MARK = ".nojekyll"
 """Marks a folder as written by this command. GitHub Pages then serves files that begin with _."""
 
@@ -47,6 +48,12 @@ MARK = ".nojekyll"
     help="With --to, the address of the folder on its host: social media then show a preview "
     "image for links to the site.",
 )
+@click.option(
+    "--docs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="With --to, the folder of the documentation that `make docs` built, to be copied as well.",
+)
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be published, and write nothing.")
 @home_option
@@ -54,6 +61,7 @@ def command(
     machine: str | None,
     folder: Path | None,
     url: str | None,
+    docs: Path | None,
     results: Path,
     dry_run: bool,
     home: str | None,
@@ -69,7 +77,7 @@ def command(
     Examples:
       bench publish --dry-run
       bench publish --machine my-workstation
-      bench publish --to public --url https://example.org/lengthwise
+      bench publish --to public --docs results/local/docs --url https://example.org/lengthwise
     """
     if url is not None and (folder is None or not ADDRESS.fullmatch(url)):
         raise RequestError(
@@ -77,8 +85,10 @@ def command(
             received=url,
             remedy="Use it as in --to public --url https://example.org/lengthwise",
         )
+    if docs is not None and folder is None:
+        raise RequestError("--docs is copied to the folder of --to", remedy="Add --to FOLDER")
     if folder is not None:
-        _write_public(folder, results, (url or "").rstrip("/"))
+        _write_public(folder, results, docs, (url or "").rstrip("/"))
         return
     store = make_store(home).require()
     published = results / Folder.PUBLISHED
@@ -101,14 +111,21 @@ def command(
         print(f"  {cell_label(record.cell, record.ranking)}: {reason}")
 
 
-def _write_public(folder: Path, results: Path, address: str) -> None:
+def _write_public(folder: Path, results: Path, docs: Path | None, address: str) -> None:
     """Write the leaderboard's files, all committed records, and the site if there are records."""
+    from dashboards.pages import Host
+
     registry = load_registry(search_path_from_environment())
     entries = read_published(results)
     choices = read_choices(results / "tuning")
     _clear(folder)
+    links = [("Leaderboard as text", "LEADERBOARD.md")]
+    if docs is not None:
+        shutil.copytree(docs, folder / "docs")
+        links += [("Documentation", "docs/index.html"), ("Findings", FINDINGS)]
+    host = Host(address, links)
     first = (
-        draw_site(without_trials(entries), registry, folder, choices=choices, address=address)
+        draw_site(without_trials(entries), registry, folder, choices=choices, host=host)
         if entries
         else folder / "LEADERBOARD.md"
     )

@@ -147,6 +147,21 @@ def test_runs_without_quiet_costs_say_so_and_a_long_list_shows_the_total(tab, ot
     assert (count, summary) == (500, "501 runs, the first 500 of them listed")
 
 
+def test_a_figure_without_quiet_costs_says_so_and_invents_no_axis(tab, other):
+    tab.open(other, "index.html", "length=512")
+    for without, text in (
+        ("''", "No quiet measurement of these lines"),
+        ("data.lines.map(({ name }) => name).join('|')", "No line is chosen"),
+    ):
+        tab.page.evaluate(
+            "document.getElementById('content').append("
+            f"lengthFigure(0, TOKENS_PER_SECOND, {{ without: {without} }}))"
+        )
+        _, layout = tab.plots()[-1]
+        assert text in {mark["text"] for mark in layout["annotations"]}
+        assert layout["yaxis"]["showticklabels"] is False
+
+
 def test_the_occlusion_map_of_a_record_of_an_older_schema_is_drawn(tab, tmp_path):
     frozen = (FROZEN / "schema-1-occlusion.json").read_bytes()
     content = json.loads(frozen)

@@ -7,7 +7,7 @@ import json
 import os
 import re
 
-from dashboards.pages import PAGES, render_page
+from dashboards.pages import PAGES, Host, render_page
 from suite.cli.dashboard_command import draw_site
 from suite.records.migrations import SCHEMA_VERSION
 from suite.records.schema import parse_summary
@@ -32,7 +32,7 @@ def test_pages_contain_no_names_of_records(folder):
 
 def test_templates_escape_what_they_insert():
     page = dataclasses.replace(PAGES[0], title=SCRIPT, heading=SCRIPT, summary=SCRIPT)
-    html = render_page(page)
+    html = render_page(page, Host())
     assert SCRIPT not in html and html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 3
 
 

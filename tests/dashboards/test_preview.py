@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from dashboards.pages import PAGES, PREVIEW, render_page
+from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.preview import HEIGHT, WIDTH, choose_chart, draw_chart, write_preview
 from suite.cli.dashboard_command import draw_site
 from tests.dashboards.site_records import REGISTRY, draw, probe
 
 ADDRESS = "https://example.org/lengthwise"
+HOST = Host(ADDRESS)
 COLUMNS = ["comparison", "line", "sequence_length", "measure", "value"]
 SPEED, MEMORY = "training.tokens_per_second", "training.peak_memory_bytes"
 
@@ -78,9 +79,9 @@ def test_pages_name_the_image_by_its_full_address_or_not_at_all(tmp_path):
     draw(entries, tmp_path / "local")
     assert not (tmp_path / "local" / PREVIEW).exists()
     assert "og:image" not in (tmp_path / "local" / "index.html").read_text()
-    draw_site(entries, REGISTRY, tmp_path / "public", address=ADDRESS)
+    draw_site(entries, REGISTRY, tmp_path / "public", host=HOST)
     assert (tmp_path / "public" / PREVIEW).read_bytes()[1:4] == b"PNG"
     for page in PAGES:
         html = (tmp_path / "public" / f"{page.name}.html").read_text()
-        assert html == render_page(page, ADDRESS)
+        assert html == render_page(page, HOST)
         assert f'<meta property="og:image" content="{ADDRESS}/{PREVIEW}">' in html

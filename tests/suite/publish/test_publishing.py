@@ -190,8 +190,13 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
     assert (folder / "index.html").stat().st_mode & 0o004  # a web server may read it
     (folder / "records" / "withdrawn.json").touch()
     (folder / "CNAME").write_text("example.org")
-    said = bench("publish", "--to", str(folder), "--results", str(results))
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "index.html").touch()
+    said = bench("publish", "--to", str(folder), "--docs", str(docs), "--results", str(results))
     assert said.returncode == 0, said.stderr
+    assert (folder / "docs" / "index.html").exists()
+    assert '<a href="docs/index.html">Documentation</a>' in (folder / "index.html").read_text()
     assert not (folder / "records" / "withdrawn.json").exists()
     assert (folder / "CNAME").exists() and (folder / "index.html").exists()
 

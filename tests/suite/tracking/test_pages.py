@@ -24,9 +24,7 @@ def test_pages_lead_to_the_runs_of_all_syncs(store):
         assert address == f"#/experiments/{run.info.experiment_id}"
 
 
-CHARTS = (
-    "viewStateShareKey=lengthwise-lengths&workflowType=machine_learning&compareRunsMode=CHART"
-)
+CHARTS = "viewStateShareKey=lengthwise-lengths&workflowType=machine_learning&compareRunsMode=CHART"
 
 
 def test_page_of_an_experiment_opens_its_charts(store):

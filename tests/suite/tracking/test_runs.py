@@ -89,6 +89,4 @@ def test_the_views_of_an_experiment_show_the_scores_of_trials_and_of_final_runs(
 
 def _columns(client):
     experiment = client.get_experiment_by_name("ner")
-    return set(
-        json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])["selectedColumns"]
-    )
+    return set(json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])["selectedColumns"])
