@@ -73,7 +73,7 @@ def write_site(
     known: Known,
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
-    host: Host = Host(),
+    host: Host | None = None,
 ) -> Path:
     """Write all pages and data into `folder` and return the first page.
 
@@ -93,7 +93,7 @@ def write_site(
     (folder / "data").mkdir(parents=True, exist_ok=True)
     bundles = bundle_runs(entries)
     with runs_written(bundles, folder / "data" / "runs"):
-        _write_rest(entries, bundles, known, folder, mlflow_pages or {}, host)
+        _write_rest(entries, bundles, known, folder, mlflow_pages or {}, host or Host())
     return folder / "index.html"
 
 

@@ -87,7 +87,6 @@ def draw_site(
     Raises:
         RequestError: there are no records.
     """
-    from dashboards.pages import Host
     from dashboards.site import Known, write_site
     from suite.analysis.leaderboard_summary import summarize_leaderboards
     from suite.analysis.learning_rates import summarize_searches
@@ -105,4 +104,4 @@ def draw_site(
             ),
             summarize_searches(choices, registry.tasks.plugins),
         )
-        return write_site(entries, known, folder, mlflow_pages, host or Host())
+        return write_site(entries, known, folder, mlflow_pages, host)
