@@ -16,6 +16,7 @@ from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.environment import machine_name
 from suite.records.naming import cell_label
 from suite.records.schema import RecordSummary
 
@@ -235,6 +236,9 @@ class Records(Collection[RecordSummary]):
                 **at_lengths,
                 **disturbed,
                 **costs,
+                "noisy_phases": ", ".join(item.details.get("noisy", ())),
+                "machine": machine_name(item.environment),
+                "cost_digest": item.environment.get("cost_digest"),
                 "run_id": item.run_id,
             }
         ]

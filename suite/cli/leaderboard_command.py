@@ -19,9 +19,9 @@ from suite.publish.inserted_figures import (
     RECORDS,
     ROWS,
     fill_page,
+    frame_of_records,
     frame_of_rows,
     has_figures,
-    without_rates,
 )
 from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
@@ -86,8 +86,8 @@ def _pages_with_figures(
 ) -> dict[str, str]:
     """Return the pages that have marks of figures, by their paths relative to `results`."""
     rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
-    frame = Records(tuple(stored.record for stored in records)).to_frame()
-    frames = {RECORDS: without_rates(frame), ROWS: rows}
+    found = Records(tuple(stored.record for stored in records))
+    frames = {RECORDS: frame_of_records(found), ROWS: rows}
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {
         os.path.relpath(path, results): path.read_text(encoding="utf-8")

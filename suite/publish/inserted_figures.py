@@ -12,7 +12,8 @@ those of `suite.read_records(published=True).to_frame()`; `entry` leaves out the
 table has a row for each value of `rows`, in the order of `sort`. With `columns`, it has a column
 for each of their values and shows one `value`; otherwise it has a column for each `value`, headed
 by the value's name or by one of `titles`. A figure is the mean of the selected records, multiplied
-by `times` and in a `format` of Python.
+by `times` and in a `format` of Python. Costs of noisy phases are left out. The costs of a mark are
+of one machine, and those of an entry of one version of its code.
 
 With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
 intervals: a figure is followed by its limits.
@@ -26,16 +27,21 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from suite.analysis.sessions import DECODING_PHASES, PHASES
 from suite.api.errors import RequestError
+from suite.records.measures import phase_of
 
 if TYPE_CHECKING:
     import pandas
+
+    from suite.results import Records
 
 MARK = re.compile(r"<!-- (?P<kind>table|value) (?P<fields>.*?) -->.*?<!-- end -->", re.DOTALL)
 START = re.compile(r"<!-- (?:table|value) .*? -->")
 FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times", "format", "sort"})
 RECORDS, ROWS = "records", "rows"
 NO_FIGURE = "–"
+COST_PHASES = frozenset({*PHASES, *DECODING_PHASES})
 
 
 class FigureError(RequestError):
@@ -60,10 +66,15 @@ def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
     return MARK.sub(lambda found: _filled(found, frames), text)
 
 
-def without_rates(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """Return a frame of records whose entries do not name their learning rates."""
+def frame_of_records(records: Records) -> pandas.DataFrame:
+    """Return a frame whose entries do not name their learning rates, without noisy costs."""
+    frame = records.to_frame()
     if frame.empty:
         return frame
+    noisy = frame["noisy_phases"].str.split(", ")
+    for column in filter(_is_cost, frame.columns):
+        phase = phase_of(column)
+        frame[column] = frame[column].mask(noisy.map(lambda phases, phase=phase: phase in phases))
     entries = frame["entry"].str.replace(r" ?\blearning_rate=[^ )]+", "", regex=True)
     return frame.assign(entry=entries.str.replace(" ()", "").str.replace("( ", "("))
 
@@ -73,6 +84,10 @@ def frame_of_rows(archive: str) -> pandas.DataFrame:
     import pandas
 
     return pandas.read_csv(io.StringIO(archive)) if archive else pandas.DataFrame()
+
+
+def _is_cost(column: str) -> bool:
+    return column.partition(".")[0] in COST_PHASES and "." in column
 
 
 def _filled(found: re.Match[str], frames: Mapping[str, pandas.DataFrame]) -> str:
@@ -99,12 +114,33 @@ def _select(
         raise FigureError(f"`where` must select rows: {error}", received=written) from None
     if missing := [name for name in names if name not in selected]:
         raise FigureError("A mark names columns of the rows", received=", ".join(missing))
+    values = fields["value"].split(",")
+    if fields.get("of", RECORDS) == RECORDS and any(map(_is_cost, values)):
+        _check_costs(selected.dropna(subset=values, how="all"), written)
     shown = [name for name in selected.columns if name in {*names, "low", "high"}]
     selected = selected[shown]  # a copy of all columns for each figure would take seconds
-    selected = selected.dropna(subset=fields["value"].split(","), how="all")
+    selected = selected.dropna(subset=values, how="all")
     if selected.empty:
         raise FigureError("A mark must select at least one figure", received=written)
     return selected
+
+
+def _check_costs(selected: pandas.DataFrame, written: str) -> None:
+    """Check that costs can be compared: one machine, and one version of the code of an entry."""
+    machines = sorted(selected["machine"].unique())
+    if len(machines) > 1:
+        raise FigureError(
+            f"The costs of a mark are of one machine, not of {' and '.join(machines)}",
+            received=written,
+            remedy="Choose one in `where`, as in: machine == 'NAME'",
+        )
+    versions = selected.groupby("entry")["cost_digest"].nunique(dropna=False)
+    if mixed := sorted(versions[versions > 1].index):
+        raise FigureError(
+            f"The costs of an entry are of one version of its code: {', '.join(mixed)} has several",
+            received=written,
+            remedy="Choose one in `where`, as in: cost_digest == '…'",
+        )
 
 
 def _value(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:

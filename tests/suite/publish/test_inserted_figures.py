@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas
 import pytest
 
 from suite.publish.inserted_figures import (
     FigureError,
     fill_page,
+    frame_of_records,
     frame_of_rows,
-    without_rates,
 )
 from suite.records.published import read_published
+from suite.records.schema import Measurement
 from suite.results import Records
+from tests.suite.records.test_store import PROBE, make_record
 
 RECORDS = pandas.DataFrame(
     {
@@ -106,10 +110,49 @@ def test_published_records_have_entries_without_learning_rates():
     published = [stored.record for stored in read_published()]
     rated = [r for r in published if "learning_rate=" in r.ranking.entry]
     assert rated, "no published trial names its learning rate"
-    frame = without_rates(Records(published).to_frame())
+    frame = frame_of_records(Records(published))
     assert len(frame) == len(published)
     assert not frame["entry"].str.contains(r"learning_rate|\( |\(\)").any()
     assert {"entry", "learning_rate", "sequence_length", "validation.entity_f1"} <= {*frame}
+
+
+def probe(entry, value, noisy=(), processor="old", digest="a"):
+    measured = Measurement(value=value, n=1)
+    return make_record(
+        cell=dataclasses.replace(PROBE, architecture=entry),
+        measurements={"training": {"step_seconds": measured}, "inference": {"mfu": measured}},
+        details={"noisy": noisy},
+        environment={"processor": processor, "cost_digest": digest},
+    )
+
+
+COST = 'table rows="entry" value="training.step_seconds,inference.mfu" format=".0f"'
+
+
+def costs_of(*probes):
+    return filled(COST, {"records": frame_of_records(Records(probes))}).strip().splitlines()[2:]
+
+
+def test_noisy_costs_are_left_out():
+    shown = costs_of(probe("vanilla", 1.0), probe("vanilla", 9.0, noisy=("training",)))
+    assert shown == ["| `vanilla` | 1 | 5 |"]
+
+
+def test_entries_may_have_code_of_different_versions():
+    shown = costs_of(probe("lstm", 1.0, digest="b"), probe("vanilla", 2.0))
+    assert shown == ["| `lstm` | 1 | 1 |", "| `vanilla` | 2 | 2 |"]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (probe("lstm", 1.0, processor="new"), "of one machine, not of new.* and old"),
+        (probe("vanilla", 1.0, digest="b"), "one version of its code: vanilla has several"),
+    ],
+)
+def test_costs_that_cannot_be_compared_are_an_error(other, message):
+    with pytest.raises(FigureError, match=message):
+        costs_of(probe("vanilla", 1.0), other)
 
 
 def test_the_rows_of_an_empty_archive_are_none():
