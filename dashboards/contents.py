@@ -184,14 +184,14 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
     before the open one, and then the comparison with the most entries and lengths that ended well.
     """
     kinds, found = list(Kind), list(comparisons)
-    newest: dict[str, int] = {}
+    newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
     for one in found:
         name, version = _benchmark(one)
-        newest[name] = max(version, newest.get(name, 0))
+        newest[name, one.key.task] = max(version, newest.get((name, one.key.task), 0))
 
     def order(one: Comparison) -> tuple[int, bool, bool, bool, int, int]:
         name, version = _benchmark(one)
-        unranked, is_former = bool(one.key.why_unranked), version < newest[name]
+        unranked, is_former = bool(one.key.why_unranked), version < newest[name, one.key.task]
         good = [record for record in one.records if record.status is Status.OK]
         places = {(record.ranking.entry, record.cell.sequence_length) for record in good}
         return (

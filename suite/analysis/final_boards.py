@@ -30,14 +30,14 @@ def final_boards(
     another version of the benchmark. The file does not state the data of that version: its runs
     were checked when they were published.
     """
-    wanted = label or benchmark.label
     own: dict[TaskLength, Board] = {}
     for board in boards:
         name = board.key.task
         settings, task = benchmark.tasks.get(name), tasks.get(name)
-        if settings and task and _is_own(board, wanted, task, settings):
+        current = benchmark.label_of(name)
+        if settings and task and _is_own(board, label or current, task, settings):
             place = name, board.sequence_length
-            if wanted != benchmark.label or board.fingerprint == benchmark.fingerprint(*place):
+            if label not in (None, current) or board.fingerprint == benchmark.fingerprint(*place):
                 own[place] = board
     return {place: own[place] for place in places_of(benchmark) if place in own}
 

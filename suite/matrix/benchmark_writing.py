@@ -31,7 +31,7 @@ def with_tables(text: str, section: str, tables: Tables) -> str:
 def with_hash(text: str, name: str, digest: str) -> str:
     """Return a file whose section [frozen] states a hash, in place of a former one."""
     body, *rest = FROZEN.split(text, maxsplit=1)
-    former = re.compile(rf'^"?{name}"? = "[0-9a-f]*"\n?', re.MULTILINE)
+    former = re.compile(rf'^"?{re.escape(name)}"? = "[0-9a-f]*"\n?', re.MULTILINE)
     others = former.sub("", rest[0]).strip() if rest else ""
     lines = "\n".join(filter(None, [f'"{name}" = "{digest}"', others]))
     return f"{body.rstrip()}\n\n[frozen]\n{lines}\n"

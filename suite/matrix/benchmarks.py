@@ -41,6 +41,11 @@ DECODING_BENCHMARK = "cost"
 UNHASHED = ("summary", "expected", "scale", "frozen")
 """The fields that change no cell; the others are part of the hash."""
 HASH_DIGITS = 16
+NOT_OF_A_TASK = (
+    *("version", "unchanged_since", "tasks", "data", "entries"),
+    *("other_tasks", "probes", "decodings"),
+)
+"""The fields of which a task's hash has its own part, or nothing."""
 SCALE = "scale"
 """The name under which `frozen` has the hash of the scale."""
 
@@ -48,7 +53,9 @@ SCALE = "scale"
 class Benchmark(Section):
     """A benchmark file.
 
-    `frozen` maps a version to the hash that it was frozen with, and "scale" to that of the scale.
+    `frozen` maps a version to the hash that it was frozen with, "VERSION.TASK" to the hash of a
+    task in it, and "scale" to that of the scale. `unchanged_since` maps a task to the earlier
+    version whose runs still count, because all that concerns the task is as it was there.
     `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
     scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
     An empty `architectures` means all that support a task; controls are included.
@@ -74,8 +81,10 @@ class Benchmark(Section):
     expected: tuple[ExpectedFigure, ...] = Field((), strict=False)
     data: Mapping[str, Mapping[str, str]] = {}
     scale: Mapping[str, Mapping[str, Scale]] = {}
+    unchanged_since: Mapping[str, int] = {}
     frozen: Mapping[str, str] = {}
     content_hash: str
+    task_hashes: Mapping[str, str] = {}
     path: Path
 
     @model_validator(mode="after")
@@ -127,6 +136,8 @@ class Benchmark(Section):
                 f"{self.frozen[str(self.version)]}, but the file has {self.content_hash}: "
                 "a changed benchmark needs a new version: raise the version or undo the edit"
             )
+        for task, version in self.unchanged_since.items():
+            self._check_unchanged(task, version)
         if self.is_frozen and self.ranked and (lacking := self._places_without_data()):
             raise ValueError(
                 f"data: a frozen benchmark that is ranked states its data, but not that of "
@@ -139,6 +150,21 @@ class Benchmark(Section):
                 "only `bench benchmarks --reference` adds to them"
             )
         return self
+
+    def _check_unchanged(self, task: str, version: int) -> None:
+        """Check that a task is as it was in an earlier version."""
+        stated = self.frozen.get(f"{version}.{task}")
+        if version >= self.version or str(version) not in self.frozen or stated is None:
+            raise ValueError(
+                f"unchanged_since: {task} = {version} is not a frozen version before "
+                f"{self.version} that had this task"
+            )
+        if stated != self.task_hashes.get(task):
+            raise ValueError(
+                f"unchanged_since: the task {task} is not as it was in version {version}, which "
+                f"has the hash {stated} for it; now it has {self.task_hashes.get(task)}: remove "
+                "its line, so that its runs are those of the new version"
+            )
 
     def _lengths(self) -> set[int]:
         return {length for settings in self.tasks.values() for length in settings.lengths}
@@ -168,6 +194,15 @@ class Benchmark(Section):
     def label(self) -> str:
         """The name and the version, such as "core-1"."""
         return f"{self.name}-{self.version}"
+
+    def label_of(self, task: str | None) -> str:
+        """Return the label of a task's runs: that of the version in which it changed last."""
+        return f"{self.name}-{self.unchanged_since.get(task or '', self.version)}"
+
+    def hash_of(self, task: str | None) -> str:
+        """Return the hash of the version in which a task changed last."""
+        version = self.unchanged_since.get(task or "")
+        return self.content_hash if version is None else self.frozen[str(version)]
 
     def settings_of(self, key: str, task: Task) -> TaskSettings:
         """Return the settings of a task.
@@ -233,7 +268,10 @@ def read_benchmark(path: Path) -> Benchmark:
         content = tomllib.loads(path.read_text())
         if content.get("name") != path.stem:
             raise ValueError(f"name: the file's name is {path.stem}, not {content.get('name')}")
-        benchmark = Benchmark(**content, content_hash=hash_content(content), path=path)
+        hashes = {task: hash_task(content, task) for task in content.get("tasks", {})}
+        benchmark = Benchmark(
+            **content, content_hash=hash_content(content), task_hashes=hashes, path=path
+        )
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
         # A misspelt field explains the missing one.
@@ -247,15 +285,30 @@ def read_benchmark(path: Path) -> Benchmark:
 
 def hash_content(content: Mapping[str, Any]) -> str:
     """Return the hash of a benchmark's content, without the fields that change no cell."""
-    hashed = {name: value for name, value in content.items() if name not in UNHASHED}
-    canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
+    return _hash({name: value for name, value in content.items() if name not in UNHASHED})
+
+
+def hash_task(content: Mapping[str, Any], task: str) -> str:
+    """Return the hash of all that concerns a task in a benchmark's content."""
+    left_out = {*UNHASHED, *NOT_OF_A_TASK}
+    entries = [one for one in content.get("entries", ()) if task in one.get("tasks", (task,))]
+    return _hash(
+        {
+            **{name: value for name, value in content.items() if name not in left_out},
+            "task": content["tasks"][task],
+            "data": content.get("data", {}).get(task),
+            "entries": [{key: one[key] for key in one if key != "tasks"} for one in entries],
+        }
+    )
 
 
 def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:
     """Return the hash of the scores that count as 0 and 100."""
-    plain = {task: {n: of[n].model_dump() for n in of} for task, of in scale.items()}
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return _hash({task: {n: of[n].model_dump() for n in of} for task, of in scale.items()})
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
 
 

@@ -224,7 +224,7 @@ def _plan(
         options=cell.options
         if tuning is None
         else parse_options({**asked, "learning_rate": str(tuning.learning_rate)}, defaults),
-        benchmark=benchmark.label if final else None,
+        benchmark=benchmark.label_of(cell.task) if final else None,
         scores_test=workload.task is not None and (final or request.score_test),
     )
     check_data_options(cell.options)

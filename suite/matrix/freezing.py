@@ -11,7 +11,14 @@ from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import RESULTS
 from suite.matrix.benchmark_writing import with_hash, with_tables
-from suite.matrix.benchmarks import SCALE, Benchmark, hash_content, hash_scale, read_benchmark
+from suite.matrix.benchmarks import (
+    SCALE,
+    Benchmark,
+    hash_content,
+    hash_scale,
+    hash_task,
+    read_benchmark,
+)
 from suite.matrix.expansion import expand
 from suite.matrix.options import defaults_of
 from suite.matrix.planned_cells import PlannedCell
@@ -98,9 +105,14 @@ def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
         for task, of_task in (data or {}).items()
     }
     changed = with_tables(text, "data", tables)
-    content_hash = hash_content(tomllib.loads(changed))
+    content = tomllib.loads(changed)
+    content_hash = hash_content(content)
     if benchmark.scale:
         changed = with_hash(changed, SCALE, hash_scale(benchmark.scale))
+    for task in content.get("tasks", {}):
+        if task not in benchmark.unchanged_since:
+            digest = hash_task(content, task)
+            changed = with_hash(changed, f"{benchmark.version}.{task}", digest)
     benchmark.path.write_text(with_hash(changed, str(benchmark.version), content_hash))
     try:
         return read_benchmark(benchmark.path).content_hash

@@ -39,7 +39,9 @@ def describe_registry(registry: Registry) -> dict[str, Any]:
 
 def describe_benchmark(benchmark: Benchmark) -> dict[str, Any]:
     """Return the content of a benchmark file, its hash, and whether it is frozen."""
-    content = benchmark.model_dump(mode="json", exclude={"path", "content_hash", "frozen"})
+    content = benchmark.model_dump(
+        mode="json", exclude={"path", "content_hash", "task_hashes", "frozen"}
+    )
     return {**content, "hash": benchmark.content_hash, "is_frozen": benchmark.is_frozen}
 
 

@@ -34,8 +34,8 @@ def ranking_facts(
         shared[OBJECTIVE] = objective
     if tuning is not None:
         own.pop("learning_rate", None)
-    final = benchmark is not None and cell.benchmark == benchmark.label
-    benchmark_hash = benchmark.content_hash if benchmark and final else None
+    final = benchmark is not None and cell.benchmark == benchmark.label_of(cell.task)
+    benchmark_hash = benchmark.hash_of(cell.task) if benchmark and final else None
     entry = entry_name(cell.architecture, own, methods_text(cell.methods))
     of_task = track_of(task, cell.options) if task else Track.STANDARD
     track = str(Track.OPEN if cell.methods else of_task)

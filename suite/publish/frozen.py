@@ -48,8 +48,8 @@ def benchmark_contradiction(
     if stated != frozen:
         has = f"the hash {stated}" if stated else "no hash of its benchmark"
         return f"it has {has}, but {label} is frozen with the hash {frozen}"
-    if version != str(benchmark.version):
-        return f"its benchmark {label} is not the current {benchmark.label}: run the cell again"
+    if label != (current := benchmark.label_of(record.cell.task)):
+        return f"its benchmark {label} is not the current {current}: run the cell again"
     try:
         return (
             _other_cell(record, benchmark, registry, {} if expanded is None else expanded)
@@ -73,13 +73,14 @@ def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
     expanded: Expanded = {}
     for entry in filter(lambda entry: is_final(entry.record), entries):
         record, cell = entry.record, entry.record.cell
-        name, version = split_label(str(cell.benchmark))
+        name, _ = split_label(str(cell.benchmark))
         if name not in {**registry.benchmarks.plugins, **registry.benchmarks.broken}:
             continue
         task = registry.tasks.plugins.get(str(cell.task))
         architecture = registry.architectures.plugins.get(cell.architecture)
         versions = cell.task_version, cell.architecture_version
-        if str(registry.benchmarks.get(name).version) != version or not (task and architecture):
+        current = registry.benchmarks.get(name).label_of(cell.task)
+        if cell.benchmark != current or not (task and architecture):
             continue
         if versions != (task.version, architecture.version):
             continue
