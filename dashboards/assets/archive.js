@@ -33,6 +33,12 @@ function archiveRows() {
 const CHOICES = [
   ["task", "Task", ({ about }) => about.task, ({ about }) => about.subject],
   ["kind", "Kind", ({ about }) => about.kind, ({ about }) => KINDS[about.kind]],
+  [
+    "results",
+    "Results",
+    ({ about }) => about.title,
+    ({ about }) => `${about.name} (${about.subject})`,
+  ],
   ["entry", "Entry", ({ row }) => nameOf(row), ({ row }) => nameOf(row)],
   ["length", "Length", ({ board }) => `${board.length}`, ({ board }) => formatNumber(board.length)],
   ["measure", "Measure", ({ measure }) => measure.title, ({ measure }) => measure.title],
@@ -151,16 +157,20 @@ start((values) => {
   const onsubmit = (/** @type {Event} */ event) => event.preventDefault();
   const form = { className: "filters", "aria-label": "Choice of rows", onsubmit };
   const download = () => downloadCsv("lengthwise-archive", archiveCsv(chosen));
-  const showAll = () => change({ all: "1" });
+  /** @type {[string, string][]} */
+  const extents = [
+    [`first ${FEW_ROWS}`, ""],
+    ["all", "1"],
+  ];
+  const extent = select("Rows", extents, values.all ?? "", (all) => change({ all }));
   return [
-    el("form", form, ...archiveControls(rows, values)),
+    el("form", form, ...archiveControls(rows, values), extent),
     el("p", { className: "note" }, ARCHIVE_NOTE),
-    ...archiveTable(shown, caption),
     el(
       "div",
       { className: "tools" },
-      isCut ? el("button", { type: "button", onclick: showAll }, "Show all rows") : null,
       el("button", { type: "button", onclick: download }, `Download ${count} as CSV`),
     ),
+    ...archiveTable(shown, caption),
   ];
 });

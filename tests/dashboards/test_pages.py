@@ -118,6 +118,23 @@ def test_the_archive_lists_every_row_and_downloads_what_the_choices_leave(tab, f
     assert tab.page.url.partition("#")[2] == "entry=longformer&length=512"
 
 
+def test_a_long_archive_shows_all_rows_on_demand_and_the_keyboard_keeps_its_place(tab, tmp_path):
+    entries = [entry("vanilla", length, f1=0.5, memory=1, speed=1) for length in range(64, 264)]
+    draw([*entries, entry("lstm", 64, f1=0.5, memory=1, speed=1)], tmp_path)
+    tab.open(tmp_path, "archive.html")
+    assert len(tab.texts("tbody tr")) == 200
+    (caption,) = tab.texts("caption")
+    total = re.fullmatch(r"The first 200 of ([\d,]+) rows", caption)[1]
+    tab.select("Rows").focus()
+    tab.select("Rows").select_option("all")
+    assert tab.texts("caption") == [f"{total} of {total} rows"]
+    assert len(tab.texts("tbody tr")) == int(total.replace(",", ""))
+    assert tab.page.evaluate("document.activeElement.name") == "Rows"
+    (title,) = set(tab.page.evaluate("data.comparisons.map(({ title }) => title)"))
+    tab.select("Results").select_option(title)
+    assert tab.texts("caption") == [f"{total} of {total} rows"]
+
+
 def test_dark_and_light_theme(tab, folder):
     tab.page.emulate_media(color_scheme="dark")
     tab.open(folder, again=True)
