@@ -47,6 +47,24 @@ function plainLegend(lines) {
 }
 
 /**
+ * Returns a button that shows or hides all lines of a legend.
+ * @param {number[]} lines
+ * @param {boolean} shown whether the lines are shown afterwards
+ */
+function buttonForAll(lines, shown) {
+  const text = shown ? "all" : "none";
+  const onclick = () => {
+    const names = hiddenNames(state());
+    for (const line of lines) {
+      if (shown) names.delete(data.lines[line].name);
+      else names.add(data.lines[line].name);
+    }
+    change({ without: [...names].join("|") });
+  };
+  return el("button", { type: "button", name: `${text} lines`, onclick }, text);
+}
+
+/**
  * Returns a legend with a box for each line.
  * @param {State} values
  * @param {number[]} lines
@@ -76,5 +94,7 @@ function legend(values, lines, first = []) {
     { className: "legend" },
     el("legend", {}, "Lines; controls are in italics"),
     ...boxes,
+    buttonForAll(lines, true),
+    buttonForAll(lines, false),
   );
 }

@@ -27,7 +27,7 @@ function redraw() {
   announceAnswer(content);
   window.scrollTo(0, scrolled);
   // All elements are new, so the control that had the keyboard's focus gets it back.
-  for (const control of content.querySelectorAll("select, input")) {
+  for (const control of content.querySelectorAll("select, input, button")) {
     if (!focused || control.getAttribute("name") !== focused) continue;
     /** @type {HTMLElement} */ (control).focus({ preventScroll: true });
   }

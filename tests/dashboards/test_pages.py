@@ -54,6 +54,18 @@ def test_the_address_restores_the_view_and_the_keyboard_keeps_its_place(tab, fol
     assert not box.is_checked()
 
 
+def test_all_lines_of_a_legend_are_hidden_and_shown_at_once(tab, folder):
+    tab.open(folder, "index.html", "task=ner")
+    boxes = tab.page.locator("fieldset.legend input")
+    count = boxes.count()
+    assert count > 1
+    tab.page.get_by_role("button", name="none", exact=True).click()
+    assert tab.page.locator("fieldset.legend input:checked").count() == 0
+    assert tab.page.evaluate("document.activeElement.name") == "none lines"
+    tab.page.get_by_role("button", name="all", exact=True).click()
+    assert tab.page.locator("fieldset.legend input:checked").count() == count
+
+
 def test_links_open_the_run_and_pages_keep_the_comparison(tab, folder):
     tab.open(folder, "index.html", "task=ner&length=128")
     tab.page.locator("table a", has_text="vanilla").first.click()
