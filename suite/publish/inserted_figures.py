@@ -11,9 +11,10 @@ The best entry scores <!-- value where="…" value="test.entity_f1" format=".3f"
 those of `suite.read_records(published=True).to_frame()`; `entry` leaves out the learning rate. A
 table has a row for each value of `rows`, in the order of `sort`. With `columns`, it has a column
 for each of their values and shows one `value`; otherwise it has a column for each `value`, headed
-by the value's name or by one of `titles`. A figure is the mean of the selected records, multiplied
-by `times` and in a `format` of Python. Costs of noisy phases are left out. The costs of a mark are
-of one machine, and those of an entry of one version of its code.
+by the value's name or by one of `titles`. `test.accuracy@128` is the value at length 128. A figure
+is the mean of the selected records, multiplied by `times` and in a `format` of Python. Costs of
+noisy phases are left out. The costs of a mark are of one machine, and those of an entry of one
+version of its code.
 
 With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
 intervals: a figure is followed by its limits.
@@ -41,6 +42,7 @@ START = re.compile(r"<!-- (?:table|value) .*? -->")
 FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times", "format", "sort"})
 RECORDS, ROWS = "records", "rows"
 NO_FIGURE = "–"
+LENGTH = "sequence_length"
 COST_PHASES = frozenset({*PHASES, *DECODING_PHASES})
 
 
@@ -107,17 +109,17 @@ def _select(
     fields: Mapping[str, str], written: str, frames: Mapping[str, pandas.DataFrame]
 ) -> pandas.DataFrame:
     frame = frames[fields.get("of", RECORDS)]
-    names = [*fields["value"].split(","), *filter(None, map(fields.get, ("rows", "columns")))]
+    values = [value.partition("@")[0] for value in fields["value"].split(",")]
+    names = [*values, *filter(None, map(fields.get, ("rows", "columns")))]
     try:
         selected = frame.query(fields["where"]) if "where" in fields else frame
     except Exception as error:  # pandas raises errors of many kinds for a text that is no query
         raise FigureError(f"`where` must select rows: {error}", received=written) from None
     if missing := [name for name in names if name not in selected]:
         raise FigureError("A mark names columns of the rows", received=", ".join(missing))
-    values = fields["value"].split(",")
     if fields.get("of", RECORDS) == RECORDS and any(map(_is_cost, values)):
         _check_costs(selected.dropna(subset=values, how="all"), written)
-    shown = [name for name in selected.columns if name in {*names, "low", "high"}]
+    shown = [name for name in selected.columns if name in {*names, LENGTH, "low", "high"}]
     selected = selected[shown]  # a copy of all columns for each figure would take seconds
     selected = selected.dropna(subset=values, how="all")
     if selected.empty:
@@ -144,7 +146,7 @@ def _check_costs(selected: pandas.DataFrame, written: str) -> None:
 
 
 def _value(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
-    return _figure(selected, fields["value"], fields)
+    return _figure(*_at_length(selected, fields["value"]), fields)
 
 
 def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> str:
@@ -168,10 +170,13 @@ def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
         titles = fields["titles"].split(",") if "titles" in fields else names
         if len(titles) != len(names):
             raise FigureError("`titles` has one title for each value", received=fields["titles"])
-        groups = {title: (selected, name) for title, name in zip(titles, names, strict=True)}
+        parts = [_at_length(selected, name) for name in names]
+        groups = dict(zip(titles, parts, strict=True))
+        sorted_by, name = parts[0]
     else:
-        groups = {str(key): (part, names[0]) for key, part in selected.groupby(columns)}
-    means = selected.groupby(rows)[names[0]].mean()
+        sorted_by, name = _at_length(selected, names[0])
+        groups = {str(key): (part, name) for key, part in sorted_by.groupby(columns)}
+    means = sorted_by.groupby(rows)[name].mean().reindex(sorted(selected[rows].unique()))
     order = {"high": False, "low": True}.get(fields.get("sort", ""))
     labels = means.index if order is None else means.sort_values(ascending=order).index
     lines = [[rows.replace("_", " "), *groups], ["---", *["---:"] * len(groups)]]
@@ -183,6 +188,12 @@ def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
         for label in labels
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _at_length(frame: pandas.DataFrame, value: str) -> tuple[pandas.DataFrame, str]:
+    """Return the rows of a value, and its name without the length behind "@"."""
+    name, _, length = value.partition("@")
+    return (frame[frame[LENGTH] == int(length)] if length else frame), name
 
 
 def _label(label: object) -> str:

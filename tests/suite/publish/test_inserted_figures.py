@@ -82,6 +82,19 @@ def test_a_table_has_a_column_for_each_value_and_is_sorted():
     assert titled[0] == "| entry | accuracy | entity F1 |"
 
 
+def test_a_value_may_be_of_one_length():
+    mark = (
+        'table rows="entry" value="test.token_accuracy@128,test.token_accuracy@512" '
+        'format=".2f" sort="high"'
+    )
+    assert filled(mark).strip().splitlines() == [
+        "| entry | test.token_accuracy@128 | test.token_accuracy@512 |",
+        "| --- | ---: | ---: |",
+        "| `bert` | 0.90 | – |",
+        "| `vanilla` | 0.80 | 0.70 |",
+    ]
+
+
 def test_a_page_without_marks_is_left_as_it_is():
     assert fill_page("# Results\n<!-- a comment -->\n", FRAMES) == "# Results\n<!-- a comment -->\n"
 
