@@ -17,6 +17,7 @@ from suite.matrix.registry import Registry
 from suite.matrix.tuned_rates import Tuned
 from suite.publish.leaderboard_archive import to_csv
 from suite.publish.leaderboard_extras import cost_pages, file_name, open_track
+from suite.publish.leaderboard_least_costs import least_costs
 from suite.publish.leaderboard_page import LeaderboardPage, without_results
 from suite.publish.learning_rates_page import LEARNING_RATES, learning_rates_page
 from suite.records.published import StoredRecord
@@ -54,7 +55,8 @@ def leaderboard_files(
         files[MAIN] = without_results(_links(beside, f"{FOLDER}/"), counts)
     for number, leaderboard in enumerate(found):
         others = [other.benchmark.name for other in found[1:] if other is not leaderboard]
-        files |= _pages(leaderboard, controls, others, list(beside), is_main=number == 0)
+        least = least_costs(boards, controls, f"{FOLDER}/") if number == 0 else []
+        files |= _pages(leaderboard, controls, others, list(beside), least, is_main=number == 0)
     return {**files, **{f"{FOLDER}/{name}": content for name, content in beside.items()}}
 
 
@@ -78,6 +80,7 @@ def _pages(
     controls: Mapping[str, Architecture],
     others: Sequence[str],
     beside: Sequence[str],
+    least: Sequence[str],
     *,
     is_main: bool,
 ) -> dict[str, str]:
@@ -88,7 +91,7 @@ def _pages(
     links = _links([*beside, *(f"{other}.md" for other in others)], down)
     links.append(("changes that moved numbers", f"{up}CHANGES.md"))
     trained = frozenset(name for name, part in controls.items() if not part.probe_only)
-    page = LeaderboardPage(leaderboard, frozenset(controls), trained, links)
+    page = LeaderboardPage(leaderboard, frozenset(controls), trained, links, least_costs=least)
     if page.fits:
         return {path: page.text()}
     tables = f"{name}-tables.md"

@@ -65,6 +65,7 @@ class LeaderboardPage:
         trained: the controls that train unless a request names others.
         links: the further files, by title, relative to the page.
         tables_at: the file with all rows of the tables, if the page leaves out some.
+        least_costs: the section with the least cost at each length.
         most_core_rows: the most rows of a core table on the page; None for all.
         most_task_rows: the most rows of the table of a task; None for all.
     """
@@ -74,6 +75,7 @@ class LeaderboardPage:
     trained: frozenset[str] = frozenset()
     links: Sequence[tuple[str, str]] = ()
     tables_at: str = ""
+    least_costs: Sequence[str] = ()
     most_core_rows: int | None = None
     most_task_rows: int | None = None
     notes: Footnotes = field(default_factory=Footnotes)
@@ -81,7 +83,7 @@ class LeaderboardPage:
     def text(self) -> str:
         """Return the page."""
         self.notes.clear()
-        parts = ["# Leaderboard", self._head(), *self._winners()]
+        parts = ["# Leaderboard", self._head(), *self._winners(), *self.least_costs]
         parts += [*self._core(), *self._tasks(), *self._notes()]
         return "\n\n".join([*parts, *self._expected(), *self._changes()]) + "\n"
 

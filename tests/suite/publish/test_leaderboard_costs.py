@@ -128,3 +128,28 @@ def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
     assert "training speed" not in section(page, "Decoders")
     session = "encoders are of the session of 2026-01-02 04:04 on abacus, 2 threads (1 session)."
     assert session in section(page, "Core table")
+
+
+def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    many = [
+        probe(entry, seconds * (1 + number / 1_000), number, length=length)
+        for number in range(3)
+        for length, of_length in (
+            (512, {"vanilla": 0.1, "longformer": 0.3, "identity": 0.01}),
+            (2_048, {"vanilla": 0.9, "longformer": 0.3, "identity": 0.01}),
+        )
+        for entry, seconds in of_length.items()
+    ]
+    one_round = [
+        probe(entry, seconds, 0, length=64) for entry, seconds in (("gpt", 0.1), ("bert", 0.2))
+    ]
+    alone = [probe("vanilla", 0.1, 0, length=8_192)]
+    # A final run makes the page; `identity` is a control, and 8,192 has a single entry.
+    files = files_of(folder, [*runs(folder), *many, *one_round, *alone])
+    rows = rows_of(section(files["LEADERBOARD.md"], "Least cost by length"))
+    speed = next(cells for cells in rows if "training speed" in cells[0])
+    assert speed[1:] == ["gpt 0.640°", "vanilla 5.115", "longformer 6.820", "—"]
+    memory = next(cells for cells in rows if "training memory" in cells[0])
+    assert memory[2] == "longformer 1.000≈", "equal memories do not separate"
+    assert "(leaderboard/costs-abacus.md)" in speed[0]
