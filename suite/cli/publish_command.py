@@ -24,7 +24,12 @@ from suite.records.published import Folder, read_published, without_trials
 
 ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
 
-FINDINGS = "docs/results/README.html"
+LINKS_WITH_DOCS = [
+    ("Findings", "docs/results/README.html"),
+    ("Leaderboard as text", "docs/results/LEADERBOARD.html"),
+    ("Documentation", "docs/index.html"),
+]
+"""The title and the address of each link at the foot of the pages, beside the documentation."""
 MARK = ".nojekyll"
 """Marks a folder as written by this command. GitHub Pages then serves files that begin with _."""
 
@@ -122,7 +127,7 @@ def _write_public(folder: Path, results: Path, docs: Path | None, address: str) 
     links = [("Leaderboard as text", "LEADERBOARD.md")]
     if docs is not None:
         shutil.copytree(docs, folder / "docs")
-        links += [("Documentation", "docs/index.html"), ("Findings", FINDINGS)]
+        links = LINKS_WITH_DOCS
     host = Host(address, links)
     first = (
         draw_site(without_trials(entries), registry, folder, choices=choices, host=host)
