@@ -40,18 +40,21 @@ def draw_lines(
     The place of an architecture's name in the sorted names of all architectures sets colour, symbol
     and dash. All architectures are those of the lines and those in `architectures`, so the styles
     do not depend on which architectures have run. The lines of one architecture differ in shade and
-    dash.
+    dash. A line with methods, which are behind " + ", has the style of the methods instead: they
+    are compared on one architecture, whose colour would not tell them apart.
     """
     pairs = sorted(set(pairs))
     names = sorted({*architectures, *(architecture for architecture, _ in pairs)})
-    place_of = {name: place for place, name in enumerate(names)}
+    methods = sorted({_methods_of(line) for _, line in pairs} - {""})
+    place_of = {name: place for group in (names, methods) for place, name in enumerate(group)}
     drawn: dict[str, int] = {}
     lines = []
     for architecture, line in pairs:
-        place = place_of[architecture]
+        style = _methods_of(line) or architecture
+        place = place_of[style]
         symbol, outline = SYMBOLS[place % len(SYMBOLS)]
-        variant = drawn.get(architecture, 0)
-        drawn[architecture] = variant + 1
+        variant = drawn.get(style, 0)
+        drawn[style] = variant + 1
         lines.append(
             {
                 "name": line,
@@ -63,6 +66,12 @@ def draw_lines(
             }
         )
     return lines
+
+
+def _methods_of(line: str) -> str:
+    """Return the methods in the name of a line, as "+ lora + int8"; empty without any."""
+    _, plus, methods = line.partition(" + ")
+    return f"+ {methods}" if plus else ""
 
 
 def _mixed(color: str, level: int, share: float) -> str:

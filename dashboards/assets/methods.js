@@ -11,6 +11,7 @@ const EFFECTS_NOTE =
 const NO_REFERENCE =
   "Entries against “—” have no reference here: their gain and their price are unknown. Run them " +
   'beside the entry without methods: `--methods "none;…"`.';
+const ALL = "all";
 const NONE =
   "There are no records with methods yet. Run " +
   '`bench run --task sentiment --methods "none;label_smoothing"`.';
@@ -132,15 +133,38 @@ function methodCharts({ comparison, effects, conditions, sizes, share }, prices)
   ];
 }
 
+/**
+ * Returns the choice of a task or of probes, and the comparisons that it leaves.
+ * @param {MethodComparison[]} comparisons
+ * @param {State} values
+ * @returns {[Element, MethodComparison[]]}
+ */
+function chosenSubject(comparisons, values) {
+  const subjectOf = (/** @type {MethodComparison} */ { comparison }) =>
+    data.comparisons[comparison].subject;
+  const subjects = [...new Set(comparisons.map(subjectOf))];
+  const wanted = values.subject ?? subjects[0];
+  const chosen = wanted === ALL || subjects.includes(wanted) ? wanted : subjects[0];
+  /** @type {[string, string][]} */
+  const options = [...subjects, ALL].map((subject) => [subject, subject]);
+  const onsubmit = (/** @type {Event} */ event) => event.preventDefault();
+  const form = { className: "filters", "aria-label": "Choice of results", onsubmit };
+  const picker = select("Task", options, chosen, (subject) => change({ subject }));
+  const left = comparisons.filter((one) => chosen === ALL || subjectOf(one) === chosen);
+  return [el("form", form, picker), left];
+}
+
 start((values) => {
-  const { prices, comparisons } = window.LENGTHWISE_METHODS;
+  const { prices, comparisons: all } = window.LENGTHWISE_METHODS;
+  if (!all.length) return [el("p", {}, ...withCode(NONE))];
+  const [choice, comparisons] = chosenSubject(all, values);
   const hidden = hiddenLines(values);
   const numbers = comparisons.flatMap(({ effects, conditions, sizes }) =>
     [...effects, ...conditions, ...sizes].map(({ line }) => line),
   );
   const lines = [...new Set(numbers)].sort(ascending);
-  if (!comparisons.length) return [el("p", {}, ...withCode(NONE))];
   return [
+    choice,
     legend(values, lines),
     el("p", { className: "note" }, EFFECTS_NOTE),
     ...comparisons.flatMap((found) => {

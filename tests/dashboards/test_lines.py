@@ -22,6 +22,19 @@ def test_lines_of_one_architecture_share_a_symbol_and_differ_in_colour():
     assert bert_a["symbol"] == bert_b["symbol"] == bert_c["symbol"] != vit["symbol"]
 
 
+def test_methods_on_one_architecture_differ_in_colour_and_symbol():
+    methods = [f"bert + method_{number:02}" for number in range(len(COLORS))]
+    lines = draw_lines(pairs(bert=["bert", *methods], vit=["vit", "vit + method_00"]))
+    of = {line["name"]: line for line in lines}
+    styles = {(of[name]["color"], of[name]["symbol"]) for name in methods}
+    assert len(styles) == len(methods) == len({color for color, _ in styles})
+    # Two architectures with one method share the symbol, and differ in shade and dash.
+    one, other = of["bert + method_00"], of["vit + method_00"]
+    assert one["symbol"] == other["symbol"]
+    assert one["color"] != other["color"] and one["dash"] != other["dash"]
+    assert draw_lines(pairs(bert=["bert"], vit=["vit"])) == [of["bert"], of["vit"]]
+
+
 def test_a_newcomer_is_drawn_by_the_rule_of_the_built_in_architectures():
     """Renaming all architectures, in their order, changes no colour and no symbol."""
     built_in = draw_lines(pairs(bert="a", longformer="b", vanilla="c"))

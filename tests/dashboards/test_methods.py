@@ -80,8 +80,13 @@ def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site)
 
 def test_a_probe_has_prices_alone_and_a_chart_of_them_along_the_length(tab, site):
     tab.open(site, PAGE, again=True)
-    heads = [text for text in tab.texts("thead th") if text in ("rounds", "gain")]
-    assert sorted(heads) == ["gain", "rounds"]
+    named = ("rounds", "gain")
+    assert {text for text in tab.texts("thead th") if text in named} == {"gain"}
+    probes = tab.texts('select[name="Task"] option')[-2]
+    tab.select("Task").select_option(probes)
+    assert {text for text in tab.texts("thead th") if text in named} == {"rounds"}
+    tab.select("Task").select_option("all")
+    assert {text for text in tab.texts("thead th") if text in named} == {*named}
     plots = [traces for traces, layout in tab.plots() if "sequence length" in str(layout).lower()]
     (trace,) = next(traces for traces in plots if traces[0]["y"] == [0.5, 0.5])
     assert trace["x"] == [128, 256]
@@ -94,7 +99,7 @@ def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_mi
 ):
     records = [run(0, 0.6, "smooth"), probed(0, 128, 0.5, SQUEEZED)]
     draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], tmp_path)
-    tab.open(tmp_path, PAGE, again=True)
+    tab.open(tmp_path, PAGE, "subject=all", again=True)
     cells = tab.texts("tbody td, tbody th")
     assert cells[1:4] == ["—", "128", "1"] and "0.6" in cells[4]
     assert cells[-3:] == ["—", "128", "—"]
