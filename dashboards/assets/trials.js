@@ -16,7 +16,10 @@ function noFinalRuns(task) {
   const items = counts.map(({ task: name, subject, text }) =>
     el("li", {}, `${subject}: ${text}`, ...trialLinks(name)),
   );
-  const what = task ? ` of ${counts[0]?.subject ?? task}` : "";
+  const trial = data.comparisons.find((one) => one.task === task && one.kind === "trial");
+  // Trials with evaluation lengths are shown themselves, so that none of them are counted.
+  if (task && trial && !items.length) items.push(el("li", {}, trial.subject, ...trialLinks(task)));
+  const what = task ? ` of ${counts[0]?.subject ?? trial?.subject ?? task}` : "";
   return [
     el("p", { className: "answer" }, el("strong", {}, `There are no final runs${what} yet`), "."),
     el("p", { className: "note" }, ...withCode(HOW_TO)),

@@ -310,3 +310,15 @@ def test_without_final_runs_the_page_says_what_exists(tab, tmp_path):
     assert (short["x"], short["y"]) == ([0.0003, 0.003], [0.1, 0.5])
     assert (long["x"], long["y"], long["marker"]["size"]) == ([0.003], [0.65], [13])
     assert layout["yaxis"]["title"]["text"] == "validation entity F1"
+
+
+def test_a_task_without_counted_trials_leads_to_the_trials_that_are_shown(tab, tmp_path):
+    """Trials with evaluation lengths are shown on pages of their own, and not counted."""
+    draw([trial("vanilla", seed, 0.61) for seed in range(2)], tmp_path)
+    tab.open(tmp_path, "index.html", "task=ner")
+    tab.page.evaluate("data.trials.length = 0; redraw()")
+    assert tab.answer() == "There are no final runs of Named entity recognition yet."
+    (link,) = tab.page.locator("main li a").all()
+    assert link.text_content() == "scores of the trials"
+    link.click()
+    tab.page.wait_for_selector(".plot")
