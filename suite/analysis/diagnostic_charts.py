@@ -17,6 +17,7 @@ from suite.api import Mode
 BY_PAIRS, BY_DEPTH = "by_pairs", "by_depth"
 TOKEN_SECONDS, STATE_BYTES = "generation.step_seconds", "generation.state_bytes"
 
+SCALED = "A scaled accuracy of 0 is that of a guess, and 1 is perfect"
 SEEDS_ALONE = "Beyond the training length, intervals cover the seeds alone"
 
 
@@ -224,7 +225,9 @@ def _lengths_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point])
             higher_is_better=metric.higher_is_better,
         )
         section = Section.STATES if is_scaled else Section.LENGTHS
-        note = "" if task.primary_metric.share else SEEDS_ALONE
+        notes = [SCALED] if is_scaled else []
+        notes += [] if task.primary_metric.share else [SEEDS_ALONE]
+        note = ". ".join(notes)
         against = "evaluation_length"
         chart = _chart(section, diagnostic, against, length, lines, reading, note=note)
         lengths = (int(at) for line in lines for at in line.figures)

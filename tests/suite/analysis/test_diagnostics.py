@@ -178,11 +178,12 @@ def test_a_single_problem_is_drawn_along_the_evaluation_length(tmp_path):
     (chart,) = charts_of(runs, tmp_path)
     assert (chart.section, chart.against) == (Section.STATES, "evaluation_length")
     assert chart.title == "State tracking"
+    assert chart.note == "A scaled accuracy of 0 is that of a guess, and 1 is perfect"
 
 
 def test_extrapolation_names_the_entry_that_falls_and_the_one_that_does_not(tmp_path):
     (chart,) = charts_of(extrapolation(), tmp_path)
-    assert (chart.section, chart.sequence_length) == (Section.LENGTHS, 256)
+    assert (chart.section, chart.sequence_length, chart.note) == (Section.LENGTHS, 256, "")
     found = {line.name: line for line in chart.lines}
     learned = found["vanilla (positions=learned)"]
     assert means(learned) == {"256": 0.995}
