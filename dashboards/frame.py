@@ -47,6 +47,7 @@ MEASURES = (
     Measure("generation.latency_p50_seconds", "Latency of one generated token, median", "ms", 1e-3),
     Measure("generation.state_bytes", "Size of the decoding state", "KiB", 2**10),
     Measure("generation.step_seconds", "Time per generated token", "ms", 1e-3),
+    Measure("inference.step_seconds", "Time of an inference step", "s"),
 )
 
 
