@@ -18,6 +18,7 @@ from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.leaderboard_files import leaderboard_files
+from suite.publish.public_folder import replaced_contents
 from suite.publish.publishing import publish
 from suite.records.naming import cell_label
 from suite.records.published import Folder, read_published, without_trials
@@ -30,8 +31,8 @@ LINKS_WITH_DOCS = [
     ("Documentation", "docs/index.html"),
 ]
 """The title and the address of each link at the foot of the pages, beside the documentation."""
-MARK = ".nojekyll"
-"""Marks a folder as written by this command. GitHub Pages then serves files that begin with _."""
+NO_JEKYLL = ".nojekyll"
+"""With this file, GitHub Pages serves files that begin with _."""
 
 
 @click.command("publish")
@@ -45,7 +46,7 @@ MARK = ".nojekyll"
     "folder",
     type=click.Path(path_type=Path),
     help="Instead, write the published records, the leaderboard and the site to a folder for any "
-    "static host. The folder is new, empty, or one that this command wrote.",
+    "static host. What an earlier call wrote there is replaced; other files stay.",
 )
 @click.option(
     "--url",
@@ -84,14 +85,7 @@ def command(
       bench publish --machine my-workstation
       bench publish --to public --docs results/local/docs --url https://example.org/lengthwise
     """
-    if url is not None and (folder is None or not ADDRESS.fullmatch(url)):
-        raise RequestError(
-            "--url is the address that the folder of --to will be served at",
-            received=url,
-            remedy="Use it as in --to public --url https://example.org/lengthwise",
-        )
-    if docs is not None and folder is None:
-        raise RequestError("--docs is copied to the folder of --to", remedy="Add --to FOLDER")
+    _check_public(folder, docs, url, machine, dry_run=dry_run)
     if folder is not None:
         _write_public(folder, results, docs, (url or "").rstrip("/"))
         return
@@ -123,45 +117,54 @@ def _write_public(folder: Path, results: Path, docs: Path | None, address: str) 
     registry = load_registry(search_path_from_environment())
     entries = read_published(results)
     choices = read_choices(results / "tuning")
-    _clear(folder)
-    links = [("Leaderboard as text", "LEADERBOARD.md")]
-    if docs is not None:
-        shutil.copytree(docs, folder / "docs")
-        links = LINKS_WITH_DOCS
+    links = [("Leaderboard as text", "LEADERBOARD.md")] if docs is None else LINKS_WITH_DOCS
     host = Host(address, links)
-    first = (
-        draw_site(without_trials(entries), registry, folder, choices=choices, host=host)
-        if entries
-        else folder / "LEADERBOARD.md"
-    )
-    for name, content in leaderboard_files(entries, registry, choices).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(content, encoding="utf-8")
-    if (changes := results / "CHANGES.md").is_file():  # the leaderboard links to it
-        shutil.copy(changes, folder)
-    for part in Folder:
-        if (results / part).is_dir() and part is not Folder.LOCAL:
-            shutil.copytree(results / part, folder / "records" / part, dirs_exist_ok=True)
-    (folder / MARK).touch()
+    with replaced_contents(folder) as new:
+        if docs is not None:
+            shutil.copytree(docs, new / "docs")
+        if entries:
+            draw_site(without_trials(entries), registry, new, choices=choices, host=host)
+        for name, content in leaderboard_files(entries, registry, choices).items():
+            (new / name).parent.mkdir(exist_ok=True)
+            (new / name).write_text(content, encoding="utf-8")
+        if (changes := results / "CHANGES.md").is_file():  # the leaderboard links to it
+            shutil.copy(changes, new)
+        for part in Folder:
+            if (results / part).is_dir() and part is not Folder.LOCAL:
+                shutil.copytree(results / part, new / "records" / part)
+        (new / NO_JEKYLL).touch()
+    first = folder / ("index.html" if entries else "LEADERBOARD.md")
     print(f"{len(entries)} records are ready for any static host: {first}")
 
 
-def _clear(folder: Path) -> None:
-    """Create the folder, or remove what an earlier call wrote to it. Hidden files and CNAME stay.
-
-    Raises:
-        RequestError: the folder has files that this command did not write.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    if found and not (folder / MARK).exists():
+def _check_public(
+    folder: Path | None, docs: Path | None, url: str | None, machine: str | None, *, dry_run: bool
+) -> None:
+    """Check the options that belong to --to, and those that do not."""
+    if url is not None and (folder is None or not ADDRESS.fullmatch(url)):
         raise RequestError(
-            "--to takes a new or empty folder, or one that this command wrote",
-            received=f"{folder}, which has {found[0].name}",
+            "--url is the address that the folder of --to will be served at",
+            received=url,
+            remedy="Use it as in --to public --url https://example.org/lengthwise",
+        )
+    if docs is not None and folder is None:
+        raise RequestError("--docs is copied to the folder of --to", remedy="Add --to FOLDER")
+    if folder is not None and (machine is not None or dry_run):
+        raise RequestError(
+            "--to writes the published records, so that --machine and --dry-run do not apply",
+            remedy="Leave them out",
+        )
+    if docs is None or folder is None:
+        return
+    if not (docs / "index.html").is_file():
+        raise RequestError(
+            "--docs is the folder of the documentation",
+            received=f"{docs}, which has no index.html",
+            remedy="Run `make docs`, which writes results/local/docs",
+        )
+    if folder.resolve() in (docs.resolve(), *docs.resolve().parents):
+        raise RequestError(
+            "--docs is copied into the folder of --to, whose contents are replaced",
+            received=docs,
             remedy="Choose another folder",
         )
-    for path in found:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != "CNAME":
-            path.unlink()

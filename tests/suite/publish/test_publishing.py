@@ -202,11 +202,38 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
 
 
 def test_the_folder_for_a_static_host_replaces_no_other_files(bench, tmp_path):
-    (tmp_path / "thesis.tex").write_text("three years of work")
-    said = bench("publish", "--to", str(tmp_path), "--results", str(tmp_path / "none"))
+    folder, results = tmp_path / "site", str(tmp_path / "none")
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("three years of work")
+    (folder / ".nojekyll").touch()  # as in each folder of GitHub Pages
+    said = bench("publish", "--to", str(folder), "--results", results)
     assert said.returncode == 2
-    assert "--to takes a new or empty folder" in said.stderr and "thesis.tex" in said.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    assert "did not write thesis.tex" in said.stderr
+    assert {path.name for path in folder.iterdir()} == {"thesis.tex", ".nojekyll"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"site", "home"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--dry-run",), "--machine and --dry-run do not apply"),
+        (("--machine", "here"), "--machine and --dry-run do not apply"),
+        (("--docs", "."), "which has no index.html"),
+        (("--docs", "public/docs"), "whose contents are replaced"),
+    ],
+)
+def test_options_that_do_not_fit_a_public_folder_change_nothing(
+    bench, tmp_path, monkeypatch, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    said = bench("publish", "--to", "public", "--results", "none")
+    assert said.returncode == 0, said.stderr
+    (tmp_path / "public" / "docs").mkdir()
+    (tmp_path / "public" / "docs" / "index.html").touch()
+    before = sorted(map(str, (tmp_path / "public").rglob("*")))
+    said = bench("publish", "--to", "public", "--results", "none", *options)
+    assert said.returncode == 2 and message in said.stderr
+    assert sorted(map(str, (tmp_path / "public").rglob("*"))) == before
 
 
 def test_without_published_records_the_folder_holds_a_leaderboard_that_says_so(bench, tmp_path):
