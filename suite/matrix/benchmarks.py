@@ -291,15 +291,27 @@ def hash_content(content: Mapping[str, Any]) -> str:
 def hash_task(content: Mapping[str, Any], task: str) -> str:
     """Return the hash of all that concerns a task in a benchmark's content."""
     left_out = {*UNHASHED, *NOT_OF_A_TASK}
-    entries = [one for one in content.get("entries", ()) if task in one.get("tasks", (task,))]
+    entries = [_entry_of(one, task) for one in content.get("entries", ())]
     return _hash(
         {
             **{name: value for name, value in content.items() if name not in left_out},
             "task": content["tasks"][task],
             "data": content.get("data", {}).get(task),
-            "entries": [{key: one[key] for key in one if key != "tasks"} for one in entries],
+            "entries": [one for one in entries if one],
         }
     )
+
+
+def _entry_of(entry: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Return what an entry says of a task; empty if it says nothing.
+
+    An entry without options and methods limits its architecture, also on tasks that it leaves out.
+    """
+    if not entry.get("tasks") or task in entry["tasks"]:
+        return {name: value for name, value in entry.items() if name != "tasks"}
+    if entry.get("options") or entry.get("methods"):
+        return {}
+    return {"architecture": entry["architecture"], "left_out": True}
 
 
 def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:

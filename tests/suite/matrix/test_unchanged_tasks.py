@@ -16,6 +16,11 @@ KEPT = "[unchanged_since]\nner = 1\n\n[frozen]"
 SECOND = (("version = 1", "version = 2"), ("[frozen]", KEPT))
 
 
+ADDED = '[[entries]]\narchitecture = "vanilla"\noptions = { positions = "rotary" }\n'
+LEFT_OUT = '[[entries]]\narchitecture = "vanilla"\ntasks = ["image_classification"]\n'
+"""A plain entry limits its architecture to the tasks that it names."""
+
+
 @pytest.fixture
 def path(tmp_path):
     """The frozen first version of the benchmark `small`."""
@@ -65,6 +70,9 @@ def test_the_runs_of_an_unchanged_task_count_in_the_new_version(path):
         ("seeds = [0]", "seeds = [1]"),
         ('model_size = "tiny"', 'model_size = "mini"'),
         ("window = [64]", "window = [32]"),
+        ("window = [64] }", f"window = [64] }}\n{ADDED}"),
+        ("window = [64] }", f"window = [64] }}\n{ADDED}tasks = []\n"),
+        ("window = [64] }", f"window = [64] }}\n{LEFT_OUT}"),
         ("[unchanged_since]", "[tuning]\nlearning_rates = [1e-3, 1e-2, 1e-1]\n\n[unchanged_since]"),
     ],
 )
