@@ -239,6 +239,7 @@ class Records(Collection[RecordSummary]):
                 "noisy_phases": ", ".join(item.details.get("noisy", ())),
                 "machine": machine_name(item.environment),
                 "cost_digest": item.environment.get("cost_digest"),
+                "invocation": item.invocation.id,
                 "run_id": item.run_id,
             }
         ]

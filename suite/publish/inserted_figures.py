@@ -12,9 +12,9 @@ those of `suite.read_records(published=True).to_frame()`; `entry` leaves out the
 table has a row for each value of `rows`, in the order of `sort`. With `columns`, it has a column
 for each of their values and shows one `value`; otherwise it has a column for each `value`, headed
 by the value's name or by one of `titles`. `test.accuracy@128` is the value at length 128. A figure
-is the mean of the selected records, multiplied by `times` and in a `format` of Python. Costs of
-noisy phases are left out. The costs of a mark are of one machine, and those of an entry of one
-version of its code.
+is the mean of the selected records, multiplied by `times` and in a `format` of Python. As on the
+boards, costs have geometric means, those of noisy phases are left out, and all costs of a mark are
+of one session: one `invocation` on one machine.
 
 With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
 intervals: a figure is followed by its limits.
@@ -25,6 +25,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -128,14 +129,15 @@ def _select(
 
 
 def _check_costs(selected: pandas.DataFrame, written: str) -> None:
-    """Check that costs can be compared: one machine, and one version of the code of an entry."""
-    machines = sorted(selected["machine"].unique())
-    if len(machines) > 1:
-        raise FigureError(
-            f"The costs of a mark are of one machine, not of {' and '.join(machines)}",
-            received=written,
-            remedy="Choose one in `where`, as in: machine == 'NAME'",
-        )
+    """Check that costs can be compared: one machine and session, one version of an entry's code."""
+    for column, what in (("machine", "of one machine"), ("invocation", "of one session")):
+        found = sorted(selected[column].unique())
+        if len(found) > 1:
+            raise FigureError(
+                f"The costs of a mark are {what}, not of {' and '.join(found)}",
+                received=written,
+                remedy=f"Choose one in `where`, as in: {column} == '{found[-1]}'",
+            )
     versions = selected.groupby("entry")["cost_digest"].nunique(dropna=False)
     if mixed := sorted(versions[versions > 1].index):
         raise FigureError(
@@ -155,7 +157,9 @@ def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> st
     if known.empty:
         return NO_FIGURE
     times = float(fields.get("times", "1"))
-    figure = f"{times * known.mean():{form}}"
+    is_cost = _is_cost(name) and fields.get("of") != ROWS
+    mean = statistics.geometric_mean(known) if is_cost else known.mean()
+    figure = f"{times * mean:{form}}"
     if fields.get("of") != ROWS or len(known) > 1:
         return figure
     row = group.loc[known.index[0]]

@@ -14,9 +14,9 @@ from suite.publish.inserted_figures import (
     frame_of_rows,
 )
 from suite.records.published import read_published
-from suite.records.schema import Measurement
+from suite.records.schema import Invocation, Measurement
 from suite.results import Records
-from tests.suite.records.test_store import PROBE, make_record
+from tests.suite.records.test_store import MOMENT, PROBE, make_record
 
 RECORDS = pandas.DataFrame(
     {
@@ -129,13 +129,14 @@ def test_published_records_have_entries_without_learning_rates():
     assert {"entry", "learning_rate", "sequence_length", "validation.entity_f1"} <= {*frame}
 
 
-def probe(entry, value, noisy=(), processor="old", digest="a"):
+def probe(entry, value, noisy=(), processor="old", digest="a", session="first"):
     measured = Measurement(value=value, n=1)
     return make_record(
         cell=dataclasses.replace(PROBE, architecture=entry),
         measurements={"training": {"step_seconds": measured}, "inference": {"mfu": measured}},
         details={"noisy": noisy},
         environment={"processor": processor, "cost_digest": digest},
+        invocation=Invocation(id=session, started_at=MOMENT, command="bench", planned_cells=1),
     )
 
 
@@ -148,7 +149,7 @@ def costs_of(*probes):
 
 def test_noisy_costs_are_left_out():
     shown = costs_of(probe("vanilla", 1.0), probe("vanilla", 9.0, noisy=("training",)))
-    assert shown == ["| `vanilla` | 1 | 5 |"]
+    assert shown == ["| `vanilla` | 1 | 3 |"], "the geometric mean of 1 and 9 is 3"
 
 
 def test_entries_may_have_code_of_different_versions():
@@ -160,6 +161,7 @@ def test_entries_may_have_code_of_different_versions():
     ("other", "message"),
     [
         (probe("lstm", 1.0, processor="new"), "of one machine, not of new.* and old"),
+        (probe("lstm", 1.0, session="later"), "of one session, not of first and later"),
         (probe("vanilla", 1.0, digest="b"), "one version of its code: vanilla has several"),
     ],
 )
