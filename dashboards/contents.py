@@ -51,7 +51,7 @@ def describe(
         "batch": setting.batch,
         "machine": machine,
         "threads": threads,
-        "session": str(comparison.session or ""),
+        "session": comparison.sessions_text,
         "protocol": max((record.protocol for record in comparison.records), default=PROTOCOL),
         "metric": metric.name if metric else "",
         "higher_is_better": metric.higher_is_better if metric else True,

@@ -164,7 +164,7 @@ function reservations(board, about, measure) {
     leader && board.detectable !== null ? "The detectable size is that of the median entry" : "",
     about.split === "validation" ? "These are validation scores" : "",
     isQuality && standing.length > 0 && untuned ? "No learning rate was tuned" : "",
-    isQuality ? "" : `Session of ${about.session}`,
+    isQuality ? "" : about.session,
   ];
 }
 

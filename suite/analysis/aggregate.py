@@ -24,11 +24,13 @@ from suite.analysis.sessions import (
     DECODING_PHASES,
     PHASES,
     CostSession,
+    Sessions,
     by_session,
     choose_session,
     mode_measuring,
     newest_digests,
     phases_of,
+    sessions_text,
 )
 from suite.api import Metric, Mode, Status
 from suite.records.published import Folder, StoredRecord
@@ -65,8 +67,9 @@ At = tuple[int, str, int]
 class Comparison:
     """The points that may be compared: they share everything but entry, length and repeat.
 
-    Scores may come from several machines. Costs come from `session`. `measured_on` is its machine
-    and number of threads, or those of the most records if no run ended well.
+    Scores may come from several machines. `session` is the one that covers the costs best; those at
+    a length come from the session of its points. `measured_on` is the machine of all and their
+    number of threads, or those of the most records if no run ended well.
     """
 
     key: ComparisonKey
@@ -79,6 +82,13 @@ class Comparison:
     def records(self) -> list[RecordSummary]:
         """All standing records."""
         return [record for point in self.points for record in point.records]
+
+    @property
+    def sessions_text(self) -> str:
+        """The sessions that the costs come from."""
+        return sessions_text(
+            {one.sequence_length: one.session for one in self.points if one.session}
+        )
 
     def by_entry(self) -> dict[str, list[Point]]:
         """Return the points of each entry, by length."""
@@ -129,8 +139,9 @@ def _comparison(
     digests = newest_digests(run.record for runs in measured.values() for run in runs)
     sessions = {at: by_session(runs, digests) for at, runs in measured.items()}
     session = choose_session(sessions.values())
+    chosen = _sessions_by_place(key.mode, sessions, session)
     if session and key.mode is not Mode.TRAIN:
-        judged = {at: _prefer(session, found, current[at]) for at, found in judged.items()}
+        judged = {at: _prefer(chosen[at], found, current[at]) for at, found in judged.items()}
     standing = [run for found in judged.values() for run in found.by_repeat.values()]
     metric = max(records, key=lambda stored: stored.record.run_id).record.ranking.primary_metric
     return Comparison(
@@ -147,7 +158,7 @@ def _comparison(
                 split=key.split,
                 runs=list(found.by_repeat.values()),
                 superseded=found.superseded,
-                session=session,
+                session=chosen[length, entry, batch_size],
                 sessions=sessions[length, entry, batch_size],
                 verifying=verifying,
             )
@@ -155,6 +166,22 @@ def _comparison(
         ],
         session,
     )
+
+
+def _sessions_by_place(
+    mode: Mode, sessions: Mapping[At, Sessions], session: CostSession | None
+) -> dict[At, CostSession | None]:
+    """Return the session of each point: one for all points of a length and batch size.
+
+    All trainings have the session of the comparison: their costs stand beside their scores.
+    """
+    if mode is Mode.TRAIN or session is None:
+        return dict.fromkeys(sessions, session)
+    places: dict[tuple[int, int], list[Sessions]] = {}
+    for (length, _, batch_size), of_point in sessions.items():
+        places.setdefault((length, batch_size), []).append(of_point)
+    chosen = {place: choose_session(of_place, session) for place, of_place in places.items()}
+    return {at: chosen[at[0], at[2]] for at in sessions}
 
 
 def _measured(current: Mapping[At, Sequence[StoredRecord]]) -> dict[At, list[StoredRecord]]:
@@ -174,13 +201,14 @@ def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
 
 
 def _prefer(
-    session: CostSession, found: Standing[StoredRecord], current: Sequence[StoredRecord]
+    session: CostSession | None, found: Standing[StoredRecord], current: Sequence[StoredRecord]
 ) -> Standing[StoredRecord]:
     """Keep the runs of a probe in the session, or the other runs if the session has none."""
     chosen = {
         run.record.repeat: run
         for run in sorted(current, key=lambda run: run.record.run_id)
-        if run.record.invocation.id == session.invocation
+        if session
+        and run.record.invocation.id == session.invocation
         and used_machine(run) == session.used_machine
     }
     if not chosen:
@@ -188,7 +216,7 @@ def _prefer(
     reasons = {id(run): reason for run, reason in found.superseded}
     standing = {id(run) for run in chosen.values()}
     others = [
-        (run, reasons.get(id(run), f"session {session.invocation}"))
+        (run, reasons.get(id(run), f"session {session.invocation if session else ''}"))
         for run in [*found.by_repeat.values(), *(run for run, _ in found.superseded)]
         if id(run) not in standing
     ]

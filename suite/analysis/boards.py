@@ -119,7 +119,7 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
                 if any(row.estimate for row in rows):
                     place = key, length, batch_size, metric
                     data = _fingerprint(points)
-                    boards.append(Board(*place, rows, detectable, comparison.session, data))
+                    boards.append(Board(*place, rows, detectable, points[0].session, data))
     return boards
 
 

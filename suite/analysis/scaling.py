@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from suite.analysis.aggregate import Comparison, Point, phases_of
 from suite.analysis.quadratic import FULL_ATTENTION, Quadratic, fit_powers, fit_quadratic
+from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import Estimate, margin_of_error, mean_interval
 from suite.api import Architecture
 
@@ -63,8 +64,8 @@ def exponents(
 ) -> list[Exponent]:
     """Return the exponents of the cost of one sequence, of each entry of a comparison of probes.
 
-    Each round is a sweep over the lengths of its own. Time is divided by the batch size. Memory has
-    an exponent only where all batches are of one size.
+    Each round of the comparison's session is a sweep over the lengths of its own. Time is divided
+    by the batch size. Memory has an exponent only where all batches are of one size.
     """
     fixed_batch = len({point.batch_size for point in comparison.points}) == 1
     found = []
@@ -77,7 +78,7 @@ def exponents(
         ):
             if not (fixed_batch or measure.endswith("step_seconds")):
                 continue
-            sweeps = _sweeps(points, measure)
+            sweeps = _sweeps(points, measure, comparison.session)
             lengths = sorted(set.intersection(*map(set, sweeps))) if sweeps else []
             if len(lengths) >= 3:
                 claim = _claim(architecture, measure)
@@ -85,11 +86,13 @@ def exponents(
     return found
 
 
-def _sweeps(points: Sequence[Point], measure: str) -> list[dict[int, float]]:
-    """Return each round's costs of one sequence, by length."""
+def _sweeps(
+    points: Sequence[Point], measure: str, session: CostSession | None
+) -> list[dict[int, float]]:
+    """Return the costs of one sequence by length, of each round of a session."""
     sweeps: dict[int, dict[int, float]] = {}
     for point in points:
-        for repeat, value in point.costs(measure).items():
+        for repeat, value in point.costs(measure, session).items():
             sweeps.setdefault(repeat, {})[point.sequence_length] = value / point.batch_size
     return list(sweeps.values())
 

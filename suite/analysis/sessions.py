@@ -1,9 +1,10 @@
 """Sessions: the runs of one `bench run` on one machine, within which costs are compared.
 
 A machine drifts: from one hour to the next it may be 10% faster. The cells of one session run
-interleaved, so that drift affects all entries alike. A comparison therefore takes its costs from
-one session. The other sessions on the same kind of machine show how much a figure varies from
-session to session.
+interleaved, so that drift affects all entries alike. Entries are compared at one length, so that a
+comparison takes the costs at each length from one session. Growth with length is fitted within the
+one session that covers the comparison best. The other sessions on the same kind of machine show how
+much a figure varies from session to session.
 
 A run counts only if it ran under the newest versions and with the newest code: the newest cost
 digest of its architecture among the records of the comparison.
@@ -139,11 +140,14 @@ def counts(record: RecordSummary, phase: str) -> bool:
     return record.is_quiet(phase) and not resumed
 
 
-def choose_session(points: Iterable[Sessions]) -> CostSession | None:
+def choose_session(
+    points: Iterable[Sessions], preferred: CostSession | None = None
+) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
     It is the session with quiet costs of the most points; of equals the one with the most quiet
-    runs; of equals the newest. The phases of a point count one by one.
+    runs; of equals `preferred`, then the newest. The phases of a point count one by one. With
+    `preferred`, only sessions on its machine with as many threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
     for sessions in points:
@@ -155,10 +159,30 @@ def choose_session(points: Iterable[Sessions]) -> CostSession | None:
                 tally[0] += quiet > 0
                 tally[1] += quiet
 
-    def precedence(session: CostSession) -> tuple[list[int], datetime, str, str]:
-        return covered[session], session.started_at, session.invocation, repr(session)
+    def precedence(session: CostSession) -> tuple[list[int], bool, datetime, str, str]:
+        is_preferred = session == preferred
+        newest = session.started_at, session.invocation, repr(session)
+        return covered[session], is_preferred, *newest
 
-    return max(covered, key=precedence, default=None)
+    able = [one for one in covered if preferred is None or one.is_on_machine_of(preferred)]
+    return max(able, key=precedence, default=preferred)
+
+
+def sessions_text(by_length: Mapping[int, CostSession]) -> str:
+    """Return a clause with the sessions that costs at some lengths come from; empty without any.
+
+    It begins with a capital letter. The lengths are named only if there are several sessions.
+    """
+    lengths: dict[CostSession, list[int]] = {}
+    for length, session in sorted(by_length.items()):
+        lengths.setdefault(session, []).append(length)
+    if len(lengths) < 2:
+        return "".join(f"Session of {session}" for session in lengths)
+    parts = [
+        f"at length {' and '.join(f'{one:,}' for one in of)}, {session}"
+        for session, of in lengths.items()
+    ]
+    return f"Sessions: {'; '.join(parts)}"
 
 
 def spread(means: Sequence[float]) -> Spread:

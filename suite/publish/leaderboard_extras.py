@@ -9,6 +9,7 @@ from suite.analysis.boards import Board, Row
 from suite.analysis.costs import costs_of
 from suite.analysis.final_boards import standing
 from suite.analysis.grouping import ComparisonKey, titles
+from suite.analysis.sessions import sessions_text
 from suite.api import Mode, Track
 from suite.publish.markdown import NONE, escape, escape_name, interval, number, table
 
@@ -16,11 +17,12 @@ DIGITS = 8
 """The number of digits that a page shows of a digest."""
 ABOUT_COSTS = """Probes of training and inference on random tokens, by sequence length. Decodings
 read a context of that length and then generate token by token. A cost is the geometric mean over
-the rounds of one session that no other process disturbed. Its rank is in brackets. An entry has no
-rank if it has fewer than three such rounds, or if an entry without a rank is ahead of the best of
-its rank. After ± stands the standard deviation between sessions on equal machines, if several
-measured the entry. "Code" is the start of the digest of the measured code. The detectable ratio is
-the smallest ratio to the best that the ranks separate, for the median entry."""
+the rounds of one session that no other process disturbed; at each length it is the session that
+measured most there. The rank of a cost is in brackets. An entry has no rank if it has fewer than
+three such rounds, or if an entry without a rank is ahead of the best of its rank. After ± stands
+the standard deviation between sessions on equal machines, if several measured the entry. "Code" is
+the start of the digest of the measured code. The detectable ratio is the smallest ratio to the best
+that the ranks separate, for the median entry."""
 
 
 def open_track(boards: Sequence[Board]) -> str | None:
@@ -90,8 +92,11 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
         by_measure = by_key.setdefault(board.key, {})
         by_measure.setdefault(board.metric.name, {})[board.sequence_length] = board
     for key, by_measure in by_key.items():
-        session = next(iter(next(iter(by_measure.values())).values())).session
-        parts += [f"## {escape(named[key])}", f"Session of {escape(str(session))}."]
+        by_length = {
+            board.sequence_length: board for of in by_measure.values() for board in of.values()
+        }
+        sessions = {length: board.session for length, board in by_length.items() if board.session}
+        parts += [f"## {escape(named[key])}", f"{escape(sessions_text(sessions))}."]
         for name, cost in costs_of(key.mode).items():
             if name in by_measure:
                 title = f"### {cost.title.capitalize()}, {cost.unit}"

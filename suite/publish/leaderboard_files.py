@@ -55,7 +55,8 @@ def leaderboard_files(
         files[MAIN] = without_results(_links(beside, f"{FOLDER}/"), counts)
     for number, leaderboard in enumerate(found):
         others = [other.benchmark.name for other in found[1:] if other is not leaderboard]
-        least = least_costs(boards, controls, f"{FOLDER}/") if number == 0 else []
+        of_main = leaderboard.benchmark if number == 0 else None
+        least = least_costs(boards, of_main, controls, f"{FOLDER}/") if of_main else []
         files |= _pages(leaderboard, controls, others, list(beside), least, is_main=number == 0)
     return {**files, **{f"{FOLDER}/{name}": content for name, content in beside.items()}}
 

@@ -1,4 +1,4 @@
-"""The least cost at each length: a table for the first page of the leaderboard."""
+"""The fastest and the smallest entry at each length: a table for the leaderboard's first page."""
 
 from __future__ import annotations
 
@@ -7,73 +7,83 @@ from collections.abc import Collection, Iterable, Sequence
 from suite.analysis.boards import Board, Row
 from suite.analysis.costs import COSTS, DECODING_COSTS
 from suite.analysis.final_boards import standing
-from suite.analysis.grouping import ComparisonKey
-from suite.api import Track
+from suite.api import Mode, Track
+from suite.matrix.benchmarks import Benchmark
 from suite.publish.leaderboard_extras import file_name
 from suite.publish.markdown import NONE, escape, escape_name, number, table
 
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
-    "The entry with the least cost that is no control, on random tokens: of all comparisons the "
-    f"one with the most entries and lengths. {TIED}: other entries have the same rank. {UNRANKED}: "
-    "the costs are not ranked, for example for fewer than three quiet rounds."
+    "Of the entries that are no controls, on random tokens. Each row is of one session on one "
+    f"machine: the one with the most entries at the length. {TIED}: others share the rank. "
+    f"{UNRANKED}: without a rank, for example for fewer than three quiet rounds. Speeds are in "
+    "thousand tokens per second, memory is in MiB, and a generated token in ms. Rows of different "
+    "machines or batches cannot be compared."
 )
-SHOWN = (
-    *("training.tokens_per_second", "training.peak_memory_bytes"),
-    *("inference.tokens_per_second", "generation.step_seconds"),
-)
-"""The costs of the table."""
+COLUMNS = {
+    "training.tokens_per_second": "fastest training",
+    "training.peak_memory_bytes": "least training memory",
+    "inference.tokens_per_second": "fastest inference",
+    "generation.step_seconds": "fastest generated token",
+}
+Place = tuple[str, int]
+"""What was measured, such as "decoder", and the sequence length."""
 
 
-def least_costs(boards: Sequence[Board], controls: Collection[str], folder: str) -> list[str]:
-    """Return the section, or nothing without costs. `folder` leads to the pages of costs."""
-    rows: list[list[str]] = []
-    chosen = [(name, form, of) for name in SHOWN for form, of in _widest(boards, name, controls)]
-    lengths = sorted({board.sequence_length for *_, found in chosen for board in found})
-    for name, form, found in chosen:
-        cost = {**COSTS, **DECODING_COSTS}[name]
-        by_length = {board.sequence_length: board for board in found}
-        key = found[0].key
-        rows.append(
-            [
-                f"[{form.replace('_', '-')}, {cost.title}]({folder}{file_name(key.machine)}), "
-                f"{cost.unit}, {escape(key.batch)}",
-                *(_least(by_length.get(length), controls, cost.divisor) for length in lengths),
-            ]
-        )
+def least_costs(
+    boards: Iterable[Board], benchmark: Benchmark, controls: Collection[str], folder: str
+) -> list[str]:
+    """Return the section, or nothing without costs.
+
+    The costs have the model size, the precision and the backend of the benchmark. `folder` leads to
+    the pages of costs.
+    """
+    engine = benchmark.model_size, benchmark.precision, benchmark.backend
+    places: dict[Place, dict[object, list[Board]]] = {}
+    for board in boards:
+        key = board.key
+        is_comparable = (key.model_size, key.precision, key.backend) == engine
+        if board.metric.name in COLUMNS and key.track == Track.STANDARD and is_comparable:
+            form = key.form.replace("_", "-")
+            what = f"{form}, generation" if key.mode is Mode.DECODE else form
+            by_key = places.setdefault((what, board.sequence_length), {})
+            by_key.setdefault((key, board.batch_size), []).append(board)
+    rows = []
+    for place in sorted(places):
+        widest = max(places[place].values(), key=lambda of: _width(of, controls))
+        if _width(widest, controls) > 1:  # one entry alone is no answer
+            rows.append(_cells(place, widest, controls, folder))
     if not rows:
         return []
-    head = ("cost", *(f"{length:,}" for length in lengths))
-    return ["## Least cost by length", ABOUT, table(head, rows, numbers_from=99)]
+    head = ("form", "length", *COLUMNS.values(), "batch", "machine")
+    return ["## Fastest and smallest by length", ABOUT, table(head, rows, numbers_from=99)]
 
 
-def _widest(
-    boards: Iterable[Board], name: str, controls: Collection[str]
-) -> list[tuple[str, list[Board]]]:
-    """Return for each form the boards of a cost whose comparison has the most figures."""
-    found: dict[str, dict[ComparisonKey, list[Board]]] = {}
-    for board in boards:
-        if board.metric.name == name and board.key.track == Track.STANDARD:
-            found.setdefault(board.key.form, {}).setdefault(board.key, []).append(board)
+def _cells(
+    place: Place, boards: Sequence[Board], controls: Collection[str], folder: str
+) -> list[str]:
+    key, of = boards[0].key, {board.metric.name: board for board in boards}
+    best = [_best(of[name], controls) if name in of else NONE for name in COLUMNS]
+    machine = f"[{escape(key.machine)}]({folder}{file_name(key.machine)})"
+    return [place[0], f"{place[1]:,}", *best, str(boards[0].batch_size), machine]
 
-    def width(of: Sequence[Board]) -> int:
-        return sum(len(_measured(board, controls)) for board in of)
 
-    widest = [(form, max(by_key.values(), key=width)) for form, by_key in sorted(found.items())]
-    return [(form, of) for form, of in widest if width(of)]
+def _width(boards: Iterable[Board], controls: Collection[str]) -> int:
+    return max(len(_measured(board, controls)) for board in boards)
 
 
 def _measured(board: Board, controls: Collection[str]) -> list[Row]:
     return [row for row in standing(board) if row.estimate and row.architecture not in controls]
 
 
-def _least(board: Board | None, controls: Collection[str], divisor: float) -> str:
-    rows = _measured(board, controls) if board else []
-    if board is None or len(rows) < 2:  # one entry alone is no answer
+def _best(board: Board, controls: Collection[str]) -> str:
+    rows = _measured(board, controls)
+    if len(rows) < 2:
         return NONE
     sign = -1 if board.metric.higher_is_better else 1
     best = min(rows, key=lambda row: sign * row.estimate.value if row.estimate else 0.0)
     assert best.estimate is not None
-    same = sum(row.rank == best.rank for row in rows)
-    mark = UNRANKED if best.rank is None else TIED if same > 1 else ""
+    is_tied = best.rank is not None and sum(row.rank == best.rank for row in rows) > 1
+    mark = UNRANKED if best.rank is None else TIED if is_tied else ""
+    divisor = {**COSTS, **DECODING_COSTS}[board.metric.name].divisor
     return f"{escape_name(best.line)} {number(best.estimate.value / divisor)}{mark}"

@@ -65,7 +65,7 @@ class LeaderboardPage:
         trained: the controls that train unless a request names others.
         links: the further files, by title, relative to the page.
         tables_at: the file with all rows of the tables, if the page leaves out some.
-        least_costs: the section with the least cost at each length.
+        least_costs: the section with the fastest and the smallest entry at each length.
         most_core_rows: the most rows of a core table on the page; None for all.
         most_task_rows: the most rows of the table of a task; None for all.
     """

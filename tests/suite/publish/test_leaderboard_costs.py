@@ -147,9 +147,38 @@ def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
     alone = [probe("vanilla", 0.1, 0, length=8_192)]
     # A final run makes the page; `identity` is a control, and 8,192 has a single entry.
     files = files_of(folder, [*runs(folder), *many, *one_round, *alone])
-    rows = rows_of(section(files["LEADERBOARD.md"], "Least cost by length"))
-    speed = next(cells for cells in rows if "training speed" in cells[0])
-    assert speed[1:] == ["gpt 0.640°", "vanilla 5.115", "longformer 6.820", "—"]
-    memory = next(cells for cells in rows if "training memory" in cells[0])
-    assert memory[2] == "longformer 1.000≈", "equal memories do not separate"
-    assert "(leaderboard/costs-abacus.md)" in speed[0]
+    rows = rows_of(section(files["LEADERBOARD.md"], "Fastest and smallest by length"))[2:]
+    machine = "[abacus](leaderboard/costs-abacus.md)"
+    assert [cells[1:3] for cells in rows] == [
+        ["64", "gpt 0.640°"],
+        ["512", "vanilla 5.115"],
+        ["2,048", "longformer 6.820"],
+    ]
+    assert rows[1][3] == "longformer 1.000≈", "equal memories do not separate"
+    assert all(cells[-2:] == ["1", machine] and cells[5] == "—" for cells in rows)
+
+
+def test_each_length_has_the_session_that_measured_most_there(tmp_path):
+    """A wide session at 512 does not hide a session of more entries at 2,048."""
+    folder = benchmark_folder(tmp_path)
+    wide = [
+        probe(entry, seconds * (1 + number / 1_000), number, session=1)
+        for number in range(3)
+        for entry, seconds in {"vanilla": 0.1, "longformer": 0.2, "bert": 0.3, "gpt": 0.4}.items()
+    ]
+    alone = [probe("vanilla", 7.0, number, length=2_048, session=1) for number in range(3)]
+    longer = [
+        probe(entry, seconds * (1 + number / 1_000), number, length=2_048, session=2)
+        for number in range(3)
+        for entry, seconds in {"vanilla": 1.0, "longformer": 0.5}.items()
+    ]
+    page = files_of(folder, [*wide, *alone, *longer])["leaderboard/costs-abacus.md"]
+    assert (
+        "Sessions: at length 512, 2026-01-02 04:04 on abacus, 2 threads; "
+        "at length 2,048, 2026-01-02 05:04 on abacus, 2 threads." in page
+    )
+    training, _ = page.split("### Inference speed, thousand tokens per second")
+    rows = {cells[0]: cells[2:] for cells in rows_of(training)}
+    assert rows["longformer"] == ["2.557 (2)", "4.092 (1)"]
+    assert rows["vanilla"][1].startswith("2.046 (2)"), "the cost of the second session"
+    assert rows["bert"][1] == "—"
