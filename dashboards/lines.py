@@ -30,6 +30,8 @@ DASHES = ("solid", "8px,4px", "2px,3px", "8px,3px,2px,3px", "14px,4px")
 """The dashes: architectures of the same colour differ in the dash, as do variants of one."""
 SHADES = ((0, 0.0), (0, 0.45), (255, 0.4))
 """The greys that are mixed into an architecture's colour, with their shares: none, black, white."""
+METHODS = " + "
+"""What precedes each method in the name of a line."""
 
 
 def draw_lines(
@@ -40,21 +42,27 @@ def draw_lines(
     The place of an architecture's name in the sorted names of all architectures sets colour, symbol
     and dash. All architectures are those of the lines and those in `architectures`, so the styles
     do not depend on which architectures have run. The lines of one architecture differ in shade and
-    dash. A line with methods, which are behind " + ", has the style of the methods instead: they
-    are compared on one architecture, whose colour would not tell them apart.
+    dash.
+
+    A line with methods, which are behind " + ", has the symbol of its architecture. Colour and dash
+    follow from its place among all such lines: many methods are compared on one architecture, whose
+    colour would not tell them apart.
     """
     pairs = sorted(set(pairs))
     names = sorted({*architectures, *(architecture for architecture, _ in pairs)})
-    methods = sorted({_methods_of(line) for _, line in pairs} - {""})
-    place_of = {name: place for group in (names, methods) for place, name in enumerate(group)}
+    place_of = {name: place for place, name in enumerate(names)}
     drawn: dict[str, int] = {}
+    num_with_methods = 0
     lines = []
     for architecture, line in pairs:
-        style = _methods_of(line) or architecture
-        place = place_of[style]
+        place = place_of[architecture]
         symbol, outline = SYMBOLS[place % len(SYMBOLS)]
-        variant = drawn.get(style, 0)
-        drawn[style] = variant + 1
+        if METHODS in line:
+            place, variant = num_with_methods, 0
+            num_with_methods += 1
+        else:
+            variant = drawn.get(architecture, 0)
+            drawn[architecture] = variant + 1
         lines.append(
             {
                 "name": line,
@@ -66,12 +74,6 @@ def draw_lines(
             }
         )
     return lines
-
-
-def _methods_of(line: str) -> str:
-    """Return the methods in the name of a line, as "+ lora + int8"; empty without any."""
-    _, plus, methods = line.partition(" + ")
-    return f"+ {methods}" if plus else ""
 
 
 def _mixed(color: str, level: int, share: float) -> str:

@@ -307,10 +307,10 @@ function lineChart(chart, hidden) {
   return figure({
     title,
     reading: chart.reading,
-    caption: chartCaption(chart, lines),
+    caption: lines.length ? chartCaption(chart, lines) : `${NO_LINE}.`,
     name: fileName(title),
     traces: [...guess, ...traces],
-    layout: { xaxis: axis, yaxis },
+    layout: { xaxis: axis, yaxis, annotations: lines.length ? [] : [emptyMark([], false)] },
     rows: chartRows(chart),
   });
 }

@@ -77,6 +77,15 @@ const FIGURES = {
 };
 
 /**
+ * Returns the number of the comparison whose costs stand beside the scores; -1 without any.
+ * @param {Question} question
+ */
+function costsBeside({ shown, source }) {
+  if (shown !== source) return source.number;
+  return shown.comparison.mode === "train" ? probesFor(shown) : -1;
+}
+
+/**
  * Returns the figures against length. A cost that is asked for is drawn from the results that
  * answer, beside the memory of the same phase. Where a training has no quiet costs, memory and speed
  * are those of the probes of the same form and size.
@@ -84,10 +93,11 @@ const FIGURES = {
  * @param {State} values
  * @param {{ marked: number | undefined, strong: Set<number> }} emphasis
  */
-function overviewFigures({ shown, source, matter }, values, emphasis) {
+function overviewFigures(question, values, emphasis) {
+  const { shown, source, matter } = question;
   const { comparison: about, number } = shown;
   const isBorrowed = shown !== source;
-  const costs = isBorrowed ? source.number : about.mode === "train" ? probesFor(shown) : -1;
+  const costs = costsBeside(question);
   const points = pointsOf(number, values.repeat);
   const wanted = isBorrowed ? [QUALITY, ...phaseFigures(matter)] : FIGURES[about.mode];
   return wanted.flatMap((measure) => {
@@ -177,7 +187,8 @@ start((values) => {
   const { comparison: about, number } = shown;
   const leaders = boards.flatMap((board) => bestOf(board).best).map(({ line }) => line);
   const emphasis = { marked: length, strong: new Set(leaders) };
-  const lines = [...new Set([...linesOf(number), ...linesOf(source.number)])].sort(ascending);
+  const drawn = [number, source.number, costsBeside(question)].filter((one) => one >= 0);
+  const lines = [...new Set(drawn.flatMap(linesOf))].sort(ascending);
   return [
     filterBar(values, { ...choice, shown }, controls, [repeatPicker(values, number)]),
     ...trialsWarning(about),

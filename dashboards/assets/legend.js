@@ -61,7 +61,9 @@ function buttonForAll(lines, shown) {
     }
     change({ without: [...names].join("|") });
   };
-  return el("button", { type: "button", name: `${text} lines`, onclick }, text);
+  const label = shown ? "Show all lines" : "Hide all lines";
+  const about = { type: "button", name: `${text} lines`, "aria-label": label, onclick };
+  return el("button", about, text);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 /** Up to this number of lines, every line has its interval. */
 const FEW_LINES = 6;
+const NO_LINE = "No line is chosen";
 /** The colour of the mark of a failure, which is readable on white and on the dark paper. */
 const FAILURE_COLOR = "#e23b4f";
 
@@ -142,7 +143,7 @@ function emptyMark(shown, isCost) {
     xref: "paper",
     y: 0.5,
     yref: "paper",
-    text: shown.length ? what : "No line is chosen",
+    text: shown.length ? what : NO_LINE,
     showarrow: false,
     font: { size: 15 },
   };

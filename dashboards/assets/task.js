@@ -117,9 +117,11 @@ start((values) => {
       !hidden.has(row.line) &&
       (!values.repeat || String(row.repeat) === values.repeat),
   );
-  const place = el("div", {}, el("p", {}, `Loading ${rows.length} records…`));
+  const text = rows.length ? `Loading ${rows.length} records…` : `${NO_LINE}.`;
+  const place = el("div", {}, el("p", {}, text));
   const requested = JSON.stringify(state());
   loadRuns(rows).then((runs) => {
+    if (!rows.length) return;
     if (JSON.stringify(state()) !== requested) return; // the reader has chosen another view
     place.replaceChildren(...taskContent(runs, about));
     document.body.dataset.loaded = "true";

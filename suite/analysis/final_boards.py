@@ -22,11 +22,11 @@ def final_boards(
     benchmark: Benchmark,
     boards: Iterable[Board],
     tasks: Mapping[str, Task],
-    label: str | None = None,
+    version: int | None = None,
 ) -> dict[TaskLength, Board]:
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
-    A board is on the data of the benchmark if it has the fingerprint in the file. `label` names
+    A board is on the data of the benchmark if it has the fingerprint in the file. `version` is
     another version of the benchmark. The file does not state the data of that version: its runs
     were checked when they were published.
     """
@@ -34,10 +34,12 @@ def final_boards(
     for board in boards:
         name = board.key.task
         settings, task = benchmark.tasks.get(name), tasks.get(name)
-        current = benchmark.label_of(name)
-        if settings and task and _is_own(board, label or current, task, settings):
+        label = benchmark.label_of(name, version)
+        if settings and task and _is_own(board, label, task, settings):
             place = name, board.sequence_length
-            if label not in (None, current) or board.fingerprint == benchmark.fingerprint(*place):
+            if label != benchmark.label_of(name) or board.fingerprint == benchmark.fingerprint(
+                *place
+            ):
                 own[place] = board
     return {place: own[place] for place in places_of(benchmark) if place in own}
 

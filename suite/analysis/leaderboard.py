@@ -203,7 +203,7 @@ def _changes(
     )
     for version in range(benchmark.version - 1, 0, -1):
         label = f"{benchmark.name}-{version}"
-        former = final_boards(benchmark, boards, tasks, label)
+        former = final_boards(benchmark, boards, tasks, version)
         if former:
             before, now = _lines(former), _lines(found)
             return Changes(

@@ -195,9 +195,13 @@ class Benchmark(Section):
         """The name and the version, such as "core-1"."""
         return f"{self.name}-{self.version}"
 
-    def label_of(self, task: str | None) -> str:
-        """Return the label of a task's runs: that of the version in which it changed last."""
-        return f"{self.name}-{self.unchanged_since.get(task or '', self.version)}"
+    def label_of(self, task: str | None, version: int | None = None) -> str:
+        """Return the label of a task's runs in a version, by default this one.
+
+        It is that of the version in which the task changed last.
+        """
+        wanted = version or self.version
+        return f"{self.name}-{min(wanted, self.unchanged_since.get(task or '', wanted))}"
 
     def hash_of(self, task: str | None) -> str:
         """Return the hash of the version in which a task changed last."""

@@ -317,8 +317,9 @@ class Tracker:
     def _save_views(self, experiment: Experiment, record: Record) -> None:
         """Save the experiment's views, unless it has these very views."""
         for key, view_of in VIEWS.items():
-            tag, view = f"{TAG}{key}", view_of(record)
-            if experiment.tags.get(tag) != view:
+            tag = f"{TAG}{key}"
+            former = experiment.tags.get(tag, "")
+            if (view := view_of(record, former)) != former:
                 self._client.set_experiment_tag(experiment.id, tag, view)
                 experiment.tags[tag] = view
 

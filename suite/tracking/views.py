@@ -7,6 +7,7 @@ tag of the experiment. MLflow documents no format: these are the fields that ver
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,11 +27,13 @@ MAX_LINES = 200
 """The most runs that a chart draws. The UI draws the first ten runs otherwise."""
 SECTION = "against-length"
 SPLITS = ("test", "validation")
+SCORE = re.compile(rf"\b(?:{'|'.join(SPLITS)})\.(\w+)")
+"""A score in the text of a view, such as "test.accuracy"."""
 
 
-def charts_view(record: Record) -> str:
+def charts_view(record: Record, former: str) -> str:
     """Return the view of charts: scores and costs of each entry against sequence length."""
-    charts = [_chart(name) for name in (*_scores(record), *COSTS)]
+    charts = [_chart(name) for name in (*_scores(record, former), *COSTS)]
     view = {
         **_runs_of_kind("lengths"),
         "selectedColumns": ["tags.`lengthwise.architecture`", "params.`source`"],
@@ -49,17 +52,21 @@ def charts_view(record: Record) -> str:
     return json.dumps(view)
 
 
-def cells_view(record: Record) -> str:
+def cells_view(record: Record, former: str) -> str:
     """Return the view of a table: the cells with their scores and costs."""
     columns = [f"params.`{name}`" for name in IDENTITY]
-    columns += [f"metrics.`{name}`" for name in (*_scores(record), *COSTS)]
+    columns += [f"metrics.`{name}`" for name in (*_scores(record, former), *COSTS)]
     columns += [f"params.`{name}`" for name in SETTINGS]
     columns += [f"tags.`{name}`" for name in STATES]
     return json.dumps({**_runs_of_kind("cell"), "selectedColumns": columns})
 
 
-VIEWS: Mapping[str, Callable[[Record], str]] = {LENGTHS: charts_view, CELLS: cells_view}
-"""Key → view of an experiment. Columns and charts depend on the metrics of a successful record."""
+VIEWS: Mapping[str, Callable[[Record, str], str]] = {LENGTHS: charts_view, CELLS: cells_view}
+"""Key → view of an experiment, made from a successful record and the former view.
+
+Columns and charts are those of the scores of the record, behind those of the former view. Records
+of one task may have different scores.
+"""
 
 
 def page_of(experiment_id: str, key: str) -> str:
@@ -70,14 +77,17 @@ def page_of(experiment_id: str, key: str) -> str:
     return f"{page}&compareRunsMode=CHART" if key == LENGTHS else page
 
 
-def _scores(record: Record) -> list[str]:
-    """Return the task's metric, and the metrics that have learning curves, on both splits.
+def _scores(record: Record, former: str) -> list[str]:
+    """Return the metrics of a former view, the task's, and those that have learning curves.
 
-    An experiment has runs that are scored on test, and trials that are scored on validation alone.
+    They are on both splits: an experiment has runs that are scored on test, and trials that are
+    scored on validation alone.
     """
+    known = dict.fromkeys(SCORE.findall(former))
     curves = (name.removeprefix("validation_") for name in record.curves)
     scores = {name for split in SPLITS for name in record.metrics.get(split, {})}
-    names = [name for name in dict.fromkeys([record.ranking.metric, *curves]) if name in scores]
+    own = [name for name in (record.ranking.metric, *curves) if name in scores]
+    names = dict.fromkeys([*known, *own])
     return [f"{split}.{name}" for split in SPLITS for name in names]
 
 

@@ -22,16 +22,16 @@ def test_lines_of_one_architecture_share_a_symbol_and_differ_in_colour():
     assert bert_a["symbol"] == bert_b["symbol"] == bert_c["symbol"] != vit["symbol"]
 
 
-def test_methods_on_one_architecture_differ_in_colour_and_symbol():
+def test_methods_on_one_architecture_differ_in_colour_and_keep_its_symbol():
     methods = [f"bert + method_{number:02}" for number in range(len(COLORS))]
     lines = draw_lines(pairs(bert=["bert", *methods], vit=["vit", "vit + method_00"]))
     of = {line["name"]: line for line in lines}
-    styles = {(of[name]["color"], of[name]["symbol"]) for name in methods}
-    assert len(styles) == len(methods) == len({color for color, _ in styles})
-    # Two architectures with one method share the symbol, and differ in shade and dash.
+    assert {of[name]["color"] for name in methods} == set(COLORS)
+    assert {of[name]["symbol"] for name in methods} == {of["bert"]["symbol"]}
+    # One method on two architectures: they differ in the symbol, and in the colour or the dash.
     one, other = of["bert + method_00"], of["vit + method_00"]
-    assert one["symbol"] == other["symbol"]
-    assert one["color"] != other["color"] and one["dash"] != other["dash"]
+    assert one["symbol"] != other["symbol"]
+    assert (one["color"], one["dash"]) != (other["color"], other["dash"])
     assert draw_lines(pairs(bert=["bert"], vit=["vit"])) == [of["bert"], of["vit"]]
 
 

@@ -56,13 +56,15 @@ def test_the_address_restores_the_view_and_the_keyboard_keeps_its_place(tab, fol
 
 def test_all_lines_of_a_legend_are_hidden_and_shown_at_once(tab, folder):
     tab.open(folder, "index.html", "task=ner")
+    assert any(trace.get("name") for traces, _ in tab.plots() for trace in traces)
     boxes = tab.page.locator("fieldset.legend input")
     count = boxes.count()
     assert count > 1
-    tab.page.get_by_role("button", name="none", exact=True).click()
+    tab.page.get_by_role("button", name="Hide all lines").click()
     assert tab.page.locator("fieldset.legend input:checked").count() == 0
     assert tab.page.evaluate("document.activeElement.name") == "none lines"
-    tab.page.get_by_role("button", name="all", exact=True).click()
+    assert not any(trace.get("name") for traces, _ in tab.plots() for trace in traces)
+    tab.page.get_by_role("button", name="Show all lines").click()
     assert tab.page.locator("fieldset.legend input:checked").count() == count
 
 

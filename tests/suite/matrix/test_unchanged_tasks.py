@@ -97,3 +97,14 @@ def test_what_concerns_other_tasks_may_change(path):
          '\ntasks = ["image_classification"]\noptions = { positions = "rotary" }'),
     )  # fmt: skip
     assert find_benchmark("small", (str(path.parent.parent),)).label_of("ner") == "small-1"
+
+
+def test_the_label_of_a_kept_task_in_each_version(path):
+    edit(path, *SECOND, ("examples_per_step = 4", "examples_per_step = 8"))
+    freeze(find_benchmark("small", (str(path.parent.parent),)))
+    edit(path, ("version = 2", "version = 3"), ("examples_per_step = 8", "examples_per_step = 16"))
+    benchmark = find_benchmark("small", (str(path.parent.parent),))
+    labels = [benchmark.label_of("ner", version) for version in (1, 2, None)]
+    assert labels == ["small-1"] * 3
+    labels = [benchmark.label_of("image_classification", version) for version in (1, 2, None)]
+    assert labels == ["small-1", "small-2", "small-3"]

@@ -85,6 +85,12 @@ def test_the_views_of_an_experiment_show_the_scores_of_trials_and_of_final_runs(
     store.write(good_record(512))
     sync(store)
     assert _columns(client) == columns, "a view of an earlier version is replaced"
+    other = good_record(512, seed=1, metrics={"validation": {"nats_per_token": 2.0}})
+    ranking = other.ranking.model_copy(update={"metric": "nats_per_token"})
+    store.write(other.model_copy(update={"ranking": ranking}))
+    sync(store)
+    added = {"metrics.`test.nats_per_token`", "metrics.`validation.nats_per_token`"}
+    assert _columns(client) == columns | added, "records with other scores take none away"
 
 
 def _columns(client):
