@@ -158,14 +158,27 @@ function reservations(board, about, measure) {
   const [unranked] = standing;
   return [
     `Results: ${about.name}`,
+    about.source === "synthetic" ? "The examples are generated" : "",
     leader
       ? `Intervals are of 95% over ${over} (${repeats})`
-      : `Not ranked: ${about.why_unranked || unranked?.note}. This is no proof of being better`,
-    leader && board.detectable !== null ? "The detectable size is that of the median entry" : "",
+      : `Not ranked: ${about.why_unranked || unranked?.note} (${countText(unranked, isQuality)}). This is no proof of being better`,
+    leader && board.detectable !== null
+      ? "The detectable difference is that of the median entry"
+      : "",
     about.split === "validation" ? "These are validation scores" : "",
     isQuality && standing.length > 0 && untuned ? "No learning rate was tuned" : "",
     isQuality ? "" : about.session,
   ];
+}
+
+/**
+ * Returns the number of seeds or rounds of a row as text.
+ * @param {BoardRow | undefined} row
+ * @param {boolean} isQuality
+ */
+function countText(row, isQuality) {
+  const count = row?.n ?? 0;
+  return `${count} ${isQuality ? "seed" : "round"}${count === 1 ? "" : "s"}`;
 }
 
 /**
