@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -43,7 +44,7 @@ PATH_ERRORS = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
     | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
 )
-"""The errors of a path that a user gave: it is missing, of the wrong kind, or not allowed."""
+"""The errors of a path that is missing, of the wrong kind, or not allowed."""
 
 
 class _LazyGroup(click.Group):
@@ -116,8 +117,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno in PATH_ERRORS and error.filename is not None:
-            _print_error(f"{error.strerror}. Received: {os.fsdecode(error.filename)}")
+        if error.errno in PATH_ERRORS and (path := _path_of_user(error)):
+            _print_error(f"{error.strerror}. Received: {path}. Correct the path")
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _print_error(
@@ -134,6 +135,20 @@ def _interrupt(number: int, frame: object) -> None:
         for stream in (1, 2):
             os.dup2(nowhere, stream)
     raise KeyboardInterrupt
+
+
+def _path_of_user(error: OSError) -> str:
+    """Return the path of an error if the user gave it, or a folder that holds it; else empty.
+
+    The error of another path is one of Lengthwise, and needs its traceback.
+    """
+    if error.filename is None:
+        return ""
+    path = Path(os.fsdecode(error.filename)).absolute()
+    given = [word.rpartition("=")[2] for word in sys.argv[1:]]
+    given.append(os.environ.get("BENCH_HOME", ""))
+    roots = [Path(word).absolute() for word in given if word and not word.startswith("-")]
+    return str(path) if any(path.is_relative_to(root) for root in roots) else ""
 
 
 def _print_error(message: str) -> None:

@@ -33,7 +33,8 @@ LENGTHS_OF_A_GROWTH = 3
 """With as many probed lengths, a reader expects to see the growth."""
 NO_GROWTH_NOTE = (
     "No growth with length: its interval needs three or more rounds of four or more lengths that "
-    "ended well and were quiet. Pass --lengths and --rounds, or run noisy cells again with --retry noisy."
+    "ended well and were quiet. Pass --lengths and --rounds, or run noisy cells again with --retry "
+    "noisy."
 )
 
 

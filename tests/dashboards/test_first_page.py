@@ -73,7 +73,9 @@ def test_a_win_is_answered_in_one_sentence(shown, made):
         f"(the smallest detectable difference is {small(board.detectable)})."
     )
     note = tab.texts(".answer + .note")[0]
-    assert note.startswith("Results: small-1. The examples are generated. Intervals are of 95% over seeds and test examples")
+    assert note.startswith(
+        "Results: small-1. The examples are generated. Intervals are of 95% over seeds and test"
+    )
     assert "3 seeds" in note and "No learning rate was tuned" in note
 
 

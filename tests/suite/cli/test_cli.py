@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import time
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +173,18 @@ def test_doctor_finds_everything_here_and_says_what_to_do_where_not(bench, monke
     away = bench("doctor", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     tracking = {check["name"]: check for check in json.loads(away.stdout)}["tracking"]
     assert away.returncode == 1 and not tracking["ok"] and "bench sync" in tracking["remedy"]
+
+
+def test_an_error_of_a_path_that_the_user_did_not_give_keeps_its_traceback(monkeypatch):
+    import suite.cli as cli
+
+    def fail(**_):
+        Path("/nowhere/of-our-own").read_text()
+
+    monkeypatch.setattr(cli, "bench", fail)
+    monkeypatch.setattr("sys.argv", ["bench", "list"])
+    with pytest.raises(FileNotFoundError):
+        cli.main()
+    monkeypatch.setattr("sys.argv", ["bench", "report", "--home=/nowhere"])
+    with pytest.raises(SystemExit):
+        cli.main()
