@@ -7,7 +7,7 @@ const FEW_ROWS = 200;
 const KINDS = { final: "final runs", costs: "probes and decodings", trial: "trials" };
 const ARCHIVE_NOTE =
   "A row is an entry on one board: results, length and measure. The link in a row leads to its first " +
-  "run. Notes give the reason for a missing rank, and other limits. Costs of an entry come from one " +
+  "run. Notes give the reason for a missing rank, and other limits. Costs at a length come from one " +
   "session, and scores from the newest versions; all other rows are superseded.";
 
 /** @typedef {{ about: Comparison, board: Board, row: BoardRow, measure: Measure }} ArchiveRow */
