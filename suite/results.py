@@ -319,13 +319,8 @@ def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
     figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
     ends: dict[str, Any] = {}
     if score := row.figures.get(f"{table.split}.{table.metric}"):
-        ends = {
-            "n": score.n,
-            "low": score.low,
-            "high": score.high,
-            "rank": row.rank,
-            "detectable_difference": row.detectable_difference,
-        }
+        ends = {"n": score.n, "low": score.low, "high": score.high, "rank": row.rank}
+        ends["detectable_difference"] = row.detectable_difference
     return {
         "table": table.title,
         "entry": row.line,

@@ -10,13 +10,13 @@ import click
 
 from suite import keywords
 from suite.api import BACKENDS, PRECISIONS, Mode
-from suite.api.errors import RequestError
+from suite.api.errors import HomeError, RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
 from suite.keywords import make_store, split_list
 from suite.matrix.benchmarks import DEFAULT_BENCHMARK, benchmark_names
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.request import Request
-from suite.records.store import HOME_VARIABLE
+from suite.records.store import HOME_VARIABLE, Store
 
 __all__ = [
     "ARCHITECTURE",
@@ -24,6 +24,7 @@ __all__ = [
     "FiniteRange",
     "home_option",
     "json_option",
+    "make_existing_store",
     "make_request",
     "make_single_request",
     "make_store",
@@ -313,3 +314,19 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
             raise RequestError("--option takes NAME=VALUE, each name once", received=repr(pair))
         options[name] = value
     return options
+
+
+def make_existing_store(home: str | None) -> Store:
+    """Return the store of a home for a command that needs its records.
+
+    Raises:
+        HomeError: the home does not exist.
+    """
+    store = make_store(home)
+    if not store.home.is_dir():
+        raise HomeError(
+            "This home does not exist",
+            received=store.home,
+            remedy="Correct --home or BENCH_HOME, or run `bench run` first",
+        )
+    return store

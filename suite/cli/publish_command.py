@@ -13,7 +13,7 @@ from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.api.plugins import search_path_from_environment
 from suite.cli.dashboard_command import draw_site
-from suite.cli.options import home_option, make_store
+from suite.cli.options import home_option, make_existing_store
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
@@ -89,7 +89,7 @@ def command(
     if folder is not None:
         _write_public(folder, results, docs, (url or "").rstrip("/"))
         return
-    store = make_store(home).require()
+    store = make_existing_store(home)
     published = results / Folder.PUBLISHED
     outcome = publish(
         store,

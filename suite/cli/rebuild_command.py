@@ -7,7 +7,7 @@ import sys
 import click
 
 from suite.api.errors import RequestError
-from suite.cli.options import home_option, make_store
+from suite.cli.options import home_option, make_existing_store
 from suite.cli.sync_command import sync_and_print
 from suite.tracking.sync import planned_deletion
 
@@ -22,7 +22,7 @@ def command(home: str | None, tracking: bool, yes: bool) -> None:
     The command shows how many runs it will delete, and asks. Runs that others wrote stay. The
     home's own mlflow.db is removed as a file if it holds no other runs.
     """
-    store = make_store(home).require()
+    store = make_existing_store(home)
     store.prepare()
     deletion = planned_deletion(store)
     if yes:

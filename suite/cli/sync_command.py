@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from suite.cli.options import home_option, make_store
+from suite.cli.options import home_option, make_existing_store
 from suite.cli.unreadable import print_unreadable
 from suite.records.store import Store
 from suite.tracking.connection import tracking_uri
@@ -29,7 +29,7 @@ def command(home: str | None, log_models: bool) -> None:
     Running the command again changes nothing. Incomplete runs of a killed command are written
     again. The store is MLFLOW_TRACKING_URI if this variable is set, else the home's own mlflow.db.
     """
-    store = make_store(home).require()
+    store = make_existing_store(home)
     store.prepare()
     sync_and_print(store)
     if log_models:

@@ -42,8 +42,8 @@ UNHASHED = ("summary", "expected", "scale", "frozen")
 """The fields that change no cell; the others are part of the hash."""
 HASH_DIGITS = 16
 NOT_OF_A_TASK = (
-    *("version", "unchanged_since", "tasks", "data", "entries"),
-    *("other_tasks", "probes", "decodings"),
+    *("version", "unchanged_since", "tasks", "data", "entries", "other_tasks", "probes"),
+    "decodings",
 )
 """The fields of which a task's hash has its own part, or nothing."""
 SCALE = "scale"
@@ -200,8 +200,8 @@ class Benchmark(Section):
 
         It is that of the version in which the task changed last.
         """
-        wanted = version or self.version
-        return f"{self.name}-{min(wanted, self.unchanged_since.get(task or '', wanted))}"
+        version = version or self.version
+        return f"{self.name}-{min(version, self.unchanged_since.get(task or '', version))}"
 
     def hash_of(self, task: str | None) -> str:
         """Return the hash of the version in which a task changed last."""
@@ -313,9 +313,8 @@ def _entry_of(entry: Mapping[str, Any], task: str) -> dict[str, Any]:
     """
     if not entry.get("tasks") or task in entry["tasks"]:
         return {name: value for name, value in entry.items() if name != "tasks"}
-    if entry.get("options") or entry.get("methods"):
-        return {}
-    return {"architecture": entry["architecture"], "left_out": True}
+    is_plain = not (entry.get("options") or entry.get("methods"))
+    return {"architecture": entry["architecture"], "left_out": True} if is_plain else {}
 
 
 def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:

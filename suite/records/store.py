@@ -114,20 +114,6 @@ class Store:
         """The dashboard's first page."""
         return self.home / "site" / "index.html"
 
-    def require(self) -> Store:
-        """Return this home after a check that it exists.
-
-        Raises:
-            HomeError: it does not, so that there are no records to read.
-        """
-        if not self.home.is_dir():
-            raise HomeError(
-                "This home does not exist",
-                received=self.home,
-                remedy="Correct --home or BENCH_HOME, or run `bench run` first",
-            )
-        return self
-
     def prepare(self) -> None:
         """Create the folders, check that they are writable, and remove stale temporary files.
 
