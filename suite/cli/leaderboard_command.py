@@ -86,8 +86,8 @@ def _pages_with_figures(
 ) -> dict[str, str]:
     """Return the pages that have marks of figures, by their paths relative to `results`."""
     rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
-    found = Records(tuple(stored.record for stored in records))
-    frames = {RECORDS: frame_of_records(found), ROWS: rows}
+    frame = Records(tuple(stored.record for stored in records)).to_frame()
+    frames = {RECORDS: frame_of_records(frame), ROWS: rows}
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {
         os.path.relpath(path, results): path.read_text(encoding="utf-8")

@@ -36,8 +36,6 @@ from suite.records.measures import phase_of
 if TYPE_CHECKING:
     import pandas
 
-    from suite.results import Records
-
 MARK = re.compile(r"<!-- (?P<kind>table|value) (?P<fields>.*?) -->.*?<!-- end -->", re.DOTALL)
 START = re.compile(r"<!-- (?:table|value) .*? -->")
 FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times", "format", "sort"})
@@ -69,11 +67,11 @@ def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
     return MARK.sub(lambda found: _filled(found, frames), text)
 
 
-def frame_of_records(records: Records) -> pandas.DataFrame:
-    """Return a frame whose entries do not name their learning rates, without noisy costs."""
-    frame = records.to_frame()
+def frame_of_records(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a frame of records whose entries name no learning rate, without noisy costs."""
     if frame.empty:
         return frame
+    frame = frame.copy()
     noisy = frame["noisy_phases"].str.split(", ")
     for column in filter(_is_cost, frame.columns):
         phase = phase_of(column)

@@ -123,7 +123,7 @@ def test_published_records_have_entries_without_learning_rates():
     published = [stored.record for stored in read_published()]
     rated = [r for r in published if "learning_rate=" in r.ranking.entry]
     assert rated, "no published trial names its learning rate"
-    frame = frame_of_records(Records(published))
+    frame = frame_of_records(Records(published).to_frame())
     assert len(frame) == len(published)
     assert not frame["entry"].str.contains(r"learning_rate|\( |\(\)").any()
     assert {"entry", "learning_rate", "sequence_length", "validation.entity_f1"} <= {*frame}
@@ -144,7 +144,7 @@ COST = 'table rows="entry" value="training.step_seconds,inference.mfu" format=".
 
 
 def costs_of(*probes):
-    return filled(COST, {"records": frame_of_records(Records(probes))}).strip().splitlines()[2:]
+    return filled(COST, {"records": frame_of_records(Records(probes).to_frame())}).strip().splitlines()[2:]
 
 
 def test_noisy_costs_are_left_out():
