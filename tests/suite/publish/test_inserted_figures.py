@@ -144,7 +144,8 @@ COST = 'table rows="entry" value="training.step_seconds,inference.mfu" format=".
 
 
 def costs_of(*probes):
-    return filled(COST, {"records": frame_of_records(Records(probes).to_frame())}).strip().splitlines()[2:]
+    frames = {"records": frame_of_records(Records(probes).to_frame())}
+    return filled(COST, frames).strip().splitlines()[2:]
 
 
 def test_noisy_costs_are_left_out():
