@@ -31,7 +31,7 @@ DASHES = ("solid", "8px,4px", "2px,3px", "8px,3px,2px,3px", "14px,4px")
 SHADES = ((0, 0.0), (0, 0.45), (255, 0.4))
 """The greys that are mixed into an architecture's colour, with their shares: none, black, white."""
 METHODS = " + "
-"""What precedes each method in the name of a line."""
+"""The text before each method in the name of a line."""
 
 
 def draw_lines(

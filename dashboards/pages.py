@@ -45,7 +45,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Host:
-    """What the pages say of the host that serves the site.
+    """The facts about the host of the site that the pages state.
 
     `address` is that of the site, without a slash at its end, if known. The pages then name a
     preview image, which social media find by its full address alone. `links` are the titles and

@@ -85,7 +85,7 @@ def write_site(
         known: the tasks, the architectures, and the leaderboards that can be made.
         folder: the folder of the site.
         mlflow_pages: the address in MLflow's UI of each run id, for links on the run pages.
-        host: what the pages say of the host that serves the folder.
+        host: the facts about the host of the folder that the pages state.
 
     Raises:
         OSError: the site could not be written.

@@ -154,13 +154,12 @@ function reservations(board, about, measure) {
   const untuned = standing.every(({ note }) => note.includes("untuned"));
   const isQuality = measure.key === "quality";
   const over = isQuality ? "seeds and test examples" : "rounds";
-  const repeats = leader && `${leader.n} ${isQuality ? "seeds" : "rounds"}`;
   const [unranked] = standing;
   return [
     `Results: ${about.name}`,
     about.source === "synthetic" ? "The examples are generated" : "",
     leader
-      ? `Intervals are of 95% over ${over} (${repeats})`
+      ? `Intervals are of 95% over ${over} (${countText(leader, isQuality)})`
       : `Not ranked: ${about.why_unranked || unranked?.note} (${countText(unranked, isQuality)}). This is no proof of being better`,
     leader && board.detectable !== null
       ? "The detectable difference is that of the median entry"

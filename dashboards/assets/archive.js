@@ -154,8 +154,6 @@ start((values) => {
   const caption = isCut
     ? `The first ${shown.length} of ${formatNumber(chosen.length)} rows`
     : count;
-  const onsubmit = (/** @type {Event} */ event) => event.preventDefault();
-  const form = { className: "filters", "aria-label": "Choice of rows", onsubmit };
   const download = () => downloadCsv("lengthwise-archive", archiveCsv(chosen));
   /** @type {[string, string][]} */
   const extents = [
@@ -164,7 +162,7 @@ start((values) => {
   ];
   const extent = select("Rows", extents, values.all ?? "", (all) => change({ all }));
   return [
-    el("form", form, ...archiveControls(rows, values), extent),
+    filterForm("Choice of rows", ...archiveControls(rows, values), extent),
     el("p", { className: "note" }, ARCHIVE_NOTE),
     el(
       "div",

@@ -60,6 +60,16 @@ function clearedFilters() {
 }
 
 /**
+ * Returns a form of controls that act at once, so that it is never sent.
+ * @param {string} label
+ * @param {...Node} controls
+ */
+function filterForm(label, ...controls) {
+  const onsubmit = (/** @type {Event} */ event) => event.preventDefault();
+  return el("form", { className: "filters", "aria-label": label, onsubmit }, ...controls);
+}
+
+/**
  * Returns the choice of a task, with more controls of the page; further filters are folded.
  * @param {State} values
  * @param {Choice} choice
@@ -67,13 +77,8 @@ function clearedFilters() {
  * @param {Node[]} [advancedExtras]
  */
 function filterBar(values, choice, extras = [], advancedExtras = []) {
-  return el(
-    "form",
-    {
-      className: "filters",
-      "aria-label": "Choice of results",
-      onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
-    },
+  return filterForm(
+    "Choice of results",
     ...taskPicker(values, choice),
     ...extras,
     advancedFilters(values, choice, [...resultsPicker(values, choice), ...advancedExtras]),

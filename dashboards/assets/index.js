@@ -90,14 +90,13 @@ function costsBeside({ shown, source }) {
  * answer, beside the memory of the same phase. Where a training has no quiet costs, memory and speed
  * are those of the probes of the same form and size.
  * @param {Question} question
+ * @param {number} costs the number of the comparison whose costs stand beside the scores, or -1
  * @param {State} values
  * @param {{ marked: number | undefined, strong: Set<number> }} emphasis
  */
-function overviewFigures(question, values, emphasis) {
-  const { shown, source, matter } = question;
+function overviewFigures({ shown, source, matter }, costs, values, emphasis) {
   const { comparison: about, number } = shown;
   const isBorrowed = shown !== source;
-  const costs = costsBeside(question);
   const points = pointsOf(number, values.repeat);
   const wanted = isBorrowed ? [QUALITY, ...phaseFigures(matter)] : FIGURES[about.mode];
   return wanted.flatMap((measure) => {
@@ -187,7 +186,8 @@ start((values) => {
   const { comparison: about, number } = shown;
   const leaders = boards.flatMap((board) => bestOf(board).best).map(({ line }) => line);
   const emphasis = { marked: length, strong: new Set(leaders) };
-  const drawn = [number, source.number, costsBeside(question)].filter((one) => one >= 0);
+  const costs = costsBeside(question);
+  const drawn = [number, source.number, costs].filter((one) => one >= 0);
   const lines = [...new Set(drawn.flatMap(linesOf))].sort(ascending);
   return [
     filterBar(values, { ...choice, shown }, controls, [repeatPicker(values, number)]),
@@ -195,7 +195,7 @@ start((values) => {
     ...answers(question),
     ...(about.kind === "costs" ? noFinalRuns() : []),
     legend(values, lines, leaders),
-    el("div", { className: "figures" }, ...overviewFigures(question, values, emphasis)),
+    el("div", { className: "figures" }, ...overviewFigures(question, costs, values, emphasis)),
     ...noisyCostsNote(number),
     ...leaderboardSections(values, about, length),
     ...details(source, shown === source ? values : { ...values, repeat: "" }, boards, length),

@@ -147,11 +147,9 @@ function chosenSubject(comparisons, values) {
   const chosen = wanted === ALL || subjects.includes(wanted) ? wanted : subjects[0];
   /** @type {[string, string][]} */
   const options = [...subjects, ALL].map((subject) => [subject, subject]);
-  const onsubmit = (/** @type {Event} */ event) => event.preventDefault();
-  const form = { className: "filters", "aria-label": "Choice of results", onsubmit };
   const picker = select("Task", options, chosen, (subject) => change({ subject }));
   const left = comparisons.filter((one) => chosen === ALL || subjectOf(one) === chosen);
-  return [el("form", form, picker), left];
+  return [filterForm("Choice of results", picker), left];
 }
 
 start((values) => {

@@ -139,9 +139,11 @@ def _comparison(
     digests = newest_digests(run.record for runs in measured.values() for run in runs)
     sessions = {at: by_session(runs, digests) for at, runs in measured.items()}
     session = choose_session(sessions.values())
-    chosen = _sessions_by_place(key.mode, sessions, session)
+    # All trainings have one session, because their costs are shown with their scores.
+    chosen: Mapping[At, CostSession | None] = dict.fromkeys(sessions, session)
     if session and key.mode is not Mode.TRAIN:
-        judged = {at: _prefer(chosen[at], found, current[at]) for at, found in judged.items()}
+        chosen = preferred = _sessions_by_place(sessions, session)
+        judged = {at: _prefer(preferred[at], found, current[at]) for at, found in judged.items()}
     standing = [run for found in judged.values() for run in found.by_repeat.values()]
     metric = max(records, key=lambda stored: stored.record.run_id).record.ranking.primary_metric
     return Comparison(
@@ -169,18 +171,18 @@ def _comparison(
 
 
 def _sessions_by_place(
-    mode: Mode, sessions: Mapping[At, Sessions], session: CostSession | None
-) -> dict[At, CostSession | None]:
+    sessions: Mapping[At, Sessions], session: CostSession
+) -> dict[At, CostSession]:
     """Return the session of each point: one for all points of a length and batch size.
 
-    All trainings have the session of the comparison: their costs stand beside their scores.
+    A place that nothing ran well at has `session`, that of the comparison.
     """
-    if mode is Mode.TRAIN or session is None:
-        return dict.fromkeys(sessions, session)
     places: dict[tuple[int, int], list[Sessions]] = {}
     for (length, _, batch_size), of_point in sessions.items():
         places.setdefault((length, batch_size), []).append(of_point)
-    chosen = {place: choose_session(of_place, session) for place, of_place in places.items()}
+    chosen = {
+        place: choose_session(of_place, session) or session for place, of_place in places.items()
+    }
     return {at: chosen[at[0], at[2]] for at in sessions}
 
 
@@ -201,14 +203,13 @@ def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
 
 
 def _prefer(
-    session: CostSession | None, found: Standing[StoredRecord], current: Sequence[StoredRecord]
+    session: CostSession, found: Standing[StoredRecord], current: Sequence[StoredRecord]
 ) -> Standing[StoredRecord]:
     """Keep the runs of a probe in the session, or the other runs if the session has none."""
     chosen = {
         run.record.repeat: run
         for run in sorted(current, key=lambda run: run.record.run_id)
-        if session
-        and run.record.invocation.id == session.invocation
+        if run.record.invocation.id == session.invocation
         and used_machine(run) == session.used_machine
     }
     if not chosen:
@@ -216,7 +217,7 @@ def _prefer(
     reasons = {id(run): reason for run, reason in found.superseded}
     standing = {id(run) for run in chosen.values()}
     others = [
-        (run, reasons.get(id(run), f"session {session.invocation if session else ''}"))
+        (run, reasons.get(id(run), f"session {session.invocation}"))
         for run in [*found.by_repeat.values(), *(run for run, _ in found.superseded)]
         if id(run) not in standing
     ]

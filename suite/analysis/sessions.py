@@ -165,7 +165,7 @@ def choose_session(
         return covered[session], is_preferred, *newest
 
     able = [one for one in covered if preferred is None or one.is_on_machine_of(preferred)]
-    return max(able, key=precedence, default=preferred)
+    return max(able, key=precedence, default=None)
 
 
 def sessions_text(by_length: Mapping[int, CostSession]) -> str:

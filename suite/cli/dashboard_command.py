@@ -82,7 +82,7 @@ def draw_site(
     """Write a site and return its first page.
 
     `mlflow_pages` holds the address of each run in MLflow by run id. `choices` are the tuned
-    learning rates. `host` is what the pages say of the host that serves the site.
+    learning rates. `host` has the facts about the host that the pages state.
 
     Raises:
         RequestError: there are no records.

@@ -307,7 +307,7 @@ def hash_task(content: Mapping[str, Any], task: str) -> str:
 
 
 def _entry_of(entry: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """Return what an entry says of a task; empty if it says nothing.
+    """Return the fields of an entry that concern a task; empty without any.
 
     An entry without options and methods limits its architecture, also on tasks that it leaves out.
     """

@@ -42,6 +42,8 @@ FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times"
 RECORDS, ROWS = "records", "rows"
 NO_FIGURE = "–"
 LENGTH = "sequence_length"
+CONDITIONS = ("entry", "machine", "invocation", "cost_digest")
+"""The columns that tell which costs can be compared."""
 COST_PHASES = frozenset({*PHASES, *DECODING_PHASES})
 
 
@@ -88,6 +90,7 @@ def frame_of_rows(archive: str) -> pandas.DataFrame:
 
 
 def _is_cost(column: str) -> bool:
+    """Return whether a column is a cost of the records; the archive has no such column."""
     return column.partition(".")[0] in COST_PHASES and "." in column
 
 
@@ -116,13 +119,14 @@ def _select(
         raise FigureError(f"`where` must select rows: {error}", received=written) from None
     if missing := [name for name in names if name not in selected]:
         raise FigureError("A mark names columns of the rows", received=", ".join(missing))
-    if fields.get("of", RECORDS) == RECORDS and any(map(_is_cost, values)):
-        _check_costs(selected.dropna(subset=values, how="all"), written)
-    shown = [name for name in selected.columns if name in {*names, LENGTH, "low", "high"}]
+    wanted = {*names, *CONDITIONS, LENGTH, "low", "high"}
+    shown = [name for name in selected.columns if name in wanted]
     selected = selected[shown]  # a copy of all columns for each figure would take seconds
     selected = selected.dropna(subset=values, how="all")
     if selected.empty:
         raise FigureError("A mark must select at least one figure", received=written)
+    if any(map(_is_cost, values)):
+        _check_costs(selected, written)
     return selected
 
 
@@ -155,8 +159,7 @@ def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> st
     if known.empty:
         return NO_FIGURE
     times = float(fields.get("times", "1"))
-    is_cost = _is_cost(name) and fields.get("of") != ROWS
-    mean = statistics.geometric_mean(known) if is_cost else known.mean()
+    mean = statistics.geometric_mean(known) if _is_cost(name) else known.mean()
     figure = f"{times * mean:{form}}"
     if fields.get("of") != ROWS or len(known) > 1:
         return figure

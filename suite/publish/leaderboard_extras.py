@@ -92,10 +92,8 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
         by_measure = by_key.setdefault(board.key, {})
         by_measure.setdefault(board.metric.name, {})[board.sequence_length] = board
     for key, by_measure in by_key.items():
-        by_length = {
-            board.sequence_length: board for of in by_measure.values() for board in of.values()
-        }
-        sessions = {length: board.session for length, board in by_length.items() if board.session}
+        boards_of_key = [board for by_length in by_measure.values() for board in by_length.values()]
+        sessions = {one.sequence_length: one.session for one in boards_of_key if one.session}
         parts += [f"## {escape(named[key])}", f"{escape(sessions_text(sessions))}."]
         for name, cost in costs_of(key.mode).items():
             if name in by_measure:

@@ -7,6 +7,7 @@ an archive of all rows, and the pages of further ranked benchmarks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
@@ -53,10 +54,9 @@ def leaderboard_files(
     if not found:
         counts = [*count_unranked_runs(records), *count_trials(records)]
         files[MAIN] = without_results(_links(beside, f"{FOLDER}/"), counts)
+    least = least_costs(boards, found[0].benchmark, controls, f"{FOLDER}/") if found else []
     for number, leaderboard in enumerate(found):
         others = [other.benchmark.name for other in found[1:] if other is not leaderboard]
-        of_main = leaderboard.benchmark if number == 0 else None
-        least = least_costs(boards, of_main, controls, f"{FOLDER}/") if of_main else []
         files |= _pages(leaderboard, controls, others, list(beside), least, is_main=number == 0)
     return {**files, **{f"{FOLDER}/{name}": content for name, content in beside.items()}}
 
@@ -92,7 +92,9 @@ def _pages(
     links = _links([*beside, *(f"{other}.md" for other in others)], down)
     links.append(("changes that moved numbers", f"{up}CHANGES.md"))
     trained = frozenset(name for name, part in controls.items() if not part.probe_only)
-    page = LeaderboardPage(leaderboard, frozenset(controls), trained, links, least_costs=least)
+    page = LeaderboardPage(leaderboard, frozenset(controls), trained, links)
+    if is_main:
+        page = replace(page, least_costs=least)
     if page.fits:
         return {path: page.text()}
     tables = f"{name}-tables.md"

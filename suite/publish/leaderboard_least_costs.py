@@ -14,8 +14,8 @@ from suite.publish.markdown import NONE, escape, escape_name, number, table
 
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
-    "Of the entries that are no controls, on random tokens. Each row is of one session on one "
-    f"machine: the one with the most entries at the length. {TIED}: others share the rank. "
+    "The costs are those of random tokens, and controls are left out. Each row is of one session "
+    f"on one machine: the one with the most entries at the length. {TIED}: others share the rank. "
     f"{UNRANKED}: without a rank, for example for fewer than three quiet rounds. Speeds are in "
     "thousand tokens per second, memory is in MiB, and a generated token in ms. Rows of different "
     "machines or batches cannot be compared."
@@ -27,7 +27,7 @@ COLUMNS = {
     "generation.step_seconds": "fastest generated token",
 }
 Place = tuple[str, int]
-"""What was measured, such as "decoder", and the sequence length."""
+"""The form of the measured models, such as "decoder", and the sequence length."""
 
 
 def least_costs(
