@@ -150,11 +150,14 @@ class Backbone(Layer):
         """Return each layer's cross-attention keys and values of the encoder's output.
 
         `decode` takes them as `encoder_output`; many decoding steps then share one projection. A
-        layer without cross-attention has None.
+        layer without cross-attention has an empty tuple.
         """
         assert self.decoder is not None
         attentions = [layer.cross_attention for layer in self.decoder.layers]
-        return [attention and attention.project_context(encoder_output) for attention in attentions]
+        return [
+            () if attention is None else attention.project_context(encoder_output)
+            for attention in attentions
+        ]
 
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return one vector per input, (batch, width).

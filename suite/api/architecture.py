@@ -120,7 +120,8 @@ class Architecture(ABC):
 
         Optional:
             `project_encoder_output(encoder_output)` returns a replacement for `encoder_output` that
-            many decoding steps share, such as projected keys and values.
+            many decoding steps share, such as projected keys and values: any structure of arrays,
+            with `()` where a layer needs none.
             `carries_state = True` states that a decoder's state can be carried from one batch to
             the next: its shape does not change.
             `tie_embeddings()` shares one table of token ids between the embeddings, and returns it.

@@ -77,8 +77,7 @@ class Decoder:
             return self._choose(hidden_states[:, -1:]), {"own": own, "source": ()}
         source, _ = backbone.encode(tokens, padding_mask=None, training=False)
         if hasattr(backbone, "project_encoder_output"):
-            parts = backbone.project_encoder_output(source)
-            source = [() if part is None else part for part in parts]
+            source = backbone.project_encoder_output(source)
         return ops.full((batch,), START_ID, "int32"), {"own": own, "source": source}
 
     def _loop(self, state: State, token: Any, position: Any, count: int) -> tuple[Any, State]:

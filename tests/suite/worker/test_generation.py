@@ -13,14 +13,19 @@ from keras import ops
 
 from suite.api import BuildRequest, Form, Generation, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.matrix.registry import load_registry
 from suite.worker.data.batches import Batch
 from suite.worker.generation import BeamSearch
 from suite.worker.steps import Model, PositionHead
 
-SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=32)
+SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=64)
 VOCABULARY, LENGTH = 7, 4
 RULES = Generation(start_id=2, end_id=3, num_beams=3, length_penalty=0.0)
-NAMES = ("vanilla", "transformer_xl", "longformer", "reformer")
+NAMES = [
+    name
+    for name, architecture in load_registry(()).architectures.plugins.items()
+    if Form.ENCODER_DECODER in architecture.forms
+]
 EXACT = [
     ("vanilla", {}),
     ("transformer_xl", {}),
