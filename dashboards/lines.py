@@ -28,8 +28,9 @@ architectures has its own combination. The first 11 also differ in print without
 """
 DASHES = ("solid", "8px,4px", "2px,3px", "8px,3px,2px,3px", "14px,4px")
 """The dashes: architectures of the same colour differ in the dash, as do variants of one."""
-SHADES = ((0, 0.0), (0, 0.45), (255, 0.4))
-"""The greys that are mixed into an architecture's colour, with their shares: none, black, white."""
+SHADES = ("#66AAD1", "#8A5F00", "#00674B", "#854F6D", "#346C8C", "#8A3D00", "#B870F5", "#C28F85",
+          "#7A42A6")  # fmt: skip
+"""A darker or lighter shade of each colour, for every second line of an architecture."""
 METHODS = " + "
 """The text before each method in the name of a line."""
 
@@ -67,17 +68,10 @@ def draw_lines(
             {
                 "name": line,
                 "architecture": architecture,
-                "color": _mixed(COLORS[place % len(COLORS)], *SHADES[variant % len(SHADES)]),
+                "color": (COLORS, SHADES)[variant % 2][place % len(COLORS)],
                 "symbol": symbol,
                 "outline": outline,
                 "dash": DASHES[(place // len(COLORS) + variant) % len(DASHES)],
             }
         )
     return lines
-
-
-def _mixed(color: str, level: int, share: float) -> str:
-    """Return the colour "#RRGGBB" mixed with the given share of a grey of the given level."""
-    parts = [int(color[place : place + 2], 16) for place in (1, 3, 5)]
-    mixed = [round(part + (level - part) * share) for part in parts]
-    return "#" + "".join(f"{part:02X}" for part in mixed)

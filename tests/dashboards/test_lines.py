@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from dashboards.lines import COLORS, DASHES, SYMBOLS, draw_lines
+from dashboards.lines import COLORS, DASHES, SHADES, SYMBOLS, draw_lines
 from tests.dashboards.site_records import draw, entry, read_script
 
 
@@ -16,10 +16,11 @@ def pairs(**lines):
     return [(architecture, line) for architecture, own in lines.items() for line in own]
 
 
-def test_lines_of_one_architecture_share_a_symbol_and_differ_in_colour():
-    bert_a, bert_b, bert_c, vit = draw_lines(pairs(bert="abc", vit="v"))
-    assert len({line["color"] for line in (bert_a, bert_b, bert_c, vit)}) == 4
-    assert bert_a["symbol"] == bert_b["symbol"] == bert_c["symbol"] != vit["symbol"]
+def test_lines_of_one_architecture_share_a_symbol_and_differ_in_shade_or_dash():
+    *bert, vit = draw_lines(pairs(bert="abcdefghij", vit="v"))
+    assert len({(line["color"], line["dash"]) for line in (*bert, vit)}) == 11
+    assert bert[0]["color"] != bert[1]["color"]
+    assert {line["symbol"] for line in bert} == {bert[0]["symbol"]} != {vit["symbol"]}
 
 
 def test_methods_on_one_architecture_differ_in_colour_and_keep_its_symbol():
@@ -105,6 +106,6 @@ def test_colours_differ_for_people_with_colour_blindness(vision):
 @pytest.mark.parametrize("background", ["#FFFFFF", "#15171B"])
 def test_colours_stand_out_on_light_and_dark_pages(background):
     behind = (TO_XYZ @ linear_rgb(background))[1]
-    for color in COLORS:
+    for color in (*COLORS, *SHADES):
         low, high = sorted([behind, (TO_XYZ @ linear_rgb(color))[1]])
         assert (high + 0.05) / (low + 0.05) > 2.2, color
