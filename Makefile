@@ -57,7 +57,7 @@ leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, res
 	@$(BIN)/bench leaderboard
 	@$(BIN)/bench dashboard --published
 
-docs: $(VENV)/.docs ## build the documentation site, with search and the API reference: results/local/docs
+docs: $(VENV)/.docs ## build the documentation site, with search and the API reference: results/local/docs (CHARTS=)
 	@rm -rf $(DOCS) $(DOCS)-source && mkdir -p $(DOCS)-source/results
 	@cp -R README.md CONTRIBUTING.md CITATION.cff LICENSE docs $(DOCS)-source
 	@cp -R results/*.md results/leaderboard $(DOCS)-source/results

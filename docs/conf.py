@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import re
 import shutil
 from pathlib import Path
@@ -17,6 +18,9 @@ html_theme = "furo"
 html_title = "Lengthwise"
 html_copy_source = False
 html_show_sphinx = False
+# The address of the published charts, to which each page then links: `make docs CHARTS=...`.
+if charts := os.environ.get("CHARTS"):
+    html_theme_options = {"announcement": f'<a href="{charts}">Charts of the results</a>'}
 
 # Headings have the anchors that GitHub gives them.
 myst_heading_anchors = 4
