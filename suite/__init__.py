@@ -191,6 +191,8 @@ def crossover(
 ) -> Crossover:
     """Find the length from which on `second` is better than `first`.
 
+    An entry is an architecture, or one with options as the tables write it.
+
     Without a task, `metric` is a measure of probes (by default "training.tokens_per_second");
     missing probes are run. With a task, `metric` is a metric of the test split, and the records of
     a home, or the `published` ones, are compared.

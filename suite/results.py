@@ -275,16 +275,16 @@ class Tables(Collection[Table]):
 
 @dataclass(frozen=True, repr=False)
 class LengthLimits(Collection[LengthLimit]):
-    """The length limits of architectures; from `suite.frontier`."""
+    """The length limits of entries; from `suite.frontier`."""
 
     def _rows(self, item: LengthLimit) -> list[dict[str, Any]]:
         return [asdict(item)]
 
     def _line(self, item: LengthLimit) -> str:
-        return f"{item.architecture:16} {item}"
+        return f"{item.entry:16} {item}"
 
     def _summary(self) -> str:
-        return f"{len(self.items)} architectures"
+        return f"{len(self.items)} entries"
 
 
 @dataclass(frozen=True, repr=False)

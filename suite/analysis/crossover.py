@@ -1,4 +1,4 @@
-"""Crossover points: the lengths at which one architecture overtakes another.
+"""Crossover points: the lengths at which one entry overtakes another.
 
 Costs are compared by probes, which the search runs where they are missing. Scores are compared by
 the records of trainings; nothing is run.
@@ -9,11 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point, compare
 from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
-from suite.analysis.probing import Prober, RunPlan, check_one_setting, request_measuring
+from suite.analysis.probing import (
+    Prober,
+    RunPlan,
+    architectures_of,
+    check_one_setting,
+    request_measuring,
+)
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Change, Crossing, find_crossing, pair_up
 from suite.api import Cell, Metric, RequestError, Status, unknown_name
@@ -31,7 +38,7 @@ from suite.records.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """The lengths where one of two architectures overtakes the other in a metric.
+    """The lengths where one of two entries overtakes the other in a metric.
 
     `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
     `repeat` names what the intervals come from: "round" or "seed". Noisy rounds of probes do not
@@ -76,23 +83,29 @@ class Crossover:
 
     def _sentence(self) -> str:
         first, second, metric, found = self.first, self.second, self.metric, self.crossing
+        equal = ", ".join(f"{length:,}" for length in found.equal_at)
+        ties = f" (equal at {equal})" if equal else ""
         if found.always == second:
-            return f"{second} is ahead of {first} in {metric} at all lengths to {found.searched_to}"
+            at = f"at all lengths to {found.searched_to:,}"
+            return f"{second} is ahead of {first} in {metric} {at}{ties}"
         if found.always == first:
-            return f"none up to {found.searched_to}: {first} stays ahead of {second} in {metric}"
+            end = f"none up to {found.searched_to:,}"
+            return f"{end}: {first} stays ahead of {second} in {metric}{ties}"
+        if not found.changes:
+            return f"none up to {found.searched_to:,}: {first} and {second} have the same {metric}"
         if found.length is not None:
-            return self._change(found.changes[0])
+            return self._change(found.changes[0]) + ties
         changes = "; ".join(map(self._change, found.changes))
-        return f"{changes}: the curves cross back, up to {found.searched_to}"
+        return f"{changes}: the curves cross back, up to {found.searched_to:,}{ties}"
 
     def _change(self, change: Change) -> str:
         estimate = change.length
         behind = self.second if change.ahead == self.first else self.first
         text = f"{change.ahead} overtakes {behind} in {self.metric} at length {estimate.value:,.0f}"
         if estimate.low is None or estimate.high is None:
-            return f"{text} (one {self.repeat}: no interval)"
+            return f"{text} ({_counted(estimate.n, self.repeat)}: no interval)"
         interval = f"[{estimate.low:,.0f}, {estimate.high:,.0f}]"
-        return f"{text} {interval} ({estimate.n} {self.repeat}s)"
+        return f"{text} {interval} ({_counted(estimate.n, self.repeat)})"
 
 
 def is_beyond_noise(gap: Difference) -> bool:
@@ -101,38 +114,42 @@ def is_beyond_noise(gap: Difference) -> bool:
 
 
 def check_pair(request: Request) -> tuple[str, str]:
-    """Return the two architectures of a request.
+    """Return the two entries of a request: an entry is written as the tables write it.
 
     Raises:
-        RequestError: the request does not name two different architectures.
+        RequestError: the request does not name two different entries.
     """
     names = request.architectures or ()
     if len(names) != 2 or names[0] == names[1]:
         received = f"{names[0]} twice" if len(names) == 2 else ", ".join(names)
-        raise RequestError("A crossover compares two architectures", received=received)
+        raise RequestError("A crossover compares two entries", received=received)
     return names[0], names[1]
 
 
 def cost_crossover(
     request: Request, store: Store, run: RunPlan, measure: str = DEFAULT_MEASURE
 ) -> Crossover:
-    """Probe two architectures until the length where the second overtakes is known within 5%.
+    """Probe two entries until the length where the second overtakes is known within 5%.
 
     The interval comes from the rounds of the probes.
 
     Raises:
-        RequestError: the measure has no direction, an architecture cannot run at a length, or the
-            benchmark lists several forms or batch sizes and the request chooses none.
+        RequestError: the measure has no direction, an entry is unknown or cannot run at a length,
+            or the benchmark lists several forms or batch sizes and the request chooses none.
     """
-    first, second = check_pair(request)
+    pair = check_pair(request)
+    request = replace(request, architectures=architectures_of(pair))
     sign = 1 if find_directed_measure(measure).higher_is_better else -1
     request = request_measuring(measure.partition(".")[0], request)
     # The lengths are probed one by one; check all of them before anything runs.
     cells = prepare(request, store).plan.cells
+    entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
+    first, second = (_find_entry(name, entries) for name in pair)
+    cells = [planned for planned in cells if planned.ranking.entry in (first, second)]
     for planned in cells:
         if planned.unsupported:
             raise RequestError(
-                "Both architectures must run at every length",
+                "Both entries must run at every length",
                 received=f"{cell_label(planned.cell, planned.ranking)}: {planned.unsupported}",
                 remedy="Name another --form, or --lengths that both support",
             )
@@ -161,15 +178,16 @@ def cost_crossover(
 def score_crossover(
     request: Request, records: Iterable[StoredRecord], metric: str | None = None
 ) -> Crossover:
-    """Compare the scores of two architectures at the lengths and seeds that both have.
+    """Compare the scores of two entries at the lengths and seeds that both have.
 
     By default the task's primary metric is compared. The number of threads makes no difference.
     Tuned records are preferred over untuned ones.
 
     Raises:
-        RequestError: fewer than two lengths have records of both.
+        RequestError: an entry is unknown, or fewer than two lengths have records of both.
     """
-    first, second = check_pair(request)
+    pair = check_pair(request)
+    request = replace(request, architectures=architectures_of(pair))
     if not request.tasks or len(request.tasks) != 1:
         raise RequestError(
             "Scores are compared on one task", received=", ".join(request.tasks or ())
@@ -187,7 +205,14 @@ def score_crossover(
             remedy="Leave --task out to compare costs by probes",
         )
     registry = load_registry(search_path_from_environment())
-    requested = {_score_id(planned.cell, tuned=False) for planned in expand(request, registry)}
+    cells = expand(request, registry)
+    entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
+    first, second = (_find_entry(name, entries) for name in pair)
+    requested = {
+        _score_id(planned.cell, tuned=False)
+        for planned in cells
+        if planned.ranking.entry in (first, second)
+    }
     points = _requested_points(compare(records, registry.task_versions), requested)
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
@@ -205,17 +230,34 @@ def score_crossover(
     known = pair_up(*({at: of.by_seed for at, of in scores[i].items()} for i in (worse, better)))
     if len(known) < 2:
         raise RequestError(
-            f"Both architectures need records with {metric} at two lengths or more",
+            f"Both entries need records with {metric} at two lengths or more",
             received=f"{len(known)} such length{'' if len(known) == 1 else 's'}",
             remedy="Run `bench run` with the same options and at least two --lengths first",
         )
-    crossing = find_crossing(known.__getitem__, list(known), (first, second), halves=False)
+    names = (first, second)
+    crossing = find_crossing(known.__getitem__, list(known), names, halves=False, center=fmean)
     gaps = {at: difference(scores[better][at], scores[worse][at]) for at in known}
     return Crossover(first, second, metric, "seed", crossing, gaps)
 
 
-def _values(records: Sequence[Record], architecture: str, measure: str) -> dict[int, float]:
-    """Return one architecture's values of a measure by round.
+def _find_entry(name: str, entries: Mapping[str, str]) -> str:
+    """Return the entry of a name, given the architecture of each entry.
+
+    An architecture's name also means its only entry.
+
+    Raises:
+        RequestError: there is no such entry, or the architecture has several and none is plain.
+    """
+    of_architecture = [entry for entry, architecture in entries.items() if architecture == name]
+    if name not in entries and len(of_architecture) == 1:
+        return of_architecture[0]
+    if name not in entries:
+        raise unknown_name("entry", name, entries)
+    return name
+
+
+def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, float]:
+    """Return an entry's values of a measure by round.
 
     Raises:
         RequestError: a cell failed, or its record has no positive value of the measure.
@@ -223,7 +265,7 @@ def _values(records: Sequence[Record], architecture: str, measure: str) -> dict[
     phase, _, name = measure.partition(".")
     found = {}
     for record in records:
-        if record.cell.architecture != architecture:
+        if record.ranking.entry != entry:
             continue
         value = record.measured(phase, name)
         if record.status is not Status.OK or value is None:
@@ -231,7 +273,7 @@ def _values(records: Sequence[Record], architecture: str, measure: str) -> dict[
             raise RequestError(
                 f"{cell_label(record.cell, record.ranking)} has no {measure}",
                 received=record.reason or f"the measures {', '.join(known)}",
-                remedy="Name another measure, or lengths at which both architectures can run",
+                remedy="Name another measure, or lengths at which both entries can run",
             )
         if value <= 0:
             raise RequestError(
@@ -275,23 +317,29 @@ def _newest_run(points: Iterable[Point]) -> str:
     return max((record.run_id for point in points for record in point.records), default="")
 
 
-def _scores_by_length(
-    points: Iterable[Point], architecture: str, metric: Metric
-) -> dict[int, Scores]:
-    """Return the scores of an architecture; a tuned entry is preferred to an untuned one."""
+def _scores_by_length(points: Iterable[Point], entry: str, metric: Metric) -> dict[int, Scores]:
+    """Return the scores of an entry by length; those with tuned rates are preferred."""
     found: dict[int, Scores] = {}
     for point in sorted(points, key=lambda point: point.has_tuned_rate):
         scores = point.scores(metric)
-        if point.architecture == architecture and scores.by_seed:
+        is_of_entry = any(record.ranking.entry == entry for record in point.records)
+        if is_of_entry and scores.by_seed:
             found[point.sequence_length] = scores
     return dict(sorted(found.items()))
 
 
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def _gap_text(gap: Difference) -> str:
     text = f"{'ahead' if gap.value > 0 else 'behind'} by {abs(gap.value):.4g}"
+    if not gap.value:
+        text = "equal"
     if gap.low is None or gap.high is None:
-        return f"{text} (one seed: no interval)"
+        return f"{text} ({_counted(gap.n, 'seed')}: no interval)"
     if not is_beyond_noise(gap):
-        return f"{text}, within the noise [{gap.low:.4g}, {gap.high:.4g}] ({gap.n} seeds)"
+        noise = f"within the noise [{gap.low:.4g}, {gap.high:.4g}]"
+        return f"{text}, {noise} ({_counted(gap.n, 'seed')})"
     low, high = sorted((abs(gap.low), abs(gap.high)))
-    return f"{text} [{low:.4g}, {high:.4g}] ({gap.n} seeds)"
+    return f"{text} [{low:.4g}, {high:.4g}] ({_counted(gap.n, 'seed')})"

@@ -96,14 +96,14 @@ class ProbeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LengthLimit:
-    """The longest length that an architecture affords.
+    """The longest length that an entry affords.
 
     `longest` is None if not even the first length fits; `taken` then holds its costs.
     `beyond` is the shortest length found that does not fit; None where the search met its end.
     `unsupported` or `failed` is the reason why there is no answer.
     """
 
-    architecture: str
+    entry: str
     longest: int | None = None
     beyond: int | None = None
     taken: dict[str, float | None] | None = None
@@ -138,7 +138,7 @@ class LengthLimit:
 def find_length_limits(
     request: Request, store: Store, run: RunPlan, budget: Budget, up_to: int = LONGEST
 ) -> Iterator[LengthLimit]:
-    """Yield the length limit of each architecture of a request.
+    """Yield the length limit of each entry of a request.
 
     Each length is a probe in a fresh process, which is stopped where it exceeds the budget. Lengths
     double, then halve between the last that fits and the first that does not, to within 5%. A batch
@@ -164,26 +164,26 @@ def find_length_limits(
     check_any_can_run(prepared)
     prober = Prober(request, store, run, budget.limits(request.benchmark))
     return (
-        LengthLimit(planned.cell.architecture, unsupported=planned.unsupported)
+        LengthLimit(planned.ranking.entry, unsupported=planned.unsupported)
         if planned.unsupported
-        else _search(prober, planned.cell.architecture, budget, up_to)
+        else _search(prober, planned.ranking.entry, budget, up_to)
         for planned in prepared.plan.cells
     )
 
 
-def _search(prober: Prober, architecture: str, budget: Budget, up_to: int) -> LengthLimit:
+def _search(prober: Prober, entry: str, budget: Budget, up_to: int) -> LengthLimit:
     try:
-        found = find_frontier(_fits(prober, architecture, budget), SHORTEST, up_to)
+        found = find_frontier(_fits(prober, entry, budget), SHORTEST, up_to)
         taken = None
         if found.longest is None:
-            taken = _taken(prober.probe(SHORTEST, (architecture,)), budget.phase)
+            taken = _taken(prober.probe(SHORTEST, (entry,)), budget.phase)
     except ProbeFailed as failure:
-        return LengthLimit(architecture, failed=str(failure))
-    return LengthLimit(architecture, found.longest, found.beyond, taken)
+        return LengthLimit(entry, failed=str(failure))
+    return LengthLimit(entry, found.longest, found.beyond, taken)
 
 
-def _fits(prober: Prober, architecture: str, budget: Budget) -> Callable[[int], bool]:
-    return lambda length: all(map(budget.affords, prober.probe(length, (architecture,))))
+def _fits(prober: Prober, entry: str, budget: Budget) -> Callable[[int], bool]:
+    return lambda length: all(map(budget.affords, prober.probe(length, (entry,))))
 
 
 def _taken(records: Sequence[Record], phase: str) -> dict[str, float | None]:

@@ -68,9 +68,14 @@ def check_one_setting(search: str, cells: Iterable[Cell]) -> None:
             )
 
 
+def architectures_of(entries: Iterable[str]) -> tuple[str, ...]:
+    """Return the architectures of entries such as "vanilla (positions=rotary)", each once."""
+    return tuple(dict.fromkeys(entry.partition(" ")[0] for entry in entries))
+
+
 @dataclass(frozen=True, slots=True)
 class Prober:
-    """Probes the architectures of a request.
+    """Probes the entries of a request.
 
     Probes that are done are only read, unless a round of theirs ran in several sessions: costs are
     compared within one session, so all probes of the length run again.
@@ -81,22 +86,24 @@ class Prober:
     run: RunPlan
     limits: Limits | None = None
 
-    def probe(self, length: int, architectures: Sequence[str]) -> list[Record]:
-        """Return the records of a length, in the order of the rounds."""
-        request = replace(self.request, lengths=(length,), architectures=tuple(architectures))
-        records = self._run(request)
+    def probe(self, length: int, entries: Sequence[str]) -> list[Record]:
+        """Return the records of entries at a length, in the order of the rounds."""
+        records = self._run(length, entries)
         if _crosses_sessions(records):
-            records = self._run(request, rerun=True)
+            records = self._run(length, entries, rerun=True)
         return sorted(records, key=lambda record: record.cell.round)
 
-    def _run(self, request: Request, *, rerun: bool = False) -> list[Record]:
+    def _run(self, length: int, entries: Sequence[str], *, rerun: bool = False) -> list[Record]:
+        request = replace(self.request, lengths=(length,), architectures=architectures_of(entries))
         prepared = prepare(request, self.store, limits=self.limits, rerun=rerun)
+        cells = [one for one in prepared.plan.cells if one.ranking.entry in entries]
+        prepared = replace(prepared, plan=replace(prepared.plan, cells=cells))
         check_any_can_run(prepared)
         return self.run(prepared)
 
 
 def _crosses_sessions(records: Sequence[Record]) -> bool:
-    """Return whether a round of several architectures ran in several sessions."""
+    """Return whether a round of several entries ran in several sessions."""
     sessions: dict[int, set[str]] = {}
     for record in records:
         sessions.setdefault(record.cell.round, set()).add(record.invocation.id)

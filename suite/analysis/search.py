@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -43,12 +43,14 @@ class Change:
 class Crossing:
     """Each length at which one of two overtakes the other, searched up to `searched_to`.
 
-    If one of them is ahead at every length, `always` names it and there are no changes.
+    If one of them is behind at no length, `always` names it and there are no changes. Neither is
+    ahead at the lengths `equal_at`. If these are all lengths, `always` names nobody.
     """
 
     changes: Sequence[Change]
     searched_to: int
     always: str | None = None
+    equal_at: Sequence[int] = ()
 
     @property
     def length(self) -> Estimate | None:
@@ -85,35 +87,38 @@ def find_crossing(
     names: tuple[str, str],
     *,
     halves: bool = True,
+    center: Callable[[Iterable[float]], float] = statistics.median,
 ) -> Crossing:
     """Find all lengths at which one of `names` overtakes the other.
 
     `advantage` returns, for a length, the lead of the second by repeat (round or seed); positive
     values mean that it is ahead. All lengths are measured, so that curves that cross back are
-    noticed. If the sign of the median changes between two neighbours of `lengths`, the search
-    bisects that interval (unless `halves` is false). The interval of an estimate comes from the
-    crossings of the repeats.
+    noticed. If the sign of the `center` of the repeats changes between two of `lengths`, the search
+    bisects that interval (unless `halves` is false). A center of 0 is no lead, and changes nothing.
+    The interval of an estimate comes from the crossings of the repeats.
     """
     known: dict[int, Mapping[int, float]] = {}
 
-    def ahead(length: int) -> bool:
+    def lead(length: int) -> float:
         known[length] = advantage(length)
-        return statistics.median(known[length].values()) > 0
+        return center(known[length].values())
 
-    leads = [(length, ahead(length)) for length in lengths]
+    found = {length: lead(length) for length in lengths}
+    leads = [(length, value > 0) for length, value in found.items() if value]
     changes = []
     for (low, before), (high, after) in pairwise(leads):
         if before == after:
             continue
         while halves and (middle := between(low, high)) is not None:
-            if ahead(middle) == after:
+            if (lead(middle) > 0) == after:
                 high = middle
             else:
                 low = middle
         estimate = locate_crossing(known, low, high, rising=after)
         changes.append(Change(estimate, names[after]))
-    always = None if changes else names[leads[0][1]]
-    return Crossing(changes, lengths[-1], always)
+    always = names[leads[0][1]] if leads and not changes else None
+    equal_at = [length for length, value in found.items() if not value]
+    return Crossing(changes, lengths[-1], always, equal_at)
 
 
 def pair_up(

@@ -20,7 +20,7 @@ COMMANDS = {
     "plan": "Show the cells of a request and their state.",
     "run": "Run the cells of a request that are not done yet.",
     "tune": "Tune the learning rate of each architecture on validation.",
-    "crossover": "Find each length at which one architecture overtakes another.",
+    "crossover": "Find each length at which one entry overtakes another.",
     "frontier": "Find the longest sequence that each architecture affords.",
     "predict": "Apply a trained model whose weights were kept to texts.",
     "report": "Print tables of scores and costs.",

@@ -1,4 +1,4 @@
-"""`bench crossover`: finds each length at which one architecture overtakes another."""
+"""`bench crossover`: finds each length at which one entry overtakes another."""
 
 from __future__ import annotations
 
@@ -53,12 +53,15 @@ def command(
     whatever their number of threads, and nothing is run. The difference at each length has an
     interval over seeds and test examples.
 
+    An entry is an architecture, or one with options as the tables write it.
+
     \b
     Examples:
       bench crossover vanilla longformer
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
       bench crossover vanilla mamba2 --metric generation.step_seconds
       bench crossover gpt vanilla --task language_modeling --data tfds --benchmark core --published
+      bench crossover vanilla "vanilla (positions=rotary)" --task ner --benchmark core --published
     """
     request = make_single_request({**given, "architectures": (first, second)}, Mode.PROBE)
     check_pair(request)

@@ -82,9 +82,9 @@ def command(
         for limit in find_length_limits(request, store, run, budget, up_to):
             limits.append(limit)
             if not as_json:
-                print(f"{limit.architecture:16} {limit}", flush=True)
+                print(f"{limit.entry:16} {limit}", flush=True)
     if as_json:
-        print(json.dumps({limit.architecture: limit.to_dict() for limit in limits}, indent=1))
+        print(json.dumps({limit.entry: limit.to_dict() for limit in limits}, indent=1))
     if any(limit.failed for limit in limits):
         sys.exit(1)
     if not any(limit.longest for limit in limits):

@@ -38,7 +38,7 @@ def run(prepared):
 def limits_of(store, budget, *architectures):
     request = Request(benchmark="smoke", architectures=architectures or None)
     found = find_length_limits(request, store, run, budget)
-    return {limit.architecture: limit for limit in found}
+    return {limit.entry: limit for limit in found}
 
 
 def test_a_search_over_all_architectures_names_the_unsupported_and_the_failed(store):
@@ -90,7 +90,7 @@ def decode(prepared):
 def decoding_limits(store, budget, **changes):
     request = Request(architectures=("vanilla", "mamba2", "bert"), **changes)
     found = find_length_limits(request, store, decode, budget, up_to=32_768)
-    return {limit.architecture: limit for limit in found}
+    return {limit.entry: limit for limit in found}
 
 
 def test_how_long_a_context_fits_in_a_memory_while_generating(store, monkeypatch):
