@@ -141,7 +141,7 @@ function coreTable(board, block) {
     places.map(([task, length]) => `${board.titles[task] ?? task} ${length}`).join(", ");
   const score = block.unscaled.length
     ? `No score yet: the benchmark states no reference score for ${placesText(block.unscaled)}.`
-    : "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the benchmark.";
+    : "Score: 0 is a trivial predictor, 100 is `vanilla`.";
   const lengths = block.cost_lengths.map((length) => formatNumber(length)).join(" / ");
   const costs = block.costs.length
     ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}, in ` +

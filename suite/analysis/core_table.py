@@ -186,7 +186,9 @@ def scale_of(
     versions have no scale.
     """
     stated = benchmark.scale.get(place[0], {}).get(str(place[1]))
-    if stated is None or not stated.is_complete or stated.task_version != task.version:
+    if stated is None or not stated.is_complete:
+        return None
+    if not stated.holds_for(task.version, benchmark.version_of(place[0])):
         return None
     if reference and reference.records[0].cell.architecture_version != stated.vanilla_version:
         return None

@@ -143,11 +143,13 @@ class Scale(Section):
     """The values of a task's metric at a length that count as 0 (a trivial predictor) and as 100.
 
     For a loss, `hundred` is the smaller. The values hold for the version of the task, and of
-    `vanilla`, with which they were measured.
+    `vanilla`, with which they were measured, and for the version of the benchmark in which the task
+    changed last.
     """
 
     zero: float
     task_version: int
+    benchmark_version: int
     hundred: float | None = None
     vanilla_version: int | None = None
 
@@ -156,6 +158,10 @@ class Scale(Section):
         if (self.hundred is None) != (self.vanilla_version is None):
             raise ValueError("hundred and vanilla_version are stated together")
         return self
+
+    def holds_for(self, task_version: int, benchmark_version: int) -> bool:
+        """Return whether the values are those of these versions."""
+        return (self.task_version, self.benchmark_version) == (task_version, benchmark_version)
 
     @property
     def is_complete(self) -> bool:

@@ -41,10 +41,8 @@ DECODING_BENCHMARK = "cost"
 UNHASHED = ("summary", "expected", "scale", "frozen")
 """The fields that change no cell; the others are part of the hash."""
 HASH_DIGITS = 16
-NOT_OF_A_TASK = (
-    *("version", "unchanged_since", "tasks", "data", "entries", "other_tasks", "probes"),
-    "decodings",
-)
+NOT_OF_A_TASK = {"version", "unchanged_since", "tasks", "data", "entries", "other_tasks", "probes",
+                 "decodings"}  # fmt: skip
 """The fields of which a task's hash has its own part, or nothing."""
 SCALE = "scale"
 """The name under which `frozen` has the hash of the scale."""
@@ -196,17 +194,18 @@ class Benchmark(Section):
         return f"{self.name}-{self.version}"
 
     def label_of(self, task: str | None, version: int | None = None) -> str:
-        """Return the label of a task's runs in a version, by default this one.
+        """Return the label of a task's runs: that of the version `version_of`."""
+        return f"{self.name}-{self.version_of(task, version)}"
 
-        It is that of the version in which the task changed last.
-        """
+    def version_of(self, task: str | None, version: int | None = None) -> int:
+        """Return the version in which a task changed last, up to a version, by default this one."""
         version = version or self.version
-        return f"{self.name}-{min(version, self.unchanged_since.get(task or '', version))}"
+        return min(version, self.unchanged_since.get(task or "", version))
 
     def hash_of(self, task: str | None) -> str:
         """Return the hash of the version in which a task changed last."""
-        version = self.unchanged_since.get(task or "")
-        return self.content_hash if version is None else self.frozen[str(version)]
+        version = self.version_of(task)
+        return self.content_hash if version == self.version else self.frozen[str(version)]
 
     def settings_of(self, key: str, task: Task) -> TaskSettings:
         """Return the settings of a task.
@@ -294,7 +293,7 @@ def hash_content(content: Mapping[str, Any]) -> str:
 
 def hash_task(content: Mapping[str, Any], task: str) -> str:
     """Return the hash of all that concerns a task in a benchmark's content."""
-    left_out = {*UNHASHED, *NOT_OF_A_TASK}
+    left_out = NOT_OF_A_TASK.union(UNHASHED)
     entries = [_entry_of(one, task) for one in content.get("entries", ())]
     return _hash(
         {

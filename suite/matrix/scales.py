@@ -36,11 +36,14 @@ def add_to_scale(
     scale = {task: dict(of_task) for task, of_task in benchmark.scale.items()}
     num_new = 0
     for name, of_task in zeros.items():
-        version = tasks[name].version
+        versions = {
+            "task_version": tasks[name].version,
+            "benchmark_version": benchmark.version_of(name),
+        }
         for length, zero in of_task.items():
             known = scale.setdefault(name, {}).get(str(length))
-            if known is None or known.task_version != version:
-                scale[name][str(length)] = Scale(zero=_rounded(zero), task_version=version)
+            if known is None or not known.holds_for(**versions):
+                scale[name][str(length)] = Scale(zero=_rounded(zero), **versions)
                 num_new += 1
     for name, references in hundreds.items():
         for length, (score, version) in references.items():

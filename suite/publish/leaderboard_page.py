@@ -160,8 +160,8 @@ class LeaderboardPage:
             "No score where the benchmark file states no reference of the present versions: "
             f"{self._places(unscaled)}."
             if unscaled
-            else "Score: 0 is a trivial predictor, 100 is `vanilla` in version 1 of the "
-            "benchmark; the mean over lengths, then over tasks.",
+            else "Score: 0 is a trivial predictor, 100 is `vanilla`; the mean over lengths, then "
+            "over tasks.",
             "A task's column has the mean over lengths. Mixing parameters are those without "
             "embedding and head. Costs are multiples of those of `vanilla` on random tokens, at "
             f"lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. The learning-rate window "

@@ -48,7 +48,7 @@ SCALE = "".join(
     f"[scale.{task}]\n"
     + "".join(
         f"{length} = {{ zero = {zero}, task_version = {REGISTRY.tasks.get(task).version}, "
-        f"hundred = {hundred}, vanilla_version = {VANILLA} }}\n"
+        f"benchmark_version = 1, hundred = {hundred}, vanilla_version = {VANILLA} }}\n"
         for length, zero, hundred in of_task
     )
     for task, of_task in {

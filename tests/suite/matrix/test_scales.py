@@ -102,11 +102,16 @@ def test_a_scale_holds_for_the_versions_that_it_was_measured_with(path):
     assert scale_of(benchmark, place, TASKS["ner"], point(VANILLA + 1)) is None
     assert scale_of(benchmark, place, changed_task()["ner"], point(VANILLA)) is None
     assert scale_of(benchmark, ("ner", 512), TASKS["ner"], None) is None, "there is no reference"
+    # Another version of the benchmark in which the task changed: its scores are measured anew.
+    changed = benchmark.model_copy(update={"version": 2})
+    assert scale_of(changed, place, TASKS["ner"], point(VANILLA)) is None
+    kept = changed.model_copy(update={"unchanged_since": {"ner": 1}})
+    assert scale_of(kept, place, TASKS["ner"], point(VANILLA)).hundred == 0.812346
 
 
 def test_equal_scores_of_0_and_100_give_no_scale(path):
     text = path.read_text()
-    versions = f"task_version = {TASKS['ner'].version}, vanilla_version = 1"
+    versions = f"task_version = {TASKS['ner'].version}, benchmark_version = 1, vanilla_version = 1"
     draft, *_ = text.partition("[frozen]")
     path.write_text(f"{draft}\n[scale.ner]\n128 = {{ zero = 0.5, hundred = 0.5, {versions} }}\n")
     assert scale_of(read_benchmark(path), ("ner", 128), TASKS["ner"], None) is None
@@ -114,6 +119,6 @@ def test_equal_scores_of_0_and_100_give_no_scale(path):
 
 def test_a_reference_states_its_version(path):
     path.write_text(path.read_text() + "\n[scale.ner]\n128 = { zero = 0.5, hundred = 0.6, "
-                    "task_version = 3 }\n")  # fmt: skip
+                    "task_version = 3, benchmark_version = 1 }\n")  # fmt: skip
     with pytest.raises(PluginError, match="vanilla_version are stated together"):
         read_benchmark(path)
