@@ -8,6 +8,7 @@ model: it has scores by strength, and neither gain nor price.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
 from suite.api import AppliedMethod, Stage, methods_text
+from suite.records.measures import phase_of
 from suite.records.naming import OBJECTIVE
 
 PRICES = {
@@ -71,7 +73,7 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
         by_entry = {
             point.entry: point
             for point in comparison.points
-            if (point.sequence_length, point.batch_size) == place
+            if (point.sequence_length, point.batch_size) == place and point.runs
         }
         changed = [point for point in by_entry.values() if _changes_model(point)]
         pairs = [(point, _reference(point, by_entry)) for point in changed]
@@ -131,11 +133,16 @@ def _changes_model(point: Point) -> bool:
 
 
 def _reference(point: Point, by_entry: Mapping[str, Point]) -> Point | None:
-    """Return the point that a point with methods is measured against; None if it is missing."""
+    """Return the point that a point with methods is measured against; None if it is missing.
+
+    An untuned entry is measured against an untuned one, and a submitted one against one of the same
+    submitter: what follows the methods in its name is equal.
+    """
     methods = _methods_of(point)
-    plain = point.entry.removesuffix(_added(methods_text(methods)))
+    named = point.records[0].ranking.entry
+    plain, end = named.removesuffix(_added(methods_text(methods))), point.entry.removeprefix(named)
     for kept in (methods[:-1], ()):
-        if reference := by_entry.get(plain + _added(methods_text(kept))):
+        if reference := by_entry.get(plain + _added(methods_text(kept)) + end):
             return reference
     return None
 
@@ -182,8 +189,8 @@ def _paired_costs(
     costs = point.costs(measure)
     phase, _, name = measure.partition(".")
     before = {
-        record.repeat: figure.value
-        for record in point.good
+        repeat: figure.value
+        for repeat, record in point.quiet_runs(phase_of(measure)).items()
         for variant in record.variants.values()
         if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
     }
@@ -199,7 +206,7 @@ def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:
         for condition, by_split in record.conditions.items():
             name, _, strength = condition.rpartition("=")
             value = by_split.get(point.split, {}).get(point.metric.name)
-            if value is not None:
+            if value is not None and _is_number(strength):
                 values.setdefault(name, {}).setdefault(strength, []).append(value)
     clean = point.score()
     return {
@@ -209,6 +216,13 @@ def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:
         }
         for name, found in values.items()
     }
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _by_number(found: Mapping[str, Sequence[float]]) -> list[tuple[str, Sequence[float]]]:

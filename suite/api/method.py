@@ -243,7 +243,10 @@ class Method:
     def conditions(
         self, model: Any, examples: Examples, context: MethodContext
     ) -> Iterator[tuple[str, Examples]]:
-        """Yield names and disturbed copies of a split's examples, which are scored too."""
+        """Yield names and disturbed copies of a split's examples, which are scored too.
+
+        A name is that of the disturbance with its strength, a number: "typos=0.05".
+        """
         yield from ()
 
     def attacks(
@@ -251,6 +254,7 @@ class Method:
     ) -> Iterator[tuple[str, Callable[..., Any]]]:
         """Yield names and functions that disturb a batch with the gradient of its loss.
 
+        The names are like those of `conditions`.
         Such a function takes the features and targets of a batch by name, as NumPy arrays, and
         returns the features to score. `gradient(features, targets)` is that of the loss with
         respect to `features["perturbation"]` at 0, as a NumPy array.

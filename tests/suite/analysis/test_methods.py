@@ -13,7 +13,8 @@ from suite.analysis.methods import condition_scores, method_effects, read_effect
 from suite.analysis.statistics import Estimate
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
-from suite.records.schema import Measurement, Variant
+from suite.records.published import Folder
+from suite.records.schema import Measurement, TuningChoice, Variant
 from suite.results import Records
 from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
 
@@ -108,7 +109,7 @@ def test_a_compressed_model_has_the_costs_before_its_compression_as_reference():
 def test_scores_by_strength_begin_with_the_undisturbed_one():
     conditions = {
         f"typos={strength}": {"validation": {"entity_f1": score}}
-        for strength, score in (("0.2", 0.3), ("0.05", 0.4))
+        for strength, score in (("0.2", 0.3), ("0.05", 0.4), ("much", 0.1))
     }
     (comparison,) = compare([run(seed, 0.5, "typos", conditions=conditions) for seed in (0, 1)])
     (found,) = condition_scores(comparison)
@@ -157,3 +158,26 @@ def test_a_comparison_of_methods_has_the_plain_entries_and_theirs_stays_as_it_is
     assert {opened.key.track, plain.key.track} == {"open", "standard"}
     opened, plain = (opened, plain) if opened.key.track == "open" else (plain, opened)
     assert len(opened.points) == 2 and len(plain.points) == 1
+
+
+TUNED = TuningChoice(learning_rate=1e-3, metric="entity_f1", setting={})
+
+
+def test_untuned_and_submitted_entries_are_measured_against_their_like():
+    """The plain entry of the same kind is the reference, and never the entry itself."""
+    plain = [run(seed, 0.6) for seed in range(2)]
+    smooth = [run(seed, 0.65, "smooth") for seed in range(2)]
+    both = (*plain, *smooth)
+    tuned = [
+        run(one.record.cell.seed, one.record.metrics["validation"]["entity_f1"],
+            *(method.name for method in one.record.cell.methods), options={"learning_rate": 1e-3},
+            ranking=one.record.ranking.model_copy(update={"tuning": TUNED}))
+        for one in both
+    ]  # fmt: skip
+    submitted = [replace(one, folder=Folder.SUBMITTED, owner="alice") for one in both]
+    found = {one.entry: one for one in effects_of(*plain, *smooth, *tuned, *submitted)}
+    name = "longformer (window=[64])"
+    assert found[f"{name} + smooth (untuned)"].reference == f"{name} (untuned)"
+    assert found[f"{name} + smooth"].reference == name
+    assert found[f"{name} + smooth, by alice"].reference == f"{name}, by alice"
+    assert all(one.gain.value == pytest.approx(0.05) for one in found.values())

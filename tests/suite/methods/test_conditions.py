@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from suite.api import RequestError
+from suite.api import Method, PluginError, RequestError
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.worker.conformance.gradients import without_compiling
+from suite.worker.methods import Composition
 from tests.suite.methods.evaluated import train_with
 from tests.suite.worker.train.test_checkpoint import score_few
 
@@ -77,3 +78,16 @@ def test_a_generated_answer_has_no_adversarial_score():
 def test_bad_strengths_are_refused(method, said):
     with pytest.raises(RequestError, match=said):
         expand(Request(tasks=("ner",), methods=((method,),), **REQUEST), load_registry(()))
+
+
+class NamesNoStrength(Method):
+    """A method of a test."""
+
+    def conditions(self, model, examples, context):
+        yield "upper_case", examples
+
+
+def test_a_disturbance_without_a_strength_is_refused():
+    composition = Composition([(NamesNoStrength(), None)])
+    with pytest.raises(PluginError, match="Received: 'upper_case'"):
+        list(composition.conditions(None, None))
