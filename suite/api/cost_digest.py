@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,9 +34,17 @@ def digest_costs(key: str, search_path: Sequence[str], backend: str) -> str:
         tree = ast.parse(path.read_bytes(), str(path))
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         waiting += [package, *_imported_names(tree, package, backend)]
-        trees[name] = ast.dump(_Measured().visit(tree))
+        trees[name] = dump_tree(_Measured().visit(tree))
     # Module names are left out: the name of a package in BENCH_PATH depends on where it lies.
     return hashlib.sha256("\n".join(sorted(trees.values())).encode()).hexdigest()
+
+
+def dump_tree(tree: ast.AST) -> str:
+    """Return a tree as `ast.dump` of Python 3.11 does: a digest does not depend on the version."""
+    for node in ast.walk(tree):
+        if getattr(node, "type_params", None) == []:
+            del node.type_params  # type: ignore[attr-defined]
+    return ast.dump(tree, **({"show_empty": True} if sys.version_info >= (3, 13) else {}))
 
 
 class _Measured(ast.NodeTransformer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from suite.api.cost_digest import digest_costs
+from suite.api.cost_digest import digest_costs, dump_tree
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.provenance import digest_plugin
 from tests.conftest import FAKES, ROOT, read_records
@@ -152,7 +153,7 @@ def test_the_digest_of_an_external_plugin_covers_the_imported_built_in_modules(
 
 EDIT_AND_DIGEST = """
 import json, pathlib, sys
-from suite.api.cost_digest import digest_costs
+from suite.api.cost_digest import digest_costs, dump_tree
 
 digests = {}
 for name, (file, old, new) in json.loads(sys.argv[1]).items():
@@ -217,3 +218,16 @@ def test_the_cost_digest_of_a_plugin_covers_its_helpers_and_not_its_place(tmp_pa
         digests.append(digest_costs("nothing", (str(tmp_path / name),), "tensorflow"))
     here, there, helped, unrelated = digests
     assert here == there != helped == unrelated
+
+
+def test_the_digest_is_that_of_every_version_of_python():
+    """The text of a syntax tree is that of Python 3.11, which later versions change."""
+    tree = ast.parse("def f(a):\n    print()\n\nclass C:\n    pass")
+    arguments = (
+        "args=arguments(posonlyargs=[], args=[arg(arg='a')], kwonlyargs=[], kw_defaults=[], "
+        "defaults=[])"
+    )
+    call = "Expr(value=Call(func=Name(id='print', ctx=Load()), args=[], keywords=[]))"
+    function = f"FunctionDef(name='f', {arguments}, body=[{call}], decorator_list=[])"
+    of_class = "ClassDef(name='C', bases=[], keywords=[], body=[Pass()], decorator_list=[])"
+    assert dump_tree(tree) == f"Module(body=[{function}, {of_class}], type_ignores=[])"
