@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dashboards.frame import MEASURES, Columns
-from dashboards.scripts import PRINTED, QUALITY_NUMBER, shorten
+from dashboards.scripts import QUALITY_NUMBER, shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
 from suite.analysis.findings import QUALITY
@@ -124,7 +124,7 @@ def _row(row: Row, board: Board) -> list[Any]:
     estimate = row.estimate or Estimate(math.nan, None, None, 0)
     return [
         row.rank,
-        *(shorten(end, PRINTED) for end in (estimate.value, estimate.low, estimate.high)),
+        *(shorten(end) for end in (estimate.value, estimate.low, estimate.high)),
         estimate.n,
         shorten(board.in_unit(row.detectable_difference)),
         str(row.tier),

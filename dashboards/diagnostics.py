@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboards.scripts import PRINTED, shorten
+from dashboards.scripts import shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.diagnostic_charts import Chart, ChartLine, Section, make_charts
 from suite.analysis.diagnostics import DiagnosticRow, find_diagnostics
@@ -98,11 +98,11 @@ def _row(row: DiagnosticRow, line_of: Mapping[str, int]) -> dict[str, Any]:
         "length": row.sequence_length,
         "score": row.score and _ends(row.score),
         "solved": row.solved and _ends(row.solved),
-        "steps": shorten(row.median_steps, PRINTED),
+        "steps": shorten(row.median_steps),
         "never": never,
         "note": row.note,
     }
 
 
 def _ends(one: Estimate) -> list[Any]:
-    return [*(shorten(value, PRINTED) for value in (one.value, one.low, one.high)), one.n]
+    return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,14 +59,20 @@ def make_findings(
 
 
 def _comparable_shares(boards: Sequence[Board]) -> dict[str, list[float]]:
-    """Return the shares of the best score of the entries that have all ranked boards.
+    """Return the shares of the best score of the entries that are on the same ranked boards.
 
-    Shares over different boards cannot be compared: some boards have weak rivals.
+    These are the most boards that an entry is on; among several such sets, the set with the most
+    entries. Shares over different boards cannot be compared: some boards have weak rivals.
     """
     ranked = [one for one in boards if one.key.kind is Kind.FINAL and not one.key.why_unranked]
-    shares = shares_of_best(ranked)
-    most = max(map(len, shares.values()), default=0)
-    return {line: values for line, values in shares.items() if len(values) == most}
+    places: dict[str, list[int]] = {}
+    for place, board in enumerate(ranked):
+        for line in shares_of_best([board]):
+            places.setdefault(line, []).append(place)
+    sets = Counter(map(tuple, places.values()))
+    common = max(sets, key=lambda one: (len(one), sets[one]), default=())
+    shares = shares_of_best([ranked[place] for place in common])
+    return {line: values for line, values in shares.items() if tuple(places[line]) == common}
 
 
 def _growth(

@@ -9,6 +9,7 @@ from typing import Any
 from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.findings import QUALITY
 from suite.records.measures import phase_of
+from suite.records.schema import RecordSummary
 
 MEBIBYTE = 2**20
 Columns = dict[str, list[Any]]
@@ -52,7 +53,10 @@ MEASURES = (
 
 
 def record_frame(comparisons: Sequence[Comparison]) -> Columns:
-    """Return a row for each standing record: its place, its status and its figures."""
+    """Return a row for each standing record: its place, its status and its figures.
+
+    A cost that does not count has no figure: noisy, of another session, or of older code.
+    """
     names = ["comparison", "line", "architecture", "sequence_length", "batch_size"]
     names += ["repeat", "status", "reason", "run_id", QUALITY]
     names += [measure.key for measure in MEASURES]
@@ -61,13 +65,18 @@ def record_frame(comparisons: Sequence[Comparison]) -> Columns:
             *(number, point.entry, point.architecture, point.sequence_length, point.batch_size),
             *(record.repeat, str(record.status), record.reason or "", record.run_id),
             record.metric(point.metric.name, point.split) if point.metric else None,
-            *(record.cost(measure.key) for measure in MEASURES),
+            *(_counted_cost(point, record, measure.key) for measure in MEASURES),
         )
         for number, comparison in enumerate(comparisons)
         for point in comparison.points
         for record in point.records
     ]
     return _columns(names, rows)
+
+
+def _counted_cost(point: Point, record: RecordSummary, measure: str) -> float | None:
+    counted = point.quiet_runs(phase_of(measure)).get(record.repeat)  # few trainings have any
+    return record.cost(measure) if counted and counted.run_id == record.run_id else None
 
 
 def point_frame(comparisons: Sequence[Comparison]) -> Columns:
@@ -94,8 +103,7 @@ def _figures_of(
 ) -> Iterator[tuple[str, float, float | None, float | None, int, int]]:
     """Yield a point's figures: the measure, the figure, and how many runs were noisy."""
     for measure in MEASURES:
-        quiet = point.quiet_runs(phase_of(measure.key))  # few trainings have any
-        if quiet and (figure := point.cost(measure.key)):
+        if point.quiet_runs(phase_of(measure.key)) and (figure := point.cost(measure.key)):
             yield (measure.key, figure.value, figure.low, figure.high, figure.n, point.num_noisy)
     if score := point.score():
         yield (QUALITY, score.value, score.low, score.high, score.n, 0)

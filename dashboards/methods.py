@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboards.scripts import PRINTED, shorten
+from dashboards.scripts import shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.data_size import DataSizeScores, data_size_scores
 from suite.analysis.methods import (
@@ -81,4 +81,4 @@ def _points(by_place: Mapping[Any, Estimate]) -> list[list[Any]]:
 def _ends(one: Estimate | None) -> list[Any] | None:
     if one is None:
         return None
-    return [*(shorten(value, PRINTED) for value in (one.value, one.low, one.high)), one.n]
+    return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n]

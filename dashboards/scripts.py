@@ -12,12 +12,9 @@ from suite.api.files import atomic_write_bytes
 QUALITY_NUMBER = -1
 """The number of quality. The number of any other measure is its place in `MEASURES`."""
 
-PRINTED = 12
-"""The digits of a figure that a table prints.
-
-With fewer digits the figure would be rounded twice, and its last digit could differ from that on
-the leaderboard.
-"""
+DIGITS = 7
+"""The digits of a figure. With few digits, what a page prints would be rounded twice, and its last
+digit could differ from that on the leaderboard."""
 
 
 def write_script(path: Path, name: str, content: Any) -> None:
@@ -31,25 +28,24 @@ def write_text(path: Path, text: str) -> None:
     atomic_write_bytes(path, text.encode())
 
 
-def shorten(value: Any, digits: int = 5) -> Any:
-    """Return a number rounded to significant digits, or None where the number is not finite.
+def shorten(value: Any) -> Any:
+    """Return a number rounded to `DIGITS` significant digits, or None where it is not finite.
 
-    More than five digits would make the file larger and are below the measuring noise. Figures that
-    a table prints have `PRINTED` digits. A whole number is returned as an integer, which needs no
-    decimal point. Other values are returned unchanged.
+    A whole number is returned as an integer, which needs no decimal point. Other values are
+    returned unchanged.
     """
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):
         return None
-    rounded = float(f"{value:.{digits}g}")
+    rounded = float(f"{value:.{DIGITS}g}")
     return int(rounded) if rounded.is_integer() else rounded
 
 
 def shorten_all(value: Any) -> Any:
-    """Return a value of lists and mappings with each number in it shortened to `PRINTED` digits."""
+    """Return a value of lists and mappings with each number in it shortened."""
     if isinstance(value, dict):
         return {name: shorten_all(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [shorten_all(inner) for inner in value]
-    return shorten(value, PRINTED)
+    return shorten(value)

@@ -120,6 +120,9 @@ def _write_rest(
         line["control"] = bool(part and part.control)
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
+    diagnostics = make_diagnostics(comparisons, lines, tasks)
+    write_script(folder / "data" / "diagnostics.js", "LENGTHWISE_DIAGNOSTICS", diagnostics)
+    diagnosed = {comparisons[task["comparison"]].key.task for task in diagnostics["tasks"]}
     title_of = titles(comparison.key for comparison in comparisons)
     name_of = short_titles(comparison.key for comparison in comparisons)
     index = {
@@ -143,6 +146,7 @@ def _write_rest(
             }
             for count in count_archived_trials(entries)
         ],
+        "diagnosed": sorted(diagnosed),
         "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],
     }
     write_script(folder / "data" / "index.js", "LENGTHWISE", index)
@@ -150,8 +154,6 @@ def _write_rest(
     write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
     reports = report_rows(comparisons, lines)
     write_script(folder / "data" / "reports.js", "LENGTHWISE_REPORTS", reports)
-    diagnostics = make_diagnostics(comparisons, lines, tasks)
-    write_script(folder / "data" / "diagnostics.js", "LENGTHWISE_DIAGNOSTICS", diagnostics)
     methods = make_methods(comparisons, lines)
     write_script(folder / "data" / "methods.js", "LENGTHWISE_METHODS", methods)
     run_ids = {entry.record.run_id for entry in entries}

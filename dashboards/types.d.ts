@@ -148,6 +148,8 @@ interface SiteData {
   boards: BoardData[];
   leaderboards: LeaderboardData[];
   learning_rates: RateSearch[];
+  /** The tasks that the page of diagnostics reads. */
+  diagnosed: string[];
   /** The trials of each task, in words. */
   trials: { task: string; subject: string; text: string }[];
   /** The first run of each bundle, and the name of its script in data/runs/. */
@@ -270,6 +272,8 @@ interface FigureOptions {
   caption: string;
   /** The name of the downloaded files, without their ending. */
   name: string;
+  /** The results that are drawn, which the downloaded files name. */
+  about?: Comparison;
   traces: Record<string, unknown>[];
   layout?: Record<string, unknown>;
   /** The rows of the CSV file. */

@@ -285,9 +285,9 @@ def verify(
 ) -> Verification:
     """Run the cell of a record again on this machine, and return both runs.
 
-    `path` is a file, `FILE.jsonl.gz#RUN_ID`, or the id of a run in `results/`. `data` names the
-    source where it was a user's own files. The score is `reproduced` if both lie within 2% of each
-    other.
+    `path` is a file, `FILE.jsonl.gz#RUN_ID`, or the id of a run in the home or in `results/`.
+    `data` names the source where it was a user's own files. The score is `reproduced` if both lie
+    within 2% of each other.
 
     ```python
     verification = suite.verify("results/published/MACHINE/core-1/ner/RUN.json", tracking=False)

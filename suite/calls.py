@@ -199,7 +199,8 @@ def verify_record(
     tracking: bool,
 ) -> Verification:
     """See `suite.verify`."""
-    record, store = read_original(os.fspath(path)), make_store(home)
+    store = make_store(home)
+    record = read_original(os.fspath(path), store)
     store.prepare()
     command = describe_call("verify", {"data": data, "time_limit": time_limit})
     with open_tracked_session(store, command, 1, tracking=tracking) as session:

@@ -1,6 +1,9 @@
 // The answer of the first page: which entry is best at a task and length, and how sure that is.
 "use strict";
 
+/** The number of entries that a note names; it counts further ones. */
+const NAMED = 6;
+
 /**
  * Returns the answer of each board in one sentence, and a note on how sure it is.
  * @param {Question} question
@@ -9,7 +12,9 @@ function answers(question) {
   const { boards, label, matter, shown, source } = question;
   const about = source.comparison;
   if (!boards.length) {
-    const sentence = `${label} was not measured for ${formText(shown.comparison)} models.`;
+    const sentence = isDone(shown.comparison, matter)
+      ? `${label} was not measured for ${formText(shown.comparison)} models.`
+      : "Encoder models do not generate. Choose a task with a decoder, such as language modelling.";
     const isCost = matter && shown.comparison.mode === "train";
     const none = "No cell of these results has a score or cost yet.";
     return [el("p", { className: "answer" }, isCost ? sentence : none)];
@@ -19,7 +24,7 @@ function answers(question) {
     const sentence = leadersOf(board).length
       ? rankedSentence(board, measure)
       : unrankedSentence(board, measure);
-    const limits = [...borrowed(question), ...reservations(board, about, measure)];
+    const limits = [...borrowed(question, board), ...reservations(board, about, measure)];
     return [
       el("p", { className: "answer" }, placeText(question), ...sentence),
       el("p", { className: "note" }, `${limits.filter(Boolean).join(". ")}.`),
@@ -38,10 +43,10 @@ const formText = ({ form }) => form.replace("_", "-");
  * measured and which one was.
  * @param {Question} question
  */
-function placeText({ label, wanted, length, longest, source, isElsewhere }) {
+function placeText({ label, wanted, length, longest, shown, source, isElsewhere }) {
   const about = source.comparison;
   const at = formatNumber(length);
-  if (length === wanted) return `${about.subject}, length ${at}: `;
+  if (length === wanted) return `${shown.comparison.subject}, length ${at}: `;
   const what = about.mode === "train" ? `on ${about.subject}` : `for ${formText(about)} models`;
   const where = isElsewhere ? " in these results" : "";
   const measured =
@@ -131,15 +136,24 @@ function unrankedSentence(board, measure) {
 }
 
 /**
- * Returns what to know of costs that are not measured on the task itself.
+ * Returns what to know of costs that are not measured on the task itself, and which of the task's
+ * entries have none.
  * @param {Question} question
+ * @param {Board} board
  */
-function borrowed({ shown, source }) {
+function borrowed({ shown, source }, board) {
   if (shown === source) return [];
+  const measured = new Set(board.rows.filter(isStanding).map(({ line }) => line));
+  const absent = linesOf(shown.number).filter((line) => !measured.has(line));
+  const names = absent.slice(0, NAMED).map((line) => data.lines[line].name);
+  if (absent.length > NAMED) names.push(`${absent.length - NAMED} more`);
   const [task, costs] = [shown.comparison, source.comparison];
   const sizes = `with models of size ${costs.model_size}, not ${task.model_size}`;
   const on = `Measured on ${costs.source}, not on ${task.subject}`;
-  return [costs.model_size === task.model_size ? on : `${on}, ${sizes}`];
+  return [
+    costs.model_size === task.model_size ? on : `${on}, ${sizes}`,
+    absent.length ? `Not measured there: ${listed(names)}` : "",
+  ];
 }
 
 /**
@@ -160,15 +174,19 @@ function reservations(board, about, measure) {
     about.source === "synthetic" ? "The examples are generated" : "",
     leader
       ? `Intervals are of 95% over ${over} (${countText(leader, isQuality)})`
-      : `Not ranked: ${about.why_unranked || unranked?.note} (${countText(unranked, isQuality)}). This is no proof of being better`,
+      : notRanked(about.why_unranked || unranked?.note, countText(unranked, isQuality)),
     leader && board.detectable !== null
-      ? "The detectable difference is that of the median entry"
+      ? "The detectable difference is the least that the board separates from the best; here for the median entry"
       : "",
     about.split === "validation" ? "These are validation scores" : "",
     isQuality && standing.length > 0 && untuned ? "No learning rate was tuned" : "",
     isQuality ? "" : about.session,
   ];
 }
+
+/** @type {(reason: string | undefined, count: string) => string} */
+const notRanked = (reason, count) =>
+  reason ? `Not ranked: ${reason} (${count}). This is no proof of being better` : "";
 
 /**
  * Returns the number of seeds or rounds of a row as text.
@@ -188,8 +206,8 @@ function countText(row, isQuality) {
 function detectableText({ detectable }, measure) {
   if (detectable === null) return "";
   return measure.key === "quality"
-    ? `the smallest detectable difference is ${formatNumber(detectable, 2)}`
-    : `the smallest detectable ratio is ${formatFigure(detectable)}`;
+    ? `the median detectable difference is ${formatNumber(detectable, 2)}`
+    : `the median detectable ratio is ${formatFigure(detectable)}`;
 }
 
 /**

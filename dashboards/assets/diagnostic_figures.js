@@ -248,12 +248,6 @@ function chartRows({ against, measure, lines }) {
 }
 
 /**
- * Returns the file name of a chart's figures.
- * @param {string} title
- */
-const fileName = (title) => title.toLowerCase().replace(/\W+/g, "-");
-
-/**
  * Returns the title of a figure.
  * @param {DiagnosticChart} chart
  * @param {string} what

@@ -57,19 +57,35 @@ function coloredLayout(layout, { ink, rule, paper }) {
 }
 
 /**
- * Downloads the plot of a figure as an image, with its title and with a legend of its named
- * traces, since the legend of the page is not part of the plot.
+ * Returns where the figures of a plot come from, for its downloads.
+ * @param {Comparison} about
+ */
+function sourceText({ subject, name, kind, split, batch, machine, protocol }) {
+  const measured = kind === "costs" ? [batch, machine] : [`${split} split`];
+  return ["Lengthwise", subject, name, ...measured, `protocol ${protocol}`].join(" · ");
+}
+
+/**
+ * Returns the name of a file.
+ * @param {string} title
+ */
+const fileName = (title) => title.toLowerCase().replace(/\W+/g, "-");
+
+/**
+ * Downloads the plot of a figure as an image, with its title and source and with a legend of its
+ * named traces, since the legend of the page is not part of the plot.
  * @param {FigureOptions} options
  * @param {"png" | "svg"} format
  */
-function downloadImage({ title, traces, layout = {}, name, tall = false }, format) {
+function downloadImage({ title, traces, layout = {}, name, about, tall = false }, format) {
   const labelled = traces.map((trace, place) => {
     const last = traces.findLastIndex((other) => other.name === trace.name);
     return { ...trace, showlegend: Boolean(trace.name) && last === place };
   });
   const entries = labelled.filter(({ showlegend }) => showlegend).length;
   const { width, height, tallHeight } = IMAGE_SIZE;
-  const text = plain(title).replace(TITLE_LINE, "$1<br>");
+  const source = about ? `<br><sub>${plain(sourceText(about))}</sub>` : "";
+  const text = plain(title).replace(TITLE_LINE, "$1<br>") + source;
   const image = {
     ...coloredLayout(layout, IMAGE_COLORS),
     title: { text, font: { size: 16 }, x: 0.02, xanchor: "left" },
@@ -81,7 +97,7 @@ function downloadImage({ title, traces, layout = {}, name, tall = false }, forma
     { data: labelled, layout: image },
     {
       format,
-      filename: name,
+      filename: fileName(name),
       width,
       height: Math.max(tall ? tallHeight : height, ENTRY_HEIGHT * (entries + 6)),
       scale: format === "png" ? 2 : 1,
@@ -94,7 +110,11 @@ function downloadImage({ title, traces, layout = {}, name, tall = false }, forma
  * @param {FigureOptions} options
  */
 function figure(options) {
-  const { title, reading = "", caption, traces, layout = {}, rows, name, tall = false } = options;
+  const { title, reading = "", caption, traces, layout = {}, name, about, tall = false } = options;
+  const source = about && sourceText(about);
+  const rows = source
+    ? options.rows.map((row, place) => [...row, place ? source : "source"])
+    : options.rows;
   const plot = el("div", {
     className: tall ? "plot tall" : "plot",
     role: "img",
@@ -102,7 +122,7 @@ function figure(options) {
   });
   /** @type {[format: string, download: () => unknown][]} */
   const downloads = [
-    ["CSV", () => downloadCsv(name, rows)],
+    ["CSV", () => downloadCsv(fileName(name), rows)],
     ["PNG", () => downloadImage(options, "png")],
     ["SVG", () => downloadImage(options, "svg")],
   ];

@@ -32,6 +32,13 @@ function numberedComparisons() {
 }
 
 /**
+ * Returns a comparison's value of a filter; an empty one is "none", since "" sets no filter.
+ * @param {Comparison} comparison
+ * @param {keyof Comparison} name
+ */
+const filterValue = (comparison, name) => String(comparison[name]) || "none";
+
+/**
  * Chooses the comparison to show: the one in the state, otherwise the first one that has results.
  * The data has comparisons in their order of precedence. A trial is shown only if it is named.
  * @param {State} values
@@ -43,7 +50,9 @@ function chooseComparison(values, isAllowed = () => true) {
   const matching = allowed.filter(
     ({ comparison }) =>
       (!values.task || comparison.task === values.task) &&
-      DIMENSIONS.every(([name]) => !(name in values) || String(comparison[name]) === values[name]),
+      DIMENSIONS.every(
+        ([name]) => !(name in values) || filterValue(comparison, name) === values[name],
+      ),
   );
   const named = matching.find(({ comparison }) => comparison.title === values.comparison);
   const first = matching.find(({ comparison }) => comparison.kind !== "trial");
@@ -130,13 +139,12 @@ function resultsPicker(values, { matching, shown }) {
  */
 function advancedFilters(values, choice, extras) {
   const lists = DIMENSIONS.flatMap(([name, label]) => {
-    const found = [...new Set(choice.allowed.map(({ comparison }) => String(comparison[name])))];
+    const found = [
+      ...new Set(choice.allowed.map(({ comparison }) => filterValue(comparison, name))),
+    ];
     if (found.length < 2 && !(name in values)) return [];
     /** @type {[string, string][]} */
-    const options = [
-      ["all", ""],
-      ...found.map((o) => /** @type {[string, string]} */ ([o || "none", o])),
-    ];
+    const options = [["all", ""], ...found.map((o) => /** @type {[string, string]} */ ([o, o]))];
     return [
       select(label, options, values[name] ?? "", (value) =>
         change({ [name]: value, comparison: "" }),

@@ -104,7 +104,10 @@ function measureNamed(name, comparison) {
  * @param {string} name
  */
 function titleOf(name) {
-  return data.measures.find(({ key }) => key === name)?.title ?? metricText(name);
+  const known = data.measures.find(({ key }) => key === name)?.title;
+  const [phase, measure] = name.split(".");
+  if (known || !measure) return known ?? metricText(name);
+  return capitalized(`${phase}: ${measure.replace(/_(bytes|seconds)$/, "").replace(/_/g, " ")}`);
 }
 
 // ---- records and points ----

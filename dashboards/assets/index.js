@@ -92,7 +92,7 @@ function costsBeside({ shown, source }) {
  * @param {Question} question
  * @param {number} costs the number of the comparison whose costs stand beside the scores, or -1
  * @param {State} values
- * @param {{ marked: number | undefined, strong: Set<number> }} emphasis
+ * @param {{ marked: number | undefined, strong: Set<number>, rank: string }} emphasis
  */
 function overviewFigures({ shown, source, matter }, costs, values, emphasis) {
   const { comparison: about, number } = shown;
@@ -185,7 +185,8 @@ start((values) => {
   const { shown, source, boards, length } = question;
   const { comparison: about, number } = shown;
   const leaders = boards.flatMap((board) => bestOf(board).best).map(({ line }) => line);
-  const emphasis = { marked: length, strong: new Set(leaders) };
+  const rank = `rank 1 in ${question.label.toLowerCase()} at length ${formatNumber(length)}`;
+  const emphasis = { marked: length, strong: new Set(leaders), rank };
   const costs = costsBeside(question);
   const drawn = [number, source.number, costs].filter((one) => one >= 0);
   const lines = [...new Set(drawn.flatMap(linesOf))].sort(ascending);

@@ -8,14 +8,43 @@ const NO_LINE = "No line is chosen";
 const FAILURE_COLOR = "#e23b4f";
 
 /**
+ * Returns the text of a point: its line, length, figure and number of repeats.
+ * @param {Line} line
+ * @param {Point} point
+ * @param {Measure} measure
+ */
+function pointText({ name }, point, { scale, unit }) {
+  const noisy = point.noisy ? `, noisy runs: ${point.noisy}` : "";
+  const value = formatInterval(point, scale);
+  return `${plain(name)} at ${point.length}: ${value} ${unit} (n=${point.n}${noisy})`;
+}
+
+/**
+ * Returns the error bars of points in a direction.
+ * @param {Line} line
+ * @param {Point[]} points
+ * @param {Measure} measure
+ */
+function errorBars({ color }, points, { scale }) {
+  /** @param {number | null} end @param {number} value */
+  const distance = (end, value) => (end === null ? 0 : Math.abs(end - value) / scale);
+  return {
+    type: "data",
+    symmetric: false,
+    color,
+    array: points.map(({ high, value }) => distance(high, value)),
+    arrayminus: points.map(({ low, value }) => distance(low, value)),
+  };
+}
+
+/**
  * Returns the traces of one line: its confidence band and its points.
  * @param {Line} line
  * @param {Point[]} points of this line, by length
  * @param {Measure} measure
- * @param {number} shift a factor that moves the points along the axis
  * @param {{ width: number, opacity: number, hasBand: boolean }} style
  */
-function lineTraces(line, points, measure, shift, { width, opacity, hasBand }) {
+function lineTraces(line, points, measure, { width, opacity, hasBand }) {
   const certain = points.filter(({ low }) => low !== null);
   const traces = [];
   /** @param {number | null} value */
@@ -35,15 +64,8 @@ function lineTraces(line, points, measure, shift, { width, opacity, hasBand }) {
       type: "scatter",
     });
   }
-  const errorBars = {
-    type: "data",
-    symmetric: false,
-    color: line.color,
-    array: points.map((p) => (p.high === null ? 0 : scaled(p.high - p.value))),
-    arrayminus: points.map((p) => (p.low === null ? 0 : scaled(p.value - p.low))),
-  };
   traces.push({
-    x: points.map(({ length }) => length * shift),
+    x: points.map(({ length }) => length),
     y: points.map(({ value }) => scaled(value)),
     mode: "lines+markers",
     type: "scatter",
@@ -55,14 +77,39 @@ function lineTraces(line, points, measure, shift, { width, opacity, hasBand }) {
       size: 4 + 2 * width,
       symbol: points.map((p) => line.symbol + (p.n === 1 ? "-open" : "")),
     },
-    error_y: hasBand && certain.length === 1 ? errorBars : undefined,
-    text: points.map((p) => {
-      const value = formatInterval(p, measure.scale);
-      return `${plain(line.name)} at ${p.length}: ${value} ${measure.unit} (n=${p.n}${p.noisy ? `, noisy runs: ${p.noisy}` : ""})`;
-    }),
+    error_y: hasBand && certain.length === 1 ? errorBars(line, points, measure) : undefined,
+    text: points.map((point) => pointText(line, point, measure)),
     hovertemplate: "%{text}<extra></extra>",
   });
   return traces;
+}
+
+/**
+ * Returns a dot for each line at the only length, with its interval: the best line is at the top.
+ * @param {Point[]} points
+ * @param {Measure} measure
+ */
+function dotTraces(points, measure) {
+  const sign = measure.higher_is_better ? 1 : -1;
+  return points
+    .toSorted((a, b) => sign * (a.value - b.value))
+    .map((point) => {
+      const line = data.lines[point.line];
+      return {
+        x: [point.value / measure.scale],
+        y: [plain(line.name)],
+        mode: "markers",
+        type: "scatter",
+        marker: {
+          color: line.color,
+          size: 9,
+          symbol: line.symbol + (point.n === 1 ? "-open" : ""),
+        },
+        error_x: errorBars(line, [point], measure),
+        text: [pointText(line, point, measure)],
+        hovertemplate: "%{text}<extra></extra>",
+      };
+    });
 }
 
 /**
@@ -108,10 +155,10 @@ function styleOf(isStrong, hasRoom) {
  * @param {Comparison} about
  * @param {Measure} measure
  * @param {Point[]} points
- * @param {{ bands: string, hasFailed: boolean }} facts what is said of the intervals, and whether a
- *   cell failed
+ * @param {{ bands: string, thick: string, hasFailed: boolean }} facts what is said of the intervals,
+ *   why a line is thick, and whether a cell failed
  */
-function lengthCaption(about, measure, points, { bands, hasFailed }) {
+function lengthCaption(about, measure, points, { bands, thick, hasFailed }) {
   const repeat = about.mode === "train" ? "seed" : "round";
   const most = Math.max(0, ...points.map(({ n }) => n));
   const isCost = measure.key !== "quality";
@@ -119,9 +166,11 @@ function lengthCaption(about, measure, points, { bands, hasFailed }) {
   const over = `of up to ${most} ${repeat}s`;
   const sentences = [
     most > 1 ? `${mean} ${over}${bands}` : `One ${repeat}, no interval`,
+    thick,
     most > 1 && points.some(({ n }) => n === 1) ? "Hollow: n=1" : "",
     points.some(({ noisy }) => noisy) ? "Noisy measurements are left out" : "",
     hasFailed ? "✕: a cell failed at this length" : "",
+    isCost ? capitalized(about.batch) : "",
     isCost ? `${about.machine}, ${about.threads} thread${about.threads > 1 ? "s" : ""}` : "",
     `Protocol ${about.protocol}`,
   ];
@@ -172,11 +221,11 @@ function lengthMark(length) {
  * @param {number} comparison
  * @param {number} number of the measure
  * @param {State} values
- * @param {{ marked?: number, strong?: Set<number>, note?: string }} [options] a length to mark, the
- *   lines that stand out, and a first sentence
+ * @param {{ marked?: number, strong?: Set<number>, rank?: string, note?: string }} [options] a
+ *   length to mark, the lines that stand out, why they do, and a first sentence
  */
 function lengthFigure(comparison, number, values, options = {}) {
-  const { marked, strong = new Set(), note = "" } = options;
+  const { marked, strong = new Set(), rank = "", note = "" } = options;
   const about = data.comparisons[comparison];
   const measure = measureOf(number, about);
   const hidden = hiddenLines(values);
@@ -185,42 +234,50 @@ function lengthFigure(comparison, number, values, options = {}) {
   );
   const records = recordsOf(comparison);
   const shown = linesOf(comparison).filter((line) => !hidden.has(line));
-  // At a single length all points would coincide, so they stand side by side within the axis.
-  const isSingle = lengthsOf(points).length === 1;
-  const distance = isSingle ? Math.min(0.1, 0.4 / shown.length) : 0;
-  const hasRoom = isSingle || shown.length <= FEW_LINES;
-  const traces = shown.flatMap((line, place) => {
-    const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
-    const own = points.filter((point) => point.line === line);
-    own.sort((a, b) => a.length - b.length);
-    const style = styleOf(strong.has(line), hasRoom);
-    return lineTraces(data.lines[line], own, measure, shift, style);
-  });
-  const thick = "; thick, with its 95% interval: rank 1 at the marked length";
-  const others = strong.size ? thick : "; hover over a point for its 95% interval";
-  const bands = hasRoom ? ", with 95% intervals" : others;
   const annotations = failureMarks(records, hidden);
-  const facts = { bands, hasFailed: annotations.length > 0 };
+  // At a single length all points of a line chart would coincide.
+  const isSingle = lengthsOf(points).length === 1 && !annotations.length;
+  const hasRoom = isSingle || shown.length <= FEW_LINES;
+  const isThick = shown.some((line) => strong.has(line));
+  const others = isThick
+    ? "; the thick lines have their 95% intervals"
+    : "; hover over a point for its 95% interval";
+  const bands = hasRoom ? ", with 95% intervals" : others;
+  const thick = isThick && !isSingle && rank ? `Thick: ${rank}` : "";
+  const facts = { bands, thick, hasFailed: annotations.length > 0 };
   const column = number === QUALITY ? about.metric : measure.key;
   const range = points.flatMap(({ value, low }) => [value, low ?? value]);
-  return figure({
-    title: measure.title,
+  const scaled = range.map((value) => value / measure.scale);
+  const axis = valueAxis(scaled, measure, number !== QUALITY);
+  const traces = shown.flatMap((line) => {
+    const own = points.filter((point) => point.line === line);
+    own.sort((a, b) => a.length - b.length);
+    return lineTraces(data.lines[line], own, measure, styleOf(strong.has(line), hasRoom));
+  });
+  const lines = {
     traces,
-    name: `${about.task}-${column}`,
-    caption: `${note}${lengthCaption(about, measure, points, facts)}`,
     layout: {
       xaxis: lengthAxis(lengthsOf(records)),
-      yaxis: valueAxis(
-        range.map((value) => value / measure.scale),
-        measure,
-        number !== QUALITY,
-      ),
+      yaxis: axis,
       annotations: [
         ...annotations,
         ...(points.length ? [] : [emptyMark(shown, number !== QUALITY)]),
       ],
       shapes: marked === undefined ? [] : [lengthMark(marked)],
     },
+  };
+  const dots = {
+    tall: shown.length > 2 * FEW_LINES,
+    traces: dotTraces(points, measure),
+    layout: { xaxis: axis, yaxis: { type: "category", automargin: true } },
+  };
+  const at = isSingle ? `All at length ${formatNumber(points[0].length)}. ` : "";
+  return figure({
+    ...(isSingle ? dots : lines),
+    title: measure.title,
+    name: `${about.task}-${column}`,
+    about,
+    caption: `${note}${at}${lengthCaption(about, measure, points, facts)}`,
     rows: [
       ["line", "sequence_length", "batch_size", column, "low", "high", "n", "noisy"],
       ...points.map((p) => [

@@ -28,6 +28,8 @@ function effectsTable({ comparison, effects }, prices, hidden) {
   const used = prices.map((_, place) => shown.some((row) => row.prices[place]));
   /** @param {DiagnosticEstimate | null} one */
   const text = (one) => (one ? formatInterval(intervalOf(one)) : "—");
+  /** @param {DiagnosticEstimate | null} one */
+  const isEqual = (one) => one?.slice(0, 3).every((end) => end === 0);
   const head = ["entry", "against", "length"];
   const ofScores = about.metric ? ["seeds", metricText(about.metric), "gain"] : ["rounds"];
   const body = shown.map((row) => [
@@ -35,7 +37,7 @@ function effectsTable({ comparison, effects }, prices, hidden) {
     row.reference === null ? "—" : entryLabel(data.lines[row.reference]),
     formatNumber(row.length),
     ...(about.metric
-      ? [row.score?.[3] ?? 0, text(row.score), text(row.gain)]
+      ? [row.score?.[3] ?? 0, text(row.score), isEqual(row.gain) ? "equal scores" : text(row.gain)]
       : [row.reference === null ? "—" : Math.max(0, ...row.prices.map((one) => one?.[3] ?? 0))]),
     ...row.prices.filter((_, place) => used[place]).map((one) => (one ? `${text(one)} ×` : "—")),
   ]);

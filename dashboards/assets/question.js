@@ -13,6 +13,13 @@ const MATTERS = /** @type {const} */ ([
 ]);
 
 /**
+ * Returns whether the models of a comparison do what matters: an encoder generates nothing.
+ * @param {Comparison} about
+ * @param {string} matter
+ */
+const isDone = ({ form }, matter) => form !== "encoder" || !/^(prefill|generation)\./.test(matter);
+
+/**
  * Returns the boards of a comparison by what matters.
  * @param {NumberedComparison} one
  * @param {string} matter
@@ -145,7 +152,7 @@ function readQuestion(values, choice, first) {
   const names = new Set(data.boards.map((board) => board[3]));
   const offered = MATTERS.filter(([matter]) =>
     isTask
-      ? !matter || names.has(matter)
+      ? !matter || matter === values.metric || (names.has(matter) && isDone(about, matter))
       : sourcesFor(matter).some((one) => boardsBy(one, matter).length > 0),
   );
   const [matter, label] = offered.find(([name]) => name === (values.metric ?? "")) ??

@@ -131,7 +131,7 @@ function headline(record) {
       ` · ${record.started_at} · ${rest}`,
     ),
     el("h3", {}, "Run this cell again"),
-    el("pre", {}, commandOf(record)),
+    el("pre", {}, `bench verify ${record.run_id}`),
     el(
       "p",
       { className: "note" },

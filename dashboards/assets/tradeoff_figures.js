@@ -1,6 +1,9 @@
 // The figures of the trade-offs page.
 "use strict";
 
+/** Why a limit is the longest length: no longer one was measured. */
+const LONGEST_MEASURED = "the longest measured";
+
 /** @typedef {{ line: number, length: number, x: number, y: number, low: number | null,
  *   high: number | null }} TradeOff */
 
@@ -90,6 +93,7 @@ function qualityAgainstCost(comparison, costNumber, values) {
     traces,
     tall: true,
     name: `${about.task}-against-${cost.key}`,
+    about,
     caption:
       "Labels are sequence lengths. Bars are 95% intervals of quality. The dotted line is the " +
       `Pareto front of all lines. Cost on ${about.machine}.`,
@@ -141,11 +145,7 @@ function heatMap(comparison, number, values) {
   const least = Math.min(...figures);
   const isLogarithmic = number !== QUALITY && least > 0 && Math.max(...figures) / least > 5;
   /** @type {(line: number, length: number) => string} */
-  const status = (line, length) => {
-    const failed = (/** @type {RecordRow} */ r) =>
-      r.line === line && r.length === length && r.status !== "ok";
-    return records.find(failed)?.status ?? "not run";
-  };
+  const status = (line, length) => statusAt(records, line, length, "no figure");
   /** @param {number | null} value */
   const shade = (value) => (isLogarithmic && value !== null ? Math.log10(value) : value);
   const trace = {
@@ -179,6 +179,7 @@ function heatMap(comparison, number, values) {
     title: `${measure.title} by architecture and length`,
     tall: true,
     name: `${about.task}-${measure.key}-map`,
+    about,
     caption: caption.filter(Boolean).join(" "),
     traces: [trace],
     layout: {
@@ -187,6 +188,20 @@ function heatMap(comparison, number, values) {
     },
     rows: [["line", ...lengths], ...lines.map((line, i) => [data.lines[line].name, ...z[i]])],
   });
+}
+
+/**
+ * Returns why a line has no figure at a length: the status of its runs, or `counted` where they
+ * ended well and their figures do not count.
+ * @param {RecordRow[]} records
+ * @param {number} line
+ * @param {number} length
+ * @param {string} counted
+ */
+function statusAt(records, line, length, counted) {
+  const found = records.filter((r) => r.line === line && r.length === length);
+  const failed = found.find(({ status }) => status !== "ok");
+  return failed?.status ?? (found.length ? counted : "not run");
 }
 
 /**
@@ -200,16 +215,17 @@ function lengthLimit(comparison, line, budget) {
   const records = recordsOf(comparison);
   const longest = Math.max(0, ...points.filter((p) => p.value <= budget).map((p) => p.length));
   const next = lengthsOf(records).find((length) => length > longest);
-  if (next === undefined) return { line, longest, reason: "the longest measured" };
-  const failed = records.find((r) => r.line === line && r.length === next && r.status !== "ok");
-  if (failed) return { line, longest, reason: `${next}: ${failed.status}` };
+  if (next === undefined) return { line, longest, reason: LONGEST_MEASURED };
   const above = points.find(({ length }) => length === next);
-  if (!above) return { line, longest, reason: `${next} was not run` };
-  return { line, longest, reason: `${next} takes ${formatNumber(above.value / MIB)} MiB` };
+  const reason = above
+    ? `${formatNumber(next)} takes ${formatNumber(above.value / MIB)} MiB`
+    : `${formatNumber(next)}: ${statusAt(records, line, next, "no figure that counts")}`;
+  return { line, longest, reason };
 }
 
 /**
- * Returns a bar for each line: the longest measured length within a memory budget.
+ * Returns a bar for each line: the longest measured length within a memory budget. Nothing is drawn
+ * if every line reaches the longest measured length.
  * @param {number} comparison
  * @param {State} values
  */
@@ -220,11 +236,13 @@ function lengthLimits(comparison, values) {
   const limits = linesOf(comparison)
     .filter((line) => !hidden.has(line))
     .map((line) => lengthLimit(comparison, line, budget));
+  if (limits.every(({ reason }) => reason === LONGEST_MEASURED)) return [];
   const memory = Number.isFinite(budget) ? `${values.gib} GiB` : "any memory";
-  return figure({
+  const drawn = figure({
     title: `Longest sequence within ${memory}`,
     tall: true,
     name: `${about.task}-limits`,
+    about,
     caption:
       `The longest measured training length, ${about.batch}, on ${about.machine}. Each bar ` +
       "shows why the next length is not reached. `bench frontier` finds the limit itself.",
@@ -234,7 +252,7 @@ function lengthLimits(comparison, values) {
         orientation: "h",
         y: limits.map(({ line }) => plain(data.lines[line].name)),
         x: limits.map(({ longest }) => longest),
-        text: limits.map(({ longest, reason }) => plain(`${longest}; ${reason}`)),
+        text: limits.map(({ longest, reason }) => plain(`${formatNumber(longest)}; ${reason}`)),
         textposition: "auto",
         marker: { color: limits.map(({ line }) => data.lines[line].color) },
         hovertemplate: "%{y}: %{text}<extra></extra>",
@@ -249,4 +267,5 @@ function lengthLimits(comparison, values) {
       ...limits.map(({ line, longest, reason }) => [data.lines[line].name, longest, reason]),
     ],
   });
+  return [drawn];
 }

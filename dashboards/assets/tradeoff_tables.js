@@ -11,17 +11,24 @@ const LEAST_BOARDS = 3;
 function growthTable(comparison) {
   const found = findings.growth.filter((item) => item[0] === comparison);
   if (!found.length) return [];
-  const rows = found.map(([, line, measure, value, low, high, rounds, first, last, claim, bad]) => [
-    line,
-    titleOf(measure),
-    {
-      text: value === null ? "no growth to fit" : formatInterval({ value, low, high }),
-      className: bad ? "bad" : "",
-    },
-    rounds,
-    `${first} to ${last}`,
-    claim ? `O(${claim})` : "—",
-  ]);
+  const certain = found.filter(([, , , value, low]) => value === null || low !== null);
+  const numLeftOut = found.length - certain.length;
+  const leftOut =
+    `${numLeftOut} fits without an interval are not shown: they need more rounds. ` +
+    "`bench run --mode probe --rounds 3` measures them.";
+  const rows = certain.map(
+    ([, line, measure, value, low, high, rounds, first, last, claim, bad]) => [
+      line,
+      titleOf(measure),
+      {
+        text: value === null ? "not determined" : formatInterval({ value, low, high }),
+        className: bad ? "bad" : "",
+      },
+      rounds,
+      `${first} to ${last}`,
+      claim ? `O(${claim})` : "—",
+    ],
+  );
   const note =
     "The cost of one sequence is fitted as a constant plus a term that grows as n^p. The table " +
     "shows the exponent p with its 95% interval, from the rounds and the fit, and the growth that " +
@@ -31,7 +38,8 @@ function growthTable(comparison) {
   return [
     el("h2", {}, "Growth with length"),
     el("p", { className: "note" }, note),
-    table(head, rows, { texts: [0, 1] }),
+    ...(rows.length ? [table(head, rows, { texts: [0, 1] })] : []),
+    ...(numLeftOut ? [el("p", { className: "note" }, ...withCode(leftOut))] : []),
   ];
 }
 
@@ -109,9 +117,7 @@ function crossoverText([, , , , changes, first, last]) {
  * @param {number} last
  */
 function changeText([value, low, high], first, last) {
-  if (low === null || high === null) {
-    return `${formatNumber(value)} (no interval: rounds are missing)`;
-  }
+  if (low === null || high === null) return "rounds are missing";
   if (low < first && high > last) return "uncertain: the rounds are too few or too different";
   const from = low < first ? `below ${first}` : formatNumber(low);
   const to = high > last ? `above ${last}` : formatNumber(high);
@@ -130,7 +136,11 @@ function crossoverTable(comparison, hidden) {
     ([number, , behind, ahead]) => number === comparison && !isHidden(behind) && !isHidden(ahead),
   );
   if (!pairs.length) return [];
-  const crossed = pairs.filter((pair) => pair[4].length);
+  const crossed = pairs.filter((pair) => pair[4].some(([, low]) => low !== null));
+  const numUncertain = pairs.filter((pair) => pair[4].length).length - crossed.length;
+  const uncertain =
+    `${numUncertain} further pairs cross without an interval: they need more rounds. ` +
+    "`bench crossover` measures one of them.";
   const never = pairs.filter((pair) => !pair[4].length);
   const note =
     "The length from which the second line is better than the first, within the measured lengths. " +
@@ -149,7 +159,8 @@ function crossoverTable(comparison, hidden) {
     el("p", { className: "note" }, ...withCode(note)),
     crossed.length
       ? table(head, rows, { texts: [0, 1, 2], long: [3] })
-      : el("p", {}, "No two lines cross."),
+      : el("p", {}, numUncertain ? "No crossover point has an interval." : "No two lines cross."),
+    ...(numUncertain ? [el("p", { className: "note" }, ...withCode(uncertain))] : []),
     el(
       "details",
       {},

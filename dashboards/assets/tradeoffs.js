@@ -45,7 +45,7 @@ start((values) => {
   if (mapped !== undefined) {
     figures.push(heatMap(number, mapped, values), lengthFigure(number, mapped, values));
   }
-  if (known.has(PEAK_MEMORY)) figures.push(lengthLimits(number, values));
+  if (known.has(PEAK_MEMORY)) figures.push(...lengthLimits(number, values));
   const [measures, ...further] = tradeOffControls(values, number, offered, mapped);
   return [
     filterBar(values, choice, [measures], further),

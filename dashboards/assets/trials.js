@@ -1,9 +1,7 @@
 // What the first page says of trials, which are no results.
 "use strict";
 
-const HOW_TO =
-  "To make final runs, use `make bench TASK=…`, which runs the benchmark `quick`, or " +
-  "`make tune` and `make bench` with `BENCHMARK=core`, which the leaderboard ranks.";
+const HOW_TO = "`make bench TASK=…` makes the final runs of the benchmark `quick`.";
 
 /**
  * Returns a note that there are no final runs, and what exists; empty beside final runs.
@@ -19,9 +17,14 @@ function noFinalRuns(task) {
   const trial = data.comparisons.find((one) => one.task === task && one.kind === "trial");
   // Trials with evaluation lengths are shown themselves, so that none of them are counted.
   if (task && trial && !items.length) items.push(el("li", {}, trial.subject, ...trialLinks(task)));
+  const diagnostics = el("a", { href: address("diagnostics", {}) }, "diagnostics");
+  const isDiagnosed = task !== undefined && data.diagnosed.includes(task);
   const what = task ? ` of ${counts[0]?.subject ?? trial?.subject ?? task}` : "";
   return [
     el("p", { className: "answer" }, el("strong", {}, `There are no final runs${what} yet`), "."),
+    ...(isDiagnosed
+      ? [el("p", {}, "The ", diagnostics, " say which entries solve the task.")]
+      : []),
     el("p", { className: "note" }, ...withCode(HOW_TO)),
     ...(items.length ? [el("p", {}, "What exists are trials, which are no results:")] : []),
     ...(items.length ? [el("ul", {}, ...items)] : []),

@@ -16,6 +16,8 @@ from suite.analysis.statistics import Estimate, margin_of_error, mean_interval
 from suite.api import Architecture
 
 EXPONENT_BOUNDS = (0.05, 4.0)
+AT_BOUND = 0.01
+"""An exponent this close to a bound is the bound."""
 CLAIM = re.compile(r"n(\^(?P<power>\d+(\.\d+)?))?(?P<log> log n)?")
 GOLDEN = (math.sqrt(5) - 1) / 2
 GENERATED_TOKEN = "generation.step_seconds"
@@ -131,11 +133,14 @@ def scaling_exponent(costs: Mapping[int, float]) -> float | None:
     a is the fixed cost (weights, optimizer, the overhead of a step) and never below 0. The fit
     minimises squared relative errors, because disturbances multiply a cost: short lengths, which
     consist mostly of the fixed cost, then say little about p. Returns None with fewer than three
-    lengths, where a cost is not positive, and where the longest costs no more than the shortest.
+    lengths, where a cost is not positive, where the longest costs no more than the shortest, and
+    where the best p is a bound of the search: the costs then do not determine it.
     """
     if len(costs) < 3 or min(costs.values()) <= 0 or costs[max(costs)] <= costs[min(costs)]:
         return None
-    return _minimize(lambda power: _fit_power(costs, power)[1], *EXPONENT_BOUNDS)
+    least, most = EXPONENT_BOUNDS
+    found = _minimize(lambda power: _fit_power(costs, power)[1], least, most)
+    return found if least + AT_BOUND < found < most - AT_BOUND else None
 
 
 def _fit_power(costs: Mapping[int, float], power: float) -> tuple[float, float]:

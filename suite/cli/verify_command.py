@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Run the cell of a record again on this machine and compare both runs.
 
-    RECORD is a file, FILE.jsonl.gz#RUN_ID, or the id of a run in results/.
+    RECORD is a file, FILE.jsonl.gz#RUN_ID, or the id of a run in the home or in results/.
 
     A score is reproduced if the new score lies within 2% of it. Costs depend on the machine: they
     are shown for both runs, without a verdict. With --keep, the new record is written to
@@ -49,7 +49,8 @@ def command(
     \b
     Exit codes: 0 reproduced; 1 not reproduced; 2 this machine or version cannot run the cell.
     """
-    original, store = read_original(record, results), make_store(home)
+    store = make_store(home)
+    original = read_original(record, store, results)
     registry = load_registry(search_path_from_environment())
     store.prepare()
     with open_command_session(store, 1) as session:

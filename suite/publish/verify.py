@@ -112,20 +112,27 @@ class Verification:
         return f"{verdict}: {self.metric.name}{where} within {TOLERANCE:.0%}"
 
 
-def read_original(address: str | Path, results: Path = RESULTS) -> Record:
-    """Return the record at an address: a file, `FILE.jsonl.gz#RUN_ID`, or a committed run's id.
+def read_original(address: str | Path, store: Store, results: Path = RESULTS) -> Record:
+    """Return the record at an address: a file, `FILE.jsonl.gz#RUN_ID`, or the id of a run.
+
+    A run of that id is searched among the records of the home, and then among the published ones.
 
     Raises:
         RequestError: there is no such record.
     """
     if RUN_ID.fullmatch(str(address)):
-        found = [
+        found: list[str | Path] = [*store.records.glob(f"*.{address}.json")]
+        found = found or [
             stored.address
             for stored in read_published(results)
             if stored.record.run_id == str(address)
         ]
         if not found:
-            raise RequestError("The run must be in results/", received=address)
+            raise RequestError(
+                "The run must be in the home or in results/",
+                received=address,
+                remedy="Name the --home that has it, or a file",
+            )
         address = found[0]
     try:
         return read_record(address)
@@ -134,7 +141,7 @@ def read_original(address: str | Path, results: Path = RESULTS) -> Record:
         raise RequestError(
             "The file to verify must be a record",
             received=f"{Path(address).name}: {reason}",
-            remedy="Name a file, FILE.jsonl.gz#RUN_ID, or the id of a run in results/",
+            remedy="Name a file, FILE.jsonl.gz#RUN_ID, or the id of a run",
         ) from None
 
 

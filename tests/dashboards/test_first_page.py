@@ -70,7 +70,7 @@ def test_a_win_is_answered_in_one_sentence(shown, made):
     assert tab.answer() == (
         "Named entity recognition, length 512: longformer is best, with test entity F1 "
         f"{interval(board.rows[0].estimate)}, significantly better than all 6 other ranked entries "
-        f"(the smallest detectable difference is {small(board.detectable)})."
+        f"(the median detectable difference is {small(board.detectable)})."
     )
     note = tab.texts(".answer + .note")[0]
     assert note.startswith(
@@ -86,7 +86,7 @@ def test_a_tie_has_no_significant_winner_and_a_detectable_difference(shown, made
     assert tab.answer() == (
         "Named entity recognition, length 128: there is no significant winner: longformer has the "
         f"best mean, test entity F1 {interval(board.rows[0].estimate)}, and bert is tied with it; "
-        f"the smallest detectable difference is {detectable}."
+        f"the median detectable difference is {detectable}."
     )
     # The table of ranks has the figures of the answer, and the difference that separates bert.
     first, second = tab.texts("tr.first")[:2]
@@ -238,7 +238,7 @@ def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
 def test_a_cost_has_its_session_code_and_deviation_between_sessions(shown):
     tab = shown("task=probe%2C+encoder&length=512&metric=training.tokens_per_second")
     assert "length 512: longformer is best, with training throughput 2,500 [" in tab.answer()
-    assert "(the smallest detectable ratio is 1.0" in tab.answer()
+    assert "(the median detectable ratio is 1.0" in tab.answer()
     assert "Session of 2026-01-02 03:04 on here" in tab.texts(".answer + .note")[0]
     (head,) = (
         table.locator("th").all_text_contents()

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from dashboards.pages import PAGES
-from suite.api import Form, Mode
+from suite.api import PROTOCOL, Form, Mode
 from tests.dashboards.site_records import ENTRIES, SCRIPT, draw, entry, measured, probe
 
 
@@ -73,8 +73,8 @@ def test_links_open_the_run_and_pages_keep_the_comparison(tab, folder):
     tab.page.locator("table a", has_text="vanilla").first.click()
     tab.page.wait_for_selector("h2")
     assert "ner · vanilla · length 128" in tab.page.locator("h2").first.text_content()
-    command = tab.page.locator("pre").first.text_content()
-    assert "bench run --benchmark look --task ner" in command
+    run_id = tab.page.evaluate("state().run")
+    assert tab.page.locator("pre").first.text_content() == f"bench verify {run_id}"
     link = tab.page.locator("a", has_text="This run in MLflow")
     assert link.get_attribute("href").endswith("/#/experiments/1/runs/abc")
     tab.open(folder, "run.html", f"run={ENTRIES[1].record.run_id}", again=True)
@@ -185,7 +185,9 @@ def test_a_figure_downloads_as_csv(tab, folder):
     tab.open(folder, "index.html", "task=ner")
     name, content = download(tab, "Test entity F1", "CSV")
     assert name == "ner-entity_f1.csv"
-    assert content.startswith(b"line,sequence_length,batch_size,entity_f1")
+    head, first, *_ = content.decode().splitlines()
+    assert head.startswith("line,sequence_length,batch_size,entity_f1") and head.endswith(",source")
+    assert first.endswith(f"Named entity recognition · look-1 · test split · protocol {PROTOCOL}")
     assert b"vanilla,128,16,0.6" in content
 
 
@@ -208,7 +210,10 @@ def test_a_figure_downloads_as_an_image_on_white_paper_from_the_dark_theme(tab, 
     tab.page.emulate_media(color_scheme="light")
     assert (svg_name, png_name) == ("ner-entity_f1.svg", "ner-entity_f1.png")
     assert svg.startswith(b"<svg") and b'width="960" height="540"' in svg
-    assert {"Test entity F1", "vanilla", SCRIPT} <= set(texts_of(svg))
+    texts = texts_of(svg)
+    assert {"vanilla", SCRIPT} <= set(texts)
+    (title,) = [text for text in texts if text.startswith("Test entity F1")]
+    assert "Lengthwise · Named entity recognition · look-1 · test split · protocol" in title
     fills = set(re.findall(rb"fill: (rgb\(.*?\))", svg))
     dark_ink = b"rgb(233, 234, 236)"
     assert {b"rgb(255, 255, 255)", b"rgb(26, 26, 26)"} <= fills and dark_ink not in fills
@@ -222,10 +227,10 @@ def test_a_figure_downloads_as_an_image_on_white_paper_from_the_dark_theme(tab, 
 def test_heat_maps_bars_and_lines_download_as_images(tab, folder, name, state):
     tab.open(folder, f"{name}.html", state)
     titles = tab.texts("figure h3")
-    assert len(titles) >= 3
+    assert len(titles) >= 2
     for title in titles:
         shown = texts_of(download(tab, title, "SVG")[1])
-        assert title in shown
+        assert any(text.startswith(title) for text in shown)
         # Plotly names a trace "trace 1" that has no name.
         assert not [text for text in shown if text.startswith("trace ")]
 
@@ -295,8 +300,6 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
     tab.open(tmp_path, "run.html", f"run={decodings[0].record.run_id}")
     tab.page.wait_for_selector("h2")
     assert "decode, decoder · vanilla · length 512" in tab.page.locator("h2").first.text_content()
-    command = tab.page.locator("pre").first.text_content()
-    assert "bench run --mode decode --form decoder --rounds 1" in command
     # The page of a run says which of its phases were noisy.
     for found in (decodings[0], decodings[3]):
         tab.open(tmp_path, "run.html", f"run={found.record.run_id}")

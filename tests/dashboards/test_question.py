@@ -85,7 +85,7 @@ def test_a_length_that_the_task_lacks_names_the_longest_measured_one(shown, figu
     assert tab.answer().startswith(
         "Quality at 4,096 was not measured on Named entity recognition; the longest measured "
         f"length is 512, where longformer is best, with test entity F1 {known}, significantly "
-        "better than all 2 other ranked entries (the smallest detectable difference is "
+        "better than all 2 other ranked entries (the median detectable difference is "
     )
     assert "Named entity recognition at length 512" in tab.texts("h2")
     # The chosen length stays when the task changes. A single entry is no winner.
@@ -109,21 +109,21 @@ def test_a_cost_of_a_task_is_that_of_the_probes_of_its_form(shown, figure, made)
     """Two choices lead to the fastest model at 4,096, and the address restores the view."""
     tab = shown("task=ner", again=True)
     matters = tab.select("What matters").locator("option").all_text_contents()
-    # Nothing measured inference or prefill here.
-    assert matters == ["Quality", "Training memory", "Training speed", "Generation speed"]
+    # Nothing measured inference here, and encoders do not generate.
+    assert matters == ["Quality", "Training memory", "Training speed"]
     tab.select("Length").select_option(label="4,096")
     tab.select("What matters").select_option(label="Training speed")
     known = figure("longformer", "training.tokens_per_second", 4_096)
     answer = tab.answer()
     assert answer.startswith(
-        "Speed and memory, encoder, length 4,096: longformer is best, with training throughput "
-        f"{known} tokens/s, significantly better than the only other ranked entry (the smallest "
+        "Named entity recognition, length 4,096: longformer is best, with training throughput "
+        f"{known} tokens/s, significantly better than the only other ranked entry (the median "
         "detectable ratio is 1.0"
     )
     note = tab.texts(".answer + .note")[0]
     assert note.startswith(
         "Measured on random tokens, not on Named entity recognition, with models of size small, "
-        "not tiny. Results: probes"
+        "not tiny. Not measured there: identity. Results: probes"
     )
     assert "(3 rounds)" in note and "Session of 2026-01-02 03:04 on here" in note
     titles = ["Test entity F1", "Peak training memory", "Training throughput"]
@@ -141,7 +141,7 @@ def test_a_control_is_no_model_to_choose(shown, figure):
     tab = shown("task=ner&length=512&metric=training.tokens_per_second")
     known = figure("longformer", "training.tokens_per_second", 512)
     assert tab.answer().startswith(
-        "Speed and memory, encoder, length 512: longformer is best, with training throughput "
+        "Named entity recognition, length 512: longformer is best, with training throughput "
         f"{known} tokens/s, significantly better than the entry ranked after it ("
     )
     assert tab.answer().endswith("; the control identity ranks before it.")
@@ -155,13 +155,13 @@ def test_generation_speed_is_that_of_decodings(shown, figure):
     tab = shown("task=language_modeling&length=1024&metric=generation.step_seconds")
     known = figure("mamba2", "generation.step_seconds", 1_024, places=3, scale=1e-3)
     assert tab.answer().startswith(
-        f"Decoding, decoder, length 1,024: mamba2 is best, with time per generated token {known} ms"
+        f"Language modelling, length 1,024: mamba2 is best, with time per generated token {known} ms"
     )
     titles = ["Test bits per character", "Size of the decoding state", "Time per generated token"]
     assert tab.texts("figure h3") == titles
     # Encoders do not generate, and nothing else answers in their place.
     tab.select("Task").select_option(label="Named entity recognition")
-    assert tab.answer() == "Generation speed was not measured for encoder models."
+    assert tab.answer().startswith("Encoder models do not generate. Choose a task with a decoder")
 
 
 def test_a_state_of_no_bytes_has_no_ratio(tab, made):

@@ -94,12 +94,16 @@ def test_a_record_is_found_by_its_file_in_its_archive_and_by_its_run_id(tmp_path
         make_record(**{**GOOD, "cell": cell, "metrics": {split: {"entity_f1": 0.5}}})
         for cell, split in ((FINAL, "test"), (TRIAL, "validation"), (SECOND, "validation"))
     ]
+    home = Store(tmp_path / "home")
     paths = [keep(record, REGISTRY, tmp_path) for record in records]
     assert paths[1] == paths[2] != paths[0]
     addresses = [str(paths[0]), *(f"{paths[1]}#{record.run_id}" for record in records[1:])]
     for address, record in zip(addresses, records, strict=True):
-        assert read_original(address).cell == record.cell
-        assert read_original(record.run_id, tmp_path).cell == record.cell
+        assert read_original(address, home).cell == record.cell
+        assert read_original(record.run_id, home, tmp_path).cell == record.cell
+    home.prepare()
+    home.write(mine := make_record(**GOOD))
+    assert read_original(mine.run_id, home, tmp_path) == mine
 
 
 @pytest.mark.parametrize(
@@ -107,12 +111,12 @@ def test_a_record_is_found_by_its_file_in_its_archive_and_by_its_run_id(tmp_path
     [
         ("nothing.json", "No such file"),
         ("nothing.jsonl.gz#20260102T030405000000Z-000000", "must have this run"),
-        ("20260102T030405000000Z-000000", "must be in results/"),
+        ("20260102T030405000000Z-000000", "must be in the home or in results/"),
     ],
 )
 def test_an_address_without_a_record_is_refused(tmp_path, address, reason):
     with pytest.raises(RequestError, match=reason):
-        read_original(address, tmp_path)
+        read_original(address, Store(tmp_path / "home"), tmp_path)
 
 
 def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):
