@@ -78,8 +78,9 @@ def frame_of_records(frame: pandas.DataFrame) -> pandas.DataFrame:
     for column in filter(_is_cost, frame.columns):
         phase = phase_of(column)
         frame[column] = frame[column].mask(noisy.map(lambda phases, phase=phase: phase in phases))
-    entries = frame["entry"].str.replace(r" ?\blearning_rate=[^ )]+", "", regex=True)
-    return frame.assign(entry=entries.str.replace(" ()", "").str.replace("( ", "("))
+    # A method has a learning rate too, behind a colon or a comma.
+    entries = frame["entry"].str.replace(r"(?<=[( ])learning_rate=[^ )]+ ?", "", regex=True)
+    return frame.assign(entry=entries.str.replace(" ()", "").str.replace(" )", ")"))
 
 
 def frame_of_rows(archive: str) -> pandas.DataFrame:
@@ -173,8 +174,9 @@ def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
     rows, columns, names = fields["rows"], fields.get("columns"), fields["value"].split(",")
     if columns is None:
         titles = fields["titles"].split(",") if "titles" in fields else names
-        if len(titles) != len(names):
-            raise FigureError("`titles` has one title for each value", received=fields["titles"])
+        if len(titles) != len(names) or len(set(titles)) != len(titles):
+            stated = fields.get("titles", fields["value"])
+            raise FigureError("`titles` has one title for each value, all different", received=stated)
         parts = [_at_length(selected, name) for name in names]
         groups = dict(zip(titles, parts, strict=True))
         sorted_by, name = parts[0]

@@ -107,6 +107,7 @@ def test_a_page_without_marks_is_left_as_it_is():
         ('value value="test.bleu"', "names columns of the rows. Received: test.bleu"),
         ('value value="seed" digits="3"', "Received: digits"),
         ('table rows="entry" value="seed" titles="a,b"', "one title for each value. Received: a,b"),
+        ('table rows="entry" value="seed,round" titles="a,a"', "one title for each value, all"),
     ],
 )
 def test_a_mark_that_names_no_figure_is_an_error(mark, message):
@@ -125,7 +126,7 @@ def test_published_records_have_entries_without_learning_rates():
     assert rated, "no published trial names its learning rate"
     frame = frame_of_records(Records(published).to_frame())
     assert len(frame) == len(published)
-    assert not frame["entry"].str.contains(r"learning_rate|\( |\(\)").any()
+    assert not frame["entry"].str.contains(r"[( ]learning_rate|\( | \)|\(\)").any()
     assert {"entry", "learning_rate", "sequence_length", "validation.entity_f1"} <= {*frame}
 
 
@@ -173,3 +174,10 @@ def test_costs_that_cannot_be_compared_are_an_error(other, message):
 
 def test_the_rows_of_an_empty_archive_are_none():
     assert frame_of_rows("").empty
+
+
+def test_a_method_keeps_its_learning_rate():
+    entries = ["a (learning_rate=0.1)", "a (learning_rate=0.1 b=2)", "a (b=2 learning_rate=0.1)"]
+    entries.append("a (b=2) + pretrain:learning_rate=0.002,steps=3")
+    frame = pandas.DataFrame({"entry": entries, "noisy_phases": [""] * 4})
+    assert list(frame_of_records(frame)["entry"]) == ["a", "a (b=2)", "a (b=2)", entries[3]]
