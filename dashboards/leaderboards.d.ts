@@ -71,6 +71,7 @@ interface RateSearch {
 interface LeaderboardData {
   label: string;
   summary: string;
+  kept_runs: string;
   machines: string[];
   latest: string;
   titles: Record<string, string>;

@@ -31,11 +31,18 @@ def summarize_leaderboards(
     return [summarize(leaderboard) for leaderboard in made if leaderboard.boards]
 
 
+def kept_runs(benchmark: Benchmark) -> str:
+    """Return a sentence on the tasks that keep runs of earlier versions; empty without any."""
+    kept = ", ".join(sorted({benchmark.label_of(task) for task in benchmark.unchanged_since}))
+    return f" Tasks that did not change keep their runs of {kept}." if kept else ""
+
+
 def summarize(board: Leaderboard) -> dict[str, Any]:
     """Return the winners and the core tables of a leaderboard, as values that JSON can hold."""
     return {
         "label": board.benchmark.label,
         "summary": board.benchmark.summary,
+        "kept_runs": kept_runs(board.benchmark),
         "machines": list(board.machines),
         "latest": str(board.latest or ""),
         "titles": dict(board.titles),

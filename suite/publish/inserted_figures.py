@@ -176,7 +176,9 @@ def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
         titles = fields["titles"].split(",") if "titles" in fields else names
         if len(titles) != len(names) or len(set(titles)) != len(titles):
             stated = fields.get("titles", fields["value"])
-            raise FigureError("`titles` has one title for each value, all different", received=stated)
+            raise FigureError(
+                "`titles` has one title for each value, all different", received=stated
+            )
         parts = [_at_length(selected, name) for name in names]
         groups = dict(zip(titles, parts, strict=True))
         sorted_by, name = parts[0]

@@ -15,7 +15,8 @@ from suite.publish.markdown import NONE, escape, escape_name, number, table
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
     "The costs are those of random tokens, and controls are left out. Each row is of one session "
-    f"on one machine: the one with the most entries at the length. {TIED}: others share the rank. "
+    "on one machine: the one with the most entries at the length. Entries that it did not measure "
+    f"are not compared. {TIED}: others share the rank. "
     f"{UNRANKED}: without a rank, for example for fewer than three quiet rounds. Speeds are in "
     "thousand tokens per second, memory is in MiB, and a generated token in ms. Rows of different "
     "machines or batches cannot be compared."
@@ -55,7 +56,7 @@ def least_costs(
             rows.append(_cells(place, widest, controls, folder))
     if not rows:
         return []
-    head = ("form", "length", *COLUMNS.values(), "batch", "machine")
+    head = ("form", "length", "entries", *COLUMNS.values(), "batch", "machine")
     return ["## Fastest and smallest by length", ABOUT, table(head, rows, numbers_from=99)]
 
 
@@ -65,7 +66,8 @@ def _cells(
     key, of = boards[0].key, {board.metric.name: board for board in boards}
     best = [_best(of[name], controls) if name in of else NONE for name in COLUMNS]
     machine = f"[{escape(key.machine)}]({folder}{file_name(key.machine)})"
-    return [place[0], f"{place[1]:,}", *best, str(boards[0].batch_size), machine]
+    measured = str(_width(boards, controls))
+    return [place[0], f"{place[1]:,}", measured, *best, str(boards[0].batch_size), machine]
 
 
 def _width(boards: Iterable[Board], controls: Collection[str]) -> int:

@@ -11,6 +11,7 @@ from suite.analysis.costs import COSTS
 from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import TaskLength, marks_of
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
+from suite.analysis.leaderboard_summary import kept_runs
 from suite.analysis.relative import LENGTHS
 from suite.analysis.training_counts import TrainingCount
 from suite.api import Form
@@ -85,7 +86,7 @@ class LeaderboardPage:
         self.notes.clear()
         parts = ["# Leaderboard", self._head(), *self._winners(), *self.least_costs]
         parts += [*self._core(), *self._tasks(), *self._notes()]
-        return "\n\n".join([*parts, *self._expected(), *self._changes()]) + "\n"
+        return "\n\n".join([*parts, *self._expected(), *self._changes(), *self._links()]) + "\n"
 
     def tables(self) -> str:
         """Return a page of the core tables and the tables by task, with all their rows."""
@@ -115,17 +116,20 @@ class LeaderboardPage:
 
     def _head(self) -> str:
         board, benchmark = self.leaderboard, self.leaderboard.benchmark
-        links = ", ".join(f"[{title}]({target})" for title, target in self.links)
         seeds = f"{len(benchmark.seeds)} seeds"
         return "\n".join(
             [
                 f"`{benchmark.name}` version {benchmark.version}: {escape(benchmark.summary)} "
                 f"({benchmark.track} track, size {benchmark.model_size}, {seeds}).",
                 f"Latest record of {board.latest}, from {escape(', '.join(board.machines))}. "
-                "Intervals are of 95%.",
-                f"Made by `make leaderboard` from published records; do not edit. See {links}.",
+                f"Intervals are of 95%.{kept_runs(benchmark)}",
+                "Made by `make leaderboard` from published records; do not edit.",
             ]
         )
+
+    def _links(self) -> list[str]:
+        links = ", ".join(f"[{title}]({target})" for title, target in self.links)
+        return [f"Further tables: {links}."] if links else []
 
     def _winners(self) -> list[str]:
         note = (
@@ -234,7 +238,7 @@ class LeaderboardPage:
             return []
         note = (
             "Rank and value by length. The head has the value of a trivial predictor and the "
-            "detectable difference: entries of one rank differ by less, or luck hid the difference."
+            "detectable difference of the median entry."
         )
         return ["## Tables by task", note, *map(self._task_table, self.leaderboard.tasks)]
 

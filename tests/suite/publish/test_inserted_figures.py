@@ -106,8 +106,11 @@ def test_a_page_without_marks_is_left_as_it_is():
         ("""value where="entry ==" value="seed\"""", "`where` must select rows"),
         ('value value="test.bleu"', "names columns of the rows. Received: test.bleu"),
         ('value value="seed" digits="3"', "Received: digits"),
-        ('table rows="entry" value="seed" titles="a,b"', "one title for each value. Received: a,b"),
-        ('table rows="entry" value="seed,round" titles="a,a"', "one title for each value, all"),
+        (
+            'table rows="entry" value="seed" titles="a,b"',
+            "one title for each value, all different. Received: a,b",
+        ),
+        ('table rows="entry" value="seed,seed" titles="a,a"', "all different. Received: a,a"),
     ],
 )
 def test_a_mark_that_names_no_figure_is_an_error(mark, message):
