@@ -14,7 +14,7 @@ from suite.analysis.frontier import Budget, find_length_limits
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
 from suite.analysis.rate_search import MAX_COST
-from suite.analysis.selection import select_records
+from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
 from suite.analysis.tuning import tune
 from suite.api import Mode, RequestError
@@ -293,4 +293,4 @@ def _select(records: Iterable[RecordSummary], tasks: Any, mode: str | None) -> l
     """Return the records of some tasks and of a mode."""
     names = split_list(tasks) if isinstance(tasks, str) else tasks
     known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
-    return select_records(records, names, mode, known)
+    return list(filter(record_filter(names, mode, known), records))

@@ -77,21 +77,25 @@ class MatrixPlan(Collection[PlannedCell]):
 
     @property
     def to_run(self) -> Sequence[PlannedCell]:
-        """The cells that a run would start now; those that wait for tuning are left out."""
+        """The cells that a run would start now: neither tuning nor data is missing."""
         return [
             planned
             for planned in self.prepared.plan.to_run
-            if planned.cell.id not in self._waiting_ids
+            if planned.cell.id not in self._waiting_ids and not self._lacks_data(planned)
         ]
 
+    def _lacks_data(self, one: PlannedCell) -> bool:
+        return one.cell.task in self.prepared.missing_data
+
     def state(self, planned: PlannedCell) -> str:
-        """Return "to run", "to tune", or "done" or "unsupported" with the status or the reason."""
+        """Return what a cell waits for, or "done" or "unsupported" with the reason."""
         if planned.unsupported:
             return f"unsupported: {planned.unsupported}"
         record = self.prepared.plan.done.get(planned.cell.id)
         if record:
             return f"done: {record.status}"
-        return "to tune" if planned.cell.id in self._waiting_ids else "to run"
+        waits = "to tune" if planned.cell.id in self._waiting_ids else "to run"
+        return "data missing" if self._lacks_data(planned) else waits
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the cells as `bench plan --json` prints them."""
@@ -99,15 +103,14 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _to_dict(self, planned: PlannedCell) -> dict[str, Any]:
         record = self.prepared.plan.done.get(planned.cell.id)
-        to_tune = planned.cell.id in self._waiting_ids
-        durations = self.durations or Durations()
+        state, durations = self.state(planned), self.durations or Durations()
         return {
             "id": planned.cell.id,
             "cell": planned.cell.to_dict(),
             "status": str(record.status) if record else None,
             "unsupported": planned.unsupported,
-            "to_run": planned.unsupported is None and record is None and not to_tune,
-            "to_tune": to_tune,
+            "to_run": state == "to run",
+            "to_tune": state == "to tune",
             "expected_seconds": durations.expected_seconds(planned.cell),
         }
 
@@ -119,7 +122,7 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _summary(self) -> str:
         notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
-        return "\n".join(filter(None, [*notes, *self.missing_data]))
+        return "\n".join(filter(None, [*notes, *self.prepared.missing_data.values()]))
 
     @cached_property
     def _waiting_ids(self) -> frozenset[str]:
@@ -162,11 +165,6 @@ class MatrixPlan(Collection[PlannedCell]):
         return self.durations.expected(cells, self.parallel)
 
     @property
-    def missing_data(self) -> tuple[str, ...]:
-        """One line for each data set that a run needs and that is not prepared here."""
-        return self.prepared.missing_data
-
-    @property
     def sealed_note(self) -> str:
         """Why trainings score validation alone; empty if all of them score the test split.
 
@@ -189,7 +187,9 @@ class MatrixPlan(Collection[PlannedCell]):
         waiting = len(self._waiting_ids)
         parts = [f"{count} cell{'' if count == 1 else 's'}", f"{len(self.to_run)} to run"]
         parts += [f"{waiting} to tune"] if waiting else []
-        done = len(self.items) - len(self.to_run) - waiting - unsupported
+        no_data = sum(map(self._lacks_data, self.prepared.plan.to_run))
+        parts += [f"{no_data} without data"] if no_data else []
+        done = count - len(self.to_run) - waiting - no_data - unsupported
         parts += [f"{done} done"] if done else []
         parts += [f"{unsupported} unsupported"] if unsupported else []
         return ", ".join(parts)

@@ -153,11 +153,11 @@ def group(records: Iterable[StoredRecord]) -> Groups:
         groups.setdefault(key_of(stored), []).append(stored)
     groups = _with_lengths_joined(groups)
     known = {replace(key, fingerprint=""): key for key in groups if key.fingerprint}
-    for key in [key for key in groups if key in known]:
+    for key in [key for key in groups if key in known and _is_unread(groups[key])]:
         groups[known[key]] += groups.pop(key)
     found = _with_fixed_batches(groups)
     for key in [key for key in found if key.track == Track.OPEN]:
-        plain = found.get(replace(key, track=str(Track.STANDARD)), [])
+        plain = _of_same_data(found, replace(key, track=str(Track.STANDARD)))
         if any(stored.record.cell.methods for stored in found[key]):
             found[key] = [*found[key], *plain]
     ordered = sorted(found, key=lambda one: (one.mode is not Mode.TRAIN, one))
@@ -195,20 +195,40 @@ def titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
 def _with_lengths_joined(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:
     """Join groups that differ in the fingerprint alone, where data is drawn for a length.
 
-    Two fingerprints of one length are different data, and their groups stay apart.
+    Two fingerprints of one length are different data, and their groups stay apart. So do groups of
+    an older version of the task, whose data is another.
     """
     drawn: dict[ComparisonKey, list[ComparisonKey]] = {}
     for key in groups:
         if key.drawn_for_length:
             drawn.setdefault(replace(key, fingerprint=""), []).append(key)
     found = dict(groups)
-    for joined, parts in drawn.items():
+    for joined, every in drawn.items():
+        newest = max(_task_version(groups[part]) for part in every)
+        parts = [part for part in every if _task_version(groups[part]) == newest]
         lengths = Counter(
             length for part in parts if part.fingerprint for length in _lengths(groups[part])
         )
         if len(lengths) > 1 and set(lengths.values()) == {1}:
             found[joined] = [stored for part in parts for stored in found.pop(part)]
     return found
+
+
+def _is_unread(records: Iterable[StoredRecord]) -> bool:
+    return not any(stored.record.fingerprint for stored in records)
+
+
+def _task_version(records: Iterable[StoredRecord]) -> int:
+    return max(stored.record.cell.task_version or 0 for stored in records)
+
+
+def _of_same_data(groups: Groups, key: ComparisonKey) -> list[StoredRecord]:
+    """Return the records of a key; those on its data, where their lengths are joined."""
+    joined = replace(key, fingerprint="")
+    if key in groups or not key.drawn_for_length:
+        return groups.get(key, [])
+    records = groups.get(joined, [])
+    return [stored for stored in records if stored.record.fingerprint == key.fingerprint]
 
 
 def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:

@@ -134,7 +134,7 @@ def _write_public(folder: Path, results: Path, docs: Path | None, address: str) 
                 shutil.copytree(results / part, new / "records" / part)
         (new / NO_JEKYLL).touch()
     first = folder / ("index.html" if entries else "LEADERBOARD.md")
-    print(f"{len(entries)} records are ready for any static host: {first}")
+    print(f"The site with {len(entries):,} records is ready for any static host: {first}")
 
 
 def _check_public(

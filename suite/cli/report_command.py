@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from suite.analysis.selection import select_records
+from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
 from suite.api import Mode, RequestError
 from suite.api.plugins import search_path_from_environment
@@ -15,7 +15,7 @@ from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.records.collector import collector_paused
-from suite.records.published import local_record
+from suite.records.published import local_records, published_records
 
 
 @click.command("report")
@@ -23,11 +23,17 @@ from suite.records.published import local_record
 @click.option(
     "--mode", type=click.Choice([str(mode) for mode in Mode]), help="Mode to show. [default: all]"
 )
+@click.option("--published", is_flag=True, help="Show the published records, not your own.")
 @click.option("--samples", is_flag=True, help="Show the samples of language models too.")
 @json_option
 @home_option
 def command(
-    tasks: str | None, mode: str | None, samples: bool, as_json: bool, home: str | None
+    tasks: str | None,
+    mode: str | None,
+    published: bool,
+    samples: bool,
+    as_json: bool,
+    home: str | None,
 ) -> None:
     """Print tables of scores and costs, with a row for each entry and length.
 
@@ -41,9 +47,9 @@ def command(
     registry, store = load_registry(search_path_from_environment()), make_store(home)
     names = None if tasks is None else split_list(tasks)
     with collector_paused():
-        summaries = store.summaries(print_unreadable)
-        chosen = select_records(summaries, names, mode, registry.tasks.plugins)
-        records = [local_record(record, store.path_of(record)) for record in chosen]
+        found = published_records() if published else local_records(store, print_unreadable)
+        is_chosen = record_filter(names, mode, registry.tasks.plugins)
+        records = [stored for stored in found if is_chosen(stored.record)]
         tables = make_tables(
             records, registry.task_versions, registry.architectures.plugins, samples=samples
         )
@@ -58,7 +64,9 @@ def command(
         )
     if not tables:
         raise RequestError(
-            "There are no such records", received=store.home, remedy="Run `bench run` first"
+            "There are no such records",
+            received="results/published" if published else store.home,
+            remedy="Run `bench run` first, or read the --published ones",
         )
     from suite.cli.tables import print_tables
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,6 +38,8 @@ from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 
 MEMORY_SHARE = 2 / 3
 """A cell's default memory limit, as a share of the machine's memory."""
+FEW = 3
+"""Up to this number, a command names the architectures."""
 MIN_DISK_BYTES = 256 * 2**20
 MIN_MEMORY_BYTES = 1_536 * 2**20
 """The memory of the framework and a small model."""
@@ -48,7 +50,8 @@ class Prepared:
     """A plan, and what running it needs.
 
     `digests` holds the digest of each task's source; None for a source that is yet to be
-    downloaded. `missing_data` says which data sets are not prepared, if that was accepted.
+    downloaded. `missing_data` has a message for each task whose data set is not prepared, if that
+    was accepted.
     """
 
     plan: Plan
@@ -58,19 +61,21 @@ class Prepared:
     digests: Mapping[str, str | None]
     search_path: tuple[str, ...]
     limits: Limits
-    missing_data: tuple[str, ...] = ()
+    missing_data: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def untuned(self) -> list[PlannedCell]:
         """The cells to run of a benchmark that tunes for which no learning rate is tuned.
 
-        If the benchmark is a draft, they can run as trials.
+        If the benchmark is a draft, they can run as trials. Without its data set, it is unknown
+        whether a rate is tuned for a cell.
         """
         return [
             planned
             for planned in self.plan.to_run
             if planned.of_benchmark
             and planned.cell.task is not None
+            and planned.cell.task not in self.missing_data
             and planned.ranking.tuning is None
             and self.benchmark.tuning
         ]
@@ -86,7 +91,9 @@ class Prepared:
         source = self.untuned[0].source
         tasks = ",".join(sorted({str(planned.cell.task) for planned in self.untuned}))
         data = f"{source.kind}:{source.argument}".rstrip(":") if source else ""
-        return f"bench tune --benchmark {self.benchmark.name} --task {tasks} --data {data}"
+        words = f"bench tune --benchmark {self.benchmark.name} --task {tasks} --data {data}"
+        names = sorted({planned.cell.architecture for planned in self.untuned})
+        return words + (f" --architectures {','.join(names)}" if len(names) <= FEW else "")
 
     @property
     def devices_per_cell(self) -> int:
@@ -294,8 +301,8 @@ def _check_precisions(cells: Iterable[PlannedCell]) -> None:
 
 def _inspect_sources(
     cells: Iterable[PlannedCell], tasks: Mapping[str, Task], accept_missing_data: bool
-) -> tuple[dict[str, str | None], tuple[str, ...]]:
-    """Return the digest of each task's source, and a message for each data set not prepared here.
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Return by task the digest of its source, and a message where its data set is not prepared.
 
     All cells of a task share the source.
 
@@ -304,7 +311,7 @@ def _inspect_sources(
     """
     any_cell = {planned.cell.task: planned for planned in cells}
     digests: dict[str, str | None] = {}
-    missing = []
+    missing = {}
     for name, task in tasks.items():
         planned = any_cell.get(name)
         if planned and planned.source:
@@ -315,5 +322,5 @@ def _inspect_sources(
                 if not accept_missing_data:
                     raise
                 digests[name] = None
-                missing.append(f"{name}: {error}")
-    return digests, tuple(missing)
+                missing[name] = f"{name}: {error}"
+    return digests, missing

@@ -7,12 +7,13 @@ import dataclasses
 import pytest
 
 from suite.analysis.grouping import group, key_of
-from suite.api import Mode
+from suite.api import AppliedMethod, Mode, Stage, Track
+from suite.matrix.ranking_facts import ranking_facts
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import Folder, StoredRecord
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry
-from tests.suite.records.test_store import CELL, make_record
+from tests.suite.records.test_store import CELL, REGISTRY, make_record
 
 
 @pytest.mark.parametrize(
@@ -122,3 +123,28 @@ def test_task_options_make_a_board_and_recipe_options_an_entry():
     boards = make_boards(entries, VERSIONS)
     lines = sorted([row.line for row in board.rows] for board in boards)
     assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]
+
+
+def drawn(length, version, fingerprint, *methods):
+    """Return a trial on data that is drawn for its length."""
+    applied = tuple(AppliedMethod(name, 1, stage=Stage.TRAIN) for name in methods)
+    cell = dataclasses.replace(
+        CELL, task="listops", source="synthetic", sequence_length=length, task_version=version,
+        methods=applied, benchmark=None, scores_test=False, options={},
+    )  # fmt: skip
+    facts = ranking_facts(cell, REGISTRY.tasks.get("listops"), None)
+    record = make_record(cell=cell, ranking=facts, data={"fingerprint": fingerprint})
+    return StoredRecord(record, Folder.LOCAL, "here", UNREAD)
+
+
+def test_an_older_version_of_a_task_leaves_the_lengths_of_the_newest_together():
+    newest = [drawn(length, 2, f"new {length}") for length in (128, 256, 512)]
+    groups = group([drawn(128, 1, "old"), *newest])
+    assert sorted(map(len, groups.values())) == [1, 3]
+
+
+def test_a_method_at_one_length_meets_the_plain_entries_of_its_data():
+    plain = [drawn(length, 2, f"data {length}") for length in (128, 256)]
+    groups = group([*plain, drawn(128, 2, "data 128", "smooth")])
+    (found,) = [found for key, found in groups.items() if key.track == Track.OPEN]
+    assert {one.record.fingerprint for one in found} == {"data 128"} and len(found) == 2

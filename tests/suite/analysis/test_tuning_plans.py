@@ -29,7 +29,7 @@ def test_a_plan_names_the_cells_that_need_tuning_first(bench, tmp_path, benchmar
     path = {"BENCH_PATH": str(tmp_path / "plugins")}
     text = bench("plan", *words, "--data", source, **path).stdout
     assert "6 cells, 0 to run, 6 to tune\n" in text and text.count("  to tune\n") == 6
-    command = f"bench tune --benchmark tuned --task ner --data {source}"
+    command = f"bench tune --benchmark tuned --task ner --data {source} --architectures vanilla"
     assert f"6 cells need tuned learning rates first: {command}\n" in text
     (cell, *_) = json.loads(bench("plan", *words, "--json", **path).stdout)
     assert cell["to_tune"] and not cell["to_run"]
@@ -70,7 +70,7 @@ def test_a_plan_states_what_runs_now_what_waits_and_the_time_of_each(
     words = ("--benchmark", benchmark, "--task", "ner", "--architectures", "vanilla", "--data",
              source, "--lengths", "128", "--threads", "1")  # fmt: skip
     text = bench("plan", *words, BENCH_PATH=str(tmp_path / "plugins")).stdout
-    tuning = f"bench tune --benchmark tuned --task ner --data {source}\n"
+    tuning = f"bench tune --benchmark tuned --task ner --data {source} --architectures vanilla\n"
     if draft:
         assert "3 cells, 3 to run\n" in text
         assert f"3 cells have no tuned learning rate: {tuning}" in text

@@ -119,6 +119,8 @@ def test_a_plan_needs_no_data_and_names_the_data_sets_that_a_run_would_need(benc
     assert text.returncode == 0, text.stderr
     for name in ("conll2003", "imdb_reviews"):
         assert f"The data set '{name}' is not prepared here" in text.stdout
+    assert " 0 to run, " in text.stdout and "without data" in text.stdout
+    assert "to tune" not in text.stdout, "a tuned rate is found by the data"
     as_json = bench("plan", *arguments, "--json")
     assert len(json.loads(as_json.stdout)) > 50
     assert as_json.stderr.count("not prepared") == 2

@@ -43,3 +43,11 @@ def test_samples_are_shown_if_asked_for(bench, home):
     (table,) = json.loads(bench("report", "--json", "--home", home).stdout)
     assert table["rows"][0]["samples"] == []
     assert "▸" not in bench("report", "--home", home).stdout
+
+
+def test_published_records_are_shown_if_asked_for(bench, home):
+    shown = bench("report", "--published", "--task", "image_classification", "--home", home)
+    assert shown.returncode == 0, shown.stderr
+    assert "\nimage_classification · " in shown.stdout and "mamba2" in shown.stdout
+    none = bench("report", "--task", "image_classification", "--home", home)
+    assert none.returncode == 2 and "or read the --published ones" in none.stderr
