@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,11 +115,6 @@ def figures_by_group(report: object) -> Grouped:
         if known:
             found[str(group)] = known
     return found
-
-
-def groups_of(reports: Iterable[GroupedReport]) -> list[str]:
-    """Return the groups of several reports of one name, in their order."""
-    return sorted({group for report in reports for group in report.figures}, key=_number_of)
 
 
 def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:

@@ -78,18 +78,19 @@ def parse_option(name: str, text: str, default: Any) -> Any:
 
 
 def _parse_list(name: str, text: str, default: list[Any]) -> list[Any]:
-    kind = type(default[0])
+    """Return a list of values like the first of the default; an empty default is one of words."""
+    kind = type(default[0]) if default else str
     try:
         values = json.loads(text if text.startswith("[") else f"[{text}]")
     except ValueError:
-        values = []
+        values = [word.strip() for word in text.split(",") if word.strip()] if kind is str else []
     if kind is float:
         values = [float(value) if type(value) is int else value for value in values]
     if not values or any(type(value) is not kind for value in values):
         raise RequestError(
             f"The option '{name}' is a list of {kind.__name__}",
             received=repr(text),
-            remedy=f"Write it as {name}={','.join(map(str, default))}",
+            remedy=f"Write it as {name}={','.join(map(str, default or ('a', 'b')))}",
         )
     return list(values)
 

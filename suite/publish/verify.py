@@ -14,6 +14,7 @@ from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.execution.preparation import Prepared, make_limits, prepare
+from suite.matrix.options import as_text
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
@@ -203,7 +204,7 @@ def request_of(
         RequestError: the cell was trained on a user's own files, and `source` is missing.
     """
     train = cell.mode is Mode.TRAIN
-    options = {name: str(value) for name, value in cell.options.items()}
+    options = as_text(cell.options)
     if cell.task:
         task = registry.tasks.get(cell.task)
         options.setdefault("learning_rate", str(task.recipe.learning_rate))

@@ -155,7 +155,8 @@ def test_generation_speed_is_that_of_decodings(shown, figure):
     tab = shown("task=language_modeling&length=1024&metric=generation.step_seconds")
     known = figure("mamba2", "generation.step_seconds", 1_024, places=3, scale=1e-3)
     assert tab.answer().startswith(
-        f"Language modelling, length 1,024: mamba2 is best, with time per generated token {known} ms"
+        "Language modelling, length 1,024: mamba2 is best, with time per generated token "
+        f"{known} ms"
     )
     titles = ["Test bits per character", "Size of the decoding state", "Time per generated token"]
     assert tab.texts("figure h3") == titles

@@ -10,6 +10,7 @@ from suite.analysis.grouping import key_of
 from suite.api import Cell, Form, Mode
 from suite.api.errors import RequestError
 from suite.matrix.expansion import expand
+from suite.matrix.options import as_text, parse_option
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from tests.conftest import FAKES
@@ -260,3 +261,22 @@ def test_bad_requests_for_decodings_say_what_is_wrong(changes, message):
         expand(dataclasses.replace(DECODING, **changes), REGISTRY)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "value"),
+    [
+        ("a,b", ["x"], ["a", "b"]),
+        ('["a", "b"]', ["x"], ["a", "b"]),
+        ("a", [], ["a"]),
+        ("1,2", [0.5], [1.0, 2.0]),
+    ],
+)
+def test_a_list_is_written_with_commas_or_as_json(text, default, value):
+    assert parse_option("kinds", text, default) == value
+    assert parse_option("kinds", as_text({"kinds": value})["kinds"], default) == value
+
+
+def test_an_empty_list_of_words_is_refused():
+    with pytest.raises(RequestError, match="Write it as kinds=a,b"):
+        parse_option("kinds", "", [])
