@@ -1,6 +1,8 @@
 // The figures of the tasks page: learning curves, and the reports on the scored split.
 "use strict";
 
+const PARTS = " A part is one of the 20 consecutive parts of the split, from which intervals come.";
+
 /**
  * Returns the first run of each line.
  * @param {Run[]} runs
@@ -26,7 +28,7 @@ function learningFigure(runs, isShown, { title, unit }, caption) {
   return figure({
     title,
     caption,
-    name: title.toLowerCase().replace(/\W+/g, "-"),
+    name: title,
     traces: curves.map(({ name, color, dash, symbol, tokens, values, seed }) => ({
       x: tokens,
       y: values,
@@ -84,7 +86,9 @@ function reportFigure(found, about) {
   const isAlongLength = name === "by_evaluation_length";
   const [what, by] = [...metricText(name).split(/\bby /), ""];
   const measure = metricText([what.trim(), field ?? about.metric].filter(Boolean).join(" "));
-  const isOrdered = found.some(({ figures }) => /^\d/.test(figures[field]?.[0]?.[0] ?? ""));
+  const isOfParts = name === "by_part";
+  const isOrdered =
+    !isOfParts && found.some(({ figures }) => /^\d/.test(figures[field]?.[0]?.[0] ?? ""));
   const most = Math.max(
     ...found.flatMap((one) =>
       Object.values(one.figures)
@@ -111,7 +115,7 @@ function reportFigure(found, about) {
     title: isAlongLength
       ? `${capitalized(measure)} after training at length ${length}`
       : `${capitalized(measure)} by ${by}`,
-    caption: `${seeds}, on the ${about.split} split.${reasons.join("")}`,
+    caption: `${seeds}, on the ${about.split} split.${isOfParts ? PARTS : ""}${reasons.join("")}`,
     name,
     traces,
     layout: {
@@ -133,18 +137,18 @@ function reportFigure(found, about) {
 }
 
 /**
- * Returns the trace of a line: points along ordered groups, otherwise bars.
+ * Returns the trace of a line: points, joined along ordered groups.
  * @param {Line} line
  * @param {ReportPoint[]} points
  * @param {boolean} isOrdered
  * @param {boolean} hasIntervals whether 95% intervals are drawn
  */
 function reportTrace({ name, color, dash, symbol }, points, isOrdered, hasIntervals) {
-  const shape = isOrdered
-    ? { type: "scatter", mode: "lines+markers", line: { color, dash }, marker: { symbol, size: 8 } }
-    : { type: "bar", marker: { color } };
   return {
-    ...shape,
+    type: "scatter",
+    mode: isOrdered ? "lines+markers" : "markers",
+    line: { color, dash },
+    marker: { color, symbol, size: 8 },
     x: points.map(([group]) => plain(group)),
     y: points.map(([, value]) => value),
     name: plain(name),

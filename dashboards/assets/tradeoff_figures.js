@@ -10,16 +10,20 @@ const LONGEST_MEASURED = "the longest measured";
 /**
  * Returns the quality and the cost of each line at each length, where both are known.
  * @param {Point[]} points
+ * @param {Point[]} costs the points that have the costs; those of probes have batches of their own
  * @param {number} costNumber
  * @returns {TradeOff[]}
  */
-function tradeOffs(points, costNumber) {
+function tradeOffs(points, costs, costNumber) {
   const { scale } = data.measures[costNumber];
   const qualities = points.filter(({ measure }) => measure === QUALITY);
   return qualities.flatMap(({ line, length, batch, value, low, high }) => {
-    const cost = points.find(
+    const cost = costs.find(
       (p) =>
-        p.measure === costNumber && p.line === line && p.length === length && p.batch === batch,
+        p.measure === costNumber &&
+        p.line === line &&
+        p.length === length &&
+        (costs !== points || p.batch === batch),
     );
     if (!cost) return [];
     return [{ line, length, x: cost.value / scale, y: value, low, high }];
@@ -46,19 +50,23 @@ function frontTrace(comparison, costNumber) {
 }
 
 /**
- * Returns the figure of quality against one cost.
+ * Returns the figure of quality against one cost; nothing is drawn without two points.
  * @param {number} comparison
  * @param {number} costNumber
  * @param {State} values
+ * @param {number} [source] the comparison that has the costs, if it is another
  */
-function qualityAgainstCost(comparison, costNumber, values) {
+function qualityAgainstCost(comparison, costNumber, values, source = comparison) {
   const about = data.comparisons[comparison];
   const cost = data.measures[costNumber];
   const hidden = hiddenLines(values);
   const shown = pointsOf(comparison, values.repeat).filter(({ line }) => !hidden.has(line));
-  const points = tradeOffs(shown, costNumber);
+  const isBorrowed = source !== comparison;
+  const points = tradeOffs(shown, isBorrowed ? pointsOf(source) : shown, costNumber);
+  if (points.length < 2) return [];
+  const lengths = lengthsOf(points);
   /** @type {Record<string, unknown>[]} */
-  const traces = [frontTrace(comparison, costNumber)];
+  const traces = isBorrowed ? [] : [frontTrace(comparison, costNumber)];
   for (const number of new Set(points.map(({ line }) => line))) {
     const { name, color, symbol } = data.lines[number];
     const own = points.filter(({ line }) => line === number);
@@ -67,7 +75,7 @@ function qualityAgainstCost(comparison, costNumber, values) {
       x: own.map(({ x }) => x),
       y: own.map(({ y }) => y),
       name: plain(name),
-      mode: "markers+text",
+      mode: lengths.length > 1 ? "markers+text" : "markers",
       type: "scatter",
       text: own.map(({ length }) => String(length)),
       textposition: "top center",
@@ -88,15 +96,17 @@ function qualityAgainstCost(comparison, costNumber, values) {
       hovertemplate: "%{customdata}<extra></extra>",
     });
   }
-  return figure({
+  const { form, batch, machine } = data.comparisons[source];
+  const ofCosts = isBorrowed
+    ? `Costs of the ${form.replace("_", "-")} probes on random tokens, ${batch}, on ${machine}.`
+    : `The dotted line is the Pareto front of all lines. Cost on ${machine}.`;
+  const drawn = figure({
     title: `${measureOf(QUALITY, about).title} against ${cost.title.toLowerCase()}`,
     traces,
     tall: true,
     name: `${about.task}-against-${cost.key}`,
     about,
-    caption:
-      "Labels are sequence lengths. Bars are 95% intervals of quality. The dotted line is the " +
-      `Pareto front of all lines. Cost on ${about.machine}.`,
+    caption: `${lengths.length > 1 ? "Labels are sequence lengths" : `All at length ${lengths[0]}`}. Bars are 95% intervals of quality. ${ofCosts}`,
     layout: {
       xaxis: valueAxis(
         points.map(({ x }) => x),
@@ -117,6 +127,7 @@ function qualityAgainstCost(comparison, costNumber, values) {
       ]),
     ],
   });
+  return [drawn];
 }
 
 /**

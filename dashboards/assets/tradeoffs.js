@@ -1,6 +1,9 @@
 // Trade-offs: quality against cost, growth with length, crossover points, length limits.
 "use strict";
 
+/** The costs that quality is drawn against. */
+const DRAWN_COSTS = [PEAK_MEMORY, TOKENS_PER_SECOND];
+
 /**
  * Returns the controls of the page: measure of the heat map, seed, memory budget.
  * @param {State} values
@@ -38,10 +41,10 @@ start((values) => {
   const known = new Set(pointsOf(number).map(({ measure }) => measure));
   const offered = [QUALITY, ...data.measures.keys()].filter((n) => known.has(n));
   const mapped = offered.includes(Number(values.map)) ? Number(values.map) : offered[0];
-  const costs = known.has(QUALITY)
-    ? [PEAK_MEMORY, TOKENS_PER_SECOND].filter((n) => known.has(n))
-    : [];
-  const figures = costs.map((cost) => qualityAgainstCost(number, cost, values));
+  const costs = known.has(QUALITY) ? DRAWN_COSTS.filter((n) => known.has(n)) : [];
+  const source = costs.length ? number : costsFor(choice.shown)[0]?.number;
+  const against = about.mode === "train" && source !== undefined ? DRAWN_COSTS : [];
+  const figures = against.flatMap((cost) => qualityAgainstCost(number, cost, values, source));
   if (mapped !== undefined) {
     figures.push(heatMap(number, mapped, values), lengthFigure(number, mapped, values));
   }

@@ -84,8 +84,8 @@ def test_reports_are_means_over_seeds(tab, folder):
     assert titles[:3] == ["F1 by type", "F1 by cue distance", "Entity F1 by part"]
     by_type, by_cue, by_part = (data for data, _ in tab.plots()[:3])
     assert [(trace["type"], trace["x"], trace["y"]) for trace in by_type] == [
-        ("bar", ["PER"], [0.6]),  # one seed
-        ("bar", ["PER"], [0.6]),  # the mean of 0.5 and 0.7
+        ("scatter", ["PER"], [0.6]),  # one seed
+        ("scatter", ["PER"], [0.6]),  # the mean of 0.5 and 0.7
     ]
     assert by_cue[1]["x"] == ["1-8", "9-64"] and by_cue[1]["y"] == [0.9, 0.4]
     assert len(by_part[1]["y"]) == 3
