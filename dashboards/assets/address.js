@@ -20,11 +20,12 @@ function address(page, values) {
 }
 
 /**
- * Changes some values of the state and draws the page again.
+ * Changes some values of the state and draws the page again. The browser's way back leads to the
+ * state before.
  * @param {State} values
  */
 function change(values) {
   const page = location.pathname.split("/").pop()?.replace(".html", "") || "index";
-  history.replaceState(null, "", address(page, { ...state(), ...values }));
+  history.pushState(null, "", address(page, { ...state(), ...values }));
   redraw();
 }

@@ -201,6 +201,19 @@ function isMeasuredElsewhere({ comparison: about }, sources, matter, wanted) {
 }
 
 /**
+ * Returns a field for a length that is not in the list.
+ * @param {number} wanted
+ */
+function otherLength(wanted) {
+  const onchange = (/** @type {Event} */ event) => {
+    const { value } = /** @type {HTMLInputElement} */ (event.target);
+    if (value) change({ length: value });
+  };
+  const field = { type: "number", name: "Other length", min: "1", step: "1", value: "", onchange };
+  return el("label", {}, "Other length", el("input", { ...field, placeholder: String(wanted) }));
+}
+
+/**
  * Returns the lists that choose the length, among all that any result has, and what matters.
  * @param {Question} question
  * @param {readonly (readonly [matter: string, label: string])[]} offered
@@ -222,6 +235,7 @@ function questionControls({ wanted, matter }, offered, first) {
   if (wanted) {
     controls.push(
       select("Length", lengthOptions, String(wanted), (value) => change({ length: value })),
+      otherLength(wanted),
     );
   }
   if (offered.length > 1) {

@@ -224,3 +224,15 @@ def test_superseded_results_answer_only_at_their_own_length(tab, tmp_path):
     tab.open(tmp_path, "index.html", "length=128")
     assert tab.answer() == "Named entity recognition, length 128: no entry has a standing result."
     assert tab.texts("main details summary").count("1 superseded row") == 1
+
+
+def test_any_length_can_be_asked_for_and_the_way_back_leads_to_the_one_before(shown):
+    tab = shown("task=ner&length=512", again=True)
+    field = tab.page.get_by_label("Other length")
+    field.fill("300")
+    field.press("Enter")
+    assert tab.answer().startswith("Quality at 300 was not measured on Named entity recognition")
+    assert "length=300" in tab.page.url
+    tab.page.go_back()
+    tab.page.wait_for_function("location.hash.includes('length=512')")
+    assert tab.answer().startswith("Named entity recognition, length 512")
