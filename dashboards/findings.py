@@ -28,7 +28,7 @@ def make_findings(
     architectures: Mapping[str, Architecture],
 ) -> dict[str, Any]:
     """Return growth with length, crossings, pairs, engines, fronts and shares of the best score."""
-    shares = _comparable_shares(boards)
+    shares = comparable_shares(boards)
     probes = [
         (number, comparison)
         for number, comparison in enumerate(comparisons)
@@ -58,7 +58,7 @@ def make_findings(
     }
 
 
-def _comparable_shares(boards: Sequence[Board]) -> dict[str, list[float]]:
+def comparable_shares(boards: Sequence[Board]) -> dict[str, list[float]]:
     """Return the shares of the best score of the entries that are on the same ranked boards.
 
     These are the most boards that an entry is on; among several such sets, the set with the most

@@ -11,9 +11,11 @@ import pytest
 
 from dashboards.contents import in_precedence
 from dashboards.diagnostics import SECTIONS
+from dashboards.findings import comparable_shares
 from dashboards.frame import point_frame, record_frame
 from suite.analysis.aggregate import compare
 from suite.analysis.findings import QUALITY
+from suite.analysis.grouping import Kind
 from suite.analysis.profile import shares_of_best
 from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import make_request, request_options
@@ -32,6 +34,7 @@ from tests.dashboards.site_records import (
     trial,
 )
 from tests.suite.analysis.final_runs import make_boards
+from tests.suite.analysis.test_sessions import SPEED, cost
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -238,3 +241,33 @@ def test_models_come_before_methods_and_many_before_few(tmp_path):
     index = read_script(tmp_path / "data" / "index.js")
     found = [(about["track"], about["machine"]) for about in index["comparisons"]]
     assert found == [("standard", "here"), ("standard", "abacus"), ("open", "here")]
+
+
+def test_a_cost_that_does_not_count_is_drawn_for_no_round():
+    """The session with the most entries has a run of older code of one of them."""
+    together = [cost("bert", 100.0), cost("mamba2", 100.0), cost("lstm", 100.0, digest="old")]
+    comparisons = compare([*together, cost("lstm", 300.0, session=2, length=1_024)])
+    frame = record_frame(comparisons)
+    found = zip(frame["line"], frame["sequence_length"], frame[SPEED], strict=True)
+    assert set(found) == {
+        ("bert", 512, 100.0),
+        ("mamba2", 512, 100.0),
+        ("lstm", 512, None),
+        ("lstm", 1_024, 300.0),
+    }
+
+
+def test_the_profile_compares_entries_of_the_same_boards():
+    def board(entries, place):
+        key = SimpleNamespace(kind=Kind.FINAL, why_unranked="", mode=Mode.TRAIN, place=place)
+        rows = [
+            SimpleNamespace(line=name, estimate=SimpleNamespace(value=0.5), superseded_by=None)
+            for name in entries
+        ]
+        return SimpleNamespace(key=key, rows=rows, metric=Metric("score"))
+
+    encoders = [board(("bert", "longformer", "vanilla"), place) for place in range(2)]
+    decoders = [board(("gpt", "llama"), place) for place in range(2)]
+    assert set(comparable_shares([*encoders, *decoders])) == {"bert", "longformer", "vanilla"}
+    both = [board(("gpt", "vanilla"), 0)]
+    assert set(comparable_shares([*encoders, *both])) == {"vanilla"}
