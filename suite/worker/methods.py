@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from suite.api import (
     method_options,
     overrides,
 )
-from suite.api.errors import PluginError, RequestError
+from suite.api.errors import RequestError
 from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, find_plugin
 from suite.api.weights import (
     MAX_WEIGHTS_BYTES,
@@ -177,8 +176,7 @@ class Composition:
     def conditions(self, model: Any, examples: Examples) -> Iterator[tuple[str, Examples]]:
         """Yield names and disturbed copies of examples."""
         for method, context in self.methods:
-            for name, disturbed in method.conditions(model, examples, context):
-                yield _checked(name), disturbed
+            yield from method.conditions(model, examples, context)
 
     @property
     def attacks_model(self) -> bool:
@@ -190,8 +188,7 @@ class Composition:
     ) -> Iterator[tuple[str, Callable[..., Mapping[str, Any]]]]:
         """Yield names and functions that disturb a batch."""
         for method, context in self.methods:
-            for name, disturb in method.attacks(gradient, context):
-                yield _checked(name), disturb
+            yield from method.attacks(gradient, context)
 
     def facts(self, model: Any, *, training: bool) -> dict[str, dict[str, Any]]:
         """Return the facts on the model by method: by those of the training, or by the others.
@@ -349,14 +346,3 @@ def save_model(model: Model, job: Job, spec: Mapping[str, Any]) -> dict[str, Any
         shutil.rmtree(job.weights, ignore_errors=True)
         return {"weights_problem": f"the weights could not be written: {error.strerror}"}
     return {"weights": {"sha256": kept.sha256, "bytes": kept.num_bytes}}
-
-
-def _checked(name: str) -> str:
-    """Return the name of a disturbance, which ends in its strength."""
-    if re.fullmatch(r"[a-z][a-z0-9_]*=\d+(\.\d+)?(e-?\d+)?", name):
-        return name
-    raise PluginError(
-        "A method names a disturbance with its strength, a number",
-        received=repr(name),
-        remedy='Yield a name such as "typos=0.05"',
-    )

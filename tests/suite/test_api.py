@@ -146,7 +146,7 @@ def test_a_frontier_and_its_frame(home):
     limits = suite.frontier(
         step_seconds=60, architectures="hasty,gpt", up_to=128, benchmark="smoke", tracking=False
     )
-    by_name = limits.to_frame().set_index("architecture")
+    by_name = limits.to_frame().set_index("entry")
     assert by_name.loc["hasty", "longest"] == 128
     assert "encoder" in by_name.loc["gpt", "unsupported"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,7 @@ from suite.api import (
     count_positions,
     count_real,
 )
+from suite.api.errors import PluginError
 from suite.api.weights import read_kept_weights
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, release_freed_memory
@@ -177,14 +179,29 @@ def _conditions(setup: Setup, model: Any, evaluator: Evaluator) -> dict[str, Any
             setup.report_progress("scoring conditions", 0.0)
             data = _with_split(setup.data, split, disturbed)
             score = replace(evaluator, data=data).score(split)
-            found.setdefault(name, {})[split] = dict(score.metrics)
+            found.setdefault(checked_condition(name), {})[split] = dict(score.metrics)
     for name, disturb in _attacks(setup, model):
         for split in _scored_splits(setup):
             setup.report_progress("scoring conditions", 0.0)
             predict = partial(_predict_disturbed, evaluator.predict, disturb)
             score = replace(evaluator, predict=predict).score(split)
-            found.setdefault(name, {})[split] = dict(score.metrics)
+            found.setdefault(checked_condition(name), {})[split] = dict(score.metrics)
     return {"conditions": found} if found else {}
+
+
+def checked_condition(name: str) -> str:
+    """Return the name of a disturbance.
+
+    Raises:
+        PluginError: the name does not end in a strength.
+    """
+    if re.fullmatch(r"[a-z][a-z0-9_]*=\d+(\.\d+)?(e-?\d+)?", name):
+        return name
+    raise PluginError(
+        "A method names a disturbance with its strength, a number",
+        received=repr(name),
+        remedy='Yield a name such as "typos=0.05"',
+    )
 
 
 def _attacks(setup: Setup, model: Any) -> Iterator[tuple[str, Callable[..., Any]]]:

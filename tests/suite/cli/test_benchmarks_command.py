@@ -30,7 +30,7 @@ def test_a_file_that_cannot_be_used_is_listed_beside_the_others(bench, folder):
     write(folder, "[tasks.ner]", "[tasks.nerr]")
     listed = bench("benchmarks", BENCH_PATH=str(folder))
     assert listed.returncode == 0
-    assert "core-1" in listed.stdout and "small-1" not in listed.stdout
+    assert "core-2" in listed.stdout and "small-1" not in listed.stdout
     assert "unusable: small: There is no task" in listed.stderr
     assert bench("benchmarks", "--check", BENCH_PATH=str(folder)).returncode == 1
     content = json.loads(bench("benchmarks", "--json", BENCH_PATH=str(folder)).stdout)

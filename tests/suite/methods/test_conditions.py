@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from suite.api import Method, PluginError, RequestError
+from suite.api import PluginError, RequestError
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.worker.conformance.gradients import without_compiling
-from suite.worker.methods import Composition
+from suite.worker.train.phases import checked_condition
 from tests.suite.methods.evaluated import train_with
 from tests.suite.worker.train.test_checkpoint import score_few
 
@@ -80,14 +80,9 @@ def test_bad_strengths_are_refused(method, said):
         expand(Request(tasks=("ner",), methods=((method,),), **REQUEST), load_registry(()))
 
 
-class NamesNoStrength(Method):
-    """A method of a test."""
-
-    def conditions(self, model, examples, context):
-        yield "upper_case", examples
-
-
 def test_a_disturbance_without_a_strength_is_refused():
-    composition = Composition([(NamesNoStrength(), None)])
-    with pytest.raises(PluginError, match="Received: 'upper_case'"):
-        list(composition.conditions(None, None))
+    assert checked_condition("typos=0.05") == "typos=0.05"
+    assert checked_condition("adversarial=1e-05") == "adversarial=1e-05"
+    for name in ("upper_case", "typos=", "typos=much"):
+        with pytest.raises(PluginError, match=f"Received: '{name}'"):
+            checked_condition(name)
