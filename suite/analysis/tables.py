@@ -10,7 +10,7 @@ from typing import Any
 from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_of
 from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.engines import Ratio, ratios
-from suite.analysis.grouping import ComparisonKey, baseline_keys
+from suite.analysis.grouping import ComparisonKey, baseline_keys, titles
 from suite.analysis.reports import samples_of
 from suite.analysis.scaling import Exponent, exponents
 from suite.api import Architecture, Cell, Mode
@@ -133,7 +133,10 @@ def make_tables(
     by_key = {comparison.key: comparison for comparison in comparisons}
     baselines = baseline_keys(by_key)
     machines = {comparison.measured_on[0] for comparison in comparisons}
-    tables = []
+    named = [
+        _named_by(comparison, len(machines) > 1) for comparison in comparisons if comparison.records
+    ]
+    title_of, tables = titles(named), []
     for comparison in comparisons:
         rows = [
             _row(point, ranked.get(_point_key(comparison.key, point)), samples)
@@ -146,7 +149,7 @@ def make_tables(
         probe = comparison.key.mode is not Mode.TRAIN
         tables.append(
             Table(
-                title=_title(comparison, several_machines=len(machines) > 1),
+                title=title_of[_named_by(comparison, len(machines) > 1)],
                 metric=comparison.metric.name if comparison.metric else None,
                 rows=rows,
                 split=comparison.key.split,
@@ -165,11 +168,12 @@ def shown_costs(mode: Mode) -> tuple[str, ...]:
     return costs + (SHOWN_OF_GENERATION if mode is Mode.DECODE else ())
 
 
-def _title(comparison: Comparison, *, several_machines: bool) -> str:
+def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonKey:
+    """Return the key whose title a table has."""
     key = comparison.key
     if key.mode is Mode.TRAIN:
-        return replace(key, threads=comparison.measured_on[1]).title
-    return (key if several_machines else replace(key, machine="")).title
+        return replace(key, threads=comparison.measured_on[1])
+    return key if has_several_machines else replace(key, machine="")
 
 
 def _board_rows(

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from suite.analysis.grouping import group, key_of
+from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
 from suite.matrix.ranking_facts import ranking_facts
 from suite.publish.leaderboard_archive import to_csv
@@ -148,3 +149,10 @@ def test_a_method_at_one_length_meets_the_plain_entries_of_its_data():
     groups = group([*plain, drawn(128, 2, "data 128", "smooth")])
     (found,) = [found for key, found in groups.items() if key.track == Track.OPEN]
     assert {one.record.fingerprint for one in found} == {"data 128"} and len(found) == 2
+
+
+def test_tables_of_different_data_have_different_titles():
+    made = [entry(fingerprint="aaaa"), entry(fingerprint="bbbb"), entry(steps=2)]
+    found = sorted(table.title for table in make_tables(made, VERSIONS))
+    assert len(set(found)) == 3
+    assert sum("· data " in title for title in found) == 2
