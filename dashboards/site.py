@@ -118,6 +118,7 @@ def _write_rest(
     for line in lines:
         part = architectures.get(line["architecture"])
         line["control"] = bool(part and part.control)
+        line["about"] = ". ".join(filter(None, (part.title, part.paper))) if part else ""
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
     diagnostics = make_diagnostics(comparisons, lines, tasks)

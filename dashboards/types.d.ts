@@ -63,6 +63,8 @@ interface Line {
   dash: string;
   /** Whether the architecture is a control, such as one without any mixing of positions. */
   control: boolean;
+  /** The title and the paper of the architecture; empty if it is not registered. */
+  about: string;
 }
 
 /** A column of texts: each text once, and the place of each row's text. */

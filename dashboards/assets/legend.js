@@ -32,10 +32,11 @@ function lineSample({ color, outline, dash }) {
 }
 
 /**
- * Returns the name of a line; a control is in italics.
+ * Returns the name of a line, which says on hovering what it is; a control is in italics.
  * @param {Line} line
  */
-const entryLabel = ({ name, control }) => el(control ? "em" : "span", {}, name);
+const entryLabel = ({ name, control, about }) =>
+  el(control ? "em" : "span", { title: about }, name);
 
 /**
  * Returns a legend without boxes, for a figure that always draws these lines.
