@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,7 +52,8 @@ class TunedRate:
 
     `cost` is the number of updates of all trials divided by those of a final run. The choice is
     among the trials of `long_steps` updates. Without a choice there is no `learning_rate` and no
-    `path`, and `reason` says why.
+    `path`, and `reason` says why. `trivial` is the score of the trivial predictor if the trials of
+    the chosen rate are not better than it by more than their standard error.
     """
 
     task: str
@@ -66,6 +68,7 @@ class TunedRate:
     long_steps: int
     trials: Sequence[RateTrials]
     path: Path | None
+    trivial: float | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -80,7 +83,14 @@ class TunedRate:
         return (
             f"{point}  {self.learning_rate:<6g} good range {self.good_range_decades:.2f} decades; "
             f"cost {self.cost:.2f} final runs; validation {self.metric} at {scores}"
+            + self._warning()
         )
+
+    def _warning(self) -> str:
+        if self.trivial is None:
+            return ""
+        learned = f"not better than a trivial predictor ({self.trivial:g})"
+        return f"; {learned}: the trials are too short to choose a rate"
 
 
 @dataclass
@@ -195,7 +205,23 @@ class Search:
             long_steps=self.strategy.long_steps,
             trials=trials,
             path=path,
+            trivial=None if rate is None else self._trivial(rate),
         )
+
+    def _trivial(self, rate: float) -> float | None:
+        """Return the score of the trivial predictor if a rate is not better beyond its error."""
+        of_task = self.benchmark.scale.get(str(self.cell.task), {})
+        scale = of_task.get(str(self.cell.sequence_length))
+        if scale is None:
+            return None
+        utilities = [
+            self.strategy.utility(score)
+            for trial, score in self.scores.items()
+            if trial.long and trial.learning_rate == rate
+        ]
+        error = statistics.stdev(utilities) / math.sqrt(len(utilities))
+        learns = statistics.fmean(utilities) - error > self.strategy.utility(scale.zero)
+        return None if learns else scale.zero
 
     def _trials(self) -> list[RateTrials]:
         name = self.task.primary_metric.name

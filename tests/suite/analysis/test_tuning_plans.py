@@ -8,16 +8,18 @@ import re
 
 import pytest
 
-from suite.analysis.tuning import tuning_cells
+from suite.analysis.tuning import tune, tuning_cells
 from suite.api.plugins import search_path_from_environment
+from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import checked_cells
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.matrix.scales import add_to_scale
 from suite.records.environment import describe_machine, num_cores
 from suite.records.schema import Measurement
 from suite.records.store import Store
-from tests.suite.analysis.test_tuning import benchmark, corpus
+from tests.suite.analysis.test_tuning import benchmark, corpus, learner, peak_at
 from tests.suite.records.test_store import make_record
 
 __all__ = ["benchmark"]  # a fixture
@@ -119,3 +121,20 @@ def test_the_help_lists_no_option_that_tuning_refuses(bench):
     assert "--lengths" in text
     assert not any(option in text for option in ("--mode ", "--rounds", "--form", "--test"))
     assert "--mode " in bench("run", "--help").stdout
+
+
+@pytest.mark.parametrize(("trivial", "is_warned"), [(0.4, False), (0.506, True)])
+def test_a_search_whose_best_rate_learned_nothing_says_so(tmp_path, benchmark, trivial, is_warned):
+    """Two seeds score 0.505 and 0.506 at the best rate; a search needs more than their error."""
+    path = tmp_path / "plugins" / "benchmarks" / "tuned.toml"
+    tasks = load_registry(search_path_from_environment()).tasks.plugins
+    add_to_scale(read_benchmark(path), {"ner": {64: trivial, 128: trivial}}, {}, tasks)
+    store = Store(tmp_path / "home")
+    store.prepare()
+    request = Request(
+        tasks=("ner",), benchmark=benchmark, architectures=("vanilla",), lengths=(128,),
+        source=corpus(tmp_path / "corpus", "Ella"),
+    )  # fmt: skip
+    (tuned,) = tune(request, store, learner(peak_at(3e-3)), folder=tmp_path / "tuning")
+    assert tuned.learning_rate == 3e-3
+    assert ("not better than a trivial predictor (0.506)" in str(tuned)) is is_warned
