@@ -3,6 +3,8 @@
 
 /** Why a limit is the longest length: no longer one was measured. */
 const LONGEST_MEASURED = "the longest measured";
+/** Why a length has no figure although its runs ended well. */
+const NO_FIGURE = "no figure that counts";
 
 /** @typedef {{ line: number, length: number, x: number, y: number, low: number | null,
  *   high: number | null }} TradeOff */
@@ -230,7 +232,7 @@ function lengthLimit(comparison, line, budget) {
   const above = points.find(({ length }) => length === next);
   const reason = above
     ? `${formatNumber(next)} takes ${formatNumber(above.value / MIB)} MiB`
-    : `${formatNumber(next)}: ${statusAt(records, line, next, "no figure that counts")}`;
+    : `${formatNumber(next)}: ${statusAt(records, line, next, NO_FIGURE)}`;
   return { line, longest, reason };
 }
 
@@ -246,7 +248,8 @@ function lengthLimits(comparison, values) {
   const hidden = hiddenLines(values);
   const limits = linesOf(comparison)
     .filter((line) => !hidden.has(line))
-    .map((line) => lengthLimit(comparison, line, budget));
+    .map((line) => lengthLimit(comparison, line, budget))
+    .filter(({ longest, reason }) => longest > 0 || !reason.endsWith(NO_FIGURE));
   if (limits.every(({ reason }) => reason === LONGEST_MEASURED)) return [];
   const memory = Number.isFinite(budget) ? `${values.gib} GiB` : "any memory";
   const drawn = figure({
