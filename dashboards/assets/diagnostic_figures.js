@@ -64,7 +64,7 @@ function numberAxis(places, text) {
   const at = (value) => (value > 0 ? value : least / 4);
   let last = 0;
   const labels = numbers.map((value) => {
-    if (at(value) < last * 1.6) return "";
+    if (at(value) < last * 1.3) return "";
     last = at(value);
     return text(value);
   });
