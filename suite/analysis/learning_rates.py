@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from suite.api import Task
+from suite.matrix.options import defaults_of
 from suite.matrix.tuned_rates import Tuned
-from suite.records.naming import entry_name
+from suite.records.naming import entry_name, options_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class TriedRate:
 class RateSearch:
     """The search of one entry at one length, which chose `learning_rate`.
 
-    `data` names the source, the model size and the steps of a final run. `score` is the mean
+    `data` names the source, the model size, the steps of a final run and the options of the task,
+    and `entry` those of the architecture alone. `score` is the mean
     validation score of the choice in the last stage, `window` the width of the range of good rates
     in decades, and `cost` is in final runs. `tried` is sorted by steps and rate.
     """
@@ -80,11 +82,15 @@ def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> RateSearch:
         )
         for trial in choice.trials
     ]
+    of_task = defaults_of(task) if task else {}
+    shared = {name: value for name, value in setting["options"].items() if name in of_task}
+    own = {name: value for name, value in setting["options"].items() if name not in of_task}
+    data = f"{setting['source']}, size {setting['model_size']}, {setting['steps']:,} steps"
     return RateSearch(
         task=tuned.task,
         sequence_length=setting["sequence_length"],
-        data=f"{setting['source']}, size {setting['model_size']}, {setting['steps']:,} steps",
-        entry=entry_name(tuned.architecture, setting["options"], setting.get("methods", "")),
+        data=f"{data}, {options_text(shared)}" if shared else data,
+        entry=entry_name(tuned.architecture, own, setting.get("methods", "")),
         architecture=tuned.architecture,
         metric=choice.metric,
         higher_is_better=task.primary_metric.higher_is_better if task else True,
