@@ -65,14 +65,13 @@ def comparable_shares(boards: Sequence[Board]) -> dict[str, list[float]]:
     entries. Shares over different boards cannot be compared: some boards have weak rivals.
     """
     ranked = [one for one in boards if one.key.kind is Kind.FINAL and not one.key.why_unranked]
-    places: dict[str, list[int]] = {}
+    shares: dict[str, dict[int, float]] = {}
     for place, board in enumerate(ranked):
-        for line in shares_of_best([board]):
-            places.setdefault(line, []).append(place)
-    sets = Counter(map(tuple, places.values()))
+        for line, (share,) in shares_of_best([board]).items():
+            shares.setdefault(line, {})[place] = share
+    sets = Counter(map(tuple, shares.values()))
     common = max(sets, key=lambda one: (len(one), sets[one]), default=())
-    shares = shares_of_best([ranked[place] for place in common])
-    return {line: values for line, values in shares.items() if tuple(places[line]) == common}
+    return {line: [*own.values()] for line, own in shares.items() if tuple(own) == common}
 
 
 def _growth(

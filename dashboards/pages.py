@@ -68,7 +68,7 @@ PAGES = (
         "tradeoffs",
         "Trade-offs",
         "Quality against cost, growth with length, crossover points and length limits",
-        own_scripts=("leaderboard", "question", "tradeoff_figures", "tradeoff_tables", "tradeoffs"),
+        own_scripts=("tradeoff_figures", "tradeoff_tables", "tradeoffs"),
         data_scripts=("findings",),
     ),
     Page(

@@ -33,12 +33,6 @@ function answers(question) {
 }
 
 /**
- * Returns the form of the models of a comparison as text.
- * @param {Comparison} about
- */
-const formText = ({ form }) => form.replace("_", "-");
-
-/**
  * Returns the beginning of the answer: the subject and the length, or that the length was not
  * measured and which one was.
  * @param {Question} question

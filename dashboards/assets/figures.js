@@ -106,15 +106,21 @@ function downloadImage({ title, traces, layout = {}, name, about, tall = false }
 }
 
 /**
+ * Returns the rows of a figure's CSV file, with a column of their source.
+ * @param {FigureOptions} options
+ */
+function rowsOf({ rows, about }) {
+  if (!about) return rows;
+  const source = sourceText(about);
+  return rows.map((row, place) => [...row, place ? source : "source"]);
+}
+
+/**
  * Returns a figure.
  * @param {FigureOptions} options
  */
 function figure(options) {
-  const { title, reading = "", caption, traces, layout = {}, name, about, tall = false } = options;
-  const source = about && sourceText(about);
-  const rows = source
-    ? options.rows.map((row, place) => [...row, place ? source : "source"])
-    : options.rows;
+  const { title, reading = "", caption, traces, layout = {}, name, tall = false } = options;
   const plot = el("div", {
     className: tall ? "plot tall" : "plot",
     role: "img",
@@ -122,7 +128,7 @@ function figure(options) {
   });
   /** @type {[format: string, download: () => unknown][]} */
   const downloads = [
-    ["CSV", () => downloadCsv(fileName(name), rows)],
+    ["CSV", () => downloadCsv(fileName(name), rowsOf(options))],
     ["PNG", () => downloadImage(options, "png")],
     ["SVG", () => downloadImage(options, "svg")],
   ];

@@ -107,8 +107,14 @@ function titleOf(name) {
   const known = data.measures.find(({ key }) => key === name)?.title;
   const [phase, measure] = name.split(".");
   if (known || !measure) return known ?? metricText(name);
-  return capitalized(`${phase}: ${measure.replace(/_(bytes|seconds)$/, "").replace(/_/g, " ")}`);
+  return capitalized(`${phase}: ${metricText(measure.replace(/_(bytes|seconds)$/, ""))}`);
 }
+
+/**
+ * Returns the form of the models of a comparison as text.
+ * @param {Comparison} about
+ */
+const formText = ({ form }) => form.replace("_", "-");
 
 // ---- records and points ----
 

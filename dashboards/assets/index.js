@@ -105,10 +105,10 @@ function overviewFigures({ shown, source, matter }, costs, values, emphasis) {
       return [lengthFigure(number, measure, values, emphasis)];
     }
     if (!isCost || costs < 0) return [];
-    const { form, mode, model_size } = data.comparisons[costs];
+    const { mode, model_size } = data.comparisons[costs];
     const size = model_size === about.model_size ? "" : `, model size ${model_size}`;
     const what = mode === "decode" ? "decodings" : "probes";
-    const note = `From the ${form.replace("_", "-")} ${what} on random tokens${size}. `;
+    const note = `From the ${formText(data.comparisons[costs])} ${what} on random tokens${size}. `;
     const { without } = values;
     /** @type {State} */
     const kept = without ? { without } : {};

@@ -249,13 +249,17 @@ function lengthFigure(comparison, number, values, options = {}) {
   const range = points.flatMap(({ value, low }) => [value, low ?? value]);
   const scaled = range.map((value) => value / measure.scale);
   const axis = valueAxis(scaled, measure, number !== QUALITY);
-  const traces = shown.flatMap((line) => {
-    const own = points.filter((point) => point.line === line);
-    own.sort((a, b) => a.length - b.length);
-    return lineTraces(data.lines[line], own, measure, styleOf(strong.has(line), hasRoom));
+  const dots = () => ({
+    tall: shown.length > 2 * FEW_LINES,
+    traces: dotTraces(points, measure),
+    layout: { xaxis: axis, yaxis: { type: "category", automargin: true } },
   });
-  const lines = {
-    traces,
+  const lines = () => ({
+    traces: shown.flatMap((line) => {
+      const own = points.filter((point) => point.line === line);
+      own.sort((a, b) => a.length - b.length);
+      return lineTraces(data.lines[line], own, measure, styleOf(strong.has(line), hasRoom));
+    }),
     layout: {
       xaxis: lengthAxis(lengthsOf(records)),
       yaxis: axis,
@@ -265,15 +269,10 @@ function lengthFigure(comparison, number, values, options = {}) {
       ],
       shapes: marked === undefined ? [] : [lengthMark(marked)],
     },
-  };
-  const dots = {
-    tall: shown.length > 2 * FEW_LINES,
-    traces: dotTraces(points, measure),
-    layout: { xaxis: axis, yaxis: { type: "category", automargin: true } },
-  };
+  });
   const at = isSingle ? `All at length ${formatNumber(points[0].length)}. ` : "";
   return figure({
-    ...(isSingle ? dots : lines),
+    ...(isSingle ? dots() : lines()),
     title: measure.title,
     name: `${about.task}-${column}`,
     about,

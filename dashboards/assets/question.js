@@ -37,45 +37,6 @@ const hasStanding = ({ rows }) => rows.some(isStanding);
 const lengthsBy = (one, matter) => lengthsOf(boardsBy(one, matter).filter(hasStanding));
 
 /**
- * Returns whether a comparison has the form, the backend and the precision of another.
- * @param {Comparison} one
- * @param {Comparison} other
- */
-function isComparable(one, other) {
-  return (
-    one.form === other.form && one.backend === other.backend && one.precision === other.precision
-  );
-}
-
-/**
- * Returns the comparisons of costs of the standard track for a training's form, backend and
- * precision: first those of its model size, then those with the most of its lines, then those of
- * its machine. Costs of one of its lines answer only if no others have several: they do not tell
- * which is best.
- * @param {NumberedComparison} training
- */
-function costsFor({ comparison: about, number }) {
-  const asked = new Set(linesOf(number));
-  const found = numberedComparisons()
-    .filter(
-      ({ comparison: one }) =>
-        one.kind === "costs" && one.track === "standard" && isComparable(one, about),
-    )
-    .map((one) => ({
-      one,
-      isOtherSize: Number(one.comparison.model_size !== about.model_size),
-      lines: linesOf(one.number).filter((line) => asked.has(line)).length,
-      isOtherMachine: Number(one.comparison.machine !== about.machine),
-    }))
-    .sort(
-      (a, b) =>
-        a.isOtherSize - b.isOtherSize || b.lines - a.lines || a.isOtherMachine - b.isOtherMachine,
-    );
-  const several = found.filter(({ lines }) => lines > 1);
-  return (several.length ? several : found).map(({ one }) => one);
-}
-
-/**
  * Returns the comparisons that may answer, the preferred ones first.
  *
  * Costs depend on the architecture and the length, not on the task, so the costs of a task are those

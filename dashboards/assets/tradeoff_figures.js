@@ -98,9 +98,9 @@ function qualityAgainstCost(comparison, costNumber, values, source = comparison)
       hovertemplate: "%{customdata}<extra></extra>",
     });
   }
-  const { form, batch, machine } = data.comparisons[source];
+  const { batch, machine } = data.comparisons[source];
   const ofCosts = isBorrowed
-    ? `Costs of the ${form.replace("_", "-")} probes on random tokens, ${batch}, on ${machine}.`
+    ? `Costs of the ${formText(data.comparisons[source])} probes on random tokens, ${batch}, on ${machine}.`
     : `The dotted line is the Pareto front of all lines. Cost on ${machine}.`;
   const drawn = figure({
     title: `${measureOf(QUALITY, about).title} against ${cost.title.toLowerCase()}`,

@@ -23,10 +23,12 @@ from suite.analysis.probing import (
 )
 from suite.analysis.ranking import Difference, Scores, difference
 from suite.analysis.search import Change, Crossing, find_crossing, pair_up
+from suite.analysis.statistics import count_text
 from suite.api import Cell, Metric, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
+from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.measures import phase_of
@@ -102,10 +104,10 @@ class Crossover:
         estimate = change.length
         behind = self.second if change.ahead == self.first else self.first
         text = f"{change.ahead} overtakes {behind} in {self.metric} at length {estimate.value:,.0f}"
+        repeats = count_text([estimate.n], self.repeat)
         if estimate.low is None or estimate.high is None:
-            return f"{text} ({_counted(estimate.n, self.repeat)}: no interval)"
-        interval = f"[{estimate.low:,.0f}, {estimate.high:,.0f}]"
-        return f"{text} {interval} ({_counted(estimate.n, self.repeat)})"
+            return f"{text} ({repeats}: no interval)"
+        return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({repeats})"
 
 
 def is_beyond_noise(gap: Difference) -> bool:
@@ -142,10 +144,7 @@ def cost_crossover(
     sign = 1 if find_directed_measure(measure).higher_is_better else -1
     request = request_measuring(measure.partition(".")[0], request)
     # The lengths are probed one by one; check all of them before anything runs.
-    cells = prepare(request, store).plan.cells
-    entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
-    first, second = (_find_entry(name, entries) for name in pair)
-    cells = [planned for planned in cells if planned.ranking.entry in (first, second)]
+    first, second, cells = _cells_of(pair, prepare(request, store).plan.cells)
     for planned in cells:
         if planned.unsupported:
             raise RequestError(
@@ -205,14 +204,8 @@ def score_crossover(
             remedy="Leave --task out to compare costs by probes",
         )
     registry = load_registry(search_path_from_environment())
-    cells = expand(request, registry)
-    entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
-    first, second = (_find_entry(name, entries) for name in pair)
-    requested = {
-        _score_id(planned.cell, tuned=False)
-        for planned in cells
-        if planned.ranking.entry in (first, second)
-    }
+    first, second, cells = _cells_of(pair, expand(request, registry))
+    requested = {_score_id(planned.cell, tuned=False) for planned in cells}
     points = _requested_points(compare(records, registry.task_versions), requested)
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
@@ -240,20 +233,35 @@ def score_crossover(
     return Crossover(first, second, metric, "seed", crossing, gaps)
 
 
+def _cells_of(
+    pair: tuple[str, str], cells: Iterable[PlannedCell]
+) -> tuple[str, str, list[PlannedCell]]:
+    """Return both entries of a pair of names, and their cells.
+
+    Raises:
+        RequestError: a name is that of no entry.
+    """
+    cells = list(cells)
+    entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
+    first, second = (_find_entry(name, entries) for name in pair)
+    return first, second, [one for one in cells if one.ranking.entry in (first, second)]
+
+
 def _find_entry(name: str, entries: Mapping[str, str]) -> str:
     """Return the entry of a name, given the architecture of each entry.
 
     An architecture's name also means its only entry.
 
     Raises:
-        RequestError: there is no such entry, or the architecture has several and none is plain.
+        RequestError: the name is not that of an entry. An architecture with several entries is
+            named with options, unless one of them has none.
     """
+    if name in entries:
+        return name
     of_architecture = [entry for entry, architecture in entries.items() if architecture == name]
-    if name not in entries and len(of_architecture) == 1:
-        return of_architecture[0]
-    if name not in entries:
+    if len(of_architecture) != 1:
         raise unknown_name("entry", name, entries)
-    return name
+    return of_architecture[0]
 
 
 def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, float]:
@@ -328,18 +336,13 @@ def _scores_by_length(points: Iterable[Point], entry: str, metric: Metric) -> di
     return dict(sorted(found.items()))
 
 
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
-
-
 def _gap_text(gap: Difference) -> str:
-    text = f"{'ahead' if gap.value > 0 else 'behind'} by {abs(gap.value):.4g}"
-    if not gap.value:
-        text = "equal"
+    side = "ahead" if gap.value > 0 else "behind"
+    text = f"{side} by {abs(gap.value):.4g}" if gap.value else "equal"
+    seeds = count_text([gap.n])
     if gap.low is None or gap.high is None:
-        return f"{text} ({_counted(gap.n, 'seed')}: no interval)"
+        return f"{text} ({seeds}: no interval)"
     if not is_beyond_noise(gap):
-        noise = f"within the noise [{gap.low:.4g}, {gap.high:.4g}]"
-        return f"{text}, {noise} ({_counted(gap.n, 'seed')})"
+        return f"{text}, within the noise [{gap.low:.4g}, {gap.high:.4g}] ({seeds})"
     low, high = sorted((abs(gap.low), abs(gap.high)))
-    return f"{text} [{low:.4g}, {high:.4g}] ({_counted(gap.n, 'seed')})"
+    return f"{text} [{low:.4g}, {high:.4g}] ({seeds})"

@@ -6,10 +6,10 @@ where the figures allow none. A seed solves a task by its primary metric at the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from suite.analysis.diagnostics import Solved
-from suite.analysis.statistics import Estimate
+from suite.analysis.statistics import Estimate, count_text
 
 Figures = Mapping[str, Estimate]
 CLOSE = 0.05
@@ -176,14 +176,6 @@ def read_costs(lines: Named, what: str) -> str:
     listed = " and of ".join(f"{factor} for {name}" for factor, name in texts.items())
     span = f"From a context of {int(first):,} to one of {last:,}"
     return f"{span}, {what} changes by a factor of {listed} ({rounds})."
-
-
-def count_text(counts: Iterable[int], name: str = "seed") -> str:
-    """Return the numbers of repeats as "1 seed", "3 seeds" or "1 to 3 seeds"."""
-    known = sorted(set(counts))
-    if known == [1]:
-        return f"1 {name}"
-    return f"{' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} {name}s"
 
 
 def span_text(values: Collection[float]) -> str:

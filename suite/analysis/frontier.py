@@ -98,7 +98,7 @@ class ProbeFailed(Exception):
 class LengthLimit:
     """The longest length that an entry affords.
 
-    `longest` is None if not even the first length fits; `taken` then holds its costs.
+    If the first length does not fit, there is no `longest`, and `taken` has the costs of the first.
     `beyond` is the shortest length found that does not fit; None where the search met its end.
     `unsupported` or `failed` is the reason why there is no answer.
     """

@@ -204,8 +204,8 @@ def _with_lengths_joined(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> 
             drawn.setdefault(replace(key, fingerprint=""), []).append(key)
     found = dict(groups)
     for joined, every in drawn.items():
-        newest = max(_task_version(groups[part]) for part in every)
-        parts = [part for part in every if _task_version(groups[part]) == newest]
+        versions = {part: _task_version(groups[part]) for part in every}
+        parts = [part for part in every if versions[part] == max(versions.values())]
         lengths = Counter(
             length for part in parts if part.fingerprint for length in _lengths(groups[part])
         )

@@ -34,9 +34,9 @@ class RateSearch:
     """The search of one entry at one length, which chose `learning_rate`.
 
     `data` names the source, the model size, the steps of a final run and the options of the task,
-    and `entry` those of the architecture alone. `score` is the mean
-    validation score of the choice in the last stage, `window` the width of the range of good rates
-    in decades, and `cost` is in final runs. `tried` is sorted by steps and rate.
+    and `entry` those of the architecture alone. `score` is the mean validation score of the choice
+    in the last stage, `window` the width of the range of good rates in decades, and `cost` is in
+    final runs. `tried` is sorted by steps and rate.
     """
 
     task: str

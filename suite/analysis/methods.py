@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
+from suite.analysis.statistics import Estimate, count_text, mean_interval, ratio_interval
 from suite.api import AppliedMethod, Stage, methods_text
 from suite.records.measures import phase_of
 from suite.records.naming import OBJECTIVE
@@ -103,7 +103,7 @@ def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
     if not known:
         return ""
     best, gain = max(known, key=lambda pair: pair[1].value)
-    seeds = f"{gain.n} seed{'' if gain.n == 1 else 's'}"
+    seeds = count_text([gain.n])
     if gain.low is None or gain.high is None:
         certainty = "too few seeds for an interval"
     elif gain.low > 0 or gain.high < 0:

@@ -214,6 +214,13 @@ def good_range_decades(strategy: Strategy, scores: TrialScores) -> float | None:
     return _reach(above, means, threshold) + _reach(below, means, threshold)
 
 
+def is_better(strategy: Strategy, scores: TrialScores, rate: float, score: float) -> bool:
+    """Return whether the mean of a rate's long trials exceeds a score by its standard error."""
+    values = _long_scores(strategy, scores)[rate]
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.fmean(values) - error > strategy.utility(score)
+
+
 def _reach(rates: Sequence[float], means: Mapping[float, float], threshold: float) -> float:
     """Return how many decades the means of successive rates stay above a threshold."""
     start = inside = math.log10(rates[0])

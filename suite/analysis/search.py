@@ -43,8 +43,8 @@ class Change:
 class Crossing:
     """Each length at which one of two overtakes the other, searched up to `searched_to`.
 
-    If one of them is behind at no length, `always` names it and there are no changes. Neither is
-    ahead at the lengths `equal_at`. If these are all lengths, `always` names nobody.
+    If one of them is behind at no length, `always` names it and there are no changes. Both are
+    equal at the lengths `equal_at`. There is no `always` if they are equal at each length.
     """
 
     changes: Sequence[Change]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MIN_REPEATS = 3
@@ -162,3 +162,11 @@ def _student_quantile(freedom: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 1 - MISSES / 2))
+
+
+def count_text(counts: Iterable[int], name: str = "seed") -> str:
+    """Return the numbers of repeats as "1 seed", "3 seeds" or "1 to 3 seeds"."""
+    known = sorted(set(counts))
+    if known == [1]:
+        return f"1 {name}"
+    return f"{' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} {name}s"

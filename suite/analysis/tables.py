@@ -133,10 +133,12 @@ def make_tables(
     by_key = {comparison.key: comparison for comparison in comparisons}
     baselines = baseline_keys(by_key)
     machines = {comparison.measured_on[0] for comparison in comparisons}
-    named = [
-        _named_by(comparison, len(machines) > 1) for comparison in comparisons if comparison.records
-    ]
-    title_of, tables = titles(named), []
+    named_by = {
+        comparison.key: _named_by(comparison, len(machines) > 1)
+        for comparison in comparisons
+        if comparison.records
+    }
+    title_of, tables = titles(named_by.values()), []
     for comparison in comparisons:
         rows = [
             _row(point, ranked.get(_point_key(comparison.key, point)), samples)
@@ -149,7 +151,7 @@ def make_tables(
         probe = comparison.key.mode is not Mode.TRAIN
         tables.append(
             Table(
-                title=title_of[_named_by(comparison, len(machines) > 1)],
+                title=title_of[named_by[comparison.key]],
                 metric=comparison.metric.name if comparison.metric else None,
                 rows=rows,
                 split=comparison.key.split,

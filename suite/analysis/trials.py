@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from suite.analysis.rate_search import (
     Trial,
     choose,
     good_range_decades,
+    is_better,
     mean_utilities,
     next_trials,
 )
@@ -212,16 +212,9 @@ class Search:
         """Return the score of the trivial predictor if a rate is not better beyond its error."""
         of_task = self.benchmark.scale.get(str(self.cell.task), {})
         scale = of_task.get(str(self.cell.sequence_length))
-        if scale is None:
+        if scale is None or is_better(self.strategy, self.scores, rate, scale.zero):
             return None
-        utilities = [
-            self.strategy.utility(score)
-            for trial, score in self.scores.items()
-            if trial.long and trial.learning_rate == rate
-        ]
-        error = statistics.stdev(utilities) / math.sqrt(len(utilities))
-        learns = statistics.fmean(utilities) - error > self.strategy.utility(scale.zero)
-        return None if learns else scale.zero
+        return scale.zero
 
     def _trials(self) -> list[RateTrials]:
         name = self.task.primary_metric.name

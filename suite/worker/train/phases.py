@@ -176,16 +176,18 @@ def _conditions(setup: Setup, model: Any, evaluator: Evaluator) -> dict[str, Any
     for split in _scored_splits(setup):
         examples: Examples = splits_of(setup.data)[split]
         for name, disturbed in setup.methods.conditions(model, examples):
+            by_split = found.setdefault(checked_condition(name), {})
             setup.report_progress("scoring conditions", 0.0)
             data = _with_split(setup.data, split, disturbed)
             score = replace(evaluator, data=data).score(split)
-            found.setdefault(checked_condition(name), {})[split] = dict(score.metrics)
+            by_split[split] = dict(score.metrics)
     for name, disturb in _attacks(setup, model):
+        by_split = found.setdefault(checked_condition(name), {})
         for split in _scored_splits(setup):
             setup.report_progress("scoring conditions", 0.0)
             predict = partial(_predict_disturbed, evaluator.predict, disturb)
             score = replace(evaluator, predict=predict).score(split)
-            found.setdefault(checked_condition(name), {})[split] = dict(score.metrics)
+            by_split[split] = dict(score.metrics)
     return {"conditions": found} if found else {}
 
 
