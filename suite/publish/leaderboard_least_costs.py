@@ -15,11 +15,11 @@ from suite.publish.markdown import NONE, escape, escape_name, number, table
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
     "The costs are those of random tokens, and controls are left out. Each row is of one session "
-    "on one machine: the one with the most entries at the length. Entries that it did not measure "
-    f"are not compared. {TIED}: others share the rank. "
-    f"{UNRANKED}: without a rank, for example for fewer than three quiet rounds. Speeds are in "
-    "thousand tokens per second, memory is in MiB, and a generated token in ms. Rows of different "
-    "machines or batches cannot be compared."
+    "on one machine: the one with the most entries at the length, of equals the one with the most "
+    "ranked entries. Entries that it did not measure are not compared. "
+    f"{TIED}: others share the rank. {UNRANKED}: without a rank, for example for "
+    "fewer than three quiet rounds. Speeds are in thousand tokens per second, memory is in MiB, "
+    "and a generated token in ms. Rows of different machines or batches cannot be compared."
 )
 COLUMNS = {
     "training.tokens_per_second": "fastest training",
@@ -51,7 +51,9 @@ def least_costs(
             by_key.setdefault((key, board.batch_size), []).append(board)
     rows = []
     for place in sorted(places):
-        widest = max(places[place].values(), key=lambda of: _width(of, controls))
+        widest = max(
+            places[place].values(), key=lambda of: (_width(of, controls), _num_ranked(of, controls))
+        )
         if _width(widest, controls) > 1:  # one entry alone is no answer
             rows.append(_cells(place, widest, controls, folder))
     if not rows:
@@ -72,6 +74,11 @@ def _cells(
 
 def _width(boards: Iterable[Board], controls: Collection[str]) -> int:
     return max(len(_measured(board, controls)) for board in boards)
+
+
+def _num_ranked(boards: Iterable[Board], controls: Collection[str]) -> int:
+    measured = (_measured(board, controls) for board in boards)
+    return max(sum(row.rank is not None for row in rows) for rows in measured)
 
 
 def _measured(board: Board, controls: Collection[str]) -> list[Row]:
