@@ -51,11 +51,10 @@ def least_costs(
             by_key.setdefault((key, board.batch_size), []).append(board)
     rows = []
     for place in sorted(places):
-        widest = max(
-            places[place].values(), key=lambda of: (_width(of, controls), _num_ranked(of, controls))
-        )
-        if _width(widest, controls) > 1:  # one entry alone is no answer
-            rows.append(_cells(place, widest, controls, folder))
+        widest = max(places[place].values(), key=lambda of: _coverage(of, controls))
+        num_measured, _ = _coverage(widest, controls)
+        if num_measured > 1:  # one entry alone is no answer
+            rows.append(_cells(place, widest, num_measured, controls, folder))
     if not rows:
         return []
     head = ("form", "length", "entries", *COLUMNS.values(), "batch", "machine")
@@ -63,22 +62,24 @@ def least_costs(
 
 
 def _cells(
-    place: Place, boards: Sequence[Board], controls: Collection[str], folder: str
+    place: Place,
+    boards: Sequence[Board],
+    num_measured: int,
+    controls: Collection[str],
+    folder: str,
 ) -> list[str]:
     key, of = boards[0].key, {board.metric.name: board for board in boards}
     best = [_best(of[name], controls) if name in of else NONE for name in COLUMNS]
     machine = f"[{escape(key.machine)}]({folder}{file_name(key.machine)})"
-    measured = str(_width(boards, controls))
-    return [place[0], f"{place[1]:,}", measured, *best, str(boards[0].batch_size), machine]
+    size = str(boards[0].batch_size)
+    return [place[0], f"{place[1]:,}", str(num_measured), *best, size, machine]
 
 
-def _width(boards: Iterable[Board], controls: Collection[str]) -> int:
-    return max(len(_measured(board, controls)) for board in boards)
-
-
-def _num_ranked(boards: Iterable[Board], controls: Collection[str]) -> int:
-    measured = (_measured(board, controls) for board in boards)
-    return max(sum(row.rank is not None for row in rows) for rows in measured)
+def _coverage(boards: Iterable[Board], controls: Collection[str]) -> tuple[int, int]:
+    """Return the most entries that one of the boards measured, and the most that one ranked."""
+    measured = [_measured(board, controls) for board in boards]
+    ranked = ([row for row in rows if row.rank is not None] for rows in measured)
+    return max(map(len, measured)), max(map(len, ranked))
 
 
 def _measured(board: Board, controls: Collection[str]) -> list[Row]:

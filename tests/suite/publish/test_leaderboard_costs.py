@@ -8,6 +8,8 @@ import io
 import re
 from datetime import timedelta
 
+import pytest
+
 from suite.records.published import Folder, StoredRecord
 from suite.records.schema import Invocation, Measurement
 from tests.suite.analysis.diagnostic_records import decodings
@@ -16,7 +18,7 @@ from tests.suite.publish.pages import files_of, rows_of, runs, section
 from tests.suite.records.test_store import MOMENT, PROBE, make_record
 
 
-def probe(entry, seconds, number, *, length=512, noisy=(), session=1):
+def probe(entry, seconds, number, *, length=512, noisy=(), session=1, machine="abacus"):
     cell = dataclasses.replace(
         PROBE, architecture=entry, sequence_length=length, batch_size=1, round=number
     )
@@ -29,12 +31,12 @@ def probe(entry, seconds, number, *, length=512, noisy=(), session=1):
         cell=cell,
         measurements={"training": measured, "inference": measured},
         details={"noisy": noisy},
-        environment={"processor": "abacus", "cost_digest": f"{entry}-0123456789"},
+        environment={"processor": machine, "cost_digest": f"{entry}-0123456789"},
         invocation=Invocation(
             id=f"i{session}", started_at=started, command="bench run", planned_cells=9
         ),
     )
-    return StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD)
+    return StoredRecord(record, Folder.PUBLISHED, machine, UNREAD)
 
 
 def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_path):
@@ -156,6 +158,21 @@ def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
     ]
     assert rows[1][4] == "longformer 1.000≈", "equal memories do not separate"
     assert all(cells[-2:] == ["1", machine] and cells[6] == "—" for cells in rows)
+
+
+@pytest.mark.parametrize("ranking", ["abacus", "slide-rule"])
+def test_of_equally_wide_sessions_the_least_costs_are_of_the_one_that_ranks_most(tmp_path, ranking):
+    folder = benchmark_folder(tmp_path)
+    costs = [
+        probe(entry, seconds * (1 + number / 1_000), number, machine=machine)
+        for machine in ("abacus", "slide-rule")
+        for number in range(3 if machine == ranking else 1)
+        for entry, seconds in (("vanilla", 0.1), ("longformer", 0.3))
+    ]
+    page = files_of(folder, [*runs(folder), *costs])["LEADERBOARD.md"]
+    (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
+    assert row[3] == "vanilla 5.115"
+    assert row[-1] == f"[{ranking}](leaderboard/costs-{ranking}.md)"
 
 
 def test_each_length_has_the_session_that_measured_most_there(tmp_path):
