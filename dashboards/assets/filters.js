@@ -215,9 +215,19 @@ function isComparable(one, other) {
 }
 
 /**
+ * Returns the number of ranked rows on the board of a comparison that has the most.
+ * @param {number} comparison
+ */
+function mostRanks(comparison) {
+  const boards = data.boards.filter(([number]) => number === comparison);
+  const ranked = boards.map(([, , , , rows]) => rows.filter(([, rank]) => rank !== null).length);
+  return Math.max(0, ...ranked);
+}
+
+/**
  * Returns the comparisons of costs of the standard track for a training's form, backend and
- * precision: first those of its model size, then those with the most of its lines, then those of
- * its machine. Costs of one of its lines answer only if no others have several: they do not tell
+ * precision: first those of its model size, then those with the most of its lines, then those with
+ * the most ranks on a board, then those of its machine. Costs of one of its lines answer only if no others have several: they do not tell
  * which is best.
  * @param {NumberedComparison} training
  */
@@ -232,11 +242,15 @@ function costsFor({ comparison: about, number }) {
       one,
       isOtherSize: Number(one.comparison.model_size !== about.model_size),
       lines: linesOf(one.number).filter((line) => asked.has(line)).length,
+      ranks: mostRanks(one.number),
       isOtherMachine: Number(one.comparison.machine !== about.machine),
     }))
     .sort(
       (a, b) =>
-        a.isOtherSize - b.isOtherSize || b.lines - a.lines || a.isOtherMachine - b.isOtherMachine,
+        a.isOtherSize - b.isOtherSize ||
+        b.lines - a.lines ||
+        b.ranks - a.ranks ||
+        a.isOtherMachine - b.isOtherMachine,
     );
   const several = found.filter(({ lines }) => lines > 1);
   return (several.length ? several : found).map(({ one }) => one);

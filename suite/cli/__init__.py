@@ -108,9 +108,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        if isinstance(error, click.NoSuchOption | click.BadOptionUsage):
-            _print_error(f"{error.format_message()} See `bench --help`.")
-        _print_error(error.format_message())
+        _print_error(error.format_message() + _option_hint(error))
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe
@@ -127,6 +125,19 @@ def main() -> None:
         )
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+
+
+def _option_hint(error: click.ClickException) -> str:
+    """Return where to look after an error of an option; empty after other errors."""
+    if not isinstance(error, click.NoSuchOption | click.BadOptionUsage):
+        return ""
+    command = error.ctx.command if error.ctx else bench
+    hint = f" See `{error.ctx.command_path if error.ctx else 'bench'} --help`."
+    takes_options = any("--option" in parameter.opts for parameter in command.params)
+    if isinstance(error, click.NoSuchOption) and takes_options:
+        name = error.option_name.lstrip("-").replace("-", "_")
+        hint += f" Options of a task, its recipe or an architecture: --option {name}=VALUE."
+    return hint
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -76,6 +76,8 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
         ),
         (["run", "--task", "ner", "--option", "window"], "NAME=VALUE"),
         (["run", "--no-such-option"], "--no-such-option"),
+        (["run", "--learning-rate", "0.1"], "--option learning_rate=VALUE"),
+        (["list", "--learning-rate", "0.1"], "'--learning-rate'. See `bench list --help`."),
         (["check-submission", "/nowhere"], "There is no submission"),
         (["rnu"], "Did you mean 'run'?"),
         (["sync"], "This home does not exist"),
