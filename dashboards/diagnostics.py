@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboards.scripts import shorten
+from dashboards.scripts import estimate_row, shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.diagnostic_charts import Chart, ChartLine, Section, make_charts
 from suite.analysis.diagnostics import DiagnosticRow, find_diagnostics
-from suite.analysis.statistics import Estimate
 from suite.api import Task
 
 TRAIN = "bench run --benchmark diagnostics"
@@ -86,7 +85,7 @@ def _line(line: ChartLine, line_of: Mapping[str, int]) -> dict[str, Any]:
     return {
         "name": line.name,
         "line": line_of.get(line.name),
-        "points": [[place, *_ends(one)] for place, one in line.figures.items()],
+        "points": [[place, *estimate_row(one)] for place, one in line.figures.items()],
         "reasons": dict(line.reasons),
     }
 
@@ -96,13 +95,9 @@ def _row(row: DiagnosticRow, line_of: Mapping[str, int]) -> dict[str, Any]:
     return {
         "line": line_of[row.entry],
         "length": row.sequence_length,
-        "score": row.score and _ends(row.score),
-        "solved": row.solved and _ends(row.solved),
+        "score": row.score and estimate_row(row.score),
+        "solved": row.solved and estimate_row(row.solved),
         "steps": shorten(row.median_steps),
         "never": never,
         "note": row.note,
     }
-
-
-def _ends(one: Estimate) -> list[Any]:
-    return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.frame import MEASURES
-from dashboards.scripts import QUALITY_NUMBER, shorten
+from dashboards.scripts import QUALITY_NUMBER, estimate_row, shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
 from suite.analysis.engines import ratios
@@ -16,7 +16,6 @@ from suite.analysis.grouping import Kind, baseline_keys
 from suite.analysis.pareto import pareto_front
 from suite.analysis.profile import interquartile_mean, performance_profile, shares_of_best
 from suite.analysis.scaling import exponents
-from suite.analysis.statistics import Estimate
 from suite.api import Architecture, Mode
 
 PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
@@ -103,7 +102,7 @@ def _crossings(number: int, comparison: Comparison) -> list[Any]:
             item.measure,
             item.behind,
             item.ahead,
-            [_ends(change) for change in item.changes],
+            [estimate_row(change)[:3] for change in item.changes],
             item.shortest,
             item.longest,
         ]
@@ -154,15 +153,8 @@ def _pairs(number: int, comparison: Comparison) -> list[Any]:
             item.batch_size,
             item.first,
             item.second,
-            *_ends(item.estimate),
-            item.estimate.n,
+            *estimate_row(item.estimate),
             item.better,
         ]
         for item in pair_differences(comparison, better_if_higher)
     ]
-
-
-def _ends(estimate: Estimate | None) -> list[Any]:
-    if estimate is None:
-        return [None, None, None]
-    return [shorten(estimate.value), shorten(estimate.low), shorten(estimate.high)]

@@ -4,6 +4,8 @@
 interface WinnerData extends Interval {
   task: string;
   length: number;
+  /** The label of the benchmark whose runs of the task count ("core-1"). */
+  benchmark: string;
   metric: string;
   line: string;
   /** The entries that are not separated from it, and the difference that would separate them. */
@@ -39,7 +41,7 @@ interface BlockData {
   costs: string[];
   cost_lengths: number[];
   /** The date and the machine of the costs, and how they vary between sessions. */
-  cost_session: string;
+  cost_sessions: string;
   cost_spread: string;
   incomplete: [line: string, places: [task: string, length: number][]][];
   /** The places for which the benchmark states no reference score. */

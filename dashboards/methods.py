@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboards.scripts import shorten
+from dashboards.scripts import estimate_row
 from suite.analysis.aggregate import Comparison
 from suite.analysis.data_size import DataSizeScores, data_size_scores
 from suite.analysis.methods import (
@@ -50,10 +50,13 @@ def _effect(one: MethodEffect, line_of: Mapping[str, int]) -> dict[str, Any]:
         "line": line_of[one.entry],
         "reference": line_of[one.reference] if one.reference else None,
         "length": one.sequence_length,
-        "score": _ends(one.score),
-        "reference_score": _ends(one.reference_score),
-        "gain": _ends(one.gain),
-        "prices": [_ends(one.prices.get(measure)) for measure in PRICES],
+        "score": one.score and estimate_row(one.score),
+        "reference_score": one.reference_score and estimate_row(one.reference_score),
+        "gain": one.gain and estimate_row(one.gain),
+        "prices": [
+            estimate_row(price) if (price := one.prices.get(measure)) else None
+            for measure in PRICES
+        ],
     }
 
 
@@ -75,10 +78,4 @@ def _size(one: DataSizeScores, line_of: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _points(by_place: Mapping[Any, Estimate]) -> list[list[Any]]:
-    return [[str(place), *(_ends(score) or ())] for place, score in by_place.items()]
-
-
-def _ends(one: Estimate | None) -> list[Any] | None:
-    if one is None:
-        return None
-    return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n]
+    return [[str(place), *estimate_row(score)] for place, score in by_place.items()]

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from suite.analysis.statistics import Estimate
 from suite.api.files import atomic_write_bytes
 
 QUALITY_NUMBER = -1
@@ -40,6 +41,11 @@ def shorten(value: Any) -> Any:
         return None
     rounded = float(f"{value:.{DIGITS}g}")
     return int(rounded) if rounded.is_integer() else rounded
+
+
+def estimate_row(one: Estimate) -> list[Any]:
+    """Return an estimate, the ends of its interval and its number of repeats, shortened."""
+    return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n]
 
 
 def shorten_all(value: Any) -> Any:

@@ -68,7 +68,9 @@ function winnersTable(board, values, about, length) {
   const rows = board.winners.map((winner) => {
     const target = { task: winner.task, length: winner.length, without: values.without };
     const isShown =
-      about.benchmark === board.label && about.task === winner.task && length === winner.length;
+      about.benchmark === winner.benchmark &&
+      about.task === winner.task &&
+      length === winner.length;
     const tied = winner.tied.map(([line, least]) => `${line} (${formatNumber(least, 2)})`);
     const link = el("a", { href: address("index", target) }, String(winner.length));
     const task = `${board.titles[winner.task] ?? winner.task}, ${metricText(winner.metric)}`;
@@ -144,8 +146,8 @@ function coreTable(board, block) {
     : "Score: 0 is a trivial predictor, 100 is `vanilla`.";
   const lengths = block.cost_lengths.map((length) => formatNumber(length)).join(" / ");
   const costs = block.costs.length
-    ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}, in ` +
-      `the session of ${block.cost_session} (${block.cost_spread}).`
+    ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}. ` +
+      `${block.cost_sessions} (${block.cost_spread}).`
     : "";
   const window =
     " The learning-rate window is the width of the range of rates within one standard error of " +

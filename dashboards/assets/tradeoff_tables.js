@@ -117,7 +117,7 @@ function crossoverText([, , , , changes, first, last]) {
  * @param {number} last
  */
 function changeText([value, low, high], first, last) {
-  if (low === null || high === null) return "rounds are missing";
+  if (low === null || high === null) return "no interval";
   if (low < first && high > last) return "uncertain: the rounds are too few or too different";
   const from = low < first ? `below ${first}` : formatNumber(low);
   const to = high > last ? `above ${last}` : formatNumber(high);
@@ -139,7 +139,8 @@ function crossoverTable(comparison, hidden) {
   const crossed = pairs.filter((pair) => pair[4].some(([, low]) => low !== null));
   const numUncertain = pairs.filter((pair) => pair[4].length).length - crossed.length;
   const uncertain =
-    `${numUncertain} further pairs cross without an interval: they need more rounds. ` +
+    `${numUncertain} further pairs cross without an interval: they have fewer than three rounds, or a ` +
+    "round in which they do not cross. " +
     "`bench crossover` measures one of them.";
   const never = pairs.filter((pair) => !pair[4].length);
   const note =

@@ -37,6 +37,7 @@ from suite.records.published import Folder, StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import (
     Standing,
+    Versions,
     judge_repeats,
     newest_architectures,
     newest_rules,
@@ -122,8 +123,7 @@ def _comparison(
     task_versions: Mapping[str, int],
     verifying: Verifying,
 ) -> Comparison:
-    rules = newest_rules((stored.record for stored in records), task_versions)
-    newest = newest_architectures((stored.record for stored in records), rules)
+    newest = _newest_versions(records, task_versions)
     named = _entry_names(records)
     points: dict[At, list[StoredRecord]] = {}
     for stored in records:
@@ -131,7 +131,7 @@ def _comparison(
         at = cell.sequence_length, named[id(stored)], cell.batch_size
         points.setdefault(at, []).append(stored)
     judged = {
-        at: judge_repeats(of_point, lambda stored: stored.record, newest)
+        at: judge_repeats(of_point, lambda stored: stored.record, newest[of_point[0].submitter])
         for at, of_point in sorted(points.items(), key=lambda item: item[0])
     }
     current = {at: _current_runs(found) for at, found in judged.items()}
@@ -168,6 +168,26 @@ def _comparison(
         ],
         session,
     )
+
+
+def _newest_versions(
+    records: Sequence[StoredRecord], task_versions: Mapping[str, int]
+) -> dict[str, dict[str, Versions]]:
+    """Return the newest versions of each architecture, by submitter; "" has those of own records.
+
+    No submission supersedes records of others: its versions count only for architectures that no
+    own record has, and only among its own records.
+    """
+    own = [stored.record for stored in records if stored.folder is not Folder.SUBMITTED]
+    rules = newest_rules(own or (stored.record for stored in records), task_versions)
+    newest = newest_architectures(own, rules)
+    of_submitters: dict[str, list[RecordSummary]] = {"": []}
+    for stored in records:
+        of_submitters.setdefault(stored.submitter, []).append(stored.record)
+    return {
+        name: {**newest_architectures(submitted, rules), **newest}
+        for name, submitted in of_submitters.items()
+    }
 
 
 def _sessions_by_place(

@@ -13,7 +13,7 @@ from suite.analysis.eligibility import NOT_REPRODUCED, RANKED_AS
 from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
 from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import normalized
-from suite.analysis.sessions import CostSession, Spread
+from suite.analysis.sessions import Spread, sessions_text
 from suite.analysis.statistics import Estimate
 from suite.api import Form, Task
 from suite.matrix.benchmark_sections import Scale
@@ -51,11 +51,10 @@ class Block:
 
     `incomplete` maps each entry without a row to the places that it lacks. `unscaled` are the
     places for which the benchmark file states no trivial score or no reference score of the present
-    versions. `costs` are
-    those of the probes of this form, relative to `vanilla`, by entry and length; `session` is the
-    session that measured them. `spread` tells how the relative costs vary between that session and
-    others on equal machines: the largest deviation of an entry, length and measure; None without
-    costs.
+    versions. `costs` are those of the probes of this form, relative to `vanilla`, by entry and
+    length; `sessions` names the sessions that measured them, "" without costs. `spread` tells how
+    the relative costs vary between these sessions and others on equal machines: the largest
+    deviation of an entry, length and measure; None without costs.
     """
 
     form: Form
@@ -64,7 +63,7 @@ class Block:
     incomplete: Mapping[str, Sequence[TaskLength]]
     unscaled: Sequence[TaskLength]
     costs: Mapping[str, Mapping[int, RelativeCosts]]
-    session: CostSession | None
+    sessions: str = ""
     spread: Spread | None = None
 
     def ratios(self, line: str, measure: str) -> list[float | None]:
@@ -137,7 +136,7 @@ def _block(
         },
         unscaled=unscaled,
         costs=costs,
-        session=probes.session if probes and costs else None,
+        sessions=_sessions_text(probes) if probes and costs else "",
         spread=_spread(costs) if costs else None,
     )
 
@@ -156,6 +155,12 @@ def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:
         if any(costs.costs.values()):
             found.setdefault(costs.entry, {})[costs.sequence_length] = costs
     return found
+
+
+def _sessions_text(probes: Comparison) -> str:
+    """Return the sessions that the relative costs come from."""
+    points = [point for point in probes.points if point.sequence_length in LENGTHS]
+    return sessions_text({one.sequence_length: one.session for one in points if one.session})
 
 
 def _spread(costs: Mapping[str, Mapping[int, RelativeCosts]]) -> Spread:

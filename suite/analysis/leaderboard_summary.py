@@ -46,16 +46,17 @@ def summarize(board: Leaderboard) -> dict[str, Any]:
         "machines": list(board.machines),
         "latest": str(board.latest or ""),
         "titles": dict(board.titles),
-        "winners": [_winner(winner) for winner in board.winners],
+        "winners": [_winner(winner, board.benchmark) for winner in board.winners],
         "blocks": [_block(block) for block in board.blocks],
     }
 
 
-def _winner(winner: Winner) -> dict[str, Any]:
+def _winner(winner: Winner, benchmark: Benchmark) -> dict[str, Any]:
     task, length = winner.place
     return {
         "task": task,
         "length": length,
+        "benchmark": benchmark.label_of(task),
         "metric": winner.metric.name,
         "line": winner.leader,
         **_interval(winner.estimate),
@@ -78,7 +79,7 @@ def _block(block: Block) -> dict[str, Any]:
         "unscaled": [list(place) for place in block.unscaled],
         "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
         "cost_lengths": list(LENGTHS),
-        "cost_session": str(block.session or ""),
+        "cost_sessions": block.sessions,
         "cost_spread": str(block.spread or ""),
     }
 

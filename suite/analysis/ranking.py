@@ -106,6 +106,16 @@ class Ranking:
     detectable_difference: float | None
 
 
+def example_margin(parts: Mapping[int, Parts]) -> float:
+    """Return the margin of a mean over seeds that the choice of test examples causes.
+
+    `parts` are the scores of the parts of the test split by seed. Without three seeds and two parts
+    the margin is 0.
+    """
+    layout = _Layout([0.0] * len(parts), list(parts.values()))
+    return layout.margin() or 0.0  # the scores of the seeds, all 0, add nothing
+
+
 def difference(one: Scores, other: Scores) -> Difference:
     """Return `one` minus `other`, paired by seed and by part of the test split."""
     seeds = sorted(set(one.by_seed) & set(other.by_seed))

@@ -53,7 +53,8 @@ def relative_costs(
 ) -> list[RelativeCosts]:
     """Return the costs of each entry relative to the baseline's, at each length and batch size.
 
-    All costs are of the comparison's session. Only points of equal batch size are compared.
+    The costs at a length are of one session, which may differ from that at another. Only points of
+    equal batch size are compared.
 
     Args:
         comparison: a comparison of probes, or of trainings.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from suite.analysis.final_boards import TaskLength
-from suite.analysis.ranking import Parts, Scores
+from suite.analysis.ranking import Scores, example_margin
 from suite.analysis.statistics import Estimate, wilson_interval
 from suite.matrix.benchmark_sections import Scale
 
@@ -16,11 +16,12 @@ from suite.matrix.benchmark_sections import Scale
 def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
     """Return the mean score over lengths, then over tasks, with its interval.
 
-    Each seed has a mean score over all places, and so has each part of the test splits. The
-    interval is that of these means (`suite.analysis.ranking`): the variances of independent places
-    add up in the mean, and lengths that share test examples keep their covariance. Without equal
-    numbers of parts at all places the interval covers the seeds alone. A margin below one test
-    example of each place gives way to that of Wilson's intervals, as for a single place.
+    The interval adds two errors in quadrature. That of the seeds is the spread of each seed's mean
+    score over all places. That of the test examples is one for each task, because tasks are
+    independent. Lengths with the same parts of the test split keep their covariance. Where the
+    numbers of parts differ, as of texts of different lengths, the margins of the lengths add up:
+    they share the examples. A margin below one test example of each place gives way to that of
+    Wilson's intervals, as for a single place.
     """
     lengths: dict[str, int] = {}
     for task, _ in scored:
@@ -40,12 +41,50 @@ def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
         )
         for seed in sorted(seeds)
     }
-    parts = {seed: _mean_parts(scored, weights, seed) for seed in by_seed}
-    estimate = Scores(by_seed, parts).estimate()
-    example, wilson = _sampling_errors(scored, weights)
-    if estimate.high is None or estimate.high - estimate.value >= example:
+    estimate = Scores(by_seed).estimate()
+    if estimate.high is None:
         return estimate
-    return replace(estimate, low=estimate.value - wilson, high=estimate.value + wilson)
+    of_examples = [
+        _example_margin(
+            {place: pair for place, pair in scored.items() if place[0] == task}, weights, by_seed
+        )
+        for task in lengths
+    ]
+    margin = math.hypot(estimate.high - estimate.value, *of_examples)
+    example, wilson = _sampling_errors(scored, weights)
+    if margin < example:
+        margin = wilson
+    return replace(estimate, low=estimate.value - margin, high=estimate.value + margin)
+
+
+def _example_margin(
+    scored: Mapping[TaskLength, tuple[Scores, Scale]],
+    weights: Mapping[TaskLength, float],
+    seeds: Collection[int],
+) -> float:
+    """Return the margin of a mean score that the test examples of one task cause."""
+    by_place = {
+        place: {
+            seed: [
+                None if part is None else weights[place] * scale.score(part)
+                for part in found.parts.get(seed, ())
+            ]
+            for seed in seeds
+        }
+        for place, (found, scale) in scored.items()
+    }
+    counts = {len(parts) for of_seeds in by_place.values() for parts in of_seeds.values()}
+    if len(counts) > 1:
+        return sum(map(example_margin, by_place.values()))
+    return example_margin(
+        {
+            seed: [
+                None if None in part else math.fsum(part)
+                for part in zip(*(of_seeds[seed] for of_seeds in by_place.values()), strict=True)
+            ]
+            for seed in seeds
+        }
+    )
 
 
 def _sampling_errors(
@@ -64,28 +103,3 @@ def _sampling_errors(
             example += unit / found.num_examples
             margins[place[0]] += unit * (high - low) / 2
     return example, math.hypot(*margins.values())
-
-
-def _mean_parts(
-    scored: Mapping[TaskLength, tuple[Scores, Scale]],
-    weights: Mapping[TaskLength, float],
-    seed: int,
-) -> Parts:
-    """Return the mean score of each part; none where the places have different numbers of parts."""
-    values = {place: found.parts.get(seed, ()) for place, (found, _) in scored.items()}
-    counts = {len(parts) for parts in values.values()}
-    if len(counts) != 1:
-        return ()
-    means: list[float | None] = []
-    for number in range(counts.pop()):
-        at = {place: parts[number] for place, parts in values.items()}
-        known = {place: value for place, value in at.items() if value is not None}
-        if len(known) < len(at):
-            means.append(None)
-        else:
-            means.append(
-                sum(
-                    weights[place] * scored[place][1].score(value) for place, value in known.items()
-                )
-            )
-    return means

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from suite.analysis.statistics import Estimate, mean_interval
+from suite.analysis.statistics import MAX_EXPONENT, Estimate, exponential, mean_interval
 
 TOLERANCE = 1.05
 """A search ends when the ratio of its two ends is at most this."""
@@ -94,8 +94,8 @@ def find_crossing(
     `advantage` returns, for a length, the lead of the second by repeat (round or seed); positive
     values mean that it is ahead. All lengths are measured, so that curves that cross back are
     noticed. If the sign of the `center` of the repeats changes between two of `lengths`, the search
-    bisects that interval (unless `halves` is false). A center of 0 is no lead, and changes nothing.
-    The interval of an estimate comes from the crossings of the repeats.
+    bisects that interval; with `halves` false, the crossing is interpolated. A center of 0 is no
+    lead, and changes nothing. The interval of an estimate comes from the crossings of the repeats.
     """
     known: dict[int, Mapping[int, float]] = {}
 
@@ -114,7 +114,8 @@ def find_crossing(
                 high = middle
             else:
                 low = middle
-        estimate = locate_crossing(known, low, high, rising=after)
+        locate = locate_crossing if halves else interpolate_crossing
+        estimate = locate(known, low, high, rising=after)
         changes.append(Change(estimate, names[after]))
     always = names[leads[0][1]] if leads and not changes else None
     equal_at = [length for length, value in found.items() if not value]
@@ -152,28 +153,54 @@ def locate_crossing(
         for length, values in known.items()
         if low / NEARBY <= length <= high * NEARBY
     }
-    repeats = sorted({repeat for values in near.values() for repeat in values})
-    lines = [
-        {math.log(length): values[repeat] for length, values in near.items() if repeat in values}
-        for repeat in repeats
-    ]
-    lines = [line for line in lines if len(line) > 1]
-    rounds = len(lines)
+    lines = [points for points in _by_repeat(near) if len(points) > 1]
     roots = []
     for points in lines:
-        line = statistics.linear_regression(list(points), list(points.values()))
+        line = statistics.linear_regression(*zip(*points, strict=True))
         if line.slope > 0 if rising else line.slope < 0:
             roots.append(-line.intercept / line.slope)
-    middle = math.sqrt(low * high)
-    if len(roots) < rounds or not roots:
-        return Estimate(middle, None, None, rounds)
+    if len(roots) < len(lines) or not roots:
+        return Estimate(math.sqrt(low * high), None, None, len(lines))
     found = mean_interval(roots)
     value = math.exp(min(max(found.value, math.log(low)), math.log(high)))
     if found.low is None or found.high is None:
-        return Estimate(value, None, None, rounds)
+        return Estimate(value, None, None, len(lines))
     # The interval contains the clipped estimate.
-    low_end, high_end = math.exp(min(found.low, 700.0)), math.exp(min(found.high, 700.0))
-    return Estimate(value, min(low_end, value), max(high_end, value), rounds)
+    low_end, high_end = (math.exp(min(end, MAX_EXPONENT)) for end in (found.low, found.high))
+    return Estimate(value, min(low_end, value), max(high_end, value), len(lines))
+
+
+def interpolate_crossing(
+    known: Mapping[int, Mapping[int, float]], low: int, high: int, *, rising: bool = True
+) -> Estimate:
+    """Estimate where the advantage is 0, from lengths that are far apart.
+
+    The curve between three such lengths is no line. Each repeat therefore crosses between two
+    neighbours of its own lengths, over the logarithm of the length; of several crossings the one
+    nearest to `low` and `high` counts. There is no interval if a repeat does not cross.
+    """
+    middle = math.log(low * high) / 2
+    curves = [points for points in _by_repeat(known) if len(points) > 1]
+    roots = []
+    for points in curves:
+        crossed = [
+            (x * after - beyond * value) / (after - value)
+            for (x, value), (beyond, after) in pairwise(points)
+            if (value <= 0 < after if rising else value >= 0 > after)
+        ]
+        roots += sorted(crossed, key=lambda root: abs(root - middle))[:1]
+    if len(roots) < len(curves) or not roots:
+        return Estimate(math.exp(middle), None, None, len(curves))
+    return exponential(mean_interval(roots))
+
+
+def _by_repeat(known: Mapping[int, Mapping[int, float]]) -> list[list[tuple[float, float]]]:
+    """Return the curve of each repeat: logarithms of its lengths, and its values."""
+    repeats = sorted({repeat for values in known.values() for repeat in values})
+    return [
+        [(math.log(length), of[repeat]) for length, of in sorted(known.items()) if repeat in of]
+        for repeat in repeats
+    ]
 
 
 def between(low: int, high: int) -> int | None:

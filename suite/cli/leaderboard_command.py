@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.tuning_evidence import check_tuning_files
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
@@ -22,12 +23,12 @@ from suite.publish.inserted_figures import (
     frame_of_records,
     frame_of_rows,
     has_figures,
+    own_standing,
 )
 from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
 from suite.records.collector import collector_paused
-from suite.records.published import StoredRecord, read_published
-from suite.results import Records
+from suite.records.published import read_published
 
 README = "README.md"
 """The page of findings, whose figures come from the records."""
@@ -63,8 +64,9 @@ def command(check: bool, results: Path) -> None:
         check_finals(records, registry)
         choices = read_choices(results / "tuning")
         check_tuning_files(choices, registry.tasks.plugins)
-        contents = leaderboard_files(records, registry, choices)
-        contents |= _pages_with_figures(results, records, contents)
+        comparisons = compare(records, registry.task_versions)
+        contents = leaderboard_files(records, comparisons, registry, choices)
+        contents |= _pages_with_figures(results, comparisons, contents)
     former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():
         path = results / name
@@ -82,12 +84,11 @@ def command(check: bool, results: Path) -> None:
 
 
 def _pages_with_figures(
-    results: Path, records: Sequence[StoredRecord], files: Mapping[str, str]
+    results: Path, comparisons: Sequence[Comparison], files: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the pages that have marks of figures, by their paths relative to `results`."""
     rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
-    frame = Records(tuple(stored.record for stored in records)).to_frame()
-    frames = {RECORDS: frame_of_records(frame), ROWS: rows}
+    frames = {RECORDS: frame_of_records(own_standing(comparisons).to_frame()), ROWS: rows}
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {
         os.path.relpath(path, results): path.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from suite.analysis.aggregate import compare
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.api.plugins import search_path_from_environment
@@ -124,7 +125,8 @@ def _write_public(folder: Path, results: Path, docs: Path | None, address: str) 
             shutil.copytree(docs, new / "docs")
         if entries:
             draw_site(without_trials(entries), registry, new, choices=choices, host=host)
-        for name, content in leaderboard_files(entries, registry, choices).items():
+        comparisons = compare(entries, registry.task_versions)
+        for name, content in leaderboard_files(entries, comparisons, registry, choices).items():
             (new / name).parent.mkdir(exist_ok=True)
             (new / name).write_text(content, encoding="utf-8")
         if (changes := results / "CHANGES.md").is_file():  # the leaderboard links to it

@@ -16,7 +16,10 @@ class Item(StrEnum):
     FILES = "All files are plain files with names and sizes as `bench publish` writes them"
     SCHEMA = "Each record can be read, has the fields of its schema, and the id of its cell"
     NAMES = "Each record is in its place, and its names are plain"
-    PROTOCOL = "Each run follows the protocol in force"
+    PROTOCOL = (
+        "Each run follows the protocol in force, and no version of a task or an architecture is "
+        "newer than here"
+    )
     FINISHED = "No run failed or was interrupted"
     COMMIT = "Each run is from a clean commit"
     SCORES = "Each training states its data and its score, and no trial reads the test split"

@@ -7,14 +7,16 @@
 The best entry scores <!-- value where="…" value="test.entity_f1" format=".3f" -->0.712<!-- end -->.
 ```
 
-`where` selects records by their columns, in the syntax of `pandas.DataFrame.query`. The columns are
-those of `suite.read_records(published=True).to_frame()`; `entry` leaves out the learning rate. A
-table has a row for each value of `rows`, in the order of `sort`. With `columns`, it has a column
-for each of their values and shows one `value`; otherwise it has a column for each `value`, headed
+`where` selects records by their columns, in the syntax of `pandas.DataFrame.query`. The records are
+the project's own that stand. Their columns are those of
+`suite.read_records(published=True).to_frame()`; `entry` leaves out the learning rate. A table has a
+row for each value of `rows`, in the order of `sort`. With `columns`, it has a column for each of
+their values and shows one `value`; otherwise it has a column for each `value`, headed
 by the value's name or by one of `titles`. `test.accuracy@128` is the value at length 128. A figure
-is the mean of the selected records, multiplied by `times` and in a `format` of Python. As on the
-boards, costs have geometric means, those of noisy phases are left out, and all costs of a mark are
-of one session: one `invocation` on one machine.
+is the mean of the selected records, multiplied by `times` and in a `format` of Python. They are
+repeats of one cell: only seed, round and machine may differ. As on the boards, costs have geometric
+means, those of noisy phases are left out, and all costs of a mark are of one session: one
+`invocation` on one machine.
 
 With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
 intervals: a figure is followed by its limits.
@@ -26,12 +28,15 @@ import io
 import re
 import shlex
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from suite.analysis.aggregate import Comparison
 from suite.analysis.sessions import DECODING_PHASES, PHASES
 from suite.api.errors import RequestError
 from suite.records.measures import phase_of
+from suite.records.published import Folder
+from suite.results import Records
 
 if TYPE_CHECKING:
     import pandas
@@ -42,6 +47,12 @@ FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times"
 RECORDS, ROWS = "records", "rows"
 NO_FIGURE = "–"
 LENGTH = "sequence_length"
+CELL = (
+    "mode", "task", "task_version", "source", "form", "options", "architecture_version", LENGTH,
+    "batch_size", "model_size", "steps", "precision", "backend", "benchmark", "scores_test",
+    "learning_rate",
+)  # fmt: skip
+"""The columns in which all records of one figure are equal."""
 CONDITIONS = ("entry", "machine", "invocation", "cost_digest")
 """The columns that tell which costs can be compared."""
 COST_PHASES = frozenset({*PHASES, *DECODING_PHASES})
@@ -67,6 +78,12 @@ def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
     if len(START.findall(text)) != len(MARK.findall(text)):
         raise FigureError("Each mark of a figure needs <!-- end -->", received="a mark without it")
     return MARK.sub(lambda found: _filled(found, frames), text)
+
+
+def own_standing(comparisons: Iterable[Comparison]) -> Records:
+    """Return the project's own records that stand: those that the boards show without a tier."""
+    runs = (run for comparison in comparisons for point in comparison.points for run in point.runs)
+    return Records(tuple(run.record for run in runs if run.folder is Folder.PUBLISHED))
 
 
 def frame_of_records(frame: pandas.DataFrame) -> pandas.DataFrame:
@@ -120,7 +137,7 @@ def _select(
         raise FigureError(f"`where` must select rows: {error}", received=written) from None
     if missing := [name for name in names if name not in selected]:
         raise FigureError("A mark names columns of the rows", received=", ".join(missing))
-    wanted = {*names, *CONDITIONS, LENGTH, "low", "high"}
+    wanted = {*names, *CONDITIONS, *CELL, "low", "high"}
     shown = [name for name in selected.columns if name in wanted]
     selected = selected[shown]  # a copy of all columns for each figure would take seconds
     selected = selected.dropna(subset=values, how="all")
@@ -150,6 +167,19 @@ def _check_costs(selected: pandas.DataFrame, written: str) -> None:
         )
 
 
+def _check_cell(group: pandas.DataFrame, name: str) -> None:
+    """Check that the records of one figure are repeats of one cell."""
+    for column in group.columns.intersection(list(CELL)):
+        found = group[column].drop_duplicates()
+        if len(found) > 1:
+            raise FigureError(
+                f"The records of a figure are equal but for seed, round and machine; {name} has "
+                f"several in {column}",
+                received=", ".join(sorted(map(str, found))),
+                remedy=f"Choose one in `where`, as in: {column} == {found.iloc[0]!r}",
+            )
+
+
 def _value(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
     return _figure(*_at_length(selected, fields["value"]), fields)
 
@@ -159,6 +189,7 @@ def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> st
     known = group[name].dropna()
     if known.empty:
         return NO_FIGURE
+    _check_cell(group.loc[known.index], name)
     times = float(fields.get("times", "1"))
     mean = statistics.geometric_mean(known) if _is_cost(name) else known.mean()
     figure = f"{times * mean:{form}}"

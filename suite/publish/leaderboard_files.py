@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from suite.analysis.aggregate import compare
+from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.analysis.training_counts import count_trials, count_unranked_runs
@@ -31,13 +31,15 @@ MAIN_BENCHMARK = "core"
 
 
 def leaderboard_files(
-    records: Sequence[StoredRecord], registry: Registry, choices: Sequence[Tuned] = ()
+    records: Sequence[StoredRecord],
+    comparisons: Sequence[Comparison],
+    registry: Registry,
+    choices: Sequence[Tuned] = (),
 ) -> dict[str, str]:
     """Return the content of each file of the leaderboard, by its path in `results`.
 
-    `choices` are the tuned learning rates.
+    `comparisons` are those of the records, and `choices` the tuned learning rates.
     """
-    comparisons = compare(records, registry.task_versions)
     boards = rank_comparisons(comparisons)
     found = [
         make_leaderboard(benchmark, comparisons, boards, registry.tasks.plugins)

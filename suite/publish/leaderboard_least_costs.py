@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from suite.analysis.boards import Board, Row
 from suite.analysis.costs import COSTS, DECODING_COSTS
 from suite.analysis.final_boards import standing
+from suite.analysis.tiers import Tier
 from suite.api import Mode, Track
 from suite.matrix.benchmarks import Benchmark
 from suite.publish.leaderboard_extras import file_name
@@ -14,9 +15,9 @@ from suite.publish.markdown import NONE, escape, escape_name, number, table
 
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
-    "The costs are those of random tokens, and controls are left out. Each row is of one session "
-    "on one machine: the one with the most entries at the length, of equals the one with the most "
-    "ranked entries. Entries that it did not measure are not compared. "
+    "The costs are those of random tokens. Controls and self-reported costs are left out. Each row "
+    "is of one session on one machine: the one with the most entries at the length, of equals the "
+    "one with the most ranked entries. Entries that it did not measure are not compared. "
     f"{TIED}: others share the rank. {UNRANKED}: without a rank, for example for "
     "fewer than three quiet rounds. Speeds are in thousand tokens per second, memory is in MiB, "
     "and a generated token in ms. Rows of different machines or batches cannot be compared."
@@ -83,7 +84,12 @@ def _coverage(boards: Iterable[Board], controls: Collection[str]) -> tuple[int, 
 
 
 def _measured(board: Board, controls: Collection[str]) -> list[Row]:
-    return [row for row in standing(board) if row.estimate and row.architecture not in controls]
+    """Return the rows that may be named: costs of others cannot be verified."""
+    return [
+        row
+        for row in standing(board)
+        if row.estimate and row.architecture not in controls and row.tier is not Tier.SELF_REPORTED
+    ]
 
 
 def _best(board: Board, controls: Collection[str]) -> str:

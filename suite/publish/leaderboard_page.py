@@ -334,12 +334,11 @@ def _sessions(blocks: Sequence[Block]) -> list[str]:
     """Return the sessions of the costs, and how the costs vary between sessions."""
     of_session: dict[str, list[str]] = {}
     for block in blocks:
-        if block.session:
-            session = f"{block.session} ({block.spread})"
-            of_session.setdefault(session, []).append(BLOCKS[block.form].lower())
+        if block.sessions:
+            text = f"{block.sessions[0].lower()}{block.sessions[1:]} ({block.spread})"
+            of_session.setdefault(text, []).append(BLOCKS[block.form].lower())
     return [
-        f"The costs of {' and '.join(forms)} are of the session of {escape(session)}."
-        for session, forms in of_session.items()
+        f"The costs of {' and '.join(forms)}: {escape(text)}." for text, forms in of_session.items()
     ]
 
 

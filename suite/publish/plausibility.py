@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from suite.analysis.aggregate import compare, parts_of
@@ -14,47 +16,65 @@ from suite.records.published import Folder, StoredRecord, is_final, read_record
 from suite.records.schema import Record, RecordSummary
 
 TOO_GOOD = 4.0
-"""A score is flagged that many standard deviations of the references beyond the best reference."""
-MIN_REFERENCES = 3
+"""A score is flagged that lies so many standard deviations of a seed beyond the best reference."""
+MIN_FREEDOM = 2
+"""The fewest degrees of freedom of the standard deviation over seeds."""
 
 
-def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, Task]) -> list[str]:
+class References:
+    """The published runs that stand, with which submitted final runs are compared."""
+
+    def __init__(self, entries: Iterable[StoredRecord]) -> None:
+        self.entries = entries
+
+    def of(self, record: RecordSummary) -> Sequence[StoredRecord]:
+        """Return the references on the data of a record, at its length, size and steps."""
+        return self._by_place.get(_place(record), ())
+
+    @cached_property
+    def _by_place(self) -> Mapping[tuple[Any, ...], Sequence[StoredRecord]]:
+        found: dict[tuple[Any, ...], list[StoredRecord]] = {}
+        for comparison in compare(self.entries):
+            for run in (run for point in comparison.points for run in point.runs):
+                if run.folder is Folder.PUBLISHED and run.record.status is Status.OK:
+                    found.setdefault(_place(run.record), []).append(run)
+        return found
+
+
+def flags(record: Record, known: References, tasks: Mapping[str, Task]) -> list[str]:
     """Return in which respects a final run is implausibly good, compared with the references."""
-    task = tasks.get(record.cell.task or "")
     if not is_final(record) or record.status is not Status.OK:
         return []
+    task = tasks.get(record.cell.task or "")
     if task is None:
         return [f"the task {record.cell.task} is unknown here"]
     metric = task.primary_metric
     sign = 1 if metric.higher_is_better else -1
-    place = _place(record)
-    references = [
-        run
-        for comparison in compare(entries)
-        for point in comparison.points
-        for run in point.runs
-        if run.folder is Folder.PUBLISHED
-        and run.record.status is Status.OK
-        and _place(run.record) == place
-    ]
-    summaries = [entry.record for entry in references]
-    values = [sign * value for r in summaries if (value := r.metric(metric.name)) is not None]
+    references = known.of(record)
+    by_entry: dict[str, list[float]] = {}
+    for entry in references:
+        if (of_reference := entry.record.metric(metric.name)) is not None:
+            by_entry.setdefault(entry.entry, []).append(sign * of_reference)
     value = record.metric(metric.name)
     if value is None:
         return [f"the test split has no {metric.name}"]
     found = [outside] if (outside := outside_its_parts(record, metric.name)) else []
-    if len(values) < MIN_REFERENCES:
-        few = f"{len(values)} references on this data and length: too few to compare with"
+    deviation = _deviation_of_seeds(list(by_entry.values()))
+    if deviation is None:
+        few = f"{len(references)} references on this data and length: too few to compare with"
         return [*found, few]
     parts = parts_of(record, metric.name)
-    counts = {len(parts_of(r, metric.name)) for r in summaries} - {0}
+    counts = {len(parts_of(entry.record, metric.name)) for entry in references} - {0}
     if counts and len(parts) not in counts:
         found.append(f"the test split has {len(parts)} parts, that of the references {max(counts)}")
-    spread = statistics.stdev(values)
-    if sign * value > max(values) + TOO_GOOD * spread:
+    # The entry's own references, if it has any: it may be far behind the best of all.
+    own = by_entry.get(record.ranking.entry)
+    best = max(own or (max(values) for values in by_entry.values()))
+    if sign * value > best + TOO_GOOD * deviation:
+        whose = f" of {record.ranking.entry}" if own else ""
         found.append(
             f"test {metric.name} {value:.4g} lies more than {TOO_GOOD:g} standard deviations "
-            f"beyond the best reference, {sign * max(values):.4g}"
+            f"of a seed beyond the best reference{whose}, {sign * best:.4g}"
         )
     name = f"validation_{metric.name}"
     curve = record.curves.get(name)
@@ -76,7 +96,23 @@ def flags(record: Record, entries: Iterable[StoredRecord], tasks: Mapping[str, T
     return found
 
 
+def _deviation_of_seeds(entries: Sequence[Sequence[float]]) -> float | None:
+    """Return the standard deviation over the seeds of an entry, pooled over entries.
+
+    None where the entries have too few seeds.
+    """
+    freedom = sum(len(values) - 1 for values in entries)
+    if freedom < MIN_FREEDOM:
+        return None
+    means = [statistics.fmean(values) for values in entries]
+    squares = [
+        (value - mean) ** 2 for values, mean in zip(entries, means, strict=True) for value in values
+    ]
+    return math.sqrt(math.fsum(squares) / freedom)
+
+
 def _place(record: RecordSummary) -> tuple[Any, ...]:
-    """Return the task, its options, the data and the length: comparable curves share them."""
+    """Return what comparable scores and curves share: task, options, data, length and budget."""
     cell, options = record.cell, options_text(record.ranking.task_options)
-    return cell.task, options, record.fingerprint, cell.sequence_length
+    budget = cell.model_size, cell.steps
+    return cell.task, options, record.fingerprint, cell.sequence_length, *budget

@@ -152,6 +152,8 @@ def _refusals(record: Record, registry: Registry) -> Iterator[Refusal]:
     if record.protocol != PROTOCOL:
         told = f"protocol {record.protocol} instead of {PROTOCOL}: run the cell again"
         yield Refusal(Item.PROTOCOL, told)
+    if newer := _newer_version(record, registry):
+        yield Refusal(Item.PROTOCOL, newer)
     if record.status in UNFINISHED:
         told = f"status {record.status}: run the cell again with --retry {record.status}"
         yield Refusal(Item.FINISHED, told)
@@ -183,6 +185,27 @@ def _refusals(record: Record, registry: Registry) -> Iterator[Refusal]:
         phases = " and ".join(noisy)
         told = f"other processes used the machine while {phases} was measured"
         yield Refusal(Item.QUIET, f"{told}: run the cell again with --retry noisy")
+
+
+def _newer_version(record: Record, registry: Registry) -> str | None:
+    """Return that the task or the architecture of a record is newer than here; None if not.
+
+    A newer version would supersede all records of the present one.
+    """
+    cell = record.cell
+    known = [
+        ("task", cell.task, cell.task_version, registry.tasks.plugins.get(cell.task or "")),
+        (
+            "architecture",
+            cell.architecture,
+            cell.architecture_version,
+            registry.architectures.plugins.get(cell.architecture),
+        ),
+    ]
+    for kind, name, version, plugin in known:
+        if plugin is not None and (version or 0) > plugin.version:
+            return f"the {kind} {name} has version {version}, but {plugin.version} here"
+    return None
 
 
 def private_content(record: Record) -> str | None:

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from suite.analysis.aggregate import parts_of
 from suite.analysis.tuning_evidence import unpublished_trial
-from suite.api import Options, Status
+from suite.api import Cell, Form, Mode, Options, Status
 from suite.matrix.registry import Registry
 from suite.publish.checklist import ORDER, Item, Refusal
-from suite.publish.plausibility import flags
+from suite.publish.plausibility import References, flags
 from suite.publish.publishing import private_content, unpublishable_reason
 from suite.records.archives import SUFFIX, read_archive
 from suite.records.published import (
@@ -42,6 +42,10 @@ SHARES = ("accuracy", "f1", "roc_auc", "precision", "recall", "share")
 """Name endings of metrics that lie between 0 and 1."""
 ABSURD = 1e30
 """The limit of plausible scores and costs. Sums with larger numbers would lose precision."""
+PACE = ("tokens_per_second", "step_seconds")
+"""Two measures of one speed."""
+PACE_TOLERANCE = 1.1
+"""The factor by which the medians of both may differ."""
 
 
 @dataclass
@@ -113,6 +117,7 @@ def check_submission(
     """
     known = {entry.record.run_id for entry in entries}
     seen: dict[str, str] = {}
+    references = References(entries)
     found = []
     for checked in _contents(path):
         found.append(checked)
@@ -129,7 +134,7 @@ def check_submission(
             checked.refusal = Refusal(Item.NEW, same)
         else:
             seen[record.cell_id] = seen[record.run_id] = checked.name
-            checked.flags = flags(record, entries, registry.tasks.plugins)
+            checked.flags = flags(record, references, registry.tasks.plugins)
     accepted = [(one, one.record) for one in found if one.record and not one.refusal]
     present = {record.run_id: record for record in (entry.record for entry in entries)}
     present |= {record.run_id: record for _, record in accepted}
@@ -274,20 +279,45 @@ def _contradiction(record: Record) -> str:
     for split, name, value in _scores(record):
         if not abs(value) < ABSURD or (name.endswith(SHARES) and not 0 <= value <= 1):
             return f"{split} {name} cannot be {value:g}"
-    for phase, measurements in record.measurements.items():
-        for name, item in measurements.items():
-            if item.value is None or not item.samples:
-                continue
-            slack = 1e-6 * abs(item.value)
-            if not min(item.samples) - slack <= item.value <= max(item.samples) + slack:
-                return f"{phase}.{name} lies outside the range of its samples"
-            if not 0 <= item.value < ABSURD:
-                return f"{phase}.{name} cannot be {item.value:g}"
+    if reason := _measured_contradiction(record):
+        return reason
     if is_final(record) and record.status is Status.OK:
         for name in record.metrics.get("test", ()):
             if len(parts_of(record, name)) < 2:
                 return f"{name} lacks scores without parts of the test split: no interval"
     return ""
+
+
+def _measured_contradiction(record: Record) -> str:
+    """Return how the measurements of a record contradict each other; "" if they do not."""
+    for phase, measurements in record.measurements.items():
+        for name, item in measurements.items():
+            if item.value is None:
+                continue
+            if not 0 <= item.value < ABSURD:
+                return f"{phase}.{name} cannot be {item.value:g}"
+            slack = 1e-6 * item.value
+            if item.samples and not (
+                min(item.samples) - slack <= item.value <= max(item.samples) + slack
+            ):
+                return f"{phase}.{name} lies outside the range of its samples"
+        tokens, seconds = (record.measured(phase, name) for name in PACE)
+        expected = _tokens_of_step(record.cell, phase)
+        if tokens is None or seconds is None or expected is None:
+            continue
+        if not 1 / PACE_TOLERANCE < tokens * seconds / expected < PACE_TOLERANCE:
+            return (
+                f"{phase}: {tokens:g} tokens per second and {seconds:g} s a step "
+                f"contradict {expected} tokens a step"
+            )
+    return ""
+
+
+def _tokens_of_step(cell: Cell, phase: str) -> int | None:
+    """Return the tokens of a step of a probe or a decoding; None where data decides."""
+    if cell.mode is Mode.TRAIN or cell.form is Form.ENCODER_DECODER:
+        return None
+    return cell.batch_size * (1 if phase == "generation" else cell.sequence_length)
 
 
 def _scores(record: Record) -> Iterator[tuple[str, str, float]]:

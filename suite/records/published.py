@@ -83,10 +83,15 @@ class StoredRecord:
         return self.owner
 
     @property
+    def submitter(self) -> str:
+        """Who submitted the record; empty for a record of the project or of a home."""
+        return self.owner if self.folder is Folder.SUBMITTED else ""
+
+    @property
     def entry(self) -> str:
         """The name of the entry; a submitted record names its submitter too."""
         name = self.record.ranking.entry
-        return f"{name}, by {self.owner}" if self.folder is Folder.SUBMITTED else name
+        return f"{name}, by {self.submitter}" if self.submitter else name
 
     @property
     def address(self) -> str:

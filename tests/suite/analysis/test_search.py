@@ -75,7 +75,8 @@ def test_a_lead_that_is_lost_at_the_longest_length_is_noticed():
     assert [change.ahead for change in found.changes] == ["a"] and found.always is None
 
 
-def test_repeats_are_paired_by_their_number():
+@pytest.mark.parametrize("halves", [True, False])
+def test_repeats_are_paired_by_their_number(halves):
     """Repeat 0 lacks one length: its line has the other lengths, and no other repeat's values."""
     offset = {0: 0.0, 1: 0.5, 2: 1.0}
 
@@ -83,12 +84,36 @@ def test_repeats_are_paired_by_their_number():
         repeats = offset if length != 512 else {1: 0.5, 2: 1.0}
         return {number: math.log(length / 700) + offset[number] for number in repeats}
 
-    complete = find_crossing(
-        lambda length: {n: math.log(length / 700) + by for n, by in offset.items()},
-        LENGTHS,
+    found = find_crossing(advantage, LENGTHS, ("a", "b"), halves=halves).length
+    assert found.n == 3
+    assert found.value == pytest.approx(700 / math.exp(0.5))
+
+
+def curved(length):
+    """Return a lead whose slope grows with the length: 0 at 1,500."""
+    return math.log((length + length**2 / 1_000) / 3_750)
+
+
+def test_between_lengths_that_are_far_apart_a_crossing_is_interpolated():
+    """A line through three lengths would cross where no round does."""
+    lengths = (512, 1_024, 2_048, 4_096)
+    rounds = {0: -0.05, 1: 0.0, 2: 0.05}
+    found = find_crossing(
+        lambda length: {n: curved(length) + by for n, by in rounds.items()},
+        lengths,
         ("a", "b"),
         halves=False,
-    )
-    found = find_crossing(advantage, LENGTHS, ("a", "b"), halves=False)
-    assert found.length.value == pytest.approx(complete.length.value)
-    assert found.length.low == pytest.approx(complete.length.low)
+    ).length
+    assert found.low < 1_500 < found.high
+    assert found.value == pytest.approx(1_500, rel=0.02)
+
+
+def test_a_round_may_cross_between_other_lengths_than_most():
+    leads = {512: {0: -1, 1: -1, 2: -1}, 1_024: {0: -0.1, 1: 1, 2: 1}, 2_048: {0: 1, 1: 1, 2: 1}}
+    found = find_crossing(leads.__getitem__, list(leads), ("a", "b"), halves=False).length
+    middle, later = math.log2(math.sqrt(512 * 1_024)), 10 + 0.1 / 1.1
+    assert found.value == pytest.approx(2 ** ((2 * middle + later) / 3))
+    # A round that never crosses leaves the place without an interval.
+    leads[2_048][0] = -0.1
+    found = find_crossing(leads.__getitem__, list(leads), ("a", "b"), halves=False).length
+    assert 512 < found.value < 1_024 and found.low is None is found.high

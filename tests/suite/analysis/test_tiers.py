@@ -104,6 +104,29 @@ def test_of_two_submissions_of_an_entry_the_older_has_the_rank():
     assert {row.line: row.rank for row in board.rows} == {"bert": None, "bert, by them": 1}
 
 
+@pytest.mark.parametrize("kind", ["task", "architecture"])
+def test_a_submission_of_a_newer_version_supersedes_no_record_of_others(kind):
+    ours = seeds("vanilla", [0.50, 0.51, 0.52])
+    (alone,) = make_boards(ours, VERSIONS)
+    theirs = {"folder": Folder.SUBMITTED, "owner": "them", f"{kind}_version": 99}
+    (board,) = make_boards([*ours, *seeds("vanilla", [0.9] * 3, **theirs)], VERSIONS)
+    assert board.rows[0] == alone.rows[0]
+    assert [(row.line, row.rank) for row in board.rows] == [
+        ("vanilla", 1),
+        ("vanilla, by them", None),
+    ]
+
+
+def test_versions_of_an_architecture_that_others_submit_are_theirs_alone():
+    """Two submitters may give different architectures one name."""
+    first = seeds("novel", [0.5] * 3, folder=Folder.SUBMITTED, owner="us")
+    second = {"folder": Folder.SUBMITTED, "owner": "them", "architecture_version": 9}
+    former = seeds("novel", [0.1] * 3, folder=Folder.SUBMITTED, owner="them", minutes=9)
+    (board,) = make_boards([*first, *former, *seeds("novel", [0.6] * 3, **second)], VERSIONS)
+    standing = {row.line: row.estimate.value for row in board.rows if not row.superseded_by}
+    assert standing == pytest.approx({"novel, by us": 0.5, "novel, by them": 0.6})
+
+
 def test_an_interval_does_not_grant_reproduction():
     theirs = seeds("vanilla", [0.1, 0.9, 0.5], folder=Folder.SUBMITTED, owner="them")
     again = seeds("vanilla", [0.3, 0.9, 0.5], folder=Folder.VERIFIED)

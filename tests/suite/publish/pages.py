@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from suite.analysis.aggregate import compare
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
 from tests.suite.analysis.final_runs import by_architecture, final_runs
@@ -13,7 +14,8 @@ ENTRIES = {"vanilla": 0.80, "bert": 0.70, "longformer": 0.799, "identity": 0.40}
 
 
 def files_of(folder, records):
-    return leaderboard_files(records, load_registry((str(folder),)))
+    records, registry = list(records), load_registry((str(folder),))
+    return leaderboard_files(records, compare(records, registry.task_versions), registry)
 
 
 def runs(folder, values=ENTRIES, **fields):

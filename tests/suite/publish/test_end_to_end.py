@@ -19,6 +19,7 @@ from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES
 from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES
+from tests.suite.analysis.final_runs import VANILLA
 from tests.suite.publish.test_publishing import CLEAN
 from tests.suite.records.test_store import FINGERPRINT, MOMENT, TRIAL, make_record
 
@@ -61,7 +62,9 @@ def fake_records() -> list[Record]:
             measured = {"tokens_per_second": item, "peak_memory_bytes": item}
             fields |= {"measurements": {"training": measured, "inference": measured}}
         records.append(make_record(minutes=minutes, cell=cell, **fields))
-    trial = dataclasses.replace(TRIAL, architecture="vanilla", options={})
+    trial = dataclasses.replace(
+        TRIAL, architecture="vanilla", architecture_version=VANILLA, options={}
+    )
     scores = {"validation": {"entity_f1": 0.5}}
     data = {"fingerprint": FINGERPRINT}
     return [*records, make_record(cell=trial, environment=CLEAN, metrics=scores, data=data)]

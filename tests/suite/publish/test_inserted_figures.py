@@ -7,15 +7,18 @@ import dataclasses
 import pandas
 import pytest
 
+from suite.analysis.aggregate import compare
 from suite.publish.inserted_figures import (
     FigureError,
     fill_page,
     frame_of_records,
     frame_of_rows,
+    own_standing,
 )
-from suite.records.published import read_published
+from suite.records.published import Folder, read_published
 from suite.records.schema import Invocation, Measurement
 from suite.results import Records
+from tests.suite.analysis.test_boards import seeds
 from tests.suite.records.test_store import MOMENT, PROBE, make_record
 
 RECORDS = pandas.DataFrame(
@@ -173,6 +176,32 @@ def test_entries_may_have_code_of_different_versions():
 def test_costs_that_cannot_be_compared_are_an_error(other, message):
     with pytest.raises(FigureError, match=message):
         costs_of(probe("vanilla", 1.0), other)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("sequence_length", [128, 512]), ("steps", [1, 2]), ("benchmark", ["core-1", None])],
+)
+def test_a_figure_is_of_repeats_of_one_cell(column, values):
+    """A mean over lengths or budgets would be a figure of nothing that anybody ran."""
+    frame = RECORDS.iloc[:2].assign(**{column: values})
+    mark = 'table rows="entry" value="test.entity_f1"'
+    with pytest.raises(FigureError, match=f"several in {column}"):
+        filled(mark, {"records": frame})
+    same = frame.assign(**{column: values[:1] * 2})
+    assert filled(mark, {"records": same}).endswith("| `bert` | 0.6 |\n")
+
+
+def test_only_own_records_that_stand_are_inserted():
+    """Neither submitted, nor verified, nor superseded records move a figure of the project."""
+    ours = seeds("vanilla", [0.5, 0.6, 0.7], minutes=9)
+    others = [
+        *seeds("vanilla", [0.9] * 3, folder=Folder.SUBMITTED, owner="me"),
+        *seeds("vanilla", [0.9] * 3, folder=Folder.VERIFIED),
+        *seeds("vanilla", [0.1] * 3),
+    ]
+    frame = frame_of_records(own_standing(compare([*ours, *others])).to_frame())
+    assert sorted(frame["test.entity_f1"]) == [0.5, 0.6, 0.7]
 
 
 def test_the_rows_of_an_empty_archive_are_none():

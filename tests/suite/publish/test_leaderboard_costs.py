@@ -128,8 +128,24 @@ def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
     assert found["*identity*¹"]["inference speed"] == "5.00 / 5.00"
     assert found["longformer¹"]["training speed"] == "—"
     assert "training speed" not in section(page, "Decoders")
-    session = "encoders are of the session of 2026-01-02 04:04 on abacus, 2 threads (1 session)."
+    session = "costs of encoders: session of 2026-01-02 04:04 on abacus, 2 threads (1 session)."
     assert session in section(page, "Core table")
+
+
+def test_the_core_table_names_the_session_of_each_length(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    costs = [
+        probe(entry, 0.1, number, length=length, session=session)
+        for entry in ("vanilla", "bert")
+        for number in range(3)
+        for length, session in ((512, 1), (8_192, 2))
+    ]
+    page = files_of(folder, runs(folder) + costs)["LEADERBOARD.md"]
+    sessions = (
+        "The costs of encoders: sessions: at length 512, 2026-01-02 04:04 on abacus, 2 threads; "
+        "at length 8,192, 2026-01-02 05:04 on abacus, 2 threads (1 session)."
+    )
+    assert sessions in section(page, "Core table")
 
 
 def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
@@ -173,6 +189,23 @@ def test_of_equally_wide_sessions_the_least_costs_are_of_the_one_that_ranks_most
     (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
     assert row[3] == "vanilla 5.115"
     assert row[-1] == f"[{ranking}](leaderboard/costs-{ranking}.md)"
+
+
+def test_self_reported_costs_are_never_the_least(tmp_path):
+    """A submission of more and faster entries takes no row: its costs cannot be verified."""
+    folder = benchmark_folder(tmp_path)
+    entries = (("vanilla", 0.1), ("longformer", 0.3))
+    ours = [probe(entry, seconds, number) for number in range(3) for entry, seconds in entries]
+    theirs = [
+        dataclasses.replace(
+            probe(entry, seconds / 100, number, machine="fast"), folder=Folder.SUBMITTED, owner="me"
+        )
+        for number in range(3)
+        for entry, seconds in (*entries, ("bert", 0.2))
+    ]
+    page = files_of(folder, [*runs(folder), *ours, *theirs])["LEADERBOARD.md"]
+    (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
+    assert (row[2], row[3]) == ("2", "vanilla 5.120")
 
 
 def test_each_length_has_the_session_that_measured_most_there(tmp_path):

@@ -255,7 +255,7 @@ def test_check_finds_a_stale_edited_or_left_over_file(committed, bench):
 
 def test_the_figures_of_guides_are_inserted_and_checked(committed, bench):
     results, folder = committed
-    mark = """<!-- value where="entry == 'bert'" value="test.entity_f1" format=".2f" -->"""
+    mark = """<!-- value where="entry == 'bert'" value="test.entity_f1@128" format=".2f" -->"""
     guide, other = (results.parent / "docs" / name for name in ("guide.md", "other.md"))
     guide.parent.mkdir()
     guide.write_text(f"It is {mark}0.11<!-- end -->.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
 from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, committed_path
 from suite.records.schema import Curve, Measurement, utc_now
 from tests.conftest import FAKES
-from tests.suite.records.test_store import FINAL, FINGERPRINT, TRIAL, make_record
+from tests.suite.records.test_store import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 
 REGISTRY = load_registry((str(FAKES),))
 
@@ -117,9 +118,10 @@ def nested(depth):
     return json.loads("[" * depth + "]" * depth)
 
 
-def measured(value, samples):
+def measured(value, samples=()):
     item = Measurement(value=value, n=2, samples=samples, quartiles=None, method="")
-    return {"training": {"tokens_per_second": json.loads(item.model_dump_json())}}
+    # JSON of pydantic has no infinity; that of Python, which `write` uses, has.
+    return {"training": {"tokens_per_second": item.model_dump()}}
 
 
 def ranking(benchmark_hash):
@@ -151,6 +153,10 @@ HOSTILE = {
         {"measurements": measured(9.0, (1.0, 2.0))},
         "outside the range of its samples",
     ),
+    "a cost below 0": ({"measurements": measured(-3.0)}, "cannot be -3"),
+    "an endless cost": ({"measurements": measured(math.inf)}, "cannot be inf"),
+    "a cost that is none": ({"measurements": measured(math.nan)}, "cannot be nan"),
+    "an absurd cost": ({"measurements": measured(1e300)}, "cannot be 1e+300"),
     "a time of no zone": ({"started_at": "2026-01-01T00:00:00"}, "timezone"),
     "parts that are text": (
         {"reports": {"test": {"without_part": {"entity_f1": ["high"]}}}},
@@ -180,6 +186,36 @@ def test_each_hostile_record_is_refused_with_one_line(tmp_path, case):
     write(tmp_path, record, **changes)
     (verdict,) = judge(tmp_path)
     assert said in verdict.refused and "\n" not in verdict.refused
+
+
+@pytest.mark.parametrize("kind", ["task", "architecture"])
+def test_a_version_newer_than_here_is_refused(tmp_path, kind):
+    """It would supersede all records of the present version."""
+    present = good()
+    fields = {name: getattr(present, name) for name in ("data", "environment", "metrics")}
+    cell = replace(present.cell, **{f"{kind}_version": 99})
+    write(tmp_path, make_record(Status.OK, 0, cell, reports=present.reports, **fields))
+    (verdict,) = judge(tmp_path)
+    assert verdict.refusal.item is Item.PROTOCOL
+    assert f"has version 99, but {getattr(present.cell, f'{kind}_version')} here" in verdict.refused
+
+
+@pytest.mark.parametrize(("step_seconds", "said"), [(2.048, ""), (0.2048, "2048 tokens a step")])
+def test_the_speeds_of_a_probe_must_agree(tmp_path, step_seconds, said):
+    speeds = {"tokens_per_second": 1000.0, "step_seconds": step_seconds}
+    items = {
+        name: Measurement(value=value, n=2, samples=(), quartiles=None, method="")
+        for name, value in speeds.items()
+    }
+    version = good().cell.architecture_version
+    record = make_record(
+        cell=replace(PROBE, architecture="vanilla", architecture_version=version),
+        measurements={"training": items},
+        environment=dict(good().environment),
+    )
+    archive(tmp_path, record)
+    (verdict,) = judge(tmp_path)
+    assert said in verdict.refused and bool(said) == bool(verdict.refused)
 
 
 def test_files_that_cannot_be_records_are_refused_unread(tmp_path):
@@ -221,7 +257,7 @@ def references(tmp_path_factory):
     ("record", "flagged"),
     [
         (good(2, 0.53), None),
-        (good(2, 0.99), "standard deviations beyond"),
+        (good(2, 0.99), "standard deviations of a seed beyond the best reference of vanilla, 0.52"),
         (good(2, 0.53, curve=(0.52, 0.53, 0.53)), "better than every reference at its end"),
         (good(2, 0.53, curves={}), "no validation curve"),
         (
