@@ -29,6 +29,7 @@ from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
 from suite.records.collector import collector_paused
 from suite.records.published import read_published
+from suite.results import Records
 
 README = "README.md"
 """The page of findings, whose figures come from the records."""
@@ -88,7 +89,8 @@ def _pages_with_figures(
 ) -> dict[str, str]:
     """Return the pages that have marks of figures, by their paths relative to `results`."""
     rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
-    frames = {RECORDS: frame_of_records(own_standing(comparisons).to_frame()), ROWS: rows}
+    frame = Records(own_standing(comparisons)).to_frame()
+    frames = {RECORDS: frame_of_records(frame), ROWS: rows}
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {
         os.path.relpath(path, results): path.read_text(encoding="utf-8")

@@ -36,7 +36,7 @@ from suite.analysis.sessions import DECODING_PHASES, PHASES
 from suite.api.errors import RequestError
 from suite.records.measures import phase_of
 from suite.records.published import Folder
-from suite.results import Records
+from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:
     import pandas
@@ -80,10 +80,10 @@ def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
     return MARK.sub(lambda found: _filled(found, frames), text)
 
 
-def own_standing(comparisons: Iterable[Comparison]) -> Records:
+def own_standing(comparisons: Iterable[Comparison]) -> tuple[RecordSummary, ...]:
     """Return the project's own records that stand: those that the boards show without a tier."""
     runs = (run for comparison in comparisons for point in comparison.points for run in point.runs)
-    return Records(tuple(run.record for run in runs if run.folder is Folder.PUBLISHED))
+    return tuple(run.record for run in runs if run.folder is Folder.PUBLISHED)
 
 
 def frame_of_records(frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -200,7 +200,7 @@ def test_only_own_records_that_stand_are_inserted():
         *seeds("vanilla", [0.9] * 3, folder=Folder.VERIFIED),
         *seeds("vanilla", [0.1] * 3),
     ]
-    frame = frame_of_records(own_standing(compare([*ours, *others])).to_frame())
+    frame = frame_of_records(Records(own_standing(compare([*ours, *others]))).to_frame())
     assert sorted(frame["test.entity_f1"]) == [0.5, 0.6, 0.7]
 
 
