@@ -1,8 +1,10 @@
 // The answer of the first page: which entry is best at a task and length, and how sure that is.
 "use strict";
 
-/** The number of entries that a note names; it counts further ones. */
-const NAMED = 6;
+/** The number of entries that a sentence names; it counts further ones. */
+const NAMED = 3;
+/** The control that mixes no positions. */
+const NO_MIXING = "identity";
 
 /**
  * Returns the answer of each board in one sentence, and a note on how sure it is.
@@ -23,7 +25,7 @@ function answers(question) {
     const measure = measureNamed(board.name, about);
     const sentence = leadersOf(board).length
       ? rankedSentence(board, measure)
-      : unrankedSentence(board, measure);
+      : unrankedSentence(board, measure, about);
     const limits = [...borrowed(question, board), ...reservations(board, about, measure)];
     return [
       el("p", { className: "answer" }, placeText(question), ...sentence),
@@ -66,22 +68,23 @@ function bestOf(board) {
 const isControl = ({ line }) => data.lines[line].control;
 
 /**
- * Returns the names of rows, the controls marked as such.
+ * Returns the names of the first rows, the controls marked as such, and the number of the others.
  * @param {BoardRow[]} rows
  */
 const namesOf = (rows) =>
   listed(rows.map((row) => (isControl(row) ? `the control ${nameOf(row)}` : nameOf(row))));
 
 /**
- * Returns the sentence on a board with ranks.
+ * Returns the sentence on a board with ranks. It names the best model. Entries of one rank are not
+ * separated from the best of them, which may be a control: a model is then better than none.
  * @param {Board} board
  * @param {Measure} measure
  */
 function rankedSentence(board, measure) {
-  const {
-    best: [leader, ...tied],
-    before,
-  } = bestOf(board);
+  const { best, before } = bestOf(board);
+  const leader = best.find((row) => !isControl(row)) ?? best[0];
+  const controls = best.filter((row) => row !== leader && isControl(row));
+  const tied = [...best.filter((row) => row !== leader && !isControl(row)), ...controls];
   const name = el("strong", {}, namesOf([leader]));
   const value = figureText(leader, measure);
   const detectable = detectableText(board, measure);
@@ -91,41 +94,62 @@ function rankedSentence(board, measure) {
     : "";
   if (!others && !before.length) return ["only ", name, ` is ranked, with ${value}.`];
   if (!others) return [name, ` is the only ranked model, with ${value}${after}.`];
-  if (!tied.length) {
-    const all = others > 1 ? `all ${others} other ranked entries` : "the only other ranked entry";
-    const lower =
-      others > 1 ? `all ${others} entries ranked after it` : "the entry ranked after it";
-    const least = detectable && ` (${detectable})`;
-    const than = before.length ? lower : all;
-    return [name, ` is best, with ${value}, significantly better than ${than}${least}${after}.`];
+  const isFirst = best[0] === leader;
+  const least = detectable && ` (${detectable})`;
+  if (isFirst && controls.length === tied.length) {
+    const later = others - controls.length;
+    const all = before.length || controls.length ? laterText(later) : othersText(later);
+    const better = later ? `, significantly better than ${all}` : "";
+    const beside = controls.length
+      ? `; ${namesOf(controls)} ${verb(controls, "is", "are")} not separated from it`
+      : "";
+    return [name, ` is best, with ${value}${better}${least}${beside}${after}.`];
   }
+  const shares = isFirst ? "not separated from it" : "of the same rank";
   return [
     "there is no significant winner: ",
     name,
-    ` has the best mean, ${value}, and ${namesOf(tied)} ${verb(tied, "is", "are")} tied with it`,
-    `${detectable && `; ${detectable}`}${after}.`,
+    ` has the best mean${isFirst ? "" : " of a model"}, ${value}; ${namesOf(tied)} `,
+    `${verb(tied, "is", "are")} ${shares}${least}${after}.`,
   ];
 }
+
+/** @param {number} count */
+const othersText = (count) =>
+  count > 1 ? `all ${count} other ranked entries` : "the only other ranked entry";
+
+/** @param {number} count */
+const laterText = (count) =>
+  count > 1 ? `all ${count} entries ranked after it` : "the entry ranked after it";
 
 /** @type {(rows: BoardRow[], one: string, several: string) => string} */
 const verb = (rows, one, several) => (rows.length > 1 ? several : one);
 
 /**
- * Returns the sentence on a board without ranks.
+ * Returns the sentence on a board without ranks. It says what weakens the value: few repeats,
+ * generated examples and rates that were not tuned.
  * @param {Board} board
  * @param {Measure} measure
+ * @param {Comparison} about
  */
-function unrankedSentence(board, measure) {
+function unrankedSentence(board, measure, about) {
   const standing = board.rows.filter(isStanding);
   const first = standing.find((row) => !isControl(row)) ?? standing[0];
   if (!first) return ["no entry has a standing result."];
   const before = standing.slice(0, standing.indexOf(first));
   const value = verb(before, "has a better value", "have better values");
   const best = verb(standing, "only value", `best of ${standing.length} values`);
+  const isQuality = measure.key === "quality";
+  const weakness = [
+    countText(first, isQuality),
+    isQuality && first.note.includes("untuned") ? "not tuned" : "",
+    about.source === "synthetic" ? "generated examples" : "",
+  ].filter(Boolean);
   return [
     `no entry is ranked; the ${best} so far is that of `,
     el("strong", {}, namesOf([first])),
-    `: ${figureText(first, measure)}${before.length ? `; ${namesOf(before)} ${value}` : ""}.`,
+    `: ${figureText(first, measure)} (${weakness.join(", ")})`,
+    `${before.length ? `; ${namesOf(before)} ${value}` : ""}.`,
   ];
 }
 
@@ -139,8 +163,7 @@ function borrowed({ shown, source }, board) {
   if (shown === source) return [];
   const measured = new Set(board.rows.filter(isStanding).map(({ line }) => line));
   const absent = linesOf(shown.number).filter((line) => !measured.has(line));
-  const names = absent.slice(0, NAMED).map((line) => data.lines[line].name);
-  if (absent.length > NAMED) names.push(`${absent.length - NAMED} more`);
+  const names = absent.map((line) => data.lines[line].name);
   const [task, costs] = [shown.comparison, source.comparison];
   const sizes = `with models of size ${costs.model_size}, not ${task.model_size}`;
   const on = `Measured on ${costs.source}, not on ${task.subject}`;
@@ -165,17 +188,48 @@ function reservations(board, about, measure) {
   const [unranked] = standing;
   return [
     `Results: ${about.name}`,
-    about.source === "synthetic" ? "The examples are generated" : "",
+    isQuality && leader ? budgetText(board, about) : "",
+    isQuality ? noMixingText(board) : "",
+    about.source === "synthetic" && leader ? "The examples are generated" : "",
     leader
       ? `Intervals are of 95% over ${over} (${countText(leader, isQuality)})`
       : notRanked(about.why_unranked || unranked?.note, countText(unranked, isQuality)),
     leader && board.detectable !== null
-      ? "The detectable difference is the least that the board separates from the best; here for the median entry"
+      ? `The detectable ${isQuality ? "difference" : "ratio"} is the least that the board separates from the best; here for the median entry`
       : "",
     about.split === "validation" ? "These are validation scores" : "",
     isQuality && standing.length > 0 && untuned ? "No learning rate was tuned" : "",
     isQuality ? "" : about.session,
   ];
+}
+
+/**
+ * Returns what each model was trained with: a ranking may end otherwise after more.
+ * @param {Board} board
+ * @param {Comparison} about
+ */
+function budgetText({ batch, length }, { steps, model_size: size }) {
+  const examples = `${formatNumber(batch)} example${batch === 1 ? "" : "s"}`;
+  return (
+    `Models of size ${size}, trained from scratch for ${formatNumber(steps)} steps of ${examples} ` +
+    `of length ${formatNumber(length)}`
+  );
+}
+
+/**
+ * Returns how many models rank no better than the control without mixing, "" without any.
+ * @param {Board} board
+ */
+function noMixingText(board) {
+  const ranked = rankedOf(board);
+  const least = ranked.find((row) => nameOf(row) === NO_MIXING)?.rank;
+  const models = ranked.filter((row) => !isControl(row));
+  const count = models.filter(({ rank }) => (rank ?? 0) >= (least ?? Infinity)).length;
+  if (!count) return "";
+  return (
+    `${count} of ${models.length} models ${count > 1 ? "rank" : "ranks"} no better than the ` +
+    `control ${NO_MIXING}, which mixes no positions`
+  );
 }
 
 /** @type {(reason: string | undefined, count: string) => string} */
@@ -215,10 +269,12 @@ function figureText(row, { title, scale, unit }) {
 }
 
 /**
- * Returns names as a list in a sentence.
+ * Returns the first names as a list in a sentence, and the number of the others.
  * @param {string[]} names
  */
 function listed(names) {
-  if (names.length < 2) return names.join("");
-  return `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
+  const shown = names.slice(0, NAMED);
+  if (names.length > NAMED) shown.push(`${names.length - NAMED} more`);
+  if (shown.length < 2) return shown.join("");
+  return `${shown.slice(0, -1).join(", ")} and ${shown[shown.length - 1]}`;
 }

@@ -38,13 +38,14 @@ function withCode(text) {
 }
 
 /**
- * Returns a labelled selection list.
+ * Returns a labelled selection list. Options of one group stand together under its name.
  * @param {string} label
- * @param {[text: string, value: string][]} options
+ * @param {[text: string, value: string, group?: string][]} options
  * @param {string} value the selected value
  * @param {(value: string) => void} onChange
  */
 function select(label, options, value, onChange, wide = false) {
+  const groups = [...new Set(options.map(([, , group]) => group))];
   const list = el(
     "select",
     {
@@ -52,7 +53,12 @@ function select(label, options, value, onChange, wide = false) {
       onchange: (/** @type {Event} */ event) =>
         onChange(/** @type {HTMLSelectElement} */ (event.target).value),
     },
-    ...options.map(([text, key]) => el("option", { value: key, selected: key === value }, text)),
+    ...groups.flatMap((group) => {
+      const nodes = options
+        .filter(([, , of]) => of === group)
+        .map(([text, key]) => el("option", { value: key, selected: key === value }, text));
+      return group ? [el("optgroup", { label: group }, ...nodes)] : nodes;
+    }),
   );
   return el("label", { className: wide ? "wide" : "" }, label, list);
 }

@@ -16,6 +16,12 @@ const DIMENSIONS = [
   ["machine", "Machine"],
   ["threads", "Threads"],
 ];
+/** The names of the groups in the list of tasks, by the kind of their results. */
+const TASK_GROUPS = {
+  final: "Tasks with final runs",
+  costs: "Costs on random tokens",
+  trial: "Tasks with trials alone",
+};
 const NOTHING_MATCHES =
   "No results match. Trials are shown only if they are chosen under “Advanced”, and filters there " +
   "leave out what they do not name.";
@@ -55,7 +61,8 @@ function chooseComparison(values, isAllowed = () => true) {
       ),
   );
   const named = matching.find(({ comparison }) => comparison.title === values.comparison);
-  const first = matching.find(({ comparison }) => comparison.kind !== "trial");
+  const results = matching.filter(({ comparison }) => comparison.kind !== "trial");
+  const first = results.find(({ number }) => linesOf(number).length > 0) ?? results[0];
   return { allowed, matching, shown: named ?? first };
 }
 
@@ -95,6 +102,16 @@ function filterBar(values, choice, extras = [], advancedExtras = []) {
 }
 
 /**
+ * Returns the kind of the preferred results of a task: its final runs, if it has any.
+ * @param {NumberedComparison[]} allowed
+ * @param {string} task
+ */
+function firstKind(allowed, task) {
+  const kinds = allowed.filter(({ comparison }) => comparison.task === task);
+  return kinds.find(({ comparison }) => comparison.kind !== "trial")?.comparison.kind ?? "trial";
+}
+
+/**
  * Returns the choice of a task, or of what probes measure; empty if there is nothing to choose.
  * @param {State} values
  * @param {Choice} choice
@@ -104,9 +121,12 @@ function taskPicker(values, { allowed, shown }) {
   /** @type {Map<string, string>} */
   const subjects = new Map(allowed.map(({ comparison }) => [comparison.task, comparison.subject]));
   if (subjects.size < 2 && shown) return [];
-  /** @type {[string, string][]} */
-  const options = [...subjects].map(([key, subject]) => [subject, key]);
-  if (!subjects.has(task)) options.unshift(["choose a task", task]);
+  const options = Object.entries(TASK_GROUPS).flatMap(([kind, group]) =>
+    [...subjects]
+      .filter(([key]) => firstKind(allowed, key) === kind)
+      .map(([key, subject]) => /** @type {[string, string, string]} */ ([subject, key, group])),
+  );
+  if (!subjects.has(task)) options.unshift(["choose a task", task, ""]);
   const chosen = (/** @type {string} */ value) => {
     const { length = "", metric = "" } = state();
     change({ ...clearedFilters(), task: value, length, metric });

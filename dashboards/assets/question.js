@@ -123,7 +123,7 @@ function readQuestion(values, choice, first) {
     .flatMap((one) => lengthsBy(one, matter))
     .sort(ascending)
     .at(-1);
-  const isChosen = /^[1-9]\d*$/.test(values.length ?? "");
+  const isChosen = isLength(values.length ?? "");
   const wanted = isChosen
     ? Number(values.length)
     : (longestOf(sourcesFor(isTask ? "" : matter), isTask ? "" : matter) ?? longest);
@@ -141,7 +141,11 @@ function readQuestion(values, choice, first) {
     boards,
     isElsewhere: isMeasuredElsewhere(first, sources, matter, wanted),
   };
-  return { question, controls: questionControls(question, offered, first) };
+  const controls = questionControls(question, offered, first);
+  if (values.length && !isChosen) {
+    controls.push(el("p", { className: "note" }, `${LENGTH_RULE} Received: ${values.length}`));
+  }
+  return { question, controls };
 }
 
 /**
@@ -161,16 +165,28 @@ function isMeasuredElsewhere({ comparison: about }, sources, matter, wanted) {
     .some((one) => lengthsBy(one, matter).some((length) => length === wanted));
 }
 
+const LENGTH_RULE = "A length is a whole number of at least 1.";
+
+/** @param {string} text */
+const isLength = (text) => /^[1-9]\d*$/.test(text);
+
 /**
  * Returns a field for a length that is not in the list.
  * @param {number} wanted
  */
 function otherLength(wanted) {
   const onchange = (/** @type {Event} */ event) => {
-    const { value } = /** @type {HTMLInputElement} */ (event.target);
-    if (value) change({ length: value });
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    input.setCustomValidity(!input.value || isLength(input.value) ? "" : LENGTH_RULE);
+    if (input.reportValidity() && input.value) change({ length: input.value });
   };
-  const field = { type: "number", name: "Other length", min: "1", step: "1", value: "", onchange };
+  const onkeydown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // the new length draws the page again, without this form
+    /** @type {HTMLInputElement} */ (event.target).blur();
+  };
+  const events = { onchange, onkeydown };
+  const field = { type: "text", inputMode: "numeric", name: "Other length", value: "", ...events };
   return el("label", {}, "Other length", el("input", { ...field, placeholder: String(wanted) }));
 }
 

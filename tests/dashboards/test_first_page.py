@@ -74,8 +74,10 @@ def test_a_win_is_answered_in_one_sentence(shown, made):
     )
     note = tab.texts(".answer + .note")[0]
     assert note.startswith(
-        "Results: small-1. The examples are generated. Intervals are of 95% over seeds and test"
+        "Results: small-1. Models of size tiny, trained from scratch for 10 steps of 1 example of "
+        "length 512. "
     )
+    assert "The examples are generated. Intervals are of 95% over seeds and test" in note
     assert "3 seeds" in note and "No learning rate was tuned" in note
 
 
@@ -85,8 +87,8 @@ def test_a_tie_has_no_significant_winner_and_a_detectable_difference(shown, made
     tab = shown("task=ner&length=128")
     assert tab.answer() == (
         "Named entity recognition, length 128: there is no significant winner: longformer has the "
-        f"best mean, test entity F1 {interval(board.rows[0].estimate)}, and bert is tied with it; "
-        f"the median detectable difference is {detectable}."
+        f"best mean, test entity F1 {interval(board.rows[0].estimate)}; bert is not separated "
+        f"from it (the median detectable difference is {detectable})."
     )
     # The table of ranks has the figures of the answer, and the difference that separates bert.
     first, second = tab.texts("tr.first")[:2]
@@ -214,7 +216,7 @@ def test_the_core_table_is_that_of_the_analysis(shown, made):
     assert head[-1] == "learning-rate window, decades"
     speed = head.index("training speed")
     (note,) = (text for text in tab.texts("p.note") if "Costs are multiples" in text)
-    assert "in the session of 2026-01-02 03:04 on here, 2 threads (1 session)." in note
+    assert "Session of 2026-01-02 03:04 on here, 2 threads (1 session)." in note
     found = {cells[0]: cells[speed] for cells in rows}
     assert found["longformer1"] == "2.50 / —" and found["vanilla1"] == "1.00 / —"
     # The other form is folded.

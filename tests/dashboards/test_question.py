@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -12,7 +13,12 @@ from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
 from tests.dashboards.site_records import draw, entry, probe, trial
 from tests.suite.analysis.diagnostic_records import decodings
-from tests.suite.analysis.final_runs import SMALL, benchmark_folder, final_runs
+from tests.suite.analysis.final_runs import (
+    SMALL,
+    benchmark_folder,
+    by_architecture,
+    final_runs,
+)
 
 F1 = {"vanilla": 0.70, "longformer": 0.75, "identity": 0.3}
 SPEED = {"vanilla": 1_000.0, "longformer": 2_500.0, "identity": 9_000.0}
@@ -151,6 +157,65 @@ def test_a_control_is_no_model_to_choose(shown, figure):
     assert tab.texts(".legend .first") == ["longformer"]
 
 
+CLOSE = {"identity": 1_000.0, "longformer": 999.0, "convolution": 998.0, "vanilla": 100.0}
+MODELS = ("bert", "gpt", "llama", "mamba2", "t5")
+
+
+@pytest.mark.parametrize(
+    ("speeds", "sentence"),
+    [
+        (
+            CLOSE,  # the best is a control: nothing says that vanilla is slower than longformer
+            "there is no significant winner: longformer has the best mean of a model, training "
+            "throughput {} tokens/s; the control identity and the control convolution are of the "
+            "same rank (the median detectable ratio is ",
+        ),
+        (
+            {**CLOSE, "longformer": 1_001.0},
+            "longformer is best, with training throughput {} tokens/s, significantly better than "
+            "the entry ranked after it (the median detectable ratio is ",
+        ),
+        (
+            {"longformer": 1_001.0, **dict.fromkeys(MODELS, 1_000.0), "identity": 1_000.0},
+            "there is no significant winner: longformer has the best mean, training throughput {} "
+            "tokens/s; bert, gpt, llama and 3 more are not separated from it (",
+        ),
+    ],
+)
+def test_the_sentence_names_a_model_and_what_shares_its_rank(tab, tmp_path, speeds, sentence):
+    noise = (0.97, 1.0, 1.03)
+    draw(
+        [
+            probe(name, 512, number, speed * noise[(number + place) % 3])
+            for place, (name, speed) in enumerate(speeds.items())
+            for number in range(3)
+        ],
+        tmp_path,
+    )
+    tab.open(tmp_path, "index.html", "metric=training.tokens_per_second", again=True)
+    said = re.sub(r"[\d,.]+ \[[^]]*\]", "{}", tab.answer())
+    assert said.startswith(f"Speed and memory, encoder, length 512: {sentence}")
+    if "longformer is best" in sentence:
+        assert said.endswith(
+            "; the control identity and the control convolution are not separated from it."
+        )
+
+
+def test_a_ranking_says_its_budget_and_who_is_no_better_than_no_mixing(tab, tmp_path):
+    registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
+    scores = {"vanilla": 0.8, "bert": 0.4, "identity": 0.401}
+    draw(
+        final_runs(registry, by_architecture(scores), list(scores)),
+        tmp_path / "site",
+        None,
+        registry,
+    )
+    tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
+    note = tab.texts(".answer + .note")[0]
+    assert "trained from scratch for 10 steps of 1 example of length 512" in note
+    assert "1 of 2 models ranks no better than the control identity" in note
+
+
 def test_generation_speed_is_that_of_decodings(shown, figure):
     tab = shown("task=language_modeling&length=1024&metric=generation.step_seconds")
     known = figure("mamba2", "generation.step_seconds", 1_024, places=3, scale=1e-3)
@@ -212,8 +277,8 @@ def test_without_ranks_the_sentence_says_how_many_values_there_are(tab, tmp_path
     tab.open(tmp_path, "index.html", "metric=training.tokens_per_second", again=True)
     assert tab.texts(".answer")[0] == (
         "Speed and memory, encoder, length 128: no entry is ranked; the best of 3 values so far is "
-        "that of longformer: training throughput 2,500 tokens/s; the control identity has a better "
-        "value."
+        "that of longformer: training throughput 2,500 tokens/s (1 round); the control identity has "
+        "a better value."
     )
     assert "Not ranked: 1 round: needs at least 3" in tab.texts(".answer + .note")[0]
 
@@ -237,6 +302,11 @@ def test_any_length_can_be_asked_for_and_the_way_back_leads_to_the_one_before(sh
     field.press("Enter")
     assert tab.answer().startswith("Quality at 300 was not measured on Named entity recognition")
     assert "length=300" in tab.page.url
+    for wrong in ("0", "3000.5", "-5", "many"):
+        field.fill(wrong)
+        field.press("Enter")
+        assert "length=300" in tab.page.url
+        assert field.evaluate("field => field.validationMessage").startswith("A length is a whole")
     tab.page.go_back()
     tab.page.wait_for_function("location.hash.includes('length=512')")
     assert tab.answer().startswith("Named entity recognition, length 512")
