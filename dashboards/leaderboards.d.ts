@@ -73,7 +73,8 @@ interface RateSearch {
 interface LeaderboardData {
   label: string;
   summary: string;
-  kept_runs: string;
+  /** Sentences on the runs: their steps, those of earlier versions, and what is missing. */
+  about_runs: string;
   machines: string[];
   latest: string;
   titles: Record<string, string>;

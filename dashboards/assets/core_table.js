@@ -34,7 +34,7 @@ function leaderboardSections(values, about, length) {
     ];
   }
   return data.leaderboards.flatMap((board) => {
-    const { label, summary, kept_runs: kept, latest, machines } = board;
+    const { label, summary, about_runs: runs, latest, machines } = board;
     const note = `${capitalized(summary)}. Latest record of ${latest}, from ${machines.join(", ")}.`;
     const [shown, ...rest] = [...board.blocks].sort(
       (one, other) =>
@@ -42,7 +42,7 @@ function leaderboardSections(values, about, length) {
     );
     return [
       el("h2", {}, `Core table of ${label}`),
-      el("p", { className: "note" }, `${note} Entries in italics are controls.${kept}`),
+      el("p", { className: "note" }, `${note} Entries in italics are controls. ${runs}`),
       ...(shown ? [el("h3", {}, blockTitle(shown)), ...coreTable(board, shown)] : []),
       ...rest.map((block) =>
         el("details", {}, el("summary", {}, blockTitle(block)), ...coreTable(board, block)),

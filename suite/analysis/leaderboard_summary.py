@@ -9,6 +9,7 @@ from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
 from suite.analysis.core_table import Block, CoreRow
 from suite.analysis.costs import COSTS
+from suite.analysis.final_boards import places_of
 from suite.analysis.leaderboard import Leaderboard, Winner, make_leaderboard
 from suite.analysis.relative import LENGTHS
 from suite.analysis.statistics import Estimate
@@ -31,10 +32,26 @@ def summarize_leaderboards(
     return [summarize(leaderboard) for leaderboard in made if leaderboard.boards]
 
 
-def kept_runs(benchmark: Benchmark) -> str:
-    """Return a sentence on the tasks that keep runs of earlier versions; empty without any."""
-    kept = ", ".join(sorted({benchmark.label_of(task) for task in benchmark.unchanged_since}))
-    return f" Tasks that did not change keep their runs of {kept}." if kept else ""
+def about_runs(board: Leaderboard) -> str:
+    """Return sentences on the runs: their steps, those of earlier versions, and what is missing."""
+    benchmark = board.benchmark
+    steps = ", ".join(
+        f"{board.titles[name]} {task.steps:,}"
+        for name, task in benchmark.tasks.items()
+        if name in board.titles
+    )
+    said = [f"Each model is trained from scratch. Steps: {steps}."]
+    if kept := ", ".join(sorted({benchmark.label_of(task) for task in benchmark.unchanged_since})):
+        said.append(f"Tasks that did not change keep their runs of {kept}.")
+    there = {winner.place for winner in board.winners}
+    missing = [
+        f"{board.titles[task]} {length:,}"
+        for task, length in places_of(benchmark)
+        if (task, length) not in there and task in board.titles
+    ]
+    if missing:
+        said.append(f"No final runs are ranked yet: {', '.join(missing)}.")
+    return " ".join(said)
 
 
 def summarize(board: Leaderboard) -> dict[str, Any]:
@@ -42,7 +59,7 @@ def summarize(board: Leaderboard) -> dict[str, Any]:
     return {
         "label": board.benchmark.label,
         "summary": board.benchmark.summary,
-        "kept_runs": kept_runs(board.benchmark),
+        "about_runs": about_runs(board),
         "machines": list(board.machines),
         "latest": str(board.latest or ""),
         "titles": dict(board.titles),

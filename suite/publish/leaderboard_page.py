@@ -11,7 +11,7 @@ from suite.analysis.costs import COSTS
 from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import TaskLength, marks_of
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
-from suite.analysis.leaderboard_summary import kept_runs
+from suite.analysis.leaderboard_summary import about_runs
 from suite.analysis.relative import LENGTHS
 from suite.analysis.training_counts import TrainingCount
 from suite.api import Form
@@ -122,7 +122,7 @@ class LeaderboardPage:
                 f"`{benchmark.name}` version {benchmark.version}: {escape(benchmark.summary)} "
                 f"({benchmark.track} track, size {benchmark.model_size}, {seeds}).",
                 f"Latest record of {board.latest}, from {escape(', '.join(board.machines))}. "
-                f"Intervals are of 95%.{kept_runs(benchmark)}",
+                f"Intervals are of 95%. {about_runs(board)}",
                 "Made by `make leaderboard` from published records; do not edit.",
             ]
         )
@@ -161,7 +161,7 @@ class LeaderboardPage:
         blocks = self.leaderboard.blocks
         unscaled = [place for block in blocks for place in block.unscaled]
         notes = [
-            "No score where the benchmark file states no reference of the present versions: "
+            "No score yet, because the benchmark file states no reference of the present versions for "
             f"{self._places(unscaled)}."
             if unscaled
             else "Score: 0 is a trivial predictor, 100 is `vanilla`; the mean over lengths, then "

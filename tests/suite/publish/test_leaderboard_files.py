@@ -67,6 +67,16 @@ def test_the_page_has_winners_core_tables_and_a_table_for_each_task(tmp_path):
     assert "first version" in section(page, "Changes since the version before")
 
 
+def test_the_page_says_the_steps_and_which_final_runs_are_missing(tmp_path):
+    folder = benchmark_folder(tmp_path)
+    steps = "Steps: Named entity recognition 10, Sentiment 10, Language modelling 10."
+    complete = files_of(folder, runs(folder))["LEADERBOARD.md"]
+    assert steps in complete and "No final runs" not in complete
+    names = files_of(folder, runs(folder, tasks=("ner",)))["LEADERBOARD.md"]
+    missing = "No final runs are ranked yet: Sentiment 128, Language modelling 64."
+    assert steps in names and missing in names
+
+
 def test_the_page_says_why_there_is_no_score(tmp_path):
     folder = benchmark_folder(tmp_path)
     page = files_of(folder, runs(folder))["LEADERBOARD.md"]
