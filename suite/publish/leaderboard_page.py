@@ -161,7 +161,7 @@ class LeaderboardPage:
         blocks = self.leaderboard.blocks
         unscaled = [place for block in blocks for place in block.unscaled]
         notes = [
-            "No score yet, because the benchmark file states no reference of the present versions for "
+            "No score yet: the benchmark file states no reference of the present versions for "
             f"{self._places(unscaled)}."
             if unscaled
             else "Score: 0 is a trivial predictor, 100 is `vanilla`; the mean over lengths, then "

@@ -81,7 +81,7 @@ def test_the_page_says_why_there_is_no_score(tmp_path):
     folder = benchmark_folder(tmp_path)
     page = files_of(folder, runs(folder))["LEADERBOARD.md"]
     note = section(page, "Core table")
-    assert "of the present versions: Named entity recognition 128, 512; Sentiment 128;" in note
+    assert "of the present versions for Named entity recognition 128, 512; Sentiment 128;" in note
     assert [row[1] for row in rows_of(section(page, "Encoders"))[2:]] == ["—"] * 4
 
 
