@@ -36,6 +36,15 @@ needs_venv = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
+def test_the_picture_is_the_preview_of_the_published_site(bench, tmp_path):
+    to = ("--to", str(tmp_path), "--url", "https://example.org/lengthwise")
+    made = bench("publish", *to, BENCH_PATH="")  # plug-ins of tests would change the colours
+    assert made.returncode == 0, made.stderr
+    picture = ROOT / "docs" / "images" / "training-throughput.png"
+    assert picture.read_bytes() == (tmp_path / "preview.png").read_bytes(), "copy preview.png"
+
+
 def test_the_readme_has_the_two_commands_first():
     assert COMMANDS[:2] == ["make bench TASK=ner", "make test"]
     assert set(NOT_HERE) <= set(COMMANDS)

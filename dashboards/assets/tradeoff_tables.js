@@ -14,8 +14,8 @@ function growthTable(comparison) {
   const certain = found.filter(([, , , value, low]) => value === null || low !== null);
   const numLeftOut = found.length - certain.length;
   const leftOut =
-    `${numLeftOut} fits without an interval are not shown: they need more rounds. ` +
-    "`bench run --mode probe --rounds 3` measures them.";
+    `${numLeftOut} fits without an interval are not shown: an interval needs three rounds at four ` +
+    "lengths. `bench run` with `--lengths` and `--rounds` measures more.";
   const rows = certain.map(
     ([, line, measure, value, low, high, rounds, first, last, claim, bad]) => [
       line,

@@ -277,8 +277,8 @@ def test_without_ranks_the_sentence_says_how_many_values_there_are(tab, tmp_path
     tab.open(tmp_path, "index.html", "metric=training.tokens_per_second", again=True)
     assert tab.texts(".answer")[0] == (
         "Speed and memory, encoder, length 128: no entry is ranked; the best of 3 values so far is "
-        "that of longformer: training throughput 2,500 tokens/s (1 round); the control identity has "
-        "a better value."
+        "that of longformer: training throughput 2,500 tokens/s (1 round); the control identity "
+        "has a better value."
     )
     assert "Not ranked: 1 round: needs at least 3" in tab.texts(".answer + .note")[0]
 
