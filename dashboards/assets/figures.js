@@ -7,6 +7,8 @@ const IMAGE_COLORS = { ink: "#1a1a1a", rule: "#d4d7dd", paper: "#ffffff" };
 const IMAGE_SIZE = { width: 960, height: 540, tallHeight: 680 };
 /** The height of an entry in the legend of an image. */
 const ENTRY_HEIGHT = 20;
+/** The characters of a line of an image that says where its figures come from. */
+const SOURCE_WIDTH = 140;
 /** A line of a title that has more than the 100 characters that fit in the width of an image. */
 const TITLE_LINE = /(?=.{101})(.{1,100}) /g;
 
@@ -62,7 +64,24 @@ function coloredLayout(layout, { ink, rule, paper }) {
  */
 function sourceText({ subject, name, kind, split, batch, machine, protocol }) {
   const measured = kind === "costs" ? [batch, machine] : [`${split} split`];
-  return ["Lengthwise", subject, name, ...measured, `protocol ${protocol}`].join(" · ");
+  const further = measured.filter((part) => !name.includes(part));
+  return ["Lengthwise", subject, name, ...further, `protocol ${protocol}`].join(" · ");
+}
+
+/**
+ * Returns the lines below the title of an image: where its figures come from.
+ * @param {Comparison | undefined} about
+ */
+function sourceLines(about) {
+  if (!about) return [];
+  /** @type {string[]} */
+  const lines = [];
+  for (const part of sourceText(about).split(/(?<=[·,]) /)) {
+    const longer = `${lines.at(-1)} ${part}`;
+    if (lines.length && longer.length <= SOURCE_WIDTH) lines[lines.length - 1] = longer;
+    else lines.push(part);
+  }
+  return lines;
 }
 
 /**
@@ -84,12 +103,13 @@ function downloadImage({ title, traces, layout = {}, name, about, tall = false }
   });
   const entries = labelled.filter(({ showlegend }) => showlegend).length;
   const { width, height, tallHeight } = IMAGE_SIZE;
-  const source = about ? `<br><sub>${plain(sourceText(about))}</sub>` : "";
-  const text = plain(title).replace(TITLE_LINE, "$1<br>") + source;
+  const source = sourceLines(about);
+  const below = source.map((line) => `<br><sub>${plain(line)}</sub>`).join("");
+  const text = plain(title).replace(TITLE_LINE, "$1<br>") + below;
   const image = {
     ...coloredLayout(layout, IMAGE_COLORS),
     title: { text, font: { size: 16 }, x: 0.02, xanchor: "left" },
-    margin: { l: 75, r: 15, t: 60, b: 65 },
+    margin: { l: 75, r: 15, t: 45 + 15 * Math.max(1, source.length), b: 65 },
     showlegend: entries > 0,
     legend: {},
   };

@@ -142,15 +142,16 @@ function methodCharts({ comparison, effects, conditions, sizes, share }, prices)
  * @returns {[Element, MethodComparison[]]}
  */
 function chosenSubject(comparisons, values) {
-  const subjectOf = (/** @type {MethodComparison} */ { comparison }) =>
-    data.comparisons[comparison].subject;
-  const subjects = [...new Set(comparisons.map(subjectOf))];
-  const wanted = values.subject ?? subjects[0];
-  const chosen = wanted === ALL || subjects.includes(wanted) ? wanted : subjects[0];
+  const about = (/** @type {MethodComparison} */ { comparison }) => data.comparisons[comparison];
+  const subjects = new Map(comparisons.map((one) => [about(one).task, about(one).subject]));
+  const [first] = subjects.keys();
+  const chosen = values.tasks === ALL ? ALL : subjects.has(values.task) ? values.task : first;
   /** @type {[string, string][]} */
-  const options = [...subjects, ALL].map((subject) => [subject, subject]);
-  const picker = select("Task", options, chosen, (subject) => change({ subject }));
-  const left = comparisons.filter((one) => chosen === ALL || subjectOf(one) === chosen);
+  const options = [...subjects].map(([task, subject]) => [subject, task]);
+  const picker = select("Task", [...options, [ALL, ALL]], chosen, (task) =>
+    change(task === ALL ? { tasks: ALL } : { task, tasks: "" }),
+  );
+  const left = comparisons.filter((one) => chosen === ALL || about(one).task === chosen);
   return [filterForm("Choice of results", picker), left];
 }
 

@@ -230,10 +230,15 @@ function lengthLimit(comparison, line, budget) {
   const next = lengthsOf(records).find((length) => length > longest);
   if (next === undefined) return { line, longest, reason: LONGEST_MEASURED };
   const above = points.find(({ length }) => length === next);
-  const reason = above
-    ? `${formatNumber(next)} takes ${formatNumber(above.value / MIB)} MiB`
-    : `${formatNumber(next)}: ${statusAt(records, line, next, NO_FIGURE)}`;
-  return { line, longest, reason };
+  if (above) {
+    const reason = `${formatNumber(next)} takes ${formatNumber(above.value / MIB)} MiB`;
+    return { line, longest, reason };
+  }
+  const failed = records.find(
+    (r) => r.line === line && r.length === next && r.status !== "ok" && r.reason,
+  );
+  const status = failed ? ` ${failed.reason}` : `: ${statusAt(records, line, next, NO_FIGURE)}`;
+  return { line, longest, reason: formatNumber(next) + status };
 }
 
 /**
@@ -259,7 +264,8 @@ function lengthLimits(comparison, values) {
     about,
     caption:
       `The longest measured training length, ${about.batch}, on ${about.machine}. Each bar ` +
-      "shows why the next length is not reached. `bench frontier` finds the limit itself.",
+      "shows why the next length is not reached; lengths may have run under different limits. " +
+      "`bench frontier` finds the limit itself.",
     traces: [
       {
         type: "bar",

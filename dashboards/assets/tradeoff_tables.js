@@ -202,8 +202,6 @@ function performanceProfile() {
       "the line's score. Only lines that are on all these boards are drawn.",
     traces,
     layout: {
-      showlegend: true,
-      legend: { orientation: "h", y: -0.22 },
       xaxis: { title: { text: "share of the best" }, tickformat: ".0%" },
       yaxis: { title: { text: "part of boards" }, range: [0, 1.02], tickformat: ".0%" },
     },
@@ -214,5 +212,11 @@ function performanceProfile() {
   });
   const rows = names.map((name) => [name, formatNumber(means[name][0])]);
   const head = ["line", "interquartile mean of shares"];
-  return [el("h2", {}, "All tasks"), profile, table(head, rows, { texts: [0] })];
+  const drawn = names.flatMap((name) => data.lines[lineNumber.get(name) ?? -1] ?? []);
+  return [
+    el("h2", {}, "All tasks"),
+    plainLegend(drawn),
+    profile,
+    table(head, rows, { texts: [0] }),
+  ];
 }

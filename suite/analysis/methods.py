@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.statistics import Estimate, count_text, mean_interval, ratio_interval
+from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
 from suite.api import AppliedMethod, Stage, methods_text
 from suite.records.measures import phase_of
 from suite.records.naming import OBJECTIVE
 
+NAMED = 3
+"""The number of changes that a sentence names; it counts further ones."""
 PRICES = {
     "training.step_seconds": "training time per step",
     "training.peak_memory_bytes": "training memory",
@@ -95,31 +97,37 @@ def condition_scores(comparison: Comparison) -> list[ConditionScores]:
 
 
 def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
-    """Return one sentence on the effect with the largest gain; empty without any gain.
-
-    It says whether the interval of the gain excludes 0.
-    """
-    known = [(one, one.gain) for one in effects if one.gain]
+    """Return in words which gains are beyond noise, the largest first; empty without any gain."""
+    known = sorted(
+        ((one, one.gain) for one in effects if one.gain), key=lambda pair: -abs(pair[1].value)
+    )
     if not known:
         return ""
-    best, gain = max(known, key=lambda pair: pair[1].value)
-    seeds = count_text([gain.n])
-    if gain.low is None or gain.high is None:
-        certainty = "too few seeds for an interval"
-    elif gain.low > 0 or gain.high < 0:
-        certainty = f"95% interval {gain.low:.3f} to {gain.high:.3f}"
-    else:
-        certainty = f"within noise: 95% interval {gain.low:.3f} to {gain.high:.3f}"
+    certain = [(one, gain) for one, gain in known if gain.low is not None and gain.high is not None]
+    better = [_gain_text(one, gain) for one, gain in certain if (gain.low or 0.0) > 0]
+    worse = [_gain_text(one, gain) for one, gain in certain if (gain.high or 0.0) < 0]
     name = re.sub(r"\bf1\b", "F1", metric.replace("_", " "))
-    start = (
-        f"The largest change of the {name} for the better"
-        if gain.value > 0
-        else f"No method betters the {name}; the smallest change for the worse"
-    )
-    return (
-        f"{start} is that of {best.entry} at length {best.sequence_length:,}: {gain.value:+.3f} "
-        f"against {best.reference} ({seeds}; {certainty})."
-    )
+    found = [
+        f"{side} with {', '.join(texts[:NAMED])}"
+        + (f" and {len(texts) - NAMED} more" if len(texts) > NAMED else "")
+        for side, texts in (("better", better), ("worse", worse))
+        if texts
+    ]
+    said = [
+        f"Beyond noise, the {name} is {', and '.join(found)}"
+        if found
+        else f"No change of the {name} is beyond noise"
+    ]
+    if within := len(certain) - len(better) - len(worse):
+        said.append(f"{within} change{'s lie' if within > 1 else ' lies'} within noise")
+    if unknown := len(known) - len(certain):
+        said.append(f"{unknown} change{'s have' if unknown > 1 else ' has'} too few seeds")
+    return ". ".join(said) + "."
+
+
+def _gain_text(one: MethodEffect, gain: Estimate) -> str:
+    interval = f"{gain.value:+.3f} [{gain.low:.3f}, {gain.high:.3f}]"
+    return f"{one.entry} at length {one.sequence_length:,} ({interval})"
 
 
 def _methods_of(point: Point) -> tuple[AppliedMethod, ...]:

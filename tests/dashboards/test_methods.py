@@ -99,7 +99,7 @@ def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_mi
 ):
     records = [run(0, 0.6, "smooth"), probed(0, 128, 0.5, SQUEEZED)]
     draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], tmp_path)
-    tab.open(tmp_path, PAGE, "subject=all", again=True)
+    tab.open(tmp_path, PAGE, "tasks=all", again=True)
     cells = tab.texts("tbody td, tbody th")
     assert cells[1:4] == ["—", "128", "1"] and "0.6" in cells[4]
     assert cells[-3:] == ["—", "128", "—"]

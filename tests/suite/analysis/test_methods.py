@@ -54,13 +54,19 @@ def test_a_method_is_measured_against_the_entry_without_it_seed_by_seed():
     assert effect.gain.low == pytest.approx(0.1 - 4.303 * 0.01 / 3**0.5, abs=1e-4)
     assert effect.prices["training.step_seconds"].value == pytest.approx(1.5)
     assert "inference.step_seconds" not in effect.prices
-    sentence = read_effects([effect], "entity_f1")
-    assert "entity F1" in sentence and "+0.100" in sentence
-    assert "3 seeds; 95% interval 0.075 to 0.125" in sentence
+    assert read_effects([effect], "entity_f1") == (
+        "Beyond noise, the entity F1 is better with longformer (window=[64]) + smooth at length "
+        "128 (+0.100 [0.075, 0.125])."
+    )
     worse = replace(effect, gain=Estimate(-0.1, -0.125, -0.075, 3))
-    assert "(3 seeds; 95% interval -0.125 to -0.075)" in read_effects([worse], "entity_f1")
     noisy = replace(effect, gain=Estimate(-0.1, -0.3, 0.1, 3))
-    assert "within noise: 95% interval" in read_effects([noisy], "entity_f1")
+    single = replace(effect, gain=Estimate(-0.3, None, None, 1))
+    told = read_effects([noisy, worse, single, effect], "entity_f1")
+    assert "(+0.100 [0.075, 0.125]), and worse with longformer" in told
+    assert told.endswith("1 change lies within noise. 1 change has too few seeds.")
+    assert read_effects([noisy], "entity_f1").startswith("No change of the entity F1 is beyond no")
+    many = read_effects([worse] * 5, "entity_f1")
+    assert many.count("longformer") == 3 and many.endswith(" and 2 more.")
 
 
 def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
@@ -71,7 +77,6 @@ def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
     (alone,) = effects_of(records[0], records[2])
     assert alone.gain.value == pytest.approx(0.05)
     assert "too few seeds" in read_effects([alone], "entity_f1")
-    assert read_effects([both], "entity_f1").startswith("No method betters the entity F1; the")
 
 
 def test_without_a_reference_an_entry_has_a_score_and_no_gain():
