@@ -83,7 +83,9 @@ def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
 def own_standing(comparisons: Iterable[Comparison]) -> tuple[RecordSummary, ...]:
     """Return the project's own records that stand: those that the boards show without a tier."""
     runs = (run for comparison in comparisons for point in comparison.points for run in point.runs)
-    return tuple(run.record for run in runs if run.folder is Folder.PUBLISHED)
+    # A run without methods is in the comparisons of both tracks.
+    own = {run.record.run_id: run.record for run in runs if run.folder is Folder.PUBLISHED}
+    return tuple(own.values())
 
 
 def frame_of_records(frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -107,7 +107,7 @@ def _links(files: Iterable[str], folder: str) -> list[tuple[str, str]]:
     """Return the title and the target of each file."""
     titles = {
         "open.md": "open track",
-        ARCHIVE: "all rows",
+        ARCHIVE: "all rows but trials",
         LEARNING_RATES: "learning rates",
     }
     return [(titles.get(file) or _title(file), folder + file) for file in files]
