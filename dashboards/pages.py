@@ -124,6 +124,26 @@ PAGES = (
     ),
 )
 
+TERMS = {
+    "Entry, line": "An architecture with its options and methods.",
+    "Control": "An entry that sets the scale and is no model to choose, such as identity.",
+    "Board": "The entries of one task, or of one cost, at one length.",
+    "Rank": "The best entry and all that are not separated from it share rank 1.",
+    "Detectable difference": "The least difference to the best that a board separates.",
+    "Final run": "A training of a frozen benchmark, scored on the test split.",
+    "Trial": "Any other training: it chooses a learning rate or tries a setting, and has no rank.",
+    "Probe": "Training and inference on random tokens, to measure speed and memory.",
+    "Decoding": "Prefill of a context, then generation token by token. The decoding state is what "
+    "a model keeps from one token to the next.",
+    "Standard track, open track": "Equal rules for all entries; or options and methods too.",
+    "Protocol": "The version of the rules: results of different protocols are never compared.",
+    "Tier": "Who measured: reference is this project, self-reported is a submission, and "
+    "reproduced is a submission that was run again.",
+    "Learning-rate window": "The width of the range of good rates, in decades: factors of ten.",
+    "Mixing parameters": "The weights of a model without its embedding and its head.",
+}
+"""The terms that each page explains at its foot."""
+
 
 def render_page(page: Page, host: Host) -> str:
     """Return the HTML of a page."""
@@ -132,4 +152,6 @@ def render_page(page: Page, host: Host) -> str:
     )
     template = environment.get_template("page.html")
     preview = f"{host.address}/{PREVIEW}" if host.address else ""
-    return template.render(page=page, pages=PAGES, preview=preview, links=host.links)
+    return template.render(
+        page=page, pages=PAGES, preview=preview, links=host.links, terms=TERMS.items()
+    )

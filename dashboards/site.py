@@ -27,7 +27,6 @@ from typing import Any
 from dashboards.contents import (
     board_rows,
     describe,
-    in_precedence,
     point_columns,
     record_columns,
     report_rows,
@@ -43,6 +42,7 @@ from dashboards.scripts import shorten_all, write_script, write_text
 from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.grouping import ComparisonKey, titles
+from suite.analysis.precedence import in_precedence
 from suite.analysis.short_titles import short_titles
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task

@@ -27,7 +27,7 @@ const NOTHING_MATCHES =
   "leave out what they do not name.";
 const TRIALS_SHOWN =
   "Trials, not results: these runs are no final runs of a frozen benchmark. They choose learning " +
-  "rates or try other settings, and nothing here is ranked.";
+  "rates, try other settings or belong to a draft of a benchmark. Nothing here is ranked.";
 
 /**
  * Returns all comparisons with their numbers.

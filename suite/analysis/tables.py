@@ -11,6 +11,7 @@ from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_
 from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.engines import Ratio, ratios
 from suite.analysis.grouping import ComparisonKey, baseline_keys, titles
+from suite.analysis.precedence import in_precedence
 from suite.analysis.reports import samples_of
 from suite.analysis.scaling import Exponent, exponents
 from suite.api import Architecture, Cell, Mode
@@ -125,10 +126,10 @@ def make_tables(
     """Return a table for each comparison, with a row for each entry, length and batch size.
 
     `architectures` hold the claimed costs that exponents are judged by. Superseded records are left
-    out. A title names the machine of probes only where several machines were probed. With
-    `samples`, the rows of language models have their samples.
+    out. Final runs come first, trials last. A title names the machine of probes only where several
+    machines were probed. With `samples`, the rows of language models have their samples.
     """
-    comparisons = compare(records, task_versions)
+    comparisons = in_precedence(compare(records, task_versions))
     ranked = _board_rows(comparisons)
     by_key = {comparison.key: comparison for comparison in comparisons}
     baselines = baseline_keys(by_key)

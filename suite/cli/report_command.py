@@ -15,7 +15,7 @@ from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import load_registry
 from suite.records.collector import collector_paused
-from suite.records.published import local_records, published_records
+from suite.records.published import local_records, published_records, without_trials
 
 
 @click.command("report")
@@ -24,6 +24,7 @@ from suite.records.published import local_records, published_records
     "--mode", type=click.Choice([str(mode) for mode in Mode]), help="Mode to show. [default: all]"
 )
 @click.option("--published", is_flag=True, help="Show the published records, not your own.")
+@click.option("--trials", is_flag=True, help="With --published: show the published trials too.")
 @click.option("--samples", is_flag=True, help="Show the samples of language models too.")
 @json_option
 @home_option
@@ -31,11 +32,14 @@ def command(
     tasks: str | None,
     mode: str | None,
     published: bool,
+    trials: bool,
     samples: bool,
     as_json: bool,
     home: str | None,
 ) -> None:
     """Print tables of scores and costs, with a row for each entry and length.
+
+    Final runs of a ranked benchmark come first, then other final runs, costs and trials.
 
     A score is the mean over seeds, with the lowest and the highest; the dashboard and the
     leaderboard have 95% intervals. Memory and speed are geometric means over the runs that no other
@@ -50,6 +54,11 @@ def command(
         found = published_records() if published else local_records(store, print_unreadable)
         is_chosen = record_filter(names, mode, registry.tasks.plugins)
         records = [stored for stored in found if is_chosen(stored.record)]
+        if published and not trials:
+            results = without_trials(records)
+            if left_out := len(records) - len(results):
+                print(f"{left_out} trials are left out; --trials shows them.", file=sys.stderr)
+            records = results
         tables = make_tables(
             records, registry.task_versions, registry.architectures.plugins, samples=samples
         )

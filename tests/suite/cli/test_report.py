@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -49,5 +50,10 @@ def test_published_records_are_shown_if_asked_for(bench, home):
     shown = bench("report", "--published", "--task", "image_classification", "--home", home)
     assert shown.returncode == 0, shown.stderr
     assert "\nimage_classification · " in shown.stdout and "mamba2" in shown.stdout
+    assert "trials are left out; --trials shows them." in shown.stderr
+    first, *_ = re.findall(r"^image_classification · .*", shown.stdout, re.MULTILINE)
+    assert "core-" in first, "the ranked benchmark comes first"
+    more = bench("report", "--published", "--trials", "--task", "image_classification")
+    assert len(more.stdout) > 2 * len(shown.stdout) and "left out; --" not in more.stderr
     none = bench("report", "--task", "image_classification", "--home", home)
     assert none.returncode == 2 and "or read the --published ones" in none.stderr

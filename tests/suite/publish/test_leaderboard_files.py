@@ -189,7 +189,7 @@ def test_an_open_track_without_rows_has_no_page_and_no_link(tmp_path):
     files = files_of(folder, runs(folder))
     assert "leaderboard/open.md" not in files and "leaderboard/archive.csv" in files
     page = files["LEADERBOARD.md"]
-    assert "open track" not in page and "[all rows](leaderboard/archive.csv)" in page
+    assert "open track" not in page and "[all rows but trials](leaderboard/archive.csv)" in page
 
 
 def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
