@@ -217,9 +217,12 @@ function noisyCostsNote(comparison) {
   const speed = isDecoding ? PREFILL_TOKENS_PER_SECOND : TOKENS_PER_SECOND;
   const isShown = pointsOf(comparison).some(({ measure }) => measure === speed);
   if (!measured.length || isShown) return [];
+  const instead = costsFor({ comparison: data.comparisons[comparison], number: comparison }).length
+    ? "Figures of speed and memory are those of probes."
+    : "Run the cells again on a quiet machine, or run probes, to measure costs.";
   const note =
     `Speeds of these ${measured.length} runs are not shown: other processes used the ` +
-    "machine. Run the cells again on a quiet machine, or run probes, to measure costs.";
+    `machine. ${instead}`;
   return [el("p", { className: "note" }, note)];
 }
 

@@ -165,7 +165,7 @@ function lengthCaption(about, measure, points, { bands, thick, hasFailed }) {
   const mean = isCost ? "Geometric mean" : "Mean";
   const over = `of up to ${most} ${repeat}s`;
   const sentences = [
-    most > 1 ? `${mean} ${over}${bands}` : `One ${repeat}, no interval`,
+    most > 1 ? `${mean} ${over}${bands}` : most ? `One ${repeat}, no interval` : "",
     thick,
     most > 1 && points.some(({ n }) => n === 1) ? "Hollow: n=1" : "",
     points.some(({ noisy }) => noisy) ? "Noisy measurements are left out" : "",

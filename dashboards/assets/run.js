@@ -140,6 +140,9 @@ function headline(record) {
   ];
 }
 
+/** The parts of a record that are not folded. */
+const OPEN_PARTS = new Set(["Cell", "Error"]);
+
 /** @param {RunRecord} record */
 function runContent(record) {
   /** @type {[string, object | null | undefined][]} */
@@ -159,9 +162,11 @@ function runContent(record) {
     ...measurementsTable(record),
     ...learningCurves(record),
     ...samplesOf(record),
-    ...parts.flatMap(([title, part]) =>
-      part && Object.keys(part).length ? [el("h3", {}, title), el("pre", {}, pretty(part))] : [],
-    ),
+    ...parts.flatMap(([title, part]) => {
+      if (!part || !Object.keys(part).length) return [];
+      const open = OPEN_PARTS.has(title);
+      return [el("details", { open }, el("summary", {}, title), el("pre", {}, pretty(part)))];
+    }),
     ...(record.log_tail ? [el("h3", {}, "End of the log"), el("pre", {}, record.log_tail)] : []),
     el("details", {}, el("summary", {}, "The record as JSON"), el("pre", {}, pretty(record))),
   ];

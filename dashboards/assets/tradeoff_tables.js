@@ -5,6 +5,12 @@
 const LEAST_BOARDS = 3;
 
 /**
+ * Returns whether an exponent says anything: its interval leaves out no growth or growth as n².
+ * @type {(value: number | null, low: number | null, high: number | null) => boolean}
+ */
+const isDetermined = (value, low, high) => value !== null && ((low ?? 0) > 0 || (high ?? 2) < 2);
+
+/**
  * Returns a table of the exponents of cost in length.
  * @param {number} comparison
  */
@@ -21,7 +27,9 @@ function growthTable(comparison) {
       line,
       titleOf(measure),
       {
-        text: value === null ? "not determined" : formatInterval({ value, low, high }),
+        text: isDetermined(value, low, high)
+          ? formatInterval({ value, low, high })
+          : "not determined",
         className: bad ? "bad" : "",
       },
       rounds,

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import click
 
+from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.cli.catalogue import STAGES, catalogue
 from suite.matrix.listing import describe_registry
 from suite.matrix.registry import load_registry
 
+KINDS = ("tasks", "architectures", "methods")
+"""The kinds of plug-ins that have names."""
+
 
 @click.command("list")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", is_flag=True, help="Print the tables of docs/catalogue.md.")
-def command(as_json: bool, markdown: bool) -> None:
+def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
     """List tasks, architectures, methods and model sizes, and which supports which.
 
-    `bench benchmarks` lists the benchmarks.
+    With NAMES, only these tasks, architectures and methods are listed. `bench benchmarks` lists the
+    benchmarks.
+
+    \b
+    Examples:
+      bench list ner
+      bench list longformer mamba2
     """
     registry = load_registry(search_path_from_environment())
     listing = describe_registry(registry)
+    if names:
+        listing = _chosen(listing, names)
     if as_json:
         print(json.dumps(listing, indent=1))
     elif markdown:
@@ -31,8 +45,33 @@ def command(as_json: bool, markdown: bool) -> None:
         _print(listing)
 
 
+def _chosen(listing: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a listing of some plug-ins, and of all pairs of a task and an architecture of them.
+
+    Raises:
+        RequestError: there is no plug-in of a name.
+    """
+    known = {name for kind in KINDS for name in listing[kind]}
+    for name in names:
+        if name not in known:
+            raise unknown_name("task, architecture or method", name, sorted(known))
+    chosen = {
+        kind: {name: part for name, part in listing[kind].items() if name in names}
+        for kind in KINDS
+    }
+    tasks, architectures = (chosen[kind] or listing[kind] for kind in ("tasks", "architectures"))
+    supports = {
+        task: {name: reason for name, reason in of_task.items() if name in architectures}
+        for task, of_task in listing["supports"].items()
+        if task in tasks
+    }
+    only_methods = not chosen["tasks"] and not chosen["architectures"]
+    return {**listing, **chosen, "supports": {} if only_methods else supports, "model_sizes": {}}
+
+
 def _print(listing: dict[str, Any]) -> None:
-    print("Tasks")
+    if listing["tasks"]:
+        print("Tasks")
     for key, task in listing["tasks"].items():
         lengths = ", ".join(map(str, task["default_lengths"]))
         print(f"  {key}: {task['summary']}")
@@ -45,7 +84,8 @@ def _print(listing: dict[str, Any]) -> None:
         for name, value in task["options"].items():
             mark = " (open track, if changed)" if name in task["open_options"] else ""
             print(f"      --option {name}={value}{mark}")
-    print("\nArchitectures")
+    if listing["architectures"]:
+        print("\nArchitectures")
     for key, part in listing["architectures"].items():
         notes = ["control"] if part["control"] else []
         notes += ["trained only if named"] if part["probe_only"] else []
@@ -55,7 +95,8 @@ def _print(listing: dict[str, Any]) -> None:
         print(f"      claims time {part['claimed_time']}, memory {part['claimed_memory']}")
         for name, value in part["options"].items():
             print(f"      --option {name}={value}")
-    print("\nMethods (--method NAME:OPTION=VALUE,…), in the order in which they are applied")
+    if listing["methods"]:
+        print("\nMethods (--method NAME:OPTION=VALUE,…), in the order in which they are applied")
     for key, method in sorted(
         listing["methods"].items(), key=lambda item: STAGES.index(item[1]["stage"])
     ):
@@ -63,11 +104,18 @@ def _print(listing: dict[str, Any]) -> None:
         options = [f"{name}={value}" for name, value in method["options"].items()]
         probes = "; runs in probes" if method["in_probes"] else ""
         print(f"      stage {method['stage']}{probes}; options {', '.join(options) or 'none'}")
-    print("\nSupport (task × architecture)")
+    if listing["supports"]:
+        print("\nSupport of architectures by task")
     for task_key, reasons in listing["supports"].items():
+        print(f"  {task_key}: {', '.join(key for key in reasons if not reasons[key]) or 'none'}")
+        refused: dict[str, list[str]] = {}
         for key, reason in reasons.items():
-            print(f"  {task_key} × {key}: {'no: ' + reason if reason else 'yes'}")
-    print("\nModel sizes (--model-size)")
+            if reason:
+                refused.setdefault(reason, []).append(key)
+        for reason, keys in refused.items():
+            print(f"      not {', '.join(keys)}: {reason}")
+    if listing["model_sizes"]:
+        print("\nModel sizes (--model-size)")
     for size in listing["model_sizes"].values():
         print(
             f"  {size['name']}: {size['num_layers']} layers, width {size['width']}, "

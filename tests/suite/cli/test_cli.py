@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import subprocess
 import time
@@ -103,7 +104,19 @@ def test_list_says_what_supports_what_and_why_not(bench):
     assert listing["benchmarks"]["quick"]["tasks"]["sentiment"]["lengths"] == [128, 256]
     assert listing["benchmarks"]["quick"]["is_frozen"]
     printed = bench("list").stdout
-    assert "ner × images_only: no: does not take embeddings; it takes: patches" in printed
+    support = printed.split("Support of architectures")[1]
+    of_ner = re.search(r"^  ner: (?:.*\n)(?:      .*\n)*", support, re.MULTILINE)[0]
+    assert re.search(r"not .*images_only.*: does not take embeddings; it takes: patches", of_ner)
+
+
+def test_list_of_names_has_them_alone(bench):
+    printed = bench("list", "ner", "vanilla", "lora").stdout
+    assert re.findall(r"^  (\w+):", printed, re.MULTILINE) == ["ner", "vanilla", "lora", "ner"]
+    assert "  ner: vanilla\n" in printed and "Model sizes" not in printed
+    method = bench("list", "lora").stdout
+    assert "Support" not in method and "Tasks" not in method
+    wrong = bench("list", "longfromer")
+    assert wrong.returncode == 2 and "Did you mean 'longformer'?" in wrong.stderr
 
 
 def test_plan_as_json_and_as_text(bench):
