@@ -106,6 +106,8 @@ def command(
     else:
         for name in usable:
             _print(benchmarks.get(name), expected[name])
+        if unknown := [name for name in usable if expected[name].cells.seconds is None]:
+            print(f"No record of this machine tells how long these take: {', '.join(unknown)}")
     for name, reason in broken.items():
         print(f"bench: unusable: {name}: {reason}", file=sys.stderr)
     if check and broken:
@@ -175,8 +177,6 @@ class _Hours:
         }
 
     def __str__(self) -> str:
-        if self.cells.seconds is None:
-            return f"the cells take {self.cells}"
         at_a_time = "one cell" if self.cells.parallel == 1 else f"{self.cells.parallel} cells"
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         text = f"the cells take {self.cells}, {at_a_time} at a time with {threads} each"
@@ -213,7 +213,8 @@ def _print(benchmark: Benchmark, expected: _Hours) -> None:
     ranked = "ranked" if benchmark.ranked else "not ranked"
     size = f"size {benchmark.model_size}"
     print(f"  {expected.cells.num_cells} cells, {benchmark.track} track, {ranked}, {size}")
-    print(f"  {expected}")
+    if expected.cells.seconds is not None:
+        print(f"  {expected}")
     for name, settings in benchmark.tasks.items():
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
         axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
