@@ -16,7 +16,7 @@ from suite.records.published import Folder, StoredRecord, is_final, read_record
 from suite.records.schema import Record, RecordSummary
 
 TOO_GOOD = 4.0
-"""A score is flagged that lies so many standard deviations of a seed beyond the best reference."""
+"""The standard deviations of a seed by which a score may lie beyond the best reference."""
 MIN_FREEDOM = 2
 """The fewest degrees of freedom of the standard deviation over seeds."""
 
