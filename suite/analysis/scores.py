@@ -19,8 +19,9 @@ def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
     The interval adds two errors in quadrature. That of the seeds is the spread of each seed's mean
     score over all places. That of the test examples is one for each task, because tasks are
     independent. Lengths with the same parts of the test split keep their covariance. The margins of
-    lengths with other numbers of parts, such as those of a text, add up: they share the examples. A margin below one test example of each place gives way to that of
-    Wilson's intervals, as for a single place.
+    lengths with other numbers of parts, such as those of a text, add up: they share the examples. A
+    margin below one test example of each place gives way to that of Wilson's intervals, as for a
+    single place.
     """
     lengths: dict[str, int] = {}
     for task, _ in scored:
