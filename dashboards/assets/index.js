@@ -5,7 +5,7 @@
 const RUNS_LISTED = 500;
 
 /**
- * Returns a table of the cells that did not complete, one row for each reason.
+ * Returns a table of the cells without a result, one row for each reason.
  * @param {RecordRow[]} records
  */
 function failuresTable(records) {
@@ -29,7 +29,7 @@ function failuresTable(records) {
     ];
   });
   return [
-    el("h2", {}, "Cells that did not complete"),
+    el("h2", {}, "Cells without a result"),
     table(["entry", "lengths", "status", "reason", "run"], rows, {
       texts: [0, 2, 4],
       long: [1, 3],
@@ -160,7 +160,7 @@ function details({ comparison: about, number }, values, chosen, length) {
     "compared with the leader on the same seeds and test examples. Ranks use all seeds and all " +
     "lines, whatever the filters show. The name of an entry is a link to its first run.";
   return [
-    el("h2", {}, `${about.subject} at length ${formatNumber(length)}`),
+    el("h2", {}, length ? `${about.subject} at length ${formatNumber(length)}` : about.subject),
     ...(chosen.flatMap(leadersOf).length ? [el("p", { className: "note" }, note)] : []),
     ...tables,
     ...failuresTable(recordsOf(number)),

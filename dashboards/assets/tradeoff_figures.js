@@ -186,7 +186,7 @@ function heatMap(comparison, number, values) {
     `Means${measure.unit ? `, ${measure.unit}` : ""}.`,
     isLogarithmic ? "Logarithmic colours." : "",
     `Darker is ${measure.higher_is_better ? "better" : "worse"}.`,
-    "A cell without a figure shows its status.",
+    "A cell without a figure shows why.",
   ];
   return figure({
     title: `${measure.title} by architecture and length`,
