@@ -36,7 +36,11 @@ function lineSample({ color, outline, dash }) {
  * @param {Line} line
  */
 const entryLabel = ({ name, control, about }) =>
-  el(control ? "em" : "span", { title: about }, name);
+  el(
+    control ? "em" : "span",
+    { title: about },
+    ...name.split(/(?<=_)/).flatMap((part) => [part, el("wbr", {})]), // long names break there
+  );
 
 /**
  * Returns a legend without boxes, for a figure that always draws these lines.
