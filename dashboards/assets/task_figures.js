@@ -1,7 +1,7 @@
 // The figures of the tasks page: learning curves, and the reports on the scored split.
 "use strict";
 
-const PARTS = " A part is one of the 20 consecutive parts of the split, from which intervals come.";
+const PARTS = " A part is one of the consecutive parts of the split, from which intervals come.";
 
 /**
  * Returns the first run of each line.
