@@ -44,7 +44,8 @@ class Crossover:
 
     `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
     `repeat` names what the intervals come from: "round" or "seed". Noisy rounds of probes do not
-    count, except at `noisy_lengths`, where no round was quiet.
+    count, except at `noisy_lengths`, where no round was quiet. `measured` says where published
+    costs come from.
     """
 
     first: str
@@ -54,6 +55,7 @@ class Crossover:
     crossing: Crossing
     differences: Mapping[int, Difference] = field(default_factory=dict)
     noisy_lengths: Sequence[int] = ()
+    measured: str = ""
 
     @property
     def beyond_noise(self) -> bool:
@@ -63,21 +65,21 @@ class Crossover:
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `bench crossover --json` prints it."""
         length = asdict(self.crossing.length) if self.crossing.length else None
-        apart = [{"length": at, **asdict(gap)} for at, gap in self.differences.items()]
         return {
             **asdict(self.crossing),
             "length": length,
             "metric": self.metric,
-            "differences": apart,
+            "differences": [{"length": at, **asdict(gap)} for at, gap in self.differences.items()],
+            "measured": self.measured,
             "noisy_lengths": list(self.noisy_lengths),
         }
 
     def __str__(self) -> str:
-        lines = [
-            self._sentence() + ("" if self.beyond_noise else "; at no length beyond the noise")
-        ]
+        noise = "" if self.beyond_noise else "; at no length beyond the noise"
+        lines = [self._sentence() + noise]
         for at, gap in self.differences.items():
             lines.append(f"  at {at:,}: {self.second} {_gap_text(gap)}")
+        lines += [f"  published: {self.measured}"] if self.measured else []
         if self.noisy_lengths:
             lengths = ", ".join(f"{length:,}" for length in self.noisy_lengths)
             lines.append(f"  noisy: other processes used the machine in every round at {lengths}")

@@ -10,7 +10,8 @@ import click
 
 from suite.analysis.crossover import check_pair, cost_crossover, score_crossover
 from suite.analysis.measures import DEFAULT_MEASURE
-from suite.api import Mode, RequestError
+from suite.analysis.published_crossover import published_cost_crossover
+from suite.api import Mode
 from suite.api.files import RESULTS
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
@@ -29,7 +30,7 @@ from suite.records.published import local_records, published_records
 @click.option(
     "--published",
     is_flag=True,
-    help="With --task: compare the published records instead of your own.",
+    help="Compare the published records instead of your own; nothing is run.",
 )
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @request_options
@@ -49,9 +50,10 @@ def command(
     Without --task, costs are compared: missing probes are run at all lengths, and then
     between two lengths until a crossover is known within 5%.
     The interval comes from the rounds. Decodings are compared at one sequence a batch, unless
-    --batch-size says otherwise. With --task, the scores of existing records are compared,
-    whatever their number of threads, and nothing is run. The difference at each length has an
-    interval over seeds and test examples.
+    --batch-size says otherwise. With --published, the costs of published records are compared,
+    and a crossover is interpolated between their lengths. With --task, the scores of existing
+    records are compared, whatever their number of threads, and nothing is run. The difference at
+    each length has an interval over seeds and test examples.
 
     An entry is an architecture, or one with options as the tables write it.
 
@@ -60,6 +62,7 @@ def command(
       bench crossover vanilla longformer
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
       bench crossover vanilla mamba2 --metric generation.step_seconds
+      bench crossover vanilla mamba2 --published --form decoder
       bench crossover gpt vanilla --task language_modeling --data tfds --benchmark core --published
       bench crossover vanilla "vanilla (positions=rotary)" --task ner --benchmark core --published
     """
@@ -72,7 +75,8 @@ def command(
         )
         found = score_crossover(request, records, metric)
     elif published:
-        raise RequestError("Published records are compared by their scores: name a --task")
+        records = published_records(results)
+        found = published_cost_crossover(request, records, metric or DEFAULT_MEASURE)
     else:
         with open_search_session(store) as run:
             found = cost_crossover(request, store, run, metric or DEFAULT_MEASURE)

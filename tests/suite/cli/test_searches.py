@@ -82,7 +82,7 @@ def test_without_mlflow_a_search_answers_all_the_same(bench):
             "Only a measure with a better direction",
         ),
         (("crossover", "vanilla", "bert", "--task", "ner"), "records with entity_f1 at two"),
-        (("crossover", "vanilla", "bert", "--published"), "name a --task"),
+        (("crossover", "vanilla", "bert", "--published", "--form", "decoder"), "of both entries"),
         (
             ("crossover", "vanilla", "bert", "--task", "ner", "--metric", "training.step_seconds"),
             "Leave --task out",
@@ -140,6 +140,15 @@ def leave_decodings(home, lengths, value_of, phase, **fields):
                 environment=dict(describe_machine()),
             )
         )
+
+
+def test_published_costs_are_compared_without_a_run(bench, tmp_path):
+    asked = ("vanilla", "mamba2", "--published", "--form", "decoder", "--batch-size", "1")
+    result = bench("crossover", *asked, BENCH_PATH="")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("mamba2 overtakes vanilla in training.tokens_per_second at")
+    assert "\n  published: decoder, batch 1, tensorflow, float32; Session" in result.stdout
+    assert not list(tmp_path.glob("home/records/*"))
 
 
 def test_decodings_that_are_done_are_compared_and_not_run(bench, tmp_path):

@@ -1,0 +1,79 @@
+"""Crossover points of costs from published records: nothing is run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from suite.analysis.aggregate import Comparison, compare, mode_measuring
+from suite.analysis.crossover import Crossover, check_pair
+from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
+from suite.analysis.precedence import in_precedence
+from suite.analysis.search import find_crossing, pair_up
+from suite.api import RequestError
+from suite.matrix.request import Request
+from suite.records.published import StoredRecord
+
+
+def published_cost_crossover(
+    request: Request, records: Iterable[StoredRecord], measure: str = DEFAULT_MEASURE
+) -> Crossover:
+    """Compare the costs of two entries at the lengths that one comparison measured for both.
+
+    The form, the size, the backend, the precision, the batch size and the lengths of the request
+    are respected where it names them. Of several comparisons, such as those of two machines, the
+    one with the most common lengths counts. A crossing is interpolated, and its interval comes from
+    the quiet rounds.
+
+    Raises:
+        RequestError: the measure has no direction, or no comparison has both at two lengths.
+    """
+    first, second = check_pair(request)
+    sign = 1 if find_directed_measure(measure).higher_is_better else -1
+    known: list[tuple[Comparison, dict[int, dict[int, float]]]] = []
+    for comparison in in_precedence(compare(records)):
+        if _is_asked(comparison, request, measure):
+            logs = [_logs(comparison, one, measure, sign, request) for one in (first, second)]
+            known.append((comparison, pair_up(*logs)))
+    widest = max(known, key=lambda one: len(one[1]), default=None)
+    if widest is None or len(widest[1]) < 2:
+        raise RequestError(
+            f"Published records must have {measure} of both entries at two lengths or more",
+            received=f"{first} and {second} at {len(widest[1]) if widest else 0} such lengths",
+            remedy="Omit --published to run the missing probes, or name entries of `bench report "
+            "--published`",
+        )
+    comparison, leads = widest
+    crossing = find_crossing(leads.__getitem__, list(leads), (first, second), halves=False)
+    key = comparison.key
+    measured = f"{key.form}, {key.batch}, {key.backend}, {key.precision}; "
+    return Crossover(
+        first, second, measure, "round", crossing, measured=measured + comparison.sessions_text
+    )
+
+
+def _is_asked(comparison: Comparison, request: Request, measure: str) -> bool:
+    """Return whether a comparison is of the measure's mode and of what a request names."""
+    key = comparison.key
+    return (
+        key.mode is mode_measuring(measure.partition(".")[0])
+        and request.form in (None, key.form)
+        and request.model_size in (None, key.model_size)
+        and key.backend in (request.backends or (key.backend,))
+        and key.precision in (request.precisions or (key.precision,))
+    )
+
+
+def _logs(
+    comparison: Comparison, entry: str, measure: str, sign: int, request: Request
+) -> dict[int, dict[int, float]]:
+    """Return the logarithms of an entry's costs by length and round; more is better."""
+    return {
+        point.sequence_length: {
+            number: sign * math.log(value) for number, value in point.costs(measure).items()
+        }
+        for point in comparison.points
+        if point.entry == entry
+        and point.sequence_length in (request.lengths or (point.sequence_length,))
+        and request.batch_size in (None, point.batch_size)
+    }
