@@ -102,31 +102,25 @@ function filterBar(values, choice, extras = [], advancedExtras = []) {
 }
 
 /**
- * Returns the kind of the preferred results of a task: its final runs, if it has any.
- * @param {NumberedComparison[]} allowed
- * @param {string} task
- */
-function firstKind(allowed, task) {
-  const kinds = allowed.filter(({ comparison }) => comparison.task === task);
-  return kinds.find(({ comparison }) => comparison.kind !== "trial")?.comparison.kind ?? "trial";
-}
-
-/**
  * Returns the choice of a task, or of what probes measure; empty if there is nothing to choose.
  * @param {State} values
  * @param {Choice} choice
  */
 function taskPicker(values, { allowed, shown }) {
   const task = shown?.comparison.task ?? values.task ?? "";
-  /** @type {Map<string, string>} */
-  const subjects = new Map(allowed.map(({ comparison }) => [comparison.task, comparison.subject]));
-  if (subjects.size < 2 && shown) return [];
-  const options = Object.entries(TASK_GROUPS).flatMap(([kind, group]) =>
-    [...subjects]
-      .filter(([key]) => firstKind(allowed, key) === kind)
-      .map(([key, subject]) => /** @type {[string, string, string]} */ ([subject, key, group])),
+  // The preferred results of a task come first, and final runs before costs and trials.
+  const firsts = allowed.filter(
+    ({ comparison: { task: name } }, place) =>
+      allowed.findIndex(({ comparison }) => comparison.task === name) === place,
   );
-  if (!subjects.has(task)) options.unshift(["choose a task", task, ""]);
+  if (firsts.length < 2 && shown) return [];
+  /** @type {[string, string, string][]} */
+  const options = firsts.map(({ comparison: { subject, task: name, kind } }) => [
+    subject,
+    name,
+    TASK_GROUPS[kind],
+  ]);
+  if (!options.some(([, name]) => name === task)) options.unshift(["choose a task", task, ""]);
   const chosen = (/** @type {string} */ value) => {
     const { length = "", metric = "" } = state();
     change({ ...clearedFilters(), task: value, length, metric });

@@ -178,16 +178,17 @@ def _newest_versions(
     No submission supersedes records of others: its versions count only for architectures that no
     own record has, and only among its own records.
     """
-    own = [stored.record for stored in records if stored.folder is not Folder.SUBMITTED]
+    by_submitter: dict[str, list[RecordSummary]] = {"": []}
+    for stored in records:
+        by_submitter.setdefault(stored.submitter, []).append(stored.record)
+    own = by_submitter.pop("")
     rules = newest_rules(own or (stored.record for stored in records), task_versions)
     newest = newest_architectures(own, rules)
-    of_submitters: dict[str, list[RecordSummary]] = {"": []}
-    for stored in records:
-        of_submitters.setdefault(stored.submitter, []).append(stored.record)
-    return {
+    theirs = {
         name: {**newest_architectures(submitted, rules), **newest}
-        for name, submitted in of_submitters.items()
+        for name, submitted in by_submitter.items()
     }
+    return {"": newest, **theirs}
 
 
 def _sessions_by_place(

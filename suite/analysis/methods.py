@@ -97,7 +97,7 @@ def condition_scores(comparison: Comparison) -> list[ConditionScores]:
 
 
 def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
-    """Return in words which gains are beyond noise, the largest first; empty without any gain."""
+    """Return sentences on the gains beyond noise, the largest first; empty without any gain."""
     known = sorted(
         ((one, one.gain) for one in effects if one.gain), key=lambda pair: -abs(pair[1].value)
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from suite.analysis.aggregate import Comparison, compare, mode_measuring
 from suite.analysis.crossover import Crossover, check_pair
@@ -21,19 +20,21 @@ def published_cost_crossover(
     """Compare the costs of two entries at the lengths that one comparison measured for both.
 
     The form, the size, the backend, the precision, the batch size and the lengths of the request
-    are respected where it names them. Of several comparisons, such as those of two machines, the
-    one with the most common lengths counts. A crossing is interpolated, and its interval comes from
-    the quiet rounds.
+    are respected where it names them. The comparison with the most common lengths counts, if
+    several machines or batches were measured. A crossing is interpolated, and its interval comes
+    from the quiet rounds.
 
     Raises:
         RequestError: the measure has no direction, or no comparison has both at two lengths.
     """
     first, second = check_pair(request)
-    sign = 1 if find_directed_measure(measure).higher_is_better else -1
+    higher_is_better = find_directed_measure(measure).higher_is_better
+    # `pair_up` subtracts the first from the second: the lower one of two times is ahead.
+    subtracted = (first, second) if higher_is_better else (second, first)
     known: list[tuple[Comparison, dict[int, dict[int, float]]]] = []
     for comparison in in_precedence(compare(records)):
         if _is_asked(comparison, request, measure):
-            logs = [_logs(comparison, one, measure, sign, request) for one in (first, second)]
+            logs = [_logs(comparison, one, measure, request) for one in subtracted]
             known.append((comparison, pair_up(*logs)))
     widest = max(known, key=lambda one: len(one[1]), default=None)
     if widest is None or len(widest[1]) < 2:
@@ -65,13 +66,11 @@ def _is_asked(comparison: Comparison, request: Request, measure: str) -> bool:
 
 
 def _logs(
-    comparison: Comparison, entry: str, measure: str, sign: int, request: Request
-) -> dict[int, dict[int, float]]:
-    """Return the logarithms of an entry's costs by length and round; more is better."""
+    comparison: Comparison, entry: str, measure: str, request: Request
+) -> dict[int, Mapping[int, float]]:
+    """Return the logarithms of an entry's costs by length and round."""
     return {
-        point.sequence_length: {
-            number: sign * math.log(value) for number, value in point.costs(measure).items()
-        }
+        point.sequence_length: point.log_scores(measure).by_seed
         for point in comparison.points
         if point.entry == entry
         and point.sequence_length in (request.lengths or (point.sequence_length,))

@@ -16,7 +16,7 @@ from suite.records.published import Folder, StoredRecord, is_final, read_record
 from suite.records.schema import Record, RecordSummary
 
 TOO_GOOD = 4.0
-"""The standard deviations of a seed by which a score may lie beyond the best reference."""
+"""The limit of a score beyond the best reference, in standard deviations of a seed."""
 MIN_FREEDOM = 2
 """The fewest degrees of freedom of the standard deviation over seeds."""
 

@@ -84,7 +84,7 @@ class StoredRecord:
 
     @property
     def submitter(self) -> str:
-        """Who submitted the record; empty for a record of the project or of a home."""
+        """The name of the submitter; empty for a record of the project or of a home."""
         return self.owner if self.folder is Folder.SUBMITTED else ""
 
     @property

@@ -16,7 +16,7 @@ PAIR = Request(architectures=("vanilla", "bert"))
 
 
 def costs(bert, lengths=(512, 2_048), machine="here"):
-    """Return probes of `vanilla`, and of `bert` that is so many times as fast at each length."""
+    """Return probes of `vanilla`, and of `bert`, whose speed is a multiple of it at each length."""
     return [
         replace(record, owner=machine)
         for length, factor in zip(lengths, bert, strict=True)
