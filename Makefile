@@ -116,8 +116,8 @@ clean: ## remove the virtual environment and caches; records stay
 	rm -rf $(VENV) $(NODE_MODULES) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed. Received: $$($(PYTHON) --version). Set PYTHON=." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed. Received: $$($(PYTHON) --version). Set PYTHON=python3.13, say." >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "python -m venv failed: install your system's venv package (Debian: python3-venv)." >&2; exit 2; }
 

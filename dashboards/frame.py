@@ -39,7 +39,7 @@ MEASURES = (
     Measure("training.step_seconds", "Time of a training step", "s"),
     Measure(
         "training.model_flops_utilization",
-        "Model FLOPs utilisation (share of the machine's matrix-product rate)",
+        "Model FLOPs utilization (share of the machine's matrix-product rate)",
         "%",
         0.01,
         True,

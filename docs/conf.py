@@ -6,16 +6,20 @@ import enum
 import os
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
+
 project = "Lengthwise"
+release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 author = "The Lengthwise contributors"
 copyright = author
 root_doc = "README"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
-html_title = "Lengthwise"
+html_title = f"Lengthwise {release}"
 html_copy_source = False
 html_show_sphinx = False
 # The address of the published charts, to which each page then links: `make docs CHARTS=...`.
@@ -69,7 +73,6 @@ CONTENTS = {
 }
 """The pages of the site by heading. The build fails if a page is missing here."""
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("suite", "tasks", "baselines", "dashboards")
 NEED_OTHER_FRAMEWORKS = (
     "baselines.layers.backends",

@@ -9,7 +9,7 @@ The Python API. The command line `bench` has a command for each function here:
 | `run_events`    |                   | the same, as an iterator of events                  |
 | `read_records`  |                   | the records of a home, or the published ones        |
 | `compare`       | `bench report`    | tables of scores and costs                          |
-| `crossover`     | `bench crossover` | the length where one architecture overtakes another |
+| `crossover`     | `bench crossover` | each length where one entry overtakes another       |
 | `frontier`      | `bench frontier`  | the longest sequence within a budget                |
 | `tune`          | `bench tune`      | learning rates chosen on validation                 |
 | `load_model`    | `bench predict`   | a trained model that takes raw texts                |
@@ -28,7 +28,7 @@ print(suite.compare(records))
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from suite.signatures import RequestKeywords, RunKeywords
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from suite.analysis.crossover import Crossover
-    from suite.execution.runner import Event
+    from suite.execution.runner import Event, Finished, Progressed, Started, Waiting
     from suite.publish.verify import Verification
     from suite.records.schema import RecordSummary
     from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
@@ -46,8 +46,12 @@ if TYPE_CHECKING:
     from suite.worker.predicting import TrainedModel
 
 __all__ = [
+    "Finished",
+    "Progressed",
     "RequestKeywords",
     "RunKeywords",
+    "Started",
+    "Waiting",
     "compare",
     "crossover",
     "frontier",
@@ -59,6 +63,23 @@ __all__ = [
     "tune",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return the class of an event of `run_events`, or `__version__`, the installed version.
+
+    Raises:
+        AttributeError: the package has nothing of this name.
+    """
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lengthwise")
+    if name in __all__:
+        from suite.execution import runner
+
+        return getattr(runner, name)
+    raise AttributeError(f"module 'suite' has nothing of the name {name!r}")
 
 
 def plan(**request: Unpack[RequestKeywords]) -> MatrixPlan:
@@ -101,9 +122,9 @@ def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
 def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     """Run the cells of a matrix that are not done yet, and yield each event.
 
-    The events are `Started`, `Progressed`, `Finished` and `Waiting` of `suite.execution.runner`.
-    Before ranked runs come `Checking` and `Checked` of `suite.execution.conformance`. Ending the
-    loop early stops the running cells; their records have the status "interrupted".
+    The events are `Started`, `Progressed`, `Finished` and `Waiting`. Before ranked runs come
+    `Checking` and `Checked` of `suite.execution.conformance`. Ending the loop early stops the
+    running cells; their records have the status "interrupted".
 
     ```python
     for event in suite.run_events(mode="probe", architectures="vanilla", benchmark="smoke"):
@@ -189,13 +210,14 @@ def crossover(
     tracking: bool = True,
     **request: Unpack[RequestKeywords],
 ) -> Crossover:
-    """Find the length from which on `second` is better than `first`.
+    """Find each length at which `first` or `second` overtakes the other.
 
     An entry is an architecture, or one with options as the tables write it.
 
-    Without a task, `metric` is a measure of probes (by default "training.tokens_per_second");
-    missing probes are run. With a task, `metric` is a metric of the test split, and the records of
-    a home, or the `published` ones, are compared.
+    Without a task, `metric` is a measure of probes or decodings (by default
+    "training.tokens_per_second"); missing ones are run. With a task, `metric` is a metric of the
+    test split, and the records of a home are compared. `published` compares the costs or scores of
+    published records, and nothing is run.
 
     ```python
     pair = {"first": "gpt", "second": "vanilla"}

@@ -13,11 +13,12 @@ from suite.analysis.crossover import Crossover, check_pair, cost_crossover, scor
 from suite.analysis.frontier import Budget, find_length_limits
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
+from suite.analysis.published_crossover import published_cost_crossover
 from suite.analysis.rate_search import MAX_COST
 from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
 from suite.analysis.tuning import tune
-from suite.api import Mode, RequestError
+from suite.api import Mode
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (
     Prepared,
@@ -139,7 +140,7 @@ def find_crossover(
         records = published_records() if published else local_records(store, warn_of_file)
         return score_crossover(request, records, metric)
     if published:
-        raise RequestError("Published records are compared by their scores: name a task")
+        return published_cost_crossover(request, published_records(), metric or DEFAULT_MEASURE)
     with _open_search("crossover", keywords, store, progress, tracking) as run:
         return cost_crossover(request, store, run, metric or DEFAULT_MEASURE)
 

@@ -21,7 +21,7 @@ from suite.records.environment import (
 from suite.records.store import Store
 from suite.records.weights import num_bytes, weights_folders
 
-OLDEST_PYTHON = (3, 11)
+PYTHON_VERSIONS = ((3, 11), (3, 12), (3, 13))
 LEAST_DISK_BYTES = 2 * 2**30
 LEAST_MEMORY_BYTES = 4 * 2**30
 PROBE_SECONDS = 120
@@ -86,9 +86,10 @@ def examine(
 
 
 def _python() -> Check:
-    ok = sys.version_info >= OLDEST_PYTHON
-    oldest = ".".join(map(str, OLDEST_PYTHON))
-    return Check("python", ok, platform.python_version(), f"Install Python {oldest} or newer")
+    ok = sys.version_info[:2] in PYTHON_VERSIONS
+    *others, newest = (f"{major}.{minor}" for major, minor in PYTHON_VERSIONS)
+    remedy = f"Install Python {', '.join(others)} or {newest}"
+    return Check("python", ok, platform.python_version(), remedy)
 
 
 def _packages() -> Iterator[Check]:
@@ -96,7 +97,11 @@ def _packages() -> Iterator[Check]:
     for name in PACKAGES:
         found = versions[name]
         extra = name in EXTRAS
-        remedy = f'For --backend {name} only: pip install -e ".[{name}]"' if extra else MAKE_SETUP
+        remedy = (
+            f'For --backend {name} only: pip install -c constraints.txt -e ".[{name}]"'
+            if extra
+            else MAKE_SETUP
+        )
         yield Check(f"package {name}", found is not None, found or "missing", remedy, not extra)
 
 

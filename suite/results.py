@@ -175,8 +175,8 @@ class MatrixPlan(Collection[PlannedCell]):
         if all(cell.scores_test or cell.task is None for cell in scored):
             return ""
         return (
-            "These settings are not those of a frozen benchmark: trainings score validation alone "
-            "(--test scores the test split)"
+            "These settings are not those of a frozen benchmark: training runs score validation "
+            "alone (--test scores the test split)"
         )
 
     @property

@@ -16,10 +16,11 @@ class RequestKeywords(TypedDict, total=False):
 
     A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number or
     a list of them: `lengths`, `evaluation_lengths`, `seeds`. Each may be written in the singular.
-    `mode` is "train" (learn and score) or "probe" (measure costs on random tokens). `data` is a
-    source such as "synthetic", "tfds" or "files:FOLDER". `options` maps names of options to values.
-    `steps` is the number of updates. `test` scores the test split outside a frozen benchmark too.
-    `methods` are sets of methods to compare: "none;lora:rank=4", or a list of such sets.
+    `mode` is "train" (learn and score), "probe" (measure costs on random tokens) or "decode"
+    (measure token-by-token generation). `data` is a source such as "synthetic", "tfds" or
+    "files:FOLDER". `options` maps names of options to values. `steps` is the number of updates.
+    `test` scores the test split outside a frozen benchmark too. `methods` are sets of methods to
+    compare: "none;lora:rank=4", or a list of such sets.
     `home` is the folder of the records: by default BENCH_HOME, or results/local.
     """
 

@@ -13,7 +13,7 @@ from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import HomeError, RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
 from suite.keywords import make_store, split_list
-from suite.matrix.benchmarks import DEFAULT_BENCHMARK, benchmark_names
+from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.request import Request
 from suite.records.store import HOME_VARIABLE, Store
@@ -185,7 +185,7 @@ request_options = _stack(
         "--benchmark",
         type=_OneName(lambda: benchmark_names(search_path_from_environment())),
         help="Benchmark: tasks, lengths, seeds and steps; see `bench benchmarks`. "
-        f"[default: {DEFAULT_BENCHMARK}]",
+        f"[default: {DEFAULT_BENCHMARK}; {DECODING_BENCHMARK} for decodings]",
     ),
     click.option(
         "--model-size",
@@ -203,7 +203,7 @@ request_options = _stack(
     click.option(
         "--data",
         metavar="SOURCE",
-        help="Data source: synthetic, tfds, files:DIR; see `bench list`. "
+        help="Data source, such as synthetic, tfds or files:DIR; see `bench list TASK`. "
         "[default: the benchmark's, or the task's]",
     ),
     click.option("--download", is_flag=True, help="Let TFDS download a missing data set."),

@@ -51,7 +51,7 @@ There are no final runs of a ranked benchmark yet, and the leaderboard ranks no 
 {existing}To make the first, run `make tune` and `make bench` with `BENCHMARK=core`, from a clean
 commit. Then run `bench publish` and `make leaderboard`. {links}
 """
-EXISTING = "These trainings are published without a rank:"
+EXISTING = "These training runs are published without a rank:"
 TRIALS = "trials, which do not have the settings of a frozen benchmark"
 FORMER = "[CHANGES.md](CHANGES.md) names the last commit with older results."
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 import suite
+from suite import Finished, Started
 from suite.api import LengthwiseError, RequestError
-from suite.execution.runner import Finished, Started
 from suite.keywords import describe_call
 from tests.conftest import FAKES, bench_environment, processes_of, read_records
 from tests.conftest import replaced_environment as replaced
@@ -35,6 +35,17 @@ def test_importing_it_imports_nothing_else():
 
 def test_all_names_are_there():
     assert all(callable(getattr(suite, name)) for name in suite.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'runn'"):
+        _ = suite.runn
+
+
+def test_costs_of_published_records_are_compared_without_a_run(home):
+    pair = {"first": "vanilla", "second": "linear_attention"}
+    found = suite.crossover(**pair, published=True, form="decoder", batch_size=1)
+    assert found.measured.startswith("decoder, batch 1, tensorflow") and not home.exists()
 
 
 def test_the_plan_of_a_frozen_benchmark_warns_of_no_trial_for_the_cells_that_others_need(home):
