@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.ranking import difference
 from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
 from suite.api import AppliedMethod, Stage, methods_text
 from suite.records.measures import phase_of
@@ -35,7 +36,8 @@ PRICES = {
 class MethodEffect:
     """The gain and the price of the methods of an entry at one length, against a reference.
 
-    `gain` is the difference of the scores, paired by seed; it is positive if the method is better.
+    `gain` is the difference of the scores, paired by seed and by part of the test split; it is
+    positive if the method is better. Its interval holds for this effect alone.
     `prices` are multiples of the costs of the reference, paired by seed; a cost that either lacks
     is missing. Without a reference, there is no gain. Only a compressed model that was trained has
     prices then: those against itself before compression.
@@ -54,7 +56,8 @@ class MethodEffect:
 class ConditionScores:
     """The scores of an entry at one length under a disturbance, by its strength.
 
-    Each is the mean over seeds. Strength "0" is the score without disturbance.
+    Each is the mean over seeds, with an interval over seeds alone: records keep no parts of
+    disturbed examples. Strength "0" is the score without disturbance.
     """
 
     entry: str
@@ -163,19 +166,25 @@ def _added(text: str) -> str:
 def _effect(point: Point, reference: Point | None) -> MethodEffect:
     score = point.score()
     without = reference.score() if reference else None
-    scores = point.scores().by_seed
-    others = reference.scores().by_seed if reference else {}
-    sign = 1 if point.metric and point.metric.higher_is_better else -1
-    gains = [sign * (scores[seed] - others[seed]) for seed in sorted(scores.keys() & others.keys())]
     return MethodEffect(
         entry=point.entry,
         reference=reference.entry if reference else None,
         sequence_length=point.sequence_length,
         score=score.estimate if score else None,
         reference_score=without.estimate if without else None,
-        gain=mean_interval(gains) if gains else None,
+        gain=_gain(point, reference) if reference else None,
         prices=dict(_prices(point, reference)),
     )
+
+
+def _gain(point: Point, reference: Point) -> Estimate | None:
+    """Return by how much a point is better; None without a seed that both have."""
+    of_both = point.scores(), reference.scores()
+    better, worse = of_both if point.metric and point.metric.higher_is_better else of_both[::-1]
+    if not better.by_seed.keys() & worse.by_seed.keys():
+        return None
+    gain = difference(better, worse)
+    return Estimate(gain.value, gain.low, gain.high, gain.n)
 
 
 def _prices(point: Point, reference: Point | None) -> Iterator[tuple[str, Estimate]]:
@@ -216,10 +225,10 @@ def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:
             value = by_split.get(point.split, {}).get(point.metric.name)
             if value is not None and _is_number(strength):
                 values.setdefault(name, {}).setdefault(strength, []).append(value)
-    clean = point.score()
+    clean = [*point.scores().by_seed.values()]
     return {
         name: {
-            **({"0": clean.estimate} if clean else {}),
+            **({"0": mean_interval(clean)} if clean else {}),
             **{strength: mean_interval(each) for strength, each in _by_number(found)},
         }
         for name, found in values.items()

@@ -215,12 +215,13 @@ def _table_of_parts(
 ) -> list[list[list[float]]] | None:
     """Return the parts' scores of all entries and seeds; NaN where an entry has none.
 
-    Parts that any entry or seed lacks are left out. None means that no entry has parts.
+    An entry with another number of parts than most has none of them. Parts that any entry or seed
+    lacks are left out. None means that no entry has parts.
     """
-    counts = {len(parts) for scores in lines for parts in scores.parts.values() if parts}
-    if len(counts) != 1:
+    counts = [len(parts) for scores in lines for parts in scores.parts.values() if parts]
+    if not counts:
         return None
-    (num_parts,) = counts
+    num_parts = statistics.mode(counts)
     complete = [
         all(len(scores.parts.get(seed, ())) == num_parts for seed in scores.by_seed)
         for scores in lines

@@ -126,6 +126,8 @@ class Task(RawText, ABC):
     same if it moves by a few pixels. `spec` then has `patch_size` and `channels`."""
     evaluation_lengths_supported: bool = False
     """Whether a model trained at one length can be scored at longer ones: `load_evaluation`."""
+    offers_all_classes: bool = True
+    """Whether each example may have any class. If not, `class_logits` masks the others."""
     added_token_ids: int = 0
     """The number of token ids after the `spec["vocabulary_size"]` of the data, such as a mask."""
 
@@ -256,6 +258,18 @@ class Task(RawText, ABC):
     @abstractmethod
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the scalar training loss of a batch, computed with `keras.ops`."""
+
+    def class_logits(self, outputs: Any, features: Mapping[str, Any]) -> Any:
+        """Return the logits that the loss compares with classes; the classes are the last axis.
+
+        The shape is (examples, classes), or (batch, n, classes) at the positions of the batch.
+        Methods smooth or distill these. The default returns the outputs.
+        """
+        return outputs
+
+    def unclassed_reason(self, options: Options) -> str | None:
+        """Return why the task has no `class_logits` with its own options, or None."""
+        return None
 
     @abstractmethod
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:

@@ -66,7 +66,8 @@ parallel_option = click.option(
 @click.option(
     "--memory-limit",
     metavar="SIZE",
-    help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory]",
+    help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory, "
+    "divided by --parallel]",
 )
 @parallel_option
 @click.option(
@@ -138,7 +139,7 @@ def command(
         store,
         retry=split_list(retry) if retry else (),
         rerun=rerun,
-        limits=make_limits(request.benchmark, time_limit, memory_limit),
+        limits=make_limits(request.benchmark, time_limit, memory_limit, parallel),
         executor=executor,
         keep_weights=keep_weights,
         report_unreadable=print_unreadable,

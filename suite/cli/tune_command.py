@@ -103,7 +103,7 @@ def command(
       bench tune --task ner --architectures vanilla,longformer --lengths 128
     """
     request = make_single_request(given, Mode.TRAIN)
-    limits = make_limits(request.benchmark, time_limit)
+    limits = make_limits(request.benchmark, time_limit, parallel=parallel)
     store = make_store(home)
     store.prepare()
     with open_command_session(

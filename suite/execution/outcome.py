@@ -34,7 +34,8 @@ def make_record(
     conformance kit's result for the code that ran.
 
     A training that exceeded a limit at an evaluation length stands: that length and the longer ones
-    have the reason in place of figures. If it drew samples, its details have the reason.
+    have the reason in place of figures. If it drew samples, its details have the reason. The
+    details of a cell that took trained models have the ids of their cells by role.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})
@@ -68,6 +69,7 @@ def make_record(
         details={
             **outcome.pop("details", {}),
             "limits": _describe(limits),
+            **({"parents": dict(planned.parents)} if planned.parents else {}),
             **({"lost": result.lost} if result.lost else {}),
         },
         log_tail=result.log_tail if status is not Status.OK else "",

@@ -62,7 +62,8 @@ def plan(
     record of a probe is valid on a similar machine only, unless `any_machine` is set, and only for
     the code that it measured: `cost_digest` returns the digest of a cell's architecture. The record
     of a cell that exceeded a limit is valid until `limits` are higher. The record of an unsupported
-    or skipped cell is valid while the reason is the same.
+    or skipped cell is valid while the reason is the same. The record of a cell that took trained
+    models is valid while it needs the same ones.
 
     A trained model's record is invalid if it lacks an evaluation length of the request. The status
     of an evaluation length that exceeded a limit counts as one of the record. A cell that runs
@@ -105,6 +106,8 @@ def plan(
         if record.status is Status.OK and not has_lengths_of(record, planned.cell):
             return False
         if planned.cell.mode is not Mode.TRAIN and not _same_code(record, cost_digest):
+            return False
+        if record.details.get("parents", planned.parents) != planned.parents:
             return False
         digest = digests.get(planned.cell.task or "")
         return statuses[record.cell_id].isdisjoint(again) and _same_data(record, digest)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Stage
+from suite.api import Method, MethodContext, MethodRequest, Options, Stage, task_options
 from suite.api.errors import RequestError, Unsupported
 
 if TYPE_CHECKING:
@@ -25,16 +25,17 @@ class Distillation(Method):
     plus w · T² times the cross-entropy of softmax(student / T) with the targets softmax(teacher /
     T) (Hinton et al. 2015, section 2). `hidden_weight` times the mean squared difference of the
     final hidden states is added (Romero et al. 2015, equation 3; Jiao et al. 2020, equation 8).
-    Both models have one width, so that no projection lies between. The soft targets count at the
-    real positions that the task scores, or for each example, and hidden states at all real
-    positions.
+    Both models have one width, so that no projection lies between. The softmax is over the classes
+    of the task: for answers in a text, over the positions where one may start or end. The soft
+    targets count at the real positions that the task scores, or for each example, and hidden states
+    at all real positions. The teacher trains at its own learning rate.
 
     The teacher infers each training batch before the step, so that its time is no part of the time
     of a step. The peak memory of the training includes the teacher. It starts each batch without a
     carried state.
     """
 
-    version = 1
+    version = 2
     title = "Distillation"
     summary = "learn from the outputs and hidden states of a trained teacher"
     paper = "Hinton, Vinyals and Dean 2015, Distilling the Knowledge in a Neural Network"
@@ -54,17 +55,17 @@ class Distillation(Method):
                 )
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the outputs are no scores of single classes, or None."""
-        for option in ("tag_chain", "trace"):
-            if request.cell.options.get(option):
-                return f"takes outputs that score single classes alone; omit {option}=true"
-        return None
+        """Return why the task has no classes that a teacher could score, or None."""
+        options = task_options(request.task, request.cell.options)
+        reason = request.task.unclassed_reason(options)
+        return f"compares scores of classes, and {reason}" if reason else None
 
     def needs(self, cell: Cell, options: Options) -> Mapping[str, Cell]:
         """Return the teacher's cell; none if the teacher has no weight."""
         if _is_neutral(options):
             return {}
-        return {TEACHER: replace(cell, architecture=options["teacher"], methods=())}
+        own = {name: value for name, value in cell.options.items() if name != "learning_rate"}
+        return {TEACHER: replace(cell, architecture=options["teacher"], options=own, methods=())}
 
     def model(self, model: Any, context: MethodContext) -> Any:
         """Return the model, which shows its hidden states to the loss if these count."""
@@ -93,7 +94,10 @@ class Distillation(Method):
         def distilled(outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
             total = loss(outputs, targets, features)
             if weight:
-                soft = soft_loss(outputs, targets, features, options["temperature"])
+                both = (outputs, features[LOGITS])
+                student, teacher = (context.task.class_logits(one, features) for one in both)
+                scored = {**features, LOGITS: teacher}
+                soft = soft_loss(student, targets, scored, options["temperature"])
                 total = (1 - weight) * total + weight * soft
             if hidden_weight:
                 total = total + hidden_weight * hidden_loss(features)
@@ -107,7 +111,7 @@ def soft_loss(
 ) -> Any:
     """Return T² times the mean cross-entropy with the teacher's softened targets.
 
-    `outputs` are logits, (batch, classes) or (batch, n, classes), as are the teacher's.
+    `outputs` are logits, (examples, classes) or (batch, n, classes), as are the teacher's.
 
     Raises:
         Unsupported: the teacher's logits have another shape.

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Stage
+from suite.api import Method, MethodContext, MethodRequest, Options, Stage, task_options
 from suite.api.errors import RequestError
-
-UNSMOOTHED = {
-    "tag_chain": "a chain of tags scores whole sequences",
-    "trace": "some outputs of a model with traces are no classes",
-}
-"""The options of tasks whose outputs are not one logit for each class, and what they are."""
 
 
 class LabelSmoothing(Method):
@@ -41,10 +35,13 @@ class LabelSmoothing(Method):
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no classes to smooth, or None."""
-        for option, outputs in UNSMOOTHED.items():
-            if request.options["share"] and request.cell.options.get(option):
-                return f"smooths classes, and {outputs}; omit {option}"
-        return None
+        if not request.options["share"]:
+            return None
+        task = request.task
+        reason = task.unclassed_reason(task_options(task, request.cell.options))
+        if not reason and not task.offers_all_classes:
+            reason = "an example of this task offers some of them alone"
+        return f"smooths over all classes, and {reason}" if reason else None
 
     def loss(self, loss: Callable[..., Any], context: MethodContext) -> Callable[..., Any]:
         """Return the loss with smoothed targets; the loss itself with a share of 0."""
@@ -53,7 +50,8 @@ class LabelSmoothing(Method):
             return loss
 
         def smoothed(outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
-            spread = _mean_over_classes(outputs, targets, features)
+            logits = context.task.class_logits(outputs, features)
+            spread = _mean_over_classes(logits, targets, features)
             return (1 - share) * loss(outputs, targets, features) + share * spread
 
         return smoothed

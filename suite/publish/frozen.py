@@ -63,8 +63,7 @@ def benchmark_contradiction(
 def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
     """Check the committed final runs of each benchmark's current version.
 
-    Runs of former versions of a benchmark, a task or an architecture are not checked: no
-    leaderboard ranks them.
+    Runs of former versions of a benchmark, a task, an architecture or a method are not checked.
 
     Raises:
         RequestError: a run contradicts its benchmark, or its score does not follow from its parts.
@@ -83,6 +82,9 @@ def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
         if cell.benchmark != current or not (task and architecture):
             continue
         if versions != (task.version, architecture.version):
+            continue
+        known = registry.methods.plugins
+        if any(known[one.name].version != one.version for one in cell.methods if one.name in known):
             continue
         reason = benchmark_contradiction(record, registry, expanded)
         if reason := reason or outside_its_parts(record, task.primary_metric.name):

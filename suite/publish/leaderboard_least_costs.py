@@ -18,9 +18,10 @@ ABOUT = (
     "The costs are those of random tokens. Controls and self-reported costs are left out. Each row "
     "is of one session on one machine: the one with the most entries at the length, of equals the "
     "one with the most ranked entries. Entries that it did not measure are not compared. "
-    f"{TIED}: others share the rank. {UNRANKED}: without a rank, for example for "
-    "fewer than three quiet rounds. Speeds are in thousand tokens per second, memory is in MiB, "
-    "and a generated token in ms. Rows of different machines or batches cannot be compared."
+    f"{TIED}: others share the rank, which may be controls. {UNRANKED}: without a rank, for "
+    "example for fewer than three quiet rounds. Speeds are in thousand tokens per second, memory "
+    "is in MiB, and a generated token in ms. Rows of different machines or batches cannot be "
+    "compared."
 )
 COLUMNS = {
     "training.tokens_per_second": "fastest training",
@@ -99,7 +100,8 @@ def _best(board: Board, controls: Collection[str]) -> str:
     sign = -1 if board.metric.higher_is_better else 1
     best = min(rows, key=lambda row: sign * row.estimate.value if row.estimate else 0.0)
     assert best.estimate is not None
-    is_tied = best.rank is not None and sum(row.rank == best.rank for row in rows) > 1
+    # Entries of a rank are tied with its leader, which may be a control.
+    is_tied = best.rank is not None and sum(row.rank == best.rank for row in standing(board)) > 1
     mark = UNRANKED if best.rank is None else TIED if is_tied else ""
     divisor = {**COSTS, **DECODING_COSTS}[board.metric.name].divisor
     return f"{escape_name(best.line)} {number(best.estimate.value / divisor)}{mark}"

@@ -1,11 +1,11 @@
 """Which records stand: decided here, once, for plans, tables, MLflow, boards and the site.
 
-Four rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has
-no other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
-task and the architecture, and at the learning rate of the entry's newest run. A run that failed
-does not supersede a good run on the same data, at the same learning rate and, for a probe, of the
-same code: no later failure loses a result. A good run without an evaluation length of such an
-earlier good run does not supersede it either: no later run loses the scores at a length.
+Four rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has no
+other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
+task, the architecture and the methods, and at the learning rate of the entry's newest run. A run
+that failed does not supersede a good run on the same data, at the same learning rate and, for a
+probe, of the same code: no later failure loses a result. A good run without an evaluation length of
+such an earlier good run does not supersede it either: no later run loses the scores at a length.
 
 Evaluation lengths are no part of a cell's id. A request for lengths that the standing record lacks
 therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record
@@ -144,16 +144,25 @@ def judge_repeats(
 ) -> Standing[Item]:
     """Decide which repeats of one entry, at one length of one comparison, stand.
 
-    `newest` are the newest versions of the comparison, by architecture. All repeats that stand have
+    `newest` are the newest versions of the comparison, by architecture. Those of the methods are
+    the newest of the entry, because they are no part of its name. All repeats that stand have
     the learning rate of the newest of them, so that a mean over seeds never mixes two rates.
     """
     of_repeats: dict[int, list[Item]] = {}
     superseded: list[tuple[Item, str]] = []
-    for item in sorted(items, key=lambda item: _precedence(record_of(item))):
+    ordered = sorted(items, key=lambda item: _precedence(record_of(item)))
+    methods: dict[str, int] = {}
+    for method in (one for item in ordered for one in record_of(item).cell.methods):
+        methods[method.name] = max(method.version, methods.get(method.name, 0))
+    for item in ordered:
         record = record_of(item)
         needed = newest[record.cell.architecture]
+        older = [one for one in record.cell.methods if one.version < methods[one.name]]
         if _versions(record) < needed:
             superseded.append((item, versions_text(needed)))
+        elif older:
+            newer = [f"{one.name} version {methods[one.name]}" for one in older]
+            superseded.append((item, ", ".join(newer)))
         else:
             of_repeats.setdefault(record.repeat, []).append(item)
     by_repeat = {repeat: _standing_run(runs, record_of) for repeat, runs in of_repeats.items()}

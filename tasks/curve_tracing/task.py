@@ -117,6 +117,10 @@ class CurveTracing(Classification):
         trace_losses = ops.binary_crossentropy(traces, outputs[:, NUM_CLASSES:], from_logits=True)
         return loss + TRACE_WEIGHT * ops.sum(trace_losses * real) / ops.sum(real)
 
+    def class_logits(self, outputs: Any, features: Mapping[str, Any]) -> Any:
+        """Return the logits of the label, without those of any traces."""
+        return outputs[:, :NUM_CLASSES]
+
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the class probabilities; traces are used in training only."""
         return super().predict(outputs[:, :NUM_CLASSES], targets, features)

@@ -256,6 +256,11 @@ class NamedEntityRecognition(Task):
             )
         return ops.sum(losses) / ops.maximum(ops.sum(real), 1.0)
 
+    def unclassed_reason(self, options: Options) -> str | None:
+        """Return that a chain of tags has no classes of single words."""
+        chain = "a chain of tags scores whole sequences; omit tag_chain"
+        return chain if options["tag_chain"] else None
+
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the most likely tag of each word, or the most likely sequence of tags."""
         from keras import ops

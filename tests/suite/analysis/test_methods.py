@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import UNDISTURBED, rank_comparisons
 from suite.analysis.data_size import data_size_scores
-from suite.analysis.methods import condition_scores, method_effects, read_effects
+from suite.analysis.methods import _gain, condition_scores, method_effects, read_effects
+from suite.analysis.ranking import Scores
 from suite.analysis.statistics import Estimate
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
@@ -67,6 +70,24 @@ def test_a_method_is_measured_against_the_entry_without_it_seed_by_seed():
     assert read_effects([noisy], "entity_f1").startswith("No change of the entity F1 is beyond no")
     many = read_effects([worse] * 5, "entity_f1")
     assert many.count("longformer") == 3 and many.endswith(" and 2 more.")
+
+
+def test_the_interval_of_a_gain_covers_the_choice_of_examples():
+    """The method helps on one half of the test split alone, with every seed alike."""
+    metric = SimpleNamespace(higher_is_better=False)
+    parts = {"without": [0.5] * 20, "with": [0.3] * 10 + [0.5] * 10}
+    losses = {
+        name: Scores(dict.fromkeys(range(3), sum(of) / 20), dict.fromkeys(range(3), of))
+        for name, of in parts.items()
+    }
+    changed, plain = (
+        SimpleNamespace(metric=metric, scores=lambda name=name: losses[name])
+        for name in ("with", "without")
+    )
+    gain = _gain(changed, plain)
+    assert gain.value == pytest.approx(0.1) and gain.n == 3
+    margin = 2.093 * np.std([0.2] * 10 + [0.0] * 10, ddof=1) / 20**0.5
+    assert (gain.low, gain.high) == pytest.approx((0.1 - margin, 0.1 + margin), abs=1e-4)
 
 
 def test_the_last_method_is_measured_where_the_entry_without_it_is_there():

@@ -197,6 +197,25 @@ def test_parts_that_are_missing_or_unequal_leave_the_seeds():
     assert with_none.low < plain.low
 
 
+def test_an_entry_with_other_parts_takes_those_of_no_other_entry():
+    """The examples alone separate nothing among equals, whoever joins the board."""
+    random = np.random.default_rng(0)
+    separated = 0
+    for _ in range(100):
+        examples = random.normal(size=NUM_PARTS)
+        equal = {
+            f"line {number}": draw(random, 3, (0.01, 1.0, 0.0), examples=effects)
+            for number, effects in enumerate(
+                examples + random.normal(size=NUM_PARTS) for _ in range(4)
+            )
+        }
+        joining = draw(random, 3, (0.01, 1.0, 0.0), mean=-9.0)
+        halved = {seed: parts[: NUM_PARTS // 2] for seed, parts in joining.parts.items()}
+        found = rank({**equal, "joining": Scores(joining.by_seed, halved)})
+        separated += len({one.rank for one in found.entries if one.name != "joining"}) > 1
+    assert separated <= 12, "about 5 of 100"
+
+
 @pytest.mark.parametrize("level", [1.0, 2.5, 4.0])
 @pytest.mark.parametrize("of_seeds", [0.0, 0.4])
 def test_intervals_of_shares_cover_the_truth_and_stay_shares(of_seeds, level):

@@ -71,6 +71,15 @@ def test_parents_train_once_and_their_weights_are_kept(bench, tmp_path, finished
     assert "2 cells, 0 to run" in bench(*plan, "taught").stdout
 
 
+def test_a_child_of_another_teacher_runs_again(bench, tmp_path, finished):
+    teacher, child = (finished[key] for key in (("brisk",), ("brisk", "taught")))
+    assert child["details"]["parents"] == {"teacher": teacher["cell_id"]}
+    (path,) = (tmp_path / "home" / "records").glob(f"{child['cell_id']}.*")
+    path.write_text(path.read_text().replace(teacher["cell_id"], "0123456789abcdef"))
+    plan = ("plan", *MATRIX, "brisk", "--methods", "taught")
+    assert "2 cells, 1 to run" in bench(*plan).stdout
+
+
 def test_weights_that_were_changed_are_refused_in_one_line(bench, tmp_path, finished):
     child, zeroed = (finished[key] for key in (("brisk", "taught"), ("brisk", "taught", "zeroed")))
     home = tmp_path / "home"

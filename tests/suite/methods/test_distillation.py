@@ -16,12 +16,17 @@ from suite.methods import distillation
 from suite.methods.distillation import METHOD, hidden_loss, soft_loss
 from suite.worker.methods import parents_of
 from tests.suite.methods.planned_runs import job_of, plan, run
+from tests.suite.methods.plans import context_of, planned
 
 ASKED = (
     "language_modeling",
     "vanilla",
     "distillation:teacher=identity,weight=0.5,hidden_weight=0.5",
 )
+
+
+def softmax(values):
+    return np.exp(values) / np.exp(values).sum(axis=-1, keepdims=True)
 
 
 def test_soft_targets_are_those_of_hinton():
@@ -32,9 +37,6 @@ def test_soft_targets_are_those_of_hinton():
     scored = np.array([[True, False, True], [True, True, True]])
     features = {"teacher_logits": teacher, "padding_mask": mask}
 
-    def softmax(values):
-        return np.exp(values) / np.exp(values).sum(axis=-1, keepdims=True)
-
     losses = -(softmax(teacher / 3) * np.log(softmax(student / 3))).sum(axis=-1)
     found = soft_loss(ops.convert_to_tensor(student), {}, features, 3.0)
     assert float(found) == pytest.approx(9 * losses[mask].mean(), rel=1e-5)
@@ -43,6 +45,33 @@ def test_soft_targets_are_those_of_hinton():
     of_examples = {"teacher_logits": teacher[:, 0], "padding_mask": mask}
     found = soft_loss(ops.convert_to_tensor(student[:, 0]), {}, of_examples, 3.0)
     assert float(found) == pytest.approx(9 * losses[:, 0].mean(), rel=1e-5)
+
+
+def test_answers_in_a_text_are_distilled_over_the_positions():
+    """With weight 1, the loss is T² · Σ p log q over where an answer may start, and end."""
+    generator = np.random.default_rng(0)
+    teacher, other = generator.normal(size=(2, 2, 6, 2)).astype("float32")
+    ids = np.array([[4, 3, 5, 6, 7, 3], [4, 3, 5, 6, 3, 0]])  # 3 ends question and context
+    mask = ids > 0
+    features = {"token_ids": ids, "padding_mask": mask, "teacher_logits": teacher}
+    context = context_of("distillation", {"weight": 1.0}, task="question_answering")
+    loss = METHOD.loss(lambda *given: 0.0, context)
+
+    allowed = [[0, 2, 3, 4, 5], [0, 2, 3, 4]]  # the first position means no answer
+    expected = [
+        -4 * (p * np.log(q)).sum()
+        for row, places in enumerate(allowed)
+        for end in range(2)
+        for p, q in [(softmax(one[row, places, end] / 2) for one in (teacher, other))]
+    ]
+    found = float(loss(ops.convert_to_tensor(other), {}, features))
+    assert found == pytest.approx(np.mean(expected), rel=1e-5)
+    assert float(loss(ops.convert_to_tensor(teacher), {}, features)) < found
+
+
+def test_a_chain_of_tags_has_no_teacher():
+    reason = planned("ner", "distillation", tag_chain="true").unsupported
+    assert "a chain of tags scores whole sequences" in reason
 
 
 def test_hidden_states_match_at_real_positions():
@@ -78,7 +107,7 @@ def test_the_teacher_is_planned_without_the_students_options():
     )
     assert teacher.cell.architecture == "vanilla" and not teacher.cell.methods
     assert student.parents == {"teacher": teacher.cell.id} and teacher.keeps_weights
-    assert teacher.cell.options["learning_rate"] == 0.01
+    assert "learning_rate" not in teacher.cell.options, "the rate is the student's"
     assert "rotary_base" in student.cell.options and "rotary_base" not in teacher.cell.options
     with pytest.raises(RequestError, match="no architecture"):
         plan("language_modeling", "llama", "distillation:teacher=transformer")

@@ -173,6 +173,11 @@ def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
         ["2,048", "longformer 6.820"],
     ]
     assert rows[1][4] == "longformer 1.000≈", "equal memories do not separate"
+    beside = [probe(entry, 0.1, number) for number in range(3) for entry in ("bert", "identity")]
+    slower = [probe("longformer", 0.3, number) for number in range(3)]
+    files = files_of(folder, [*runs(folder), *beside, *slower])
+    (row,) = rows_of(section(files["LEADERBOARD.md"], "Fastest and smallest by length"))[2:]
+    assert row[3] == "bert 5.120≈", "a control shares the rank"
     assert all(cells[-2:] == ["1", machine] and cells[6] == "—" for cells in rows)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from suite.api import Status
+from suite.api import AppliedMethod, Stage, Status
 from suite.records.published import without_trials
 from suite.records.standing import judge_repeats, latest_runs, newest_architectures, newest_rules
 from tests.suite.records.test_store import CELL, FINAL, PROBE, TRIAL, make_record, stored
@@ -32,6 +32,19 @@ def test_the_seeds_of_an_entry_share_the_learning_rate_of_the_newest_run():
     assert found.superseded == [(old, "learning rate 0.003")]
     again = run(3, 0, 3e-3)
     assert judge(old, newest, kept, again).by_repeat == {0: again, 1: kept, 2: newest}
+
+
+def test_a_newer_version_of_a_method_supersedes_the_older_ones():
+    def distilled(minutes, seed, version):
+        method = AppliedMethod("distillation", version, {}, Stage.TRAIN)
+        record = run(minutes, seed, 1e-3)
+        cell = dataclasses.replace(record.cell, methods=(method,))
+        return record.model_copy(update={"cell": cell})
+
+    old, other, new = distilled(0, 0, 1), distilled(1, 1, 1), distilled(2, 0, 2)
+    found = judge(old, new, other)
+    assert found.by_repeat == {0: new}
+    assert found.superseded == [(one, "distillation version 2") for one in (old, other)]
 
 
 def with_lengths(record, lengths, **changes):
