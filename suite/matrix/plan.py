@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from suite.api import Cell, Limits, Mode, Status, has_own_weights
 from suite.api.evaluation_lengths import exceeded_limits
@@ -38,6 +39,7 @@ class Plan:
         ]
 
 
+NO_DIGESTS: Mapping[str, str | None] = MappingProxyType({})
 NOISY = "noisy"
 """A value of `retry` beside the statuses: records measured while others used the machine."""
 
@@ -79,7 +81,7 @@ def plan(
         ]
     again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
-    found = find_standing(existing, any_machine)
+    found = find_standing(existing, any_machine, digests)
     statuses = {
         planned.cell.id: {
             record.status,
@@ -162,15 +164,22 @@ def with_scored_lengths(planned: PlannedCell, records: Iterable[Record]) -> Plan
     return replace(planned, cell=replace(planned.cell, evaluation_lengths=tuple(sorted(lengths))))
 
 
-def find_standing(records: Iterable[Record], any_machine: bool) -> dict[str, Record]:
+def find_standing(
+    records: Iterable[Record], any_machine: bool, digests: Mapping[str, str | None] = NO_DIGESTS
+) -> dict[str, Record]:
     """Return the standing record of each cell; of probes, only those of this machine or its like.
 
-    `records` are all records of the cells.
+    `records` are all records of the cells. Of runs on several contents of a user's files, the one
+    on the content with the digest of the task stands, or else the latest.
     """
     machine = describe_machine()
+
+    def precedence(record: Record) -> tuple[bool, str]:
+        return _same_data(record, digests.get(record.cell.task or "")), record.run_id
+
     return {
         record.cell_id: record
-        for record in latest_runs(records)
+        for record in sorted(latest_runs(records), key=precedence)
         if any_machine or probed_machine(record) in ((), speed_facts(machine, record.cell.backend))
     }
 

@@ -92,12 +92,14 @@ class Details(TypedDict, total=False):
 
     `noisy` names the phases during which other processes used the machine: "training", and parts
     of a phase that are measured apart, as "training.compile" or "inference.latency". `lost` says
-    how earlier executions of the cell were lost together with their machines.
+    how earlier executions of the cell were lost together with their machines. `parents` are the ids
+    of the cells whose trained models the cell took, by role.
     """
 
     noisy: tuple[str, ...]
     limits: Mapping[str, int | float]
     lost: tuple[str, ...]
+    parents: Mapping[str, str]
 
 
 class Failure(_Model):

@@ -41,7 +41,8 @@ class Standing(Generic[Item]):
 def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> list[Read]:
     """Return the latest run of each cell, in the order in which the cells came.
 
-    A probe measures a machine, so the latest of each kind of machine is returned. With
+    A probe measures a machine, so the latest of each kind of machine is returned. A cell does not
+    name a user's own files, so the latest of each content of these files is returned. With
     `of_each_session` the latest of each invocation is: their spread shows how costs vary from one
     session to the next.
     """
@@ -49,7 +50,7 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
     for record in records:
         probe = record.cell.mode is not Mode.TRAIN
         session = record.invocation.id if of_each_session and probe else ""
-        place = (record.cell_id, session, *probed_machine(record))
+        place = (record.cell_id, session, own_files(record), *probed_machine(record))
         runs.setdefault(place, []).append(record)
     return [_standing_run(of_cell, lambda record: record) for of_cell in runs.values()]
 
@@ -93,6 +94,12 @@ def _is_same_experiment(record: RecordSummary, good: RecordSummary) -> bool:
         and record.ranking.learning_rate == good.ranking.learning_rate
         and (record.cell.mode is Mode.TRAIN or code in (None, good_code))
     )
+
+
+def own_files(record: RecordSummary) -> str:
+    """Return the digest of the user's own files that a run read; empty for any other data."""
+    read_files = record.cell.source_kind == "files"
+    return str((record.data or {}).get("digest") or "") if read_files else ""
 
 
 def probed_machine(record: RecordSummary) -> tuple[object, ...]:

@@ -11,7 +11,6 @@ generate one token each; these include the start of a call and the transfer of i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,7 @@ def run(
     state_memory = hold(decoder, tokens, prefill_memory.allocator)
 
     report_progress("measuring generation", 0.4)
-    memory = replace(prefill_memory, highest_bytes=None, compile_bytes=None)
+    memory = prefill_memory.next_phase()
     memory.reset()
     generated = cell.batch_size * GENERATED_TOKENS
     generation = time_repeats(

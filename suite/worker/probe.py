@@ -10,7 +10,6 @@ gradients: its training is not measured.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from keras import ops
@@ -96,7 +95,7 @@ def run(
 
 def _measure_training(setup: Setup, threads: int) -> tuple[StepTimings, PeakMemory]:
     """Measure updates of the model."""
-    memory = replace(setup.memory, highest_bytes=None, compile_bytes=None)
+    memory = setup.memory.next_phase()
     memory.reset()
     plain = make_optimizer(Recipe(), SCHEDULE_STEPS)
     optimizer = setup.methods.optimizer(plain, setup.model, SCHEDULE_STEPS)

@@ -23,6 +23,10 @@ MEMORY_METHOD = (
 )
 COMPILE_MEMORY_METHOD = "the same peak while the first steps compile"
 WEIGHT_BYTES_METHOD = "the bytes of all weights of the model, in the types in which it has them"
+HIDDEN_MEMORY_METHOD = (
+    "not measured: an earlier phase of this process had a higher peak, which this allocator cannot "
+    "reset"
+)
 NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memory"
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -64,12 +68,16 @@ class PeakMemory:
 
     The peak of the compilation is kept apart. The compiler frees its memory before the measured
     steps, and its need does not grow with the batch.
+
+    An allocator that cannot restart its peak shows that of a later phase only if it is higher than
+    all peaks before the phase, `earlier_bytes`.
     """
 
     allocator: Allocator | None = None
     baseline: MemoryReading | None = None
     highest_bytes: int | None = None
     compile_bytes: int | None = None
+    earlier_bytes: int | None = None
 
     @property
     def on_accelerator(self) -> bool:
@@ -83,6 +91,12 @@ class PeakMemory:
             self.baseline = MemoryReading(self.allocator.in_use())
         elif self.reset():
             self.baseline = _resident_memory()
+
+    def next_phase(self) -> PeakMemory:
+        """Return the peak of the next phase of the process, above the same baseline."""
+        keeps = self.allocator and not self.allocator.reset
+        earlier = self.allocator.peak() if self.allocator and keeps else None
+        return PeakMemory(self.allocator, self.baseline, earlier_bytes=earlier)
 
     def reset(self) -> bool:
         """Release freed memory, and restart the peak from the memory in use.
@@ -103,6 +117,8 @@ class PeakMemory:
         """Raise `highest_bytes` to the peak since the last reset, if that peak is higher."""
         if self.baseline is not None:
             now = MemoryReading(self.allocator.peak()) if self.allocator else _resident_memory()
+            if self.earlier_bytes is not None and now.peak <= self.earlier_bytes:
+                return
             files = now.mapped_files - self.baseline.mapped_files
             grown = now.peak - self.baseline.peak - files
             self.highest_bytes = max(self.highest_bytes or 0, grown)
@@ -115,14 +131,16 @@ class PeakMemory:
 
     def measured(self) -> Measurements:
         """Return the highest peaks, as a record holds them."""
-        known = self.baseline is not None
         method = self.allocator.method if self.allocator else MEMORY_METHOD
+        if self.baseline is None:
+            method = NO_MEMORY_METHOD
+        hidden = self.earlier_bytes is not None
         figures = {
             "peak_memory_bytes": (self.highest_bytes, method),
             "compile_peak_memory_bytes": (self.compile_bytes, COMPILE_MEMORY_METHOD),
         }
         return {
-            name: single(value, method if known else NO_MEMORY_METHOD)
+            name: single(value, HIDDEN_MEMORY_METHOD if hidden and value is None else method)
             for name, (value, method) in figures.items()
         }
 

@@ -70,7 +70,7 @@ class _Measured:
 def train_and_score(setup: Setup, memory: PeakMemory) -> Finished:
     """Measure inference, train, and score the weights that are best on validation."""
     measured = _measure(setup, setup.model, memory)
-    training_memory = replace(memory, highest_bytes=None, compile_bytes=None)
+    training_memory = memory.next_phase()
     loop = TrainingLoop(
         setup.job,
         setup.task,
@@ -128,7 +128,7 @@ def score_trained(setup: Setup, memory: PeakMemory) -> Finished:
         }
         setup.report_progress("compressing", 0.0)
         model = setup.methods.compress(model)
-        measured = _measure(setup, model, replace(memory, highest_bytes=None, compile_bytes=None))
+        measured = _measure(setup, model, memory.next_phase())
     setup.report_progress("scoring", 0.0)
     scores = {"validation": measured.evaluator.score("validation")}
     if setup.job.cell.scores_test:

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from suite.api import AppliedMethod, Stage, Status
+from suite.matrix.plan import find_standing
 from suite.records.published import without_trials
 from suite.records.standing import judge_repeats, latest_runs, newest_architectures, newest_rules
 from tests.suite.records.test_store import CELL, FINAL, PROBE, TRIAL, make_record, stored
@@ -45,6 +46,21 @@ def test_a_newer_version_of_a_method_supersedes_the_older_ones():
     found = judge(old, new, other)
     assert found.by_repeat == {0: new}
     assert found.superseded == [(one, "distillation version 2") for one in (old, other)]
+
+
+def test_the_runs_on_each_content_of_own_files_are_kept():
+    def on(minutes, digest, source="files"):
+        record = run(minutes, 0, 1e-3)
+        cell = dataclasses.replace(record.cell, source=source)
+        return record.model_copy(update={"cell": cell, "data": {"digest": digest}})
+
+    first, second = on(0, "a"), on(1, "b")
+    assert latest_runs([first, second]) == [first, second]
+    assert latest_runs([first, second, on(2, "a")])[0].run_id != first.run_id
+    for digest, standing in (("a", first), ("b", second), (None, second), ("c", second)):
+        found = find_standing([first, second], any_machine=True, digests={"ner": digest})
+        assert found == {first.cell_id: standing}
+    assert len(latest_runs([on(0, "a", "synthetic"), on(1, "b", "synthetic")])) == 1
 
 
 def with_lengths(record, lengths, **changes):

@@ -126,6 +126,26 @@ def test_the_memory_of_a_device_is_that_of_its_allocator(can_reset, compiling, w
     assert measured["peak_memory_bytes"]["method"] == "the device's"
 
 
+def test_a_phase_below_an_earlier_peak_of_the_device_is_not_measured():
+    for can_reset in (True, False):
+        device = FakeDevice(can_reset)
+        first = PeakMemory(device.allocator)
+        first.start()
+        device.hold(70), device.hold(-70)
+        smaller = first.next_phase()
+        smaller.reset()
+        device.hold(50), device.hold(-50)
+        smaller.update()
+        found = smaller.measured()["peak_memory_bytes"]
+        assert found["value"] == (50 if can_reset else None)
+        assert found["method"].startswith("the device's" if can_reset else "not measured: an earl")
+        larger = smaller.next_phase()
+        larger.reset()
+        device.hold(90)
+        larger.update()
+        assert larger.measured()["peak_memory_bytes"]["value"] == 90
+
+
 def test_kept_memory_of_an_evaluation_does_not_count_after_a_reset():
     (peak,) = run(EVALUATION)
     assert abs(peak / MEBIBYTE - 64) < 8
