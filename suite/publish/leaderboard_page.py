@@ -238,7 +238,8 @@ class LeaderboardPage:
             return []
         note = (
             "Rank and value by length. The head has the value of a trivial predictor and the "
-            "detectable difference of the median entry."
+            "detectable difference of the median entry. An entry that ranks no better than "
+            "`identity`, which mixes no positions, does not show that it uses its context."
         )
         return ["## Tables by task", note, *map(self._task_table, self.leaderboard.tasks)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.subjects import Subject, request_for
 from tests.architectures import ARCHITECTURES, assert_passes
 from tests.baselines.test_published import TOLERANCE, cases
+from tests.conftest import ROOT
 
 HEADS, WIDTH = 3, 12
 SPARSE = [(47, 4, 1), (31, 3, 2), (23, 4, 0), (13, 1, 3)]
@@ -277,3 +280,11 @@ def test_a_layer_is_saved_with_its_arguments(tmp_path):
 def test_bad_sizes_are_rejected(changes):
     with pytest.raises(ValueError, match="Received: block_size="):
         BlockSparseAttention(HEADS, **changes)
+
+
+def test_the_page_on_comparisons_says_up_to_which_length_it_is_full():
+    page = (ROOT / "docs" / "how-we-compare.md").read_text()
+    (length,) = map(int, re.findall(r"BigBird attends to all\s+positions up to length (\d+)", page))
+    options = ARCHITECTURES["bigbird"].options
+    size, random_blocks = options["block_size"], options["random_blocks"]
+    assert is_full(length, size, random_blocks) and not is_full(length + 1, size, random_blocks)
