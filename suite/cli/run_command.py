@@ -59,6 +59,7 @@ parallel_option = click.option(
 @time_limit_option
 @click.option(
     "--stop-after",
+    type=parse_duration,
     metavar="TIME",
     help="Start no cell that is not expected to end by then, e.g. 150m or 8h. The same command "
     "continues later.",
@@ -103,7 +104,7 @@ def command(
     retry: str | None,
     rerun: bool,
     time_limit: float | None,
-    stop_after: str | None,
+    stop_after: float | None,
     memory_limit: str | None,
     parallel: int | None,
     executor: str,
@@ -162,7 +163,7 @@ def command(
         len(prepared.plan.cells),
         executor=place,
         tracking=not no_tracking,
-        stop_after_seconds=parse_duration(stop_after) if stop_after else None,
+        stop_after_seconds=stop_after,
     ) as session:
         try:
             records: Sequence[Record] = run_with_display(session, prepared, sys.stdout)

@@ -56,6 +56,7 @@ SEEDS = (
 @time_limit_option
 @click.option(
     "--stop-after",
+    type=parse_duration,
     metavar="TIME",
     help="Start no trial that is not expected to end by then, e.g. 150m or 8h. The same command "
     "continues later.",
@@ -67,7 +68,7 @@ def command(
     max_cost: float,
     retry: str | None,
     time_limit: float | None,
-    stop_after: str | None,
+    stop_after: float | None,
     parallel: int | None,
     **given: Any,
 ) -> None:
@@ -109,7 +110,7 @@ def command(
     with open_command_session(
         store,
         executor=local_executor(parallel),
-        stop_after_seconds=parse_duration(stop_after) if stop_after else None,
+        stop_after_seconds=stop_after,
     ) as session:
         tuned = tune(
             request,
