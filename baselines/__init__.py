@@ -38,8 +38,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the names of all classes."""
-    return sorted({type(part).__name__ for part in _architectures()})
+    """Return the names of the module, with those of all classes."""
+    return sorted({*globals(), *(type(part).__name__ for part in _architectures())})
 
 
 def _architectures(class_name: str | None = None) -> list[Any]:
