@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MASKS = ("padding_mask", "target_mask")
@@ -92,8 +92,10 @@ class TaskData:
     """The result of `Task.load`: three encoded splits and their description.
 
     `spec` holds what the task's embedding, head and score need, such as vocabulary size and
-    labels. `facts` are copied into the record; `facts["fingerprint"]` is required and is a hash of
-    the raw examples in order, and of a tokenizer that is not learned from them.
+    labels. `sealed_spec` replaces the entries of `spec` that hold texts or answers of the test
+    split, in runs that do not score it. `facts` are copied into the record; `facts["fingerprint"]`
+    is required and is a hash of the raw examples in order, and of a tokenizer that is not learned
+    from them.
     """
 
     train: Examples
@@ -101,3 +103,4 @@ class TaskData:
     test: Examples
     spec: Mapping[str, Any]
     facts: Mapping[str, Any]
+    sealed_spec: Any = field(default_factory=dict)  # a Mapping; tasks pass splits as **splits

@@ -76,18 +76,17 @@ class TextToText(Task):
             f"{self.pair_name}_cut": {split: num_cut for split, (_, num_cut) in encoded.items()},
             **source_facts,
         }
+        # The training split is never decoded, so it needs no references.
+        references = [[], *([target for _, target in pairs[split]] for split in SPLITS[1:])]
         return TaskData(
             **{split: examples for split, (examples, _) in encoded.items()},
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
                 "tokenizer": tokenizer.state(),
-                # The training split is never decoded, so it needs no references.
                 "shown": [source for source, _ in pairs["test"][:NUM_SHOWN]],
-                "references": [
-                    [],
-                    *([target for _, target in pairs[split]] for split in SPLITS[1:]),
-                ],
+                "references": references,
             },
+            sealed_spec={"shown": [], "references": [*references[:-1], []]},
             facts=collect_facts(self.sources[request.kind], pairs, facts),
         )
 

@@ -99,6 +99,7 @@ class ListOps(Classification):
                     " ".join(TOKENS[token] for token in row) for row, _ in drawn["test"][:NUM_SHOWN]
                 ],
             },
+            sealed_spec={"shown": []},
             facts=collect_facts(self.sources["synthetic"], drawn, {"shortest": shortest}),
         )
 

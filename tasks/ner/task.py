@@ -148,6 +148,7 @@ class NamedEntityRecognition(Task):
                 "shown": [corpus.words[word] for word in shown_words],
                 **{name: own[name] for name in SPEC_OPTIONS},
             },
+            sealed_spec={"shown": []},
             facts={
                 "fingerprint": corpus.fingerprint(),
                 "words": {name: len(text.words) for name, text in corpus.splits.items()},

@@ -178,6 +178,11 @@ class QuestionAnswering(Task):
         raw = {split: [question.raw for question in asked] for split, asked in questions.items()}
         evaluated = questions["validation"] + questions["test"]
         contexts = _contexts(evaluated)
+        golds = [[text for text, _ in question.answers] for question in evaluated]
+        of_validation = {
+            "contexts": _contexts(questions["validation"]),
+            "gold_answers": golds[: len(questions["validation"])],
+        }
         return TaskData(
             encoded["train"].examples,
             _number(encoded["validation"].examples, questions["validation"], contexts, 0),
@@ -192,9 +197,10 @@ class QuestionAnswering(Task):
                 "tokenizer": tokenizer.state(),
                 "unanswerable": any(facts["unanswerable"].values()),
                 "contexts": contexts,
-                "gold_answers": [[text for text, _ in asked.answers] for asked in evaluated],
+                "gold_answers": golds,
                 "shown": [question.text for question in questions["test"][:NUM_SHOWN]],
             },
+            sealed_spec={**of_validation, "shown": []},
             facts=collect_facts(self.sources[request.kind], raw, facts),
         )
 

@@ -131,6 +131,7 @@ class RelationExtraction(Classification):
                 "classes": classes,
                 "shown": [text for text, _ in sentences["test"][:NUM_SHOWN]],
             },
+            sealed_spec={"shown": []},
             facts=collect_facts(self.sources[request.kind], sentences, facts),
         )
 

@@ -210,6 +210,7 @@ class Sentiment(Classification):
                 "classes": classes,
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
+            sealed_spec={"shown": []},
             facts=collect_facts(self.sources[request.kind], texts, facts, tokenizer.given),
         )
 

@@ -7,6 +7,7 @@ import pytest
 
 from suite.api import SourceRequest
 from suite.matrix.registry import load_registry
+from suite.worker.train.sealing import seal_test
 
 TASKS = load_registry(()).tasks
 
@@ -49,3 +50,31 @@ def test_translations_are_shown_with_their_references():
     shown = task.show(data.test, data.test.targets["next_ids"], data.spec)
     assert shown[0].expected == data.spec["references"][2][0]
     assert np.mean([item.right for item in shown]) > 0.9  # except cut sentences
+
+
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [
+        ("ner", 32),
+        ("listops", 64),
+        ("sentiment", 32),
+        ("translation", 32),
+        ("question_answering", 64),
+    ],
+)
+def test_a_sealed_spec_has_no_text_or_answer_of_the_test_split(monkeypatch, name, length):
+    few = dict.fromkeys(("train", "validation", "test"), 100)
+    monkeypatch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few)
+    task = TASKS.get(name)
+    options = {"train_examples": 100} if "train_examples" in task.options else {}
+    data = task.load(SourceRequest(task.default_source), length, options)
+    sealed = seal_test(data).spec
+    assert sealed.keys() == data.spec.keys()
+    assert data.spec["shown"] and not sealed["shown"]
+    if name == "translation":
+        assert sealed["references"] == [[], data.spec["references"][1], []]
+    if name == "question_answering":
+        num_questions = data.validation.num_examples
+        assert sealed["gold_answers"] == data.spec["gold_answers"][:num_questions]
+        assert data.validation.targets["context"].max() == len(sealed["contexts"]) - 1
+        assert len(data.spec["contexts"]) > len(sealed["contexts"])

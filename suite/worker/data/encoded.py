@@ -1,9 +1,10 @@
 """Cache of encoded data: a matrix of many cells reads and encodes a source once.
 
-An entry is a folder of `.npy` files, which are opened as memory maps, and `about.json` with the
-task's spec and facts. The name of an entry is a hash of all that determines its content: the task,
-its code, the source's digest, the length and the options. An entry is written to a temporary folder
-and renamed, so two cells may write the same entry at once. A deleted entry is written again.
+An entry is a folder of `.npy` files, which are opened as memory maps, `about.json` with the task's
+spec and facts, and `test.json` with what the spec has of the test split. The name of an entry is a
+hash of all that determines its content: the task, its code, the source's digest, the length and the
+options. An entry is written to a temporary folder and renamed, so two cells may write the same
+entry at once. A deleted entry is written again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from suite.worker.data.train_share import take_train_share
 
 SPLITS_BEFORE_TEST = ("train", "validation")
 SPLITS = (*SPLITS_BEFORE_TEST, "test")
+TEST_SPEC = "test.json"
+FORMAT = 2
+"""The version of an entry's files."""
 
 
 def load(job: Job, task: Task, options: Options) -> TaskData:
@@ -94,6 +98,7 @@ def _key(job: Job, task: Task, options: Options) -> str:
     determinants = [
         cell.task,
         task.version,
+        FORMAT,
         _code_digest(task),
         job.source_digest,
         cell.source,
@@ -115,8 +120,10 @@ def _keep(data: TaskData, entry: Path) -> None:
     try:
         for name, values in _arrays(data):
             np.save(temporary / f"{name}.npy", values, allow_pickle=False)
-        about = {"spec": dict(data.spec), "facts": dict(data.facts)}
+        of_test = {name: data.spec[name] for name in data.sealed_spec}
+        about = {"spec": {**data.spec, **data.sealed_spec}, "facts": dict(data.facts)}
         (temporary / "about.json").write_text(json.dumps(about))
+        (temporary / TEST_SPEC).write_text(json.dumps(of_test))
         with suppress(OSError):  # another cell was first and wrote the same content
             temporary.rename(entry)
     finally:
@@ -134,10 +141,11 @@ def _open(entry: Path, opened: Collection[str]) -> TaskData | None:
             split, kind, name = path.stem.split(".", 2)
             if split in opened:
                 parts[split][kind][name] = np.load(path, mmap_mode="r")
+        of_test = json.loads((entry / TEST_SPEC).read_text()) if "test" in opened else {}
     except FileNotFoundError:
         return None
     splits = {split: Examples(**parts[split]) for split in SPLITS}
-    return TaskData(**splits, spec=about["spec"], facts=about["facts"])
+    return TaskData(**splits, spec={**about["spec"], **of_test}, facts=about["facts"])
 
 
 def _read_through(data: TaskData) -> TaskData:

@@ -67,6 +67,29 @@ def test_the_second_cell_reads_the_entry_of_the_first(job):
         assert (data.validation.targets["labels"] == np.arange(4)).all()
 
 
+def test_a_cell_that_scores_no_test_opens_no_test_file(job, monkeypatch):
+    answers = {"answers": ["of validation", "of test"]}
+    sealed = {"answers": ["of validation"]}
+    load = CountingTask.load
+
+    def load_with_answers(self, *given):
+        data = load(self, *given)
+        return dataclasses.replace(data, spec=answers, sealed_spec=sealed)
+
+    monkeypatch.setattr(CountingTask, "load", load_with_answers)
+    task = CountingTask()
+    for scores_test, expected in ((True, answers), (False, sealed)):
+        cell = dataclasses.replace(job.cell, scores_test=scores_test)
+        asked = dataclasses.replace(job, cell=cell)
+        assert [encoded.load(asked, task, {}).spec for _ in range(2)] == [expected] * 2
+    assert task.loads == 1
+    (entry,) = job.cache.iterdir()
+    assert "of test" not in (entry / "about.json").read_text()
+    for path in entry.glob("test.*"):
+        path.write_text("broken")
+    assert encoded.load(asked, task, {}).spec == sealed
+
+
 def test_different_content_has_a_different_entry(job):
     task = CountingTask()
     encoded.load(job, task, {})
