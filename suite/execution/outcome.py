@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from suite.api import Limits, Status
@@ -12,6 +13,8 @@ from suite.execution.endings import training_stands
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.schema import Conformance, Failure, Invocation, Record
+
+NO_RUNS: Mapping[str, int] = MappingProxyType({})
 
 
 def make_record(
@@ -26,12 +29,14 @@ def make_record(
     limits: Limits,
     digest: str | None,
     conformance: Conformance | None,
+    earlier: Mapping[str, int] = NO_RUNS,
 ) -> Record:
     """Return the record of a run; `verdict` is the result of `classify_exit`.
 
     `environment` describes the parent; the worker adds the facts that only its process knows.
     `digest` is the digest of the source's bytes when the run was planned. `conformance` is the
-    conformance kit's result for the code that ran.
+    conformance kit's result for the code that ran. `earlier` counts the runs of the cell before, by
+    status.
 
     A training that exceeded a limit at an evaluation length stands: that length and the longer ones
     have the reason in place of figures. If it drew samples, its details have the reason. The
@@ -70,6 +75,7 @@ def make_record(
             **outcome.pop("details", {}),
             "limits": _describe(limits),
             **({"parents": dict(planned.parents)} if planned.parents else {}),
+            **({"earlier_runs": dict(earlier)} if earlier else {}),
             **({"lost": result.lost} if result.lost else {}),
         },
         log_tail=result.log_tail if status is not Status.OK else "",

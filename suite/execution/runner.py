@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -211,7 +211,8 @@ class Runner:
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
             else:
-                self._start(with_scored_lengths(planned, existing), lease)
+                earlier = Counter(str(record.status) for record in existing)
+                self._start(with_scored_lengths(planned, existing), lease, earlier)
         queue.extend([*held, *waiting])
         if held and not self._running:
             self._report(Waiting(held))
@@ -234,7 +235,7 @@ class Runner:
         valid = record.status not in RETRIED_ALWAYS and has_lengths_of(record, planned.cell)
         return record if valid else None
 
-    def _start(self, planned: PlannedCell, lease: Lease) -> None:
+    def _start(self, planned: PlannedCell, lease: Lease, earlier: Mapping[str, int]) -> None:
         started_at = utc_now()
         run_id = new_run_id(started_at)
         folder = self.store.new_scratch(run_id)
@@ -249,7 +250,7 @@ class Runner:
             parents=parent_folders(planned, self.store),
         )
         limits = planned.limits_from(self.limits)
-        self._running[run_id] = _Run(planned, job, limits, lease, started_at)
+        self._running[run_id] = _Run(planned, job, limits, lease, started_at, earlier)
         self._report(Started(planned))
         self.executor.start(run_id, job, limits)
 
@@ -282,6 +283,7 @@ class Runner:
             environment=environment,
             invocation=self.invocation,
             limits=run.limits,
+            earlier=run.earlier,
             digest=self.digests.get(cell.task or ""),
             conformance=find_conformance(self.store, cell, environment.get("cost_digest")),
         )
@@ -333,10 +335,11 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A running cell: its job, its limits, its lease and its start time."""
+    """A running cell: its job, its limits, its lease, its start time, and its earlier runs."""
 
     planned: PlannedCell
     job: Job
     limits: Limits
     lease: Lease
     started_at: datetime
+    earlier: Mapping[str, int]

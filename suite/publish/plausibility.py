@@ -59,6 +59,9 @@ def flags(record: Record, known: References, tasks: Mapping[str, Task]) -> list[
     if value is None:
         return [f"the test split has no {metric.name}"]
     found = [outside] if (outside := outside_its_parts(record, metric.name)) else []
+    if before := record.details.get("earlier_runs", {}).get(Status.OK):
+        runs = f"{before} earlier run{'s' * (before > 1)}"
+        found.append(f"{runs} of the cell in the same home ended well: submit all of them")
     deviation = _deviation_of_seeds(list(by_entry.values()))
     if deviation is None:
         few = f"{len(references)} references on this data and length: too few to compare with"

@@ -93,13 +93,15 @@ class Details(TypedDict, total=False):
     `noisy` names the phases during which other processes used the machine: "training", and parts
     of a phase that are measured apart, as "training.compile" or "inference.latency". `lost` says
     how earlier executions of the cell were lost together with their machines. `parents` are the ids
-    of the cells whose trained models the cell took, by role.
+    of the cells whose trained models the cell took, by role. `earlier_runs` counts the runs of the
+    cell in this home before, by status.
     """
 
     noisy: tuple[str, ...]
     limits: Mapping[str, int | float]
     lost: tuple[str, ...]
     parents: Mapping[str, str]
+    earlier_runs: Mapping[str, int]
 
 
 class Failure(_Model):

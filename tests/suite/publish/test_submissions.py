@@ -265,6 +265,7 @@ def references(tmp_path_factory):
             "outside the range of its parts",
         ),
         (good(2, 0.5, reports=report_of_parts(0.4, 0.6)), "2 parts, that of the references 4"),
+        (good(2, 0.5, details={"earlier_runs": {"ok": 2}}), "2 earlier runs of the cell"),
     ],
 )
 def test_implausibly_good_records_are_flagged(tmp_path, references, record, flagged):
