@@ -28,6 +28,7 @@ print(suite.compare(records))
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from suite.signatures import RequestKeywords, RunKeywords
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from suite.analysis.crossover import Crossover
-    from suite.execution.runner import Event, Finished, Progressed, Started, Waiting
+    from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
     from suite.publish.verify import Verification
     from suite.records.schema import RecordSummary
     from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Finished",
+    "Postponed",
     "Progressed",
     "RequestKeywords",
     "RunKeywords",
@@ -65,21 +67,29 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Return the class of an event of `run_events`, or `__version__`, the installed version.
+if not TYPE_CHECKING:  # a type checker reads the imports above
 
-    Raises:
-        AttributeError: the package has nothing of this name.
-    """
-    if name == "__version__":
-        from importlib.metadata import version
+    def __getattr__(name: str) -> Any:
+        """Return the class of an event of `run_events`, or `__version__`, the installed version.
 
-        return version("lengthwise")
-    if name in __all__:
-        from suite.execution import runner
+        Raises:
+            AttributeError: the package has nothing of this name, or is not installed.
+        """
+        if name == "__version__":
+            from importlib.metadata import PackageNotFoundError, version
 
-        return getattr(runner, name)
-    raise AttributeError(f"module 'suite' has nothing of the name {name!r}")
+            with suppress(PackageNotFoundError):
+                return version("lengthwise")
+        elif name in __all__:
+            from suite.execution import runner
+
+            return getattr(runner, name)
+        raise AttributeError(f"module 'suite' has nothing of the name {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the names of the interface."""
+    return [*__all__, "__version__"]
 
 
 def plan(**request: Unpack[RequestKeywords]) -> MatrixPlan:
@@ -122,7 +132,8 @@ def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
 def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     """Run the cells of a matrix that are not done yet, and yield each event.
 
-    The events are `Started`, `Progressed`, `Finished` and `Waiting`. Before ranked runs come
+    The events are `Started`, `Progressed`, `Finished` and `Waiting`, and at the end `Postponed` if
+    `stop_after` left cells for a later run. Before ranked runs come
     `Checking` and `Checked` of `suite.execution.conformance`. Ending the loop early stops the
     running cells; their records have the status "interrupted".
 

@@ -180,7 +180,7 @@ def tune_rates(
                 request,
                 store,
                 lambda prepared: _run(session, prepared, progress=progress, trials=True),
-                limits=make_limits(request.benchmark, how["time_limit"], parallel=how["parallel"]),
+                limits=make_limits(request.benchmark, how["time_limit"]),
                 folder=Path(keep_in).expanduser() if keep_in else TUNING,
                 max_cost=how["max_cost"] or MAX_COST,
                 parallel=how["parallel"] or 1,
@@ -227,8 +227,7 @@ def _open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[tuple[Sess
     retry = of_run.get("retry") or ()
     stop_after = of_run.get("stop_after")
     executor = of_run.get("executor", "local")
-    limited = (of_run.get(name) for name in ("time_limit", "memory_limit", "parallel"))
-    limits = make_limits(request.benchmark, *limited)
+    limits = make_limits(request.benchmark, of_run.get("time_limit"), of_run.get("memory_limit"))
     prepared = prepare_run(
         request,
         store,

@@ -218,8 +218,13 @@ def _measured(current: Mapping[At, Sequence[StoredRecord]]) -> dict[At, list[Sto
 
 def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
     """Return the runs of a point under the newest versions, repeated ones included."""
-    versions = {versions_of(run.record) for run in found.by_repeat.values()}
-    again = [run for run, _ in found.superseded if versions_of(run.record) in versions]
+
+    def versions(run: StoredRecord) -> tuple[str, ...]:
+        methods = (f"{one.name} {one.version}" for one in run.record.cell.methods)
+        return versions_of(run.record), *methods
+
+    newest = {versions(run) for run in found.by_repeat.values()}
+    again = [run for run, _ in found.superseded if versions(run) in newest]
     return [*again, *found.by_repeat.values()]
 
 

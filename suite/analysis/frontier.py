@@ -84,6 +84,8 @@ class Budget:
         for name, limit in limits.items():
             if limit is not None:
                 value = record.measured(self.phase, name)
+                if value is None and name == "peak_memory_bytes":
+                    value = _bound_of_peak(record, self.phase, limit)
                 if value is None:
                     raise RequestError(f"This machine does not measure {self.phase}.{name}")
                 within.append(value <= limit)
@@ -92,6 +94,22 @@ class Budget:
 
 class ProbeFailed(Exception):
     """A probe failed in a way that does not show what fits."""
+
+
+def _bound_of_peak(record: Record, phase: str, limit: float) -> float | None:
+    """Return the highest peak of the other phases, if a phase is hidden by one of them.
+
+    Raises:
+        ProbeFailed: the bound is above the limit, so that the phase may fit or not.
+    """
+    peaks = (record.measured(other, "peak_memory_bytes") for other in record.measurements)
+    bound = max(filter(None, peaks), default=None)
+    if bound is not None and bound > limit:
+        raise ProbeFailed(
+            f"{cell_label(record.cell, record.ranking)}: the peak of {phase} is hidden by a higher "
+            "one before it, which this device cannot reset"
+        )
+    return bound
 
 
 @dataclass(frozen=True, slots=True)

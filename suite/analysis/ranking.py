@@ -226,6 +226,8 @@ def _table_of_parts(
         all(len(scores.parts.get(seed, ())) == num_parts for seed in scores.by_seed)
         for scores in lines
     ]
+    if not any(complete):
+        return None
     whole = [
         part
         for part in range(num_parts)

@@ -32,7 +32,7 @@ from suite.runs import choose_executor, prepare_run, run_with_display
 from suite.tracking.connection import tracking_uri
 from suite.tracking.uri import without_password
 
-BAD = frozenset({Status.FAILED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.DIVERGED})
+BAD = frozenset(Status) - {Status.OK, Status.UNSUPPORTED, Status.SKIPPED}
 time_limit_option = click.option(
     "--time-limit",
     type=SECONDS,
@@ -67,8 +67,7 @@ parallel_option = click.option(
 @click.option(
     "--memory-limit",
     metavar="SIZE",
-    help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory, "
-    "divided by --parallel]",
+    help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory]",
 )
 @parallel_option
 @click.option(
@@ -140,7 +139,7 @@ def command(
         store,
         retry=split_list(retry) if retry else (),
         rerun=rerun,
-        limits=make_limits(request.benchmark, time_limit, memory_limit, parallel),
+        limits=make_limits(request.benchmark, time_limit, memory_limit),
         executor=executor,
         keep_weights=keep_weights,
         report_unreadable=print_unreadable,

@@ -104,7 +104,7 @@ def command(
       bench tune --task ner --architectures vanilla,longformer --lengths 128
     """
     request = make_single_request(given, Mode.TRAIN)
-    limits = make_limits(request.benchmark, time_limit, parallel=parallel)
+    limits = make_limits(request.benchmark, time_limit)
     store = make_store(home)
     store.prepare()
     with open_command_session(

@@ -16,6 +16,10 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
         return Status.OUT_OF_MEMORY, f"exceeded the memory limit of {gibibytes:.1f} GiB"
     if result.stopped == "system":
         return Status.OUT_OF_MEMORY, "killed while the system was out of memory"
+    if result.stopped == "system, beside other cells":
+        # Whose memory was too much is unknown, so this is no result of the cell.
+        reason = "killed while the system was out of memory and other cells ran: use --parallel 1"
+        return Status.INTERRUPTED, reason
     if result.stopped == "lost":
         return Status.FAILED, f"{len(result.lost)} machines failed while running it"
     if result.stopped == "output":

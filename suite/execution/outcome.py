@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -81,6 +82,16 @@ def make_record(
         log_tail=result.log_tail if status is not Status.OK else "",
         **outcome,
     )
+
+
+def count_runs(records: Iterable[Record]) -> dict[str, int]:
+    """Return the number of runs by status; a copy of a record is no other run."""
+    started = {
+        record.started_at: str(record.status)
+        for record in records
+        if record.status not in (Status.SKIPPED, Status.UNSUPPORTED)
+    }
+    return dict(Counter(started.values()))
 
 
 def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None) -> Failure | None:

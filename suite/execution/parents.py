@@ -28,7 +28,7 @@ def parent_problem(planned: PlannedCell, records: Iterable[Record], store: Store
             status = record.status if record else "without a record"
             reason = f": {record.reason}" if record and record.reason else ""
             return f"its parent {cell_id} ({role}) is {status}{reason}"
-        if not has_weights(store, cell_id):
+        if not has_weights(store, record):
             return f"the weights of its parent {cell_id} ({role}) could not be kept"
     return None
 

@@ -175,24 +175,15 @@ def prepare(
     )
 
 
-def make_limits(
-    benchmark: str,
-    seconds: float | None = None,
-    memory: str | None = None,
-    parallel: int | None = None,
-) -> Limits:
+def make_limits(benchmark: str, seconds: float | None = None, memory: str | None = None) -> Limits:
     """Return a cell's limits; by default the benchmark's time, and `MEMORY_SHARE` of the memory.
-
-    Cells that run at once, `parallel` of them, share this memory.
 
     Raises:
         RequestError: `memory` is not a size, or there is no such benchmark.
     """
     return Limits(
         seconds or find_benchmark(benchmark, search_path_from_environment()).time_limit_seconds,
-        parse_size(memory)
-        if memory
-        else int(total_memory_bytes() * MEMORY_SHARE / (parallel or 1)),
+        parse_size(memory) if memory else int(total_memory_bytes() * MEMORY_SHARE),
     )
 
 
@@ -293,7 +284,7 @@ def check_backends(backends: Iterable[str]) -> None:
             raise RequestError(
                 "The backend's package is not installed",
                 received=f"backend {backend}",
-                remedy=f'Install it: pip install -e ".[{backend}]"',
+                remedy=f'Install it: pip install -c constraints.txt -e ".[{backend}]"',
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ from suite.execution.conformance import Checked, Checking, find_conformance
 from suite.execution.endings import classify_exit
 from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
 from suite.execution.jobs import make_job
-from suite.execution.outcome import make_record
+from suite.execution.outcome import count_runs, make_record
 from suite.execution.parents import parent_folders, parent_problem
 from suite.matrix.durations import Durations
 from suite.matrix.plan import (
@@ -211,7 +211,7 @@ class Runner:
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
             else:
-                earlier = Counter(str(record.status) for record in existing)
+                earlier = count_runs(existing)
                 self._start(with_scored_lengths(planned, existing), lease, earlier)
         queue.extend([*held, *waiting])
         if held and not self._running:
@@ -323,6 +323,9 @@ class Runner:
             ranking=planned.ranking,
             environment=describe_environment(),
             invocation=self.invocation,
+            data={"digest": digest}
+            if (digest := self.digests.get(planned.cell.task or ""))
+            else None,
         )
         self.store.write(record)
         self._written.append(record)

@@ -149,7 +149,7 @@ def _without_missing_weights(
             wanted = cell_id in needed or (
                 all_of_them and planned.keeps_weights and not too_large(record.parameter_count or 0)
             )
-            if wanted and not has_weights(store, cell_id):
+            if wanted and not has_weights(store, record):
                 del kept[cell_id]
         if cell_id not in kept and not planned.unsupported:
             needed.update(planned.parents.values())

@@ -28,7 +28,8 @@ class Distillation(Method):
     Both models have one width, so that no projection lies between. The softmax is over the classes
     of the task: for answers in a text, over the positions where one may start or end. The soft
     targets count at the real positions that the task scores, or for each example, and hidden states
-    at all real positions. The teacher trains at its own learning rate.
+    at all real positions. The teacher trains at its own tuned learning rate, or at that of the
+    recipe where there is none, as in every trial.
 
     The teacher infers each training batch before the step, so that its time is no part of the time
     of a step. The peak memory of the training includes the teacher. It starts each batch without a
@@ -56,6 +57,8 @@ class Distillation(Method):
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no classes that a teacher could score, or None."""
+        if not request.options["weight"]:
+            return None
         options = task_options(request.task, request.cell.options)
         reason = request.task.unclassed_reason(options)
         return f"compares scores of classes, and {reason}" if reason else None

@@ -61,7 +61,7 @@ def flags(record: Record, known: References, tasks: Mapping[str, Task]) -> list[
     found = [outside] if (outside := outside_its_parts(record, metric.name)) else []
     if before := record.details.get("earlier_runs", {}).get(Status.OK):
         runs = f"{before} earlier run{'s' * (before > 1)}"
-        found.append(f"{runs} of the cell in the same home ended well: submit all of them")
+        found.append(f"{runs} of the cell in the same home ended well: say why it ran again")
     deviation = _deviation_of_seeds(list(by_entry.values()))
     if deviation is None:
         few = f"{len(references)} references on this data and length: too few to compare with"

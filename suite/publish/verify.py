@@ -273,6 +273,14 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
             f"architecture version {record.cell.architecture_version}",
             remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
         )
+    parents = record.details.get("parents", same[0].parents)
+    if parents != same[0].parents:
+        raise RequestError(
+            "A cell is verified with the models that it took, such as its teacher",
+            received=f"the parents {parents}; this checkout has {dict(same[0].parents)}",
+            remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}, with its "
+            "results/tuning",
+        )
     cells = [*_parents(same[0], by_id), same[0]]
     return replace(prepared, plan=replace(prepared.plan, cells=cells, done={}))
 

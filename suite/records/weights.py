@@ -111,10 +111,10 @@ def _checksum_in(folder: Path) -> str | None:
         return None
 
 
-def has_weights(store: Store, cell_id: str) -> bool:
-    """Return whether the weights of a cell are kept and complete."""
+def has_weights(store: Store, record: RecordSummary) -> bool:
+    """Return whether the weights of a run are kept and complete."""
     try:
-        kept = read_kept_weights(weights_folder(store, cell_id))
+        kept = weights_of(store, record)
         return kept.path.stat().st_size == kept.num_bytes
     except (HomeError, OSError):
         return False

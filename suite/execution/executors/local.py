@@ -139,7 +139,7 @@ class LocalExecutor:
             yield Update(run_id, progress=line)
         if exit_code is not None:
             del self._running[run_id]
-            yield Update(run_id, result=_result(running, exit_code))
+            yield Update(run_id, result=_result(running, exit_code, alone=not self._running))
         elif running.stopped is None and (limit := _exceeded_limit(running)):
             running.stopped = limit
             running.child.kill()
@@ -195,13 +195,13 @@ def _new_lines(running: _Running) -> Iterator[Mapping[str, Any]]:
         yield json.loads(line)
 
 
-def _result(running: _Running, exit_code: int) -> ProcessResult:
+def _result(running: _Running, exit_code: int, alone: bool) -> ProcessResult:
     outcome = None
     with suppress(FileNotFoundError):
         outcome = json.loads((running.folder / "outcome.json").read_bytes())
     stopped = running.stopped
     if stopped is None and exit_code == -signal.SIGKILL and _kernel_killed_since(running):
-        stopped = "system"
+        stopped = "system" if alone else "system, beside other cells"
     return ProcessResult(
         outcome,
         exit_code,

@@ -121,7 +121,11 @@ def _keep(data: TaskData, entry: Path) -> None:
         for name, values in _arrays(data):
             np.save(temporary / f"{name}.npy", values, allow_pickle=False)
         of_test = {name: data.spec[name] for name in data.sealed_spec}
-        about = {"spec": {**data.spec, **data.sealed_spec}, "facts": dict(data.facts)}
+        about = {
+            "spec": {**data.spec, **data.sealed_spec},
+            "facts": dict(data.facts),
+            "sealed": list(data.sealed_spec),
+        }
         (temporary / "about.json").write_text(json.dumps(about))
         (temporary / TEST_SPEC).write_text(json.dumps(of_test))
         with suppress(OSError):  # another cell was first and wrote the same content
@@ -145,7 +149,10 @@ def _open(entry: Path, opened: Collection[str]) -> TaskData | None:
     except FileNotFoundError:
         return None
     splits = {split: Examples(**parts[split]) for split in SPLITS}
-    return TaskData(**splits, spec={**about["spec"], **of_test}, facts=about["facts"])
+    sealed_spec = {name: about["spec"][name] for name in about["sealed"]}
+    return TaskData(
+        **splits, spec={**about["spec"], **of_test}, facts=about["facts"], sealed_spec=sealed_spec
+    )
 
 
 def _read_through(data: TaskData) -> TaskData:

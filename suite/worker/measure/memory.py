@@ -132,15 +132,14 @@ class PeakMemory:
     def measured(self) -> Measurements:
         """Return the highest peaks, as a record holds them."""
         method = self.allocator.method if self.allocator else MEMORY_METHOD
-        if self.baseline is None:
-            method = NO_MEMORY_METHOD
-        hidden = self.earlier_bytes is not None
+        unknown = method if self.earlier_bytes is None else HIDDEN_MEMORY_METHOD
+        unknown = NO_MEMORY_METHOD if self.baseline is None else unknown
         figures = {
             "peak_memory_bytes": (self.highest_bytes, method),
             "compile_peak_memory_bytes": (self.compile_bytes, COMPILE_MEMORY_METHOD),
         }
         return {
-            name: single(value, HIDDEN_MEMORY_METHOD if hidden and value is None else method)
+            name: single(value, unknown if value is None else method)
             for name, (value, method) in figures.items()
         }
 

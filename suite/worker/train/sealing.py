@@ -27,4 +27,4 @@ class _SealedExamples:
 def seal_test(data: TaskData) -> TaskData:
     """Return the data without its test split, and without what its spec holds of it."""
     sealed: Any = _SealedExamples()
-    return replace(data, test=sealed, spec={**data.spec, **data.sealed_spec}, sealed_spec={})
+    return replace(data, test=sealed, spec={**data.spec, **data.sealed_spec})

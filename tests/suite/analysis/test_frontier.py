@@ -13,7 +13,7 @@ from suite.execution.preparation import make_limits
 from suite.matrix.request import Request
 from suite.records.store import Store
 from tests.suite.analysis.test_crossover import measured
-from tests.suite.records.test_store import make_record
+from tests.suite.records.test_store import PROBE, make_record
 
 
 @pytest.fixture
@@ -99,6 +99,18 @@ def test_how_long_a_context_fits_in_a_memory_while_generating(store, monkeypatch
     assert found["vanilla"].longest <= 2**13 < found["vanilla"].beyond <= 1.05 * 2**13
     assert (found["mamba2"].longest, found["mamba2"].beyond) == (32_768, None)
     assert "has no decoder form" in found["bert"].unsupported
+
+
+def test_a_peak_that_an_earlier_phase_hides_is_bounded_by_it():
+    """JAX cannot reset the peak of a device: the record has no figure for the generation."""
+    phases = {"prefill": {"peak_memory_bytes": measured(2.0**20)}, "generation": {}}
+    record = make_record(cell=PROBE, measurements=phases)
+    assert Budget(memory_bytes=2**21, phase="generation").affords(record)
+    with pytest.raises(frontier.ProbeFailed, match="hidden by a higher one"):
+        Budget(memory_bytes=2**19, phase="generation").affords(record)
+    without = record.model_copy(update={"measurements": {"prefill": {}, "generation": {}}})
+    with pytest.raises(RequestError, match=r"does not measure generation\.peak_memory_bytes"):
+        Budget(memory_bytes=2**19, phase="generation").affords(without)
 
 
 def test_a_decoding_out_of_memory_ends_the_search_for_a_time_of_a_token(store):

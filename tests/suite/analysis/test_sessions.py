@@ -11,7 +11,7 @@ import pytest
 
 from suite.analysis.aggregate import compare
 from suite.analysis.tables import make_tables
-from suite.api import Mode, Status
+from suite.api import AppliedMethod, Mode, Stage, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
@@ -156,6 +156,21 @@ def test_costs_of_older_code_do_not_count():
 def test_code_that_changed_gives_no_variation_between_sessions():
     records = [*rounds("vanilla", 100.0), *rounds("vanilla", 300.0, session=2, digest="d2")]
     figure = points_of(records)["vanilla", 512].cost(SPEED)
+    assert (figure.value, figure.sessions) == (pytest.approx(300.0), 1)
+
+
+def test_a_former_version_of_a_method_gives_no_variation_between_sessions():
+    def of_version(version, records):
+        for stored in records:
+            method = AppliedMethod("lora", version, {}, Stage.TRAIN)
+            cell = dataclasses.replace(stored.record.cell, methods=(method,))
+            record = stored.record.model_copy(update={"cell": cell, "cell_id": cell.id})
+            yield dataclasses.replace(stored, record=record)
+
+    former = of_version(1, rounds("vanilla", 100.0))
+    newer = of_version(2, rounds("vanilla", 300.0, session=2))
+    ((_, point),) = points_of([*former, *newer]).items()
+    figure = point.cost(SPEED)
     assert (figure.value, figure.sessions) == (pytest.approx(300.0), 1)
 
 

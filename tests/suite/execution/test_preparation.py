@@ -9,7 +9,7 @@ import pytest
 
 from suite.api import HomeError, RequestError
 from suite.execution import preparation
-from suite.execution.preparation import check_resources, check_tuned, make_limits, prepare
+from suite.execution.preparation import check_resources, check_tuned, prepare
 from suite.execution.quantities import parse_size
 from suite.matrix.request import Request
 from suite.records.store import Store
@@ -52,9 +52,3 @@ def test_a_size_has_a_number_and_a_unit(text, size):
 def test_other_texts_are_not_sizes(text):
     with pytest.raises(RequestError, match="Write 8GiB"):
         parse_size(text)
-
-
-def test_cells_that_run_at_once_share_the_memory():
-    alone, beside = (make_limits("smoke", parallel=number) for number in (None, 2))
-    assert beside.memory_bytes == alone.memory_bytes // 2 and beside.seconds == alone.seconds
-    assert make_limits("smoke", memory="3GiB", parallel=2).memory_bytes == 3 * 2**30

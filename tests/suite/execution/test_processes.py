@@ -229,6 +229,19 @@ def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, mon
     assert reason == "killed while the system was out of memory"
 
 
+def test_a_cell_that_was_killed_for_memory_beside_another_one_runs_again(tmp_path, monkeypatch):
+    kills = iter([3, 3, 4])
+    monkeypatch.setattr(memory, "kills_for_memory", lambda: next(kills))
+    executor = LocalExecutor(parallel=2, spawn=True)
+    for name in ("cell", "other"):
+        begin(executor, probe_job(tmp_path / name, "hangs"))
+    (child,) = processes(str(tmp_path / "cell"))
+    child.kill()
+    status, reason = classify_exit(result_of(executor), Limits(seconds=1, memory_bytes=1))
+    executor.close()
+    assert status is Status.INTERRUPTED and reason.endswith("use --parallel 1")
+
+
 def test_each_accelerator_has_one_cell_at_a_time(tmp_path):
     executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
     seen = {}

@@ -109,6 +109,22 @@ def test_what_is_unsupported_is_shown_recorded_and_does_not_fail(bench, tmp_path
     assert by_name["images_only"]["status"] == "unsupported"
 
 
+def test_a_cell_that_does_not_run_names_the_data_that_it_would_have_read(bench, tmp_path):
+    parity = (
+        "--task",
+        "parity",
+        "--data",
+        f"files:{tmp_path}",
+        "--architectures",
+        "images_only,hasty",
+    )
+    assert bench("run", *parity, "--steps", "1", "--no-tracking", "--no-dashboard").returncode == 0
+    known = {
+        record["status"]: record["data"]["digest"] for record in read_records(tmp_path / "home")
+    }
+    assert known["unsupported"] == known["ok"]
+
+
 def test_the_second_time_only_what_is_lost_or_asked_for_runs(bench, tmp_path):
     home = tmp_path / "home"
     leave(home, "raises", details={"noisy": ["training"]})

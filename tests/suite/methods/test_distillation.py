@@ -144,6 +144,23 @@ def test_a_student_learns_from_a_teacher_of_the_same_vocabulary(tmp_path, monkey
         parents["teacher"]()
 
 
+@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
+def test_a_run_that_scores_test_takes_a_teacher_that_does_not(tmp_path):
+    """The teacher's spec has no texts of the test split (`sealed_spec`)."""
+    asked = ("listops", "vanilla", "distillation:teacher=identity")
+    teacher, student = plan(*asked, steps=2, score_test=True, lengths=(64,))
+    assert student.cell.scores_test and not teacher.cell.scores_test
+    for planned_cell in (teacher, student):
+        outcome = run(job_of(planned_cell, tmp_path))
+    assert outcome["status"] == "ok" and "test" in outcome["metrics"]
+
+
+def test_a_teacher_without_weight_needs_no_classes():
+    hidden = "distillation:weight=0,hidden_weight=1"
+    *_, student = plan("ner", "vanilla", hidden, options={"tag_chain": "true"})
+    assert student.unsupported is None
+
+
 def test_the_loss_alone_is_returned_without_weights():
     loss, options = object(), {**METHOD.options, "weight": 0.0}
     context = SimpleNamespace(options=options, parents={})

@@ -201,3 +201,18 @@ def test_a_record_of_another_benchmark_is_not_verified(tmp_path, benchmark, benc
             lambda prepared: pytest.fail("the cell must not run"),
             registry=REGISTRY,
         )
+
+
+def test_a_cell_is_verified_with_the_parents_that_it_took(tmp_path):
+    registry = load_registry(())
+    asked = {"task": "ner", "architectures": "vanilla", "methods": "distillation", "lengths": [128]}
+    *_, planned = expand(make_request({**asked, "benchmark": "smoke"}), registry)
+    details = {"parents": {"teacher": "0123456789abcdef"}}
+    record = make_record(cell=planned.cell, ranking=planned.ranking, details=details)
+    with pytest.raises(RequestError, match="with the models that it took"):
+        verify(
+            record,
+            Store(tmp_path / "home"),
+            lambda prepared: pytest.fail("the cell must not run"),
+            registry=registry,
+        )

@@ -72,9 +72,15 @@ def test_a_done_cell_runs_again_if_its_weights_are_wanted_and_missing(store, pla
     store.write(make_record(cell=cell, ranking=planned.ranking, parameter_count=9))
     assert to_run(planned, store) == []
     assert to_run(planned, store, keep_weights=True) == [(cell.id, True)]
-    keep(store, cell, tmp_path)
-    assert has_weights(store, cell.id)
+    details = keep(store, cell, tmp_path)
+    kept = make_record(cell=cell, ranking=planned.ranking, details=details, minutes=1)
+    store.write(kept)
+    assert has_weights(store, kept)
     assert to_run(planned, store, keep_weights=True) == []
+    # Another run of the cell, on other files say, has replaced them.
+    details = {"weights": {**details["weights"], "sha256": "0"}}
+    store.write(make_record(cell=cell, ranking=planned.ranking, details=details, minutes=2))
+    assert to_run(planned, store, keep_weights=True) == [(cell.id, True)]
 
 
 def test_a_cell_that_only_evaluates_has_the_weights_of_its_parent(store, tmp_path):
@@ -107,7 +113,8 @@ def test_a_model_that_is_too_large_to_be_kept_does_not_run_again(store, planned)
 
 def test_weights_are_counted_and_deleted(bench, store, planned, tmp_path):
     details = keep(store, planned.cell, tmp_path)
-    store.write(make_record(cell=planned.cell, ranking=planned.ranking, details=details))
+    record = make_record(cell=planned.cell, ranking=planned.ranking, details=details)
+    store.write(record)
     check = doctor._weights(store)
     assert check.ok and check.found.startswith("1 trained models kept")
 
@@ -115,13 +122,13 @@ def test_weights_are_counted_and_deleted(bench, store, planned, tmp_path):
         return bench("prune", "--home", str(store.home), "--weights", *arguments).stdout
 
     assert "the weights of 0 models" in prune("superseded")
-    assert has_weights(store, planned.cell.id)
+    assert has_weights(store, record)
     assert "the weights of 1 models" in prune("all", "--dry-run")
-    assert has_weights(store, planned.cell.id)
+    assert has_weights(store, record)
     again = make_record(cell=planned.cell, ranking=planned.ranking, minutes=5)
     store.write(again)
     assert "the weights of 1 models" in prune("superseded")
-    assert not has_weights(store, planned.cell.id)
+    assert not has_weights(store, record)
     assert store.count() == 2, "no record is deleted"
 
 
