@@ -133,9 +133,9 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     """Run the cells of a matrix that are not done yet, and yield each event.
 
     The events are `Started`, `Progressed`, `Finished` and `Waiting`, and at the end `Postponed` if
-    `stop_after` left cells for a later run. Before ranked runs come
-    `Checking` and `Checked` of `suite.execution.conformance`. Ending the loop early stops the
-    running cells; their records have the status "interrupted".
+    `stop_after` left cells for a later run. Before ranked runs come `Checking` and `Checked` of
+    `suite.execution.conformance`. Ending the loop early stops the running cells; their records have
+    the status "interrupted".
 
     ```python
     for event in suite.run_events(mode="probe", architectures="vanilla", benchmark="smoke"):

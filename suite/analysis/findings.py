@@ -72,8 +72,7 @@ def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> li
                 if len(common) < MIN_REPEATS:
                     continue
                 gap = difference(known[first], known[second])
-                estimate = Estimate(gap.value, gap.low, gap.high, gap.n)
-                estimate = estimate if measure == QUALITY else exponential(estimate)
+                estimate = gap.estimate if measure == QUALITY else exponential(gap.estimate)
                 better = _better(gap, first, second, higher_is_better)
                 found.append(
                     PairDifference(measure, length, batch_size, first, second, estimate, better)

@@ -183,8 +183,7 @@ def _gain(point: Point, reference: Point) -> Estimate | None:
     better, worse = of_both if point.metric and point.metric.higher_is_better else of_both[::-1]
     if not better.by_seed.keys() & worse.by_seed.keys():
         return None
-    gain = difference(better, worse)
-    return Estimate(gain.value, gain.low, gain.high, gain.n)
+    return difference(better, worse).estimate
 
 
 def _prices(point: Point, reference: Point | None) -> Iterator[tuple[str, Estimate]]:

@@ -76,6 +76,11 @@ class Difference:
     high: float | None
     n: int
 
+    @property
+    def estimate(self) -> Estimate:
+        """The difference, its interval and the number of seeds."""
+        return Estimate(self.value, self.low, self.high, self.n)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:

@@ -16,7 +16,7 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
         return Status.OUT_OF_MEMORY, f"exceeded the memory limit of {gibibytes:.1f} GiB"
     if result.stopped == "system":
         return Status.OUT_OF_MEMORY, "killed while the system was out of memory"
-    if result.stopped == "system, beside other cells":
+    if result.stopped == "system, shared":
         # Whose memory was too much is unknown, so this is no result of the cell.
         reason = "killed while the system was out of memory and other cells ran: use --parallel 1"
         return Status.INTERRUPTED, reason

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from suite.api import Limits, Status
@@ -14,8 +13,6 @@ from suite.execution.endings import training_stands
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.schema import Conformance, Failure, Invocation, Record
-
-NO_RUNS: Mapping[str, int] = MappingProxyType({})
 
 
 def make_record(
@@ -30,7 +27,7 @@ def make_record(
     limits: Limits,
     digest: str | None,
     conformance: Conformance | None,
-    earlier: Mapping[str, int] = NO_RUNS,
+    earlier: Mapping[str, int] | None = None,
 ) -> Record:
     """Return the record of a run; `verdict` is the result of `classify_exit`.
 

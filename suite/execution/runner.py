@@ -211,8 +211,7 @@ class Runner:
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
             else:
-                earlier = count_runs(existing)
-                self._start(with_scored_lengths(planned, existing), lease, earlier)
+                self._start(with_scored_lengths(planned, existing), lease, count_runs(existing))
         queue.extend([*held, *waiting])
         if held and not self._running:
             self._report(Waiting(held))
@@ -311,7 +310,7 @@ class Runner:
 
     def _record_not_run(self, planned: PlannedCell, status: Status, reason: str) -> None:
         """Write the record of a cell that is unsupported or skipped."""
-        now = utc_now()
+        now, digest = utc_now(), self.digests.get(planned.cell.task or "")
         record = Record(
             run_id=new_run_id(now),
             cell_id=planned.cell.id,
@@ -323,9 +322,7 @@ class Runner:
             ranking=planned.ranking,
             environment=describe_environment(),
             invocation=self.invocation,
-            data={"digest": digest}
-            if (digest := self.digests.get(planned.cell.task or ""))
-            else None,
+            data={"digest": digest} if digest else None,
         )
         self.store.write(record)
         self._written.append(record)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import MappingProxyType
 
 from suite.api import Cell, Limits, Mode, Status, has_own_weights
 from suite.api.evaluation_lengths import exceeded_limits
@@ -39,7 +38,6 @@ class Plan:
         ]
 
 
-NO_DIGESTS: Mapping[str, str | None] = MappingProxyType({})
 NOISY = "noisy"
 """A value of `retry` beside the statuses: records measured while others used the machine."""
 
@@ -109,7 +107,7 @@ def plan(
             return False
         if planned.cell.mode is not Mode.TRAIN and not _same_code(record, cost_digest):
             return False
-        if record.details.get("parents", planned.parents) != planned.parents:
+        if not has_parents_of(record, planned):
             return False
         digest = digests.get(planned.cell.task or "")
         return statuses[record.cell_id].isdisjoint(again) and _same_data(record, digest)
@@ -126,6 +124,11 @@ def plan(
             former.setdefault(record.cell_id, []).append(record)
     kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
     return Plan(kept, done, made_at, any_machine)
+
+
+def has_parents_of(record: Record, planned: PlannedCell) -> bool:
+    """Whether a record took the trained models that a cell needs, or does not name its own."""
+    return record.details.get("parents", planned.parents) == planned.parents
 
 
 def _has_weights_to_keep(cell: Cell) -> bool:
@@ -165,17 +168,17 @@ def with_scored_lengths(planned: PlannedCell, records: Iterable[Record]) -> Plan
 
 
 def find_standing(
-    records: Iterable[Record], any_machine: bool, digests: Mapping[str, str | None] = NO_DIGESTS
+    records: Iterable[Record], any_machine: bool, digests: Mapping[str, str | None] | None = None
 ) -> dict[str, Record]:
     """Return the standing record of each cell; of probes, only those of this machine or its like.
 
-    `records` are all records of the cells. Of runs on several contents of a user's files, the one
-    on the content with the digest of the task stands, or else the latest.
+    `records` are all records of the cells. A user's files may have had several contents: the run on
+    the content with the digest of the task stands, or else the latest run.
     """
     machine = describe_machine()
 
     def precedence(record: Record) -> tuple[bool, str]:
-        return _same_data(record, digests.get(record.cell.task or "")), record.run_id
+        return _same_data(record, (digests or {}).get(record.cell.task or "")), record.run_id
 
     return {
         record.cell_id: record

@@ -28,8 +28,8 @@ class Distillation(Method):
     Both models have one width, so that no projection lies between. The softmax is over the classes
     of the task: for answers in a text, over the positions where one may start or end. The soft
     targets count at the real positions that the task scores, or for each example, and hidden states
-    at all real positions. The teacher trains at its own tuned learning rate, or at that of the
-    recipe where there is none, as in every trial.
+    at all real positions. The teacher trains at its own tuned learning rate. Without one, and in
+    every trial, it trains at the rate of the recipe.
 
     The teacher infers each training batch before the step, so that its time is no part of the time
     of a step. The peak memory of the training includes the teacher. It starts each batch without a

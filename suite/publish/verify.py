@@ -15,6 +15,7 @@ from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.execution.preparation import Prepared, make_limits, prepare
 from suite.matrix.options import as_text
+from suite.matrix.plan import has_parents_of
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
@@ -265,21 +266,21 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
         if replace(planned.cell, benchmark=cell.benchmark, scores_test=cell.scores_test).id
         == cell.id
     ]
+    checkout = f"Check out commit {str(record.environment.get('commit'))[:10]}"
     if not same or record.protocol != PROTOCOL:
         raise RequestError(
             "This version cannot run the cell of the record",
             received=f"{cell_label(record.cell, record.ranking)}, protocol {record.protocol}, "
             f"task version {record.cell.task_version}, "
             f"architecture version {record.cell.architecture_version}",
-            remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}",
+            remedy=checkout,
         )
-    parents = record.details.get("parents", same[0].parents)
-    if parents != same[0].parents:
+    if not has_parents_of(record, same[0]):
         raise RequestError(
             "A cell is verified with the models that it took, such as its teacher",
-            received=f"the parents {parents}; this checkout has {dict(same[0].parents)}",
-            remedy=f"Check out commit {str(record.environment.get('commit'))[:10]}, with its "
-            "results/tuning",
+            received=f"the parents {record.details['parents']}; this checkout has "
+            f"{dict(same[0].parents)}",
+            remedy=f"{checkout}, with its results/tuning",
         )
     cells = [*_parents(same[0], by_id), same[0]]
     return replace(prepared, plan=replace(prepared.plan, cells=cells, done={}))

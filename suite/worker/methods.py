@@ -316,7 +316,8 @@ def first_batch(task: Task, data: TaskData, batch_size: int) -> Batch:
 def check_same_data(kept: Mapping[str, Any], data: TaskData) -> None:
     """Check that a model was trained on data with a given spec.
 
-    What the spec holds of the test split is not compared: one of the two runs may not score it.
+    Entries of the spec that belong to the test split are not compared: one of the two runs may not
+    score that split.
 
     Raises:
         RequestError: the vocabulary, the labels or another part differs.

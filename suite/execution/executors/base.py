@@ -24,8 +24,8 @@ class ProcessResult:
     """Negative for a signal, as in `subprocess`."""
     stopped: str | None
     """The limit that ended the process ("time", "memory" or "output"), or None. "system": killed
-    while the kernel was out of memory; "system, beside other cells": and these ran too. "lost": the
-    machine failed. "interrupt": the user's."""
+    while the kernel was out of memory. "system, shared": the same, while other cells
+    ran. "lost": the machine failed. "interrupt": the user stopped the run."""
     log_tail: str
     environment: Mapping[str, Any] | None = None
     """The code that the process ran, and its machine if that is not the parent's."""

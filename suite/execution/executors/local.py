@@ -201,7 +201,7 @@ def _result(running: _Running, exit_code: int, alone: bool) -> ProcessResult:
         outcome = json.loads((running.folder / "outcome.json").read_bytes())
     stopped = running.stopped
     if stopped is None and exit_code == -signal.SIGKILL and _kernel_killed_since(running):
-        stopped = "system" if alone else "system, beside other cells"
+        stopped = "system" if alone else "system, shared"
     return ProcessResult(
         outcome,
         exit_code,

@@ -1,10 +1,10 @@
 """Cache of encoded data: a matrix of many cells reads and encodes a source once.
 
 An entry is a folder of `.npy` files, which are opened as memory maps, `about.json` with the task's
-spec and facts, and `test.json` with what the spec has of the test split. The name of an entry is a
-hash of all that determines its content: the task, its code, the source's digest, the length and the
-options. An entry is written to a temporary folder and renamed, so two cells may write the same
-entry at once. A deleted entry is written again.
+spec and facts, and `test.json` with the entries of the spec that belong to the test split. The name
+of an entry is a hash of all that determines its content: the task, its code, the source's digest,
+the length and the options. An entry is written to a temporary folder and renamed, so two cells may
+write the same entry at once. A deleted entry is written again.
 """
 
 from __future__ import annotations

@@ -94,9 +94,9 @@ class PeakMemory:
 
     def next_phase(self) -> PeakMemory:
         """Return the peak of the next phase of the process, above the same baseline."""
-        keeps = self.allocator and not self.allocator.reset
-        earlier = self.allocator.peak() if self.allocator and keeps else None
-        return PeakMemory(self.allocator, self.baseline, earlier_bytes=earlier)
+        allocator = self.allocator
+        earlier = allocator.peak() if allocator and not allocator.reset else None
+        return PeakMemory(allocator, self.baseline, earlier_bytes=earlier)
 
     def reset(self) -> bool:
         """Release freed memory, and restart the peak from the memory in use.
@@ -132,8 +132,10 @@ class PeakMemory:
     def measured(self) -> Measurements:
         """Return the highest peaks, as a record holds them."""
         method = self.allocator.method if self.allocator else MEMORY_METHOD
-        unknown = method if self.earlier_bytes is None else HIDDEN_MEMORY_METHOD
-        unknown = NO_MEMORY_METHOD if self.baseline is None else unknown
+        if self.baseline is None:
+            unknown = NO_MEMORY_METHOD
+        else:
+            unknown = method if self.earlier_bytes is None else HIDDEN_MEMORY_METHOD
         figures = {
             "peak_memory_bytes": (self.highest_bytes, method),
             "compile_peak_memory_bytes": (self.compile_bytes, COMPILE_MEMORY_METHOD),

@@ -25,6 +25,6 @@ class _SealedExamples:
 
 
 def seal_test(data: TaskData) -> TaskData:
-    """Return the data without its test split, and without what its spec holds of it."""
+    """Return the data without its test split and the entries of its spec that belong to it."""
     sealed: Any = _SealedExamples()
     return replace(data, test=sealed, spec={**data.spec, **data.sealed_spec})
