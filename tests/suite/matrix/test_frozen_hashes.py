@@ -41,7 +41,7 @@ FROZEN = {
     "smoke-1.sentiment": "1409741814a416c7",
     "smoke-1.translation": "7c472dfbc9085d1a",
 }
-SCALES = {"core": "9eb8ddda3b6d7e16"}
+SCALES = {"core": "c41722ec98802824"}
 
 
 def test_no_frozen_version_and_no_scale_was_redefined():
