@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.analysis.crossover import Crossover, check_pair, cost_crossover, score_crossover
+from suite.analysis.crossover import Crossover, check_pair, cost_crossover
 from suite.analysis.frontier import Budget, find_length_limits
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
-from suite.analysis.published_crossover import published_cost_crossover
+from suite.analysis.published_crossover import recorded_crossover
 from suite.analysis.rate_search import MAX_COST
 from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
@@ -136,11 +136,9 @@ def find_crossover(
     """See `suite.crossover`."""
     request, store = _request_and_store(keywords, Mode.PROBE)
     check_pair(request)
-    if request.tasks:
+    if published or request.tasks:
         records = published_records() if published else local_records(store, warn_of_file)
-        return score_crossover(request, records, metric)
-    if published:
-        return published_cost_crossover(request, published_records(), metric or DEFAULT_MEASURE)
+        return recorded_crossover(request, records, metric)
     with _open_search("crossover", keywords, store, progress, tracking) as run:
         return cost_crossover(request, store, run, metric or DEFAULT_MEASURE)
 

@@ -1,17 +1,30 @@
-"""Crossover points of costs from published records: nothing is run."""
+"""Crossover points from records that exist: nothing is run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from suite.analysis.aggregate import Comparison, compare, mode_measuring
-from suite.analysis.crossover import Crossover, check_pair
+from suite.analysis.crossover import Crossover, check_pair, score_crossover
 from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
 from suite.analysis.precedence import in_precedence
 from suite.analysis.search import find_crossing, pair_up
 from suite.api import RequestError
 from suite.matrix.request import Request
 from suite.records.published import StoredRecord
+
+
+def recorded_crossover(
+    request: Request, records: Iterable[StoredRecord], metric: str | None
+) -> Crossover:
+    """Compare the scores of two entries if the request has a task; otherwise their costs.
+
+    Raises:
+        RequestError: there is nothing to compare.
+    """
+    if request.tasks:
+        return score_crossover(request, records, metric)
+    return published_cost_crossover(request, records, metric or DEFAULT_MEASURE)
 
 
 def published_cost_crossover(

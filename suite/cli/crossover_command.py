@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from suite.analysis.crossover import check_pair, cost_crossover, score_crossover
+from suite.analysis.crossover import check_pair, cost_crossover
 from suite.analysis.measures import DEFAULT_MEASURE
-from suite.analysis.published_crossover import published_cost_crossover
+from suite.analysis.published_crossover import recorded_crossover
 from suite.api import Mode
 from suite.api.files import RESULTS
 from suite.cli.options import json_option, make_single_request, make_store, request_options
@@ -69,14 +69,11 @@ def command(
     request = make_single_request({**given, "architectures": (first, second)}, Mode.PROBE)
     check_pair(request)
     store = make_store(home)
-    if request.tasks:
+    if published or request.tasks:
         records = (
             published_records(results) if published else local_records(store, print_unreadable)
         )
-        found = score_crossover(request, records, metric)
-    elif published:
-        records = published_records(results)
-        found = published_cost_crossover(request, records, metric or DEFAULT_MEASURE)
+        found = recorded_crossover(request, records, metric)
     else:
         with open_search_session(store) as run:
             found = cost_crossover(request, store, run, metric or DEFAULT_MEASURE)

@@ -17,8 +17,8 @@ class Item(StrEnum):
     SCHEMA = "Each record can be read, has the fields of its schema, and the id of its cell"
     NAMES = "Each record is in its place, and its names are plain"
     PROTOCOL = (
-        "Each run follows the protocol in force, and no version of a task or an architecture is "
-        "newer than here"
+        "Each run follows the protocol in force, and no version of a task, an architecture or a "
+        "method is newer than here"
     )
     FINISHED = "No run failed or was interrupted"
     COMMIT = "Each run is from a clean commit"

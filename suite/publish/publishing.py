@@ -17,7 +17,7 @@ from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
-from suite.matrix.registry import Registry
+from suite.matrix.registry import Collection, Registry
 from suite.publish.checklist import Item, Refusal
 from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
@@ -188,23 +188,20 @@ def _refusals(record: Record, registry: Registry) -> Iterator[Refusal]:
 
 
 def _newer_version(record: Record, registry: Registry) -> str | None:
-    """Return that the task or the architecture of a record is newer than here; None if not.
+    """Return that a record's task, architecture or method is newer than here; None if none is.
 
     A newer version would supersede all records of the present one.
     """
     cell = record.cell
-    known = [
-        ("task", cell.task, cell.task_version, registry.tasks.plugins.get(cell.task or "")),
-        (
-            "architecture",
-            cell.architecture,
-            cell.architecture_version,
-            registry.architectures.plugins.get(cell.architecture),
-        ),
+    stated: list[tuple[Collection[Any], str | None, int | None]] = [
+        (registry.tasks, cell.task, cell.task_version),
+        (registry.architectures, cell.architecture, cell.architecture_version),
+        *((registry.methods, method.name, method.version) for method in cell.methods),
     ]
-    for kind, name, version, plugin in known:
+    for collection, name, version in stated:
+        plugin = collection.plugins.get(name or "")
         if plugin is not None and (version or 0) > plugin.version:
-            return f"the {kind} {name} has version {version}, but {plugin.version} here"
+            return f"the {collection.word} {name} has version {version}, but {plugin.version} here"
     return None
 
 

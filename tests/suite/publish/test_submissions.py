@@ -10,9 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from suite.api import Status
+from suite.api import AppliedMethod, Status
 from suite.matrix.registry import load_registry
 from suite.publish.checklist import Item
+from suite.publish.publishing import unpublishable_reason
 from suite.publish.reduction import reduced
 from suite.publish.submissions import check_submission
 from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
@@ -198,6 +199,13 @@ def test_a_version_newer_than_here_is_refused(tmp_path, kind):
     (verdict,) = judge(tmp_path)
     assert verdict.refusal.item is Item.PROTOCOL
     assert f"has version 99, but {getattr(present.cell, f'{kind}_version')} here" in verdict.refused
+
+
+def test_a_method_newer_than_here_is_refused():
+    cell = replace(good().cell, methods=(AppliedMethod("int8", 99),))
+    refusal = unpublishable_reason(good(of=cell), load_registry())
+    assert refusal.item is Item.PROTOCOL
+    assert "the method int8 has version 99, but" in refusal.reason
 
 
 @pytest.mark.parametrize(("step_seconds", "said"), [(2.048, ""), (0.2048, "2048 tokens a step")])
