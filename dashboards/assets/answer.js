@@ -189,7 +189,7 @@ function reservations(board, about, measure) {
   return [
     `Results: ${about.name}`,
     isQuality && leader ? budgetText(board, about) : "",
-    isQuality ? noMixingText(board) : "",
+    isQuality ? noMixingText(board, about) : "",
     about.source === "synthetic" && leader ? "The examples are generated" : "",
     leader
       ? `Intervals are of 95% over ${over} (${countText(leader, isQuality)})`
@@ -219,16 +219,18 @@ function budgetText({ batch, length }, { steps, model_size: size }) {
 /**
  * Returns how many models rank no better than the control without mixing, "" without any.
  * @param {Board} board
+ * @param {Comparison} about
  */
-function noMixingText(board) {
+function noMixingText(board, { form }) {
   const ranked = rankedOf(board);
   const least = ranked.find((row) => nameOf(row) === NO_MIXING)?.rank;
   const models = ranked.filter((row) => !isControl(row));
   const count = models.filter(({ rank }) => (rank ?? 0) >= (least ?? Infinity)).length;
   if (!count) return "";
+  const mixing = form === "encoder_decoder" ? "has cross-attention alone" : "mixes no positions";
   return (
     `${count} of ${models.length} models ${count > 1 ? "rank" : "ranks"} no better than the ` +
-    `control ${NO_MIXING}, which mixes no positions`
+    `control ${NO_MIXING}, which ${mixing}`
   );
 }
 

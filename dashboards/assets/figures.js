@@ -44,6 +44,7 @@ function themeColor(name) {
  */
 function coloredLayout(layout, { ink, rule, paper }) {
   const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, automargin: true };
+  const yaxis = /** @type {{ title?: object }} */ (layout.yaxis ?? {});
   return {
     paper_bgcolor: paper,
     plot_bgcolor: paper,
@@ -54,7 +55,7 @@ function coloredLayout(layout, { ink, rule, paper }) {
     dragmode: false,
     ...layout,
     xaxis: { ...axis, .../** @type {object} */ (layout.xaxis) },
-    yaxis: { ...axis, .../** @type {object} */ (layout.yaxis) },
+    yaxis: { ...axis, ...yaxis, title: { standoff: 8, ...yaxis.title } },
   };
 }
 

@@ -239,7 +239,8 @@ class LeaderboardPage:
         note = (
             "Rank and value by length. The head has the value of a trivial predictor and the "
             "detectable difference of the median entry. An entry that ranks no better than "
-            "`identity`, which mixes no positions, does not show that it uses its context."
+            "`identity`, which mixes no positions, does not show that it uses its context. In an "
+            "encoder-decoder, `identity` reads the source by cross-attention alone."
         )
         return ["## Tables by task", note, *map(self._task_table, self.leaderboard.tasks)]
 

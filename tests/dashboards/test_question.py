@@ -213,7 +213,12 @@ def test_a_ranking_says_its_budget_and_who_is_no_better_than_no_mixing(tab, tmp_
     tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
     note = tab.texts(".answer + .note")[0]
     assert "trained from scratch for 10 steps of 1 example of length 512" in note
-    assert "1 of 2 models ranks no better than the control identity" in note
+    assert "1 of 2 models ranks no better than the control identity, which mixes no" in note
+
+
+def test_identity_reads_the_source_of_a_translation(shown):
+    note = shown("task=translation&length=64").texts(".answer + .note")[0]
+    assert "than the control identity, which has cross-attention alone" in note
 
 
 def test_generation_speed_is_that_of_decodings(shown, figure):
