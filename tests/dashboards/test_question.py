@@ -201,24 +201,24 @@ def test_the_sentence_names_a_model_and_what_shares_its_rank(tab, tmp_path, spee
         )
 
 
-def test_a_ranking_says_its_budget_and_who_is_no_better_than_no_mixing(tab, tmp_path):
-    registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
-    scores = {"vanilla": 0.8, "bert": 0.4, "identity": 0.401}
+@pytest.mark.parametrize(
+    ("task", "mixing"),
+    [("ner", "mixes no positions"), ("translation", "has cross-attention alone")],
+)
+def test_a_ranking_says_its_budget_and_who_is_no_better_than_no_mixing(tab, tmp_path, task, mixing):
+    content = SMALL.replace("tasks.ner", f"tasks.{task}")
+    registry = load_registry((str(benchmark_folder(tmp_path / "bench", content)),))
+    scores = {"vanilla": 0.8, "t5": 0.4, "identity": 0.401}
     draw(
         final_runs(registry, by_architecture(scores), list(scores)),
         tmp_path / "site",
         None,
         registry,
     )
-    tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
+    tab.open(tmp_path / "site", "index.html", f"task={task}&length=512", again=True)
     note = tab.texts(".answer + .note")[0]
     assert "trained from scratch for 10 steps of 1 example of length 512" in note
-    assert "1 of 2 models ranks no better than the control identity, which mixes no" in note
-
-
-def test_identity_reads_the_source_of_a_translation(shown):
-    note = shown("task=translation&length=64").texts(".answer + .note")[0]
-    assert "than the control identity, which has cross-attention alone" in note
+    assert f"1 of 2 models ranks no better than the control identity, which {mixing}" in note
 
 
 def test_generation_speed_is_that_of_decodings(shown, figure):
