@@ -89,11 +89,13 @@ function rankedSentence(board, measure) {
   const value = figureText(leader, measure);
   const detectable = detectableText(board, measure);
   const others = rankedOf(board).length - 1 - before.length;
-  const after = before.length
-    ? `; ${namesOf(before)} ${verb(before, "ranks", "rank")} before it`
-    : "";
+  const rank = `${namesOf(before)} ${verb(before, "ranks", "rank")} before`;
+  // A control is expected to be fast; a control that is better is the first thing to know.
+  const isBeaten = before.length > 0 && measure.key === "quality";
+  const lead = isBeaten ? `${rank} all models; ` : "";
+  const after = before.length && !isBeaten ? `; ${rank} it` : "";
   if (!others && !before.length) return ["only ", name, ` is ranked, with ${value}.`];
-  if (!others) return [name, ` is the only ranked model, with ${value}${after}.`];
+  if (!others) return [lead, name, ` is the only ranked model, with ${value}${after}.`];
   const isFirst = best[0] === leader;
   const least = detectable && ` (${detectable})`;
   if (isFirst && controls.length === tied.length) {
@@ -103,11 +105,12 @@ function rankedSentence(board, measure) {
     const beside = controls.length
       ? `; ${namesOf(controls)} ${verb(controls, "is", "are")} not separated from it`
       : "";
-    return [name, ` is best, with ${value}${better}${least}${beside}${after}.`];
+    const place = isBeaten ? "is the best model" : "is best";
+    return [lead, name, ` ${place}, with ${value}${better}${least}${beside}${after}.`];
   }
   const shares = isFirst ? "not separated from it" : "of the same rank";
   return [
-    "there is no significant winner: ",
+    lead || "there is no significant winner: ",
     name,
     ` has the best mean${isFirst ? "" : " of a model"}, ${value}; ${namesOf(tied)} `,
     `${verb(tied, "is", "are")} ${shares}${least}${after}.`,

@@ -85,7 +85,8 @@ def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> RateSearch:
     of_task = defaults_of(task) if task else {}
     shared = {name: value for name, value in setting["options"].items() if name in of_task}
     own = {name: value for name, value in setting["options"].items() if name not in of_task}
-    data = f"{setting['source']}, size {setting['model_size']}, {setting['steps']:,} steps"
+    source, size, steps = setting["source"], setting["model_size"], setting["steps"]
+    data = f"{source}, size {size}, final runs of {steps:,} steps"
     return RateSearch(
         task=tuned.task,
         sequence_length=setting["sequence_length"],

@@ -87,7 +87,8 @@ def _print(listing: dict[str, Any]) -> None:
     if listing["architectures"]:
         print("\nArchitectures")
     for key, part in listing["architectures"].items():
-        notes = ["control"] if part["control"] else []
+        is_marked = "(control)" in part["title"]
+        notes = ["control"] if part["control"] and not is_marked else []
         notes += ["trained only if named"] if part["probe_only"] else []
         mark = f" ({'; '.join(notes)})" if notes else ""
         print(f"  {key}: {part['title']}{mark} — {part['paper']}")

@@ -13,9 +13,10 @@ LEARNING_RATES = "learning-rates.md"
 ABOUT = """# Learning rates
 
 `bench tune` chose these rates on validation, at a part of the steps of a final run. The score is
-the mean over the seeds of the last stage. The learning-rate window is the width, in decades, of the
-range of rates within one standard error of the best. An entry that learns little, or whose seeds
-differ much, has a wide window too, so compare windows of entries with similar scores.
+the mean over the seeds of the last stage, which ended after the steps beside it. The learning-rate
+window is the width, in decades, of the range of rates within one standard error of the best. An
+entry that learns little, or whose seeds differ much, has a wide window too, so compare windows of
+entries with similar scores.
 The cost is in final runs. Every trial is in `published/<machine>/trials`."""
 
 
@@ -26,7 +27,10 @@ def learning_rates_page(choices: Sequence[Tuned], tasks: Mapping[str, Task]) -> 
     for task in dict.fromkeys(search.task for search in searches):
         of_task = [search for search in searches if search.task == task]
         metric = of_task[0].metric
-        head = ("length", "data", "entry", "learning rate", metric, "window", "cost", "trials")
+        head = (
+            "length", "data", "entry", "learning rate", metric, "after steps", "window", "cost",
+            "trials",
+        )  # fmt: skip
         parts += [f"## {escape(task)}", table(head, map(_cells, of_task), numbers_from=3)]
     return "\n\n".join(parts) + "\n"
 
@@ -38,6 +42,7 @@ def _cells(search: RateSearch) -> list[str]:
         escape_name(search.entry),
         f"{search.learning_rate:g}",
         number(search.score),
+        f"{max(rate.steps for rate in search.tried):,}",
         f"{search.window or 0.0:.2f}",
         f"{search.cost or 0.0:.1f}",
         str(search.num_trials),

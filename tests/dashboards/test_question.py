@@ -221,6 +221,19 @@ def test_a_ranking_says_its_budget_and_who_is_no_better_than_no_mixing(tab, tmp_
     assert f"1 of 2 models ranks no better than the control identity, which {mixing}" in note
 
 
+def test_a_control_that_is_better_than_all_models_comes_first(tab, tmp_path):
+    registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
+    scores = {"vanilla": 0.8, "identity": 0.4, "lstm": 0.9}
+    draw(
+        final_runs(registry, by_architecture(scores), list(scores)),
+        tmp_path / "site",
+        None,
+        registry,
+    )
+    tab.open(tmp_path / "site", "index.html", "task=ner&length=512", again=True)
+    assert ": the control lstm ranks before all models; vanilla is the best model, " in tab.answer()
+
+
 def test_generation_speed_is_that_of_decodings(shown, figure):
     tab = shown("task=language_modeling&length=1024&metric=generation.step_seconds")
     known = figure("mamba2", "generation.step_seconds", 1_024, places=3, scale=1e-3)
