@@ -137,11 +137,11 @@ def test_searches_have_the_best_score_first_and_their_trials_in_order(task, best
     assert (searches[0].num_trials, searches[0].window, searches[0].score) == (4, 0.5, 0.9)
     summary = summarize_searches(tuned, TASKS)[0]
     assert summary["title"] == TASKS[task].title
-    assert summary["data"] == "tfds, size tiny, 500 steps"
+    assert summary["data"] == "tfds, size tiny, final runs of 500 steps"
 
 
 def test_a_search_states_the_options_of_the_task_with_its_data():
     options = {"validations": 2, "positions": "rotary"}
     (search,) = rate_searches([Tuned("ner", "vanilla", choice("ner", 0.6, options=options))], TASKS)
     assert search.entry == "vanilla (positions=rotary)"
-    assert search.data == "tfds, size tiny, 500 steps, validations=2"
+    assert search.data == "tfds, size tiny, final runs of 500 steps, validations=2"
