@@ -306,7 +306,7 @@ class LeaderboardPage:
         for word, lines_of in (("New", changes.joined), ("No longer here", changes.left)):
             if lines_of:
                 lines.append(f"{word}: {names(lines_of, most=20)}.")
-        return lines or [f"Boards that {changes.before} has too have the same entries at rank 1."]
+        return lines or [f"Rank 1 is unchanged on the boards that {changes.before} has too."]
 
     def _title(self, task: str) -> str:
         return escape(self.leaderboard.titles.get(task, task))

@@ -42,7 +42,7 @@ def _cells(search: RateSearch) -> list[str]:
         escape_name(search.entry),
         f"{search.learning_rate:g}",
         number(search.score),
-        f"{max(rate.steps for rate in search.tried):,}",
+        f"{search.tried[-1].steps:,}",
         f"{search.window or 0.0:.2f}",
         f"{search.cost or 0.0:.1f}",
         str(search.num_trials),

@@ -188,7 +188,7 @@ def _refusals(record: Record, registry: Registry) -> Iterator[Refusal]:
 
 
 def _newer_version(record: Record, registry: Registry) -> str | None:
-    """Return that a record's task, architecture or method is newer than here; None if none is.
+    """Return which of a record's task, architecture and methods is newer than here, if any.
 
     A newer version would supersede all records of the present one.
     """

@@ -41,6 +41,14 @@ def probes(length, names, **changes):
     ]
 
 
+def draw_scores(scores, folder, content=SMALL):
+    """Draw the site of the final runs of a benchmark with a score for each architecture."""
+    registry = load_registry((str(benchmark_folder(folder / "bench", content)),))
+    runs = final_runs(registry, by_architecture(scores), list(scores))
+    draw(runs, folder / "site", None, registry)
+    return folder / "site"
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The folder of a site of final runs, probes, decodings and a trial; and the boards.
@@ -206,31 +214,17 @@ def test_the_sentence_names_a_model_and_what_shares_its_rank(tab, tmp_path, spee
     [("ner", "mixes no positions"), ("translation", "has cross-attention alone")],
 )
 def test_a_ranking_says_its_budget_and_who_is_no_better_than_no_mixing(tab, tmp_path, task, mixing):
-    content = SMALL.replace("tasks.ner", f"tasks.{task}")
-    registry = load_registry((str(benchmark_folder(tmp_path / "bench", content)),))
     scores = {"vanilla": 0.8, "t5": 0.4, "identity": 0.401}
-    draw(
-        final_runs(registry, by_architecture(scores), list(scores)),
-        tmp_path / "site",
-        None,
-        registry,
-    )
-    tab.open(tmp_path / "site", "index.html", f"task={task}&length=512", again=True)
+    site = draw_scores(scores, tmp_path, SMALL.replace("tasks.ner", f"tasks.{task}"))
+    tab.open(site, "index.html", f"task={task}&length=512", again=True)
     note = tab.texts(".answer + .note")[0]
     assert "trained from scratch for 10 steps of 1 example of length 512" in note
     assert f"1 of 2 models ranks no better than the control identity, which {mixing}" in note
 
 
 def test_a_control_that_is_better_than_all_models_comes_first(tab, tmp_path):
-    registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
-    scores = {"vanilla": 0.8, "identity": 0.4, "lstm": 0.9}
-    draw(
-        final_runs(registry, by_architecture(scores), list(scores)),
-        tmp_path / "site",
-        None,
-        registry,
-    )
-    tab.open(tmp_path / "site", "index.html", "task=ner&length=512", again=True)
+    site = draw_scores({"vanilla": 0.8, "identity": 0.4, "lstm": 0.9}, tmp_path)
+    tab.open(site, "index.html", "task=ner&length=512", again=True)
     assert ": the control lstm ranks before all models; vanilla is the best model, " in tab.answer()
 
 
