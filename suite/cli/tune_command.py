@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from suite.analysis.rate_search import MAX_COST
 from suite.analysis.tuning import tune
 from suite.api import Mode
 from suite.cli.options import (
@@ -46,11 +45,10 @@ SEEDS = (
 @click.option(
     "--max-cost",
     type=FiniteRange(min=0, min_open=True),
-    default=MAX_COST,
-    show_default=True,
     metavar="RUNS",
     help="The most that the search of an entry at a length costs, in final runs. A higher value "
-    "continues searches whose best rate lay at an edge.",
+    "continues searches whose best rate lay at an edge. [default: 2.5; with full trials, those of "
+    "the first plan and 4 more]",
 )
 @click.option("--retry", metavar="STATUS,…", help="Run trials with these statuses again.")
 @time_limit_option
@@ -65,7 +63,7 @@ SEEDS = (
 def command(
     home: str | None,
     keep_in: Path,
-    max_cost: float,
+    max_cost: float | None,
     retry: str | None,
     time_limit: float | None,
     stop_after: float | None,
@@ -81,6 +79,9 @@ def command(
     1. Short trials: all rates on the first seed, for a tenth of the steps.
     2. Long trials: the best rate and its two neighbours, for a fifth of the steps.
     3. The same three rates on the other seeds. The highest mean score wins.
+
+    A benchmark whose [tuning] has full_trials trains with all steps: all rates on the first seed,
+    then the best two on the other seeds.
 
     The schedule of each trial is that of a final run, scaled to its steps. While the best rate lies
     at an edge, the search continues with the next rate, also beyond the list. A rate that diverges

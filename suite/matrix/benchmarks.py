@@ -11,12 +11,13 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from suite.api import BACKENDS, PRECISIONS, Form, PluginError, Task, Track
+from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import CHECKOUT
 from suite.matrix.benchmark_sections import (
@@ -122,12 +123,20 @@ class Benchmark(Section):
             for limit, unknown in (
                 ("tasks", set(entry.tasks) - set(self.tasks)),
                 ("lengths", set(entry.lengths) - self._lengths()),
+                ("steps", set(entry.steps) - self._budgets()),
             ):
                 if unknown:
                     raise ValueError(
                         f"entries: {entry.architecture} is limited to {limit} that the benchmark "
                         f"does not have, {', '.join(map(str, unknown))}: change {limit}"
                     )
+        for name, at in self.tuning.at.items() if self.tuning else ():
+            of_task = self.tasks.get(name)
+            if not of_task or at.length not in of_task.lengths or at.steps not in of_task.steps:
+                raise ValueError(
+                    f"tuning.at.{name}: the benchmark has no such task with the length {at.length} "
+                    f"and {at.steps} steps: change either"
+                )
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -166,6 +175,9 @@ class Benchmark(Section):
 
     def _lengths(self) -> set[int]:
         return {length for settings in self.tasks.values() for length in settings.lengths}
+
+    def _budgets(self) -> set[int]:
+        return {steps for settings in self.tasks.values() for steps in settings.steps}
 
     def _places_without_data(self) -> list[str]:
         return [
@@ -226,6 +238,21 @@ class Benchmark(Section):
             )
         return settings
 
+    def tuning_point(self, cell: Cell) -> Cell:
+        """Return the cell at which the learning rate of a cell is chosen, possibly itself."""
+        at = self.tuning.at.get(cell.task or "") if self.tuning else None
+        if at is None:
+            return cell
+        settings = self.tasks[str(cell.task)]
+        if cell.batch_size != settings.batch_size(cell.sequence_length):
+            return cell
+        return replace(
+            cell,
+            sequence_length=at.length,
+            steps=at.steps,
+            batch_size=settings.batch_size(at.length),
+        )
+
     def _settings_of_other(self, task: Task) -> TaskSettings | None:
         other = self.other_tasks
         if other is None:
@@ -233,7 +260,7 @@ class Benchmark(Section):
         positions = task.scored_unit == "positions"
         return TaskSettings(
             lengths=task.default_lengths[: other.num_lengths],
-            steps=other.steps,
+            steps=(other.steps,),
             positions_per_step=other.positions_per_step if positions else None,
             examples_per_step=None if positions else other.examples_per_step,
         )

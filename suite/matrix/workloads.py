@@ -21,13 +21,17 @@ from suite.matrix.request import Request, check_unique, parse_source
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A task, a probe or a decoding with its settings; random tokens have no name and no task."""
+    """A task, a probe or a decoding with its settings; random tokens have no name and no task.
+
+    `budgets` are the numbers of updates of its trainings; (0,) for a probe or a decoding.
+    """
 
     name: str | None
     task: Task | None
     form: Form
     settings: TaskSettings | ProbeSettings
     lengths: tuple[int, ...]
+    budgets: tuple[int, ...]
     source: SourceRequest | None
     recipe: Recipe
     evaluation_lengths: tuple[int, ...] = ()
@@ -38,11 +42,6 @@ class Workload:
         if self.task:
             return Mode.TRAIN
         return Mode.DECODE if isinstance(self.settings, DecodingSettings) else Mode.PROBE
-
-    @property
-    def steps(self) -> int:
-        """The number of updates of a cell; 0 for a probe."""
-        return self.settings.steps if isinstance(self.settings, TaskSettings) else 0
 
     @property
     def options(self) -> Options:
@@ -66,13 +65,15 @@ class Entry:
     listed: tuple[EntrySettings, ...] | None = None
     requested: bool = True
 
-    def of_benchmark(self, task: str | None, length: int) -> bool:
+    def of_benchmark(self, task: str | None, length: int, steps: int) -> bool:
         """Return whether the benchmark has the entry at a task, or in a probe, and a length."""
-        return self.listed is None or any(one.includes(task, length) for one in self.listed)
+        return self.listed is None or any(
+            listed.includes(task, length, steps) for listed in self.listed
+        )
 
-    def runs(self, task: str | None, length: int) -> bool:
+    def runs(self, task: str | None, length: int, steps: int) -> bool:
         """Return whether the entry has a cell at a task, or in a probe, and a length."""
-        return self.requested or self.of_benchmark(task, length)
+        return self.requested or self.of_benchmark(task, length, steps)
 
 
 def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[Workload]:
@@ -119,6 +120,7 @@ def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]
             form=settings.form,
             settings=settings,
             lengths=request.lengths or settings.lengths,
+            budgets=(0,),
             source=None,
             recipe=Recipe(),
         )
@@ -137,6 +139,7 @@ def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: s
         form=task.form,
         settings=settings,
         lengths=lengths,
+        budgets=(request.steps,) if request.steps else settings.steps,
         source=_checked_source(name, task, request, settings.source),
         recipe=task.recipe,
         evaluation_lengths=_checked_evaluation_lengths(
