@@ -15,6 +15,7 @@ from keras import ops
 
 from baselines.layers.attention import multiply_transposed
 from baselines.layers.attention_blocks import MASKED, mask_to_bias
+from baselines.layers.attention_positions import AttentionPositions
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads, split_heads
 from baselines.layers.initialization import dense, kernel, repeated_kernel
@@ -47,7 +48,8 @@ class SlidingWindowAttention(Layer):
     The sequence is split into blocks of w/2 positions. A block of queries attends to its own block
     of keys and to the neighbouring blocks, so no n × n array exists. Global tokens score the hidden
     states directly, (K_gᵀ q)ᵀ x, which avoids projecting every position for a few queries.
-    With `matched_projections`, Q_g, K_g, V_g start with the values of Q_s, K_s, V_s.
+    With `matched_projections`, Q_g, K_g, V_g start with the values of Q_s, K_s, V_s. `positions`,
+    such as `RotaryPositions`, turn Q_s and K_s; the global projections have none.
 
     In: hidden states (batch, n, width); padding mask and global mask (batch, n), True where real
     and where global. Out: (batch, n, width); padded rows are 0 before the output projection. Time
@@ -73,6 +75,7 @@ class SlidingWindowAttention(Layer):
         causal: bool = False,
         dilation: int | Sequence[int] = 1,
         matched_projections: bool = True,
+        positions: AttentionPositions | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -93,6 +96,7 @@ class SlidingWindowAttention(Layer):
         self.causal = causal
         self.dilation = dilation if isinstance(dilation, int) else dilations
         self.matched_projections = matched_projections
+        self.positions = AttentionPositions() if positions is None else positions
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections; the global ones only if `max_global_tokens` is above 0."""
@@ -112,6 +116,8 @@ class SlidingWindowAttention(Layer):
             )
             projection.build(input_shape)
             setattr(self, name, projection)
+        if not self.positions.built:
+            self.positions.build((None, self.num_heads, None, width // self.num_heads))
 
     def call(self, hidden_states: Any, padding_mask: Any = None, global_mask: Any = None) -> Any:
         """Return the projected attention."""
@@ -151,7 +157,7 @@ class SlidingWindowAttention(Layer):
         The output, (batch, m, width), equals that of `call` on all positions so far without global
         tokens. Time O(m · (m + window)).
         """
-        projected = self._project(hidden_states)
+        projected = self._project(hidden_states, position)
         if is_start(position):
             visible = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
             heads = self._attend_in_window(*projected, visible)
@@ -172,12 +178,13 @@ class SlidingWindowAttention(Layer):
     def _farthest_dilation(self) -> int:
         return self.dilation if isinstance(self.dilation, int) else max(self.dilation)
 
-    def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
-        """Return scaled queries, keys and values by head."""
+    def _project(self, hidden_states: Any, start: Any = 0) -> tuple[Any, Any, Any]:
+        """Return scaled queries, keys and values by head; the first is at position `start`."""
         query, key, value = (
             split_heads(projection(hidden_states), self.num_heads)
             for projection in (self.query, self.key, self.value)
         )
+        query, key = (self.positions.rotate(part, start) for part in (query, key))
         return query * query.shape[-1] ** -0.5, key, value
 
     def _attend_in_window(

@@ -128,12 +128,15 @@ class EntrySettings(Section):
         """Whether the entry is the architecture itself, with its default options."""
         return not self.options and not self.methods
 
-    def includes(self, task: str | None, length: int, steps: int) -> bool:
-        """Return whether the entry runs a task, or a probe (None, 0 steps), at a length."""
+    def includes(self, task: str | None, length: int, steps: int | None) -> bool:
+        """Return whether the entry runs a task, or a probe (None), at a length.
+
+        `steps` is None where the entry's limit of steps does not matter, as in a probe.
+        """
         return (
             (not self.tasks or task in self.tasks)
             and (not self.lengths or length in self.lengths)
-            and (not self.steps or steps in self.steps)
+            and (not self.steps or steps is None or steps in self.steps)
         )
 
 

@@ -57,7 +57,8 @@ class Benchmark(Section):
     version whose runs still count, because all that concerns the task is as it was there.
     `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
     scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
-    An empty `architectures` means all that support a task; controls are included.
+    An empty `architectures` means all that support a task; controls are included. `entries` add
+    variants, also of architectures that the list leaves out.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -117,7 +118,7 @@ class Benchmark(Section):
         if any(one.form is Form.ENCODER for one in self.decodings):
             raise ValueError("decodings: an encoder generates nothing: choose another form")
         for entry in self.entries:
-            if not self.includes(entry.architecture):
+            if entry.is_plain and not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"
                 raise ValueError(f"{missing}: change architectures")
             for limit, unknown in (

@@ -88,7 +88,7 @@ def expand(
         for precision in request.precisions or (benchmark.precision,)
         for point in [_Point(length, steps, backend, precision, seed, round_number)]
         for entry in entries[mode]
-        if entry.runs(workload.name, length, steps)
+        if entry.runs(workload.name, length, None if request.steps else steps or None)
     ]
     if not cells:
         raise RequestError(
@@ -217,7 +217,7 @@ def _plan(
         methods=entry.methods,
     )
     tuning = None if "learning_rate" in asked else find_tuned_rate(benchmark.tuning_point(cell))
-    own = entry.of_benchmark(workload.name, point.length, point.steps) and _has_settings_of(
+    own = entry.of_benchmark(workload.name, point.length, point.steps or None) and _has_settings_of(
         benchmark, workload, cell, parse_options(listed, defaults)
     )
     final = own and benchmark.is_frozen

@@ -65,13 +65,13 @@ class Entry:
     listed: tuple[EntrySettings, ...] | None = None
     requested: bool = True
 
-    def of_benchmark(self, task: str | None, length: int, steps: int) -> bool:
+    def of_benchmark(self, task: str | None, length: int, steps: int | None) -> bool:
         """Return whether the benchmark has the entry at a task, or in a probe, and a length."""
         return self.listed is None or any(
             listed.includes(task, length, steps) for listed in self.listed
         )
 
-    def runs(self, task: str | None, length: int, steps: int) -> bool:
+    def runs(self, task: str | None, length: int, steps: int | None) -> bool:
         """Return whether the entry has a cell at a task, or in a probe, and a length."""
         return self.requested or self.of_benchmark(task, length, steps)
 
@@ -201,20 +201,24 @@ def find_entries(
     """Return the requested entries; by default those of the benchmark.
 
     A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. A listed entry without options and methods adds none: it limits its architecture
-    to tasks and lengths. An architecture that is `probe_only` trains only if the request names it.
+    the file adds. A benchmark with a list may add entries of others: of these it has no plain
+    entry. A listed entry without options and methods adds none: it limits its architecture to tasks
+    and lengths. An architecture that is `probe_only` trains only if the request names it.
     Each entry takes each set of methods of the request, in place of the benchmark's.
     """
     known = registry.architectures
+    added = [entry for entry in benchmark.entries if not entry.is_plain]
     if request.architectures:
         check_unique("architecture", request.architectures)
         names = request.architectures
     else:
+        of_file = benchmark.architectures or sorted(known.plugins)
         names = tuple(
             name
-            for name in benchmark.architectures or sorted(known.plugins)
+            for name in dict.fromkeys([*of_file, *(entry.architecture for entry in added)])
             if mode is not Mode.TRAIN or not known.get(name).probe_only
         )
+    variants = {entry.architecture for entry in added if not benchmark.includes(entry.architecture)}
     listed = [
         Entry(
             one.architecture,
@@ -224,8 +228,8 @@ def find_entries(
             (one,),
             requested=False,
         )
-        for one in benchmark.entries
-        if one.architecture in names and not one.is_plain
+        for one in added
+        if one.architecture in names
     ]
     limits = [one for one in benchmark.entries if one.is_plain]
     plain = [
@@ -237,6 +241,7 @@ def find_entries(
             requested=False,
         )
         for name in names
+        if name not in variants
     ]
     entries = [*plain, *listed]
     if request.methods is None:
