@@ -175,11 +175,13 @@ class ArchitectureLayer(Layer):
         masks = (padding_mask, target_mask, global_mask)
         return run_form(self.backbone, self.form, inputs, target, *masks, training=training)
 
-    def compute_output_spec(self, inputs: Any, target: Any = None, **masks: Any) -> Any:
+    def compute_output_spec(
+        self, inputs: Any, target: Any = None, *masks: Any, **others: Any
+    ) -> Any:
         """Return the shape and type of the hidden states; this avoids tracing the backbone."""
         check_target(self.form, target)
         if not self._builds_backbone():
-            return super().compute_output_spec(inputs, target=target, **masks)
+            return keras.Operation.compute_output_spec(self, inputs, target, *masks, **others)
         batch, length = (inputs if target is None else target).shape[:2]
         extra = getattr(self.backbone, "extra_positions", 0)
         return keras.KerasTensor((batch, length + extra, self.width), self.compute_dtype)
