@@ -14,7 +14,8 @@ from baselines.layers.attention import attention, multiply_transposed
 from baselines.layers.attention_blocks import mask_to_bias
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import is_known
 
 FIXED_BLOCKS = 5
 """The blocks that a block sees beside the random ones: two global, itself, and two neighbours."""
@@ -84,7 +85,14 @@ class BlockSparseAttention(Layer):
         `random_blocks` (heads, blocks - 2, r) replaces the layer's own: the numbers of the random
         blocks of every block but the first and the last.
         """
-        length = hidden_states.shape[1]
+        length = ops.shape(hidden_states)[1]
+        if not is_known(length):
+            raise ValueError(
+                "The random blocks depend on the number of blocks, so the length must be known. "
+                f"Received: hidden states of shape {tuple(hidden_states.shape)}. Give the inputs a "
+                "length."
+            )
+        hidden_states = zero_padding(hidden_states, padding_mask)
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         if random_blocks is None and not is_full(length, self.block_size, self.num_random_blocks):
@@ -96,7 +104,7 @@ class BlockSparseAttention(Layer):
             heads = attention(*self._project(hidden_states), padding_mask=padding_mask, scale=1.0)
         else:
             heads = self._attend_in_blocks(hidden_states, padding_mask, np.asarray(random_blocks))
-        return ops.where(padding_mask[:, :, None], merge_heads(heads), 0.0)
+        return zero_padding(merge_heads(heads), padding_mask)
 
     def _attend_in_blocks(self, hidden_states: Any, visible: Any, random_blocks: Any) -> Any:
         """Return attention by head, (batch, heads, n, head size)."""

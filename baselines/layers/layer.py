@@ -88,7 +88,9 @@ def _with_keras_masks(call: Callable[..., Any]) -> Callable[..., Any]:
         given.arguments["padding_mask"] = next(found, None)
         return call(*given.args, **given.kwargs)
 
-    extra = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in added]
+    extra = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in added
+    ]
     end = len(parameters) - (parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
     taken = [*parameters[:end], *extra, *parameters[end:]]
     masked.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
@@ -104,6 +106,18 @@ def zero_padding(states: Any, padding_mask: Any) -> Any:
         return states
     real = ops.cast(padding_mask, "bool")[(..., *[None] * (len(states.shape) - 2))]
     return ops.where(real, states, 0.0)
+
+
+def finite_padding(inputs: Any, padding_mask: Any) -> Any:
+    """Return inputs (batch, n, …) with zeros in place of NaN and infinity at padded positions.
+
+    The gradient of a weight sums over positions. A padded position adds 0 to it, but 0 · NaN.
+    """
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if padding_mask is None or not keras.backend.is_float_dtype(dtype) or len(inputs.shape) < 3:
+        return inputs
+    real = ops.cast(padding_mask, "bool")[:, :, None]
+    return ops.where(ops.logical_or(real, ops.isfinite(inputs)), inputs, 0.0)
 
 
 def _arguments(layer_class: type) -> list[str]:
