@@ -49,7 +49,7 @@ _MIXERS: dict[str, Callable[..., Any]] = {
     "FullAttention": lambda: FullAttention(2),
     "FullAttention-window": lambda: FullAttention(2, causal=True, window=3, num_sinks=1),
     "SlidingWindowAttention": lambda: SlidingWindowAttention(2, window=4, dilation=[1, 2]),
-    "BlockSparseAttention": lambda: BlockSparseAttention(2, block_size=2, num_random_blocks=0),
+    "BlockSparseAttention": lambda: BlockSparseAttention(2, block_size=2, num_random_blocks=1),
     "ReversibleStack": lambda: ReversibleStack([ReversibleLayer(_lsh(), 24)]),
     "RelativeAttention": lambda: RelativeAttention(2, True, 4, 2),
     "RelativeAttention-whole": lambda: RelativeAttention(2, False, 40, 0),

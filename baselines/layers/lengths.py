@@ -1,4 +1,4 @@
-"""Axes whose length is unknown when a call is traced: a tensor on TensorFlow, a number elsewhere."""
+"""Axes of unknown length: a traced call sees tensors on TensorFlow, and numbers elsewhere."""
 
 from __future__ import annotations
 

@@ -114,6 +114,11 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return ops.slice_update(array, start, values)
 
 
+def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int | None]) -> Any:
+    """Return the array of a NumPy function."""
+    return ops.convert_to_tensor(function(int(count)))
+
+
 def check_at_most(length: Any, limit: int, message: str) -> None:
     """Check nothing: the length of a run is known."""
 
