@@ -194,10 +194,16 @@ class ArchitectureLayer(Layer):
         check_target(self.form, target)
         if not self._builds_backbone():
             return keras.Operation.compute_output_spec(self, inputs, target, *masks, **others)
-        batch, length = (inputs if target is None else target).shape[:2]
-        if length is not None:
-            length += getattr(self.backbone, "extra_positions", 0)
-        return keras.KerasTensor((batch, length, self.width), self.compute_dtype)
+        shape = self.compute_output_shape(inputs.shape, getattr(target, "shape", None))
+        return keras.KerasTensor(shape, self.compute_dtype)
+
+    def compute_output_shape(
+        self, inputs_shape: tuple[int | None, ...], target_shape: Any = None
+    ) -> Any:
+        """Return the shape of the hidden states of the inputs, or of the target if there is one."""
+        batch, length = (target_shape or inputs_shape)[:2]
+        extra = getattr(self.backbone, "extra_positions", 0)
+        return batch, None if length is None else length + extra, self.width
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the mask of the hidden states of the inputs; a target has its own."""

@@ -90,8 +90,8 @@ class Backbone(Layer):
     ) -> Any:
         """Return the shape of the hidden states of the input, or of the target if there is one."""
         batch, length = (target_shape or inputs_shape)[:2]
-        longer = None if length is None else length + self.extra_positions
-        return batch, longer, self.embedding_layers[0].width
+        extra = self.extra_positions
+        return batch, None if length is None else length + extra, self.embedding_layers[0].width
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the mask of the hidden states; those of a target have the target's."""

@@ -54,16 +54,21 @@ class RecurrentStack(Layer):
         for layer in self.layers:
             build_once(layer, input_shape)
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        """Return the shapes of the hidden states, and of the segment memories of a first input."""
+        batch, length, width = input_shape
+        rooms = [layer.attention.segment_memory_length for layer in self.layers]
+        sizes = [None if length is None else min(room, length) for room in rooms]
+        return (batch, length, width), [((batch, size, width), (batch, size)) for size in sizes]
+
     def compute_output_spec(self, hidden_states: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the shapes and types of the hidden states and of the segment memories."""
-        batch, length, width = hidden_states.shape
-        kept = []
-        for layer in self.layers:
-            room = layer.attention.segment_memory_length
-            size = None if length is None else min(room, length)
-            states = keras.KerasTensor((batch, size, width), self.compute_dtype)
-            kept.append((states, keras.KerasTensor((batch, size), "bool")))
-        return keras.KerasTensor((batch, length, width), self.compute_dtype), kept
+        own, kept = self.compute_output_shape(hidden_states.shape)
+        memories = [
+            (keras.KerasTensor(states, self.compute_dtype), keras.KerasTensor(mask, "bool"))
+            for states, mask in kept
+        ]
+        return keras.KerasTensor(own, self.compute_dtype), memories
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the mask of the hidden states; the segment memories hold their own."""
