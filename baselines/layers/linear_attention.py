@@ -103,9 +103,8 @@ class LinearAttention(Layer):
                 (self.value, attended),
             )
         )
-        keys = self.key_features(key)
-        if padding_mask is not None:
-            keys = ops.where(ops.cast(padding_mask, "bool")[:, None, :, None], keys, 0.0)
+        real = None if padding_mask is None else padding_mask[:, None]
+        keys = zero_padding(self.key_features(key), real)
         return self.query_features(query), keys, ops.cast(value, "float32")
 
     def _finish(self, heads: Any) -> Any:
