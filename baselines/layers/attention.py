@@ -20,6 +20,7 @@ from baselines.layers.attention_blocks import (
     share_heads,
 )
 from baselines.layers.backends import backend_functions
+from baselines.layers.lengths import is_known
 
 Drop = Callable[[Any, Any], Any]
 """Returns dropout of weights, given the weights and the number of their block."""
@@ -66,7 +67,8 @@ def attention(
         distance_bias: A bias for each distance from the last query and first key to the first query
             and last key, (heads, n + m − 1).
         scale: The factor of the scores; by default 1/√d.
-        query_offset: The position of the first query among the keys. A tensor keeps all scores.
+        query_offset: The position of the first query among the keys. A tensor keeps all scores, as
+            does a length that TensorFlow does not know when it traces the call.
         dropout: The share of weights that are set to 0.
         seed: Two numbers, such as a `SeedGenerator` returns: the same seed drops the same weights.
         block_bytes: The size of a block of scores.
@@ -75,8 +77,8 @@ def attention(
         ValueError: the window is below 1, the heads are not a multiple of the key/value heads, or
             there is dropout without a seed.
     """
-    batch, num_heads, length, head_size = query.shape
-    num_keys = key.shape[2]
+    batch, num_heads, _, head_size = query.shape
+    length, num_keys = ops.shape(query)[2], ops.shape(key)[2]
     check_pattern(num_heads, key.shape[1], window, num_sinks)
     if dropout and seed is None:
         raise ValueError(f"Dropout needs a seed. Received: dropout={dropout}. Pass two numbers.")
@@ -96,7 +98,7 @@ def attention(
     drop = _drop(dropout, seed) if dropout else None
     # JAX traces unknown batch sizes as expressions: only the shape of the result matters then.
     known = batch is None or isinstance(batch, int)
-    if block_bytes is None or not (known and isinstance(query_offset, int)):
+    if block_bytes is None or not (known and is_known(length, num_keys, query_offset)):
         block = Block(Span(0, batch), Span(0, length), (Span(0, num_keys),))
         added = [terms.padding_of(block), terms.mask_of(block, query.dtype)]
         added += terms.biases_of(block, bias, distance_bias)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from baselines.layers.lengths import is_known
+
 MASKED = -3e4
 """Added to the score of a masked key. Twice this number still fits float16."""
 
@@ -26,7 +28,7 @@ HIDDEN = 2**30
 class Span(NamedTuple):
     """A range of indices. The start may be a tensor; the size is a number.
 
-    The size of a whole axis may be unknown, None.
+    The size of a whole axis may be unknown: None, or a tensor.
     """
 
     start: Any
@@ -86,7 +88,7 @@ class Pattern:
 
     def without_wide_window(self, length: int, num_keys: int) -> Pattern:
         """Return the pattern without its window, if the window hides none of the keys."""
-        if self.window is None or not isinstance(self.offset, int):
+        if self.window is None or not is_known(self.offset, length, num_keys):
             return self
         farthest = self.offset + length
         if self.window < (farthest if self.causal else max(farthest, num_keys)):
@@ -212,7 +214,7 @@ def share_heads(states: Any, shared: int) -> Any:
     """Return (batch, heads, n, d) as (batch, heads / shared, shared · n, d), without a copy."""
     if shared == 1:
         return states
-    _, num_heads, length, size = states.shape
+    _, num_heads, length, size = ops.shape(states)
     return ops.reshape(states, (-1, num_heads // shared, shared * length, size))
 
 
@@ -220,7 +222,7 @@ def separate_heads(states: Any, shared: int) -> Any:
     """Return (batch, heads / shared, shared · n, d) as (batch, heads, n, d): see `share_heads`."""
     if shared == 1:
         return states
-    _, num_groups, length, size = states.shape
+    _, num_groups, length, size = ops.shape(states)
     return ops.reshape(states, (-1, num_groups * shared, length // shared, size))
 
 
@@ -233,15 +235,14 @@ def by_pair(by_distance: Any, num_queries: int, num_keys: int) -> Any:
     """Return numbers by distance, (heads, n + m − 1), for each pair: (heads, n, m).
 
     Distances grow from that of the last query and the first key. Each row is the one before,
-    shifted by one place: a repeated vector is read in rows that are shorter by one.
+    shifted by one place: a repeated vector is read in rows that are shorter by one. A further
+    number, which is not read, keeps these rows as long as the keys if there is a single query.
     """
-    num_heads, size = by_distance.shape
-    if num_queries == 1:
-        return by_distance[:, None, :]
-    repeated = ops.reshape(ops.tile(by_distance, (1, num_queries)), (num_heads, -1))
+    num_heads, size = by_distance.shape[0], num_queries + num_keys - 1
+    repeated = ops.tile(ops.pad(by_distance, ((0, 0), (0, 1))), (1, num_queries))
     first = num_queries - 1
-    shifted = repeated[:, first : first + num_queries * (size - 1)]
-    return ops.reshape(shifted, (num_heads, num_queries, size - 1))[:, :, :num_keys]
+    shifted = repeated[:, first : first + num_queries * size]
+    return ops.reshape(shifted, (num_heads, num_queries, size))[:, :, :num_keys]
 
 
 def plan_blocks(

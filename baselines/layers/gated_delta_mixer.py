@@ -19,6 +19,7 @@ from baselines.layers.initialization import (
     log_uniform_rates,
     step_size_bias,
 )
+from baselines.layers.lengths import is_known
 
 LENGTH_EPSILON = 1e-6
 """Added to the squared length of queries and keys before they are divided by their length."""
@@ -141,7 +142,7 @@ class GatedDeltaMixer(ConvolvedMixer):
         self, gates: Any, convolved: Any, steps: Any, padding_mask: Any, state: Any
     ) -> tuple[Any, Any]:
         """Return the output, and the state of each head after the last position."""
-        length = convolved.shape[1]
+        length = ops.shape(convolved)[1]
         ends = [self.key_width, 2 * self.key_width]
         query, key, value = ops.split(ops.cast(convolved, "float32"), ends, axis=-1)
         by_key = (-1, length, self.num_key_heads, self.key_head_size)
@@ -156,7 +157,7 @@ class GatedDeltaMixer(ConvolvedMixer):
             real = ops.cast(padding_mask, "float32")[:, :, None]
             strength, log_decay = strength * real, log_decay * real
         parts = query, key, ops.reshape(value, by_value), log_decay, strength
-        if state is not None and length == 1:
+        if state is not None and is_known(length) and length == 1:
             outputs, last = apply_delta_rule(*(part[:, 0] for part in parts), state=state)
             outputs = outputs[:, None]
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from baselines.layers.backbone import Backbone
+from baselines.layers.backbone import Backbone, check_unmasked
 from suite.api import Unsupported
 
 
@@ -53,6 +53,12 @@ class _HubBackbone(Backbone):
             output = output["sequence_output"]
         self.model = keras.Model(hub.input, output)
 
+    def compute_output_shape(
+        self, inputs_shape: tuple[int | None, ...], target_shape: Any = None
+    ) -> Any:
+        """Return the shape of the hidden states."""
+        return (*inputs_shape[:2], self.model.output.shape[-1])
+
     def encode(
         self,
         inputs: Any,
@@ -80,6 +86,7 @@ class _HubBackbone(Backbone):
         """
         if state is None:
             return self._run(target, padding_mask, training), None
+        check_unmasked(padding_mask)
         target = ops.cast(target, "int32")
         tokens = ops.slice_update(state, (0, position), target)
         batch, length = target.shape

@@ -14,7 +14,7 @@ from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
 from baselines.layers.fusing import fused
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
 
 SMALLEST_SUM = 1e-30
 """The least normaliser. A row with a lower one, such as a row without a real key, has the output 0.
@@ -94,13 +94,17 @@ class LinearAttention(Layer):
 
     def _features(self, hidden_states: Any, padding_mask: Any) -> tuple[Any, Any, Any]:
         """Return φ(q), φ(k) and v by head, in float32."""
+        attended = zero_padding(hidden_states, padding_mask)
         query, key, value = (
-            split_heads(projection(hidden_states), self.num_heads)
-            for projection in (self.query, self.key, self.value)
+            split_heads(projection(states), self.num_heads)
+            for projection, states in (
+                (self.query, hidden_states),
+                (self.key, attended),
+                (self.value, attended),
+            )
         )
-        keys = self.key_features(key)
-        if padding_mask is not None:
-            keys = keys * ops.cast(padding_mask, keys.dtype)[:, None, :, None]
+        real = None if padding_mask is None else padding_mask[:, None]
+        keys = zero_padding(self.key_features(key), real)
         return self.query_features(query), keys, ops.cast(value, "float32")
 
     def _finish(self, heads: Any) -> Any:

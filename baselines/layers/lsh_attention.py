@@ -16,7 +16,8 @@ from baselines.layers.attention_blocks import MASKED
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads
 from baselines.layers.initialization import dense
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import is_known
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, row_numbers, sort_by_bucket, take_rows
 
@@ -105,19 +106,30 @@ class LshAttention(Layer):
         self, hidden_states: Any, rotations: Any, padding_mask: Any = None, buckets: Any = None
     ) -> tuple[Any, Any]:
         """Return attention before the output projection, and the buckets."""
-        length = hidden_states.shape[1]
-        if length % self.chunk_length:
+        length = ops.shape(hidden_states)[1]
+        if is_known(length) and length % self.chunk_length:
             raise ValueError(
                 "The length must be a multiple of the chunk length. "
                 f"Received: length={length}, chunk_length={self.chunk_length}. Pad the sequence."
             )
         vectors = self._by_head(self.query_key(hidden_states))
         values = self._by_head(self.value(hidden_states))
-        if length == self.chunk_length:
-            return self._attend_all(vectors, values, padding_mask), self._no_buckets(vectors)
-        if buckets is None:
-            buckets = self.find_buckets(vectors, rotations, padding_mask)
-        return self._attend_alike(vectors, values, buckets, padding_mask), buckets
+        keys = vectors * _key_scale(vectors)
+        keys, values = (zero_padding(states, padding_mask) for states in (keys, values))
+
+        def attend_all() -> tuple[Any, Any]:
+            return self._attend_all(vectors, keys, values, padding_mask), self._no_buckets(vectors)
+
+        def attend_alike() -> tuple[Any, Any]:
+            found = buckets
+            if found is None:
+                found = self.find_buckets(vectors, rotations, padding_mask)
+            return self._attend_alike(vectors, keys, values, found, padding_mask), found
+
+        if is_known(length):
+            return attend_all() if length == self.chunk_length else attend_alike()
+        chosen: tuple[Any, Any] = ops.cond(length == self.chunk_length, attend_all, attend_alike)
+        return chosen
 
     def find_buckets(self, vectors: Any, rotations: Any, padding_mask: Any = None) -> Any:
         """Return the buckets of (batch, n, heads, d); padding has a bucket of its own, the last."""
@@ -127,20 +139,19 @@ class LshAttention(Layer):
         return ops.where(padding_mask[:, None, None, :], buckets, math.prod(self.num_buckets))
 
     def _by_head(self, projected: Any) -> Any:
-        length, width = projected.shape[1:]
+        length, width = ops.shape(projected)[1:]
         return ops.reshape(projected, (-1, length, self.num_heads, width // self.num_heads))
 
-    def _attend_all(self, vectors: Any, values: Any, padding_mask: Any) -> Any:
+    def _attend_all(self, vectors: Any, keys: Any, values: Any, padding_mask: Any) -> Any:
         """Return full attention, for a sequence of a single chunk.
 
         Each round would attend to the whole sequence twice. The published implementation does not
         hash here either.
         """
         query, key, value = (
-            ops.transpose(states, (0, 2, 1, 3))
-            for states in (vectors, vectors * _key_scale(vectors), values)
+            ops.transpose(states, (0, 2, 1, 3)) for states in (vectors, keys, values)
         )
-        place = ops.arange(vectors.shape[1], dtype="int32")
+        place = ops.arange(ops.shape(vectors)[1], dtype="int32")
         real = None if padding_mask is None else padding_mask[:, None]
         weights = ops.softmax(self._scores(query, key, place, place, real), axis=-1)
         return merge_heads(ops.matmul(weights, value))
@@ -149,31 +160,35 @@ class LshAttention(Layer):
         batch, length, heads = ops.shape(vectors)[:3]
         return ops.zeros((batch, heads, self.num_hashes, length), "int32")
 
-    def _attend_alike(self, vectors: Any, values: Any, buckets: Any, padding_mask: Any) -> Any:
+    def _attend_alike(
+        self, vectors: Any, keys: Any, values: Any, buckets: Any, padding_mask: Any
+    ) -> Any:
         """Return attention within the chunks of each round, summed over rounds."""
-        length, heads, size = vectors.shape[1:]
+        length, heads, size = ops.shape(vectors)[1:]
         num_buckets = math.prod(self.num_buckets)
         order, sorted_buckets = sort_by_bucket(buckets, num_buckets + 1)
         real = None if padding_mask is None else sorted_buckets < num_buckets
-        outputs, normalizers = self._attend_sorted(vectors, values, order, real)
+        outputs, normalizers = self._attend_sorted(vectors, keys, values, order, real)
         if self.num_hashes > 1:
             outputs = outputs * ops.softmax(normalizers, axis=3)
         return ops.reshape(ops.sum(outputs, axis=3), (-1, length, heads * size))
 
-    def _attend_sorted(self, vectors: Any, values: Any, order: Any, real: Any) -> tuple[Any, Any]:
+    def _attend_sorted(
+        self, vectors: Any, keys: Any, values: Any, order: Any, real: Any
+    ) -> tuple[Any, Any]:
         """Return each round's attention in sorted order, and the log-sum-exp of its scores.
 
         In: `order` and `real` (batch, heads, rounds, n); `real` is False at padding. Out: (batch,
         n, heads, rounds, d) and (batch, n, heads, rounds, 1). The rounds are concatenated, so the
         first chunk of a round attends to the last chunk of the round before.
         """
-        length, heads, size = vectors.shape[1:]
+        length, heads, size = ops.shape(vectors)[1:]
         chunks = self.num_hashes * length // self.chunk_length
         shape = (-1, heads, chunks, self.chunk_length)
         permutation = SortPermutation(order)
         query, key, value = (
             ops.reshape(permutation.sort(states), (*shape, size))
-            for states in (vectors, vectors * _key_scale(vectors), values)
+            for states in (vectors, keys, values)
         )
         place = ops.reshape(order, shape)
         real = None if real is None else ops.reshape(real, shape)

@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.backbone import Backbone
+from baselines.layers.layer import finite_padding
 
 
 class RecurrentBackbone(Backbone):
@@ -39,6 +40,7 @@ class RecurrentBackbone(Backbone):
     ) -> tuple[Any, Any]:
         """Return the hidden states (batch, n, width) and the state after them."""
         assert self.encoder is not None and self.encoder_embedding is not None
+        inputs = finite_padding(inputs, padding_mask)
         embedded = self.encoder_embedding(inputs, training=training)
         hidden_states, segment_memories = self.encoder(
             embedded, padding_mask, state or (), training=training
@@ -60,6 +62,7 @@ class RecurrentBackbone(Backbone):
         `position` changes nothing, because attention depends on distances only.
         """
         assert self.decoder is not None and self.decoder_embedding is not None
+        target = finite_padding(target, padding_mask)
         embedded = self.decoder_embedding(target, training=training)
         hidden_states, segment_memories = self.decoder(
             embedded,

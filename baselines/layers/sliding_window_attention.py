@@ -26,7 +26,8 @@ from baselines.layers.key_value_state import (
     is_start,
     write_state,
 )
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import is_known
 from baselines.layers.neighbour_blocks import (
     BlockLayout,
     mask_with_neighbour_blocks,
@@ -125,12 +126,13 @@ class SlidingWindowAttention(Layer):
 
     def mix(self, hidden_states: Any, padding_mask: Any = None, global_mask: Any = None) -> Any:
         """Return attention before the output projection, as the published outputs are."""
+        hidden_states = zero_padding(hidden_states, padding_mask)
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         query, key, value = self._project(hidden_states)
         if global_mask is None or not self.max_global_tokens:
             heads = self._attend_in_window(query, key, value, padding_mask)
-            return merge_heads(heads) * ops.cast(padding_mask, heads.dtype)[:, :, None]
+            return zero_padding(merge_heads(heads), padding_mask)
         # (batch, g, n): row i is one-hot at the i-th global token, or 0 if there are fewer.
         selection = _select(global_mask & padding_mask, self.max_global_tokens, query.dtype)
         is_global = ops.sum(selection, axis=1) > 0
@@ -143,7 +145,7 @@ class SlidingWindowAttention(Layer):
         from_global = self._attend_from_global(hidden_states, selection, padding_mask)
         spread = ops.matmul(ops.swapaxes(selection, 1, 2), from_global)
         mixed = ops.where(is_global[:, :, None], spread, merge_heads(heads))
-        return ops.where(padding_mask[:, :, None], mixed, 0.0)
+        return zero_padding(mixed, padding_mask)
 
     def init_state(self, batch_size: int, max_length: int) -> State:
         """Return zeros for the keys and values of the window, or of `max_length` positions."""
@@ -211,13 +213,15 @@ class SlidingWindowAttention(Layer):
         self, stride: int, query: Any, key: Any, value: Any, visible: Any, extra: Sequence[Any]
     ) -> Any:
         """Return the attention of heads whose neighbours are `stride` positions apart."""
-        length = query.shape[2]
-        # If the window covers the sequence, one block as long as the sequence is enough.
-        reach = min(self.window // 2, -(-length // stride))
-        num_blocks = max(1, -(-length // (reach * stride)))
+        length = ops.shape(query)[2]
+        reach = self.window // 2
+        if is_known(length):
+            # If the window covers the sequence, one block as long as the sequence is enough.
+            reach = min(reach, max(1, -(-length // stride)))
+        num_blocks = -(-length // (reach * stride))
         layout = BlockLayout(length, num_blocks, reach, stride)
         shifts: tuple[int, ...] = (1, 0) if self.causal else (1, 0, -1)
-        if num_blocks == 1:
+        if is_known(num_blocks) and num_blocks == 1:
             shifts = (0,)
         shown = mask_with_neighbour_blocks(layout.blocks(visible[:, None, :, None]), shifts)
         bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
@@ -275,7 +279,7 @@ class SlidingWindowAttention(Layer):
         The kernel multiplies the few queries, and not the keys of all positions.
         """
         weights, bias = self._by_head(self.key_global)
-        width, length = hidden_states.shape[-1], hidden_states.shape[1]
+        length, width = ops.shape(hidden_states)[1:]
         # One product for the rows of all heads, (batch, h·g, width): einsum would transpose states.
         rows = (-1, self.num_heads * self.max_global_tokens, width)
         turned = ops.reshape(ops.einsum("bhgd,whd->bhgw", query, weights), rows)
@@ -286,7 +290,7 @@ class SlidingWindowAttention(Layer):
     def _global_values(self, weights: Any, hidden_states: Any) -> Any:
         """Return the weighted values of all positions: (batch, heads, g, head size)."""
         projection, bias = self._by_head(self.value_global)
-        width, length = hidden_states.shape[-1], hidden_states.shape[1]
+        length, width = ops.shape(hidden_states)[1:]
         weights = ops.reshape(weights, (-1, self.num_heads * self.max_global_tokens, length))
         pooled = ops.matmul(weights, hidden_states)
         pooled = ops.reshape(pooled, (-1, self.num_heads, self.max_global_tokens, width))

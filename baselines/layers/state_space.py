@@ -14,6 +14,7 @@ from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.elementwise import RmsNorm
 from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.full_attention import split_heads
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import (
     convolution_kernel,
@@ -123,15 +124,15 @@ class StateSpaceMixer(ConvolvedMixer):
         of_group = self.num_groups * self.state_size
         ends = [self.inner_width, self.inner_width + of_group]
         inputs, keys, queries = ops.split(ops.cast(convolved, "float32"), ends, axis=-1)
-        inputs = _by_head(inputs, self.num_heads)
+        inputs = split_heads(inputs, self.num_heads)
         sizes = ops.softplus(ops.cast(steps, "float32") + ops.cast(self.step_bias, "float32"))
         if padding_mask is not None:
             sizes = sizes * ops.cast(padding_mask, "float32")[:, :, None]
         sizes = ops.transpose(sizes, (0, 2, 1))
         rates = ops.exp(ops.cast(self.log_rates, "float32"))[:, None]
         outputs, last = scan_in_chunks(
-            _by_head(queries, self.num_groups),
-            _by_head(keys, self.num_groups),
+            split_heads(queries, self.num_groups),
+            split_heads(keys, self.num_groups),
             inputs * sizes[..., None],
             -sizes * rates,
             state,
@@ -144,12 +145,5 @@ class StateSpaceMixer(ConvolvedMixer):
 def _gate(outputs: Any, inputs: Any, skip: Any, gates: Any) -> Any:
     """Return (y + D x) times SiLU of the gates: (batch, heads, n, P) to (batch, n, H · P)."""
     summed = ops.transpose(outputs + inputs * skip[:, None, None], (0, 2, 1, 3))
-    merged = ops.reshape(summed, (-1, summed.shape[1], gates.shape[-1]))
+    merged = ops.reshape(summed, (-1, *ops.shape(gates)[1:]))
     return ops.cast(merged, gates.dtype) * ops.silu(gates)
-
-
-def _by_head(values: Any, num_heads: int) -> Any:
-    """Reshape (batch, n, channels) to (batch, heads, n, channels / heads)."""
-    _, length, channels = values.shape
-    heads = ops.reshape(values, (-1, length, num_heads, channels // num_heads))
-    return ops.transpose(heads, (0, 2, 1, 3))

@@ -240,11 +240,9 @@ class LanguageModeling(Task):
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the mean cross-entropy over real positions."""
-        from keras import ops
+        from tasks.common.losses import mean_where
 
-        losses = self.predict(outputs, targets, features)
-        real = ops.cast(features["padding_mask"], losses.dtype)
-        return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
+        return mean_where(features["padding_mask"], self.predict(outputs, targets, features))
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the cross-entropy of each next token, in nats."""

@@ -23,6 +23,10 @@
   same seed gives the same draw.
 - `write_in_place(array, start, values)` returns an array with other values from the indices `start`
   on. Some backends change the array itself, so use only the returned array afterwards.
+- `call_numpy(function, count, shape)` returns the int32 array of a NumPy function, whose argument
+  may be unknown until the traced call runs.
+- `check_at_most(length, limit, message)` raises an error with a message, when the traced call runs,
+  if a length is above a limit.
 - `row_max(scores)` returns the maxima over the last axis, which stays with the size 1.
 - `sum_by_place(arrays, places, count)` returns `count` arrays: the sums of those of each place.
   Every place is below `count`.

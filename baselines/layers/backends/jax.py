@@ -114,6 +114,15 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return ops.slice_update(array, start, values)
 
 
+def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int | None]) -> Any:
+    """Return the array of a NumPy function."""
+    return ops.convert_to_tensor(function(int(count)))
+
+
+def check_at_most(length: Any, limit: int, message: str) -> None:
+    """Check nothing: the length of a run is known."""
+
+
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place."""
     return ops.segment_sum(arrays, places, count)

@@ -188,6 +188,17 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return ops.slice_update(array, start, values)
 
 
+def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int | None]) -> Any:
+    """Return the int32 array of a NumPy function, which XLA cannot compile."""
+    found = tf.numpy_function(function, [count], tf.int32)
+    return tf.ensure_shape(found, shape)
+
+
+def check_at_most(length: Any, limit: int, message: str) -> None:
+    """Raise an error with a message if a length is above a limit; XLA leaves the check out."""
+    tf.debugging.assert_less_equal(length, limit, message)
+
+
 def row_max(scores: Any) -> Any:
     """Return the maxima over the last axis, which stays with the size 1."""
     return ops.max(scores, axis=-1, keepdims=True)

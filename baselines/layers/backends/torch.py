@@ -209,6 +209,15 @@ def row_max(scores: Any) -> Any:
     return ops.max(scores, axis=-1, keepdims=True)
 
 
+def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int | None]) -> Any:
+    """Return the array of a NumPy function."""
+    return ops.convert_to_tensor(function(int(count)))
+
+
+def check_at_most(length: Any, limit: int, message: str) -> None:
+    """Check nothing: lengths are known."""
+
+
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place.
 
