@@ -48,6 +48,14 @@ class Layer(keras.layers.Layer):
                 kwargs["padding_mask"] = mask
         return super().__call__(*args, **kwargs)
 
+    def add_float32_weight(
+        self, shape: tuple[int, ...], initializer: Any, name: str, trainable: bool = True
+    ) -> Any:
+        """Create a weight that is kept and read in float32, whatever the dtype policy is."""
+        return self.add_weight(
+            shape, initializer, dtype="float32", trainable=trainable, autocast=False, name=name
+        )
+
     def _masked(self, inputs: Any, **kwargs: Any) -> Any:
         return inputs
 

@@ -41,12 +41,11 @@ class RandomFeatureAttention(LinearAttention):
         """Create the projections, and draw the random rows: (m, d)."""
         super().build(input_shape)
         head_size = int(self.query.units) // self.num_heads
-        self.rows = self.add_weight(
+        self.rows = self.add_float32_weight(
             (self.features, head_size),
-            initializer=orthogonal_rows(self.features, head_size),
+            orthogonal_rows(self.features, head_size),
+            "rows",
             trainable=False,
-            dtype="float32",
-            name="rows",
         )
 
     @property
