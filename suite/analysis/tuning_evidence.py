@@ -157,7 +157,9 @@ def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSumma
     same cell but for rate, seed and steps, on the same data, with the same status and score.
     """
     tuning = record.ranking.tuning
-    for trial in tuning.trials if tuning else ():
+    if tuning is None:
+        return None
+    for trial in tuning.trials:
         for run in trial["runs"]:
             stated = float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])
             found = published.get(str(run.get("run_id")))
