@@ -30,6 +30,8 @@ from tests.conftest import ROOT
 from tests.test_newcomer import ARCHITECTURE
 
 SIZES = {"num_layers": 1, "width": SIZE.width, "num_heads": SIZE.num_heads}
+NEEDED = {"hybrid": {"num_layers": 2, "mamba2_head_size": 64}}
+"""Arguments of layers whose pattern needs several layers, and takes no options of other mixers."""
 TRANSLATORS = [name for name, part in ARCHITECTURES.items() if Form.ENCODER_DECODER in part.forms]
 
 
@@ -37,9 +39,8 @@ def layer_of(name: str, **changes):
     """Return a small layer of an architecture, with plain arguments."""
     architecture = ARCHITECTURES[name]
     layer_class = getattr(baselines, type(architecture).__name__)
-    return layer_class(
-        **{**SIZES, "feedforward_width": 48, **shorten(architecture.options), **changes}
-    )
+    options = {**shorten(architecture.options), **NEEDED.get(name, {}), **changes}
+    return layer_class(**{**SIZES, "feedforward_width": 48, **options})
 
 
 def public_layers() -> dict[str, type]:
