@@ -26,15 +26,16 @@ from suite.worker.conformance.subjects import SIZE, shorten
 from tests.architectures import ARCHITECTURES
 
 SIZES = {"num_layers": 1, "width": SIZE.width, "num_heads": SIZE.num_heads}
+NEEDED = {"hybrid": {"num_layers": 2, "mamba2_head_size": 64}}
+"""Arguments of layers whose pattern needs several layers, and takes no options of other mixers."""
 
 
 def layer_of(name: str, **changes: Any) -> Any:
     """Return a small layer of an architecture, with plain arguments."""
     architecture = ARCHITECTURES[name]
     layer_class = getattr(baselines, type(architecture).__name__)
-    return layer_class(
-        **{**SIZES, "feedforward_width": 48, **shorten(architecture.options), **changes}
-    )
+    options = {**shorten(architecture.options), **NEEDED.get(name, {}), **changes}
+    return layer_class(**{**SIZES, "feedforward_width": 48, **options})
 
 
 def _lsh() -> LshAttention:
