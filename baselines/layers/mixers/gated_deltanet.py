@@ -76,7 +76,7 @@ class GatedDelta(Mixer):
         compared = 2 * heads.key_width + shared + 2 * heads.value_width
         comparisons = 2.0 * compared * length * (chunk + 1) / 2
         inverses = heads.num_values * length * chunk**2 / 3
-        return convolution + states + comparisons + inverses
+        return float(convolution + states + comparisons + inverses)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
         """Return the bytes of the states, in float32, and of the convolutions' inputs."""

@@ -49,7 +49,7 @@ class StateSpace(Mixer):
         convolution = 2.0 * request.options["kernel_size"] * (inner + 2 * state) * length
         states = 4.0 * state * inner * length
         comparisons = 2.0 * (state + inner) * length * (chunk + 1) / 2
-        return convolution + states + comparisons
+        return float(convolution + states + comparisons)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
         """Return the bytes of the states, in float32, and of the convolution's inputs."""
