@@ -14,13 +14,13 @@ from baselines.layers.attention_blocks import (
     Pattern,
     Span,
     Terms,
-    mask_to_bias,
     num_heads_per_key,
     separate_heads,
     share_heads,
 )
 from baselines.layers.backends import backend_functions
 from baselines.layers.lengths import is_known
+from baselines.layers.masked_scores import mask_scores, softmax
 
 Drop = Callable[[Any, Any], Any]
 """Returns dropout of weights, given the weights and the number of their block."""
@@ -88,7 +88,7 @@ def attention(
     if isinstance(padding_mask, np.ndarray) and padding_mask.all():
         padding_mask = None
     if padding_mask is not None:
-        padding = mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
+        padding = ops.cast(padding_mask, "bool")[:, None, None, :]
     pattern = Pattern(causal, window, num_sinks, query_offset)
     terms = Terms(pattern.without_wide_window(length, num_keys), length, padding)
     query = query * (head_size**-0.5 if scale is None else scale)
@@ -100,34 +100,35 @@ def attention(
     known = batch is None or isinstance(batch, int)
     if block_bytes is None or not (known and is_known(length, num_keys, query_offset)):
         block = Block(Span(0, batch), Span(0, length), (Span(0, num_keys),))
-        added = [terms.padding_of(block), terms.mask_of(block, query.dtype)]
-        added += terms.biases_of(block, bias, distance_bias)
-        return attend(query, key, value, *added, drop=drop)
+        biases = terms.biases_of(block, bias, distance_bias)
+        return attend(query, key, value, *biases, visible=terms.visible_in(block), drop=drop)
     return backend_functions().attend(
         query, key, value, bias, distance_bias, terms, block_bytes, drop, lengths
     )
 
 
-def attend(query: Any, key: Any, value: Any, *biases: Any, drop: Drop | None = None) -> Any:
+def attend(
+    query: Any, key: Any, value: Any, *biases: Any, visible: Any = None, drop: Drop | None = None
+) -> Any:
     """Return softmax(Q Kᵀ + biases) V for queries that are already scaled.
 
-    Shapes: query (…, n, d), key and value (…, m, d), biases broadcast to (…, n, m) or None. With
-    four axes, the queries may have more heads than the keys. Time and memory O(n·m).
+    Shapes: query (…, n, d), key and value (…, m, d). The biases and `visible`, which is False at
+    masked keys, broadcast to (…, n, m). With four axes, the queries may have more heads than the
+    keys. Time and memory O(n·m).
     """
-    weights = ops.softmax(score(query, key, *biases), axis=-1)
+    weights = softmax(score(query, key, *biases, visible=visible))
     if drop is not None:
         weights = drop(weights, 0)
     return mix(weights, value)
 
 
-def score(query: Any, key: Any, *biases: Any) -> Any:
+def score(query: Any, key: Any, *biases: Any, visible: Any = None) -> Any:
     """Return Q Kᵀ + biases, (…, n, m), as `attend` describes them. Time and memory O(n·m)."""
     shared = num_heads_per_key(query, key)
     scores = separate_heads(multiply_transposed(share_heads(query, shared), key), shared)
     for bias in biases:
-        if bias is not None:
-            scores = scores + bias
-    return scores
+        scores = scores + bias
+    return mask_scores(scores, visible)
 
 
 def mix(weights: Any, value: Any) -> Any:

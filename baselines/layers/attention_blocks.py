@@ -10,9 +10,6 @@ from keras import ops
 
 from baselines.layers.lengths import is_known
 
-MASKED = -3e4
-"""Added to the score of a masked key. Twice this number still fits float16."""
-
 BLOCK_BYTES = 16 * 2**20
 """Size of one block of scores: as fast as larger blocks, because it fits the processor's cache."""
 MAX_BLOCKS = 32
@@ -142,7 +139,7 @@ class Pattern:
 class Terms:
     """The terms of the scores of n queries beside Q Kᵀ: masks, and biases of two kinds.
 
-    `padding`, (batch, 1, 1, m) or None, is 0 at real keys. The biases are passed by the caller: one
+    `padding`, (batch, 1, 1, m) or None, is True at real keys. The caller passes the biases: one
     that broadcasts to (batch, heads, n, m), and one by distance, (heads, n + m − 1), whose first
     number is that of the last query and the first key.
     """
@@ -166,13 +163,16 @@ class Terms:
             return None
         return take_spans(take_span(self.padding, block.examples, 0), block.keys, 3)
 
-    def mask_of(self, block: Block, dtype: Any) -> Any:
+    def mask_of(self, block: Block) -> Any:
         """Return the mask of the pattern, (queries, keys), or None."""
         if not self.pattern.causal and self.pattern.window is None:
             return None
         places = self.pattern.offset + block.queries.indices
-        visible = self.pattern.sees(places, self.pattern.key_places(block.keys))
-        return mask_to_bias(visible, dtype)
+        return self.pattern.sees(places, self.pattern.key_places(block.keys))
+
+    def visible_in(self, block: Block) -> Any:
+        """Return which keys both masks show; it broadcasts to the scores. None means all."""
+        return both_masks(self.padding_of(block), self.mask_of(block))
 
     def mask_layout(self, block: Block) -> Any:
         """Return a key that is the same for blocks with equal masks of the pattern."""
@@ -226,9 +226,11 @@ def separate_heads(states: Any, shared: int) -> Any:
     return ops.reshape(states, (-1, num_groups * shared, length // shared, size))
 
 
-def mask_to_bias(padding_mask: Any, dtype: Any) -> Any:
-    """Return the bias of a mask: 0 where the mask is True, `MASKED` where it is False."""
-    return (1.0 - ops.cast(padding_mask, dtype)) * MASKED
+def both_masks(first: Any, second: Any) -> Any:
+    """Return where both masks are True; a mask that is None is True everywhere."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
 
 
 def by_pair(by_distance: Any, num_queries: int, num_keys: int) -> Any:

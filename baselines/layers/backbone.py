@@ -177,14 +177,18 @@ class Backbone(Layer):
         """Return one vector per input, (batch, width).
 
         It is the hidden state of the class token, if any, or else the mean over real positions,
-        which is 0 for an input without any.
+        which is 0 for an input without any. The mean is computed in float32.
         """
         if self.extra_positions:
             return hidden_states[:, 0]
+        states = ops.cast(hidden_states, "float32")
         if padding_mask is None:
-            return ops.mean(hidden_states, axis=1)
-        real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
-        return ops.sum(hidden_states * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+            mean = ops.mean(states, axis=1)
+        else:
+            real = ops.cast(padding_mask, "bool")[:, :, None]
+            count = ops.sum(ops.cast(real, "float32"), axis=1)
+            mean = ops.sum(ops.where(real, states, 0.0), axis=1) / ops.maximum(count, 1.0)
+        return ops.cast(mean, hidden_states.dtype)
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty state for `max_length` positions."""

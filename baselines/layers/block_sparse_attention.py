@@ -11,11 +11,11 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.attention import attention, multiply_transposed
-from baselines.layers.attention_blocks import mask_to_bias
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
 from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import cut_end, is_known, pad_end
+from baselines.layers.masked_scores import mask_scores, softmax
 
 FIXED_BLOCKS = 5
 """The blocks that a block sees beside the random ones: two global, itself, and two neighbours."""
@@ -119,11 +119,9 @@ class BlockSparseAttention(Layer):
         ends = ops.concatenate([first, last], axis=2)
         of_ends = attention(ends, key, value, padding_mask=visible, scale=1.0)
         first, last = ops.split(of_ends, 2, axis=2)
-        bias = mask_to_bias(visible, query.dtype)[:, None, :]
         seen = self._see_blocks(num_blocks, random_blocks)
-        inner = attend_to_seen(
-            inner, key, value, ops.repeat(bias, self.num_heads, axis=1), seen, size
-        )
+        visible = ops.repeat(visible[:, None, :], self.num_heads, axis=1)
+        inner = attend_to_seen(inner, key, value, visible, seen, size)
         heads = ops.concatenate([first, inner, last], axis=2)
         return cut_end(heads, length, axis=2)
 
@@ -197,11 +195,12 @@ def see_blocks(random_blocks: np.ndarray, num_blocks: int) -> np.ndarray:
     return seen
 
 
-def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: Any, size: int) -> Any:
-    """Return softmax(Q Kᵀ + bias) V of inner blocks, each over the keys of the blocks it sees.
+def attend_to_seen(query: Any, key: Any, value: Any, visible: Any, seen: Any, size: int) -> Any:
+    """Return softmax(Q Kᵀ) V of inner blocks, each over the visible keys of the blocks it sees.
 
     Shapes: query (batch, heads, (blocks - 2) · b, d), scaled; key and value (batch, heads, (blocks
-    + 1) · b, d); bias (batch, heads, (blocks + 1) · b); seen (heads, blocks - 2, k). Out: as query.
+    + 1) · b, d); visible (batch, heads, (blocks + 1) · b); seen (heads, blocks - 2, k). Out: as
+    query.
     The graph does not grow with the length.
     """
     num_heads, inner, num_seen = ops.shape(seen)
@@ -218,15 +217,18 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: Any, size:
         taken = ops.take(blocks, places, axis=0)
         return ops.reshape(taken, (-1, num_seen * size, *blocks.shape[2:]))
 
-    def weigh(query: Any, keys: Any, bias: Any, places: Any) -> Any:
-        masked = columns(bias, places)[:, None, :]
-        return ops.softmax(multiply_transposed(query, keys) + masked, axis=-1)
+    def weigh(query: Any, keys: Any, visible: Any, places: Any) -> Any:
+        shown = columns(visible, places)[:, None, :]
+        return softmax(mask_scores(multiply_transposed(query, keys), shown))
+
+    in_steps = (-1, group * num_blocks, size)
+    visible = ops.reshape(visible, in_steps)
 
     @backend_functions().custom_gradient  # type: ignore[untyped-decorator]
-    def attend(query: Any, key: Any, value: Any, bias: Any) -> Any:
+    def attend(query: Any, key: Any, value: Any) -> Any:
         def forward(carried: Any, step: Any) -> tuple[Any, Any]:
             places = seen_blocks[step % num_groups]
-            weights = weigh(query[step], columns(key[step], places), bias[step], places)
+            weights = weigh(query[step], columns(key[step], places), visible[step], places)
             mixed = ops.matmul(weights, columns(value[step], places))
             return mixed, mixed
 
@@ -240,7 +242,7 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: Any, size:
             def backward(carried: Any, step: Any) -> tuple[Any, Any]:
                 places = seen_blocks[step % num_groups]
                 keys, d_mixed = columns(key[step], places), upstream[step]
-                weights = weigh(query[step], keys, bias[step], places)
+                weights = weigh(query[step], keys, visible[step], places)
                 d_weights = multiply_transposed(d_mixed, columns(value[step], places))
                 d_scores = weights * (d_weights - shared[step])
                 found = (
@@ -252,7 +254,7 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: Any, size:
 
             start = tuple(ops.zeros_like(part[0]) for part in (query, key, value))
             _, found = ops.scan(backward, start, steps)
-            return *found, ops.zeros_like(bias)
+            return found
 
         return (mixed,), gradient
 
@@ -264,12 +266,10 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: Any, size:
         total = backend_functions().sum_by_place(wide, places, group * num_blocks)
         return ops.cast(total, product.dtype)
 
-    in_steps = (-1, group * num_blocks, size)
     (mixed,) = attend(
         ops.reshape(query, (-1, group * inner, size, head_size)),
         ops.reshape(key, (*in_steps, head_size)),
         ops.reshape(value, (*in_steps, head_size)),
-        ops.reshape(bias, in_steps),
     )
     return ops.reshape(mixed, (-1, num_heads, inner * size, head_size))
 

@@ -22,6 +22,10 @@ ZERO_WEIGHT = -1e30
 """The logarithm of a weight that is 0 in float32."""
 STEPS_PER_UNIT = 64
 """The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
+STRONGEST_DECAY = -128.0
+"""The least logarithm of a decay that is summed. Below -104 a decay is 0 in float32 anyway."""
+LONGEST_CHUNK = 2048
+"""The most positions whose strongest decays still have an exact sum: 2,048 · 128 = 262,144."""
 
 
 def scan_in_chunks(
@@ -39,6 +43,9 @@ def scan_in_chunks(
     outputs are (batch, heads, n, v). Consecutive heads share the query and key of a group. Time
     O(n · (c · (d + v) + d · v)) for chunks of c positions, memory O(n · (c + d + v) + n · d · v /
     c). The graph does not grow with n.
+
+    Raises:
+        ValueError: there are decays, and the chunks are longer than `LONGEST_CHUNK`.
     """
     num_groups, num_heads = query.shape[1], value.shape[1]
     length = ops.shape(query)[2]
@@ -96,7 +103,17 @@ def accumulate_decays(log_decay: Any) -> tuple[Any, Any]:
 
     A sum of strong decays in float32 rounds away a weak decay that follows. The sums of the coarse
     parts, which are multiples of 1 / `STEPS_PER_UNIT`, are exact, and those of the fine ones small.
+    A decay whose logarithm is below `STRONGEST_DECAY`, even −∞, is 0 as it would be without sums.
+
+    Raises:
+        ValueError: the chunk is longer than `LONGEST_CHUNK`.
     """
+    if log_decay.shape[-1] > LONGEST_CHUNK:
+        raise ValueError(
+            f"Sums of decays are exact in chunks of at most {LONGEST_CHUNK} positions. "
+            f"Received: chunk_length={log_decay.shape[-1]}. Use shorter chunks."
+        )
+    log_decay = ops.maximum(log_decay, STRONGEST_DECAY)
     coarse = ops.stop_gradient(ops.round(log_decay * STEPS_PER_UNIT) / STEPS_PER_UNIT)
     return ops.cumsum(coarse, axis=-1), ops.cumsum(log_decay - coarse, axis=-1)
 

@@ -50,6 +50,14 @@ class Layer(keras.layers.Layer):
         """Return the shape of the output for that of the first argument; it may lack a length."""
         return tuple(input_shape)
 
+    def add_float32_weight(
+        self, shape: tuple[int, ...], initializer: Any, name: str, trainable: bool = True
+    ) -> Any:
+        """Create a weight that is kept and read in float32, whatever the dtype policy is."""
+        return self.add_weight(
+            shape, initializer, dtype="float32", trainable=trainable, autocast=False, name=name
+        )
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor; layers among them as configs."""
         own = {name: getattr(self, name) for name in _arguments(type(self))}

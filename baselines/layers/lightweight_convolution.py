@@ -70,7 +70,8 @@ class LightweightConvolution(Layer):
             projection = dense(units, name=name, dtype=self.dtype_policy)
             projection.build(input_shape)
             setattr(self, name, projection)
-        self.kernel = self.add_weight((self.num_heads, self.kernel_size), kernel(), name="kernel")
+        taps = (self.num_heads, self.kernel_size)
+        self.kernel = self.add_float32_weight(taps, kernel(), "kernel")
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the projected convolution."""
@@ -110,7 +111,7 @@ class LightweightConvolution(Layer):
         padded = pad_end(padded, (num_blocks + 1) * block - rows, axis=1)
         heads = (-1, num_blocks + 1, block, self.num_heads, width // self.num_heads)
         blocks = ops.reshape(padded, heads)
-        weights = ops.softmax(ops.cast(self.kernel, "float32"), axis=-1)
+        weights = ops.softmax(ops.convert_to_tensor(self.kernel), axis=-1)
         matrix = ops.einsum("hk,kij->hij", weights, _bands(self.kernel_size, block))
         first, second = ops.split(ops.cast(matrix, padded.dtype), 2, axis=-1)
         mixed = ops.einsum("hij,bnjhd->bnihd", first, blocks[:, :-1])

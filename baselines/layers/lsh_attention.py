@@ -12,13 +12,14 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.attention import multiply_transposed
-from baselines.layers.attention_blocks import MASKED
+from baselines.layers.attention_blocks import both_masks
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads
 from baselines.layers.initialization import dense
 from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import is_known
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
+from baselines.layers.masked_scores import mask_scores, softmax
 from baselines.layers.sorting import SortPermutation, row_numbers, sort_by_bucket, take_rows
 
 SELF_SCORE = -1e4
@@ -153,7 +154,7 @@ class LshAttention(Layer):
         )
         place = ops.arange(ops.shape(vectors)[1], dtype="int32")
         real = None if padding_mask is None else padding_mask[:, None]
-        weights = ops.softmax(self._scores(query, key, place, place, real), axis=-1)
+        weights = softmax(self._scores(query, key, place, place, real))
         return merge_heads(ops.matmul(weights, value))
 
     def _no_buckets(self, vectors: Any) -> Any:
@@ -216,11 +217,10 @@ class LshAttention(Layer):
         """Return masked scores: padding, later keys if causal, and the position's own key."""
         scores = multiply_transposed(query, key)
         own, other = place[..., :, None], key_place[..., None, :]
-        if real is not None:
-            scores = ops.where(real[..., None, :], scores, MASKED)
+        visible = None if real is None else real[..., None, :]
         if self.causal:
-            scores = ops.where(other <= own, scores, MASKED)
-        return ops.where(own == other, SELF_SCORE, scores)
+            visible = both_masks(visible, other <= own)
+        return ops.where(own == other, SELF_SCORE, mask_scores(scores, visible))
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any, Any]:
         """Return zeros for the keys, values and buckets of `max_length` positions."""
@@ -275,7 +275,7 @@ class LshAttention(Layer):
         seen = ops.take_along_axis(ops.cast(order, "int32"), slots, axis=-1)
         rows = row_numbers(seen, max_length)
         scores = ops.einsum("bhd,bhrkd->bhrk", query[:, 0], take_rows(keys, rows))
-        scores = ops.where(offsets <= position, scores, MASKED)  # each key counts once
+        scores = mask_scores(scores, offsets <= position)  # each key counts once
         own = seen == position
         scores = ops.where(own, SELF_SCORE, scores)
         normalizer = ops.logsumexp(scores, axis=-1, keepdims=True)

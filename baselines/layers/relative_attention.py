@@ -14,12 +14,12 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.attention import multiply_transposed
-from baselines.layers.attention_blocks import MASKED
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads
 from baselines.layers.initialization import dense
 from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import cut_end, is_known, keep_last, pad_end
+from baselines.layers.masked_scores import mask_scores, softmax
 from baselines.layers.positions import angles
 
 
@@ -48,12 +48,12 @@ def shift_by_row(scores: Any) -> Any:
 
 @lru_cache
 def _weigher() -> Callable[..., Any]:
-    def weigh(by_content: Any, by_position: Any, bias: Any) -> Any:
+    def weigh(by_content: Any, by_position: Any, visible: Any) -> Any:
         num_keys = ops.shape(by_content)[-1]
-        scores = by_content + shift_by_row(by_position)[..., :num_keys] + bias
-        return ops.softmax(scores, axis=-1)
+        scores = by_content + shift_by_row(by_position)[..., :num_keys]
+        return softmax(mask_scores(scores, visible))
 
-    fused: Callable[..., Any] = backend_functions().fused(weigh)
+    fused: Callable[..., Any] = backend_functions().fused(weigh, num_constants=1)
     return fused
 
 
@@ -175,12 +175,10 @@ class RelativeAttention(Layer):
             (num_keys - last, self.num_heads, width // self.num_heads),
         )
         distance = ops.transpose(distance, (1, 2, 0))  # one matrix per head
-        bias = ops.where(padding_mask, 0.0, MASKED)[:, :, None, None, :]
+        visible = ops.cast(padding_mask, "bool")[:, :, None, None, :]
         if self.causal:
             place = arange(segments.each)[:, None] + num_keys - segments.each
-            later = ops.convert_to_tensor(arange(num_keys)[None, :] > place)
-            bias = bias + ops.where(later, MASKED, 0.0)
-        bias = ops.cast(bias, self.compute_dtype)
+            visible = visible & ops.convert_to_tensor(arange(num_keys)[None, :] <= place)
         weigh = _weigher()
 
         def attend(
@@ -191,7 +189,7 @@ class RelativeAttention(Layer):
             by_position = ops.matmul(
                 (query + position[None, None, :, None]) * scale, distance[None, None]
             )
-            return ops.matmul(weigh(by_content, by_position, bias), value)
+            return ops.matmul(weigh(by_content, by_position, visible), value)
 
         heads = backend_functions().recomputed(attend)(
             query, key, value, distance, content_bias, position_bias

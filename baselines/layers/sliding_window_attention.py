@@ -14,7 +14,6 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.attention import multiply_transposed
-from baselines.layers.attention_blocks import MASKED, mask_to_bias
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads, split_heads
 from baselines.layers.initialization import dense, kernel, repeated_kernel
@@ -27,6 +26,7 @@ from baselines.layers.key_value_state import (
 )
 from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import is_known
+from baselines.layers.masked_scores import mask_scores, softmax
 from baselines.layers.neighbour_blocks import (
     BlockLayout,
     mask_with_neighbour_blocks,
@@ -132,7 +132,7 @@ class SlidingWindowAttention(Layer):
         is_global = ops.sum(selection, axis=1) > 0
         global_key = ops.matmul(selection[:, None], key)
         scores = multiply_transposed(query, global_key)
-        scores = scores + self._seen_global_tokens(selection, query.dtype)
+        scores = mask_scores(scores, self._seen_global_tokens(selection))
         extra = scores, ops.matmul(selection[:, None], value)
         visible = padding_mask & ops.logical_not(is_global)
         heads = self._attend_in_window(query, key, value, visible, extra)
@@ -217,30 +217,28 @@ class SlidingWindowAttention(Layer):
         if is_known(num_blocks) and num_blocks == 1:
             shifts = (0,)
         shown = mask_with_neighbour_blocks(layout.blocks(visible[:, None, :, None]), shifts)
-        bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
-        band = ops.cast(_band(reach, shifts, self.causal), query.dtype)
+        shown = ops.swapaxes(shown, -1, -2)
+        band = ops.convert_to_tensor(_band(reach, shifts, self.causal))
         query, key, value = (layout.blocks(part) for part in (query, key, value))
         scores = multiply_transposed(query, with_neighbour_blocks(key, shifts))
         value = with_neighbour_blocks(value, shifts)
         if not extra:
-            weights = ops.softmax(scores + (bias + band), axis=-1)
+            weights = softmax(mask_scores(scores, shown & band))
             return layout.join(ops.matmul(weights, value))
         extra_scores, extra_value = extra
         weights, extra_weights, total = _unnormalised_softmax()(
-            scores, layout.blocks(extra_scores), bias, band
+            scores, layout.blocks(extra_scores), shown, band
         )
         mixed = layout.join(ops.matmul(weights, value))
         mixed = mixed + ops.matmul(layout.join(extra_weights), extra_value)
         return mixed / layout.join(total)
 
-    def _seen_global_tokens(self, selection: Any, dtype: Any) -> Any:
-        """Return the bias of the global tokens' keys, (batch, 1, n or 1, g)."""
-        exists = ops.sum(selection, axis=2) > 0
+    def _seen_global_tokens(self, selection: Any) -> Any:
+        """Return where the global tokens' keys are visible, (batch, 1, n or 1, g)."""
         if not self.causal:
-            return mask_to_bias(exists, dtype)[:, None, None, :]
+            return (ops.sum(selection, axis=2) > 0)[:, None, None, :]
         # The cumulative sum is 1 from the token's place on, where the token is visible.
-        passed = ops.swapaxes(ops.cumsum(selection, axis=2), 1, 2) > 0
-        return mask_to_bias(passed, dtype)[:, None]
+        return (ops.swapaxes(ops.cumsum(selection, axis=2), 1, 2) > 0)[:, None]
 
     def _attend_from_global(self, hidden_states: Any, selection: Any, padding_mask: Any) -> Any:
         """Return attention of the global tokens to all real tokens: (batch, g, width)."""
@@ -256,12 +254,12 @@ class SlidingWindowAttention(Layer):
             scores = multiply_transposed(query, key)
         else:
             scores = self._global_scores(query, hidden_states)
-        scores = scores + mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
+        visible = padding_mask[:, None, None, :]
         if self.causal:
             # After the token's place the cumulative sum is 1: those positions are masked.
             later = ops.cumsum(selection, axis=2) - selection > 0
-            scores = scores + mask_to_bias(ops.logical_not(later), query.dtype)[:, None]
-        weights = ops.softmax(scores, axis=-1)
+            visible = visible & ops.logical_not(later)[:, None]
+        weights = softmax(mask_scores(scores, visible))
         if value is not None:
             return merge_heads(ops.matmul(weights, value))
         return merge_heads(self._global_values(weights, hidden_states))
@@ -312,8 +310,8 @@ def _unnormalised_softmax() -> Any:
     """
     row_max = backend_functions().row_max
 
-    def exponentiate(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any, Any]:
-        scores = scores + bias + band
+    def exponentiate(scores: Any, extra: Any, shown: Any, band: Any) -> tuple[Any, Any, Any]:
+        scores = mask_scores(scores, shown & band)
         highest = ops.stop_gradient(ops.maximum(row_max(scores), row_max(extra)))
         scores, extra = ops.exp(scores - highest), ops.exp(extra - highest)
         total = ops.sum(scores, axis=-1, keepdims=True) + ops.sum(extra, axis=-1, keepdims=True)
@@ -323,10 +321,10 @@ def _unnormalised_softmax() -> Any:
 
 
 def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
-    """Return the bias that masks keys outside the window, (reach, keys), for all blocks."""
+    """Return which keys are within the window, (reach, keys), for all blocks."""
     query = np.arange(reach)[:, None]
     key = np.concatenate([np.arange(reach) - shift * reach for shift in shifts])[None, :]
     near = np.abs(query - key) <= reach
     if causal:
         near &= key <= query
-    return np.where(near, 0.0, MASKED).astype("float32")
+    return near

@@ -33,7 +33,7 @@ class StateSpaceMixer(ConvolvedMixer):
     state is h_t = exp(Δ_t A) h_{t-1} + Δ_t B_t x_tᵀ, read as y_t = C_tᵀ h_t + D x_t, for A < 0.
     Consecutive heads share the B and C of a group. A norm of y·silu(gate) over each group and
     `output_projection` follow. `log_rates` is log(-A), `step_bias` is added to Δ before the
-    softplus, `skip_gamma` is D.
+    softplus, `skip_gamma` is D; the three are float32 under every dtype policy.
 
     With `backward`, the mixer reads the sequence from its end. Padded positions neither change the
     state nor reach the convolution.
@@ -107,9 +107,9 @@ class StateSpaceMixer(ConvolvedMixer):
             (self.kernel_size, channels), convolution_kernel(self.kernel_size), name="convolution"
         )
         self.bias = self.add_weight((channels,), "zeros", name="bias")
-        self.log_rates = self.add_weight(heads, log_uniform_rates(), name="rate_bias")
-        self.step_bias = self.add_weight(heads, step_size_bias(), name="step_bias")
-        self.skip_gamma = self.add_weight(heads, "ones", name="skip_gamma")
+        self.log_rates = self.add_float32_weight(heads, log_uniform_rates(), "rate_bias")
+        self.step_bias = self.add_float32_weight(heads, step_size_bias(), "step_bias")
+        self.skip_gamma = self.add_float32_weight(heads, "ones", "skip_gamma")
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return the gates, the inputs of the convolution, and the step sizes."""
@@ -125,11 +125,11 @@ class StateSpaceMixer(ConvolvedMixer):
         ends = [self.inner_width, self.inner_width + of_group]
         inputs, keys, queries = ops.split(ops.cast(convolved, "float32"), ends, axis=-1)
         inputs = split_heads(inputs, self.num_heads)
-        sizes = ops.softplus(ops.cast(steps, "float32") + ops.cast(self.step_bias, "float32"))
+        sizes = ops.softplus(ops.cast(steps, "float32") + self.step_bias)
         if padding_mask is not None:
             sizes = sizes * ops.cast(padding_mask, "float32")[:, :, None]
         sizes = ops.transpose(sizes, (0, 2, 1))
-        rates = ops.exp(ops.cast(self.log_rates, "float32"))[:, None]
+        rates = ops.exp(self.log_rates)[:, None]
         outputs, last = scan_in_chunks(
             split_heads(queries, self.num_groups),
             split_heads(keys, self.num_groups),
@@ -138,8 +138,8 @@ class StateSpaceMixer(ConvolvedMixer):
             state,
             self.chunk_length,
         )
-        skip = ops.cast(self.skip_gamma, "float32")
-        return self.output_projection(self.norm(fused(_gate)(outputs, inputs, skip, gates))), last
+        gated = fused(_gate)(outputs, inputs, self.skip_gamma, gates)
+        return self.output_projection(self.norm(gated)), last
 
 
 def _gate(outputs: Any, inputs: Any, skip: Any, gates: Any) -> Any:
