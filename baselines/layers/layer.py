@@ -106,14 +106,14 @@ def _with_keras_masks(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def zero_padding(states: Any, padding_mask: Any) -> Any:
-    """Return states (batch, n, …) with zeros at padded positions, even in place of NaN.
+    """Return states (…, n, …) with zeros at padded positions, even in place of NaN.
 
-    No product with the mask does so: NaN and infinity times 0 are NaN.
+    The mask is (…, n), or None. A product with it would keep NaN, which is NaN times 0 too.
     """
     if padding_mask is None:
         return states
-    real = ops.cast(padding_mask, "bool")[(..., *[None] * (len(states.shape) - 2))]
-    return ops.where(real, states, 0.0)
+    axes = [None] * (len(states.shape) - len(padding_mask.shape))
+    return ops.where(ops.cast(padding_mask, "bool")[(..., *axes)], states, 0.0)
 
 
 def finite_padding(inputs: Any, padding_mask: Any) -> Any:

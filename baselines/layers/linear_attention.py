@@ -73,7 +73,7 @@ class LinearAttention(Layer):
 
         They are 0 where `real` (…, n) is False.
         """
-        return zero_where_padded(self.query_features(key), real)
+        return zero_padding(self.query_features(key), real)
 
     def running_key_features(
         self, key: Any, real: Any = None, scale: Any = None
@@ -157,11 +157,6 @@ def attend_by_features(
     else:
         sums = ops.matmul(query, ops.einsum("bhnf,bhnd->bhfd", key, _with_ones(value)))
     return _normalized(sums)
-
-
-def zero_where_padded(features: Any, real: Any) -> Any:
-    """Return features (…, n, m) with zeros where `real` (…, n) is False; None means nowhere."""
-    return features if real is None else ops.where(real[..., None], features, 0.0)
 
 
 def _with_ones(value: Any) -> Any:

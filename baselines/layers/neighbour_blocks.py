@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
@@ -48,7 +47,7 @@ def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
     if len(shifts) == 1:
         return blocks
     count, reach = ops.shape(blocks)[2:4]
-    taken = (ops.arange(count)[:, None] - np.array(shifts, "int32")) % count
+    taken = (ops.arange(count)[:, None] - ops.convert_to_tensor(shifts, "int32")) % count
 
     def take(blocks: Any) -> Any:
         shape = (-1, blocks.shape[1], count, len(shifts) * reach, blocks.shape[4])

@@ -10,7 +10,8 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.initialization import orthogonal_rows
-from baselines.layers.linear_attention import LinearAttention, zero_where_padded
+from baselines.layers.layer import zero_padding
+from baselines.layers.linear_attention import LinearAttention
 from baselines.layers.masked_scores import LEAST, mask_scores
 
 SMALLEST_FEATURE = 1e-20
@@ -118,7 +119,7 @@ class RandomFeatureAttention(LinearAttention):
     def _scaled(self, exponents: Any, scales: Any, real: Any) -> Any:
         """Return the features of exponents (…, n, m), divided by exp(scales), (…, n) or (…, 1)."""
         features = ops.exp(exponents - scales[..., None]) * self.features**-0.5
-        return zero_where_padded(features, real)
+        return zero_padding(features, real)
 
 
 def random_exponents(values: Any, rows: Any) -> Any:
