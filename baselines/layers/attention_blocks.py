@@ -137,7 +137,7 @@ class Pattern:
 class Terms:
     """The terms of the scores of n queries beside Q Kᵀ: masks, and biases of two kinds.
 
-    `padding`, (batch, 1, 1, m) or None, is True at real keys. The biases are passed by the caller: one
+    `padding`, (batch, 1, 1, m) or None, is True at real keys. The caller passes the biases: one
     that broadcasts to (batch, heads, n, m), and one by distance, (heads, n + m − 1), whose first
     number is that of the last query and the first key.
     """

@@ -119,6 +119,16 @@ def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     return ops.segment_sum(arrays, places, count)
 
 
+def known_number(number: Any) -> int | None:
+    """Return a number as an integer, or None if it is being traced."""
+    return None if isinstance(number, jax.core.Tracer) else int(number)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold."""
+    return jnp.where(holds, states, jnp.nan)
+
+
 def zero_after(result: Any) -> Any:
     """Return the index 0, computed from a result: XLA must finish reading its inputs first.
 

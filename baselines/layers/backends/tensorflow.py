@@ -198,6 +198,18 @@ def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     return ops.segment_sum(arrays, places, count)
 
 
+def known_number(number: Any) -> int | None:
+    """Return a number as an integer, or None if only a graph will know it."""
+    value = number if isinstance(number, int) else tf.get_static_value(number)
+    return None if value is None else int(value)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold; outside XLA, raise an error there."""
+    with tf.control_dependencies([tf.debugging.Assert(holds, [message])]):
+        return tf.where(holds, states, tf.constant(float("nan"), states.dtype))
+
+
 def zero_after(result: Any) -> Any:
     """Return the index 0, computed from a result: XLA must finish reading its inputs first.
 

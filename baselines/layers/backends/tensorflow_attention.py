@@ -166,9 +166,7 @@ class _Scores:
         found: list[Any] = self.terms.biases_of(block, *both)
         return found
 
-    def weights(
-        self, block: Any, query: Any, key: Any, biases: Sequence[Any], visible: Any
-    ) -> Any:
+    def weights(self, block: Any, query: Any, key: Any, biases: Sequence[Any], visible: Any) -> Any:
         """Return softmax(Q Kᵀ + biases) of a block, (examples, heads, queries, keys).
 
         The queries are scaled before: a product that is scaled and then gets a bias would become

@@ -228,6 +228,16 @@ def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     return total.index_add_(0, places, arrays)
 
 
+def known_number(number: Any) -> int:
+    """Return a number as an integer: eager tensors have values."""
+    return int(number)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold."""
+    return torch.where(holds, states, torch.nan)
+
+
 def zero_after(result: Any) -> int:
     """Return 0: eager operations run in order."""
     return 0
