@@ -131,7 +131,7 @@ def test_a_data_set_of_padded_batches_trains(name, max_length):
         ]
     )
     model.compile("adam", "mse")
-    losses = model.fit(data, epochs=2, verbose=0).history["loss"]
+    losses = model.fit(data, epochs=2, shuffle=False, verbose=0).history["loss"]
     assert np.isfinite(losses).all()
 
 
