@@ -45,7 +45,7 @@ class Span(NamedTuple):
 def take_span(states: Any, span: Span, axis: int) -> Any:
     """Return the indices of a span along an axis, without a copy if these are all."""
     if isinstance(span.start, int):
-        if span == (0, states.shape[axis]):
+        if span.size is None or span == (0, states.shape[axis]):
             return states
         return states[(slice(None),) * axis + (slice(span.start, span.stop),)]
     starts, sizes = [0] * len(states.shape), list(states.shape)

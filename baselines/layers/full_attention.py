@@ -21,6 +21,7 @@ from baselines.layers.key_value_state import (
     attend_with_state,
     empty_state,
     is_start,
+    require_room,
     write_state,
 )
 from baselines.layers.layer import Layer, zero_padding
@@ -219,7 +220,11 @@ class FullAttention(Layer):
         The output, (batch, m, width), equals that of `call` on all positions so far. Time
         O(m · max_length), or O(m · (m + window)) with a window. The first positions, from 0 on,
         take the memory of `call`: O(m).
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
+        hidden_states = require_room(hidden_states, state, position, self.window, self.num_sinks)
         projected = query, key, value = self._project(hidden_states, None, position)
         if is_start(position):
             heads = self._attend(projected)

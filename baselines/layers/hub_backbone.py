@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from baselines.layers.backbone import Backbone, check_unmasked
+from baselines.layers.places import require_places
 from suite.api import Unsupported
 
 
@@ -83,6 +84,9 @@ class _HubBackbone(Backbone):
         """Return the hidden states of the target, and the state with its tokens.
 
         With a state, the target is the positions from `position` on; without, all of them.
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
         if state is None:
             return self._run(target, padding_mask, training), None
@@ -93,6 +97,7 @@ class _HubBackbone(Backbone):
         known = ops.arange(tokens.shape[1]) < position + length
         known = ops.broadcast_to(known[None, :], tokens.shape)
         hidden_states = self._run(tokens, known, training)
+        hidden_states = require_places(hidden_states, position, length, tokens.shape[1])
         newest = (batch, length, hidden_states.shape[-1])
         return ops.slice(hidden_states, (0, position, 0), newest), tokens
 

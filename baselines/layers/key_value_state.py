@@ -20,6 +20,7 @@ from baselines.layers.attention_blocks import (
 )
 from baselines.layers.backends import backend_functions
 from baselines.layers.masked_scores import mask_scores, softmax
+from baselines.layers.places import require_places
 
 State = tuple[Any, Any]
 """Keys and values, (batch, key/value heads, places, d) each."""
@@ -39,6 +40,20 @@ def empty_state(batch_size: int, num_heads: int, places: int, size: int, dtype: 
 def is_start(position: Any) -> bool:
     """Return whether nothing precedes a position, known without computing anything."""
     return isinstance(position, int) and position == 0
+
+
+def require_room(
+    hidden_states: Any, state: State, position: Any, reach: int | None = None, num_sinks: int = 0
+) -> Any:
+    """Return hidden states of the newest positions, for which the state must have places.
+
+    `reach` is how many positions queries see; None means all. A ring of as many places has room for
+    any number of positions. Raises as `require_places` does.
+    """
+    ring = state[0].shape[2] - num_sinks
+    if reach is not None and ring >= reach:
+        return hidden_states
+    return require_places(hidden_states, position, hidden_states.shape[1], ring)
 
 
 def attend_with_state(

@@ -7,8 +7,6 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.backends import backend_functions
-
 
 def is_known(*lengths: Any) -> bool:
     """Return whether all lengths are numbers, not tensors."""
@@ -43,20 +41,12 @@ def missing_to_multiple(length: Any, factor: int) -> Any:
 
 
 def check_length(length: Any, max_length: int) -> None:
-    """Raise an error if a sequence is longer than a model; an unknown length is checked in the run.
-
-    Raises:
-        ValueError: the sequence is too long. TensorFlow's own error, if the length was unknown.
-    """
-    received = f"a sequence of {length}" if is_known(length) else "a longer sequence"
-    message = (
-        f"The model has {max_length} positions. Received: {received}. "
-        "Build the model for the longer sequence."
-    )
-    if not is_known(length):
-        backend_functions().check_at_most(length, max_length, message)
-    elif length > max_length:
-        raise ValueError(message)
+    """Raise a ValueError if a sequence is known to be longer than a model."""
+    if is_known(length) and length > max_length:
+        raise ValueError(
+            f"The model has {max_length} positions. Received: a sequence of {length}. "
+            "Build the model for the longer sequence."
+        )
 
 
 def scan(

@@ -115,13 +115,13 @@ class LinearAttention(Layer):
 
     def _decode(self, hidden_states: Any, sums: Any, scale: Any) -> tuple[Any, Any, Any]:
         """Return the output for the newest positions, and the sums and their scale after them."""
-        query, key, value = self._project(hidden_states)
+        query, key, value = self._project(hidden_states, None)
         key, log_decay, scale = self.running_key_features(key, scale=scale)
         parts = self.query_features(query), key, _with_ones(value)
         found, sums = scan_in_chunks(*parts, log_decay, sums, self.chunk_length)
         return self._finish(_normalized(found)), sums, scale
 
-    def _project(self, hidden_states: Any, padding_mask: Any = None) -> tuple[Any, Any, Any]:
+    def _project(self, hidden_states: Any, padding_mask: Any) -> tuple[Any, Any, Any]:
         """Return queries, keys and values by head; the values are float32."""
         attended = zero_padding(hidden_states, padding_mask)
         query, key, value = (

@@ -20,6 +20,7 @@ from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import is_known
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
 from baselines.layers.masked_scores import mask_scores, softmax
+from baselines.layers.places import require_places
 from baselines.layers.sorting import SortPermutation, row_numbers, sort_by_bucket, take_rows
 
 SELF_SCORE = -1e4
@@ -245,7 +246,12 @@ class LshAttention(Layer):
         modulo the number of positions. Later positions cannot move it, so the output differs from
         that of `call` on the whole sequence. Sorting takes time O(max_length · log max_length),
         attention O(rounds · chunk). The state is read before it changes.
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
+        length, num_places = hidden_states.shape[1], state[2].shape[3]
+        hidden_states = require_places(hidden_states, position, length, num_places)
         query = self._by_head(self.query_key(hidden_states))
         value = self._by_head(self.value(hidden_states))
         bucket = self.find_buckets(query, rotations)

@@ -14,6 +14,7 @@ from baselines.layers.full_attention import build_projections, merge_heads, spli
 from baselines.layers.initialization import kernel
 from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import check_length
+from baselines.layers.places import require_places
 
 
 class LengthProjection(Layer):
@@ -54,7 +55,8 @@ class LengthProjection(Layer):
         """Return the projected positions."""
         length = ops.shape(hidden_states)[1]
         check_length(length, self.max_length)
-        states = zero_padding(hidden_states, padding_mask)
+        states = require_places(hidden_states, 0, length, self.max_length)
+        states = zero_padding(states, padding_mask)
         return ops.einsum("bnw,nk->bkw", states, self.kernel[:length])
 
 

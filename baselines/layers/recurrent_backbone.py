@@ -77,11 +77,13 @@ class RecurrentBackbone(Backbone):
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty segment memory for each layer of the decoder.
 
-        It has the size of a full one, all of it masked, so that its shape never changes.
+        It has the size and the type of a full one, all of it masked, so that neither ever changes.
         """
         assert self.decoder is not None
-        lengths = [layer.attention.segment_memory_length for layer in self.decoder.layers]
+        dtype = self.decoder.compute_dtype
+        shapes = [
+            (batch_size, layer.attention.segment_memory_length) for layer in self.decoder.layers
+        ]
         return [
-            (ops.zeros((batch_size, length, self.width)), ops.zeros((batch_size, length), "bool"))
-            for length in lengths
+            (ops.zeros((*shape, self.width), dtype), ops.zeros(shape, "bool")) for shape in shapes
         ]

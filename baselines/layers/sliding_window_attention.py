@@ -23,6 +23,7 @@ from baselines.layers.key_value_state import (
     attend_with_state,
     empty_state,
     is_start,
+    require_room,
     write_state,
 )
 from baselines.layers.layer import Layer, build_once, zero_padding
@@ -150,7 +151,7 @@ class SlidingWindowAttention(Layer):
     def init_state(self, batch_size: int, max_length: int) -> State:
         """Return zeros for the keys and values of the window, or of `max_length` positions."""
         size = self.key.units // self.num_heads
-        places = min(self.window // 2 * self._farthest_dilation, max_length)
+        places = min(self._reach, max_length)
         return empty_state(batch_size, self.num_heads, places, size, self.compute_dtype)
 
     def decode_step(self, hidden_states: Any, state: State, position: Any) -> tuple[Any, State]:
@@ -158,7 +159,11 @@ class SlidingWindowAttention(Layer):
 
         The output, (batch, m, width), equals that of `call` on all positions so far without global
         tokens. Time O(m · (m + window)).
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
+        hidden_states = require_room(hidden_states, state, position, self._reach)
         projected = self._project(hidden_states, position)
         if is_start(position):
             visible = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
@@ -177,8 +182,10 @@ class SlidingWindowAttention(Layer):
         return near & (distances % dilation == 0)
 
     @property
-    def _farthest_dilation(self) -> int:
-        return self.dilation if isinstance(self.dilation, int) else max(self.dilation)
+    def _reach(self) -> int:
+        """The distance of the farthest key that a causal query sees."""
+        farthest = self.dilation if isinstance(self.dilation, int) else max(self.dilation)
+        return self.window // 2 * farthest
 
     def _project(self, hidden_states: Any, start: Any = 0) -> tuple[Any, Any, Any]:
         """Return scaled queries, keys and values by head; the first is at position `start`."""

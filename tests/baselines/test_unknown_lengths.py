@@ -131,7 +131,7 @@ def test_a_data_set_of_padded_batches_trains(name, max_length):
         ]
     )
     model.compile("adam", "mse")
-    losses = model.fit(data, epochs=2, verbose=0).history["loss"]
+    losses = model.fit(data, epochs=2, shuffle=False, verbose=0).history["loss"]
     assert np.isfinite(losses).all()
 
 
@@ -139,7 +139,7 @@ def test_an_unknown_length_beyond_the_positions_is_an_error():
     model = keras.Sequential([keras.Input((None, WIDTH)), layer_of("bert", max_length=8)])
     model.predict(batch_of(8), verbose=0)
     model.predict(batch_of(5), verbose=0)
-    with pytest.raises(Exception, match=r"The model has 8 positions\. Received: a "):
+    with pytest.raises(Exception, match=r"The model has 8 positions|A position is not below 8"):
         model.predict(batch_of(9), verbose=0)
 
 

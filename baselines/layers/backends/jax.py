@@ -119,13 +119,19 @@ def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int |
     return ops.convert_to_tensor(function(int(count)))
 
 
-def check_at_most(length: Any, limit: int, message: str) -> None:
-    """Check nothing: the length of a run is known."""
-
-
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place."""
     return ops.segment_sum(arrays, places, count)
+
+
+def known_number(number: Any) -> int | None:
+    """Return a number as an integer, or None if it is being traced."""
+    return None if isinstance(number, jax.core.Tracer) else int(number)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold."""
+    return jnp.where(holds, states, jnp.nan)
 
 
 def zero_after(result: Any) -> Any:

@@ -224,10 +224,6 @@ def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int |
     return ops.convert_to_tensor(function(int(count)))
 
 
-def check_at_most(length: Any, limit: int, message: str) -> None:
-    """Check nothing: lengths are known."""
-
-
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place.
 
@@ -235,6 +231,16 @@ def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """
     total = torch.zeros((count, *arrays.shape[1:]), dtype=arrays.dtype, device=arrays.device)
     return total.index_add_(0, places, arrays)
+
+
+def known_number(number: Any) -> int:
+    """Return a number as an integer: eager tensors have values."""
+    return int(number)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold."""
+    return torch.where(holds, states, torch.nan)
 
 
 def zero_after(result: Any) -> int:
