@@ -23,6 +23,7 @@ from suite.cli.sessions import open_command_session
 from suite.execution.preparation import make_limits
 from suite.execution.quantities import parse_duration
 from suite.execution.session import local_executor
+from suite.matrix.plan import CHANGED, check_rerun
 from suite.matrix.tuned_rates import TUNING
 from suite.runs import run_with_display
 
@@ -53,6 +54,11 @@ SEEDS = (
     "continues searches whose best rate lay at an edge.",
 )
 @click.option("--retry", metavar="STATUS,…", help="Run trials with these statuses again.")
+@click.option(
+    "--rerun",
+    type=click.Choice([CHANGED]),
+    help="Run trials again whose code has changed since.",
+)
 @time_limit_option
 @click.option(
     "--stop-after",
@@ -67,6 +73,7 @@ def command(
     keep_in: Path,
     max_cost: float,
     retry: str | None,
+    rerun: str | None,
     time_limit: float | None,
     stop_after: float | None,
     parallel: int | None,
@@ -119,6 +126,7 @@ def command(
             limits=limits,
             folder=keep_in,
             retry=split_list(retry) if retry else (),
+            rerun=check_rerun(rerun or False),
             max_cost=max_cost,
             parallel=parallel or 1,
             report=lambda text: print(text, flush=True),
