@@ -17,10 +17,11 @@ from suite.analysis.rate_search import LEAST_COST, Trial, stage_of
 from suite.analysis.trials import Search, TunedRate
 from suite.analysis.tuning_evidence import strategy_of
 from suite.api import Cell, Limits, Mode, RequestError, Task, training_methods
-from suite.execution.preparation import Prepared, check_any_can_run, check_retry, prepare
+from suite.api.code_digest import digest_code
+from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import durations_here
-from suite.matrix.plan import plan
+from suite.matrix.plan import Rerun, check_retry, plan
 from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
@@ -39,6 +40,7 @@ def tune(
     limits: Limits | None = None,
     folder: Path = TUNING,
     retry: Sequence[str] = (),
+    rerun: Rerun = False,
     max_cost: float | None = None,
     parallel: int = 1,
     report: Report = lambda text: None,
@@ -53,6 +55,7 @@ def tune(
         limits: the limits of each trial; by default those of the benchmark.
         folder: gets a file for each rate; runs use the files in `TUNING`.
         retry: statuses whose trials run again, as in `prepare`.
+        rerun: whether trials whose code has changed run again, as in `prepare`.
         max_cost: the most that each search costs, in final runs; by default that of its strategy.
         parallel: the number of trials that run at once, for the expected time.
         report: shows the cost beforehand, and the progress after each stage.
@@ -73,7 +76,7 @@ def tune(
             report(f"{task}: no requested architecture supports the task")
             continue
         report(_statement(task, searches, store, parallel))
-        _run_searches(searches, prepared, store, run, check_retry(retry), report)
+        _run_searches(searches, prepared, store, run, (check_retry(retry), rerun), report)
         # A source that was downloaded by the first trial has a digest only now.
         digest = prepared.digests[task] or _digest(request, store, task)
         found += [search.result(folder, digest) for search in searches]
@@ -176,10 +179,15 @@ def _run_searches(
     prepared: Prepared,
     store: Store,
     run: RunPlan,
-    retry: Sequence[str],
+    again: tuple[Sequence[str], Rerun],
     report: Report,
 ) -> None:
-    """Run the next trials of all searches side by side, until no search wants more."""
+    """Run the next trials of all searches side by side, until no search wants more.
+
+    `again` holds `retry` and `rerun` of `plan`.
+    """
+    retry, rerun = again
+    code_of = digest_code(prepared.search_path)
     while wanted := {
         planned.cell.id: (search, trial, planned)
         for search, trial in _in_running_order(searches)
@@ -191,16 +199,21 @@ def _run_searches(
             with_parents(cells, prepared.benchmark, prepared.registry, no_tuned_rate),
             store,
             prepared.digests,
+            code_of=code_of,
             retry=retry,
+            rerun=rerun,
             limits=prepared.limits,
             report_unreadable=ignore_unreadable,
         )
-        records = run(replace(prepared, plan=trials))
-        of_trials = [record for record in records if record.cell_id in wanted]
-        for record in of_trials:
+        of_trials = replace(prepared, plan=trials)
+        if note := of_trials.changed_note:
+            report(note)
+        records = run(of_trials)
+        found = [record for record in records if record.cell_id in wanted]
+        for record in found:
             search, trial, _ = wanted[record.cell_id]
             search.take(trial, record)
-        if len(of_trials) < len(wanted):
+        if len(found) < len(wanted):
             return
         _report_best([search for search, _, _ in wanted.values()], report)
 

@@ -24,6 +24,7 @@ from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import Prepared, make_limits
 from suite.execution.quantities import parse_duration
 from suite.execution.session import Interrupted
+from suite.matrix.plan import CHANGED
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
@@ -33,6 +34,7 @@ from suite.tracking.connection import tracking_uri
 from suite.tracking.uri import without_password
 
 BAD = frozenset(Status) - {Status.OK, Status.UNSUPPORTED, Status.SKIPPED}
+ALL = "all"
 time_limit_option = click.option(
     "--time-limit",
     type=SECONDS,
@@ -55,7 +57,13 @@ parallel_option = click.option(
     help="Run cells with these statuses again, e.g. failed. noisy: cells that were measured while "
     "other processes used the machine.",
 )
-@click.option("--rerun", is_flag=True, help="Run all cells again.")
+@click.option(
+    "--rerun",
+    is_flag=False,
+    flag_value=ALL,
+    type=click.Choice([ALL, CHANGED]),
+    help="Run all cells again. changed: trainings whose code has changed since.",
+)
 @time_limit_option
 @click.option(
     "--stop-after",
@@ -101,7 +109,7 @@ parallel_option = click.option(
 def command(
     home: str | None,
     retry: str | None,
-    rerun: bool,
+    rerun: str | None,
     time_limit: float | None,
     stop_after: float | None,
     memory_limit: str | None,
@@ -138,7 +146,7 @@ def command(
         request,
         store,
         retry=split_list(retry) if retry else (),
-        rerun=rerun,
+        rerun=CHANGED if rerun == CHANGED else rerun == ALL,
         limits=make_limits(request.benchmark, time_limit, memory_limit),
         executor=executor,
         keep_weights=keep_weights,
@@ -170,7 +178,7 @@ def command(
             records, interrupted = interruption.records, True
     _print_results(records, prepared, store, dashboard=not no_dashboard)
     if interrupted:
-        without = " without --rerun" if rerun else ""
+        without = " without --rerun" if rerun == ALL else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
         sys.exit(130)
     if any(record.status in BAD for record in records):

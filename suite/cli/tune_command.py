@@ -22,6 +22,7 @@ from suite.cli.sessions import open_command_session
 from suite.execution.preparation import make_limits
 from suite.execution.quantities import parse_duration
 from suite.execution.session import local_executor
+from suite.matrix.plan import CHANGED, check_rerun
 from suite.matrix.tuned_rates import TUNING
 from suite.runs import run_with_display
 
@@ -51,6 +52,11 @@ SEEDS = (
     "the first plan and 4 more]",
 )
 @click.option("--retry", metavar="STATUS,…", help="Run trials with these statuses again.")
+@click.option(
+    "--rerun",
+    type=click.Choice([CHANGED]),
+    help="Run trials again whose code has changed since.",
+)
 @time_limit_option
 @click.option(
     "--stop-after",
@@ -65,6 +71,7 @@ def command(
     keep_in: Path,
     max_cost: float | None,
     retry: str | None,
+    rerun: str | None,
     time_limit: float | None,
     stop_after: float | None,
     parallel: int | None,
@@ -120,6 +127,7 @@ def command(
             limits=limits,
             folder=keep_in,
             retry=split_list(retry) if retry else (),
+            rerun=check_rerun(rerun or False),
             max_cost=max_cost,
             parallel=parallel or 1,
             report=lambda text: print(text, flush=True),
