@@ -19,6 +19,7 @@ from suite.cli.options import (
     request_options,
     split_list,
 )
+from suite.cli.registry import print_left_out
 from suite.cli.sessions import open_command_session, warn
 from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import Prepared, make_limits
@@ -145,6 +146,7 @@ def command(
         report_unreadable=print_unreadable,
         on_warning=warn,
     )
+    print_left_out(prepared.registry)
     place = choose_executor(
         prepared,
         executor=executor,

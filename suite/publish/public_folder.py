@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from suite.api.files import atomic_write_bytes
 
 LIST = ".lengthwise-site"
 """The file with the names of the files and folders that the command wrote to the folder."""
-NO_NAMES = frozenset({"", ".", "..", LIST})
+NO_NAME = re.compile(rf"\.{{0,2}}|.*[/\0].*|{re.escape(LIST)}", re.DOTALL)
 """Lines of the list that name nothing that the command wrote."""
 MODE = 0o755
 
@@ -60,7 +61,7 @@ def _written_before(folder: Path) -> set[str]:
         )
     if (folder / LIST).is_file():
         lines = (folder / LIST).read_text(encoding="utf-8", errors="replace").splitlines()
-        return {name for name in lines if name not in NO_NAMES and not set("/\0").intersection(name)}
+        return {name for name in lines if not NO_NAME.fullmatch(name)}
     if there := [path.name for path in folder.iterdir() if not path.name.startswith(".")]:
         raise _of_others(folder, min(there))
     return set()
