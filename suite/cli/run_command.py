@@ -197,5 +197,6 @@ def _print_results(
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, registry)}")
+    uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
-    print(f"MLflow UI  {command}   (store: {without_password(tracking_uri(store))})")
+    print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")
