@@ -19,6 +19,7 @@ from suite.cli.options import (
     request_options,
     split_list,
 )
+from suite.cli.registry import print_left_out
 from suite.cli.sessions import open_command_session, warn
 from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import Prepared, make_limits
@@ -153,6 +154,7 @@ def command(
         report_unreadable=print_unreadable,
         on_warning=warn,
     )
+    print_left_out(prepared.registry)
     place = choose_executor(
         prepared,
         executor=executor,
@@ -203,5 +205,6 @@ def _print_results(
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, registry)}")
+    uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
-    print(f"MLflow UI  {command}   (store: {without_password(tracking_uri(store))})")
+    print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")
