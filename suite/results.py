@@ -122,7 +122,7 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _summary(self) -> str:
         notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
-        return "\n".join(filter(None, [*notes, *self.prepared.missing_data.values()]))
+        return "\n".join(filter(None, [*notes, *self.prepared.data_notes]))
 
     @cached_property
     def _waiting_ids(self) -> frozenset[str]:
